@@ -1,0 +1,31 @@
+"""`forecast init`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Set
+
+
+def init(
+    data: Annotated[Path, typer.Argument(help="A CSV.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="YAML to write; NAME.yaml of the CSV by default.")
+    ] = None,
+    overrides: Set = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Write a commented YAML for a CSV, without training.
+
+    \b
+    forecast init power.csv
+    """
+    from forecaster.defaults import config_path, write_proposal
+
+    path = output or config_path(data)
+    write_proposal(data, path, overrides or [])
+    talk.log.info("%s: written; train with: forecast train %s", path, path)

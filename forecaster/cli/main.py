@@ -1,0 +1,93 @@
+"""The verbs together, and how each error becomes its message and exit code."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from forecaster import __version__, errors
+from forecaster.cli import talk
+from forecaster.cli.init import init
+from forecaster.cli.predict import predict
+from forecaster.cli.schema import schema
+from forecaster.cli.train import train
+from forecaster.cli.validate import validate
+
+_CODES = "\n".join(f"  {code:<10} {meaning}" for code, meaning in errors.EXIT_CODES)
+_HELP = f"""\b
+Forecast time series with recurrent networks.
+
+\b
+Examples:
+  forecast train power.csv               from a CSV alone: settings are found, said and written
+  forecast train configs/power.yaml      from a YAML
+  forecast predict runs/power            the future, as CSV on stdout
+
+\b
+Exit codes:
+{_CODES}
+"""
+
+app = typer.Typer(
+    name="forecast", help=_HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"forecast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+for verb in (train, predict, validate, init, schema):
+    app.command()(verb)
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the exit code of `errors.EXIT_CODES`."""
+    signal.signal(signal.SIGTERM, _terminated)
+    talk.start()
+    try:
+        app()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 0
+    except errors.ForecasterError as error:
+        code = _failed(error, str(error), error.exit_code)
+    except KeyboardInterrupt as error:
+        code = _failed(error, "interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read our output has left: say nothing, also not when the interpreter closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 74
+    except OSError as error:
+        mended = errors.output_error(error, error.filename or "stdout")
+        code = _failed(error, str(mended), mended.exit_code)
+    except Exception as error:  # noqa: BLE001  the last resort, which says how to report it
+        hint = "this is a bug in forecast: please report it, with what the same command prints with --debug"
+        code = _failed(error, f"unexpected error: {type(error).__name__}: {error}\n{hint}", 1)
+    sys.exit(code)
+
+
+def _failed(error: BaseException, message: str, code: int) -> int:
+    if talk.wants_traceback():
+        traceback.print_exception(error)
+    talk.complain(message, code)
+    return code
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise errors.Interrupted("terminated", number)

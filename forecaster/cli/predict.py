@@ -1,0 +1,54 @@
+"""`forecast predict`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Data
+
+
+class OutputFormat(StrEnum):
+    """How the forecast is written."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
+    data: Data = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", min=1, help="Steps ahead; as trained by default.", show_default=False)
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
+    format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)
+    ] = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Forecast the future of a run's newest data.
+
+    TensorFlow is never loaded: the exported network runs in ONNX Runtime.
+
+    \b
+    forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
+    """
+    from forecaster.inference import predict as predict_version
+    from forecaster.runs import load_version, write_atomically
+
+    forecast, series = predict_version(load_version(run), data, horizon)
+    text = forecast.to_csv() if format is OutputFormat.CSV else forecast.to_json()
+    if plot is not None:
+        from forecaster.plots import plot_future
+
+        write_atomically(plot, plot_future(series, forecast, run.resolve().name))
+    if output == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(Path(output), text.encode())

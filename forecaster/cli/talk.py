@@ -1,0 +1,105 @@
+"""How the program talks: sentences or JSON lines on stderr, and none without a terminal."""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+log = logging.getLogger("forecaster")
+
+
+class LogFormat(StrEnum):
+    """How each line on stderr looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _State:
+    """What the options of the running command asked for."""
+
+    debug = False
+    verbose = False
+    format = LogFormat.TEXT
+
+
+def _debug(value: bool) -> bool:
+    _State.debug = value
+    return value
+
+
+def _verbose(value: bool) -> bool:
+    _State.verbose = value
+    return value
+
+
+def _format(value: LogFormat) -> LogFormat:
+    _State.format = value
+    start()
+    return value
+
+
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", callback=_verbose, is_eager=True, help="Talk without a terminal, too.")
+]
+Debug = Annotated[bool, typer.Option("--debug", callback=_debug, is_eager=True, help="Show tracebacks.")]
+Format = Annotated[LogFormat, typer.Option("--log-format", callback=_format, help="How each line on stderr looks.")]
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": self.formatTime(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(line | getattr(record, "facts", {}))
+
+
+def start() -> None:
+    """Let the log speak as the options ask."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if _State.format is LogFormat.JSON else logging.Formatter("%(message)s"))
+    log.handlers = [handler]
+    log.propagate = False
+    asked = _State.verbose or _State.format is LogFormat.JSON or sys.stderr.isatty()
+    log.setLevel(logging.INFO if asked else logging.ERROR)
+
+
+def complain(message: str, code: int) -> None:
+    """Print an error, whatever the options."""
+    if _State.format is LogFormat.JSON:
+        log.error(message, extra={"facts": {"exit_code": code}})
+    else:
+        sys.stderr.write(message + "\n")
+
+
+def wants_traceback() -> bool:
+    """Whether `--debug` was given."""
+    return _State.debug
+
+
+@contextlib.contextmanager
+def quiet_import() -> Iterator[None]:
+    """Keep what libraries print on stderr while they are imported, and show it only where that fails.
+
+    TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow's first lines, and cron mails every line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,38 @@
+"""`forecast train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Data, Set, Source
+
+
+def train(
+    source: Source,
+    data: Data = None,
+    overrides: Set = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/NAME of the config by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Train a network on a CSV and keep it as a run.
+
+    \b
+    forecast train configs/power.yaml --set training.epochs=5
+    forecast train power.csv
+    """
+    from forecaster.defaults import load_or_propose
+    from forecaster.preparation import prepare
+    from forecaster.runs import locked
+
+    loaded, config = load_or_propose(source, overrides or [], data)
+    plan = prepare(loaded)
+    folder = run or Path("runs") / config.stem
+    with locked(folder):
+        with talk.quiet_import():
+            from forecaster.training import train as train_plan
+        train_plan(plan, folder, resume)

@@ -1,0 +1,109 @@
+"""YAML -> a frozen, validated `Config`; every problem with where it stands and how to mend it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from forecaster.config.checks import conflicts
+from forecaster.config.problems import described, without
+from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
+from forecaster.config.sections import Config
+from forecaster.errors import ConfigError
+
+__all__ = ["Config", "LoadedConfig", "json_schema", "load_config", "load_resolved", "load_values"]
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config as far as it is valid, its problems, and where each value was written.
+
+    While `problems` is not empty, the values they name are defaults and the rest is as given:
+    enough to go on looking for problems, never to train."""
+
+    config: Config
+    document: Document
+    problems: tuple[str, ...]
+    broken_sections: frozenset[str | int]
+
+    def where(self, *path: str | int) -> str:
+        """`file:line:column: section.key` of a value, or of the section that should hold it."""
+        return f"{self.document.where(path)}: {'.'.join(map(str, path))}"
+
+
+def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath | None = None) -> LoadedConfig:
+    """Read a YAML file, lay `--set` and `--data` over it and validate the whole.
+
+    `data.path` becomes absolute: relative to the YAML where the YAML names it, to the working
+    folder where `--data` does.
+
+    Raises:
+        ConfigError: nothing can be made of it: not YAML, or a required key is missing.
+    """
+    document = _overridden(read_document(source), overrides)
+    base = source.parent
+    if data is not None:
+        document = with_override(document, f"data.path={json.dumps(str(data))}")
+        base = FilePath.cwd()
+    loaded = _validated(document)
+    path = str((base / FilePath(loaded.config.data.path).expanduser()).resolve())
+    config = loaded.config.model_copy(update={"data": loaded.config.data.model_copy(update={"path": path})})
+    return LoadedConfig(config, document, loaded.problems, loaded.broken_sections)
+
+
+def load_values(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Validate values that stand in no file, with `--set` laid over them; paths stay as they are."""
+    return _validated(_overridden(parse_document(text, "config"), overrides))
+
+
+def load_resolved(text: str, name: str) -> Config:
+    """The config that a run keeps; its paths are absolute already.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    loaded = _validated(parse_document(text, name))
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded.config
+
+
+def _overridden(document: Document, overrides: Sequence[str]) -> Document:
+    for assignment in overrides:
+        document = with_override(document, assignment)
+    return document
+
+
+def json_schema() -> dict[str, Any]:
+    """The config's JSON Schema, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _validated(document: Document) -> LoadedConfig:
+    """Validate, replace what is invalid by its default, and validate again, collecting all problems."""
+    problems: list[tuple[Path, str]] = []
+    values = document.values
+    while True:
+        try:
+            config = Config.model_validate(values)
+            break
+        except ValidationError as error:
+            found = described(error, values)
+            problems += found
+            values, whole = without(values, [path for path, _ in found])
+            if not whole:
+                raise ConfigError([_line(document, *problem) for problem in problems]) from None
+    problems += conflicts(config, {path for path, _ in problems})
+    return LoadedConfig(
+        config,
+        document,
+        tuple(_line(document, *problem) for problem in problems),
+        frozenset(path[0] for path, _ in problems),
+    )
+
+
+def _line(document: Document, path: Path, message: str) -> str:
+    return f"{document.where(path)}: {'.'.join(map(str, path))}: {message}"

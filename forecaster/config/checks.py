@@ -1,0 +1,60 @@
+"""Combinations of valid values that cannot work together."""
+
+from collections.abc import Iterator
+
+from forecaster.config.reader import Path
+from forecaster.config.sections import Config, Model, Optimizer
+
+
+def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
+    """Every impossible combination as (path, sentence), but those of sections in `broken`, whose
+    values are not the user's."""
+    sections = {path[0] for path in broken}
+    found = [*_model(config.model), *_optimizer(config.training.optimizer), *_training(config), *_rollout(config)]
+    return [(path, message) for path, message in found if path[0] not in sections]
+
+
+def _model(model: Model) -> Iterator[tuple[Path, str]]:
+    if model.bidirectional and model.output == "sequence":
+        yield (
+            ("model", "output"),
+            "sequence cannot go with bidirectional: true, whose backward half reads the answer; use output: last",
+        )
+    if model.decoder == "dense" and model.output == "sequence":
+        yield (
+            ("model", "output"),
+            "sequence cannot go with decoder: dense, which learns from the last step; use decoder: rollout",
+        )
+    if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
+        yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
+
+
+def _optimizer(optimizer: Optimizer) -> Iterator[tuple[Path, str]]:
+    path: Path = ("training", "optimizer")
+    if optimizer.clip_value is not None and optimizer.clip_norm is not None:
+        yield (*path, "clip_value"), "cannot go with clip_norm; use clip_norm: null beside it"
+    if optimizer.momentum and optimizer.name not in {"sgd", "rmsprop"}:
+        yield (*path, "momentum"), f"{optimizer.name} has no momentum of its own; use name: sgd or rmsprop"
+    if optimizer.nesterov and (optimizer.name != "sgd" or not optimizer.momentum):
+        yield (*path, "nesterov"), "needs name: sgd and a momentum above 0, such as momentum: 0.9"
+
+
+def _training(config: Config) -> Iterator[tuple[Path, str]]:
+    training = config.training
+    if training.schedule.name == "plateau" and config.split.validation == 0:
+        yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
+    if training.schedule.warmup >= training.epochs:
+        yield (
+            ("training", "schedule", "warmup"),
+            f"{training.schedule.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
+        )
+
+
+def _rollout(config: Config) -> Iterator[tuple[Path, str]]:
+    if config.forecast.rollout == "carry" and config.model.bidirectional:
+        yield (
+            ("forecast", "rollout"),
+            "carry cannot go with model.bidirectional: true, whose backward half has no state to carry on; use slide",
+        )
+    if config.forecast.rollout == "carry" and config.model.decoder == "dense":
+        yield ("forecast", "rollout"), "carry needs model.decoder: rollout; dense gives its horizon at once"

@@ -1,0 +1,155 @@
+"""YAML text -> plain values, and where in the file each of them stands."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+import yaml
+
+from forecaster.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+
+Path = tuple[str | int, ...]  # ("training", "optimizer", "name"); numbers index a list
+
+
+@dataclass(frozen=True)
+class Document:
+    """The values of a YAML file with the position of each, as `file:line:column`."""
+
+    values: dict[str, Any]
+    positions: dict[Path, str] = field(default_factory=dict)
+    name: str = "config"
+
+    def where(self, path: Path) -> str:
+        """The position of `path`, or of the nearest section around it."""
+        while path and path not in self.positions:
+            path = path[:-1]
+        return self.positions.get(path, self.name)
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader for YAML 1.2's core scalars.
+
+    PyYAML follows YAML 1.1, where `12:30` is 750, `no` is false and `1e-3` is text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed: write the value out", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+    ("bool", r"^(?:true|false)$", ["t", "f"]),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    (
+        "float",
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+def read_document(path: FilePath) -> Document:
+    """Read a YAML file of at most 1 MiB.
+
+    Raises:
+        ConfigError: it is missing, too large, not YAML, or repeats a key.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ConfigError([f"{path}: {size} bytes; a config has at most {MAX_BYTES}"])
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file{_nearest_file(path)}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Parse YAML whose top level is a mapping; `name` stands for the file in positions."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        positions: dict[Path, str] = {}
+        values = {} if node is None else _plain(loader, node, (), positions, name)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([f"{_position(name, error.problem_mark)}: {error.problem}"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{name}: not YAML: {error}"]) from None
+    finally:
+        loader.dispose()
+    if not isinstance(values, dict):
+        raise ConfigError([f"{name}:1:1: expected sections such as 'data:' and 'window:', received {values!r}"])
+    return Document(values, positions, name)
+
+
+def _plain(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Path, str], name: str) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode) or key in result:
+                problem = f"the key {key!r} is given twice" if key in result else "a key must be plain text"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            positions[(*path, key)] = _position(name, key_node.start_mark)
+            result[key] = _plain(loader, value_node, (*path, key), positions, name)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            positions[(*path, index)] = _position(name, item.start_mark)
+        return [_plain(loader, item, (*path, index), positions, name) for index, item in enumerate(node.value)]
+    return loader.construct_object(node)
+
+
+def _position(name: str, mark: Any) -> str:
+    return name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+
+
+def with_override(document: Document, assignment: str) -> Document:
+    """The document with one `section.key=value` from the command line laid over it."""
+    origin = f"--set {assignment}"
+    dotted, equals, text = assignment.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError([f"{origin}: expected section.key=value, such as training.epochs=5"])
+    value = parse_document(f"value: {text}", origin).values["value"]
+    path: Path = tuple(keys)
+    positions = {known: where for known, where in document.positions.items() if known[: len(path)] != path}
+    return Document(_assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
+
+
+def _assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:
+    head, *rest = keys
+    if not rest:
+        return values | {head: value}
+    inner = values.get(head)
+    if inner is not None and not isinstance(inner, dict):
+        raise ConfigError([f"{origin}: {head} is a single value, it has no keys"])
+    return values | {head: _assigned(inner or {}, rest, value, origin)}
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`, did you mean 'epochs'?` for the nearest of `known`, or nothing."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _nearest_file(path: FilePath) -> str:
+    try:
+        names = [other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml"}]
+    except OSError:
+        return f": the folder {path.parent} does not exist either"
+    return suggestion(path.name, names)

@@ -1,0 +1,204 @@
+"""The YAML's sections as frozen, validated records; each field's description is its documentation."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Steps = Annotated[int, Field(strict=True, ge=0)]
+
+
+def _share(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a fraction below 1, or whole steps")
+    if value < 0 or (isinstance(value, float) and value >= 1):
+        raise ValueError("expected a fraction from 0 to below 1, or whole steps from 0")
+    return value
+
+
+def _season(value: object) -> object:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError("expected auto, or whole steps from 1")
+
+
+Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
+Season = Annotated[int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])]
+Activation = Literal[
+    "linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
+]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Data(Section):
+    """Which CSV, and how its rows become one regular series."""
+
+    path: Text = Field(description="the CSV, relative to this file")
+    time: Text | None = Field("auto", description="time column; auto finds it, null: the row number is the step")
+    target: Text = Field("auto", description="column to forecast; auto where only one holds numbers")
+    frequency: Text = Field("auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, step")
+    season: Season = Field("auto", description="steps in a season (24 for hourly days); 1: none")
+    gaps: Literal["error", "interpolate", "previous", "zero"] = Field(
+        "error", description="missing steps and cells: error | interpolate | previous | zero"
+    )
+    duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
+        "error", description="rows of one timestamp: error | first | last | mean | sum"
+    )
+
+
+class Window(Section):
+    """What the network reads and how far it looks."""
+
+    length: Annotated[int, Field(strict=True, ge=2)] = Field(description="steps that the network reads")
+    horizon: Count = Field(description="steps ahead that are forecast")
+
+
+class Split(Section):
+    """The chronological split: training part, then validation part, then test part."""
+
+    validation: Share = Field(0.1, description="a fraction, or whole steps: chooses the epoch")
+    test: Share = Field(0.1, description="a fraction, or whole steps: scored once, at the end")
+
+
+def _layers(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+class Model(Section):
+    """The network."""
+
+    cell: Literal["simple_rnn", "lstm", "gru"] = Field("lstm", description="simple_rnn | lstm | gru")
+    units: Annotated[tuple[Count, ...], BeforeValidator(_layers, json_schema_input_type=Count | list[Count])] = Field(
+        (64,), min_length=1, description="units of each stacked layer, the first reads the window"
+    )
+    bidirectional: Flag = Field(False, description="read the window from both ends")
+    activation: Activation = Field("tanh", description="of the state: tanh | relu | sigmoid | ...")
+    recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
+    dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
+    recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
+    output: Literal["last", "sequence"] = Field(
+        "last", description="learn from the window's last step, or from every step shifted by one (sequence)"
+    )
+    unroll: Flag = Field(False, description="unroll the loop over time: faster for short windows")
+    decoder: Literal["rollout", "dense"] = Field(
+        "rollout", description="rollout: one step, fed back; dense: the whole horizon at once"
+    )
+
+
+class Optimizer(Section):
+    """The optimizer with its gradient clipping."""
+
+    name: Literal[
+        "sgd", "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "adafactor", "lion", "ftrl"
+    ] = Field("adam", description="sgd | rmsprop | adam | adamw | nadam | adamax | adagrad | adadelta | lion | ...")
+    learning_rate: Positive = Field(0.001, description="before any schedule")
+    momentum: Fraction = Field(0.0, description="sgd and rmsprop")
+    nesterov: Flag = Field(False, description="sgd with momentum")
+    weight_decay: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="decoupled from the gradient (Loshchilov 2019)"
+    )
+    clip_norm: Positive | None = Field(1.0, description="longest gradient over all weights (Pascanu 2013); null: any")
+    clip_value: Positive | None = Field(None, description="largest gradient of one weight; instead of clip_norm")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_clipping(cls, values: Any) -> Any:
+        """A clip_value that is given replaces the clip_norm that is not."""
+        if isinstance(values, dict) and values.get("clip_value") is not None and "clip_norm" not in values:
+            return {**values, "clip_norm": None}
+        return values
+
+
+class Constant(Section):
+    """The same rate throughout."""
+
+    name: Literal["constant"] = Field("constant", description="constant | exponential | cosine | plateau")
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+
+
+class Exponential(Section):
+    """The rate multiplied by `decay` each epoch."""
+
+    name: Literal["exponential"] = "exponential"
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+    decay: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(0.9, description="factor for each epoch")
+
+
+class Cosine(Section):
+    """The rate along half a cosine, down to `minimum` at the last epoch (Loshchilov 2017)."""
+
+    name: Literal["cosine"] = "cosine"
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+    minimum: Fraction = Field(0.01, description="share of the rate that is left at the end")
+
+
+class Plateau(Section):
+    """The rate multiplied by `factor` whenever the validation loss stops falling."""
+
+    name: Literal["plateau"] = "plateau"
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+    factor: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.5, description="at each reduction")
+    patience: Count = Field(3, description="epochs without improvement before a reduction")
+    minimum: Fraction = Field(0.01, description="share of the rate below which it never falls")
+
+
+Schedule = Annotated[Constant | Exponential | Cosine | Plateau, Field(discriminator="name")]
+
+
+class EarlyStopping(Section):
+    """When to stop; the weights of the best epoch are kept."""
+
+    patience: Count = Field(5, description="epochs without a better validation loss")
+    min_delta: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="how much better counts as better"
+    )
+
+
+class Training(Section):
+    """How the network learns."""
+
+    optimizer: Optimizer = Field(Optimizer(), description="the optimizer with its gradient clipping")
+    schedule: Schedule = Field(Constant(), description="the learning rate over time")
+    loss: Literal["mse", "mae", "huber", "log_cosh"] = Field("mse", description="mse | mae | huber | log_cosh")
+    batch_size: Count = Field(32, description="windows in a batch")
+    batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
+    epochs: Count = Field(50, description="passes over the training windows, at most")
+    early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
+
+
+class ForecastOptions(Section):
+    """How the trained network is rolled out."""
+
+    rollout: Literal["slide", "carry"] = Field(
+        "slide", description="slide: re-read the window at each step; carry: keep the recurrent state"
+    )
+
+
+class Config(Section):
+    """A whole config: everything that `forecast train` needs besides the CSV."""
+
+    data: Data = Field(description="which CSV, and how its rows become one regular series")
+    window: Window = Field(description="in steps")
+    split: Split = Field(Split(), description="the end of the series is held out, in order of time")
+    scaling: Literal["none", "standard", "minmax", "robust"] = Field(
+        "standard", description="none | standard | minmax | robust, fitted on the training part"
+    )
+    model: Model = Field(Model(), description="the network")
+    training: Training = Field(Training(), description="how the network learns")
+    forecast: ForecastOptions = Field(ForecastOptions(), description="how the trained network is rolled out")
+
+    @property
+    def steps_ahead(self) -> int:
+        """Steps that one prediction of the network covers: the horizon, or 1 where it is rolled out."""
+        return self.window.horizon if self.model.decoder == "dense" else 1

@@ -1,0 +1,53 @@
+"""A `Config` -> a commented YAML that can be edited and run again."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from forecaster.config.sections import Config
+
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+_COMMENT_COLUMN = 38
+
+
+def commented_yaml(config: Config, command: str) -> str:
+    """The config as YAML: first the line for editors, then `command`, then each key with its meaning."""
+    head = [f"# yaml-language-server: $schema={SCHEMA_FILE}", f"# {command}", ""]
+    return "\n".join([*head, *_lines(config, "")]) + "\n"
+
+
+def _lines(section: BaseModel, indent: str) -> Iterator[str]:
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        comment = field.description or ""
+        if isinstance(value, BaseModel):
+            yield _with_comment(f"{indent}{key}:", comment)
+            yield from _lines(value, indent + "  ")
+        else:
+            yield _with_comment(f"{indent}{key}: {_scalar(value)}", comment)
+
+
+def _with_comment(text: str, comment: str) -> str:
+    return f"{text:<{_COMMENT_COLUMN}}  # {comment}" if comment else text
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_scalar, value))}]"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """Plain where YAML reads it back as the same text, in double quotes otherwise."""
+    plain = text.isprintable() and not any(mark in text for mark in "#:,[]{}\"'") and text == text.strip()
+    if plain and yaml.safe_load(text) == text and not text.startswith(("&", "*", "!", "%", "@", "`", "?", "-", "|", ">")):
+        return text
+    return json.dumps(text)

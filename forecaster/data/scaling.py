@@ -1,0 +1,54 @@
+"""Scaling of a series: fitted on its training part, applied, and undone."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """scaled = (value - offset) / scale, in float64.
+
+    A scale of 0 marks a training part that was constant: everything scales to itself less the
+    offset, and every forecast becomes the offset."""
+
+    offset: float
+    scale: float
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Values in the series' own unit -> scaled values, any shape."""
+        return (values - self.offset) / (self.scale or 1.0)
+
+    def inverse(self, scaled: np.ndarray) -> np.ndarray:
+        """Scaled values -> values in the series' own unit, any shape."""
+        return scaled * self.scale + self.offset
+
+    def to_json(self) -> dict[str, float]:
+        """The two numbers, exact."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Scaler":
+        """Read back what `to_json` gave."""
+        return cls(float(values["offset"]), float(values["scale"]))
+
+
+def fit_scaler(values: np.ndarray, kind: str) -> Scaler:
+    """Fit on the training part, (steps,).
+
+    Args:
+        kind: `none`; `standard`, mean and population deviation; `minmax`, onto [0, 1];
+            `robust`, median and interquartile range.
+    """
+    if np.ptp(values) == 0:
+        return Scaler(float(values[0]), 0.0)
+    if kind == "none":
+        return Scaler(0.0, 1.0)
+    if kind == "standard":
+        return Scaler(float(np.mean(values)), float(np.std(values)))
+    if kind == "minmax":
+        return Scaler(float(np.min(values)), float(np.ptp(values)))
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    # More than half of the values may be the same; the deviation still tells them apart.
+    return Scaler(float(middle), float(high - low) or float(np.std(values)))

@@ -1,0 +1,30 @@
+"""Series: what a CSV becomes, and everything after `data/` begins with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Series:
+    """One regular series: a value at every step from the first to the last.
+
+    Attributes:
+        name: the target column.
+        time: the time column, None where the row number is the step.
+        timestamps: (steps,), increasing by one step of `frequency`.
+        values: (steps,) float64, in the series' own unit; never NaN or infinite.
+        frequency: a pandas alias, or `step` for integer timestamps.
+        notices: what was found or mended while reading, as sentences.
+    """
+
+    name: str
+    time: str | None
+    timestamps: pd.Index
+    values: np.ndarray
+    frequency: str
+    notices: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)

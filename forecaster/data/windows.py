@@ -1,0 +1,92 @@
+"""The chronological split, and the starts of the windows in each part; never a copy of every window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecaster.errors import DataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where the parts of a series of `steps` steps end: training, then validation, then test."""
+
+    training_end: int
+    validation_end: int
+    steps: int
+
+    @property
+    def validation(self) -> int:
+        """Steps in the validation part."""
+        return self.validation_end - self.training_end
+
+    @property
+    def test(self) -> int:
+        """Steps in the test part."""
+        return self.steps - self.validation_end
+
+
+def chronological_split(
+    steps: int, validation: int | float, test: int | float, length: int, ahead: int, horizon: int
+) -> Split:
+    """Split a series of `steps` steps in order of time.
+
+    Args:
+        validation, test: a fraction of the series, or whole steps; 0 for no such part.
+        length: steps in a window.
+        ahead: steps that the network is trained to give at once.
+        horizon: steps in a forecast.
+    Raises:
+        DataError: a part has no room for one window's targets; says how many rows it takes.
+    """
+    split = _split(steps, validation, test)
+    if _fits(split, validation, test, length, ahead, horizon):
+        return split
+    needed = _rows_needed(validation, test, length, ahead, horizon)
+    raise DataError(
+        [
+            f"{steps} rows are too few for a window of {length} steps, a horizon of {horizon}, a validation part of "
+            f"{validation} and a test part of {test}; expected at least {needed} rows, or a shorter window or horizon"
+        ]
+    )
+
+
+def window_starts(first_target: int, last_target: int, length: int, ahead: int) -> np.ndarray:
+    """Starts of the windows whose `ahead` targets all lie in [first_target, last_target).
+
+    A window that starts at s reads steps s .. s+length-1; its targets are s+length .. s+length+ahead-1."""
+    first = max(0, first_target - length)
+    return np.arange(first, last_target - ahead - length + 1, dtype=np.int32)
+
+
+def gather_windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """The steps of some windows: (steps,), (batch,) -> (batch, length)."""
+    return values[starts[:, None] + np.arange(length)]
+
+
+def _split(steps: int, validation: int | float, test: int | float) -> Split:
+    test_steps, validation_steps = (
+        round(part * steps) if isinstance(part, float) else part for part in (test, validation)
+    )
+    return Split(steps - test_steps - validation_steps, steps - test_steps, steps)
+
+
+def _fits(split: Split, validation: int | float, test: int | float, length: int, ahead: int, horizon: int) -> bool:
+    return (
+        split.training_end >= length + ahead
+        and (not validation or split.validation >= ahead)
+        and (not test or split.test >= horizon)
+    )
+
+
+def _rows_needed(validation: int | float, test: int | float, length: int, ahead: int, horizon: int) -> int | str:
+    """The fewest rows for which each part has room."""
+    shares = sum(part for part in (validation, test) if isinstance(part, float))
+    if shares >= 1:
+        return "no number of rows would do: the fractions leave no training part;"
+    rows = length + ahead
+    while not _fits(_split(rows, validation, test), validation, test, length, ahead, horizon):
+        rows += 1
+        if rows > 10_000_000:
+            return "more than 10,000,000"
+    return rows

@@ -1,0 +1,137 @@
+"""What to choose when nobody chose: a config for a CSV, from its length, frequency and season alone."""
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from forecaster.config import Config, LoadedConfig, load_config, load_values
+from forecaster.config.template import commented_yaml
+from forecaster.data import Series, read_series
+from forecaster.data.frequency import season_length
+from forecaster.errors import ConfigError, UsageError
+from forecaster.runs import write_atomically
+
+log = logging.getLogger("forecaster")
+
+
+def is_config(source: Path) -> bool:
+    """Whether a file is a config by its name; anything else is taken for data."""
+    return source.suffix.lower() in {".yaml", ".yml"}
+
+
+def config_path(csv: Path) -> Path:
+    """Where the config of a CSV is written: in the working folder, under the CSV's name."""
+    return Path(f"{csv.name.split('.')[0]}.yaml")
+
+
+def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[LoadedConfig, Path]:
+    """The config that `source` is or needs, and its path; for a CSV it is written first, unless it is there.
+
+    Raises:
+        ConfigError: it cannot be used.
+        UsageError: another CSV's config has that name.
+        DataError: the CSV cannot be read.
+    """
+    if is_config(source):
+        return load_config(source, overrides, data), source
+    if data is not None:
+        raise UsageError(f"--data goes with a YAML; {source} is taken for data itself")
+    path = config_path(source)
+    if not path.exists():
+        write_proposal(source, path, overrides)
+        return load_config(path), path
+    loaded = load_config(path, overrides)
+    if Path(loaded.config.data.path) != source.resolve():
+        raise UsageError(
+            f"{path} exists and names other data ({loaded.config.data.path}); name the config to train with, or move it"
+        )
+    return loaded, path
+
+
+def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> None:
+    """Write the commented YAML for a CSV.
+
+    Raises:
+        UsageError: the YAML exists; it is never overwritten.
+    """
+    if path.exists():
+        raise UsageError(f"{path} exists: it is left as it is; move it, or name another with --output")
+    config = propose(csv, overrides)
+    relative = os.path.relpath(csv.resolve(), path.resolve().parent)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
+    write_atomically(path, commented_yaml(config, f"forecast train {path}").encode())
+    log.info("%s\n%s: written, to edit and train again", _findings(config), path)
+
+
+def _findings(config: Config) -> str:
+    """What was found in the data and chosen for it, in sentences."""
+    data, window, model = config.data, config.window, config.model
+    time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
+    season = f"season of {data.season} steps" if data.season != 1 else "no season"
+    return (
+        f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
+        f"chosen: {model.cell} of {', '.join(map(str, model.units))} units, window of {window.length} steps, "
+        f"horizon of {window.horizon}"
+    )
+
+
+def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
+    """A config for a CSV; what `overrides` set stays as set.
+
+    Raises:
+        ConfigError: an override is invalid.
+        DataError: the CSV cannot be read as one series.
+    """
+    data = {"path": str(csv.resolve())}
+    asked = _checked({"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config.data
+    series = read_series(csv, asked.time, asked.target, asked.frequency, asked.gaps, asked.duplicates)
+    season = season_length(series.frequency) if asked.season == "auto" else int(asked.season)
+    found = {"time": series.time, "target": series.name, "frequency": series.frequency, "season": season}
+    return _checked({"data": data | found, **_choices(series, season)}, overrides).config
+
+
+def _checked(values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
+    loaded = load_values(json.dumps(values), overrides)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded
+
+
+def _choices(series: Series, season: int) -> dict[str, Any]:
+    """Window, split, model and training for a series of this length and season."""
+    steps = len(series)
+    horizon = _horizon(season, steps)
+    length = _length(season, steps)
+    large = steps >= 2000
+    held_out = max(horizon, round(0.1 * steps))
+    batch_size = 64 if large else 16
+    batches = max(20, 20_000 // length)
+    windows = steps - 2 * held_out - length - horizon + 1
+    return {
+        "window": {"length": length, "horizon": horizon},
+        "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
+        "model": {"cell": "lstm", "units": [64 if large else 32], "decoder": "dense"},
+        "training": {
+            "optimizer": {"name": "adam", "learning_rate": 0.003},
+            "schedule": {"name": "cosine"},
+            "batch_size": batch_size,
+            "batches_per_epoch": batches if windows > batches * batch_size else None,
+            "epochs": 30 if large else 60,
+            "early_stopping": {"patience": 8 if large else 15},
+        },
+    }
+
+
+def _horizon(season: int, steps: int) -> int:
+    """A season, a quarter for weeks, two weeks for days; at most a tenth of the series."""
+    wanted = {1: 12, 52: 13}.get(season, 2 * season if season < 12 else season)
+    return max(1, min(wanted, 96, steps // 10))
+
+
+def _length(season: int, steps: int) -> int:
+    """A week of days or two seasons, but no more than a fifth of the series."""
+    wanted = 7 * season if 24 <= season <= 48 else 2 * season if season >= 12 else 24
+    return max(2, min(wanted, 336, steps // 5))

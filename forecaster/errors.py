@@ -1,0 +1,115 @@
+"""The errors that a user can meet, each with its exit code.
+
+ForecasterError            1
+├── UsageError             2   a wrong call or combination of options
+│   └── ConfigError        2   a YAML that cannot be used, every problem listed
+├── DataError              4   a CSV that cannot be used, every problem listed
+├── RunError               6   a run folder that is missing, corrupt or of a newer format
+├── Diverged               7   a loss or a forecast that became NaN or infinite
+├── CannotCreate          73   an output that cannot be created
+├── InputOutputFailed     74   a disk that is full, read-only or broken
+├── Locked                75   another process is at work on the same run
+└── Interrupted    130 / 143   Ctrl-C or SIGTERM
+"""
+
+import errno
+from collections.abc import Sequence
+
+SHOWN_PROBLEMS = 20
+
+EXIT_CODES = (
+    ("0", "done, or nothing to do"),
+    ("1", "unexpected error: a bug, please report it"),
+    ("2", "usage or config"),
+    ("3", "partial: some series or jobs failed, the rest is written"),
+    ("4", "data invalid"),
+    ("5", "data stale"),
+    ("6", "run missing, corrupt, or of a newer format"),
+    ("7", "training diverged, or the challenger lost: the old version stays"),
+    ("73", "output cannot be created"),
+    ("74", "input or output failed (disk full, read-only)"),
+    ("75", "locked by another process: try again"),
+    ("130 / 143", "interrupted: the checkpoint is saved"),
+)
+
+
+class ForecasterError(Exception):
+    """Anything that stops a command for a reason its user can mend."""
+
+    exit_code = 1
+
+
+class UsageError(ForecasterError):
+    """Options that do not go together or name nothing."""
+
+    exit_code = 2
+
+
+class Problems(ForecasterError):
+    """Several problems of one input, reported at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        hidden = len(problems) - SHOWN_PROBLEMS
+        more = [f"... and {hidden} more problems"] if hidden > 0 else []
+        super().__init__("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
+
+
+class ConfigError(Problems, UsageError):
+    """A config that cannot be used."""
+
+
+class DataError(Problems):
+    """A CSV that cannot be used."""
+
+    exit_code = 4
+
+
+class RunError(ForecasterError):
+    """A run folder that cannot be used."""
+
+    exit_code = 6
+
+
+class Diverged(ForecasterError):
+    """A loss or a forecast that became NaN or infinite; the old version stays."""
+
+    exit_code = 7
+
+
+class CannotCreate(ForecasterError):
+    """An output whose folder or file cannot be created."""
+
+    exit_code = 73
+
+
+class InputOutputFailed(ForecasterError):
+    """A read or write that the operating system refused."""
+
+    exit_code = 74
+
+
+class Locked(ForecasterError):
+    """Another process holds the run."""
+
+    exit_code = 75
+
+
+class Interrupted(ForecasterError):
+    """A signal stopped the command after its state was saved."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+# The device gave out (74); any other refusal means that the place is wrong (73).
+_DEVICE_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EPIPE}
+
+
+def output_error(error: OSError, path: object) -> ForecasterError:
+    """The error to raise for an `OSError` met while writing `path`."""
+    reason = error.strerror or str(error)
+    if error.errno in _DEVICE_FAILURES:
+        return InputOutputFailed(f"{path}: cannot be written: {reason}; free space, or name another place")
+    return CannotCreate(f"{path}: cannot be created: {reason}; name a place that this user can write to")

@@ -1,0 +1,224 @@
+"""The training loop, whose whole state can be taken between any two batches and gone on from exactly."""
+
+import io
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from forecaster.errors import Diverged
+from forecaster.models import Network
+from forecaster.models.losses import Loss
+from forecaster.models.schedules import Patience, Schedule
+
+_VALIDATION_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of `history.csv`; losses in scaled units."""
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    learning_rate: float
+    seconds: float
+
+
+class Watch(Protocol):
+    """Whoever wants to know how training goes."""
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """A batch is done; `loss` is the mean of the epoch so far."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch is done."""
+
+
+@dataclass
+class Progress:
+    """Where training stands; whole epochs in `history`, the running one in the rest."""
+
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    batch: int = 0
+    windows: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """Fits a network to the windows of one scaled series.
+
+    The order of the windows is a function of the seed and the epoch alone, so that no generator
+    has to be kept. A batch's windows are gathered on the device from the one array of values.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: keras.optimizers.Optimizer,
+        loss: Loss,
+        schedule: Schedule,
+        values: np.ndarray,
+        length: int,
+        training_starts: np.ndarray,
+        validation_starts: np.ndarray,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        batches_per_epoch: int | None = None,
+        early_stopping: Patience | None = None,
+    ) -> None:
+        self.network, self.optimizer, self.loss, self.schedule = network, optimizer, loss, schedule
+        self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
+        self.training_starts, self.validation_starts = training_starts, validation_starts
+        self.early_stopping = early_stopping
+        self.batches = math.ceil(len(training_starts) / batch_size)
+        if batches_per_epoch is not None:
+            self.batches = min(self.batches, batches_per_epoch)
+        self.learning_rate = float(optimizer.learning_rate)
+        optimizer.build(network.trainable_variables)
+        self.values = tf.constant(values, tf.float32)  # (steps,)
+        starts = [tf.TensorSpec([None], tf.int32)]
+        self._step = tf.function(self._training_step, input_signature=starts)
+        self._validate = tf.function(self._validation_loss, input_signature=starts)
+        self.progress = Progress()
+        self.best_weights = self._weights()
+
+    @property
+    def done(self) -> bool:
+        """Whether no epoch is left, or patience has run out."""
+        stopped = self.early_stopping is not None and self.early_stopping.exhausted
+        return stopped or len(self.progress.history) >= self.epochs
+
+    def fit(self, watch: Watch, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train until done, then put the best weights into the network.
+
+        Returns:
+            False where `stop()` asked to pause between two batches; `state()` is then exact.
+        Raises:
+            Diverged: a loss that is NaN or infinite.
+        """
+        while not self.done:
+            if not self._run_epoch(watch, stop):
+                return False
+            watch.epoch(self.progress.history[-1])
+        for variable, value in zip(self.network.trainable_variables, self.best_weights, strict=True):
+            variable.assign(value)
+        return True
+
+    def _run_epoch(self, watch: Watch, stop: Callable[[], bool]) -> bool:
+        progress, epoch = self.progress, len(self.progress.history) + 1
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.training_starts)
+        started = time.monotonic() - progress.seconds
+        while progress.batch < self.batches:
+            if stop():
+                return False
+            starts = order[progress.batch * self.batch_size :][: self.batch_size]
+            rate = self.learning_rate * self.schedule.share(epoch - 1 + (progress.batch + 1) / self.batches)
+            self.optimizer.learning_rate.assign(rate)
+            loss = float(self._step(tf.constant(starts)))
+            progress.batch += 1
+            progress.windows += len(starts)
+            progress.loss_sum += loss * len(starts)
+            self._check_finite(loss, "loss", f"epoch {epoch}, batch {progress.batch} of {self.batches}")
+            progress.seconds = time.monotonic() - started
+            watch.batch(epoch, progress.batch, self.batches, progress.loss_sum / progress.windows)
+        self._end_epoch(epoch, rate, started)
+        return True
+
+    def _end_epoch(self, epoch: int, rate: float, started: float) -> None:
+        progress = self.progress
+        loss = progress.loss_sum / progress.windows
+        validation = self._mean_validation_loss(epoch) if len(self.validation_starts) else None
+        progress.history.append(Epoch(epoch, loss, validation, rate, time.monotonic() - started))
+        progress.batch, progress.windows, progress.loss_sum, progress.seconds = 0, 0, 0.0, 0.0
+        if validation is None:
+            progress.best_epoch, self.best_weights = epoch, self._weights()
+            return
+        if validation < progress.best_loss:
+            progress.best_epoch, progress.best_loss, self.best_weights = epoch, validation, self._weights()
+        self.schedule.observe(validation)
+        if self.early_stopping is not None:
+            self.early_stopping.observe(validation)
+
+    def _windows(self, starts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(batch,) -> windows (batch, length) and the steps after each (batch, ahead)."""
+        rows = tf.gather(self.values, starts[:, None] + tf.range(self.length + self.network.ahead))
+        return rows[:, : self.length], rows[:, self.length :]
+
+    def _training_step(self, starts: tf.Tensor) -> tf.Tensor:
+        windows, targets = self._windows(starts)
+        if self.network.every_step:
+            targets = tf.concat([windows[:, 1:], targets], axis=1)  # (batch, length)
+        with tf.GradientTape() as tape:
+            loss = self.loss(targets, self.network(windows, training=True))
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
+        """The loss on the steps after the windows alone: those inside the windows may be training steps."""
+        windows, targets = self._windows(starts)
+        return self.loss(targets, self.network(windows, training=False)[:, -self.network.ahead :])
+
+    def _mean_validation_loss(self, epoch: int) -> float:
+        total = 0.0
+        for first in range(0, len(self.validation_starts), _VALIDATION_BATCH):
+            starts = self.validation_starts[first : first + _VALIDATION_BATCH]
+            total += float(self._validate(tf.constant(starts))) * len(starts)
+        loss = total / len(self.validation_starts)
+        self._check_finite(loss, "validation loss", f"epoch {epoch}")
+        return loss
+
+    def _check_finite(self, loss: float, what: str, where: str) -> None:
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"training diverged: the {what} became {loss} in {where}; the old version stays. Try a smaller "
+                f"training.optimizer.learning_rate (now {self.learning_rate:g}), or clipping "
+                "(training.optimizer.clip_norm: 1.0)"
+            )
+
+    def _weights(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self.network.trainable_variables]
+
+    def state(self) -> bytes:
+        """Everything that the rest of training depends on, as an .npz without pickles."""
+        record = {
+            "progress": asdict(self.progress),
+            "schedule": self.schedule.state(),
+            "early_stopping": self.early_stopping.state() if self.early_stopping else None,
+        }
+        arrays = {f"network_{i}": v.numpy() for i, v in enumerate(self.network.variables)}
+        arrays |= {f"optimizer_{i}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
+        arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best_weights)}
+        file = io.BytesIO()
+        np.savez(file, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)
+        return file.getvalue()
+
+    def restore(self, state: bytes) -> None:
+        """Go on from `state()` of a trainer that was made alike.
+
+        Raises:
+            ValueError, KeyError: it is not such a state.
+        """
+        arrays = np.load(io.BytesIO(state), allow_pickle=False)
+        record = json.loads(arrays["record"].tobytes())
+        for name, variables in (("network", self.network.variables), ("optimizer", self.optimizer.variables)):
+            for index, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}_{index}"])
+        self.best_weights = [arrays[f"best_{index}"] for index in range(len(self.best_weights))]
+        progress = record["progress"]
+        self.progress = Progress(**progress | {"history": [Epoch(**row) for row in progress["history"]]})
+        self.schedule.restore(record["schedule"])
+        if self.early_stopping is not None:
+            self.early_stopping.restore(record["early_stopping"])

@@ -1,0 +1,68 @@
+"""Forecast: what every model ends in and every metric, plot and file begins with."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = ("series", "origin", "timestamp", "step", "mean")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The future of one series as seen from one origin, in the series' own unit.
+
+    Attributes:
+        series: the name of the series.
+        origin: the last observed timestamp behind the forecast.
+        timestamps: the forecast timestamps, (horizon,): dates, or integer steps.
+        mean: the forecast values, (horizon,).
+    """
+
+    series: str
+    origin: pd.Timestamp | int
+    timestamps: pd.Index
+    mean: np.ndarray
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step, with the columns `COLUMNS`; timestamps as ISO 8601 text."""
+        origin, *timestamps = timestamp_texts([self.origin, *self.timestamps])
+        return pd.DataFrame(
+            {
+                "series": self.series,
+                "origin": origin,
+                "timestamp": timestamps,
+                "step": np.arange(1, len(self.mean) + 1),
+                "mean": self.mean,
+            }
+        )
+
+    def to_csv(self) -> str:
+        """The rows of `to_frame` as CSV; values are written so that they read back exactly."""
+        return self.to_frame().to_csv(index=False, lineterminator="\n")
+
+    def to_json(self) -> str:
+        """The rows of `to_frame` as a JSON list of objects."""
+        return json.dumps(self.to_frame().to_dict("records"), indent=1) + "\n"
+
+    @classmethod
+    def from_csv(cls, text: str) -> "Forecast":
+        """Read back what `to_csv` wrote."""
+        rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
+        origin, *timestamps = [_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
+        return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float))
+
+
+def timestamp_texts(timestamps: Sequence[pd.Timestamp | int]) -> list[str]:
+    """ISO 8601, as dates alone where every one of them is midnight; integer steps as digits."""
+    texts = [str(timestamp) for timestamp in timestamps]
+    if all(text.endswith(" 00:00:00") for text in texts):
+        return [text.removesuffix(" 00:00:00") for text in texts]
+    return texts
+
+
+def _timestamp(text: str) -> pd.Timestamp | int:
+    return int(text) if text.lstrip("-").isdigit() else pd.Timestamp(text)

@@ -1,0 +1,125 @@
+"""The recurrent cells, one step of time each, their equations as code.
+
+In the equations x is the input (batch, inputs), h the hidden state (batch, units), W and U the
+input and recurrent weights, b a bias, σ the gate activation, ⊙ the elementwise product. A gate's
+weights lie side by side with the other gates' in one matrix, in the order that the equations name.
+"""
+
+import abc
+from collections.abc import Sequence
+
+import keras
+from keras import KerasTensor, ops
+
+
+class Cell(keras.layers.Layer, abc.ABC):
+    """One recurrent step: inputs and states -> new states, of which the first is the output."""
+
+    gates: int  # blocks of `units` columns in the weight matrices
+    state_count = 1
+
+    def __init__(self, units: int, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> None:
+        super().__init__(name="cell")
+        self.units = units
+        self.activation = keras.activations.get(activation)
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the weights for inputs of `input_shape[-1]` features."""
+        width = self.gates * self.units
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], width), initializer="glorot_uniform", name="kernel"
+        )  # W: (inputs, gates * units)
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
+        )  # U: (units, gates * units)
+        self.bias = self.add_weight(shape=self.bias_shape, initializer=self.initial_bias, name="bias")
+        super().build(input_shape)
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        """One bias for each unit of each gate."""
+        return (self.gates * self.units,)
+
+    def initial_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
+        """Zeros, unless a cell says otherwise."""
+        return ops.zeros(shape, dtype)
+
+    def call(
+        self, inputs: KerasTensor, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
+    ) -> list[KerasTensor]:
+        """One step of time.
+
+        Args:
+            inputs: (batch, features).
+            states: `state_count` tensors (batch, units), the output first.
+            recurrent_mask: (batch, units), what recurrent dropout lets the gates see of the output;
+                the same at every step (Gal & Ghahramani 2016).
+        """
+        h = states[0] if recurrent_mask is None else states[0] * recurrent_mask
+        return self.equations(inputs, h, states)
+
+    @abc.abstractmethod
+    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """The cell's own equations; `h` is the previous output as the gates see it."""
+
+
+class SimpleRNNCell(Cell):
+    """h' = activation(W x + U h + b) (Elman 1990)."""
+
+    gates = 1
+
+    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """The class's docstring, as code."""
+        return [self.activation(x @ self.kernel + h @ self.recurrent_kernel + self.bias)]
+
+
+class LSTMCell(Cell):
+    """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+
+    i, f, o = σ(W x + U h + b); c' = f ⊙ c + i ⊙ activation(W x + U h + b); h' = o ⊙ activation(c').
+    The forget bias starts at 1, so that memory is kept before anything is learnt (Jozefowicz 2015).
+    """
+
+    gates = 4
+    state_count = 2
+
+    def initial_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
+        """1 for the forget gate, 0 elsewhere."""
+        zeros = ops.zeros((self.units,), dtype)
+        return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
+
+    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """The class's docstring, as code."""
+        _, c = states
+        i, f, candidate, o = ops.split(x @ self.kernel + h @ self.recurrent_kernel + self.bias, 4, axis=-1)
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
+        return [self.recurrent_activation(o) * self.activation(c), c]
+
+
+class GRUCell(Cell):
+    """Gated recurrent unit (Cho et al. 2014), its reset gate applied after the recurrent product.
+
+    z, r = σ(W x + b + U h + d); n = activation(W x + b + r ⊙ (U h + d)); h' = z ⊙ h + (1 - z) ⊙ n,
+    which is the variant of cuDNN and of Keras's reset_after.
+    """
+
+    gates = 3
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        """b beside the input weights and d beside the recurrent ones."""
+        return (2, self.gates * self.units)
+
+    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """The class's docstring, as code."""
+        b, d = self.bias[0], self.bias[1]
+        x_z, x_r, x_n = ops.split(x @ self.kernel + b, 3, axis=-1)
+        h_z, h_r, h_n = ops.split(h @ self.recurrent_kernel + d, 3, axis=-1)
+        z = self.recurrent_activation(x_z + h_z)
+        r = self.recurrent_activation(x_r + h_r)
+        n = self.activation(x_n + r * h_n)
+        return [z * states[0] + (1 - z) * n]
+
+
+CELLS: dict[str, type[Cell]] = {"simple_rnn": SimpleRNNCell, "lstm": LSTMCell, "gru": GRUCell}

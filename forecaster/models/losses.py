@@ -1,0 +1,34 @@
+"""The losses: mean over a batch of an elementwise penalty of target - prediction, in scaled units."""
+
+from collections.abc import Callable
+
+from keras import KerasTensor, ops
+
+Loss = Callable[[KerasTensor, KerasTensor], KerasTensor]
+
+
+def mse(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+    """Mean squared error; the best forecast is the mean."""
+    return ops.mean(ops.square(targets - predictions))
+
+
+def mae(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+    """Mean absolute error; the best forecast is the median."""
+    return ops.mean(ops.abs(targets - predictions))
+
+
+def huber(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+    """Half the square up to 1, the absolute error less a half beyond (Huber 1964)."""
+    error = ops.abs(targets - predictions)
+    return ops.mean(ops.where(error <= 1.0, 0.5 * ops.square(error), error - 0.5))
+
+
+def log_cosh(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+    """log(cosh(error)), which is smooth where Huber has its kink.
+
+    Written as |e| + softplus(-2 |e|) - log 2: cosh itself overflows float32 from an error of 90."""
+    error = ops.abs(targets - predictions)
+    return ops.mean(error + ops.softplus(-2.0 * error) - ops.log(2.0))
+
+
+LOSSES: dict[str, Loss] = {"mse": mse, "mae": mae, "huber": huber, "log_cosh": log_cosh}

@@ -1,0 +1,124 @@
+"""Learning rate schedules: the share of the configured rate at each point of training."""
+
+import abc
+import math
+from typing import Any
+
+
+class Patience:
+    """Counts the epochs since the loss last improved by more than `min_delta`."""
+
+    def __init__(self, patience: int, min_delta: float = 0.0) -> None:
+        self.patience = patience
+        self.min_delta = min_delta
+        self.best = math.inf
+        self.waited = 0
+
+    def observe(self, loss: float) -> None:
+        """Take note of an epoch's loss."""
+        if loss < self.best - self.min_delta:
+            self.best, self.waited = loss, 0
+        else:
+            self.waited += 1
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `patience` epochs went by without improvement."""
+        return self.waited >= self.patience
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep."""
+        return {"best": self.best, "waited": self.waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.best, self.waited = state["best"], state["waited"]
+
+
+class Schedule(abc.ABC):
+    """A share of the learning rate, after a straight warm-up from 0 over the first `warmup` epochs."""
+
+    def __init__(self, warmup: int = 0) -> None:
+        self.warmup = warmup
+
+    def share(self, progress: float) -> float:
+        """The share at `progress` epochs, fractions included."""
+        return self.shape(progress) * (min(1.0, progress / self.warmup) if self.warmup else 1.0)
+
+    @abc.abstractmethod
+    def shape(self, progress: float) -> float:
+        """The share without warm-up."""
+
+    def observe(self, loss: float) -> None:  # noqa: B027  most schedules do not look at the loss
+        """Take note of an epoch's validation loss."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027  most schedules keep nothing
+        """Go on from `state()`."""
+
+
+class Constant(Schedule):
+    """Always the whole rate."""
+
+    def shape(self, progress: float) -> float:
+        """1."""
+        return 1.0
+
+
+class Exponential(Schedule):
+    """The rate times `decay` each epoch."""
+
+    def __init__(self, decay: float, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        self.decay = decay
+
+    def shape(self, progress: float) -> float:
+        """decay ^ progress."""
+        return self.decay**progress
+
+
+class Cosine(Schedule):
+    """Half a cosine from 1 to `minimum` over all epochs (Loshchilov & Hutter 2017, eq. 5)."""
+
+    def __init__(self, epochs: int, minimum: float, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        self.epochs = epochs
+        self.minimum = minimum
+
+    def shape(self, progress: float) -> float:
+        """minimum + (1 - minimum) (1 + cos(π progress / epochs)) / 2."""
+        return self.minimum + (1 - self.minimum) * (1 + math.cos(math.pi * progress / self.epochs)) / 2
+
+
+class Plateau(Schedule):
+    """The rate times `factor` each time the validation loss has not improved for `patience` epochs."""
+
+    def __init__(self, factor: float, patience: int, minimum: float, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        self.factor = factor
+        self.minimum = minimum
+        self.patience = Patience(patience)
+        self.reduced = 1.0
+
+    def shape(self, progress: float) -> float:
+        """What the reductions so far have left."""
+        return self.reduced
+
+    def observe(self, loss: float) -> None:
+        """Reduce where patience has run out."""
+        self.patience.observe(loss)
+        if self.patience.exhausted:
+            self.patience.waited = 0
+            self.reduced = max(self.minimum, self.reduced * self.factor)
+
+    def state(self) -> dict[str, Any]:
+        """The share left and the patience spent."""
+        return {"reduced": self.reduced, **self.patience.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.reduced = state["reduced"]
+        self.patience.restore(state)

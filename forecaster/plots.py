@@ -1,0 +1,144 @@
+"""The pictures: the only room that imports matplotlib."""
+
+import io
+import math
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from forecaster.data import Series
+from forecaster.forecast import Forecast
+
+# Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
+INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
+_STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.solid_capstyle": "round",
+    "font.family": "DejaVu Sans",
+}
+
+
+def plot_forecast(
+    history: pd.Series,
+    forecast: Forecast,
+    title: str,
+    truth: pd.Series | None = None,
+    truth_label: str = "held-out truth",
+) -> bytes:
+    """The end of the history and the forecast after it, with the truth where it is known; a PNG.
+
+    Args:
+        history: observed values up to the origin, indexed by their timestamps.
+        title: one line above the picture.
+        truth: observed values over the forecast's timestamps.
+        truth_label: what the legend calls them.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _canvas(title)
+        axes.plot(_x(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
+        axes.axvline(_x(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
+        if truth is not None:
+            observed = pd.concat([history.iloc[-1:], truth])
+            axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
+        marker = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
+        axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
+        _time_axis(axes, history.index)
+        axes.set_ylabel(forecast.series)
+        axes.margins(x=0.01)
+        _legend(figure, axes)
+        return _png(figure)
+
+
+def plot_future(series: Series, forecast: Forecast, name: str) -> bytes:
+    """A forecast of the real future after the end of its series; a PNG."""
+    steps = len(forecast.mean)
+    history = pd.Series(series.values, series.timestamps).iloc[-max(3 * steps, 30) :]
+    return plot_forecast(history, forecast, f"{name}: the next {steps} steps after {forecast.origin}")
+
+
+def plot_loss(
+    losses: Sequence[float], validation: Sequence[float | None], chosen_epoch: int, title: str, unit: str
+) -> bytes:
+    """Training and validation loss by epoch, the chosen epoch marked; a PNG.
+
+    Args:
+        losses, validation: of each epoch from the first; None where there was no validation part.
+        chosen_epoch: counted from 1.
+        unit: what the axis says of the loss.
+    """
+    epochs = np.arange(1, len(losses) + 1)
+    marker = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _canvas(title)
+        axes.plot(epochs, losses, color=BLUE, linewidth=1.8, label="training", **marker)
+        chosen = losses[chosen_epoch - 1]
+        if validation[0] is not None:
+            axes.plot(epochs, validation, color=ORANGE, linewidth=1.8, linestyle=(0, (4, 2)), label="validation", **marker)
+            chosen = validation[chosen_epoch - 1]
+        axes.plot(
+            [chosen_epoch], [chosen], "o", color=INK, markersize=9, fillstyle="none", markeredgewidth=1.6,
+            label=f"chosen: epoch {chosen_epoch}",
+        )  # fmt: skip
+        shown = [loss for loss in (*losses, *validation) if loss is not None and loss > 0]
+        if shown and max(shown) > 20 * min(shown):
+            axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(unit)
+        _legend(figure, axes)
+        return _png(figure)
+
+
+def _canvas(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(9, 4.2), dpi=110, layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    return figure, figure.subplots()
+
+
+def _x(index: pd.Index) -> np.ndarray:
+    """The index as matplotlib takes it: dates without a zone, or numbers."""
+    return index.tz_localize(None).to_numpy() if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
+
+
+def _time_axis(axes: Axes, index: pd.Index) -> None:
+    if isinstance(index, pd.DatetimeIndex):
+        locator = AutoDateLocator(minticks=4, maxticks=9)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        if index.tz is not None:
+            axes.set_xlabel("UTC")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("step")
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Above the axes, in one row, so that it never lies on a line."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=math.ceil(len(labels)), borderaxespad=0.2,
+        handlelength=2.4, columnspacing=1.6,
+    )  # fmt: skip
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

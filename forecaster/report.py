@@ -1,0 +1,111 @@
+"""What the program says, as lines of text: tables of a network and of its errors, and progress."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_NAMES = {"model": "network", "naive": "naive (last value)", "seasonal_naive": "seasonal naive"}
+
+
+class _Counted(Protocol):
+    layer: str
+    units: int
+    input_weights: int
+    recurrent_weights: int
+    biases: int
+    total: int
+
+
+def parameter_table(rows: Sequence[_Counted]) -> str:
+    """The network layer by layer, with its parameters by the part they play."""
+    head = ("layer", "units", "input weights", "recurrent weights", "biases", "total")
+    body = [
+        (row.layer, row.units, row.input_weights, row.recurrent_weights, row.biases, row.total) for row in rows
+    ]
+    total = ("total", "", *(sum(row[column] for row in body) for column in range(2, 6)))
+    return _table([head, *body, total])
+
+
+def error_table(metrics: Mapping[str, Any]) -> str:
+    """The test part's errors of the network beside the baselines', and who won."""
+    if not metrics["scores"]:
+        return "no test part was held out (split.test: 0), so nothing says how good this network is on new data"
+    head = ("error on the test part", *(name.upper() if name != "smape" else "sMAPE %" for name in _measures(metrics)))
+    body = [
+        (_NAMES[name], *(f"{value:.4g}" for value in row.values())) for name, row in metrics["scores"].items()
+    ]
+    return f"{_table([head, *body])}\n{verdict(metrics)}"
+
+
+def verdict(metrics: Mapping[str, Any]) -> str:
+    """One sentence on whether the network beats the best baseline, by mean absolute error."""
+    errors = {name: row["mae"] for name, row in metrics["scores"].items()}
+    network = errors.pop("model")
+    rival = min(errors, key=lambda name: errors[name])
+    where = f"over {metrics['origins']} forecasts of {metrics['horizon']} steps"
+    if network < errors[rival]:
+        return f"the network wins: its MAE is {_share(network, errors[rival])} below that of the {_NAMES[rival]}, {where}"
+    if network == errors[rival]:
+        return f"the network is as good as the {_NAMES[rival]}, no better, {where}"
+    return (
+        f"the {_NAMES[rival]} wins: the network's MAE is {_share(network, errors[rival])} above it, {where}; "
+        "do not prefer this network to it"
+    )
+
+
+def _measures(metrics: Mapping[str, Any]) -> list[str]:
+    return list(next(iter(metrics["scores"].values())))
+
+
+def _share(value: float, reference: float) -> str:
+    return f"{abs(1 - value / reference):.1%}" if reference else f"{value:.4g}"
+
+
+def _table(rows: Sequence[Sequence[object]]) -> str:
+    """Columns aligned: the first to the left, the others to the right."""
+    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
+    lines = []
+    for row in texts:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
+
+
+class TrainingProgress:
+    """A progress bar over all batches on a terminal; nothing anywhere else."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._validation = ""
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=None),
+            TextColumn("loss {task.fields[loss]:.4g}{task.fields[validation]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("", total=None, epoch=0, epochs=epochs, loss=float("nan"), validation="")
+
+    def __enter__(self) -> "TrainingProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """Move on by a batch."""
+        done = (epoch - 1) * batches + batch
+        self._bar.update(self._task, completed=done, total=self._epochs * batches, epoch=epoch, loss=loss)
+
+    def epoch(self, validation_loss: float | None) -> None:
+        """Show the validation loss of the epoch that ended."""
+        if validation_loss is not None:
+            self._bar.update(self._task, validation=f"  validation {validation_loss:.4g}")

@@ -1,0 +1,262 @@
+"""The run folder: versions written atomically, verified on reading, one of them promoted.
+
+    run/current                  the name of the promoted version
+    run/checkpoint               an interrupted training, if there is one
+    run/versions/<name>/         a version: its files, and manifest.json with their sizes and hashes
+"""
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from forecaster.config import Config, load_resolved
+from forecaster.errors import ConfigError, Locked, RunError, output_error
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One trained model with all that is needed to use it; its files have been verified."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    def read(self, name: str) -> bytes:
+        """A file's content."""
+        return (self.path / name).read_bytes()
+
+    @cached_property
+    def config(self) -> Config:
+        """The resolved config."""
+        try:
+            return load_resolved(self.read("config.yaml").decode(), str(self.path / "config.yaml"))
+        except ConfigError as error:
+            raise RunError(f"{self.path}: its config is not one that this version of forecast knows: {error}") from None
+
+    @cached_property
+    def preprocessing(self) -> Mapping[str, Any]:
+        """The scaler and what was found in the data."""
+        return json.loads(self.read("preprocessing.json"))
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Make the run folder and hold it alone.
+
+    Raises:
+        CannotCreate, InputOutputFailed: the folder cannot be made or written.
+        Locked: another process holds it.
+    """
+    try:
+        (run / "versions").mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(run / ".lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise Locked(f"{run}: another training of this run is at work; try again when it has ended") from None
+    except OSError as error:
+        raise output_error(error, run) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn any `OSError` into the error that a user can mend, naming `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(error, path) from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    What is no plain file, such as /dev/stdout, is written in place.
+
+    Raises:
+        CannotCreate, InputOutputFailed: it cannot be written; the old content stays.
+    """
+    with writing(path):
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            path.write_bytes(content)
+            return
+        target = path.resolve()  # of a link, the file that it names is replaced
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, _mode_of(target))
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> Version:
+    """Write a version beside the others, then promote it. Call it under `locked`.
+
+    Args:
+        files: the content of each file.
+        facts: what the manifest tells besides: versions of libraries, seed, data, time, memory.
+    """
+    versions = run / "versions"
+    _sweep(versions)
+    manifest = {
+        "format": FORMAT,
+        **facts,
+        "files": {
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in files.items()
+        },
+    }
+    written = json.dumps(manifest, indent=1).encode() + b"\n"
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = versions / f"{now}-{hashlib.sha256(written).hexdigest()[:6]}"
+    with writing(path):
+        unfinished = Path(tempfile.mkdtemp(dir=versions, prefix=_UNFINISHED))
+        try:
+            for name, content in {**files, _MANIFEST: written}.items():
+                _write_synced(unfinished / name, content)
+            _sync_folder(unfinished)
+            unfinished.chmod(0o777 & ~_umask())
+            unfinished.rename(path)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        _sync_folder(versions)
+    promote(run, path.name)
+    return Version(path, manifest)
+
+
+def promote(run: Path, name: str) -> None:
+    """Make a version the one that `predict` uses."""
+    write_atomically(run / "current", f"{name}\n".encode())
+
+
+def load_version(run: Path) -> Version:
+    """The promoted version of a run, verified file by file.
+
+    Raises:
+        RunError: it is missing, half-written, edited, truncated, or of a newer format.
+    """
+    try:
+        name = (run / "current").read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "it holds no finished training" if run.is_dir() else "no such run"
+        raise RunError(f"{run}: {hint}; make one with: forecast train CONFIG --run {run}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{run}/current: cannot be read: {error}") from None
+    path = run / "versions" / name
+    if not name or path.parent != run / "versions" or not path.is_dir():
+        raise RunError(f"{run}/current: names the version {name!r}, which does not exist")
+    manifest = _manifest(path)
+    for file, expected in manifest["files"].items():
+        _verify(path / file, expected)
+    return Version(path, manifest)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((path / _MANIFEST).read_bytes())
+        version = manifest["format"]
+        files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
+    except FileNotFoundError:
+        raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise RunError(f"{path / _MANIFEST}: damaged; train again, or restore it from a backup") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise RunError(f"{path}: format {version}, this forecast reads up to {FORMAT}; upgrade it, or train again")
+    if not {"config.yaml", "preprocessing.json", "encode.onnx", "decode.onnx"} <= files.keys():
+        raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
+    return manifest
+
+
+def _verify(path: Path, expected: Mapping[str, Any]) -> None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{path}: missing; train again, or restore it from a backup") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) != expected["size"]:
+        raise RunError(f"{path}: {len(content)} bytes, {expected['size']} were written: truncated or edited; train again")
+    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        raise RunError(f"{path}: not what was written (its SHA-256 differs): edited or damaged; train again")
+
+
+def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes) -> None:
+    """Keep an interrupted training, with what it belongs to."""
+    write_atomically(run / "checkpoint", json.dumps(identity).encode() + b"\n" + state)
+
+
+def read_checkpoint(run: Path) -> tuple[dict[str, Any], bytes] | None:
+    """What `write_checkpoint` kept, if anything.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        head, _, state = (run / "checkpoint").read_bytes().partition(b"\n")
+        return json.loads(head), state
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run}/checkpoint: cannot be read ({error}); train without --resume") from None
+
+
+def remove_checkpoint(run: Path) -> None:
+    """Forget an interrupted training."""
+    with writing(run / "checkpoint"):
+        (run / "checkpoint").unlink(missing_ok=True)
+
+
+def _sweep(versions: Path) -> None:
+    """Remove what a killed process left; the lock is held, so that nobody else is writing it."""
+    for left in versions.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _mode_of(path: Path) -> int:
+    """The permissions of the file that is replaced, or those of a new one."""
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

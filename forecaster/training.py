@@ -1,0 +1,321 @@
+"""Train a network on a prepared series and write it as a version of a run."""
+
+import contextlib
+import csv
+import hashlib
+import importlib.metadata
+import io
+import json
+import logging
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from forecaster import __version__, report
+from forecaster.baselines import baseline_forecasts
+from forecaster.config import sections
+from forecaster.config.template import commented_yaml
+from forecaster.data.windows import gather_windows, window_starts
+from forecaster.errors import Interrupted, UsageError
+from forecaster.export import export_onnx
+from forecaster.fitting import Epoch, Trainer
+from forecaster.forecast import Forecast
+from forecaster.inference import OnnxNetwork, roll_out, rollout_of
+from forecaster.metrics import scores
+from forecaster.models import Network, build_network
+from forecaster.models.losses import LOSSES
+from forecaster.models.optimizers import build_optimizer
+from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
+from forecaster.models.summary import layer_counts
+from forecaster.plots import plot_forecast, plot_loss
+from forecaster.preparation import Plan
+from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version, writing
+
+log = logging.getLogger("forecaster")
+
+_CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
+_TEST_FORECASTS = 1000  # origins that the test part is scored at, at most
+_LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
+
+
+def train(plan: Plan, run: Path, resume: bool = False) -> Version:
+    """Train on `plan` and promote the result. Call it under `runs.locked`.
+
+    Args:
+        resume: go on from the checkpoint of an interrupted training of the same plan.
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM came; the checkpoint is saved.
+        Diverged: the loss became NaN or infinite; the old version stays.
+        UsageError: the checkpoint is of another config or other data.
+    """
+    started = time.monotonic()
+    trainer = _trainer(plan)
+    log.info("%s", report.parameter_table(layer_counts(trainer.network)))
+    identity = {"config": plan.config.model_dump(mode="json"), "data": _data_hash(plan), "version": __version__}
+    _go_on(trainer, run, identity, resume)
+    _fit(trainer, run, identity)
+    files, metrics = _results(plan, trainer, run)
+    version = write_version(run, files, _facts(plan, started))
+    remove_checkpoint(run)
+    log.info("%s", report.error_table(metrics))
+    return version
+
+
+def _trainer(plan: Plan) -> Trainer:
+    config = plan.config
+    training, length, ahead = config.training, config.window.length, config.steps_ahead
+    keras.utils.set_random_seed(training.seed)
+    tf.config.experimental.enable_op_determinism()
+    split = plan.split
+    training_starts = window_starts(length, split.training_end, length, ahead)
+    validation_starts = window_starts(split.training_end, split.validation_end, length, ahead)
+    log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
+    stopping = training.early_stopping
+    return Trainer(
+        build_network(config.model, length, ahead),
+        build_optimizer(**training.optimizer.model_dump()),
+        LOSSES[training.loss],
+        build_schedule(training.schedule, training.epochs),
+        plan.scaler.transform(plan.series.values),
+        length,
+        training_starts,
+        validation_starts,
+        batch_size=training.batch_size,
+        batches_per_epoch=training.batches_per_epoch,
+        epochs=training.epochs,
+        early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
+        seed=training.seed,
+    )
+
+
+def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
+    """The schedule that a config names."""
+    match section:
+        case sections.Exponential():
+            return Exponential(section.decay, section.warmup)
+        case sections.Cosine():
+            return Cosine(epochs, section.minimum, section.warmup)
+        case sections.Plateau():
+            return Plateau(section.factor, section.patience, section.minimum, section.warmup)
+        case _:
+            return Constant(section.warmup)
+
+
+def _description(plan: Plan, training: int, validation: int) -> str:
+    series, split = plan.series, plan.split
+    lines = [
+        f"{series.name}: {len(series):,} steps of {series.frequency}, {series.timestamps[0]} to {series.timestamps[-1]}",
+        f"season: {plan.season} steps" if plan.season > 1 else "season: none",
+        f"steps: {split.training_end:,} training, {split.validation:,} validation, {split.test:,} test; "
+        f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
+    ]
+    if plan.scaler.scale == 0:
+        lines.append(f"the training part is constant: every forecast will be {plan.scaler.offset:g}")
+    return "\n".join(lines)
+
+
+def _go_on(trainer: Trainer, run: Path, identity: Mapping[str, Any], resume: bool) -> None:
+    checkpoint = read_checkpoint(run) if resume else None
+    if checkpoint is None:
+        log.info("%s", "there is no interrupted training to resume: starting" if resume else "training")
+        return
+    kept, state = checkpoint
+    if kept != identity:
+        different = ", ".join(_differences(kept, identity))
+        raise UsageError(
+            f"--resume: the interrupted training in {run} was of other settings ({different}); "
+            "undo the change, or train without --resume"
+        )
+    trainer.restore(state)
+    log.info("resuming after epoch %d, batch %d", len(trainer.progress.history), trainer.progress.batch)
+
+
+def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in {**one, **other}:
+            yield from _differences(one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config."))
+    elif one != other:
+        yield path
+
+
+def _fit(trainer: Trainer, run: Path, identity: Mapping[str, Any]) -> None:
+    with _signals() as received, report.TrainingProgress(trainer.epochs) as bar:
+        watch = _Watch(bar, trainer, run, identity)
+        finished = trainer.fit(watch, stop=lambda: bool(received))
+        if finished:
+            return
+        write_checkpoint(run, identity, trainer.state())
+    raise Interrupted(
+        f"interrupted after epoch {len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint "
+        "is saved; go on with the same command and --resume",
+        received[0],
+    )
+
+
+class _Watch:
+    """Moves the bar, says each epoch, and keeps a checkpoint against a crash."""
+
+    def __init__(self, bar: report.TrainingProgress, trainer: Trainer, run: Path, identity: Mapping[str, Any]) -> None:
+        self._bar, self._trainer, self._run, self._identity = bar, trainer, run, identity
+        self._saved = time.monotonic()
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """Move the bar."""
+        self._bar.batch(epoch, batch, batches, loss)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Say the epoch, and save where the last checkpoint is old."""
+        self._bar.epoch(epoch.validation_loss)
+        log.debug("epoch %d: loss %.5g, validation loss %s", epoch.epoch, epoch.loss, epoch.validation_loss)
+        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+            write_checkpoint(self._run, self._identity, self._trainer.state())
+            self._saved = time.monotonic()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM instead of dying of them; the second Ctrl-C does what it always did."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _results(plan: Plan, trainer: Trainer, run: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Every file of the version, and its metrics."""
+    config, history = plan.config, trainer.progress.history
+    encode, decode = export_onnx(trainer.network, config.window.length)
+    served = OnnxNetwork(encode, decode)
+    metrics = _evaluated(plan, served)
+    losses, validation = [row.loss for row in history], [row.validation_loss for row in history]
+    files = {
+        "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
+        "preprocessing.json": _json(
+            {"series": plan.series.name, "frequency": plan.series.frequency, "scaler": plan.scaler.to_json()}
+        ),
+        "network.weights.h5": _weights_file(trainer.network, run),
+        "encode.onnx": encode,
+        "decode.onnx": decode,
+        "history.csv": _history_csv(history),
+        "metrics.json": _json(metrics),
+        "loss.png": plot_loss(
+            losses, validation, trainer.progress.best_epoch, f"{run.name}: loss by epoch", f"{config.training.loss}, scaled"
+        ),
+        "forecast.png": _forecast_picture(plan, served, run.name),
+    }
+    return files, metrics
+
+
+def _evaluated(plan: Plan, network: OnnxNetwork) -> dict[str, Any]:
+    """The test part's errors of the network and of the baselines, over evenly spaced origins."""
+    config, horizon = plan.config, plan.config.window.horizon
+    facts = {"part": "test", "horizon": horizon, "season": plan.season}
+    last = plan.split.steps - 1 - horizon
+    first = plan.split.validation_end - 1
+    if not plan.split.test:
+        return {**facts, "origins": 0, "scores": {}}
+    count = min(_TEST_FORECASTS, last - first + 1)
+    origins = np.unique(np.linspace(first, last, count).round().astype(int))
+    actual = gather_windows(plan.series.values, origins + 1, horizon)  # (origins, horizon)
+    forecasts = {"model": _forecasts(plan, network, origins, horizon)}
+    forecasts |= baseline_forecasts(plan.series.values, origins, horizon, plan.season)
+    return {
+        **facts,
+        "origins": len(origins),
+        "first_origin": str(plan.series.timestamps[origins[0]]),
+        "last_origin": str(plan.series.timestamps[origins[-1]]),
+        "rollout": rollout_of(config),
+        "scores": {name: scores(actual, forecast) for name, forecast in forecasts.items()},
+    }
+
+
+def _forecasts(plan: Plan, network: OnnxNetwork, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """(origins,) -> (origins, horizon), in the series' own unit."""
+    length = plan.config.window.length
+    windows = gather_windows(plan.scaler.transform(plan.series.values), origins - length + 1, length)
+    return plan.scaler.inverse(roll_out(network, windows, horizon, rollout_of(plan.config)).astype(float))
+
+
+def _forecast_picture(plan: Plan, network: OnnxNetwork, name: str) -> bytes:
+    """The last `horizon` steps, forecast from before them; held out where there is a test part."""
+    series, horizon, length = plan.series, plan.config.window.horizon, plan.config.window.length
+    origin = max(len(series) - horizon, length) - 1
+    values = pd.Series(series.values, series.timestamps)
+    mean = _forecasts(plan, network, np.array([origin]), len(series) - 1 - origin)[0]
+    truth = values.iloc[origin + 1 :]
+    forecast = Forecast(series.name, series.timestamps[origin], truth.index, mean)
+    shown = max(3 * horizon, 2 * plan.season, 30)
+    kind = "held out" if plan.split.test else "seen in training"
+    return plot_forecast(
+        values.iloc[max(0, origin + 1 - shown) : origin + 1],
+        forecast,
+        f"{name}: the last {len(truth)} steps ({kind}), forecast from before them",
+        truth,
+        "held-out truth" if plan.split.test else "observed, seen in training",
+    )
+
+
+def _weights_file(network: Network, run: Path) -> bytes:
+    with writing(run), tempfile.TemporaryDirectory(dir=run / "versions", prefix=".unfinished-") as folder:
+        path = Path(folder) / "network.weights.h5"
+        network.save_weights(path)
+        return path.read_bytes()
+
+
+def _history_csv(history: list[Epoch]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Epoch.__dataclass_fields__)
+    for row in history:
+        validation = "" if row.validation_loss is None else row.validation_loss
+        writer.writerow([row.epoch, row.loss, validation, row.learning_rate, round(row.seconds, 3)])
+    return text.getvalue().encode()
+
+
+def _facts(plan: Plan, started: float) -> dict[str, Any]:
+    """What the manifest tells of a training."""
+    series = plan.series
+    return {
+        "forecaster": __version__,
+        "python": sys.version.split()[0],
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "seed": plan.config.training.seed,
+        "data": {
+            "path": plan.config.data.path,
+            "sha256": _data_hash(plan),
+            "steps": len(series),
+            "first": str(series.timestamps[0]),
+            "last": str(series.timestamps[-1]),
+        },
+        "wall_seconds": round(time.monotonic() - started, 2),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def _data_hash(plan: Plan) -> str:
+    """SHA-256 over the timestamps and values that were trained on."""
+    digest = hashlib.sha256("\n".join(map(str, plan.series.timestamps)).encode())
+    digest.update(plan.series.values.tobytes())
+    return digest.hexdigest()
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, indent=1).encode() + b"\n"
