@@ -11,7 +11,8 @@ def naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
 def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """The last season, repeated (Hyndman & Athanasopoulos, FPP3, 5.2): -> (batch, horizon).
 
-    Every origin needs a whole season before it: origins >= season - 1."""
+    Every origin needs a whole season before it: origins >= season - 1.
+    """
     steps = np.arange(horizon) % season  # (horizon,)
     return values[origins[:, None] - season + 1 + steps]
 

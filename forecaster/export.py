@@ -19,7 +19,7 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
     """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     window = tf.TensorSpec((None, length), tf.float32, "window")
-    states = tf.function(network.encode).get_concrete_function(window).structured_outputs
+    states = tf.function(network.encode, autograph=False).get_concrete_function(window).structured_outputs
     inputs = [tf.TensorSpec((None, state.shape[1]), tf.float32, f"state_{i:02}") for i, state in enumerate(states)]
     if network.reads_previous:
         inputs.append(tf.TensorSpec((None, 1), tf.float32, "previous"))
@@ -37,5 +37,7 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
 
 
 def _converted(function: object, inputs: list[tf.TensorSpec]) -> bytes:
-    model, _ = tf2onnx.convert.from_function(tf.function(function), input_signature=inputs, opset=OPSET)
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(function, autograph=False), input_signature=inputs, opset=OPSET
+    )
     return model.SerializeToString()

@@ -89,8 +89,8 @@ class Trainer:
         optimizer.build(network.trainable_variables)
         self.values = tf.constant(values, tf.float32)  # (steps,)
         starts = [tf.TensorSpec([None], tf.int32)]
-        self._step = tf.function(self._training_step, input_signature=starts)
-        self._validate = tf.function(self._validation_loss, input_signature=starts)
+        self._step = tf.function(self._training_step, input_signature=starts, autograph=False)
+        self._validate = tf.function(self._validation_loss, input_signature=starts, autograph=False)
         self.progress = Progress()
         self.best_weights = self._weights()
 
@@ -105,6 +105,7 @@ class Trainer:
 
         Returns:
             False where `stop()` asked to pause between two batches; `state()` is then exact.
+
         Raises:
             Diverged: a loss that is NaN or infinite.
         """

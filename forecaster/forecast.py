@@ -4,9 +4,12 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+Timestamp = Any  # pd.Timestamp, or int where the frequency is `step`
 
 COLUMNS = ("series", "origin", "timestamp", "step", "mean")
 
@@ -23,7 +26,7 @@ class Forecast:
     """
 
     series: str
-    origin: pd.Timestamp | int
+    origin: Timestamp
     timestamps: pd.Index
     mean: np.ndarray
 
@@ -56,7 +59,7 @@ class Forecast:
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float))
 
 
-def timestamp_texts(timestamps: Sequence[pd.Timestamp | int]) -> list[str]:
+def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:
     """ISO 8601, as dates alone where every one of them is midnight; integer steps as digits."""
     texts = [str(timestamp) for timestamp in timestamps]
     if all(text.endswith(" 00:00:00") for text in texts):
@@ -64,5 +67,5 @@ def timestamp_texts(timestamps: Sequence[pd.Timestamp | int]) -> list[str]:
     return texts
 
 
-def _timestamp(text: str) -> pd.Timestamp | int:
+def _timestamp(text: str) -> Timestamp:
     return int(text) if text.lstrip("-").isdigit() else pd.Timestamp(text)

@@ -1,5 +1,6 @@
 """Forecasts from an exported network: ONNX Runtime and numpy alone, rollouts included."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,8 @@ from forecaster.data.scaling import Scaler
 from forecaster.errors import DataError, Diverged, UsageError
 from forecaster.forecast import Forecast
 from forecaster.runs import Version
+
+log = logging.getLogger("forecaster")
 
 _BATCH = 1024  # windows in memory at once
 
@@ -62,6 +65,7 @@ def roll_out(network: ServedNetwork, windows: np.ndarray, horizon: int, rollout:
         rollout: `slide` re-reads the last `length` steps at each step, its own outputs among them;
             `carry` reads the window once and carries the recurrent states on; `direct` takes the
             first `horizon` steps of one answer.
+
     Returns:
         (batch, horizon), scaled.
     """
@@ -129,8 +133,10 @@ def predict(version: Version, data: Path | None = None, horizon: int | None = No
         version: a verified version of a run.
         data: a CSV instead of the one trained on.
         horizon: steps; the trained horizon where None.
+
     Returns:
         The forecast, and the series that it goes on from.
+
     Raises:
         UsageError: more steps than a dense network gives.
         DataError: the CSV cannot be read as the series trained on.
@@ -146,6 +152,8 @@ def predict(version: Version, data: Path | None = None, horizon: int | None = No
     series = read_series(
         data or Path(section.path), section.time, section.target, section.frequency, section.gaps, section.duplicates
     )
+    for notice in series.notices:
+        log.info("%s", notice)
     network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
     scaler = Scaler.from_json(preprocessing["scaler"])
     forecast = forecast_series(network, scaler, series, config.window.length, steps, rollout_of(config))

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 
-
 def mae(actual: np.ndarray, forecast: np.ndarray) -> float:
     """Mean absolute error, in the series' own unit."""
     return float(np.mean(np.abs(actual - forecast)))
@@ -19,7 +18,8 @@ def rmse(actual: np.ndarray, forecast: np.ndarray) -> float:
 def smape(actual: np.ndarray, forecast: np.ndarray) -> float:
     """Symmetric mean absolute percentage error, 0 to 200 % (Makridakis et al. 2020, M4, eq. 2).
 
-    A step where both are 0 counts as no error."""
+    A step where both are 0 counts as no error.
+    """
     size = np.abs(actual) + np.abs(forecast)
     ratio = np.divide(np.abs(actual - forecast), size, out=np.zeros_like(size), where=size > 0)
     return float(200 * np.mean(ratio))

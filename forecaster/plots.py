@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,14 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.data import Series
-from forecaster.forecast import Forecast
+from forecaster.forecast import Forecast, timestamp_texts
 
 # Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
 INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
@@ -57,20 +58,30 @@ def plot_forecast(
         if truth is not None:
             observed = pd.concat([history.iloc[-1:], truth])
             axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
-        marker = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
+        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
         axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
         _time_axis(axes, history.index)
         axes.set_ylabel(forecast.series)
-        axes.margins(x=0.01)
+        axes.margins(x=0.02)
+        axes.yaxis.set_major_formatter(FuncFormatter(_number))
         _legend(figure, axes)
         return _png(figure)
 
 
 def plot_future(series: Series, forecast: Forecast, name: str) -> bytes:
     """A forecast of the real future after the end of its series; a PNG."""
-    steps = len(forecast.mean)
-    history = pd.Series(series.values, series.timestamps).iloc[-max(3 * steps, 30) :]
-    return plot_forecast(history, forecast, f"{name}: the next {steps} steps after {forecast.origin}")
+    history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(len(forecast.mean)) :]
+    (origin,) = timestamp_texts([forecast.origin])
+    return plot_forecast(history, forecast, f"{name}: {_steps(len(forecast.mean))} after {origin}")
+
+
+def shown_steps(horizon: int) -> int:
+    """How much of the history goes with a forecast: enough to judge it by, not so much that it shrinks."""
+    return max(4 * horizon, 48)
+
+
+def _steps(count: int) -> str:
+    return "the next step" if count == 1 else f"the next {count} steps"
 
 
 def plot_loss(
@@ -84,18 +95,16 @@ def plot_loss(
         unit: what the axis says of the loss.
     """
     epochs = np.arange(1, len(losses) + 1)
-    marker = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
+    marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
+    watched = np.array(losses if validation[0] is None else validation, float)
     with matplotlib.rc_context(_STYLE):
         figure, axes = _canvas(title)
         axes.plot(epochs, losses, color=BLUE, linewidth=1.8, label="training", **marker)
-        chosen = losses[chosen_epoch - 1]
         if validation[0] is not None:
-            axes.plot(epochs, validation, color=ORANGE, linewidth=1.8, linestyle=(0, (4, 2)), label="validation", **marker)
-            chosen = validation[chosen_epoch - 1]
-        axes.plot(
-            [chosen_epoch], [chosen], "o", color=INK, markersize=9, fillstyle="none", markeredgewidth=1.6,
-            label=f"chosen: epoch {chosen_epoch}",
-        )  # fmt: skip
+            axes.plot(epochs, watched, "--", color=ORANGE, linewidth=1.8, label="validation", **marker)
+        chosen: dict[str, Any] = {"markersize": 9, "fillstyle": "none", "markeredgewidth": 1.6}
+        label = f"chosen: epoch {chosen_epoch}"
+        axes.plot(chosen_epoch, watched[chosen_epoch - 1], "o", color=INK, label=label, **chosen)
         shown = [loss for loss in (*losses, *validation) if loss is not None and loss > 0]
         if shown and max(shown) > 20 * min(shown):
             axes.set_yscale("log")
@@ -115,6 +124,11 @@ def _canvas(title: str) -> tuple[Figure, Axes]:
 def _x(index: pd.Index) -> np.ndarray:
     """The index as matplotlib takes it: dates without a zone, or numbers."""
     return index.tz_localize(None).to_numpy() if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
+
+
+def _number(value: float, position: int | None) -> str:
+    """42,500 rather than 42500, and 0.25 as it is."""
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _time_axis(axes: Axes, index: pd.Index) -> None:

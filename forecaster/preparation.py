@@ -1,5 +1,6 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from forecaster.data.frequency import season_length
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
+
+log = logging.getLogger("forecaster")
 
 # With a problem in one of these sections the CSV cannot be checked against them.
 _READ_BY_DATA = {"data", "window", "split", "model"}
@@ -53,6 +56,8 @@ def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     data, window = config.data, config.window
     series = read_series(Path(data.path), data.time, data.target, data.frequency, data.gaps, data.duplicates)
+    for notice in series.notices:
+        log.info("%s", notice)
     try:
         split = chronological_split(
             len(series),

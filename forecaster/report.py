@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,22 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 _NAMES = {"model": "network", "naive": "naive (last value)", "seasonal_naive": "seasonal naive"}
 
 
-class _Counted(Protocol):
-    layer: str
-    units: int
-    input_weights: int
-    recurrent_weights: int
-    biases: int
-    total: int
-
-
-def parameter_table(rows: Sequence[_Counted]) -> str:
-    """The network layer by layer, with its parameters by the part they play."""
+def parameter_table(rows: Sequence[Any]) -> str:
+    """The network layer by layer, with its parameters by the part they play (`models.summary.LayerCount`)."""
     head = ("layer", "units", "input weights", "recurrent weights", "biases", "total")
-    body = [
-        (row.layer, row.units, row.input_weights, row.recurrent_weights, row.biases, row.total) for row in rows
-    ]
-    total = ("total", "", *(sum(row[column] for row in body) for column in range(2, 6)))
+    body = [(row.layer, row.units, row.input_weights, row.recurrent_weights, row.biases, row.total) for row in rows]
+    total = ("total", "", *(sum(int(row[column]) for row in body) for column in range(2, 6)))
     return _table([head, *body, total])
 
 
@@ -35,9 +24,7 @@ def error_table(metrics: Mapping[str, Any]) -> str:
     if not metrics["scores"]:
         return "no test part was held out (split.test: 0), so nothing says how good this network is on new data"
     head = ("error on the test part", *(name.upper() if name != "smape" else "sMAPE %" for name in _measures(metrics)))
-    body = [
-        (_NAMES[name], *(f"{value:.4g}" for value in row.values())) for name, row in metrics["scores"].items()
-    ]
+    body = [(_NAMES[name], *(f"{value:.4g}" for value in row.values())) for name, row in metrics["scores"].items()]
     return f"{_table([head, *body])}\n{verdict(metrics)}"
 
 
@@ -48,7 +35,9 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     rival = min(errors, key=lambda name: errors[name])
     where = f"over {metrics['origins']} forecasts of {metrics['horizon']} steps"
     if network < errors[rival]:
-        return f"the network wins: its MAE is {_share(network, errors[rival])} below that of the {_NAMES[rival]}, {where}"
+        return (
+            f"the network wins: its MAE is {_share(network, errors[rival])} below that of the {_NAMES[rival]}, {where}"
+        )
     if network == errors[rival]:
         return f"the network is as good as the {_NAMES[rival]}, no better, {where}"
     return (
@@ -97,7 +86,9 @@ class TrainingProgress:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:

@@ -1,8 +1,8 @@
 """The run folder: versions written atomically, verified on reading, one of them promoted.
 
-    run/current                  the name of the promoted version
-    run/checkpoint               an interrupted training, if there is one
-    run/versions/<name>/         a version: its files, and manifest.json with their sizes and hashes
+run/current                  the name of the promoted version
+run/checkpoint               an interrupted training, if there is one
+run/versions/<name>/         a version: its files, and manifest.json with their sizes and hashes
 """
 
 import contextlib
@@ -99,15 +99,16 @@ def write_atomically(path: Path, content: bytes) -> None:
             return
         target = path.resolve()  # of a link, the file that it names is replaced
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        unfinished = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, _mode_of(target))
-            os.replace(name, target)
+            unfinished.chmod(_mode_of(target))
+            unfinished.replace(target)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
         _sync_folder(target.parent)
 
@@ -199,7 +200,9 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) != expected["size"]:
-        raise RunError(f"{path}: {len(content)} bytes, {expected['size']} were written: truncated or edited; train again")
+        raise RunError(
+            f"{path}: {len(content)} bytes, {expected['size']} were written: truncated or edited; train again"
+        )
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         raise RunError(f"{path}: not what was written (its SHA-256 differs): edited or damaged; train again")
 

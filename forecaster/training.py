@@ -29,7 +29,7 @@ from forecaster.data.windows import gather_windows, window_starts
 from forecaster.errors import Interrupted, UsageError
 from forecaster.export import export_onnx
 from forecaster.fitting import Epoch, Trainer
-from forecaster.forecast import Forecast
+from forecaster.forecast import Forecast, timestamp_texts
 from forecaster.inference import OnnxNetwork, roll_out, rollout_of
 from forecaster.metrics import scores
 from forecaster.models import Network, build_network
@@ -37,7 +37,7 @@ from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
-from forecaster.plots import plot_forecast, plot_loss
+from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.preparation import Plan
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version, writing
 
@@ -53,6 +53,7 @@ def train(plan: Plan, run: Path, resume: bool = False) -> Version:
 
     Args:
         resume: go on from the checkpoint of an interrupted training of the same plan.
+
     Raises:
         Interrupted: Ctrl-C or SIGTERM came; the checkpoint is saved.
         Diverged: the loss became NaN or infinite; the old version stays.
@@ -113,8 +114,9 @@ def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
 
 def _description(plan: Plan, training: int, validation: int) -> str:
     series, split = plan.series, plan.split
+    first, last = timestamp_texts([series.timestamps[0], series.timestamps[-1]])
     lines = [
-        f"{series.name}: {len(series):,} steps of {series.frequency}, {series.timestamps[0]} to {series.timestamps[-1]}",
+        f"{series.name}: {len(series):,} steps of {series.frequency}, {first} to {last}",
         f"season: {plan.season} steps" if plan.season > 1 else "season: none",
         f"steps: {split.training_end:,} training, {split.validation:,} validation, {split.test:,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
@@ -127,7 +129,8 @@ def _description(plan: Plan, training: int, validation: int) -> str:
 def _go_on(trainer: Trainer, run: Path, identity: Mapping[str, Any], resume: bool) -> None:
     checkpoint = read_checkpoint(run) if resume else None
     if checkpoint is None:
-        log.info("%s", "there is no interrupted training to resume: starting" if resume else "training")
+        if resume:
+            log.info("there is no interrupted training to resume: starting from the beginning")
         return
     kept, state = checkpoint
     if kept != identity:
@@ -143,7 +146,9 @@ def _go_on(trainer: Trainer, run: Path, identity: Mapping[str, Any], resume: boo
 def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in {**one, **other}:
-            yield from _differences(one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config."))
+            yield from _differences(
+                one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config.")
+            )
     elif one != other:
         yield path
 
@@ -217,7 +222,11 @@ def _results(plan: Plan, trainer: Trainer, run: Path) -> tuple[dict[str, bytes],
         "history.csv": _history_csv(history),
         "metrics.json": _json(metrics),
         "loss.png": plot_loss(
-            losses, validation, trainer.progress.best_epoch, f"{run.name}: loss by epoch", f"{config.training.loss}, scaled"
+            losses,
+            validation,
+            trainer.progress.best_epoch,
+            f"{run.name}: loss by epoch",
+            f"{config.training.loss}, scaled",
         ),
         "forecast.png": _forecast_picture(plan, served, run.name),
     }
@@ -262,10 +271,9 @@ def _forecast_picture(plan: Plan, network: OnnxNetwork, name: str) -> bytes:
     mean = _forecasts(plan, network, np.array([origin]), len(series) - 1 - origin)[0]
     truth = values.iloc[origin + 1 :]
     forecast = Forecast(series.name, series.timestamps[origin], truth.index, mean)
-    shown = max(3 * horizon, 2 * plan.season, 30)
     kind = "held out" if plan.split.test else "seen in training"
     return plot_forecast(
-        values.iloc[max(0, origin + 1 - shown) : origin + 1],
+        values.iloc[max(0, origin + 1 - shown_steps(horizon)) : origin + 1],
         forecast,
         f"{name}: the last {len(truth)} steps ({kind}), forecast from before them",
         truth,

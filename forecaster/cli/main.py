@@ -76,7 +76,7 @@ def main() -> NoReturn:
     except OSError as error:
         mended = errors.output_error(error, error.filename or "stdout")
         code = _failed(error, str(mended), mended.exit_code)
-    except Exception as error:  # noqa: BLE001  the last resort, which says how to report it
+    except Exception as error:
         hint = "this is a bug in forecast: please report it, with what the same command prints with --debug"
         code = _failed(error, f"unexpected error: {type(error).__name__}: {error}\n{hint}", 1)
     sys.exit(code)

@@ -25,9 +25,7 @@ def predict(
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)
-    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,

@@ -86,7 +86,8 @@ def wants_traceback() -> bool:
 def quiet_import() -> Iterator[None]:
     """Keep what libraries print on stderr while they are imported, and show it only where that fails.
 
-    TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow's first lines, and cron mails every line."""
+    TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow's first lines, and cron mails every line.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -22,7 +22,8 @@ class LoadedConfig:
     """A config as far as it is valid, its problems, and where each value was written.
 
     While `problems` is not empty, the values they name are defaults and the rest is as given:
-    enough to go on looking for problems, never to train."""
+    enough to go on looking for problems, never to train.
+    """
 
     config: Config
     document: Document

@@ -8,7 +8,8 @@ from forecaster.config.sections import Config, Model, Optimizer
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     """Every impossible combination as (path, sentence), but those of sections in `broken`, whose
-    values are not the user's."""
+    values are not the user's.
+    """
     sections = {path[0] for path in broken}
     found = [*_model(config.model), *_optimizer(config.training.optimizer), *_training(config), *_rollout(config)]
     return [(path, message) for path, message in found if path[0] not in sections]

@@ -58,7 +58,7 @@ def _pruned(values: dict[str, Any], path: Path) -> tuple[dict[str, Any], bool]:
 
 
 def _path(location: Path, values: Any) -> Path:
-    """pydantic's location without the names that it adds for the members of a union."""
+    """Pydantic's location without the names that it adds for the members of a union."""
     path: list[str | int] = []
     for index, part in enumerate(location):
         last = index == len(location) - 1

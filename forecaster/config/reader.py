@@ -34,9 +34,8 @@ class Document:
 class _Loader(yaml.SafeLoader):
     """A safe loader for YAML 1.2's core scalars.
 
-    PyYAML follows YAML 1.1, where `12:30` is 750, `no` is false and `1e-3` is text."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    PyYAML follows YAML 1.1, where `12:30` is 750, `no` is false and `1e-3` is text.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -45,6 +44,7 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("null", r"^(?:~|null|)$", ["~", "n", ""]),
     ("bool", r"^(?:true|false)$", ["t", "f"]),

@@ -28,7 +28,9 @@ def _season(value: object) -> object:
 
 
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
-Season = Annotated[int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])]
+Season = Annotated[
+    int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
+]
 Activation = Literal[
     "linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
 ]

@@ -48,6 +48,10 @@ def _scalar(value: Any) -> str:
 def _quoted(text: str) -> str:
     """Plain where YAML reads it back as the same text, in double quotes otherwise."""
     plain = text.isprintable() and not any(mark in text for mark in "#:,[]{}\"'") and text == text.strip()
-    if plain and yaml.safe_load(text) == text and not text.startswith(("&", "*", "!", "%", "@", "`", "?", "-", "|", ">")):
+    if (
+        plain
+        and yaml.safe_load(text) == text
+        and not text.startswith(("&", "*", "!", "%", "@", "`", "?", "-", "|", ">"))
+    ):
         return text
     return json.dumps(text)

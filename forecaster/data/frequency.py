@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError
+from forecaster.forecast import Timestamp
 
 STEP = "step"
 
@@ -16,7 +17,11 @@ _CALENDAR = (
     *("MS", "ME", "BMS", "BME"),
     *(f"QS-{month}" for month in ("JAN", "FEB", "MAR")),
     *(f"QE-{month}" for month in ("DEC", "JAN", "FEB")),
-    *(f"{kind}-{month}" for kind in ("YS", "YE") for month in "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()),
+    *(
+        f"{kind}-{month}"
+        for kind in ("YS", "YE")
+        for month in ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+    ),
 )
 # Steps in one seasonal cycle of a calendar frequency: the year, but the week for weekdays.
 _CALENDAR_SEASONS = {"B": 5, "C": 5, "W": 52, "MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4}
@@ -28,6 +33,7 @@ def infer_frequency(timestamps: pd.Index) -> str:
 
     Args:
         timestamps: sorted, distinct; dates or integers.
+
     Raises:
         DataError: fewer than 2 timestamps, or no frequency holds them all.
     """
@@ -63,17 +69,19 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
         raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {known}"]) from None
     strays = timestamps.difference(date_grid(timestamps[0], timestamps[-1], alias))
     if len(strays):
-        raise DataError([f"data.frequency: {len(strays)} timestamps are not on steps of {alias}, the first: {strays[0]}"])
+        raise DataError(
+            [f"data.frequency: {len(strays)} timestamps are not on steps of {alias}, the first: {strays[0]}"]
+        )
 
 
-def date_grid(first: pd.Timestamp | int, last: pd.Timestamp | int, frequency: str) -> pd.Index:
+def date_grid(first: Timestamp, last: Timestamp, frequency: str) -> pd.Index:
     """Every timestamp of the frequency from the first to the last."""
     if frequency == STEP:
         return pd.RangeIndex(first, last + 1)
     return pd.date_range(first, last, freq=frequency)
 
 
-def future_timestamps(origin: pd.Timestamp | int, steps: int, frequency: str) -> pd.Index:
+def future_timestamps(origin: Timestamp, steps: int, frequency: str) -> pd.Index:
     """The timestamps of the `steps` steps after the origin."""
     if frequency == STEP:
         return pd.RangeIndex(origin + 1, origin + 1 + steps)
@@ -83,12 +91,13 @@ def future_timestamps(origin: pd.Timestamp | int, steps: int, frequency: str) ->
 def season_length(frequency: str) -> int:
     """Steps in the frequency's natural season: the day below a day, the week for days, the year above.
 
-    1 where there is none."""
+    1 where there is none.
+    """
     if frequency == STEP:
         return 1
     offset = pd.tseries.frequencies.to_offset(frequency)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        return _CALENDAR_SEASONS.get(frequency.split("-")[0], 1)
+        return _CALENDAR_SEASONS.get(frequency.split("-", maxsplit=1)[0], 1)
     step = pd.Timedelta(offset.n, "D") if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
     if step == 7 * _DAY:
         return 52

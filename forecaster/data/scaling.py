@@ -11,7 +11,8 @@ class Scaler:
     """scaled = (value - offset) / scale, in float64.
 
     A scale of 0 marks a training part that was constant: everything scales to itself less the
-    offset, and every forecast becomes the offset."""
+    offset, and every forecast becomes the offset.
+    """
 
     offset: float
     scale: float

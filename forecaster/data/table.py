@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ def read_series(
         frequency: a pandas alias, `step`, or `auto`.
         gaps: `error | interpolate | previous | zero`, for missing steps and cells.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
+
     Raises:
         DataError: the file cannot be a series; all problems at once.
     """
@@ -151,7 +153,7 @@ def _timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
     if cells.str.fullmatch(r"[+-]?\d{1,9}").all():
         return pd.Index(cells.astype("int64")), []
     if _is_epoch(cells):
-        unit = "s" if len(cells.iloc[0]) == 10 else "ms"
+        unit: Literal["s", "ms"] = "s" if len(cells.iloc[0]) == 10 else "ms"
         return pd.DatetimeIndex(pd.to_datetime(cells.astype("int64"), unit=unit)), []
     try:
         parsed = _parse_dates(cells)
@@ -242,9 +244,7 @@ def _distinct(rows: pd.DataFrame, table: Table, policy: str) -> tuple[pd.DataFra
     return merged, [], [f"{found}: took the {policy}"]
 
 
-def _regular(
-    observed: pd.Series, frequency: str, table: Table, policy: str
-) -> tuple[pd.Series, list[str], list[str]]:
+def _regular(observed: pd.Series, frequency: str, table: Table, policy: str) -> tuple[pd.Series, list[str], list[str]]:
     """The values on the grid from the first number to the last, filled by the policy."""
     numbers = observed.dropna()
     if not len(numbers):

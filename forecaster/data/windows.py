@@ -36,6 +36,7 @@ def chronological_split(
         length: steps in a window.
         ahead: steps that the network is trained to give at once.
         horizon: steps in a forecast.
+
     Raises:
         DataError: a part has no room for one window's targets; says how many rows it takes.
     """
@@ -54,7 +55,8 @@ def chronological_split(
 def window_starts(first_target: int, last_target: int, length: int, ahead: int) -> np.ndarray:
     """Starts of the windows whose `ahead` targets all lie in [first_target, last_target).
 
-    A window that starts at s reads steps s .. s+length-1; its targets are s+length .. s+length+ahead-1."""
+    A window that starts at s reads steps s .. s+length-1; its targets are s+length .. s+length+ahead-1.
+    """
     first = max(0, first_target - length)
     return np.arange(first, last_target - ahead - length + 1, dtype=np.int32)
 

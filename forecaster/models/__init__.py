@@ -32,8 +32,8 @@ def build_network(model: Model, length: int, ahead: int) -> Network:
 def _layer(model: Model, units: int, name: str) -> Recurrent | Bidirectional:
     if not model.bidirectional:
         return _direction(model, units, name, backward=False)
-    halves = [_direction(model, units, f"{name}_{way}", way == "backward") for way in ("forward", "backward")]
-    return Bidirectional(*halves, name=name)
+    forward = _direction(model, units, f"{name}_forward", backward=False)
+    return Bidirectional(forward, _direction(model, units, f"{name}_backward", backward=True), name)
 
 
 def _direction(model: Model, units: int, name: str, backward: bool) -> Recurrent:

@@ -108,7 +108,7 @@ class GRUCell(Cell):
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
-        """b beside the input weights and d beside the recurrent ones."""
+        """B beside the input weights and d beside the recurrent ones."""
         return (2, self.gates * self.units)
 
     def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:

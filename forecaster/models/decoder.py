@@ -41,12 +41,11 @@ class Network(keras.Model, abc.ABC):
         """The states that `decode` starts from, each (batch, width)."""
 
     @abc.abstractmethod
-    def decode(
-        self, states: Sequence[KerasTensor], previous: KerasTensor
-    ) -> tuple[KerasTensor, list[KerasTensor]]:
+    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
         """The next `ahead` values (batch, ahead), and the states after them.
 
-        `previous`, (batch, 1), is the value of the last step; direct networks have read it already."""
+        `previous`, (batch, 1), is the value of the last step; direct networks have read it already.
+        """
 
 
 class RolloutNetwork(Network):
@@ -71,9 +70,7 @@ class RolloutNetwork(Network):
         _, states = self.encoder(window[:, :-1, None])
         return states
 
-    def decode(
-        self, states: Sequence[KerasTensor], previous: KerasTensor
-    ) -> tuple[KerasTensor, list[KerasTensor]]:
+    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
         """One step of every layer."""
         output, states = self.encoder.step(previous, states)
         return self.head(output), states
@@ -94,8 +91,6 @@ class DenseNetwork(Network):
         """The encoder's summary, (batch, width), as the only state."""
         return [self.encoder.summary(window[..., None])]
 
-    def decode(
-        self, states: Sequence[KerasTensor], previous: KerasTensor
-    ) -> tuple[KerasTensor, list[KerasTensor]]:
+    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
         """The head alone."""
         return self.head(states[0]), list(states)

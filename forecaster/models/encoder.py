@@ -29,7 +29,8 @@ class Encoder(keras.layers.Layer):
     def summary(self, sequence: KerasTensor, training: bool = False) -> KerasTensor:
         """What the top layer knows after the whole sequence, (batch, width).
 
-        Of a backward half that is its output at the first step, the last that it reads."""
+        Of a backward half that is its output at the first step, the last that it reads.
+        """
         outputs, _ = self(sequence, training=training)
         last = outputs[:, -1]
         if isinstance(top := self.layers[-1], Bidirectional):
@@ -39,7 +40,8 @@ class Encoder(keras.layers.Layer):
 
     def step(self, inputs: KerasTensor, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """One more step of forward layers: (batch, features) -> the top output (batch, width), new states."""
-        remaining, new_states = list(states), []
+        remaining = list(states)
+        new_states: list[KerasTensor] = []
         for layer in self.layers:
             count = layer.cell.state_count
             layer_states, remaining = layer.step(inputs, remaining[:count]), remaining[count:]

@@ -34,7 +34,8 @@ class Recurrent(keras.layers.Layer):
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, list[KerasTensor]]:
         """(batch, steps, features) -> outputs (batch, steps, units), and the states after the last step read.
 
-        A backward layer reads the last step first; its outputs still stand in order of time."""
+        A backward layer reads the last step first; its outputs still stand in order of time.
+        """
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)

@@ -26,7 +26,8 @@ def huber(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
 def log_cosh(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """log(cosh(error)), which is smooth where Huber has its kink.
 
-    Written as |e| + softplus(-2 |e|) - log 2: cosh itself overflows float32 from an error of 90."""
+    Written as |e| + softplus(-2 |e|) - log 2: cosh itself overflows float32 from an error of 90.
+    """
     error = ops.abs(targets - predictions)
     return ops.mean(error + ops.softplus(-2.0 * error) - ops.log(2.0))
 

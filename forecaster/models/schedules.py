@@ -76,7 +76,7 @@ class Exponential(Schedule):
         self.decay = decay
 
     def shape(self, progress: float) -> float:
-        """decay ^ progress."""
+        """Decay ^ progress."""
         return self.decay**progress
 
 
@@ -89,7 +89,7 @@ class Cosine(Schedule):
         self.minimum = minimum
 
     def shape(self, progress: float) -> float:
-        """minimum + (1 - minimum) (1 + cos(π progress / epochs)) / 2."""
+        """Minimum + (1 - minimum) (1 + cos(π progress / epochs)) / 2."""
         return self.minimum + (1 - self.minimum) * (1 + math.cos(math.pi * progress / self.epochs)) / 2
 
 

@@ -1,0 +1,39 @@
+# `make demo` and `make test` set up all that they need in .venv, with Python 3.11, 3.12 or 3.13.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c "import sys; print(1 if (3, 11) <= sys.version_info < (3, 14) else '')" 2>/dev/null),$(name))))
+BIN := .venv/bin
+
+.PHONY: demo test lint install clean
+
+demo: .venv/installed
+	$(BIN)/forecast train configs/power.yaml --verbose
+	$(BIN)/forecast predict runs/power --horizon 24 --output runs/power/forecast.csv --plot runs/power/future.png
+	@echo
+	@echo "The forecast of the next day:      runs/power/forecast.csv"
+	@echo "A picture of it:                   runs/power/future.png"
+	@echo "The held-out end, and the losses:  runs/power/versions/$$(cat runs/power/current)/forecast.png, loss.png"
+	@echo "What to do next:                   README.md"
+
+test: .venv/installed-dev lint
+	$(BIN)/python -m pytest -n 2 --durations 10
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13; none was found on the PATH" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch .venv/installed $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,47 @@
+"""The forecast of `forecast predict RUN`, made by the Keras network instead of the exported graphs."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from forecaster.data import read_series
+from forecaster.data.frequency import future_timestamps
+from forecaster.data.scaling import Scaler
+from forecaster.forecast import Forecast
+from forecaster.models import Network, build_network
+from forecaster.runs import Version, load_version
+
+
+def load_network(version: Version) -> Network:
+    """The network of a version, rebuilt from its config, with its weights."""
+    config = version.config
+    network = build_network(config.model, config.window.length, config.steps_ahead)
+    network.load_weights(version.path / "network.weights.h5")
+    return network
+
+
+def slide(network: Network, window: np.ndarray, horizon: int) -> np.ndarray:
+    """The textbook rollout: predict, append, read the last window again; (length,) -> (horizon,)."""
+    length, values = len(window), window
+    for _ in range(0, horizon, network.ahead):
+        prediction = np.asarray(network(values[None, -length:]))[0, -network.ahead :]
+        values = np.concatenate([values, prediction])
+    return values[length : length + horizon]
+
+
+def main() -> None:
+    """Print the forecast of the run that the command line names, as CSV."""
+    version = load_version(Path(sys.argv[1]))
+    config, data = version.config, version.config.data
+    series = read_series(Path(data.path), data.time, data.target, data.frequency, data.gaps, data.duplicates)
+    scaler = Scaler.from_json(version.preprocessing["scaler"])
+    window = scaler.transform(series.values[-config.window.length :]).astype(np.float32)
+    mean = scaler.inverse(slide(load_network(version), window, config.window.horizon).astype(float))
+    origin = series.timestamps[-1]
+    timestamps = future_timestamps(origin, len(mean), series.frequency)
+    sys.stdout.write(Forecast(series.name, origin, timestamps, mean).to_csv())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The cells against Keras's own layers, and against equations worked by hand."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from forecaster.models.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
+from forecaster.models.layers import Bidirectional, Recurrent
+
+KERAS = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+SEQUENCE = np.random.default_rng(0).normal(size=(3, 7, 2)).astype("float32")  # (batch, steps, features)
+
+
+def randomised(layer: keras.layers.Layer, seed: int = 1) -> keras.layers.Layer:
+    generator = np.random.default_rng(seed)
+    layer.set_weights([generator.normal(size=weight.shape) * 0.5 for weight in layer.get_weights()])
+    return layer
+
+
+@pytest.mark.parametrize("unroll", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_a_layer_gives_the_outputs_of_keras_with_the_same_weights(name, unroll):
+    ours = Recurrent(CELLS[name](5), unroll=unroll)
+    ours(SEQUENCE)
+    randomised(ours)
+    theirs = KERAS[name](5, return_sequences=True, return_state=True)
+    theirs(SEQUENCE)
+    theirs.set_weights(ours.get_weights())
+
+    outputs, states = ours(SEQUENCE)
+    expected, *expected_states = theirs(SEQUENCE)
+
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    for state, expected_state in zip(states, expected_states, strict=True):
+        np.testing.assert_allclose(state, expected_state, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_bidirectional_layer_gives_the_outputs_of_keras(name):
+    ours = Bidirectional(Recurrent(CELLS[name](4)), Recurrent(CELLS[name](4), backward=True))
+    ours(SEQUENCE)
+    randomised(ours)
+    theirs = keras.layers.Bidirectional(KERAS[name](4, return_sequences=True))
+    theirs(SEQUENCE)
+    theirs.set_weights(ours.get_weights())
+
+    np.testing.assert_allclose(ours(SEQUENCE)[0], theirs(SEQUENCE), atol=1e-6)
+
+
+def test_an_lstm_step_worked_by_hand():
+    cell = LSTMCell(1)
+    cell.build((None, 1))
+    cell.kernel.assign([[1.0, 2.0, 3.0, 4.0]])
+    cell.recurrent_kernel.assign([[0.1, 0.2, 0.3, 0.4]])
+    cell.bias.assign([0.0, 1.0, 0.0, 0.0])
+    x, h, c = 0.5, 0.2, -0.3
+
+    def sigmoid(value):
+        return 1 / (1 + np.exp(-value))
+
+    i, f, o = sigmoid(0.5 + 0.02), sigmoid(1.0 + 0.04 + 1.0), sigmoid(2.0 + 0.08)
+    expected_c = f * c + i * np.tanh(1.5 + 0.06)
+    new_h, new_c = cell(np.array([[x]], "float32"), [np.array([[h]], "float32"), np.array([[c]], "float32")])
+    assert float(new_c[0, 0]) == pytest.approx(expected_c, abs=1e-6)
+    assert float(new_h[0, 0]) == pytest.approx(o * np.tanh(expected_c), abs=1e-6)
+
+
+def test_the_forget_gate_starts_open():
+    cell = LSTMCell(3)
+    cell.build((None, 1))
+    np.testing.assert_array_equal(cell.bias, [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+
+
+def test_a_gru_keeps_its_state_where_the_update_gate_is_shut():
+    cell = GRUCell(2)
+    cell.build((None, 1))
+    cell.bias.assign([[100.0] * 2 + [0.0] * 4, [0.0] * 6])
+    state = np.array([[0.3, -0.7]], "float32")
+    (new_state,) = cell(np.ones((1, 1), "float32"), [state])
+    np.testing.assert_allclose(new_state, state, atol=1e-6)
+
+
+def test_recurrent_dropout_hides_the_same_units_at_every_step_and_scales_the_rest():
+    cell = SimpleRNNCell(64, activation="linear")
+    layer = Recurrent(cell, recurrent_dropout=0.5)
+    layer(np.ones((1, 1, 1), "float32"))
+    cell.kernel.assign(np.zeros((1, 64)))
+    cell.recurrent_kernel.assign(np.eye(64))
+    cell.bias.assign(np.ones(64))
+    # h counts 1, 3, 7, 15 where a unit is kept (scaled by 2), and stays at 1 where it is dropped.
+    outputs, _ = layer(np.ones((1, 4, 1), "float32"), training=True)
+    seen = {tuple(column) for column in np.asarray(outputs)[0].T}
+    assert seen == {(1, 3, 7, 15), (1, 1, 1, 1)}
+    outputs, _ = layer(np.ones((1, 4, 1), "float32"), training=False)
+    np.testing.assert_allclose(ops.convert_to_numpy(outputs)[0, :, 0], [1, 2, 3, 4])
