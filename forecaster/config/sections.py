@@ -32,7 +32,7 @@ Season = Annotated[
     int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
 ]
 Activation = Literal[
-    "linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
+    "linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"
 ]
 
 
@@ -106,8 +106,8 @@ class Optimizer(Section):
     learning_rate: Positive = Field(0.001, description="before any schedule")
     momentum: Fraction = Field(0.0, description="sgd and rmsprop")
     nesterov: Flag = Field(False, description="sgd with momentum")
-    weight_decay: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="decoupled from the gradient (Loshchilov 2019)"
+    weight_decay: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="decoupled (Loshchilov 2019); null: 0.004 for adamw, none for the others"
     )
     clip_norm: Positive | None = Field(1.0, description="longest gradient over all weights (Pascanu 2013); null: any")
     clip_value: Positive | None = Field(None, description="largest gradient of one weight; instead of clip_norm")

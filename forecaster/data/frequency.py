@@ -98,7 +98,7 @@ def season_length(frequency: str) -> int:
     offset = pd.tseries.frequencies.to_offset(frequency)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
         return _CALENDAR_SEASONS.get(frequency.split("-", maxsplit=1)[0], 1)
-    step = pd.Timedelta(offset.n, "D") if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
+    step = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
     if step == 7 * _DAY:
         return 52
     cycle = 7 * _DAY if step >= _DAY else _DAY
@@ -111,7 +111,9 @@ def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
         if step == 7 * _DAY:
             yield f"W-{timestamps[0]:%a}".upper()
         else:
-            yield pd.tseries.frequencies.to_offset(step).freqstr
+            # pandas calls a day 24h
+            days = step // _DAY
+            yield pd.tseries.frequencies.to_offset(step).freqstr if step % _DAY else f"{days if days > 1 else ''}D"
     if steps.min() >= _DAY:
         yield from _CALENDAR
 
@@ -121,6 +123,8 @@ def _grid_size(timestamps: pd.DatetimeIndex, alias: str) -> int | None:
     offset = pd.tseries.frequencies.to_offset(alias)
     if isinstance(offset, pd.offsets.Tick):
         return _tick_grid_size(timestamps, pd.Timedelta(offset))
+    if isinstance(offset, pd.offsets.Day):
+        return _tick_grid_size(timestamps, offset.n * _DAY)
     grid = pd.date_range(timestamps[0], timestamps[-1], freq=alias)
     return len(grid) if len(timestamps.difference(grid)) == 0 else None
 
@@ -128,7 +132,7 @@ def _grid_size(timestamps: pd.DatetimeIndex, alias: str) -> int | None:
 def _tick_grid_size(timestamps: pd.DatetimeIndex, step: pd.Timedelta) -> int | None:
     # No grid is built: a stray microsecond would make one of millions of places.
     offsets = (timestamps - timestamps[0]).as_unit("ns").asi8
-    width = step.value
+    width = step.as_unit("ns").value
     return None if np.any(offsets % width) else int(offsets[-1] // width) + 1
 
 

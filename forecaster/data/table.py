@@ -152,9 +152,6 @@ def _timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
     cells = table.columns[time]
     if cells.str.fullmatch(r"[+-]?\d{1,9}").all():
         return pd.Index(cells.astype("int64")), []
-    if _is_epoch(cells):
-        unit: Literal["s", "ms"] = "s" if len(cells.iloc[0]) == 10 else "ms"
-        return pd.DatetimeIndex(pd.to_datetime(cells.astype("int64"), unit=unit)), []
     try:
         parsed = _parse_dates(cells)
     except _Ambiguous as error:
@@ -174,6 +171,9 @@ class _Ambiguous(Exception):
 
 def _parse_dates(cells: pd.Series) -> pd.Series | None:
     """The cells as timestamps, in UTC where they carry offsets; None where no one format reads all."""
+    if _is_epoch(cells):
+        unit: Literal["s", "ms"] = "s" if len(cells.iloc[0]) == 10 else "ms"
+        return pd.to_datetime(cells.astype("int64"), unit=unit)
     for utc in (False, True):  # offsets that differ, as over a change to summer time, need UTC
         try:
             parsed = pd.to_datetime(cells, format="ISO8601", utc=utc)
@@ -278,7 +278,8 @@ def _require_columns(table: Table, names: Sequence[str]) -> None:
 
 
 def _mostly_numbers(cells: pd.Series) -> bool:
-    return bool(pd.to_numeric(cells, errors="coerce").notna().mean() > 0.5)
+    given = cells[~cells.str.lower().isin(MISSING)]
+    return bool(pd.to_numeric(given, errors="coerce").notna().mean() > 0.5)
 
 
 def _nearest_file(path: Path) -> str:

@@ -22,17 +22,18 @@ def build_optimizer(
     learning_rate: float,
     momentum: float = 0.0,
     nesterov: bool = False,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     clip_norm: float | None = None,
     clip_value: float | None = None,
 ) -> keras.optimizers.Optimizer:
     """An optimizer whose gradients are clipped by their norm over all weights, or one by one."""
-    own = {"momentum": momentum} if name in {"sgd", "rmsprop"} else {}
+    own: dict[str, float] = {"momentum": momentum} if name in {"sgd", "rmsprop"} else {}
     if name == "sgd":
         own["nesterov"] = nesterov
+    if weight_decay is not None:
+        own["weight_decay"] = weight_decay
     return OPTIMIZERS[name](
         learning_rate=learning_rate,
-        weight_decay=weight_decay or None,
         global_clipnorm=clip_norm,
         clipvalue=clip_value,
         **own,

@@ -1,0 +1,254 @@
+"""Losses, schedules and the training loop, against numbers worked by hand and other libraries."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from forecaster.config.sections import Model
+from forecaster.errors import Diverged
+from forecaster.fitting import Trainer
+from forecaster.models import build_network
+from forecaster.models.losses import LOSSES
+from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
+from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau
+from forecaster.models.summary import layer_counts
+
+TARGETS = np.array([[0.0, 1.0], [-2.0, 5.0]], "float32")
+PREDICTIONS = np.array([[0.5, 1.0], [1.0, 2.0]], "float32")
+KERAS_LOSSES = {
+    "mse": keras.losses.MeanSquaredError(),
+    "mae": keras.losses.MeanAbsoluteError(),
+    "huber": keras.losses.Huber(),
+    "log_cosh": keras.losses.LogCosh(),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_that_of_keras(name):
+    assert float(LOSSES[name](TARGETS, PREDICTIONS)) == pytest.approx(
+        float(KERAS_LOSSES[name](TARGETS, PREDICTIONS)), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["mae", "huber", "log_cosh"])
+@pytest.mark.parametrize("error", [0.0, 1e-30, 100.0, 1e30])
+def test_a_loss_and_its_gradient_are_finite_at_extremes(name, error):
+    prediction = tf.constant([[error]], tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(prediction)
+        loss = LOSSES[name](tf.zeros((1, 1)), prediction)
+    assert np.isfinite(loss)
+    assert np.all(np.isfinite(tape.gradient(loss, prediction)))
+
+
+def test_schedules_worked_by_hand():
+    assert Constant().share(7.5) == 1
+    assert Exponential(0.5).share(3) == pytest.approx(0.125)
+    assert [Cosine(10, 0.2).share(at) for at in (0, 5, 10)] == pytest.approx([1, 0.6, 0.2])
+    assert [Constant(warmup=4).share(at) for at in (1, 2, 4, 9)] == [0.25, 0.5, 1, 1]
+    assert Exponential(0.5, warmup=2).share(1) == pytest.approx(0.25)
+
+
+def test_a_plateau_reduces_after_its_patience_and_never_below_its_minimum():
+    schedule = Plateau(factor=0.5, patience=2, minimum=0.2)
+    shares = []
+    for loss in (1.0, 0.9, 0.95, 0.92, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6):
+        schedule.observe(loss)
+        shares.append(schedule.share(1))
+    assert shares == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
+
+
+def test_patience_counts_epochs_without_enough_improvement():
+    patience = Patience(2, min_delta=0.1)
+    exhausted = []
+    for loss in (1.0, 0.95, 0.85, 0.84, 0.83):
+        patience.observe(loss)
+        exhausted.append(patience.exhausted)
+    assert exhausted == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_lowers_the_loss(name):
+    rate = {"adadelta": 5.0, "adagrad": 0.5, "ftrl": 0.5}.get(name, 0.02)
+    trainer = tiny_trainer(build_optimizer(name, rate), model=Model(cell="gru", units=4))
+    trainer.fit(Silent())
+    losses = [row.loss for row in trainer.progress.history]
+    assert losses[-1] < losses[0]
+
+
+def test_clipping_by_norm_is_over_all_weights():
+    weights = [tf.Variable([3.0]), tf.Variable([4.0])]
+    optimizer = build_optimizer("sgd", 1.0, clip_norm=1.0)
+    optimizer.build(weights)
+    optimizer.apply([tf.constant([3.0]), tf.constant([4.0])], weights)
+    np.testing.assert_allclose([weight.numpy()[0] for weight in weights], [3 - 0.6, 4 - 0.8], rtol=1e-6)
+
+
+def test_clipping_by_value_is_one_by_one():
+    weight = tf.Variable([0.0, 0.0])
+    optimizer = build_optimizer("sgd", 1.0, clip_value=0.5)
+    optimizer.build([weight])
+    optimizer.apply([tf.constant([3.0, 0.25])], [weight])
+    np.testing.assert_allclose(weight, [-0.5, -0.25])
+
+
+def test_momentum_and_nesterov_reach_sgd():
+    optimizer = build_optimizer("sgd", 0.1, momentum=0.9, nesterov=True)
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
+
+
+def test_parameters_are_counted_by_the_part_they_play():
+    network = build_network(Model(cell="simple_rnn", units=20, output="sequence"), 15, 1)
+    assert [(row.input_weights, row.recurrent_weights, row.biases) for row in layer_counts(network)] == [
+        (20, 400, 20),
+        (20, 0, 1),
+    ]
+    assert sum(row.total for row in layer_counts(network)) == network.count_params() == 461
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+def test_parameters_are_as_many_as_in_keras(cell):
+    network = build_network(Model(cell=cell, units=[7, 5], bidirectional=True, decoder="dense"), 10, 3)
+    layer = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
+    theirs = keras.Sequential(
+        [
+            keras.Input((10, 1)),
+            keras.layers.Bidirectional(layer(7, return_sequences=True)),
+            keras.layers.Bidirectional(layer(5)),
+            keras.layers.Dense(3),
+        ]
+    )
+    assert sum(row.total for row in layer_counts(network)) == theirs.count_params()
+
+
+class Silent:
+    def batch(self, *arguments):
+        pass
+
+    def epoch(self, *arguments):
+        pass
+
+
+VALUES = np.sin(np.arange(80) / 3).astype("float32")
+
+
+def tiny_trainer(
+    optimizer=None, *, values=VALUES, model=None, epochs=3, schedule=None, early_stopping=None, **options
+) -> Trainer:
+    keras.utils.set_random_seed(5)
+    model = model or Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2)
+    return Trainer(
+        build_network(model, 8, 1),
+        optimizer or build_optimizer("adam", 0.01, clip_norm=1.0),
+        LOSSES["mse"],
+        schedule or Constant(),
+        values,
+        8,
+        np.arange(40, dtype=np.int32),
+        np.arange(50, 60, dtype=np.int32),
+        batch_size=16,
+        epochs=epochs,
+        seed=5,
+        early_stopping=early_stopping,
+        **options,
+    )
+
+
+def weights(trainer: Trainer) -> list[np.ndarray]:
+    return [variable.numpy() for variable in trainer.network.trainable_variables]
+
+
+def assert_same_weights(one: Trainer, other: Trainer) -> None:
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_same_seed_gives_the_same_weights():
+    one, other = tiny_trainer(), tiny_trainer()
+    assert one.fit(Silent())
+    assert other.fit(Silent())
+    assert_same_weights(one, other)
+
+
+@pytest.mark.parametrize("pause_after", [0, 1, 3, 4, 8])
+def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after):
+    def make():
+        return tiny_trainer(
+            epochs=4,
+            schedule=Plateau(0.5, 1, 0.01),
+            early_stopping=Patience(3),
+            optimizer=build_optimizer("nadam", 0.02),
+        )
+
+    whole, paused, resumed = make(), make(), make()
+    whole.fit(Silent())
+    batches = iter(range(pause_after + 1))
+    assert not paused.fit(Silent(), stop=lambda: next(batches) == pause_after)
+    resumed.restore(paused.state())
+    assert resumed.fit(Silent())
+    assert_same_weights(whole, resumed)
+    assert [row.loss for row in resumed.progress.history] == [row.loss for row in whole.progress.history]
+    assert resumed.progress.best_epoch == whole.progress.best_epoch
+
+
+def test_the_best_epochs_weights_are_kept():
+    trainer = tiny_trainer(
+        build_optimizer("sgd", 3.0), epochs=6, model=Model(cell="simple_rnn", units=3, activation="sigmoid")
+    )
+    trainer.fit(Silent())
+    validation = [row.validation_loss for row in trainer.progress.history]
+    assert trainer.progress.best_epoch == int(np.argmin(validation)) + 1
+    assert float(trainer._validate(tf.constant(trainer.validation_starts))) == pytest.approx(min(validation), rel=1e-5)
+
+
+def test_early_stopping_stops():
+    trainer = tiny_trainer(build_optimizer("sgd", 1e-9), epochs=50, early_stopping=Patience(2, min_delta=0.1))
+    trainer.fit(Silent())
+    assert len(trainer.progress.history) == 3
+
+
+def test_an_epoch_can_be_limited_to_some_batches():
+    trainer = tiny_trainer(epochs=1, batches_per_epoch=2)
+    assert trainer.batches == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(value):
+    values = VALUES.copy()
+    values[20] = value
+    with pytest.raises(
+        Diverged, match=r"loss became (nan|inf) in epoch 1, batch \d of 3.*smaller training.optimizer.learning_rate"
+    ):
+        tiny_trainer(values=values).fit(Silent())
+
+
+def test_targets_of_a_sequence_are_the_window_shifted_by_one():
+    trainer = tiny_trainer(model=Model(cell="gru", units=3, output="sequence"), values=np.arange(80, dtype="float32"))
+    seen = []
+    trainer.loss = lambda targets, predictions: seen.append(targets) or tf.reduce_mean(predictions * 0)
+    trainer._training_step(tf.constant([7]))
+    np.testing.assert_array_equal(seen[0], [np.arange(8, 16)])
+    trainer._validation_loss(tf.constant([7]))
+    np.testing.assert_array_equal(seen[1], [[15]])
+
+
+def test_the_gradient_is_that_of_finite_differences():
+    network = build_network(Model(cell="lstm", units=3, decoder="dense"), 6, 2)
+    windows = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+    targets = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
+    with tf.GradientTape() as tape:
+        loss = LOSSES["mse"](targets, network(windows, training=True))
+    gradients = tape.gradient(loss, network.trainable_variables)
+    step = 1e-2
+    for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
+        original = variable.numpy()
+        index = np.unravel_index(np.argmax(np.abs(gradient)), original.shape)
+        losses = []
+        for shift in (step, -step):
+            moved = original.copy()
+            moved[index] += shift
+            variable.assign(moved)
+            losses.append(float(LOSSES["mse"](targets, network(windows))))
+        variable.assign(original)
+        assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(float(gradient.numpy()[index]), rel=0.02, abs=1e-4)
