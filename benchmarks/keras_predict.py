@@ -10,6 +10,7 @@ from forecaster.data.frequency import future_timestamps
 from forecaster.data.scaling import Scaler
 from forecaster.forecast import Forecast
 from forecaster.models import Network, build_network
+from forecaster.models.weights import weights_from_h5
 from forecaster.runs import Version, load_version
 
 
@@ -17,7 +18,7 @@ def load_network(version: Version) -> Network:
     """The network of a version, rebuilt from its config, with its weights."""
     config = version.config
     network = build_network(config.model, config.window.length, config.steps_ahead)
-    network.load_weights(version.path / "network.weights.h5")
+    weights_from_h5(network, version.read("network.weights.h5"))
     return network
 
 

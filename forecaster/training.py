@@ -10,7 +10,6 @@ import logging
 import resource
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,14 +31,15 @@ from forecaster.fitting import Epoch, Trainer
 from forecaster.forecast import Forecast, timestamp_texts
 from forecaster.inference import OnnxNetwork, roll_out, rollout_of
 from forecaster.metrics import scores
-from forecaster.models import Network, build_network
+from forecaster.models import build_network
 from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
+from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.preparation import Plan
-from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version, writing
+from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
 
@@ -65,7 +65,7 @@ def train(plan: Plan, run: Path, resume: bool = False) -> Version:
     identity = {"config": plan.config.model_dump(mode="json"), "data": _data_hash(plan), "version": __version__}
     _go_on(trainer, run, identity, resume)
     _fit(trainer, run, identity)
-    files, metrics = _results(plan, trainer, run)
+    files, metrics = _results(plan, trainer, run.resolve().name)
     version = write_version(run, files, _facts(plan, started))
     remove_checkpoint(run)
     log.info("%s", report.error_table(metrics))
@@ -204,7 +204,7 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _results(plan: Plan, trainer: Trainer, run: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Every file of the version, and its metrics."""
     config, history = plan.config, trainer.progress.history
     encode, decode = export_onnx(trainer.network, config.window.length)
@@ -216,7 +216,7 @@ def _results(plan: Plan, trainer: Trainer, run: Path) -> tuple[dict[str, bytes],
         "preprocessing.json": _json(
             {"series": plan.series.name, "frequency": plan.series.frequency, "scaler": plan.scaler.to_json()}
         ),
-        "network.weights.h5": _weights_file(trainer.network, run),
+        "network.weights.h5": weights_to_h5(trainer.network),
         "encode.onnx": encode,
         "decode.onnx": decode,
         "history.csv": _history_csv(history),
@@ -225,10 +225,10 @@ def _results(plan: Plan, trainer: Trainer, run: Path) -> tuple[dict[str, bytes],
             losses,
             validation,
             trainer.progress.best_epoch,
-            f"{run.name}: loss by epoch",
+            f"{name}: loss by epoch",
             f"{config.training.loss}, scaled",
         ),
-        "forecast.png": _forecast_picture(plan, served, run.name),
+        "forecast.png": _forecast_picture(plan, served, name),
     }
     return files, metrics
 
@@ -279,13 +279,6 @@ def _forecast_picture(plan: Plan, network: OnnxNetwork, name: str) -> bytes:
         truth,
         "held-out truth" if plan.split.test else "observed, seen in training",
     )
-
-
-def _weights_file(network: Network, run: Path) -> bytes:
-    with writing(run), tempfile.TemporaryDirectory(dir=run / "versions", prefix=".unfinished-") as folder:
-        path = Path(folder) / "network.weights.h5"
-        network.save_weights(path)
-        return path.read_bytes()
 
 
 def _history_csv(history: list[Epoch]) -> bytes:

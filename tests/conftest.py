@@ -25,9 +25,15 @@ def forecast() -> Callable[..., Result]:
     def run(*arguments: object, cwd: Path | None = None, timeout: float = 240, **options) -> Result:
         command = [str(FORECAST), *map(str, arguments)]
         return subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL,
+            command,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
             **options,
-        )  # fmt: skip
+        )
 
     return run
 

@@ -184,7 +184,29 @@ def test_day_and_month_are_told_apart_by_the_data_or_not_at_all(tmp_path):
     assert "can be read as %d/%m/%Y and as %m/%d/%Y" in found
 
 
-@pytest.mark.parametrize("alias", ["h", "15min", "30min", "s", "D", "B", "W-MON", "W-SUN", "MS", "ME", "QS-JAN", "QE-DEC", "YS-JAN", "YE-DEC", "3h", "10D", "QS-FEB", "YS-JUL"])  # fmt: skip
+@pytest.mark.parametrize(
+    "alias",
+    [
+        "h",
+        "15min",
+        "30min",
+        "s",
+        "D",
+        "B",
+        "W-MON",
+        "W-SUN",
+        "MS",
+        "ME",
+        "QS-JAN",
+        "QE-DEC",
+        "YS-JAN",
+        "YE-DEC",
+        "3h",
+        "10D",
+        "QS-FEB",
+        "YS-JUL",
+    ],
+)
 @pytest.mark.parametrize("drop", [[], [7, 20, 21]])
 def test_the_frequency_is_inferred_with_and_without_gaps(alias, drop):
     timestamps = pd.date_range("2019-01-31 05:00", periods=60, freq=alias)
@@ -200,8 +222,22 @@ def test_timestamps_without_a_step_are_refused():
 
 @pytest.mark.parametrize(
     ("alias", "season"),
-    [("h", 24), ("30min", 48), ("15min", 96), ("3h", 8), ("7h", 1), ("D", 7), ("B", 5), ("W-TUE", 52), ("MS", 12), ("QE-DEC", 4), ("YS-JAN", 1), ("step", 1), ("min", 1440)],
-)  # fmt: skip
+    [
+        ("h", 24),
+        ("30min", 48),
+        ("15min", 96),
+        ("3h", 8),
+        ("7h", 1),
+        ("D", 7),
+        ("B", 5),
+        ("W-TUE", 52),
+        ("MS", 12),
+        ("QE-DEC", 4),
+        ("YS-JAN", 1),
+        ("step", 1),
+        ("min", 1440),
+    ],
+)
 def test_the_season_of_a_frequency(alias, season):
     assert season_length(alias) == season
 

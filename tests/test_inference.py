@@ -14,6 +14,7 @@ from forecaster.export import export_onnx
 from forecaster.forecast import Forecast
 from forecaster.inference import OnnxNetwork, forecast_series, roll_out
 from forecaster.models import build_network
+from forecaster.models.weights import weights_from_h5, weights_to_h5
 
 LENGTH = 9
 
@@ -160,3 +161,17 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(cell):
     for _ in range(12):
         expected = np.concatenate([expected, np.asarray(network(expected))[:, -1:]], axis=1)
     np.testing.assert_allclose(roll_out(served, WINDOWS, 12, "carry"), expected[:, LENGTH:], atol=1e-5)
+
+
+def test_weights_written_and_read_back_make_the_same_network():
+    model = Model(cell="lstm", units=[5, 3], bidirectional=True)
+    network, _ = randomised(model, 1)
+    other = build_network(model, LENGTH, 1)
+    weights_from_h5(other, weights_to_h5(network))
+    np.testing.assert_array_equal(network(WINDOWS), other(WINDOWS))
+
+
+def test_weights_of_another_shape_are_refused():
+    network, _ = randomised(Model(units=5), 1)
+    with pytest.raises(ValueError, match="shape"):
+        weights_from_h5(build_network(Model(units=4), LENGTH, 1), weights_to_h5(network))

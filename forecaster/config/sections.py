@@ -31,9 +31,7 @@ Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int
 Season = Annotated[
     int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
 ]
-Activation = Literal[
-    "linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"
-]
+Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"]
 
 
 class Section(BaseModel):

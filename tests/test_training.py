@@ -1,0 +1,250 @@
+"""Training through the real command: the textbook case, interruption and resumption, crashes, divergence."""
+
+import csv
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from .conftest import FORECAST, ROOT, TINY, write_hourly_csv
+
+pytestmark = pytest.mark.slow
+
+LONGER = TINY.replace("epochs: 2, batch_size: 64", "epochs: 6, batch_size: 8").replace(
+    "units: 4", "units: 4, dropout: 0.2"
+)
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(version_of(run) / "network.weights.h5") as file:
+        file.visititems(
+            lambda name, item: found.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
+
+
+def version_of(run: Path) -> Path:
+    return run / "versions" / (run / "current").read_text().strip()
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    for name, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[name])
+
+
+@pytest.fixture
+def longer(project: Path) -> Path:
+    (project / "longer.yaml").write_text(LONGER)
+    return project
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(FORECAST), "train", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(condition, process: subprocess.Popen[str], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+SLOW_DOWN = ["--set", "training.epochs=400", "--set", "training.early_stopping=null"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer, number, code):
+    few = ["--set", "training.epochs=30", "--set", "training.early_stopping=null"]
+    process = start(longer, "longer.yaml", *few, "--verbose", "--log-format", "json")
+    assert process.stderr is not None
+    while "trainable" not in (line := process.stderr.readline()) and "layer" not in line:
+        assert line, "training ended before it began"
+    time.sleep(1.0)  # into the first epochs
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "go on with the same command and --resume" in stderr
+    assert (longer / "runs/longer/checkpoint").exists()
+    assert not (longer / "runs/longer/current").exists()
+
+    resumed = forecast("train", "longer.yaml", *few, "--resume", "--verbose", cwd=longer)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"resuming after epoch \d+, batch \d+", resumed.stderr)
+    assert not (longer / "runs/longer/checkpoint").exists()
+    assert forecast("train", "longer.yaml", *few, "--run", "runs/whole", cwd=longer).returncode == 0
+    assert_same_weights(longer / "runs/longer", longer / "runs/whole")
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused(forecast, longer):
+    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
+    assert process.stderr is not None
+    while "layer" not in process.stderr.readline():
+        pass
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) and process.returncode == 130
+    other = forecast("train", "longer.yaml", *SLOW_DOWN, "--set", "model.cell=gru", "--resume", cwd=longer)
+    assert other.returncode == 2
+    assert "was of other settings (model.cell)" in other.stderr
+    write_hourly_csv(longer / "load.csv", rows=300)
+    assert "(data)" in forecast("train", "longer.yaml", *SLOW_DOWN, "--resume", cwd=longer).stderr
+    assert (longer / "runs/longer/checkpoint").exists()
+
+
+def test_a_killed_training_leaves_the_last_version_and_its_checkpoint(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+    process = start(tmp_path, "tiny.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    try:
+        wait_for((tmp_path / "runs/tiny/checkpoint").exists, process)
+    finally:
+        process.kill()
+        process.communicate()
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
+    assert forecast("train", "tiny.yaml", cwd=tmp_path).returncode == 0  # the lock went with the process
+
+
+def test_a_second_training_of_the_same_run_exits_75(forecast, longer):
+    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
+    try:
+        assert process.stderr is not None
+        while "layer" not in process.stderr.readline():
+            pass
+        second = forecast("train", "longer.yaml", cwd=longer)
+        assert second.returncode == 75
+        assert "another training of this run is at work" in second.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(forecast, longer):
+    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert (
+            forecast("train", "longer.yaml", "--set", f"training.seed={seed}", "--run", run, cwd=longer).returncode == 0
+        )
+    assert_same_weights(longer / "a", longer / "b")
+    assert any(np.any(values != weights(longer / "c")[name]) for name, values in weights(longer / "a").items())
+
+
+def test_a_loss_that_explodes_exits_7_and_the_old_version_stays(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+    result = forecast(
+        "train",
+        "tiny.yaml",
+        *("--set", "training.optimizer={name: sgd, learning_rate: 1e30, clip_norm: null}"),
+        *("--set", "model.activation=relu", "--set", "model.cell=simple_rnn"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 7
+    assert re.search(r"became (nan|inf) in epoch 1(, batch \d+ of \d+)?; the old version stays", result.stderr)
+    assert "learning_rate" in result.stderr
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
+
+
+def test_a_terminal_sees_progress(longer):
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(
+        [str(FORECAST), "train", "longer.yaml"],
+        cwd=longer,
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(writer)
+    shown = b""
+    try:
+        while chunk := os.read(reader, 65536):
+            shown += chunk
+    except OSError:  # how Linux says that the other end of a terminal is closed
+        pass
+    os.close(reader)
+    assert process.wait(60) == 0
+    text = shown.decode()
+    assert re.search(r"epoch \d/6", text)
+    assert "validation" in text
+    assert "seasonal naive" in text
+
+
+@pytest.fixture(scope="module")
+def sine(tmp_path_factory, forecast) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("sine")
+    result = forecast("train", ROOT / "configs/sine.yaml", "--verbose", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder / "runs/sine", result.stderr
+
+
+def test_the_textbook_network_has_461_parameters_and_35_samples(sine):
+    _, said = sine
+    assert re.search(r"simple_rnn_1 +20 +20 +400 +20 +440", said)
+    assert re.search(r"head +1 +20 +0 +1 +21", said)
+    assert re.search(r"total +40 +400 +21 +461", said)
+    assert "windows: 35, of which 30 training, 5 validation" in said
+
+
+def test_the_textbook_network_learns_down_to_the_noise(sine):
+    run, _ = sine
+    rows = list(csv.DictReader((version_of(run) / "history.csv").open()))
+    losses, validation = ([float(row[name]) for row in rows] for name in ("loss", "validation_loss"))
+    assert len(rows) == 100
+    noise = 0.3**2
+    assert losses[-1] < losses[0] / 3
+    assert validation[-1] < validation[0]
+    assert losses[-1] < 1.3 * noise
+    assert validation[-1] < 1.3 * noise
+
+
+def test_the_textbook_rollout_follows_the_sine_without_its_noise(sine):
+    run, _ = sine
+    x, y = np.loadtxt(ROOT / "configs/data/sine.csv", delimiter=",", skiprows=1).T
+    version = version_of(run)
+    from forecaster.inference import OnnxNetwork, roll_out
+
+    network = OnnxNetwork((version / "encode.onnx").read_bytes(), (version / "decode.onnx").read_bytes())
+    rollout = roll_out(network, y[None, :15], 35, "slide")[0]
+    assert np.sqrt(np.mean((rollout - np.sin(x[15:])) ** 2)) < 0.3
+    assert np.corrcoef(rollout, np.sin(x[15:]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("name", ["power", "prices", "airline", "bidirectional"])
+def test_a_shipped_config_runs(forecast, tmp_path, name):
+    few = [
+        *("--set", "training.epochs=2", "--set", "training.schedule={name: constant}"),
+        *("--set", "training.batches_per_epoch=5"),
+    ]
+    result = forecast("train", ROOT / f"configs/{name}.yaml", *few, "--verbose", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "wins: " in result.stderr
+    metrics = json.loads((version_of(tmp_path / "runs" / name) / "metrics.json").read_text())
+    assert metrics["origins"] > 1
+    predicted = forecast("predict", f"runs/{name}", cwd=tmp_path)
+    assert predicted.returncode == 0
+    assert len(predicted.stdout.splitlines()) == metrics["horizon"] + 1
+
+
+def test_a_network_learns_a_season_that_the_seasonal_naive_cannot_do_better(forecast, tmp_path):
+    write_hourly_csv(tmp_path / "load.csv", rows=1200)
+    (tmp_path / "learn.yaml").write_text(
+        "data: {path: load.csv}\nwindow: {length: 24, horizon: 24}\nmodel: {cell: gru, units: 16, decoder: dense}\n"
+        "training: {optimizer: {learning_rate: 0.01}, epochs: 15}\n"
+    )
+    assert forecast("train", "learn.yaml", cwd=tmp_path).returncode == 0
+    scores = json.loads((version_of(tmp_path / "runs/learn") / "metrics.json").read_text())["scores"]
+    # The seasonal naive repeats yesterday's noise: its MAE is sqrt(2) times that of the noise alone.
+    assert scores["model"]["mae"] < 0.85 * scores["seasonal_naive"]["mae"]
