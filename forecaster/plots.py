@@ -18,6 +18,12 @@ from forecaster.forecast import Forecast, timestamp_texts
 
 # Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
 INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
+# For ticks of years, months, days, hours, minutes and seconds: each says its day, month or year itself.
+_DATE_FORMATS: Any = {
+    "formats": ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"],
+    "zero_formats": ["", "%Y", "%-d %b", "%-d %b", "%H:%M", "%H:%M"],
+    "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
+}
 _STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
@@ -135,7 +141,7 @@ def _time_axis(axes: Axes, index: pd.Index) -> None:
     if isinstance(index, pd.DatetimeIndex):
         locator = AutoDateLocator(minticks=4, maxticks=9)
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, **_DATE_FORMATS))
         if index.tz is not None:
             axes.set_xlabel("UTC")
     else:
