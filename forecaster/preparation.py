@@ -70,6 +70,18 @@ def _plan(loaded: LoadedConfig) -> Plan:
     except DataError as error:
         raise DataError([f"{loaded.where('window', 'length')}: {data.path}: {error}"]) from None
     season = season_length(series.frequency) if data.season == "auto" else data.season
+    if config.model.normalization == "seasonal":
+        _check_season(loaded, int(season))
     found = {"time": series.time, "target": series.name, "frequency": series.frequency, "season": season}
     resolved = config.model_copy(update={"data": data.model_copy(update=found)})
     return Plan(resolved, series, split, fit_scaler(series.values[: split.training_end], config.scaling))
+
+
+def _check_season(loaded: LoadedConfig, season: int) -> None:
+    where, length = loaded.where("model", "normalization"), loaded.config.window.length
+    if season < 2:
+        raise DataError([f"{where}: seasonal needs a season, and none was found; set data.season, or use last"])
+    if length < season + 2:
+        raise DataError(
+            [f"{where}: seasonal needs a window of at least {season + 2} steps, a season and two; it has {length}"]
+        )

@@ -83,7 +83,7 @@ def _trainer(plan: Plan) -> Trainer:
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     stopping = training.early_stopping
     return Trainer(
-        build_network(config.model, length, ahead),
+        build_network(config.model, length, ahead, plan.season),
         build_optimizer(**training.optimizer.model_dump()),
         LOSSES[training.loss],
         build_schedule(training.schedule, training.epochs),

@@ -26,6 +26,12 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
             ("model", "output"),
             "sequence cannot go with decoder: dense, which learns from the last step; use decoder: rollout",
         )
+    if model.normalization in {"last", "mean", "revin"} and model.output == "sequence":
+        yield (
+            ("model", "normalization"),
+            f"{model.normalization} cannot go with output: sequence, since it tells early steps of later ones; "
+            "use seasonal or none, or output: last",
+        )
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
 

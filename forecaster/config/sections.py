@@ -84,6 +84,9 @@ class Model(Section):
     bidirectional: Flag = Field(False, description="read the window from both ends")
     activation: Activation = Field("tanh", description="of the state: tanh | relu | sigmoid | ...")
     recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
+    normalization: Literal["none", "last", "mean", "revin", "seasonal"] = Field(
+        "none", description="of each window by itself: none | last | mean | revin | seasonal"
+    )
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
     output: Literal["last", "sequence"] = Field(

@@ -17,6 +17,11 @@ class Encoder(keras.layers.Layer):
         # One mask for all steps: a new one at each would be noise in the memory (Gal & Ghahramani 2016).
         self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in self.layers]
 
+    @property
+    def state_count(self) -> int:
+        """State tensors of all layers."""
+        return sum(layer.state_count for layer in self.layers)
+
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, list[KerasTensor]]:
         """(batch, steps, features) -> the top layer's outputs (batch, steps, width), and all layers' states."""
         states: list[KerasTensor] = []
@@ -43,7 +48,7 @@ class Encoder(keras.layers.Layer):
         remaining = list(states)
         new_states: list[KerasTensor] = []
         for layer in self.layers:
-            count = layer.cell.state_count
+            count = layer.state_count
             layer_states, remaining = layer.step(inputs, remaining[:count]), remaining[count:]
             new_states += layer_states
             inputs = layer_states[0]

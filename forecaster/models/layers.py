@@ -26,6 +26,11 @@ class Recurrent(keras.layers.Layer):
         self.unroll = unroll
         self.recurrent_dropout = keras.layers.Dropout(recurrent_dropout)
 
+    @property
+    def state_count(self) -> int:
+        """Tensors in the state."""
+        return self.cell.state_count
+
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the cell's weights for sequences (batch, steps, features)."""
         self.cell.build((None, input_shape[-1]))

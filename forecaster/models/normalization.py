@@ -1,0 +1,163 @@
+"""Normalisation of each window by itself, inside the network, and its inverse on what the network answers.
+
+A normalisation keeps anchors, tensors (batch, k) that go into the network's state, and turns a value of
+the next steps back by `value * scale + offset`.
+"""
+
+import abc
+from collections.abc import Sequence
+
+import keras
+from keras import KerasTensor, ops
+
+_EPSILON = 1e-5  # of a scaled unit squared: a window that is flat is not blown up
+
+
+class Normalization(keras.layers.Layer, abc.ABC):
+    """How a window is made comparable with other windows."""
+
+    skipped = 0  # steps at the beginning of a window that serve as anchors alone
+
+    def __init__(self) -> None:
+        super().__init__(name="normalization")
+
+    def call(self, window: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
+        """(batch, length) -> the window as the encoder reads it, (batch, length - skipped), and its anchors."""
+        anchors = self.anchors(window)
+        return self.normalize(window, anchors), anchors
+
+    @abc.abstractmethod
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """What must be remembered of a window (batch, length) before `step` is given its last value."""
+
+    @abc.abstractmethod
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """(batch, length) -> (batch, length - skipped)."""
+
+    @abc.abstractmethod
+    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+        """The offset (batch, steps or 1) and scale (batch, 1) of the `steps` steps after the last that is known."""
+
+    def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
+        """The offset of the step after each step that is read, (batch, length - skipped), or (1, 1).
+
+        Only where no anchor is a thing of the whole window, which would tell earlier steps of later ones.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot learn from every step")
+
+    def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """One more known value (batch, 1) -> itself normalised, and the anchors after it."""
+        offset, scale = self.affine(anchors, 1)
+        return (previous - offset) / scale, list(anchors)
+
+
+class NoNormalization(Normalization):
+    """The values as they are."""
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """None."""
+        return []
+
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """The window."""
+        return window
+
+    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+        """0 and 1."""
+        return ops.zeros((1, 1)), ops.ones((1, 1))
+
+    def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
+        """0."""
+        return ops.zeros((1, 1))
+
+
+class Shift(Normalization):
+    """Less one value of the window: what the network learns is the way from there."""
+
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """The distance from the anchor."""
+        return window - anchors[0]
+
+    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+        """The anchor and 1."""
+        return anchors[0], ops.ones((1, 1))
+
+
+class LastShift(Shift):
+    """Less the last value (NLinear, Zeng et al. 2023; SegRNN, Lin et al. 2023)."""
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """The last value, (batch, 1)."""
+        return [window[:, -1:]]
+
+
+class MeanShift(Shift):
+    """Less the window's mean."""
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """The mean, (batch, 1)."""
+        return [ops.mean(window, axis=1, keepdims=True)]
+
+
+class Revin(Normalization):
+    """Less the mean, over the deviation, times and plus a learned weight each (RevIN, Kim et al. 2022, eq. 1-3)."""
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the two weights, at 1 and 0."""
+        self.gain = self.add_weight(shape=(1,), initializer="ones", name="gain")
+        self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+        super().build(input_shape)
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """Mean and deviation, each (batch, 1)."""
+        mean = ops.mean(window, axis=1, keepdims=True)
+        variance = ops.mean(ops.square(window - mean), axis=1, keepdims=True)
+        return [mean, ops.sqrt(variance + _EPSILON)]
+
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """(x - mean) / deviation * gain + bias."""
+        mean, deviation = anchors
+        return (window - mean) / deviation * self.gain + self.bias
+
+    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+        """X = (y - bias) / gain * deviation + mean, as an offset and a scale."""
+        mean, deviation = anchors
+        scale = deviation / self.gain
+        return mean - self.bias * scale, scale
+
+
+class SeasonalShift(Normalization):
+    """Less the value one season before: the network learns what the last season gets wrong."""
+
+    def __init__(self, season: int) -> None:
+        super().__init__()
+        self.skipped = season
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """The season before the last step, (batch, season)."""
+        return [window[:, -self.skipped - 1 : -1]]
+
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """Each step after the first season, less the step a season before it."""
+        return window[:, self.skipped :] - window[:, : -self.skipped]
+
+    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+        """The last season, repeated, and 1."""
+        repeats = -(-steps // self.skipped)
+        return ops.tile(anchors[0], (1, repeats))[:, :steps], ops.ones((1, 1))
+
+    def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
+        """The step a season before the next."""
+        return window[:, 1 : window.shape[1] - self.skipped + 1]
+
+    def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """The season moves on by the value."""
+        season = anchors[0]
+        return previous - season[:, :1], [ops.concatenate([season[:, 1:], previous], axis=1)]
+
+
+def build_normalization(name: str, season: int) -> Normalization:
+    """The normalisation of a name: `none | last | mean | revin | seasonal`."""
+    if name == "seasonal":
+        return SeasonalShift(season)
+    return {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name]()
