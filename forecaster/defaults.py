@@ -113,7 +113,12 @@ def _choices(series: Series, season: int) -> dict[str, Any]:
     return {
         "window": {"length": length, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
-        "model": {"cell": "lstm", "units": [64 if large else 32], "decoder": "dense"},
+        "model": {
+            "cell": "lstm",
+            "units": [64 if large else 32],
+            "normalization": "seasonal" if season > 1 and length >= 2 * season else "last",
+            "decoder": "dense",
+        },
         "training": {
             "optimizer": {"name": "adam", "learning_rate": 0.003},
             "schedule": {"name": "cosine"},

@@ -2,8 +2,8 @@
 
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,17 @@ class Forecast:
         origin: the last observed timestamp behind the forecast.
         timestamps: the forecast timestamps, (horizon,): dates, or integer steps.
         mean: the forecast values, (horizon,).
+        quantiles: by probability in rising order, each (horizon,).
     """
 
     series: str
     origin: Timestamp
     timestamps: pd.Index
     mean: np.ndarray
+    quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a step, with the columns `COLUMNS`; timestamps as ISO 8601 text."""
+        """One row a step, with the columns `COLUMNS`, q0.025, ...; timestamps as ISO 8601 text."""
         origin, *timestamps = timestamp_texts([self.origin, *self.timestamps])
         return pd.DataFrame(
             {
@@ -40,6 +42,7 @@ class Forecast:
                 "timestamp": timestamps,
                 "step": np.arange(1, len(self.mean) + 1),
                 "mean": self.mean,
+                **{f"q{probability:g}": values for probability, values in self.quantiles.items()},
             }
         )
 
@@ -56,7 +59,14 @@ class Forecast:
         """Read back what `to_csv` wrote."""
         rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
         origin, *timestamps = [_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
-        return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float))
+        quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop(list(COLUMNS))}
+        return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float), quantiles)
+
+
+def level_quantiles(level: float) -> tuple[float, float]:
+    """The two probabilities between which `level` percent lie: 95 -> 0.025 and 0.975."""
+    tail = round((1 - level / 100) / 2, 10)
+    return tail, round(1 - tail, 10)
 
 
 def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:

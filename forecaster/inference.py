@@ -1,5 +1,6 @@
 """Forecasts from an exported network: ONNX Runtime and numpy alone, rollouts included."""
 
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from forecaster.config.sections import Config
+from forecaster.conformal import with_intervals
 from forecaster.data import Series, read_series
 from forecaster.data.frequency import future_timestamps
 from forecaster.data.scaling import Scaler
@@ -126,13 +128,16 @@ def forecast_series(
     return Forecast(series.name, origin, future_timestamps(origin, horizon, series.frequency), mean)
 
 
-def predict(version: Version, data: Path | None = None, horizon: int | None = None) -> tuple[Forecast, Series]:
+def predict(
+    version: Version, data: Path | None = None, horizon: int | None = None, levels: Sequence[float] | None = None
+) -> tuple[Forecast, Series]:
     """Forecast the real future after the newest timestamp of the data.
 
     Args:
         version: a verified version of a run.
         data: a CSV instead of the one trained on.
         horizon: steps; the trained horizon where None.
+        levels: of the intervals, in percent; the trained ones where None.
 
     Returns:
         The forecast, and the series that it goes on from.
@@ -157,4 +162,5 @@ def predict(version: Version, data: Path | None = None, horizon: int | None = No
     network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
     scaler = Scaler.from_json(preprocessing["scaler"])
     forecast = forecast_series(network, scaler, series, config.window.length, steps, rollout_of(config))
-    return forecast, series
+    residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
+    return with_intervals(forecast, residuals, config.forecast.levels if levels is None else levels), series

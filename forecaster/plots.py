@@ -64,6 +64,7 @@ def plot_forecast(
         if truth is not None:
             observed = pd.concat([history.iloc[-1:], truth])
             axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
+        _fan(axes, forecast)
         marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
         axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
         _time_axis(axes, history.index)
@@ -130,6 +131,19 @@ def _canvas(title: str) -> tuple[Figure, Axes]:
 def _x(index: pd.Index) -> np.ndarray:
     """The index as matplotlib takes it: dates without a zone, or numbers."""
     return index.tz_localize(None).to_numpy() if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
+
+
+def _fan(axes: Axes, forecast: Forecast) -> None:
+    """The intervals, the widest lightest and lowest; a single step as a bar."""
+    lows = [probability for probability in forecast.quantiles if probability < 0.5]
+    x = _x(forecast.timestamps)
+    for index, low in enumerate(lows):
+        band = forecast.quantiles[low], forecast.quantiles[round(1 - low, 10)]
+        label, alpha = f"{100 * (1 - 2 * low):.4g} %", 0.14 + 0.12 * index
+        if len(x) > 1:
+            axes.fill_between(x, *band, color=BLUE, alpha=alpha, linewidth=0, label=label)
+        else:
+            axes.vlines(x, *band, color=BLUE, alpha=alpha + 0.2, linewidth=9, label=label)
 
 
 def _number(value: float, position: int | None) -> str:

@@ -43,7 +43,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
         raise ConfigError(loaded.problems)
     try:
         plan = _plan(loaded)
-    except DataError as error:
+    except (ConfigError, DataError) as error:
         if loaded.problems:
             raise ConfigError([*loaded.problems, *error.problems]) from None
         raise
@@ -80,8 +80,8 @@ def _plan(loaded: LoadedConfig) -> Plan:
 def _check_season(loaded: LoadedConfig, season: int) -> None:
     where, length = loaded.where("model", "normalization"), loaded.config.window.length
     if season < 2:
-        raise DataError([f"{where}: seasonal needs a season, and none was found; set data.season, or use last"])
+        raise ConfigError([f"{where}: seasonal needs a season, and none was found; set data.season, or use last"])
     if length < season + 2:
-        raise DataError(
+        raise ConfigError(
             [f"{where}: seasonal needs a window of at least {season + 2} steps, a season and two; it has {length}"]
         )

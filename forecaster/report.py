@@ -25,7 +25,11 @@ def error_table(metrics: Mapping[str, Any]) -> str:
         return "no test part was held out (split.test: 0), so nothing says how good this network is on new data"
     head = ("error on the test part", *(name.upper() if name != "smape" else "sMAPE %" for name in _measures(metrics)))
     body = [(_NAMES[name], *(f"{value:.4g}" for value in row.values())) for name, row in metrics["scores"].items()]
-    return f"{_table([head, *body])}\n{verdict(metrics)}"
+    lines = [_table([head, *body]), verdict(metrics)]
+    if metrics["coverage"]:
+        covered = ", ".join(f"of the {level} % interval {share:.1f} %" for level, share in metrics["coverage"].items())
+        lines.append(f"coverage on the test part: {covered}")
+    return "\n".join(lines)
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:

@@ -187,7 +187,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise RunError(f"{path / _MANIFEST}: damaged; train again, or restore it from a backup") from None
     if not isinstance(version, int) or version > FORMAT:
         raise RunError(f"{path}: format {version}, this forecast reads up to {FORMAT}; upgrade it, or train again")
-    if not {"config.yaml", "preprocessing.json", "encode.onnx", "decode.onnx"} <= files.keys():
+    if not {"config.yaml", "preprocessing.json", "encode.onnx", "decode.onnx", "residuals.npy"} <= files.keys():
         raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
     return manifest
 

@@ -24,6 +24,7 @@ from forecaster import __version__, report
 from forecaster.baselines import baseline_forecasts
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
+from forecaster.conformal import coverage, with_intervals
 from forecaster.data.windows import gather_windows, window_starts
 from forecaster.errors import Interrupted, UsageError
 from forecaster.export import export_onnx
@@ -44,7 +45,7 @@ from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_c
 log = logging.getLogger("forecaster")
 
 _CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
-_TEST_FORECASTS = 1000  # origins that the test part is scored at, at most
+_ORIGINS = 1000  # that the validation and the test part are forecast from, at most
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
@@ -209,7 +210,8 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
     config, history = plan.config, trainer.progress.history
     encode, decode = export_onnx(trainer.network, config.window.length)
     served = OnnxNetwork(encode, decode)
-    metrics = _evaluated(plan, served)
+    residuals = _residuals(plan, served)
+    metrics = _evaluated(plan, served, residuals)
     losses, validation = [row.loss for row in history], [row.validation_loss for row in history]
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
@@ -217,6 +219,7 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
             {"series": plan.series.name, "frequency": plan.series.frequency, "scaler": plan.scaler.to_json()}
         ),
         "network.weights.h5": weights_to_h5(trainer.network),
+        "residuals.npy": _npy(residuals),
         "encode.onnx": encode,
         "decode.onnx": decode,
         "history.csv": _history_csv(history),
@@ -228,12 +231,27 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
             f"{name}: loss by epoch",
             f"{config.training.loss}, scaled",
         ),
-        "forecast.png": _forecast_picture(plan, served, name),
+        "forecast.png": _forecast_picture(plan, served, residuals, name),
     }
     return files, metrics
 
 
-def _evaluated(plan: Plan, network: OnnxNetwork) -> dict[str, Any]:
+def _residuals(plan: Plan, network: OnnxNetwork) -> np.ndarray:
+    """Actual less forecast over the validation part, (origins, horizon); NaN where a step lies behind it.
+
+    Without a validation part the training part has to do, whose residuals are too small.
+    """
+    split, horizon, length = plan.split, plan.config.window.horizon, plan.config.window.length
+    first = split.training_end if split.validation else length
+    origins = _spaced(first - 1, split.validation_end - 2)
+    forecast = _forecasts(plan, network, origins, horizon)
+    steps = origins[:, None] + 1 + np.arange(horizon)  # (origins, horizon)
+    inside = steps < split.validation_end
+    actual = plan.series.values[np.where(inside, steps, 0)]
+    return np.where(inside, actual - forecast, np.nan)
+
+
+def _evaluated(plan: Plan, network: OnnxNetwork, residuals: np.ndarray) -> dict[str, Any]:
     """The test part's errors of the network and of the baselines, over evenly spaced origins."""
     config, horizon = plan.config, plan.config.window.horizon
     facts = {"part": "test", "horizon": horizon, "season": plan.season}
@@ -241,8 +259,7 @@ def _evaluated(plan: Plan, network: OnnxNetwork) -> dict[str, Any]:
     first = plan.split.validation_end - 1
     if not plan.split.test:
         return {**facts, "origins": 0, "scores": {}}
-    count = min(_TEST_FORECASTS, last - first + 1)
-    origins = np.unique(np.linspace(first, last, count).round().astype(int))
+    origins = _spaced(first, last)
     actual = gather_windows(plan.series.values, origins + 1, horizon)  # (origins, horizon)
     forecasts = {"model": _forecasts(plan, network, origins, horizon)}
     forecasts |= baseline_forecasts(plan.series.values, origins, horizon, plan.season)
@@ -253,7 +270,16 @@ def _evaluated(plan: Plan, network: OnnxNetwork) -> dict[str, Any]:
         "last_origin": str(plan.series.timestamps[origins[-1]]),
         "rollout": rollout_of(config),
         "scores": {name: scores(actual, forecast) for name, forecast in forecasts.items()},
+        "coverage": {
+            f"{level:g}": coverage(actual, forecasts["model"], residuals, level) for level in config.forecast.levels
+        },
     }
+
+
+def _spaced(first: int, last: int) -> np.ndarray:
+    """At most `_ORIGINS` origins from the first to the last, evenly spaced."""
+    count = min(_ORIGINS, last - first + 1)
+    return np.unique(np.linspace(first, last, count).round().astype(int))
 
 
 def _forecasts(plan: Plan, network: OnnxNetwork, origins: np.ndarray, horizon: int) -> np.ndarray:
@@ -263,14 +289,16 @@ def _forecasts(plan: Plan, network: OnnxNetwork, origins: np.ndarray, horizon: i
     return plan.scaler.inverse(roll_out(network, windows, horizon, rollout_of(plan.config)).astype(float))
 
 
-def _forecast_picture(plan: Plan, network: OnnxNetwork, name: str) -> bytes:
+def _forecast_picture(plan: Plan, network: OnnxNetwork, residuals: np.ndarray, name: str) -> bytes:
     """The last `horizon` steps, forecast from before them; held out where there is a test part."""
     series, horizon, length = plan.series, plan.config.window.horizon, plan.config.window.length
     origin = max(len(series) - horizon, length) - 1
     values = pd.Series(series.values, series.timestamps)
     mean = _forecasts(plan, network, np.array([origin]), len(series) - 1 - origin)[0]
     truth = values.iloc[origin + 1 :]
-    forecast = Forecast(series.name, series.timestamps[origin], truth.index, mean)
+    forecast = with_intervals(
+        Forecast(series.name, series.timestamps[origin], truth.index, mean), residuals, plan.config.forecast.levels
+    )
     kind = "held out" if plan.split.test else "seen in training"
     return plot_forecast(
         values.iloc[max(0, origin + 1 - shown_steps(horizon)) : origin + 1],
@@ -316,6 +344,12 @@ def _data_hash(plan: Plan) -> str:
     digest = hashlib.sha256("\n".join(map(str, plan.series.timestamps)).encode())
     digest.update(plan.series.values.tobytes())
     return digest.hexdigest()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -71,7 +71,7 @@ def test_a_run_holds_all_that_it_needs(trained):
     run = trained / "runs" / "tiny"
     assert sorted(path.name for path in run.iterdir()) in (["current", "versions"], [".lock", "current", "versions"])
     version = run / "versions" / (run / "current").read_text().strip()
-    names = "config.yaml decode.onnx encode.onnx forecast.png history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json"
+    names = "config.yaml decode.onnx encode.onnx forecast.png history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json residuals.npy"
     assert sorted(path.name for path in version.iterdir()) == names.split()
     manifest = json.loads((version / "manifest.json").read_text())
     assert {"format", "libraries", "seed", "data", "wall_seconds", "peak_memory_mb", "files"} <= manifest.keys()
@@ -89,7 +89,7 @@ def test_predict_writes_the_real_future_to_stdout(forecast, trained):
     result = forecast("predict", "runs/tiny", cwd=trained)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "series,origin,timestamp,step,mean"
+    assert lines[0] == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975"
     assert lines[1].startswith("load,2026-01-17 15:00:00,2026-01-17 16:00:00,1,")
     assert len(lines) == 7
     assert 80 < Forecast.from_csv(result.stdout).mean.mean() < 120
@@ -116,6 +116,15 @@ def test_predict_goes_on_beyond_the_trained_horizon_from_other_data_as_json_with
     rows = json.loads((tmp_path / "f.json").read_text())
     assert (len(rows), rows[0]["timestamp"], rows[-1]["step"]) == (48, "2026-01-02 06:00:00", 48)
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
+    header = forecast("predict", "runs/tiny", "--levels", "50,99.9", cwd=trained).stdout.splitlines()[0]
+    assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995"
+    assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean")
+    wrong = forecast("predict", "runs/tiny", "--levels", "80,100", cwd=trained)
+    assert wrong.returncode == 2
+    assert "expected percentages between 0 and 100" in wrong.stderr
 
 
 def test_verbose_talks_without_a_terminal_and_json_lines_are_json(forecast, project):
@@ -196,6 +205,14 @@ def test_config_and_data_problems_come_together(forecast, project):
 
 
 BAD_CALLS = {
+    "seasonal without a season": (
+        ["validate", "tiny.yaml", "--set", "model.normalization=seasonal", "--set", "data.season=1"],
+        "needs a season",
+    ),
+    "seasonal with a short window": (
+        ["validate", "tiny.yaml", "--set", "model.normalization=seasonal"],
+        "needs a window of at least 26 steps",
+    ),
     "missing config": (["train", "no.yaml"], "no.yaml: no such file"),
     "nearly named config": (["train", "tyni.yaml"], "did you mean 'tiny.yaml'?"),
     "wrong value": (["train", "tiny.yaml", "--set", "model.cell=lsmt"], "did you mean 'lstm'?"),
@@ -210,7 +227,7 @@ BAD_CALLS = {
 def test_a_wrong_call_or_config_exits_2(forecast, project, case):
     arguments, message = BAD_CALLS[case]
     result = forecast(*arguments, cwd=project)
-    assert result.returncode == 2
+    assert result.returncode == 2, result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -292,7 +309,7 @@ def test_a_closed_pipe_is_no_traceback(trained):
         text=True,
         check=True,
     )
-    assert shown.stdout == "series,origin,timestamp,step,mean\n"
+    assert shown.stdout == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975\n"
     assert shown.stderr == ""
 
 
@@ -301,9 +318,11 @@ def test_a_constant_series_is_forecast_as_the_constant(forecast, project):
     result = forecast("train", "tiny.yaml", "--verbose", cwd=project)
     assert result.returncode == 0, result.stderr
     assert "the training part is constant: every forecast will be 7.25" in result.stderr
-    assert {line.split(",")[-1] for line in forecast("predict", "runs/tiny", cwd=project).stdout.splitlines()[1:]} == {
-        "7.25"
-    }
+    assert {
+        cell
+        for line in forecast("predict", "runs/tiny", cwd=project).stdout.splitlines()[1:]
+        for cell in line.split(",")[4:]
+    } == {"7.25"}
 
 
 def test_unsorted_rows_are_sorted_and_said(forecast, project):

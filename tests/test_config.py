@@ -90,6 +90,7 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
     [
         ("model: {bidirectional: true, output: sequence}", "model.output: sequence cannot go with bidirectional"),
         ("model: {decoder: dense, output: sequence}", "model.output: sequence cannot go with decoder: dense"),
+        ("model: {normalization: revin, output: sequence}", "revin cannot go with output: sequence"),
         ("model: {cell: simple_rnn, recurrent_activation: tanh}", "simple_rnn has no gates"),
         ("training: {optimizer: {clip_value: 1.0, clip_norm: 1.0}}", "cannot go with clip_norm"),
         ("training: {optimizer: {name: adam, momentum: 0.9}}", "adam has no momentum"),

@@ -95,7 +95,7 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(name):
 
 
 def test_a_head_of_zeros_makes_the_seasonal_network_the_seasonal_naive():
-    network, served = randomised(Model(units=4, normalization="seasonal", decoder="dense"), 7)
+    network, _ = randomised(Model(units=4, normalization="seasonal", decoder="dense"), 7)
     network.head.kernel.assign(np.zeros((4, 7)))
     network.head.bias.assign(np.zeros(7))
     forecast = roll_out(OnnxNetwork(*export_onnx(network, LENGTH)), WINDOWS, 7, "direct")

@@ -11,7 +11,13 @@ import pytest
 from forecaster import runs
 from forecaster.errors import CannotCreate, InputOutputFailed, Locked, RunError, output_error
 
-FILES = {"config.yaml": b"a", "preprocessing.json": b"{}", "encode.onnx": b"e", "decode.onnx": b"d"}
+FILES = {
+    "config.yaml": b"a",
+    "preprocessing.json": b"{}",
+    "encode.onnx": b"e",
+    "decode.onnx": b"d",
+    "residuals.npy": b"r",
+}
 
 
 @pytest.fixture

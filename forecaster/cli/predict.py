@@ -1,5 +1,6 @@
 """`forecast predict`."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from forecaster.cli import talk
 from forecaster.cli.options import Data
+from forecaster.errors import UsageError
 
 
 class OutputFormat(StrEnum):
@@ -17,11 +19,32 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+def parse_levels(text: str | None) -> list[float] | None:
+    """`80,95` as numbers; none for an empty text.
+
+    Raises:
+        UsageError: one is not a number between 0 and 100.
+    """
+    if text is None:
+        return None
+    try:
+        levels = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        levels = [math.nan]
+    if not all(0 < level < 100 for level in levels):
+        raise UsageError(f"--levels {text}: expected percentages between 0 and 100, such as 80,95")
+    return levels
+
+
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
     data: Data = None,
     horizon: Annotated[
         int | None, typer.Option("--horizon", min=1, help="Steps ahead; as trained by default.", show_default=False)
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option("--levels", help="Coverage of the intervals in percent, such as 80,95.", show_default=False),
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
@@ -40,7 +63,7 @@ def predict(
     from forecaster.inference import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
-    forecast, series = predict_version(load_version(run), data, horizon)
+    forecast, series = predict_version(load_version(run), data, horizon, parse_levels(levels))
     text = forecast.to_csv() if format is OutputFormat.CSV else forecast.to_json()
     if plot is not None:
         from forecaster.plots import plot_future

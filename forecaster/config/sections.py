@@ -180,9 +180,13 @@ class Training(Section):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
 
 
-class ForecastOptions(Section):
-    """How the trained network is rolled out."""
+Level = Annotated[float, Field(strict=True, gt=0, lt=100)]
 
+
+class ForecastOptions(Section):
+    """How the trained network is rolled out, and which intervals go with it."""
+
+    levels: tuple[Level, ...] = Field((80, 95), description="coverage of the intervals, in percent; []: none")
     rollout: Literal["slide", "carry"] = Field(
         "slide", description="slide: re-read the window at each step; carry: keep the recurrent state"
     )
@@ -199,7 +203,7 @@ class Config(Section):
     )
     model: Model = Field(Model(), description="the network")
     training: Training = Field(Training(), description="how the network learns")
-    forecast: ForecastOptions = Field(ForecastOptions(), description="how the trained network is rolled out")
+    forecast: ForecastOptions = Field(ForecastOptions(), description="how the trained network forecasts")
 
     @property
     def steps_ahead(self) -> int:
