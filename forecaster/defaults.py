@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from forecaster.baselines import baseline_forecasts
 from forecaster.config import Config, LoadedConfig, load_config, load_values
 from forecaster.config.template import commented_yaml
 from forecaster.data import Series, read_series
 from forecaster.data.frequency import season_length
+from forecaster.data.windows import gather_windows
 from forecaster.errors import ConfigError, UsageError
+from forecaster.metrics import mae
 from forecaster.runs import write_atomically
 
 log = logging.getLogger("forecaster")
@@ -73,7 +78,8 @@ def _findings(config: Config) -> str:
     season = f"season of {data.season} steps" if data.season != 1 else "no season"
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
-        f"chosen: {model.cell} of {', '.join(map(str, model.units))} units, window of {window.length} steps, "
+        f"chosen: normalisation by {model.normalization}, "
+        f"{model.cell} of {', '.join(map(str, model.units))} units, window of {window.length} steps, "
         f"horizon of {window.horizon}"
     )
 
@@ -116,7 +122,7 @@ def _choices(series: Series, season: int) -> dict[str, Any]:
         "model": {
             "cell": "lstm",
             "units": [64 if large else 32],
-            "normalization": "seasonal" if season > 1 and length >= 2 * season else "last",
+            "normalization": _normalization(series.values[: steps - held_out], season, length, horizon),
             "decoder": "dense",
         },
         "training": {
@@ -137,6 +143,21 @@ def _horizon(season: int, steps: int) -> int:
 
 
 def _length(season: int, steps: int) -> int:
-    """A week of days or two seasons, but no more than a fifth of the series."""
-    wanted = 7 * season if 24 <= season <= 48 else 2 * season if season >= 12 else 24
+    """A week of days, two long seasons or four short ones, but no more than a fifth of the series."""
+    wanted = 7 * season if 24 <= season <= 48 else 2 * season if season >= 12 else max(24, 4 * season)
     return max(2, min(wanted, 336, steps // 5))
+
+
+def _normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:
+    """The one whose anchor alone, held still as the forecast, errs least before the test part."""
+    origins = np.arange(length - 1, len(values) - horizon)
+    if not len(origins):
+        return "last"
+    origins = origins[:: -(-len(origins) // 1000)]
+    actual = gather_windows(values, origins + 1, horizon)
+    baselines = baseline_forecasts(values, origins, horizon, season)
+    means = gather_windows(values, origins - length + 1, length).mean(axis=1, keepdims=True)
+    errors = {"last": mae(actual, baselines["naive"]), "mean": mae(actual, means)}
+    if "seasonal_naive" in baselines and length >= 2 * season:
+        errors["seasonal"] = mae(actual, baselines["seasonal_naive"])
+    return min(errors, key=lambda name: errors[name])

@@ -1,0 +1,67 @@
+"""What is chosen for a CSV when nobody chose."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.defaults import propose
+from forecaster.errors import ConfigError
+
+
+def csv(tmp_path, values, frequency="h"):
+    path = tmp_path / "x.csv"
+    times = pd.date_range("2020-01-01", periods=len(values), freq=frequency)
+    pd.DataFrame({"time": times, "y": values}).to_csv(path, index=False)
+    return path
+
+
+STEPS = np.arange(1500)
+NOISE = np.random.default_rng(0).normal(size=1500)
+
+
+@pytest.mark.parametrize(
+    ("values", "normalization"),
+    [
+        (10 * np.sin(STEPS * 2 * np.pi / 24) + NOISE, "seasonal"),
+        (np.cumsum(NOISE), "last"),
+        (NOISE, "mean"),
+    ],
+    ids=["a season", "a random walk", "noise"],
+)
+def test_the_normalisation_is_the_anchor_that_forecasts_best(tmp_path, values, normalization):
+    assert propose(csv(tmp_path, values)).model.normalization == normalization
+
+
+@pytest.mark.parametrize(
+    ("frequency", "length", "horizon"),
+    [
+        ("h", 168, 24),
+        ("30min", 300, 48),
+        ("D", 28, 14),
+        ("B", 24, 10),
+        ("W-MON", 104, 13),
+        ("MS", 24, 12),
+        ("QS", 24, 8),
+    ],
+)
+def test_window_and_horizon_come_from_the_frequency(tmp_path, frequency, length, horizon):
+    window = propose(csv(tmp_path, NOISE[: 1500 if frequency != "QS" else 400], frequency)).window
+    assert (window.length, window.horizon) == (length, horizon)
+
+
+@pytest.mark.parametrize("rows", [12, 20, 30, 50, 144])
+def test_a_short_series_gets_a_plan_that_fits_it(tmp_path, forecast, rows):
+    csv(tmp_path, NOISE[:rows], "MS")
+    assert forecast("init", "x.csv", cwd=tmp_path).returncode == 0
+    result = forecast("validate", "x.yaml", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_what_is_set_stays_as_set(tmp_path):
+    config = propose(csv(tmp_path, NOISE), ["window.horizon=3", "model.cell=gru", "data.season=12"])
+    assert (config.window.horizon, config.model.cell, config.data.season) == (3, "gru", 12)
+
+
+def test_a_wrong_set_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'epochs'"):
+        propose(csv(tmp_path, NOISE), ["training.epoch=3"])
