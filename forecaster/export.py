@@ -14,7 +14,7 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
     """The two graphs that serve a network.
 
     `encode`: window (batch, length) -> state_00, state_01, ..., each (batch, width).
-    `decode`: the states and `previous` (batch, 1), where it is read -> `values` (batch, ahead), and
+    `decode`: the states and `previous` (batch, segment), where it is read -> `values` (batch, ahead), and
     new_state_00, ... where it can be called again.
     """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
@@ -29,7 +29,8 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
         values, new_states = network.decode(tensors[:-1], tensors[-1])
         return {"values": values} | {f"new_state_{i:02}": tf.identity(s) for i, s in enumerate(new_states)}
 
-    return _converted(encode, [window]), _converted(decode, [*inputs, tf.TensorSpec((None, 1), tf.float32, "previous")])
+    inputs.append(tf.TensorSpec((None, network.segment), tf.float32, "previous"))
+    return _converted(encode, [window]), _converted(decode, inputs)
 
 
 def _converted(function: object, inputs: list[tf.TensorSpec]) -> bytes:

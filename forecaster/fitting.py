@@ -160,8 +160,8 @@ class Trainer:
     def _training_step(self, starts: tf.Tensor) -> tf.Tensor:
         windows, targets = self._windows(starts)
         if self.network.every_step:
-            skipped = self.network.normalization.skipped
-            targets = tf.concat([windows[:, skipped + 1 :], targets], axis=1)  # (batch, length - skipped)
+            first = self.network.normalization.skipped + self.network.ahead
+            targets = tf.concat([windows[:, first:], targets], axis=1)  # (batch, length - skipped)
         with tf.GradientTape() as tape:
             loss = self.loss(targets, self.network(windows, training=True))
         variables = self.network.trainable_variables

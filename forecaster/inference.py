@@ -24,13 +24,19 @@ _BATCH = 1024  # windows in memory at once
 
 
 class ServedNetwork(Protocol):
-    """The two functions that every network serves through; all arrays are float32 and scaled."""
+    """The two functions that every network serves through; all arrays are float32 and scaled.
+
+    Attributes:
+        segment: steps in `previous`.
+    """
+
+    segment: int
 
     def encode(self, windows: np.ndarray) -> list[np.ndarray]:
         """(batch, length) -> states, each (batch, width)."""
 
     def decode(self, states: Sequence[np.ndarray], previous: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """States and the last known values (batch, 1) -> values (batch, ahead), new states."""
+        """States and the last known values (batch, segment) -> values (batch, ahead), new states."""
 
 
 class OnnxNetwork:
@@ -42,7 +48,9 @@ class OnnxNetwork:
         self._encode = onnxruntime.InferenceSession(encode, options, providers=["CPUExecutionProvider"])
         self._decode = onnxruntime.InferenceSession(decode, options, providers=["CPUExecutionProvider"])
         self._states = sorted(output.name for output in self._encode.get_outputs())
-        self._reads_previous = "previous" in {node.name for node in self._decode.get_inputs()}
+        widths = {node.name: node.shape[1] for node in self._decode.get_inputs()}
+        self._reads_previous = "previous" in widths
+        self.segment = widths.get("previous", 1)
         self._new_states = sorted({node.name for node in self._decode.get_outputs()} - {"values"})
 
     def encode(self, windows: np.ndarray) -> list[np.ndarray]:
@@ -50,7 +58,7 @@ class OnnxNetwork:
         return self._encode.run(self._states, {"window": windows})
 
     def decode(self, states: Sequence[np.ndarray], previous: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """States and the last known values (batch, 1) -> values (batch, ahead), new states."""
+        """States and the last known values (batch, segment) -> values (batch, ahead), new states."""
         inputs = dict(zip(self._states, states, strict=True))
         if self._reads_previous:
             inputs["previous"] = previous
@@ -79,24 +87,22 @@ def roll_out(network: ServedNetwork, windows: np.ndarray, horizon: int, rollout:
 
 def _slide(network: ServedNetwork, windows: np.ndarray, horizon: int) -> np.ndarray:
     length = windows.shape[1]
-    for _ in range(horizon):
-        read = windows[:, -length:]
-        value, _ = network.decode(network.encode(read), read[:, -1:])
-        windows = np.concatenate([windows, value], axis=1)
-    return windows[:, length:]
+    while windows.shape[1] < length + horizon:
+        values = _direct(network, windows[:, -length:], horizon)
+        windows = np.concatenate([windows, values], axis=1)
+    return windows[:, length : length + horizon]
 
 
 def _carry(network: ServedNetwork, windows: np.ndarray, horizon: int) -> np.ndarray:
-    states, value = network.encode(windows), windows[:, -1:]
-    values = []
-    for _ in range(horizon):
-        value, states = network.decode(states, value)
-        values.append(value)
-    return np.concatenate(values, axis=1)
+    states, known = network.encode(windows), windows
+    while known.shape[1] < windows.shape[1] + horizon:
+        values, states = network.decode(states, known[:, -network.segment :])
+        known = np.concatenate([known, values], axis=1)
+    return known[:, windows.shape[1] : windows.shape[1] + horizon]
 
 
 def _direct(network: ServedNetwork, windows: np.ndarray, horizon: int) -> np.ndarray:
-    values, _ = network.decode(network.encode(windows), windows[:, -1:])
+    values, _ = network.decode(network.encode(windows), windows[:, -network.segment :])
     return values[:, :horizon]
 
 

@@ -78,10 +78,19 @@ def _plan(loaded: LoadedConfig) -> Plan:
 
 
 def _check_season(loaded: LoadedConfig, season: int) -> None:
-    where, length = loaded.where("model", "normalization"), loaded.config.window.length
+    """Whether a window leaves something to read once its first season is taken off."""
+    where, length, segment = (
+        loaded.where("model", "normalization"),
+        loaded.config.window.length,
+        loaded.config.model.segment,
+    )
     if season < 2:
         raise ConfigError([f"{where}: seasonal needs a season, and none was found; set data.season, or use last"])
-    if length < season + 2:
+    if length < season + 2 * segment:
         raise ConfigError(
-            [f"{where}: seasonal needs a window of at least {season + 2} steps, a season and two; it has {length}"]
+            [f"{where}: seasonal needs a window of at least {season + 2 * segment} steps; it has {length}"]
+        )
+    if season % segment:
+        raise ConfigError(
+            [f"{where}: seasonal needs a season that divides into segments; {season} steps, {segment} each"]
         )

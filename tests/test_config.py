@@ -41,7 +41,10 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest_right_name(tmp_p
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("model: {cell: lsmt}", "model.cell: received 'lsmt', expected simple_rnn | lstm | gru, did you mean 'lstm'?"),
+        (
+            "model: {cell: lsmt}",
+            "model.cell: received 'lsmt', expected simple_rnn | lstm | peephole_lstm | gru, did you mean 'lstm'?",
+        ),
         ("training: {epochs: 0}", "training.epochs: received 0, expected at least 1"),
         ("training: {epochs: 2.5}", "training.epochs: received 2.5, expected a whole number"),
         ("training: {epochs: true}", "training.epochs: received True, expected a whole number"),
@@ -90,6 +93,12 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
     [
         ("model: {bidirectional: true, output: sequence}", "model.output: sequence cannot go with bidirectional"),
         ("model: {decoder: dense, output: sequence}", "model.output: sequence cannot go with decoder: dense"),
+        ("model: {residual: true, units: [4, 5]}", "needs layers of the same width, units are [4, 5]"),
+        ("model: {residual: true}", "needs a second layer"),
+        ("model: {dilation: true}", "begins with the second layer"),
+        ("model: {merge: sum}", "merges two directions; set bidirectional: true"),
+        ("model: {segment: 4}", "does not divide into segments of 4; use window.length: 8 or 12"),
+        ("model: {segment: 10}", "a rollout needs a window of at least two segments, 20 steps"),
         ("model: {normalization: revin, output: sequence}", "revin cannot go with output: sequence"),
         ("model: {cell: simple_rnn, recurrent_activation: tanh}", "simple_rnn has no gates"),
         ("training: {optimizer: {clip_value: 1.0, clip_norm: 1.0}}", "cannot go with clip_norm"),

@@ -11,7 +11,13 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     values are not the user's.
     """
     sections = {path[0] for path in broken}
-    found = [*_model(config.model), *_optimizer(config.training.optimizer), *_training(config), *_rollout(config)]
+    found = [
+        *_model(config.model),
+        *_stack(config),
+        *_optimizer(config.training.optimizer),
+        *_training(config),
+        *_rollout(config),
+    ]
     return [(path, message) for path, message in found if path[0] not in sections]
 
 
@@ -34,6 +40,27 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
         )
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
+
+
+def _stack(config: Config) -> Iterator[tuple[Path, str]]:
+    model, length = config.model, config.window.length
+    if model.residual and len(set(model.units)) > 1:
+        yield ("model", "residual"), f"needs layers of the same width, units are {list(model.units)}; make them equal"
+    if model.residual and len(model.units) == 1:
+        yield ("model", "residual"), "needs a second layer to add to the first; give units two numbers"
+    if model.dilation and len(model.units) == 1:
+        yield ("model", "dilation"), "begins with the second layer; give units two numbers or more"
+    if model.merge != "concat" and not model.bidirectional:
+        yield ("model", "merge"), f"{model.merge} merges two directions; set bidirectional: true"
+    if length % model.segment:
+        down, up = length - length % model.segment, length + model.segment - length % model.segment
+        yield (
+            ("model", "segment"),
+            f"a window of {length} steps does not divide into segments of {model.segment}; "
+            f"use window.length: {' or '.join(str(n) for n in (down, up) if n)}",
+        )
+    elif model.decoder == "rollout" and length < 2 * model.segment:
+        yield ("model", "segment"), f"a rollout needs a window of at least two segments, {2 * model.segment} steps"
 
 
 def _optimizer(optimizer: Optimizer) -> Iterator[tuple[Path, str]]:

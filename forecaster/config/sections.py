@@ -77,11 +77,18 @@ def _layers(value: object) -> object:
 class Model(Section):
     """The network."""
 
-    cell: Literal["simple_rnn", "lstm", "gru"] = Field("lstm", description="simple_rnn | lstm | gru")
+    cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru"] = Field(
+        "lstm", description="simple_rnn | lstm | peephole_lstm | gru"
+    )
     units: Annotated[tuple[Count, ...], BeforeValidator(_layers, json_schema_input_type=Count | list[Count])] = Field(
         (64,), min_length=1, description="units of each stacked layer, the first reads the window"
     )
     bidirectional: Flag = Field(False, description="read the window from both ends")
+    merge: Literal["concat", "sum", "mean"] = Field("concat", description="of the two directions: concat | sum | mean")
+    residual: Flag = Field(False, description="each layer adds to what the one below it made")
+    dilation: Flag = Field(False, description="layer k goes on from its state 2^k steps before, k from 0")
+    layer_normalization: Flag = Field(False, description="of each layer's outputs")
+    segment: Count = Field(1, description="steps folded into one recurrent step")
     activation: Activation = Field("tanh", description="of the state: tanh | relu | sigmoid | ...")
     recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
     normalization: Literal["none", "last", "mean", "revin", "seasonal"] = Field(
@@ -89,6 +96,7 @@ class Model(Section):
     )
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
+    zoneout: Fraction = Field(0.0, description="probability that a unit of the state stays as it is in training")
     output: Literal["last", "sequence"] = Field(
         "last", description="learn from the window's last step, or from every step shifted by one (sequence)"
     )
@@ -207,5 +215,5 @@ class Config(Section):
 
     @property
     def steps_ahead(self) -> int:
-        """Steps that one prediction of the network covers: the horizon, or 1 where it is rolled out."""
-        return self.window.horizon if self.model.decoder == "dense" else 1
+        """Steps that one prediction of the network covers: the horizon, or a segment where it is rolled out."""
+        return self.window.horizon if self.model.decoder == "dense" else self.model.segment

@@ -20,25 +20,27 @@ def build_network(model: Model, length: int, ahead: int, season: int = 1) -> Net
         ahead: steps that one prediction covers.
         season: steps in a season, for the normalisation by it.
     """
-    layers = [_layer(model, units, f"{model.cell}_{index}") for index, units in enumerate(model.units, 1)]
-    encoder = Encoder(layers, model.dropout)
-    normalization = build_normalization(model.normalization, season)
+    layers = [_layer(model, index) for index in range(len(model.units))]
+    encoder = Encoder(layers, model.dropout, model.residual, model.layer_normalization)
+    normalization = build_normalization(model.normalization, season, model.segment)
     network: Network
     if model.decoder == "rollout" and not model.bidirectional:
-        network = RolloutNetwork(normalization, encoder, every_step=model.output == "sequence")
+        network = RolloutNetwork(normalization, encoder, model.segment, every_step=model.output == "sequence")
     else:
-        network = DenseNetwork(normalization, encoder, ahead)
+        network = DenseNetwork(normalization, encoder, model.segment, ahead)
     network(ops.zeros((1, length)))  # makes the weights
     return network
 
 
-def _layer(model: Model, units: int, name: str) -> Recurrent | Bidirectional:
+def _layer(model: Model, index: int) -> Recurrent | Bidirectional:
+    name = f"{model.cell}_{index + 1}"
     if not model.bidirectional:
-        return _direction(model, units, name, backward=False)
-    forward = _direction(model, units, f"{name}_forward", backward=False)
-    return Bidirectional(forward, _direction(model, units, f"{name}_backward", backward=True), name)
+        return _direction(model, index, name)
+    forward = _direction(model, index, f"{name}_forward")
+    return Bidirectional(forward, _direction(model, index, f"{name}_backward", backward=True), model.merge, name)
 
 
-def _direction(model: Model, units: int, name: str, backward: bool) -> Recurrent:
-    cell = CELLS[model.cell](units, model.activation, model.recurrent_activation)
-    return Recurrent(cell, model.recurrent_dropout, backward, model.unroll, name)
+def _direction(model: Model, index: int, name: str, backward: bool = False) -> Recurrent:
+    cell = CELLS[model.cell](model.units[index], model.activation, model.recurrent_activation)
+    dilation = 2**index if model.dilation else 1
+    return Recurrent(cell, model.recurrent_dropout, model.zoneout, dilation, backward, model.unroll, name)

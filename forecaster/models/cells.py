@@ -97,6 +97,27 @@ class LSTMCell(Cell):
         return [self.recurrent_activation(o) * self.activation(c), c]
 
 
+class PeepholeLSTMCell(LSTMCell):
+    """An LSTM whose gates see the cell state (Gers & Schmidhuber 2000).
+
+    i, f = σ(W x + U h + p ⊙ c + b); o = σ(W x + U h + p ⊙ c' + b), with a vector p for each gate.
+    """
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the LSTM's weights and the peepholes."""
+        self.peepholes = self.add_weight(shape=(3, self.units), initializer="glorot_uniform", name="peepholes")
+        super().build(input_shape)
+
+    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """The class's docstring, as code."""
+        _, c = states
+        p_i, p_f, p_o = self.peepholes[0], self.peepholes[1], self.peepholes[2]
+        i, f, candidate, o = ops.split(x @ self.kernel + h @ self.recurrent_kernel + self.bias, 4, axis=-1)
+        i, f = self.recurrent_activation(i + p_i * c), self.recurrent_activation(f + p_f * c)
+        c = f * c + i * self.activation(candidate)
+        return [self.recurrent_activation(o + p_o * c) * self.activation(c), c]
+
+
 class GRUCell(Cell):
     """Gated recurrent unit (Cho et al. 2014), its reset gate applied after the recurrent product.
 
@@ -122,4 +143,9 @@ class GRUCell(Cell):
         return [z * states[0] + (1 - z) * n]
 
 
-CELLS: dict[str, type[Cell]] = {"simple_rnn": SimpleRNNCell, "lstm": LSTMCell, "gru": GRUCell}
+CELLS: dict[str, type[Cell]] = {
+    "simple_rnn": SimpleRNNCell,
+    "lstm": LSTMCell,
+    "peephole_lstm": PeepholeLSTMCell,
+    "gru": GRUCell,
+}

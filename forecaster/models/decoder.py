@@ -8,7 +8,7 @@ import abc
 from collections.abc import Sequence
 
 import keras
-from keras import KerasTensor
+from keras import KerasTensor, ops
 
 from forecaster.models.encoder import Encoder
 from forecaster.models.normalization import Normalization
@@ -18,18 +18,20 @@ class Network(keras.Model, abc.ABC):
     """Windows of scaled values (batch, length) -> predictions.
 
     Attributes:
+        segment: steps that one recurrent step reads, and `previous` holds (SegRNN, Lin et al. 2023).
         ahead: steps after the window that one prediction covers.
-        every_step: whether training predicts the step after each step of the window, too.
+        every_step: whether training predicts what comes after each recurrent step, too.
     """
 
-    ahead: int
     every_step = False
 
-    def __init__(self, normalization: Normalization, encoder: Encoder, outputs: int) -> None:
+    def __init__(self, normalization: Normalization, encoder: Encoder, segment: int, ahead: int) -> None:
         super().__init__()
         self.normalization = normalization
         self.encoder = encoder
-        self.head = keras.layers.Dense(outputs, name="head")
+        self.segment = segment
+        self.ahead = ahead
+        self.head = keras.layers.Dense(ahead, name="head")
 
     @abc.abstractmethod
     def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
@@ -43,13 +45,17 @@ class Network(keras.Model, abc.ABC):
     def decode(self, states: Sequence[KerasTensor], previous: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
         """The next `ahead` values (batch, ahead), and the states after them, if it can be called on them.
 
-        `previous`, (batch, 1), is the last known value: the window's last, then one's own.
+        `previous`, (batch, segment), is what is known last: the window's end, then one's own answer.
         """
 
     def _read(self, window: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
-        """The window as the encoder reads it, (batch, steps, 1), and its anchors."""
+        """The window as the encoder reads it, (batch, steps / segment, segment), and its anchors."""
         read, anchors = self.normalization(window)
-        return read[..., None], anchors
+        return ops.reshape(read, (-1, read.shape[1] // self.segment, self.segment)), anchors
+
+    def _after(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """The anchors once the window's last segment is read, too."""
+        return self.normalization.step(window[:, -self.segment :], anchors)[1]
 
     def _answer(self, output: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """The head on the top output (batch, width), undone by the anchors: (batch, ahead)."""
@@ -58,27 +64,28 @@ class Network(keras.Model, abc.ABC):
 
 
 class RolloutNetwork(Network):
-    """One step ahead from forward layers; `decode` feeds on its own output and carries the state."""
+    """A segment ahead from forward layers; `decode` feeds on its own output and carries the state."""
 
-    ahead = 1
-
-    def __init__(self, normalization: Normalization, encoder: Encoder, every_step: bool = False) -> None:
-        super().__init__(normalization, encoder, outputs=1)
+    def __init__(
+        self, normalization: Normalization, encoder: Encoder, segment: int = 1, every_step: bool = False
+    ) -> None:
+        super().__init__(normalization, encoder, segment, ahead=segment)
         self.every_step = every_step
 
     def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
-        """Predictions one step after the window's last step, or after every step."""
+        """Predictions of what follows the window, or each segment of it."""
         sequence, anchors = self._read(window)
+        outputs, summary, _ = self.encoder(sequence, training=training)
         if not self.every_step:
-            _, anchors = self.normalization.step(window[:, -1:], anchors)
-            return self._answer(self.encoder.summary(sequence, training=training), anchors)
-        outputs, _ = self.encoder(sequence, training=training)  # (batch, steps, units)
-        return self.head(outputs)[..., 0] + self.normalization.offsets_of_next(window)
+            return self._answer(summary, self._after(window, anchors))
+        predictions = self.head(outputs)  # (batch, steps / segment, segment)
+        predictions = ops.reshape(predictions, (-1, sequence.shape[1] * self.segment))
+        return predictions + self.normalization.offsets_of_next(window)
 
     def encode(self, window: KerasTensor) -> list[KerasTensor]:
-        """The anchors, and the states before the window's last step, which `decode` reads as `previous`."""
+        """The anchors, and the states before the window's last segment, which `decode` reads as `previous`."""
         sequence, anchors = self._read(window)
-        _, states = self.encoder(sequence[:, :-1])
+        _, _, states = self.encoder(sequence[:, :-1])
         return [*anchors, *states]
 
     def decode(self, states: Sequence[KerasTensor], previous: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
@@ -92,20 +99,17 @@ class RolloutNetwork(Network):
 class DenseNetwork(Network):
     """`ahead` steps at once from what the encoder knows after the whole window."""
 
-    def __init__(self, normalization: Normalization, encoder: Encoder, ahead: int) -> None:
-        super().__init__(normalization, encoder, outputs=ahead)
-        self.ahead = ahead
-
     def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
         """Predictions of the `ahead` steps after the window."""
         sequence, anchors = self._read(window)
-        _, anchors = self.normalization.step(window[:, -1:], anchors)
-        return self._answer(self.encoder.summary(sequence, training=training), anchors)
+        _, summary, _ = self.encoder(sequence, training=training)
+        return self._answer(summary, self._after(window, anchors))
 
     def encode(self, window: KerasTensor) -> list[KerasTensor]:
-        """The encoder's summary, (batch, width), and the anchors."""
+        """The anchors, and the encoder's summary, (batch, width)."""
         sequence, anchors = self._read(window)
-        return [*anchors, self.encoder.summary(sequence)]
+        _, summary, _ = self.encoder(sequence)
+        return [*anchors, summary]
 
     def decode(self, states: Sequence[KerasTensor], previous: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
         """The head alone; there is nothing to call it on again."""

@@ -9,47 +9,60 @@ from forecaster.models.layers import Bidirectional, Recurrent
 
 
 class Encoder(keras.layers.Layer):
-    """A stack of recurrent layers with dropout between and after them."""
+    """A stack of recurrent layers; what goes from each to the next is a residual sum, normalised, and dropped out.
 
-    def __init__(self, layers: Sequence[Recurrent | Bidirectional], dropout: float = 0.0) -> None:
+    The residual sum begins with the second layer: the first reads values, not what a layer made.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Recurrent | Bidirectional],
+        dropout: float = 0.0,
+        residual: bool = False,
+        layer_normalization: bool = False,
+    ) -> None:
         super().__init__(name="encoder")
         self.layers = list(layers)
+        self.residual = residual
+        self.norms = [keras.layers.LayerNormalization() for _ in self.layers] if layer_normalization else []
         # One mask for all steps: a new one at each would be noise in the memory (Gal & Ghahramani 2016).
         self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in self.layers]
 
     @property
     def state_count(self) -> int:
-        """State tensors of all layers."""
+        """State tensors of all layers; bidirectional ones cannot be stepped."""
         return sum(layer.state_count for layer in self.layers)
 
-    def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, list[KerasTensor]]:
-        """(batch, steps, features) -> the top layer's outputs (batch, steps, width), and all layers' states."""
-        states: list[KerasTensor] = []
-        for layer, dropout in zip(self.layers, self.dropouts, strict=True):
-            sequence, layer_states = layer(sequence, training=training)
-            sequence = dropout(sequence, training=training)
-            states += layer_states
-        return sequence, states
+    def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
+        """(batch, steps, features) -> the top outputs (batch, steps, width), the summary (batch, width), all states.
 
-    def summary(self, sequence: KerasTensor, training: bool = False) -> KerasTensor:
-        """What the top layer knows after the whole sequence, (batch, width).
-
-        Of a backward half that is its output at the first step, the last that it reads.
+        The summary is what the top layer knows once it has read everything: of a backward half its output at
+        the first step. It goes through the same sums, norms and masks as one more step at the end.
         """
-        outputs, _ = self(sequence, training=training)
-        last = outputs[:, -1]
-        if isinstance(top := self.layers[-1], Bidirectional):
-            units = top.forward.cell.units
-            return ops.concatenate([last[:, :units], outputs[:, 0, units:]], axis=-1)
-        return last
+        states: list[KerasTensor] = []
+        below = None
+        for index, layer in enumerate(self.layers):
+            outputs, last, layer_states = layer(sequence, training=training)
+            made = self._joined(ops.concatenate([outputs, last[:, None]], axis=1), below, index)
+            made = self.dropouts[index](made, training=training)  # (batch, steps + 1, width)
+            sequence, below = made[:, :-1], made
+            states += layer_states
+        return sequence, made[:, -1], states
 
     def step(self, inputs: KerasTensor, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """One more step of forward layers: (batch, features) -> the top output (batch, width), new states."""
         remaining = list(states)
         new_states: list[KerasTensor] = []
-        for layer in self.layers:
+        below = None
+        for index, layer in enumerate(self.layers):
             count = layer.state_count
             layer_states, remaining = layer.step(inputs, remaining[:count]), remaining[count:]
             new_states += layer_states
-            inputs = layer_states[0]
+            inputs = below = self._joined(layer.output(layer_states), below, index)
         return inputs, new_states
+
+    def _joined(self, made: KerasTensor, below: KerasTensor | None, index: int) -> KerasTensor:
+        """A layer's outputs with what it read added, where that is a layer's, and normalised."""
+        if self.residual and below is not None:
+            made = made + below
+        return self.norms[index](made) if self.norms else made

@@ -28,7 +28,7 @@ class Normalization(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def anchors(self, window: KerasTensor) -> list[KerasTensor]:
-        """What must be remembered of a window (batch, length) before `step` is given its last value."""
+        """What must be remembered of a window (batch, length) before `step` is given its last segment."""
 
     @abc.abstractmethod
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
@@ -39,14 +39,14 @@ class Normalization(keras.layers.Layer, abc.ABC):
         """The offset (batch, steps or 1) and scale (batch, 1) of the `steps` steps after the last that is known."""
 
     def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
-        """The offset of the step after each step that is read, (batch, length - skipped), or (1, 1).
+        """The offset of what follows each segment that is read, (batch, length - skipped), or (1, 1).
 
         Only where no anchor is a thing of the whole window, which would tell earlier steps of later ones.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot learn from every step")
 
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
-        """One more known value (batch, 1) -> itself normalised, and the anchors after it."""
+        """One more known segment (batch, segment) -> itself normalised, and the anchors after it."""
         offset, scale = self.affine(anchors, 1)
         return (previous - offset) / scale, list(anchors)
 
@@ -129,13 +129,14 @@ class Revin(Normalization):
 class SeasonalShift(Normalization):
     """Less the value one season before: the network learns what the last season gets wrong."""
 
-    def __init__(self, season: int) -> None:
+    def __init__(self, season: int, segment: int = 1) -> None:
         super().__init__()
         self.skipped = season
+        self.segment = segment
 
     def anchors(self, window: KerasTensor) -> list[KerasTensor]:
-        """The season before the last step, (batch, season)."""
-        return [window[:, -self.skipped - 1 : -1]]
+        """The season before the last segment, (batch, season)."""
+        return [window[:, -self.skipped - self.segment : -self.segment]]
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """Each step after the first season, less the step a season before it."""
@@ -147,17 +148,18 @@ class SeasonalShift(Normalization):
         return ops.tile(anchors[0], (1, repeats))[:, :steps], ops.ones((1, 1))
 
     def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
-        """The step a season before the next."""
-        return window[:, 1 : window.shape[1] - self.skipped + 1]
+        """The segment a season before the next, of each that is read."""
+        return window[:, self.segment : window.shape[1] - self.skipped + self.segment]
 
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
-        """The season moves on by the value."""
-        season = anchors[0]
-        return previous - season[:, :1], [ops.concatenate([season[:, 1:], previous], axis=1)]
+        """The season moves on by the segment."""
+        (season,) = anchors
+        moved = ops.concatenate([season[:, self.segment :], previous], axis=1)
+        return previous - season[:, : self.segment], [moved]
 
 
-def build_normalization(name: str, season: int) -> Normalization:
+def build_normalization(name: str, season: int, segment: int = 1) -> Normalization:
     """The normalisation of a name: `none | last | mean | revin | seasonal`."""
     if name == "seasonal":
-        return SeasonalShift(season)
+        return SeasonalShift(season, segment)
     return {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name]()

@@ -1,6 +1,7 @@
 """What a network consists of: its layers and their weights, counted."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 from forecaster.models.decoder import Network
 from forecaster.models.layers import Bidirectional
@@ -28,14 +29,16 @@ def layer_counts(network: Network) -> list[LayerCount]:
         halves = [layer.forward, layer.backward] if isinstance(layer, Bidirectional) else [layer]
         for half in halves:
             cell = half.cell
-            sizes = [_size(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)]
-            rows.append(LayerCount(half.name, cell.units, *sizes))
+            recurrent = _size(cell.recurrent_kernel) + _size(getattr(cell, "peepholes", None))
+            rows.append(LayerCount(half.name, cell.units, _size(cell.kernel), recurrent, _size(cell.bias)))
     head = network.head
-    return [*rows, LayerCount(head.name, head.units, _size(head.kernel), 0, _size(head.bias))]
+    rows.append(LayerCount(head.name, head.units, _size(head.kernel), 0, _size(head.bias)))
+    for layer in [*network.encoder.norms, network.normalization]:
+        if layer.weights:
+            gain, bias = layer.weights
+            rows.append(LayerCount(layer.name, 0, _size(gain), 0, _size(bias)))
+    return rows
 
 
-def _size(weight: object) -> int:
-    size = 1
-    for dimension in weight.shape:  # type: ignore[attr-defined]
-        size *= dimension
-    return size
+def _size(weight: Any) -> int:
+    return 0 if weight is None else math.prod(weight.shape)
