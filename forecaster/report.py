@@ -37,7 +37,8 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     errors = {name: row["mae"] for name, row in metrics["scores"].items()}
     network = errors.pop("model")
     rival = min(errors, key=lambda name: errors[name])
-    where = f"over {metrics['origins']} forecasts of {metrics['horizon']} steps"
+    steps = "1 step" if metrics["horizon"] == 1 else f"{metrics['horizon']} steps"
+    where = f"over {metrics['origins']} forecasts of {steps}"
     if network < errors[rival]:
         return (
             f"the network wins: its MAE is {_share(network, errors[rival])} below that of the {_NAMES[rival]}, {where}"

@@ -287,6 +287,13 @@ def test_a_full_disk_exits_74(forecast, trained):
     assert "Traceback" not in result.stderr
 
 
+def test_a_closed_stdout_exits_74(trained):
+    shown = subprocess.run(
+        f"{FORECAST} predict runs/tiny >&-", shell=True, cwd=trained, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (shown.returncode, shown.stderr) == (74, "stdout is closed; name a file with --output\n")
+
+
 def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout

@@ -93,6 +93,10 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
     [
         ("model: {bidirectional: true, output: sequence}", "model.output: sequence cannot go with bidirectional"),
         ("model: {decoder: dense, output: sequence}", "model.output: sequence cannot go with decoder: dense"),
+        (
+            "split: {validation: 0.5, test: 0.5}",
+            "split.test: validation and test, 0.5 and 0.5, leave nothing to train on",
+        ),
         ("model: {residual: true, units: [4, 5]}", "needs layers of the same width, units are [4, 5]"),
         ("model: {residual: true}", "needs a second layer"),
         ("model: {dilation: true}", "begins with the second layer"),

@@ -309,7 +309,7 @@ def test_a_window_holds_the_steps_from_its_start():
 def test_a_series_that_is_too_short_is_told_how_many_rows_it_needs(validation, test):
     with pytest.raises(DataError, match="expected at least") as caught:
         chronological_split(6, validation, test, length=6, ahead=1, horizon=3)
-    needed = int(str(caught.value).split("at least ")[1].split()[0])
+    needed = int(str(caught.value).split("at least ")[1].split()[0].replace(",", ""))
     chronological_split(needed, validation, test, length=6, ahead=1, horizon=3)
     with pytest.raises(DataError):
         chronological_split(needed - 1, validation, test, length=6, ahead=1, horizon=3)

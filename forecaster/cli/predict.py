@@ -70,6 +70,6 @@ def predict(
 
         write_atomically(plot, plot_future(series, forecast, run.resolve().name))
     if output == "-":
-        typer.echo(text, nl=False)
+        talk.answer(text)
     else:
         write_atomically(Path(output), text.encode())

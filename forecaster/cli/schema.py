@@ -2,7 +2,7 @@
 
 import json
 
-import typer
+from forecaster.cli import talk
 
 
 def schema() -> None:
@@ -13,4 +13,4 @@ def schema() -> None:
     """
     from forecaster.config import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=1))
+    talk.answer(json.dumps(json_schema(), indent=1) + "\n")

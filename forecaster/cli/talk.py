@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from forecaster.errors import InputOutputFailed
+
 log = logging.getLogger("forecaster")
 
 
@@ -77,6 +79,19 @@ def complain(message: str, code: int) -> None:
         sys.stderr.write(message + "\n")
 
 
+def answer(text: str) -> None:
+    """Write a result to stdout.
+
+    Raises:
+        InputOutputFailed: there is no stdout.
+        OSError: it does not take the text.
+    """
+    if sys.stdout is None:
+        raise InputOutputFailed("stdout is closed; name a file with --output")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def wants_traceback() -> bool:
     """Whether `--debug` was given."""
     return _State.debug
@@ -97,7 +112,7 @@ def quiet_import() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except ImportError:
             kept.seek(0)
             os.write(stderr, kept.read())
             raise

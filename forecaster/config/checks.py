@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Model, Optimizer
+from forecaster.config.sections import Config, Model, Optimizer, Split
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
@@ -16,6 +16,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_stack(config),
         *_optimizer(config.training.optimizer),
         *_training(config),
+        *_split(config.split),
         *_rollout(config),
     ]
     return [(path, message) for path, message in found if path[0] not in sections]
@@ -82,6 +83,12 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
             ("training", "schedule", "warmup"),
             f"{training.schedule.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
         )
+
+
+def _split(split: Split) -> Iterator[tuple[Path, str]]:
+    shares = [part for part in (split.validation, split.test) if isinstance(part, float)]
+    if sum(shares) >= 1:
+        yield ("split", "test"), f"validation and test, {' and '.join(map(str, shares))}, leave nothing to train on"
 
 
 def _rollout(config: Config) -> Iterator[tuple[Path, str]]:

@@ -47,7 +47,7 @@ def chronological_split(
     raise DataError(
         [
             f"{steps} rows are too few for a window of {length} steps, a horizon of {horizon}, a validation part of "
-            f"{validation} and a test part of {test}; expected at least {needed} rows, or a shorter window or horizon"
+            f"{validation} and a test part of {test}; expected at least {needed:,} rows, or a shorter window or horizon"
         ]
     )
 
@@ -81,14 +81,16 @@ def _fits(split: Split, validation: int | float, test: int | float, length: int,
     )
 
 
-def _rows_needed(validation: int | float, test: int | float, length: int, ahead: int, horizon: int) -> int | str:
-    """The fewest rows for which each part has room."""
-    shares = sum(part for part in (validation, test) if isinstance(part, float))
-    if shares >= 1:
-        return "no number of rows would do: the fractions leave no training part;"
-    rows = length + ahead
-    while not _fits(_split(rows, validation, test), validation, test, length, ahead, horizon):
-        rows += 1
-        if rows > 10_000_000:
-            return "more than 10,000,000"
-    return rows
+def _rows_needed(validation: int | float, test: int | float, length: int, ahead: int, horizon: int) -> int:
+    """A number of rows for which each part has room, while it has none with one row less."""
+    few = length + ahead - 1  # too few for the training part alone
+    enough = few + 1
+    while not _fits(_split(enough, validation, test), validation, test, length, ahead, horizon):
+        few, enough = enough, 2 * enough
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        if _fits(_split(middle, validation, test), validation, test, length, ahead, horizon):
+            enough = middle
+        else:
+            few = middle
+    return enough
