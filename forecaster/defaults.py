@@ -1,6 +1,5 @@
 """What to choose when nobody chose: a config for a CSV, from its length, frequency and season alone."""
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -92,15 +91,15 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
         DataError: the CSV cannot be read as one series.
     """
     data = {"path": str(csv.resolve())}
-    asked = _checked({"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config.data
+    asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config.data
     series = read_series(csv, asked.time, asked.target, asked.frequency, asked.gaps, asked.duplicates)
     season = season_length(series.frequency) if asked.season == "auto" else int(asked.season)
     found = {"time": series.time, "target": series.name, "frequency": series.frequency, "season": season}
-    return _checked({"data": data | found, **_choices(series, season)}, overrides).config
+    return _checked(csv, {"data": data | found, **_choices(series, season)}, overrides).config
 
 
-def _checked(values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
-    loaded = load_values(json.dumps(values), overrides)
+def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
+    loaded = load_values(values, str(csv), overrides)
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded

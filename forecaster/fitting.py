@@ -184,10 +184,11 @@ class Trainer:
 
     def _check_finite(self, loss: float, what: str, where: str) -> None:
         if not math.isfinite(loss):
+            clipped = self.optimizer.global_clipnorm or self.optimizer.clipvalue
+            clipping = "" if clipped else ", or clipping (training.optimizer.clip_norm: 1.0)"
             raise Diverged(
                 f"training diverged: the {what} became {loss} in {where}; the old version stays. Try a smaller "
-                f"training.optimizer.learning_rate (now {self.learning_rate:g}), or clipping "
-                "(training.optimizer.clip_norm: 1.0)"
+                f"training.optimizer.learning_rate (now {self.learning_rate:g}){clipping}"
             )
 
     def _weights(self) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from forecaster.conformal import with_intervals
 from forecaster.data import Series, read_series
 from forecaster.data.frequency import future_timestamps
 from forecaster.data.scaling import Scaler
-from forecaster.errors import DataError, Diverged, UsageError
+from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.runs import Version
 
@@ -87,18 +87,23 @@ def roll_out(network: ServedNetwork, windows: np.ndarray, horizon: int, rollout:
 
 def _slide(network: ServedNetwork, windows: np.ndarray, horizon: int) -> np.ndarray:
     length = windows.shape[1]
-    while windows.shape[1] < length + horizon:
-        values = _direct(network, windows[:, -length:], horizon)
-        windows = np.concatenate([windows, values], axis=1)
-    return windows[:, length : length + horizon]
+    known = np.empty((len(windows), length + horizon), np.float32)
+    known[:, :length] = windows
+    step = 0
+    while step < horizon:
+        values = _direct(network, known[:, step : step + length], horizon - step)
+        known[:, step + length : step + length + values.shape[1]] = values
+        step += values.shape[1]
+    return known[:, length:]
 
 
 def _carry(network: ServedNetwork, windows: np.ndarray, horizon: int) -> np.ndarray:
-    states, known = network.encode(windows), windows
-    while known.shape[1] < windows.shape[1] + horizon:
-        values, states = network.decode(states, known[:, -network.segment :])
-        known = np.concatenate([known, values], axis=1)
-    return known[:, windows.shape[1] : windows.shape[1] + horizon]
+    states, previous = network.encode(windows), windows[:, -network.segment :]
+    answers = []
+    for _ in range(-(-horizon // network.segment)):
+        previous, states = network.decode(states, previous)
+        answers.append(previous)
+    return np.concatenate(answers, axis=1)[:, :horizon]
 
 
 def _direct(network: ServedNetwork, windows: np.ndarray, horizon: int) -> np.ndarray:
@@ -152,7 +157,7 @@ def predict(
         UsageError: more steps than a dense network gives.
         DataError: the CSV cannot be read as the series trained on.
     """
-    config, preprocessing = version.config, version.preprocessing
+    config = version.config
     steps = config.window.horizon if horizon is None else horizon
     if config.model.decoder == "dense" and steps > config.window.horizon:
         raise UsageError(
@@ -165,8 +170,11 @@ def predict(
     )
     for notice in series.notices:
         log.info("%s", notice)
-    network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
-    scaler = Scaler.from_json(preprocessing["scaler"])
+    try:
+        network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
+        scaler = Scaler.from_json(version.preprocessing["scaler"])
+        residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
+    except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
+        raise RunError(f"{version.path}: its files were changed after training: {error}") from None
     forecast = forecast_series(network, scaler, series, config.window.length, steps, rollout_of(config))
-    residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
     return with_intervals(forecast, residuals, config.forecast.levels if levels is None else levels), series

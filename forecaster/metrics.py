@@ -21,7 +21,7 @@ def smape(actual: np.ndarray, forecast: np.ndarray) -> float:
     A step where both are 0 counts as no error.
     """
     size = np.abs(actual) + np.abs(forecast)
-    ratio = np.divide(np.abs(actual - forecast), size, out=np.zeros_like(size), where=size > 0)
+    ratio = np.divide(np.abs(actual - forecast), size, out=np.zeros_like(size), where=size != 0)
     return float(200 * np.mean(ratio))
 
 

@@ -75,6 +75,7 @@ class TrainingProgress:
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
+        self.visible = sys.stderr.isatty()
         self._validation = ""
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -83,7 +84,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not sys.stderr.isatty(),
+            disable=not self.visible,
         )
         self._task = self._bar.add_task("", total=None, epoch=0, epochs=epochs, loss=float("nan"), validation="")
 

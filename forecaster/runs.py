@@ -183,9 +183,9 @@ def _manifest(path: Path) -> dict[str, Any]:
         files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
     except FileNotFoundError:
         raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RunError(f"{path / _MANIFEST}: damaged; train again, or restore it from a backup") from None
-    if not isinstance(version, int) or version > FORMAT:
+    if version not in range(1, FORMAT + 1):
         raise RunError(f"{path}: format {version}, this forecast reads up to {FORMAT}; upgrade it, or train again")
     if not {"config.yaml", "preprocessing.json", "encode.onnx", "decode.onnx", "residuals.npy"} <= files.keys():
         raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
@@ -209,7 +209,8 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
 
 def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes) -> None:
     """Keep an interrupted training, with what it belongs to."""
-    write_atomically(run / "checkpoint", json.dumps(identity).encode() + b"\n" + state)
+    head = {"sha256": hashlib.sha256(state).hexdigest(), "identity": identity}
+    write_atomically(run / "checkpoint", json.dumps(head).encode() + b"\n" + state)
 
 
 def read_checkpoint(run: Path) -> tuple[dict[str, Any], bytes] | None:
@@ -220,11 +221,16 @@ def read_checkpoint(run: Path) -> tuple[dict[str, Any], bytes] | None:
     """
     try:
         head, _, state = (run / "checkpoint").read_bytes().partition(b"\n")
-        return json.loads(head), state
+        kept = json.loads(head)
+        whole = kept["sha256"] == hashlib.sha256(state).hexdigest()
+        identity = dict(kept["identity"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run}/checkpoint: cannot be read ({error}); train without --resume") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        whole, identity = False, {}
+    if not whole:
+        raise RunError(f"{run}/checkpoint: damaged; train without --resume")
+    return identity, state
 
 
 def remove_checkpoint(run: Path) -> None:

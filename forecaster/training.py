@@ -1,6 +1,5 @@
 """Train a network on a prepared series and write it as a version of a run."""
 
-import contextlib
 import csv
 import hashlib
 import importlib.metadata
@@ -8,10 +7,9 @@ import io
 import json
 import logging
 import resource
-import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from forecaster.config import sections
 from forecaster.config.template import commented_yaml
 from forecaster.conformal import coverage, with_intervals
 from forecaster.data.windows import gather_windows, window_starts
-from forecaster.errors import Interrupted, UsageError
+from forecaster.errors import Diverged, Interrupted, RunError, UsageError
 from forecaster.export import export_onnx
 from forecaster.fitting import Epoch, Trainer
 from forecaster.forecast import Forecast, timestamp_texts
@@ -49,24 +47,27 @@ _ORIGINS = 1000  # that the validation and the test part are forecast from, at m
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
-def train(plan: Plan, run: Path, resume: bool = False) -> Version:
+def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False) -> Version:
     """Train on `plan` and promote the result. Call it under `runs.locked`.
 
     Args:
+        received: the signals that have come so far (`interrupts.collected`); training stops at the next batch.
         resume: go on from the checkpoint of an interrupted training of the same plan.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM came; the checkpoint is saved.
-        Diverged: the loss became NaN or infinite; the old version stays.
-        UsageError: the checkpoint is of another config or other data.
+        Interrupted: a signal came; the checkpoint is saved.
+        Diverged: a loss or a forecast became NaN or infinite; the old version stays.
+        UsageError: the checkpoint is of another config.
+        RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
     trainer = _trainer(plan)
     log.info("%s", report.parameter_table(layer_counts(trainer.network)))
     identity = {"config": plan.config.model_dump(mode="json"), "data": _data_hash(plan), "version": __version__}
     _go_on(trainer, run, identity, resume)
-    _fit(trainer, run, identity)
+    _fit(trainer, run, identity, received)
     files, metrics = _results(plan, trainer, run.resolve().name)
+    _stop_if(received, trainer, run, identity)
     version = write_version(run, files, _facts(plan, started))
     remove_checkpoint(run)
     log.info("%s", report.error_table(metrics))
@@ -134,13 +135,20 @@ def _go_on(trainer: Trainer, run: Path, identity: Mapping[str, Any], resume: boo
             log.info("there is no interrupted training to resume: starting from the beginning")
         return
     kept, state = checkpoint
-    if kept != identity:
-        different = ", ".join(_differences(kept, identity))
+    if kept.get("config") != identity["config"]:
+        different = ", ".join(_differences(kept.get("config"), identity["config"]))
         raise UsageError(
             f"--resume: the interrupted training in {run} was of other settings ({different}); "
             "undo the change, or train without --resume"
         )
-    trainer.restore(state)
+    if kept != identity:
+        what = "data have" if kept.get("data") != identity["data"] else "version of forecast has"
+        log.info("the %s changed since the interrupted training: starting from the beginning", what)
+        return
+    try:
+        trainer.restore(state)
+    except Exception as error:
+        raise RunError(f"{run}/checkpoint: cannot be gone on from ({error}); train without --resume") from None
     log.info("resuming after epoch %d, batch %d", len(trainer.progress.history), trainer.progress.batch)
 
 
@@ -154,13 +162,16 @@ def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def _fit(trainer: Trainer, run: Path, identity: Mapping[str, Any]) -> None:
-    with _signals() as received, report.TrainingProgress(trainer.epochs) as bar:
-        watch = _Watch(bar, trainer, run, identity)
-        finished = trainer.fit(watch, stop=lambda: bool(received))
-        if finished:
-            return
-        write_checkpoint(run, identity, trainer.state())
+def _fit(trainer: Trainer, run: Path, identity: Mapping[str, Any], received: Sequence[int]) -> None:
+    with report.TrainingProgress(trainer.epochs) as bar:
+        trainer.fit(_Watch(bar, trainer, run, identity), stop=lambda: bool(received))
+    _stop_if(received, trainer, run, identity)
+
+
+def _stop_if(received: Sequence[int], trainer: Trainer, run: Path, identity: Mapping[str, Any]) -> None:
+    if not received:
+        return
+    write_checkpoint(run, identity, trainer.state())
     raise Interrupted(
         f"interrupted after epoch {len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint "
         "is saved; go on with the same command and --resume",
@@ -182,27 +193,12 @@ class _Watch:
     def epoch(self, epoch: Epoch) -> None:
         """Say the epoch, and save where the last checkpoint is old."""
         self._bar.epoch(epoch.validation_loss)
-        log.debug("epoch %d: loss %.5g, validation loss %s", epoch.epoch, epoch.loss, epoch.validation_loss)
+        if not self._bar.visible:
+            validation = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.5g}"
+            log.info("epoch %d: loss %.5g%s", epoch.epoch, epoch.loss, validation)
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             write_checkpoint(self._run, self._identity, self._trainer.state())
             self._saved = time.monotonic()
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM instead of dying of them; the second Ctrl-C does what it always did."""
-    received: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        received.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -286,7 +282,13 @@ def _forecasts(plan: Plan, network: OnnxNetwork, origins: np.ndarray, horizon: i
     """(origins,) -> (origins, horizon), in the series' own unit."""
     length = plan.config.window.length
     windows = gather_windows(plan.scaler.transform(plan.series.values), origins - length + 1, length)
-    return plan.scaler.inverse(roll_out(network, windows, horizon, rollout_of(plan.config)).astype(float))
+    scaled = roll_out(network, windows, horizon, rollout_of(plan.config)).astype(float)
+    if not np.all(np.isfinite(scaled)):
+        raise Diverged(
+            f"the trained network's forecasts of {horizon} steps become infinite; the old version stays. Train longer, "
+            "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
+        )
+    return plan.scaler.inverse(scaled)
 
 
 def _forecast_picture(plan: Plan, network: OnnxNetwork, residuals: np.ndarray, name: str) -> bytes:
@@ -299,13 +301,13 @@ def _forecast_picture(plan: Plan, network: OnnxNetwork, residuals: np.ndarray, n
     forecast = with_intervals(
         Forecast(series.name, series.timestamps[origin], truth.index, mean), residuals, plan.config.forecast.levels
     )
-    kind = "held out" if plan.split.test else "seen in training"
+    kind = "held out" if plan.split.test else "not held out"
     return plot_forecast(
         values.iloc[max(0, origin + 1 - shown_steps(horizon)) : origin + 1],
         forecast,
         f"{name}: the last {len(truth)} steps ({kind}), forecast from before them",
         truth,
-        "held-out truth" if plan.split.test else "observed, seen in training",
+        "held-out truth" if plan.split.test else "observed, not held out",
     )
 
 
@@ -353,4 +355,4 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, indent=1).encode() + b"\n"
+    return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"

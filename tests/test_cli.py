@@ -1,5 +1,6 @@
 """The real command: what it prints, what it leaves behind, and how it fails."""
 
+import hashlib
 import json
 import os
 import resource
@@ -292,6 +293,42 @@ def test_a_closed_stdout_exits_74(trained):
         f"{FORECAST} predict runs/tiny >&-", shell=True, cwd=trained, stderr=subprocess.PIPE, text=True, check=False
     )
     assert (shown.returncode, shown.stderr) == (74, "stdout is closed; name a file with --output\n")
+
+
+def test_a_closed_stderr_does_no_harm(trained):
+    shown = subprocess.run(
+        f"{FORECAST} predict runs/tiny 2>&-", shell=True, cwd=trained, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert len(shown.stdout.splitlines()) == 7
+
+
+def test_nothing_is_left_in_the_users_home(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "project")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    for arguments in (["predict", "runs/tiny"], ["train", "tiny.yaml"]):
+        assert forecast(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
+    left = {path.name for path in home.rglob("*") if path.is_file()}
+    assert all(name.startswith("fontlist") for name in left)  # matplotlib's cache of fonts, in ~/.cache
+
+
+def test_files_changed_together_with_their_hashes_exit_6(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (version,) = (tmp_path / "runs/tiny/versions").iterdir()
+    for name, content in (("encode.onnx", b"garbage"), ("preprocessing.json", b"{}")):
+        (version / name).write_bytes(content)
+        manifest = json.loads((version / "manifest.json").read_text())
+        manifest["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        (version / "manifest.json").write_text(json.dumps(manifest))
+        assert forecast("predict", "runs/tiny", cwd=tmp_path).returncode == 6
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_cost_the_forecast(forecast, trained, tmp_path):
+    result = forecast("predict", trained / "runs/tiny", "-o", "f.csv", "--plot", "no/such/f.png", cwd=tmp_path)
+    assert result.returncode == 73
+    assert (tmp_path / "f.csv").exists()
+    assert forecast("predict", trained / "runs/tiny", "--plot", "f.jpg", cwd=tmp_path).returncode == 2
 
 
 def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, trained, tmp_path):

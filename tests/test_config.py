@@ -47,7 +47,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest_right_name(tmp_p
         ),
         ("training: {epochs: 0}", "training.epochs: received 0, expected at least 1"),
         ("training: {epochs: 2.5}", "training.epochs: received 2.5, expected a whole number"),
-        ("training: {epochs: true}", "training.epochs: received True, expected a whole number"),
+        ("training: {epochs: true}", "training.epochs: received true, expected a whole number"),
         ("training: {epochs: '5'}", "training.epochs: received '5', expected a whole number"),
         ("training: {optimizer: {learning_rate: fast}}", "received 'fast', expected a number"),
         ("training: {optimizer: {learning_rate: .inf}}", "received inf, expected a finite number"),
@@ -56,6 +56,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest_right_name(tmp_p
         ("training: {schedule: {name: cosine, decay: 0.5}}", "training.schedule.decay: unknown key"),
         ("training: {schedule: {name: cosine, minimun: 0.5}}", "minimun: unknown key, did you mean 'minimum'?"),
         ("split: {test: 1.5}", "split.test: received 1.5, expected a fraction from 0 to below 1, or whole steps"),
+        ("split: {test: .nan}", "split.test: received nan, expected a fraction"),
         ("split: {test: -1}", "split.test: received -1, expected a fraction"),
         ("split: {test: 12:30}", "split.test: received '12:30', expected a fraction below 1, or whole steps"),
         ("model: {units: []}", "model.units: received [], expected at least one"),
@@ -149,6 +150,24 @@ def test_what_is_no_config_is_an_error_with_the_files_name(tmp_path, text):
     assert problems(tmp_path, text)[0].startswith("c.yaml")
 
 
+@pytest.mark.parametrize(
+    "text", ["a: !!int abc", "a: !!timestamp abc", "a: !!bool maybe", "a: \x00", "a: " + "[" * 3000, "a: " + "9" * 5000]
+)
+def test_values_that_cannot_be_read_are_named(tmp_path, text):
+    assert problems(tmp_path, text)[0].startswith("c.yaml")
+
+
+def test_a_section_that_is_no_section_is_not_called_missing_too(tmp_path):
+    assert problems(tmp_path, "data: 5\nwindow: {length: 10, horizon: 2}\n") == [
+        "c.yaml:1:1: data: received 5, expected a section with keys of its own"
+    ]
+
+
+def test_a_conflict_is_reported_beside_an_error_in_the_same_section(tmp_path):
+    found = problems(tmp_path, MINIMAL + "training: {epochs: 0, optimizer: {clip_value: 1.0, clip_norm: 1.0}}")
+    assert [line.split(": ")[1] for line in found] == ["training.epochs", "training.optimizer.clip_value"]
+
+
 def test_yaml_scalars_follow_version_1_2():
     values = parse_document("{a: 1e-3, b: 12:30, c: no, d: 010, e: true, f: ~, g: 1_000}", "x").values
     assert values == {"a": 0.001, "b": "12:30", "c": "no", "d": 10, "e": True, "f": None, "g": "1_000"}
@@ -169,6 +188,8 @@ def test_set_lays_values_over_the_file(tmp_path):
         ("training.epochs", "--set training.epochs: expected section.key=value"),
         ("window.length.x=1", "--set window.length.x=1: length is a single value, it has no keys"),
         ("=1", "--set =1: expected section.key=value"),
+        ("data.target=#x", "--set data.target=#x: the value reads as null; put it in quotes"),
+        ("training.epochs=5\nfoo: 3", "--set training.epochs=5"),
         ("training.epochs=[", "--set training.epochs=["),
     ],
 )
@@ -194,10 +215,29 @@ def test_a_clip_value_replaces_the_default_clip_norm(tmp_path):
     ],
 )
 @pytest.mark.parametrize(
-    "column", ["load", "#Passengers", "a: b", "on", "12:30", "1", 'say "x"', "größe", "- x", "null", " "]
+    "column",
+    [
+        "load",
+        "#Passengers",
+        "a: b",
+        "on",
+        "12:30",
+        "1",
+        'say "x"',
+        "größe",
+        "- x",
+        "null",
+        " ",
+        "=",
+        "<<",
+        "2020-99-99",
+        "1e3",
+        "😀",
+        "a #b",
+    ],
 )
 def test_a_config_written_out_reads_back_the_same(tmp_path, lines, column):
-    written = config(tmp_path, MINIMAL + lines, f"data.target={json.dumps(column)}")
+    written = config(tmp_path, MINIMAL + lines, f"data.target={json.dumps(column, ensure_ascii=False)}")
     assert load_resolved(commented_yaml(written, "forecast train x.yaml"), "x") == written
 
 

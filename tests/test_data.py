@@ -75,7 +75,7 @@ def test_empty_infinite_and_missing_steps_are_refused(tmp_path):
     assert found[0].startswith("x.csv:3: y: 1 cell is empty: '' (line 3); say how to fill")
     assert found[1].startswith("x.csv:5: y: 1 cell is infinite: 'inf' (line 5)")
     (gap,) = problems(tmp_path, "t,y\n2026-01-01,1\n2026-01-02,2\n2026-01-03,3\n2026-01-05,5\n")
-    assert gap.startswith("x.csv: 1 step of D is missing: 2026-01-04")
+    assert gap.startswith("x.csv:5: 1 step of D is missing: 2026-01-04")
 
 
 @pytest.mark.parametrize(
@@ -120,15 +120,64 @@ def test_a_cell_that_is_no_date_is_refused(tmp_path):
         ("", "the file is empty"),
         ("t,y\n", "only a header"),
         ("t,y\n\n\n", "only a header"),
-        ("t,y\n2026-01-01,1\n2026-01-02,2,3,4\n", "not a CSV"),
+        ("t,y\n2026-01-01,1\n2026-01-02,2,3,4\n", "x.csv:3: 4 cells in a row of 2 columns"),
         (b"t,y\n\xff\xfe,1\n", "not UTF-8"),
-        ("a,b\nx,y\nu,v\n", "no column holds numbers"),
-        ("t,a,b\n2026-01-01,1,2\n", "several columns hold numbers, name one: a, b"),
+        ("a,b\nx,y\nu,v\n", "no column holds timestamps such as 2026-01-31 ('a' begins with 'x')"),
+        ("t,a,b\n2026-01-01,1,2\n", "several columns hold numbers: a, b; choose one, as with --set data.target=b"),
         ("t,y\n2026-01-01,\n2026-01-02,\n", "no column holds numbers"),
     ],
 )
 def test_what_is_no_series_is_refused(tmp_path, text, expected):
     assert expected in problems(tmp_path, text)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("t,y\n2026-01-01,1,000\n2026-01-02,2,000\n", "x.csv:2: 3 cells in a row of 2 columns, and 1 more such rows"),
+        ("t,y\n2026-01-01,1\n2026-01\n", "x.csv:3: 1 cells in a row of 2 columns"),
+        ("t,y, y\n2026-01-01,1,2\n", "x.csv:1: the column 'y' is named twice"),
+        (
+            "t,y\n2026-01-01,1\n2026-13-02,2\n2026-01-03,3\n",
+            "x.csv:3: t: 1 cell is not a timestamp: '2026-13-02' (line 3)",
+        ),
+        ("t;y\n2026-01-01;1\n", "cells must be separated by commas"),
+        ("n,y\n0,1\n1,2\n900000000,3\n", "almost all are missing; check data.time and data.frequency"),
+        ("t,y\n2026-01-01,1\x00\n", "x.csv"),
+    ],
+)
+def test_rows_that_would_be_misread_are_refused(tmp_path, text, expected):
+    options = {"time": "n", "target": "y"} if text.startswith("n,") else {}
+    assert expected in problems(tmp_path, text, **options)[0]
+
+
+def test_a_comma_at_the_end_of_each_line_does_not_matter(tmp_path):
+    np.testing.assert_array_equal(series(tmp_path, DAYS.replace("\n", ",\n")).values, [1, 2, 3, 4])
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    text = '\n\nt,y,note\n2026-01-01,1,"two\nlines"\n2026-01-02,x,-\n'
+    assert problems(tmp_path, text, target="y")[0].startswith("x.csv:6: y: 1 cell is not a number: 'x' (line 6)")
+
+
+def test_dates_of_eight_digits_are_dates(tmp_path):
+    found = series(tmp_path, "t,y\n20260130,1\n20260131,2\n20260201,3\n", target="y")
+    assert (found.frequency, found.timestamps[2]) == ("D", pd.Timestamp("2026-02-01"))
+
+
+def test_centuries_are_years(tmp_path):
+    rows = "".join(f"{year}-01-01,{year}\n" for year in range(1500, 2020))
+    assert series(tmp_path, "t,y\n" + rows, target="y").frequency == "YS-JAN"
+
+
+@pytest.mark.parametrize("alias", ["0h", "-1h", "nonsense", "1ns"])
+def test_a_frequency_that_makes_no_sense_is_refused(tmp_path, alias):
+    assert problems(tmp_path, DAYS, frequency=alias)
+
+
+def test_values_too_large_to_scale_are_refused():
+    with pytest.raises(DataError, match="too large"):
+        fit_scaler(np.array([1.0, 1e200]), "standard")
 
 
 def test_an_all_empty_target_is_refused(tmp_path):
@@ -258,7 +307,7 @@ def test_the_future_follows_the_calendar(origin, alias, expected):
 
 def test_a_stated_frequency_must_hold_every_timestamp(tmp_path):
     assert (
-        "3 timestamps are not on steps of W-THU, the first: 2026-01-02"
+        "the timestamps are not all on steps of W-THU, the first that is not: 2026-01-02"
         in problems(tmp_path, DAYS, frequency="W-THU")[0]
     )
     assert "does not fit timestamps such as" in problems(tmp_path, DAYS, frequency="step")[0]

@@ -70,6 +70,8 @@ DAMAGES = {
     "a damaged manifest": (lambda run: (version_of(run) / "manifest.json").write_text("{"), "damaged"),
     "a manifest of another kind": (lambda run: (version_of(run) / "manifest.json").write_text("[]"), "damaged"),
     "a manifest without files": (lambda run: edit_manifest(run, files={}), "damaged"),
+    "a deeply nested manifest": (lambda run: (version_of(run) / "manifest.json").write_text("[" * 100_000), "damaged"),
+    "a format that never was": (lambda run: edit_manifest(run, format=-5), "format -5"),
     "a newer format": (lambda run: edit_manifest(run, format=99), "format 99, this forecast reads up to 1"),
     "a current that names nothing": (lambda run: (run / "current").write_text("x\n"), "names the version 'x'"),
     "a current that leads out": (lambda run: (run / "current").write_text("../..\n"), "does not exist"),
@@ -145,6 +147,18 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
 )
 def test_what_the_system_refuses_is_told_apart(number, kind):
     assert type(output_error(OSError(number, "x"), "f")) is kind
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [lambda b: b[:50], lambda b: b[:-5], lambda b: b.replace(b"state", b"stare"), lambda b: b"", lambda b: b"[1]\n"],
+)
+def test_a_damaged_checkpoint_is_refused(run, harm):
+    runs.write_checkpoint(run, {"config": 1}, b"state")
+    path = run / "checkpoint"
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(RunError, match="damaged; train without --resume"):
+        runs.read_checkpoint(run)
 
 
 def test_a_checkpoint_reads_back_with_what_it_belongs_to(run):

@@ -90,7 +90,7 @@ def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupt
     assert_same_weights(longer / "runs/longer", longer / "runs/whole")
 
 
-def test_a_checkpoint_of_other_settings_or_data_is_refused(forecast, longer):
+def test_a_checkpoint_of_other_settings_is_refused(forecast, longer):
     process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
     assert process.stderr is not None
     while "layer" not in process.stderr.readline():
@@ -102,9 +102,62 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(forecast, longer):
     other = forecast("train", "longer.yaml", *SLOW_DOWN, "--set", "model.cell=gru", "--resume", cwd=longer)
     assert other.returncode == 2
     assert "was of other settings (model.cell)" in other.stderr
-    write_hourly_csv(longer / "load.csv", rows=300)
-    assert "(data)" in forecast("train", "longer.yaml", *SLOW_DOWN, "--resume", cwd=longer).stderr
     assert (longer / "runs/longer/checkpoint").exists()
+
+
+@pytest.mark.parametrize("delay", [0.3, 1.5, 2.5, 3.0, 3.5])
+def test_a_signal_at_any_moment_stops_training_without_noise(project, delay):
+    process = start(project, "tiny.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    time.sleep(delay)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert re.fullmatch(r"interrupted.*\n", stderr)
+
+
+def test_data_that_grew_start_anew_and_a_damaged_checkpoint_exits_6(forecast, longer):
+    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
+    assert process.stderr is not None
+    while "epoch 3" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    checkpoint = longer / "runs/longer/checkpoint"
+    kept = checkpoint.read_bytes()
+    checkpoint.write_bytes(kept[:-100])
+    damaged = forecast("train", "longer.yaml", *SLOW_DOWN, "--resume", cwd=longer)
+    assert damaged.returncode == 6
+    assert "damaged; train without --resume" in damaged.stderr
+    checkpoint.write_bytes(kept)
+    write_hourly_csv(longer / "load.csv", rows=401)
+    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v", "--resume")
+    assert process.stderr is not None
+    while "the data have changed since" not in (line := process.stderr.readline()):
+        assert line
+    process.kill()
+    process.communicate()
+
+
+def test_a_network_whose_forecasts_explode_is_not_promoted(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+    wild = "{cell: simple_rnn, units: 4, activation: linear, decoder: rollout}"
+    result = forecast(
+        "train",
+        "tiny.yaml",
+        "--set",
+        f"model={wild}",
+        "--set",
+        "window={length: 12, horizon: 30}",
+        "--set",
+        "training.epochs=1",
+        "--set",
+        "training.optimizer={name: sgd, learning_rate: 1000.0, clip_norm: 1.0}",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 7, result.stderr
+    assert "the old version stays" in result.stderr
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
 
 
 def test_a_killed_training_leaves_the_last_version_and_its_checkpoint(forecast, trained, tmp_path):

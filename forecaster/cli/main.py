@@ -58,7 +58,11 @@ for verb in (train, predict, validate, init, schema):
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code of `errors.EXIT_CODES`."""
-    signal.signal(signal.SIGTERM, _terminated)
+    _open_standard_streams()
+    # ONNX Runtime would leave a device id and a log of events in the user's home.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    signal.signal(signal.SIGTERM, _stopped)
+    signal.signal(signal.SIGINT, _stopped)
     talk.start()
     try:
         app()
@@ -67,8 +71,6 @@ def main() -> NoReturn:
         code = leaving.code if isinstance(leaving.code, int) else 0
     except errors.ForecasterError as error:
         code = _failed(error, str(error), error.exit_code)
-    except KeyboardInterrupt as error:
-        code = _failed(error, "interrupted", 130)
     except BrokenPipeError:
         # Whoever read our output has left: say nothing, also not when the interpreter closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,5 +91,14 @@ def _failed(error: BaseException, message: str, code: int) -> int:
     return code
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise errors.Interrupted("terminated", number)
+def _stopped(number: int, frame: FrameType | None) -> NoReturn:
+    raise errors.Interrupted("interrupted: nothing was under way that had to be saved", number)
+
+
+def _open_standard_streams() -> None:
+    """A process that was started without stderr must not write its errors into the first file it opens."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")

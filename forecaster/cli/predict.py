@@ -40,7 +40,8 @@ def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
     data: Data = None,
     horizon: Annotated[
-        int | None, typer.Option("--horizon", min=1, help="Steps ahead; as trained by default.", show_default=False)
+        int | None,
+        typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
     ] = None,
     levels: Annotated[
         str | None,
@@ -63,13 +64,15 @@ def predict(
     from forecaster.inference import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
     forecast, series = predict_version(load_version(run), data, horizon, parse_levels(levels))
     text = forecast.to_csv() if format is OutputFormat.CSV else forecast.to_json()
-    if plot is not None:
-        from forecaster.plots import plot_future
-
-        write_atomically(plot, plot_future(series, forecast, run.resolve().name))
     if output == "-":
         talk.answer(text)
     else:
         write_atomically(Path(output), text.encode())
+    if plot is not None:
+        from forecaster.plots import plot_future
+
+        write_atomically(plot, plot_future(series, forecast, run.resolve().name))

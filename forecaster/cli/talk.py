@@ -106,6 +106,7 @@ def quiet_import() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("KERAS_HOME", os.devnull)  # Keras would write a settings file into the user's home
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as kept:

@@ -26,13 +26,14 @@ def train(
     forecast train power.csv
     """
     from forecaster.defaults import load_or_propose
+    from forecaster.interrupts import collected
     from forecaster.preparation import prepare
     from forecaster.runs import locked
 
     loaded, config = load_or_propose(source, overrides or [], data)
     plan = prepare(loaded)
     folder = run or Path("runs") / config.stem
-    with locked(folder):
+    with locked(folder), collected() as received:
         with talk.quiet_import():
             from forecaster.training import train as train_plan
-        train_plan(plan, folder, resume)
+        train_plan(plan, folder, received, resume)

@@ -47,7 +47,7 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     document = _overridden(read_document(source), overrides)
     base = source.parent
     if data is not None:
-        document = with_override(document, f"data.path={json.dumps(str(data))}")
+        document = with_override(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
         base = FilePath.cwd()
     loaded = _validated(document)
     path = str((base / FilePath(loaded.config.data.path).expanduser()).resolve())
@@ -55,9 +55,12 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     return LoadedConfig(config, document, loaded.problems, loaded.broken_sections)
 
 
-def load_values(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Validate values that stand in no file, with `--set` laid over them; paths stay as they are."""
-    return _validated(_overridden(parse_document(text, "config"), overrides))
+def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Validate values that stand in no file, with `--set` laid over them; paths stay as they are.
+
+    `name` stands for the file in problems.
+    """
+    return _validated(_overridden(Document(values, {}, name), overrides))
 
 
 def load_resolved(text: str, name: str) -> Config:
@@ -93,7 +96,8 @@ def _validated(document: Document) -> LoadedConfig:
             break
         except ValidationError as error:
             found = described(error, values)
-            problems += found
+            removed = {path for path, _ in problems}
+            problems += [(path, message) for path, message in found if path not in removed]
             values, whole = without(values, [path for path, _ in found])
             if not whole:
                 raise ConfigError([_line(document, *problem) for problem in problems]) from None

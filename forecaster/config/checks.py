@@ -7,10 +7,10 @@ from forecaster.config.sections import Config, Model, Optimizer, Split
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
-    """Every impossible combination as (path, sentence), but those of sections in `broken`, whose
-    values are not the user's.
+    """Every impossible combination as (path, sentence), but those of keys in `broken`, whose values
+    are not the user's.
     """
-    sections = {path[0] for path in broken}
+    touched = {path[:2] for path in broken}
     found = [
         *_model(config.model),
         *_stack(config),
@@ -19,7 +19,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_split(config.split),
         *_rollout(config),
     ]
-    return [(path, message) for path, message in found if path[0] not in sections]
+    return [(path, message) for path, message in found if path[:2] not in touched]
 
 
 def _model(model: Model) -> Iterator[tuple[Path, str]]:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from forecaster.config.reader import Path, suggestion
+from forecaster.config.reader import Path, shown, suggestion
 from forecaster.config.sections import Config
 
 _EXPECTED = {
@@ -84,17 +84,19 @@ def _sentence(item: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     if kind == "union_tag_invalid":
         return "name: " + _choice(context["tag"], context["expected_tags"])
     if kind == "value_error":
-        return f"received {received!r}, {context['error']}"
+        return f"received {shown(received)}, {context['error']}"
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"received {received!r}, expected {words} {context[bound]}"
+        return f"received {shown(received)}, expected {words} {context[bound]}"
     expected = _EXPECTED.get(kind)
-    return f"received {received!r}, expected {expected}" if expected else f"received {received!r}: {item['msg']}"
+    return (
+        f"received {shown(received)}, expected {expected}" if expected else f"received {shown(received)}: {item['msg']}"
+    )
 
 
 def _choice(received: object, expected: str) -> str:
     names = [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
-    return f"received {received!r}, expected {' | '.join(names)}{suggestion(str(received), names)}"
+    return f"received {shown(received)}, expected {' | '.join(names)}{suggestion(str(received), names)}"
 
 
 def _siblings(location: Path) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """YAML text -> plain values, and where in the file each of them stands."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import yaml
 from forecaster.errors import ConfigError
 
 MAX_BYTES = 1 << 20
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 
 Path = tuple[str | int, ...]  # ("training", "optimizer", "name"); numbers index a list
 
@@ -72,7 +74,7 @@ def read_document(path: FilePath) -> Document:
             raise ConfigError([f"{path}: {size} bytes; a config has at most {MAX_BYTES}"])
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError([f"{path}: no such file{_nearest_file(path)}"]) from None
+        raise ConfigError([f"{path}: no such file{nearest_file(path)}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})"]) from None
     except OSError as error:
@@ -82,19 +84,19 @@ def read_document(path: FilePath) -> Document:
 
 def parse_document(text: str, name: str) -> Document:
     """Parse YAML whose top level is a mapping; `name` stands for the file in positions."""
-    loader = _Loader(text)
+    positions: dict[Path, str] = {}
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
-        positions: dict[Path, str] = {}
         values = {} if node is None else _plain(loader, node, (), positions, name)
     except yaml.MarkedYAMLError as error:
         raise ConfigError([f"{_position(name, error.problem_mark)}: {error.problem}"]) from None
     except yaml.YAMLError as error:
         raise ConfigError([f"{name}: not YAML: {error}"]) from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise ConfigError([f"{name}: nested too deeply"]) from None
     if not isinstance(values, dict):
-        raise ConfigError([f"{name}:1:1: expected sections such as 'data:' and 'window:', received {values!r}"])
+        raise ConfigError([f"{name}:1:1: expected sections such as 'data:' and 'window:', received {shown(values)}"])
     return Document(values, positions, name)
 
 
@@ -113,7 +115,13 @@ def _plain(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Path, s
         for index, item in enumerate(node.value):
             positions[(*path, index)] = _position(name, item.start_mark)
         return [_plain(loader, item, (*path, index), positions, name) for index, item in enumerate(node.value)]
-    return loader.construct_object(node)
+    if node.tag not in _TAGS:
+        raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not allowed", problem_mark=node.start_mark)
+    try:
+        return loader.construct_object(node)
+    except (ValueError, KeyError, OverflowError):
+        problem = f"{shown(node.value)} is no {node.tag.rsplit(':', 1)[-1]}"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 
 def _position(name: str, mark: Any) -> str:
@@ -127,7 +135,10 @@ def with_override(document: Document, assignment: str) -> Document:
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
         raise ConfigError([f"{origin}: expected section.key=value, such as training.epochs=5"])
-    value = parse_document(f"value: {text}", origin).values["value"]
+    values = parse_document(f"value: {text}", origin).values
+    value = values["value"]
+    if len(values) > 1 or (value is None and text.strip() not in {"null", "~"}):
+        raise ConfigError([f"{origin}: the value reads as {shown(value)}; put it in quotes: {keys[-1]}='\"...\"'"])
     path: Path = tuple(keys)
     positions = {known: where for known, where in document.positions.items() if known[: len(path)] != path}
     return Document(_assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
@@ -149,9 +160,16 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f", did you mean {near[0]!r}?" if near else ""
 
 
-def _nearest_file(path: FilePath) -> str:
+def nearest_file(path: FilePath) -> str:
+    """`, did you mean 'x.csv'?` for the nearest name beside a file that is missing, or nothing."""
     try:
-        names = [other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml"}]
+        names = [other.name for other in path.parent.iterdir() if other.is_file()]
     except OSError:
         return f": the folder {path.parent} does not exist either"
     return suggestion(path.name, names)
+
+
+def shown(value: Any) -> str:
+    """A value as YAML would write it, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str | float) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

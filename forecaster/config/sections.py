@@ -1,10 +1,12 @@
 """The YAML's sections as frozen, validated records; each field's description is its documentation."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 Count = Annotated[int, Field(strict=True, ge=1)]
+Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
@@ -16,15 +18,15 @@ Steps = Annotated[int, Field(strict=True, ge=0)]
 def _share(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("expected a fraction below 1, or whole steps")
-    if value < 0 or (isinstance(value, float) and value >= 1):
+    if not 0 <= value < (1 if isinstance(value, float) else math.inf):
         raise ValueError("expected a fraction from 0 to below 1, or whole steps from 0")
     return value
 
 
 def _season(value: object) -> object:
-    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000):
         return value
-    raise ValueError("expected auto, or whole steps from 1")
+    raise ValueError("expected auto, or whole steps from 1 to 1,000,000")
 
 
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
@@ -80,7 +82,7 @@ class Model(Section):
     cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru"] = Field(
         "lstm", description="simple_rnn | lstm | peephole_lstm | gru"
     )
-    units: Annotated[tuple[Count, ...], BeforeValidator(_layers, json_schema_input_type=Count | list[Count])] = Field(
+    units: Annotated[tuple[Units, ...], BeforeValidator(_layers, json_schema_input_type=Units | list[Units])] = Field(
         (64,), min_length=1, description="units of each stacked layer, the first reads the window"
     )
     bidirectional: Flag = Field(False, description="read the window from both ends")

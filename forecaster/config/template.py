@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from forecaster.config.reader import parse_document
 from forecaster.config.sections import Config
+from forecaster.errors import ConfigError
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 _COMMENT_COLUMN = 38
@@ -46,12 +47,10 @@ def _scalar(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Plain where YAML reads it back as the same text, in double quotes otherwise."""
-    plain = text.isprintable() and not any(mark in text for mark in "#:,[]{}\"'") and text == text.strip()
-    if (
-        plain
-        and yaml.safe_load(text) == text
-        and not text.startswith(("&", "*", "!", "%", "@", "`", "?", "-", "|", ">"))
-    ):
-        return text
-    return json.dumps(text)
+    """Plain where the reader takes it for the same text, in double quotes otherwise."""
+    try:
+        if parse_document(f"value: {text}  # a comment\n", "").values == {"value": text}:
+            return text
+    except ConfigError:
+        pass
+    return json.dumps(text, ensure_ascii=False)

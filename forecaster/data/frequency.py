@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -40,11 +41,13 @@ def infer_frequency(timestamps: pd.Index) -> str:
     if not isinstance(timestamps, pd.DatetimeIndex):
         return STEP
     if len(timestamps) < 3:
-        raise DataError([f"{len(timestamps)} timestamps are too few to infer the frequency; set data.frequency"])
+        raise DataError(
+            [f"{len(timestamps)} rows are too few to see a frequency; expected at least 3, and more to train on"]
+        )
     best, fewest = None, math.inf
     for alias in _candidates(timestamps):
-        size = _grid_size(timestamps, alias)
-        if size is not None and size < fewest:
+        size = grid_size(timestamps, alias)
+        if 0 < size < fewest:
             best, fewest = alias, size
     # A grid more than half empty is a coincidence: any timestamps lie on the grid of seconds.
     if best is None or fewest > 2 * len(timestamps):
@@ -63,14 +66,17 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
     if alias == STEP:
         return
     try:
-        pd.tseries.frequencies.to_offset(alias)
+        step = pd.tseries.frequencies.to_offset(alias)
+        known = step is not None and step.n > 0
     except ValueError:
-        known = "h, 15min, D, B, W-MON, MS, QS, YS, step"
-        raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {known}"]) from None
-    strays = timestamps.difference(date_grid(timestamps[0], timestamps[-1], alias))
-    if len(strays):
+        known = False
+    if not known:
+        examples = "h, 15min, D, B, W-MON, MS, QS, YS, step"
+        raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {examples}"])
+    if grid_size(timestamps, alias) == 0:
+        off = next(stamp for stamp in timestamps[1:] if grid_size(pd.DatetimeIndex([timestamps[0], stamp]), alias) == 0)
         raise DataError(
-            [f"data.frequency: {len(strays)} timestamps are not on steps of {alias}, the first: {strays[0]}"]
+            [f"data.frequency: the timestamps are not all on steps of {alias}, the first that is not: {off}"]
         )
 
 
@@ -118,22 +124,21 @@ def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
         yield from _CALENDAR
 
 
-def _grid_size(timestamps: pd.DatetimeIndex, alias: str) -> int | None:
-    """Places in the grid of `alias` over the span of the timestamps; None where one of them is off it."""
-    offset = pd.tseries.frequencies.to_offset(alias)
-    if isinstance(offset, pd.offsets.Tick):
-        return _tick_grid_size(timestamps, pd.Timedelta(offset))
-    if isinstance(offset, pd.offsets.Day):
-        return _tick_grid_size(timestamps, offset.n * _DAY)
-    grid = pd.date_range(timestamps[0], timestamps[-1], freq=alias)
-    return len(grid) if len(timestamps.difference(grid)) == 0 else None
-
-
-def _tick_grid_size(timestamps: pd.DatetimeIndex, step: pd.Timedelta) -> int | None:
+def grid_size(timestamps: pd.Index, frequency: str) -> int:
+    """Places in the frequency's grid from the first timestamp to the last; 0 where one of them is off it."""
+    if frequency == STEP:
+        return int(timestamps[-1]) - int(timestamps[0]) + 1
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
+        grid = pd.date_range(timestamps[0], timestamps[-1], freq=frequency)
+        return 0 if len(timestamps.difference(grid)) else len(grid)
     # No grid is built: a stray microsecond would make one of millions of places.
-    offsets = (timestamps - timestamps[0]).as_unit("ns").asi8
-    width = step.as_unit("ns").value
-    return None if np.any(offsets % width) else int(offsets[-1] // width) + 1
+    dates = pd.DatetimeIndex(timestamps)
+    unit: Literal["us", "ns"] = "ns" if dates.unit == "ns" else "us"
+    width = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
+    places = max(1, width // pd.Timedelta(1, unit))
+    distances = dates.as_unit(unit).asi8 - dates[:1].as_unit(unit).asi8
+    return 0 if np.any(distances % places) else int(distances[-1] // places) + 1
 
 
 def _irregularity(timestamps: pd.DatetimeIndex) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.errors import DataError
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -41,7 +43,12 @@ def fit_scaler(values: np.ndarray, kind: str) -> Scaler:
     Args:
         kind: `none`; `standard`, mean and population deviation; `minmax`, onto [0, 1];
             `robust`, median and interquartile range.
+
+    Raises:
+        DataError: the values are too large to be scaled in floating point.
     """
+    if np.max(np.abs(values)) > 1e100:
+        raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])
     if np.ptp(values) == 0:
         return Scaler(float(values[0]), 0.0)
     if kind == "none":

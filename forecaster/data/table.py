@@ -1,5 +1,6 @@
 """Read a CSV, check every cell, and lay its rows on a regular grid."""
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecaster.config.reader import suggestion
-from forecaster.data.frequency import check_frequency, date_grid, infer_frequency
+from forecaster.config.reader import nearest_file, suggestion
+from forecaster.data.frequency import check_frequency, date_grid, grid_size, infer_frequency
 from forecaster.data.series import Series
 from forecaster.errors import DataError, InputOutputFailed
 
 SHOWN_PLACES = 5
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
-_TIMES = ("", " %H:%M", " %H:%M:%S")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
 @dataclass(frozen=True)
@@ -55,49 +56,79 @@ def read_series(
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV without interpreting a cell.
+    """Read a CSV without interpreting a cell; blank lines do not count.
 
     Raises:
-        DataError: it is missing, empty, not UTF-8 or not rectangular.
+        DataError: it is missing, no plain file, empty, not UTF-8, not rectangular, or names a column twice.
+        InputOutputFailed: it cannot be read.
     """
     try:
-        frame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig", index_col=False
-        )
+        if path.exists() and not path.is_file():
+            raise DataError([f"{path}: not a file; expected a CSV"])
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except FileNotFoundError:
-        raise DataError([f"{path}: no such file{_nearest_file(path)}"]) from None
-    except pd.errors.EmptyDataError:
-        raise DataError([f"{path}: the file is empty; expected a header and rows"]) from None
+        raise DataError([f"{path}: no such file{nearest_file(path)}"]) from None
     except UnicodeDecodeError as error:
         raise DataError([f"{path}: not UTF-8 text (byte {error.start} of a block); save it as UTF-8"]) from None
-    except pd.errors.ParserError as error:
-        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise DataError([f"{path}: not a CSV: {reason}"]) from None
-    except IsADirectoryError:
-        raise DataError([f"{path}: a folder; expected a CSV file"]) from None
+    except csv.Error as error:
+        raise DataError([f"{path}: not a CSV: {error}"]) from None
     except OSError as error:
         raise InputOutputFailed(f"{path}: cannot be read: {error.strerror or error}") from None
-    frame = frame.fillna("")
-    filled = (frame != "").any(axis=1).to_numpy()
-    lines = np.flatnonzero(filled) + 2  # the header is line 1
-    if not len(lines):
-        raise DataError([f"{path}: only a header; expected rows below it"])
-    kept = frame[filled].reset_index(drop=True)
-    return Table(path, {str(name).strip(): kept[name].str.strip() for name in kept.columns}, lines)
+    return _rectangular(path, numbered)
+
+
+def _rectangular(path: Path, numbered: list[tuple[int, list[str]]]) -> Table:
+    """The header and the rows below it, once every row has the header's columns."""
+    if not numbered:
+        raise DataError([f"{path}: the file is empty; expected a header and rows"])
+    (line, header), rows = numbered[0], numbered[1:]
+    names = [name.strip() for name in header]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    problems = [f"{path}:{line}: the column {name!r} is named twice; rename one" for name in twice]
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        problems.append(f"{path}:{line}: one column, {names[0]!r}; cells must be separated by commas")
+    if not rows:
+        problems.append(f"{path}: only a header; expected rows below it")
+    # What follows the last named column may be empty: a comma at the end of each line.
+    ragged = [(line, row) for line, row in rows if len(row) < len(names) or any(row[len(names) :])]
+    if ragged:
+        line, row = ragged[0]
+        found = f"{path}:{line}: {len(row)} cells in a row of {len(names)} columns"
+        more = f", and {len(ragged) - 1} more such rows" if len(ragged) > 1 else ""
+        problems.append(f"{found}{more}; a comma inside a cell needs quotes around the cell")
+    if problems:
+        raise DataError(problems)
+    columns = {
+        name: pd.Series([row[index].strip() for _, row in rows], dtype=str) for index, name in enumerate(names) if name
+    }
+    return Table(path, columns, np.array([line for line, _ in rows]))
 
 
 def find_time(table: Table) -> str | None:
-    """The first column whose first cells are dates; None where there is none."""
+    """The first column that begins with dates; None where every column begins with numbers.
+
+    Raises:
+        DataError: there are columns of text, and none of dates.
+    """
+    texts = []
     for name, cells in table.columns.items():
         head = cells.iloc[:20]
-        if pd.to_numeric(head, errors="coerce").notna().all() and not _is_epoch(head):
-            continue
-        try:
-            parsed = _parse_dates(head)
-        except _Ambiguous:
+        numeric = pd.to_numeric(head, errors="coerce").notna().mean() > 0.5
+        dated = not numeric or _epoch_unit(head) or _is_compact(head)
+        if dated and _best_reading(head).notna().mean() > 0.5:
             return name
-        if parsed is not None and parsed.notna().all():
-            return name
+        if not numeric and not head.str.lower().isin(MISSING).all():
+            texts.append(name)
+    if texts:
+        example = table.columns[texts[0]].iloc[0]
+        raise DataError(
+            [
+                f"{table.path}: no column holds timestamps such as 2026-01-31 ({texts[0]!r} begins with {example!r}); "
+                "name it with data.time, or set data.time: null to take the rows as steps"
+            ]
+        )
     return None
 
 
@@ -112,7 +143,9 @@ def find_target(table: Table, time: str | None) -> str:
         return numeric[0]
     if numeric:
         offered = ", ".join(numeric[:10])
-        raise DataError([f"{table.path}: data.target: several columns hold numbers, name one: {offered}"])
+        more = ", ..." if len(numeric) > 10 else ""
+        mend = f"choose one, as with --set data.target={numeric[-1]}"
+        raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
     raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
 
 
@@ -126,7 +159,7 @@ def _series(table: Table, time: str | None, target: str, frequency: str, gaps: s
         check_frequency(frequency, observed.index)
     except DataError as error:
         raise DataError([*problems, *(f"{table.path}: {problem}" for problem in error.problems)]) from None
-    regular, gap_problems, filling = _regular(observed, frequency, table, gaps)
+    regular, gap_problems, filling = _regular(observed, rows["line"].to_numpy(), frequency, table, gaps)
     if problems or gap_problems:
         raise DataError([*problems, *gap_problems])
     notices = (*sorting, *merging, *filling)
@@ -150,14 +183,15 @@ def _timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
     if time is None:
         return pd.RangeIndex(len(table)), []
     cells = table.columns[time]
-    if cells.str.fullmatch(r"[+-]?\d{1,9}").all():
+    if cells.str.fullmatch(r"[+-]?\d{1,9}").all() and not _is_compact(cells):
         return pd.Index(cells.astype("int64")), []
-    try:
-        parsed = _parse_dates(cells)
-    except _Ambiguous as error:
-        return pd.Index([]), [f"{table.path}: {time}: {error}"]
-    if parsed is None:
-        parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+    readings = _readings(cells)
+    whole = {name: parsed for name, parsed in readings.items() if parsed.notna().all()}
+    if len(whole) > 1:
+        ways = " and as ".join(whole)
+        mend = "write dates as 2026-01-31"
+        return pd.Index([]), [f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {ways}; {mend}"]
+    parsed = next(iter(whole.values())) if whole else _best_reading(cells)
     wrong = parsed.isna().to_numpy()
     if wrong.any():
         expected = "expected a date such as 2026-01-31 or 2026-01-31 13:45:00"
@@ -165,34 +199,46 @@ def _timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
     return pd.DatetimeIndex(parsed), []
 
 
-class _Ambiguous(Exception):
-    """Dates that can be read in two ways."""
+def _best_reading(cells: pd.Series) -> pd.Series:
+    """The way to read the cells as dates that reads most of them; NaT where it does not."""
+    return max(_readings(cells).values(), key=lambda parsed: parsed.notna().sum())
 
 
-def _parse_dates(cells: pd.Series) -> pd.Series | None:
-    """The cells as timestamps, in UTC where they carry offsets; None where no one format reads all."""
-    if _is_epoch(cells):
-        unit: Literal["s", "ms"] = "s" if len(cells.iloc[0]) == 10 else "ms"
-        return pd.to_datetime(cells.astype("int64"), unit=unit)
-    for utc in (False, True):  # offsets that differ, as over a change to summer time, need UTC
-        try:
-            parsed = pd.to_datetime(cells, format="ISO8601", utc=utc)
-        except ValueError:
-            continue
-        return parsed.dt.tz_convert("UTC") if parsed.dt.tz is not None else parsed
-    readings = {}
-    for pattern in (date + time for date in _DATES for time in _TIMES):
-        parsed = pd.to_datetime(cells, format=pattern, errors="coerce")
-        if parsed.notna().all():
-            readings[pattern] = parsed
-    if len(readings) > 1:
-        raise _Ambiguous(f"{cells.iloc[0]!r} can be read as {' and as '.join(readings)}; write dates as 2026-01-31")
-    return next(iter(readings.values()), None)
+def _readings(cells: pd.Series) -> dict[str, pd.Series]:
+    """Every way to read the cells as dates; ISO 8601 alone where it reads all of them."""
+    if unit := _epoch_unit(cells):
+        return {"epoch": pd.to_datetime(cells.astype("int64"), unit=unit)}
+    if _is_compact(cells):
+        return {"%Y%m%d": pd.to_datetime(cells, format="%Y%m%d", errors="coerce")}
+    iso = _read_iso(cells)
+    if iso.notna().all():
+        return {"ISO 8601": iso}
+    patterns = [date + time for date in _DATES for time in _TIMES]
+    return {"ISO 8601": iso} | {p: pd.to_datetime(cells, format=p, errors="coerce") for p in patterns}
 
 
-def _is_epoch(cells: pd.Series) -> bool:
-    """Whether all cells are seconds (10 digits) or milliseconds (13) since 1970."""
-    return bool(cells.str.fullmatch(r"\d{10}").all() or cells.str.fullmatch(r"\d{13}").all())
+def _read_iso(cells: pd.Series) -> pd.Series:
+    """ISO 8601, in UTC where the cells carry offsets."""
+    try:
+        parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+        zoned = getattr(parsed.dt, "tz", None) is not None
+    except (ValueError, AttributeError):  # offsets that differ, as over a change to summer time
+        zoned = True
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True) if zoned else parsed
+
+
+def _epoch_unit(cells: pd.Series) -> Literal["s", "ms"] | None:
+    """`s` or `ms` where all cells are seconds (10 digits) or milliseconds (13) since 1970."""
+    if cells.str.fullmatch(r"\d{10}").all():
+        return "s"
+    return "ms" if cells.str.fullmatch(r"\d{13}").all() else None
+
+
+def _is_compact(cells: pd.Series) -> bool:
+    """Whether all cells are dates of eight digits, 20260131."""
+    if not cells.str.fullmatch(r"(?:1[6-9]|20|21)\d{6}").all():
+        return False
+    return bool(pd.to_datetime(cells, format="%Y%m%d", errors="coerce").notna().mean() > 0.5)
 
 
 def _numbers(table: Table, target: str, gaps: str) -> tuple[np.ndarray, list[str]]:
@@ -238,24 +284,33 @@ def _distinct(rows: pd.DataFrame, table: Table, policy: str) -> tuple[pd.DataFra
     count = "1 timestamp stands" if len(distinct) == 1 else f"{len(distinct)} timestamps stand"
     lines = rows["line"][repeated & (rows["timestamp"] == distinct.iloc[0])]
     found = f"{table.path}:{lines.iloc[0]}: {count} on several rows: {_listed(distinct)}"
-    merged = rows.groupby("timestamp", as_index=False).agg({"value": "first" if policy == "error" else policy})
+    merged = rows.groupby("timestamp", as_index=False).agg(
+        {"value": "first" if policy == "error" else policy, "line": "first"}
+    )
     if policy == "error":
         return merged, [f"{found}; say which counts: data.duplicates: first | last | mean | sum"], []
     return merged, [], [f"{found}: took the {policy}"]
 
 
-def _regular(observed: pd.Series, frequency: str, table: Table, policy: str) -> tuple[pd.Series, list[str], list[str]]:
+def _regular(
+    observed: pd.Series, lines: np.ndarray, frequency: str, table: Table, policy: str
+) -> tuple[pd.Series, list[str], list[str]]:
     """The values on the grid from the first number to the last, filled by the policy."""
     numbers = observed.dropna()
     if not len(numbers):
         return observed, [f"{table.path}: no cell of the target holds a number"], []
+    size = grid_size(numbers.index, frequency)
+    if size > 20 * len(numbers):
+        found = f"{len(numbers)} rows lie on a grid of {size:,} steps of {frequency}"
+        return observed, [f"{table.path}: {found}: almost all are missing; check data.time and data.frequency"], []
     grid = date_grid(numbers.index[0], numbers.index[-1], frequency)
     regular = numbers.reindex(grid)
     missing = grid[regular.isna()]
     if not len(missing):
         return regular, [], []
     count = f"1 step of {frequency} is" if len(missing) == 1 else f"{len(missing)} steps of {frequency} are"
-    found = f"{table.path}: {count} missing: {_listed(missing)}"
+    line = lines[np.searchsorted(observed.index, missing[0], side="right")]  # of the row after the first gap
+    found = f"{table.path}:{line}: {count} missing: {_listed(missing)}"
     if policy == "error":
         return regular, [f"{found}; say how to fill them: data.gaps: interpolate | previous | zero"], []
     filled = {"interpolate": regular.interpolate, "previous": regular.ffill, "zero": lambda: regular.fillna(0.0)}
@@ -280,10 +335,3 @@ def _require_columns(table: Table, names: Sequence[str]) -> None:
 def _mostly_numbers(cells: pd.Series) -> bool:
     given = cells[~cells.str.lower().isin(MISSING)]
     return bool(pd.to_numeric(given, errors="coerce").notna().mean() > 0.5)
-
-
-def _nearest_file(path: Path) -> str:
-    try:
-        return suggestion(path.name, [other.name for other in path.parent.iterdir()])
-    except OSError:
-        return f": the folder {path.parent} does not exist either"
