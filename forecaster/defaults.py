@@ -67,7 +67,7 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> None
     relative = os.path.relpath(csv.resolve(), path.resolve().parent)
     config = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
     write_atomically(path, commented_yaml(config, f"forecast train {path}").encode())
-    log.info("%s\n%s: written, to edit and train again", _findings(config), path)
+    log.info("%s\n%s: written; edit it, and train with: forecast train %s", _findings(config), path, path)
 
 
 def _findings(config: Config) -> str:

@@ -26,6 +26,4 @@ def init(
     """
     from forecaster.defaults import config_path, write_proposal
 
-    path = output or config_path(data)
-    write_proposal(data, path, overrides or [])
-    talk.log.info("%s: written; train with: forecast train %s", path, path)
+    write_proposal(data, output or config_path(data), overrides or [])
