@@ -19,17 +19,15 @@ import pandas as pd
 import tensorflow as tf
 
 from forecaster import __version__, report
-from forecaster.baselines import baseline_forecasts
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
-from forecaster.conformal import coverage, with_intervals
-from forecaster.data.windows import gather_windows, window_starts
-from forecaster.errors import Diverged, Interrupted, RunError, UsageError
+from forecaster.data.windows import window_starts
+from forecaster.errors import Interrupted, RunError, UsageError
+from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
 from forecaster.fitting import Epoch, Trainer
-from forecaster.forecast import Forecast, timestamp_texts
-from forecaster.inference import OnnxNetwork, roll_out, rollout_of
-from forecaster.metrics import scores
+from forecaster.forecast import timestamp_texts
+from forecaster.inference import OnnxNetwork
 from forecaster.models import build_network
 from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import build_optimizer
@@ -43,7 +41,6 @@ from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_c
 log = logging.getLogger("forecaster")
 
 _CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
-_ORIGINS = 1000  # that the validation and the test part are forecast from, at most
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
@@ -206,8 +203,8 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
     config, history = plan.config, trainer.progress.history
     encode, decode = export_onnx(trainer.network, config.window.length)
     served = OnnxNetwork(encode, decode)
-    residuals = _residuals(plan, served)
-    metrics = _evaluated(plan, served, residuals)
+    residuals = validation_residuals(plan, served)
+    metrics = test_scores(plan, served, residuals)
     losses, validation = [row.loss for row in history], [row.validation_loss for row in history]
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
@@ -232,81 +229,17 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
     return files, metrics
 
 
-def _residuals(plan: Plan, network: OnnxNetwork) -> np.ndarray:
-    """Actual less forecast over the validation part, (origins, horizon); NaN where a step lies behind it.
-
-    Without a validation part the training part has to do, whose residuals are too small.
-    """
-    split, horizon, length = plan.split, plan.config.window.horizon, plan.config.window.length
-    first = split.training_end if split.validation else length
-    origins = _spaced(first - 1, split.validation_end - 2)
-    forecast = _forecasts(plan, network, origins, horizon)
-    steps = origins[:, None] + 1 + np.arange(horizon)  # (origins, horizon)
-    inside = steps < split.validation_end
-    actual = plan.series.values[np.where(inside, steps, 0)]
-    return np.where(inside, actual - forecast, np.nan)
-
-
-def _evaluated(plan: Plan, network: OnnxNetwork, residuals: np.ndarray) -> dict[str, Any]:
-    """The test part's errors of the network and of the baselines, over evenly spaced origins."""
-    config, horizon = plan.config, plan.config.window.horizon
-    facts = {"part": "test", "horizon": horizon, "season": plan.season}
-    last = plan.split.steps - 1 - horizon
-    first = plan.split.validation_end - 1
-    if not plan.split.test:
-        return {**facts, "origins": 0, "scores": {}}
-    origins = _spaced(first, last)
-    actual = gather_windows(plan.series.values, origins + 1, horizon)  # (origins, horizon)
-    forecasts = {"model": _forecasts(plan, network, origins, horizon)}
-    forecasts |= baseline_forecasts(plan.series.values, origins, horizon, plan.season)
-    return {
-        **facts,
-        "origins": len(origins),
-        "first_origin": str(plan.series.timestamps[origins[0]]),
-        "last_origin": str(plan.series.timestamps[origins[-1]]),
-        "rollout": rollout_of(config),
-        "scores": {name: scores(actual, forecast) for name, forecast in forecasts.items()},
-        "coverage": {
-            f"{level:g}": coverage(actual, forecasts["model"], residuals, level) for level in config.forecast.levels
-        },
-    }
-
-
-def _spaced(first: int, last: int) -> np.ndarray:
-    """At most `_ORIGINS` origins from the first to the last, evenly spaced."""
-    count = min(_ORIGINS, last - first + 1)
-    return np.unique(np.linspace(first, last, count).round().astype(int))
-
-
-def _forecasts(plan: Plan, network: OnnxNetwork, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """(origins,) -> (origins, horizon), in the series' own unit."""
-    length = plan.config.window.length
-    windows = gather_windows(plan.scaler.transform(plan.series.values), origins - length + 1, length)
-    scaled = roll_out(network, windows, horizon, rollout_of(plan.config)).astype(float)
-    if not np.all(np.isfinite(scaled)):
-        raise Diverged(
-            f"the trained network's forecasts of {horizon} steps become infinite; the old version stays. Train longer, "
-            "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
-        )
-    return plan.scaler.inverse(scaled)
-
-
 def _forecast_picture(plan: Plan, network: OnnxNetwork, residuals: np.ndarray, name: str) -> bytes:
     """The last `horizon` steps, forecast from before them; held out where there is a test part."""
-    series, horizon, length = plan.series, plan.config.window.horizon, plan.config.window.length
-    origin = max(len(series) - horizon, length) - 1
-    values = pd.Series(series.values, series.timestamps)
-    mean = _forecasts(plan, network, np.array([origin]), len(series) - 1 - origin)[0]
-    truth = values.iloc[origin + 1 :]
-    forecast = with_intervals(
-        Forecast(series.name, series.timestamps[origin], truth.index, mean), residuals, plan.config.forecast.levels
-    )
+    forecast = last_forecast(plan, network, residuals)
+    values = pd.Series(plan.series.values, plan.series.timestamps)
+    steps = len(forecast.mean)
     kind = "held out" if plan.split.test else "not held out"
     return plot_forecast(
-        values.iloc[max(0, origin + 1 - shown_steps(horizon)) : origin + 1],
+        values.iloc[:-steps].iloc[-shown_steps(steps) :],
         forecast,
-        f"{name}: the last {len(truth)} steps ({kind}), forecast from before them",
-        truth,
+        f"{name}: the last {steps} steps ({kind}), forecast from before them",
+        values.iloc[-steps:],
         "held-out truth" if plan.split.test else "observed, not held out",
     )
 
