@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.baselines import baseline_forecasts
-from forecaster.config import Config, LoadedConfig, load_config, load_values
+from forecaster.config import Config, LoadedConfig, is_config, load_config, load_values
 from forecaster.config.template import commented_yaml
 from forecaster.data import Series, read_series
 from forecaster.data.frequency import season_length
@@ -19,11 +19,6 @@ from forecaster.metrics import mae
 from forecaster.runs import write_atomically
 
 log = logging.getLogger("forecaster")
-
-
-def is_config(source: Path) -> bool:
-    """Whether a file is a config by its name; anything else is taken for data."""
-    return source.suffix.lower() in {".yaml", ".yml"}
 
 
 def config_path(csv: Path) -> Path:

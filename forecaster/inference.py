@@ -165,9 +165,8 @@ def predict(
             "ask for fewer, or train with model.decoder: rollout, which goes on for any number"
         )
     section = config.data
-    series = read_series(
-        data or Path(section.path), section.time, section.target, section.frequency, section.gaps, section.duplicates
-    )
+    path = data or Path(section.path)
+    series = read_series(path, section.time, section.target, section.frequency, section.gaps, section.duplicates)
     for notice in series.notices:
         log.info("%s", notice)
     try:
@@ -176,5 +175,8 @@ def predict(
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
-    forecast = forecast_series(network, scaler, series, config.window.length, steps, rollout_of(config))
+    try:
+        forecast = forecast_series(network, scaler, series, config.window.length, steps, rollout_of(config))
+    except DataError as error:
+        raise DataError([f"{path}: {error}"]) from None
     return with_intervals(forecast, residuals, config.forecast.levels if levels is None else levels), series

@@ -119,6 +119,13 @@ def test_predict_goes_on_beyond_the_trained_horizon_from_other_data_as_json_with
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_too_few_rows_to_forecast_from_exit_4(forecast, trained, tmp_path):
+    write_hourly_csv(tmp_path / "few.csv", rows=5)
+    result = forecast("predict", trained / "runs/tiny", "--data", "few.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert result.stderr == "few.csv: 5 rows are too few to forecast from; expected at least 12, the window\n"
+
+
 def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
     header = forecast("predict", "runs/tiny", "--levels", "50,99.9", cwd=trained).stdout.splitlines()[0]
     assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995"
@@ -206,6 +213,10 @@ def test_config_and_data_problems_come_together(forecast, project):
 
 
 BAD_CALLS = {
+    "a CSV for a config": (
+        ["validate", "load.csv"],
+        "load.csv: its name does not end in .yaml; for a CSV, `forecast init load.csv`",
+    ),
     "seasonal without a season": (
         ["validate", "tiny.yaml", "--set", "model.normalization=seasonal", "--set", "data.season=1"],
         "needs a season",

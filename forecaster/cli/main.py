@@ -61,8 +61,14 @@ def main() -> NoReturn:
     _open_standard_streams()
     # ONNX Runtime would leave a device id and a log of events in the user's home.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    signal.signal(signal.SIGTERM, _stopped)
-    signal.signal(signal.SIGINT, _stopped)
+    interrupts: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        interrupts.append(number)
+        raise errors.Interrupted("interrupted: nothing had to be saved", number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     talk.start()
     try:
         app()
@@ -72,13 +78,14 @@ def main() -> NoReturn:
     except errors.ForecasterError as error:
         code = _failed(error, str(error), error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has left: say nothing, also not when the interpreter closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        talk.drop_stdout()  # whoever read our output has left: there is nobody to tell
         code = 74
     except OSError as error:
         mended = errors.output_error(error, error.filename or "stdout")
         code = _failed(error, str(mended), mended.exit_code)
     except Exception as error:
+        if interrupts:  # some imports turn what is raised in them into errors of their own
+            sys.exit(_failed(error, "interrupted: nothing had to be saved", 128 + interrupts[0]))
         hint = "this is a bug in forecast: please report it, with what the same command prints with --debug"
         code = _failed(error, f"unexpected error: {type(error).__name__}: {error}\n{hint}", 1)
     sys.exit(code)
@@ -89,10 +96,6 @@ def _failed(error: BaseException, message: str, code: int) -> int:
         traceback.print_exception(error)
     talk.complain(message, code)
     return code
-
-
-def _stopped(number: int, frame: FrameType | None) -> NoReturn:
-    raise errors.Interrupted("interrupted: nothing was under way that had to be saved", number)
 
 
 def _open_standard_streams() -> None:

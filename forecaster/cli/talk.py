@@ -88,8 +88,17 @@ def answer(text: str) -> None:
     """
     if sys.stdout is None:
         raise InputOutputFailed("stdout is closed; name a file with --output")
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        drop_stdout()
+        raise
+
+
+def drop_stdout() -> None:
+    """Let what stdout has not taken go, or the interpreter would try it again at its end and fail by itself."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def wants_traceback() -> bool:

@@ -25,15 +25,17 @@ def train(
     forecast train configs/power.yaml --set training.epochs=5
     forecast train power.csv
     """
-    from forecaster.defaults import load_or_propose
     from forecaster.interrupts import collected
-    from forecaster.preparation import prepare
-    from forecaster.runs import locked
 
-    loaded, config = load_or_propose(source, overrides or [], data)
-    plan = prepare(loaded)
-    folder = run or Path("runs") / config.stem
-    with locked(folder), collected() as received:
-        with talk.quiet_import():
-            from forecaster.training import train as train_plan
-        train_plan(plan, folder, received, resume)
+    with collected() as received:
+        from forecaster.defaults import load_or_propose
+        from forecaster.preparation import prepare
+        from forecaster.runs import locked
+
+        loaded, config = load_or_propose(source, overrides or [], data)
+        plan = prepare(loaded)
+        folder = run or Path("runs") / config.stem
+        with locked(folder):
+            with talk.quiet_import():
+                from forecaster.training import train as train_plan
+            train_plan(plan, folder, received, resume)

@@ -14,7 +14,7 @@ from forecaster.config.reader import Document, Path, parse_document, read_docume
 from forecaster.config.sections import Config
 from forecaster.errors import ConfigError
 
-__all__ = ["Config", "LoadedConfig", "json_schema", "load_config", "load_resolved", "load_values"]
+__all__ = ["Config", "LoadedConfig", "is_config", "json_schema", "load_config", "load_resolved", "load_values"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class LoadedConfig:
         return f"{self.document.where(path)}: {'.'.join(map(str, path))}"
 
 
+def is_config(source: FilePath) -> bool:
+    """Whether a file is a config by its name; anything else is taken for data."""
+    return source.suffix.lower() in {".yaml", ".yml"}
+
+
 def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath | None = None) -> LoadedConfig:
     """Read a YAML file, lay `--set` and `--data` over it and validate the whole.
 
@@ -44,6 +49,8 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     Raises:
         ConfigError: nothing can be made of it: not YAML, or a required key is missing.
     """
+    if not is_config(source):
+        raise ConfigError([f"{source}: its name does not end in .yaml; for a CSV, `forecast init {source}` writes one"])
     document = _overridden(read_document(source), overrides)
     base = source.parent
     if data is not None:
