@@ -169,14 +169,19 @@ def predict(
     series = read_series(path, section.time, section.target, section.frequency, section.gaps, section.duplicates)
     for notice in series.notices:
         log.info("%s", notice)
-    try:
-        network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
-        scaler = Scaler.from_json(version.preprocessing["scaler"])
-        residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
-    except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
-        raise RunError(f"{version.path}: its files were changed after training: {error}") from None
+    network, scaler, residuals = _served(version)
     try:
         forecast = forecast_series(network, scaler, series, config.window.length, steps, rollout_of(config))
     except DataError as error:
         raise DataError([f"{path}: {error}"]) from None
     return with_intervals(forecast, residuals, config.forecast.levels if levels is None else levels), series
+
+
+def _served(version: Version) -> tuple[OnnxNetwork, Scaler, np.ndarray]:
+    """The network, scaler and residuals of a version."""
+    try:
+        network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
+        scaler = Scaler.from_json(version.preprocessing["scaler"])
+        return network, scaler, np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
+    except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
+        raise RunError(f"{version.path}: its files were changed after training: {error}") from None
