@@ -17,7 +17,7 @@ from forecaster.data import Series
 from forecaster.forecast import Forecast, timestamp_texts
 
 # Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
-INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
+INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"
 # For ticks of years, months, days, hours, minutes and seconds: each says its day, month or year itself.
 _DATE_FORMATS: Any = {
     "formats": ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"],

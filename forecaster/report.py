@@ -76,7 +76,6 @@ class TrainingProgress:
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
         self.visible = sys.stderr.isatty()
-        self._validation = ""
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),

@@ -51,21 +51,38 @@ def test_shell_completion_is_offered(forecast):
     assert "complete" in shown.stdout + forecast("--show-completion", "bash").stdout
 
 
+def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
+    """The top-level packages that a command loads."""
+    command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert shown.returncode == code
+    return {line.split("|")[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
+
+
+HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["validate", "tiny.yaml"], ["init", "load.csv", "-o", "x.yaml"], ["predict", "runs/tiny"]]
+    "arguments",
+    [["--help"], ["validate", "tiny.yaml"], ["init", "load.csv", "-o", "x.yaml"], ["predict", "runs/tiny"]],
+    ids=str,
 )
 def test_serving_never_imports_tensorflow_and_draws_only_when_asked(trained, tmp_path, arguments):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    shown = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stderr
-    imported = {line.split("|")[-1].strip().split(".")[0] for line in shown.splitlines()}
-    assert "forecaster" in imported
-    assert imported & {"tensorflow", "keras", "tf2onnx", "matplotlib"} == set()
+    assert imported(arguments, tmp_path) & {"forecaster", *HEAVY} == {"forecaster"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ("training.epoch=3", 2),
+        ("model={bidirectional: true, output: sequence}", 2),
+        ("window.length=4000", 4),
+        ("data.target=x", 4),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_tensorflow_is_imported(project, problem, code):
+    assert imported(["train", "tiny.yaml", "--set", problem], project, code) & HEAVY == set()
 
 
 def test_a_run_holds_all_that_it_needs(trained):
