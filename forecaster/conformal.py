@@ -1,15 +1,16 @@
 """Split-conformal intervals: how far off a network was on its validation part, laid around its forecasts.
 
-Vovk, Gammerman & Shafer (2005); in the form of Lei et al. (2018), one for each step of the horizon. Steps
-ahead resemble each other, so that the promise of coverage holds about, not exactly, for series that drift.
+Vovk, Gammerman & Shafer (2005); in the form of Lei et al. (2018), one for each step of the horizon. Errors are
+told in the spread that the network itself gave (their section 5.2, normalised residuals), which is the same
+everywhere for a network that gives none. Steps ahead resemble each other, so that the promise of coverage holds
+about, not exactly, for series that drift.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from forecaster.forecast import Forecast, level_quantiles
+from forecaster.forecast import level_quantiles
 
 
 def half_widths(residuals: np.ndarray, level: float) -> np.ndarray:
@@ -31,23 +32,26 @@ def half_widths(residuals: np.ndarray, level: float) -> np.ndarray:
     return widths
 
 
-def with_intervals(forecast: Forecast, residuals: np.ndarray, levels: Sequence[float]) -> Forecast:
-    """The forecast with the quantiles of each level around its mean.
+def conformal_quantiles(
+    mean: np.ndarray, spread: np.ndarray, residuals: np.ndarray, levels: Sequence[float]
+) -> dict[float, np.ndarray]:
+    """The quantiles of each level around the mean, by probability in rising order.
 
     Args:
-        residuals: (origins, horizon), actual less forecast, in the series' own unit. Steps beyond that
-            horizon take the width of its last.
+        mean, spread: (..., horizon), in the series' own unit.
+        residuals: (origins, horizon), actual less mean, over the spread. Steps beyond that horizon take the
+            width of its last.
         levels: coverage in percent.
     """
-    steps = np.minimum(np.arange(len(forecast.mean)), residuals.shape[1] - 1)
+    steps = np.minimum(np.arange(mean.shape[-1]), residuals.shape[1] - 1)
     quantiles: dict[float, np.ndarray] = {}
     for level in levels:
         low, high = level_quantiles(level)
-        width = half_widths(residuals, level)[steps]
-        quantiles |= {low: forecast.mean - width, high: forecast.mean + width}
-    return dataclasses.replace(forecast, quantiles=dict(sorted(quantiles.items())))
+        width = half_widths(residuals, level)[steps] * spread
+        quantiles |= {low: mean - width, high: mean + width}
+    return dict(sorted(quantiles.items()))
 
 
-def coverage(actual: np.ndarray, forecast: np.ndarray, residuals: np.ndarray, level: float) -> float:
-    """The share of actual values, (origins, horizon), inside the interval of `level` %, in percent."""
-    return float(100 * np.mean(np.abs(actual - forecast) <= half_widths(residuals, level)))
+def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """The share of actual values between two bounds, all of one shape, in percent."""
+    return float(100 * np.mean((low <= actual) & (actual <= high)))

@@ -14,10 +14,11 @@ import tensorflow as tf
 
 from forecaster.errors import Diverged
 from forecaster.models import Network
-from forecaster.models.losses import Loss
+from forecaster.models.losses import LARGEST
 from forecaster.models.schedules import Patience, Schedule
 
 _VALIDATION_BATCH = 512
+_DIVERGED = LARGEST**2 / 10  # a loss beyond it, or NaN; no loss grows further
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,6 @@ class Trainer:
         self,
         network: Network,
         optimizer: keras.optimizers.Optimizer,
-        loss: Loss,
         schedule: Schedule,
         values: np.ndarray,
         length: int,
@@ -78,7 +78,7 @@ class Trainer:
         batches_per_epoch: int | None = None,
         early_stopping: Patience | None = None,
     ) -> None:
-        self.network, self.optimizer, self.loss, self.schedule = network, optimizer, loss, schedule
+        self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
         self.early_stopping = early_stopping
@@ -88,9 +88,9 @@ class Trainer:
         self.learning_rate = float(optimizer.learning_rate)
         optimizer.build(network.trainable_variables)
         self.values = tf.constant(values, tf.float32)  # (steps,)
-        starts = [tf.TensorSpec([None], tf.int32)]
-        self._step = tf.function(self._training_step, input_signature=starts, autograph=False)
-        self._validate = tf.function(self._validation_loss, input_signature=starts, autograph=False)
+        starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
+        self._step = tf.function(self._training_step, input_signature=[starts, epoch], autograph=False)
+        self._validate = tf.function(self._validation_loss, input_signature=[starts], autograph=False)
         self.progress = Progress()
         self.best_weights = self._weights()
 
@@ -125,9 +125,10 @@ class Trainer:
             if stop():
                 return False
             starts = order[progress.batch * self.batch_size :][: self.batch_size]
-            rate = self.learning_rate * self.schedule.share(epoch - 1 + (progress.batch + 1) / self.batches)
+            passed = epoch - 1 + (progress.batch + 1) / self.batches
+            rate = self.learning_rate * self.schedule.share(passed)
             self.optimizer.learning_rate.assign(rate)
-            loss = float(self._step(tf.constant(starts)))
+            loss = float(self._step(tf.constant(starts), tf.constant(passed, tf.float32)))
             progress.batch += 1
             progress.windows += len(starts)
             progress.loss_sum += loss * len(starts)
@@ -157,21 +158,15 @@ class Trainer:
         rows = tf.gather(self.values, starts[:, None] + tf.range(self.length + self.network.ahead))
         return rows[:, : self.length], rows[:, self.length :]
 
-    def _training_step(self, starts: tf.Tensor) -> tf.Tensor:
-        windows, targets = self._windows(starts)
-        if self.network.every_step:
-            first = self.network.normalization.skipped + self.network.ahead
-            targets = tf.concat([windows[:, first:], targets], axis=1)  # (batch, length - skipped)
+    def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = self.loss(targets, self.network(windows, training=True))
+            loss = self.network.training_loss(*self._windows(starts), epoch)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
-        """The loss on the steps after the windows alone: those inside the windows may be training steps."""
-        windows, targets = self._windows(starts)
-        return self.loss(targets, self.network(windows, training=False)[:, -self.network.ahead :])
+        return self.network.validation_loss(*self._windows(starts))
 
     def _mean_validation_loss(self, epoch: int) -> float:
         total = 0.0
@@ -183,7 +178,7 @@ class Trainer:
         return loss
 
     def _check_finite(self, loss: float, what: str, where: str) -> None:
-        if not math.isfinite(loss):
+        if not abs(loss) < _DIVERGED:
             clipped = self.optimizer.global_clipnorm or self.optimizer.clipvalue
             clipping = "" if clipped else ", or clipping (training.optimizer.clip_norm: 1.0)"
             raise Diverged(

@@ -24,6 +24,7 @@ class Forecast:
         timestamps: the forecast timestamps, (horizon,): dates, or integer steps.
         mean: the forecast values, (horizon,).
         quantiles: by probability in rising order, each (horizon,).
+        samples: whole paths, (paths, horizon), where they were drawn.
     """
 
     series: str
@@ -31,6 +32,7 @@ class Forecast:
     timestamps: pd.Index
     mean: np.ndarray
     quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
+    samples: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row a step, with the columns `COLUMNS`, q0.025, ...; timestamps as ISO 8601 text."""
@@ -53,6 +55,23 @@ class Forecast:
     def to_json(self) -> str:
         """The rows of `to_frame` as a JSON list of objects."""
         return json.dumps(self.to_frame().to_dict("records"), indent=1) + "\n"
+
+    def samples_to_csv(self) -> str:
+        """One row for each step of each path: series, origin, timestamp, step, path (from 1), value."""
+        paths = np.empty((0, len(self.mean))) if self.samples is None else self.samples
+        origin, *timestamps = timestamp_texts([self.origin, *self.timestamps])
+        steps = np.arange(1, len(self.mean) + 1)
+        rows = pd.DataFrame(
+            {
+                "series": self.series,
+                "origin": origin,
+                "timestamp": np.tile(timestamps, len(paths)),
+                "step": np.tile(steps, len(paths)),
+                "path": np.repeat(np.arange(1, len(paths) + 1), len(steps)),
+                "value": paths.ravel(),
+            }
+        )
+        return rows.to_csv(index=False, lineterminator="\n")
 
     @classmethod
     def from_csv(cls, text: str) -> "Forecast":

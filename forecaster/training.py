@@ -21,26 +21,27 @@ import tensorflow as tf
 from forecaster import __version__, report
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
-from forecaster.data.windows import window_starts
+from forecaster.data.windows import gather_windows, window_starts
 from forecaster.errors import Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
 from forecaster.fitting import Epoch, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
-from forecaster.models import build_network
-from forecaster.models.losses import LOSSES
+from forecaster.models import Network, build_network
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
+from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
 
 _CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
+_ADAPTED_WINDOWS = 10_000
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
@@ -81,12 +82,14 @@ def _trainer(plan: Plan) -> Trainer:
     validation_starts = window_starts(split.training_end, split.validation_end, length, ahead)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     stopping = training.early_stopping
+    network = build_network(config.model, length, ahead, plan.season, config.loss, plan.scaler.scale or 1.0)
+    values = plan.scaler.transform(plan.series.values)
+    _adapt_head(network, values, training_starts, length)
     return Trainer(
-        build_network(config.model, length, ahead, plan.season),
+        network,
         build_optimizer(**training.optimizer.model_dump()),
-        LOSSES[training.loss],
         build_schedule(training.schedule, training.epochs),
-        plan.scaler.transform(plan.series.values),
+        values,
         length,
         training_starts,
         validation_starts,
@@ -96,6 +99,17 @@ def _trainer(plan: Plan) -> Trainer:
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
     )
+
+
+def _adapt_head(network: Network, values: np.ndarray, starts: np.ndarray, length: int) -> None:
+    """Show the head the range of the values that training has it predict, as the windows' normalisation leaves them."""
+    some = starts[:: -(-len(starts) // _ADAPTED_WINDOWS)]
+    windows = gather_windows(values, some, length + network.ahead).astype(np.float32)
+    window, targets = windows[:, :length], windows[:, length:]
+    anchors = network.normalization.step(window[:, -network.segment :], network.normalization.anchors(window))[1]
+    offset, scale = network.normalization.affine(anchors, network.ahead)
+    normalised = (targets - np.asarray(offset)) / np.asarray(scale)
+    network.head.adapt(float(normalised.min()), float(normalised.max()))
 
 
 def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
@@ -202,9 +216,9 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
     """Every file of the version, and its metrics."""
     config, history = plan.config, trainer.progress.history
     encode, decode = export_onnx(trainer.network, config.window.length)
-    served = OnnxNetwork(encode, decode)
-    residuals = validation_residuals(plan, served)
-    metrics = test_scores(plan, served, residuals)
+    predictor = Predictor.of(OnnxNetwork(encode, decode), config, plan.scaler)
+    residuals = validation_residuals(plan, predictor)
+    metrics = test_scores(plan, predictor, residuals)
     losses, validation = [row.loss for row in history], [row.validation_loss for row in history]
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
@@ -222,16 +236,16 @@ def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes],
             validation,
             trainer.progress.best_epoch,
             f"{name}: loss by epoch",
-            f"{config.training.loss}, scaled",
+            f"{config.loss}, scaled",
         ),
-        "forecast.png": _forecast_picture(plan, served, residuals, name),
+        "forecast.png": _forecast_picture(plan, predictor, residuals, name),
     }
     return files, metrics
 
 
-def _forecast_picture(plan: Plan, network: OnnxNetwork, residuals: np.ndarray, name: str) -> bytes:
+def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
     """The last `horizon` steps, forecast from before them; held out where there is a test part."""
-    forecast = last_forecast(plan, network, residuals)
+    forecast = last_forecast(plan, predictor, residuals)
     values = pd.Series(plan.series.values, plan.series.timestamps)
     steps = len(forecast.mean)
     kind = "held out" if plan.split.test else "not held out"

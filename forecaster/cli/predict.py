@@ -49,6 +49,9 @@ def predict(
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
+    samples: Annotated[
+        Path | None, typer.Option("--samples", help="CSV to write whole paths to.", show_default=False)
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
@@ -61,17 +64,21 @@ def predict(
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
-    from forecaster.inference import predict as predict_version
+    from forecaster.prediction import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
-    forecast, series = predict_version(load_version(run), data, horizon, parse_levels(levels))
+    forecast, series = predict_version(
+        load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None
+    )
     text = forecast.to_csv() if format is OutputFormat.CSV else forecast.to_json()
     if output == "-":
         talk.answer(text)
     else:
         write_atomically(Path(output), text.encode())
+    if samples is not None:
+        write_atomically(samples, forecast.samples_to_csv().encode())
     if plot is not None:
         from forecaster.plots import plot_future
 

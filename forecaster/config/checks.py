@@ -1,6 +1,6 @@
 """Combinations of valid values that cannot work together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from forecaster.config.reader import Path
 from forecaster.config.sections import Config, Model, Optimizer, Split
@@ -13,6 +13,8 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     touched = {path[:2] for path in broken}
     found = [
         *_model(config.model),
+        *_decoder(config.model),
+        *_head(config),
         *_stack(config),
         *_optimizer(config.training.optimizer),
         *_training(config),
@@ -28,10 +30,11 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
             ("model", "output"),
             "sequence cannot go with bidirectional: true, whose backward half reads the answer; use output: last",
         )
-    if model.decoder == "dense" and model.output == "sequence":
+    if model.decoder != "rollout" and model.output == "sequence":
         yield (
             ("model", "output"),
-            "sequence cannot go with decoder: dense, which learns from the last step; use decoder: rollout",
+            f"sequence cannot go with decoder: {model.decoder}, which learns what follows the window; "
+            "use decoder: rollout",
         )
     if model.normalization in {"last", "mean", "revin"} and model.output == "sequence":
         yield (
@@ -41,6 +44,68 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
         )
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
+
+
+def _decoder(model: Model) -> Iterator[tuple[Path, str]]:
+    decoder = model.decoder
+    if model.attention != "none" and decoder not in {"dense", "seq2seq"}:
+        instead = "dense" if decoder == "positional" else "seq2seq"
+        yield (
+            ("model", "attention"),
+            f"{model.attention} cannot go with decoder: {decoder}, which keeps nothing of the window but its states; "
+            f"use decoder: {instead}",
+        )
+    feeds_back = decoder in {"seq2seq", "context", "latent"}
+    if model.scheduled_sampling and not feeds_back:
+        yield (
+            ("model", "scheduled_sampling"),
+            f"decoder {decoder} is not trained on its own answers; remove the key, or use decoder: seq2seq",
+        )
+    if model.warmup and not model.scheduled_sampling and decoder != "latent":
+        yield ("model", "warmup"), "nothing rises over these epochs; give scheduled_sampling, or use decoder: latent"
+    if model.latent != 16 and decoder != "latent":
+        yield ("model", "latent"), f"decoder {decoder} draws nothing; use decoder: latent, or remove the key"
+
+
+def _head(config: Config) -> Iterator[tuple[Path, str]]:
+    model, name = config.model, config.model.head
+    if name in {"negative_binomial", "log_normal"} and config.scaling not in {"mean", "none"}:
+        yield (
+            ("scaling",),
+            f"{config.scaling} moves 0, below which head {name} has no values; use scaling: mean",
+        )
+    if name == "log_normal" and config.data.gaps == "zero":
+        yield ("data", "gaps"), "zero cannot go with head: log_normal, which takes numbers above 0; use interpolate"
+    if name != "point" and config.training.loss != "auto":
+        yield (
+            ("training", "loss"),
+            f"{config.training.loss} is a loss of head point; {name} has its own: use loss: auto",
+        )
+    if model.quantiles is not None and name != "quantile":
+        yield ("model", "quantiles"), f"head {name} has a closed form; remove the key, or use head: quantile"
+    if model.quantiles is not None and list(model.quantiles) != sorted(set(model.quantiles)):
+        yield ("model", "quantiles"), f"{list(model.quantiles)} do not rise; write {sorted(set(model.quantiles))}"
+    elif model.quantiles is not None:
+        yield from _reach(config, model.quantiles)
+    if model.bins != 64 and name != "categorical":
+        yield ("model", "bins"), f"head {name} has no bins; remove the key, or use head: categorical"
+    if config.forecast.intervals == "head" and name == "point" and model.decoder != "latent":
+        yield ("forecast", "intervals"), "head cannot go with model.head: point, which has none; use conformal"
+
+
+def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, str]]:
+    """Levels beyond the outermost quantiles, which nothing was learnt of."""
+    if not quantiles:
+        yield ("model", "quantiles"), "is empty; give probabilities such as [0.1, 0.5, 0.9]"
+    elif not config.conformal:
+        reach = 100 * min(1 - 2 * quantiles[0], 2 * quantiles[-1] - 1)
+        beyond = [level for level in config.forecast.levels if level > reach + 1e-6]
+        if beyond:
+            low, high = round((1 - beyond[0] / 100) / 2, 10), round((1 + beyond[0] / 100) / 2, 10)
+            yield (
+                ("forecast", "levels"),
+                f"{beyond[0]:g} lies beyond model.quantiles; add {low:g} and {high:g} to them, or ask for less",
+            )
 
 
 def _stack(config: Config) -> Iterator[tuple[Path, str]]:
@@ -92,10 +157,15 @@ def _split(split: Split) -> Iterator[tuple[Path, str]]:
 
 
 def _rollout(config: Config) -> Iterator[tuple[Path, str]]:
-    if config.forecast.rollout == "carry" and config.model.bidirectional:
+    if config.forecast.rollout == "slide":
+        return
+    if config.model.decoder != "rollout":
+        yield (
+            ("forecast", "rollout"),
+            f"carry is a choice of decoder: rollout alone; {config.model.decoder} has its own way: remove the key",
+        )
+    elif config.model.bidirectional:
         yield (
             ("forecast", "rollout"),
             "carry cannot go with model.bidirectional: true, whose backward half has no state to carry on; use slide",
         )
-    if config.forecast.rollout == "carry" and config.model.decoder == "dense":
-        yield ("forecast", "rollout"), "carry needs model.decoder: rollout; dense gives its horizon at once"

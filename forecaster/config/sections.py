@@ -12,6 +12,7 @@ Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Steps = Annotated[int, Field(strict=True, ge=0)]
+Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 def _share(value: object) -> object:
@@ -102,9 +103,24 @@ class Model(Section):
         "last", description="learn from the window's last step, or from every step shifted by one (sequence)"
     )
     unroll: Flag = Field(False, description="unroll the loop over time: faster for short windows")
-    decoder: Literal["rollout", "dense"] = Field(
-        "rollout", description="rollout: one step, fed back; dense: the whole horizon at once"
+    decoder: Literal["rollout", "dense", "seq2seq", "positional", "context", "latent"] = Field(
+        "rollout", description="rollout | dense | seq2seq | positional | context | latent"
     )
+    attention: Literal["none", "additive", "multiplicative"] = Field(
+        "none", description="over the steps read (dense, seq2seq): none | additive | multiplicative"
+    )
+    scheduled_sampling: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
+        0.0, description="share of steps that learn from the decoder's own answer, not the truth"
+    )
+    warmup: Steps = Field(0, description="epochs over which scheduled sampling and latent's divergence rise from 0")
+    latent: Units = Field(16, description="width of what decoder latent draws for each path")
+    head: Literal["point", "quantile", "normal", "student_t", "log_normal", "negative_binomial", "categorical"] = Field(
+        "point", description="point | quantile | normal | student_t | log_normal | negative_binomial | ..."
+    )
+    quantiles: tuple[Probability, ...] | None = Field(
+        None, description="of head quantile, in rising order; null: 0.5 and those of forecast.levels"
+    )
+    bins: Annotated[int, Field(strict=True, ge=2, le=4096)] = Field(64, description="of head categorical")
 
 
 class Optimizer(Section):
@@ -181,7 +197,9 @@ class Training(Section):
 
     optimizer: Optimizer = Field(Optimizer(), description="the optimizer with its gradient clipping")
     schedule: Schedule = Field(Constant(), description="the learning rate over time")
-    loss: Literal["mse", "mae", "huber", "log_cosh"] = Field("mse", description="mse | mae | huber | log_cosh")
+    loss: Literal["auto", "mse", "mae", "huber", "log_cosh"] = Field(
+        "auto", description="mse | mae | huber | log_cosh; auto: mse for head point, the head's own for others"
+    )
     batch_size: Count = Field(32, description="windows in a batch")
     batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
     epochs: Count = Field(50, description="passes over the training windows, at most")
@@ -196,6 +214,12 @@ class ForecastOptions(Section):
     """How the trained network is rolled out, and which intervals go with it."""
 
     levels: tuple[Level, ...] = Field((80, 95), description="coverage of the intervals, in percent; []: none")
+    intervals: Literal["auto", "head", "conformal"] = Field(
+        "auto", description="of the head's distribution, or of errors in validation; auto: conformal for head point"
+    )
+    samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
+        200, description="paths that a network draws to tell its quantiles, where it has no closed form"
+    )
     rollout: Literal["slide", "carry"] = Field(
         "slide", description="slide: re-read the window at each step; carry: keep the recurrent state"
     )
@@ -207,8 +231,8 @@ class Config(Section):
     data: Data = Field(description="which CSV, and how its rows become one regular series")
     window: Window = Field(description="in steps")
     split: Split = Field(Split(), description="the end of the series is held out, in order of time")
-    scaling: Literal["none", "standard", "minmax", "robust"] = Field(
-        "standard", description="none | standard | minmax | robust, fitted on the training part"
+    scaling: Literal["none", "standard", "minmax", "robust", "mean"] = Field(
+        "standard", description="none | standard | minmax | robust | mean, fitted on the training part"
     )
     model: Model = Field(Model(), description="the network")
     training: Training = Field(Training(), description="how the network learns")
@@ -216,5 +240,30 @@ class Config(Section):
 
     @property
     def steps_ahead(self) -> int:
-        """Steps that one prediction of the network covers: the horizon, or a segment where it is rolled out."""
-        return self.window.horizon if self.model.decoder == "dense" else self.model.segment
+        """Steps that the network learns at once: the horizon, or a segment where it is rolled out."""
+        return self.model.segment if self.model.decoder == "rollout" else self.window.horizon
+
+    @property
+    def rollout(self) -> str:
+        """How the network comes to a horizon: `direct`, at once; `carry` or `slide`, step by step."""
+        match self.model.decoder:
+            case "dense" | "positional":
+                return "direct"
+            case "rollout":
+                return self.forecast.rollout
+            case _:
+                return "carry"
+
+    @property
+    def loss(self) -> str:
+        """The name of what training lowers."""
+        if self.model.head == "point":
+            return "mse" if self.training.loss == "auto" else self.training.loss
+        return {"quantile": "pinball", "categorical": "cross-entropy"}.get(self.model.head, "negative log-likelihood")
+
+    @property
+    def conformal(self) -> bool:
+        """Whether the intervals come from errors in validation."""
+        return self.forecast.intervals == "conformal" or (
+            self.forecast.intervals == "auto" and self.model.head == "point"
+        )

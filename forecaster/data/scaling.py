@@ -42,7 +42,7 @@ def fit_scaler(values: np.ndarray, kind: str) -> Scaler:
 
     Args:
         kind: `none`; `standard`, mean and population deviation; `minmax`, onto [0, 1];
-            `robust`, median and interquartile range.
+            `robust`, median and interquartile range; `mean`, the mean absolute value, which leaves 0 at 0.
 
     Raises:
         DataError: the values are too large to be scaled in floating point.
@@ -57,6 +57,8 @@ def fit_scaler(values: np.ndarray, kind: str) -> Scaler:
         return Scaler(float(np.mean(values)), float(np.std(values)))
     if kind == "minmax":
         return Scaler(float(np.min(values)), float(np.ptp(values)))
+    if kind == "mean":
+        return Scaler(0.0, float(np.mean(np.abs(values))))
     low, middle, high = np.percentile(values, [25, 50, 75])
     # More than half of the values may be the same; the deviation still tells them apart.
     return Scaler(float(middle), float(high - low) or float(np.std(values)))

@@ -33,7 +33,13 @@ class Table:
 
 
 def read_series(
-    path: Path, time: str | None, target: str, frequency: str, gaps: str = "error", duplicates: str = "error"
+    path: Path,
+    time: str | None,
+    target: str,
+    frequency: str,
+    gaps: str = "error",
+    duplicates: str = "error",
+    domain: str = "any",
 ) -> Series:
     """Read one series from a CSV.
 
@@ -44,6 +50,7 @@ def read_series(
         frequency: a pandas alias, `step`, or `auto`.
         gaps: `error | interpolate | previous | zero`, for missing steps and cells.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
+        domain: `any | positive | counts`, what the numbers must be.
 
     Raises:
         DataError: the file cannot be a series; all problems at once.
@@ -52,7 +59,7 @@ def read_series(
     time = find_time(table) if time == "auto" else time
     target = find_target(table, time) if target == "auto" else target
     _require_columns(table, [name for name in (time, target) if name is not None])
-    return _series(table, time, target, frequency, gaps, duplicates)
+    return _series(table, time, target, frequency, gaps, duplicates, domain)
 
 
 def read_table(path: Path) -> Table:
@@ -149,8 +156,10 @@ def find_target(table: Table, time: str | None) -> str:
     raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
 
 
-def _series(table: Table, time: str | None, target: str, frequency: str, gaps: str, duplicates: str) -> Series:
-    rows = _rows(table, time, target, gaps)
+def _series(
+    table: Table, time: str | None, target: str, frequency: str, gaps: str, duplicates: str, domain: str
+) -> Series:
+    rows = _rows(table, time, target, gaps, domain)
     rows, sorting = _sorted(rows, table)
     rows, problems, merging = _distinct(rows, table, duplicates)
     observed = pd.Series(rows["value"].to_numpy(), index=pd.Index(rows["timestamp"], name=None))
@@ -166,14 +175,14 @@ def _series(table: Table, time: str | None, target: str, frequency: str, gaps: s
     return Series(target, time, regular.index, regular.to_numpy(float), frequency, notices)
 
 
-def _rows(table: Table, time: str | None, target: str, gaps: str) -> pd.DataFrame:
+def _rows(table: Table, time: str | None, target: str, gaps: str, domain: str) -> pd.DataFrame:
     """The rows as (timestamp, value, line); empty and infinite cells are NaN.
 
     Raises:
-        DataError: a cell that is no timestamp or no number, or is missing where `gaps` is `error`.
+        DataError: a cell that is no timestamp or no number of the domain, or is missing where `gaps` is `error`.
     """
     timestamps, time_problems = _timestamps(table, time)
-    values, value_problems = _numbers(table, target, gaps)
+    values, value_problems = _numbers(table, target, gaps, domain)
     if time_problems or value_problems:
         raise DataError([*time_problems, *value_problems])
     return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines})
@@ -241,7 +250,7 @@ def _is_compact(cells: pd.Series) -> bool:
     return bool(pd.to_datetime(cells, format="%Y%m%d", errors="coerce").notna().mean() > 0.5)
 
 
-def _numbers(table: Table, target: str, gaps: str) -> tuple[np.ndarray, list[str]]:
+def _numbers(table: Table, target: str, gaps: str, domain: str) -> tuple[np.ndarray, list[str]]:
     """The target column as float64, NaN where a cell is empty or infinite."""
     cells = table.columns[target]
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float)
@@ -251,11 +260,23 @@ def _numbers(table: Table, target: str, gaps: str) -> tuple[np.ndarray, list[str
     text = np.isnan(numbers) & ~empty
     if text.any():
         problems.append(_cell_problem(table, target, text, "not a number", "correct the cells, or empty them"))
+    if domain != "any":
+        what, outside = _outside(numbers, domain)
+        if outside.any():
+            mend = f"model.head takes {what}; correct the cells, or use head: normal or student_t"
+            problems.append(_cell_problem(table, target, outside, f"not among {what}", mend))
     mend = "say how to fill them: data.gaps: interpolate | previous | zero"
     for wrong, what in ((empty, "empty"), (infinite, "infinite")):
         if wrong.any() and gaps == "error":
             problems.append(_cell_problem(table, target, wrong, what, mend))
     return np.where(infinite, np.nan, numbers), problems
+
+
+def _outside(numbers: np.ndarray, domain: str) -> tuple[str, np.ndarray]:
+    """What the domain is, and which finite numbers lie outside it."""
+    if domain == "positive":
+        return "numbers above 0", np.isfinite(numbers) & (numbers <= 0)
+    return "whole numbers from 0 up", np.isfinite(numbers) & ((numbers < 0) | (numbers % 1 != 0))
 
 
 def _cell_problem(table: Table, column: str, wrong: np.ndarray, what: str, mend: str) -> str:

@@ -3,44 +3,116 @@
 from keras import ops
 
 from forecaster.config.sections import Model
+from forecaster.models import heads
+from forecaster.models.attention import ATTENTIONS, Attention
+from forecaster.models.bridge import Bridge
 from forecaster.models.cells import CELLS
-from forecaster.models.decoder import DenseNetwork, Network, RolloutNetwork
 from forecaster.models.encoder import Encoder
+from forecaster.models.heads import Head
 from forecaster.models.layers import Bidirectional, Recurrent
+from forecaster.models.losses import LOSSES
+from forecaster.models.networks import (
+    ContextNetwork,
+    DenseNetwork,
+    Feedback,
+    LatentNetwork,
+    Network,
+    Parts,
+    PositionalNetwork,
+    RolloutNetwork,
+    Seq2SeqNetwork,
+)
 from forecaster.models.normalization import build_normalization
 
 __all__ = ["Network", "build_network"]
 
 
-def build_network(model: Model, length: int, ahead: int, season: int = 1) -> Network:
+def build_network(
+    model: Model, length: int, ahead: int, season: int = 1, loss: str = "mse", unit: float = 1.0
+) -> Network:
     """The network that a model section describes, with its weights made.
 
     Args:
+        model: the section; its quantiles are given where its head needs them.
         length: steps in a window.
-        ahead: steps that one prediction covers.
-        season: steps in a season, for the normalisation by it.
+        ahead: steps after the window that it learns.
+        season: steps in a season, for what goes by it.
+        loss: of a point head.
+        unit: what a scaled value of 1 stands for, for a head of counts.
     """
-    layers = [_layer(model, index) for index in range(len(model.units))]
-    encoder = Encoder(layers, model.dropout, model.residual, model.layer_normalization)
     normalization = build_normalization(model.normalization, season, model.segment)
-    network: Network
-    if model.decoder == "rollout" and not model.bidirectional:
-        network = RolloutNetwork(normalization, encoder, model.segment, every_step=model.output == "sequence")
-    else:
-        network = DenseNetwork(normalization, encoder, model.segment, ahead)
+    at_once = ahead if model.decoder == "dense" else model.segment
+    parts = Parts(normalization, _encoder(model), _head(model, at_once, loss, unit), model.segment, ahead)
+    network = _network(model, parts, (length - normalization.skipped) // season)
     network(ops.zeros((1, length)))  # makes the weights
     return network
 
 
+def _network(model: Model, parts: Parts, seasons: int) -> Network:
+    """The network by its decoder; `seasons` are what the encoder reads."""
+    if model.decoder == "dense":
+        return DenseNetwork(parts, _attention(model))
+    if model.decoder == "rollout":
+        # Both directions have no state to carry on: a direct network of one segment, slid.
+        every_step = model.output == "sequence"
+        return DenseNetwork(parts) if model.bidirectional else RolloutNetwork(parts, every_step)
+    decoder = _decoder(model)
+    bridge, feedback = Bridge(decoder.state_widths), Feedback(model.scheduled_sampling, model.warmup)
+    fitting_bridge = bridge if model.bidirectional else None
+    if model.decoder == "positional":
+        return PositionalNetwork(parts, decoder, fitting_bridge, model.dropout)
+    if model.decoder == "seq2seq":
+        return Seq2SeqNetwork(parts, decoder, feedback, fitting_bridge, _attention(model))
+    context = _recurrent(model, model.units[-1], "context")
+    if model.decoder == "context":
+        return ContextNetwork(parts, decoder, feedback, bridge, seasons, context)
+    future = _recurrent(model, model.units[-1], "future")
+    return LatentNetwork(parts, decoder, feedback, bridge, seasons, context, model.latent, future)
+
+
+def _head(model: Model, steps: int, loss: str, unit: float) -> Head:
+    """The head for `steps` steps at once."""
+    match model.head:
+        case "point":
+            return heads.Point(steps, LOSSES[loss])
+        case "quantile":
+            return heads.Quantile(steps, model.quantiles or (0.5,))
+        case "negative_binomial":
+            return heads.NegativeBinomial(steps, unit)
+        case "categorical":
+            return heads.Categorical(steps, model.bins)
+        case name:
+            return {"normal": heads.Normal, "student_t": heads.StudentT, "log_normal": heads.LogNormal}[name](steps)
+
+
+def _attention(model: Model) -> Attention | None:
+    return None if model.attention == "none" else ATTENTIONS[model.attention]()
+
+
+def _encoder(model: Model) -> Encoder:
+    layers = [_layer(model, index) for index in range(len(model.units))]
+    return Encoder(layers, model.dropout, model.residual, model.layer_normalization)
+
+
+def _decoder(model: Model) -> Encoder:
+    """Layers like the encoder's, all forward, so that its states fit them; they are only ever stepped."""
+    layers = [
+        _recurrent(model, units, f"{model.cell}_{index + 1}", 2**index if model.dilation else 1)
+        for index, units in enumerate(model.units)
+    ]
+    return Encoder(layers, residual=model.residual, layer_normalization=model.layer_normalization, name="decoder")
+
+
 def _layer(model: Model, index: int) -> Recurrent | Bidirectional:
-    name = f"{model.cell}_{index + 1}"
+    name, units, dilation = f"{model.cell}_{index + 1}", model.units[index], 2**index if model.dilation else 1
     if not model.bidirectional:
-        return _direction(model, index, name)
-    forward = _direction(model, index, f"{name}_forward")
-    return Bidirectional(forward, _direction(model, index, f"{name}_backward", backward=True), model.merge, name)
+        return _recurrent(model, units, name, dilation)
+    forward = _recurrent(model, units, f"{name}_forward", dilation)
+    return Bidirectional(
+        forward, _recurrent(model, units, f"{name}_backward", dilation, backward=True), model.merge, name
+    )
 
 
-def _direction(model: Model, index: int, name: str, backward: bool = False) -> Recurrent:
-    cell = CELLS[model.cell](model.units[index], model.activation, model.recurrent_activation)
-    dilation = 2**index if model.dilation else 1
+def _recurrent(model: Model, units: int, name: str, dilation: int = 1, backward: bool = False) -> Recurrent:
+    cell = CELLS[model.cell](units, model.activation, model.recurrent_activation)
     return Recurrent(cell, model.recurrent_dropout, model.zoneout, dilation, backward, model.unroll, name)

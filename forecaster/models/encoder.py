@@ -20,8 +20,9 @@ class Encoder(keras.layers.Layer):
         dropout: float = 0.0,
         residual: bool = False,
         layer_normalization: bool = False,
+        name: str = "encoder",
     ) -> None:
-        super().__init__(name="encoder")
+        super().__init__(name=name)
         self.layers = list(layers)
         self.residual = residual
         self.norms = [keras.layers.LayerNormalization() for _ in self.layers] if layer_normalization else []
@@ -32,6 +33,11 @@ class Encoder(keras.layers.Layer):
     def state_count(self) -> int:
         """State tensors of all layers; bidirectional ones cannot be stepped."""
         return sum(layer.state_count for layer in self.layers)
+
+    @property
+    def state_widths(self) -> list[int]:
+        """The width of each state tensor of forward layers."""
+        return [layer.dilation * layer.cell.units for layer in self.layers for _ in range(layer.state_count)]
 
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
         """(batch, steps, features) -> the top outputs (batch, steps, width), the summary (batch, width), all states.

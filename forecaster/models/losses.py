@@ -1,15 +1,16 @@
-"""The losses: mean over a batch of an elementwise penalty of target - prediction, in scaled units."""
+"""The losses of a value: mean over a batch of an elementwise penalty of target - prediction, in scaled units."""
 
 from collections.abc import Callable
 
 from keras import KerasTensor, ops
 
 Loss = Callable[[KerasTensor, KerasTensor], KerasTensor]
+LARGEST = 1e15  # error whose square, summed over a batch, is finite in float32; training that far off has diverged
 
 
 def mse(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Mean squared error; the best forecast is the mean."""
-    return ops.mean(ops.square(targets - predictions))
+    return ops.mean(ops.square(ops.clip(targets - predictions, -LARGEST, LARGEST)))
 
 
 def mae(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:

@@ -1,10 +1,13 @@
 """What a network consists of: its layers and their weights, counted."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from forecaster.models.decoder import Network
-from forecaster.models.layers import Bidirectional
+from forecaster.models.networks import Network
+
+_RECURRENT = {"recurrent_kernel", "peepholes"}
+_UNSPOKEN = {"encoder", "cell", "dense"}  # parts of a path that say nothing new
 
 
 class LayerCount(NamedTuple):
@@ -23,22 +26,24 @@ class LayerCount(NamedTuple):
 
 
 def layer_counts(network: Network) -> list[LayerCount]:
-    """Every layer from the window to the head."""
-    rows = []
-    for layer in network.encoder.layers:
-        halves = [layer.forward, layer.backward] if isinstance(layer, Bidirectional) else [layer]
-        for half in halves:
-            cell = half.cell
-            recurrent = _size(cell.recurrent_kernel) + _size(getattr(cell, "peepholes", None))
-            rows.append(LayerCount(half.name, cell.units, _size(cell.kernel), recurrent, _size(cell.bias)))
-    head = network.head
-    rows.append(LayerCount(head.name, head.units, _size(head.kernel), 0, _size(head.bias)))
-    for layer in [*network.encoder.norms, network.normalization]:
-        if layer.weights:
-            gain, bias = layer.weights
-            rows.append(LayerCount(layer.name, 0, _size(gain), 0, _size(bias)))
-    return rows
+    """Every layer that has weights: encoder, decoder, head, and what stands between them."""
+    layers: dict[str, list[Any]] = {}
+    for variable in network.trainable_variables:
+        _, *path, _ = variable.path.split("/")
+        layers.setdefault("/".join(path), []).append(variable)
+    ordered = sorted(layers.items(), key=lambda layer: not layer[0].startswith("encoder/"))
+    return [_count(path, variables) for path, variables in ordered]
 
 
-def _size(weight: Any) -> int:
-    return 0 if weight is None else math.prod(weight.shape)
+def _count(path: str, variables: Sequence[Any]) -> LayerCount:
+    sizes = {variable.name: math.prod(variable.shape) for variable in variables}
+    recurrent = sum(size for name, size in sizes.items() if name in _RECURRENT)
+    biases = sizes.get("bias", 0)
+    name = " ".join(part for part in path.split("/") if part not in _UNSPOKEN) or "network"
+    return LayerCount(name, _units(variables), sum(sizes.values()) - recurrent - biases, recurrent, biases)
+
+
+def _units(variables: Sequence[Any]) -> int:
+    """The width of what a layer makes; a cell's matrices hold several gates side by side."""
+    shapes = {variable.name: variable.shape for variable in variables}
+    return shapes["recurrent_kernel"][0] if "recurrent_kernel" in shapes else variables[0].shape[-1]

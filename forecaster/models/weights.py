@@ -6,7 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from forecaster.models.decoder import Network
+from forecaster.models.networks import Network
 
 
 def weights_to_h5(network: Network) -> bytes:
@@ -33,5 +33,5 @@ def weights_from_h5(network: Network, content: bytes) -> None:
 
 
 def _by_path(network: Network) -> dict[str, Any]:
-    """The trainable variables without the network's own name, which Keras numbers."""
-    return {variable.path.split("/", 1)[1]: variable for variable in network.trainable_variables}
+    """The weights without the network's own name, which Keras numbers."""
+    return {variable.path.split("/", 1)[1]: variable for variable in network.weights}

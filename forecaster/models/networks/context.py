@@ -1,0 +1,169 @@
+"""Hierarchical networks: one vector for each season, a context over seasons, a decoder conditioned on it."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import KerasTensor, ops
+
+from forecaster.models.bridge import Bridge
+from forecaster.models.encoder import Encoder
+from forecaster.models.layers import Recurrent
+from forecaster.models.networks.base import Parts
+from forecaster.models.networks.seq2seq import Feedback, Seq2SeqNetwork, risen
+
+_LOG_VARIANCES = (-10.0, 10.0)
+
+
+class ContextNetwork(Seq2SeqNetwork):
+    """The hierarchical recurrent encoder-decoder (HRED, Sordoni et al. 2015), its utterances seasons.
+
+    The encoder reads the steps of each season by itself; a second layer reads what it made of them; the decoder
+    starts from that context and reads it beside the previous answer at every step.
+
+    Args:
+        seasons: how many the encoder is given.
+        context: the layer that reads them.
+    """
+
+    bridge: Bridge
+
+    def __init__(
+        self,
+        parts: Parts,
+        decoder: Encoder,
+        feedback: Feedback,
+        bridge: Bridge,
+        seasons: int,
+        context: Recurrent,
+    ) -> None:
+        super().__init__(parts, decoder, feedback, bridge)
+        self.seasons = seasons
+        self.context = context
+
+    @property
+    def decoder_features(self) -> int:
+        """The segment before, and the context."""
+        return self.segment + self.context.cell.units
+
+    @property
+    def _kept(self) -> int:
+        return 1
+
+    def _context(self, window: KerasTensor, training: bool) -> tuple[list[KerasTensor], KerasTensor]:
+        """The anchors, and what all seasons come to, (batch, units)."""
+        sequence, anchors = self._read(window)
+        steps = sequence.shape[1] // self.seasons
+        seasons = ops.reshape(sequence, (-1, steps, self.segment))  # (batch * seasons, steps, segment)
+        _, summary, _ = self.encoder(seasons, training=training)
+        _, context, _ = self.context(ops.reshape(summary, (-1, self.seasons, summary.shape[-1])), training=training)
+        return anchors, context
+
+    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
+        anchors, context = self._context(window, training)
+        return [*anchors, context, *self.bridge([context])]
+
+    def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
+        return ops.concatenate([read, kept[0]], axis=-1)
+
+
+class LatentNetwork(ContextNetwork):
+    """HRED with a latent variable, drawn once for a whole path (VHRED, Serban et al. 2017).
+
+    z ~ N(μ, σ²) with μ, σ from the context when it forecasts, and from the context and the future when it learns,
+    where z = μ + σ ε (Kingma & Welling 2014) and the loss has their Kullback-Leibler divergence added.
+
+    Args:
+        latent: width of z.
+        future: the layer that reads the future in training.
+        feedback: over its warm-up the divergence, too, rises from 0 to its full weight.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        decoder: Encoder,
+        feedback: Feedback,
+        bridge: Bridge,
+        seasons: int,
+        context: Recurrent,
+        latent: int,
+        future: Recurrent,
+    ) -> None:
+        super().__init__(parts, decoder, feedback, bridge, seasons, context)
+        self.noise = latent
+        self.future = future
+        self.prior = keras.layers.Dense(2 * latent, name="prior")
+        self.posterior = keras.layers.Dense(2 * latent, name="posterior")
+
+    def build(self, window_shape: Sequence[int | None]) -> None:
+        """Make the posterior's weights, which a forecast never calls."""
+        units = self.context.cell.units
+        self.future(ops.zeros((1, 1, self.segment)))
+        self.posterior(ops.zeros((1, units + self.future.cell.units)))
+        super().build(window_shape)
+
+    @property
+    def decoder_features(self) -> int:
+        """The segment before, the context and z."""
+        return super().decoder_features + self.noise
+
+    @property
+    def _kept(self) -> int:
+        return 3
+
+    def training_loss(self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+        """The head's loss under z from the posterior, and the divergence for each step, as far as it has risen."""
+        noise = keras.random.normal((ops.shape(window)[0], self.noise), seed=self.draws)
+        loss, divergence = self._bound(window, targets, noise, self._own_now(epoch), training=True)
+        return loss + risen(epoch, self.feedback.warmup) * divergence
+
+    def validation_loss(self, window: KerasTensor, targets: KerasTensor) -> KerasTensor:
+        """The same on its own answers, with the posterior's mean for z, and the whole divergence."""
+        noise = ops.zeros((ops.shape(window)[0], self.noise))
+        loss, divergence = self._bound(window, targets, noise, 1.0, training=False)
+        return loss + divergence
+
+    def _bound(
+        self, window: KerasTensor, targets: KerasTensor, noise: KerasTensor, own_share: KerasTensor, training: bool
+    ) -> tuple[KerasTensor, KerasTensor]:
+        """The head's loss, and the divergence of posterior from prior for each step of the horizon."""
+        states = self._states(window, training)
+        anchors, (context, *prior), layers = self._parted(states)
+        offset, scale = self.normalization.affine(self.normalization.step(self._last(window), anchors)[1], self.ahead)
+        future = self._segments((targets - offset) / scale)
+        _, seen, _ = self.future(future, training=training)
+        posterior = _gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
+        states = [*anchors, context, *posterior, *layers]
+        parameters = self._horizon(states, window, targets, own_share, noise)
+        return self.head.loss(targets, parameters), ops.mean(divergence(posterior, prior)) / self.ahead
+
+    def _segments(self, values: KerasTensor) -> KerasTensor:
+        """(batch, ahead) -> (batch, steps, segment), filled up with zeros."""
+        short = -self.ahead % self.segment
+        padded = ops.pad(values, [[0, 0], [0, short]])
+        return ops.reshape(padded, (-1, (self.ahead + short) // self.segment, self.segment))
+
+    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
+        anchors, context = self._context(window, training)
+        return [*anchors, context, *_gaussian(self.prior(context)), *self.bridge([context])]
+
+    def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
+        context, mean, deviation = kept
+        z = mean if noise is None else mean + deviation * noise
+        return ops.concatenate([read, context, z], axis=-1)
+
+
+def divergence(posterior: Sequence[KerasTensor], prior: Sequence[KerasTensor]) -> KerasTensor:
+    """KL(posterior ‖ prior) of diagonal normals, each as mean and deviation (batch, width): (batch,).
+
+    Σ log(σ_p / σ_q) + (σ_q² + (μ_q - μ_p)²) / (2 σ_p²) - 1/2 (Kingma & Welling 2014, appendix B).
+    """
+    (mean_q, deviation_q), (mean_p, deviation_p) = posterior, prior
+    square = ops.square(deviation_q) + ops.square(mean_q - mean_p)
+    return ops.sum(ops.log(deviation_p / deviation_q) + square / (2 * ops.square(deviation_p)) - 0.5, axis=-1)
+
+
+def _gaussian(raw: KerasTensor) -> list[KerasTensor]:
+    """(batch, 2 width) -> mean and deviation, each (batch, width)."""
+    mean, log_variance = ops.split(raw, 2, axis=-1)
+    return [mean, ops.exp(ops.clip(log_variance, *_LOG_VARIANCES) / 2)]

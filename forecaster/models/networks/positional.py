@@ -1,0 +1,60 @@
+"""The positional decoder: every segment of the horizon in parallel, told apart by an embedding of its position."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import KerasTensor, ops
+
+from forecaster.models.bridge import Bridge
+from forecaster.models.encoder import Encoder
+from forecaster.models.networks.base import Decoded, Network, Parts
+
+
+class PositionalNetwork(Network):
+    """SegRNN's parallel multi-step forecasting (Lin et al. 2023, section 4.3).
+
+    The encoder's states are copied to each segment of the horizon, whose decoder takes one step from them with a
+    learnt vector for the position as its only input.
+    """
+
+    def __init__(self, parts: Parts, decoder: Encoder, bridge: Bridge | None = None, dropout: float = 0.0) -> None:
+        super().__init__(parts)
+        self.decoder = decoder
+        self.bridge = bridge
+        self.dropout = keras.layers.Dropout(dropout)
+        self.segments = -(-self.ahead // self.segment)
+
+    def build(self, window_shape: Sequence[int | None]) -> None:
+        """Make the positions and the decoder's weights."""
+        width = self.decoder.layers[0].cell.units
+        self.positions = self.add_weight(
+            shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
+        )
+        self.decoder(ops.zeros((1, 1, width)))
+        super().build(window_shape)
+
+    def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
+        """The parameters of the `ahead` steps after the window."""
+        return self._decoded(self._states(window, training), self._last(window), training)
+
+    def encode(self, window: KerasTensor) -> list[KerasTensor]:
+        """The anchors and the states that each segment starts from."""
+        return self._states(window, training=False)
+
+    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
+        """All segments at once; there is nothing to call it on again."""
+        return Decoded(self._decoded(states, previous, training=False), [])
+
+    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
+        sequence, anchors = self._read(window)
+        _, _, states = self.encoder(sequence, training=training)
+        return [*anchors, *(states if self.bridge is None else self.bridge(states))]
+
+    def _decoded(self, states: Sequence[KerasTensor], previous: KerasTensor, training: bool) -> KerasTensor:
+        count = len(states) - self.decoder.state_count
+        _, anchors = self.normalization.step(previous, states[:count])
+        copies = [ops.repeat(state, self.segments, axis=0) for state in states[count:]]  # (batch * segments, width)
+        positions = ops.tile(self.positions, (ops.shape(previous)[0], 1))
+        output, _ = self.decoder.step(positions, copies)
+        output = ops.reshape(self.dropout(output, training=training), (-1, self.segments, output.shape[-1]))
+        return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead]

@@ -1,0 +1,154 @@
+"""Sequence to sequence: a recurrent decoder that starts from the encoder's states and reads its own answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+from keras import KerasTensor, ops
+
+from forecaster.models.attention import Attention
+from forecaster.models.bridge import Bridge
+from forecaster.models.encoder import Encoder
+from forecaster.models.networks.base import Decoded, Network, Parts
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a decoder reads in training.
+
+    Attributes:
+        own_share: the share of steps that read their own answer in the end, 0 for the truth alone.
+        warmup: epochs over which that share rises from 0.
+    """
+
+    own_share: float = 0.0
+    warmup: int = 0
+
+
+class Seq2SeqNetwork(Network):
+    """An encoder-decoder (Sutskever et al. 2014; Cho et al. 2014), attended where asked for.
+
+    In training each step reads the truth before it (teacher forcing), or by a share that rises with the epochs
+    its own answer (scheduled sampling, Bengio et al. 2015). It is validated and served on its own answers alone.
+
+    Args:
+        decoder: the layers that are stepped over the horizon.
+        feedback: how much of it is scheduled sampling.
+        bridge: None where the encoder's states fit the decoder as they are.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        decoder: Encoder,
+        feedback: Feedback,
+        bridge: Bridge | None = None,
+        attention: Attention | None = None,
+    ) -> None:
+        super().__init__(parts)
+        self.decoder = decoder
+        self.bridge = bridge
+        self.attention = attention
+        self.feedback = feedback
+        self.draws = keras.random.SeedGenerator()
+
+    def build(self, window_shape: Sequence[int | None]) -> None:
+        """Make the decoder's weights, which are only ever stepped."""
+        self.decoder(ops.zeros((1, 1, self.decoder_features)))
+        super().build(window_shape)
+
+    @property
+    def decoder_features(self) -> int:
+        """What a step of the decoder reads: the segment before it."""
+        return self.segment
+
+    def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
+        """The parameters of the `ahead` steps after the window, each from the answers before it."""
+        return self._horizon(self.encode(window), window)
+
+    def training_loss(self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+        """With teacher forcing, as far as the schedule has not taken it back."""
+        states = self._states(window, training=True)
+        return self.head.loss(targets, self._horizon(states, window, targets, self._own_now(epoch)))
+
+    def encode(self, window: KerasTensor) -> list[KerasTensor]:
+        """The anchors, with attention the encoder's outputs (batch, steps, width), and the decoder's first states."""
+        return self._states(window, training=False)
+
+    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
+        """One step of the decoder."""
+        anchors, kept, layers = self._parted(states)
+        read, anchors = self.normalization.step(previous, anchors)
+        output, layers = self.decoder.step(self._inputs(read, kept, noise), layers)
+        weights = None
+        if self.attention is not None:
+            output, weights = self.attention(output, kept[0])
+        return Decoded(self._answer(output, anchors, self.segment), [*anchors, *kept, *layers], weights)
+
+    @property
+    def _kept(self) -> int:
+        """Tensors that every step sees as they are, between the anchors and the decoder's states."""
+        return 0 if self.attention is None else 1
+
+    def _parted(
+        self, states: Sequence[KerasTensor]
+    ) -> tuple[Sequence[KerasTensor], list[KerasTensor], Sequence[KerasTensor]]:
+        """The anchors, what is kept, and the decoder's states."""
+        layers = len(states) - self.decoder.state_count
+        return states[: layers - self._kept], list(states[layers - self._kept : layers]), states[layers:]
+
+    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
+        sequence, anchors = self._read(window)
+        outputs, _, states = self.encoder(sequence, training=training)
+        kept = [] if self.attention is None else [outputs]
+        return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]
+
+    def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
+        """What the decoder reads at a step, (batch, `decoder_features`)."""
+        return read
+
+    def _own_now(self, epoch: KerasTensor) -> KerasTensor:
+        """The share of steps that read their own answer in this epoch."""
+        return self.feedback.own_share * risen(epoch, self.feedback.warmup)
+
+    def _horizon(
+        self,
+        states: Sequence[KerasTensor],
+        window: KerasTensor,
+        targets: KerasTensor | None = None,
+        own_share: KerasTensor | float = 1.0,
+        noise: KerasTensor | None = None,
+    ) -> KerasTensor:
+        """The parameters of all steps, (batch, ahead, parameters), from the states of `encode`.
+
+        Args:
+            targets: (batch, ahead), the truth that steps read instead of their own answer.
+            own_share: the share of (window, step) pairs that read their own answer all the same.
+            noise: as in `decode`.
+        """
+        batch, steps = ops.shape(window)[0], -(-self.ahead // self.segment)
+        if targets is not None:
+            padded = ops.pad(targets, [[0, 0], [0, steps * self.segment - self.ahead]])
+            truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.segment)), 0, 1)  # (steps, batch, segment)
+            reads_own = keras.random.uniform((steps, batch, 1), seed=self.draws) < own_share
+        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.segment, self.head.parameters))
+
+        def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple:
+            parameters, new_states, _ = self.decode(states, previous, noise)
+            answer = self.head.center(parameters)
+            if targets is not None:
+                answer = ops.where(reads_own[step], answer, truth[step])
+            return step + 1, written.write(step, parameters), answer, *new_states
+
+        _, written, *_ = tf.while_loop(
+            lambda step, *_: step < steps, body, (0, written, self._last(window), *states), maximum_iterations=steps
+        )
+        parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, segment, parameters)
+        parameters = ops.reshape(parts, (-1, steps * self.segment, self.head.parameters))
+        return parameters[:, : self.ahead]
+
+
+def risen(epoch: KerasTensor, warmup: int) -> KerasTensor:
+    """From 0 to 1 over the first `warmup` epochs."""
+    return ops.minimum(1.0, epoch / warmup) if warmup else ops.ones(())
