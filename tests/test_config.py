@@ -112,7 +112,7 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("training: {epochs: 3, schedule: {name: cosine, warmup: 3}}", "leave none of 3"),
         ("split: {validation: 0}\ntraining: {schedule: {name: plateau}}", "plateau watches the validation loss"),
         ("model: {bidirectional: true}\nforecast: {rollout: carry}", "carry cannot go with model.bidirectional"),
-        ("model: {decoder: dense}\nforecast: {rollout: carry}", "carry needs model.decoder: rollout"),
+        ("model: {decoder: dense}\nforecast: {rollout: carry}", "carry is a choice of decoder: rollout alone"),
     ],
 )
 def test_an_impossible_combination_is_refused_with_its_reason(tmp_path, line, reason):
