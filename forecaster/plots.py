@@ -13,6 +13,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from forecaster.attention import Attention
 from forecaster.data import Series
 from forecaster.forecast import Forecast, timestamp_texts
 
@@ -24,6 +25,7 @@ _DATE_FORMATS: Any = {
     "zero_formats": ["", "%Y", "%-d %b", "%-d %b", "%H:%M", "%H:%M"],
     "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
 }
+_SHOWN_SERIES = 6
 _STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
@@ -58,28 +60,70 @@ def plot_forecast(
         truth_label: what the legend calls them.
     """
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _canvas(title)
-        axes.plot(_x(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
-        axes.axvline(_x(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
-        if truth is not None:
-            observed = pd.concat([history.iloc[-1:], truth])
-            axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
-        _fan(axes, forecast)
-        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
-        axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
-        _time_axis(axes, history.index)
-        axes.set_ylabel(forecast.series)
-        axes.margins(x=0.02)
-        axes.yaxis.set_major_formatter(FuncFormatter(_number))
-        _legend(figure, axes)
+        figure, (axes,) = _canvas(title)
+        _draw_forecast(axes, history, forecast, truth, truth_label)
+        _legend(axes)
         return _png(figure)
 
 
-def plot_future(series: Series, forecast: Forecast, name: str) -> bytes:
-    """A forecast of the real future after the end of its series; a PNG."""
-    history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(len(forecast.mean)) :]
-    (origin,) = timestamp_texts([forecast.origin])
-    return plot_forecast(history, forecast, f"{name}: {_steps(len(forecast.mean))} after {origin}")
+def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> bytes:
+    """Forecasts of the real future after the end of their series, the first few below each other; a PNG."""
+    shown = min(len(panel), _SHOWN_SERIES)
+    steps, (origin,) = len(forecasts[0].mean), timestamp_texts([forecasts[0].origin])
+    some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
+    with matplotlib.rc_context(_STYLE):
+        figure, rows = _canvas(f"{name}: {_steps(steps)} after {origin}{some}", shown)
+        for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
+            history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(steps) :]
+            _draw_forecast(axes, history, forecast)
+        _legend(rows[0])
+        return _png(figure)
+
+
+def plot_attention(attentions: Sequence[Attention], name: str) -> bytes:
+    """A heat map of the weights over the past, the first few series below each other; a PNG."""
+    shown = attentions[: _SHOWN_SERIES // 2]
+    with matplotlib.rc_context({**_STYLE, "axes.grid": False}):
+        figure, rows = _canvas(f"{name}: where it looked", len(shown))
+        for axes, attention in zip(rows, shown, strict=True):
+            _draw_attention(figure, axes, attention)
+        rows[-1].set_xlabel("steps before the origin")
+        return _png(figure)
+
+
+def _draw_attention(figure: Figure, axes: Axes, attention: Attention) -> None:
+    edges = np.append(attention.read, attention.read[-1] - attention.segment) + attention.segment - 0.5
+    heights = np.arange(len(attention.weights) + 1) - 0.5
+    mesh = axes.pcolormesh(edges, heights, attention.weights, cmap="cividis", vmin=0)
+    axes.invert_xaxis()
+    axes.invert_yaxis()
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    if attention.step.any():
+        axes.set_ylabel(f"{attention.series.name}\nstep of the horizon")
+        labels = [f"{step}" for step in attention.step]
+    else:
+        axes.set_ylabel(f"{attention.series.name}\norigin")
+        labels = timestamp_texts(list(attention.series.timestamps[attention.origin]))
+    axes.yaxis.set_major_formatter(lambda row, _: labels[int(row)] if 0 <= row < len(labels) else "")
+    figure.colorbar(mesh, ax=axes, label="weight", pad=0.01)
+
+
+def _draw_forecast(
+    axes: Axes, history: pd.Series, forecast: Forecast, truth: pd.Series | None = None, truth_label: str = ""
+) -> None:
+    axes.plot(_x(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
+    axes.axvline(_x(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
+    if truth is not None:
+        observed = pd.concat([history.iloc[-1:], truth])
+        axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
+    _fan(axes, forecast)
+    marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
+    axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
+    _time_axis(axes, history.index)
+    axes.set_ylabel(forecast.series)
+    axes.margins(x=0.02)
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
 
 
 def shown_steps(horizon: int) -> int:
@@ -105,7 +149,7 @@ def plot_loss(
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
     watched = np.array(losses if validation[0] is None else validation, float)
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _canvas(title)
+        figure, (axes,) = _canvas(title)
         axes.plot(epochs, losses, color=BLUE, linewidth=1.8, label="training", **marker)
         if validation[0] is not None:
             axes.plot(epochs, watched, "--", color=ORANGE, linewidth=1.8, label="validation", **marker)
@@ -118,14 +162,14 @@ def plot_loss(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         axes.set_ylabel(unit)
-        _legend(figure, axes)
+        _legend(axes)
         return _png(figure)
 
 
-def _canvas(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(9, 4.2), dpi=110, layout="constrained")
+def _canvas(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(9, 4.2 if rows == 1 else 1.2 + 2.2 * rows), dpi=110, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    return figure, figure.subplots()
+    return figure, list(figure.subplots(rows, squeeze=False)[:, 0])
 
 
 def _x(index: pd.Index) -> np.ndarray:
@@ -163,7 +207,7 @@ def _time_axis(axes: Axes, index: pd.Index) -> None:
         axes.set_xlabel("step")
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def _legend(axes: Axes) -> None:
     """Above the axes, in one row, so that it never lies on a line."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(

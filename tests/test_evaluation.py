@@ -11,7 +11,7 @@ from forecaster.data.windows import Split
 from forecaster.errors import Diverged
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.prediction import Predictor
-from forecaster.preparation import Plan
+from forecaster.preparation import Member, Plan
 
 from .networks import Fake
 
@@ -23,7 +23,7 @@ class LastValue(Fake):
 
     factor = 1.0
 
-    def encode(self, windows):
+    def read(self, windows):
         return [windows[:, -1:]]
 
     def answer(self, states, previous):
@@ -32,7 +32,7 @@ class LastValue(Fake):
 
 def plan(validation=10, test=10, horizon=3) -> Plan:
     values = np.arange(40.0)
-    series = Series("y", "t", pd.date_range("2026-01-01", periods=40), values, "D")
+    series = Series("y", "y", "t", pd.date_range("2026-01-01", periods=40), values, "D")
     document = {
         "data": {"path": "x.csv", "season": 2},
         "window": {"length": 4, "horizon": horizon},
@@ -40,12 +40,12 @@ def plan(validation=10, test=10, horizon=3) -> Plan:
         "forecast": {"levels": [80]},
     }
     split = Split(40 - validation - test, 40 - test, 40)
-    return Plan(load_values(document, "x").config, series, split, Scaler(0.0, 1.0))
+    return Plan(load_values(document, "x").config, (Member(series, split, Scaler(0.0, 1.0)),))
 
 
 def predicted(network=None, **parts):
     made = plan(**parts)
-    return made, Predictor.of(network or LastValue(), made.config, made.scaler)
+    return made, Predictor.of(network or LastValue(), made.config, made.preprocessing)
 
 
 def test_residuals_are_those_of_the_validation_part_alone():

@@ -8,12 +8,14 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.config.sections import Activation, Model
+from forecaster.data import Series
 from forecaster.data.scaling import Scaler
 from forecaster.errors import Diverged
 from forecaster.forecast import Forecast
 from forecaster.models import build_network
 from forecaster.models.weights import weights_from_h5, weights_to_h5
 from forecaster.prediction import Predictor
+from forecaster.preparation import Preprocessing
 
 from . import networks
 from .networks import Fake, one_answer, roll_out
@@ -27,7 +29,7 @@ class Fibonacci(Fake):
     def __init__(self):
         self.batches = []
 
-    def encode(self, windows):
+    def read(self, windows):
         self.batches.append(windows.shape)
         return [windows[:, -2:-1]]
 
@@ -52,7 +54,7 @@ def test_sliding_encodes_each_step_and_carrying_encodes_once_for_all_windows():
 class LastAndLength(Fake):
     """Answers with the window's first value, so that a window that slid wrongly shows."""
 
-    def encode(self, windows):
+    def read(self, windows):
         assert windows.shape[1] == 3
         return [windows[:, :1]]
 
@@ -86,10 +88,10 @@ NO_RESIDUALS = np.zeros((1, 5))
 
 
 def forecast_of(network, scaler, values, steps):
-    timestamps = pd.date_range("2026-01-01", periods=len(values) + steps, freq="h")
-    predictor = Predictor.of(network, CONFIG, scaler)
-    window, origin = np.asarray(values, float)[-3:], timestamps[len(values) - 1]
-    return predictor.forecast("y", window, origin, timestamps[len(values) :], NO_RESIDUALS, [])
+    timestamps = pd.date_range("2026-01-01", periods=len(values), freq="h")
+    predictor = Predictor.of(network, CONFIG, Preprocessing({"y": scaler}))
+    series = Series("y", "y", "t", timestamps, np.asarray(values, float), "h")
+    return predictor.forecasts([series], steps, NO_RESIDUALS, [])[0]
 
 
 def test_a_forecast_is_in_the_series_own_unit():

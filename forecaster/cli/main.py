@@ -11,6 +11,7 @@ import typer
 
 from forecaster import __version__, errors
 from forecaster.cli import talk
+from forecaster.cli.explain import explain
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
 from forecaster.cli.schema import schema
@@ -52,7 +53,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, validate, init, schema):
+for verb in (train, predict, explain, validate, init, schema):
     app.command()(verb)
 
 
