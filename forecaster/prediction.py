@@ -98,8 +98,10 @@ class Predictor:
             Diverged: a forecast left the finite numbers.
         """
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
-        distribution = self.rollout(scaler.transform(windows), horizon, self.preprocessing.codes(panel))
-        finite = np.isfinite(distribution.mean).all(axis=0)  # (horizon,)
+        codes = self.preprocessing.codes(panel)
+        with np.errstate(all="ignore"):  # infinite numbers are told of below
+            distribution = self.rollout(scaler.transform(windows), horizon, codes)
+            finite = np.isfinite(distribution.mean).all(axis=0)  # (horizon,)
         if not finite.all():
             step = int(np.flatnonzero(~finite)[0]) + 1
             raise Diverged(
