@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from forecaster.config import load_values
 from forecaster.config.sections import Model
+from forecaster.data import Series
 from forecaster.data.scaling import Scaler
 from forecaster.distributions import (
     Categorical,
@@ -23,6 +25,7 @@ from forecaster.distributions import (
 from forecaster.errors import Diverged, UsageError
 from forecaster.inference import Decoded, Rollout
 from forecaster.prediction import Outlook, Predictor, check_levels
+from forecaster.preparation import Preprocessing
 
 from .networks import Fake
 
@@ -228,7 +231,7 @@ class Walk(Fake):
     def __init__(self):
         self.rows = []
 
-    def encode(self, windows):
+    def encode(self, windows, categories=None):
         return [windows[:, -1:]]
 
     def decode(self, states, previous, noise=None):
@@ -284,7 +287,7 @@ def test_many_windows_keep_all_their_paths_in_batches_of_bounded_size(kind):
 class Direct(Fake):
     """Answers with 5 steps of a known mean and deviation."""
 
-    def encode(self, windows):
+    def encode(self, windows, categories=None):
         return [windows[:, -1:]]
 
     def decode(self, states, previous, noise=None):
@@ -307,7 +310,7 @@ class Noisy(Fake):
     def __init__(self):
         self.given = []
 
-    def encode(self, windows):
+    def encode(self, windows, categories=None):
         return [windows[:, -1:]]
 
     def decode(self, states, previous, noise=None):
@@ -329,6 +332,8 @@ def test_the_noise_is_standard_normal_and_stays_with_its_path():
 # Outlooks, in the series' own unit: scaled · 2 + 10.
 
 SCALER = Scaler(10, 2)
+SERIES = Series("y", "y", "t", pd.date_range("2026-01-01", periods=2), np.array([10.0, 14]), "D")
+KEPT = Preprocessing({"y": SCALER})
 RESIDUALS = np.array([[0.5, -2, 3], [-1, 4, 0.1], [2, 1, -5], [0.1, 0.2, 0.3]])  # (origins 4, horizon 3)
 
 
@@ -336,7 +341,9 @@ class InTurn:
     """Gives every origin once, in order, where a generator would draw some."""
 
     def integers(self, below, size):
-        return np.arange(size) % below
+        count, batch = size
+        assert batch == 1
+        return (np.arange(count) % below)[:, None]
 
 
 @dataclass(frozen=True)
@@ -356,14 +363,14 @@ def ranks(values):
 def test_paths_keep_each_steps_draws_and_take_their_order_from_the_errors():
     draws = np.random.default_rng(0).normal(size=(4, 3))
     distribution = Listed(np.ones((1, 3, 2)), list(draws))
-    paths = Outlook(distribution, SCALER, counts=False).paths(4, RESIDUALS, InTurn())
+    paths = Outlook(distribution, SCALER, counts=False).paths(4, RESIDUALS, InTurn())[:, 0]
     np.testing.assert_array_equal(np.sort(paths, axis=0), np.sort(draws, axis=0) * 2 + 10)
     np.testing.assert_array_equal(ranks(paths), ranks(RESIDUALS))
 
 
 def test_paths_of_counts_are_whole():
     distribution = NegativeBinomial(np.array([[[3.0, 0.5]] * 3]), unit=2.0)
-    paths = Outlook(distribution, Scaler(0, 2), counts=True).paths(50, RESIDUALS, np.random.default_rng(0))
+    paths = Outlook(distribution, Scaler(0, 2), counts=True).paths(50, RESIDUALS, np.random.default_rng(0))[:, 0]
     np.testing.assert_array_equal(paths, np.rint(paths))
     assert paths.shape == (50, 3)
     assert len(np.unique(paths)) > 5
@@ -378,7 +385,7 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
     residuals = RESIDUALS.copy()
     residuals[0, 2] = last
     values = np.array([[[1.0], [2], [3], [4], [5]]])
-    paths = Outlook(Point(values), SCALER, counts=False).paths(6, residuals, InTurn())
+    paths = Outlook(Point(values), SCALER, counts=False).paths(6, residuals, InTurn())[:, 0]
     mean = np.array([12, 14, 16, 18, 20])
     np.testing.assert_allclose(paths[0], mean + 2 * np.array([0.5, *errors]))
     np.testing.assert_allclose(paths[2], mean + 2 * np.array([2, 1, -5, -5, -5]))
@@ -387,9 +394,9 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
 
 def test_paths_that_were_drawn_are_told_as_they_are():
     draws = np.array([[[1.0, 2], [3, 4.3]]])  # (batch 1, horizon 2, draws 2)
-    paths = Outlook(Samples(draws), SCALER, counts=False).paths(2, RESIDUALS, np.random.default_rng(0))
+    paths = Outlook(Samples(draws), SCALER, counts=False).paths(2, RESIDUALS, np.random.default_rng(0))[:, 0]
     np.testing.assert_allclose(paths, [[12, 16], [14, 18.6]])
-    whole = Outlook(Samples(draws), SCALER, counts=True).paths(2, RESIDUALS, np.random.default_rng(0))
+    whole = Outlook(Samples(draws), SCALER, counts=True).paths(2, RESIDUALS, np.random.default_rng(0))[:, 0]
     np.testing.assert_allclose(whole, [[12, 16], [14, 19]])
 
 
@@ -405,8 +412,8 @@ def config_of(head, decoder="dense", levels=(80,), intervals="auto", **model):
 
 @pytest.mark.parametrize(("intervals", "upper"), [("head", 1.2815515655446004), ("conformal", 3)])
 def test_intervals_come_from_the_head_or_from_errors_told_in_its_deviation(intervals, upper):
-    predictor = Predictor.of(Direct(), config_of("normal", intervals=intervals), SCALER)
-    outlook = predictor.outlook(np.array([[10.0, 14]]), 3)  # scaled 2: mean 2 3 4, deviation 1 2 3
+    predictor = Predictor.of(Direct(), config_of("normal", intervals=intervals), KEPT)
+    outlook = predictor.outlook([SERIES], np.array([[10.0, 14]]), 3)  # scaled 2: mean 2 3 4, deviation 1 2 3
     residuals = np.array([[1.0], [-2], [3], [-1]]) * np.ones(3)  # the 4th smallest of 4 is 3
     quantiles = predictor.quantiles(outlook, residuals, [80])
     mean, deviation = np.array([[14, 16, 18]]), np.array([[2, 4, 6]])
@@ -420,9 +427,9 @@ class Exploding(Walk):
 
 
 def test_sampled_paths_that_explode_are_an_error_and_no_warnings():
-    predictor = Predictor.of(Exploding(), config_of("normal", "rollout"), SCALER)
+    predictor = Predictor.of(Exploding(), config_of("normal", "rollout"), KEPT)
     with pytest.raises(Diverged, match="become infinite at step 2"):
-        predictor.outlook(np.array([[10.0, 14]]), 4)
+        predictor.outlook([SERIES], np.array([[10.0, 14]]), 4)
 
 
 @pytest.mark.parametrize(
