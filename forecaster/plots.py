@@ -87,7 +87,7 @@ def plot_attention(attentions: Sequence[Attention], name: str) -> bytes:
         figure, rows = _canvas(f"{name}: where it looked", len(shown))
         for axes, attention in zip(rows, shown, strict=True):
             _draw_attention(figure, axes, attention)
-        rows[-1].set_xlabel("steps before the origin")
+        rows[-1].set_xlabel(f"steps of {shown[0].series.frequency} before the origin")
         return _png(figure)
 
 
@@ -100,11 +100,13 @@ def _draw_attention(figure: Figure, axes: Axes, attention: Attention) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     if attention.step.any():
-        axes.set_ylabel(f"{attention.series.name}\nstep of the horizon")
+        axes.set_ylabel(f"{attention.series.name}: step of the horizon")
         labels = [f"{step}" for step in attention.step]
     else:
-        axes.set_ylabel(f"{attention.series.name}\norigin")
-        labels = timestamp_texts(list(attention.series.timestamps[attention.origin]))
+        axes.set_ylabel(f"{attention.series.name}: origin")
+        labels = [
+            text.removesuffix(":00") for text in timestamp_texts(list(attention.series.timestamps[attention.origin]))
+        ]
     axes.yaxis.set_major_formatter(lambda row, _: labels[int(row)] if 0 <= row < len(labels) else "")
     figure.colorbar(mesh, ax=axes, label="weight", pad=0.01)
 
