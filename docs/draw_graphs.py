@@ -1,7 +1,5 @@
 """Draws the unrolled graphs of docs/architectures.md as SVG files in docs/graphs/."""
 
-# ruff: noqa: TID253 (what a script imports slows no command)
-
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import dist
