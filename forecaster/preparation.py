@@ -171,9 +171,7 @@ def _plan(loaded: LoadedConfig) -> Plan:
     return Plan(resolved, members, vocabulary)
 
 
-def _members(
-    config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]
-) -> tuple[Member, ...]:
+def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:
     """The series that are long enough to train on; the others are named.
 
     Args:

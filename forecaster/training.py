@@ -77,7 +77,7 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
 
 def _trainer(plan: Plan) -> Trainer:
     config = plan.config
-    training, length, ahead = config.training, config.window.length, config.steps_ahead
+    training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = _starts(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))

@@ -152,6 +152,12 @@ def test_every_head_has_a_gradient(head):
     assert all(np.isfinite(flow.norms).all() and (flow.norms > 0).all() for flow in flows)
 
 
+def test_a_network_over_several_series_reads_what_tells_them_apart():
+    network = build_network(Model(units=2, decoder="dense", embedding=2), LENGTH, 4, categories=(3,))
+    flows = [gradient_flows(network, WINDOWS, TARGETS, np.array(codes))[0] for codes in ([[0], [1], [2]], [[0]] * 3)]
+    assert not np.allclose(flows[0].norms, flows[1].norms)
+
+
 def test_nothing_is_observed_afterwards():
     network = build_network(Model(units=2, decoder="dense", bidirectional=True), LENGTH, 4)
     gradient_flows(network, WINDOWS, TARGETS)
@@ -306,7 +312,7 @@ def test_before_is_what_the_training_of_that_run_began_with(forecast, project):
     assert result.returncode == 0, result.stderr
     version = load_version(project / "runs/still")
     plan = plan_of(version, project / "load.csv")
-    network = initial_network(plan)
+    network = initial_network(plan.config, plan.preprocessing)
     with h5py.File(io.BytesIO(version.read("network.weights.h5"))) as file:
         for variable in network.trainable_variables:
             np.testing.assert_allclose(variable.numpy(), file[variable.path.split("/", 1)[1]][()], rtol=0, atol=1e-30)
@@ -337,8 +343,10 @@ def test_diagnose_writes_a_row_for_each_state_and_step_and_talks_when_asked(fore
 def test_without_a_validation_part_the_training_part_is_read(trained):
     version = load_version(trained / "runs/tiny")
     plan = plan_of(version, trained / "load.csv")
+    (member,) = plan.members
     whole, part = (
-        diagnose(version, replace(plan, split=split)).after[0].norms for split in (Split(400, 400, 400), plan.split)
+        diagnose(version, replace(plan, members=(replace(member, split=split),))).after[0].norms
+        for split in (Split(400, 400, 400), member.split)
     )
     assert not np.allclose(whole, part)
     assert (whole > 0).all()
@@ -380,8 +388,8 @@ def test_weights_of_another_network_are_a_damaged_run(trained, tmp_path):
         weights.unlink() if content is None else weights.write_bytes(content)
         with pytest.raises(RunError, match="changed after training"):
             diagnose(copy, plan)
-    (copy.path / "preprocessing.json").write_text('{"scaler": {}}')
+    (copy.path / "preprocessing.json").write_text('{"scalers": {}}')
     with pytest.raises(RunError, match="changed after training"):
-        plan_of(copy, trained / "load.csv")
+        plan_of(Version(copy.path, copy.manifest), trained / "load.csv")
     with pytest.raises(DataError):
         plan_of(version, tmp_path / "nothing.csv")

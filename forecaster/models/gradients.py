@@ -15,7 +15,9 @@ _BATCH = 32  # windows whose states are kept at once
 _STATES = ("h", "c")
 
 
-def gradient_flows(network: Network, windows: np.ndarray, targets: np.ndarray) -> list[Flow]:
+def gradient_flows(
+    network: Network, windows: np.ndarray, targets: np.ndarray, categories: np.ndarray | None = None
+) -> list[Flow]:
     """The norms of dL/dh and dL/dc at every step that the network reads, the bottom layer first.
 
     The derivative is the total one: through every later step, every layer and the head. Its norm is taken over the
@@ -25,10 +27,14 @@ def gradient_flows(network: Network, windows: np.ndarray, targets: np.ndarray) -
     Args:
         windows: (windows, length), scaled.
         targets: (windows, ahead), the steps after each.
+        categories: (windows, categories), the numbers that tell the series of each, where the network reads them.
     """
     places = _places(network, windows.shape[1])
+    inputs = [tf.constant(windows, tf.float32), tf.constant(targets, tf.float32)]
+    if categories is not None:
+        inputs.append(tf.constant(categories))
     norms = [
-        _norms(network, [place.layer for place in places], windows[first:][:_BATCH], targets[first:][:_BATCH])
+        _norms(network, [place.layer for place in places], [part[first : first + _BATCH] for part in inputs])
         for first in range(0, len(windows), _BATCH)
     ]
     flows = []
@@ -59,11 +65,11 @@ def _places(network: Network, length: int) -> list[_Place]:
     return places
 
 
-def _norms(network: Network, layers: Sequence[Recurrent], windows: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
-    """Of each layer (recurrent steps, states, rows), in the order of reading."""
+def _norms(network: Network, layers: Sequence[Recurrent], batch: Sequence[tf.Tensor]) -> list[np.ndarray]:
+    """Of each layer (recurrent steps, states, rows), in the order of reading; `batch` is what the loss takes."""
     with _observed(layers) as seen, tf.GradientTape() as tape:
-        loss = network.validation_loss(tf.constant(windows, tf.float32), tf.constant(targets, tf.float32))
-        total = loss * len(windows)  # the loss is a mean over windows: each window's norm is to be its own
+        # The loss is a mean over windows; each window's norm is to be its own.
+        total = network.validation_loss(*batch) * len(batch[0])
     gradients = tape.gradient(total, seen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return [np.array([[_lengths(state) for state in step] for step in layer]) for layer in gradients]
 
