@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.attention import Attention
 from forecaster.data import Series
+from forecaster.flow import Flow
 from forecaster.forecast import Forecast, timestamp_texts
 
 # Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
@@ -166,6 +167,65 @@ def plot_loss(
         axes.set_ylabel(unit)
         _legend(axes)
         return _png(figure)
+
+
+def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) -> bytes:
+    """The norm of the gradient by steps back, before and after training, a panel for each layer; a PNG.
+
+    Of a stack of more than two layers the lowest and the highest are shown. A norm of 0 has no place on a log axis.
+    """
+    top = max(flow.level for flow in after)
+    layers = list(dict.fromkeys(flow.layer for flow in after if flow.level in {0, top}))
+    with matplotlib.rc_context(_STYLE):
+        figure, panels = _panels(title, len(layers))
+        for layer, axes in zip(layers, panels, strict=True):
+            for when, flows, color in (("before", before, ORANGE), ("after", after, BLUE)):
+                _flow_lines(axes, [flow for flow in flows if flow.layer == layer], when, color)
+            _flow_axes(axes, next(flow for flow in after if flow.layer == layer))
+        figure.supylabel("gradient norm of a window's loss, scaled", fontsize=10)
+        _row_legend(figure, panels[0])
+        return _png(figure)
+
+
+def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> None:
+    """The states of a layer, each with its own style."""
+    for flow in flows:
+        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(flow.norms) <= 40 else {}
+        style = {"h": "-", "c": (0, (4, 2))}[flow.state]
+        shown = np.where(flow.norms > 0, flow.norms, np.nan)
+        label = f"{flow.state}, {when} training"
+        axes.plot(flow.steps_back, shown, color=color, linestyle=style, linewidth=1.8, label=label, **marker)
+
+
+def _flow_axes(axes: Axes, flow: Flow) -> None:
+    """The whole way back, where nothing is left of the gradient, too."""
+    axes.set_title(flow.layer if flow.stride == 1 else f"{flow.layer}, {flow.stride} steps at a time", fontsize=10)
+    axes.set_yscale("log")
+    margin = 0.02 * max(flow.span, 1)
+    axes.set_xlim(-margin, flow.span + margin)
+    if len(flow.norms) <= 8:
+        axes.set_xticks(flow.steps_back)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("steps back in the order of reading")
+
+
+def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    """Axes two in a row, their values on one scale, with room for a legend below the title."""
+    columns, rows = min(count, 2), -(-count // 2)
+    figure = Figure(figsize=(9, 1.6 + 2.8 * rows), dpi=110, layout="constrained")
+    figure.suptitle(f"{title}\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
+    panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, panels[:count]
+
+
+def _row_legend(figure: Figure, axes: Axes) -> None:
+    """What the lines of all panels are, in one row below the title."""
+    handles, labels = axes.get_legend_handles_labels()
+    place = (0.005, 1 - 0.26 / figure.get_figheight())
+    figure.legend(handles, labels, loc="upper left", bbox_to_anchor=place, ncols=4, handlelength=2.4)
 
 
 def _canvas(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:

@@ -15,8 +15,9 @@ from forecaster.data.categories import Vocabulary
 from forecaster.data.frequency import season_length
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.windows import Split, chronological_split
-from forecaster.errors import ConfigError, DataError
+from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
+from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
 
@@ -129,6 +130,30 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
     return panel
 
 
+def plan_of(version: Version, data: Path | None = None) -> Plan:
+    """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
+
+    Raises:
+        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
+        RunError: what the version keeps of its data is damaged.
+    """
+    config, kept = version.config, preprocessing_of(version)
+    members = _members(config, read_data(config, data), str(data or config.data.path), kept.scalers)
+    return Plan(config, members, kept.vocabulary)
+
+
+def preprocessing_of(version: Version) -> Preprocessing:
+    """What a version keeps of its data.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        return Preprocessing.from_json(version.preprocessing)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{version.path}: its files were changed after training: {error!r}") from None
+
+
 def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     data = config.data
@@ -139,15 +164,21 @@ def _plan(loaded: LoadedConfig) -> Plan:
     found = {"time": first.time, "target": first.target, "frequency": first.frequency, "season": season}
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     vocabulary = None
-    members = _members(loaded, panel)
+    where = f"{loaded.where('window', 'length')}: {data.path}"
+    members = _members(config, panel, where, {})
     if config.model.embedding and data.series is not None:
         vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)
     return Plan(resolved, members, vocabulary)
 
 
-def _members(loaded: LoadedConfig, panel: Sequence[Series]) -> tuple[Member, ...]:
-    """The series that are long enough to train on; the others are named."""
-    config, members, problems = loaded.config, [], []
+def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:
+    """The series that are long enough to train on; the others are named.
+
+    Args:
+        where: the place that a problem is told of.
+        scalers: those that are known, by the name of the series.
+    """
+    members, problems = [], []
     for series in panel:
         try:
             split = chronological_split(
@@ -161,9 +192,9 @@ def _members(loaded: LoadedConfig, panel: Sequence[Series]) -> tuple[Member, ...
         except DataError as error:
             problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))
             continue
-        members.append(Member(series, split, fit_scaler(series.values[: split.training_end], config.scaling)))
+        scaler = scalers.get(series.name) or fit_scaler(series.values[: split.training_end], config.scaling)
+        members.append(Member(series, split, scaler))
     if not members:
-        where = f"{loaded.where('window', 'length')}: {config.data.path}"
         raise DataError([f"{where}: {problem}" for problem in problems])
     for problem in problems:
         log.info("not trained on: %s", problem)

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -28,7 +27,8 @@ from forecaster.export import export_onnx
 from forecaster.fitting import Epoch, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
-from forecaster.models import Network, build_network
+from forecaster.initial import initial_network
+from forecaster.models import Network
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
@@ -77,15 +77,12 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
 
 def _trainer(plan: Plan) -> Trainer:
     config = plan.config
-    training, length, ahead = config.training, config.window.length, config.steps_ahead
-    keras.utils.set_random_seed(training.seed)
+    training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = _starts(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     stopping = training.early_stopping
-    unit = float(plan.members[0].scaler.unit)
-    sizes = plan.vocabulary.sizes if plan.vocabulary else ()
-    network = build_network(config.model, length, ahead, plan.season, config.loss, unit, sizes)
+    network = initial_network(config, plan.preprocessing)
     values = np.concatenate([member.scaler.transform(member.series.values) for member in plan.members])
     _adapt_head(network, values, training_starts, length)
     return Trainer(

@@ -11,6 +11,7 @@ import typer
 
 from forecaster import __version__, errors
 from forecaster.cli import talk
+from forecaster.cli.diagnose import diagnose
 from forecaster.cli.explain import explain
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
@@ -53,7 +54,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, explain, validate, init, schema):
+for verb in (train, predict, explain, diagnose, validate, init, schema):
     app.command()(verb)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data
+from forecaster.cli.options import Data, check_png
 from forecaster.errors import Partial, UsageError
 
 
@@ -68,8 +68,7 @@ def predict(
     from forecaster.prediction import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
+    check_png(plot)
     found = predict_version(load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     if output == "-":
