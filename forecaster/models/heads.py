@@ -148,8 +148,8 @@ class LogNormal(Head):
     parameters = 2
 
     def domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """Both above 0 by a softplus, the deviation up to 10; the normalisation is undone on the median before it."""
-        median = ops.softplus(raw[..., :1] * scale + offset) + _FLOOR
+        """The normalisation is undone on the median, which is then kept above 0; the deviation is a softplus up to 10."""
+        median = _above_zero(raw[..., :1] * scale + offset)
         return ops.concatenate([median, ops.minimum(ops.softplus(raw[..., 1:]) + _FLOOR, _WIDEST)], axis=-1)
 
     def loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
@@ -173,8 +173,8 @@ class NegativeBinomial(Head):
         self.unit = unit
 
     def domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """Both above 0 by a softplus; the normalisation is undone on the mean before it."""
-        mean = ops.softplus(raw[..., :1] * scale + offset) + _FLOOR
+        """The normalisation is undone on the mean, which is then kept above 0; the dispersion is a softplus."""
+        mean = _above_zero(raw[..., :1] * scale + offset)
         return ops.concatenate([mean, ops.softplus(raw[..., 1:]) + _FLOOR], axis=-1)
 
     def loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
@@ -238,6 +238,14 @@ class Categorical(Head):
         middles = ops.arange(self.bins, dtype="float32") + 0.5
         mean = ops.sum(ops.exp(parameters[..., :-2]) * middles, axis=-1)
         return parameters[..., -2] + parameters[..., -1] * mean
+
+
+def _above_zero(place: KerasTensor) -> KerasTensor:
+    """A place itself, where it lies well above 0, and above 0 elsewhere: a softplus of a fifth of its width.
+
+    A softplus as it is would move a scaled value of 1 by a third, and every network would have to learn that back.
+    """
+    return ops.softplus(5.0 * ops.clip(place, -LARGEST, LARGEST)) / 5.0 + _FLOOR
 
 
 def _positive(raw: KerasTensor, scale: KerasTensor) -> KerasTensor:
