@@ -148,7 +148,7 @@ class LogNormal(Head):
     parameters = 2
 
     def domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The normalisation is undone on the median, which is then kept above 0; the deviation is a softplus up to 10."""
+        """The normalisation is undone on the median, then kept above 0; the deviation is a softplus up to 10."""
         median = _above_zero(raw[..., :1] * scale + offset)
         return ops.concatenate([median, ops.minimum(ops.softplus(raw[..., 1:]) + _FLOOR, _WIDEST)], axis=-1)
 
