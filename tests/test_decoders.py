@@ -184,6 +184,14 @@ def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
     assert losses[1] == pytest.approx(float(network.validation_loss(WINDOWS, TARGETS)), rel=1e-5)
 
 
+def test_a_distribution_is_validated_by_the_truth_and_reads_draws_where_it_reads_its_own():
+    network, _ = randomised(decoder="seq2seq", head="normal", scheduled_sampling=1.0)
+    plain = float(network.head.loss(TARGETS, by_truth(network, WINDOWS, TARGETS)))
+    assert float(network.validation_loss(WINDOWS, TARGETS)) == pytest.approx(plain, rel=1e-5)
+    losses = {float(network.training_loss(WINDOWS, TARGETS, tf.constant(1.0))) for _ in range(3)}
+    assert len(losses) == 3
+
+
 def test_a_share_rises_over_its_warmup():
     assert [float(risen(tf.constant(epoch), 4)) for epoch in (0.0, 1.0, 4.0, 9.0)] == [0, 0.25, 1, 1]
     assert float(risen(tf.constant(0.0), 0)) == 1

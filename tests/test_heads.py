@@ -246,3 +246,32 @@ def test_what_stays_above_0_follows_the_normalisation_where_it_is_far_from_0(nam
 def test_one_value_stands_for_a_distribution_fed_back(name, parameters, expected):
     found = HEADS[name]().center(tf.constant([[parameters]], "float32"))
     np.testing.assert_allclose(found, [[expected]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "theirs"),
+    [
+        ("mse", [1.5], stats.norm(1.5, 1e-9)),
+        ("quantile", [-1, 0, 3], None),
+        ("normal", [1, 2], stats.norm(1, 2)),
+        ("student_t", [1, 2, 4], stats.t(4, 1, 2)),
+        ("log_normal", [2, 0.5], stats.lognorm(0.5, scale=2)),
+        ("negative_binomial", [6, 0.5], stats.nbinom(2, 0.25)),
+        ("categorical", [np.log(0.2), np.log(0.5), np.log(0.3), -1, 2], None),
+    ],
+)
+def test_a_draw_is_of_the_distribution(name, parameters, theirs):
+    head = HEADS[name]()
+    many = tf.tile(tf.constant([[parameters]], tf.float32), (1, 50_000, 1))
+    draws = np.asarray(head.draw(many, tf.constant([3, 5])))[0]
+    np.testing.assert_array_equal(draws, np.asarray(head.draw(many, tf.constant([3, 5])))[0])
+    if name == "quantile":  # a line through -1 at 0.1, 0 at 0.5, 3 at 0.9
+        expected = [-1, -0.5, 0, 1.875, 3]
+    elif name == "categorical":  # 0.2 over (-1, 1), 0.5 over (1, 3), 0.3 over (3, 5)
+        expected = [0, 1.2, 2.2, 3 + 2 * 0.05 / 0.3, 3 + 2 * 0.2 / 0.3]
+    else:
+        expected = theirs.ppf([0.1, 0.3, 0.5, 0.75, 0.9])
+    at = [0.1, 0.3, 0.5, 0.75, 0.9]
+    if name == "categorical":
+        at = [0.1, 0.25, 0.5, 0.75, 0.9]
+    np.testing.assert_allclose(np.quantile(draws, at), expected, atol=0.06)

@@ -103,7 +103,8 @@ def _attention(model: Model) -> Attention | None:
 
 def _encoder(model: Model) -> Encoder:
     layers = [_layer(model, index) for index in range(len(model.units))]
-    return Encoder(layers, model.dropout, model.residual, model.layer_normalization)
+    by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
+    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, answers=not by_states)
 
 
 def _decoder(model: Model) -> Encoder:

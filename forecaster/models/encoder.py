@@ -12,6 +12,9 @@ class Encoder(keras.layers.Layer):
     """A stack of recurrent layers; what goes from each to the next is a residual sum, normalised, and dropped out.
 
     The residual sum begins with the second layer: the first reads values, not what a layer made.
+
+    Args:
+        answers: whether anything reads the top layer's outputs; where its states alone are read, they have no norm.
     """
 
     def __init__(
@@ -20,12 +23,14 @@ class Encoder(keras.layers.Layer):
         dropout: float = 0.0,
         residual: bool = False,
         layer_normalization: bool = False,
+        answers: bool = True,
         name: str = "encoder",
     ) -> None:
         super().__init__(name=name)
         self.layers = list(layers)
         self.residual = residual
-        self.norms = [keras.layers.LayerNormalization() for _ in self.layers] if layer_normalization else []
+        normalised = len(self.layers) - (not answers) if layer_normalization else 0
+        self.norms = [keras.layers.LayerNormalization() for _ in range(normalised)]
         # One mask for all steps: a new one at each would be noise in the memory (Gal & Ghahramani 2016).
         self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in self.layers]
 
@@ -71,4 +76,4 @@ class Encoder(keras.layers.Layer):
         """A layer's outputs with what it read added, where that is a layer's, and normalised."""
         if self.residual and below is not None:
             made = made + below
-        return self.norms[index](made) if self.norms else made
+        return self.norms[index](made) if index < len(self.norms) else made

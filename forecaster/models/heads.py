@@ -1,7 +1,7 @@
 """The heads: what turns a decoder's output into a value or a distribution for each step, and their losses.
 
-A head is its parameters, their domain map and its negative log-likelihood; its sampler and its quantiles, which
-need no TensorFlow, stand in `forecaster/distributions.py` under the same name. Parameters are in scaled units:
+A head is its parameters, their domain map, its negative log-likelihood and its sampler; what a forecast needs of it
+without TensorFlow stands in `forecaster/distributions.py` under the same name. Parameters are in scaled units:
 the window's normalisation is undone by the domain map, an `offset` on what tells a place and a `scale` on what
 tells a width.
 """
@@ -57,8 +57,12 @@ class Head(keras.layers.Layer, abc.ABC):
         """The mean loss of targets (batch, steps) under parameters (batch, steps, `parameters`)."""
 
     def center(self, parameters: KerasTensor) -> KerasTensor:
-        """The one value, (batch, steps), that stands for a distribution where it is fed back in training."""
+        """The one value, (batch, steps), that stands for a distribution."""
         return parameters[..., 0]
+
+    @abc.abstractmethod
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """One value of each distribution, (batch, steps), which is fed back in training; `seed` is two integers."""
 
     def adapt(self, low: float, high: float) -> None:
         """Look at the range of the normalised training values, where a head needs it."""
@@ -78,6 +82,10 @@ class Point(Head):
     def loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """The loss that was asked for."""
         return self.point_loss(targets, parameters[..., 0])
+
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """The value."""
+        return parameters[..., 0]
 
 
 class Quantile(Head):
@@ -107,6 +115,19 @@ class Quantile(Head):
         """The middle quantile."""
         return parameters[..., self.middle]
 
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """Where the line through the quantiles reaches an even draw."""
+        count = len(self.probabilities)
+        if count == 1:
+            return parameters[..., 0]
+        known = ops.convert_to_tensor(self.probabilities, "float32")
+        drawn = tf.random.stateless_uniform(ops.shape(parameters)[:-1], seed)
+        low = ops.sum(ops.cast(drawn[..., None] >= known[1:-1], "int32"), axis=-1)  # the segment that it falls into
+        (first, below), (second, above) = (
+            (ops.take(known, low + i), ops.sum(parameters * ops.one_hot(low + i, count), axis=-1)) for i in (0, 1)
+        )
+        return below + (drawn - first) / (second - first) * (above - below)
+
 
 class Normal(Head):
     """Mean and standard deviation."""
@@ -121,6 +142,10 @@ class Normal(Head):
         """Log σ + z² / 2 + log(2π) / 2 with z = (y - μ) / σ."""
         z, deviation = _standardised(targets, parameters)
         return _mean(ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
+
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """μ + σ ε."""
+        return parameters[..., 0] + parameters[..., 1] * _normal(parameters, seed)
 
 
 class StudentT(Head):
@@ -141,6 +166,12 @@ class StudentT(Head):
         normaliser = 0.5 * ops.log(math.pi * nu) + tf.math.lgamma(nu / 2) - tf.math.lgamma((nu + 1) / 2)
         return _mean((nu + 1) / 2 * ops.log1p(ops.square(z) / nu) + ops.log(width) + normaliser)
 
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """μ + σ ε / √(χ² / ν)."""
+        half = parameters[..., 2] / 2
+        spread = tf.random.stateless_gamma(ops.shape(half), seed + 1, half) / half
+        return parameters[..., 0] + parameters[..., 1] * _normal(parameters, seed) / ops.sqrt(spread)
+
 
 class LogNormal(Head):
     """Median and deviation of the logarithm, for values above 0 that err by a share."""
@@ -158,6 +189,10 @@ class LogNormal(Head):
         medians = ops.log(ops.clip(_double(parameters[..., 0]), _FLOOR, 1e30))
         z, deviation = _standardised(logs, ops.stack([medians, _double(parameters[..., 1])], axis=-1))
         return _mean(logs + ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
+
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """Median · exp(σ ε)."""
+        return parameters[..., 0] * ops.exp(parameters[..., 1] * _normal(parameters, seed))
 
 
 class NegativeBinomial(Head):
@@ -193,6 +228,13 @@ class NegativeBinomial(Head):
         r = 1 / alpha
         gammas = tf.math.lgamma(r) + tf.math.lgamma(y + 1) - tf.math.lgamma(y + r)
         return _mean(gammas + (r + y) * ops.log1p(alpha * mu) - y * ops.log(alpha * mu))
+
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """A Poisson draw of a gamma draw of the mean."""
+        shape = 1 / parameters[..., 1]
+        share = tf.random.stateless_gamma(ops.shape(shape), seed, shape) / shape
+        rate = share * parameters[..., 0] * self.unit
+        return tf.random.stateless_poisson(ops.shape(rate), seed + 1, rate, tf.float32) / self.unit
 
 
 class Categorical(Head):
@@ -238,6 +280,19 @@ class Categorical(Head):
         middles = ops.arange(self.bins, dtype="float32") + 0.5
         mean = ops.sum(ops.exp(parameters[..., :-2]) * middles, axis=-1)
         return parameters[..., -2] + parameters[..., -1] * mean
+
+    def draw(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+        """A bin by its probability, and evenly inside it."""
+        shape = ops.shape(parameters)[:-1]
+        reached = ops.cumsum(ops.exp(parameters[..., :-2]), axis=-1)
+        drawn = tf.random.stateless_uniform(shape, seed)[..., None] * reached[..., -1:]
+        bins = ops.sum(ops.cast(reached < drawn, "float32"), axis=-1)
+        return parameters[..., -2] + parameters[..., -1] * (bins + tf.random.stateless_uniform(shape, seed + 1))
+
+
+def _normal(parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+    """A standard normal draw for each distribution."""
+    return tf.random.stateless_normal(ops.shape(parameters)[:-1], seed)
 
 
 def _above_zero(place: KerasTensor) -> KerasTensor:

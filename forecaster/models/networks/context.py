@@ -129,10 +129,10 @@ class LatentNetwork(ContextNetwork):
     def validation_loss(
         self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
     ) -> KerasTensor:
-        """The same on its own answers, with the posterior's mean for z, and the whole divergence."""
+        """The same as it is validated, with the posterior's mean for z, and the whole divergence."""
         noise = ops.zeros((ops.shape(window)[0], self.noise))
         states = self._states(window, categories, training=False)
-        loss, divergence = self._bound(states, window, targets, noise, 1.0, training=False)
+        loss, divergence = self._bound(states, window, targets, noise, self._validated_share, training=False)
         return loss + divergence
 
     def _bound(

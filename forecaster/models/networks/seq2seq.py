@@ -10,6 +10,7 @@ from keras import KerasTensor, ops
 from forecaster.models.attention import Attention
 from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
+from forecaster.models.heads import Point
 from forecaster.models.networks.base import Decoded, Network, Parts
 
 
@@ -30,7 +31,9 @@ class Seq2SeqNetwork(Network):
     """An encoder-decoder (Sutskever et al. 2014; Cho et al. 2014), attended where asked for.
 
     In training each step reads the truth before it (teacher forcing), or by a share that rises with the epochs
-    its own answer (scheduled sampling, Bengio et al. 2015). It is validated and served on its own answers alone.
+    its own answer (scheduled sampling, Bengio et al. 2015): the value, or a draw from the distribution, as when
+    it is served. A value is validated on its own answers alone, and a distribution by the truth, under which the
+    losses of the steps add up to that of the whole path.
 
     Args:
         decoder: the layers that are stepped over the horizon.
@@ -77,6 +80,17 @@ class Seq2SeqNetwork(Network):
         """With teacher forcing, as far as the schedule has not taken it back."""
         states = self._states(window, categories, training=True)
         return self.head.loss(targets, self._horizon(states, window, targets, self._own_now(epoch)))
+
+    def validation_loss(
+        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
+    ) -> KerasTensor:
+        """On its own answers, or by the truth where they would be draws."""
+        states = self._states(window, categories, training=False)
+        return self.head.loss(targets, self._horizon(states, window, targets, self._validated_share))
+
+    @property
+    def _validated_share(self) -> float:
+        return 1.0 if isinstance(self.head, Point) else 0.0
 
     def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
         """The anchors, with attention the encoder's outputs (batch, steps, width), and the decoder's first states."""
@@ -138,14 +152,16 @@ class Seq2SeqNetwork(Network):
             padded = ops.pad(targets, [[0, 0], [0, steps * self.segment - self.ahead]])
             truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.segment)), 0, 1)  # (steps, batch, segment)
             reads_own = keras.random.uniform((steps, batch, 1), seed=self.draws) < own_share
+            seed = ops.cast(self.draws.next(), "int32")
         written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.segment, self.head.parameters))
 
         def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple:
             parameters, new_states, _ = self.decode(states, previous, noise)
-            answer = self.head.center(parameters)
-            if targets is not None:
-                answer = ops.where(reads_own[step], answer, truth[step])
-            return step + 1, written.write(step, parameters), answer, *new_states
+            if targets is None:
+                read = self.head.center(parameters)
+            else:
+                read = ops.where(reads_own[step], self.head.draw(parameters, seed + 2 * step), truth[step])
+            return step + 1, written.write(step, parameters), read, *new_states
 
         _, written, *_ = tf.while_loop(
             lambda step, *_: step < steps, body, (0, written, self._last(window), *states), maximum_iterations=steps
