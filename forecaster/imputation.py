@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from forecaster import report
 from forecaster.baselines import linear_interpolation, seasonal_interpolation, seasonal_mean
@@ -12,7 +13,7 @@ from forecaster.conformal import coverage, half_widths
 from forecaster.data.filling import Filling
 from forecaster.data.gaps import cut_gaps, distances, find_gaps
 from forecaster.data.windows import gather_windows
-from forecaster.errors import Diverged, Interrupted
+from forecaster.errors import DataError, Diverged, Interrupted
 from forecaster.fitting import Trainer
 from forecaster.forecast import level_quantiles
 from forecaster.gap_plan import GapPlan
@@ -40,6 +41,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
     Raises:
         Interrupted: a signal came; nothing was kept.
         Diverged: a loss or a filled value became NaN or infinite.
+        DataError: nothing is left to measure intervals on.
     """
     filler = _Filler(gap_plan)
     log.info("%s", _description(gap_plan))
@@ -47,6 +49,9 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
     _fit(filler.trainer(), received)
     series, split = gap_plan.plan.series, gap_plan.plan.split
     residuals = _residuals(filler, series.values, split.training_end, split.validation_end)
+    if gap_plan.levels and np.isnan(residuals[:, :1]).all():
+        found = "the validation part has too few observed cells to measure intervals on"
+        raise DataError([f"{gap_plan.table.path}: {found}; hold out more, or ask for none with --levels ''"])
     filling = _filling(gap_plan, filler, series.values, residuals)
     log.info("%s", report.gap_table(_test_scores(gap_plan, filler, residuals)))
     _stop_if(received)
@@ -68,6 +73,8 @@ class _Filler:
             config.model, config.window.length, season, gap_plan.reach, self.shares, config.loss, seed
         )
         self.padding = self.network.width
+        window = tf.TensorSpec([None, self.network.width], tf.float32)
+        self._answers = tf.function(self.network, input_signature=[window], autograph=False)
 
     def trainer(self) -> Trainer[ImputingNetwork]:
         """Of windows whose core lies in the training part, with validation windows around every step of that part."""
@@ -95,7 +102,7 @@ class _Filler:
         filled = values.copy()
         for index in range(0, len(gaps), _BATCH):
             windows = gather_windows(padded, starts[index : index + _BATCH], self.network.width)
-            answers = self.plan.scaler.inverse(np.asarray(self.network(windows), float))  # (batch, length)
+            answers = self.plan.scaler.inverse(self._answers(windows).numpy().astype(float))  # (batch, length)
             for gap, answer in zip(gaps[index : index + _BATCH], answers, strict=True):
                 first = self.network.length // 2 - gap.length // 2
                 filled[gap.first : gap.first + gap.length] = answer[first : first + gap.length]
