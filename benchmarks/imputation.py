@@ -34,12 +34,11 @@ DAY, WEEK = 24, 7 * 24
 SETTINGS = (
     "split={validation: 0.1, test: 0.2}",
     "model.units=48",
-    "window.length=96",
     "model.dropout=0.2",
     "training.optimizer.learning_rate=0.005",
     "training.batch_size=32",
-    "training.batches_per_epoch=120",
-    "training.epochs=12",
+    "training.batches_per_epoch=100",
+    "training.epochs=10",
 )
 WAYS = {
     "linear": linear_interpolation,

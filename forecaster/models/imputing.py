@@ -9,7 +9,7 @@ from forecaster.models.losses import Loss
 
 _EPSILON = 1e-5  # of a scaled unit squared, as in `normalization`
 _HIDDEN = 0.25  # share of a training window that is hidden, about
-_BLANK = 0.1  # probability that a training window knows nothing of its wing, as at an end of the series
+_BLANK = 0.1  # probability that a training window begins, or ends, before its middle, as the series does
 _VALIDATION_SEED = 1
 
 
@@ -47,6 +47,7 @@ class ImputingNetwork(keras.Model):
         self.wing = reach * season
         self.width = length + 2 * self.wing
         self.log_shares = np.log(np.maximum(shares, 1e-30)).astype(np.float32)
+        self.longest = len(shares)
         mean = float(np.arange(1, len(shares) + 1) @ shares)
         self.stretches = max(1, round(_HIDDEN * length / mean))
         self.draws = keras.random.SeedGenerator(seed)
@@ -75,22 +76,24 @@ class ImputingNetwork(keras.Model):
         features = ops.concatenate([ops.stack(steps, axis=-1), neighbours], axis=-1)  # (batch, length, features)
         outputs, _, _ = self.encoder(features, training=training)
         correction = ops.squeeze(self.head(outputs), axis=-1)  # (batch, length)
-        return (anchor + correction) * deviation + mean
+        # As far off as a Brownian bridge over the gap is, 1 in the middle of the longest: short gaps need little.
+        bridge = ops.sqrt(4 / self.longest * before * after / ops.maximum(before + after, 1.0))
+        return (anchor + bridge * correction) * deviation + mean
 
     def training_loss(self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The mean loss of stretches hidden at random, anywhere in the core, of windows (batch, width)."""
         hidden = self._stretches(window, self.stretches, self.draws)
-        return self._loss(self._blanked(window), window, hidden, training=True)
+        return self._loss(self._blanked(window), hidden, training=True)
 
     def validation_loss(self, window: KerasTensor, targets: KerasTensor) -> KerasTensor:
         """The mean loss of one stretch in the middle of each window, as gaps are filled; the same at each call."""
         length = self._lengths(window, 1, _VALIDATION_SEED)  # (batch, 1)
         hidden = _within(self.length // 2 - length // 2, length, self.length)
-        return self._loss(window, window, hidden, training=False)
+        return self._loss(window, hidden, training=False)
 
-    def _loss(self, window: KerasTensor, truth: KerasTensor, hidden: KerasTensor, training: bool) -> KerasTensor:
-        """The mean loss of the cells of the core that are `hidden`, (batch, length), and known in `truth`."""
-        core = truth[:, self.wing : self.wing + self.length]
+    def _loss(self, window: KerasTensor, hidden: KerasTensor, training: bool) -> KerasTensor:
+        """The mean loss of the cells of the core that are `hidden`, (batch, length), and known in the window."""
+        core = window[:, self.wing : self.wing + self.length]
         counted = ops.logical_and(hidden, ops.logical_not(ops.isnan(core)))
         wings = ((0, 0), (self.wing, self.wing))
         filled = self(ops.where(ops.pad(hidden, wings), float("nan"), window), training=training)
@@ -110,13 +113,12 @@ class ImputingNetwork(keras.Model):
         return keras.random.categorical(logits, count, dtype="int32", seed=seed) + 1
 
     def _blanked(self, window: KerasTensor) -> KerasTensor:
-        """The windows, some without one wing or the other."""
-        if not self.wing:
-            return window
-        blank = keras.random.uniform((ops.shape(window)[0], 2), seed=self.draws) < _BLANK  # (batch, 2)
-        left, core, right = ops.split(window, [self.wing, self.wing + self.length], axis=1)
-        left, right = ops.where(blank[:, :1], float("nan"), left), ops.where(blank[:, 1:], float("nan"), right)
-        return ops.concatenate([left, core, right], axis=1)
+        """The windows, some of which know nothing before or after some place outside the middle of the core."""
+        ends = ops.cast(keras.random.uniform((ops.shape(window)[0], 2), seed=self.draws) < _BLANK, "float32")
+        reaches = keras.random.uniform((ops.shape(window)[0], 2), maxval=self.width / 2, seed=self.draws) * ends
+        places = ops.arange(self.width, dtype="float32")[None]  # (1, width)
+        blank = ops.logical_or(places < reaches[:, :1], self.width - 1 - places < reaches[:, 1:])
+        return ops.where(blank, float("nan"), window)
 
     def _season(self, known: KerasTensor, observed: KerasTensor, line: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """The anchor (batch, length) that the season gives, and what it is a mean of, (batch, length, 2 lags).
