@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.data import read_series
 from forecaster.data.frequency import future_timestamps
-from forecaster.data.scaling import Scaler
 from forecaster.forecast import Forecast
 from forecaster.models import Network, build_network
 from forecaster.models.weights import weights_from_h5
+from forecaster.preparation import Preprocessing, read_data
 from forecaster.runs import Version, load_version
 
 
@@ -26,7 +25,7 @@ def slide(network: Network, window: np.ndarray, horizon: int) -> np.ndarray:
     """The textbook rollout: predict, append, read the last window again; (length,) -> (horizon,)."""
     length, values = len(window), window
     for _ in range(0, horizon, network.ahead):
-        prediction = np.asarray(network(values[None, -length:]))[0, -network.ahead :]
+        prediction = np.asarray(network(values[None, -length:]))[0, :, 0]
         values = np.concatenate([values, prediction])
     return values[length : length + horizon]
 
@@ -34,9 +33,9 @@ def slide(network: Network, window: np.ndarray, horizon: int) -> np.ndarray:
 def main() -> None:
     """Print the forecast of the run that the command line names, as CSV."""
     version = load_version(Path(sys.argv[1]))
-    config, data = version.config, version.config.data
-    series = read_series(Path(data.path), data.time, data.target, data.frequency, data.gaps, data.duplicates)
-    scaler = Scaler.from_json(version.preprocessing["scaler"])
+    config = version.config
+    (series,) = read_data(config)
+    scaler = Preprocessing.from_json(version.preprocessing).scalers[series.name]
     window = scaler.transform(series.values[-config.window.length :]).astype(np.float32)
     mean = scaler.inverse(slide(load_network(version), window, config.window.horizon).astype(float))
     origin = series.timestamps[-1]

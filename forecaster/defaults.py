@@ -11,11 +11,12 @@ import numpy as np
 from forecaster.baselines import baseline_forecasts
 from forecaster.config import Config, LoadedConfig, is_config, load_config, load_values
 from forecaster.config.template import commented_yaml
-from forecaster.data import Series, read_series
+from forecaster.data import Series
 from forecaster.data.frequency import season_length
 from forecaster.data.windows import gather_windows
 from forecaster.errors import ConfigError, UsageError
 from forecaster.metrics import mae
+from forecaster.preparation import read_data
 from forecaster.runs import write_atomically
 
 log = logging.getLogger("forecaster")
@@ -79,17 +80,17 @@ def _findings(config: Config) -> str:
 
 
 def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
-    """A config for a CSV; what `overrides` set stays as set.
+    """A config for a CSV, from its longest series; what `overrides` set stays as set.
 
     Raises:
         ConfigError: an override is invalid.
-        DataError: the CSV cannot be read as one series.
+        DataError: the CSV cannot be read.
     """
     data = {"path": str(csv.resolve())}
-    asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config.data
-    series = read_series(csv, asked.time, asked.target, asked.frequency, asked.gaps, asked.duplicates)
-    season = season_length(series.frequency) if asked.season == "auto" else int(asked.season)
-    found = {"time": series.time, "target": series.name, "frequency": series.frequency, "season": season}
+    asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config
+    series = max(read_data(asked), key=len)
+    season = season_length(series.frequency) if asked.data.season == "auto" else int(asked.data.season)
+    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
     return _checked(csv, {"data": data | found, **_choices(series, season)}, overrides).config
 
 

@@ -91,7 +91,8 @@ class Quantile(Distribution):
         known = np.asarray(self.probabilities)
         low = np.clip(np.searchsorted(known, drawn, side="right") - 1, 0, len(known) - 2)
         share = (drawn - known[low]) / (known[low + 1] - known[low])
-        below, above = (np.take_along_axis(self.parameters, (low + i)[..., None], -1)[..., 0] for i in (0, 1))
+        values = self.parameters.astype(float)  # so that a known probability gives its quantile exactly
+        below, above = (np.take_along_axis(values, (low + i)[..., None], -1)[..., 0] for i in (0, 1))
         return below + share * (above - below)
 
 
@@ -148,7 +149,7 @@ class LogNormal(Distribution):
     @property
     def mean(self) -> np.ndarray:
         """M · exp(σ² / 2)."""
-        return self.parameters[..., 0] * np.exp(self._sigma**2 / 2)
+        return self._median * np.exp(self._sigma**2 / 2)
 
     @property
     def deviation(self) -> np.ndarray:
@@ -157,15 +158,19 @@ class LogNormal(Distribution):
 
     def quantile(self, probability: float) -> np.ndarray:
         """M · exp(σ Φ⁻¹(p))."""
-        return self.parameters[..., 0] * np.exp(self._sigma * NormalDist().inv_cdf(probability))
+        return self._median * np.exp(self._sigma * NormalDist().inv_cdf(probability))
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
         """M · exp(σ ε)."""
-        return self.parameters[..., 0] * np.exp(self._sigma * generator.standard_normal(self._sigma.shape))
+        return self._median * np.exp(self._sigma * generator.standard_normal(self._sigma.shape))
+
+    @property
+    def _median(self) -> np.ndarray:
+        return self.parameters[..., 0].astype(float)
 
     @property
     def _sigma(self) -> np.ndarray:
-        return self.parameters[..., 1]
+        return self.parameters[..., 1].astype(float)
 
 
 @dataclass(frozen=True)
@@ -187,15 +192,17 @@ class NegativeBinomial(Distribution):
 
     def quantile(self, probability: float) -> np.ndarray:
         """The least count whose cumulative probability reaches p."""
-        from scipy.special import nbdtrik  # noqa: PLC0415 - as above
+        from scipy.special import betainc, nbdtrik  # noqa: PLC0415 - as above
 
-        count = nbdtrik(probability, 1 / self._alpha, 1 / (1 + self._alpha * self._counts))
-        return np.ceil(count - 1e-9 * (1 + count)) / self.unit  # less what rounding put on a whole number
+        r, success = 1 / self._alpha, 1 / (1 + self._alpha * self._counts)
+        below = np.floor(nbdtrik(probability, r, success))  # the count, or the one below: the inverse is continuous
+        return (below + (betainc(r, below + 1, success) < probability)) / self.unit
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
         """A count, as a Poisson draw of a gamma draw of the mean."""
         rate = generator.gamma(1 / self._alpha, self._alpha * self._counts)
-        return generator.poisson(np.minimum(rate, 1e18)) / self.unit
+        counts = generator.poisson(np.minimum(np.nan_to_num(rate), 1e18))
+        return np.where(np.isnan(rate), np.nan, counts) / self.unit
 
     @property
     def _counts(self) -> np.ndarray:

@@ -4,6 +4,7 @@ ForecasterError            1
 ├── UsageError             2   a wrong call or combination of options
 │   └── ConfigError        2   a YAML that cannot be used, every problem listed
 ├── DataError              4   a CSV that cannot be used, every problem listed
+├── Partial                3   some series could not be forecast, the others were
 ├── RunError               6   a run folder that is missing, corrupt or of a newer format
 ├── Diverged               7   a loss or a forecast that became NaN or infinite
 ├── CannotCreate          73   an output that cannot be created
@@ -63,6 +64,12 @@ class DataError(Problems):
     """A CSV that cannot be used."""
 
     exit_code = 4
+
+
+class Partial(Problems):
+    """Some series failed; what could be written is written."""
+
+    exit_code = 3
 
 
 class RunError(ForecasterError):

@@ -1,5 +1,8 @@
 """A served network on the held-out parts of its series: residuals, errors beside the baselines', coverage."""
 
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,38 +19,49 @@ _ORIGINS = 1000  # that a part is forecast from, at most
 _PATHS = 20_000  # of sampled networks, over all origins of a part
 
 
-def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
-    """Actual less mean over the validation part, over the network's own spread: (origins, horizon).
+@dataclass(frozen=True)
+class _Origins:
+    """Places in the series of a plan to forecast from: the member and the step of each, (origins,)."""
 
-    NaN where a step lies behind the part. Without a validation part the training part has to do, whose
+    members: np.ndarray
+    steps: np.ndarray
+
+
+def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
+    """Actual less mean over the validation parts, over the network's own spread: (origins, horizon).
+
+    NaN where a step lies behind its part. Without a validation part the training part has to do, whose
     residuals are too small.
     """
-    split, horizon, length = plan.split, plan.config.window.horizon, plan.config.window.length
-    first = split.training_end if split.validation else length
-    origins = _spaced(first - 1, split.validation_end - 2, predictor)
+    horizon, length = plan.config.window.horizon, plan.config.window.length
+    splits = [member.split for member in plan.members]
+    origins = _spaced(
+        [((s.training_end if s.validation else length) - 1, s.validation_end - 2) for s in splits], predictor
+    )
     outlook = _outlook(plan, predictor, origins, horizon)
-    steps = origins[:, None] + 1 + np.arange(horizon)  # (origins, horizon)
-    inside = steps < split.validation_end
-    actual = plan.series.values[np.where(inside, steps, 0)]
+    ends = np.array([split.validation_end for split in splits])[origins.members]
+    inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
+    actual = _windows(plan, origins, 1, horizon)
     return np.where(inside, (actual - outlook.mean) / outlook.spread, np.nan)
 
 
 def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict[str, Any]:
-    """The test part's errors of the network and of the baselines, and the coverage of its intervals."""
+    """The test parts' errors of the network and of the baselines, and the coverage of its intervals."""
     config, horizon = plan.config, plan.config.window.horizon
-    facts = {"part": "test", "horizon": horizon, "season": plan.season}
-    if not plan.split.test:
+    facts = {"part": "test", "horizon": horizon, "season": plan.season, "series": len(plan.members)}
+    splits = [member.split for member in plan.members]
+    if not all(split.test for split in splits):
         return {**facts, "origins": 0, "scores": {}}
-    origins = _spaced(plan.split.validation_end - 1, plan.split.steps - 1 - horizon, predictor)
-    actual = gather_windows(plan.series.values, origins + 1, horizon)  # (origins, horizon)
+    origins = _spaced([(split.validation_end - 1, split.steps - 1 - horizon) for split in splits], predictor)
+    actual = _windows(plan, origins, 1, horizon)
     outlook = _outlook(plan, predictor, origins, horizon)
-    forecasts = {"model": outlook.mean}
-    forecasts |= baseline_forecasts(plan.series.values, origins, horizon, plan.season)
+    forecasts = {"model": outlook.mean, **_baselines(plan, origins, horizon)}
+    times = [plan.panel[member].timestamps[step] for member, step in zip(origins.members, origins.steps, strict=True)]
     return {
         **facts,
-        "origins": len(origins),
-        "first_origin": str(plan.series.timestamps[origins[0]]),
-        "last_origin": str(plan.series.timestamps[origins[-1]]),
+        "origins": len(times),
+        "first_origin": str(min(times)),
+        "last_origin": str(max(times)),
         "rollout": config.rollout,
         "scores": {name: scores(actual, forecast) for name, forecast in forecasts.items()},
         "intervals": "conformal" if config.conformal else "head",
@@ -56,17 +70,12 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
 
 
 def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Forecast:
-    """The last `horizon` steps of the series with their intervals, forecast from before them."""
-    series, window = plan.series, plan.config.window
+    """The last `horizon` steps of the first series with their intervals, forecast from before them."""
+    series, window = plan.panel[0], plan.config.window
     end = max(len(series) - window.horizon, window.length)
-    return predictor.forecast(
-        series.name,
-        series.values[end - window.length : end],
-        series.timestamps[end - 1],
-        series.timestamps[end:],
-        residuals,
-        plan.config.forecast.levels,
-    )
+    past = dataclasses.replace(series, values=series.values[:end], timestamps=series.timestamps[:end])
+    (forecast,) = predictor.forecasts([past], len(series) - end, residuals, plan.config.forecast.levels)
+    return forecast
 
 
 def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, residuals: np.ndarray) -> dict[str, float]:
@@ -76,13 +85,41 @@ def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, resid
     return {f"{level:g}": coverage(actual, quantiles[low], quantiles[high]) for level, (low, high) in bounds.items()}
 
 
-def _spaced(first: int, last: int, predictor: Predictor) -> np.ndarray:
-    """At most `_ORIGINS` origins from the first to the last, evenly spaced; fewer where paths are drawn from each."""
+def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
+    """At most `_ORIGINS` origins, evenly spaced from the first to the last step of each member.
+
+    Fewer where paths are drawn from each, but one of each member.
+    """
     most = min(_ORIGINS, max(50, _PATHS // predictor.rollout.paths))
-    return np.unique(np.linspace(first, last, min(most, last - first + 1)).round().astype(int))
+    each = max(1, most // len(ranges))
+    steps = [
+        np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int)) for first, last in ranges
+    ]
+    members = [np.full(len(some), member) for member, some in enumerate(steps)]
+    return _Origins(np.concatenate(members), np.concatenate(steps))
 
 
-def _outlook(plan: Plan, predictor: Predictor, origins: np.ndarray, horizon: int) -> Outlook:
-    """(origins,) -> what the network says of the `horizon` steps after each."""
+def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
+    """(origins, length): the steps from `offset` after each origin; what lies behind its series is 0."""
+    rows = []
+    for member, series in enumerate(plan.panel):
+        steps = origins.steps[origins.members == member]
+        rows.append(gather_windows(np.concatenate([series.values, np.zeros(length)]), steps + offset, length))
+    return np.concatenate(rows)
+
+
+def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, np.ndarray]:
+    """Those that every member has enough history for, each (origins, horizon)."""
+    found = [
+        baseline_forecasts(series.values, origins.steps[origins.members == member], horizon, plan.season)
+        for member, series in enumerate(plan.panel)
+    ]
+    names = [name for name in found[0] if all(name in some for some in found)]
+    return {name: np.concatenate([some[name] for some in found]) for name in names}
+
+
+def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:
+    """What the network says of the `horizon` steps after each origin."""
     length = plan.config.window.length
-    return predictor.outlook(gather_windows(plan.series.values, origins - length + 1, length), horizon)
+    panel = [plan.panel[member] for member in origins.members]
+    return predictor.outlook(panel, _windows(plan, origins, 1 - length, length), horizon)

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -52,10 +52,12 @@ class Learner(Protocol):
     variables: Any
     trainable_variables: Any
 
-    def training_loss(self, window: tf.Tensor, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+    def training_loss(
+        self, window: tf.Tensor, targets: tf.Tensor, epoch: tf.Tensor, categories: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """The mean loss that training lowers, of windows (batch, length) and targets (batch, ahead)."""
 
-    def validation_loss(self, window: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def validation_loss(self, window: tf.Tensor, targets: tf.Tensor, categories: tf.Tensor | None = None) -> tf.Tensor:
         """The mean loss by which epochs are compared."""
 
 
@@ -76,8 +78,9 @@ class Progress:
 
 
 class Trainer(Generic[AnyLearner]):
-    """Fits a network to the windows of one scaled series.
+    """Fits a network to the windows of scaled series that lie end to end.
 
+    Windows are told by where they start; `ends` and `codes` say which series that is, where the network reads it.
     The order of the windows is a function of the seed and the epoch alone, so that no generator
     has to be kept. A batch's windows are gathered on the device from the one array of values.
     """
@@ -97,6 +100,8 @@ class Trainer(Generic[AnyLearner]):
         seed: int,
         batches_per_epoch: int | None = None,
         early_stopping: Patience | None = None,
+        ends: Sequence[int] = (),
+        codes: np.ndarray | None = None,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
@@ -108,6 +113,8 @@ class Trainer(Generic[AnyLearner]):
         self.learning_rate = float(optimizer.learning_rate)
         optimizer.build(network.trainable_variables)
         self.values = tf.constant(values, tf.float32)  # (steps,)
+        self.ends = tf.constant(ends, tf.int32)  # (series,), where each ends
+        self.codes = None if codes is None else tf.constant(codes)  # (series, categories)
         starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
         self._step = tf.function(self._training_step, input_signature=[starts, epoch], autograph=False)
         self._validate = tf.function(self._validation_loss, input_signature=[starts], autograph=False)
@@ -178,15 +185,19 @@ class Trainer(Generic[AnyLearner]):
         rows = tf.gather(self.values, starts[:, None] + tf.range(self.length + self.network.ahead))
         return rows[:, : self.length], rows[:, self.length :]
 
+    def _categories(self, starts: tf.Tensor) -> tf.Tensor | None:
+        """(batch,) -> (batch, categories) of the series that each window lies in."""
+        return None if self.codes is None else tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
+
     def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = self.network.training_loss(*self._windows(starts), epoch)
+            loss = self.network.training_loss(*self._windows(starts), epoch, self._categories(starts))
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
-        return self.network.validation_loss(*self._windows(starts))
+        return self.network.validation_loss(*self._windows(starts), self._categories(starts))
 
     def _mean_validation_loss(self, epoch: int) -> float:
         total = 0.0

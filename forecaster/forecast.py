@@ -50,18 +50,14 @@ class Forecast:
 
     def to_csv(self) -> str:
         """The rows of `to_frame` as CSV; values are written so that they read back exactly."""
-        return self.to_frame().to_csv(index=False, lineterminator="\n")
+        return forecasts_to_csv([self])
 
-    def to_json(self) -> str:
-        """The rows of `to_frame` as a JSON list of objects."""
-        return json.dumps(self.to_frame().to_dict("records"), indent=1) + "\n"
-
-    def samples_to_csv(self) -> str:
+    def samples_frame(self) -> pd.DataFrame:
         """One row for each step of each path: series, origin, timestamp, step, path (from 1), value."""
         paths = np.empty((0, len(self.mean))) if self.samples is None else self.samples
         origin, *timestamps = timestamp_texts([self.origin, *self.timestamps])
         steps = np.arange(1, len(self.mean) + 1)
-        rows = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "series": self.series,
                 "origin": origin,
@@ -71,7 +67,6 @@ class Forecast:
                 "value": paths.ravel(),
             }
         )
-        return rows.to_csv(index=False, lineterminator="\n")
 
     @classmethod
     def from_csv(cls, text: str) -> "Forecast":
@@ -80,6 +75,22 @@ class Forecast:
         origin, *timestamps = [_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
         quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop(list(COLUMNS))}
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float), quantiles)
+
+
+def forecasts_to_csv(forecasts: Sequence[Forecast]) -> str:
+    """The rows of every forecast below each other; values are written so that they read back exactly."""
+    return pd.concat([forecast.to_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
+
+
+def forecasts_to_json(forecasts: Sequence[Forecast]) -> str:
+    """The same rows as a JSON list of objects."""
+    rows = [row for forecast in forecasts for row in forecast.to_frame().to_dict("records")]
+    return json.dumps(rows, indent=1) + "\n"
+
+
+def samples_to_csv(forecasts: Sequence[Forecast]) -> str:
+    """The paths of every forecast below each other."""
+    return pd.concat([forecast.samples_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
 
 
 def level_quantiles(level: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.config import LoadedConfig
+from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.frequency import season_length
@@ -17,7 +17,7 @@ from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Plan
+from forecaster.preparation import Member
 
 log = logging.getLogger("forecaster")
 
@@ -36,15 +36,17 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class GapPlan:
-    """What to fill: the CSV as text, and its series, NaN at the gaps, with its split and scaler.
+    """What to fill: the resolved config, the CSV as text, and its series with its split and scaler.
 
     Attributes:
+        member: its series is NaN at the gaps.
         gaps: in order of time.
         levels: coverage of the intervals, in percent.
     """
 
+    config: Config
     table: Table
-    plan: Plan
+    member: Member
     gaps: list[Gap]
     levels: Sequence[float]
 
@@ -54,23 +56,29 @@ class GapPlan:
         return _probabilities(self.levels)
 
     @property
+    def season(self) -> int:
+        """Steps in a season, 1 where there is none."""
+        return int(self.config.data.season)
+
+    @property
     def reach(self) -> int:
         """Seasons looked up on each side: what leaves most of the training part to its windows."""
-        season, steps = self.plan.season, self.plan.split.training_end - self.plan.config.window.length
-        return 0 if season == 1 else min(_SEASONS, steps // (3 * season))
+        steps = self.member.split.training_end - self.config.window.length
+        return 0 if self.season == 1 else min(_SEASONS, steps // (3 * self.season))
 
     @property
     def shares(self) -> np.ndarray:
         """How often gaps of 1, 2, ... steps are hidden to learn from, (longest,)."""
-        season, length = self.plan.season, self.plan.config.window.length
-        longest = max([season if season > 1 else _NO_SEASON, *(gap.length for gap in self.gaps)])
-        return length_shares(self.gaps, min(length // 2, longest))
+        season = self.season if self.season > 1 else _NO_SEASON
+        longest = max([season, *(gap.length for gap in self.gaps)])
+        return length_shares(self.gaps, min(self.config.window.length // 2, longest))
 
     @property
     def untouched(self) -> Filling:
         """The filling of a series that has no gap."""
-        values = self.plan.series.values
-        return Filling(self.plan.series, values, {p: np.full(len(values), np.nan) for p in self.probabilities})
+        series = self.member.series
+        values = series.values
+        return Filling(series, values, {p: np.full(len(values), np.nan) for p in self.probabilities})
 
 
 def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> GapPlan:
@@ -90,12 +98,12 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         raise ConfigError(problems)
     table = read_table(Path(data.path))
     check_columns(table, _probabilities(asked))
-    series = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates)
+    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates)
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)
     _check_lengths(loaded, table, series, gaps)
-    return GapPlan(table, _plan(loaded, series, bool(gaps)), gaps, asked)
+    return GapPlan(_resolved(loaded.config, series), table, _member(loaded, series, bool(gaps)), gaps, asked)
 
 
 def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
@@ -103,6 +111,8 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
     for key, wanted, why in _REFUSED:
         if (received := getattr(model, key)) != wanted:
             yield f"{loaded.where('model', key)}: {str(received).lower()} cannot fill gaps; {why}"
+    if (ids := loaded.config.data.series) is not None:
+        yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
     if levels and not loaded.config.split.validation:
         yield (
             f"{loaded.where('split', 'validation')}: intervals are measured on gaps cut into the validation part, and "
@@ -110,16 +120,18 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
         )
 
 
-def _plan(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Plan:
-    """The split, the scaler of the observed part of the training, and the config resolved."""
-    config = loaded.config
+def _resolved(config: Config, series: Series) -> Config:
     data = config.data
     season = int(season_length(series.frequency) if data.season == "auto" else data.season)
-    found = {"time": series.time, "target": series.name, "frequency": series.frequency, "season": season}
-    resolved = config.model_copy(update={"data": data.model_copy(update=found)})
+    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
+    return config.model_copy(update={"data": data.model_copy(update=found)})
+
+
+def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Member:
+    """The series with its split, and the scaler of the observed cells of its training part."""
     split = _split(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
     training = series.values[: split.training_end]
-    return Plan(resolved, series, split, fit_scaler(training[~np.isnan(training)], config.scaling))
+    return Member(series, split, fit_scaler(training[~np.isnan(training)], loaded.config.scaling))
 
 
 def _split(loaded: LoadedConfig, series: Series) -> Split:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -20,7 +21,7 @@ from forecaster.gap_plan import GapPlan
 from forecaster.metrics import scores
 from forecaster.models import ImputingNetwork, build_imputing_network
 from forecaster.models.summary import layer_counts
-from forecaster.training import Teller, build_trainer, seed_everything
+from forecaster.training import Teller, build_trainer
 
 log = logging.getLogger("forecaster")
 
@@ -47,7 +48,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
     log.info("%s", _description(gap_plan))
     log.info("%s", report.parameter_table(layer_counts(filler.network)))
     _fit(filler.trainer(), received)
-    series, split = gap_plan.plan.series, gap_plan.plan.split
+    series, split = gap_plan.member.series, gap_plan.member.split
     residuals = _residuals(filler, series.values, split.training_end, split.validation_end)
     if gap_plan.levels and np.isnan(residuals[:, :1]).all():
         found = "the validation part has too few observed cells to measure intervals on"
@@ -65,12 +66,12 @@ class _Filler:
     """
 
     def __init__(self, gap_plan: GapPlan) -> None:
-        self.plan = plan = gap_plan.plan
-        config, season, seed = plan.config, plan.season, plan.config.training.seed
-        seed_everything(seed)
-        self.shares = gap_plan.shares
+        self.config, self.member, self.shares = gap_plan.config, gap_plan.member, gap_plan.shares
+        config, seed = gap_plan.config, gap_plan.config.training.seed
+        keras.utils.set_random_seed(seed)
+        tf.config.experimental.enable_op_determinism()
         self.network = build_imputing_network(
-            config.model, config.window.length, season, gap_plan.reach, self.shares, config.loss, seed
+            config.model, config.window.length, gap_plan.season, gap_plan.reach, self.shares, config.loss, seed
         )
         self.padding = self.network.width
         window = tf.TensorSpec([None, self.network.width], tf.float32)
@@ -78,14 +79,14 @@ class _Filler:
 
     def trainer(self) -> Trainer[ImputingNetwork]:
         """Of windows whose core lies in the training part, with validation windows around every step of that part."""
-        split, network = self.plan.split, self.network
+        split, network = self.member.split, self.network
         first, last = self.padding - network.wing, self.padding + split.training_end - network.length - 2 * network.wing
         middles = np.arange(split.training_end, split.validation_end)
         middles = middles[:: max(1, -(-len(middles) // _VALIDATION_WINDOWS))]
         return build_trainer(
             network,
-            self.plan.config.training,
-            self._padded(self.plan.series.values),
+            self.config.training,
+            self._padded(self.member.series.values),
             network.width,
             np.arange(first, last + 1, dtype=np.int32),
             self._starts(middles).astype(np.int32),
@@ -102,7 +103,7 @@ class _Filler:
         filled = values.copy()
         for index in range(0, len(gaps), _BATCH):
             windows = gather_windows(padded, starts[index : index + _BATCH], self.network.width)
-            answers = self.plan.scaler.inverse(self._answers(windows).numpy().astype(float))  # (batch, length)
+            answers = self.member.scaler.inverse(self._answers(windows).numpy().astype(float))  # (batch, length)
             for gap, answer in zip(gaps[index : index + _BATCH], answers, strict=True):
                 first = self.network.length // 2 - gap.length // 2
                 filled[gap.first : gap.first + gap.length] = answer[first : first + gap.length]
@@ -111,7 +112,7 @@ class _Filler:
         return filled
 
     def _padded(self, values: np.ndarray) -> np.ndarray:
-        scaled = self.plan.scaler.transform(values).astype(np.float32)
+        scaled = self.member.scaler.transform(values).astype(np.float32)
         return np.pad(scaled, self.padding, constant_values=np.nan)
 
     def _starts(self, middles: np.ndarray) -> np.ndarray:
@@ -120,13 +121,13 @@ class _Filler:
 
 
 def _description(gap_plan: GapPlan) -> str:
-    plan, gaps = gap_plan.plan, gap_plan.gaps
+    series, gaps = gap_plan.member.series, gap_plan.gaps
     cells, longest = sum(gap.length for gap in gaps), max(gap.length for gap in gaps)
     count = "1 gap" if len(gaps) == 1 else f"{len(gaps):,} gaps"
-    looked_up = f"seasons of {plan.season} steps, {gap_plan.reach} looked up on each side"
+    looked_up = f"seasons of {gap_plan.season} steps, {gap_plan.reach} looked up on each side"
     season = looked_up if gap_plan.reach else "no season looked up"
     return (
-        f"{plan.series.name}: {len(plan.series):,} steps of {plan.series.frequency}, {cells:,} missing in {count}, the "
+        f"{series.name}: {len(series):,} steps of {series.frequency}, {cells:,} missing in {count}, the "
         f"longest of {longest}; {season}"
     )
 
@@ -146,7 +147,7 @@ def _rounds(filler: _Filler, values: np.ndarray, first: int, last: int) -> list[
     """Copies of the series with gaps cut into [first, last), a different draw each; none where that is empty."""
     cells = max(1, _CUT * (last - first))
     count = min(_ROUNDS, int(np.ceil(_MEASURED / cells))) if last > first else 0
-    generators = (np.random.default_rng([filler.plan.config.training.seed, first, index]) for index in range(count))
+    generators = (np.random.default_rng([filler.config.training.seed, first, index]) for index in range(count))
     return [cut_gaps(values, first, last, filler.shares, _CUT, generator) for generator in generators]
 
 
@@ -175,12 +176,12 @@ def _filling(gap_plan: GapPlan, filler: _Filler, values: np.ndarray, residuals: 
         widths = np.where(np.isnan(values), half_widths(residuals, level)[places], np.nan)
         low, high = level_quantiles(level)
         quantiles |= {low: filled - widths, high: filled + widths}
-    return Filling(gap_plan.plan.series, filled, dict(sorted(quantiles.items())))
+    return Filling(gap_plan.member.series, filled, dict(sorted(quantiles.items())))
 
 
 def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> dict[str, Any]:
     """Errors on gaps cut into the test part, of the network and of what needs none; no scores without that part."""
-    series, split, season = gap_plan.plan.series, gap_plan.plan.split, gap_plan.plan.season
+    series, split, season = gap_plan.member.series, gap_plan.member.split, gap_plan.season
     ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {"model": filler.fill, "linear": linear_interpolation}
     if season > 1:
         ways["seasonal_mean"] = lambda gapped: seasonal_mean(gapped, season)

@@ -32,8 +32,8 @@ class ServedNetwork(Protocol):
     segment: int
     noise: int
 
-    def encode(self, windows: np.ndarray) -> Sequence[np.ndarray]:
-        """(batch, length) -> states, each (batch, ...)."""
+    def encode(self, windows: np.ndarray, categories: np.ndarray | None = None) -> Sequence[np.ndarray]:
+        """(batch, length), and where it reads them (batch, categories) int32 -> states, each (batch, ...)."""
 
     def decode(self, states: Sequence[np.ndarray], previous: np.ndarray, noise: np.ndarray | None = None) -> Decoded:
         """States, the last known values (batch, segment) and a path's noise -> the next steps."""
@@ -55,9 +55,10 @@ class OnnxNetwork:
         self._new_states = sorted(outputs - {"parameters", "attention"})
         self._attention = ["attention"] if "attention" in outputs else []
 
-    def encode(self, windows: np.ndarray) -> Sequence[np.ndarray]:
-        """(batch, length) -> states, each (batch, ...)."""
-        return self._encode.run(self._states, {"window": windows})
+    def encode(self, windows: np.ndarray, categories: np.ndarray | None = None) -> Sequence[np.ndarray]:
+        """(batch, length), and where it reads them (batch, categories) int32 -> states, each (batch, ...)."""
+        inputs = {"window": windows} | ({} if categories is None else {"categories": categories})
+        return self._encode.run(self._states, inputs)
 
     def decode(self, states: Sequence[np.ndarray], previous: np.ndarray, noise: np.ndarray | None = None) -> Decoded:
         """States, the last known values (batch, segment) and a path's noise -> the next steps."""
@@ -93,43 +94,57 @@ class Rollout:
         answers_alone = family is Point or kind == "direct"
         self.paths = 1 if answers_alone and not network.noise else paths
 
-    def __call__(self, windows: np.ndarray, horizon: int) -> Distribution:
-        """Scaled windows (batch, length) -> the distribution of the `horizon` steps after each, (batch, horizon)."""
+    def __call__(self, windows: np.ndarray, horizon: int, categories: np.ndarray | None = None) -> Distribution:
+        """The distribution of the steps after each window, (batch, horizon).
+
+        Args:
+            windows: (batch, length), scaled.
+            horizon: steps.
+            categories: (batch, categories), where the network reads them.
+        """
         generator = np.random.default_rng(self.seed)
         many = max(1, _ROWS // self.paths)
-        parts = [
-            self._part(windows[first : first + many].astype(np.float32), horizon, generator)
-            for first in range(0, len(windows), many)
-        ]
+        parts = []
+        for first in range(0, len(windows), many):
+            some = slice(first, first + many)
+            told = None if categories is None else categories[some]
+            parts.append(self._part(windows[some].astype(np.float32), told, horizon, generator))
         parameters = np.concatenate(parts)
         if self.paths > 1:
             return Samples(parameters)
         return self.family(parameters) if self.kind == "direct" else Point(parameters)
 
-    def _part(self, windows: np.ndarray, horizon: int, generator: np.random.Generator) -> np.ndarray:
+    def _part(
+        self, windows: np.ndarray, categories: np.ndarray | None, horizon: int, generator: np.random.Generator
+    ) -> np.ndarray:
         """(batch, horizon, parameters), or (batch, horizon, paths)."""
         if self.kind == "direct":
-            states = self.network.encode(windows)
+            states = self.network.encode(windows, categories)
             return self.network.decode(states, windows[:, -self.network.segment :]).parameters[:, :horizon]
         walk = self._slide if self.kind == "slide" else self._carry
-        values = walk(windows, horizon, generator)  # (batch * paths, horizon)
+        values = walk(windows, categories, horizon, generator)  # (batch * paths, horizon)
         return np.moveaxis(values.reshape(len(windows), self.paths, horizon), 1, 2)
 
-    def _slide(self, windows: np.ndarray, horizon: int, generator: np.random.Generator) -> np.ndarray:
+    def _slide(
+        self, windows: np.ndarray, categories: np.ndarray | None, horizon: int, generator: np.random.Generator
+    ) -> np.ndarray:
         length = windows.shape[1]
         known = np.empty((len(windows) * self.paths, length + horizon), np.float32)
         known[:, :length] = np.repeat(windows, self.paths, axis=0)
+        told = None if categories is None else np.repeat(categories, self.paths, axis=0)
         step = 0
         while step < horizon:
             read = known[:, step : step + length]
-            decoded = self.network.decode(self.network.encode(read), read[:, -self.network.segment :])
+            decoded = self.network.decode(self.network.encode(read, told), read[:, -self.network.segment :])
             answer = self._answer(decoded, generator)[:, : horizon - step]
             known[:, step + length : step + length + answer.shape[1]] = answer
             step += answer.shape[1]
         return known[:, length:]
 
-    def _carry(self, windows: np.ndarray, horizon: int, generator: np.random.Generator) -> np.ndarray:
-        read = self.network.encode(windows)
+    def _carry(
+        self, windows: np.ndarray, categories: np.ndarray | None, horizon: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        read = self.network.encode(windows, categories)
         states: Sequence[np.ndarray] = [np.repeat(state, self.paths, axis=0) for state in read]
         previous = np.repeat(windows[:, -self.network.segment :], self.paths, axis=0)
         noise = generator.standard_normal((len(previous), self.network.noise)).astype(np.float32)

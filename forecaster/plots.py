@@ -13,9 +13,11 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from forecaster.attention import Attention
 from forecaster.data import Series
 from forecaster.data.filling import Filling
 from forecaster.data.gaps import Gap, find_gaps
+from forecaster.flow import Flow
 from forecaster.forecast import Forecast, timestamp_texts
 
 # Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
@@ -27,6 +29,7 @@ _DATE_FORMATS: Any = {
     "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
 }
 _PANELS = 2  # of gaps in one picture
+_SHOWN_SERIES = 6
 _STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
@@ -61,28 +64,72 @@ def plot_forecast(
         truth_label: what the legend calls them.
     """
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _canvas(title)
-        axes.plot(_x(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
-        axes.axvline(_x(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
-        if truth is not None:
-            observed = pd.concat([history.iloc[-1:], truth])
-            axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
-        _fan(axes, forecast)
-        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
-        axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
-        _time_axis(axes, history.index)
-        axes.set_ylabel(forecast.series)
-        axes.margins(x=0.02)
-        axes.yaxis.set_major_formatter(FuncFormatter(_number))
-        _legend(figure, axes)
+        figure, (axes,) = _canvas(title)
+        _draw_forecast(axes, history, forecast, truth, truth_label)
+        _legend(axes)
         return _png(figure)
 
 
-def plot_future(series: Series, forecast: Forecast, name: str) -> bytes:
-    """A forecast of the real future after the end of its series; a PNG."""
-    history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(len(forecast.mean)) :]
-    (origin,) = timestamp_texts([forecast.origin])
-    return plot_forecast(history, forecast, f"{name}: {_steps(len(forecast.mean))} after {origin}")
+def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> bytes:
+    """Forecasts of the real future after the end of their series, the first few below each other; a PNG."""
+    shown = min(len(panel), _SHOWN_SERIES)
+    steps, (origin,) = len(forecasts[0].mean), timestamp_texts([forecasts[0].origin])
+    some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
+    with matplotlib.rc_context(_STYLE):
+        figure, rows = _canvas(f"{name}: {_steps(steps)} after {origin}{some}", shown)
+        for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
+            history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(steps) :]
+            _draw_forecast(axes, history, forecast)
+        _legend(rows[0])
+        return _png(figure)
+
+
+def plot_attention(attentions: Sequence[Attention], name: str) -> bytes:
+    """A heat map of the weights over the past, the first few series below each other; a PNG."""
+    shown = attentions[: _SHOWN_SERIES // 2]
+    with matplotlib.rc_context({**_STYLE, "axes.grid": False}):
+        figure, rows = _canvas(f"{name}: where it looked", len(shown))
+        for axes, attention in zip(rows, shown, strict=True):
+            _draw_attention(figure, axes, attention)
+        rows[-1].set_xlabel(f"steps of {shown[0].series.frequency} before the origin")
+        return _png(figure)
+
+
+def _draw_attention(figure: Figure, axes: Axes, attention: Attention) -> None:
+    edges = np.append(attention.read, attention.read[-1] - attention.segment) + attention.segment - 0.5
+    heights = np.arange(len(attention.weights) + 1) - 0.5
+    mesh = axes.pcolormesh(edges, heights, attention.weights, cmap="cividis", vmin=0)
+    axes.invert_xaxis()
+    axes.invert_yaxis()
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    if attention.step.any():
+        axes.set_ylabel(f"{attention.series.name}: step of the horizon")
+        labels = [f"{step}" for step in attention.step]
+    else:
+        axes.set_ylabel(f"{attention.series.name}: origin")
+        labels = [
+            text.removesuffix(":00") for text in timestamp_texts(list(attention.series.timestamps[attention.origin]))
+        ]
+    axes.yaxis.set_major_formatter(lambda row, _: labels[int(row)] if 0 <= row < len(labels) else "")
+    figure.colorbar(mesh, ax=axes, label="weight", pad=0.01)
+
+
+def _draw_forecast(
+    axes: Axes, history: pd.Series, forecast: Forecast, truth: pd.Series | None = None, truth_label: str = ""
+) -> None:
+    axes.plot(_x(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
+    axes.axvline(_x(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
+    if truth is not None:
+        observed = pd.concat([history.iloc[-1:], truth])
+        axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
+    _fan(axes, forecast)
+    marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
+    axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
+    _time_axis(axes, history.index)
+    axes.set_ylabel(forecast.series)
+    axes.margins(x=0.02)
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
 
 
 def plot_filling(filling: Filling, name: str) -> bytes:
@@ -91,12 +138,10 @@ def plot_filling(filling: Filling, name: str) -> bytes:
     shown = _longest_apart(gaps, len(filling.values))
     title = f"{name}: nothing to fill" if not gaps else f"{name}: the {_longest(len(shown))} of {len(gaps):,}, filled"
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 1.4 + 2.8 * max(1, len(shown))), dpi=110, layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        panels = figure.subplots(max(1, len(shown)), squeeze=False)[:, 0]
+        figure, panels = _canvas(title, max(1, len(shown)))
         for axes, span in zip(panels, shown or [slice(None)], strict=True):
             _filled_stretch(axes, filling, span)
-        _legend(figure, panels[0])
+        _legend(panels[0])
         return _png(figure)
 
 
@@ -161,7 +206,7 @@ def plot_loss(
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
     watched = np.array(losses if validation[0] is None else validation, float)
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _canvas(title)
+        figure, (axes,) = _canvas(title)
         axes.plot(epochs, losses, color=BLUE, linewidth=1.8, label="training", **marker)
         if validation[0] is not None:
             axes.plot(epochs, watched, "--", color=ORANGE, linewidth=1.8, label="validation", **marker)
@@ -174,14 +219,73 @@ def plot_loss(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         axes.set_ylabel(unit)
-        _legend(figure, axes)
+        _legend(axes)
         return _png(figure)
 
 
-def _canvas(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(9, 4.2), dpi=110, layout="constrained")
+def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) -> bytes:
+    """The norm of the gradient by steps back, before and after training, a panel for each layer; a PNG.
+
+    Of a stack of more than two layers the lowest and the highest are shown. A norm of 0 has no place on a log axis.
+    """
+    top = max(flow.level for flow in after)
+    layers = list(dict.fromkeys(flow.layer for flow in after if flow.level in {0, top}))
+    with matplotlib.rc_context(_STYLE):
+        figure, panels = _panels(title, len(layers))
+        for layer, axes in zip(layers, panels, strict=True):
+            for when, flows, color in (("before", before, ORANGE), ("after", after, BLUE)):
+                _flow_lines(axes, [flow for flow in flows if flow.layer == layer], when, color)
+            _flow_axes(axes, next(flow for flow in after if flow.layer == layer))
+        figure.supylabel("gradient norm of a window's loss, scaled", fontsize=10)
+        _row_legend(figure, panels[0])
+        return _png(figure)
+
+
+def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> None:
+    """The states of a layer, each with its own style."""
+    for flow in flows:
+        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(flow.norms) <= 40 else {}
+        style = {"h": "-", "c": (0, (4, 2))}[flow.state]
+        shown = np.where(flow.norms > 0, flow.norms, np.nan)
+        label = f"{flow.state}, {when} training"
+        axes.plot(flow.steps_back, shown, color=color, linestyle=style, linewidth=1.8, label=label, **marker)
+
+
+def _flow_axes(axes: Axes, flow: Flow) -> None:
+    """The whole way back, where nothing is left of the gradient, too."""
+    axes.set_title(flow.layer if flow.stride == 1 else f"{flow.layer}, {flow.stride} steps at a time", fontsize=10)
+    axes.set_yscale("log")
+    margin = 0.02 * max(flow.span, 1)
+    axes.set_xlim(-margin, flow.span + margin)
+    if len(flow.norms) <= 8:
+        axes.set_xticks(flow.steps_back)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("steps back in the order of reading")
+
+
+def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    """Axes two in a row, their values on one scale, with room for a legend below the title."""
+    columns, rows = min(count, 2), -(-count // 2)
+    figure = Figure(figsize=(9, 1.6 + 2.8 * rows), dpi=110, layout="constrained")
+    figure.suptitle(f"{title}\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
+    panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, panels[:count]
+
+
+def _row_legend(figure: Figure, axes: Axes) -> None:
+    """What the lines of all panels are, in one row below the title."""
+    handles, labels = axes.get_legend_handles_labels()
+    place = (0.005, 1 - 0.26 / figure.get_figheight())
+    figure.legend(handles, labels, loc="upper left", bbox_to_anchor=place, ncols=4, handlelength=2.4)
+
+
+def _canvas(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(9, 4.2 if rows == 1 else 1.2 + 2.2 * rows), dpi=110, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    return figure, figure.subplots()
+    return figure, list(figure.subplots(rows, squeeze=False)[:, 0])
 
 
 def _x(index: pd.Index) -> np.ndarray:
@@ -219,7 +323,7 @@ def _time_axis(axes: Axes, index: pd.Index) -> None:
         axes.set_xlabel("step")
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def _legend(axes: Axes) -> None:
     """Above the axes, in one row, so that it never lies on a line."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(

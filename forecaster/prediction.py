@@ -6,27 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
 from forecaster.data.frequency import future_timestamps
-from forecaster.data.scaling import Scaler
+from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.distributions import Distribution, Point, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
-from forecaster.forecast import Forecast, Timestamp, level_quantiles
+from forecaster.forecast import Forecast, level_quantiles
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
-from forecaster.preparation import read_data
+from forecaster.preparation import Preprocessing, read_data
 from forecaster.runs import Version
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a network says of some horizons, in the series' own unit.
+    """What a network says of some horizons, in the series' own units.
 
     Attributes:
         distribution: of the scaled values, (batch, horizon).
+        scaler: of each row.
         counts: whether values are whole numbers.
     """
 
@@ -42,7 +42,7 @@ class Outlook:
     @property
     def spread(self) -> np.ndarray:
         """What its errors are told in, (batch, horizon): its deviation, or 1 scaled unit where it gives none."""
-        return self.distribution.deviation * (self.scaler.scale or 1.0)
+        return self.distribution.deviation * self.scaler.unit
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level, by probability in rising order, each (batch, horizon)."""
@@ -50,19 +50,19 @@ class Outlook:
         return {probability: self._values(self.distribution.quantile(probability)) for probability in probabilities}
 
     def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws of the first horizon, (count, horizon).
+        """Draws of each horizon, (count, batch, horizon).
 
         Those of a network that answers at once would know nothing of each other from step to step; they are
         put in the order of errors in validation (the Schaake shuffle, Clark et al. 2004). A network that gives
         a value alone gets those errors themselves.
         """
         if isinstance(self.distribution, Samples):
-            return self._values(self.distribution.parameters[0].T)
-        errors = _paths_of_errors(residuals, self.mean.shape[1], count, generator)  # (count, horizon)
+            return np.stack([self._values(path) for path in np.moveaxis(self.distribution.parameters, -1, 0)])
+        errors = _paths_of_errors(residuals, self.mean.shape, count, generator)  # (count, batch, horizon)
         if isinstance(self.distribution, Point):
-            return self.mean[0] + errors * self.spread[0]
-        draws = np.sort([self.distribution.sample(generator)[0] for _ in range(count)], axis=0)
-        return self._values(np.take_along_axis(draws, errors.argsort(axis=0).argsort(axis=0), axis=0))
+            return self.mean + errors * self.spread
+        draws = np.sort([self._values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
+        return np.take_along_axis(draws, errors.argsort(axis=0).argsort(axis=0), axis=0)
 
     def _values(self, scaled: np.ndarray) -> np.ndarray:
         values = self.scaler.inverse(scaled.astype(float))
@@ -71,34 +71,49 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network with what turns a series into its windows and its answers back."""
+    """A trained network with what turns series into its windows and its answers back."""
 
     rollout: Rollout
     config: Config
-    scaler: Scaler
+    preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, network: ServedNetwork, config: Config, scaler: Scaler) -> "Predictor":
+    def of(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
         """The network as its config says that it forecasts."""
-        distribution = family(config.model, scaler.scale or 1.0)
+        unit = next(iter(preprocessing.scalers.values())).unit
+        distribution = family(config.model, float(unit))
         rollout = Rollout(network, config.rollout, distribution, config.forecast.samples, config.training.seed)
-        return cls(rollout, config, scaler)
+        return cls(rollout, config, preprocessing)
 
-    def outlook(self, windows: np.ndarray, horizon: int) -> Outlook:
-        """What follows windows (batch, length) in the series' own unit.
+    def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int) -> Outlook:
+        """What follows some windows, all in one batch.
+
+        Args:
+            panel: the series of each window.
+            windows: (batch, length), in the series' own units.
+            horizon: steps.
 
         Raises:
+            DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
-        distribution = self.rollout(self.scaler.transform(windows), horizon)
-        finite = np.isfinite(distribution.mean).all(axis=0)  # (horizon,)
+        scaler = Scaler.stacked([self.scaler(series) for series in panel])
+        codes = self.preprocessing.codes(panel)
+        with np.errstate(all="ignore"):  # infinite numbers are told of below
+            distribution = self.rollout(scaler.transform(windows), horizon, codes)
+            finite = np.isfinite(distribution.mean).all(axis=0)  # (horizon,)
         if not finite.all():
             step = int(np.flatnonzero(~finite)[0]) + 1
             raise Diverged(
                 f"the network's forecasts become infinite at step {step}; ask for fewer steps, or train again: longer, "
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
-        return Outlook(distribution, self.scaler, self.config.model.head == "negative_binomial")
+        return Outlook(distribution, scaler, self.config.model.head == "negative_binomial")
+
+    def scaler(self, series: Series) -> Scaler:
+        """That of the training part, or of the whole series where it was not trained on."""
+        known = self.preprocessing.scalers.get(series.name)
+        return fit_scaler(series.values, self.config.scaling) if known is None else known
 
     def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
@@ -106,24 +121,42 @@ class Predictor:
             return conformal_quantiles(outlook.mean, outlook.spread, residuals, levels)
         return outlook.quantiles(levels)
 
-    def forecast(
+    def forecasts(
         self,
-        name: str,
-        window: np.ndarray,
-        origin: Timestamp,
-        timestamps: pd.Index,
+        panel: Sequence[Series],
+        steps: int,
         residuals: np.ndarray,
         levels: Sequence[float],
         with_samples: bool = False,
-    ) -> Forecast:
-        """The forecast of one series from its last steps, (length,), at some timestamps."""
-        outlook = self.outlook(window[None], len(timestamps))
-        quantiles = {p: values[0] for p, values in self.quantiles(outlook, residuals, levels).items()}
-        samples = None
+    ) -> list[Forecast]:
+        """The `steps` steps after the end of each series, which is no shorter than the window."""
+        length = self.config.window.length
+        outlook = self.outlook(panel, np.stack([series.values[-length:] for series in panel]), steps)
+        quantiles = self.quantiles(outlook, residuals, levels)
+        paths = None
         if with_samples:
             generator = np.random.default_rng(self.config.training.seed)
-            samples = outlook.paths(self.config.forecast.samples, residuals, generator)
-        return Forecast(name, origin, timestamps, outlook.mean[0], quantiles, samples)
+            paths = outlook.paths(self.config.forecast.samples, residuals, generator)
+        return [
+            Forecast(
+                series.name,
+                series.timestamps[-1],
+                future_timestamps(series.timestamps[-1], steps, series.frequency),
+                outlook.mean[row],
+                {probability: values[row] for probability, values in quantiles.items()},
+                None if paths is None else paths[:, row],
+            )
+            for row, series in enumerate(panel)
+        ]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Forecasts, the series that each goes on from, and the series that could not be forecast."""
+
+    forecasts: list[Forecast]
+    panel: list[Series]
+    problems: list[str]
 
 
 def predict(
@@ -132,22 +165,19 @@ def predict(
     horizon: int | None = None,
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
-) -> tuple[Forecast, Series]:
-    """Forecast the real future after the newest timestamp of the data.
+) -> Prediction:
+    """Forecast the real future after the newest timestamp of each series.
 
     Args:
         version: a verified version of a run.
         data: a CSV instead of the one trained on.
         horizon: steps; the trained horizon where None.
         levels: of the intervals, in percent; the trained ones where None.
-        with_samples: whether the forecast comes with paths.
-
-    Returns:
-        The forecast, and the series that it goes on from.
+        with_samples: whether the forecasts come with paths.
 
     Raises:
         UsageError: more steps than the network gives at once, or a level beyond its quantiles.
-        DataError: the CSV cannot be read as the series trained on.
+        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
     """
     config = version.config
     steps = config.window.horizon if horizon is None else horizon
@@ -155,11 +185,8 @@ def predict(
     _check_horizon(config, steps)
     check_levels(config, asked)
     predictor, residuals = served(version)
-    series = read_newest(config, data)
-    origin = series.timestamps[-1]
-    timestamps = future_timestamps(origin, steps, series.frequency)
-    window = series.values[-config.window.length :]
-    return predictor.forecast(series.name, window, origin, timestamps, residuals, asked, with_samples), series
+    panel, problems = read_newest(config, data)
+    return Prediction(predictor.forecasts(panel, steps, residuals, asked, with_samples), panel, problems)
 
 
 def _check_horizon(config: Config, steps: int) -> None:
@@ -188,18 +215,24 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
         )
 
 
-def read_newest(config: Config, data: Path | None) -> Series:
-    """The series of a run, or of another CSV, long enough for a window.
+def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[str]]:
+    """The series of a run, or of another CSV, that are long enough for a window, and what is wrong with the others.
 
     Raises:
-        DataError: it cannot be read, or is shorter than the window.
+        DataError: they cannot be read, or all are shorter than the window.
     """
-    series = read_data(config, data)
-    length = config.window.length
-    if len(series) < length:
-        found = f"{data or config.data.path}: {len(series)} rows are too few to forecast from"
-        raise DataError([f"{found}; expected at least {length}, the window"])
-    return series
+    panel, length = read_data(config, data), config.window.length
+    path = data or config.data.path
+    problems = [
+        f"{path}: {f'series {series.name}: ' if config.data.series else ''}{len(series)} rows are too few to forecast "
+        f"from; expected at least {length}, the window"
+        for series in panel
+        if len(series) < length
+    ]
+    enough = [series for series in panel if len(series) >= length]
+    if not enough:
+        raise DataError(problems)
+    return enough, problems
 
 
 def served(version: Version) -> tuple[Predictor, np.ndarray]:
@@ -210,19 +243,21 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
     """
     try:
         network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
-        scaler = Scaler.from_json(version.preprocessing["scaler"])
+        preprocessing = Preprocessing.from_json(version.preprocessing)
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
-    return Predictor.of(network, version.config, scaler), residuals
+    return Predictor.of(network, version.config, preprocessing), residuals
 
 
-def _paths_of_errors(residuals: np.ndarray, horizon: int, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Errors of whole horizons in validation, drawn with replacement: (count, horizon).
+def _paths_of_errors(
+    residuals: np.ndarray, shape: tuple[int, ...], count: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Errors of whole horizons in validation, drawn with replacement: (count, *shape), whose last axis is the horizon.
 
     Where the truth or the trained horizon ends, an error stays as it was last.
     """
     known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, np.arange(residuals.shape[1])), axis=1)
     filled = np.take_along_axis(residuals, known, axis=1)
-    drawn = filled[generator.integers(len(filled), size=count)]
-    return drawn[:, np.minimum(np.arange(horizon), residuals.shape[1] - 1)]
+    drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]
+    return drawn[..., np.minimum(np.arange(shape[-1]), residuals.shape[1] - 1)]

@@ -1,17 +1,23 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Model
 from forecaster.data import Series, read_series
+from forecaster.data.categories import Vocabulary
 from forecaster.data.frequency import season_length
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.windows import Split, chronological_split
-from forecaster.errors import ConfigError, DataError
+from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
+from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
 
@@ -21,18 +27,63 @@ _DOMAINS = {"negative_binomial": "counts", "log_normal": "positive"}  # of the h
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to train on: the resolved config, the series, its split and its scaler."""
+class Member:
+    """One series to train on: its split and its scaler."""
 
-    config: Config
     series: Series
     split: Split
     scaler: Scaler
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a run keeps of the data that it was trained on."""
+
+    scalers: Mapping[str, Scaler]  # by the name of the series
+    vocabulary: Vocabulary | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number, exact."""
+        scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
+        return {"scalers": scalers, "categories": self.vocabulary and self.vocabulary.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
+        """Read back what `to_json` gave."""
+        scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
+        return cls(scalers, values["categories"] and Vocabulary.from_json(values["categories"]))
+
+    def codes(self, panel: Sequence[Series]) -> np.ndarray | None:
+        """The numbers of each series' categories, (series, categories), where the network reads them.
+
+        Raises:
+            DataError: one was not trained on.
+        """
+        return None if self.vocabulary is None else self.vocabulary.codes(panel)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on: the resolved config, the series, and what tells them apart."""
+
+    config: Config
+    members: tuple[Member, ...]
+    vocabulary: Vocabulary | None = None
 
     @property
     def season(self) -> int:
         """Steps in a season, 1 where there is none."""
         return int(self.config.data.season)
+
+    @property
+    def panel(self) -> list[Series]:
+        """The series alone."""
+        return [member.series for member in self.members]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What a run keeps of it."""
+        return Preprocessing({member.series.name: member.scaler for member in self.members}, self.vocabulary)
 
 
 def prepare(loaded: LoadedConfig) -> Plan:
@@ -55,42 +106,99 @@ def prepare(loaded: LoadedConfig) -> Plan:
     return plan
 
 
-def read_data(config: Config, path: Path | None = None) -> Series:
+def read_data(config: Config, path: Path | None = None) -> list[Series]:
     """Read the series of a config, or the same columns of another CSV.
 
     Raises:
         DataError: it cannot be read, or holds what the head does not take.
     """
     data = config.data
-    domain = _DOMAINS.get(config.model.head, "any")
-    path = path or Path(data.path)
-    series = read_series(path, data.time, data.target, data.frequency, data.gaps, data.duplicates, domain)
-    for notice in series.notices:
-        log.info("%s", notice)
-    return series
+    panel = read_series(
+        path or Path(data.path),
+        data.time,
+        data.target,
+        data.frequency,
+        data.gaps,
+        data.duplicates,
+        _DOMAINS.get(config.model.head, "any"),
+        data.series,
+        data.covariates.static,
+    )
+    for series in panel:
+        for notice in series.notices:
+            log.info("%s", notice)
+    return panel
+
+
+def plan_of(version: Version, data: Path | None = None) -> Plan:
+    """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
+
+    Raises:
+        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
+        RunError: what the version keeps of its data is damaged.
+    """
+    config, kept = version.config, preprocessing_of(version)
+    members = _members(config, read_data(config, data), str(data or config.data.path), kept.scalers)
+    return Plan(config, members, kept.vocabulary)
+
+
+def preprocessing_of(version: Version) -> Preprocessing:
+    """What a version keeps of its data.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        return Preprocessing.from_json(version.preprocessing)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{version.path}: its files were changed after training: {error!r}") from None
 
 
 def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
-    data, window = config.data, config.window
-    series = read_data(config)
-    try:
-        split = chronological_split(
-            len(series),
-            config.split.validation,
-            config.split.test,
-            length=window.length,
-            ahead=config.steps_ahead,
-            horizon=window.horizon,
-        )
-    except DataError as error:
-        raise DataError([f"{loaded.where('window', 'length')}: {data.path}: {error}"]) from None
-    season = int(season_length(series.frequency) if data.season == "auto" else data.season)
+    data = config.data
+    panel = read_data(config)
+    first = panel[0]
+    season = int(season_length(first.frequency) if data.season == "auto" else data.season)
     _check_season(loaded, season)
-    scaler = fit_scaler(series.values[: split.training_end], config.scaling)
-    found = {"time": series.time, "target": series.name, "frequency": series.frequency, "season": season}
+    found = {"time": first.time, "target": first.target, "frequency": first.frequency, "season": season}
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
-    return Plan(resolved, series, split, scaler)
+    vocabulary = None
+    where = f"{loaded.where('window', 'length')}: {data.path}"
+    members = _members(config, panel, where, {})
+    if config.model.embedding and data.series is not None:
+        vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)
+    return Plan(resolved, members, vocabulary)
+
+
+def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:
+    """The series that are long enough to train on; the others are named.
+
+    Args:
+        where: the place that a problem is told of.
+        scalers: those that are known, by the name of the series.
+    """
+    members, problems = [], []
+    for series in panel:
+        try:
+            split = chronological_split(
+                len(series),
+                config.split.validation,
+                config.split.test,
+                length=config.window.length,
+                ahead=config.steps_ahead,
+                horizon=config.window.horizon,
+            )
+        except DataError as error:
+            problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))
+            continue
+        scaler = scalers.get(series.name) or fit_scaler(series.values[: split.training_end], config.scaling)
+        members.append(Member(series, split, scaler))
+    if not members:
+        raise DataError([f"{where}: {problem}" for problem in problems])
+    for problem in problems:
+        log.info("not trained on: %s", problem)
+    return tuple(members)
 
 
 def _with_quantiles(config: Config) -> Model:

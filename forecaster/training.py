@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -28,11 +27,12 @@ from forecaster.export import export_onnx
 from forecaster.fitting import AnyLearner, Epoch, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
-from forecaster.models import Network, build_network
+from forecaster.initial import initial_network
+from forecaster.models import Network
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
-from forecaster.models.weights import weights_to_h5
+from forecaster.models.weights import warm_start, weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
@@ -45,28 +45,31 @@ _ADAPTED_WINDOWS = 10_000
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
-def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False) -> Version:
+def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, warm: Version | None = None) -> Version:
     """Train on `plan` and promote the result. Call it under `runs.locked`.
 
     Args:
         received: the signals that have come so far (`interrupts.collected`); training stops at the next batch.
         resume: go on from the checkpoint of an interrupted training of the same plan.
+        warm: a version whose weights to start from, where shapes agree.
 
     Raises:
         Interrupted: a signal came; the checkpoint is saved.
         Diverged: a loss or a forecast became NaN or infinite; the old version stays.
-        UsageError: the checkpoint is of another config.
+        UsageError: the checkpoint is of another config, or no weight of `warm` fits.
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
     trainer = _trainer(plan)
     log.info("%s", report.parameter_table(layer_counts(trainer.network)))
+    if warm is not None:
+        _warm_start(trainer.network, warm)
     identity = {"config": plan.config.model_dump(mode="json"), "data": _data_hash(plan), "version": __version__}
     _go_on(trainer, run, identity, resume)
     _fit(trainer, run, identity, received)
     files, metrics = _results(plan, trainer, run.resolve().name)
     _stop_if(received, trainer, run, identity)
-    version = write_version(run, files, _facts(plan, started))
+    version = write_version(run, files, {**_facts(plan, started), "from": warm and str(warm.path)})
     remove_checkpoint(run)
     log.info("%s", report.error_table(metrics))
     return version
@@ -74,22 +77,15 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False) 
 
 def _trainer(plan: Plan) -> Trainer[Network]:
     config = plan.config
-    training, length, ahead = config.training, config.window.length, config.steps_ahead
-    seed_everything(training.seed)
-    split = plan.split
-    training_starts = window_starts(length, split.training_end, length, ahead)
-    validation_starts = window_starts(split.training_end, split.validation_end, length, ahead)
-    log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
-    network = build_network(config.model, length, ahead, plan.season, config.loss, plan.scaler.scale or 1.0)
-    values = plan.scaler.transform(plan.series.values)
-    _adapt_head(network, values, training_starts, length)
-    return build_trainer(network, training, values, length, training_starts, validation_starts)
-
-
-def seed_everything(seed: int) -> None:
-    """Make the weights, the masks and every sum the same each time."""
-    keras.utils.set_random_seed(seed)
+    training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
+    training_starts, validation_starts = _starts(plan)
+    log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
+    network = initial_network(config, plan.preprocessing)
+    values = np.concatenate([member.scaler.transform(member.series.values) for member in plan.members])
+    _adapt_head(network, values, training_starts, length)
+    ends, codes = np.cumsum([len(series) for series in plan.panel]).tolist(), plan.preprocessing.codes(plan.panel)
+    return build_trainer(network, training, values, length, training_starts, validation_starts, ends, codes)
 
 
 def build_trainer(
@@ -99,8 +95,10 @@ def build_trainer(
     length: int,
     training_starts: np.ndarray,
     validation_starts: np.ndarray,
+    ends: Sequence[int] = (),
+    codes: np.ndarray | None = None,
 ) -> Trainer[AnyLearner]:
-    """The trainer that a config's `training` section describes, of windows of scaled values, (steps,)."""
+    """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
     stopping = training.early_stopping
     return Trainer(
         network,
@@ -115,7 +113,21 @@ def build_trainer(
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
+        ends=ends,
+        codes=codes,
     )
+
+
+def _starts(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Where the training and the validation windows start in the series laid end to end."""
+    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    firsts = np.cumsum([0, *(len(series) for series in plan.panel)]).astype(np.int32)
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for first, member in zip(firsts, plan.members, strict=False):
+        split = member.split
+        parts[0].append(first + window_starts(length, split.training_end, length, ahead))
+        parts[1].append(first + window_starts(split.training_end, split.validation_end, length, ahead))
+    return np.concatenate(parts[0]), np.concatenate(parts[1])
 
 
 def _adapt_head(network: Network, values: np.ndarray, starts: np.ndarray, length: int) -> None:
@@ -142,17 +154,32 @@ def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
             return Constant(section.warmup)
 
 
+def _warm_start(network: Network, version: Version) -> None:
+    agreed, different = warm_start(network, version.read("network.weights.h5"))
+    if not agreed:
+        raise UsageError(
+            f"--from {version.path}: no weight of that network has a shape of this one; use the same cell and units"
+        )
+    log.info("\n".join([f"started from {agreed} of {agreed + len(different)} weights of {version.path}", *different]))
+
+
 def _description(plan: Plan, training: int, validation: int) -> str:
-    series, split = plan.series, plan.split
-    first, last = timestamp_texts([series.timestamps[0], series.timestamps[-1]])
+    panel, splits = plan.panel, [member.split for member in plan.members]
+    steps = sum(map(len, panel))
+    first, last = timestamp_texts([min(s.timestamps[0] for s in panel), max(s.timestamps[-1] for s in panel)])
+    name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
     lines = [
-        f"{series.name}: {len(series):,} steps of {series.frequency}, {first} to {last}",
+        f"{name}: {steps:,} steps of {panel[0].frequency}, {first} to {last}",
         f"season: {plan.season} steps" if plan.season > 1 else "season: none",
-        f"steps: {split.training_end:,} training, {split.validation:,} validation, {split.test:,} test; "
+        f"steps: {sum(split.training_end for split in splits):,} training, "
+        f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
     ]
-    if plan.scaler.scale == 0:
-        lines.append(f"the training part is constant: every forecast will be {plan.scaler.offset:g}")
+    constant = [member for member in plan.members if member.scaler.scale == 0]
+    lines += [
+        f"the training part of {member.series.name} is constant: every forecast will be {member.scaler.offset:g}"
+        for member in constant
+    ]
     return "\n".join(lines)
 
 
@@ -248,15 +275,13 @@ def _results(plan: Plan, trainer: Trainer[Network], name: str) -> tuple[dict[str
     """Every file of the version, and its metrics."""
     config, history = plan.config, trainer.progress.history
     encode, decode = export_onnx(trainer.network, config.window.length)
-    predictor = Predictor.of(OnnxNetwork(encode, decode), config, plan.scaler)
+    predictor = Predictor.of(OnnxNetwork(encode, decode), config, plan.preprocessing)
     residuals = validation_residuals(plan, predictor)
     metrics = test_scores(plan, predictor, residuals)
     losses, validation = [row.loss for row in history], [row.validation_loss for row in history]
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _json(
-            {"series": plan.series.name, "frequency": plan.series.frequency, "scaler": plan.scaler.to_json()}
-        ),
+        "preprocessing.json": _json(plan.preprocessing.to_json()),
         "network.weights.h5": weights_to_h5(trainer.network),
         "residuals.npy": _npy(residuals),
         "encode.onnx": encode,
@@ -276,17 +301,18 @@ def _results(plan: Plan, trainer: Trainer[Network], name: str) -> tuple[dict[str
 
 
 def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
-    """The last `horizon` steps, forecast from before them; held out where there is a test part."""
+    """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
+    member = plan.members[0]
     forecast = last_forecast(plan, predictor, residuals)
-    values = pd.Series(plan.series.values, plan.series.timestamps)
+    values = pd.Series(member.series.values, member.series.timestamps)
     steps = len(forecast.mean)
-    kind = "held out" if plan.split.test else "not held out"
+    kind = "held out" if member.split.test else "not held out"
     return plot_forecast(
         values.iloc[:-steps].iloc[-shown_steps(steps) :],
         forecast,
         f"{name}: the last {steps} steps ({kind}), forecast from before them",
         values.iloc[-steps:],
-        "held-out truth" if plan.split.test else "observed, not held out",
+        "held-out truth" if member.split.test else "observed, not held out",
     )
 
 
@@ -302,7 +328,7 @@ def _history_csv(history: list[Epoch]) -> bytes:
 
 def _facts(plan: Plan, started: float) -> dict[str, Any]:
     """What the manifest tells of a training."""
-    series = plan.series
+    panel = plan.panel
     return {
         "forecaster": __version__,
         "python": sys.version.split()[0],
@@ -311,9 +337,10 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
         "data": {
             "path": plan.config.data.path,
             "sha256": _data_hash(plan),
-            "steps": len(series),
-            "first": str(series.timestamps[0]),
-            "last": str(series.timestamps[-1]),
+            "series": len(panel),
+            "steps": sum(map(len, panel)),
+            "first": str(min(series.timestamps[0] for series in panel)),
+            "last": str(max(series.timestamps[-1] for series in panel)),
         },
         "wall_seconds": round(time.monotonic() - started, 2),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
@@ -321,9 +348,11 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
 
 
 def _data_hash(plan: Plan) -> str:
-    """SHA-256 over the timestamps and values that were trained on."""
-    digest = hashlib.sha256("\n".join(map(str, plan.series.timestamps)).encode())
-    digest.update(plan.series.values.tobytes())
+    """SHA-256 over the names, timestamps and values that were trained on."""
+    digest = hashlib.sha256()
+    for series in plan.panel:
+        digest.update("\n".join([series.name, *series.categories, *map(str, series.timestamps)]).encode())
+        digest.update(series.values.tobytes())
     return digest.hexdigest()
 
 

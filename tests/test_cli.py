@@ -17,7 +17,7 @@ from forecaster.forecast import Forecast
 
 from .conftest import FORECAST, TINY, write_hourly_csv
 
-VERBS = ("train", "predict", "impute", "validate", "init", "schema")
+VERBS = ("train", "predict", "impute", "diagnose", "validate", "init", "schema")
 
 
 def test_help_has_every_verb_the_exit_codes_and_examples(forecast):
@@ -389,7 +389,7 @@ def test_a_constant_series_is_forecast_as_the_constant(forecast, project):
     write_hourly_csv(project / "load.csv", values=np.full(200, 7.25))
     result = forecast("train", "tiny.yaml", "--verbose", cwd=project)
     assert result.returncode == 0, result.stderr
-    assert "the training part is constant: every forecast will be 7.25" in result.stderr
+    assert "the training part of load is constant: every forecast will be 7.25" in result.stderr
     assert {
         cell
         for line in forecast("predict", "runs/tiny", cwd=project).stdout.splitlines()[1:]

@@ -112,12 +112,47 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("training: {epochs: 3, schedule: {name: cosine, warmup: 3}}", "leave none of 3"),
         ("split: {validation: 0}\ntraining: {schedule: {name: plateau}}", "plateau watches the validation loss"),
         ("model: {bidirectional: true}\nforecast: {rollout: carry}", "carry cannot go with model.bidirectional"),
-        ("model: {decoder: dense}\nforecast: {rollout: carry}", "carry needs model.decoder: rollout"),
+        ("model: {decoder: dense}\nforecast: {rollout: carry}", "carry is a choice of decoder: rollout alone"),
+        ("model: {attention: additive}", "additive cannot go with decoder: rollout, which keeps nothing of the window"),
+        ("model: {decoder: positional, attention: additive}", "its states; use decoder: dense"),
+        ("model: {scheduled_sampling: 0.5}", "decoder rollout is not trained on its own answers"),
+        ("model: {decoder: seq2seq, warmup: 5}", "model.warmup: nothing rises over these epochs"),
+        ("model: {latent: 8}", "model.latent: decoder rollout draws nothing; use decoder: latent"),
+        ("model: {head: negative_binomial}", "scaling: standard moves 0, below which head negative_binomial has no"),
+        ("model: {head: log_normal}\nscaling: robust", "scaling: robust moves 0"),
+        ("model: {head: normal}\ntraining: {loss: mae}", "mae is a loss of head point; normal has its own"),
+        ("model: {quantiles: [0.1, 0.9]}", "head point has a closed form; remove the key, or use head: quantile"),
+        ("model: {head: quantile, quantiles: [0.9, 0.1]}", "do not rise; write [0.1, 0.9]"),
+        ("model: {head: quantile, quantiles: []}", "is empty; give probabilities such as"),
+        ("model: {head: quantile, quantiles: [0.1, 0.9]}", "95 lies beyond model.quantiles; add 0.025 and 0.975"),
+        ("model: {bins: 32}", "head point has no bins"),
+        ("forecast: {intervals: head}", "head cannot go with model.head: point, which has none; use conformal"),
+        ("model: {embedding: 4}", "tells series apart, and there is one; name their column in data.series"),
     ],
 )
 def test_an_impossible_combination_is_refused_with_its_reason(tmp_path, line, reason):
-    found = problems(tmp_path, MINIMAL + line)
-    assert len(found) == 1
+    _refused(tmp_path, MINIMAL + line, reason)
+
+
+@pytest.mark.parametrize(
+    ("data", "rest", "reason"),
+    [
+        ("covariates: {static: [kind]}", "", "is read by an embedding alone; give model.embedding a width"),
+        ("gaps: zero", "scaling: mean\nmodel: {head: log_normal}", "data.gaps: zero cannot go with head: log_normal"),
+        (
+            "series: shop",
+            "scaling: mean\nmodel: {head: negative_binomial}",
+            "its own unit of counts; use scaling: none",
+        ),
+    ],
+)
+def test_an_impossible_combination_with_data_is_refused_with_its_reason(tmp_path, data, rest, reason):
+    _refused(tmp_path, MINIMAL.replace("path: x.csv", f"path: x.csv, {data}") + rest, reason)
+
+
+def _refused(tmp_path, text, reason):
+    found = problems(tmp_path, text)
+    assert len(found) == 1, found
     assert reason in found[0]
     assert found[0].startswith("c.yaml:")
 
@@ -258,7 +293,10 @@ def test_the_shipped_schema_is_what_the_code_says():
 def test_a_shipped_config_is_valid_and_opens_with_the_command_that_runs_it(path):
     lines = path.read_text().splitlines()
     assert lines[0] == "# yaml-language-server: $schema=../forecaster/config/schema.json"
-    assert lines[1] == f"# forecast train configs/{path.name}"
+    command = f"train configs/{path.name}"
+    if path.name == "impute.yaml":
+        command = "impute configs/data/gaps.csv configs/impute.yaml --output filled.csv --plot filled.png"
+    assert lines[1] == f"# forecast {command}"
     assert not load_config(path).problems
     jsonschema.validate(yaml.safe_load(path.read_text()), json_schema())
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.conformal import coverage, half_widths, with_intervals
+from forecaster.conformal import conformal_quantiles, coverage, half_widths
 from forecaster.forecast import Forecast, level_quantiles
 
 
@@ -43,26 +43,38 @@ def test_a_step_with_too_few_residuals_is_no_surer_than_the_one_before():
 
 
 def test_intervals_lie_around_the_mean_and_go_on_with_the_last_width():
-    forecast = Forecast("y", 0, pd.RangeIndex(1, 4), np.array([10.0, 20, 30]))
     residuals = np.array([[1.0, 2.0]] * 9 + [[5.0, 6.0]])
-    found = with_intervals(forecast, residuals, [80, 95])
-    assert list(found.quantiles) == [0.025, 0.1, 0.9, 0.975]
-    np.testing.assert_array_equal(found.quantiles[0.1], [9, 18, 28])
-    np.testing.assert_array_equal(found.quantiles[0.975], [15, 26, 36])
-    assert forecast.quantiles == {}
+    mean = np.array([10.0, 20, 30])
+    quantiles = conformal_quantiles(mean, np.ones(3), residuals, [80, 95])
+    assert list(quantiles) == [0.025, 0.1, 0.9, 0.975]
+    np.testing.assert_array_equal(quantiles[0.1], [9, 18, 28])
+    np.testing.assert_array_equal(quantiles[0.975], [15, 26, 36])
+    found = Forecast("y", 0, pd.RangeIndex(1, 4), mean, quantiles)
     assert list(found.to_frame().columns)[5:] == ["q0.025", "q0.1", "q0.9", "q0.975"]
     again = Forecast.from_csv(found.to_csv())
     np.testing.assert_array_equal(again.quantiles[0.025], found.quantiles[0.025])
+
+
+def test_widths_are_told_in_the_spread_of_each_forecast():
+    residuals = np.array([[1.0, 2.0]] * 9)
+    mean, spread = np.array([[10.0, 20], [30, 40]]), np.array([[1.0, 2.0], [3.0, 4.0]])
+    quantiles = conformal_quantiles(mean, spread, residuals, [80])
+    np.testing.assert_array_equal(quantiles[0.9], [[11, 24], [33, 48]])
+
+
+def covered(new, calibration, level):
+    low, high = conformal_quantiles(np.zeros_like(new), np.ones_like(new), calibration, [level]).values()
+    return coverage(new, low, high)
 
 
 @pytest.mark.parametrize("level", [50, 80, 95])
 def test_new_residuals_of_the_same_kind_are_covered_as_promised(level):
     rng = np.random.default_rng(1)
     calibration, new = rng.standard_t(3, (2000, 3)), rng.standard_t(3, (20000, 3))
-    assert coverage(new, np.zeros_like(new), calibration, level) == pytest.approx(level, abs=1.5)
+    assert covered(new, calibration, level) == pytest.approx(level, abs=1.5)
 
 
 def test_a_few_residuals_cover_at_least_as_promised_on_average():
     rng = np.random.default_rng(2)
-    shares = [coverage(new := rng.normal(size=(200, 1)), new * 0, rng.normal(size=(39, 1)), 90) for _ in range(400)]
+    shares = [covered(rng.normal(size=(200, 1)), rng.normal(size=(39, 1)), 90) for _ in range(400)]
     assert np.mean(shares) == pytest.approx(90, abs=1)  # exact: 36 / 40

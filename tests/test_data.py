@@ -27,7 +27,7 @@ def problems(tmp_path: Path, text: str | bytes, **options) -> list[str]:
 
 def series(tmp_path: Path, text: str | bytes, **options):
     arguments = {"time": "auto", "target": "auto", "frequency": "auto"} | options
-    return read_series(csv(tmp_path, text), **arguments)
+    return read_series(csv(tmp_path, text), **arguments)[0]
 
 
 DAYS = "day,load\n2026-01-01,1\n2026-01-02,2\n2026-01-03,3\n2026-01-04,4\n"

@@ -10,27 +10,29 @@ from forecaster.data.scaling import Scaler
 from forecaster.data.windows import Split
 from forecaster.errors import Diverged
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
-from forecaster.preparation import Plan
+from forecaster.prediction import Predictor
+from forecaster.preparation import Member, Plan
+
+from .networks import Fake
 
 test_scores.__test__ = False  # a function of the project, not a test
 
 
-class LastValue:
+class LastValue(Fake):
     """Forecasts the last value; its error on 0, 1, 2, ... is the step ahead."""
 
-    segment = 1
     factor = 1.0
 
-    def encode(self, windows):
+    def read(self, windows):
         return [windows[:, -1:]]
 
-    def decode(self, states, previous):
+    def answer(self, states, previous):
         return previous * np.float32(self.factor), [previous]
 
 
 def plan(validation=10, test=10, horizon=3) -> Plan:
     values = np.arange(40.0)
-    series = Series("y", "t", pd.date_range("2026-01-01", periods=40), values, "D")
+    series = Series("y", "y", "t", pd.date_range("2026-01-01", periods=40), values, "D")
     document = {
         "data": {"path": "x.csv", "season": 2},
         "window": {"length": 4, "horizon": horizon},
@@ -38,11 +40,16 @@ def plan(validation=10, test=10, horizon=3) -> Plan:
         "forecast": {"levels": [80]},
     }
     split = Split(40 - validation - test, 40 - test, 40)
-    return Plan(load_values(document, "x").config, series, split, Scaler(0.0, 1.0))
+    return Plan(load_values(document, "x").config, (Member(series, split, Scaler(0.0, 1.0)),))
+
+
+def predicted(network=None, **parts):
+    made = plan(**parts)
+    return made, Predictor.of(network or LastValue(), made.config, made.preprocessing)
 
 
 def test_residuals_are_those_of_the_validation_part_alone():
-    residuals = validation_residuals(plan(), LastValue())
+    residuals = validation_residuals(*predicted())
     assert residuals.shape == (10, 3)  # origins 19 .. 28
     np.testing.assert_array_equal(residuals[0], [1, 2, 3])
     np.testing.assert_array_equal(residuals[-1], [1, np.nan, np.nan])  # steps 30 and 31 are test steps
@@ -50,11 +57,11 @@ def test_residuals_are_those_of_the_validation_part_alone():
 
 
 def test_without_a_validation_part_the_training_part_gives_them():
-    assert validation_residuals(plan(validation=0), LastValue()).shape == (26, 3)  # origins 3 .. 28
+    assert validation_residuals(*predicted(validation=0)).shape == (26, 3)  # origins 3 .. 28
 
 
 def test_scores_are_over_every_origin_of_the_test_part():
-    metrics = test_scores(plan(), LastValue(), np.array([[1.0, 2.0, 3.0]]))
+    metrics = test_scores(*predicted(), np.array([[1.0, 2.0, 3.0]]))
     assert (metrics["origins"], metrics["first_origin"], metrics["last_origin"]) == (
         8,
         "2026-01-30 00:00:00",
@@ -67,11 +74,11 @@ def test_scores_are_over_every_origin_of_the_test_part():
 
 
 def test_no_test_part_no_scores():
-    assert test_scores(plan(test=0), LastValue(), np.array([[1.0]]))["scores"] == {}
+    assert test_scores(*predicted(test=0), np.array([[1.0]]))["scores"] == {}
 
 
 def test_the_last_forecast_is_of_the_last_horizon():
-    forecast = last_forecast(plan(), LastValue(), np.array([[1.0, 2.0, 3.0]]))
+    forecast = last_forecast(*predicted(), np.array([[1.0, 2.0, 3.0]]))
     np.testing.assert_array_equal(forecast.mean, [36, 36, 36])
     np.testing.assert_array_equal(forecast.quantiles[0.9], [37, 38, 39])
     assert str(forecast.timestamps[-1]) == "2026-02-09 00:00:00"
@@ -80,5 +87,5 @@ def test_the_last_forecast_is_of_the_last_horizon():
 def test_forecasts_that_explode_are_an_error():
     network = LastValue()
     network.factor = 1e30
-    with np.errstate(over="ignore"), pytest.raises(Diverged, match="become infinite; the old version stays"):
-        test_scores(plan(), network, np.array([[1.0]]))
+    with np.errstate(over="ignore"), pytest.raises(Diverged, match="become infinite at step 2"):
+        test_scores(*predicted(network), np.array([[1.0]]))

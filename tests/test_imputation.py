@@ -119,7 +119,7 @@ def filled_text(path: Path, text: str, time: str | None = "t", numbers: float = 
     """The CSV with every gap filled by one number."""
     path.write_bytes(text.encode())
     table = read_table(path)
-    series = series_of(table, time, "y", "auto", "mask")
+    (series,) = series_of(table, time, "y", "auto", "mask")
     gap = np.isnan(series.values)
     return filled_csv(
         table,
@@ -179,7 +179,7 @@ def test_a_missing_timestamp_is_written_like_the_others(tmp_path, case, backward
 def test_a_second_reading_of_a_filled_csv_has_no_gap(tmp_path):
     text = filled_text(tmp_path / "a.csv", "t,y\n2026-01-01,1\n2026-01-02,\n2026-01-05,3\n2026-01-06,2\n")
     (tmp_path / "b.csv").write_text(text)
-    assert not np.isnan(series_of(read_table(tmp_path / "b.csv"), "t", "y", "auto").values).any()
+    assert not np.isnan(series_of(read_table(tmp_path / "b.csv"), "t", "y", "auto")[0].values).any()
 
 
 @pytest.fixture
@@ -269,6 +269,7 @@ REFUSED = {
     "segment": ("model.segment=2", 2, "model.segment: 2 cannot fill gaps"),
     "normalization": ("model.normalization=last", 2, "model.normalization: last cannot fill gaps"),
     "no validation": ("split.validation=0", 2, "split.validation: intervals are measured on gaps"),
+    "ids": ("data.series=load", 2, "data.series: 'load': impute fills one series"),
     "key": ("model.cel=gru", 2, "model.cel: unknown key, did you mean 'cell'?"),
     "gap": (
         "window.length=8",

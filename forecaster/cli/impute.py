@@ -25,9 +25,9 @@ def impute(
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
 ) -> None:
-    """Fill the gaps of a CSV from both sides with a bidirectional network.
+    """Fill the gaps of a CSV from both sides.
 
-    Observed cells stay as they are; filled ones are marked, with their intervals.
+    A bidirectional network learns to, from stretches of the CSV that are hidden from it. Observed cells stay as they are; filled ones are marked, with their intervals.
 
     \b
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png

@@ -11,6 +11,8 @@ import typer
 
 from forecaster import __version__, errors
 from forecaster.cli import talk
+from forecaster.cli.diagnose import diagnose
+from forecaster.cli.explain import explain
 from forecaster.cli.impute import impute
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
@@ -54,7 +56,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, impute, validate, init, schema):
+for verb in (train, predict, impute, explain, diagnose, validate, init, schema):
     app.command()(verb)
 
 

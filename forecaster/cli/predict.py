@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data
-from forecaster.errors import UsageError
+from forecaster.cli.options import Data, check_png
+from forecaster.errors import Partial, UsageError
 
 
 class OutputFormat(StrEnum):
@@ -50,7 +50,7 @@ def predict(
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
     samples: Annotated[
-        Path | None, typer.Option("--samples", help="CSV to write whole paths to.", show_default=False)
+        Path | None, typer.Option("--samples", help="CSV of whole paths to write.", show_default=False)
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
     verbose: talk.Verbose = False,
@@ -64,22 +64,22 @@ def predict(
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
+    from forecaster.forecast import forecasts_to_csv, forecasts_to_json, samples_to_csv
     from forecaster.prediction import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
-    forecast, series = predict_version(
-        load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None
-    )
-    text = forecast.to_csv() if format is OutputFormat.CSV else forecast.to_json()
+    check_png(plot)
+    found = predict_version(load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None)
+    text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     if output == "-":
         talk.answer(text)
     else:
         write_atomically(Path(output), text.encode())
     if samples is not None:
-        write_atomically(samples, forecast.samples_to_csv().encode())
+        write_atomically(samples, samples_to_csv(found.forecasts).encode())
     if plot is not None:
         from forecaster.plots import plot_future
 
-        write_atomically(plot, plot_future(series, forecast, run.resolve().name))
+        write_atomically(plot, plot_future(found.panel, found.forecasts, run.resolve().name))
+    if found.problems:
+        raise Partial(found.problems)

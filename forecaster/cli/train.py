@@ -15,6 +15,10 @@ def train(
     overrides: Set = None,
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/NAME of the config by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    warm: Annotated[
+        Path | None,
+        typer.Option("--from", help="Run whose weights to start from, where shapes agree.", show_default=False),
+    ] = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
@@ -30,12 +34,13 @@ def train(
     with collected() as received:
         from forecaster.defaults import load_or_propose
         from forecaster.preparation import prepare
-        from forecaster.runs import locked
+        from forecaster.runs import load_version, locked
 
         loaded, config = load_or_propose(source, overrides or [], data)
         plan = prepare(loaded)
+        start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with locked(folder):
             with talk.quiet_import():
                 from forecaster.training import train as train_plan
-            train_plan(plan, folder, received, resume)
+            train_plan(plan, folder, received, resume, start)

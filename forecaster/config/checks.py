@@ -15,6 +15,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_model(config.model),
         *_decoder(config.model),
         *_head(config),
+        *_panel(config),
         *_stack(config),
         *_optimizer(config.training.optimizer),
         *_training(config),
@@ -70,9 +71,10 @@ def _decoder(model: Model) -> Iterator[tuple[Path, str]]:
 def _head(config: Config) -> Iterator[tuple[Path, str]]:
     model, name = config.model, config.model.head
     if name in {"negative_binomial", "log_normal"} and config.scaling not in {"mean", "none"}:
+        keeps = "none" if name == "negative_binomial" and config.data.series else "mean"
         yield (
             ("scaling",),
-            f"{config.scaling} moves 0, below which head {name} has no values; use scaling: mean",
+            f"{config.scaling} moves 0, below which head {name} has no values; use scaling: {keeps}",
         )
     if name == "log_normal" and config.data.gaps == "zero":
         yield ("data", "gaps"), "zero cannot go with head: log_normal, which takes numbers above 0; use interpolate"
@@ -91,6 +93,19 @@ def _head(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("model", "bins"), f"head {name} has no bins; remove the key, or use head: categorical"
     if config.forecast.intervals == "head" and name == "point" and model.decoder != "latent":
         yield ("forecast", "intervals"), "head cannot go with model.head: point, which has none; use conformal"
+
+
+def _panel(config: Config) -> Iterator[tuple[Path, str]]:
+    data, model = config.data, config.model
+    if model.embedding and data.series is None:
+        yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
+    if data.covariates.static and not model.embedding:
+        yield (
+            ("data", "covariates", "static"),
+            "is read by an embedding alone; give model.embedding a width, such as 8",
+        )
+    if model.head == "negative_binomial" and data.series is not None and config.scaling == "mean":
+        yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
 
 
 def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, str]]:

@@ -42,12 +42,22 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+class Covariates(Section):
+    """Columns besides the target."""
+
+    static: tuple[Text, ...] = Field((), description="categories, one value for each series, read by model.embedding")
+
+
 class Data(Section):
     """Which CSV, and how its rows become one regular series."""
 
     path: Text = Field(description="the CSV, relative to this file")
     time: Text | None = Field("auto", description="time column; auto finds it, null: the row number is the step")
     target: Text = Field("auto", description="column to forecast; auto where only one holds numbers")
+    series: Text | None = Field(
+        None, description="column of ids, where the rows of several series stand below each other"
+    )
+    covariates: Covariates = Field(Covariates(), description="columns besides the target")
     frequency: Text = Field("auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, step")
     season: Season = Field("auto", description="steps in a season (24 for hourly days); 1: none")
     gaps: Literal["error", "interpolate", "previous", "zero"] = Field(
@@ -95,6 +105,9 @@ class Model(Section):
     recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
     normalization: Literal["none", "last", "mean", "revin", "seasonal"] = Field(
         "none", description="of each window by itself: none | last | mean | revin | seasonal"
+    )
+    embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
+        0, description="width of a vector learnt for each series and each static category; 0: none"
     )
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")

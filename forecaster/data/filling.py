@@ -87,7 +87,7 @@ class _Writer:
         last = {int(steps[row]): row for row in order}  # of the rows of each step
         for row in order:
             step = int(steps[row])
-            yield self._row(self._table.rows[row], step)
+            yield self._row(self._table.texts[row], step)
             if step < 0 or last[step] != row:
                 continue
             while (step := step + 1) < len(self._gap) and step not in last:
@@ -103,13 +103,13 @@ class _Writer:
         if step < 0 or not self._gap[step]:
             return self.joined(text, ["0", *("" for _ in self._filling.quantiles)])
         cells = _cells(text)
-        cells[self._names.index(self._filling.series.name)] = self._number(self._filling.values[step])
+        cells[self._names.index(self._filling.series.target)] = self._number(self._filling.values[step])
         return self.joined(_record(cells), self._marks(step))
 
     def _inserted(self, step: int) -> str:
         series = self._filling.series
         known = {series.time: self._timestamp(series.timestamps[step])}
-        known[series.name] = self._number(self._filling.values[step])
+        known[series.target] = self._number(self._filling.values[step])
         return self.joined(_record([known.get(name, "") for name in self._names]), self._marks(step))
 
     def _marks(self, step: int) -> list[str]:

@@ -1,5 +1,6 @@
 """Scaling of a series: fitted on its training part, applied, and undone."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,18 +17,29 @@ class Scaler:
     offset, and every forecast becomes the offset.
     """
 
-    offset: float
-    scale: float
+    offset: float | np.ndarray
+    scale: float | np.ndarray
+
+    @classmethod
+    def stacked(cls, scalers: "Sequence[Scaler]") -> "Scaler":
+        """One for values (batch, steps), whose rows are scaled each by its own."""
+        offsets, scales = ([getattr(scaler, name) for scaler in scalers] for name in ("offset", "scale"))
+        return cls(np.array(offsets)[:, None], np.array(scales)[:, None])
+
+    @property
+    def unit(self) -> np.ndarray:
+        """What a scaled difference of 1 stands for, never 0."""
+        return np.where(np.asarray(self.scale) == 0, 1.0, self.scale)
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Values in the series' own unit -> scaled values, any shape."""
-        return (values - self.offset) / (self.scale or 1.0)
+        return (values - self.offset) / self.unit
 
     def inverse(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values -> values in the series' own unit, any shape."""
         return scaled * self.scale + self.offset
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, Any]:
         """The two numbers, exact."""
         return asdict(self)
 

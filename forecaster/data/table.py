@@ -1,6 +1,7 @@
 """Read a CSV, check every cell, and lay its rows on a regular grid."""
 
 import csv
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +28,22 @@ class Table:
     """A CSV as text: every cell a string, with the line of the file that each row stands on.
 
     Attributes:
-        header, rows: the records as they are written, line ends included.
+        header, texts: the records as they are written, line ends included.
     """
 
     path: Path
     columns: dict[str, pd.Series]
     lines: np.ndarray  # (rows,)
     header: str
-    rows: tuple[str, ...]
+    texts: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    def rows(self, chosen: np.ndarray) -> "Table":
+        """Some of its rows, by number."""
+        columns = {name: cells.iloc[chosen].reset_index(drop=True) for name, cells in self.columns.items()}
+        return Table(self.path, columns, self.lines[chosen], self.header, tuple(self.texts[row] for row in chosen))
 
 
 def read_series(
@@ -48,22 +54,26 @@ def read_series(
     gaps: str = "error",
     duplicates: str = "error",
     domain: str = "any",
-) -> Series:
-    """Read one series from a CSV.
+    series: str | None = None,
+    static: Sequence[str] = (),
+) -> list[Series]:
+    """Read the series of a CSV, in the order in which their ids first stand there.
 
     Args:
         path: the CSV: comma-separated UTF-8 with a header.
         time: the time column; `auto` finds it, None makes the row number the step.
         target: the target column, or `auto` where only one other holds numbers.
-        frequency: a pandas alias, `step`, or `auto`.
+        frequency: a pandas alias, `step`, or `auto`; the same for all series.
         gaps: `error | interpolate | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
         domain: `any | positive | counts`, what the numbers must be.
+        series: the column of ids; None where the file holds one series.
+        static: columns of categories, one value for each series.
 
     Raises:
-        DataError: the file cannot be a series; all problems at once.
+        DataError: the file cannot be read as series; all problems at once.
     """
-    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domain)
+    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domain, series, static)
 
 
 def series_of(
@@ -74,12 +84,60 @@ def series_of(
     gaps: str = "error",
     duplicates: str = "error",
     domain: str = "any",
-) -> Series:
+    series: str | None = None,
+    static: Sequence[str] = (),
+) -> list[Series]:
     """The series in a table; arguments and problems as in `read_series`."""
     time = find_time(table) if time == "auto" else time
-    target = find_target(table, time) if target == "auto" else target
-    _require_columns(table, [name for name in (time, target) if name is not None])
-    return _series(table, time, target, frequency, gaps, duplicates, domain)
+    named = [name for name in (time, series, *static) if name is not None]
+    target = find_target(table, named) if target == "auto" else target
+    _require_columns(table, [*named, target])
+    reading = _Reading(time, target, gaps, duplicates, domain)
+    if series is None:
+        return [_series(table, target, frequency, reading)]
+    return _long(table, series, static, frequency, reading)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The columns and policies by which rows become a series."""
+
+    time: str | None
+    target: str
+    gaps: str
+    duplicates: str
+    domain: str
+
+
+def _long(table: Table, ids: str, static: Sequence[str], frequency: str, reading: _Reading) -> list[Series]:
+    """The series of a long file; their frequency is that of the longest."""
+    rows = table.columns[ids].groupby(table.columns[ids], sort=False).indices
+    parts = {str(name): table.rows(np.asarray(numbers)) for name, numbers in rows.items()}
+    ordered = list(parts)
+    longest = max(ordered, key=lambda name: len(parts[name]))
+    problems = [f"{table.path}: {ids}: a cell is empty; every row needs its series"] if "" in parts else []
+    found: dict[str, Series] = {}
+    for name in [longest, *(name for name in ordered if name != longest)]:
+        try:
+            found[name] = dataclasses.replace(
+                _series(parts[name], name, frequency, reading),
+                categories=tuple(_category(parts[name], name, column) for column in static),
+            )
+            frequency = found[name].frequency
+        except DataError as error:
+            problems += [f"{problem} [series {name}]" for problem in error.problems]
+    if problems:
+        raise DataError(problems)
+    return [found[name] for name in ordered]
+
+
+def _category(table: Table, name: str, column: str) -> str:
+    """The one value that a static covariate has for a series."""
+    values = table.columns[column].unique().tolist()
+    if len(values) == 1:
+        return str(values[0])
+    found = f"{table.path}:{table.lines[0]}: {column}: {len(values)} values in one series: {_listed(values)}"
+    raise DataError([f"{found}; a static covariate has one"])
 
 
 def read_table(path: Path) -> Table:
@@ -175,13 +233,15 @@ def find_time(table: Table) -> str | None:
     return None
 
 
-def find_target(table: Table, time: str | None) -> str:
-    """The only column besides the time that starts with numbers.
+def find_target(table: Table, others: Sequence[str]) -> str:
+    """The only column besides those of time, ids and categories that starts with numbers.
 
     Raises:
         DataError: there is none, or a choice.
     """
-    numeric = [name for name, cells in table.columns.items() if name != time and _mostly_numbers(cells.iloc[:100])]
+    numeric = [
+        name for name, cells in table.columns.items() if name not in others and _mostly_numbers(cells.iloc[:100])
+    ]
     if len(numeric) == 1:
         return numeric[0]
     if numeric:
@@ -192,33 +252,32 @@ def find_target(table: Table, time: str | None) -> str:
     raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
 
 
-def _series(
-    table: Table, time: str | None, target: str, frequency: str, gaps: str, duplicates: str, domain: str
-) -> Series:
-    rows = _rows(table, time, target, gaps, domain)
+def _series(table: Table, name: str, frequency: str, reading: _Reading) -> Series:
+    rows = _rows(table, reading)
     rows, sorting = _sorted(rows, table)
-    rows, problems, merging = _distinct(rows, table, duplicates)
+    rows, problems, merging = _distinct(rows, table, reading.duplicates)
     observed = pd.Series(rows["value"].to_numpy(), index=pd.Index(rows["timestamp"], name=None))
     try:
         frequency = infer_frequency(observed.index) if frequency == "auto" else frequency
         check_frequency(frequency, observed.index)
     except DataError as error:
         raise DataError([*problems, *(f"{table.path}: {problem}" for problem in error.problems)]) from None
-    regular, gap_problems, filling = _regular(observed, rows["line"].to_numpy(), frequency, table, gaps)
+    regular, gap_problems, filling = _regular(observed, rows["line"].to_numpy(), frequency, table, reading.gaps)
     if problems or gap_problems:
         raise DataError([*problems, *gap_problems])
     notices = (*sorting, *merging, *filling)
-    return Series(target, time, regular.index, regular.to_numpy(float), frequency, notices)
+    values = regular.to_numpy(float)
+    return Series(name, reading.target, reading.time, regular.index, values, frequency, notices)
 
 
-def _rows(table: Table, time: str | None, target: str, gaps: str, domain: str) -> pd.DataFrame:
+def _rows(table: Table, reading: _Reading) -> pd.DataFrame:
     """The rows as (timestamp, value, line); empty and infinite cells are NaN.
 
     Raises:
         DataError: a cell that is no timestamp or no number of the domain, or is missing where `gaps` is `error`.
     """
-    timestamps, time_problems = row_timestamps(table, time)
-    values, value_problems = _numbers(table, target, gaps, domain)
+    timestamps, time_problems = row_timestamps(table, reading.time)
+    values, value_problems = _numbers(table, reading.target, reading.gaps, reading.domain)
     if time_problems or value_problems:
         raise DataError([*time_problems, *value_problems])
     return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines})

@@ -1,5 +1,7 @@
 """Keras networks; `build_network` and `build_imputing_network` alone read the model section."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import ops
 
@@ -8,6 +10,7 @@ from forecaster.models import heads
 from forecaster.models.attention import ATTENTIONS, Attention
 from forecaster.models.bridge import Bridge
 from forecaster.models.cells import CELLS
+from forecaster.models.embedding import Embedding
 from forecaster.models.encoder import Encoder
 from forecaster.models.heads import Head
 from forecaster.models.imputing import ImputingNetwork
@@ -30,7 +33,13 @@ __all__ = ["ImputingNetwork", "Network", "build_imputing_network", "build_networ
 
 
 def build_network(
-    model: Model, length: int, ahead: int, season: int = 1, loss: str = "mse", unit: float = 1.0
+    model: Model,
+    length: int,
+    ahead: int,
+    season: int = 1,
+    loss: str = "mse",
+    unit: float = 1.0,
+    categories: Sequence[int] = (),
 ) -> Network:
     """The network that a model section describes, with its weights made.
 
@@ -41,12 +50,15 @@ def build_network(
         season: steps in a season, for what goes by it.
         loss: of a point head.
         unit: what a scaled value of 1 stands for, for a head of counts.
+        categories: how many values each category that tells series apart has.
     """
     normalization = build_normalization(model.normalization, season, model.segment)
     at_once = ahead if model.decoder == "dense" else model.segment
-    parts = Parts(normalization, _encoder(model), _head(model, at_once, loss, unit), model.segment, ahead)
+    embedding = Embedding(categories, model.embedding) if categories else None
+    head = _head(model, at_once, loss, unit)
+    parts = Parts(normalization, _encoder(model), head, model.segment, ahead, embedding)
     network = _network(model, parts, (length - normalization.skipped) // season)
-    network(ops.zeros((1, length)))  # makes the weights
+    network(ops.zeros((1, length)), ops.zeros((1, len(categories)), "int32"))  # makes the weights
     return network
 
 

@@ -17,6 +17,7 @@ from keras import KerasTensor, ops
 from forecaster.models.losses import LARGEST, Loss
 
 _FLOOR = 1e-6  # of a scaled unit: no likelihood is won by calling a constant stretch certain
+_WIDEST = 10.0  # deviation of a logarithm; the mean goes with the exponential of half its square
 _DEGREES = 200.0  # of freedom at most; a Student's t of more is a normal in float32
 
 
@@ -119,7 +120,7 @@ class Normal(Head):
     def loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """Log σ + z² / 2 + log(2π) / 2 with z = (y - μ) / σ."""
         z, deviation = _standardised(targets, parameters)
-        return ops.mean(ops.log(deviation) + 0.5 * ops.square(z)) + 0.5 * math.log(2 * math.pi)
+        return _mean(ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
 
 
 class StudentT(Head):
@@ -136,9 +137,9 @@ class StudentT(Head):
     def loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """(ν + 1) / 2 log(1 + z² / ν) + log σ + log(πν) / 2 + log Γ(ν / 2) - log Γ((ν + 1) / 2)."""
         z, width = _standardised(targets, parameters)
-        nu = ops.clip(parameters[..., 2], 0.01, _DEGREES)
+        nu = ops.clip(_double(parameters[..., 2]), 0.01, _DEGREES)
         normaliser = 0.5 * ops.log(math.pi * nu) + tf.math.lgamma(nu / 2) - tf.math.lgamma((nu + 1) / 2)
-        return ops.mean((nu + 1) / 2 * ops.log1p(ops.square(z) / nu) + ops.log(width) + normaliser)
+        return _mean((nu + 1) / 2 * ops.log1p(ops.square(z) / nu) + ops.log(width) + normaliser)
 
 
 class LogNormal(Head):
@@ -147,16 +148,16 @@ class LogNormal(Head):
     parameters = 2
 
     def domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """Both above 0 by a softplus; the normalisation is undone on the median before it."""
+        """Both above 0 by a softplus, the deviation up to 10; the normalisation is undone on the median before it."""
         median = ops.softplus(raw[..., :1] * scale + offset) + _FLOOR
-        return ops.concatenate([median, ops.softplus(raw[..., 1:]) + _FLOOR], axis=-1)
+        return ops.concatenate([median, ops.minimum(ops.softplus(raw[..., 1:]) + _FLOOR, _WIDEST)], axis=-1)
 
     def loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """Log y + log σ + z² / 2 + log(2π) / 2 with z = (log y - log median) / σ."""
-        logs = ops.log(ops.clip(targets, 1e-30, 1e30))
-        medians = ops.log(ops.clip(parameters[..., :1], _FLOOR, 1e30))
-        z, deviation = _standardised(logs, ops.concatenate([medians, parameters[..., 1:]], axis=-1))
-        return ops.mean(logs + ops.log(deviation) + 0.5 * ops.square(z)) + 0.5 * math.log(2 * math.pi)
+        logs = ops.log(ops.clip(_double(targets), 1e-30, 1e30))
+        medians = ops.log(ops.clip(_double(parameters[..., 0]), _FLOOR, 1e30))
+        z, deviation = _standardised(logs, ops.stack([medians, _double(parameters[..., 1])], axis=-1))
+        return _mean(logs + ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
 
 
 class NegativeBinomial(Head):
@@ -182,7 +183,7 @@ class NegativeBinomial(Head):
         In float64, since the first two are large and nearly equal where r is.
         """
         y, mu, alpha = (
-            ops.clip(ops.cast(tensor, "float64") * unit, low, LARGEST)
+            ops.clip(_double(tensor) * unit, low, LARGEST)
             for tensor, unit, low in (
                 (targets, self.unit, 0.0),
                 (parameters[..., 0], self.unit, _FLOOR),
@@ -191,7 +192,7 @@ class NegativeBinomial(Head):
         )
         r = 1 / alpha
         gammas = tf.math.lgamma(r) + tf.math.lgamma(y + 1) - tf.math.lgamma(y + r)
-        return ops.cast(ops.mean(gammas + (r + y) * ops.log1p(alpha * mu) - y * ops.log(alpha * mu)), "float32")
+        return _mean(gammas + (r + y) * ops.log1p(alpha * mu) - y * ops.log(alpha * mu))
 
 
 class Categorical(Head):
@@ -220,7 +221,7 @@ class Categorical(Head):
 
     def domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
         """A softmax; the edges are turned back into scaled units."""
-        log_probabilities = raw - ops.logsumexp(raw, axis=-1, keepdims=True)
+        log_probabilities = ops.log_softmax(raw, axis=-1)
         ones = ops.ones_like(raw[..., :1])
         lowest, width = self.edges[0] * scale + offset, self.edges[1] * scale
         return ops.concatenate([log_probabilities, lowest * ones, width * ones], axis=-1)
@@ -246,5 +247,15 @@ def _positive(raw: KerasTensor, scale: KerasTensor) -> KerasTensor:
 
 def _standardised(targets: KerasTensor, parameters: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     """Z = (y - location) / width, bounded so that its square is finite, and the width."""
-    width = ops.maximum(parameters[..., 1], _FLOOR)
-    return ops.clip((targets - parameters[..., 0]) / width, -LARGEST, LARGEST), width
+    location, width = _double(parameters[..., 0]), ops.maximum(_double(parameters[..., 1]), _FLOOR)
+    return ops.clip((_double(targets) - location) / width, -LARGEST, LARGEST), width
+
+
+def _double(tensor: KerasTensor) -> KerasTensor:
+    """In float64: in float32 a gradient through a large error over a small width is 0 · ∞."""
+    return ops.cast(tensor, "float64")
+
+
+def _mean(penalties: KerasTensor) -> KerasTensor:
+    """Over a batch, float64 -> float32."""
+    return ops.cast(ops.mean(penalties), "float32")

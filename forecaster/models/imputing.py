@@ -80,12 +80,16 @@ class ImputingNetwork(keras.Model):
         bridge = ops.sqrt(4 / self.longest * before * after / ops.maximum(before + after, 1.0))
         return (anchor + bridge * correction) * deviation + mean
 
-    def training_loss(self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def training_loss(
+        self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor, categories: KerasTensor | None = None
+    ) -> KerasTensor:
         """The mean loss of stretches hidden at random, anywhere in the core, of windows (batch, width)."""
         hidden = self._stretches(window, self.stretches, self.draws)
         return self._loss(self._blanked(window), hidden, training=True)
 
-    def validation_loss(self, window: KerasTensor, targets: KerasTensor) -> KerasTensor:
+    def validation_loss(
+        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
+    ) -> KerasTensor:
         """The mean loss of one stretch in the middle of each window, as gaps are filled; the same at each call."""
         length = self._lengths(window, 1, _VALIDATION_SEED)  # (batch, 1)
         hidden = _within(self.length // 2 - length // 2, length, self.length)

@@ -36,6 +36,7 @@ class Recurrent(keras.layers.Layer):
         self.dilation = dilation
         self.zoneout = keras.layers.Dropout(zoneout)
         self.recurrent_dropout = keras.layers.Dropout(recurrent_dropout)
+        self.observer: Callable[[list[KerasTensor]], object] | None = None  # is shown what the cell makes at each step
 
     @property
     def state_count(self) -> int:
@@ -83,6 +84,8 @@ class Recurrent(keras.layers.Layer):
         units = self.cell.units
         old = [state[:, :units] for state in states]
         new = self.cell(inputs, old, recurrent_mask)
+        if self.observer is not None:
+            self.observer(new)
         if self.zoneout.rate:
             shares = [self.zoneout.rate] * len(old) if kept is None else kept
             new = [share * before + (1 - share) * after for share, before, after in zip(shares, old, new, strict=True)]

@@ -32,6 +32,25 @@ def weights_from_h5(network: Network, content: bytes) -> None:
             variable.assign(np.asarray(file[path]))
 
 
+def warm_start(network: Network, content: bytes) -> tuple[int, list[str]]:
+    """Put those weights of a file into a network whose path and shape agree.
+
+    Returns:
+        How many agreed, and a sentence on each of the network's weights that did not.
+    """
+    agreed, different = 0, []
+    with h5py.File(io.BytesIO(content), "r") as file:
+        for path, variable in _by_path(network).items():
+            shape, theirs = tuple(variable.shape), file[path].shape if path in file else None
+            if shape == theirs:
+                variable.assign(np.asarray(file[path]))
+                agreed += 1
+            else:
+                there = "it has none" if theirs is None else f"its shape is {theirs}"
+                different.append(f"{path}: {shape} starts afresh, {there}")
+    return agreed, different
+
+
 def _by_path(network: Network) -> dict[str, Any]:
     """The weights without the network's own name, which Keras numbers."""
     return {variable.path.split("/", 1)[1]: variable for variable in network.weights}

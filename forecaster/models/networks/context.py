@@ -49,17 +49,19 @@ class ContextNetwork(Seq2SeqNetwork):
     def _kept(self) -> int:
         return 1
 
-    def _context(self, window: KerasTensor, training: bool) -> tuple[list[KerasTensor], KerasTensor]:
+    def _context(
+        self, window: KerasTensor, categories: KerasTensor | None, training: bool
+    ) -> tuple[list[KerasTensor], KerasTensor]:
         """The anchors, and what all seasons come to, (batch, units)."""
-        sequence, anchors = self._read(window)
+        sequence, anchors, _ = self._read(window, categories)
         steps = sequence.shape[1] // self.seasons
-        seasons = ops.reshape(sequence, (-1, steps, self.segment))  # (batch * seasons, steps, segment)
+        seasons = ops.reshape(sequence, (-1, steps, sequence.shape[-1]))  # (batch * seasons, steps, segment)
         _, summary, _ = self.encoder(seasons, training=training)
         _, context, _ = self.context(ops.reshape(summary, (-1, self.seasons, summary.shape[-1])), training=training)
         return anchors, context
 
-    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
-        anchors, context = self._context(window, training)
+    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
+        anchors, context = self._context(window, categories, training)
         return [*anchors, context, *self.bridge([context])]
 
     def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
@@ -111,23 +113,38 @@ class LatentNetwork(ContextNetwork):
     def _kept(self) -> int:
         return 3
 
-    def training_loss(self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def training_loss(
+        self,
+        window: KerasTensor,
+        targets: KerasTensor,
+        epoch: KerasTensor,
+        categories: KerasTensor | None = None,
+    ) -> KerasTensor:
         """The head's loss under z from the posterior, and the divergence for each step, as far as it has risen."""
         noise = keras.random.normal((ops.shape(window)[0], self.noise), seed=self.draws)
-        loss, divergence = self._bound(window, targets, noise, self._own_now(epoch), training=True)
+        states = self._states(window, categories, training=True)
+        loss, divergence = self._bound(states, window, targets, noise, self._own_now(epoch), training=True)
         return loss + risen(epoch, self.feedback.warmup) * divergence
 
-    def validation_loss(self, window: KerasTensor, targets: KerasTensor) -> KerasTensor:
+    def validation_loss(
+        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
+    ) -> KerasTensor:
         """The same on its own answers, with the posterior's mean for z, and the whole divergence."""
         noise = ops.zeros((ops.shape(window)[0], self.noise))
-        loss, divergence = self._bound(window, targets, noise, 1.0, training=False)
+        states = self._states(window, categories, training=False)
+        loss, divergence = self._bound(states, window, targets, noise, 1.0, training=False)
         return loss + divergence
 
     def _bound(
-        self, window: KerasTensor, targets: KerasTensor, noise: KerasTensor, own_share: KerasTensor, training: bool
+        self,
+        states: Sequence[KerasTensor],
+        window: KerasTensor,
+        targets: KerasTensor,
+        noise: KerasTensor,
+        own_share: KerasTensor | float,
+        training: bool,
     ) -> tuple[KerasTensor, KerasTensor]:
         """The head's loss, and the divergence of posterior from prior for each step of the horizon."""
-        states = self._states(window, training)
         anchors, (context, *prior), layers = self._parted(states)
         offset, scale = self.normalization.affine(self.normalization.step(self._last(window), anchors)[1], self.ahead)
         future = self._segments((targets - offset) / scale)
@@ -143,8 +160,8 @@ class LatentNetwork(ContextNetwork):
         padded = ops.pad(values, [[0, 0], [0, short]])
         return ops.reshape(padded, (-1, (self.ahead + short) // self.segment, self.segment))
 
-    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
-        anchors, context = self._context(window, training)
+    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
+        anchors, context = self._context(window, categories, training)
         return [*anchors, context, *_gaussian(self.prior(context)), *self.bridge([context])]
 
     def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:

@@ -15,13 +15,13 @@ class DenseNetwork(Network):
         super().__init__(parts)
         self.attention = attention
 
-    def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
+    def call(self, window: KerasTensor, categories: KerasTensor | None = None, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window."""
-        return self.decode(self._states(window, training), self._last(window)).parameters
+        return self.decode(self._states(window, categories, training), self._last(window)).parameters
 
-    def encode(self, window: KerasTensor) -> list[KerasTensor]:
+    def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
         """The anchors, the encoder's summary (batch, width), and with attention its outputs (batch, steps, width)."""
-        return self._states(window, training=False)
+        return self._states(window, categories, training=False)
 
     def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
         """The head alone; there is nothing to call it on again."""
@@ -33,7 +33,7 @@ class DenseNetwork(Network):
             summary, weights = self.attention(summary, memory[0])
         return Decoded(self._answer(summary, anchors, self.ahead), [], weights)
 
-    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
-        sequence, anchors = self._read(window)
+    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
+        sequence, anchors, _ = self._read(window, categories)
         outputs, summary, _ = self.encoder(sequence, training=training)
         return [*anchors, summary] if self.attention is None else [*anchors, summary, outputs]

@@ -13,8 +13,8 @@ from forecaster.models.networks.base import Decoded, Network, Parts
 class PositionalNetwork(Network):
     """SegRNN's parallel multi-step forecasting (Lin et al. 2023, section 4.3).
 
-    The encoder's states are copied to each segment of the horizon, whose decoder takes one step from them with a
-    learnt vector for the position as its only input.
+    The encoder's states are copied to each segment of the horizon, whose decoder takes one step from them and reads
+    nothing but a learnt vector for the position, and the embedding of the series where there is one.
     """
 
     def __init__(self, parts: Parts, decoder: Encoder, bridge: Bridge | None = None, dropout: float = 0.0) -> None:
@@ -30,31 +30,32 @@ class PositionalNetwork(Network):
         self.positions = self.add_weight(
             shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
         )
-        self.decoder(ops.zeros((1, 1, width)))
+        joined = 0 if self.embedding is None else self.embedding.width
+        self.decoder(ops.zeros((1, 1, width + joined)))
         super().build(window_shape)
 
-    def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
+    def call(self, window: KerasTensor, categories: KerasTensor | None = None, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window."""
-        return self._decoded(self._states(window, training), self._last(window), training)
+        return self._decoded(self._states(window, categories, training), self._last(window), training)
 
-    def encode(self, window: KerasTensor) -> list[KerasTensor]:
+    def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
         """The anchors and the states that each segment starts from."""
-        return self._states(window, training=False)
+        return self._states(window, categories, training=False)
 
     def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
         """All segments at once; there is nothing to call it on again."""
         return Decoded(self._decoded(states, previous, training=False), [])
 
-    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
-        sequence, anchors = self._read(window)
+    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
+        sequence, anchors, vector = self._read(window, categories)
         _, _, states = self.encoder(sequence, training=training)
-        return [*anchors, *(states if self.bridge is None else self.bridge(states))]
+        return [*anchors, *vector, *(states if self.bridge is None else self.bridge(states))]
 
     def _decoded(self, states: Sequence[KerasTensor], previous: KerasTensor, training: bool) -> KerasTensor:
-        count = len(states) - self.decoder.state_count
-        _, anchors = self.normalization.step(previous, states[:count])
-        copies = [ops.repeat(state, self.segments, axis=0) for state in states[count:]]  # (batch * segments, width)
-        positions = ops.tile(self.positions, (ops.shape(previous)[0], 1))
-        output, _ = self.decoder.step(positions, copies)
+        anchors, vector, states = self._told_apart(states, self.decoder.state_count)
+        _, anchors = self.normalization.step(previous, anchors)
+        positions = ops.tile(self.positions, (ops.shape(previous)[0], 1))  # (batch * segments, width)
+        vector, states = ([ops.repeat(each, self.segments, axis=0) for each in group] for group in (vector, states))
+        output, _ = self.decoder.step(ops.concatenate([positions, *vector], axis=-1), states)
         output = ops.reshape(self.dropout(output, training=training), (-1, self.segments, output.shape[-1]))
         return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead]

@@ -63,18 +63,24 @@ class Seq2SeqNetwork(Network):
         """What a step of the decoder reads: the segment before it."""
         return self.segment
 
-    def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
+    def call(self, window: KerasTensor, categories: KerasTensor | None = None, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window, each from the answers before it."""
-        return self._horizon(self.encode(window), window)
+        return self._horizon(self.encode(window, categories), window)
 
-    def training_loss(self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def training_loss(
+        self,
+        window: KerasTensor,
+        targets: KerasTensor,
+        epoch: KerasTensor,
+        categories: KerasTensor | None = None,
+    ) -> KerasTensor:
         """With teacher forcing, as far as the schedule has not taken it back."""
-        states = self._states(window, training=True)
+        states = self._states(window, categories, training=True)
         return self.head.loss(targets, self._horizon(states, window, targets, self._own_now(epoch)))
 
-    def encode(self, window: KerasTensor) -> list[KerasTensor]:
+    def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
         """The anchors, with attention the encoder's outputs (batch, steps, width), and the decoder's first states."""
-        return self._states(window, training=False)
+        return self._states(window, categories, training=False)
 
     def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
         """One step of the decoder."""
@@ -98,8 +104,8 @@ class Seq2SeqNetwork(Network):
         layers = len(states) - self.decoder.state_count
         return states[: layers - self._kept], list(states[layers - self._kept : layers]), states[layers:]
 
-    def _states(self, window: KerasTensor, training: bool) -> list[KerasTensor]:
-        sequence, anchors = self._read(window)
+    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
+        sequence, anchors, _ = self._read(window, categories)
         outputs, _, states = self.encoder(sequence, training=training)
         kept = [] if self.attention is None else [outputs]
         return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]

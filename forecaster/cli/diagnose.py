@@ -1,0 +1,44 @@
+"""`forecast diagnose`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Data, check_png
+
+
+def diagnose(
+    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
+    data: Data = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
+    plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Show how far back a run's gradient reaches.
+
+    \b
+    forecast diagnose runs/power --output gradients.csv --plot gradients.png
+    """
+    from forecaster.preparation import plan_of
+    from forecaster.runs import load_version, write_atomically
+
+    check_png(plot)
+    version = load_version(run)
+    plan = plan_of(version, data)
+    with talk.quiet_import():
+        from forecaster.diagnosis import diagnose as diagnose_version
+    diagnosis = diagnose_version(version, plan)
+    talk.log.info("%s", "\n".join(diagnosis.verdict))
+    if output == "-":
+        talk.answer(diagnosis.to_csv())
+    else:
+        write_atomically(Path(output), diagnosis.to_csv().encode())
+    if plot is not None:
+        from forecaster.plots import plot_gradients
+
+        title = f"{run.resolve().name}: how far back the gradient reaches"
+        write_atomically(plot, plot_gradients(diagnosis.before, diagnosis.after, title))

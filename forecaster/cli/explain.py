@@ -1,0 +1,55 @@
+"""`forecast explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Data
+from forecaster.errors import UsageError
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
+    data: Data = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="CSV of the attention's weights, - for stdout.")] = "-",
+    neighbours: Annotated[
+        Path | None,
+        typer.Option("--neighbours", help="CSV of the series that each is most like.", show_default=False),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Heat map of the attention to draw, a PNG.", show_default=False)
+    ] = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Say which past steps a network with attention looked at, and which series it holds to be alike.
+
+    Without attention, stdout gets the neighbours.
+
+    \b
+    forecast explain runs/power --output weights.csv --plot weights.png
+    """
+    from forecaster.attention import attention_csv
+    from forecaster.explanation import explain as explain_version
+    from forecaster.runs import load_version, write_atomically
+
+    attentions, alike = explain_version(load_version(run), data)
+    if plot is not None and not attentions:
+        raise UsageError(f"--plot {plot}: this network has no attention to draw")
+    if neighbours is not None and alike is None:
+        raise UsageError(f"--neighbours {neighbours}: this network has no embedding of series")
+    likeness = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
+    text = attention_csv(attentions) if attentions else likeness
+    if output == "-":
+        talk.answer(text)
+    else:
+        write_atomically(Path(output), text.encode())
+    if neighbours is not None:
+        write_atomically(neighbours, likeness.encode())
+    if plot is not None:
+        from forecaster.plots import plot_attention
+
+        write_atomically(plot, plot_attention(attentions, run.resolve().name))

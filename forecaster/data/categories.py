@@ -1,0 +1,63 @@
+"""The categories that tell series apart, as numbers: the series itself, then its static covariates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from forecaster.data.series import Series
+from forecaster.errors import DataError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Every value of each category that was trained on.
+
+    Attributes:
+        names: what each category is called.
+        values: of each category, in the order of their numbers.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, panel: Sequence[Series], series: str, static: Sequence[str]) -> "Vocabulary":
+        """The categories of a panel, whose ids stand in the column `series`."""
+        columns = zip(*((member.name, *member.categories) for member in panel), strict=True)
+        return cls((series, *static), tuple(tuple(dict.fromkeys(column)) for column in columns))
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many values each category has."""
+        return [len(values) for values in self.values]
+
+    def codes(self, panel: Sequence[Series]) -> np.ndarray:
+        """The numbers of each series' categories, (series, categories) int32.
+
+        Raises:
+            DataError: a value that was not trained on; all of them.
+        """
+        numbers = [{value: number for number, value in enumerate(values)} for values in self.values]
+        rows = [(member.name, *member.categories) for member in panel]
+        unseen = [
+            f"series {row[0]}: {name} {value!r} was not trained on, so that no vector was learnt for it; "
+            "train again, or without model.embedding"
+            for row in rows
+            for name, value, known in zip(self.names, row, numbers, strict=True)
+            if value not in known
+        ]
+        if unseen:
+            raise DataError(unseen)
+        coded = [[known[value] for value, known in zip(row, numbers, strict=True)] for row in rows]
+        return np.array(coded, np.int32)
+
+    def to_json(self) -> dict[str, list[str]]:
+        """The values by name."""
+        return {name: list(values) for name, values in zip(self.names, self.values, strict=True)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Vocabulary":
+        """Read back what `to_json` gave."""
+        return cls(tuple(values), tuple(tuple(map(str, column)) for column in values.values()))

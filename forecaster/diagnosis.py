@@ -1,0 +1,92 @@
+"""The gradient flow of a run's network, before and after its training."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecaster.advice import verdict
+from forecaster.data.windows import Split, window_starts
+from forecaster.errors import RunError
+from forecaster.flow import Flow
+from forecaster.initial import initial_network
+from forecaster.models import Network
+from forecaster.models.gradients import gradient_flows
+from forecaster.models.weights import weights_from_h5
+from forecaster.preparation import Plan, preprocessing_of
+from forecaster.runs import Version
+
+_WINDOWS = 64  # that the norms are a mean of, at most
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The flow through each state of each layer before and after training, and what it means in words."""
+
+    before: list[Flow]
+    after: list[Flow]
+    verdict: list[str]
+
+    def to_csv(self) -> str:
+        """A row for each state and step back."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("when", "layer", "state", "steps_back", "gradient_norm"))
+        for when, flows in (("before", self.before), ("after", self.after)):
+            for flow in flows:
+                rows = zip(flow.steps_back, flow.norms, strict=True)
+                writer.writerows((when, flow.layer, flow.state, steps, f"{norm:.6g}") for steps, norm in rows)
+        return text.getvalue()
+
+
+def diagnose(version: Version, plan: Plan) -> Diagnosis:
+    """Measure the flow of the validation loss's gradient, over windows spread through the validation part.
+
+    Args:
+        plan: `plan_of` the version.
+
+    Raises:
+        DataError: a series was not trained on, and the network has learnt each by itself.
+        RunError: one of the version's files cannot be what was written.
+    """
+    network = initial_network(plan.config, preprocessing_of(version))
+    initial = [variable.numpy() for variable in network.trainable_variables]
+    _load(network, version)
+    sample = _sample(plan)
+    after = gradient_flows(network, *sample)
+    # What is no weight, such as the bins of a head, comes from the training part: the training began with it, too.
+    for variable, value in zip(network.trainable_variables, initial, strict=True):
+        variable.assign(value)
+    before = gradient_flows(network, *sample)
+    return Diagnosis(before, after, verdict(before, after, plan.config))
+
+
+def _load(network: Network, version: Version) -> None:
+    try:
+        weights_from_h5(network, version.read("network.weights.h5"))
+    except Exception as error:  # whatever HDF5 and Keras say of bytes that are not theirs
+        raise RunError(f"{version.path}: its files were changed after training: {error}") from None
+
+
+def _sample(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Scaled windows (windows, length), the steps after each (windows, ahead), and the codes of their series.
+
+    They are spread over the validation parts, or over the training parts where there is no validation.
+    """
+    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    parts = [_starts(member.split, length, ahead) for member in plan.members]
+    owners, starts = np.repeat(np.arange(len(parts)), [len(part) for part in parts]), np.concatenate(parts)
+    spread = np.unique(np.linspace(0, len(starts) - 1, _WINDOWS).round().astype(int))
+    chosen = [plan.members[owner] for owner in owners[spread]]
+    rows = np.stack(
+        [
+            member.scaler.transform(member.series.values[start : start + length + ahead])
+            for member, start in zip(chosen, starts[spread], strict=True)
+        ]
+    )
+    return rows[:, :length], rows[:, length:], plan.preprocessing.codes([member.series for member in chosen])
+
+
+def _starts(split: Split, length: int, ahead: int) -> np.ndarray:
+    return window_starts(split.training_end if split.validation else length, split.validation_end, length, ahead)

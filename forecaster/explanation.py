@@ -1,0 +1,99 @@
+"""What a trained network looked at: its attention over the past, and which series it holds to be alike."""
+
+import io
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from forecaster.attention import Attention
+from forecaster.config.sections import Config
+from forecaster.data import Series
+from forecaster.errors import UsageError
+from forecaster.inference import Decoded
+from forecaster.prediction import Predictor, read_newest, served
+from forecaster.runs import Version
+
+_ORIGINS = 48  # that a network which answers at once is asked from, at most: the newest
+_NEIGHBOURS = 5
+_EMBEDDINGS = "embedding/category_{}"  # in the file of weights
+
+
+def explain(version: Version, data: Path | None = None) -> tuple[list[Attention], pd.DataFrame | None]:
+    """The attention over each series of a run, and the neighbours of each by what was learnt of them.
+
+    Args:
+        version: a verified version of a run.
+        data: a CSV instead of the one trained on.
+
+    Raises:
+        UsageError: the network has neither attention nor an embedding.
+        DataError: the CSV cannot be read as the series trained on.
+    """
+    config = version.config
+    if config.model.attention == "none" and not config.model.embedding:
+        raise UsageError(
+            "this network has nothing to explain: it was trained without attention or embedding; train with "
+            "model.attention: additive (decoders dense and seq2seq), or over several series with model.embedding: 8"
+        )
+    attentions = []
+    if config.model.attention != "none":
+        predictor, _ = served(version)
+        panel, _ = read_newest(config, data)
+        attentions = [_attention(predictor, config, series) for series in panel]
+    return attentions, _neighbours(version) if config.model.embedding else None
+
+
+def _attention(predictor: Predictor, config: Config, series: Series) -> Attention:
+    """From the newest origin for each step of the horizon, or for all of it from each of the newest origins."""
+    newest = len(series) - 1
+    if config.rollout == "direct":
+        origins = np.arange(max(config.window.length - 1, newest + 1 - _ORIGINS), newest + 1)
+    else:
+        origins = np.array([newest])
+    answers = _decoded(predictor, config, series, origins)
+    weights = np.concatenate([answer.attention for answer in answers if answer.attention is not None])
+    if config.rollout == "direct":
+        steps = np.zeros_like(origins)
+    else:
+        steps, origins = 1 + config.model.segment * np.arange(len(weights)), np.full(len(weights), newest)
+    back = config.model.segment * np.arange(weights.shape[1])[::-1]
+    return Attention(series, origins, steps, back, config.model.segment, weights)
+
+
+def _decoded(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> list[Decoded]:
+    """What `decode` gives at each step of the horizon, along the path of the means."""
+    network, length = predictor.rollout.network, config.window.length
+    rows = np.stack([series.values[origin + 1 - length : origin + 1] for origin in origins])
+    windows = predictor.scaler(series).transform(rows).astype(np.float32)
+    codes = predictor.preprocessing.codes([series] * len(origins))
+    states, previous = network.encode(windows, codes), windows[:, -network.segment :]
+    answers = [network.decode(states, previous)]
+    while config.rollout != "direct" and len(answers) * network.segment < config.window.horizon:
+        previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
+        answers.append(network.decode(answers[-1].states, previous))
+    return answers
+
+
+def _neighbours(version: Version) -> pd.DataFrame:
+    """The nearest series of each by the cosine of their vectors: series, rank, neighbour, similarity.
+
+    What a vector says of the static categories of a series is not part of it.
+    """
+    with h5py.File(io.BytesIO(version.read("network.weights.h5")), "r") as file:
+        vectors = np.asarray(file[_EMBEDDINGS.format(0)], float)  # (series, width)
+    names = np.array(next(iter(version.preprocessing["categories"].values())))
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    similarity = units @ units.T
+    np.fill_diagonal(similarity, -np.inf)
+    shown = min(_NEIGHBOURS, len(names) - 1)
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :shown]  # (series, shown)
+    return pd.DataFrame(
+        {
+            "series": np.repeat(names, shown),
+            "rank": np.tile(np.arange(1, shown + 1), len(names)),
+            "neighbour": names[nearest].ravel(),
+            "similarity": np.take_along_axis(similarity, nearest, axis=1).ravel(),
+        }
+    )

@@ -1,0 +1,253 @@
+"""The decoders and attention: against Keras's own layers, against plain loops, and served as they were trained."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import integrate, stats
+
+from forecaster.config.sections import Model
+from forecaster.models import build_network
+from forecaster.models.attention import AdditiveAttention, MultiplicativeAttention
+from forecaster.models.networks.context import divergence
+from forecaster.models.networks.seq2seq import risen
+from forecaster.models.summary import layer_counts
+
+from . import networks
+from .networks import roll_out
+
+LENGTH, SEASON, AHEAD = 12, 4, 6
+WINDOWS = np.random.default_rng(4).normal(size=(5, LENGTH)).astype("float32")
+TARGETS = np.random.default_rng(5).normal(size=(5, AHEAD)).astype("float32")
+DIRECT, STEPPED = ["dense", "positional"], ["seq2seq", "context", "latent"]
+
+
+def randomised(**options):
+    return networks.randomised(Model(**{"units": [4], "latent": 3, **options}), LENGTH, AHEAD, SEASON)
+
+
+def walked(served, windows, network):
+    """The parameters of each step, fed on their centers."""
+    states, previous, found = served.encode(windows), windows[:, -served.segment :], []
+    for _ in range(-(-AHEAD // served.segment)):
+        decoded = served.decode(states, previous)
+        found.append(decoded.parameters)
+        states, previous = decoded.states, np.asarray(network.head.center(decoded.parameters))
+    return np.concatenate(found, axis=1)[:, :AHEAD]
+
+
+STRUCTURES = [
+    {},
+    {"cell": "gru", "units": [4, 4], "residual": True, "layer_normalization": True},
+    {"cell": "peephole_lstm", "bidirectional": True},
+    {"bidirectional": True, "merge": "sum", "units": [3, 5], "cell": "simple_rnn"},
+    {"segment": 4, "normalization": "seasonal"},
+    {"normalization": "revin", "dilation": True, "units": [3, 3], "zoneout": 0.1, "head": "normal"},
+]
+HEADS = [
+    {"head": "quantile", "quantiles": (0.1, 0.5, 0.9), "normalization": "revin"},
+    {"head": "student_t", "segment": 2},
+    {"head": "log_normal", "cell": "gru"},
+    {"head": "negative_binomial", "normalization": "last"},
+    {"head": "categorical", "bins": 5, "normalization": "mean"},
+]
+
+
+@pytest.mark.parametrize(
+    ("decoder", "options"),
+    [*((decoder, options) for decoder in DIRECT for options in STRUCTURES), *(("dense", head) for head in HEADS)],
+    ids=str,
+)
+def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
+    network, served = randomised(decoder=decoder, **options)
+    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "options"),
+    [*((decoder, options) for decoder in STEPPED for options in STRUCTURES), *(("seq2seq", head) for head in HEADS)],
+    ids=str,
+)
+def test_a_stepped_network_is_served_as_keras_has_it(decoder, options):
+    network, served = randomised(decoder=decoder, **options)
+    np.testing.assert_allclose(walked(served, WINDOWS, network), network(WINDOWS), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["additive", "multiplicative"])
+@pytest.mark.parametrize("options", STRUCTURES[2:5:2], ids=str)
+def test_attention_is_served_as_keras_has_it(kind, options):
+    network, served = randomised(decoder="dense", attention=kind, **options)
+    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5)
+    network, served = randomised(decoder="seq2seq", attention=kind, **options)
+    np.testing.assert_allclose(walked(served, WINDOWS, network), network(WINDOWS), atol=1e-5)
+    weights = served.decode(served.encode(WINDOWS), WINDOWS[:, -served.segment :]).attention
+    read = (LENGTH - network.normalization.skipped) // served.segment
+    assert weights.shape == (5, read)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("decoder", ["rollout", *DIRECT, *STEPPED])
+def test_a_network_that_tells_series_apart_is_served_as_keras_has_it(decoder):
+    ahead = 1 if decoder == "rollout" else AHEAD
+    model = Model(decoder=decoder, units=[4], latent=3, embedding=2)
+    network, served = networks.randomised(model, LENGTH, ahead, SEASON, categories=(5, 2))
+    codes = np.array([[0, 1], [1, 0], [2, 0], [3, 1], [4, 1]], np.int32)
+    found = served.decode(served.encode(WINDOWS, codes), WINDOWS[:, -1:]).parameters
+    np.testing.assert_allclose(found, network(WINDOWS, codes)[:, : found.shape[1]], atol=1e-5)
+    assert not np.allclose(network(WINDOWS, codes), network(WINDOWS, codes[::-1].copy()), atol=1e-3)
+
+
+@pytest.mark.parametrize("decoder", [*DIRECT, *STEPPED])
+def test_every_parameter_is_counted(decoder):
+    model = Model(decoder=decoder, units=[4, 3], normalization="revin", layer_normalization=True)
+    network = build_network(model, LENGTH, AHEAD, SEASON)
+    assert sum(row.total for row in layer_counts(network)) == network.count_params()
+
+
+@pytest.mark.parametrize("decoder", STEPPED)
+def test_a_stepped_network_goes_on_beyond_the_horizon_it_learnt(decoder):
+    _, served = randomised(decoder=decoder)
+    assert roll_out(served, WINDOWS, 3 * AHEAD, "carry").shape == (5, 3 * AHEAD)
+
+
+# Attention.
+
+
+def built(attention, query, keys):
+    attention.build(query.shape, keys.shape)
+    return attention
+
+
+QUERY = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
+KEYS = np.random.default_rng(1).normal(size=(2, 5, 3)).astype("float32")
+
+
+def theirs(layer):
+    """A Keras attention layer's weights (batch, steps) for our query and keys."""
+    _, scores = layer([QUERY[:, None], KEYS], return_attention_scores=True)
+    return np.asarray(scores)[:, 0]
+
+
+def test_additive_scores_are_those_of_keras_where_its_matrices_are_1():
+    attention = built(AdditiveAttention(), QUERY, KEYS)
+    attention.of_query.assign(np.eye(3))
+    attention.of_key.assign(np.eye(3))
+    layer = keras.layers.AdditiveAttention()
+    layer([QUERY[:, None], KEYS])
+    layer.set_weights([np.array([0.5, -1.0, 2.0])])
+    attention.direction.assign([[0.5], [-1.0], [2.0]])
+    np.testing.assert_allclose(attention(QUERY, KEYS)[1], theirs(layer), atol=1e-6)
+
+
+def test_multiplicative_scores_are_those_of_keras_where_the_matrix_is_1():
+    attention = built(MultiplicativeAttention(), QUERY, KEYS)
+    attention.general.assign(np.eye(3))
+    np.testing.assert_allclose(attention(QUERY, KEYS)[1], theirs(keras.layers.Attention()), atol=1e-6)
+
+
+def test_the_attentional_vector_is_made_of_what_the_weights_point_at():
+    attention = built(MultiplicativeAttention(), QUERY, KEYS)
+    attention.general.assign(np.zeros((3, 3)))  # every step counts the same
+    found, _ = attention(QUERY, KEYS)
+    joined = np.concatenate([KEYS.mean(axis=1), QUERY], axis=1) @ attention.joined.numpy()
+    np.testing.assert_allclose(found, np.tanh(joined), atol=1e-6)
+
+
+# Sequence to sequence.
+
+
+def by_truth(network, windows, targets):
+    """Teacher forcing as a plain loop: each step reads the truth before it."""
+    states, previous, found = network.encode(windows), windows[:, -network.segment :], []
+    for step in range(0, AHEAD, network.segment):
+        parameters, states, _ = network.decode(states, previous)
+        found.append(parameters)
+        previous = targets[:, step : step + network.segment]
+    return np.concatenate(found, axis=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"segment": 2}, {"attention": "additive", "bidirectional": True}], ids=str)
+def test_it_is_trained_on_the_truth_and_validated_on_its_own_answers(options):
+    network, _ = randomised(decoder="seq2seq", **options)
+    trained = float(network.training_loss(WINDOWS, TARGETS, tf.constant(3.0)))
+    assert trained == pytest.approx(np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2), rel=1e-5)
+    validated = float(network.validation_loss(WINDOWS, TARGETS))
+    assert validated == pytest.approx(np.mean((network(WINDOWS)[..., 0] - TARGETS) ** 2), rel=1e-5)
+    assert trained != pytest.approx(validated, rel=1e-3)
+
+
+def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
+    network, _ = randomised(decoder="seq2seq", scheduled_sampling=1.0, warmup=4)
+    losses = [float(network.training_loss(WINDOWS, TARGETS, tf.constant(epoch))) for epoch in (0.0, 4.0)]
+    plain = np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2)
+    assert losses[0] == pytest.approx(plain, rel=1e-5)
+    assert losses[1] == pytest.approx(float(network.validation_loss(WINDOWS, TARGETS)), rel=1e-5)
+
+
+def test_a_share_rises_over_its_warmup():
+    assert [float(risen(tf.constant(epoch), 4)) for epoch in (0.0, 1.0, 4.0, 9.0)] == [0, 0.25, 1, 1]
+    assert float(risen(tf.constant(0.0), 0)) == 1
+
+
+def test_the_decoder_starts_from_the_states_of_the_encoder():
+    network, _ = randomised(decoder="seq2seq", units=[4, 3])
+    _, _, expected = network.encoder(WINDOWS[..., None])
+    for state, other in zip(network.encode(WINDOWS), expected, strict=True):
+        np.testing.assert_array_equal(state, other)
+
+
+# Positional.
+
+
+def test_each_segment_is_one_step_from_the_encoders_states_with_its_position_alone():
+    network, _ = randomised(decoder="positional", cell="gru", segment=3)
+    _, _, states = network.encoder(WINDOWS.reshape(5, 4, 3))
+    (layer,) = network.decoder.layers
+    for number in range(2):
+        position = np.repeat(network.positions.numpy()[number : number + 1], 5, axis=0)
+        (output,) = layer.cell(position, states)
+        expected = network.head.dense(output)
+        np.testing.assert_allclose(network(WINDOWS)[:, 3 * number : 3 * number + 3, 0], expected, atol=1e-6)
+
+
+# Hierarchies.
+
+
+def test_the_context_reads_one_vector_a_season():
+    network, _ = randomised(decoder="context", cell="gru")
+    vectors = [network.encoder(WINDOWS[:, first : first + SEASON, None])[1] for first in range(0, LENGTH, SEASON)]
+    _, expected, _ = network.context(np.stack(vectors, axis=1))
+    np.testing.assert_allclose(network.encode(WINDOWS)[0], expected, atol=1e-6)
+
+
+def test_the_divergence_is_the_integral():
+    q, p = stats.norm(0.3, 0.5), stats.norm(-0.2, 1.5)
+    expected, _ = integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), -8, 8)
+    found = divergence([tf.constant([[0.3]]), tf.constant([[0.5]])], [tf.constant([[-0.2]]), tf.constant([[1.5]])])
+    assert float(found[0]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_latent_variable_is_drawn_from_the_prior_once_a_path():
+    network, served = randomised(decoder="latent")
+    states, noise = network.encode(WINDOWS), np.full((5, 3), 0.7, "float32")
+    mean, deviation = states[1].numpy(), states[2].numpy()
+    moved = [states[0], mean + 0.7 * deviation, deviation, *states[3:]]
+    drawn, middle = (
+        network.decode(states, WINDOWS[:, -1:], noise),
+        network.decode(moved, WINDOWS[:, -1:], np.zeros((5, 3), "float32")),
+    )
+    np.testing.assert_allclose(drawn.parameters, middle.parameters, atol=1e-6)
+    for state, other in zip(drawn.states[:3], states[:3], strict=True):
+        np.testing.assert_array_equal(state, other)  # what z is made of stays for the next step
+    decoded = served.decode(served.encode(WINDOWS), WINDOWS[:, -1:], noise)
+    np.testing.assert_allclose(decoded.parameters, drawn.parameters, atol=1e-5)
+
+
+def test_a_latent_network_learns_its_loss_and_the_divergence_as_far_as_it_has_risen():
+    network, _ = randomised(decoder="latent", warmup=10)
+    losses = {}
+    for epoch in (0.0, 5.0, 10.0):
+        network.draws.state.assign([1, 0])
+        losses[epoch] = float(network.training_loss(WINDOWS, TARGETS, tf.constant(epoch)))
+    assert losses[10.0] > losses[0.0]
+    assert losses[5.0] - losses[0.0] == pytest.approx((losses[10.0] - losses[0.0]) / 2, rel=1e-4)
