@@ -27,7 +27,8 @@ def impute(
 ) -> None:
     """Fill the gaps of a CSV from both sides.
 
-    A bidirectional network learns to, from stretches of the CSV that are hidden from it. Observed cells stay as they are; filled ones are marked, with their intervals.
+    A bidirectional network learns it on stretches of the CSV that are hidden from it. Observed cells stay as they
+    are; filled ones are marked, with their intervals.
 
     \b
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png
