@@ -6,14 +6,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from forecaster.errors import Diverged
-from forecaster.models import Network
 from forecaster.models.losses import LARGEST
 from forecaster.models.schedules import Patience, Schedule
 
@@ -42,6 +41,29 @@ class Watch(Protocol):
         """An epoch is done."""
 
 
+class Learner(Protocol):
+    """What can be trained: a network, and how far off it is on a batch of windows.
+
+    Attributes:
+        ahead: steps after each window that its losses look at.
+    """
+
+    ahead: int
+    variables: Any
+    trainable_variables: Any
+
+    def training_loss(
+        self, window: tf.Tensor, targets: tf.Tensor, epoch: tf.Tensor, categories: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The mean loss that training lowers, of windows (batch, length) and targets (batch, ahead)."""
+
+    def validation_loss(self, window: tf.Tensor, targets: tf.Tensor, categories: tf.Tensor | None = None) -> tf.Tensor:
+        """The mean loss by which epochs are compared."""
+
+
+AnyLearner = TypeVar("AnyLearner", bound=Learner)
+
+
 @dataclass
 class Progress:
     """Where training stands; whole epochs in `history`, the running one in the rest."""
@@ -55,7 +77,7 @@ class Progress:
     seconds: float = 0.0
 
 
-class Trainer:
+class Trainer(Generic[AnyLearner]):
     """Fits a network to the windows of scaled series that lie end to end.
 
     Windows are told by where they start; `ends` and `codes` say which series that is, where the network reads it.
@@ -65,7 +87,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: AnyLearner,
         optimizer: keras.optimizers.Optimizer,
         schedule: Schedule,
         values: np.ndarray,

@@ -8,7 +8,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-_NAMES = {"model": "network", "naive": "naive (last value)", "seasonal_naive": "seasonal naive"}
+_NAMES = {
+    "model": "network",
+    "naive": "naive (last value)",
+    "seasonal_naive": "seasonal naive",
+    "linear": "linear interpolation",
+    "seasonal_mean": "seasonal naive (mean of both sides)",
+    "seasonal_interpolation": "interpolation of what the season leaves",
+}
 
 
 def parameter_table(rows: Sequence[Any]) -> str:
@@ -23,13 +30,28 @@ def error_table(metrics: Mapping[str, Any]) -> str:
     """The test part's errors of the network beside the baselines', and who won."""
     if not metrics["scores"]:
         return "no test part was held out (split.test: 0), so nothing says how good this network is on new data"
-    head = ("error on the test part", *(name.upper() if name != "smape" else "sMAPE %" for name in _measures(metrics)))
+    return "\n".join([_errors("error on the test part", metrics), verdict(metrics), *_covered(metrics)])
+
+
+def gap_table(metrics: Mapping[str, Any]) -> str:
+    """Errors on gaps cut into the test part, of the network beside what needs no training."""
+    if not metrics["scores"]:
+        return "no test part was held out (split.test: 0), so nothing says how well gaps are filled"
+    title = f"error on {metrics['cells']:,} cells hidden in the test part"
+    return "\n".join([_errors(title, metrics), *_covered(metrics)])
+
+
+def _errors(title: str, metrics: Mapping[str, Any]) -> str:
+    head = (title, *(name.upper() if name != "smape" else "sMAPE %" for name in _measures(metrics)))
     body = [(_NAMES[name], *(f"{value:.4g}" for value in row.values())) for name, row in metrics["scores"].items()]
-    lines = [_table([head, *body]), verdict(metrics)]
-    if metrics["coverage"]:
-        covered = ", ".join(f"of the {level} % interval {share:.1f} %" for level, share in metrics["coverage"].items())
-        lines.append(f"coverage on the test part: {covered}")
-    return "\n".join(lines)
+    return _table([head, *body])
+
+
+def _covered(metrics: Mapping[str, Any]) -> list[str]:
+    if not metrics["coverage"]:
+        return []
+    covered = ", ".join(f"of the {level} % interval {share:.1f} %" for level, share in metrics["coverage"].items())
+    return [f"coverage on the test part: {covered}"]
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from forecaster.data.windows import gather_windows, window_starts
 from forecaster.errors import Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
-from forecaster.fitting import Epoch, Trainer
+from forecaster.fitting import AnyLearner, Epoch, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
 from forecaster.initial import initial_network
@@ -75,16 +75,31 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     return version
 
 
-def _trainer(plan: Plan) -> Trainer:
+def _trainer(plan: Plan) -> Trainer[Network]:
     config = plan.config
     training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = _starts(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
-    stopping = training.early_stopping
     network = initial_network(config, plan.preprocessing)
     values = np.concatenate([member.scaler.transform(member.series.values) for member in plan.members])
     _adapt_head(network, values, training_starts, length)
+    ends, codes = np.cumsum([len(series) for series in plan.panel]).tolist(), plan.preprocessing.codes(plan.panel)
+    return build_trainer(network, training, values, length, training_starts, validation_starts, ends, codes)
+
+
+def build_trainer(
+    network: AnyLearner,
+    training: sections.Training,
+    values: np.ndarray,
+    length: int,
+    training_starts: np.ndarray,
+    validation_starts: np.ndarray,
+    ends: Sequence[int] = (),
+    codes: np.ndarray | None = None,
+) -> Trainer[AnyLearner]:
+    """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
+    stopping = training.early_stopping
     return Trainer(
         network,
         build_optimizer(**training.optimizer.model_dump()),
@@ -98,8 +113,8 @@ def _trainer(plan: Plan) -> Trainer:
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
-        ends=np.cumsum([len(series) for series in plan.panel]).tolist(),
-        codes=plan.preprocessing.codes(plan.panel),
+        ends=ends,
+        codes=codes,
     )
 
 
@@ -168,7 +183,7 @@ def _description(plan: Plan, training: int, validation: int) -> str:
     return "\n".join(lines)
 
 
-def _go_on(trainer: Trainer, run: Path, identity: Mapping[str, Any], resume: bool) -> None:
+def _go_on(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], resume: bool) -> None:
     checkpoint = read_checkpoint(run) if resume else None
     if checkpoint is None:
         if resume:
@@ -202,13 +217,13 @@ def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def _fit(trainer: Trainer, run: Path, identity: Mapping[str, Any], received: Sequence[int]) -> None:
+def _fit(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], received: Sequence[int]) -> None:
     with report.TrainingProgress(trainer.epochs) as bar:
-        trainer.fit(_Watch(bar, trainer, run, identity), stop=lambda: bool(received))
+        trainer.fit(_Keeper(Teller(bar), trainer, run, identity), stop=lambda: bool(received))
     _stop_if(received, trainer, run, identity)
 
 
-def _stop_if(received: Sequence[int], trainer: Trainer, run: Path, identity: Mapping[str, Any]) -> None:
+def _stop_if(received: Sequence[int], trainer: Trainer[Network], run: Path, identity: Mapping[str, Any]) -> None:
     if not received:
         return
     write_checkpoint(run, identity, trainer.state())
@@ -219,29 +234,44 @@ def _stop_if(received: Sequence[int], trainer: Trainer, run: Path, identity: Map
     )
 
 
-class _Watch:
-    """Moves the bar, says each epoch, and keeps a checkpoint against a crash."""
+class Teller:
+    """Moves the bar, or says each epoch where there is none."""
 
-    def __init__(self, bar: report.TrainingProgress, trainer: Trainer, run: Path, identity: Mapping[str, Any]) -> None:
-        self._bar, self._trainer, self._run, self._identity = bar, trainer, run, identity
-        self._saved = time.monotonic()
+    def __init__(self, bar: report.TrainingProgress) -> None:
+        self._bar = bar
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Move the bar."""
         self._bar.batch(epoch, batch, batches, loss)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Say the epoch, and save where the last checkpoint is old."""
+        """Show the epoch's validation loss, or say the epoch."""
         self._bar.epoch(epoch.validation_loss)
         if not self._bar.visible:
             validation = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.5g}"
             log.info("epoch %d: loss %.5g%s", epoch.epoch, epoch.loss, validation)
+
+
+class _Keeper:
+    """Tells, and keeps a checkpoint against a crash."""
+
+    def __init__(self, teller: Teller, trainer: Trainer[Network], run: Path, identity: Mapping[str, Any]) -> None:
+        self._teller, self._trainer, self._run, self._identity = teller, trainer, run, identity
+        self._saved = time.monotonic()
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """Tell."""
+        self._teller.batch(epoch, batch, batches, loss)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell, and save where the last checkpoint is old."""
+        self._teller.epoch(epoch)
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             write_checkpoint(self._run, self._identity, self._trainer.state())
             self._saved = time.monotonic()
 
 
-def _results(plan: Plan, trainer: Trainer, name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _results(plan: Plan, trainer: Trainer[Network], name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Every file of the version, and its metrics."""
     config, history = plan.config, trainer.progress.history
     encode, decode = export_onnx(trainer.network, config.window.length)

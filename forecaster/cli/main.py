@@ -13,6 +13,7 @@ from forecaster import __version__, errors
 from forecaster.cli import talk
 from forecaster.cli.diagnose import diagnose
 from forecaster.cli.explain import explain
+from forecaster.cli.impute import impute
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
 from forecaster.cli.schema import schema
@@ -28,6 +29,7 @@ Examples:
   forecast train power.csv               from a CSV alone: settings are found, said and written
   forecast train configs/power.yaml      from a YAML
   forecast predict runs/power            the future, as CSV on stdout
+  forecast impute gaps.csv power.yaml    the same CSV, its gaps filled and marked
 
 \b
 Exit codes:
@@ -54,7 +56,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, explain, diagnose, validate, init, schema):
+for verb in (train, predict, impute, explain, diagnose, validate, init, schema):
     app.command()(verb)
 
 

@@ -15,7 +15,8 @@ class Series:
         target: the target column.
         time: the time column, None where the row number is the step.
         timestamps: (steps,), increasing by one step of `frequency`.
-        values: (steps,) float64, in the series' own unit; never NaN or infinite.
+        values: (steps,) float64, in the series' own unit; never infinite; NaN only
+            where it was read with gaps left open (`mask`).
         frequency: a pandas alias, or `step` for integer timestamps.
         notices: what was found or mended while reading, as sentences.
         categories: its value of each static covariate.

@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,17 +17,25 @@ from forecaster.errors import DataError, InputOutputFailed
 
 SHOWN_PLACES = 5
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
+Record = tuple[int, list[str], str]
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *(date + time for date in _DATES for time in _TIMES))
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV as text: every cell a string, with the line of the file that each row stands on."""
+    """A CSV as text: every cell a string, with the line of the file that each row stands on.
+
+    Attributes:
+        header, texts: the records as they are written, line ends included.
+    """
 
     path: Path
     columns: dict[str, pd.Series]
     lines: np.ndarray  # (rows,)
+    header: str
+    texts: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -35,7 +43,7 @@ class Table:
     def rows(self, chosen: np.ndarray) -> "Table":
         """Some of its rows, by number."""
         columns = {name: cells.iloc[chosen].reset_index(drop=True) for name, cells in self.columns.items()}
-        return Table(self.path, columns, self.lines[chosen])
+        return Table(self.path, columns, self.lines[chosen], self.header, tuple(self.texts[row] for row in chosen))
 
 
 def read_series(
@@ -56,7 +64,7 @@ def read_series(
         time: the time column; `auto` finds it, None makes the row number the step.
         target: the target column, or `auto` where only one other holds numbers.
         frequency: a pandas alias, `step`, or `auto`; the same for all series.
-        gaps: `error | interpolate | previous | zero`, for missing steps and cells.
+        gaps: `error | interpolate | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
         domain: `any | positive | counts`, what the numbers must be.
         series: the column of ids; None where the file holds one series.
@@ -65,7 +73,21 @@ def read_series(
     Raises:
         DataError: the file cannot be read as series; all problems at once.
     """
-    table = read_table(path)
+    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domain, series, static)
+
+
+def series_of(
+    table: Table,
+    time: str | None,
+    target: str,
+    frequency: str,
+    gaps: str = "error",
+    duplicates: str = "error",
+    domain: str = "any",
+    series: str | None = None,
+    static: Sequence[str] = (),
+) -> list[Series]:
+    """The series in a table; arguments and problems as in `read_series`."""
     time = find_time(table) if time == "auto" else time
     named = [name for name in (time, series, *static) if name is not None]
     target = find_target(table, named) if target == "auto" else target
@@ -129,8 +151,7 @@ def read_table(path: Path) -> Table:
         if path.exists() and not path.is_file():
             raise DataError([f"{path}: not a file; expected a CSV"])
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+            numbered = [record for record in _records(file) if any(cell.strip() for cell in record[1])]
     except FileNotFoundError:
         raise DataError([f"{path}: no such file{nearest_file(path)}"]) from None
     except UnicodeDecodeError as error:
@@ -142,11 +163,26 @@ def read_table(path: Path) -> Table:
     return _rectangular(path, numbered)
 
 
-def _rectangular(path: Path, numbered: list[tuple[int, list[str]]]) -> Table:
+def _records(file: Iterable[str]) -> Iterator[Record]:
+    """Each record as the last of its lines, its cells, and its text."""
+    read: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in file:
+            read.append(line)
+            yield line
+
+    reader = csv.reader(lines())
+    for row in reader:
+        yield reader.line_num, row, "".join(read)
+        read.clear()
+
+
+def _rectangular(path: Path, numbered: list[Record]) -> Table:
     """The header and the rows below it, once every row has the header's columns."""
     if not numbered:
         raise DataError([f"{path}: the file is empty; expected a header and rows"])
-    (line, header), rows = numbered[0], numbered[1:]
+    (line, header, text), rows = numbered[0], numbered[1:]
     names = [name.strip() for name in header]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     problems = [f"{path}:{line}: the column {name!r} is named twice; rename one" for name in twice]
@@ -155,7 +191,7 @@ def _rectangular(path: Path, numbered: list[tuple[int, list[str]]]) -> Table:
     if not rows:
         problems.append(f"{path}: only a header; expected rows below it")
     # What follows the last named column may be empty: a comma at the end of each line.
-    ragged = [(line, row) for line, row in rows if len(row) < len(names) or any(row[len(names) :])]
+    ragged = [(line, row) for line, row, _ in rows if len(row) < len(names) or any(row[len(names) :])]
     if ragged:
         line, row = ragged[0]
         found = f"{path}:{line}: {len(row)} cells in a row of {len(names)} columns"
@@ -164,9 +200,11 @@ def _rectangular(path: Path, numbered: list[tuple[int, list[str]]]) -> Table:
     if problems:
         raise DataError(problems)
     columns = {
-        name: pd.Series([row[index].strip() for _, row in rows], dtype=str) for index, name in enumerate(names) if name
+        name: pd.Series([row[index].strip() for _, row, _ in rows], dtype=str)
+        for index, name in enumerate(names)
+        if name
     }
-    return Table(path, columns, np.array([line for line, _ in rows]))
+    return Table(path, columns, np.array([line for line, _, _ in rows]), text, tuple(text for *_, text in rows))
 
 
 def find_time(table: Table) -> str | None:
@@ -238,14 +276,15 @@ def _rows(table: Table, reading: _Reading) -> pd.DataFrame:
     Raises:
         DataError: a cell that is no timestamp or no number of the domain, or is missing where `gaps` is `error`.
     """
-    timestamps, time_problems = _timestamps(table, reading.time)
+    timestamps, time_problems = row_timestamps(table, reading.time)
     values, value_problems = _numbers(table, reading.target, reading.gaps, reading.domain)
     if time_problems or value_problems:
         raise DataError([*time_problems, *value_problems])
     return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines})
 
 
-def _timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
+def row_timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
+    """The timestamp of each row, in the order of the rows, or the problem with them."""
     if time is None:
         return pd.RangeIndex(len(table)), []
     cells = table.columns[time]
@@ -391,6 +430,8 @@ def _regular(
     found = f"{table.path}:{line}: {count} missing: {_listed(missing)}"
     if policy == "error":
         return regular, [f"{found}; say how to fill them: data.gaps: interpolate | previous | zero"], []
+    if policy == "mask":
+        return regular, [], [found]
     filled = {"interpolate": regular.interpolate, "previous": regular.ffill, "zero": lambda: regular.fillna(0.0)}
     return filled[policy](), [], [f"{found}: filled ({policy})"]
 

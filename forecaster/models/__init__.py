@@ -1,7 +1,8 @@
-"""Keras networks; `build_network` alone reads the model section."""
+"""Keras networks; `build_network` and `build_imputing_network` alone read the model section."""
 
 from collections.abc import Sequence
 
+import numpy as np
 from keras import ops
 
 from forecaster.config.sections import Model
@@ -12,6 +13,7 @@ from forecaster.models.cells import CELLS
 from forecaster.models.embedding import Embedding
 from forecaster.models.encoder import Encoder
 from forecaster.models.heads import Head
+from forecaster.models.imputing import ImputingNetwork
 from forecaster.models.layers import Bidirectional, Recurrent
 from forecaster.models.losses import LOSSES
 from forecaster.models.networks import (
@@ -27,7 +29,7 @@ from forecaster.models.networks import (
 )
 from forecaster.models.normalization import build_normalization
 
-__all__ = ["Network", "build_network"]
+__all__ = ["ImputingNetwork", "Network", "build_imputing_network", "build_network"]
 
 
 def build_network(
@@ -58,6 +60,23 @@ def build_network(
     network = _network(model, parts, (length - normalization.skipped) // season)
     network(ops.zeros((1, length)), ops.zeros((1, len(categories)), "int32"))  # makes the weights
     return network
+
+
+def build_imputing_network(
+    model: Model, length: int, season: int, reach: int, shares: np.ndarray, loss: str = "mse", seed: int = 0
+) -> ImputingNetwork:
+    """The network that fills gaps with the encoder that a model section describes, with its weights made.
+
+    Args:
+        model: the section; it is bidirectional.
+        length: steps that the encoder reads.
+        season: steps in a season.
+        reach: seasons looked up on each side.
+        shares: how often a stretch of 1, 2, ... steps is hidden in training, (longest,).
+        loss: the name of what training lowers.
+        seed: of what is hidden.
+    """
+    return ImputingNetwork(_encoder(model), LOSSES[loss], length, season, reach, shares, seed)
 
 
 def _network(model: Model, parts: Parts, seasons: int) -> Network:
