@@ -16,7 +16,8 @@ from forecaster.prediction import Outlook, Predictor
 from forecaster.preparation import Plan
 
 _ORIGINS = 1000  # that a part is forecast from, at most
-_PATHS = 20_000  # of sampled networks, over all origins of a part
+_FEWEST = 20
+_READ = 30_000_000  # steps that networks read for them, at most: a minute or so on two cores
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,11 @@ def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, resid
 def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
     """At most `_ORIGINS` origins, evenly spaced from the first to the last step of each member.
 
-    Fewer where paths are drawn from each, but one of each member.
+    Fewer where each is costly, since whole windows are read again or many paths are drawn, but one of each member.
     """
-    most = min(_ORIGINS, max(50, _PATHS // predictor.rollout.paths))
+    window, rollout = predictor.config.window, predictor.rollout
+    read = rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
+    most = min(_ORIGINS, max(_FEWEST, _READ // read))
     each = max(1, most // len(ranges))
     steps = [
         np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int)) for first, last in ranges

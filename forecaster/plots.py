@@ -244,11 +244,11 @@ def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) ->
 def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> None:
     """The states of a layer, each with its own style."""
     for flow in flows:
-        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(flow.norms) <= 40 else {}
+        reached = flow.norms > 0  # a dilated layer hands the gradient on from some of its steps alone
+        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if reached.sum() <= 40 else {}
         style = {"h": "-", "c": (0, (4, 2))}[flow.state]
-        shown = np.where(flow.norms > 0, flow.norms, np.nan)
-        label = f"{flow.state}, {when} training"
-        axes.plot(flow.steps_back, shown, color=color, linestyle=style, linewidth=1.8, label=label, **marker)
+        line = np.asarray(flow.steps_back)[reached], flow.norms[reached]
+        axes.plot(*line, color=color, linestyle=style, linewidth=1.8, label=f"{flow.state}, {when} training", **marker)
 
 
 def _flow_axes(axes: Axes, flow: Flow) -> None:

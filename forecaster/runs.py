@@ -24,7 +24,7 @@ import filelock
 from forecaster.config import Config, load_resolved
 from forecaster.errors import ConfigError, Locked, RunError, output_error
 
-FORMAT = 1
+FORMAT = 2
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 
@@ -185,8 +185,9 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RunError(f"{path / _MANIFEST}: damaged; train again, or restore it from a backup") from None
-    if version not in range(1, FORMAT + 1):
-        raise RunError(f"{path}: format {version}, this forecast reads up to {FORMAT}; upgrade it, or train again")
+    if version != FORMAT:
+        what = "upgrade forecast, or train again" if version in range(FORMAT, 1000) else "train again"
+        raise RunError(f"{path}: format {version}, this forecast reads format {FORMAT}; {what}")
     if not {"config.yaml", "preprocessing.json", "encode.onnx", "decode.onnx", "residuals.npy"} <= files.keys():
         raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
     return manifest

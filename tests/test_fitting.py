@@ -139,7 +139,7 @@ def tiny_trainer(
     keras.utils.set_random_seed(5)
     model = model or Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2)
     return Trainer(
-        build_network(model, 8, 1),
+        build_network(model, 8, 1, season=4),
         optimizer or build_optimizer("adam", 0.01, clip_norm=1.0),
         schedule or Constant(),
         values,
@@ -170,10 +170,16 @@ def test_the_same_seed_gives_the_same_weights():
     assert_same_weights(one, other)
 
 
-@pytest.mark.parametrize("pause_after", [0, 1, 3, 4, 8])
-def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after):
+DRAWING = {"decoder": "latent", "latent": 2, "head": "normal", "scheduled_sampling": 0.5, "warmup": 2}
+
+
+@pytest.mark.parametrize(
+    ("pause_after", "options"), [(0, {}), (1, {}), (3, {}), (4, {}), (8, {}), (4, DRAWING)], ids=str
+)
+def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after, options):
     def make():
         return tiny_trainer(
+            model=Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, **options),
             epochs=4,
             schedule=Plateau(0.5, 1, 0.01),
             early_stopping=Patience(3),

@@ -1,19 +1,14 @@
 """`forecast diagnose`."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from forecaster.cli import talk
-from forecaster.cli.options import Data, check_png
+from forecaster.cli.options import Data, Output, Plot, Run, check_png
 
 
 def diagnose(
-    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
+    run: Run,
     data: Data = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
-    plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
+    output: Output = "-",
+    plot: Plot = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
@@ -33,10 +28,7 @@ def diagnose(
         from forecaster.diagnosis import diagnose as diagnose_version
     diagnosis = diagnose_version(version, plan)
     talk.log.info("%s", "\n".join(diagnosis.verdict))
-    if output == "-":
-        talk.answer(diagnosis.to_csv())
-    else:
-        write_atomically(Path(output), diagnosis.to_csv().encode())
+    talk.deliver(diagnosis.to_csv(), output)
     if plot is not None:
         from forecaster.plots import plot_gradients
 

@@ -6,21 +6,19 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data
+from forecaster.cli.options import Data, Output, Plot, Run, check_png
 from forecaster.errors import UsageError
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
+    run: Run,
     data: Data = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="CSV of the attention's weights, - for stdout.")] = "-",
+    output: Output = "-",
     neighbours: Annotated[
         Path | None,
         typer.Option("--neighbours", help="CSV of the series that each is most like.", show_default=False),
     ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Heat map of the attention to draw, a PNG.", show_default=False)
-    ] = None,
+    plot: Plot = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
@@ -36,6 +34,7 @@ def explain(
     from forecaster.explanation import explain as explain_version
     from forecaster.runs import load_version, write_atomically
 
+    check_png(plot)
     attentions, alike = explain_version(load_version(run), data)
     if plot is not None and not attentions:
         raise UsageError(f"--plot {plot}: this network has no attention to draw")
@@ -43,10 +42,7 @@ def explain(
         raise UsageError(f"--neighbours {neighbours}: this network has no embedding of series")
     likeness = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
     text = attention_csv(attentions) if attentions else likeness
-    if output == "-":
-        talk.answer(text)
-    else:
-        write_atomically(Path(output), text.encode())
+    talk.deliver(text, output)
     if neighbours is not None:
         write_atomically(neighbours, likeness.encode())
     if plot is not None:

@@ -6,20 +6,15 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Set
-from forecaster.cli.predict import parse_levels
-from forecaster.errors import UsageError
+from forecaster.cli.options import Levels, Output, Plot, Set, check_png, parse_levels
 
 
 def impute(
     data: Annotated[Path, typer.Argument(help="A CSV with gaps: missing rows, empty cells.", show_default=False)],
     config: Annotated[Path, typer.Argument(help="A YAML config; DATA replaces its data.path.", show_default=False)],
-    output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
-    plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
-    levels: Annotated[
-        str | None,
-        typer.Option("--levels", help="Coverage of the intervals in percent, such as 80,95.", show_default=False),
-    ] = None,
+    output: Output = "-",
+    plot: Plot = None,
+    levels: Levels = None,
     overrides: Set = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
@@ -35,8 +30,7 @@ def impute(
     """
     from forecaster.interrupts import collected
 
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
+    check_png(plot)
     with collected() as received:
         from forecaster.config import load_config
         from forecaster.data.filling import filled_csv
@@ -52,10 +46,7 @@ def impute(
         else:
             talk.log.info("%s: nothing to fill", data)
     text = filled_csv(gap_plan.table, filling)
-    if output == "-":
-        talk.answer(text)
-    else:
-        write_atomically(Path(output), text.encode())
+    talk.deliver(text, output)
     if plot is not None:
         from forecaster.plots import plot_filling
 

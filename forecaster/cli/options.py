@@ -1,5 +1,6 @@
 """Arguments that several verbs share."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +8,18 @@ import typer
 
 from forecaster.errors import UsageError
 
+Run = Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)]
 Source = Annotated[Path, typer.Argument(help="A YAML config, or a CSV to find the settings for.", show_default=False)]
 Data = Annotated[Path | None, typer.Option("--data", help="A CSV instead of the config's.", show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="section.key=value, laid over the config; may be repeated.", show_default=False),
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)]
+Levels = Annotated[
+    str | None,
+    typer.Option("--levels", help="Coverage of the intervals in percent, such as 80,95.", show_default=False),
 ]
 
 
@@ -23,3 +31,20 @@ def check_png(plot: Path | None) -> None:
     """
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
+
+
+def parse_levels(text: str | None) -> list[float] | None:
+    """`80,95` as numbers; none for an empty text.
+
+    Raises:
+        UsageError: one is not a number between 0 and 100.
+    """
+    if text is None:
+        return None
+    try:
+        levels = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        levels = [math.nan]
+    if not all(0 < level < 100 for level in levels):
+        raise UsageError(f"--levels {text}: expected percentages between 0 and 100, such as 80,95")
+    return levels

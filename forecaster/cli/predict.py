@@ -1,6 +1,5 @@
 """`forecast predict`."""
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +7,8 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data, check_png
-from forecaster.errors import Partial, UsageError
+from forecaster.cli.options import Data, Levels, Output, Plot, Run, check_png, parse_levels
+from forecaster.errors import Partial
 
 
 class OutputFormat(StrEnum):
@@ -19,40 +18,20 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-def parse_levels(text: str | None) -> list[float] | None:
-    """`80,95` as numbers; none for an empty text.
-
-    Raises:
-        UsageError: one is not a number between 0 and 100.
-    """
-    if text is None:
-        return None
-    try:
-        levels = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        levels = [math.nan]
-    if not all(0 < level < 100 for level in levels):
-        raise UsageError(f"--levels {text}: expected percentages between 0 and 100, such as 80,95")
-    return levels
-
-
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)],
+    run: Run,
     data: Data = None,
     horizon: Annotated[
         int | None,
         typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
     ] = None,
-    levels: Annotated[
-        str | None,
-        typer.Option("--levels", help="Coverage of the intervals in percent, such as 80,95.", show_default=False),
-    ] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")] = "-",
+    levels: Levels = None,
+    output: Output = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
     samples: Annotated[
         Path | None, typer.Option("--samples", help="CSV of whole paths to write.", show_default=False)
     ] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)] = None,
+    plot: Plot = None,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
@@ -71,10 +50,7 @@ def predict(
     check_png(plot)
     found = predict_version(load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
-    if output == "-":
-        talk.answer(text)
-    else:
-        write_atomically(Path(output), text.encode())
+    talk.deliver(text, output)
     if samples is not None:
         write_atomically(samples, samples_to_csv(found.forecasts).encode())
     if plot is not None:

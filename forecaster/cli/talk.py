@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -94,6 +95,20 @@ def answer(text: str) -> None:
     except OSError:
         drop_stdout()
         raise
+
+
+def deliver(text: str, output: str) -> None:
+    """Write a result to the file that is named, or to stdout where that is `-`.
+
+    Raises:
+        CannotCreate, InputOutputFailed: it cannot be written.
+    """
+    from forecaster.runs import write_atomically
+
+    if output == "-":
+        answer(text)
+    else:
+        write_atomically(Path(output), text.encode())
 
 
 def drop_stdout() -> None:

@@ -405,7 +405,8 @@ def _distinct(rows: pd.DataFrame, table: Table, policy: str) -> tuple[pd.DataFra
         {"value": "first" if policy == "error" else policy, "line": "first"}
     )
     if policy == "error":
-        return merged, [f"{found}; say which counts: data.duplicates: first | last | mean | sum"], []
+        mend = "data.duplicates: first | last | mean | sum; or which column tells series apart: data.series"
+        return merged, [f"{found}; say which counts: {mend}"], []
     return merged, [], [f"{found}: took the {policy}"]
 
 
