@@ -256,7 +256,8 @@ def plot_checkup(examined: Sequence[Examined], name: str) -> bytes:
 def _draw_examined(axes: Axes, examined: Examined) -> None:
     series = examined.series
     x, values = _x(series.timestamps), series.values
-    axes.plot(x, values, color=INK, linewidth=0.8, label="observed")
+    crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen
+    axes.plot(x, values, color=GREY if crowded else INK, linewidth=0.4 if crowded else 0.9, label="observed")
     for number, gap in enumerate(find_gaps(values)):
         ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
         axes.axvspan(*ends, color=ORANGE, alpha=0.35, linewidth=0.8, label="missing" if number == 0 else None)
