@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -10,12 +11,12 @@ from forecaster.advice import verdict
 from forecaster.data.windows import Split, window_starts
 from forecaster.errors import RunError
 from forecaster.flow import Flow
-from forecaster.initial import initial_network
+from forecaster.initial import initial_network, start_from
 from forecaster.models import Network
 from forecaster.models.gradients import gradient_flows
 from forecaster.models.weights import weights_from_h5
 from forecaster.preparation import Plan, preprocessing_of
-from forecaster.runs import Version
+from forecaster.runs import Version, version_at
 
 _WINDOWS = 64  # that the norms are a mean of, at most
 
@@ -48,9 +49,12 @@ def diagnose(version: Version, plan: Plan) -> Diagnosis:
 
     Raises:
         DataError: a series was not trained on, and the network has learnt each by itself.
-        RunError: one of the version's files cannot be what was written.
+        RunError: one of the version's files cannot be what was written, or the version that its training started
+            from is gone.
     """
     network = initial_network(plan.config, preprocessing_of(version))
+    if source := version.manifest.get("from"):
+        start_from(network, version_at(Path(source)), preprocessing_of(version).vocabulary)
     initial = [variable.numpy() for variable in network.trainable_variables]
     _load(network, version)
     sample = _sample(plan)

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -20,7 +21,21 @@ _NEIGHBOURS = 5
 _EMBEDDINGS = "embedding/category_{}"  # in the file of weights
 
 
-def explain(version: Version, data: Path | None = None) -> tuple[list[Attention], pd.DataFrame | None]:
+class Explanation(NamedTuple):
+    """What `explain` has to say.
+
+    Attributes:
+        attentions: over each series, none where the network has no attention.
+        neighbours: of each series and category, None where the network has no embedding.
+        problems: series that are too short to look at.
+    """
+
+    attentions: list[Attention]
+    neighbours: pd.DataFrame | None
+    problems: list[str]
+
+
+def explain(version: Version, data: Path | None = None) -> Explanation:
     """The attention over each series of a run, and the neighbours of each by what was learnt of them.
 
     Args:
@@ -37,12 +52,12 @@ def explain(version: Version, data: Path | None = None) -> tuple[list[Attention]
             "this network has nothing to explain: it was trained without attention or embedding; train with "
             "model.attention: additive (decoders dense and seq2seq), or over several series with model.embedding: 8"
         )
-    attentions = []
-    if config.model.attention != "none":
-        predictor, _ = served(version)
-        panel, _ = read_newest(config, data)
-        attentions = [_attention(predictor, config, series) for series in panel]
-    return attentions, _neighbours(version) if config.model.embedding else None
+    neighbours = _neighbours(version) if config.model.embedding else None
+    if config.model.attention == "none":
+        return Explanation([], neighbours, [])
+    predictor, _ = served(version)
+    panel, problems = read_newest(config, data)
+    return Explanation([_attention(predictor, config, series) for series in panel], neighbours, problems)
 
 
 def _attention(predictor: Predictor, config: Config, series: Series) -> Attention:
@@ -77,23 +92,30 @@ def _decoded(predictor: Predictor, config: Config, series: Series, origins: np.n
 
 
 def _neighbours(version: Version) -> pd.DataFrame:
-    """The nearest series of each by the cosine of their vectors: series, rank, neighbour, similarity.
+    """The nearest values of each value of each category by the cosine of their vectors.
 
-    What a vector says of the static categories of a series is not part of it.
+    One row a pair: category, value, rank, neighbour, similarity; the first category is the series itself.
     """
     with h5py.File(io.BytesIO(version.read("network.weights.h5")), "r") as file:
-        vectors = np.asarray(file[_EMBEDDINGS.format(0)], float)  # (series, width)
-    names = np.array(next(iter(version.preprocessing["categories"].values())))
+        tables = [
+            _nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))
+            for number, (category, values) in enumerate(version.preprocessing["categories"].items())
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _nearest(category: str, values: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     similarity = units @ units.T
     np.fill_diagonal(similarity, -np.inf)
-    shown = min(_NEIGHBOURS, len(names) - 1)
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :shown]  # (series, shown)
+    shown = min(_NEIGHBOURS, len(values) - 1)
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :shown]  # (values, shown)
     return pd.DataFrame(
         {
-            "series": np.repeat(names, shown),
-            "rank": np.tile(np.arange(1, shown + 1), len(names)),
-            "neighbour": names[nearest].ravel(),
+            "category": category,
+            "value": np.repeat(values, shown),
+            "rank": np.tile(np.arange(1, shown + 1), len(values)),
+            "neighbour": values[nearest].ravel(),
             "similarity": np.take_along_axis(similarity, nearest, axis=1).ravel(),
         }
     )

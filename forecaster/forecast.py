@@ -44,7 +44,7 @@ class Forecast:
                 "timestamp": timestamps,
                 "step": np.arange(1, len(self.mean) + 1),
                 "mean": self.mean,
-                **{f"q{probability:g}": values for probability, values in self.quantiles.items()},
+                **{quantile_name(probability): values for probability, values in self.quantiles.items()},
             }
         )
 
@@ -91,6 +91,11 @@ def forecasts_to_json(forecasts: Sequence[Forecast]) -> str:
 def samples_to_csv(forecasts: Sequence[Forecast]) -> str:
     """The paths of every forecast below each other."""
     return pd.concat([forecast.samples_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
+
+
+def quantile_name(probability: float) -> str:
+    """The column of a quantile, every digit written: 0.025 -> q0.025."""
+    return f"q{np.format_float_positional(probability, trim='-')}"
 
 
 def level_quantiles(level: float) -> tuple[float, float]:

@@ -1,10 +1,18 @@
-"""The network that a training begins with."""
+"""The network that a training begins with: drawn by its seed, or started from another run."""
+
+import logging
 
 import keras
 
 from forecaster.config import Config
+from forecaster.data.categories import Vocabulary
+from forecaster.errors import UsageError
 from forecaster.models import Network, build_network
-from forecaster.preparation import Preprocessing
+from forecaster.models.weights import Rows, warm_start
+from forecaster.preparation import Preprocessing, preprocessing_of
+from forecaster.runs import Version
+
+log = logging.getLogger("forecaster")
 
 
 def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
@@ -17,3 +25,34 @@ def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
     sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
     length, season = config.window.length, int(config.data.season)
     return build_network(config.model, length, config.steps_ahead, season, config.loss, unit, sizes)
+
+
+def start_from(network: Network, version: Version, vocabulary: Vocabulary | None) -> None:
+    """Put the weights of another run into a network where shapes agree, and say which did not.
+
+    Args:
+        vocabulary: of the network's own series and categories, whose vectors go by their names.
+
+    Raises:
+        UsageError: no matrix of weights agrees.
+    """
+    theirs = preprocessing_of(version).vocabulary
+    agreed, different = warm_start(network, version.read("network.weights.h5"), _rows(vocabulary, theirs))
+    if not agreed:
+        raise UsageError(
+            f"--from {version.path}: no matrix of that network has a shape of this one; use the same cell and units"
+        )
+    log.info("\n".join([f"started from the weights of {version.path}", *different]))
+
+
+def _rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows]:
+    """For each of our categories, the rows of the values that both know; none of a category that they have not."""
+    if ours is None:
+        return []
+    known = {} if theirs is None else dict(zip(theirs.names, theirs.values, strict=True))
+    found = []
+    for name, values in zip(ours.names, ours.values, strict=True):
+        places = {value: row for row, value in enumerate(known.get(name, ()))}
+        shared = [(row, places[value]) for row, value in enumerate(values) if value in places]
+        found.append(Rows([row for row, _ in shared], [row for _, row in shared]))
+    return found

@@ -1,7 +1,6 @@
 """The pictures: the only room that imports matplotlib."""
 
 import io
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,10 +73,11 @@ def plot_forecast(
 def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> bytes:
     """Forecasts of the real future after the end of their series, the first few below each other; a PNG."""
     shown = min(len(panel), _SHOWN_SERIES)
-    steps, (origin,) = len(forecasts[0].mean), timestamp_texts([forecasts[0].origin])
+    steps, origins = len(forecasts[0].mean), {forecast.origin for forecast in forecasts}
+    after = f" after {timestamp_texts(list(origins))[0]}" if len(origins) == 1 else ""
     some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
     with matplotlib.rc_context(_STYLE):
-        figure, rows = _canvas(f"{name}: {_steps(steps)} after {origin}{some}", shown)
+        figure, rows = _canvas(f"{name}: {_steps(steps)}{after}{some}", shown)
         for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
             history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(steps) :]
             _draw_forecast(axes, history, forecast)
@@ -174,8 +174,8 @@ def _filled_stretch(axes: Axes, filling: Filling, span: slice) -> None:
     for place, (low, high) in enumerate(levels.items()):
         # An observed cell is certain: the band closes on it.
         bottom, top = (np.where(gap, filling.quantiles[p][span], values) for p in (low, high))
-        shade: Any = {"color": BLUE, "alpha": 0.14 + 0.12 * place, "linewidth": 0}
-        axes.fill_between(x, bottom, top, where=beside, label=f"{100 * (1 - 2 * low):.4g} %", **shade)
+        shade: Any = {"color": BLUE, "alpha": _shade(place, len(levels)), "linewidth": 0}
+        axes.fill_between(x, bottom, top, where=beside, label=f"{100 * (1 - 2 * low):.6g} %", **shade)
     axes.plot(x, np.where(beside, values, np.nan), color=BLUE, linewidth=1.6)
     axes.plot(x, np.where(gap, values, np.nan), "o", color=BLUE, markersize=3.5, label="filled")
     _time_axis(axes, index)
@@ -330,11 +330,16 @@ def _fan(axes: Axes, forecast: Forecast) -> None:
     x = _x(forecast.timestamps)
     for index, low in enumerate(lows):
         band = forecast.quantiles[low], forecast.quantiles[round(1 - low, 10)]
-        label, alpha = f"{100 * (1 - 2 * low):.4g} %", 0.14 + 0.12 * index
+        label, alpha = f"{100 * (1 - 2 * low):.6g} %", _shade(index, len(lows))
         if len(x) > 1:
             axes.fill_between(x, *band, color=BLUE, alpha=alpha, linewidth=0, label=label)
         else:
-            axes.vlines(x, *band, color=BLUE, alpha=alpha + 0.2, linewidth=9, label=label)
+            axes.vlines(x, *band, color=BLUE, alpha=min(1.0, alpha + 0.2), linewidth=9, label=label)
+
+
+def _shade(place: int, count: int) -> float:
+    """How dark the band at a place from outside is: each darker than the one around it, none opaque."""
+    return 0.14 + min(0.12, 0.6 / count) * place
 
 
 def _number(value: float, position: int | None) -> str:
@@ -355,10 +360,10 @@ def _time_axis(axes: Axes, index: pd.Index) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """Above the axes, in one row, so that it never lies on a line."""
+    """Above the axes, so that it never lies on a line."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
-        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=math.ceil(len(labels)), borderaxespad=0.2,
+        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(labels), 7), borderaxespad=0.2,
         handlelength=2.4, columnspacing=1.6,
     )  # fmt: skip
 

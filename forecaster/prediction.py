@@ -1,6 +1,8 @@
 """From a served network to forecasts in the series' own unit: mean, quantiles, intervals and paths."""
 
 import io
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from forecaster.forecast import Forecast, level_quantiles
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
 from forecaster.preparation import Preprocessing, read_data
 from forecaster.runs import Version
+
+log = logging.getLogger("forecaster")
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,19 @@ class Predictor:
     def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
         if self.config.conformal:
-            return conformal_quantiles(outlook.mean, outlook.spread, residuals, levels)
+            found = conformal_quantiles(outlook.mean, outlook.spread, residuals, levels)
+            return {probability: self._allowed(values) for probability, values in found.items()}
         return outlook.quantiles(levels)
+
+    def _allowed(self, values: np.ndarray) -> np.ndarray:
+        """Bounds that know nothing of the head's domain, brought back into it."""
+        match self.config.model.head:
+            case "negative_binomial":
+                return np.rint(np.maximum(values, 0.0))
+            case "log_normal":
+                return np.maximum(values, 0.0)
+            case _:
+                return values
 
     def forecasts(
         self,
@@ -186,7 +201,19 @@ def predict(
     check_levels(config, asked)
     predictor, residuals = served(version)
     panel, problems = read_newest(config, data)
+    if config.conformal:
+        for level in asked:
+            _say_where_errors_are_few(residuals, level)
     return Prediction(predictor.forecasts(panel, steps, residuals, asked, with_samples), panel, problems)
+
+
+def _say_where_errors_are_few(residuals: np.ndarray, level: float) -> None:
+    """A level needs a number of errors in validation; with fewer the largest stands for it."""
+    needed, known = math.ceil(round(level / (100 - level), 9)), int(np.sum(~np.isnan(residuals[:, 0])))
+    if known < needed:
+        log.info(
+            "level %g needs %d errors in validation, there are %d: the largest stands for it", level, needed, known
+        )
 
 
 def _check_horizon(config: Config, steps: int) -> None:

@@ -223,7 +223,10 @@ def _check_season(loaded: LoadedConfig, season: int) -> None:
         raise ConfigError([f"{where}: {name} needs a season, and none was found; set data.season, or use {instead}"])
     if season % model.segment:
         raise ConfigError(
-            [f"{where}: {name} needs a season that divides into segments; {season} steps, {model.segment} each"]
+            [
+                f"{where}: {name} needs a season that divides into segments; {season} steps, {model.segment} each; "
+                f"use model.segment: {max(n for n in range(1, model.segment) if season % n == 0)}"
+            ]
         )
     if hierarchical and (length % season or length < (2 + seasonal) * season):
         fits = max(2 + seasonal, round(length / season)) * season

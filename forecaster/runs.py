@@ -170,6 +170,15 @@ def load_version(run: Path) -> Version:
     path = run / "versions" / name
     if not name or path.parent != run / "versions" or not path.is_dir():
         raise RunError(f"{run}/current: names the version {name!r}, which does not exist")
+    return version_at(path)
+
+
+def version_at(path: Path) -> Version:
+    """The version in a folder, verified file by file.
+
+    Raises:
+        RunError: it is missing, half-written, edited, truncated, or of another format.
+    """
     manifest = _manifest(path)
     for file, expected in manifest["files"].items():
         _verify(path / file, expected)

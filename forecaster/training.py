@@ -27,12 +27,12 @@ from forecaster.export import export_onnx
 from forecaster.fitting import AnyLearner, Epoch, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
-from forecaster.initial import initial_network
+from forecaster.initial import initial_network, start_from
 from forecaster.models import Network
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
-from forecaster.models.weights import warm_start, weights_to_h5
+from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
@@ -56,20 +56,20 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     Raises:
         Interrupted: a signal came; the checkpoint is saved.
         Diverged: a loss or a forecast became NaN or infinite; the old version stays.
-        UsageError: the checkpoint is of another config, or no weight of `warm` fits.
+        UsageError: the checkpoint is of another config, or no matrix of `warm` fits.
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
     trainer = _trainer(plan)
     log.info("%s", report.parameter_table(layer_counts(trainer.network)))
     if warm is not None:
-        _warm_start(trainer.network, warm)
+        start_from(trainer.network, warm, plan.vocabulary)
     identity = {"config": plan.config.model_dump(mode="json"), "data": _data_hash(plan), "version": __version__}
     _go_on(trainer, run, identity, resume)
     _fit(trainer, run, identity, received)
     files, metrics = _results(plan, trainer, run.resolve().name)
     _stop_if(received, trainer, run, identity)
-    version = write_version(run, files, {**_facts(plan, started), "from": warm and str(warm.path)})
+    version = write_version(run, files, {**_facts(plan, started), "from": warm and str(warm.path.resolve())})
     remove_checkpoint(run)
     log.info("%s", report.error_table(metrics))
     return version
@@ -152,15 +152,6 @@ def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
             return Plateau(section.factor, section.patience, section.minimum, section.warmup)
         case _:
             return Constant(section.warmup)
-
-
-def _warm_start(network: Network, version: Version) -> None:
-    agreed, different = warm_start(network, version.read("network.weights.h5"))
-    if not agreed:
-        raise UsageError(
-            f"--from {version.path}: no weight of that network has a shape of this one; use the same cell and units"
-        )
-    log.info("\n".join([f"started from {agreed} of {agreed + len(different)} weights of {version.path}", *different]))
 
 
 def _description(plan: Plan, training: int, validation: int) -> str:

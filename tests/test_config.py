@@ -116,6 +116,12 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("model: {attention: additive}", "additive cannot go with decoder: rollout, which keeps nothing of the window"),
         ("model: {decoder: positional, attention: additive}", "its states; use decoder: dense"),
         ("model: {scheduled_sampling: 0.5}", "decoder rollout is not trained on its own answers"),
+        ("model: {decoder: latent, warmup: 50}", "model.warmup: 50 epochs of warm-up leave none of 50; use fewer"),
+        (
+            "model: {units: [4, 4, 4, 4, 4], dilation: true}",
+            "layer 5 would go on from 16 steps before, and 10 are read",
+        ),
+        ("model: {head: quantile, quantiles: [0.6, 0.9]}", "leave the median out, which stands for the forecast; add"),
         ("model: {decoder: seq2seq, warmup: 5}", "model.warmup: nothing rises over these epochs"),
         ("model: {latent: 8}", "model.latent: decoder rollout draws nothing; use decoder: latent"),
         ("model: {head: negative_binomial}", "scaling: standard moves 0, below which head negative_binomial has no"),

@@ -12,6 +12,7 @@ from forecaster.models.attention import AdditiveAttention, MultiplicativeAttenti
 from forecaster.models.networks.context import divergence
 from forecaster.models.networks.seq2seq import risen
 from forecaster.models.summary import layer_counts
+from forecaster.models.weights import Rows, warm_start, weights_to_h5
 
 from . import networks
 from .networks import roll_out
@@ -108,6 +109,25 @@ def test_every_parameter_is_counted(decoder):
 def test_a_stepped_network_goes_on_beyond_the_horizon_it_learnt(decoder):
     _, served = randomised(decoder=decoder)
     assert roll_out(served, WINDOWS, 3 * AHEAD, "carry").shape == (5, 3 * AHEAD)
+
+
+# Warm starts.
+
+
+def test_a_warm_start_takes_vectors_by_name_and_leaves_bins_alone():
+    model = Model(decoder="dense", units=[4], embedding=2, head="categorical", bins=5)
+    source = build_network(model, LENGTH, AHEAD, categories=[3])
+    target = build_network(model, LENGTH, AHEAD, categories=[2])
+    source.head.adapt(0.0, 10.0)
+    target.head.adapt(-1.0, 1.0)
+    edges, table = target.head.edges.numpy(), target.embedding.tables[0].numpy()
+    agreed, different = warm_start(target, weights_to_h5(source), [Rows([1], [2])])
+    assert agreed == 3  # the matrices of the LSTM, and of the head
+    assert different == ["embedding/category_0: 1 of 2 vectors are known there"]
+    np.testing.assert_array_equal(target.head.edges, edges)
+    np.testing.assert_array_equal(target.embedding.tables[0][0], table[0])
+    np.testing.assert_array_equal(target.embedding.tables[0][1], source.embedding.tables[0][2])
+    np.testing.assert_array_equal(target.head.dense.kernel, source.head.dense.kernel)
 
 
 # Attention.

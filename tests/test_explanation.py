@@ -59,7 +59,7 @@ def test_a_training_starts_from_another_runs_weights_where_shapes_agree(forecast
     np.testing.assert_allclose(*means, rtol=1e-5)
     other = forecast("train", "dense.yaml", "--from", "runs/seq2seq", "--run", "runs/x", "-v", *few, cwd=attentive)
     assert other.returncode == 0, other.stderr
-    assert "started from 7 of 9 weights of runs/seq2seq/versions/" in other.stderr
+    assert "started from the weights of runs/seq2seq/versions/" in other.stderr
     assert "head/dense/kernel: (4, 6) starts afresh, its shape is (4, 1)" in other.stderr
 
 
@@ -67,7 +67,7 @@ def test_a_run_that_shares_no_weight_is_refused(forecast, attentive):
     options = ["--from", "runs/seq2seq", "--run", "runs/y", "--set", "model.cell=gru", "--set", "model.units=5"]
     other = forecast("train", "dense.yaml", *options, "--set", "model.attention=none", cwd=attentive)
     assert other.returncode == 2
-    assert "no weight of that network has a shape of this one" in other.stderr
+    assert "no matrix of that network has a shape of this one" in other.stderr
     missing = forecast("train", "dense.yaml", "--from", "runs/nowhere", cwd=attentive)
     assert missing.returncode == 6
 
@@ -121,3 +121,26 @@ def test_a_hierarchy_needs_its_seasons(forecast, project, options, message):
     result = forecast("validate", "tiny.yaml", *sets, cwd=project)
     assert result.returncode == 2
     assert message in result.stderr
+
+
+def test_many_levels_are_drawn_and_named_apart(forecast, trained):
+    levels = ",".join(str(level) for level in (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99, 99.9, 99.99, 99.999))
+    result = forecast("predict", "runs/tiny", "--levels", levels, "--horizon", "1", "--plot", "many.png", cwd=trained)
+    assert (result.returncode, result.stderr) == (0, "")
+    names = result.stdout.splitlines()[0].split(",")[5:]
+    assert len(set(names)) == 28
+    assert (names[0], names[-1]) == ("q0.000005", "q0.999995")
+    beyond = forecast("predict", "runs/tiny", "--levels", "99.9999", cwd=trained)
+    assert beyond.returncode == 2
+    assert "expected percentages from 0.001 to 99.999" in beyond.stderr
+
+
+def test_a_level_that_errors_in_validation_do_not_reach_is_told(forecast, trained):
+    result = forecast("predict", "runs/tiny", "--levels", "99.9", "--verbose", cwd=trained)
+    assert "level 99.9 needs 999 errors in validation, there are 40: the largest stands for it" in result.stderr
+
+
+def test_two_outputs_of_one_name_are_refused(forecast, trained):
+    result = forecast("predict", "runs/tiny", "-o", "same.csv", "--samples", "same.csv", cwd=trained)
+    assert result.returncode == 2
+    assert "need a file each" in result.stderr

@@ -134,9 +134,13 @@ def test_explain_lists_the_nearest_series(forecast, shops):
     result = forecast("explain", "runs/shops", cwd=shops)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "series,rank,neighbour,similarity"
-    assert [line.split(",")[:2] for line in lines[1:4]] == [["s0", "1"], ["s0", "2"], ["s0", "3"]]
-    assert len(lines) == 1 + 4 * 3
+    assert lines[0] == "category,value,rank,neighbour,similarity"
+    assert [line.split(",")[:3] for line in lines[1:4]] == [
+        ["shop", "s0", "1"],
+        ["shop", "s0", "2"],
+        ["shop", "s0", "3"],
+    ]
+    assert [line.split(",")[:4] for line in lines[13:]] == [["kind", "even", "1", "odd"], ["kind", "odd", "1", "even"]]
 
 
 def test_a_series_too_short_to_train_on_is_left_out_and_named(forecast, shops, tmp_path):

@@ -7,7 +7,7 @@ import typer
 
 from forecaster.cli import talk
 from forecaster.cli.options import Data, Output, Plot, Run, check_png
-from forecaster.errors import UsageError
+from forecaster.errors import Partial, UsageError
 
 
 def explain(
@@ -35,7 +35,7 @@ def explain(
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
-    attentions, alike = explain_version(load_version(run), data)
+    attentions, alike, problems = explain_version(load_version(run), data)
     if plot is not None and not attentions:
         raise UsageError(f"--plot {plot}: this network has no attention to draw")
     if neighbours is not None and alike is None:
@@ -49,3 +49,5 @@ def explain(
         from forecaster.plots import plot_attention
 
         write_atomically(plot, plot_attention(attentions, run.resolve().name))
+    if problems:
+        raise Partial(problems)

@@ -37,7 +37,7 @@ def parse_levels(text: str | None) -> list[float] | None:
     """`80,95` as numbers; none for an empty text.
 
     Raises:
-        UsageError: one is not a number between 0 and 100.
+        UsageError: one is not a number from 0.001 to 99.999.
     """
     if text is None:
         return None
@@ -45,6 +45,6 @@ def parse_levels(text: str | None) -> list[float] | None:
         levels = [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
         levels = [math.nan]
-    if not all(0 < level < 100 for level in levels):
-        raise UsageError(f"--levels {text}: expected percentages between 0 and 100, such as 80,95")
+    if not all(0.001 <= level <= 99.999 for level in levels):
+        raise UsageError(f"--levels {text}: expected percentages from 0.001 to 99.999, such as 80,95")
     return levels

@@ -8,7 +8,7 @@ import typer
 
 from forecaster.cli import talk
 from forecaster.cli.options import Data, Levels, Output, Plot, Run, check_png, parse_levels
-from forecaster.errors import Partial
+from forecaster.errors import Partial, UsageError
 
 
 class OutputFormat(StrEnum):
@@ -48,6 +48,9 @@ def predict(
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
+    named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
+    if len(set(named)) < len(named):
+        raise UsageError(f"{', '.join(named)}: --output, --samples and --plot need a file each")
     found = predict_version(load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     talk.deliver(text, output)

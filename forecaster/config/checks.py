@@ -112,6 +112,8 @@ def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, s
     """Levels beyond the outermost quantiles, which nothing was learnt of."""
     if not quantiles:
         yield ("model", "quantiles"), "is empty; give probabilities such as [0.1, 0.5, 0.9]"
+    elif not quantiles[0] <= 0.5 <= quantiles[-1]:
+        yield ("model", "quantiles"), "leave the median out, which stands for the forecast; add 0.5"
     elif not config.conformal:
         reach = 100 * min(1 - 2 * quantiles[0], 2 * quantiles[-1] - 1)
         beyond = [level for level in config.forecast.levels if level > reach + 1e-6]
@@ -131,6 +133,14 @@ def _stack(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("model", "residual"), "needs a second layer to add to the first; give units two numbers"
     if model.dilation and len(model.units) == 1:
         yield ("model", "dilation"), "begins with the second layer; give units two numbers or more"
+    read, layers = length // model.segment, len(model.units)
+    if model.dilation and 2 ** (layers - 1) >= read > 1:
+        fitting = max(2, (read - 1).bit_length())
+        yield (
+            ("model", "dilation"),
+            f"layer {layers} would go on from {2 ** (layers - 1)} steps before, and {read} are read; "
+            f"use {fitting} layers or fewer, or a longer window",
+        )
     if model.merge != "concat" and not model.bidirectional:
         yield ("model", "merge"), f"{model.merge} merges two directions; set bidirectional: true"
     if length % model.segment:
@@ -158,6 +168,11 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
     training = config.training
     if training.schedule.name == "plateau" and config.split.validation == 0:
         yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
+    if config.model.warmup >= training.epochs:
+        yield (
+            ("model", "warmup"),
+            f"{config.model.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
+        )
     if training.schedule.warmup >= training.epochs:
         yield (
             ("training", "schedule", "warmup"),

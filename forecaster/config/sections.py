@@ -220,7 +220,7 @@ class Training(Section):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
 
 
-Level = Annotated[float, Field(strict=True, gt=0, lt=100)]
+Level = Annotated[float, Field(strict=True, ge=0.001, le=99.999)]
 
 
 class ForecastOptions(Section):

@@ -56,7 +56,8 @@ def build_network(
     at_once = ahead if model.decoder == "dense" else model.segment
     embedding = Embedding(categories, model.embedding) if categories else None
     head = _head(model, at_once, loss, unit)
-    parts = Parts(normalization, _encoder(model), head, model.segment, ahead, embedding)
+    by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
+    parts = Parts(normalization, _encoder(model, answers=not by_states), head, model.segment, ahead, embedding)
     network = _network(model, parts, (length - normalization.skipped) // season)
     network(ops.zeros((1, length)), ops.zeros((1, len(categories)), "int32"))  # makes the weights
     return network
@@ -76,7 +77,7 @@ def build_imputing_network(
         loss: the name of what training lowers.
         seed: of what is hidden.
     """
-    return ImputingNetwork(_encoder(model), LOSSES[loss], length, season, reach, shares, seed)
+    return ImputingNetwork(_encoder(model, answers=True), LOSSES[loss], length, season, reach, shares, seed)
 
 
 def _network(model: Model, parts: Parts, seasons: int) -> Network:
@@ -120,10 +121,10 @@ def _attention(model: Model) -> Attention | None:
     return None if model.attention == "none" else ATTENTIONS[model.attention]()
 
 
-def _encoder(model: Model) -> Encoder:
+def _encoder(model: Model, answers: bool) -> Encoder:
+    """The stack; `answers` says whether its outputs are read, or its states alone."""
     layers = [_layer(model, index) for index in range(len(model.units))]
-    by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
-    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, answers=not by_states)
+    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, answers)
 
 
 def _decoder(model: Model) -> Encoder:
