@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.attention import Attention
+from forecaster.checkup import Examined
 from forecaster.data import Series
 from forecaster.data.filling import Filling
 from forecaster.data.gaps import Gap, find_gaps
@@ -239,6 +240,36 @@ def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) ->
         figure.supylabel("gradient norm of a window's loss, scaled", fontsize=10)
         _row_legend(figure, panels[0])
         return _png(figure)
+
+
+def plot_checkup(examined: Sequence[Examined], name: str) -> bytes:
+    """The first few series of a file with what is odd about them, below each other; a PNG."""
+    shown = examined[: _SHOWN_SERIES // 2]
+    with matplotlib.rc_context(_STYLE):
+        figure, rows = _canvas(f"{name}: gaps, outliers and level shifts", len(shown))
+        for axes, each in zip(rows, shown, strict=True):
+            _draw_examined(axes, each)
+        _legend(rows[0])
+        return _png(figure)
+
+
+def _draw_examined(axes: Axes, examined: Examined) -> None:
+    series = examined.series
+    x, values = _x(series.timestamps), series.values
+    crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen
+    axes.plot(x, values, color=GREY if crowded else INK, linewidth=0.4 if crowded else 0.9, label="observed")
+    for number, gap in enumerate(find_gaps(values)):
+        ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
+        axes.axvspan(*ends, color=ORANGE, alpha=0.35, linewidth=0.8, label="missing" if number == 0 else None)
+    for number, shift in enumerate(examined.shifts):
+        axes.axvline(x[shift], color=BLUE, linestyle=(0, (4, 2)), label="level shift" if number == 0 else None)
+    rings: dict[str, Any] = {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.5}
+    if len(examined.outliers):
+        axes.plot(x[examined.outliers], values[examined.outliers], "o", color=ORANGE, label="outlier", **rings)
+    _time_axis(axes, series.timestamps)
+    axes.set_ylabel(series.name)
+    axes.margins(x=0.01)
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
 
 
 def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> None:

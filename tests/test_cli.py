@@ -44,11 +44,9 @@ def test_the_version_and_the_module(forecast):
 
 
 def test_shell_completion_is_offered(forecast):
-    shown = forecast(
-        "--show-completion",
-        env={**os.environ, "SHELL": "/bin/bash", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
-    )
-    assert "complete" in shown.stdout + forecast("--show-completion", "bash").stdout
+    # Typer would find the shell out from the processes above; a test may stand below none.
+    given = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert "complete" in forecast("--show-completion", "bash", env=given).stdout
 
 
 def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
@@ -275,7 +273,7 @@ BAD_RUNS = {
     "edited": lambda run: (path := next(run.glob("versions/*/config.yaml"))).write_text(path.read_text() + "#"),
     "truncated": lambda run: os.truncate(next(run.glob("versions/*/encode.onnx")), 100),
     "newer": lambda run: (path := next(run.glob("versions/*/manifest.json"))).write_text(
-        path.read_text().replace('"format": 1', '"format": 2')
+        path.read_text().replace('"format": 2', '"format": 3')
     ),
 }
 

@@ -11,6 +11,7 @@ import typer
 
 from forecaster import __version__, errors
 from forecaster.cli import talk
+from forecaster.cli.check import check
 from forecaster.cli.diagnose import diagnose
 from forecaster.cli.explain import explain
 from forecaster.cli.impute import impute
@@ -56,7 +57,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, impute, explain, diagnose, validate, init, schema):
+for verb in (train, predict, impute, explain, diagnose, validate, check, init, schema):
     app.command()(verb)
 
 

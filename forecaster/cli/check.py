@@ -1,0 +1,57 @@
+"""`forecast check`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Output, Plot, Set, check_png
+
+
+class ReportFormat(StrEnum):
+    """How the findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def check(
+    data: Annotated[Path, typer.Argument(help="A CSV.", show_default=False)],
+    config: Annotated[
+        Path | None, typer.Argument(help="A YAML that says what its columns are; found by default.", show_default=False)
+    ] = None,
+    output: Output = "-",
+    format: Annotated[ReportFormat, typer.Option("--format", help="How the findings are written.")] = ReportFormat.TEXT,
+    plot: Plot = None,
+    overrides: Set = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Examine a CSV before a training does: gaps, duplicates, outliers, seasons, whether it can be learnt.
+
+    Exit code 4 where a training would refuse it, with the YAML lines that would mend it.
+
+    \b
+    forecast check power.csv --set data.target=PJME_MW
+    """
+    from forecaster.checkup import check as check_csv
+    from forecaster.config import load_config, load_values
+    from forecaster.runs import write_atomically
+
+    check_png(plot)
+    if config is not None:
+        loaded = load_config(config, overrides or [], data)
+    else:
+        smallest = {"data": {"path": str(data)}, "window": {"length": 2, "horizon": 1}}
+        loaded = load_values(smallest, str(data), overrides or [])
+    found = check_csv(data, loaded)
+    talk.deliver(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
+    if plot is not None:
+        from forecaster.plots import plot_checkup
+
+        write_atomically(plot, plot_checkup(found.examined, data.name))
+    if not found.healthy:
+        raise typer.Exit(4)
