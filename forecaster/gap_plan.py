@@ -11,12 +11,13 @@ from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.gaps import Gap, find_gaps, length_shares
+from forecaster.data.rules import TimeRules
 from forecaster.data.scaling import fit_scaler
 from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Member, found_in, time_rules
+from forecaster.preparation import Member, found_in
 
 log = logging.getLogger("forecaster")
 
@@ -98,7 +99,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     table = read_table(Path(data.path))
     check_columns(table, _probabilities(asked))
     (series,) = series_of(
-        table, data.time, data.target, data.frequency, "mask", data.duplicates, rules=time_rules(data)
+        table, data.time, data.target, data.frequency, "mask", data.duplicates, rules=TimeRules.of(data.model_dump())
     )
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Data, Model
@@ -125,25 +124,12 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         _DOMAINS.get(config.model.head, "any"),
         data.series,
         data.covariates.static,
-        time_rules(data),
+        TimeRules.of(data.model_dump()),
     )
     for series in panel:
         for notice in series.notices:
             log.info("%s", notice)
     return panel
-
-
-def time_rules(data: Data) -> TimeRules:
-    """The rules by which the timestamps of a config become steps."""
-    return TimeRules(
-        data.weekmask,
-        data.holidays,
-        pd.Timedelta(data.tolerance),
-        data.timezone,
-        data.incomplete == "drop",
-        data.longest_gap,
-        None if data.season == "auto" else int(data.season),
-    )
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:

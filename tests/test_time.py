@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.checkup import check
 from forecaster.config import load_values
 from forecaster.data import read_series
 from forecaster.data.filling import Filling, filled_csv
@@ -485,6 +486,14 @@ def test_a_calendar_that_nothing_reads_is_refused():
 
 
 # The real command
+
+
+def test_a_check_reads_a_stock_as_a_training_does(tmp_path):
+    path = csv(tmp_path, sessions())
+    loaded = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
+    checked = check(path, loaded)
+    assert checked.facts["frequency"] == "observed"
+    assert not [finding for finding in checked.findings if finding.level == "error"]
 
 
 def test_local_times_with_jitter_and_a_gap_validate(tmp_path, forecast):

@@ -1,6 +1,8 @@
 """The rules by which timestamps become steps, as the `data` section states them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +34,19 @@ class TimeRules:
     drop_incomplete: bool = False
     longest_gap: int | None = None
     season: int | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "TimeRules":
+        """Those that the values of a `data` section state."""
+        return cls(
+            values["weekmask"],
+            tuple(values["holidays"]),
+            pd.Timedelta(values["tolerance"]),
+            values["timezone"],
+            values["incomplete"] == "drop",
+            values["longest_gap"],
+            None if values["season"] == "auto" else int(values["season"]),
+        )
 
     @property
     def sessions(self) -> pd.offsets.CustomBusinessDay:
