@@ -19,8 +19,9 @@ from forecaster.data.checkup import (
     outliers,
     season_strength,
 )
-from forecaster.data.frequency import season_length
 from forecaster.data.gaps import find_gaps
+from forecaster.data.rules import TimeRules
+from forecaster.data.season import natural_season
 from forecaster.data.table import Table, read_table, series_of
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import timestamp_texts
@@ -114,9 +115,15 @@ def check(path: Path, loaded: LoadedConfig) -> Checkup:
         raise ConfigError(loaded.problems)
     data = loaded.config.data
     table = read_table(path)
-    errors = _errors(table, data)
+    errors, frequency = _errors(table, data)
+    lenient = {
+        "frequency": frequency,
+        "gaps": "mask",
+        "longest_gap": None,
+        "duplicates": "mean" if data.duplicates == "error" else data.duplicates,
+    }
     try:
-        panel = _read(table, data, gaps="mask", duplicates="mean" if data.duplicates == "error" else data.duplicates)
+        panel = _read(table, data.model_copy(update=lenient))
     except DataError as error:
         raise DataError(list(error.problems)) from None
     looked_at = sorted(panel, key=len, reverse=True)[:_SERIES]
@@ -137,17 +144,20 @@ def _spoken(fact: Any) -> str:
     return ", ".join(f"{name}: {value}" for name, value in fact.items()) if isinstance(fact, dict) else str(fact)
 
 
-def _read(table: Table, data: Data, gaps: str, duplicates: str) -> list[Series]:
-    return series_of(table, data.time, data.target, data.frequency, gaps, duplicates, series=data.series)
+def _read(table: Table, data: Data) -> list[Series]:
+    rules = TimeRules.of(data.model_dump())
+    return series_of(
+        table, data.time, data.target, data.frequency, data.gaps, data.duplicates, series=data.series, rules=rules
+    )
 
 
-def _errors(table: Table, data: Data) -> list[Finding]:
-    """What a training would refuse, each with its repair: what stands behind its colon."""
+def _errors(table: Table, data: Data) -> tuple[list[Finding], str]:
+    """What a training would refuse, each with its repair: what stands behind its colon; and the frequency it found."""
     try:
-        _read(table, data, data.gaps, data.duplicates)
+        panel = _read(table, data)
     except DataError as error:
-        return [_refused(problem) for problem in error.problems]
-    return []
+        return [_refused(problem) for problem in error.problems], data.frequency
+    return [], panel[0].frequency
 
 
 def _refused(problem: str) -> Finding:
@@ -182,7 +192,7 @@ def _seasons(series: Series, data: Data) -> dict[int, float]:
         candidates: tuple[int, ...] = (int(data.season),)
     else:
         unit = series.frequency.split("-")[0]
-        candidates = _SEASONS.get(unit, (season_length(series.frequency),))
+        candidates = _SEASONS.get(unit, (natural_season(series.frequency, series.timestamps, series.rules),))
     values = series.values[-_STEPS:]
     return {season: season_strength(values, season) for season in candidates if 1 < season <= len(values) / 2.5}
 

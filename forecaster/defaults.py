@@ -12,11 +12,10 @@ from forecaster.baselines import baseline_forecasts
 from forecaster.config import Config, LoadedConfig, is_config, load_config, load_values
 from forecaster.config.template import commented_yaml
 from forecaster.data import Series
-from forecaster.data.frequency import season_length
 from forecaster.data.windows import gather_windows
 from forecaster.errors import ConfigError, UsageError
 from forecaster.metrics import mae
-from forecaster.preparation import read_data
+from forecaster.preparation import found_in, read_data
 from forecaster.runs import write_atomically
 
 log = logging.getLogger("forecaster")
@@ -89,9 +88,8 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
     data = {"path": str(csv.resolve())}
     asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config
     series = max(read_data(asked), key=len)
-    season = season_length(series.frequency) if asked.data.season == "auto" else int(asked.data.season)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
-    return _checked(csv, {"data": data | found, **_choices(series, season)}, overrides).config
+    found = found_in(asked.data, series)
+    return _checked(csv, {"data": data | found, **_choices(series, found["season"])}, overrides).config
 
 
 def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:

@@ -76,7 +76,8 @@ def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Fo
     end = max(len(series) - window.horizon, window.length)
     past = dataclasses.replace(series, values=series.values[:end], timestamps=series.timestamps[:end])
     (forecast,) = predictor.forecasts([past], len(series) - end, residuals, plan.config.forecast.levels)
-    return forecast
+    # The rows themselves: a calendar does not know every holiday that was.
+    return dataclasses.replace(forecast, timestamps=series.timestamps[end:])
 
 
 def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, residuals: np.ndarray) -> dict[str, float]:

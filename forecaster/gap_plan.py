@@ -10,14 +10,14 @@ import numpy as np
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
 from forecaster.data.filling import Filling, check_columns
-from forecaster.data.frequency import season_length
 from forecaster.data.gaps import Gap, find_gaps, length_shares
+from forecaster.data.rules import TimeRules
 from forecaster.data.scaling import fit_scaler
 from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Member
+from forecaster.preparation import Member, found_in
 
 log = logging.getLogger("forecaster")
 
@@ -98,7 +98,9 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         raise ConfigError(problems)
     table = read_table(Path(data.path))
     check_columns(table, _probabilities(asked))
-    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates)
+    (series,) = series_of(
+        table, data.time, data.target, data.frequency, "mask", data.duplicates, rules=TimeRules.of(data.model_dump())
+    )
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)
@@ -122,9 +124,7 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
 
 def _resolved(config: Config, series: Series) -> Config:
     data = config.data
-    season = int(season_length(series.frequency) if data.season == "auto" else data.season)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
-    return config.model_copy(update={"data": data.model_copy(update=found)})
+    return config.model_copy(update={"data": data.model_copy(update=found_in(data, series))})
 
 
 def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Member:
@@ -151,7 +151,7 @@ def _split(loaded: LoadedConfig, series: Series) -> Split:
 
 def _outside(table: Table, series: Series) -> Iterator[str]:
     """What is said of rows before the first number and after the last."""
-    timestamps, _ = row_timestamps(table, series.time)
+    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
     count = int(np.sum((timestamps < series.timestamps[0]) | (timestamps > series.timestamps[-1])))
     if count:
         rows = "1 row is" if count == 1 else f"{count} rows are"
@@ -164,7 +164,7 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     if 2 * longest.length <= length:
         return
     ends = series.timestamps[[longest.first, longest.first + longest.length - 1]]
-    timestamps, _ = row_timestamps(table, series.time)
+    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
     line = table.lines[int(np.argmax(timestamps >= ends[0]))]
     first, last = timestamp_texts(list(ends))
     raise DataError(

@@ -353,7 +353,7 @@ def _time_axis(axes: Axes, index: pd.Index) -> None:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, **_DATE_FORMATS))
         if index.tz is not None:
-            axes.set_xlabel("UTC")
+            axes.set_xlabel(str(index.tz))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("step")

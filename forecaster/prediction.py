@@ -12,7 +12,6 @@ import numpy as np
 from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
-from forecaster.data.frequency import future_timestamps
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.distributions import Distribution, Point, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
@@ -156,7 +155,7 @@ class Predictor:
             Forecast(
                 series.name,
                 series.timestamps[-1],
-                future_timestamps(series.timestamps[-1], steps, series.frequency),
+                series.future(steps),
                 outlook.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},
                 None if paths is None else paths[:, row],

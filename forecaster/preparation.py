@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config, LoadedConfig
-from forecaster.config.sections import Model
+from forecaster.config.sections import Data, Model
 from forecaster.data import Series, read_series
 from forecaster.data.categories import Vocabulary
-from forecaster.data.frequency import season_length
+from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
+from forecaster.data.season import season_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
@@ -123,11 +124,23 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         _DOMAINS.get(config.model.head, "any"),
         data.series,
         data.covariates.static,
+        TimeRules.of(data.model_dump()),
     )
     for series in panel:
         for notice in series.notices:
             log.info("%s", notice)
     return panel
+
+
+def found_in(data: Data, series: Series) -> dict[str, Any]:
+    """The keys of the data section that its CSV decides: what was left open, as it was found."""
+    season = data.season
+    if season == "auto":
+        season, notice = season_of(series)
+        if notice:
+            log.info("%s", notice)
+    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": int(season)}
+    return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
 
 def plan_of(version: Version, data: Path | None = None) -> Plan:
@@ -158,10 +171,8 @@ def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config)
-    first = panel[0]
-    season = int(season_length(first.frequency) if data.season == "auto" else data.season)
-    _check_season(loaded, season)
-    found = {"time": first.time, "target": first.target, "frequency": first.frequency, "season": season}
+    found = found_in(data, max(panel, key=len))
+    _check_season(loaded, found["season"])
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     vocabulary = None
     where = f"{loaded.where('window', 'length')}: {data.path}"

@@ -20,8 +20,8 @@ import tensorflow as tf
 from forecaster import __version__, report
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
-from forecaster.data.windows import gather_windows, window_starts
-from forecaster.errors import Interrupted, RunError, UsageError
+from forecaster.data.windows import gather_windows, told_by_data, window_starts
+from forecaster.errors import DataError, Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
 from forecaster.fitting import AnyLearner, Epoch, Trainer
@@ -79,7 +79,7 @@ def _trainer(plan: Plan) -> Trainer[Network]:
     config = plan.config
     training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
-    training_starts, validation_starts = _starts(plan)
+    training_starts, validation_starts = window_places(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     network = initial_network(config, plan.preprocessing)
     values = np.concatenate([member.scaler.transform(member.series.values) for member in plan.members])
@@ -118,16 +118,32 @@ def build_trainer(
     )
 
 
-def _starts(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
-    """Where the training and the validation windows start in the series laid end to end."""
+def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Where the training and the validation windows start in the series laid end to end, those of filler left out.
+
+    Raises:
+        DataError: nothing is left of a part.
+    """
     length, ahead = plan.config.window.length, plan.config.steps_ahead
     firsts = np.cumsum([0, *(len(series) for series in plan.panel)]).astype(np.int32)
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    left_out = 0
     for first, member in zip(firsts, plan.members, strict=False):
         split = member.split
-        parts[0].append(first + window_starts(length, split.training_end, length, ahead))
-        parts[1].append(first + window_starts(split.training_end, split.validation_end, length, ahead))
-    return np.concatenate(parts[0]), np.concatenate(parts[1])
+        ranges = (length, split.training_end), (split.training_end, split.validation_end)
+        for part, (first_target, last_target) in zip(parts, ranges, strict=True):
+            starts = window_starts(first_target, last_target, length, ahead)
+            told = told_by_data(starts, member.series.observed, length, ahead)
+            left_out += len(starts) - len(told)
+            part.append(first + told)
+    if left_out:
+        log.info("%s windows that would be filler are left out of training", f"{left_out:,}")
+    training, validation = np.concatenate(parts[0]), np.concatenate(parts[1])
+    if not len(training) or (plan.config.split.validation and not len(validation)):
+        what = "training" if not len(training) else "validation"
+        found = f"{plan.config.data.path}: every window of the {what} part is mostly filler"
+        raise DataError([f"{found}; use a shorter window.length, or give more of the missing rows"])
+    return training, validation
 
 
 def _adapt_head(network: Network, values: np.ndarray, starts: np.ndarray, length: int) -> None:

@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from forecaster.config import load_values
 from forecaster.config.sections import Model
-from forecaster.errors import Diverged
+from forecaster.errors import DataError, Diverged
 from forecaster.fitting import Trainer
 from forecaster.models import build_network
 from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.models.summary import layer_counts
+from forecaster.preparation import prepare
+from forecaster.training import window_places
 
 TARGETS = np.array([[0.0, 1.0], [-2.0, 5.0]], "float32")
 PREDICTIONS = np.array([[0.5, 1.0], [1.0, 2.0]], "float32")
@@ -257,3 +260,26 @@ def test_the_gradient_is_that_of_finite_differences():
             losses.append(float(network.validation_loss(windows, targets)))
         variable.assign(original)
         assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(float(gradient.numpy()[index]), rel=0.02, abs=1e-4)
+
+
+def gapped_plan(tmp_path, gaps, missing):
+    rows = [f"2026-01-01 {step // 60:02}:{step % 60:02},{step % 7}" for step in range(100) if step not in missing]
+    (tmp_path / "x.csv").write_text("\n".join(["t,y", *rows]) + "\n")
+    data = {"path": str(tmp_path / "x.csv"), "gaps": gaps}
+    model = {"decoder": "dense"}
+    window, split = {"length": 4, "horizon": 2}, {"validation": 20, "test": 20}
+    return prepare(load_values({"data": data, "window": window, "split": split, "model": model}, "x.yaml"))
+
+
+def test_windows_of_filler_are_not_trained_on(tmp_path):
+    training, validation = window_places(gapped_plan(tmp_path, "previous", {30, 31, 70}))
+    # Targets begin at step 4 and two of them stand after each window: 30 and 31 are targets of starts 25 to 27 alone,
+    # the windows from 28 to 30 read half of their steps, and step 70 is a target of the starts 65 and 66.
+    assert sorted(set(range(55)) - set(training)) == [25, 26, 27]
+    assert sorted(set(range(56, 75)) - set(validation)) == [65, 66]
+    assert len(window_places(gapped_plan(tmp_path, "zero", {30, 31, 70}))[0]) == 55
+
+
+def test_a_part_of_filler_alone_is_refused(tmp_path):
+    with pytest.raises(DataError, match="every window of the validation part is mostly filler"):
+        window_places(gapped_plan(tmp_path, "interpolate", set(range(58, 82))))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Model, Optimizer, Split
+from forecaster.config.sections import Config, Data, Model, Optimizer, Split
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
@@ -12,6 +12,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     """
     touched = {path[:2] for path in broken}
     found = [
+        *_calendar(config.data),
         *_model(config.model),
         *_decoder(config.model),
         *_head(config),
@@ -23,6 +24,14 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_rollout(config),
     ]
     return [(path, message) for path, message in found if path[:2] not in touched]
+
+
+def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
+    if data.frequency in {"auto", "C", "observed"}:
+        return
+    for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
+        if stated:
+            yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or observed, or auto"
 
 
 def _model(model: Model) -> Iterator[tuple[Path, str]]:

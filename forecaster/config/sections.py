@@ -1,6 +1,9 @@
 """The YAML's sections as frozen, validated records; each field's description is its documentation."""
 
+import datetime
 import math
+import re
+import zoneinfo
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
@@ -33,6 +36,41 @@ Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int
 Season = Annotated[
     int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
 ]
+
+
+def _weekmask(value: object) -> object:
+    days = value.split() if isinstance(value, str) else []
+    if not days or any(day not in _WEEKDAYS for day in days) or len(set(days)) < len(days):
+        raise ValueError("expected weekdays such as Mon Tue Wed Thu Fri")
+    return " ".join(sorted(days, key=_WEEKDAYS.index))
+
+
+def _date(value: object) -> object:
+    try:
+        return datetime.date.fromisoformat(value if isinstance(value, str) else "").isoformat()
+    except ValueError:
+        raise ValueError("expected a date such as 2026-12-25") from None
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"\d+(?:\.\d+)?(?:ms|s|min|h)", value):
+        return value
+    raise ValueError("expected a time such as 10s, 500ms or 2min")
+
+
+def _zone(value: object) -> object:
+    try:
+        zoneinfo.ZoneInfo(value if isinstance(value, str) else "")
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("expected a time zone such as Europe/Berlin or UTC") from None
+    return value
+
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+Weekmask = Annotated[str, PlainValidator(_weekmask, json_schema_input_type=str)]
+Date = Annotated[str, PlainValidator(_date, json_schema_input_type=str)]
+Duration = Annotated[str, PlainValidator(_duration, json_schema_input_type=str)]
+Zone = Annotated[str, PlainValidator(_zone, json_schema_input_type=str)]
 Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"]
 
 
@@ -58,11 +96,21 @@ class Data(Section):
         None, description="column of ids, where the rows of several series stand below each other"
     )
     covariates: Covariates = Field(Covariates(), description="columns besides the target")
-    frequency: Text = Field("auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, step")
-    season: Season = Field("auto", description="steps in a season (24 for hourly days); 1: none")
-    gaps: Literal["error", "interpolate", "previous", "zero"] = Field(
-        "error", description="missing steps and cells: error | interpolate | previous | zero"
+    frequency: Text = Field(
+        "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
     )
+    weekmask: Weekmask | None = Field(
+        None, description="weekdays that have rows (frequency C, observed): Mon Tue Wed Thu Fri; null: as the data"
+    )
+    holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, observed)")
+    tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
+    timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
+    season: Season = Field("auto", description="steps in a season (24 for hourly days); 1: none")
+    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero"] = Field(
+        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero"
+    )
+    longest_gap: Count | None = Field(None, description="steps that may be missing in a row; null: any number")
+    incomplete: Literal["keep", "drop"] = Field("keep", description="bars that are not over by now: keep | drop")
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
         "error", description="rows of one timestamp: error | first | last | mean | sum"
     )

@@ -62,7 +62,7 @@ def filled_csv(table: Table, filling: Filling) -> str:
     filled, the target alone changes.
     """
     series = filling.series
-    timestamps, _ = row_timestamps(table, series.time)
+    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
     steps = series.timestamps.get_indexer(timestamps)  # (rows,), -1 before the first number and after the last
     backwards = bool(np.median(np.diff(steps)) < 0) if len(steps) > 1 else False
     writer = _Writer(table, filling, _timestamp_writer(table, series, timestamps))
@@ -145,14 +145,24 @@ def _timestamp_writer(table: Table, series: Series, timestamps: pd.Index) -> Cal
         return str
     some = range(0, len(table), -(-len(table) // _SAMPLE))
     cells = [(timestamps[row], table.columns[series.time].iloc[row]) for row in some]
-    zone = None if timestamps.tz is None else pd.Timestamp(cells[0][1]).tz  # they were read into UTC
-    local = [(_in_zone(timestamp, zone), cell) for timestamp, cell in cells]
+    written = partial(_as_written, example=cells[0][1], zoned=series.rules.timezone is not None)
+    local = [(written(timestamp), cell) for timestamp, cell in cells]
     way = max(_ways(), key=lambda way: sum(way(timestamp) == cell for timestamp, cell in local))
-    return lambda timestamp: way(_in_zone(timestamp, zone))
+    return lambda timestamp: way(written(timestamp))
 
 
-def _in_zone(timestamp: pd.Timestamp, zone: datetime.tzinfo | None) -> pd.Timestamp:
-    return timestamp if zone is None else timestamp.tz_convert(zone)
+def _as_written(timestamp: pd.Timestamp, example: str, zoned: bool) -> pd.Timestamp:
+    """A timestamp in the zone of a cell, or in no zone, where the cells name none.
+
+    Args:
+        zoned: whether the zone was stated beside the cells, which need not have an offset then.
+    """
+    if timestamp.tz is None or example.isdigit():
+        return timestamp
+    named = datetime.datetime.fromisoformat(example).tzinfo if example[:4].isdigit() else None
+    if zoned:
+        return timestamp if named is not None else timestamp.tz_localize(None)
+    return timestamp.tz_convert(named) if named is not None else timestamp
 
 
 def _ways() -> Iterator[Callable[[pd.Timestamp], str]]:

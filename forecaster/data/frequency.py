@@ -7,25 +7,33 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from forecaster.data.jitter import jitter_of
+from forecaster.data.rules import AS_WRITTEN, OBSERVED, WEEKDAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 
 STEP = "step"
+Step = str | pd.offsets.BaseOffset
 
-# Tried where no fixed step fits better: weekdays, then months, quarters and years by their start or end.
+# Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
 _CALENDAR = (
-    "B",
-    *("MS", "ME", "BMS", "BME"),
-    *(f"QS-{month}" for month in ("JAN", "FEB", "MAR")),
-    *(f"QE-{month}" for month in ("DEC", "JAN", "FEB")),
+    *("MS", "ME", "BMS", "BME", "SMS", "SME"),
+    *(f"{kind}-{month}" for kind in ("QS", "BQS") for month in ("JAN", "FEB", "MAR")),
+    *(f"{kind}-{month}" for kind in ("QE", "BQE") for month in ("DEC", "JAN", "FEB")),
     *(
         f"{kind}-{month}"
-        for kind in ("YS", "YE")
+        for kind in ("YS", "YE", "BYS", "BYE")
         for month in ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
     ),
+    *(f"WOM-{week}{day}" for week in range(1, 5) for day in ("MON", "TUE", "WED", "THU", "FRI")),
 )
 # Steps in one seasonal cycle of a calendar frequency: the year, but the week for weekdays.
-_CALENDAR_SEASONS = {"B": 5, "C": 5, "W": 52, "MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4}
+_CALENDAR_SEASONS = {
+    **{"B": 5, "C": 5, "W": 52, "SMS": 24, "SME": 24},
+    **dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12),
+    **dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4),
+}
+_RECENT = 2000  # rows from which the times of day of a session are taken
 _DAY = pd.Timedelta(days=1)
 
 
@@ -49,13 +57,16 @@ def infer_frequency(timestamps: pd.Index) -> str:
         size = grid_size(timestamps, alias)
         if 0 < size < fewest:
             best, fewest = alias, size
+        if fewest == len(timestamps):
+            break
     # A grid more than half empty is a coincidence: any timestamps lie on the grid of seconds.
     if best is None or fewest > 2 * len(timestamps):
-        raise DataError([f"the timestamps follow no regular step: {_irregularity(timestamps)}; set data.frequency"])
+        found = f"the timestamps follow no regular step: {_irregularity(timestamps)}"
+        raise DataError([f"{found}; {_mending(timestamps)}"])
     return best
 
 
-def check_frequency(alias: str, timestamps: pd.Index) -> None:
+def check_frequency(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
     """Refuse a frequency that pandas does not know or that leaves timestamps off its grid.
 
     Raises:
@@ -63,35 +74,63 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
     """
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
         raise DataError([f"data.frequency: {alias} does not fit timestamps such as {timestamps[0]}"])
-    if alias == STEP:
+    if alias in {STEP, OBSERVED}:
         return
+    place = rules.step(alias)
     try:
         step = pd.tseries.frequencies.to_offset(alias)
         known = step is not None and step.n > 0
     except ValueError:
         known = False
     if not known:
-        examples = "h, 15min, D, B, W-MON, MS, QS, YS, step"
+        examples = "h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
         raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {examples}"])
-    if grid_size(timestamps, alias) == 0:
-        off = next(stamp for stamp in timestamps[1:] if grid_size(pd.DatetimeIndex([timestamps[0], stamp]), alias) == 0)
-        raise DataError(
-            [f"data.frequency: the timestamps are not all on steps of {alias}, the first that is not: {off}"]
-        )
+    if grid_size(timestamps, place) == 0:
+        first, *others = timestamps
+        apart = (stamp for stamp in others if grid_size(pd.DatetimeIndex([first, stamp]), place) == 0)
+        off = next(apart) if step.is_on_offset(first) else first
+        found = f"data.frequency: the timestamps are not all on steps of {alias}, the first that is not: {off}"
+        jitter = jitter_of(pd.DatetimeIndex(timestamps), alias)
+        raise DataError([f"{found}; {_tolerance_line(jitter)}" if jitter else found])
 
 
-def date_grid(first: Timestamp, last: Timestamp, frequency: str) -> pd.Index:
-    """Every timestamp of the frequency from the first to the last."""
-    if frequency == STEP:
+def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
+    """Every timestamp of the step from the first to the last."""
+    if step == STEP:
         return pd.RangeIndex(first, last + 1)
-    return pd.date_range(first, last, freq=frequency)
+    return pd.date_range(first, last, freq=step)
 
 
-def future_timestamps(origin: Timestamp, steps: int, frequency: str) -> pd.Index:
+def future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
     """The timestamps of the `steps` steps after the origin."""
-    if frequency == STEP:
+    if step == STEP:
         return pd.RangeIndex(origin + 1, origin + 1 + steps)
-    return pd.date_range(origin, periods=steps + 1, freq=frequency)[1:]
+    return pd.date_range(origin, periods=steps + 1, freq=step)[1:]
+
+
+def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
+    """The `steps` steps after rows that are trading sessions: the calendar's days at the times of day of the rows."""
+    local = timestamps.tz_localize(None)
+    times = session_times(local)
+    days = pd.date_range(local[-1].normalize(), periods=steps // len(times) + 3, freq=rules.sessions)
+    future = pd.DatetimeIndex([day + time for day in days for time in times])
+    zone = timestamps.tz
+    future = future[future > local[-1]][:steps]
+    return future if zone is None else future.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+
+
+def session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
+    """The times of day that at least half of the newest sessions have a row at; of the last row where there is none."""
+    local = timestamps[-_RECENT:].tz_localize(None)
+    times = local - local.normalize()
+    counts = pd.Series(times).value_counts()
+    common = counts.index[counts >= 0.5 * local.normalize().nunique()]
+    return [pd.Timedelta(time) for time in sorted(common)] or [times[-1]]
+
+
+def weekdays_of(timestamps: pd.DatetimeIndex) -> str:
+    """The weekdays that occur, `Mon Tue Wed Thu Fri`."""
+    return " ".join(WEEKDAYS[day] for day in sorted(set(timestamps.day_of_week)))
 
 
 def season_length(frequency: str) -> int:
@@ -99,7 +138,7 @@ def season_length(frequency: str) -> int:
 
     1 where there is none.
     """
-    if frequency == STEP:
+    if frequency in {STEP, OBSERVED}:
         return 1
     offset = pd.tseries.frequencies.to_offset(frequency)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
@@ -121,16 +160,20 @@ def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
             days = step // _DAY
             yield pd.tseries.frequencies.to_offset(step).freqstr if step % _DAY else f"{days if days > 1 else ''}D"
     if steps.min() >= _DAY:
+        yield "B"
+    if steps.min() >= 13 * _DAY:  # from the middle of a February to its end
         yield from _CALENDAR
 
 
-def grid_size(timestamps: pd.Index, frequency: str) -> int:
-    """Places in the frequency's grid from the first timestamp to the last; 0 where one of them is off it."""
-    if frequency == STEP:
+def grid_size(timestamps: pd.Index, step: Step) -> int:
+    """Places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
+    if step == STEP:
         return int(timestamps[-1]) - int(timestamps[0]) + 1
-    offset = pd.tseries.frequencies.to_offset(frequency)
+    if step == OBSERVED:
+        return len(timestamps)
+    offset = pd.tseries.frequencies.to_offset(step)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        grid = pd.date_range(timestamps[0], timestamps[-1], freq=frequency)
+        grid = pd.date_range(timestamps[0], timestamps[-1], freq=step)
         return 0 if len(timestamps.difference(grid)) else len(grid)
     # No grid is built: a stray microsecond would make one of millions of places.
     dates = pd.DatetimeIndex(timestamps)
@@ -146,3 +189,15 @@ def _irregularity(timestamps: pd.DatetimeIndex) -> str:
     common = steps.mode().iloc[0]
     odd = int(np.flatnonzero((steps != common).to_numpy())[0])
     return f"most are {common} apart, but {timestamps[odd + 1]} follows {timestamps[odd]}"
+
+
+def _mending(timestamps: pd.DatetimeIndex) -> str:
+    jitter = jitter_of(timestamps)
+    if jitter:
+        return _tolerance_line(jitter)
+    return "set data.frequency (observed: each row is a step, as in trading hours)"
+
+
+def _tolerance_line(jitter: tuple[str, str]) -> str:
+    step, distance = jitter
+    return f"all are within {distance} of steps of {step}; to move them there: data.tolerance: {distance}"

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 
 class Gap(NamedTuple):
@@ -22,6 +23,43 @@ def find_gaps(values: np.ndarray) -> list[Gap]:
     missing = np.concatenate([[False], np.isnan(values), [False]]).astype(int)
     edges = np.flatnonzero(np.diff(missing)).reshape(-1, 2)  # (gaps, 2), where each begins and ends
     return [Gap(int(first), int(end - first)) for first, end in edges]
+
+
+def longest_gap(values: np.ndarray) -> Gap:
+    """The longest run of NaN in (steps,), the first of several; of length 0 where there is none."""
+    return max(find_gaps(values), key=lambda gap: gap.length, default=Gap(0, 0))
+
+
+def filled(values: np.ndarray, policy: str, season: int) -> np.ndarray:
+    """(steps,) with its gaps filled, its first and last cell being known.
+
+    Args:
+        policy: `interpolate | seasonal | previous | zero`; `mask` leaves them.
+        season: steps in a season, read by `seasonal`.
+    """
+    match policy:
+        case "interpolate":
+            return pd.Series(values).interpolate().to_numpy()
+        case "previous":
+            return values[np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))]
+        case "seasonal":
+            return pd.Series(_from_seasons(values, season)).interpolate().to_numpy()
+        case "zero":
+            return np.nan_to_num(values, nan=0.0)
+        case _:
+            return values
+
+
+def _from_seasons(values: np.ndarray, season: int) -> np.ndarray:
+    """Each missing cell as one season before, or where that is missing as one season after; NaN where both are."""
+    result = values.copy()
+    for step in np.flatnonzero(np.isnan(values)):
+        if step >= season:
+            result[step] = result[step - season]  # which may have been filled itself
+    for step in np.flatnonzero(np.isnan(result))[::-1]:
+        if step + season < len(result):
+            result[step] = result[step + season]
+    return result
 
 
 def distances(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecaster.data.frequency import future_sessions, future_timestamps
+from forecaster.data.rules import AS_WRITTEN, OBSERVED, TimeRules
+
 
 @dataclass(frozen=True)
 class Series:
@@ -14,12 +17,14 @@ class Series:
         name: what it is called: its id, or the target column of a file that holds it alone.
         target: the target column.
         time: the time column, None where the row number is the step.
-        timestamps: (steps,), increasing by one step of `frequency`.
+        timestamps: (steps,), increasing by one step of `frequency`; with their zone where it is known.
         values: (steps,) float64, in the series' own unit; never infinite; NaN only
             where it was read with gaps left open (`mask`).
-        frequency: a pandas alias, or `step` for integer timestamps.
+        frequency: a pandas alias, `step` for integer timestamps, or `observed` where each row is a step.
         notices: what was found or mended while reading, as sentences.
         categories: its value of each static covariate.
+        rules: how its rows became steps, and which are to come.
+        observed: whether each value stood in the file, (steps,); None where all did.
     """
 
     name: str
@@ -30,6 +35,14 @@ class Series:
     frequency: str
     notices: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    rules: TimeRules = AS_WRITTEN
+    observed: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def future(self, steps: int) -> pd.Index:
+        """The timestamps of the `steps` steps after its last."""
+        if self.frequency == OBSERVED:
+            return future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)
+        return future_timestamps(self.timestamps[-1], steps, self.rules.step(self.frequency))

@@ -11,11 +11,19 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.reader import nearest_file, suggestion
-from forecaster.data.frequency import check_frequency, date_grid, grid_size, infer_frequency
+from forecaster.data.frequency import check_frequency, date_grid, grid_size
+from forecaster.data.gaps import filled, longest_gap
+from forecaster.data.jitter import duration_text, snapped
+from forecaster.data.rules import AS_WRITTEN, OBSERVED, TimeRules
+from forecaster.data.season import find_seasons, natural_season
 from forecaster.data.series import Series
+from forecaster.data.steps import Step, common_frequency, find_frequency, unfinished
+from forecaster.data.zones import clock_change, in_zone
 from forecaster.errors import DataError, InputOutputFailed
+from forecaster.forecast import Timestamp
 
 SHOWN_PLACES = 5
+_POLICIES = "data.gaps: interpolate | seasonal | previous | zero"
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 Record = tuple[int, list[str], str]
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
@@ -56,6 +64,7 @@ def read_series(
     domain: str = "any",
     series: str | None = None,
     static: Sequence[str] = (),
+    rules: TimeRules = AS_WRITTEN,
 ) -> list[Series]:
     """Read the series of a CSV, in the order in which their ids first stand there.
 
@@ -63,17 +72,18 @@ def read_series(
         path: the CSV: comma-separated UTF-8 with a header.
         time: the time column; `auto` finds it, None makes the row number the step.
         target: the target column, or `auto` where only one other holds numbers.
-        frequency: a pandas alias, `step`, or `auto`; the same for all series.
-        gaps: `error | interpolate | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
+        frequency: a pandas alias, `step`, `observed`, or `auto`; the same for all series.
+        gaps: `error | interpolate | seasonal | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
         domain: `any | positive | counts`, what the numbers must be.
         series: the column of ids; None where the file holds one series.
         static: columns of categories, one value for each series.
+        rules: how timestamps are read and laid out.
 
     Raises:
         DataError: the file cannot be read as series; all problems at once.
     """
-    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domain, series, static)
+    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domain, series, static, rules)
 
 
 def series_of(
@@ -86,16 +96,17 @@ def series_of(
     domain: str = "any",
     series: str | None = None,
     static: Sequence[str] = (),
+    rules: TimeRules = AS_WRITTEN,
 ) -> list[Series]:
     """The series in a table; arguments and problems as in `read_series`."""
     time = find_time(table) if time == "auto" else time
     named = [name for name in (time, series, *static) if name is not None]
     target = find_target(table, named) if target == "auto" else target
     _require_columns(table, [*named, target])
-    reading = _Reading(time, target, gaps, duplicates, domain)
+    reading = _Reading(time, target, gaps, duplicates, domain, frequency, rules)
     if series is None:
-        return [_series(table, target, frequency, reading)]
-    return _long(table, series, static, frequency, reading)
+        return [_series(table, target, reading)]
+    return _long(table, series, static, reading)
 
 
 @dataclass(frozen=True)
@@ -107,28 +118,56 @@ class _Reading:
     gaps: str
     duplicates: str
     domain: str
+    frequency: str
+    rules: TimeRules
 
 
-def _long(table: Table, ids: str, static: Sequence[str], frequency: str, reading: _Reading) -> list[Series]:
-    """The series of a long file; their frequency is that of the longest."""
+def _long(table: Table, ids: str, static: Sequence[str], reading: _Reading) -> list[Series]:
+    """The series of a long file; their frequency is the commonest among them."""
     rows = table.columns[ids].groupby(table.columns[ids], sort=False).indices
     parts = {str(name): table.rows(np.asarray(numbers)) for name, numbers in rows.items()}
-    ordered = list(parts)
-    longest = max(ordered, key=lambda name: len(parts[name]))
     problems = [f"{table.path}: {ids}: a cell is empty; every row needs its series"] if "" in parts else []
-    found: dict[str, Series] = {}
-    for name in [longest, *(name for name in ordered if name != longest)]:
+    found: dict[str, _Rows] = {}
+    for name, part in parts.items():
         try:
-            found[name] = dataclasses.replace(
-                _series(parts[name], name, frequency, reading),
-                categories=tuple(_category(parts[name], name, column) for column in static),
-            )
-            frequency = found[name].frequency
+            found[name] = _read_rows(part, reading)
         except DataError as error:
-            problems += [f"{problem} [series {name}]" for problem in error.problems]
+            problems += _of_series(error, name)
+    if not found:
+        raise DataError(problems)
+    try:
+        step = _common_step(table, found, reading)
+    except DataError as error:
+        raise DataError([*problems, *error.problems]) from None
+    laid_out = []
+    for name, read in found.items():
+        try:
+            series = _laid_out(parts[name], name, read, step, reading)
+            categories = tuple(_category(parts[name], name, column) for column in static)
+            laid_out.append(dataclasses.replace(series, categories=categories))
+            step = dataclasses.replace(step, notices=())  # said once
+        except DataError as error:
+            problems += _of_series(error, name)
     if problems:
         raise DataError(problems)
-    return [found[name] for name in ordered]
+    return laid_out
+
+
+def _of_series(error: DataError, name: str) -> list[str]:
+    return [f"{problem} [series {name}]" for problem in error.problems]
+
+
+def _common_step(table: Table, found: dict[str, "_Rows"], reading: _Reading) -> Step:
+    """The step of all series: the one stated, or the commonest among them.
+
+    Raises:
+        DataError: names the series that have another.
+    """
+    stamps = {name: pd.Index(rows.frame["timestamp"]) for name, rows in found.items()}
+    try:
+        return common_frequency(stamps, reading.frequency, reading.gaps, reading.rules)
+    except DataError as error:
+        raise DataError([f"{table.path}: {problem}" for problem in error.problems]) from None
 
 
 def _category(table: Table, name: str, column: str) -> str:
@@ -252,22 +291,58 @@ def find_target(table: Table, others: Sequence[str]) -> str:
     raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
 
 
-def _series(table: Table, name: str, frequency: str, reading: _Reading) -> Series:
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one series, sorted and distinct: (timestamp, value, line), with what is to be said of them."""
+
+    frame: pd.DataFrame
+    problems: list[str]
+    notices: list[str]
+
+
+def _series(table: Table, name: str, reading: _Reading) -> Series:
+    rows = _read_rows(table, reading)
+    try:
+        step = find_frequency(pd.Index(rows.frame["timestamp"]), reading.frequency, reading.gaps, reading.rules)
+    except DataError as error:
+        raise DataError([*rows.problems, *(f"{table.path}: {problem}" for problem in error.problems)]) from None
+    return _laid_out(table, name, rows, step, reading)
+
+
+def _laid_out(table: Table, name: str, rows: _Rows, step: Step, reading: _Reading) -> Series:
+    """The series on the grid of a step."""
+    frame, notices = rows.frame, [*rows.notices, *(f"{table.path}: {notice}" for notice in step.notices)]
+    try:
+        check_frequency(step.frequency, pd.Index(frame["timestamp"]), step.rules)
+    except DataError as error:
+        raise DataError([*rows.problems, *(f"{table.path}: {problem}" for problem in error.problems)]) from None
+    if step.rules.drop_incomplete and (dropped := unfinished(pd.Index(frame["timestamp"]), step)):
+        notices.append(f"{table.path}: {_listed(frame['timestamp'].iloc[-dropped:])}: not over yet: left out")
+        frame = frame.iloc[:-dropped]
+    observed = pd.Series(frame["value"].to_numpy(), index=pd.Index(frame["timestamp"], name=None))
+    regular, gap_problems, filling = _regular(observed, frame["line"].to_numpy(), step, table, reading.gaps)
+    if rows.problems or gap_problems:
+        raise DataError([*rows.problems, *gap_problems])
+    values, known = _filled(regular, table, reading.gaps, step)
+    notices += filling
+    return Series(
+        name,
+        reading.target,
+        reading.time,
+        regular.index,
+        values,
+        step.frequency,
+        tuple(notices),
+        rules=step.rules,
+        observed=known,
+    )
+
+
+def _read_rows(table: Table, reading: _Reading) -> _Rows:
     rows = _rows(table, reading)
     rows, sorting = _sorted(rows, table)
     rows, problems, merging = _distinct(rows, table, reading.duplicates)
-    observed = pd.Series(rows["value"].to_numpy(), index=pd.Index(rows["timestamp"], name=None))
-    try:
-        frequency = infer_frequency(observed.index) if frequency == "auto" else frequency
-        check_frequency(frequency, observed.index)
-    except DataError as error:
-        raise DataError([*problems, *(f"{table.path}: {problem}" for problem in error.problems)]) from None
-    regular, gap_problems, filling = _regular(observed, rows["line"].to_numpy(), frequency, table, reading.gaps)
-    if problems or gap_problems:
-        raise DataError([*problems, *gap_problems])
-    notices = (*sorting, *merging, *filling)
-    values = regular.to_numpy(float)
-    return Series(name, reading.target, reading.time, regular.index, values, frequency, notices)
+    return _Rows(rows, problems, [*sorting, *merging])
 
 
 def _rows(table: Table, reading: _Reading) -> pd.DataFrame:
@@ -276,15 +351,41 @@ def _rows(table: Table, reading: _Reading) -> pd.DataFrame:
     Raises:
         DataError: a cell that is no timestamp or no number of the domain, or is missing where `gaps` is `error`.
     """
-    timestamps, time_problems = row_timestamps(table, reading.time)
+    timestamps, time_problems = row_timestamps(table, reading.time, reading.frequency, reading.rules)
     values, value_problems = _numbers(table, reading.target, reading.gaps, reading.domain)
     if time_problems or value_problems:
         raise DataError([*time_problems, *value_problems])
     return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines})
 
 
-def row_timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
-    """The timestamp of each row, in the order of the rows, or the problem with them."""
+def row_timestamps(
+    table: Table,
+    time: str | None,
+    frequency: str = "auto",
+    rules: TimeRules = AS_WRITTEN,
+) -> tuple[pd.Index, list[str]]:
+    """The timestamp of each row, in the order of the rows, in its zone and moved to its step, or the problems."""
+    timestamps, problems = _written_timestamps(table, time)
+    if problems or time is None or not isinstance(timestamps, pd.DatetimeIndex):
+        return timestamps, problems
+    if rules.timezone is not None:
+        if timestamps.tz is None and _epoch_unit(table.columns[time]):
+            timestamps = timestamps.tz_localize("UTC")
+        timestamps, never = in_zone(timestamps, rules.timezone, rules.tolerance)
+        if never.any():
+            mend = f"in {rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
+            problems.append(_cell_problem(table, time, never, "a time that never came", mend))
+    if rules.tolerance > pd.Timedelta(0):
+        timestamps, far = snapped(timestamps, frequency, rules.tolerance)
+        if far.any():
+            allowed = duration_text(rules.tolerance.value // 1000)
+            mend = "correct the cells, or allow more with data.tolerance"
+            problems.append(_cell_problem(table, time, far, f"further than {allowed} from a step", mend))
+    return timestamps, problems
+
+
+def _written_timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[str]]:
+    """The timestamp of each row as it is written, or the problem with them."""
     if time is None:
         return pd.RangeIndex(len(table)), []
     cells = table.columns[time]
@@ -361,7 +462,7 @@ def _numbers(table: Table, target: str, gaps: str, domain: str) -> tuple[np.ndar
         if outside.any():
             mend = f"model.head takes {what}; correct the cells, or use head: normal or student_t"
             problems.append(_cell_problem(table, target, outside, f"not among {what}", mend))
-    mend = "say how to fill them: data.gaps: interpolate | previous | zero"
+    mend = f"say how to fill them: {_POLICIES}"
     for wrong, what in ((empty, "empty"), (infinite, "infinite")):
         if wrong.any() and gaps == "error":
             problems.append(_cell_problem(table, target, wrong, what, mend))
@@ -406,35 +507,75 @@ def _distinct(rows: pd.DataFrame, table: Table, policy: str) -> tuple[pd.DataFra
     )
     if policy == "error":
         mend = "data.duplicates: first | last | mean | sum; or which column tells series apart: data.series"
+        if clock_change(pd.Index(distinct)):
+            mend = f"where a clock was set back, name its zone: data.timezone: Europe/Berlin; or {mend}"
         return merged, [f"{found}; say which counts: {mend}"], []
     return merged, [], [f"{found}: took the {policy}"]
 
 
 def _regular(
-    observed: pd.Series, lines: np.ndarray, frequency: str, table: Table, policy: str
+    observed: pd.Series, lines: np.ndarray, step: Step, table: Table, policy: str
 ) -> tuple[pd.Series, list[str], list[str]]:
-    """The values on the grid from the first number to the last, filled by the policy."""
-    numbers = observed.dropna()
+    """The values on the grid from the first number to the last, NaN where missing, with problems and notices."""
+    numbers, frequency = observed.dropna(), step.frequency
     if not len(numbers):
         return observed, [f"{table.path}: no cell of the target holds a number"], []
-    size = grid_size(numbers.index, frequency)
+    place = step.rules.step(frequency)
+    size = grid_size(numbers.index, place)
     if size > 20 * len(numbers):
         found = f"{len(numbers)} rows lie on a grid of {size:,} steps of {frequency}"
         return observed, [f"{table.path}: {found}: almost all are missing; check data.time and data.frequency"], []
-    grid = date_grid(numbers.index[0], numbers.index[-1], frequency)
-    regular = numbers.reindex(grid)
-    missing = grid[regular.isna()]
+    if frequency == OBSERVED:
+        regular = observed.loc[numbers.index[0] : numbers.index[-1]]
+    else:
+        regular = numbers.reindex(date_grid(numbers.index[0], numbers.index[-1], place))
+    missing = regular.index[regular.isna()]
     if not len(missing):
         return regular, [], []
     count = f"1 step of {frequency} is" if len(missing) == 1 else f"{len(missing)} steps of {frequency} are"
-    line = lines[np.searchsorted(observed.index, missing[0], side="right")]  # of the row after the first gap
+    line = _line_of(missing[0], observed, lines)
     found = f"{table.path}:{line}: {count} missing: {_listed(missing)}"
     if policy == "error":
-        return regular, [f"{found}; say how to fill them: data.gaps: interpolate | previous | zero"], []
-    if policy == "mask":
-        return regular, [], [found]
-    filled = {"interpolate": regular.interpolate, "previous": regular.ffill, "zero": lambda: regular.fillna(0.0)}
-    return filled[policy](), [], [f"{found}: filled ({policy})"]
+        hint = "where a clock was set forward, name its zone: data.timezone: Europe/Berlin; or "
+        mend = (hint if clock_change(missing) else "") + f"say how to fill them: {_POLICIES}"
+        mend += "; or where they are holidays: data.frequency: observed" if frequency == "B" else ""
+        return regular, [f"{found}; {mend}"], []
+    if problem := _too_long(regular, observed, lines, step, table):
+        return regular, [problem], []
+    return regular, [], [found if policy == "mask" else f"{found}: filled ({policy})"]
+
+
+def _line_of(missing: Timestamp, observed: pd.Series, lines: np.ndarray) -> int:
+    """The line of the row after a missing step, or of its own where the cell is empty in an observed series."""
+    return int(lines[min(int(np.searchsorted(observed.index, missing, side="right")), len(lines) - 1)])
+
+
+def _too_long(regular: pd.Series, observed: pd.Series, lines: np.ndarray, step: Step, table: Table) -> str | None:
+    """The problem of a run of missing steps that is longer than the rules allow."""
+    gap, most = longest_gap(regular.to_numpy(float)), step.rules.longest_gap
+    if most is None or gap.length <= most:
+        return None
+    first, last = regular.index[gap.first], regular.index[gap.first + gap.length - 1]
+    line = _line_of(first, observed, lines)
+    found = f"{table.path}:{line}: {gap.length} steps of {step.frequency} are missing in a row, {first} to {last}"
+    return f"{found}: more than data.longest_gap, {most}; give the rows, or allow more"
+
+
+def _filled(regular: pd.Series, table: Table, policy: str, step: Step) -> tuple[np.ndarray, np.ndarray | None]:
+    """The values with their gaps filled, and which of them were observed, None where all were.
+
+    A gap of zeros is no filler: that nothing happened is what the file says by leaving the row out.
+    """
+    values = regular.to_numpy(float)
+    known = ~np.isnan(values)
+    if known.all() or policy == "error":
+        return values, None
+    season = step.rules.season or natural_season(step.frequency, regular.index, step.rules)
+    if policy == "seasonal" and season == 1:
+        season = next(iter(find_seasons(values)), 1)
+        if season == 1:
+            raise DataError([f"{table.path}: data.gaps: seasonal needs a season, and none was found; set data.season"])
+    return filled(values, policy, season), None if policy == "zero" else known
 
 
 def _listed(timestamps: Sequence[object] | pd.Index | pd.Series) -> str:

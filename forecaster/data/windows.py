@@ -61,6 +61,25 @@ def window_starts(first_target: int, last_target: int, length: int, ahead: int) 
     return np.arange(first, last_target - ahead - length + 1, dtype=np.int32)
 
 
+def told_by_data(starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int) -> np.ndarray:
+    """Those starts whose windows are no filler: at least half of the window is observed, and every target.
+
+    Where gaps lie so close that less than a tenth of the windows would be left, half of the targets is enough.
+
+    Args:
+        observed: (steps,), None where every step is.
+        starts, length, ahead: as in `window_starts`.
+    """
+    if observed is None or not len(starts):
+        return starts
+    counts = np.concatenate([[0], np.cumsum(observed)])
+    read = counts[starts + length] - counts[starts]
+    learnt = counts[starts + length + ahead] - counts[starts + length]
+    half = 2 * read >= length
+    whole = half & (learnt == ahead)
+    return starts[whole if 10 * whole.sum() >= len(starts) else half & (2 * learnt >= ahead)]
+
+
 def gather_windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """The steps of some windows: (steps,), (batch,) -> (batch, length)."""
     return values[starts[:, None] + np.arange(length)]

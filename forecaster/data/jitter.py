@@ -1,0 +1,91 @@
+"""Timestamps that are a few seconds off their steps: how far, and where they belong."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+_ROUND = [
+    *(pd.Timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 30)),
+    *(pd.Timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 20, 30)),
+    *(pd.Timedelta(hours=hours) for hours in (1, 2, 3, 4, 6, 8, 12)),
+]
+_DAY = pd.Timedelta(days=1)
+_SECOND = 1_000_000  # microseconds
+_SHARE = 10  # jitter is at most a tenth of a step
+
+
+def snapped(
+    timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta
+) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """Each timestamp moved to its step, and which are further from it than the tolerance, (rows,).
+
+    Args:
+        timestamps: in any order.
+        frequency: a pandas alias, or `auto`.
+    """
+    width = _width(timestamps, frequency)
+    if width is None or len(timestamps) < 2:
+        return timestamps, np.zeros(len(timestamps), bool)
+    microseconds = timestamps.as_unit("us").asi8
+    distances = _distances(microseconds, width, tolerance.value // 1000)
+    too_far = np.abs(distances) > tolerance.value // 1000
+    moved = pd.DatetimeIndex(pd.to_datetime(microseconds - np.where(too_far, 0, distances), unit="us"))
+    return (moved if timestamps.tz is None else moved.tz_localize("UTC").tz_convert(timestamps.tz)), too_far
+
+
+def jitter_of(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[str, str] | None:
+    """The step that the timestamps are near to, and a round time that none is further from it; None where they are not.
+
+    Both as the config writes them: `15min`, `5s`.
+    """
+    width = _width(timestamps, frequency)
+    if width is None:
+        return None
+    furthest = int(np.abs(_distances(timestamps.as_unit("us").asi8, width, width // _SHARE)).max())
+    if not 0 < furthest <= width // _SHARE:
+        return None
+    unit = _SECOND if furthest >= _SECOND else 1000
+    return duration_text(width), duration_text(math.ceil(furthest / unit) * unit)
+
+
+def _width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
+    """Microseconds between the places that timestamps belong to; None where no round step is near.
+
+    A day for everything that the calendar tells.
+    """
+    if frequency not in {"auto", "observed"}:
+        offset = pd.tseries.frequencies.to_offset(frequency)
+        return (pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else _DAY).value // 1000
+    distinct = timestamps.unique().sort_values()
+    if len(distinct) < 3:
+        return None
+    median = pd.Series(distinct[1:] - distinct[:-1]).median()
+    if median > (1 - 1 / _SHARE) * _DAY:
+        return _DAY.value // 1000
+    nearest = min(_ROUND, key=lambda step: abs(step - median))
+    return nearest.value // 1000 if abs(nearest - median) <= nearest / _SHARE else None
+
+
+def _distances(microseconds: np.ndarray, width: int, tolerance: int) -> np.ndarray:
+    """How far each is from its place, for the roundest places that none is further from than the tolerance."""
+    relative = _centred(microseconds - microseconds[0], width)
+    phase = int(microseconds[0] + np.median(relative)) % width
+    found = [_centred(microseconds - place, width) for place in _phases(phase)]
+    return next((distances for distances in found if np.abs(distances).max() <= tolerance), found[-1])
+
+
+def _phases(phase: int) -> Sequence[int]:
+    return [0, *(round(phase / unit) * unit for unit in (3600 * _SECOND, 60 * _SECOND, _SECOND)), phase]
+
+
+def _centred(distances: np.ndarray, width: int) -> np.ndarray:
+    """Modulo the width, from half of it below 0 to half of it above."""
+    return (distances + width // 2) % width - width // 2
+
+
+def duration_text(microseconds: int) -> str:
+    """A time as the config writes it: `15min`, `1h`, `5s`."""
+    text = str(pd.tseries.frequencies.to_offset(pd.Timedelta(microseconds, "us")).freqstr)
+    return text if text[0].isdigit() else f"1{text}"

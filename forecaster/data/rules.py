@@ -1,0 +1,66 @@
+"""The rules by which timestamps become steps, as the `data` section states them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+OBSERVED = "observed"
+SESSIONS = "C"  # pandas' name for the days of a calendar of one's own
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NONE = pd.Timedelta(0)
+WORKING_DAYS = " ".join(WEEKDAYS[:5])
+
+
+@dataclass(frozen=True)
+class TimeRules:
+    """How timestamps are read and laid out; the defaults change nothing.
+
+    Attributes:
+        weekmask: the weekdays that have rows, `Mon Tue Wed Thu Fri`; None where it is not stated.
+        holidays: ISO dates without rows.
+        tolerance: how far a timestamp may be from the step that it is moved to.
+        timezone: the zone of local times, an IANA name; None where it is not stated.
+        drop_incomplete: whether a bar that is not over yet is left out.
+        longest_gap: steps missing in a row, at most; None for any number.
+        season: steps in a season, for gaps filled from one; None where it is not stated.
+    """
+
+    weekmask: str | None = None
+    holidays: tuple[str, ...] = ()
+    tolerance: pd.Timedelta = _NONE
+    timezone: str | None = None
+    drop_incomplete: bool = False
+    longest_gap: int | None = None
+    season: int | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "TimeRules":
+        """Those that the values of a `data` section state."""
+        return cls(
+            values["weekmask"],
+            tuple(values["holidays"]),
+            pd.Timedelta(values["tolerance"]),
+            values["timezone"],
+            values["incomplete"] == "drop",
+            values["longest_gap"],
+            None if values["season"] == "auto" else int(values["season"]),
+        )
+
+    @property
+    def sessions(self) -> pd.offsets.CustomBusinessDay:
+        """The days with rows: those of the calendar stated, Monday to Friday where none is."""
+        return pd.offsets.CustomBusinessDay(weekmask=self.weekmask or WORKING_DAYS, holidays=list(self.holidays))
+
+    @property
+    def days_a_week(self) -> int:
+        """Weekdays with rows."""
+        return len((self.weekmask or WORKING_DAYS).split())
+
+    def step(self, frequency: str) -> str | pd.offsets.BaseOffset:
+        """What pandas makes a grid of the frequency with."""
+        return self.sessions if frequency == SESSIONS else frequency
+
+
+AS_WRITTEN = TimeRules()

@@ -1,0 +1,56 @@
+"""Local times made unambiguous by their zone: the hour that comes twice and the one that never comes."""
+
+import numpy as np
+import pandas as pd
+
+_NIGHT = 4  # clocks change before this hour
+_CHANGES = {3, 4, 9, 10, 11}  # months
+
+
+def in_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """Local times with their zone, and which of them never came, (rows,): the clock was set forward over them.
+
+    Of an hour that comes twice the first rows are summer time, and those from where the clock goes back are not.
+    Rows that all stand at one time of day are dates, to which no zone matters: they stay as they are written.
+
+    Args:
+        timestamps: in the order of the file; those that have a zone already are moved to this one.
+        tolerance: how much times of day may differ and still be one.
+    """
+    local = timestamps.tz_convert(zone).tz_localize(None) if timestamps.tz is not None else timestamps
+    never = np.zeros(len(local), bool)
+    if _are_dates(local, tolerance):
+        return local, never
+    if timestamps.tz is not None:
+        return timestamps.tz_convert(zone), never
+    never = np.asarray(local.tz_localize(zone, ambiguous=True, nonexistent="NaT").isna())
+    return local.tz_localize(zone, ambiguous=_summer(local, zone), nonexistent="shift_forward"), never
+
+
+def clock_change(timestamps: pd.Index) -> bool:
+    """Whether all are in the night of a Sunday in a month when clocks are changed."""
+    if not isinstance(timestamps, pd.DatetimeIndex) or timestamps.tz is not None:
+        return False
+    return bool(((timestamps.day_of_week == 6) & (timestamps.hour < _NIGHT) & timestamps.month.isin(_CHANGES)).all())
+
+
+def _are_dates(local: pd.DatetimeIndex, tolerance: pd.Timedelta) -> bool:
+    day = pd.Timedelta(days=1)
+    apart = (local - local[0] + day / 2) % day - day / 2
+    return bool(apart.max() - apart.min() <= 2 * tolerance)
+
+
+def _summer(local: pd.DatetimeIndex, zone: str) -> np.ndarray:
+    """Which of the rows are summer time, if they stand in an hour that comes twice, (rows,)."""
+    twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
+    summer = np.ones(len(local), bool)
+    backwards = len(local) > 1 and np.median(np.diff(local.asi8)) < 0
+    rows = np.flatnonzero(twice)[:: -1 if backwards else 1]
+    day, after = None, False
+    for row, before in zip(rows, [None, *rows], strict=False):
+        if local[row].date() != day:
+            day, after = local[row].date(), False
+        elif local[row] <= local[before]:
+            after = True
+        summer[row] = not after
+    return summer
