@@ -29,7 +29,9 @@ class _Origins:
 
 
 def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
-    """Actual less mean over the validation parts, over the network's own spread: (origins, horizon).
+    """Actual less forecast over the validation parts, over the network's own spread: (origins, horizon).
+
+    Told in transformed units, so that the intervals made of them are undone with the forecast.
 
     NaN where a step lies behind its part. Without a validation part the training part has to do, whose
     residuals are too small.
@@ -43,7 +45,7 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     ends = np.array([split.validation_end for split in splits])[origins.members]
     inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
     actual = _windows(plan, origins, 1, horizon)
-    return np.where(inside, (actual - outlook.mean) / outlook.spread, np.nan)
+    return np.where(inside, outlook.residuals(actual), np.nan)
 
 
 def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict[str, Any]:
@@ -103,11 +105,11 @@ def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins
 
 
 def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
-    """(origins, length): the steps from `offset` after each origin; what lies behind its series is 0."""
+    """(origins, length): the steps from `offset` after each origin; what lies behind its series is as its last."""
     rows = []
     for member, series in enumerate(plan.panel):
         steps = origins.steps[origins.members == member]
-        rows.append(gather_windows(np.concatenate([series.values, np.zeros(length)]), steps + offset, length))
+        rows.append(gather_windows(np.pad(series.values, (0, length), mode="edge"), steps + offset, length))
     return np.concatenate(rows)
 
 

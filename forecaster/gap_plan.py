@@ -9,15 +9,15 @@ import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
+from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.frequency import season_length
 from forecaster.data.gaps import Gap, find_gaps, length_shares
-from forecaster.data.scaling import fit_scaler
 from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Member
+from forecaster.preparation import Member, fitted_scaler
 
 log = logging.getLogger("forecaster")
 
@@ -98,7 +98,8 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         raise ConfigError(problems)
     table = read_table(Path(data.path))
     check_columns(table, _probabilities(asked))
-    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates)
+    domains = domains_of("point", data.transform, data.minimum, data.maximum)
+    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates, domains)
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)
@@ -131,7 +132,7 @@ def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Member:
     """The series with its split, and the scaler of the observed cells of its training part."""
     split = _split(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
     training = series.values[: split.training_end]
-    return Member(series, split, fit_scaler(training[~np.isnan(training)], loaded.config.scaling))
+    return Member(series, split, fitted_scaler(loaded.config, training[~np.isnan(training)]))
 
 
 def _split(loaded: LoadedConfig, series: Series) -> Split:

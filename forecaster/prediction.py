@@ -1,9 +1,12 @@
 """From a served network to forecasts in the series' own unit: mean, quantiles, intervals and paths."""
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -11,13 +14,16 @@ from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
 from forecaster.data.frequency import future_timestamps
-from forecaster.data.scaling import Scaler, fit_scaler
-from forecaster.distributions import Distribution, Point, Samples, family
+from forecaster.data.scaling import Scaler
+from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
-from forecaster.preparation import Preprocessing, read_data
+from forecaster.preparation import Preprocessing, fitted_scaler, read_data
 from forecaster.runs import Version
+
+# Where the mean of a bent distribution is taken: at the quantiles of a standard normal's evenly spaced values.
+_NODES, _REACH = 41, 6.0
 
 
 @dataclass(frozen=True)
@@ -28,21 +34,51 @@ class Outlook:
         distribution: of the scaled values, (batch, horizon).
         scaler: of each row.
         counts: whether values are whole numbers.
+        minimum, maximum: what values are kept between.
     """
 
     distribution: Distribution
     scaler: Scaler
     counts: bool
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The forecast values, (batch, horizon).
+
+        A transform bends a distribution, so that its mean is not the transformed mean undone: it is taken over the
+        values themselves. A value alone and learnt quantiles have no mean to begin with: theirs is the value or the
+        median undone.
+        """
+        told = self.distribution
+        if self.scaler.curve.kind == "none" or isinstance(told, Point | Quantile):
+            return self._bounded(self.scaler.inverse(told.mean.astype(float)))
+        if isinstance(told, Samples):
+            return self._paths(told).mean(axis=0)
+        nodes = np.linspace(-_REACH, _REACH, _NODES)
+        weights = np.exp(-(nodes**2) / 2)
+        values = (self._values(told.quantile(NormalDist().cdf(node))) for node in nodes)
+        return sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True))
 
     @property
-    def mean(self) -> np.ndarray:
-        """(batch, horizon)."""
-        return self.scaler.inverse(self.distribution.mean.astype(float))
+    def centre(self) -> np.ndarray:
+        """What its errors are told from, (batch, horizon), transformed: the mean, where there is no transform."""
+        return self.scaler.unscaled(self.distribution.mean.astype(float))
 
     @property
     def spread(self) -> np.ndarray:
-        """What its errors are told in, (batch, horizon): its deviation, or 1 scaled unit where it gives none."""
+        """What they are told in, (batch, horizon), transformed: its deviation, or 1 scaled unit if it gives none."""
         return self.distribution.deviation * self.scaler.unit
+
+    def residuals(self, actual: np.ndarray) -> np.ndarray:
+        """The errors of the centre over the spread, (batch, horizon), for values in the series' own units."""
+        return (self.scaler.curve.forward(actual) - self.centre) / self.spread
+
+    def conformal_quantiles(self, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Those of each level by errors in validation, by probability in rising order, each (batch, horizon)."""
+        found = conformal_quantiles(self.centre, self.spread, residuals, levels)
+        return {probability: self._undone(values) for probability, values in found.items()}
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level, by probability in rising order, each (batch, horizon)."""
@@ -57,16 +93,26 @@ class Outlook:
         a value alone gets those errors themselves.
         """
         if isinstance(self.distribution, Samples):
-            return np.stack([self._values(path) for path in np.moveaxis(self.distribution.parameters, -1, 0)])
-        errors = _paths_of_errors(residuals, self.mean.shape, count, generator)  # (count, batch, horizon)
+            return self._paths(self.distribution)
+        errors = _paths_of_errors(residuals, self.centre.shape, count, generator)  # (count, batch, horizon)
         if isinstance(self.distribution, Point):
-            return self.mean + errors * self.spread
+            return self._undone(self.centre + errors * self.spread)
         draws = np.sort([self._values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
         return np.take_along_axis(draws, errors.argsort(axis=0).argsort(axis=0), axis=0)
 
+    def _paths(self, samples: Samples) -> np.ndarray:
+        """(draws, batch, horizon)."""
+        return self._values(np.moveaxis(samples.parameters, -1, 0))
+
     def _values(self, scaled: np.ndarray) -> np.ndarray:
         values = self.scaler.inverse(scaled.astype(float))
-        return np.rint(values) if self.counts else values
+        return self._bounded(np.rint(values) if self.counts else values)
+
+    def _undone(self, transformed: np.ndarray) -> np.ndarray:
+        return self._bounded(self.scaler.curve.inverse(transformed))
+
+    def _bounded(self, values: np.ndarray) -> np.ndarray:
+        return np.clip(values, self.minimum, self.maximum)
 
 
 @dataclass(frozen=True)
@@ -101,24 +147,36 @@ class Predictor:
         codes = self.preprocessing.codes(panel)
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             distribution = self.rollout(scaler.transform(windows), horizon, codes)
-            finite = np.isfinite(distribution.mean).all(axis=0)  # (horizon,)
+            outlook = self._outlook(distribution, scaler)
+            # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
+            finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
         if not finite.all():
             step = int(np.flatnonzero(~finite)[0]) + 1
             raise Diverged(
                 f"the network's forecasts become infinite at step {step}; ask for fewer steps, or train again: longer, "
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
-        return Outlook(distribution, scaler, self.config.model.head == "negative_binomial")
+        return outlook
+
+    def _outlook(self, distribution: Distribution, scaler: Scaler) -> Outlook:
+        low, high = self.config.data.minimum, self.config.data.maximum
+        return Outlook(
+            distribution,
+            scaler,
+            self.config.model.head == "negative_binomial",
+            -math.inf if low is None else low,
+            math.inf if high is None else high,
+        )
 
     def scaler(self, series: Series) -> Scaler:
         """That of the training part, or of the whole series where it was not trained on."""
         known = self.preprocessing.scalers.get(series.name)
-        return fit_scaler(series.values, self.config.scaling) if known is None else known
+        return fitted_scaler(self.config, series.values) if known is None else known
 
     def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
         if self.config.conformal:
-            return conformal_quantiles(outlook.mean, outlook.spread, residuals, levels)
+            return outlook.conformal_quantiles(residuals, levels)
         return outlook.quantiles(levels)
 
     def forecasts(
@@ -137,6 +195,8 @@ class Predictor:
         if with_samples:
             generator = np.random.default_rng(self.config.training.seed)
             paths = outlook.paths(self.config.forecast.samples, residuals, generator)
+        if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
+            raise Diverged("the forecasts' intervals become infinite; ask for fewer steps, or use data.transform: none")
         return [
             Forecast(
                 series.name,

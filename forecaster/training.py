@@ -177,7 +177,7 @@ def _description(plan: Plan, training: int, validation: int) -> str:
     ]
     constant = [member for member in plan.members if member.scaler.scale == 0]
     lines += [
-        f"the training part of {member.series.name} is constant: every forecast will be {member.scaler.offset:g}"
+        f"the training part of {member.series.name} is constant: every forecast will be {member.series.values[0]:g}"
         for member in constant
     ]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Flag = Annotated[bool, Field(strict=True)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Steps = Annotated[int, Field(strict=True, ge=0)]
 Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
@@ -66,6 +67,11 @@ class Data(Section):
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
         "error", description="rows of one timestamp: error | first | last | mean | sum"
     )
+    transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
+        "none", description="none | log | log1p | boxcox | logit (between minimum and maximum), undone in forecasts"
+    )
+    minimum: Finite | None = Field(None, description="no value or forecast lies below; null: any")
+    maximum: Finite | None = Field(None, description="no value or forecast lies above; null: any")
 
 
 class Window(Section):
