@@ -36,10 +36,10 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     NaN where a step lies behind its part. Without a validation part the training part has to do, whose
     residuals are too small.
     """
-    horizon, length = plan.config.window.horizon, plan.config.window.length
+    horizon, read = plan.config.window.horizon, plan.config.read
     splits = [member.split for member in plan.members]
     origins = _spaced(
-        [((s.training_end if s.validation else length) - 1, s.validation_end - 2) for s in splits], predictor
+        [((s.training_end if s.validation else read) - 1, s.validation_end - 2) for s in splits], predictor
     )
     outlook = _outlook(plan, predictor, origins, horizon)
     ends = np.array([split.validation_end for split in splits])[origins.members]
@@ -74,8 +74,8 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
 
 def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Forecast:
     """The last `horizon` steps of the first series with their intervals, forecast from before them."""
-    series, window = plan.panel[0], plan.config.window
-    end = max(len(series) - window.horizon, window.length)
+    series = plan.panel[0]
+    end = max(len(series) - plan.config.window.horizon, plan.config.read)
     past = dataclasses.replace(series, values=series.values[:end], timestamps=series.timestamps[:end])
     (forecast,) = predictor.forecasts([past], len(series) - end, residuals, plan.config.forecast.levels)
     return forecast
@@ -125,6 +125,6 @@ def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, np.ndar
 
 def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:
     """What the network says of the `horizon` steps after each origin."""
-    length = plan.config.window.length
+    read = plan.config.read
     panel = [plan.panel[member] for member in origins.members]
-    return predictor.outlook(panel, _windows(plan, origins, 1 - length, length), horizon)
+    return predictor.outlook(panel, _windows(plan, origins, 1 - read, read), horizon)

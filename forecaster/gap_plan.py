@@ -112,6 +112,9 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
     for key, wanted, why in _REFUSED:
         if (received := getattr(model, key)) != wanted:
             yield f"{loaded.where('model', key)}: {str(received).lower()} cannot fill gaps; {why}"
+    if lags := loaded.config.data.difference:
+        where = loaded.where("data", "difference")
+        yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
     if (ids := loaded.config.data.series) is not None:
         yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
     if levels and not loaded.config.split.validation:

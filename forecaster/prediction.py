@@ -1,5 +1,6 @@
 """From a served network to forecasts in the series' own unit: mean, quantiles, intervals and paths."""
 
+import dataclasses
 import io
 import math
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
+from forecaster.data.differences import summed
 from forecaster.data.frequency import future_timestamps
 from forecaster.data.scaling import Scaler
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
@@ -136,7 +138,7 @@ class Predictor:
 
         Args:
             panel: the series of each window.
-            windows: (batch, length), in the series' own units.
+            windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
 
         Raises:
@@ -146,8 +148,9 @@ class Predictor:
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
         codes = self.preprocessing.codes(panel)
         with np.errstate(all="ignore"):  # infinite numbers are told of below
-            distribution = self.rollout(scaler.transform(windows), horizon, codes)
-            outlook = self._outlook(distribution, scaler)
+            read = scaler.transform(windows)[:, sum(scaler.lags) :]
+            distribution = self.rollout(read, horizon, codes)
+            outlook = self._outlook(*_undifferenced(distribution, scaler, windows))
             # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
             finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
         if not finite.all():
@@ -187,9 +190,9 @@ class Predictor:
         levels: Sequence[float],
         with_samples: bool = False,
     ) -> list[Forecast]:
-        """The `steps` steps after the end of each series, which is no shorter than the window."""
-        length = self.config.window.length
-        outlook = self.outlook(panel, np.stack([series.values[-length:] for series in panel]), steps)
+        """The `steps` steps after the end of each series, which is no shorter than what is read."""
+        windows = np.stack([series.values[-self.config.read :] for series in panel])
+        outlook = self.outlook(panel, windows, steps)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
@@ -281,11 +284,11 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
-    panel, length = read_data(config, data), config.window.length
+    panel, length = read_data(config, data), config.read
     path = data or config.data.path
     problems = [
         f"{path}: {f'series {series.name}: ' if config.data.series else ''}{len(series)} rows are too few to forecast "
-        f"from; expected at least {length}, the window"
+        f"from; expected at least {length}, the window{' and its differences' if config.data.difference else ''}"
         for series in panel
         if len(series) < length
     ]
@@ -308,6 +311,19 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
     return Predictor.of(network, version.config, preprocessing), residuals
+
+
+def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:
+    """A value or paths (batch, horizon) of scaled differences, as those of scaled values, and their scaler.
+
+    Each path is summed by itself, from the last values of its window.
+    """
+    if not scaler.lags:
+        return distribution, scaler
+    differences = scaler.unscaled(np.moveaxis(distribution.parameters.astype(float), -1, 0))  # (paths, batch, horizon)
+    values = summed(differences, scaler.curve.forward(windows), scaler.lags)
+    scaled = np.moveaxis(values / scaler.unit, 0, -1)
+    return dataclasses.replace(distribution, parameters=scaled), Scaler(0.0, scaler.unit, scaler.curve)
 
 
 def _paths_of_errors(

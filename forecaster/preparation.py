@@ -132,13 +132,14 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
 
 
 def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
-    """The transform and the scaling of a config, fitted on (steps,).
+    """The transform, differences and scaling of a config, fitted on (steps,).
 
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
     data = config.data
-    return fit_scaler(values, config.scaling, fit_transform(values, data.transform, data.minimum, data.maximum))
+    curve = fit_transform(values, data.transform, data.minimum, data.maximum)
+    return fit_scaler(values, config.scaling, curve, data.difference)
 
 
 def plan_of(version: Version, data: Path | None = None) -> Plan:
@@ -196,7 +197,7 @@ def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mappi
                 len(series),
                 config.split.validation,
                 config.split.test,
-                length=config.window.length,
+                length=config.read,
                 ahead=config.steps_ahead,
                 horizon=config.window.horizon,
             )

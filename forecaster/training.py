@@ -120,12 +120,12 @@ def build_trainer(
 
 def _starts(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Where the training and the validation windows start in the series laid end to end."""
-    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    read, length, ahead = plan.config.read, plan.config.window.length, plan.config.steps_ahead
     firsts = np.cumsum([0, *(len(series) for series in plan.panel)]).astype(np.int32)
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for first, member in zip(firsts, plan.members, strict=False):
         split = member.split
-        parts[0].append(first + window_starts(length, split.training_end, length, ahead))
+        parts[0].append(first + window_starts(read, split.training_end, length, ahead))
         parts[1].append(first + window_starts(split.training_end, split.validation_end, length, ahead))
     return np.concatenate(parts[0]), np.concatenate(parts[1])
 
@@ -175,11 +175,12 @@ def _description(plan: Plan, training: int, validation: int) -> str:
         f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
     ]
-    constant = [member for member in plan.members if member.scaler.scale == 0]
-    lines += [
-        f"the training part of {member.series.name} is constant: every forecast will be {member.series.values[0]:g}"
-        for member in constant
-    ]
+    for member in plan.members:
+        name, value = member.series.name, member.series.values[0]
+        if member.scaler.scale == 0 and member.scaler.lags:
+            lines.append(f"the differences of {name} are constant in training: every forecast goes on by them")
+        elif member.scaler.scale == 0:
+            lines.append(f"the training part of {name} is constant: every forecast will be {value:g}")
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 """Transforms and bounds: fitted, undone exactly in forecasts, quantiles and paths, and refused with a line."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from scipy import special, stats
 
 from forecaster.config import load_values
 from forecaster.data import Series
+from forecaster.data.differences import differenced, summed
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.transforms import IDENTITY, Transform, fit_transform, likeliest_power
 from forecaster.distributions import Categorical, Normal, Point, Quantile, Samples
@@ -245,6 +247,122 @@ def test_a_series_that_was_not_trained_on_is_fitted_by_itself():
     predictor = Predictor.of(Same(0), config, Preprocessing({"other": fitted_scaler(config, values**3)}))
     assert predictor.scaler(series_of(values)) == fitted_scaler(config, values)
     assert predictor.scaler(series_of(values)).curve.power == likeliest_power(values)
+
+
+# Differences.
+
+lags_of = st.lists(st.integers(1, 5), min_size=1, max_size=3)
+
+
+def test_differences_by_hand():
+    nan = np.nan
+    np.testing.assert_array_equal(differenced(np.array([1.0, 4, 9, 16]), [1]), [nan, 3, 5, 7])
+    np.testing.assert_array_equal(differenced(np.array([[1.0, 4, 9, 16, 25]]), [1, 2]), [[nan, nan, nan, 4, 4]])
+    np.testing.assert_array_equal(summed(np.array([4.0, 4]), np.array([4.0, 9, 16]), [1, 2]), [25, 36])
+    np.testing.assert_array_equal(summed(np.array([1.0, 1, 1]), np.array([7.0, 8]), [2]), [8, 9, 9])
+
+
+@settings(max_examples=50, deadline=None)
+@given(lags_of, st.integers(1, 12), st.integers(0, 1000))
+def test_sums_undo_differences_exactly_for_each_path(lags, horizon, seed):
+    values = np.random.default_rng(seed).integers(-1000, 1000, (3, 2, sum(lags) + 4 + horizon)).astype(float)
+    values[..., :-horizon] = values[:1, :, :-horizon]  # (paths, batch, steps): one past, several futures
+    differences = differenced(values, lags)
+    assert np.isnan(differences[..., : sum(lags)]).all()
+    found = summed(differences[..., -horizon:], values[0, :, :-horizon], lags)
+    np.testing.assert_array_equal(found, values[..., -horizon:])  # whole numbers: no rounding
+
+
+class Drawn(Fake):
+    """Scaled differences of a normal of a known mean and deviation, whatever was before."""
+
+    def encode(self, windows, categories=None):
+        assert np.isfinite(windows).all()
+        return [windows[:, -1:]]
+
+    def decode(self, states, previous, noise=None):
+        parameters = np.tile(np.float32([0.5, 1]), (len(previous), 1, 1))
+        return Decoded(parameters, states)
+
+
+def test_quantiles_of_summed_paths_are_those_of_a_random_walk_in_logarithms():
+    values = {
+        "data": {"path": "x.csv", "transform": "log", "difference": [1]},
+        "window": {"length": 3, "horizon": 4},
+        "model": {"head": "normal"},
+        "forecast": {"samples": 4000},
+    }
+    config = load_values(values, "x").config
+    scaler = Scaler(0.1, 0.2, LOG, (1,))
+    predictor = Predictor.of(Drawn(), config, Preprocessing({"y": scaler}))
+    (found,) = predictor.forecasts([series_of([9, 5, 6, 7, 8])], 4, RESIDUALS, [80], with_samples=True)
+    steps = np.arange(1, 5)
+    expected = stats.lognorm(s=0.2 * np.sqrt(steps), scale=8 * np.exp(0.2 * steps))  # 0.5 * 0.2 + 0.1 a step
+    for probability, told in found.quantiles.items():
+        np.testing.assert_allclose(told, expected.ppf(probability), rtol=0.05)
+    np.testing.assert_allclose(found.mean, expected.mean(), rtol=0.03)
+    np.testing.assert_allclose(found.mean, found.samples.mean(axis=0), rtol=1e-12)
+    moves = np.diff(np.log(found.samples), axis=1)
+    np.testing.assert_allclose(moves.std(axis=0), 0.2, rtol=0.06)
+
+
+def test_a_value_of_a_direct_network_is_summed_for_each_series_from_its_own_past():
+    config = config_of(difference=[1, 2])
+    scalers = [Scaler(0.5, 2.0, lags=(1, 2)), Scaler(-1.0, 0.0, lags=(1, 2))]  # the second's differences are constant
+    predictor = Predictor.of(Same(0.25), config, Preprocessing(dict(zip("ab", scalers, strict=True))))
+    panel = [dataclasses.replace(series_of([1, 2, 4, 8, 9]), name=name) for name in "ab"]
+    windows = np.array([[1.0, 2, 4, 8, 9], [0, 0, 1, 1, 5]])
+    outlook = predictor.outlook(panel, windows, 3)
+    past = [differenced(np.append(row, mean), (1, 2))[5:] for row, mean in zip(windows, outlook.mean, strict=True)]
+    np.testing.assert_allclose(past, [[1] * 3, [-1] * 3], atol=1e-12)
+    np.testing.assert_allclose(outlook.spread, [[2] * 3, [1] * 3])
+    np.testing.assert_allclose(outlook.residuals(outlook.mean + outlook.spread), 1, atol=1e-12)
+
+
+def test_a_scaler_is_fitted_on_differences_and_kept_with_its_lags():
+    values = np.random.default_rng(0).lognormal(0, 1, 60)
+    scaler = fit_scaler(values, "standard", LOG, (1, 3))
+    differences = scaler.transform(values)
+    assert np.isnan(differences[:4]).all()
+    assert differences[4:].mean() == pytest.approx(0, abs=1e-12)
+    assert differences[4:].std() == pytest.approx(1)
+    assert Scaler.from_json(json.loads(json.dumps(scaler.to_json()))) == scaler
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"decoder": "dense", "head": "normal"}, "data.difference: needs whole paths to sum, and decoder dense tells"),
+        ({"decoder": "positional", "head": "quantile"}, "use decoder: rollout or seq2seq, or head: point"),
+        ({"head": "negative_binomial"}, "data.difference: differences fall below 0"),
+    ],
+)
+def test_differences_that_cannot_be_summed_exactly_are_refused(model, expected):
+    (problem,) = problems_of({"difference": [1]}, model=model, scaling="mean")
+    assert expected in problem
+
+
+def test_a_seasonal_pattern_on_a_line_is_forecast_exactly_by_its_differences(forecast, tmp_path):
+    hours = np.arange(160)
+    values = 5.0 * hours + np.random.default_rng(0).integers(0, 100, 24)[hours % 24]
+    write_hourly_csv(tmp_path / "load.csv", values=values)
+    config = LOGGED.replace("transform: log, minimum: 2, maximum: 400", "difference: [24, 1]")
+    (tmp_path / "c.yaml").write_text(config.replace("dense", "rollout"))
+    result = forecast("train", "c.yaml", "--verbose", "--set", "split.validation=0", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "the differences of load are constant in training" in result.stderr
+    result = forecast("predict", "runs/c", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "out.csv").write_text(result.stdout)
+    ahead = np.arange(160, 166)
+    np.testing.assert_allclose(
+        pd.read_csv(tmp_path / "out.csv")["mean"], 5.0 * ahead + (values - 5.0 * hours)[ahead % 24], rtol=1e-9
+    )
+    short = (tmp_path / "load.csv").read_text().splitlines()[:37]
+    (tmp_path / "short.csv").write_text("\n".join(short) + "\n")
+    result = forecast("predict", "runs/c", "--data", "short.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "36 rows are too few to forecast from; expected at least 37, the window and its differences" in result.stderr
 
 
 # Refusals.

@@ -17,6 +17,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_head(config),
         *_panel(config),
         *_transform(config),
+        *_difference(config),
         *_bounds(config.data),
         *_stack(config),
         *_optimizer(config.training.optimizer),
@@ -129,6 +130,20 @@ def _transform(config: Config) -> Iterator[tuple[Path, str]]:
         yield path, f"logit needs both bounds; give data.{missing}, a little beyond any value, or use transform: log"
     if name in {"log", "boxcox"} and data.gaps == "zero":
         yield ("data", "gaps"), f"zero cannot go with transform: {name}, which takes numbers above 0; use interpolate"
+
+
+def _difference(config: Config) -> Iterator[tuple[Path, str]]:
+    model, path = config.model, ("data", "difference")
+    if not config.data.difference:
+        return
+    if model.head in {"negative_binomial", "log_normal"}:
+        yield path, f"differences fall below 0, where head {model.head} has no values; use head: normal"
+    elif model.head != "point" and config.rollout == "direct":
+        yield (
+            path,
+            f"needs whole paths to sum, and decoder {model.decoder} tells the distribution of each step by itself; "
+            "use decoder: rollout or seq2seq, or head: point",
+        )
 
 
 def _bounds(data: Data) -> Iterator[tuple[Path, str]]:

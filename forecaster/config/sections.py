@@ -70,6 +70,10 @@ class Data(Section):
     transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
         "none", description="none | log | log1p | boxcox | logit (between minimum and maximum), undone in forecasts"
     )
+    difference: tuple[Count, ...] = Field(
+        (),
+        description="after the transform: [1] learns changes, [24] changes from 24 steps before, undone in forecasts",
+    )
     minimum: Finite | None = Field(None, description="no value or forecast lies below; null: any")
     maximum: Finite | None = Field(None, description="no value or forecast lies above; null: any")
 
@@ -261,6 +265,11 @@ class Config(Section):
     def steps_ahead(self) -> int:
         """Steps that the network learns at once: the horizon, or a segment where it is rolled out."""
         return self.model.segment if self.model.decoder == "rollout" else self.window.horizon
+
+    @property
+    def read(self) -> int:
+        """Steps that a forecast needs: the window, and before it what its differences are taken from."""
+        return self.window.length + sum(self.data.difference)
 
     @property
     def rollout(self) -> str:
