@@ -100,7 +100,7 @@ class _Filler:
         """
         gaps = find_gaps(values)
         starts, padded = self._starts(np.array([gap.middle for gap in gaps])), self._padded(values)
-        filled = self.transformed(values)
+        filled = self.transformed(values).copy()  # none gives the values themselves
         for index in range(0, len(gaps), _BATCH):
             windows = gather_windows(padded, starts[index : index + _BATCH], self.network.width)
             answers = self.member.scaler.unscaled(self._answers(windows).numpy().astype(float))  # (batch, length)
