@@ -518,7 +518,7 @@ def test_gaps_are_filled_within_the_bounds_and_the_transform(forecast, tmp_path)
     (tmp_path / "c.yaml").write_text(
         LOGGED.replace("decoder: dense", "bidirectional: true").replace("length: 12", "length: 24")
     )
-    result = forecast("impute", "gaps.csv", "c.yaml", "--levels", "99", cwd=tmp_path)
+    result = forecast("impute", "gaps.csv", "c.yaml", "--levels", "99", "--set", "training.epochs=1", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (tmp_path / "out.csv").write_text(result.stdout)
     rows = pd.read_csv(tmp_path / "out.csv")
