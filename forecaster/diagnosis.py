@@ -78,19 +78,21 @@ def _sample(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
     They are spread over the validation parts, or over the training parts where there is no validation.
     """
-    length, ahead = plan.config.window.length, plan.config.steps_ahead
-    parts = [_starts(member.split, length, ahead) for member in plan.members]
+    length, ahead, before = plan.config.window.length, plan.config.steps_ahead, sum(plan.config.data.difference)
+    parts = [_starts(member.split, length, ahead, before) for member in plan.members]
     owners, starts = np.repeat(np.arange(len(parts)), [len(part) for part in parts]), np.concatenate(parts)
     spread = np.unique(np.linspace(0, len(starts) - 1, _WINDOWS).round().astype(int))
     chosen = [plan.members[owner] for owner in owners[spread]]
     rows = np.stack(
         [
-            member.scaler.transform(member.series.values[start : start + length + ahead])
+            member.scaler.transform(member.series.values[start - before : start + length + ahead])[before:]
             for member, start in zip(chosen, starts[spread], strict=True)
         ]
     )
     return rows[:, :length], rows[:, length:], plan.preprocessing.codes([member.series for member in chosen])
 
 
-def _starts(split: Split, length: int, ahead: int) -> np.ndarray:
-    return window_starts(split.training_end if split.validation else length, split.validation_end, length, ahead)
+def _starts(split: Split, length: int, ahead: int, before: int) -> np.ndarray:
+    return window_starts(
+        split.training_end if split.validation else before + length, split.validation_end, length, ahead
+    )

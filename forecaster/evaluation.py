@@ -29,21 +29,23 @@ class _Origins:
 
 
 def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
-    """Actual less mean over the validation parts, over the network's own spread: (origins, horizon).
+    """Actual less forecast over the validation parts, over the network's own spread: (origins, horizon).
+
+    Told in transformed units, so that the intervals made of them are undone with the forecast.
 
     NaN where a step lies behind its part. Without a validation part the training part has to do, whose
     residuals are too small.
     """
-    horizon, length = plan.config.window.horizon, plan.config.window.length
+    horizon, read = plan.config.window.horizon, plan.config.read
     splits = [member.split for member in plan.members]
     origins = _spaced(
-        [((s.training_end if s.validation else length) - 1, s.validation_end - 2) for s in splits], predictor
+        [((s.training_end if s.validation else read) - 1, s.validation_end - 2) for s in splits], predictor
     )
     outlook = _outlook(plan, predictor, origins, horizon)
     ends = np.array([split.validation_end for split in splits])[origins.members]
     inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
     actual = _windows(plan, origins, 1, horizon)
-    return np.where(inside, (actual - outlook.mean) / outlook.spread, np.nan)
+    return np.where(inside, outlook.residuals(actual), np.nan)
 
 
 def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict[str, Any]:
@@ -72,8 +74,8 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
 
 def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Forecast:
     """The last `horizon` steps of the first series with their intervals, forecast from before them."""
-    series, window = plan.panel[0], plan.config.window
-    end = max(len(series) - window.horizon, window.length)
+    series = plan.panel[0]
+    end = max(len(series) - plan.config.window.horizon, plan.config.read)
     past = dataclasses.replace(series, values=series.values[:end], timestamps=series.timestamps[:end])
     (forecast,) = predictor.forecasts([past], len(series) - end, residuals, plan.config.forecast.levels)
     # The rows themselves: a calendar does not know every holiday that was.
@@ -104,11 +106,11 @@ def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins
 
 
 def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
-    """(origins, length): the steps from `offset` after each origin; what lies behind its series is 0."""
+    """(origins, length): the steps from `offset` after each origin; what lies behind its series is as its last."""
     rows = []
     for member, series in enumerate(plan.panel):
         steps = origins.steps[origins.members == member]
-        rows.append(gather_windows(np.concatenate([series.values, np.zeros(length)]), steps + offset, length))
+        rows.append(gather_windows(np.pad(series.values, (0, length), mode="edge"), steps + offset, length))
     return np.concatenate(rows)
 
 
@@ -124,6 +126,6 @@ def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, np.ndar
 
 def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:
     """What the network says of the `horizon` steps after each origin."""
-    length = plan.config.window.length
+    read = plan.config.read
     panel = [plan.panel[member] for member in origins.members]
-    return predictor.outlook(panel, _windows(plan, origins, 1 - length, length), horizon)
+    return predictor.outlook(panel, _windows(plan, origins, 1 - read, read), horizon)

@@ -64,7 +64,7 @@ def _attention(predictor: Predictor, config: Config, series: Series) -> Attentio
     """From the newest origin for each step of the horizon, or for all of it from each of the newest origins."""
     newest = len(series) - 1
     if config.rollout == "direct":
-        origins = np.arange(max(config.window.length - 1, newest + 1 - _ORIGINS), newest + 1)
+        origins = np.arange(max(config.read - 1, newest + 1 - _ORIGINS), newest + 1)
     else:
         origins = np.array([newest])
     answers = _decoded(predictor, config, series, origins)
@@ -80,8 +80,8 @@ def _attention(predictor: Predictor, config: Config, series: Series) -> Attentio
 def _decoded(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> list[Decoded]:
     """What `decode` gives at each step of the horizon, along the path of the means."""
     network, length = predictor.rollout.network, config.window.length
-    rows = np.stack([series.values[origin + 1 - length : origin + 1] for origin in origins])
-    windows = predictor.scaler(series).transform(rows).astype(np.float32)
+    rows = np.stack([series.values[origin + 1 - config.read : origin + 1] for origin in origins])
+    windows = predictor.scaler(series).transform(rows)[:, -length:].astype(np.float32)
     codes = predictor.preprocessing.codes([series] * len(origins))
     states, previous = network.encode(windows, codes), windows[:, -network.segment :]
     answers = [network.decode(states, previous)]

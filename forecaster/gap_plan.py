@@ -9,15 +9,15 @@ import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
+from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.gaps import Gap, find_gaps, length_shares
 from forecaster.data.rules import TimeRules
-from forecaster.data.scaling import fit_scaler
 from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Member, found_in
+from forecaster.preparation import Member, fitted_scaler, found_in
 
 log = logging.getLogger("forecaster")
 
@@ -98,9 +98,9 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         raise ConfigError(problems)
     table = read_table(Path(data.path))
     check_columns(table, _probabilities(asked))
-    (series,) = series_of(
-        table, data.time, data.target, data.frequency, "mask", data.duplicates, rules=TimeRules.of(data.model_dump())
-    )
+    domains = domains_of("point", data.transform, data.minimum, data.maximum)
+    rules = TimeRules.of(data.model_dump())
+    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates, domains, rules=rules)
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)
@@ -113,6 +113,9 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
     for key, wanted, why in _REFUSED:
         if (received := getattr(model, key)) != wanted:
             yield f"{loaded.where('model', key)}: {str(received).lower()} cannot fill gaps; {why}"
+    if lags := loaded.config.data.difference:
+        where = loaded.where("data", "difference")
+        yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
     if (ids := loaded.config.data.series) is not None:
         yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
     if levels and not loaded.config.split.validation:
@@ -131,7 +134,7 @@ def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Member:
     """The series with its split, and the scaler of the observed cells of its training part."""
     split = _split(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
     training = series.values[: split.training_end]
-    return Member(series, split, fit_scaler(training[~np.isnan(training)], loaded.config.scaling))
+    return Member(series, split, fitted_scaler(loaded.config, training[~np.isnan(training)]))
 
 
 def _split(loaded: LoadedConfig, series: Series) -> Split:

@@ -93,23 +93,33 @@ class _Filler:
         )
 
     def fill(self, values: np.ndarray) -> np.ndarray:
-        """(steps,) in the series' own unit, NaN at its gaps -> the same, each gap filled in the middle of a window.
+        """(steps,) in the series' own unit, NaN at gaps -> transformed, each gap filled in the middle of a window.
 
         Raises:
             Diverged: a value became NaN or infinite.
         """
         gaps = find_gaps(values)
         starts, padded = self._starts(np.array([gap.middle for gap in gaps])), self._padded(values)
-        filled = values.copy()
+        filled = self.transformed(values).copy()  # none gives the values themselves
         for index in range(0, len(gaps), _BATCH):
             windows = gather_windows(padded, starts[index : index + _BATCH], self.network.width)
-            answers = self.member.scaler.inverse(self._answers(windows).numpy().astype(float))  # (batch, length)
+            answers = self.member.scaler.unscaled(self._answers(windows).numpy().astype(float))  # (batch, length)
             for gap, answer in zip(gaps[index : index + _BATCH], answers, strict=True):
                 first = self.network.length // 2 - gap.length // 2
                 filled[gap.first : gap.first + gap.length] = answer[first : first + gap.length]
-        if not np.isfinite(filled).all():
+        if not (np.isfinite(filled).all() and np.isfinite(self.undone(filled)).all()):
             raise Diverged("the network's values became infinite; try a smaller training.optimizer.learning_rate")
         return filled
+
+    def transformed(self, values: np.ndarray) -> np.ndarray:
+        """Values in the series' own unit -> transformed values."""
+        return self.member.scaler.curve.forward(values)
+
+    def undone(self, transformed: np.ndarray) -> np.ndarray:
+        """Transformed values -> values in the series' own unit, within the bounds."""
+        low, high = self.config.data.minimum, self.config.data.maximum
+        values = self.member.scaler.curve.inverse(transformed)
+        return np.clip(values, -np.inf if low is None else low, np.inf if high is None else high)
 
     def _padded(self, values: np.ndarray) -> np.ndarray:
         scaled = self.member.scaler.transform(values).astype(np.float32)
@@ -152,7 +162,7 @@ def _rounds(filler: _Filler, values: np.ndarray, first: int, last: int) -> list[
 
 
 def _residuals(filler: _Filler, values: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Errors on gaps cut into [first, last) by the distance to the nearest observed cell: (cells, distances).
+    """Transformed errors on gaps cut into [first, last), by how far the nearest observed cell is: (cells, distances).
 
     NaN everywhere but in the column of each cell's own distance, counted from 1.
     """
@@ -162,7 +172,7 @@ def _residuals(filler: _Filler, values: np.ndarray, first: int, last: int) -> np
         hidden = np.flatnonzero(np.isnan(gapped) & ~np.isnan(values))
         errors = np.full((len(hidden), columns), np.nan)
         places = np.minimum(distances(gapped)[hidden], columns) - 1
-        errors[np.arange(len(hidden)), places] = (values - filler.fill(gapped))[hidden]
+        errors[np.arange(len(hidden)), places] = (filler.transformed(values) - filler.fill(gapped))[hidden]
         rows.append(errors)
     return np.concatenate(rows)
 
@@ -175,8 +185,9 @@ def _filling(gap_plan: GapPlan, filler: _Filler, values: np.ndarray, residuals: 
     for level in gap_plan.levels:
         widths = np.where(np.isnan(values), half_widths(residuals, level)[places], np.nan)
         low, high = level_quantiles(level)
-        quantiles |= {low: filled - widths, high: filled + widths}
-    return Filling(gap_plan.member.series, filled, dict(sorted(quantiles.items())))
+        quantiles |= {low: filler.undone(filled - widths), high: filler.undone(filled + widths)}
+    values = np.where(np.isnan(values), filler.undone(filled), values)
+    return Filling(gap_plan.member.series, values, dict(sorted(quantiles.items())))
 
 
 def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> dict[str, Any]:
@@ -195,10 +206,11 @@ def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> d
         name: np.concatenate([way(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
         for name, way in ways.items()
     }
+    transformed, filled["model"] = filled["model"], filler.undone(filled["model"])
     depths = np.concatenate([distances(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
     return {
         "scores": {name: scores(actual, values) for name, values in filled.items()},
-        "coverage": _coverage(actual, filled["model"], depths, residuals, gap_plan.levels),
+        "coverage": _coverage(filler.transformed(actual), transformed, depths, residuals, gap_plan.levels),
         "cells": len(actual),
     }
 
@@ -206,7 +218,7 @@ def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> d
 def _coverage(
     actual: np.ndarray, filled: np.ndarray, depths: np.ndarray, residuals: np.ndarray, levels: Sequence[float]
 ) -> Mapping[str, float]:
-    """Percent of hidden cells inside the interval of each level; all arrays but the residuals are (cells,)."""
+    """Percent of hidden cells inside the interval of each level; values are transformed, (cells,)."""
     places = np.minimum(depths, residuals.shape[1]) - 1
     widths = {level: half_widths(residuals, level)[places] for level in levels}
     return {f"{level:g}": coverage(actual, filled - width, filled + width) for level, width in widths.items()}

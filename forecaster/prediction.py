@@ -1,26 +1,33 @@
 """From a served network to forecasts in the series' own unit: mean, quantiles, intervals and paths."""
 
+import dataclasses
 import io
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
 from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
-from forecaster.data.scaling import Scaler, fit_scaler
-from forecaster.distributions import Distribution, Point, Samples, family
+from forecaster.data.differences import summed
+from forecaster.data.scaling import Scaler
+from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
-from forecaster.preparation import Preprocessing, read_data
+from forecaster.preparation import Preprocessing, fitted_scaler, read_data
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
+
+# Where the mean of a bent distribution is taken: at the quantiles of a standard normal's evenly spaced values.
+_NODES, _REACH = 41, 6.0
 
 
 @dataclass(frozen=True)
@@ -31,21 +38,51 @@ class Outlook:
         distribution: of the scaled values, (batch, horizon).
         scaler: of each row.
         counts: whether values are whole numbers.
+        minimum, maximum: what values are kept between.
     """
 
     distribution: Distribution
     scaler: Scaler
     counts: bool
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The forecast values, (batch, horizon).
+
+        A transform bends a distribution, so that its mean is not the transformed mean undone: it is taken over the
+        values themselves. A value alone and learnt quantiles have no mean to begin with: theirs is the value or the
+        median undone.
+        """
+        told = self.distribution
+        if self.scaler.curve.kind == "none" or isinstance(told, Point | Quantile):
+            return self._bounded(self.scaler.inverse(told.mean.astype(float)))
+        if isinstance(told, Samples):
+            return self._paths(told).mean(axis=0)
+        nodes = np.linspace(-_REACH, _REACH, _NODES)
+        weights = np.exp(-(nodes**2) / 2)
+        values = (self._values(told.quantile(NormalDist().cdf(node))) for node in nodes)
+        return sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True))
 
     @property
-    def mean(self) -> np.ndarray:
-        """(batch, horizon)."""
-        return self.scaler.inverse(self.distribution.mean.astype(float))
+    def centre(self) -> np.ndarray:
+        """What its errors are told from, (batch, horizon), transformed: the mean, where there is no transform."""
+        return self.scaler.unscaled(self.distribution.mean.astype(float))
 
     @property
     def spread(self) -> np.ndarray:
-        """What its errors are told in, (batch, horizon): its deviation, or 1 scaled unit where it gives none."""
+        """What they are told in, (batch, horizon), transformed: its deviation, or 1 scaled unit if it gives none."""
         return self.distribution.deviation * self.scaler.unit
+
+    def residuals(self, actual: np.ndarray) -> np.ndarray:
+        """The errors of the centre over the spread, (batch, horizon), for values in the series' own units."""
+        return (self.scaler.curve.forward(actual) - self.centre) / self.spread
+
+    def conformal_quantiles(self, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Those of each level by errors in validation, by probability in rising order, each (batch, horizon)."""
+        found = conformal_quantiles(self.centre, self.spread, residuals, levels)
+        return {probability: self._undone(values) for probability, values in found.items()}
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level, by probability in rising order, each (batch, horizon)."""
@@ -60,16 +97,26 @@ class Outlook:
         a value alone gets those errors themselves.
         """
         if isinstance(self.distribution, Samples):
-            return np.stack([self._values(path) for path in np.moveaxis(self.distribution.parameters, -1, 0)])
-        errors = _paths_of_errors(residuals, self.mean.shape, count, generator)  # (count, batch, horizon)
+            return self._paths(self.distribution)
+        errors = _paths_of_errors(residuals, self.centre.shape, count, generator)  # (count, batch, horizon)
         if isinstance(self.distribution, Point):
-            return self.mean + errors * self.spread
+            return self._undone(self.centre + errors * self.spread)
         draws = np.sort([self._values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
         return np.take_along_axis(draws, errors.argsort(axis=0).argsort(axis=0), axis=0)
 
+    def _paths(self, samples: Samples) -> np.ndarray:
+        """(draws, batch, horizon)."""
+        return self._values(np.moveaxis(samples.parameters, -1, 0))
+
     def _values(self, scaled: np.ndarray) -> np.ndarray:
         values = self.scaler.inverse(scaled.astype(float))
-        return np.rint(values) if self.counts else values
+        return self._bounded(np.rint(values) if self.counts else values)
+
+    def _undone(self, transformed: np.ndarray) -> np.ndarray:
+        return self._bounded(self.scaler.curve.inverse(transformed))
+
+    def _bounded(self, values: np.ndarray) -> np.ndarray:
+        return np.clip(values, self.minimum, self.maximum)
 
 
 @dataclass(frozen=True)
@@ -93,7 +140,7 @@ class Predictor:
 
         Args:
             panel: the series of each window.
-            windows: (batch, length), in the series' own units.
+            windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
 
         Raises:
@@ -103,25 +150,38 @@ class Predictor:
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
         codes = self.preprocessing.codes(panel)
         with np.errstate(all="ignore"):  # infinite numbers are told of below
-            distribution = self.rollout(scaler.transform(windows), horizon, codes)
-            finite = np.isfinite(distribution.mean).all(axis=0)  # (horizon,)
+            read = scaler.transform(windows)[:, sum(scaler.lags) :]
+            distribution = self.rollout(read, horizon, codes)
+            outlook = self._outlook(*_undifferenced(distribution, scaler, windows))
+            # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
+            finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
         if not finite.all():
             step = int(np.flatnonzero(~finite)[0]) + 1
             raise Diverged(
                 f"the network's forecasts become infinite at step {step}; ask for fewer steps, or train again: longer, "
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
-        return Outlook(distribution, scaler, self.config.model.head == "negative_binomial")
+        return outlook
+
+    def _outlook(self, distribution: Distribution, scaler: Scaler) -> Outlook:
+        low, high = self.config.data.minimum, self.config.data.maximum
+        return Outlook(
+            distribution,
+            scaler,
+            self.config.model.head == "negative_binomial",
+            -math.inf if low is None else low,
+            math.inf if high is None else high,
+        )
 
     def scaler(self, series: Series) -> Scaler:
         """That of the training part, or of the whole series where it was not trained on."""
         known = self.preprocessing.scalers.get(series.name)
-        return fit_scaler(series.values, self.config.scaling) if known is None else known
+        return fitted_scaler(self.config, series.values) if known is None else known
 
     def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
         if self.config.conformal:
-            found = conformal_quantiles(outlook.mean, outlook.spread, residuals, levels)
+            found = outlook.conformal_quantiles(residuals, levels)
             return {probability: self._allowed(values) for probability, values in found.items()}
         return outlook.quantiles(levels)
 
@@ -143,14 +203,16 @@ class Predictor:
         levels: Sequence[float],
         with_samples: bool = False,
     ) -> list[Forecast]:
-        """The `steps` steps after the end of each series, which is no shorter than the window."""
-        length = self.config.window.length
-        outlook = self.outlook(panel, np.stack([series.values[-length:] for series in panel]), steps)
+        """The `steps` steps after the end of each series, which is no shorter than what is read."""
+        windows = np.stack([series.values[-self.config.read :] for series in panel])
+        outlook = self.outlook(panel, windows, steps)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
             generator = np.random.default_rng(self.config.training.seed)
             paths = outlook.paths(self.config.forecast.samples, residuals, generator)
+        if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
+            raise Diverged("the forecasts' intervals become infinite; ask for fewer steps, or use data.transform: none")
         return [
             Forecast(
                 series.name,
@@ -247,11 +309,11 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
-    panel, length = read_data(config, data), config.window.length
+    panel, length = read_data(config, data), config.read
     path = data or config.data.path
     problems = [
         f"{path}: {f'series {series.name}: ' if config.data.series else ''}{len(series)} rows are too few to forecast "
-        f"from; expected at least {length}, the window"
+        f"from; expected at least {length}, the window{' and its differences' if config.data.difference else ''}"
         for series in panel
         if len(series) < length
     ]
@@ -274,6 +336,19 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
     return Predictor.of(network, version.config, preprocessing), residuals
+
+
+def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:
+    """A value or paths (batch, horizon) of scaled differences, as those of scaled values, and their scaler.
+
+    Each path is summed by itself, from the last values of its window.
+    """
+    if not scaler.lags:
+        return distribution, scaler
+    differences = scaler.unscaled(np.moveaxis(distribution.parameters.astype(float), -1, 0))  # (paths, batch, horizon)
+    values = summed(differences, scaler.curve.forward(windows), scaler.lags)
+    scaled = np.moveaxis(values / scaler.unit, 0, -1)
+    return dataclasses.replace(distribution, parameters=scaled), Scaler(0.0, scaler.unit, scaler.curve)
 
 
 def _paths_of_errors(

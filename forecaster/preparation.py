@@ -12,9 +12,11 @@ from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Data, Model
 from forecaster.data import Series, read_series
 from forecaster.data.categories import Vocabulary
+from forecaster.data.domains import domains_of
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import season_of
+from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
@@ -24,7 +26,6 @@ log = logging.getLogger("forecaster")
 
 # With a problem in one of these sections the CSV cannot be checked against them.
 _READ_BY_DATA = {"data", "window", "split", "model"}
-_DOMAINS = {"negative_binomial": "counts", "log_normal": "positive"}  # of the heads that do not take any number
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
     """Read the series of a config, or the same columns of another CSV.
 
     Raises:
-        DataError: it cannot be read, or holds what the head does not take.
+        DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
     """
     data = config.data
     panel = read_series(
@@ -121,7 +122,7 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         data.frequency,
         data.gaps,
         data.duplicates,
-        _DOMAINS.get(config.model.head, "any"),
+        domains_of(config.model.head, data.transform, data.minimum, data.maximum),
         data.series,
         data.covariates.static,
         TimeRules.of(data.model_dump()),
@@ -141,6 +142,17 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
             log.info("%s", notice)
     found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": int(season)}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
+
+
+def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
+    """The transform, differences and scaling of a config, fitted on (steps,).
+
+    Raises:
+        DataError: the values are too large to be scaled in floating point.
+    """
+    data = config.data
+    curve = fit_transform(values, data.transform, data.minimum, data.maximum)
+    return fit_scaler(values, config.scaling, curve, data.difference)
 
 
 def plan_of(version: Version, data: Path | None = None) -> Plan:
@@ -196,14 +208,14 @@ def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mappi
                 len(series),
                 config.split.validation,
                 config.split.test,
-                length=config.window.length,
+                length=config.read,
                 ahead=config.steps_ahead,
                 horizon=config.window.horizon,
             )
         except DataError as error:
             problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))
             continue
-        scaler = scalers.get(series.name) or fit_scaler(series.values[: split.training_end], config.scaling)
+        scaler = scalers.get(series.name) or fitted_scaler(config, series.values[: split.training_end])
         members.append(Member(series, split, scaler))
     if not members:
         raise DataError([f"{where}: {problem}" for problem in problems])

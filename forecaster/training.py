@@ -124,13 +124,13 @@ def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: nothing is left of a part.
     """
-    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    read, length, ahead = plan.config.read, plan.config.window.length, plan.config.steps_ahead
     firsts = np.cumsum([0, *(len(series) for series in plan.panel)]).astype(np.int32)
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     left_out = 0
     for first, member in zip(firsts, plan.members, strict=False):
         split = member.split
-        ranges = (length, split.training_end), (split.training_end, split.validation_end)
+        ranges = (read, split.training_end), (split.training_end, split.validation_end)
         for part, (first_target, last_target) in zip(parts, ranges, strict=True):
             starts = window_starts(first_target, last_target, length, ahead)
             told = told_by_data(starts, member.series.observed, length, ahead)
@@ -182,11 +182,12 @@ def _description(plan: Plan, training: int, validation: int) -> str:
         f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
     ]
-    constant = [member for member in plan.members if member.scaler.scale == 0]
-    lines += [
-        f"the training part of {member.series.name} is constant: every forecast will be {member.scaler.offset:g}"
-        for member in constant
-    ]
+    for member in plan.members:
+        name, value = member.series.name, member.series.values[0]
+        if member.scaler.scale == 0 and member.scaler.lags:
+            lines.append(f"the differences of {name} are constant in training: every forecast goes on by them")
+        elif member.scaler.scale == 0:
+            lines.append(f"the training part of {name} is constant: every forecast will be {value:g}")
     return "\n".join(lines)
 
 

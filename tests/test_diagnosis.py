@@ -9,14 +9,17 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecaster.advice import verdict
 from forecaster.cli import diagnose as command
-from forecaster.config import Config
+from forecaster.config import Config, load_values
 from forecaster.config.sections import Model, Optimizer
+from forecaster.data import Series
+from forecaster.data.scaling import Scaler
 from forecaster.data.windows import Split
-from forecaster.diagnosis import diagnose
+from forecaster.diagnosis import _sample, diagnose
 from forecaster.errors import CannotCreate, DataError, RunError
 from forecaster.fitting import Trainer
 from forecaster.flow import LARGEST_NORM, Flow, Kind
@@ -26,7 +29,7 @@ from forecaster.models.gradients import gradient_flows
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant
 from forecaster.plots import plot_gradients
-from forecaster.preparation import plan_of
+from forecaster.preparation import Member, Plan, plan_of
 from forecaster.runs import Version, load_version
 
 from .conftest import TINY
@@ -393,3 +396,19 @@ def test_weights_of_another_network_are_a_damaged_run(trained, tmp_path):
         plan_of(Version(copy.path, copy.manifest), trained / "load.csv")
     with pytest.raises(DataError):
         plan_of(version, tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("validation", [0, 8])
+def test_windows_of_differences_begin_where_there_are_differences(validation):
+    values = np.arange(30.0) ** 2
+    series = Series("y", "y", "t", pd.date_range("2026-01-01", periods=30), values, "D")
+    document = {
+        "data": {"path": "x.csv", "difference": [1, 2]},
+        "window": {"length": 4, "horizon": 1},
+        "split": {"validation": validation, "test": 0},
+    }
+    member = Member(series, Split(30 - validation, 30, 30), Scaler(0.0, 1.0, lags=(1, 2)))
+    windows, targets, _ = _sample(Plan(load_values(document, "x").config, (member,)))
+    assert windows.shape == (validation or 23, 4)
+    assert (windows == 4).all()  # the differences of the odd numbers, two steps apart
+    assert (targets == 4).all()

@@ -1,5 +1,6 @@
 """Several series in one file, through the real command: reading, training one network, forecasting each."""
 
+import io
 import json
 from pathlib import Path
 
@@ -110,7 +111,9 @@ def test_a_series_that_was_not_trained_on_is_refused_where_each_has_its_vector(f
 
 def test_a_series_that_was_not_trained_on_is_forecast_where_none_has_a_vector(forecast, shops, tmp_path):
     (tmp_path / "plain.yaml").write_text(
-        CONFIG.replace(", embedding: 3", "").replace(", covariates: {static: [kind]}", "")
+        CONFIG.replace(", embedding: 3", "").replace(
+            "covariates: {static: [kind]}", "transform: boxcox, difference: [7], minimum: 0"
+        )
     )
     (tmp_path / "shops.csv").write_text((shops / "shops.csv").read_text())
     assert forecast("train", "plain.yaml", cwd=tmp_path).returncode == 0
@@ -118,6 +121,11 @@ def test_a_series_that_was_not_trained_on_is_forecast_where_none_has_a_vector(fo
     result = forecast("predict", "runs/plain", "--data", "new.csv", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "\ns9,2026-04-30" in result.stdout
+    rows = pd.read_csv(io.StringIO(result.stdout))
+    np.testing.assert_allclose(rows.groupby("series")["mean"].mean(), [50, 100, 150, 200], atol=12)
+    (kept,) = (tmp_path / "runs/plain/versions").glob("*/preprocessing.json")
+    scalers = json.loads(kept.read_text())["scalers"]
+    assert len({scaler["curve"]["power"] for scaler in scalers.values()}) == 4
 
 
 def test_a_series_too_short_to_forecast_does_not_stop_the_others(forecast, shops, tmp_path):

@@ -17,6 +17,9 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_decoder(config.model),
         *_head(config),
         *_panel(config),
+        *_transform(config),
+        *_difference(config),
+        *_bounds(config.data),
         *_stack(config),
         *_optimizer(config.training.optimizer),
         *_training(config),
@@ -115,6 +118,60 @@ def _panel(config: Config) -> Iterator[tuple[Path, str]]:
         )
     if model.head == "negative_binomial" and data.series is not None and config.scaling == "mean":
         yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
+
+
+def _transform(config: Config) -> Iterator[tuple[Path, str]]:
+    data, head, name = config.data, config.model.head, config.data.transform
+    path: Path = ("data", "transform")
+    if name == "none":
+        return
+    if head == "log_normal":
+        yield path, f"{name} cannot go with head: log_normal, which takes the logarithm itself; use head: normal"
+    if head == "negative_binomial":
+        yield path, f"{name} makes counts fractions, which head negative_binomial has not; use transform: none"
+    if head == "student_t" and name != "logit":
+        yield (
+            path,
+            f"{name} undone gives Student's t a mean without bound; use head: normal or quantile, or transform: none",
+        )
+    if name == "logit" and (data.minimum is None or data.maximum is None):
+        missing = " and ".join(key for key in ("minimum", "maximum") if getattr(data, key) is None)
+        yield path, f"logit needs both bounds; give data.{missing}, a little beyond any value, or use transform: log"
+    if name in {"log", "boxcox"} and data.gaps == "zero":
+        yield ("data", "gaps"), f"zero cannot go with transform: {name}, which takes numbers above 0; use interpolate"
+
+
+def _difference(config: Config) -> Iterator[tuple[Path, str]]:
+    model, path = config.model, ("data", "difference")
+    if not config.data.difference:
+        return
+    if model.head in {"negative_binomial", "log_normal"}:
+        yield path, f"differences fall below 0, where head {model.head} has no values; use head: normal"
+    elif model.head != "point" and config.rollout == "direct":
+        yield (
+            path,
+            f"needs whole paths to sum, and decoder {model.decoder} tells the distribution of each step by itself; "
+            "use decoder: rollout or seq2seq, or head: point",
+        )
+
+
+def _bounds(data: Data) -> Iterator[tuple[Path, str]]:
+    low, high = data.minimum, data.maximum
+    if low is None and high is None:
+        return
+    strict = data.transform == "logit"
+    if low is not None and high is not None and low >= high:
+        yield ("data", "maximum"), f"{high:g} is not above data.minimum, {low:g}; exchange or correct them"
+        return
+    below = low is not None and (low > 0 or (strict and low == 0))
+    above = high is not None and (high < 0 or (strict and high == 0))
+    if data.gaps == "zero" and (below or above):
+        yield ("data", "gaps"), "zero lies outside data.minimum and data.maximum; use interpolate"
+    if data.duplicates == "sum" and (low, high, strict) != (0, None, False):
+        yield (
+            ("data", "duplicates"),
+            "sum cannot go with data.minimum and data.maximum, which hold for each cell; use mean, or minimum: 0 alone",
+        )
 
 
 def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, str]]:

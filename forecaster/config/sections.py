@@ -13,6 +13,7 @@ Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Flag = Annotated[bool, Field(strict=True)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Steps = Annotated[int, Field(strict=True, ge=0)]
 Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
@@ -114,6 +115,15 @@ class Data(Section):
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
         "error", description="rows of one timestamp: error | first | last | mean | sum"
     )
+    transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
+        "none", description="none | log | log1p | boxcox | logit (between minimum and maximum), undone in forecasts"
+    )
+    difference: tuple[Count, ...] = Field(
+        (),
+        description="after the transform: [1] learns changes, [24] changes from 24 steps before, undone in forecasts",
+    )
+    minimum: Finite | None = Field(None, description="no value or forecast lies below; null: any")
+    maximum: Finite | None = Field(None, description="no value or forecast lies above; null: any")
 
 
 class Window(Section):
@@ -303,6 +313,11 @@ class Config(Section):
     def steps_ahead(self) -> int:
         """Steps that the network learns at once: the horizon, or a segment where it is rolled out."""
         return self.model.segment if self.model.decoder == "rollout" else self.window.horizon
+
+    @property
+    def read(self) -> int:
+        """Steps that a forecast needs: the window, and before it what its differences are taken from."""
+        return self.window.length + sum(self.data.difference)
 
     @property
     def rollout(self) -> str:

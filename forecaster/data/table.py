@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.reader import nearest_file, suggestion
+from forecaster.data.domains import Domain
 from forecaster.data.frequency import check_frequency, date_grid, grid_size
 from forecaster.data.gaps import filled, longest_gap
 from forecaster.data.jitter import duration_text, snapped
@@ -61,7 +62,7 @@ def read_series(
     frequency: str,
     gaps: str = "error",
     duplicates: str = "error",
-    domain: str = "any",
+    domains: Sequence[Domain] = (),
     series: str | None = None,
     static: Sequence[str] = (),
     rules: TimeRules = AS_WRITTEN,
@@ -75,7 +76,7 @@ def read_series(
         frequency: a pandas alias, `step`, `observed`, or `auto`; the same for all series.
         gaps: `error | interpolate | seasonal | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
-        domain: `any | positive | counts`, what the numbers must be.
+        domains: what the numbers must be, each.
         series: the column of ids; None where the file holds one series.
         static: columns of categories, one value for each series.
         rules: how timestamps are read and laid out.
@@ -83,7 +84,7 @@ def read_series(
     Raises:
         DataError: the file cannot be read as series; all problems at once.
     """
-    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domain, series, static, rules)
+    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domains, series, static, rules)
 
 
 def series_of(
@@ -93,7 +94,7 @@ def series_of(
     frequency: str,
     gaps: str = "error",
     duplicates: str = "error",
-    domain: str = "any",
+    domains: Sequence[Domain] = (),
     series: str | None = None,
     static: Sequence[str] = (),
     rules: TimeRules = AS_WRITTEN,
@@ -103,7 +104,7 @@ def series_of(
     named = [name for name in (time, series, *static) if name is not None]
     target = find_target(table, named) if target == "auto" else target
     _require_columns(table, [*named, target])
-    reading = _Reading(time, target, gaps, duplicates, domain, frequency, rules)
+    reading = _Reading(time, target, gaps, duplicates, domains, frequency, rules)
     if series is None:
         return [_series(table, target, reading)]
     return _long(table, series, static, reading)
@@ -117,7 +118,7 @@ class _Reading:
     target: str
     gaps: str
     duplicates: str
-    domain: str
+    domains: Sequence[Domain]
     frequency: str
     rules: TimeRules
 
@@ -349,10 +350,10 @@ def _rows(table: Table, reading: _Reading) -> pd.DataFrame:
     """The rows as (timestamp, value, line); empty and infinite cells are NaN.
 
     Raises:
-        DataError: a cell that is no timestamp or no number of the domain, or is missing where `gaps` is `error`.
+        DataError: a cell that is no timestamp or no number of the domains, or is missing where `gaps` is `error`.
     """
     timestamps, time_problems = row_timestamps(table, reading.time, reading.frequency, reading.rules)
-    values, value_problems = _numbers(table, reading.target, reading.gaps, reading.domain)
+    values, value_problems = _numbers(table, reading.target, reading.gaps, reading.domains)
     if time_problems or value_problems:
         raise DataError([*time_problems, *value_problems])
     return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines})
@@ -447,7 +448,7 @@ def _is_compact(cells: pd.Series) -> bool:
     return bool(pd.to_datetime(cells, format="%Y%m%d", errors="coerce").notna().mean() > 0.5)
 
 
-def _numbers(table: Table, target: str, gaps: str, domain: str) -> tuple[np.ndarray, list[str]]:
+def _numbers(table: Table, target: str, gaps: str, domains: Sequence[Domain]) -> tuple[np.ndarray, list[str]]:
     """The target column as float64, NaN where a cell is empty or infinite."""
     cells = table.columns[target]
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float)
@@ -457,23 +458,15 @@ def _numbers(table: Table, target: str, gaps: str, domain: str) -> tuple[np.ndar
     text = np.isnan(numbers) & ~empty
     if text.any():
         problems.append(_cell_problem(table, target, text, "not a number", "correct the cells, or empty them"))
-    if domain != "any":
-        what, outside = _outside(numbers, domain)
+    for domain in domains:
+        outside = domain.outside(numbers)
         if outside.any():
-            mend = f"model.head takes {what}; correct the cells, or use head: normal or student_t"
-            problems.append(_cell_problem(table, target, outside, f"not among {what}", mend))
+            problems.append(_cell_problem(table, target, outside, f"not among {domain.what}", domain.mend))
     mend = f"say how to fill them: {_POLICIES}"
     for wrong, what in ((empty, "empty"), (infinite, "infinite")):
         if wrong.any() and gaps == "error":
             problems.append(_cell_problem(table, target, wrong, what, mend))
     return np.where(infinite, np.nan, numbers), problems
-
-
-def _outside(numbers: np.ndarray, domain: str) -> tuple[str, np.ndarray]:
-    """What the domain is, and which finite numbers lie outside it."""
-    if domain == "positive":
-        return "numbers above 0", np.isfinite(numbers) & (numbers <= 0)
-    return "whole numbers from 0 up", np.isfinite(numbers) & ((numbers < 0) | (numbers % 1 != 0))
 
 
 def _cell_problem(table: Table, column: str, wrong: np.ndarray, what: str, mend: str) -> str:
