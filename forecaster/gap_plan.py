@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -13,11 +12,12 @@ from forecaster.data.filling import Filling, check_columns
 from forecaster.data.frequency import season_length
 from forecaster.data.gaps import Gap, find_gaps, length_shares
 from forecaster.data.scaling import fit_scaler
+from forecaster.data.source import described
 from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Member
+from forecaster.preparation import Member, found_in, stated_dialect
 
 log = logging.getLogger("forecaster")
 
@@ -96,9 +96,18 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     asked = loaded.config.forecast.levels if levels is None else levels
     if problems := [*loaded.problems, *_refusals(loaded, asked)]:
         raise ConfigError(problems)
-    table = read_table(Path(data.path))
+    table = read_table(data.path, stated_dialect(data))
     check_columns(table, _probabilities(asked))
-    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates)
+    (series,) = series_of(
+        table,
+        data.time,
+        data.target,
+        data.frequency,
+        "mask",
+        data.duplicates,
+        text=data.text,
+        na_values=data.na_values,
+    )
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)
@@ -123,8 +132,7 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
 def _resolved(config: Config, series: Series) -> Config:
     data = config.data
     season = int(season_length(series.frequency) if data.season == "auto" else data.season)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
-    return config.model_copy(update={"data": data.model_copy(update=found)})
+    return config.model_copy(update={"data": data.model_copy(update=found_in(series) | {"season": season})})
 
 
 def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Member:
@@ -142,9 +150,9 @@ def _split(loaded: LoadedConfig, series: Series) -> Split:
     except DataError:
         raise DataError(
             [
-                f"{loaded.where('window', 'length')}: {loaded.config.data.path}: {len(series)} steps are too few "
-                f"to learn windows of {length} from, beside a validation part of {validation} and a test part of "
-                f"{test}; use a shorter window, or hold out less"
+                f"{loaded.where('window', 'length')}: {described(loaded.config.data.path)}: {len(series)} steps are "
+                f"too few to learn windows of {length} from, beside a validation part of {validation} and a test part "
+                f"of {test}; use a shorter window, or hold out less"
             ]
         ) from None
 
@@ -169,7 +177,7 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     first, last = timestamp_texts(list(ends))
     raise DataError(
         [
-            f"{table.path}:{line}: {longest.length} steps are missing in a row, {first} to {last}: more than half of "
+            f"{table.where(line)}: {longest.length} steps are missing in a row, {first} to {last}: more than half of "
             f"the window of {length} steps; use window.length: {2 * longest.length}"
         ]
     )

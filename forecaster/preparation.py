@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config, LoadedConfig
-from forecaster.config.sections import Model
+from forecaster.config.sections import Data, Model
 from forecaster.data import Series, read_series
 from forecaster.data.categories import Vocabulary
+from forecaster.data.dialect import Dialect
 from forecaster.data.frequency import season_length
 from forecaster.data.scaling import Scaler, fit_scaler
+from forecaster.data.source import described
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
@@ -114,7 +116,7 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
     """
     data = config.data
     panel = read_series(
-        path or Path(data.path),
+        data.path if path is None else path,
         data.time,
         data.target,
         data.frequency,
@@ -123,11 +125,25 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         _DOMAINS.get(config.model.head, "any"),
         data.series,
         data.covariates.static,
+        data.text,
+        data.na_values,
+        stated_dialect(data),
     )
     for series in panel:
         for notice in series.notices:
             log.info("%s", notice)
     return panel
+
+
+def stated_dialect(data: Data) -> Dialect:
+    """What a config says of how its CSV is written."""
+    return Dialect(data.encoding, data.delimiter, data.decimal, data.thousands, data.comment)
+
+
+def found_in(series: Series) -> dict[str, Any]:
+    """What was found out about a CSV, by the keys of the data section that keep it."""
+    dialect = {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
+    return {"time": series.time, "target": series.target, "frequency": series.frequency, **dialect}
 
 
 def plan_of(version: Version, data: Path | None = None) -> Plan:
@@ -138,7 +154,7 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
         RunError: what the version keeps of its data is damaged.
     """
     config, kept = version.config, preprocessing_of(version)
-    members = _members(config, read_data(config, data), str(data or config.data.path), kept.scalers)
+    members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary)
 
 
@@ -161,10 +177,10 @@ def _plan(loaded: LoadedConfig) -> Plan:
     first = panel[0]
     season = int(season_length(first.frequency) if data.season == "auto" else data.season)
     _check_season(loaded, season)
-    found = {"time": first.time, "target": first.target, "frequency": first.frequency, "season": season}
+    found = found_in(first) | {"season": season}
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     vocabulary = None
-    where = f"{loaded.where('window', 'length')}: {data.path}"
+    where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
     if config.model.embedding and data.series is not None:
         vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)

@@ -20,6 +20,7 @@ import tensorflow as tf
 from forecaster import __version__, report
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
+from forecaster.data.source import described
 from forecaster.data.windows import gather_windows, window_starts
 from forecaster.errors import Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
@@ -335,7 +336,7 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "seed": plan.config.training.seed,
         "data": {
-            "path": plan.config.data.path,
+            "path": described(plan.config.data.path),
             "sha256": _data_hash(plan),
             "series": len(panel),
             "steps": sum(map(len, panel)),

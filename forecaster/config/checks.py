@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Model, Optimizer, Split
+from forecaster.config.sections import Config, Data, Model, Optimizer, Split
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
@@ -12,6 +12,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     """
     touched = {path[:2] for path in broken}
     found = [
+        *_data(config.data),
         *_model(config.model),
         *_decoder(config.model),
         *_head(config),
@@ -23,6 +24,13 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_rollout(config),
     ]
     return [(path, message) for path, message in found if path[:2] not in touched]
+
+
+def _data(data: Data) -> Iterator[tuple[Path, str]]:
+    if data.decimal == data.thousands != "auto":
+        yield ("data", "thousands"), f"'{data.thousands}' cannot go with the same data.decimal; use none"
+    if data.delimiter != "auto" and data.comment is not None and data.delimiter in data.comment:
+        yield ("data", "comment"), f"{data.comment!r} holds data.delimiter; use another"
 
 
 def _model(model: Model) -> Iterator[tuple[Path, str]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecaster.data.dialect import USUAL, Dialect
+
 
 @dataclass(frozen=True)
 class Series:
@@ -20,6 +22,7 @@ class Series:
         frequency: a pandas alias, or `step` for integer timestamps.
         notices: what was found or mended while reading, as sentences.
         categories: its value of each static covariate.
+        dialect: how its CSV is written, where it was read from one.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Series:
     frequency: str
     notices: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    dialect: Dialect = USUAL
 
     def __len__(self) -> int:
         return len(self.values)
