@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from forecaster.errors import DataError
@@ -130,7 +130,7 @@ def find_delimiter(lines: Iterable[str], name: str) -> str:
         DataError: several do.
     """
     head = list(itertools.islice(lines, _SAMPLE))
-    counted = {mark: list(_counts(head, mark)) for mark in DELIMITERS}
+    counted = {mark: _counts(head, mark) for mark in DELIMITERS}
     cuts = [mark for mark, counts in counted.items() if counts and counts[0] > 1]
     choices = [mark for mark in cuts if len(set(counted[mark])) == 1] or cuts
     if len(choices) > 1:
@@ -140,13 +140,16 @@ def find_delimiter(lines: Iterable[str], name: str) -> str:
     return choices[0] if choices else ","
 
 
-def _counts(lines: list[str], mark: str) -> Iterator[int]:
-    """The cells of each record; those that are empty beyond the header's do not count."""
-    header = 0
-    for row in csv.reader(lines, delimiter=mark):
-        if not any(map(str.strip, row)):
-            continue
-        header = header or len(row)
-        while len(row) > header and not row[-1]:
-            row.pop()
-        yield len(row)
+def _counts(lines: list[str], mark: str) -> list[int]:
+    """The cells of each record, those that are empty beyond the header's left out; a 0 where quotes do not fit."""
+    counts: list[int] = []
+    try:
+        for row in csv.reader(lines, delimiter=mark, strict=True):
+            while counts and len(row) > counts[0] and not row[-1]:
+                row.pop()
+            if any(map(str.strip, row)):
+                counts.append(len(row))
+    except csv.Error as error:
+        ends_within = len(lines) == _SAMPLE and "unexpected end of data" in str(error)
+        return counts if ends_within else [*counts, 0]
+    return counts
