@@ -230,6 +230,7 @@ def test_compressed_files_are_known_by_their_first_bytes(tmp_path, content):
         (zipped("a.csv", "b.csv"), "x.csv: a zip of 2 files (a.csv, b.csv); expected one"),
         (zipped("[Content_Types].xml", "xl/a.xml"), "x.csv: a spreadsheet; export its sheet as CSV"),
     ],
+    ids=["gz", "xz", "zip", "no gz", "two files", "spreadsheet"],
 )
 def test_archives_that_hold_no_one_csv_are_refused(tmp_path, content, expected):
     assert expected in refused(tmp_path, content)
@@ -527,6 +528,12 @@ def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(
     code, said = command("validate", "stdin.yaml", cwd=tmp_path, standard_input=text.encode())
     assert code == 4
     assert said.startswith("stdin:1: not UTF-16-LE text")
+    (tmp_path / "german.csv").write_bytes(german)
+    settings = "data: {path: x}\nwindow: {length: 24, horizon: 1}\nmodel: {bidirectional: true}\n"
+    (tmp_path / "impute.yaml").write_text(settings)
+    assert command("impute", "german.csv", "impute.yaml", "--output", "out.csv", cwd=tmp_path) == (0, "")
+    written = (tmp_path / "out.csv").read_bytes().decode("utf-16").splitlines()
+    assert written[1] == german.decode("utf-16").splitlines()[1] + ";0;;;;"
     lines = text.splitlines(keepends=True)
     (tmp_path / "a.csv").write_text("".join(lines[:100]))
     (tmp_path / "b.csv").write_text("".join([lines[0], *lines[100:]]))
@@ -538,7 +545,7 @@ def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(
 CELL = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=6)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.floats(-1e7, 1e7).map(lambda x: round(x, 3)), min_size=4, max_size=12),
     notes=st.lists(CELL, min_size=12, max_size=12),
@@ -573,7 +580,7 @@ def test_a_series_comes_back_from_every_dialect(tmp_path, values, notes, delimit
         np.testing.assert_allclose(sniffed.values, values, atol=1e-9)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=80)
     | st.lists(st.sampled_from([*"019.,;\t|\"'\n\r -#é", "2026-01-0", "day,load\n", "\nx;y\n"]), max_size=60).map(

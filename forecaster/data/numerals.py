@@ -67,6 +67,7 @@ def find_marks(
         return plain
     texts = cells[~is_missing(cells, na_values)]
     texts = texts[texts.str.contains(rf"[.,{_SPACES}{_APOSTROPHES}]")]
+    ways = _possible(ways, "".join(texts))
     read = {way: texts.str.fullmatch(_pattern(*way, "[1-9]")).to_numpy(bool) for way in ways}
     most = max(int(found.sum()) for found in read.values())
     best = [way for way in ways if most and read[way].sum() == most] or ways[:1]
@@ -83,6 +84,12 @@ def find_marks(
         value = float(numbers[way][row])
         readings.setdefault(-np.inf if np.isnan(value) else value, (*way, value))
     raise Unsure(int(texts.index[row]), list(readings.values()))
+
+
+def _possible(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]]:
+    """The ways less those with a thousands mark that nobody wrote: without it they read the same."""
+    used = [mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)]
+    return [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]
 
 
 def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:

@@ -110,9 +110,9 @@ def _encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
 
 def _said(stated: Dialect, found: Dialect, name: str) -> Iterator[str]:
     """What was found out, where it is not what a CSV usually is."""
-    if stated.encoding != found.encoding != "utf-8":
+    if stated.encoding == AUTO and found.encoding != "utf-8":
         yield f"{name}: read as {found.encoding} (data.encoding)"
-    if stated.delimiter != found.delimiter != ",":
+    if stated.delimiter == AUTO and found.delimiter != ",":
         yield f"{name}: cells are separated by {DELIMITERS[found.delimiter]} (data.delimiter)"
 
 
@@ -138,7 +138,7 @@ def _file(part: Decoded, name: str, dialect: Dialect) -> _File:
     try:
         numbers, rows, texts = _records(lines, dialect, '"' in part.text)
     except csv.Error as error:
-        raise DataError([f"{name}: not a CSV: {error}"]) from None
+        raise DataError([f"{name}: not a CSV: {error}; is a quote opened and never closed?"]) from None
     kept = [bool(row and row[0].strip()) or any(map(str.strip, row)) for row in rows]
     if not all(kept):
         numbers = list(itertools.compress(numbers, kept))
