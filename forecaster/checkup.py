@@ -114,11 +114,12 @@ def check(path: Path, loaded: LoadedConfig) -> Checkup:
     if loaded.problems:
         raise ConfigError(loaded.problems)
     data = loaded.config.data
-    table = read_table(path)
+    table = read_table(path, Dialect.of(data.model_dump()))
     errors, frequency = _errors(table, data)
     lenient = {
         "frequency": frequency,
         "gaps": "mask",
+        "text": "missing",
         "longest_gap": None,
         "duplicates": "mean" if data.duplicates == "error" else data.duplicates,
     }
@@ -147,7 +148,16 @@ def _spoken(fact: Any) -> str:
 def _read(table: Table, data: Data) -> list[Series]:
     rules = TimeRules.of(data.model_dump())
     return series_of(
-        table, data.time, data.target, data.frequency, data.gaps, data.duplicates, series=data.series, rules=rules
+        table,
+        data.time,
+        data.target,
+        data.frequency,
+        data.gaps,
+        data.duplicates,
+        series=data.series,
+        rules=rules,
+        text=data.text,
+        na_values=data.na_values,
     )
 
 
@@ -174,6 +184,8 @@ def _facts(table: Table, panel: Sequence[Series], seasons: dict[int, float]) -> 
     longest = max(panel, key=len)
     strengths = {str(season): round(strength, 3) for season, strength in seasons.items()}
     return {
+        "encoding": table.dialect.encoding,
+        "delimiter": {"\t": "tab"}.get(table.dialect.delimiter, table.dialect.delimiter),
         "rows": len(table),
         "columns": ", ".join(table.columns),
         "time": longest.time or "none: the row is the step",

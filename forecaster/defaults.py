@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from forecaster.baselines import baseline_forecasts
-from forecaster.config import Config, LoadedConfig, is_config, load_config, load_values
+from forecaster.config import Config, LoadedConfig, absolute_path, is_config, load_config, load_values
 from forecaster.config.template import commented_yaml
 from forecaster.data import Series
+from forecaster.data.source import STDIN, described
 from forecaster.data.windows import gather_windows
 from forecaster.errors import ConfigError, UsageError
 from forecaster.metrics import mae
@@ -22,8 +24,14 @@ log = logging.getLogger("forecaster")
 
 
 def config_path(csv: Path) -> Path:
-    """Where the config of a CSV is written: in the working folder, under the CSV's name."""
-    return Path(f"{csv.name.split('.')[0]}.yaml")
+    """Where the config of a CSV is written: in the working folder, under the CSV's name.
+
+    Of a pattern that is what stays the same of the name, or the folder's; of standard input `stdin`.
+    """
+    if str(csv) == STDIN:
+        return Path("stdin.yaml")
+    name = re.sub(r"\[.*?\]|[*?]", "", csv.name.split(".")[0]).strip("-_ ")
+    return Path(f"{name or csv.resolve().parent.name or 'data'}.yaml")
 
 
 def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[LoadedConfig, Path]:
@@ -43,9 +51,10 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
         write_proposal(source, path, overrides)
         return load_config(path), path
     loaded = load_config(path, overrides)
-    if Path(loaded.config.data.path) != source.resolve():
+    if loaded.config.data.path != absolute_path(str(source), Path.cwd()):
         raise UsageError(
-            f"{path} exists and names other data ({loaded.config.data.path}); name the config to train with, or move it"
+            f"{path} exists and names other data ({described(loaded.config.data.path)}); "
+            "name the config to train with, or move it"
         )
     return loaded, path
 
@@ -59,7 +68,7 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> None
     if path.exists():
         raise UsageError(f"{path} exists: it is left as it is; move it, or name another with --output")
     config = propose(csv, overrides)
-    relative = os.path.relpath(csv.resolve(), path.resolve().parent)
+    relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
     config = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
     write_atomically(path, commented_yaml(config, f"forecast train {path}").encode())
     log.info("%s\n%s: written; edit it, and train with: forecast train %s", _findings(config), path, path)
@@ -85,7 +94,7 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: an override is invalid.
         DataError: the CSV cannot be read.
     """
-    data = {"path": str(csv.resolve())}
+    data = {"path": absolute_path(str(csv), Path.cwd())}
     asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config
     series = max(read_data(asked), key=len)
     found = found_in(asked.data, series)

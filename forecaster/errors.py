@@ -10,6 +10,7 @@ ForecasterError            1
 ├── CannotCreate          73   an output that cannot be created
 ├── InputOutputFailed     74   a disk that is full, read-only or broken
 ├── Locked                75   another process is at work on the same run
+├── Changing              75   a file that another process is writing
 └── Interrupted    130 / 143   Ctrl-C or SIGTERM
 """
 
@@ -98,6 +99,12 @@ class InputOutputFailed(ForecasterError):
 
 class Locked(ForecasterError):
     """Another process holds the run."""
+
+    exit_code = 75
+
+
+class Changing(ForecasterError):
+    """A file changed each time while it was read."""
 
     exit_code = 75
 

@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
+from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.gaps import Gap, find_gaps, length_shares
 from forecaster.data.rules import TimeRules
+from forecaster.data.source import described
 from forecaster.data.table import Table, read_table, row_timestamps, series_of
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
@@ -96,11 +97,20 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     asked = loaded.config.forecast.levels if levels is None else levels
     if problems := [*loaded.problems, *_refusals(loaded, asked)]:
         raise ConfigError(problems)
-    table = read_table(Path(data.path))
+    table = read_table(data.path, Dialect.of(data.model_dump()))
     check_columns(table, _probabilities(asked))
-    domains = domains_of("point", data.transform, data.minimum, data.maximum)
-    rules = TimeRules.of(data.model_dump())
-    (series,) = series_of(table, data.time, data.target, data.frequency, "mask", data.duplicates, domains, rules=rules)
+    (series,) = series_of(
+        table,
+        data.time,
+        data.target,
+        data.frequency,
+        "mask",
+        data.duplicates,
+        domains_of("point", data.transform, data.minimum, data.maximum),
+        rules=TimeRules.of(data.model_dump()),
+        text=data.text,
+        na_values=data.na_values,
+    )
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)
@@ -145,9 +155,9 @@ def _split(loaded: LoadedConfig, series: Series) -> Split:
     except DataError:
         raise DataError(
             [
-                f"{loaded.where('window', 'length')}: {loaded.config.data.path}: {len(series)} steps are too few "
-                f"to learn windows of {length} from, beside a validation part of {validation} and a test part of "
-                f"{test}; use a shorter window, or hold out less"
+                f"{loaded.where('window', 'length')}: {described(loaded.config.data.path)}: {len(series)} steps are "
+                f"too few to learn windows of {length} from, beside a validation part of {validation} and a test part "
+                f"of {test}; use a shorter window, or hold out less"
             ]
         ) from None
 
@@ -172,7 +182,7 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     first, last = timestamp_texts(list(ends))
     raise DataError(
         [
-            f"{table.path}:{line}: {longest.length} steps are missing in a row, {first} to {last}: more than half of "
+            f"{table.where(line)}: {longest.length} steps are missing in a row, {first} to {last}: more than half of "
             f"the window of {length} steps; use window.length: {2 * longest.length}"
         ]
     )

@@ -17,6 +17,7 @@ from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
 from forecaster.data.differences import summed
 from forecaster.data.scaling import Scaler
+from forecaster.data.source import described
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
@@ -310,7 +311,7 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
         DataError: they cannot be read, or all are shorter than the window.
     """
     panel, length = read_data(config, data), config.read
-    path = data or config.data.path
+    path = described(data or config.data.path)
     problems = [
         f"{path}: {f'series {series.name}: ' if config.data.series else ''}{len(series)} rows are too few to forecast "
         f"from; expected at least {length}, the window{' and its differences' if config.data.difference else ''}"

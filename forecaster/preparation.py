@@ -12,10 +12,12 @@ from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Data, Model
 from forecaster.data import Series, read_series
 from forecaster.data.categories import Vocabulary
+from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import season_of
+from forecaster.data.source import described
 from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError, RunError
@@ -116,7 +118,7 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
     """
     data = config.data
     panel = read_series(
-        path or Path(data.path),
+        data.path if path is None else path,
         data.time,
         data.target,
         data.frequency,
@@ -126,6 +128,9 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         data.series,
         data.covariates.static,
         TimeRules.of(data.model_dump()),
+        data.text,
+        data.na_values,
+        Dialect.of(data.model_dump()),
     )
     for series in panel:
         for notice in series.notices:
@@ -141,6 +146,7 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
         if notice:
             log.info("%s", notice)
     found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": int(season)}
+    found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
 
@@ -163,7 +169,7 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
         RunError: what the version keeps of its data is damaged.
     """
     config, kept = version.config, preprocessing_of(version)
-    members = _members(config, read_data(config, data), str(data or config.data.path), kept.scalers)
+    members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary)
 
 
@@ -187,7 +193,7 @@ def _plan(loaded: LoadedConfig) -> Plan:
     _check_season(loaded, found["season"])
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     vocabulary = None
-    where = f"{loaded.where('window', 'length')}: {data.path}"
+    where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
     if config.model.embedding and data.series is not None:
         vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)

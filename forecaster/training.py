@@ -20,6 +20,7 @@ import tensorflow as tf
 from forecaster import __version__, report
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
+from forecaster.data.source import described
 from forecaster.data.windows import gather_windows, told_by_data, window_starts
 from forecaster.errors import DataError, Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
@@ -141,7 +142,7 @@ def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     training, validation = np.concatenate(parts[0]), np.concatenate(parts[1])
     if not len(training) or (plan.config.split.validation and not len(validation)):
         what = "training" if not len(training) else "validation"
-        found = f"{plan.config.data.path}: every window of the {what} part is mostly filler"
+        found = f"{described(plan.config.data.path)}: every window of the {what} part is mostly filler"
         raise DataError([f"{found}; use a shorter window.length, or give more of the missing rows"])
     return training, validation
 
@@ -343,7 +344,7 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "seed": plan.config.training.seed,
         "data": {
-            "path": plan.config.data.path,
+            "path": described(plan.config.data.path),
             "sha256": _data_hash(plan),
             "series": len(panel),
             "steps": sum(map(len, panel)),

@@ -46,7 +46,7 @@ def impute(
         else:
             talk.log.info("%s: nothing to fill", data)
     text = filled_csv(gap_plan.table, filling)
-    talk.deliver(text, output)
+    talk.deliver(text, output, gap_plan.table.dialect.encoding)
     if plot is not None:
         from forecaster.plots import plot_filling
 

@@ -80,7 +80,7 @@ def complain(message: str, code: int) -> None:
         sys.stderr.write(message + "\n")
 
 
-def answer(text: str) -> None:
+def answer(text: str, encoding: str = "utf-8") -> None:
     """Write a result to stdout.
 
     Raises:
@@ -90,14 +90,17 @@ def answer(text: str) -> None:
     if sys.stdout is None:
         raise InputOutputFailed("stdout is closed; name a file with --output")
     try:
-        sys.stdout.write(text)
+        if encoding == "utf-8":
+            sys.stdout.write(text)
+        else:
+            sys.stdout.buffer.write(text.encode(encoding))
         sys.stdout.flush()
     except OSError:
         drop_stdout()
         raise
 
 
-def deliver(text: str, output: str) -> None:
+def deliver(text: str, output: str, encoding: str = "utf-8") -> None:
     """Write a result to the file that is named, or to stdout where that is `-`.
 
     Raises:
@@ -106,9 +109,9 @@ def deliver(text: str, output: str) -> None:
     from forecaster.runs import write_atomically
 
     if output == "-":
-        answer(text)
+        answer(text, encoding)
     else:
-        write_atomically(Path(output), text.encode())
+        write_atomically(Path(output), text.encode(encoding))
 
 
 def drop_stdout() -> None:

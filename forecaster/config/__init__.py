@@ -14,7 +14,16 @@ from forecaster.config.reader import Document, Path, parse_document, read_docume
 from forecaster.config.sections import Config
 from forecaster.errors import ConfigError
 
-__all__ = ["Config", "LoadedConfig", "is_config", "json_schema", "load_config", "load_resolved", "load_values"]
+__all__ = [
+    "Config",
+    "LoadedConfig",
+    "absolute_path",
+    "is_config",
+    "json_schema",
+    "load_config",
+    "load_resolved",
+    "load_values",
+]
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     """Read a YAML file, lay `--set` and `--data` over it and validate the whole.
 
     `data.path` becomes absolute: relative to the YAML where the YAML names it, to the working
-    folder where `--data` does.
+    folder where `--data` does; `-` stays.
 
     Raises:
         ConfigError: nothing can be made of it: not YAML, or a required key is missing.
@@ -57,9 +66,15 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
         document = with_override(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
         base = FilePath.cwd()
     loaded = _validated(document)
-    path = str((base / FilePath(loaded.config.data.path).expanduser()).resolve())
+    given = loaded.config.data.path
+    path = absolute_path(given, base) if isinstance(given, str) else tuple(absolute_path(each, base) for each in given)
     config = loaded.config.model_copy(update={"data": loaded.config.data.model_copy(update={"path": path})})
     return LoadedConfig(config, document, loaded.problems, loaded.broken_sections)
+
+
+def absolute_path(path: str, base: FilePath) -> str:
+    """A path of a config as seen from everywhere; `-`, standard input, is the same everywhere."""
+    return path if path == "-" else str((base / FilePath(path).expanduser()).resolve())
 
 
 def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()) -> LoadedConfig:

@@ -13,6 +13,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     touched = {path[:2] for path in broken}
     found = [
         *_calendar(config.data),
+        *_data(config.data),
         *_model(config.model),
         *_decoder(config.model),
         *_head(config),
@@ -35,6 +36,13 @@ def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
     for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
         if stated:
             yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or observed, or auto"
+
+
+def _data(data: Data) -> Iterator[tuple[Path, str]]:
+    if data.decimal == data.thousands != "auto":
+        yield ("data", "thousands"), f"'{data.thousands}' cannot go with the same data.decimal; use none"
+    if data.delimiter != "auto" and data.comment is not None and data.delimiter in data.comment:
+        yield ("data", "comment"), f"{data.comment!r} holds data.delimiter; use another"
 
 
 def _model(model: Model) -> Iterator[tuple[Path, str]]:

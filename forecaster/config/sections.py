@@ -33,6 +33,30 @@ def _season(value: object) -> object:
     raise ValueError("expected auto, or whole steps from 1 to 1,000,000")
 
 
+def _paths(value: object) -> object:
+    named = value if isinstance(value, list | tuple) else [value]
+    if not named or not all(isinstance(path, str) and path for path in named):
+        raise ValueError("expected a path, or a list of paths")
+    return value if isinstance(value, str) else tuple(named)
+
+
+def _delimiter(value: object) -> object:
+    if value in {"auto", "tab"}:
+        return "\t" if value == "tab" else value
+    if isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in '"\r\n':
+        return value
+    raise ValueError("expected auto, tab, or one character that is no letter, digit or quote")
+
+
+def _sentinel(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or value in {math.inf, -math.inf}:
+        raise ValueError("expected a number or text")
+    return value
+
+
+Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text])]
+Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
+Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
 Season = Annotated[
     int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
@@ -90,7 +114,7 @@ class Covariates(Section):
 class Data(Section):
     """Which CSV, and how its rows become one regular series."""
 
-    path: Text = Field(description="the CSV, relative to this file")
+    path: Paths = Field(description="the CSV, relative to this file; -: stdin; or a pattern, or a list of files")
     time: Text | None = Field("auto", description="time column; auto finds it, null: the row number is the step")
     target: Text = Field("auto", description="column to forecast; auto where only one holds numbers")
     series: Text | None = Field(
@@ -115,6 +139,17 @@ class Data(Section):
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
         "error", description="rows of one timestamp: error | first | last | mean | sum"
     )
+    text: Literal["error", "missing"] = Field("error", description="cells of the target that are text: error | missing")
+    na_values: tuple[Sentinel, ...] = Field((), description='what stands for a missing number, such as [-999, "?"]')
+    encoding: Literal["auto", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
+        "auto", description="auto | utf-8 | utf-16 | latin-1 | cp1252"
+    )
+    delimiter: Delimiter = Field("auto", description="between cells: auto, tab, or a character")
+    decimal: Literal["auto", ".", ","] = Field("auto", description='auto | "." | ","')
+    thousands: Literal["auto", "none", ",", ".", " ", "'"] = Field(
+        "auto", description='mark between groups of three digits: auto | none | "," | "." | " " | "\'"'
+    )
+    comment: Text | None = Field(None, description="what a line that does not count begins with; null: none")
     transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
         "none", description="none | log | log1p | boxcox | logit (between minimum and maximum), undone in forecasts"
     )

@@ -52,7 +52,9 @@ def check_columns(table: Table, probabilities: Iterable[float]) -> None:
     added = {FILLED, *(_quantile_name(probability) for probability in probabilities)}
     if taken := [name for name in table.columns if name in added]:
         names = ", ".join(map(repr, taken))
-        raise DataError([f"{table.path}:1: {names} will be columns of the filled CSV; rename or remove them here"])
+        raise DataError(
+            [f"{table.where(table.header_line)}: {names} will be columns of the filled CSV; rename or remove them here"]
+        )
 
 
 def filled_csv(table: Table, filling: Filling) -> str:
@@ -69,7 +71,7 @@ def filled_csv(table: Table, filling: Filling) -> str:
     order = range(len(table))
     records = list(writer.records(steps, order[::-1] if backwards else order))
     header = writer.joined(table.header, [FILLED, *map(_quantile_name, filling.quantiles)])
-    return "".join([header, *(records[::-1] if backwards else records)])
+    return "".join(["\ufeff" if table.marked else "", header, *(records[::-1] if backwards else records)])
 
 
 class _Writer:
@@ -77,7 +79,8 @@ class _Writer:
 
     def __init__(self, table: Table, filling: Filling, timestamp: Callable[[Timestamp], str]) -> None:
         self._table, self._filling, self._timestamp = table, filling, timestamp
-        self._names = [name.strip() for name in _cells(table.header)]
+        self._delimiter, self._decimal = table.dialect.delimiter, filling.series.dialect.decimal
+        self._names = [name.strip() for name in self._cells(table.header)]
         self._end = "\r\n" if table.header.endswith("\r\n") else "\n"
         self._gap = filling.gap
         self._decimals = _decimals(filling.series.values)
@@ -95,38 +98,37 @@ class _Writer:
 
     def joined(self, text: str, added: Sequence[str]) -> str:
         """A record as it is written, with cells added after those that have a name."""
-        cells = _cells(text)
-        kept = text.rstrip("\r\n") if len(cells) == len(self._names) else _record(cells[: len(self._names)])
-        return ",".join([kept, *added]) + self._end
+        cells = self._cells(text)
+        kept = text.rstrip("\r\n") if len(cells) == len(self._names) else self._record(cells[: len(self._names)])
+        return kept + self._delimiter + self._record(added) + self._end
 
     def _row(self, text: str, step: int) -> str:
         if step < 0 or not self._gap[step]:
             return self.joined(text, ["0", *("" for _ in self._filling.quantiles)])
-        cells = _cells(text)
+        cells = self._cells(text)
         cells[self._names.index(self._filling.series.target)] = self._number(self._filling.values[step])
-        return self.joined(_record(cells), self._marks(step))
+        return self.joined(self._record(cells), self._marks(step))
 
     def _inserted(self, step: int) -> str:
         series = self._filling.series
         known = {series.time: self._timestamp(series.timestamps[step])}
         known[series.target] = self._number(self._filling.values[step])
-        return self.joined(_record([known.get(name, "") for name in self._names]), self._marks(step))
+        return self.joined(self._record([known.get(name, "") for name in self._names]), self._marks(step))
 
     def _marks(self, step: int) -> list[str]:
         return ["1", *(self._number(values[step]) for values in self._filling.quantiles.values())]
 
     def _number(self, value: float) -> str:
-        return np.format_float_positional(round(float(value), self._decimals), trim="-")
+        text = np.format_float_positional(round(float(value), self._decimals), trim="-")
+        return text.replace(".", self._decimal)
 
+    def _cells(self, text: str) -> list[str]:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter))
 
-def _cells(text: str) -> list[str]:
-    return next(csv.reader(io.StringIO(text, newline="")))
-
-
-def _record(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()
+    def _record(self, cells: Sequence[str]) -> str:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self._delimiter, lineterminator="").writerow(cells)
+        return text.getvalue()
 
 
 def _quantile_name(probability: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.frequency import future_sessions, future_timestamps
 from forecaster.data.rules import AS_WRITTEN, OBSERVED, TimeRules
 
@@ -25,6 +26,7 @@ class Series:
         categories: its value of each static covariate.
         rules: how its rows became steps, and which are to come.
         observed: whether each value stood in the file, (steps,); None where all did.
+        dialect: how its CSV is written, where it was read from one.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Series:
     categories: tuple[str, ...] = ()
     rules: TimeRules = AS_WRITTEN
     observed: np.ndarray | None = None
+    dialect: Dialect = USUAL
 
     def __len__(self) -> int:
         return len(self.values)

@@ -1,32 +1,33 @@
 """Read a CSV, check every cell, and lay its rows on a regular grid."""
 
-import csv
+import bisect
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from forecaster.config.reader import nearest_file, suggestion
+from forecaster.config.reader import suggestion
+from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.domains import Domain
 from forecaster.data.frequency import check_frequency, date_grid, grid_size
 from forecaster.data.gaps import filled, longest_gap
 from forecaster.data.jitter import duration_text, snapped
+from forecaster.data.numerals import MISSING, NONE, Unsure, find_marks, is_missing, looks_numeric, to_numbers
+from forecaster.data.records import read_records
 from forecaster.data.rules import AS_WRITTEN, OBSERVED, TimeRules
 from forecaster.data.season import find_seasons, natural_season
 from forecaster.data.series import Series
+from forecaster.data.source import Paths
 from forecaster.data.steps import Step, common_frequency, find_frequency, unfinished
 from forecaster.data.zones import clock_change, in_zone
-from forecaster.errors import DataError, InputOutputFailed
+from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 
 SHOWN_PLACES = 5
 _POLICIES = "data.gaps: interpolate | seasonal | previous | zero"
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
-Record = tuple[int, list[str], str]
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *(date + time for date in _DATES for time in _TIMES))
@@ -34,17 +35,29 @@ DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *(date + time for date in _
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV as text: every cell a string, with the line of the file that each row stands on.
+    """One CSV, or several below each other, as text: every cell a string, with the line that each row stands on.
 
     Attributes:
+        path: what it is called.
+        lines: (rows,), counted on from file to file.
         header, texts: the records as they are written, line ends included.
+        header_line: the line of the header.
+        dialect: how it is written.
+        files: each file, with the number of lines in those before it.
+        marked: whether it begins with a byte order mark.
+        notices: what was found while reading, as sentences.
     """
 
-    path: Path
+    path: str
     columns: dict[str, pd.Series]
-    lines: np.ndarray  # (rows,)
+    lines: np.ndarray
     header: str
     texts: tuple[str, ...]
+    header_line: int
+    dialect: Dialect
+    files: tuple[tuple[int, str], ...]
+    marked: bool = False
+    notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -52,11 +65,21 @@ class Table:
     def rows(self, chosen: np.ndarray) -> "Table":
         """Some of its rows, by number."""
         columns = {name: cells.iloc[chosen].reset_index(drop=True) for name, cells in self.columns.items()}
-        return Table(self.path, columns, self.lines[chosen], self.header, tuple(self.texts[row] for row in chosen))
+        texts = tuple(self.texts[row] for row in chosen)
+        return dataclasses.replace(self, columns=columns, lines=self.lines[chosen], texts=texts)
+
+    def where(self, line: int) -> str:
+        """`file:line`, as an editor counts it."""
+        before, name = self.files[bisect.bisect_left(self.files, int(line), key=lambda file: file[0]) - 1]
+        return f"{name}:{line - before}"
+
+    def spot(self, line: int) -> str:
+        """`line 7`, or `file:7` where there are several files."""
+        return f"line {line}" if len(self.files) == 1 else self.where(line)
 
 
 def read_series(
-    path: Path,
+    path: Paths,
     time: str | None,
     target: str,
     frequency: str,
@@ -66,11 +89,14 @@ def read_series(
     series: str | None = None,
     static: Sequence[str] = (),
     rules: TimeRules = AS_WRITTEN,
+    text: str = "error",
+    na_values: Sequence[int | float | str] = (),
+    dialect: Dialect = UNKNOWN,
 ) -> list[Series]:
     """Read the series of a CSV, in the order in which their ids first stand there.
 
     Args:
-        path: the CSV: comma-separated UTF-8 with a header.
+        path: the CSV, with a header; `-` for stdin; a pattern or a list for several that share a header.
         time: the time column; `auto` finds it, None makes the row number the step.
         target: the target column, or `auto` where only one other holds numbers.
         frequency: a pandas alias, `step`, `observed`, or `auto`; the same for all series.
@@ -80,11 +106,16 @@ def read_series(
         series: the column of ids; None where the file holds one series.
         static: columns of categories, one value for each series.
         rules: how timestamps are read and laid out.
+        text: `error | missing`, for cells of the target that are no number.
+        na_values: numbers and texts that stand for a missing number.
+        dialect: what is known of how the CSV is written.
 
     Raises:
         DataError: the file cannot be read as series; all problems at once.
+        Changing: it changed while it was read.
     """
-    return series_of(read_table(path), time, target, frequency, gaps, duplicates, domains, series, static, rules)
+    table = read_table(path, dialect)
+    return series_of(table, time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values)
 
 
 def series_of(
@@ -98,16 +129,18 @@ def series_of(
     series: str | None = None,
     static: Sequence[str] = (),
     rules: TimeRules = AS_WRITTEN,
+    text: str = "error",
+    na_values: Sequence[int | float | str] = (),
 ) -> list[Series]:
     """The series in a table; arguments and problems as in `read_series`."""
     time = find_time(table) if time == "auto" else time
     named = [name for name in (time, series, *static) if name is not None]
-    target = find_target(table, named) if target == "auto" else target
+    target = find_target(table, named, na_values) if target == "auto" else target
     _require_columns(table, [*named, target])
-    reading = _Reading(time, target, gaps, duplicates, domains, frequency, rules)
-    if series is None:
-        return [_series(table, target, reading)]
-    return _long(table, series, static, reading)
+    reading = _Reading(time, target, gaps, duplicates, domains, frequency, rules, text, tuple(na_values))
+    table = _with_marks(table, reading)
+    first, *others = [_series(table, target, reading)] if series is None else _long(table, series, static, reading)
+    return [dataclasses.replace(first, notices=(*table.notices, *first.notices)), *others]
 
 
 @dataclass(frozen=True)
@@ -121,6 +154,38 @@ class _Reading:
     domains: Sequence[Domain]
     frequency: str
     rules: TimeRules
+    text: str
+    na_values: tuple[int | float | str, ...]
+
+
+def _with_marks(table: Table, reading: _Reading) -> Table:
+    """The table with the decimal and thousands marks of its target, which are said where they are not usual.
+
+    Raises:
+        DataError: its numbers can be read in several ways.
+    """
+    cells, dialect = table.columns[reading.target], table.dialect
+    try:
+        decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, reading.na_values)
+    except Unsure as unsure:
+        ways = " | ".join(_way(*reading) for reading in unsure.readings)
+        cell, line = cells.iloc[unsure.row], table.lines[unsure.row]
+        found = f"{table.where(line)}: {reading.target}: {cell!r} can be read in several ways"
+        raise DataError([f"{found}; say which: {ways}"]) from None
+    said = []
+    if decimal not in {dialect.decimal, "."}:
+        said.append(f"{table.path}: {reading.target}: decimals have a comma (data.decimal)")
+    if thousands not in {dialect.thousands, NONE}:
+        said.append(f"{table.path}: {reading.target}: thousands have a mark, {thousands!r} (data.thousands)")
+    known = dataclasses.replace(dialect, decimal=decimal, thousands=thousands)
+    return dataclasses.replace(table, dialect=known, notices=(*table.notices, *said))
+
+
+def _way(decimal: str, thousands: str, value: float) -> str:
+    """What to write to read an example so, and what it would be."""
+    mark = thousands if thousands == NONE else f'"{thousands}"'
+    read = "no number" if np.isnan(value) else f"{value:.12g}"
+    return f'data: {{decimal: "{decimal}", thousands: {mark}}} ({read})'
 
 
 def _long(table: Table, ids: str, static: Sequence[str], reading: _Reading) -> list[Series]:
@@ -176,75 +241,36 @@ def _category(table: Table, name: str, column: str) -> str:
     values = table.columns[column].unique().tolist()
     if len(values) == 1:
         return str(values[0])
-    found = f"{table.path}:{table.lines[0]}: {column}: {len(values)} values in one series: {_listed(values)}"
+    found = f"{table.where(table.lines[0])}: {column}: {len(values)} values in one series: {_listed(values)}"
     raise DataError([f"{found}; a static covariate has one"])
 
 
-def read_table(path: Path) -> Table:
-    """Read a CSV without interpreting a cell; blank lines do not count.
+def read_table(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
+    """Read a CSV, or several that share a header, without interpreting a cell; blank lines do not count.
 
     Raises:
-        DataError: it is missing, no plain file, empty, not UTF-8, not rectangular, or names a column twice.
+        DataError: it is missing, no plain file, empty, not text, not rectangular, or names a column twice.
+        Changing: it changed while it was read.
         InputOutputFailed: it cannot be read.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise DataError([f"{path}: not a file; expected a CSV"])
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            numbered = [record for record in _records(file) if any(cell.strip() for cell in record[1])]
-    except FileNotFoundError:
-        raise DataError([f"{path}: no such file{nearest_file(path)}"]) from None
-    except UnicodeDecodeError as error:
-        raise DataError([f"{path}: not UTF-8 text (byte {error.start} of a block); save it as UTF-8"]) from None
-    except csv.Error as error:
-        raise DataError([f"{path}: not a CSV: {error}"]) from None
-    except OSError as error:
-        raise InputOutputFailed(f"{path}: cannot be read: {error.strerror or error}") from None
-    return _rectangular(path, numbered)
-
-
-def _records(file: Iterable[str]) -> Iterator[Record]:
-    """Each record as the last of its lines, its cells, and its text."""
-    read: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for line in file:
-            read.append(line)
-            yield line
-
-    reader = csv.reader(lines())
-    for row in reader:
-        yield reader.line_num, row, "".join(read)
-        read.clear()
-
-
-def _rectangular(path: Path, numbered: list[Record]) -> Table:
-    """The header and the rows below it, once every row has the header's columns."""
-    if not numbered:
-        raise DataError([f"{path}: the file is empty; expected a header and rows"])
-    (line, header, text), rows = numbered[0], numbered[1:]
-    names = [name.strip() for name in header]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    problems = [f"{path}:{line}: the column {name!r} is named twice; rename one" for name in twice]
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        problems.append(f"{path}:{line}: one column, {names[0]!r}; cells must be separated by commas")
-    if not rows:
-        problems.append(f"{path}: only a header; expected rows below it")
-    # What follows the last named column may be empty: a comma at the end of each line.
-    ragged = [(line, row) for line, row, _ in rows if len(row) < len(names) or any(row[len(names) :])]
-    if ragged:
-        line, row = ragged[0]
-        found = f"{path}:{line}: {len(row)} cells in a row of {len(names)} columns"
-        more = f", and {len(ragged) - 1} more such rows" if len(ragged) > 1 else ""
-        problems.append(f"{found}{more}; a comma inside a cell needs quotes around the cell")
-    if problems:
-        raise DataError(problems)
+    records = read_records(path, dialect)
     columns = {
-        name: pd.Series([row[index].strip() for _, row, _ in rows], dtype=str)
-        for index, name in enumerate(names)
+        name: pd.Series([row[index].strip() for row in records.rows], dtype=str)
+        for index, name in enumerate(records.names)
         if name
     }
-    return Table(path, columns, np.array([line for line, _, _ in rows]), text, tuple(text for *_, text in rows))
+    return Table(
+        records.name,
+        columns,
+        np.array(records.lines),
+        records.header,
+        tuple(records.texts),
+        records.header_line,
+        records.dialect,
+        records.files,
+        records.marked,
+        records.notices,
+    )
 
 
 def find_time(table: Table) -> str | None:
@@ -256,7 +282,7 @@ def find_time(table: Table) -> str | None:
     texts = []
     for name, cells in table.columns.items():
         head = cells.iloc[:20]
-        numeric = pd.to_numeric(head, errors="coerce").notna().mean() > 0.5
+        numeric = looks_numeric(head).mean() > 0.5
         dated = not numeric or _epoch_unit(head) or _is_compact(head)
         if dated and _best_reading(head).notna().mean() > 0.5:
             return name
@@ -273,14 +299,16 @@ def find_time(table: Table) -> str | None:
     return None
 
 
-def find_target(table: Table, others: Sequence[str]) -> str:
+def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> str:
     """The only column besides those of time, ids and categories that starts with numbers.
 
     Raises:
         DataError: there is none, or a choice.
     """
     numeric = [
-        name for name, cells in table.columns.items() if name not in others and _mostly_numbers(cells.iloc[:100])
+        name
+        for name, cells in table.columns.items()
+        if name not in others and _mostly_numbers(cells.iloc[:100], na_values)
     ]
     if len(numeric) == 1:
         return numeric[0]
@@ -336,27 +364,28 @@ def _laid_out(table: Table, name: str, rows: _Rows, step: Step, reading: _Readin
         tuple(notices),
         rules=step.rules,
         observed=known,
+        dialect=table.dialect,
     )
 
 
 def _read_rows(table: Table, reading: _Reading) -> _Rows:
-    rows = _rows(table, reading)
+    rows, cells = _rows(table, reading)
     rows, sorting = _sorted(rows, table)
     rows, problems, merging = _distinct(rows, table, reading.duplicates)
-    return _Rows(rows, problems, [*sorting, *merging])
+    return _Rows(rows, problems, [*sorting, *merging, *cells])
 
 
-def _rows(table: Table, reading: _Reading) -> pd.DataFrame:
-    """The rows as (timestamp, value, line); empty and infinite cells are NaN.
+def _rows(table: Table, reading: _Reading) -> tuple[pd.DataFrame, list[str]]:
+    """The rows as (timestamp, value, line), and what is said of cells; empty and infinite ones are NaN.
 
     Raises:
         DataError: a cell that is no timestamp or no number of the domains, or is missing where `gaps` is `error`.
     """
     timestamps, time_problems = row_timestamps(table, reading.time, reading.frequency, reading.rules)
-    values, value_problems = _numbers(table, reading.target, reading.gaps, reading.domains)
+    values, value_problems, notices = _numbers(table, reading)
     if time_problems or value_problems:
         raise DataError([*time_problems, *value_problems])
-    return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines})
+    return pd.DataFrame({"timestamp": timestamps, "value": values, "line": table.lines}), notices
 
 
 def row_timestamps(
@@ -390,7 +419,7 @@ def _written_timestamps(table: Table, time: str | None) -> tuple[pd.Index, list[
     if time is None:
         return pd.RangeIndex(len(table)), []
     cells = table.columns[time]
-    if cells.str.fullmatch(r"[+-]?\d{1,9}").all() and not _is_compact(cells):
+    if _all_are(r"[+-]?\d{1,9}", cells) and not _is_compact(cells):
         return pd.Index(cells.astype("int64")), []
     readings = _readings(cells)
     whole = {name: parsed for name, parsed in readings.items() if parsed.notna().all()}
@@ -436,46 +465,64 @@ def _read_iso(cells: pd.Series) -> pd.Series:
 
 def _epoch_unit(cells: pd.Series) -> Literal["s", "ms"] | None:
     """`s` or `ms` where all cells are seconds (10 digits) or milliseconds (13) since 1970."""
-    if cells.str.fullmatch(r"\d{10}").all():
+    if _all_are(r"\d{10}", cells):
         return "s"
-    return "ms" if cells.str.fullmatch(r"\d{13}").all() else None
+    return "ms" if _all_are(r"\d{13}", cells) else None
 
 
 def _is_compact(cells: pd.Series) -> bool:
     """Whether all cells are dates of eight digits, 20260131."""
-    if not cells.str.fullmatch(r"(?:1[6-9]|20|21)\d{6}").all():
+    if not _all_are(r"(?:1[6-9]|20|21)\d{6}", cells):
         return False
     return bool(pd.to_datetime(cells, format="%Y%m%d", errors="coerce").notna().mean() > 0.5)
 
 
-def _numbers(table: Table, target: str, gaps: str, domains: Sequence[Domain]) -> tuple[np.ndarray, list[str]]:
-    """The target column as float64, NaN where a cell is empty or infinite."""
-    cells = table.columns[target]
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float)
-    empty = cells.str.lower().isin(MISSING).to_numpy()
+def _all_are(pattern: str, cells: pd.Series) -> bool:
+    """Whether all cells match; where the first does not, the others are not looked at."""
+    return bool(cells.iloc[:1].str.fullmatch(pattern).all() and cells.str.fullmatch(pattern).all())
+
+
+def _numbers(table: Table, reading: _Reading) -> tuple[np.ndarray, list[str], list[str]]:
+    """The target column as float64 with problems and notices, NaN where a cell is missing or infinite."""
+    cells, target = table.columns[reading.target], reading.target
+    numbers = to_numbers(cells, table.dialect.decimal, table.dialect.thousands)
+    empty, named = is_missing(cells), np.zeros(len(cells), bool)
+    if reading.na_values:
+        sentinels = [value for value in reading.na_values if not isinstance(value, str)]
+        named = (is_missing(cells, reading.na_values) | np.isin(numbers, sentinels)) & ~empty
+    numbers = np.where(named, np.nan, numbers)
     infinite = np.isinf(numbers)
-    problems = []
-    text = np.isnan(numbers) & ~empty
-    if text.any():
-        problems.append(_cell_problem(table, target, text, "not a number", "correct the cells, or empty them"))
-    for domain in domains:
+    text = np.isnan(numbers) & ~empty & ~named
+    problems, notices = [], []
+    if text.any() and reading.text == "error":
+        mend = "correct the cells, or empty them; or data.text: missing, data.na_values"
+        problems.append(_cell_problem(table, target, text, "not a number", mend))
+    elif text.any():
+        notices.append(_cell_problem(table, target, text, "not a number", "taken for missing"))
+    if infinite.any() and reading.gaps != "error":
+        notices.append(_cell_problem(table, target, infinite, "infinite", "taken for missing"))
+    for domain in reading.domains:
         outside = domain.outside(numbers)
         if outside.any():
             problems.append(_cell_problem(table, target, outside, f"not among {domain.what}", domain.mend))
     mend = f"say how to fill them: {_POLICIES}"
-    for wrong, what in ((empty, "empty"), (infinite, "infinite")):
-        if wrong.any() and gaps == "error":
+    kinds = [(empty, "empty"), (named, "missing (data.na_values)"), (infinite, "infinite")]
+    if reading.text == "missing":
+        kinds.append((text, "not a number"))
+    for wrong, what in kinds:
+        if wrong.any() and reading.gaps == "error":
             problems.append(_cell_problem(table, target, wrong, what, mend))
-    return np.where(infinite, np.nan, numbers), problems
+    return np.where(infinite, np.nan, numbers), problems, notices
 
 
 def _cell_problem(table: Table, column: str, wrong: np.ndarray, what: str, mend: str) -> str:
     """`file:line: column: 3 cells are not a number: 'x' (line 7), ...`, with the first few places."""
     where = np.flatnonzero(wrong)
-    places = [f"{table.columns[column].iloc[row]!r} (line {table.lines[row]})" for row in where[:SHOWN_PLACES]]
+    shown = where[:SHOWN_PLACES]
+    places = [f"{table.columns[column].iloc[row]!r} ({table.spot(table.lines[row])})" for row in shown]
     more = ", ..." if len(where) > SHOWN_PLACES else ""
     count = "1 cell is" if len(where) == 1 else f"{len(where)} cells are"
-    return f"{table.path}:{table.lines[where[0]]}: {column}: {count} {what}: {', '.join(places)}{more}; {mend}"
+    return f"{table.where(table.lines[where[0]])}: {column}: {count} {what}: {', '.join(places)}{more}; {mend}"
 
 
 def _sorted(rows: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[str]]:
@@ -483,7 +530,7 @@ def _sorted(rows: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[str]]:
         return rows, []
     first = rows["line"][rows["timestamp"] < rows["timestamp"].shift()].iloc[0]
     ordered = rows.sort_values("timestamp", kind="stable", ignore_index=True)
-    return ordered, [f"{table.path}: rows are not in order of time (the first at line {first}): sorted"]
+    return ordered, [f"{table.path}: rows are not in order of time (the first at {table.spot(first)}): sorted"]
 
 
 def _distinct(rows: pd.DataFrame, table: Table, policy: str) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -494,7 +541,7 @@ def _distinct(rows: pd.DataFrame, table: Table, policy: str) -> tuple[pd.DataFra
     distinct = rows["timestamp"][repeated].drop_duplicates()
     count = "1 timestamp stands" if len(distinct) == 1 else f"{len(distinct)} timestamps stand"
     lines = rows["line"][repeated & (rows["timestamp"] == distinct.iloc[0])]
-    found = f"{table.path}:{lines.iloc[0]}: {count} on several rows: {_listed(distinct)}"
+    found = f"{table.where(lines.iloc[0])}: {count} on several rows: {_listed(distinct)}"
     merged = rows.groupby("timestamp", as_index=False).agg(
         {"value": "first" if policy == "error" else policy, "line": "first"}
     )
@@ -527,7 +574,7 @@ def _regular(
         return regular, [], []
     count = f"1 step of {frequency} is" if len(missing) == 1 else f"{len(missing)} steps of {frequency} are"
     line = _line_of(missing[0], observed, lines)
-    found = f"{table.path}:{line}: {count} missing: {_listed(missing)}"
+    found = f"{table.where(line)}: {count} missing: {_listed(missing)}"
     if policy == "error":
         hint = "where a clock was set forward, name its zone: data.timezone: Europe/Berlin; or "
         mend = (hint if clock_change(missing) else "") + f"say how to fill them: {_POLICIES}"
@@ -550,7 +597,7 @@ def _too_long(regular: pd.Series, observed: pd.Series, lines: np.ndarray, step: 
         return None
     first, last = regular.index[gap.first], regular.index[gap.first + gap.length - 1]
     line = _line_of(first, observed, lines)
-    found = f"{table.path}:{line}: {gap.length} steps of {step.frequency} are missing in a row, {first} to {last}"
+    found = f"{table.where(line)}: {gap.length} steps of {step.frequency} are missing in a row, {first} to {last}"
     return f"{found}: more than data.longest_gap, {most}; give the rows, or allow more"
 
 
@@ -577,8 +624,9 @@ def _listed(timestamps: Sequence[object] | pd.Index | pd.Series) -> str:
 
 
 def _require_columns(table: Table, names: Sequence[str]) -> None:
+    place = table.where(table.header_line)
     problems = [
-        f"{table.path}:1: no column {name!r}{suggestion(name, table.columns)}; columns: {', '.join(table.columns)}"
+        f"{place}: no column {name!r}{suggestion(name, table.columns)}; columns: {', '.join(table.columns)}"
         for name in names
         if name not in table.columns
     ]
@@ -586,6 +634,6 @@ def _require_columns(table: Table, names: Sequence[str]) -> None:
         raise DataError(problems)
 
 
-def _mostly_numbers(cells: pd.Series) -> bool:
-    given = cells[~cells.str.lower().isin(MISSING)]
-    return bool(pd.to_numeric(given, errors="coerce").notna().mean() > 0.5)
+def _mostly_numbers(cells: pd.Series, na_values: Sequence[int | float | str]) -> bool:
+    given = cells[~is_missing(cells, na_values)]
+    return bool(looks_numeric(given).mean() > 0.5)

@@ -1,0 +1,113 @@
+"""Cells of text as numbers, in any way to write decimals and thousands."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.dialect import AUTO
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
+NONE = "none"
+_SPACES, _APOSTROPHES = " \u00a0\u202f", "'\u2019"
+_CHARACTERS = {",": ",", ".": ".", " ": _SPACES, "'": _APOSTROPHES}
+# In the order in which they are preferred where they read the same numbers.
+_WAYS = tuple(
+    (decimal, thousands) for thousands in (NONE, ",", ".", " ", "'") for decimal in ".," if decimal != thousands
+)
+_INFINITE = r"(?i:[+-]?inf(?:inity)?)"
+
+
+class Unsure(ValueError):
+    """Cells that can be read as different numbers: the ways, and how each reads an example."""
+
+    def __init__(self, row: int, readings: Sequence[tuple[str, str, float]]) -> None:
+        self.row, self.readings = row, readings
+        super().__init__(row)
+
+
+def is_missing(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> np.ndarray:
+    """Whether each cell is empty, or one of the texts of `na_values`, in whatever case: (rows,)."""
+    texts = {value.strip().lower() for value in na_values if isinstance(value, str)}
+    return cells.str.lower().isin(MISSING | texts).to_numpy(bool)
+
+
+def looks_numeric(cells: pd.Series) -> pd.Series:
+    """Whether each cell is a number in some way to write it."""
+    plain = pd.to_numeric(cells, errors="coerce").notna()
+    if plain.all():
+        return plain
+    ways = "|".join(_pattern(decimal, thousands, "[1-9]") for decimal, thousands in _WAYS)
+    return plain | cells.str.fullmatch(f"(?:{ways})")
+
+
+def find_marks(
+    cells: pd.Series, decimal: str, thousands: str, delimiter: str, na_values: Sequence[int | float | str] = ()
+) -> tuple[str, str]:
+    """The decimal and the thousands mark by which most cells are numbers; points and none where nothing tells.
+
+    Where cells are separated by semicolons, as where decimals have commas, `1.234` is no proof of a decimal point.
+
+    Args:
+        cells: (rows,)
+        decimal, thousands: what is known, else `auto`.
+        delimiter: between cells.
+        na_values: what stands for a missing number.
+
+    Raises:
+        Unsure: ways that differ read as many.
+    """
+    ways = [way for way in _WAYS if decimal in {AUTO, way[0]} and thousands in {AUTO, way[1]}]
+    if len(ways) == 1:
+        return ways[0]
+    plain = (".", NONE)
+    usual = plain in ways and delimiter != ";"
+    if usual and pd.to_numeric(cells, errors="coerce").notna().all():
+        return plain
+    texts = cells[~is_missing(cells, na_values)]
+    texts = texts[texts.str.contains(rf"[.,{_SPACES}{_APOSTROPHES}]")]
+    ways = _possible(ways, "".join(texts))
+    read = {way: texts.str.fullmatch(_pattern(*way, "[1-9]")).to_numpy(bool) for way in ways}
+    most = max(int(found.sum()) for found in read.values())
+    best = [way for way in ways if most and read[way].sum() == most] or ways[:1]
+    if len(best) == 1 or (usual and plain in best):
+        return best[0]
+    numbers = {way: _parsed(texts, *way).where(read[way]).to_numpy(float) for way in best}
+    first = numbers[best[0]]
+    differ = [~((values == first) | (np.isnan(values) & np.isnan(first))) for values in numbers.values()]
+    if not np.any(differ):
+        return best[0]
+    row = int(np.flatnonzero(np.any(differ, axis=0))[0])
+    readings: dict[float, tuple[str, str, float]] = {}
+    for way in best:
+        value = float(numbers[way][row])
+        readings.setdefault(-np.inf if np.isnan(value) else value, (*way, value))
+    raise Unsure(int(texts.index[row]), list(readings.values()))
+
+
+def _possible(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]]:
+    """The ways less those with a thousands mark that nobody wrote: without it they read the same."""
+    used = [mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)]
+    return [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]
+
+
+def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:
+    """The cells as float64, NaN where one is no number: (rows,)."""
+    if (decimal, thousands) == (".", NONE):
+        return pd.to_numeric(cells, errors="coerce").to_numpy(float)
+    numeric = cells.str.fullmatch(f"{_pattern(decimal, thousands, '[0-9]')}|{_INFINITE}")
+    return _parsed(cells, decimal, thousands).where(numeric).to_numpy(float)
+
+
+def _parsed(cells: pd.Series, decimal: str, thousands: str) -> pd.Series:
+    if thousands != NONE:
+        cells = cells.str.replace(f"[{_CHARACTERS[thousands]}]", "", regex=True)
+    return pd.to_numeric(cells.str.replace(decimal, ".", regex=False), errors="coerce").astype(float)
+
+
+def _pattern(decimal: str, thousands: str, first: str) -> str:
+    """A regular expression of the numbers that are written so; `first` is the first digit of those with groups."""
+    point = re.escape(decimal)
+    groups = "" if thousands == NONE else rf"|{first}[0-9]{{0,2}}(?:[{_CHARACTERS[thousands]}][0-9]{{3}})+"
+    return rf"[+-]?(?:(?:[0-9]+{groups})(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
