@@ -19,6 +19,7 @@ from forecaster.data.checkup import (
     outliers,
     season_strength,
 )
+from forecaster.data.dialect import Dialect
 from forecaster.data.gaps import find_gaps
 from forecaster.data.rules import TimeRules
 from forecaster.data.season import natural_season
