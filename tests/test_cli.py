@@ -147,7 +147,7 @@ def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
     assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean")
     wrong = forecast("predict", "runs/tiny", "--levels", "80,100", cwd=trained)
     assert wrong.returncode == 2
-    assert "expected percentages between 0 and 100" in wrong.stderr
+    assert "expected percentages from 0.001 to 99.999" in wrong.stderr
 
 
 def test_verbose_talks_without_a_terminal_and_json_lines_are_json(forecast, project):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from forecaster.config import load_config
 from forecaster.data import read_series, source
 from forecaster.data.dialect import Dialect
+from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, filled_csv
 from forecaster.data.source import find_files
 from forecaster.data.table import read_table, series_of
@@ -389,7 +390,13 @@ def test_sentinels_are_missing(tmp_path, na_values):
 
 def test_a_sentinel_is_known_by_its_number_and_lies_outside_no_domain(tmp_path):
     text = days("1", "-999.0", "3", "4")
-    found = read(tmp_path, text, na_values=(-999,), gaps="interpolate", domain="counts")
+    found = read(
+        tmp_path,
+        text,
+        na_values=(-999,),
+        gaps="interpolate",
+        domains=domains_of("negative_binomial", "none", None, None),
+    )
     np.testing.assert_array_equal(found.values, [1, 2, 3, 4])
 
 

@@ -327,6 +327,7 @@ class _Rows:
     frame: pd.DataFrame
     problems: list[str]
     notices: list[str]
+    cells: list[str]  # said last: of cells that count as missing
 
 
 def _series(table: Table, name: str, reading: _Reading) -> Series:
@@ -353,7 +354,7 @@ def _laid_out(table: Table, name: str, rows: _Rows, step: Step, reading: _Readin
     if rows.problems or gap_problems:
         raise DataError([*rows.problems, *gap_problems])
     values, known = _filled(regular, table, reading.gaps, step)
-    notices += filling
+    notices += [*filling, *rows.cells]
     return Series(
         name,
         reading.target,
@@ -372,7 +373,7 @@ def _read_rows(table: Table, reading: _Reading) -> _Rows:
     rows, cells = _rows(table, reading)
     rows, sorting = _sorted(rows, table)
     rows, problems, merging = _distinct(rows, table, reading.duplicates)
-    return _Rows(rows, problems, [*sorting, *merging, *cells])
+    return _Rows(rows, problems, [*sorting, *merging], cells)
 
 
 def _rows(table: Table, reading: _Reading) -> tuple[pd.DataFrame, list[str]]:
