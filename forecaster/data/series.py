@@ -1,6 +1,7 @@
 """Series: what a CSV becomes, and everything after `data/` begins with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,20 @@ import pandas as pd
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.frequency import future_sessions, future_timestamps
 from forecaster.data.rules import AS_WRITTEN, OBSERVED, TimeRules
+
+
+@dataclass(frozen=True)
+class Column:
+    """A covariate of one series, as it was read.
+
+    Attributes:
+        values: one for each step, and behind the last step for each further row that the file has: (rows,) float64,
+            NaN where missing; of a categorical one int32 numbers of its levels, -1 where missing.
+        levels: the categories, None where the values are numbers.
+    """
+
+    values: np.ndarray
+    levels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,7 @@ class Series:
         rules: how its rows became steps, and which are to come.
         observed: whether each value stood in the file, (steps,); None where all did.
         dialect: how its CSV is written, where it was read from one.
+        covariates: past and future ones by column.
     """
 
     name: str
@@ -40,6 +56,7 @@ class Series:
     rules: TimeRules = AS_WRITTEN
     observed: np.ndarray | None = None
     dialect: Dialect = USUAL
+    covariates: Mapping[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
