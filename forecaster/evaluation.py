@@ -128,4 +128,16 @@ def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) 
     """What the network says of the `horizon` steps after each origin."""
     read = plan.config.read
     panel = [plan.panel[member] for member in origins.members]
-    return predictor.outlook(panel, _windows(plan, origins, 1 - read, read), horizon)
+    windows = _windows(plan, origins, 1 - read, read)
+    return predictor.outlook(panel, windows, horizon, _features(plan, predictor, origins, horizon))
+
+
+def _features(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> np.ndarray:
+    """Of each window and the horizon after it, (origins, length + horizon, features); as `_windows` behind the end."""
+    length, rows = plan.config.window.length, []
+    for member, series in enumerate(plan.panel):
+        steps = origins.steps[origins.members == member]
+        told = predictor.features(series, 0, len(series))
+        places = np.minimum(steps[:, None] + np.arange(1 - length, horizon + 1), len(series) - 1)
+        rows.append(told[places])
+    return np.concatenate(rows)

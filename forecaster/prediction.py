@@ -15,6 +15,7 @@ import numpy as np
 from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
+from forecaster.data.covariates import Features
 from forecaster.data.differences import summed
 from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
@@ -22,6 +23,7 @@ from forecaster.distributions import Distribution, Point, Quantile, Samples, fam
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
+from forecaster.inputs import Inputs
 from forecaster.preparation import Preprocessing, fitted_scaler, read_data
 from forecaster.runs import Version
 
@@ -136,23 +138,23 @@ class Predictor:
         rollout = Rollout(network, config.rollout, distribution, config.forecast.samples, config.training.seed)
         return cls(rollout, config, preprocessing)
 
-    def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int) -> Outlook:
+    def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray) -> Outlook:
         """What follows some windows, all in one batch.
 
         Args:
             panel: the series of each window.
             windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
+            features: of the steps of each window and its horizon, (batch, length + horizon, features).
 
         Raises:
             DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
-        codes = self.preprocessing.codes(panel)
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
-            distribution = self.rollout(read, horizon, codes)
+            distribution = self.rollout(self.inputs(panel, read, features), horizon)
             outlook = self._outlook(*_undifferenced(distribution, scaler, windows))
             # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
             finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
@@ -163,6 +165,26 @@ class Predictor:
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
         return outlook
+
+    def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray) -> Inputs:
+        """What the network reads of windows (batch, length); the rest as in `outlook`."""
+        past, known = self.preprocessing.widths
+        length = scaled.shape[1]
+        return Inputs(
+            scaled.astype(np.float32),
+            features[:, :length] if past + known else None,
+            features[:, length:, past:] if known else None,
+            self.preprocessing.codes(panel),
+        )
+
+    def features(self, series: Series, first: int, last: int) -> np.ndarray:
+        """Those of some steps of a series, which may lie behind its end, (steps, features); none wide where none are.
+
+        Raises:
+            DataError: cells are missing, and nothing may stand for them.
+        """
+        told = self.preprocessing.features or Features()
+        return told.of(series, self.scaler(series), first, last)
 
     def _outlook(self, distribution: Distribution, scaler: Scaler) -> Outlook:
         low, high = self.config.data.minimum, self.config.data.maximum
@@ -206,7 +228,7 @@ class Predictor:
     ) -> list[Forecast]:
         """The `steps` steps after the end of each series, which is no shorter than what is read."""
         windows = np.stack([series.values[-self.config.read :] for series in panel])
-        outlook = self.outlook(panel, windows, steps)
+        outlook = self.outlook(panel, windows, steps, self._ahead(panel, steps))
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
@@ -225,6 +247,24 @@ class Predictor:
             )
             for row, series in enumerate(panel)
         ]
+
+    def _ahead(self, panel: Sequence[Series], steps: int) -> np.ndarray:
+        """The features of the last window of each series and of the steps after it.
+
+        Raises:
+            DataError: cells are missing; of all series.
+        """
+        rows: list[np.ndarray] = []
+        problems: list[str] = []
+        for series in panel:
+            end = len(series)
+            try:
+                rows.append(self.features(series, end - self.config.window.length, end + steps))
+            except DataError as error:
+                problems += error.problems
+        if problems:
+            raise DataError(problems)
+        return np.stack(rows)
 
 
 @dataclass(frozen=True)

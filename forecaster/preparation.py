@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config, LoadedConfig
-from forecaster.config.sections import Data, Model
+from forecaster.config.sections import Covariates, Data, Model
 from forecaster.data import Series, read_series
 from forecaster.data.categories import Vocabulary
+from forecaster.data.covariates import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
@@ -45,17 +46,25 @@ class Preprocessing:
 
     scalers: Mapping[str, Scaler]  # by the name of the series
     vocabulary: Vocabulary | None = None
+    features: Features | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every number, exact."""
         scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
-        return {"scalers": scalers, "categories": self.vocabulary and self.vocabulary.to_json()}
+        parts = (("categories", self.vocabulary), ("features", self.features))
+        return {"scalers": scalers, **{name: part and part.to_json() for name, part in parts}}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
         """Read back what `to_json` gave."""
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
-        return cls(scalers, values["categories"] and Vocabulary.from_json(values["categories"]))
+        vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
+        return cls(scalers, vocabulary, values["features"] and Features.from_json(values["features"]))
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Features that are known up to the end of a window, and of the steps that follow, too."""
+        return (0, 0) if self.features is None else (self.features.past_width, self.features.known_width)
 
     def codes(self, panel: Sequence[Series]) -> np.ndarray | None:
         """The numbers of each series' categories, (series, categories), where the network reads them.
@@ -73,6 +82,7 @@ class Plan:
     config: Config
     members: tuple[Member, ...]
     vocabulary: Vocabulary | None = None
+    features: Features | None = None
 
     @property
     def season(self) -> int:
@@ -87,7 +97,9 @@ class Plan:
     @property
     def preprocessing(self) -> Preprocessing:
         """What a run keeps of it."""
-        return Preprocessing({member.series.name: member.scaler for member in self.members}, self.vocabulary)
+        return Preprocessing(
+            {member.series.name: member.scaler for member in self.members}, self.vocabulary, self.features
+        )
 
 
 def prepare(loaded: LoadedConfig) -> Plan:
@@ -170,7 +182,7 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
     """
     config, kept = version.config, preprocessing_of(version)
     members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
-    return Plan(config, members, kept.vocabulary)
+    return Plan(config, members, kept.vocabulary, kept.features)
 
 
 def preprocessing_of(version: Version) -> Preprocessing:
@@ -192,12 +204,53 @@ def _plan(loaded: LoadedConfig) -> Plan:
     found = found_in(data, max(panel, key=len))
     _check_season(loaded, found["season"])
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
-    vocabulary = None
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
-    if config.model.embedding and data.series is not None:
-        vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)
-    return Plan(resolved, members, vocabulary)
+    return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
+
+
+def _vocabulary(config: Config, members: Sequence[Member]) -> Vocabulary | None:
+    """What an embedding tells apart: the series, and their categories."""
+    if not config.model.embedding or config.data.series is None:
+        return None
+    panel, given = [member.series for member in members], config.data.covariates
+    embedded = [name for name in given.static if _is_embedded(name, panel, given)]
+    return Vocabulary.of(panel, config.data.series, embedded)
+
+
+def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
+    return is_categorical([series.categories[name] for series in panel], name, given.categorical)
+
+
+def _features(config: Config, members: Sequence[Member]) -> Features | None:
+    """What the network reads beside the values, fitted on the training parts.
+
+    Raises:
+        DataError: cells of covariates are missing, and nothing may stand for them.
+    """
+    data, given = config.data, config.data.covariates
+    panel, ends = [member.series for member in members], [member.split.training_end for member in members]
+    static = [name for name in given.static if not (config.model.embedding and _is_embedded(name, panel, given))]
+    features = Features(
+        fit_columns(given.past, panel, ends),
+        fit_columns(given.future, panel, ends),
+        fit_static(static, given.categorical, panel),
+        fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
+        data.calendar,
+        (int(data.season),),
+        {name: policy for name, policy in given.missing.items() if policy != "error"},
+    )
+    if features == Features(seasons=features.seasons):
+        return None
+    problems: list[str] = []
+    for member in members:
+        try:
+            features.of(member.series, member.scaler, 0, len(member.series))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError([f"{described(data.path)}: {problem}" for problem in problems])
+    return features
 
 
 def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:

@@ -25,7 +25,7 @@ from forecaster.data.windows import gather_windows, told_by_data, window_starts
 from forecaster.errors import DataError, Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
-from forecaster.fitting import AnyLearner, Epoch, Trainer
+from forecaster.fitting import AnyLearner, Epoch, Steps, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
 from forecaster.initial import initial_network, start_from
@@ -83,21 +83,33 @@ def _trainer(plan: Plan) -> Trainer[Network]:
     training_starts, validation_starts = window_places(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     network = initial_network(config, plan.preprocessing)
-    values = np.concatenate([member.scaler.transform(member.series.values) for member in plan.members])
-    _adapt_head(network, values, training_starts, length)
-    ends, codes = np.cumsum([len(series) for series in plan.panel]).tolist(), plan.preprocessing.codes(plan.panel)
-    return build_trainer(network, training, values, length, training_starts, validation_starts, ends, codes)
+    steps = _steps(plan)
+    _adapt_head(network, steps.values, training_starts, length)
+    return build_trainer(network, training, steps, length, training_starts, validation_starts)
+
+
+def _steps(plan: Plan) -> Steps:
+    """The series of a plan, scaled and laid end to end, with all that is read beside them."""
+    features, past = plan.features, 0
+    if features is not None:
+        past = features.past_width
+        rows = [features.of(member.series, member.scaler, 0, len(member.series)) for member in plan.members]
+    return Steps(
+        np.concatenate([member.scaler.transform(member.series.values) for member in plan.members]),
+        None if features is None else np.concatenate(rows),
+        past,
+        np.cumsum([len(series) for series in plan.panel]).tolist(),
+        plan.preprocessing.codes(plan.panel),
+    )
 
 
 def build_trainer(
     network: AnyLearner,
     training: sections.Training,
-    values: np.ndarray,
+    steps: Steps,
     length: int,
     training_starts: np.ndarray,
     validation_starts: np.ndarray,
-    ends: Sequence[int] = (),
-    codes: np.ndarray | None = None,
 ) -> Trainer[AnyLearner]:
     """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
     stopping = training.early_stopping
@@ -105,7 +117,7 @@ def build_trainer(
         network,
         build_optimizer(**training.optimizer.model_dump()),
         build_schedule(training.schedule, training.epochs),
-        values,
+        steps,
         length,
         training_starts,
         validation_starts,
@@ -114,8 +126,6 @@ def build_trainer(
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
-        ends=ends,
-        codes=codes,
     )
 
 
@@ -357,11 +367,13 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
 
 
 def _data_hash(plan: Plan) -> str:
-    """SHA-256 over the names, timestamps and values that were trained on."""
+    """SHA-256 over the names, timestamps, values and covariates that were trained on."""
     digest = hashlib.sha256()
     for series in plan.panel:
-        digest.update("\n".join([series.name, *series.categories, *map(str, series.timestamps)]).encode())
+        digest.update("\n".join([series.name, *series.categories.values(), *map(str, series.timestamps)]).encode())
         digest.update(series.values.tobytes())
+        for column in series.covariates.values():
+            digest.update("\n".join(column.levels or ()).encode() + column.values[: len(series)].tobytes())
     return digest.hexdigest()
 
 

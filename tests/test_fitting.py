@@ -8,7 +8,8 @@ import tensorflow as tf
 from forecaster.config import load_values
 from forecaster.config.sections import Model
 from forecaster.errors import DataError, Diverged
-from forecaster.fitting import Trainer
+from forecaster.fitting import Steps, Trainer
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
@@ -145,7 +146,7 @@ def tiny_trainer(
         build_network(model, 8, 1, season=4),
         optimizer or build_optimizer("adam", 0.01, clip_norm=1.0),
         schedule or Constant(),
-        values,
+        Steps(values),
         8,
         np.arange(40, dtype=np.int32),
         np.arange(50, 60, dtype=np.int32),
@@ -246,7 +247,7 @@ def test_the_gradient_is_that_of_finite_differences():
     windows = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
     targets = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
     with tf.GradientTape() as tape:
-        loss = network.training_loss(windows, targets, tf.constant(0.0))
+        loss = network.training_loss(Inputs(windows), targets, tf.constant(0.0))
     gradients = tape.gradient(loss, network.trainable_variables)
     step = 1e-2
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
@@ -257,7 +258,7 @@ def test_the_gradient_is_that_of_finite_differences():
             moved = original.copy()
             moved[index] += shift
             variable.assign(moved)
-            losses.append(float(network.validation_loss(windows, targets)))
+            losses.append(float(network.validation_loss(Inputs(windows), targets)))
         variable.assign(original)
         assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(float(gradient.numpy()[index]), rel=0.02, abs=1e-4)
 

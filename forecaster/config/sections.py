@@ -108,7 +108,13 @@ class Section(BaseModel):
 class Covariates(Section):
     """Columns besides the target."""
 
-    static: tuple[Text, ...] = Field((), description="categories, one value for each series, read by model.embedding")
+    past: tuple[Text, ...] = Field((), description="columns that are known up to the origin")
+    future: tuple[Text, ...] = Field((), description="columns that are known over the horizon, too")
+    static: tuple[Text, ...] = Field((), description="columns with one value for each series")
+    categorical: tuple[Text, ...] = Field((), description="those of them that are categories, though they are numbers")
+    missing: dict[Text, Literal["error", "last", "seasonal"]] = Field(
+        {}, description="what stands for missing cells, by column: error | last | seasonal"
+    )
 
 
 class Data(Section):
@@ -121,6 +127,9 @@ class Data(Section):
         None, description="column of ids, where the rows of several series stand below each other"
     )
     covariates: Covariates = Field(Covariates(), description="columns besides the target")
+    calendar: tuple[Text, ...] = Field(
+        (), description="features of the calendar: hour, weekday, month, holiday.DE, ..."
+    )
     frequency: Text = Field(
         "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
     )
@@ -202,6 +211,7 @@ class Model(Section):
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a vector learnt for each series and each static category; 0: none"
     )
+    series_scale: Flag = Field(False, description="tell the network how large each series is, beside its scaled values")
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
     zoneout: Fraction = Field(0.0, description="probability that a unit of the state stays as it is in training")

@@ -52,7 +52,7 @@ class Series:
     values: np.ndarray
     frequency: str
     notices: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=dict)
     rules: TimeRules = AS_WRITTEN
     observed: np.ndarray | None = None
     dialect: Dialect = USUAL

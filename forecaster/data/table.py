@@ -209,7 +209,7 @@ def _long(table: Table, ids: str, static: Sequence[str], reading: _Reading) -> l
     for name, read in found.items():
         try:
             series = _laid_out(parts[name], name, read, step, reading)
-            categories = tuple(_category(parts[name], name, column) for column in static)
+            categories = {column: _category(parts[name], name, column) for column in static}
             laid_out.append(dataclasses.replace(series, categories=categories))
             step = dataclasses.replace(step, notices=())  # said once
         except DataError as error:
