@@ -17,7 +17,7 @@ from forecaster.runs import Version, load_version
 def load_network(version: Version) -> Network:
     """The network of a version, rebuilt from its config, with its weights."""
     config = version.config
-    network = build_network(config.model, config.window.length, config.steps_ahead, int(config.data.season))
+    network = build_network(config.model, config.window.length, config.steps_ahead, config.data.main_season)
     weights_from_h5(network, version.read("network.weights.h5"))
     return network
 

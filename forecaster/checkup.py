@@ -202,7 +202,7 @@ def _facts(table: Table, panel: Sequence[Series], seasons: dict[int, float]) -> 
 def _seasons(series: Series, data: Data) -> dict[int, float]:
     """The strength of each season that the frequency suggests, or of the one that is stated."""
     if data.season != "auto":
-        candidates: tuple[int, ...] = (int(data.season),)
+        candidates = data.seasons
     else:
         unit = series.frequency.split("-")[0]
         candidates = _SEASONS.get(unit, (natural_season(series.frequency, series.timestamps, series.rules),))

@@ -59,7 +59,7 @@ class GapPlan:
     @property
     def season(self) -> int:
         """Steps in a season, 1 where there is none."""
-        return int(self.config.data.season)
+        return self.config.data.main_season
 
     @property
     def reach(self) -> int:

@@ -23,7 +23,7 @@ def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
     keras.utils.set_random_seed(config.training.seed)
     unit = float(next(iter(preprocessing.scalers.values())).unit)
     sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
-    length, season = config.window.length, int(config.data.season)
+    length, season = config.window.length, config.data.main_season
     past, known = preprocessing.widths
     return build_network(config.model, length, config.steps_ahead, season, config.loss, unit, sizes, past, known)
 

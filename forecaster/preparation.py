@@ -11,13 +11,14 @@ import numpy as np
 from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Covariates, Data, Model
 from forecaster.data import Series, read_series
+from forecaster.data.calendar import unfit
 from forecaster.data.categories import Vocabulary
 from forecaster.data.covariates import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
-from forecaster.data.season import season_of
+from forecaster.data.season import seasons_of
 from forecaster.data.source import described
 from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, chronological_split
@@ -87,7 +88,7 @@ class Plan:
     @property
     def season(self) -> int:
         """Steps in a season, 1 where there is none."""
-        return int(self.config.data.season)
+        return self.config.data.main_season
 
     @property
     def panel(self) -> list[Series]:
@@ -154,10 +155,11 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
     """The keys of the data section that its CSV decides: what was left open, as it was found."""
     season = data.season
     if season == "auto":
-        season, notice = season_of(series)
+        seasons, notice = seasons_of(series)
+        season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": int(season)}
+    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
     found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
@@ -202,8 +204,9 @@ def _plan(loaded: LoadedConfig) -> Plan:
     data = config.data
     panel = read_data(config)
     found = found_in(data, max(panel, key=len))
-    _check_season(loaded, found["season"])
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
+    _check_season(loaded, resolved.data.main_season)
+    _check_calendar(loaded, resolved.data, max(panel, key=len))
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
@@ -237,7 +240,7 @@ def _features(config: Config, members: Sequence[Member]) -> Features | None:
         fit_static(static, given.categorical, panel),
         fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
         data.calendar,
-        (int(data.season),),
+        data.seasons,
         {name: policy for name, policy in given.missing.items() if policy != "error"},
     )
     if features == Features(seasons=features.seasons):
@@ -290,6 +293,13 @@ def _with_quantiles(config: Config) -> Model:
         return model
     wanted = {0.5, *(p for level in config.forecast.levels for p in level_quantiles(level))}
     return model.model_copy(update={"quantiles": tuple(sorted(wanted))})
+
+
+def _check_calendar(loaded: LoadedConfig, data: Data, series: Series) -> None:
+    """Whether each name of data.calendar tells anything of steps like these."""
+    found = unfit(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
+    if problems := [f"{loaded.where('data', 'calendar', index)}: {problem}" for index, problem in found]:
+        raise ConfigError(problems)
 
 
 def _check_season(loaded: LoadedConfig, season: int) -> None:

@@ -174,7 +174,9 @@ def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
     inputs = Inputs(window, told[:, :LENGTH], told[:, LENGTH:, 1:])
     found = Rollout(served, "carry")(inputs, AHEAD).mean
     np.testing.assert_allclose(found, network(inputs)[..., 0], atol=1e-5)
-    other = inputs._replace(future=inputs.future + np.array([0, 0, 0, 0, 1, 1], "float32")[:, None])  # the third segment
+    other = inputs._replace(
+        future=inputs.future + np.array([0, 0, 0, 0, 1, 1], "float32")[:, None]
+    )  # the third segment
     np.testing.assert_allclose(Rollout(served, "carry")(other, AHEAD).mean[:, :4], found[:, :4], atol=1e-6)
     assert not np.allclose(
         Rollout(served, "carry")(other.rows(slice(None)), AHEAD).mean[:, 4:], found[:, 4:], atol=1e-3

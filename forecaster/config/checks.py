@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from forecaster.config.calendar import clashes, is_dated
 from forecaster.config.reader import Path
 from forecaster.config.sections import Config, Data, Model, Optimizer, Split
 
@@ -13,6 +14,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     touched = {path[:2] for path in broken}
     found = [
         *_calendar(config.data),
+        *_features(config.data),
         *_data(config.data),
         *_model(config.model),
         *_decoder(config.model),
@@ -37,6 +39,17 @@ def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
     for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
         if stated:
             yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or observed, or auto"
+
+
+def _features(data: Data) -> Iterator[tuple[Path, str]]:
+    """Of data.calendar: what no file of any frequency could make right."""
+    found = list(clashes(data.calendar, None if data.season == "auto" else data.seasons))
+    if data.time is None or data.frequency == "step":
+        mend = "name their column in data.time" if data.time is None else "state their data.frequency"
+        dated = [index for index, name in enumerate(data.calendar) if is_dated(name)]
+        found += [(index, f"{data.calendar[index]} is read off dates; {mend}, or remove it") for index in dated]
+    for index, message in sorted(found):
+        yield ("data", "calendar", index), message
 
 
 def _data(data: Data) -> Iterator[tuple[Path, str]]:

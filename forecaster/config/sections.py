@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from forecaster.config.calendar import misnamed
+
 Count = Annotated[int, Field(strict=True, ge=1)]
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
@@ -28,9 +30,20 @@ def _share(value: object) -> object:
 
 
 def _season(value: object) -> object:
-    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000):
+    several = value if isinstance(value, list | tuple) else [value]
+    steps = [season for season in several if isinstance(season, int) and not isinstance(season, bool)]
+    fewest = 2 if len(several) > 1 else 1
+    if several and len(set(steps)) == len(several) and all(fewest <= season <= 1_000_000 for season in steps):
+        return tuple(steps) if len(steps) > 1 else steps[0]
+    if value == "auto":
         return value
-    raise ValueError("expected auto, or whole steps from 1 to 1,000,000")
+    raise ValueError("expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
+
+
+def _feature(value: object) -> object:
+    if problem := misnamed(value):
+        raise ValueError(problem)
+    return value
 
 
 def _paths(value: object) -> object:
@@ -58,9 +71,12 @@ Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_inpu
 Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
 Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
+_SeasonSteps = Annotated[int, Field(ge=1)]
 Season = Annotated[
-    int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
+    int | str | tuple[int, ...],
+    PlainValidator(_season, json_schema_input_type=_SeasonSteps | Literal["auto"] | list[_SeasonSteps]),
 ]
+Feature = Annotated[str, PlainValidator(_feature, json_schema_input_type=str)]
 
 
 def _weekmask(value: object) -> object:
@@ -127,9 +143,6 @@ class Data(Section):
         None, description="column of ids, where the rows of several series stand below each other"
     )
     covariates: Covariates = Field(Covariates(), description="columns besides the target")
-    calendar: tuple[Text, ...] = Field(
-        (), description="features of the calendar: hour, weekday, month, holiday.DE, ..."
-    )
     frequency: Text = Field(
         "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
     )
@@ -139,7 +152,12 @@ class Data(Section):
     holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, observed)")
     tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
     timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
-    season: Season = Field("auto", description="steps in a season (24 for hourly days); 1: none")
+    season: Season = Field(
+        "auto", description="steps in a season (24 for hourly days), or in several, [24, 168]; 1: none"
+    )
+    calendar: tuple[Feature, ...] = Field(
+        (), description="what dates tell: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
+    )
     gaps: Literal["error", "interpolate", "seasonal", "previous", "zero"] = Field(
         "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero"
     )
@@ -168,6 +186,17 @@ class Data(Section):
     )
     minimum: Finite | None = Field(None, description="no value or forecast lies below; null: any")
     maximum: Finite | None = Field(None, description="no value or forecast lies above; null: any")
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Steps in each season, the main one first; empty where there is none, or it is not found yet."""
+        stated = self.season if isinstance(self.season, tuple) else (self.season,)
+        return tuple(int(season) for season in stated if season not in {"auto", 1})
+
+    @property
+    def main_season(self) -> int:
+        """Steps in the season that baselines and normalisations go by, 1 where there is none."""
+        return next(iter(self.seasons), 1)
 
 
 class Window(Section):

@@ -79,7 +79,7 @@ class Features:
     Attributes:
         past, future, static, scale: in the order of their features.
         calendar: names of features, for `calendar_features`.
-        seasons: in steps, for those that go by them.
+        seasons: in steps, the main one first.
         missing: the policy for missing cells of a column, `last | seasonal`; an error where there is none.
     """
 
@@ -88,7 +88,7 @@ class Features:
     static: tuple[Encoding, ...] = ()
     scale: tuple[Encoding, ...] = ()
     calendar: tuple[str, ...] = ()
-    seasons: tuple[int, ...] = (1,)
+    seasons: tuple[int, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -132,7 +132,7 @@ class Features:
         rows = [np.empty((last - first, 0), np.float32)]
         for encoding in encodings:
             policy = self.missing.get(encoding.name, "error")
-            column = filled_column(series.covariates[encoding.name], last, policy, self.seasons[0])
+            column = filled_column(series.covariates[encoding.name], last, policy, next(iter(self.seasons), 1))
             if found := _missing(column, series, encoding.name, first, last):
                 problems.append(found)
             else:
