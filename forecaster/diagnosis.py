@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.advice import verdict
-from forecaster.data.covariates import Features
+from forecaster.data.features import Features
 from forecaster.data.windows import Split, window_starts
 from forecaster.errors import RunError
 from forecaster.flow import Flow

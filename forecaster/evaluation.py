@@ -33,7 +33,7 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
 
     Told in transformed units, so that the intervals made of them are undone with the forecast.
 
-    NaN where a step lies behind its part. Without a validation part the training part has to do, whose
+    NaN where a step lies behind its part or was filled. Without a validation part the training part has to do, whose
     residuals are too small.
     """
     horizon, read = plan.config.window.horizon, plan.config.read
@@ -44,19 +44,25 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     outlook = _outlook(plan, predictor, origins, horizon)
     ends = np.array([split.validation_end for split in splits])[origins.members]
     inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
-    actual = _windows(plan, origins, 1, horizon)
+    actual = _observed(plan, origins, horizon)
     return np.where(inside, outlook.residuals(actual), np.nan)
 
 
 def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict[str, Any]:
-    """The test parts' errors of the network and of the baselines, and the coverage of its intervals."""
+    """The test parts' errors of the network and of the baselines, and the coverage of its intervals.
+
+    Filled cells do not count.
+    """
     config, horizon = plan.config, plan.config.window.horizon
     facts = {"part": "test", "horizon": horizon, "season": plan.season, "series": len(plan.members)}
     splits = [member.split for member in plan.members]
     if not all(split.test for split in splits):
         return {**facts, "origins": 0, "scores": {}}
     origins = _spaced([(split.validation_end - 1, split.steps - 1 - horizon) for split in splits], predictor)
-    actual = _windows(plan, origins, 1, horizon)
+    actual = _observed(plan, origins, horizon)
+    known = ~np.isnan(actual)
+    if not known.any():
+        return {**facts, "origins": 0, "scores": {}}
     outlook = _outlook(plan, predictor, origins, horizon)
     forecasts = {"model": outlook.mean, **_baselines(plan, origins, horizon)}
     times = [plan.panel[member].timestamps[step] for member, step in zip(origins.members, origins.steps, strict=True)]
@@ -66,7 +72,7 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
         "first_origin": str(min(times)),
         "last_origin": str(max(times)),
         "rollout": config.rollout,
-        "scores": {name: scores(actual, forecast) for name, forecast in forecasts.items()},
+        "scores": {name: scores(actual[known], forecast[known]) for name, forecast in forecasts.items()},
         "intervals": "conformal" if config.conformal else "head",
         "coverage": _coverages(predictor, outlook, actual, residuals),
     }
@@ -86,7 +92,11 @@ def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, resid
     levels = predictor.config.forecast.levels
     quantiles = predictor.quantiles(outlook, residuals, levels)
     bounds = {level: level_quantiles(level) for level in levels}
-    return {f"{level:g}": coverage(actual, quantiles[low], quantiles[high]) for level, (low, high) in bounds.items()}
+    known = ~np.isnan(actual)
+    return {
+        f"{level:g}": coverage(actual[known], quantiles[low][known], quantiles[high][known])
+        for level, (low, high) in bounds.items()
+    }
 
 
 def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
@@ -107,11 +117,23 @@ def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins
 
 def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
     """(origins, length): the steps from `offset` after each origin; what lies behind its series is as its last."""
+    return _gathered([series.values for series in plan.panel], origins, offset, length)
+
+
+def _gathered(arrays: Sequence[np.ndarray], origins: _Origins, offset: int, length: int) -> np.ndarray:
+    """The same of an array (steps,) for each member."""
     rows = []
-    for member, series in enumerate(plan.panel):
+    for member, values in enumerate(arrays):
         steps = origins.steps[origins.members == member]
-        rows.append(gather_windows(np.pad(series.values, (0, length), mode="edge"), steps + offset, length))
+        rows.append(gather_windows(np.pad(values, (0, length), mode="edge"), steps + offset, length))
     return np.concatenate(rows)
+
+
+def _observed(plan: Plan, origins: _Origins, horizon: int) -> np.ndarray:
+    """The truth after each origin, (origins, horizon), NaN where it was filled."""
+    told = [np.ones(len(s)) if s.observed is None else s.observed.astype(float) for s in plan.panel]
+    observed = _gathered(told, origins, 1, horizon)
+    return np.where(observed > 0, _windows(plan, origins, 1, horizon), np.nan)
 
 
 def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, np.ndarray]:

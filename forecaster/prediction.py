@@ -15,8 +15,8 @@ import numpy as np
 from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
-from forecaster.data.covariates import Features
 from forecaster.data.differences import summed
+from forecaster.data.features import Features
 from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
@@ -397,8 +397,10 @@ def _paths_of_errors(
 ) -> np.ndarray:
     """Errors of whole horizons in validation, drawn with replacement: (count, *shape), whose last axis is the horizon.
 
-    Where the truth or the trained horizon ends, an error stays as it was last.
+    Where there is no truth, or the trained horizon ends, an error stays as it was last.
     """
+    begun = ~np.isnan(residuals[:, 0])
+    residuals = residuals[begun] if begun.any() else np.nan_to_num(residuals)
     known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, np.arange(residuals.shape[1])), axis=1)
     filled = np.take_along_axis(residuals, known, axis=1)
     drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]

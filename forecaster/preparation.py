@@ -1,5 +1,6 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from forecaster.config.sections import Covariates, Data, Model
 from forecaster.data import Series, read_series
 from forecaster.data.calendar import unfit
 from forecaster.data.categories import Vocabulary
-from forecaster.data.covariates import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
+from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
+from forecaster.data.gaps import filled
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
@@ -148,7 +150,13 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
     for series in panel:
         for notice in series.notices:
             log.info("%s", notice)
-    return panel
+    return [_carried_on(series) for series in panel] if data.gaps == "mask" else panel
+
+
+def _carried_on(series: Series) -> Series:
+    """A series that was read with its gaps open, which the last value before them fills."""
+    observed = ~np.isnan(series.values)
+    return dataclasses.replace(series, values=filled(series.values, "previous", 1), observed=observed)
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
@@ -241,6 +249,7 @@ def _features(config: Config, members: Sequence[Member]) -> Features | None:
         fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
         data.calendar,
         data.seasons,
+        data.gaps == "mask",
         {name: policy for name, policy in given.missing.items() if policy != "error"},
     )
     if features == Features(seasons=features.seasons):

@@ -6,7 +6,7 @@ import pytest
 
 from forecaster.config.sections import Model
 from forecaster.data import Series
-from forecaster.data.covariates import Encoding, Features, filled_column, fit_columns, fit_scale, fit_static
+from forecaster.data.features import Encoding, Features, filled_column, fit_columns, fit_scale, fit_static
 from forecaster.data.scaling import Scaler
 from forecaster.data.series import Column
 from forecaster.errors import DataError

@@ -158,8 +158,8 @@ class Data(Section):
     calendar: tuple[Feature, ...] = Field(
         (), description="what dates tell: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
     )
-    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero"] = Field(
-        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero"
+    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero", "mask"] = Field(
+        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero | mask"
     )
     longest_gap: Count | None = Field(None, description="steps that may be missing in a row; null: any number")
     incomplete: Literal["keep", "drop"] = Field("keep", description="bars that are not over by now: keep | drop")

@@ -73,13 +73,14 @@ class Encoding:
 class Features:
     """The features of each step: those of past covariates, then those that are known of the future, too.
 
-    Known are future covariates, features of the calendar, static covariates and the scale of the series, the last
-    two the same at every step.
+    Known are future covariates, features of the calendar, static covariates and the scale of the series, both the
+    same at every step, and whether a value was observed, as those to come will be.
 
     Attributes:
         past, future, static, scale: in the order of their features.
         calendar: names of features, for `calendar_features`.
         seasons: in steps, the main one first.
+        mask: whether the network is told which values are filler.
         missing: the policy for missing cells of a column, `last | seasonal`; an error where there is none.
     """
 
@@ -89,6 +90,7 @@ class Features:
     scale: tuple[Encoding, ...] = ()
     calendar: tuple[str, ...] = ()
     seasons: tuple[int, ...] = ()
+    mask: bool = False
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -100,7 +102,7 @@ class Features:
     def known_width(self) -> int:
         """Features known of the steps that follow, too."""
         known = sum(encoding.width for encoding in (*self.future, *self.static, *self.scale))
-        return known + len(feature_names(self.calendar, self.seasons))
+        return known + len(feature_names(self.calendar, self.seasons)) + self.mask
 
     def of(self, series: Series, scaler: Scaler, first: int, last: int) -> np.ndarray:
         """The features of steps `first` to `last`, which may lie behind the series' end: (steps, features) float32.
@@ -123,7 +125,10 @@ class Features:
             parts.append(calendar_features(self.calendar, timestamps, self.seasons, series.frequency, series.rules))
         constant = [*self._static(series), *self._scale(scaler)]
         parts += [np.repeat(row, steps, axis=0) for row in constant]
-        return np.concatenate(parts, axis=1)
+        if self.mask:
+            observed = np.ones(len(series)) if series.observed is None else series.observed
+            parts.append(np.pad(observed[first : first + inside], (0, steps - inside), constant_values=1)[:, None])
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def _columns(
         self, encodings: Sequence[Encoding], series: Series, first: int, last: int, problems: list[str]
@@ -165,6 +170,7 @@ class Features:
             **encodings,
             calendar=tuple(values["calendar"]),
             seasons=tuple(values["seasons"]),
+            mask=values["mask"],
             missing=dict(values["missing"]),
         )
 
