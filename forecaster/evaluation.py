@@ -22,10 +22,24 @@ _READ = 30_000_000  # steps that networks read for them, at most: a minute or so
 
 @dataclass(frozen=True)
 class _Origins:
-    """Places in the series of a plan to forecast from: the member and the step of each, (origins,)."""
+    """Places in the series of a plan to forecast from: the member and the step of each, (origins,).
+
+    Those of members that are read together follow each other.
+
+    Attributes:
+        bounds: where those of each group of members begin, and where the last ends.
+        channels: members in a group.
+    """
 
     members: np.ndarray
     steps: np.ndarray
+    bounds: np.ndarray
+    channels: int
+
+    def of(self, member: int) -> slice:
+        """The places of a member's origins among all."""
+        group, channel = divmod(member, self.channels)
+        return slice(self.bounds[group] + channel, self.bounds[group + 1], self.channels)
 
 
 def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
@@ -82,8 +96,11 @@ def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Fo
     """The last `horizon` steps of the first series with their intervals, forecast from before them."""
     series = plan.panel[0]
     end = max(len(series) - plan.config.window.horizon, plan.config.read)
-    past = dataclasses.replace(series, values=series.values[:end], timestamps=series.timestamps[:end])
-    (forecast,) = predictor.forecasts([past], len(series) - end, residuals, plan.config.forecast.levels)
+    past = [
+        dataclasses.replace(each.series, values=each.series.values[:end], timestamps=each.series.timestamps[:end])
+        for each in plan.groups[0]
+    ]
+    forecast, *_ = predictor.forecasts(past, len(series) - end, residuals, plan.config.forecast.levels)
     # The rows themselves: a calendar does not know every holiday that was.
     return dataclasses.replace(forecast, timestamps=series.timestamps[end:])
 
@@ -111,8 +128,11 @@ def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins
     steps = [
         np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int)) for first, last in ranges
     ]
-    members = [np.full(len(some), member) for member, some in enumerate(steps)]
-    return _Origins(np.concatenate(members), np.concatenate(steps))
+    channels = rollout.channels
+    groups, counts = steps[::channels], [channels * len(some) for some in steps[::channels]]
+    members = [np.tile(channels * group + np.arange(channels), len(some)) for group, some in enumerate(groups)]
+    repeated = np.concatenate([np.repeat(some, channels) for some in groups])
+    return _Origins(np.concatenate(members), repeated, np.cumsum([0, *counts]), channels)
 
 
 def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
@@ -122,11 +142,12 @@ def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndar
 
 def _gathered(arrays: Sequence[np.ndarray], origins: _Origins, offset: int, length: int) -> np.ndarray:
     """The same of an array (steps,) for each member."""
-    rows = []
+    found = np.empty((len(origins.steps), length))
     for member, values in enumerate(arrays):
-        steps = origins.steps[origins.members == member]
-        rows.append(gather_windows(np.pad(values, (0, length), mode="edge"), steps + offset, length))
-    return np.concatenate(rows)
+        mine = origins.of(member)
+        padded = np.pad(values, (0, length), mode="edge")
+        found[mine] = gather_windows(padded, origins.steps[mine] + offset, length)
+    return found
 
 
 def _observed(plan: Plan, origins: _Origins, horizon: int) -> np.ndarray:
@@ -138,12 +159,17 @@ def _observed(plan: Plan, origins: _Origins, horizon: int) -> np.ndarray:
 
 def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, np.ndarray]:
     """Those that every member has enough history for, each (origins, horizon)."""
+    places = [origins.of(member) for member in range(len(plan.panel))]
     found = [
-        baseline_forecasts(series.values, origins.steps[origins.members == member], horizon, plan.season)
-        for member, series in enumerate(plan.panel)
+        baseline_forecasts(series.values, origins.steps[mine], horizon, plan.season)
+        for mine, series in zip(places, plan.panel, strict=True)
     ]
-    names = [name for name in found[0] if all(name in some for some in found)]
-    return {name: np.concatenate([some[name] for some in found]) for name in names}
+    forecasts = {}
+    for name in (name for name in found[0] if all(name in some for some in found)):
+        forecasts[name] = np.empty((len(origins.steps), horizon))
+        for mine, some in zip(places, found, strict=True):
+            forecasts[name][mine] = some[name]
+    return forecasts
 
 
 def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:
@@ -156,10 +182,11 @@ def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) 
 
 def _features(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> np.ndarray:
     """Of each window and the horizon after it, (origins, length + horizon, features); as `_windows` behind the end."""
-    length, rows = plan.config.window.length, []
+    length, (past, known) = plan.config.window.length, plan.preprocessing.widths
+    found = np.empty((len(origins.steps), length + horizon, past + known), np.float32)
     for member, series in enumerate(plan.panel):
-        steps = origins.steps[origins.members == member]
+        mine = origins.of(member)
         told = predictor.features(series, 0, len(series))
-        places = np.minimum(steps[:, None] + np.arange(1 - length, horizon + 1), len(series) - 1)
-        rows.append(told[places])
-    return np.concatenate(rows)
+        places = np.minimum(origins.steps[mine][:, None] + np.arange(1 - length, horizon + 1), len(series) - 1)
+        found[mine] = told[places]
+    return found

@@ -83,11 +83,11 @@ def _decoded(predictor: Predictor, config: Config, series: Series, origins: np.n
     rows = np.stack([series.values[origin + 1 - config.read : origin + 1] for origin in origins])
     windows = predictor.scaler(series).transform(rows)[:, -length:]
     inputs = predictor.inputs([series] * len(origins), windows, _features(predictor, config, series, origins))
-    states, previous = network.encode(inputs), inputs.window[:, -network.segment :]
+    states, previous = network.encode(inputs), inputs.window[:, -network.width :]
     answers = [network.decode(states, previous, predictor.rollout.future(inputs))]
-    while config.rollout != "direct" and len(answers) * network.segment < config.window.horizon:
+    while config.rollout != "direct" and len(answers) * network.width < config.window.horizon:
         previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
-        known = predictor.rollout.future(inputs, len(answers) * network.segment)
+        known = predictor.rollout.future(inputs, len(answers) * network.width)
         answers.append(network.decode(answers[-1].states, previous, known))
     return answers
 

@@ -16,12 +16,12 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
 
     `encode`: `window` (batch, length), and where they are read `features` (batch, length, features) and `categories`
     (batch, categories) -> state_00, state_01, ..., each (batch, ...).
-    `decode`: the states, and where they are read `previous` (batch, segment), `future` (batch, steps, known features)
+    `decode`: the states, and where they are read `previous` (batch, width), `future` (batch, steps, known features)
     and `noise` (batch, width) -> `parameters` (batch, steps, the head's parameters), new_state_00, ... where it can be
     called again, and `attention` (batch, recurrent steps read), where there is any.
     """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    read = {"window": tf.TensorSpec((None, length), tf.float32, "window")}
+    read = {"window": tf.TensorSpec((None, length * network.channels), tf.float32, "window")}
     if width := network.past + network.known:
         read["features"] = tf.TensorSpec((None, length, width), tf.float32, "features")
     if network.embedding is not None:
@@ -32,7 +32,7 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
 
     made = tf.function(states, autograph=False).get_concrete_function(*read.values()).structured_outputs
     inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(made)]
-    beside = {"previous": tf.TensorSpec((None, network.segment), tf.float32, "previous")}
+    beside = {"previous": tf.TensorSpec((None, network.width), tf.float32, "previous")}
     if network.known:
         beside["future"] = tf.TensorSpec((None, network.steps_decoded, network.known), tf.float32, "future")
     if network.noise:

@@ -65,7 +65,7 @@ class Steps:
     """Scaled series laid end to end, which windows are cut from.
 
     Attributes:
-        values: (steps,).
+        values: (steps,), or (steps, channels) of series that are read together.
         features: the covariates of each step, past ones first, (steps, features) float32.
         past: how many of them are known up to a window's end alone.
         ends: where each series ends, (series,), where anything goes by the series.
@@ -127,7 +127,7 @@ class Trainer(Generic[AnyLearner]):
             self.batches = min(self.batches, batches_per_epoch)
         self.learning_rate = float(optimizer.learning_rate)
         optimizer.build(network.trainable_variables)
-        self.values = tf.constant(steps.values, tf.float32)  # (steps,)
+        self.values = tf.constant(steps.values.reshape(len(steps.values), -1), tf.float32)  # (steps, channels)
         self.features = None if steps.features is None else tf.constant(steps.features)  # (steps, features)
         self.past = steps.past
         self.ends = tf.constant(steps.ends, tf.int32)  # (series,)
@@ -200,7 +200,9 @@ class Trainer(Generic[AnyLearner]):
     def _batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
         """(batch,) -> what the network reads of the windows there, and the values after each (batch, ahead)."""
         places = starts[:, None] + tf.range(self.length + self.network.ahead)
-        values = tf.gather(self.values, places)
+        rows = tf.gather(self.values, places)  # (batch, length + ahead, channels)
+        values = tf.reshape(rows, (-1, rows.shape[1] * rows.shape[2]))
+        last = self.length * rows.shape[2]
         features = future = codes = None
         if self.features is not None:
             rows = tf.gather(self.features, places)  # (batch, length + ahead, features)
@@ -208,7 +210,7 @@ class Trainer(Generic[AnyLearner]):
             future = future if future.shape[-1] else None
         if self.codes is not None:
             codes = tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
-        return Inputs(values[:, : self.length], features, future, codes), values[:, self.length :]
+        return Inputs(values[:, :last], features, future, codes), values[:, last:]
 
     def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:

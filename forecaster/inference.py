@@ -26,12 +26,12 @@ class ServedNetwork(Protocol):
     """The two functions that every network serves through; all arrays are float32 and scaled.
 
     Attributes:
-        segment: steps in `previous`.
+        width: values in `previous`, a segment of every channel.
         noise: width of the noise that `decode` takes, 0 where it takes none.
         known_steps: steps whose known features `decode` takes, 0 where it takes none.
     """
 
-    segment: int
+    width: int
     noise: int
     known_steps: int
 
@@ -45,7 +45,7 @@ class ServedNetwork(Protocol):
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> Decoded:
-        """States, the last known values (batch, segment), known features and a path's noise -> the next steps."""
+        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
 
 
 class OnnxNetwork:
@@ -58,7 +58,7 @@ class OnnxNetwork:
         self._decode = onnxruntime.InferenceSession(decode, options, providers=["CPUExecutionProvider"])
         self._states = sorted(output.name for output in self._encode.get_outputs())
         self._inputs = {node.name: node.shape[1] for node in self._decode.get_inputs()}
-        self.segment = self._inputs.get("previous", 1)
+        self.width = self._inputs.get("previous", 1)
         self.noise = self._inputs.get("noise", 0)
         self.known_steps = self._inputs.get("future", 0)
         outputs = {node.name for node in self._decode.get_outputs()}
@@ -77,7 +77,7 @@ class OnnxNetwork:
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> Decoded:
-        """States, the last known values (batch, segment), known features and a path's noise -> the next steps."""
+        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
         inputs = dict(zip(self._states, states, strict=True)) | {"previous": previous, "future": future}
         if self.noise:
             inputs["noise"] = np.zeros((len(previous), self.noise), np.float32) if noise is None else noise
@@ -96,6 +96,7 @@ class Rollout:
         family: the head's parameters -> their distribution (`distributions.family`).
         paths: how many are drawn where the quantiles have no closed form.
         seed: of the draws.
+        channels: rows that are answered together, which follow each other.
     """
 
     def __init__(
@@ -105,8 +106,10 @@ class Rollout:
         family: Callable[[np.ndarray], Distribution] = Point,
         paths: int = 200,
         seed: int = 0,
+        channels: int = 1,
     ) -> None:
         self.network, self.kind, self.family, self.seed = network, kind, family, seed
+        self.channels = channels
         answers_alone = family is Point or kind == "direct"
         self.paths = 1 if answers_alone and not network.noise else paths
 
@@ -118,56 +121,75 @@ class Rollout:
             horizon: steps.
         """
         generator = np.random.default_rng(self.seed)
+        inputs = self._together(inputs)
         many = max(1, _ROWS // self.paths)
         parts = [
             self._part(inputs.rows(slice(first, first + many)), horizon, generator)
             for first in range(0, len(inputs.window), many)
         ]
-        parameters = np.concatenate(parts)
+        parameters = self._apart(np.concatenate(parts))
         if self.paths > 1:
             return Samples(parameters)
         return self.family(parameters) if self.kind == "direct" else Point(parameters)
 
-    def _part(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
-        """(batch, horizon, parameters), or (batch, horizon, paths)."""
-        if self.kind == "direct":
-            return self.first(inputs).parameters[:, :horizon]
-        values = (self._slide if self.kind == "slide" else self._carry)(inputs, horizon, generator)
-        return np.moveaxis(values.reshape(len(inputs.window), self.paths, horizon), 1, 2)
+    def _together(self, inputs: Inputs) -> Inputs:
+        """The rows of all channels as one, their values of each step side by side; the rest is that of the first."""
+        if self.channels == 1:
+            return inputs
+        windows = inputs.window.reshape(-1, self.channels, inputs.window.shape[1])  # (batch, channels, length)
+        first = inputs.rows(slice(None, None, self.channels))
+        return first._replace(window=np.moveaxis(windows, 1, 2).reshape(len(windows), -1))
 
-    def _slide(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
-        """(batch * paths, horizon)."""
+    def _apart(self, parameters: np.ndarray) -> np.ndarray:
+        """(batch, horizon * channels, parameters) -> (batch * channels, horizon, parameters)."""
+        steps = parameters.reshape(len(parameters), -1, self.channels, parameters.shape[2])
+        return np.moveaxis(steps, 2, 1).reshape(-1, steps.shape[1], parameters.shape[2])
+
+    def _part(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
+        """(batch, values, parameters), or (batch, values, paths)."""
+        values = horizon * self.channels
+        if self.kind == "direct":
+            return self.first(inputs).parameters[:, :values]
+        walk = (self._slide if self.kind == "slide" else self._carry)(inputs, values, generator)
+        return np.moveaxis(walk.reshape(len(inputs.window), self.paths, values), 1, 2)
+
+    def _slide(self, inputs: Inputs, values: int, generator: np.random.Generator) -> np.ndarray:
+        """(batch * paths, values)."""
         length = inputs.window.shape[1]
         inputs = inputs.repeated(self.paths)
-        known = np.empty((len(inputs.window), length + horizon), np.float32)
+        known = np.empty((len(inputs.window), length + values), np.float32)
         known[:, :length] = inputs.window
-        told = None if inputs.features is None else np.concatenate([inputs.features, inputs.future], axis=1)
-        step = 0
-        while step < horizon:
-            features, future = (None, None) if told is None else (told[:, step:][:, :length], told[:, step + length :])
-            read = Inputs(known[:, step : step + length], features, future, inputs.categories)
-            answer = self._answer(self.first(read), generator)[:, : horizon - step]
-            known[:, step + length : step + length + answer.shape[1]] = answer
-            step += answer.shape[1]
+        place = 0
+        while place < values:
+            read = self._moved(inputs, place // self.channels)._replace(window=known[:, place : place + length])
+            answer = self._answer(self.first(read), generator)[:, : values - place]
+            known[:, place + length : place + length + answer.shape[1]] = answer
+            place += answer.shape[1]
         return known[:, length:]
 
-    def _carry(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
-        """(batch * paths, horizon)."""
-        segment = self.network.segment
+    def _moved(self, inputs: Inputs, steps: int) -> Inputs:
+        """The features of the window and the future some steps later."""
+        if inputs.features is None or inputs.future is None:
+            return inputs
+        told, length = np.concatenate([inputs.features, inputs.future], axis=1), inputs.features.shape[1]
+        return inputs._replace(features=told[:, steps:][:, :length], future=told[:, steps + length :])
+
+    def _carry(self, inputs: Inputs, values: int, generator: np.random.Generator) -> np.ndarray:
+        """(batch * paths, values)."""
         states: Sequence[np.ndarray] = [np.repeat(each, self.paths, axis=0) for each in self.network.encode(inputs)]
         inputs = inputs.repeated(self.paths)
-        previous = inputs.window[:, -segment:]
+        previous = inputs.window[:, -self.network.width :]
         noise = generator.standard_normal((len(previous), self.network.noise)).astype(np.float32)
         answers = []
-        for first in range(0, horizon, segment):
-            decoded = self.network.decode(states, previous, self.future(inputs, first), noise)
+        for first in range(0, values, self.network.width):
+            decoded = self.network.decode(states, previous, self.future(inputs, first // self.channels), noise)
             previous, states = self._answer(decoded, generator), decoded.states
             answers.append(previous)
-        return np.concatenate(answers, axis=1)[:, :horizon]
+        return np.concatenate(answers, axis=1)[:, :values]
 
     def first(self, inputs: Inputs) -> Decoded:
         """What `decode` gives first."""
-        last = inputs.window[:, -self.network.segment :]
+        last = inputs.window[:, -self.network.width :]
         return self.network.decode(self.network.encode(inputs), last, self.future(inputs))
 
     def future(self, inputs: Inputs, first: int = 0) -> np.ndarray | None:

@@ -135,14 +135,14 @@ class Predictor:
         """The network as its config says that it forecasts."""
         unit = next(iter(preprocessing.scalers.values())).unit
         distribution = family(config.model, float(unit))
-        rollout = Rollout(network, config.rollout, distribution, config.forecast.samples, config.training.seed)
-        return cls(rollout, config, preprocessing)
+        paths, seed = config.forecast.samples, config.training.seed
+        return cls(Rollout(network, config.rollout, distribution, paths, seed, config.channels), config, preprocessing)
 
     def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray) -> Outlook:
         """What follows some windows, all in one batch.
 
         Args:
-            panel: the series of each window.
+            panel: the series of each window; those that are read together follow each other.
             windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
             features: of the steps of each window and its horizon, (batch, length + horizon, features).

@@ -98,6 +98,12 @@ class Plan:
         return [member.series for member in self.members]
 
     @property
+    def groups(self) -> list[tuple[Member, ...]]:
+        """The members that are read and answered together; each by itself where there are no channels."""
+        count = self.config.channels
+        return [self.members[first : first + count] for first in range(0, len(self.members), count)]
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What a run keeps of it."""
         return Preprocessing(

@@ -21,7 +21,7 @@ from forecaster import __version__, report
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
 from forecaster.data.source import described
-from forecaster.data.windows import gather_windows, told_by_data, window_starts
+from forecaster.data.windows import observed_in_all, told_by_data, window_starts
 from forecaster.errors import DataError, Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
@@ -91,15 +91,18 @@ def _trainer(plan: Plan) -> Trainer[Network]:
 def _steps(plan: Plan) -> Steps:
     """The series of a plan, scaled and laid end to end, with all that is read beside them."""
     features, past = plan.features, 0
+    groups = plan.groups
     if features is not None:
         past = features.past_width
-        rows = [features.of(member.series, member.scaler, 0, len(member.series)) for member in plan.members]
+        rows = [features.of(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
+    values = [np.stack([m.scaler.transform(m.series.values) for m in group], axis=1) for group in groups]
+    panel = [group[0].series for group in groups]
     return Steps(
-        np.concatenate([member.scaler.transform(member.series.values) for member in plan.members]),
+        np.concatenate(values),  # (steps, channels)
         None if features is None else np.concatenate(rows),
         past,
-        np.cumsum([len(series) for series in plan.panel]).tolist(),
-        plan.preprocessing.codes(plan.panel),
+        np.cumsum([len(series) for series in panel]).tolist(),
+        plan.preprocessing.codes(panel),
     )
 
 
@@ -136,15 +139,15 @@ def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
         DataError: nothing is left of a part.
     """
     read, length, ahead = plan.config.read, plan.config.window.length, plan.config.steps_ahead
-    firsts = np.cumsum([0, *(len(series) for series in plan.panel)]).astype(np.int32)
+    firsts = np.cumsum([0, *(len(group[0].series) for group in plan.groups)]).astype(np.int32)
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     left_out = 0
-    for first, member in zip(firsts, plan.members, strict=False):
-        split = member.split
+    for first, group in zip(firsts, plan.groups, strict=False):
+        split = group[0].split
         ranges = (read, split.training_end), (split.training_end, split.validation_end)
         for part, (first_target, last_target) in zip(parts, ranges, strict=True):
             starts = window_starts(first_target, last_target, length, ahead)
-            told = told_by_data(starts, member.series.observed, length, ahead)
+            told = told_by_data(starts, observed_in_all([m.series for m in group]), length, ahead)
             left_out += len(starts) - len(told)
             part.append(first + told)
     if left_out:
@@ -160,10 +163,11 @@ def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
 def _adapt_head(network: Network, values: np.ndarray, starts: np.ndarray, length: int) -> None:
     """Show the head the range of the values that training has it predict, as the windows' normalisation leaves them."""
     some = starts[:: -(-len(starts) // _ADAPTED_WINDOWS)]
-    windows = gather_windows(values, some, length + network.ahead).astype(np.float32)
-    window, targets = windows[:, :length], windows[:, length:]
-    anchors = network.normalization.step(window[:, -network.segment :], network.normalization.anchors(window))[1]
-    offset, scale = network.normalization.affine(anchors, network.ahead)
+    rows = values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
+    rows = rows.reshape(len(some), -1).astype(np.float32)
+    window, targets = rows[:, : length * network.channels], rows[:, length * network.channels :]
+    anchors = network.normalization.step(window[:, -network.width :], network.normalization.anchors(window))[1]
+    offset, scale = network.normalization.affine(anchors, targets.shape[1])
     normalised = (targets - np.asarray(offset)) / np.asarray(scale)
     network.head.adapt(float(normalised.min()), float(normalised.max()))
 

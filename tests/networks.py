@@ -14,7 +14,7 @@ from forecaster.models import build_network
 class Fake:
     """What every fake network has; `read` and `answer` are its own."""
 
-    segment = 1
+    width = 1
     noise = 0
     known_steps = 0
 

@@ -30,8 +30,8 @@ def randomised(**options):
 
 def walked(served, windows, network):
     """The parameters of each step, fed on their centers."""
-    states, previous, found = served.encode(Inputs(windows)), windows[:, -served.segment :], []
-    for _ in range(-(-AHEAD // served.segment)):
+    states, previous, found = served.encode(Inputs(windows)), windows[:, -served.width :], []
+    for _ in range(-(-AHEAD // served.width)):
         decoded = served.decode(states, previous)
         found.append(decoded.parameters)
         states, previous = decoded.states, np.asarray(network.head.center(decoded.parameters))
@@ -82,8 +82,8 @@ def test_attention_is_served_as_keras_has_it(kind, options):
     np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
     network, served = randomised(decoder="seq2seq", attention=kind, **options)
     np.testing.assert_allclose(walked(served, WINDOWS, network), network(Inputs(WINDOWS)), atol=1e-5)
-    weights = served.decode(served.encode(Inputs(WINDOWS)), WINDOWS[:, -served.segment :]).attention
-    read = (LENGTH - network.normalization.skipped) // served.segment
+    weights = served.decode(served.encode(Inputs(WINDOWS)), WINDOWS[:, -served.width :]).attention
+    read = (LENGTH - network.normalization.skipped) // served.width
     assert weights.shape == (5, read)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
@@ -181,7 +181,7 @@ def test_the_attentional_vector_is_made_of_what_the_weights_point_at():
 
 def by_truth(network, windows, targets):
     """Teacher forcing as a plain loop: each step reads the truth before it."""
-    states, previous, found = network.encode(Inputs(windows)), windows[:, -network.segment :], []
+    states, previous, found = network.encode(Inputs(windows)), windows[:, -network.width :], []
     for step in range(0, AHEAD, network.segment):
         parameters, states, _ = network.decode(states, previous)
         found.append(parameters)

@@ -135,6 +135,10 @@ def _panel(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
     if model.series_scale and data.series is None:
         yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
+    if model.channels == "joint" and isinstance(data.target, str) and data.target != "*":
+        yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
+    if model.channels == "joint" and model.series_scale:
+        yield ("model", "series_scale"), "tells series apart, which channels: joint reads together; remove the key"
     if model.head == "negative_binomial" and data.series is not None and config.scaling == "mean":
         yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
 

@@ -240,6 +240,9 @@ class Model(Section):
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a vector learnt for each series and each static category; 0: none"
     )
+    channels: Literal["independent", "joint"] = Field(
+        "independent", description="several targets: independent, each through one network; joint, read together"
+    )
     series_scale: Flag = Field(False, description="tell the network how large each series is, beside its scaled values")
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
@@ -392,6 +395,12 @@ class Config(Section):
     def read(self) -> int:
         """Steps that a forecast needs: the window, and before it what its differences are taken from."""
         return self.window.length + sum(self.data.difference)
+
+    @property
+    def channels(self) -> int:
+        """Series that are read and answered together."""
+        joint = self.model.channels == "joint" and not isinstance(self.data.target, str)
+        return len(self.data.target) if joint else 1
 
     @property
     def rollout(self) -> str:

@@ -1,9 +1,11 @@
 """The chronological split, and the starts of the windows in each part; never a copy of every window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from forecaster.data.series import Series
 from forecaster.errors import DataError
 
 
@@ -78,6 +80,12 @@ def told_by_data(starts: np.ndarray, observed: np.ndarray | None, length: int, a
     half = 2 * read >= length
     whole = half & (learnt == ahead)
     return starts[whole if 10 * whole.sum() >= len(starts) else half & (2 * learnt >= ahead)]
+
+
+def observed_in_all(panel: Sequence[Series]) -> np.ndarray | None:
+    """Whether each step stood in the file for every one of some series of the same steps; None where all did."""
+    known = [series.observed for series in panel if series.observed is not None]
+    return np.logical_and.reduce(known) if known else None
 
 
 def gather_windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:

@@ -43,6 +43,7 @@ def build_network(
     categories: Sequence[int] = (),
     past: int = 0,
     known: int = 0,
+    channels: int = 1,
 ) -> Network:
     """The network that a model section describes, with its weights made.
 
@@ -56,15 +57,15 @@ def build_network(
         categories: how many values each category that tells series apart has.
         past: features of each step that are known up to the window's end.
         known: features that are known of the steps that follow, too.
+        channels: series that are read and answered together.
     """
-    normalization = build_normalization(model.normalization, season, model.segment)
-    at_once = ahead if model.decoder == "dense" else model.segment
+    normalization = build_normalization(model.normalization, season, model.segment, channels)
+    at_once = channels * (ahead if model.decoder == "dense" else model.segment)
     embedding = Embedding(categories, model.embedding) if categories else None
     head = _head(model, at_once, loss, unit)
     by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
-    parts = Parts(
-        normalization, _encoder(model, answers=not by_states), head, model.segment, ahead, embedding, past, known
-    )
+    encoder = _encoder(model, answers=not by_states)
+    parts = Parts(normalization, encoder, head, model.segment, ahead, embedding, past, known, channels)
     network = _network(model, parts, (length - normalization.skipped) // season)
     network(_empty_inputs(network, length, categories))  # makes the weights
     return network
@@ -91,7 +92,7 @@ def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> I
     """One window of zeros, with all that the network reads beside it."""
     features, known = network.past + network.known, network.known
     return Inputs(
-        ops.zeros((1, length)),
+        ops.zeros((1, length * network.channels)),
         ops.zeros((1, length, features)) if features else None,
         ops.zeros((1, network.ahead, known)) if known else None,
         ops.zeros((1, len(categories)), "int32") if categories else None,

@@ -39,6 +39,7 @@ class Parts:
         embedding: of the series and its categories, which every step of the encoder reads.
         past: features known up to the end of the window alone.
         known: features known of the steps that follow, too.
+        channels: series that are read and answered together; their values of one step stand side by side.
     """
 
     normalization: Normalization
@@ -49,18 +50,22 @@ class Parts:
     embedding: Embedding | None = None
     past: int = 0
     known: int = 0
+    channels: int = 1
 
 
 class Network(keras.Model, abc.ABC):
     """Windows of scaled values (batch, length) -> parameters of the head for the steps after them.
+
+    Of several channels, values and parameters are (batch, steps * channels, ...), those of one step side by side;
+    where a shape says steps of values, it is so many times more.
 
     It trains through `training_loss`, and serves through two functions that are exported:
     `encode(window[, features][, categories]) -> states` and
     `decode(states, previous[, future][, noise]) -> parameters, states`.
 
     Attributes:
-        normalization, encoder, head, segment, ahead, embedding, past, known: of its `Parts`; `previous` holds a
-            segment.
+        normalization, encoder, head, segment, ahead, embedding, past, known, channels: of its `Parts`.
+        width: values in a segment, which `previous` holds.
         noise: width of the standard normal noise that `decode` takes, 0 where it takes none.
     """
 
@@ -76,6 +81,8 @@ class Network(keras.Model, abc.ABC):
         self.embedding = parts.embedding
         self.past = parts.past
         self.known = parts.known
+        self.channels = parts.channels
+        self.width = parts.segment * parts.channels
 
     @property
     def steps_decoded(self) -> int:
@@ -102,7 +109,7 @@ class Network(keras.Model, abc.ABC):
 
         Args:
             states: of `encode`, or of the call before.
-            previous: (batch, segment), what is known last: the window's end, then one's own answer.
+            previous: (batch, width), what is known last: the window's end, then one's own answer.
             future: (batch, `steps_decoded`, known features), of the steps that are asked for.
             noise: (batch, `noise`), the same at every call of one path; zeros for the path in the middle.
         """
@@ -127,7 +134,7 @@ class Network(keras.Model, abc.ABC):
         It reads (batch, steps / segment, width): a segment of the normalised window, its features, and the embedding.
         """
         read, anchors = self.normalization(inputs.window)
-        parts = [self._segments(read[..., None])]
+        parts = [self._segments(ops.reshape(read, (-1, read.shape[1] // self.channels, self.channels)))]
         if inputs.features is not None:
             parts.append(self._segments(self._features(inputs)))
         vector = [] if self.embedding is None else [self.embedding(inputs.categories)]  # (batch, width)
@@ -152,8 +159,8 @@ class Network(keras.Model, abc.ABC):
 
     def _last(self, window: KerasTensor) -> KerasTensor:
         """The window's last segment."""
-        return window[:, -self.segment :]
+        return window[:, -self.width :]
 
     def _answer(self, output: KerasTensor, anchors: Sequence[KerasTensor], steps: int) -> KerasTensor:
         """The head on (batch, width), its `steps` steps undone by the anchors."""
-        return self.head(output, *self.normalization.affine(anchors, steps))
+        return self.head(output, *self.normalization.affine(anchors, steps * self.channels))

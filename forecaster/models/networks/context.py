@@ -99,7 +99,7 @@ class LatentNetwork(ContextNetwork):
     def build(self, window_shape: Sequence[int | None]) -> None:
         """Make the posterior's weights, which a forecast never calls."""
         units = self.context.cell.units
-        self.future(ops.zeros((1, 1, self.segment)))
+        self.future(ops.zeros((1, 1, self.width)))
         self.posterior(ops.zeros((1, units + self.future.cell.units)))
         super().build(window_shape)
 
@@ -140,18 +140,12 @@ class LatentNetwork(ContextNetwork):
         offset, scale = self.normalization.affine(
             self.normalization.step(self._last(inputs.window), anchors)[1], self.ahead
         )
-        future = self._whole_segments((targets - offset) / scale)
+        future = self._segments(ops.reshape((targets - offset) / scale, (-1, self.ahead, self.channels)))
         _, seen, _ = self.future(future, training=training)
         posterior = _gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
         parameters = self._horizon(states, inputs, targets, own_share, noise)
         return self.head.loss(targets, parameters), ops.mean(divergence(posterior, prior)) / self.ahead
-
-    def _whole_segments(self, values: KerasTensor) -> KerasTensor:
-        """(batch, ahead) -> (batch, steps, segment), filled up with zeros."""
-        short = -self.ahead % self.segment
-        padded = ops.pad(values, [[0, 0], [0, short]])
-        return ops.reshape(padded, (-1, (self.ahead + short) // self.segment, self.segment))
 
     def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
         anchors, context = self._context(inputs, training)

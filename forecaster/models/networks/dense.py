@@ -23,7 +23,7 @@ class DenseNetwork(Network):
         if self.known:
             self.from_summary = keras.layers.Dense(hidden, name="known_from_summary")
             self.from_known = keras.layers.Dense(hidden, use_bias=False, name="known_from_features")
-            self.effect = keras.layers.Dense(self.head.raw, use_bias=False, name="known_effect")
+            self.effect = keras.layers.Dense(self.channels * self.head.raw, use_bias=False, name="known_effect")
 
     @property
     def steps_decoded(self) -> int:
@@ -53,7 +53,7 @@ class DenseNetwork(Network):
         weights = None
         if self.attention is not None:
             summary, weights = self.attention(summary, memory[0])
-        affine = self.normalization.affine(anchors, self.ahead)
+        affine = self.normalization.affine(anchors, self.ahead * self.channels)
         return Decoded(self.head(summary, *affine, self._effect(summary, future)), [], weights)
 
     def _effect(self, summary: KerasTensor, future: KerasTensor | None) -> KerasTensor | None:
@@ -61,7 +61,7 @@ class DenseNetwork(Network):
         if future is None:
             return None
         hidden = ops.relu(self.from_summary(summary)[:, None] + self.from_known(future))  # (batch, ahead, hidden)
-        return self.effect(hidden)
+        return ops.reshape(self.effect(hidden), (-1, self.ahead * self.channels, self.head.raw))
 
     def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
         sequence, anchors, _ = self._read(inputs)

@@ -75,4 +75,4 @@ class PositionalNetwork(Network):
         vector, states = ([ops.repeat(each, self.segments, axis=0) for each in group] for group in (vector, states))
         output, _ = self.decoder.step(ops.concatenate([*read, *vector], axis=-1), states)
         output = ops.reshape(self.dropout(output, training=training), (-1, self.segments, output.shape[-1]))
-        return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead]
+        return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead * self.channels]

@@ -36,7 +36,7 @@ class RolloutNetwork(Network):
         """Of the segment after the window, or after each segment in it, too."""
         if not self.every_step:
             return super().training_loss(inputs, targets, epoch)
-        first = self.normalization.skipped + self.segment
+        first = (self.normalization.skipped + self.segment) * self.channels
         targets = ops.concatenate([inputs.window[:, first:], targets], axis=1)  # (batch, steps read)
         return self.head.loss(targets, self.after_each(inputs, training=True))
 

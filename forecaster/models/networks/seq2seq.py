@@ -65,7 +65,7 @@ class Seq2SeqNetwork(Network):
     @property
     def decoder_features(self) -> int:
         """What a step of the decoder reads: the segment before it, and what is known of its own."""
-        return self.segment * (1 + self.known)
+        return self.segment * (self.channels + self.known)
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window, each from the answers before it."""
@@ -149,13 +149,13 @@ class Seq2SeqNetwork(Network):
         """
         batch, steps = ops.shape(inputs.window)[0], -(-self.ahead // self.segment)
         if targets is not None:
-            padded = ops.pad(targets, [[0, 0], [0, steps * self.segment - self.ahead]])
-            truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.segment)), 0, 1)  # (steps, batch, segment)
+            padded = ops.pad(targets, [[0, 0], [0, steps * self.width - targets.shape[1]]])
+            truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
             reads_own = keras.random.uniform((steps, batch, 1), seed=self.draws) < own_share
             seed = ops.cast(self.draws.next(), "int32")
         if inputs.future is not None:
             future = ops.swapaxes(self._segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
-        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.segment, self.head.parameters))
+        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameters))
 
         def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple:
             known = None if inputs.future is None else future[step]
@@ -172,9 +172,9 @@ class Seq2SeqNetwork(Network):
             (0, written, self._last(inputs.window), *states),
             maximum_iterations=steps,
         )
-        parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, segment, parameters)
-        parameters = ops.reshape(parts, (-1, steps * self.segment, self.head.parameters))
-        return parameters[:, : self.ahead]
+        parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, width, parameters)
+        parameters = ops.reshape(parts, (-1, steps * self.width, self.head.parameters))
+        return parameters[:, : self.ahead * self.channels]
 
 
 def risen(epoch: KerasTensor, warmup: int) -> KerasTensor:
