@@ -10,7 +10,7 @@ import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Data, Model
-from forecaster.data import Series, read_series
+from forecaster.data import Panel, Series, read_series
 from forecaster.data.categories import Vocabulary
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
@@ -110,7 +110,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     return plan
 
 
-def read_data(config: Config, path: Path | None = None) -> list[Series]:
+def read_data(config: Config, path: Path | None = None) -> Panel:
     """Read the series of a config, or the same columns of another CSV.
 
     Raises:
@@ -131,10 +131,11 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         data.text,
         data.na_values,
         Dialect.of(data.model_dump()),
+        (*data.covariates.past, *data.covariates.future),
+        data.covariates.categorical,
     )
-    for series in panel:
-        for notice in series.notices:
-            log.info("%s", notice)
+    for notice in panel.said:
+        log.info("%s", notice)
     return panel
 
 
@@ -189,7 +190,7 @@ def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config)
-    found = found_in(data, max(panel, key=len))
+    found = found_in(data, panel.longest)
     _check_season(loaded, found["season"])
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     vocabulary = None

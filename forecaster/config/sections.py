@@ -108,7 +108,10 @@ class Section(BaseModel):
 class Covariates(Section):
     """Columns besides the target."""
 
+    past: tuple[Text, ...] = Field((), description="columns that are known up to the last number of the target")
+    future: tuple[Text, ...] = Field((), description="columns that are known over the horizon, too")
     static: tuple[Text, ...] = Field((), description="categories, one value for each series, read by model.embedding")
+    categorical: tuple[Text, ...] = Field((), description="those of past and future that are categories, not numbers")
 
 
 class Data(Section):
