@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecaster.config import LoadedConfig
 from forecaster.config.sections import Data
-from forecaster.data import Series
+from forecaster.data import Panel, Series
 from forecaster.data.checkup import (
     constant_stretches,
     errors_ahead,
@@ -21,9 +21,10 @@ from forecaster.data.checkup import (
 )
 from forecaster.data.dialect import Dialect
 from forecaster.data.gaps import find_gaps
+from forecaster.data.read import series_of
 from forecaster.data.rules import TimeRules
 from forecaster.data.season import natural_season
-from forecaster.data.table import Table, read_table, series_of
+from forecaster.data.table import Table, read_table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import timestamp_texts
 
@@ -146,7 +147,7 @@ def _spoken(fact: Any) -> str:
     return ", ".join(f"{name}: {value}" for name, value in fact.items()) if isinstance(fact, dict) else str(fact)
 
 
-def _read(table: Table, data: Data) -> list[Series]:
+def _read(table: Table, data: Data) -> Panel:
     rules = TimeRules.of(data.model_dump())
     return series_of(
         table,

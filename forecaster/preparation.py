@@ -1,6 +1,5 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.config.sections import Covariates, Data, Model
-from forecaster.data import Series, read_series
+from forecaster.data import Panel, Series, read_series
 from forecaster.data.calendar import unfit
 from forecaster.data.categories import Vocabulary
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
-from forecaster.data.gaps import filled
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
@@ -131,7 +129,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     return plan
 
 
-def read_data(config: Config, path: Path | None = None) -> list[Series]:
+def read_data(config: Config, path: Path | None = None) -> Panel:
     """Read the series of a config, or the same columns of another CSV.
 
     Raises:
@@ -152,17 +150,12 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         data.text,
         data.na_values,
         Dialect.of(data.model_dump()),
+        (*data.covariates.past, *data.covariates.future),
+        data.covariates.categorical,
     )
-    for series in panel:
-        for notice in series.notices:
-            log.info("%s", notice)
-    return [_carried_on(series) for series in panel] if data.gaps == "mask" else panel
-
-
-def _carried_on(series: Series) -> Series:
-    """A series that was read with its gaps open, which the last value before them fills."""
-    observed = ~np.isnan(series.values)
-    return dataclasses.replace(series, values=filled(series.values, "previous", 1), observed=observed)
+    for notice in panel.said:
+        log.info("%s", notice)
+    return panel.carried_on() if data.gaps == "mask" else panel
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
@@ -217,10 +210,10 @@ def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config)
-    found = found_in(data, max(panel, key=len))
+    found = found_in(data, panel.longest)
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
-    _check_calendar(loaded, resolved.data, max(panel, key=len))
+    _check_calendar(loaded, resolved.data, panel.longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
