@@ -22,6 +22,7 @@ from forecaster.data.source import described
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
+from forecaster.future import with_future
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
 from forecaster.inputs import Inputs
 from forecaster.preparation import Preprocessing, fitted_scaler, read_data
@@ -138,14 +139,17 @@ class Predictor:
         paths, seed = config.forecast.samples, config.training.seed
         return cls(Rollout(network, config.rollout, distribution, paths, seed, config.channels), config, preprocessing)
 
-    def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray) -> Outlook:
+    def outlook(
+        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
+    ) -> Outlook:
         """What follows some windows, all in one batch.
 
         Args:
             panel: the series of each window; those that are read together follow each other.
             windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
-            features: of the steps of each window and its horizon, (batch, length + horizon, features).
+            features: of the steps of each window and its horizon, (batch, length + horizon, features); None where
+                the network reads none.
 
         Raises:
             DataError: a series was not trained on, and the network has learnt each by itself.
@@ -166,16 +170,14 @@ class Predictor:
             )
         return outlook
 
-    def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray) -> Inputs:
+    def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
         """What the network reads of windows (batch, length); the rest as in `outlook`."""
+        window, codes = scaled.astype(np.float32), self.preprocessing.codes(panel)
         past, known = self.preprocessing.widths
+        if features is None or not past + known:
+            return Inputs(window, categories=codes)
         length = scaled.shape[1]
-        return Inputs(
-            scaled.astype(np.float32),
-            features[:, :length] if past + known else None,
-            features[:, length:, past:] if known else None,
-            self.preprocessing.codes(panel),
-        )
+        return Inputs(window, features[:, :length], features[:, length:, past:] if known else None, codes)
 
     def features(self, series: Series, first: int, last: int) -> np.ndarray:
         """Those of some steps of a series, which may lie behind its end, (steps, features); none wide where none are.
@@ -258,6 +260,8 @@ class Predictor:
         problems: list[str] = []
         for series in panel:
             end = len(series)
+            for sentence in self.preprocessing.features.unseen(series) if self.preprocessing.features else ():
+                log.info("%s", sentence)
             try:
                 rows.append(self.features(series, end - self.config.window.length, end + steps))
             except DataError as error:
@@ -282,6 +286,7 @@ def predict(
     horizon: int | None = None,
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
+    future: Path | None = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -291,10 +296,13 @@ def predict(
         horizon: steps; the trained horizon where None.
         levels: of the intervals, in percent; the trained ones where None.
         with_samples: whether the forecasts come with paths.
+        future: a CSV of the future covariates, laid over those behind the end of the series.
 
     Raises:
-        UsageError: more steps than the network gives at once, or a level beyond its quantiles.
-        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
+        UsageError: more steps than the network gives at once, a level beyond its quantiles, or a future that it does
+            not read.
+        DataError: a CSV cannot be read as the series trained on, none of them is long enough, or a cell of a covariate
+            is missing.
     """
     config = version.config
     steps = config.window.horizon if horizon is None else horizon
@@ -303,6 +311,8 @@ def predict(
     check_levels(config, asked)
     predictor, residuals = served(version)
     panel, problems = read_newest(config, data)
+    if future is not None:
+        panel = with_future(config, panel, future, steps)
     if config.conformal:
         for level in asked:
             _say_where_errors_are_few(residuals, level)

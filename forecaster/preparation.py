@@ -166,7 +166,15 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
         season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
+    found: dict[str, Any] = {
+        "time": series.time,
+        "target": series.target,
+        "frequency": series.frequency,
+        "season": season,
+    }
+    text = [name for name, column in series.covariates.items() if column.levels is not None]
+    categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
+    found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
     found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 

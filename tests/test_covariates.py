@@ -181,3 +181,140 @@ def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
     assert not np.allclose(
         Rollout(served, "carry")(other.rows(slice(None)), AHEAD).mean[:, 4:], found[:, 4:], atol=1e-3
     )
+
+
+SHOPS = """\
+data:
+  path: shops.csv
+  time: day
+  target: sold
+  series: shop
+  covariates: {past: [weather], future: [promo, opening], static: [size]}
+  calendar: [weekday]
+  frequency: D
+  season: 7
+window: {length: 14, horizon: 3}
+model: {cell: gru, units: 4, decoder: seq2seq, series_scale: true}
+training: {epochs: 2, batch_size: 64}
+"""
+DAYS, AHEAD_GIVEN = 120, 2
+
+
+def shops(ahead: int = AHEAD_GIVEN, weather=lambda day: day % 10) -> str:
+    """Two shops; promo doubles what is sold. The last `ahead` days of each are still to come."""
+    rows = ["day,shop,sold,weather,promo,opening,size"]
+    for shop, size in (("a", 10), ("b", 40)):
+        for day, date in enumerate(pd.date_range("2026-01-01", periods=DAYS + ahead).strftime("%Y-%m-%d")):
+            promo = day % 3 == 0
+            known = f"{size * (1 + promo)},{weather(day)}" if day < DAYS else ","
+            rows.append(f"{date},{shop},{known},{int(promo)},{'late' if day % 2 else 'early'},{size}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.fixture(scope="module")
+def trained_shops(tmp_path_factory, forecast):
+    folder = tmp_path_factory.mktemp("shops")
+    (folder / "shops.csv").write_text(shops())
+    (folder / "shops.yaml").write_text(SHOPS)
+    result = forecast("train", "shops.yaml", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trained_shops, forecast):
+    short = forecast("predict", "runs/shops", "--horizon", 2, cwd=trained_shops)
+    assert short.returncode == 0, short.stderr
+    assert [row.split(",")[:4] for row in short.stdout.splitlines()[1:]] == [
+        [shop, "2026-04-30", f"2026-05-0{step}", str(step)] for shop in "ab" for step in (1, 2)
+    ]
+    missing = forecast("predict", "runs/shops", cwd=trained_shops)
+    assert missing.returncode == 4
+    assert missing.stderr.splitlines()[0].startswith(
+        "series a: promo: 1 cell is missing: 2026-05-03; give them in rows"
+    )
+    written = forecast("future", "runs/shops", "--output", "future.csv", cwd=trained_shops)
+    assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
+    rows = (trained_shops / "future.csv").read_text().splitlines()
+    assert rows[:4] == ["day,shop,promo,opening", "2026-05-01,a,1,early", "2026-05-02,a,0,late", "2026-05-03,a,,"]
+    filled = [row.replace(",,", ",0,early") if row.endswith(",") else row for row in rows]
+    (trained_shops / "future.csv").write_text("\n".join(filled) + "\n")
+    told = forecast("predict", "runs/shops", "--future", "future.csv", cwd=trained_shops)
+    assert told.returncode == 0, told.stderr
+    assert len(told.stdout.splitlines()) == 7
+    changed = "\n".join(row.replace("01,a,1", "01,a,0") for row in filled)
+    (trained_shops / "other.csv").write_text(changed + "\n")
+    other = forecast("predict", "runs/shops", "--future", "other.csv", cwd=trained_shops)
+    before, after = (result.stdout.splitlines() for result in (told, other))
+    assert before[1] != after[1]  # the file lies over the rows of the CSV
+    assert before[4:] == after[4:]  # of the other shop
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ("day,shop,promo\n2026-05-03,a,0\n", 4, "other.csv:1: no column 'opening'"),
+        ("day,shop,promo,opening\n2026-05-02 12:00,a,0,late\n", 4, "other.csv: series a: 2026-05-02 12:00:00 is no step of D"),
+        ("day,shop,promo,opening\n2026-05-03,a,much,late\n2026-05-03,b,more,late\n", 4, "other.csv: promo: holds text, 'much', and was trained on as numbers"),
+    ],
+)  # fmt: skip
+def test_a_future_that_cannot_be_read_is_refused(trained_shops, forecast, content, code, message):
+    (trained_shops / "other.csv").write_text(content)
+    result = forecast("predict", "runs/shops", "--future", "other.csv", cwd=trained_shops)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_a_network_without_future_covariates_has_no_template(trained, forecast):
+    for arguments in (["future", "runs/tiny"], ["predict", "runs/tiny", "--future", "load.csv"]):
+        result = forecast(*arguments, cwd=trained)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "trained without data.covariates.future" in result.stderr
+
+
+def validated(folder, forecast, text: str, *overrides: str):
+    (folder / "shops.csv").write_text(text)
+    (folder / "shops.yaml").write_text(SHOPS)
+    return forecast("validate", "shops.yaml", *(part for each in overrides for part in ("--set", each)), cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code", "message"),
+    [
+        (["data.covariates.missing={weather: last}"], 0, ""),
+        ([], 4, "shops.csv: series a: weather: 4 cells are missing: 2026-02-10, 2026-02-11, 2026-02-12, 2026-02-13; give them"),
+        (["model.decoder=rollout"], 2, "shops.yaml:6:16: data.covariates.past: are not known of the steps that decoder rollout reads"),
+        (["data.covariates.static=[promo]"], 2, "column 'promo' is future and static"),
+        (["data.covariates.missing={rain: last}"], 2, "data.covariates.missing: column 'rain' is no covariate"),
+        (["data.covariates.future=[rain]"], 4, "shops.csv:1: no column 'rain'"),
+    ],
+)  # fmt: skip
+def test_covariates_are_checked_before_training(tmp_path, forecast, overrides, code, message):
+    text = shops(weather=lambda day: "" if 40 <= day < 44 else day % 10)
+    result = validated(tmp_path, forecast, text, *overrides)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_masked_gaps_are_told_to_the_network_and_do_not_count_in_scores(tmp_path, forecast):
+    lines = shops(0).splitlines()
+    kept = [line for number, line in enumerate(lines) if number % 9 or number == 0]
+    text = SHOPS.replace("  covariates: {past: [weather], future: [promo, opening], static: [size]}\n", "")
+    (tmp_path / "shops.yaml").write_text(text.replace("frequency: D", "frequency: D\n  gaps: mask"))
+    (tmp_path / "shops.csv").write_text("\n".join(kept) + "\n")
+    result = forecast("train", "shops.yaml", "--verbose", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "missing" in result.stderr
+    assert "weekday" not in result.stderr
+    predicted = forecast("predict", "runs/shops", cwd=tmp_path)
+    assert (predicted.returncode, len(predicted.stdout.splitlines())) == (0, 7)
+
+
+def test_the_mask_is_a_known_feature_of_1_ahead():
+    series = series_of(4)
+    masked = Series(**{**vars(series), "observed": np.array([True, False, True, True])})
+    found = Features(mask=True).of(masked, SCALER, 0, 6)
+    np.testing.assert_array_equal(found[:, 0], [1, 0, 1, 1, 1, 1])

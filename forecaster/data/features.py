@@ -1,6 +1,6 @@
 """Covariates as features: what a network reads beside the values, and what fills their missing cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -117,18 +117,29 @@ class Features:
         inside = max(0, min(last, len(series)) - first)
         past = self._columns(self.past, series, first, first + inside, problems)
         known = self._columns(self.future, series, first, last, problems)
+        constant = [*self._static(series, problems), *self._scale(scaler)]
         if problems:
             raise DataError(problems)
         parts = [np.pad(past, ((0, steps - inside), (0, 0))), known]
         if self.calendar:  # an index takes its time
             timestamps = _timestamps(series, first, last)
             parts.append(calendar_features(self.calendar, timestamps, self.seasons, series.frequency, series.rules))
-        constant = [*self._static(series), *self._scale(scaler)]
         parts += [np.repeat(row, steps, axis=0) for row in constant]
         if self.mask:
             observed = np.ones(len(series)) if series.observed is None else series.observed
             parts.append(np.pad(observed[first : first + inside], (0, steps - inside), constant_values=1)[:, None])
         return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def unseen(self, series: Series) -> Iterator[str]:
+        """A sentence on each column of a series that has categories which were not trained on."""
+        for encoding in (*self.past, *self.future):
+            column = series.covariates[encoding.name]
+            if encoding.levels is None or column.levels is None:
+                continue
+            here = [column.levels[number] for number in np.unique(column.values[column.values >= 0])]
+            if new := [level for level in here if level not in encoding.levels]:
+                named = ", ".join(map(repr, new[:_SHOWN])) + (", ..." if len(new) > _SHOWN else "")
+                yield f"series {series.name}: {encoding.name}: {named} is new: taken for none of its categories"
 
     def _columns(
         self, encodings: Sequence[Encoding], series: Series, first: int, last: int, problems: list[str]
@@ -138,20 +149,25 @@ class Features:
         for encoding in encodings:
             policy = self.missing.get(encoding.name, "error")
             column = filled_column(series.covariates[encoding.name], last, policy, next(iter(self.seasons), 1))
-            if found := _missing(column, series, encoding.name, first, last):
+            if encoding.levels is None and column.levels is not None:
+                problems.append(_no_numbers(series, encoding.name, column.levels))
+            elif found := _missing(column, series, encoding.name, first, last):
                 problems.append(found)
             else:
                 rows.append(encoding.column(Column(column.values[first:last], column.levels)))
         return np.concatenate(rows, axis=1) if not problems else rows[0]
 
-    def _static(self, series: Series) -> list[np.ndarray]:
+    def _static(self, series: Series, problems: list[str]) -> list[np.ndarray]:
         """(1, width) each."""
-        return [
-            encoding.categories([series.categories[encoding.name]])
-            if encoding.levels is not None
-            else encoding.numbers(numbers_of([series.categories[encoding.name]]))
-            for encoding in self.static
-        ]
+        rows = []
+        for encoding in self.static:
+            cell = series.categories[encoding.name]
+            rows.append(
+                encoding.categories([cell]) if encoding.levels is not None else encoding.numbers(numbers_of([cell]))
+            )
+            if np.isnan(rows[-1]).any():
+                problems.append(_no_numbers(series, encoding.name, [cell]))
+        return rows
 
     def _scale(self, scaler: Scaler) -> list[np.ndarray]:
         found = scale_numbers(scaler)
@@ -270,6 +286,11 @@ def _missing(column: Column, series: Series, name: str, first: int, last: int) -
     found = f"series {series.name}: {name}: {count} missing: {places}"
     give = "give them in rows behind the last value, or with --future" if ahead else "give them"
     return f"{found}; {give}; or say what stands for them: data.covariates.missing: {{{name}: last | seasonal}}"
+
+
+def _no_numbers(series: Series, name: str, levels: Sequence[str]) -> str:
+    texts = ", ".join(map(repr, levels[:_SHOWN])) + (", ..." if len(levels) > _SHOWN else "")
+    return f"series {series.name}: {name}: holds text, {texts}, and was trained on as numbers; correct the cells"
 
 
 def _timestamps(series: Series, first: int, last: int) -> pd.Index:
