@@ -26,15 +26,8 @@ def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int)
         DataError: the file cannot be read, or a row stands between two steps.
     """
     found = _read(config, panel[0], path)
+    extended: list[Series] = []
     problems: list[str] = []
-    extended = []
-    problems += [
-        f"{path}: {name}: holds text, {column.levels[0]!r}, and was trained on as numbers; correct the cells"
-        for name, column in next(iter(found.values())).columns.items()
-        if column.levels and panel[0].covariates[name].levels is None
-    ]
-    if problems:
-        raise DataError(problems)
     for series in panel:
         further = found.get(series.name if config.data.series else "")
         if further is None:
@@ -71,18 +64,20 @@ def _names(config: Config) -> tuple[str, ...]:
 
 
 def _read(config: Config, known: Series, path: Path) -> dict[str, Further]:
-    """The rows of the file; its categorical columns are those of a series that is `known`."""
+    """The rows of the file; its columns are of the kinds that those of a `known` series are of."""
     data, names = config.data, _names(config)
-    return read_columns(
-        str(path),
-        data.time,
-        data.series,
-        names,
-        [name for name in names if known.covariates[name].levels is not None],
-        data.frequency,
-        TimeRules.of(data.model_dump()),
-        data.na_values,
-    )
+    text = [name for name in names if known.covariates[name].levels is not None]
+    rules = TimeRules.of(data.model_dump())
+    found = read_columns(str(path), data.time, data.series, names, text, data.frequency, rules, data.na_values)
+    wrong = {name: column for each in found.values() for name, column in each.columns.items() if name not in text}
+    problems = [
+        f"{path}: {name}: holds text, {column.levels[0]!r}, and was trained on as numbers; correct the cells"
+        for name, column in wrong.items()
+        if column.levels
+    ]
+    if problems:
+        raise DataError(problems)
+    return found
 
 
 def _off_grid(path: Path, series: Series, further: Further, ahead: pd.Index) -> list[str]:
