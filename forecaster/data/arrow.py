@@ -140,7 +140,8 @@ class _Conversion:
             types[reading.series] = texts
         if self._time is not None:
             iso = cells[self._time].str.fullmatch(_ISO).all()
-            whole = isinstance(written(cells[self._time]).timestamps.dtype, np.dtype) and _are_whole(cells[self._time])
+            read = written(cells[self._time])
+            whole = read.epoch or not isinstance(read.timestamps, pd.DatetimeIndex)
             types[self._time] = pa.timestamp("us") if iso else pa.int64() if whole else texts
         asked = len({*reading.columns, *reading.static}) + (reading.series is not None) + (self._time is not None)
         _require(len(types) == asked and self._target not in types)
@@ -266,10 +267,6 @@ def _decimal(stated: Dialect, delimiter: str) -> str:
     known = stated.decimal, stated.thousands
     _require(known in {(".", NONE), (",", NONE)} or (delimiter != ";" and set(known) <= {AUTO, ".", NONE}))
     return "," if stated.decimal == "," else "."
-
-
-def _are_whole(cells: pd.Series) -> bool:
-    return bool(cells.str.fullmatch(r"-?\d+").all())
 
 
 def _of_numbers(numbers: np.ndarray) -> Written:

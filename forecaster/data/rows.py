@@ -115,7 +115,8 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     values = np.zeros(len(table)) if target is None else _values(table, target, codes, timestamps, reading, told)
     categories = _categories(table, codes, len(names), reading.static, told)
     columns, wrong, said = covariates_of(table, reading.columns, reading.categorical, reading.na_values)
-    told.problems[FILE] += wrong
+    if wrong:
+        told.problems[FILE] += wrong
     return Rows(
         table.places,
         table.dialect,
