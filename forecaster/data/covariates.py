@@ -34,9 +34,9 @@ def covariates_of(
         wrong = np.flatnonzero(kinds == TEXT)
         numeric = int(np.sum((kinds == GIVEN) | (kinds == INFINITE)))
         if name in categorical or len(wrong) >= max(numeric, 1):
-            columns[name] = _categories(cells, na_values)
+            columns[name] = categories_of(*pd.factorize(cells), na_values)
             if name not in categorical:
-                notices.append(f"{table.path}: {_said(name, columns[name])}")
+                notices.append(said(table.path, name, columns[name]))
         elif len(wrong):
             mend = f"correct the cells, or empty them; or data.covariates.categorical: [{name}]"
             problems.append(table.places.cells(name, table.lines, cells.iloc.__getitem__, wrong, "not a number", mend))
@@ -45,15 +45,16 @@ def covariates_of(
     return columns, problems, notices
 
 
-def _categories(cells: pd.Series, na_values: Sequence[int | float | str]) -> Column:
-    """The cells as numbers of their levels."""
-    given = cells.where(~is_missing(cells, na_values))
-    codes, levels = pd.factorize(given)
-    return Column(codes.astype(np.int32), tuple(map(str, levels)))
+def categories_of(codes: np.ndarray, texts: pd.Index, na_values: Sequence[int | float | str]) -> Column:
+    """A categorical column, of the numbers of its cells' texts, (rows,), and the texts in their order."""
+    given = ~is_missing(pd.Series(texts), na_values)
+    numbers = np.where(given, np.cumsum(given) - 1, -1).astype(np.int32)
+    return Column(numbers[codes], tuple(map(str, texts[given])))
 
 
-def _said(name: str, column: Column) -> str:
+def said(path: str, name: str, column: Column) -> str:
+    """That a column is taken for categories."""
     levels = column.levels or ()
     shown = ", ".join(levels[:5]) + (", ..." if len(levels) > 5 else "")
     count = "1 category" if len(levels) == 1 else f"{len(levels)} categories"
-    return f"{name}: text, taken for {count}: {shown}"
+    return f"{path}: {name}: text, taken for {count}: {shown}"

@@ -35,6 +35,7 @@ _CALENDAR_SEASONS = {
 }
 _RECENT = 2000  # rows from which the times of day of a session are taken
 _DAY = pd.Timedelta(days=1)
+_BLOCK = 1 << 15  # rows that the processor's cache holds
 
 
 def infer_frequency(timestamps: pd.Index) -> str:
@@ -205,15 +206,45 @@ def grid_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarra
     if not isinstance(timestamps, pd.DatetimeIndex):
         steps = np.asarray(timestamps)
         return steps - np.repeat(steps[starts], lengths)
+    width = _width(timestamps, step)
+    if width is None:
+        return _calendar_places(timestamps.tz_localize(None), ends, pd.tseries.frequencies.to_offset(step))
+    # No grid is built: a stray microsecond would make one of millions of places.
+    ticks = _ticks(timestamps)
+    places, over = np.divmod(ticks - np.repeat(ticks[starts], lengths), width)
+    return np.where(over, -1, places)
+
+
+def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
+    """Whether the rows of each series follow each other by one step of fixed length; arguments as for `grid_places`."""
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        ticks, width = np.asarray(timestamps), 1
+    elif step == OBSERVED or (found := _width(timestamps, step)) is None:
+        return False
+    else:
+        ticks, width = _ticks(timestamps), found
+    jumps = [np.zeros(0, np.int64)]
+    for start in range(0, len(ticks), _BLOCK):
+        jumps.append(start + 1 + np.flatnonzero(np.diff(ticks[start : start + _BLOCK + 1]) != width))
+    return bool(np.isin(np.concatenate(jumps), ends).all())
+
+
+def _width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
+    """Ticks in a step of fixed length; None where it has none."""
     offset = pd.tseries.frequencies.to_offset(step)
-    if isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        # No grid is built: a stray microsecond would make one of millions of places.
-        unit: Literal["us", "ns"] = "ns" if timestamps.unit == "ns" else "us"
-        width = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
-        ticks = timestamps.as_unit(unit).asi8
-        places, over = np.divmod(ticks - np.repeat(ticks[starts], lengths), max(1, width // pd.Timedelta(1, unit)))
-        return np.where(over, -1, places)
-    return _calendar_places(timestamps.tz_localize(None), ends, offset)
+    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
+        return None
+    length = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
+    return max(1, length // pd.Timedelta(1, _unit(timestamps)))
+
+
+def _ticks(timestamps: pd.DatetimeIndex) -> np.ndarray:
+    unit = _unit(timestamps)
+    return (timestamps if timestamps.unit == unit else timestamps.as_unit(unit)).asi8
+
+
+def _unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
+    return "ns" if timestamps.unit == "ns" else "us"
 
 
 def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:

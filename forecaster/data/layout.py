@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.frequency import check_frequency, check_grid, grid, grid_places
+from forecaster.data.frequency import check_frequency, check_grid, grid, grid_places, is_gapless
 from forecaster.data.gaps import filled, longest_gap
 from forecaster.data.ordering import ordered
 from forecaster.data.panel import Columns, Panel
@@ -77,6 +77,9 @@ class _Layout:
         """
         step = self._step()
         self._said[0] += [f"{self._path}: {notice}" for notice in step.notices]
+        if self._is_laid(step):
+            self._first, self._last = self._starts, self._ends - 1
+            return self._assembled(self._rows.values, None, self._ends, step)
         self._places = grid_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
         values = self._finished(step)
         known = np.flatnonzero(~np.isnan(values))
@@ -89,6 +92,15 @@ class _Layout:
             steps = self._scattered(values, known, lengths)
         steps, observed = self._filled(steps, ends, step)
         return self._assembled(steps, observed, ends, step)
+
+    def _is_laid(self, step: Step) -> bool:
+        """Whether the rows are all that the grid has, and nothing is to be said of them: the usual case, and quick."""
+        asked = step.rules.drop_incomplete or self._rows.columns or self._wrong
+        return (
+            not asked
+            and not np.isnan(self._rows.values).any()
+            and is_gapless(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
+        )
 
     def _step(self) -> Step:
         """The step of all series.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from forecaster.data.arrow import plain_rows
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.domains import Domain
 from forecaster.data.layout import panel_of
@@ -50,7 +51,9 @@ def read_series(
         Changing: it changed while it was read.
     """
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
-    return _panel(read_table(path, dialect), Reading(*asked, columns, categorical))
+    reading = Reading(*asked, columns, categorical)
+    rows = plain_rows(path, dialect, reading)
+    return panel_of(rows_of(read_table(path, dialect), reading) if rows is None else rows, reading)
 
 
 def series_of(
@@ -71,7 +74,8 @@ def series_of(
 ) -> Panel:
     """The series in a table; arguments and problems as in `read_series`."""
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
-    return _panel(table, Reading(*asked, columns, categorical))
+    reading = Reading(*asked, columns, categorical)
+    return panel_of(rows_of(table, reading), reading)
 
 
 class Further(NamedTuple):
@@ -111,7 +115,3 @@ def read_columns(
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
     return {name: Further(part.timestamps, part.columns) for name, part in parts}
-
-
-def _panel(table: Table, reading: Reading) -> Panel:
-    return panel_of(rows_of(table, reading), reading)

@@ -103,13 +103,9 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     Raises:
         DataError: a column is not there or cannot be told, or its cells can be read in several ways.
     """
-    time = find_time(table) if reading.time == AUTO else reading.time
-    ids = [] if reading.series is None else [reading.series]
-    named = [name for name in (time, *ids, *reading.static, *reading.columns) if name is not None]
-    target = find_target(table, named, reading.na_values) if reading.target == AUTO else reading.target
-    table.require([*named, *([] if target is None else [target])])
+    time, target = found_columns(table, reading)
     numeric = _numeric(table, reading) if target is None else target
-    table = table if numeric is None else with_marks(table, numeric, reading.na_values)
+    table = with_marks(table, numeric, reading.na_values)
     label = target or ""
     names, codes = _series(table, reading.series) if reading.series else ([label], np.zeros(len(table), np.int32))
     told = Told()
@@ -119,7 +115,8 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     values = np.zeros(len(table)) if target is None else _values(table, target, codes, timestamps, reading, told)
     categories = _categories(table, codes, len(names), reading.static, told)
     columns, wrong, said = covariates_of(table, reading.columns, reading.categorical, reading.na_values)
-    told.problems[FILE] += wrong
+    if wrong:
+        told.problems[FILE] += wrong
     return Rows(
         table.places,
         table.dialect,
@@ -136,6 +133,20 @@ def rows_of(table: Table, reading: Reading) -> Rows:
         told,
         (*table.notices, *said),
     )
+
+
+def found_columns(table: Table, reading: Reading) -> tuple[str | None, str | None]:
+    """The columns of time and target, found where they are not stated.
+
+    Raises:
+        DataError: one cannot be told, or a column is not there.
+    """
+    time = find_time(table) if reading.time == AUTO else reading.time
+    ids = [] if reading.series is None else [reading.series]
+    named = [name for name in (time, *ids, *reading.static, *reading.columns) if name is not None]
+    target = find_target(table, named, reading.na_values) if reading.target == AUTO else reading.target
+    table.require([*named, *([] if target is None else [target])])
+    return time, target
 
 
 def _numeric(table: Table, reading: Reading) -> str | None:
@@ -163,7 +174,7 @@ def by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.nd
 def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Reading, told: Told) -> pd.Index:
     """The timestamp of each row, integers from 0 in each series where there is no column of them."""
     if time is None:
-        return _counted(codes)
+        return counted(codes)
     cells = table.columns[time]
     read = written(cells)
     if read.ways:
@@ -177,10 +188,10 @@ def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Read
             told.problems[number].append(problem)
 
     tell(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00")
-    if not _are_moved(reading.rules) or read.wrong.any() or read.ways:
-        told.stop |= _are_moved(reading.rules)
+    if not are_moved(reading.rules) or read.wrong.any() or read.ways:
+        told.stop |= are_moved(reading.rules)
         return read.timestamps
-    timestamps, never, far = _moved(read, codes, reading.frequency, reading.rules)
+    timestamps, never, far = moved(read, codes, reading.frequency, reading.rules)
     zone = reading.rules.timezone
     tell(
         never,
@@ -192,22 +203,23 @@ def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Read
     return timestamps
 
 
-def _counted(codes: np.ndarray) -> pd.Index:
+def counted(codes: np.ndarray) -> pd.Index:
     """The place of each row among those of its series, from 0."""
     if not codes.any():
         return pd.RangeIndex(len(codes))
     order = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])[:-1]
-    counted = np.empty(len(codes), np.int64)
-    counted[order] = np.arange(len(codes)) - starts[codes[order]]
-    return pd.Index(counted)
+    places = np.empty(len(codes), np.int64)
+    places[order] = np.arange(len(codes)) - starts[codes[order]]
+    return pd.Index(places)
 
 
-def _are_moved(rules: TimeRules) -> bool:
+def are_moved(rules: TimeRules) -> bool:
+    """Whether timestamps become others than they are written as."""
     return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
 
 
-def _moved(
+def moved(
     read: Written, codes: np.ndarray, frequency: str, rules: TimeRules
 ) -> tuple[pd.Index, np.ndarray, np.ndarray]:
     """As `placed` has it, series by series: which hour comes twice, and how far off all are, each tells for itself."""
@@ -279,13 +291,20 @@ def expected_rows(values: np.ndarray, codes: np.ndarray, timestamps: pd.Index) -
     return (ticks <= last[codes]) | none[codes]
 
 
+def first_rows(codes: np.ndarray) -> np.ndarray:
+    """The first row of each series, (series,)."""
+    first = np.zeros(int(codes.max()) + 1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
+
+
 def _categories(
     table: Table, codes: np.ndarray, count: int, static: Sequence[str], told: Told
 ) -> list[tuple[str, ...]]:
     """The one value that each static covariate has for each series."""
     if not static:
         return []
-    firsts = np.unique(codes, return_index=True)[1]
+    firsts = first_rows(codes)
     found = []
     for column in static:
         values = table.columns[column]

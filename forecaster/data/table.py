@@ -1,6 +1,5 @@
 """Table: one CSV, or several below each other, as text."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,11 @@ import pandas as pd
 from forecaster.config.reader import suggestion
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.places import Places
-from forecaster.data.records import read_records
+from forecaster.data.records import Records, head_records, read_records
 from forecaster.data.source import Paths
 from forecaster.errors import DataError
 
-_TEXT = pd.StringDtype("python", na_value=np.nan)  # the same whether or not pyarrow is there
+TEXT = pd.StringDtype("python", na_value=np.nan)  # the same whether or not pyarrow is there
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,6 @@ class Table:
         """What it is called."""
         return self.places.path
 
-    def head(self, rows: int) -> "Table":
-        """Its first rows."""
-        columns = {name: cells.iloc[:rows] for name, cells in self.columns.items()}
-        return dataclasses.replace(self, columns=columns, lines=self.lines[:rows], texts=self.texts[:rows])
-
     def require(self, names: Sequence[str]) -> None:
         """Refuse to go on without columns of these names.
 
@@ -77,9 +71,17 @@ def read_table(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
         Changing: it changed while it was read.
         InputOutputFailed: it cannot be read.
     """
-    records = read_records(path, dialect)
+    return _table(read_records(path, dialect))
+
+
+def head_table(head: bytes, path: Paths, dialect: Dialect) -> Table:
+    """The table of the rows that a CSV begins with; raises as `read_table` does."""
+    return _table(head_records(head, path, dialect))
+
+
+def _table(records: Records) -> Table:
     columns = {
-        name: pd.Series([row[index].strip() for row in records.rows], dtype=_TEXT)
+        name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
         for index, name in enumerate(records.names)
         if name
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.data.dialect import Dialect
+from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.numerals import NONE, Unsure, find_marks, is_missing, to_numbers
 from forecaster.data.table import Table
 from forecaster.errors import DataError
@@ -15,12 +15,17 @@ from forecaster.errors import DataError
 GIVEN, EMPTY, NAMED, INFINITE, TEXT = range(5)
 
 
-def with_marks(table: Table, target: str, na_values: Sequence[int | float | str]) -> Table:
+def with_marks(table: Table, target: str | None, na_values: Sequence[int | float | str]) -> Table:
     """The table with the decimal and thousands marks of its target, which are said where they are not usual.
+
+    Where no column is to be numbers the marks are the usual ones.
 
     Raises:
         DataError: its numbers can be read in several ways.
     """
+    if target is None:
+        usual = dataclasses.replace(table.dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
+        return dataclasses.replace(table, dialect=usual)
     cells, dialect = table.columns[target], table.dialect
     try:
         decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
