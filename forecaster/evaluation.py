@@ -15,7 +15,7 @@ from forecaster.metrics import scores
 from forecaster.prediction import Outlook, Predictor
 from forecaster.preparation import Plan
 
-_ORIGINS = 1000  # that a part is forecast from, at most
+_ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
 _FEWEST = 20
 _READ = 30_000_000  # steps that networks read for them, at most: a minute or so on two cores
 
@@ -117,22 +117,32 @@ def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, resid
 
 
 def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
-    """At most `_ORIGINS` origins, evenly spaced from the first to the last step of each member.
+    """At most `_ORIGINS` origins, evenly spaced from the first to the last step of each member, but one of each.
 
-    Fewer where each is costly, since whole windows are read again or many paths are drawn, but one of each member.
+    Fewer where each is costly, since whole windows are read again or many paths are drawn; then of members evenly
+    spaced among all.
     """
-    window, rollout = predictor.config.window, predictor.rollout
-    read = rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
-    most = min(_ORIGINS, max(_FEWEST, _READ // read))
-    each = max(1, most // len(ranges))
+    channels = predictor.rollout.channels
+    total, most = len(ranges) // channels, max(1, _affordable(predictor, len(ranges)) // channels)
+    chosen = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
+    each = max(1, most // total)
     steps = [
-        np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int)) for first, last in ranges
+        np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int))
+        if member // channels in chosen
+        else np.empty(0, int)
+        for member, (first, last) in enumerate(ranges)
     ]
-    channels = rollout.channels
     groups, counts = steps[::channels], [channels * len(some) for some in steps[::channels]]
     members = [np.tile(channels * group + np.arange(channels), len(some)) for group, some in enumerate(groups)]
     repeated = np.concatenate([np.repeat(some, channels) for some in groups])
     return _Origins(np.concatenate(members), repeated, np.cumsum([0, *counts]), channels)
+
+
+def _affordable(predictor: Predictor, members: int) -> int:
+    """How many origins a part is forecast from: enough for each member, as far as that takes about a minute."""
+    window, rollout = predictor.config.window, predictor.rollout
+    read = rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
+    return min(max(_FEWEST, _READ // read), max(_ORIGINS, members))
 
 
 def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from forecaster.data.windows import Starts
 from forecaster.errors import Diverged
 from forecaster.inputs import Inputs
 from forecaster.models.losses import LARGEST
@@ -109,19 +110,20 @@ class Trainer(Generic[AnyLearner]):
         schedule: Schedule,
         steps: Steps,
         length: int,
-        training_starts: np.ndarray,
+        training_starts: Starts | np.ndarray,
         validation_starts: np.ndarray,
         *,
         batch_size: int,
         epochs: int,
         seed: int,
         batches_per_epoch: int | None = None,
+        balanced: bool = False,
         early_stopping: Patience | None = None,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
-        self.early_stopping = early_stopping
+        self.early_stopping, self.balanced = early_stopping, balanced
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
             self.batches = min(self.batches, batches_per_epoch)
@@ -163,7 +165,7 @@ class Trainer(Generic[AnyLearner]):
 
     def _run_epoch(self, watch: Watch, stop: Callable[[], bool]) -> bool:
         progress, epoch = self.progress, len(self.progress.history) + 1
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.training_starts)
+        order = self._order(np.random.default_rng([self.seed, epoch]))
         started = time.monotonic() - progress.seconds
         while progress.batch < self.batches:
             if stop():
@@ -181,6 +183,18 @@ class Trainer(Generic[AnyLearner]):
             watch.batch(epoch, progress.batch, self.batches, progress.loss_sum / progress.windows)
         self._end_epoch(epoch, rate, started)
         return True
+
+    def _order(self, generator: np.random.Generator) -> np.ndarray:
+        """The windows of an epoch: all of them, as many as its batches hold, or drawn from each series alike."""
+        total = len(self.training_starts)
+        count = min(self.batches * self.batch_size, total)
+        if self.balanced and isinstance(self.training_starts, Starts):
+            numbers = self.training_starts.balanced(generator, count)
+        elif count < total:
+            numbers = generator.choice(total, count, replace=False)
+        else:
+            numbers = generator.permutation(total)
+        return self.training_starts[numbers]
 
     def _end_epoch(self, epoch: int, rate: float, started: float) -> None:
         progress = self.progress

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from forecaster.config import load_values
 from forecaster.config.sections import Model
+from forecaster.data.windows import Starts
 from forecaster.errors import DataError, Diverged
 from forecaster.fitting import Steps, Trainer
 from forecaster.inputs import Inputs
@@ -284,3 +285,28 @@ def test_windows_of_filler_are_not_trained_on(tmp_path):
 def test_a_part_of_filler_alone_is_refused(tmp_path):
     with pytest.raises(DataError, match="every window of the validation part is mostly filler"):
         window_places(gapped_plan(tmp_path, "interpolate", set(range(58, 82))))
+
+
+def test_starts_are_kept_as_runs():
+    starts = Starts.of([np.array([3, 4, 5, 9]), np.empty(0, int), np.array([20, 22])])
+    np.testing.assert_array_equal(starts.firsts, [3, 9, 20, 22])
+    assert len(starts) == 6
+    np.testing.assert_array_equal(starts[np.arange(6)], [3, 4, 5, 9, 20, 22])
+    np.testing.assert_array_equal(starts.spread(3), [3, 5, 22])
+    np.testing.assert_array_equal(Starts.of([np.empty(0, int)]).spread(3), [])
+
+
+def test_balanced_draws_take_each_series_as_often_as_the_others():
+    starts = Starts.of([np.arange(100), np.empty(0, int), np.arange(200, 203)])
+    drawn = starts[starts.balanced(np.random.default_rng(0), 10_000)]
+    assert np.mean(drawn >= 200) == pytest.approx(0.5, abs=0.02)
+    found, counts = np.unique(drawn[drawn >= 200], return_counts=True)
+    np.testing.assert_array_equal(found, [200, 201, 202])
+    assert counts.min() > 1500
+
+
+def test_an_epoch_takes_all_windows_once_or_as_many_as_its_batches_hold():
+    trainer = tiny_trainer(batches_per_epoch=2)
+    order = trainer._order(np.random.default_rng(0))
+    assert (len(order), len(set(order.tolist()))) == (32, 32)
+    np.testing.assert_array_equal(np.sort(tiny_trainer()._order(np.random.default_rng(0))), np.arange(40))

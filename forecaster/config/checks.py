@@ -135,6 +135,8 @@ def _panel(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
     if model.series_scale and data.series is None:
         yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
+    if config.training.sampling == "series" and data.series is None and isinstance(data.target, str):
+        yield ("training", "sampling"), "series draws from each series alike, and there is one; use windows"
     if model.channels == "joint" and isinstance(data.target, str) and data.target != "*":
         yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
     if model.channels == "joint" and model.series_scale:

@@ -349,6 +349,9 @@ class Training(Section):
         "auto", description="mse | mae | huber | log_cosh; auto: mse for head point, the head's own for others"
     )
     batch_size: Count = Field(32, description="windows in a batch")
+    sampling: Literal["windows", "series"] = Field(
+        "windows", description="windows: each as often as others; series: each series as often as others"
+    )
     batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
     epochs: Count = Field(50, description="passes over the training windows, at most")
     early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
