@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,7 @@ log = logging.getLogger("forecaster")
 
 # Where the mean of a bent distribution is taken: at the quantiles of a standard normal's evenly spaced values.
 _NODES, _REACH = 41, 6.0
+_SERIES = 1000  # forecast at once, so that the paths of many fit into memory
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,28 @@ class Predictor:
         levels: Sequence[float],
         with_samples: bool = False,
     ) -> list[Forecast]:
-        """The `steps` steps after the end of each series, which is no shorter than what is read."""
+        """The `steps` steps after the end of each series, which is no shorter than what is read.
+
+        Raises:
+            DataError: cells of covariates are missing; of all series.
+        """
+        told = self.told(panel, steps)
+        if told.problems:
+            raise DataError(told.problems)
+        return self.forecasts_of(told, steps, residuals, levels, with_samples)
+
+    def forecasts_of(
+        self,
+        told: "Told",
+        steps: int,
+        residuals: np.ndarray,
+        levels: Sequence[float],
+        with_samples: bool = False,
+    ) -> list[Forecast]:
+        """The same of series whose features are there."""
+        panel = told.panel
         windows = np.stack([series.values[-self.config.read :] for series in panel])
-        outlook = self.outlook(panel, windows, steps, self._ahead(panel, steps))
+        outlook = self.outlook(panel, windows, steps, told.features)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
@@ -250,25 +271,36 @@ class Predictor:
             for row, series in enumerate(panel)
         ]
 
-    def _ahead(self, panel: Sequence[Series], steps: int) -> np.ndarray:
-        """The features of the last window of each series and of the steps after it.
-
-        Raises:
-            DataError: cells are missing; of all series.
-        """
+    def told(self, panel: Sequence[Series], steps: int) -> "Told":
+        """The features of the last window of each series and of the steps after it, of those that have all of them."""
+        kept: list[Series] = []
         rows: list[np.ndarray] = []
         problems: list[str] = []
-        for series in panel:
-            end = len(series)
-            for sentence in self.preprocessing.features.unseen(series) if self.preprocessing.features else ():
+        channels = self.config.channels
+        for group in (panel[first : first + channels] for first in range(0, len(panel), channels)):
+            for sentence in self.preprocessing.features.unseen(group[0]) if self.preprocessing.features else ():
                 log.info("%s", sentence)
+            end = len(group[0])
             try:
-                rows.append(self.features(series, end - self.config.window.length, end + steps))
+                rows += channels * [self.features(group[0], end - self.config.window.length, end + steps)]
+                kept += group
             except DataError as error:
                 problems += error.problems
-        if problems:
-            raise DataError(problems)
-        return np.stack(rows)
+        return Told(kept, np.stack(rows) if rows else np.empty(0), problems)
+
+
+class Told(NamedTuple):
+    """Series, and what is read beside them.
+
+    Attributes:
+        panel: those of which nothing is missing.
+        features: of their last windows and of the steps after them, (series, length + steps, features).
+        problems: of the others.
+    """
+
+    panel: list[Series]
+    features: np.ndarray
+    problems: list[str]
 
 
 @dataclass(frozen=True)
@@ -301,8 +333,8 @@ def predict(
     Raises:
         UsageError: more steps than the network gives at once, a level beyond its quantiles, or a future that it does
             not read.
-        DataError: a CSV cannot be read as the series trained on, none of them is long enough, or a cell of a covariate
-            is missing.
+        DataError: a CSV cannot be read as the series trained on, or none of them is long enough and has all cells of
+            its covariates.
     """
     config = version.config
     steps = config.window.horizon if horizon is None else horizon
@@ -316,7 +348,17 @@ def predict(
     if config.conformal:
         for level in asked:
             _say_where_errors_are_few(residuals, level)
-    return Prediction(predictor.forecasts(panel, steps, residuals, asked, with_samples), panel, problems)
+    found = Prediction([], [], problems)
+    many = config.channels * _SERIES
+    for some in (panel[first : first + many] for first in range(0, len(panel), many)):
+        told = predictor.told(some, steps)
+        found.problems.extend(told.problems)
+        if told.panel:
+            found.forecasts.extend(predictor.forecasts_of(told, steps, residuals, asked, with_samples))
+            found.panel.extend(told.panel)
+    if not found.forecasts:
+        raise DataError(found.problems)
+    return found
 
 
 def _say_where_errors_are_few(residuals: np.ndarray, level: float) -> None:
