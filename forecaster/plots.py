@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.attention import Attention
-from forecaster.checkup import Examined
 from forecaster.data import Series
+from forecaster.data.checkup import Examined
 from forecaster.data.filling import Filling
 from forecaster.data.gaps import Gap, find_gaps
 from forecaster.flow import Flow
@@ -262,7 +262,7 @@ def _draw_examined(axes: Axes, examined: Examined) -> None:
         ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
         axes.axvspan(*ends, color=ORANGE, alpha=0.35, linewidth=0.8, label="missing" if number == 0 else None)
     for number, shift in enumerate(examined.shifts):
-        axes.axvline(x[shift], color=BLUE, linestyle=(0, (4, 2)), label="level shift" if number == 0 else None)
+        axes.axvline(x[shift.at], color=BLUE, linestyle=(0, (4, 2)), label="level shift" if number == 0 else None)
     rings: dict[str, Any] = {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.5}
     if len(examined.outliers):
         axes.plot(x[examined.outliers], values[examined.outliers], "o", color=ORANGE, label="outlier", **rings)
