@@ -19,8 +19,8 @@ from forecaster.data.season import seasons_of
 from forecaster.data.source import described
 from forecaster.data.table import Table, row_timestamps
 from forecaster.errors import ConfigError, DataError
-from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, shortened, trouble
-from forecaster.forecast import timestamp_texts
+from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
+from forecaster.forecast import shortened, timestamp_texts
 from forecaster.mending import Mended, gap_line, mend, read, read_leniently, with_lines
 from forecaster.preparation import prepare
 

@@ -10,10 +10,9 @@ from forecaster.config.sections import Config
 from forecaster.data import Series
 from forecaster.data.checkup import WORTH_IT, Errors, Examined
 from forecaster.data.leaks import copied_shift, parts
-from forecaster.forecast import timestamp_texts
+from forecaster.forecast import shortened, timestamp_texts
 
 _SHOWN = 5  # places or names of each kind
-_WIDE = 32  # characters of a series' name
 _SHORT = 50  # steps below which there is little to learn from
 _MOSTLY_ZERO = 0.5  # share of steps from which a series is intermittent
 _BETTER = 0.9  # of the main season's naive error, from which another season is worth more
@@ -200,11 +199,6 @@ _OF_SEVERAL: Mapping[str, str] = {
 
 def _of(names: Sequence[str], count: int) -> str:
     return f"{len(names):,} of {count:,} series: {_listed([shortened(name) for name in names])}"
-
-
-def shortened(name: str) -> str:
-    """A name that fits into a line."""
-    return name if len(name) <= _WIDE else f"{name[: _WIDE - 1]}…"
 
 
 def _count(found: Sequence[Any] | np.ndarray, one: str, many: str) -> str:

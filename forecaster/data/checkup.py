@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from forecaster.data.gaps import Gap, filled, find_gaps
 from forecaster.data.season import detrended
@@ -134,13 +135,13 @@ def examine(series: Series, seasons: Sequence[int]) -> Examined:
     values = series.values
     main = next(iter(seasons), 1)
     codes = missing_codes(values)
-    far = outliers(np.where(np.isin(values, codes), np.nan, values), main)
+    far = outliers(np.where(np.isin(values, codes), np.nan, values), seasons)
     return Examined(
         series,
         tuple(seasons),
         season_strengths(values, seasons),
         find_gaps(values),
-        constant_stretches(values, main),
+        constant_stretches(values, 1 if _steps_of_days(series) else main),
         far,
         level_shifts(_without(values, far), main),
         codes,
@@ -149,8 +150,14 @@ def examine(series: Series, seasons: Sequence[int]) -> Examined:
     )
 
 
-def constant_stretches(values: np.ndarray, season: int) -> list[Stretch]:
-    """Runs of one value of a season, of 12 steps, and longer than chance makes them: the longest first.
+def _steps_of_days(series: Series) -> bool:
+    """Whether a step is a day or longer."""
+    stamps = series.timestamps
+    return isinstance(stamps, pd.DatetimeIndex) and bool((stamps[1:] - stamps[:-1]).min() >= pd.Timedelta(days=1))
+
+
+def constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
+    """Runs of one value of `shortest` steps, of 12, and longer than chance makes them: the longest first.
 
     A run of k steps has the chance p^k, where p is the share of steps that repeat the one before. A value that a fifth
     of all other steps have too, as 0 of rain or sales, is how the series is; a whole series that is constant is a run.
@@ -160,17 +167,16 @@ def constant_stretches(values: np.ndarray, season: int) -> list[Stretch]:
     known = np.isfinite(values[starts])
     if known.sum() < 2:
         return [Stretch(int(starts[run]), int(lengths[run])) for run in np.flatnonzero(known)]
-    kept = known & (lengths >= _shortest(values, season))
+    kept = known & (lengths >= _shortest(values, shortest))
     found = [Stretch(int(first), int(length)) for first, length in zip(starts[kept], lengths[kept], strict=True)]
     unusual = [run for run in found if np.sum(values == values[run.first]) - run.length < _COMMON * len(values)]
     return sorted(unusual, key=lambda stretch: -stretch.length)
 
 
-def _shortest(values: np.ndarray, season: int) -> float:
-    """Steps that a constant stretch has at least."""
+def _shortest(values: np.ndarray, shortest: int) -> float:
     repeats = float(np.mean(values[1:] == values[:-1]))
     by_chance = math.log(_CHANCE / len(values)) / math.log(repeats) if 0 < repeats < 1 else 0.0
-    return max(12.0, season, min(by_chance, len(values) / 2))
+    return max(12.0, shortest, min(by_chance, len(values) / 2))
 
 
 def missing_codes(values: np.ndarray) -> list[float]:
@@ -185,22 +191,26 @@ def missing_codes(values: np.ndarray) -> list[float]:
     return found
 
 
-def outliers(values: np.ndarray, season: int) -> np.ndarray:
+def outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
     """Steps that lie far from their neighbours a season away (a step, where there is none), the farthest first.
 
-    Far is 8 robust deviations of all such distances (the Hampel identifier, Davies & Gather 1993). A step must be
-    far from both neighbours on the same side, so that a step of the level is none.
+    Far is 8 robust deviations of all such distances (the Hampel identifier, Davies & Gather 1993), of the season whose
+    are smallest. A step must be far from both neighbours on the same side, so that a step of the level is none.
     """
-    if len(values) < 2 * season + 2:
-        return np.array([], int)
+    found = [_far(values, season) for season in seasons or (1,) if len(values) >= 3 * season + 2]
+    return min(found, key=lambda each: each[0])[1] if found else np.array([], int)
+
+
+def _far(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
+    """The robust deviation of the distances to both neighbours, and the steps that are far from them."""
     before, after = values[season:-season] - values[: -2 * season], values[season:-season] - values[2 * season :]
     distance = np.where(np.sign(before) == np.sign(after), np.minimum(np.abs(before), np.abs(after)), 0.0)
     distances = np.abs(np.concatenate([before, after]))
     if np.isnan(distances).all():
-        return np.array([], int)
-    scale = _MAD * np.nanmedian(distances)
+        return math.inf, np.array([], int)
+    scale = _MAD * float(np.nanmedian(distances))
     far = np.flatnonzero(distance > _FAR * scale) if scale > 0 else np.array([], int)
-    return season + far[np.argsort(-distance[far], kind="stable")]
+    return scale, season + far[np.argsort(-distance[far], kind="stable")]
 
 
 def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
