@@ -548,7 +548,7 @@ def test_a_calendar_that_nothing_reads_is_refused():
 def test_a_check_reads_a_stock_as_a_training_does(tmp_path):
     path = csv(tmp_path, sessions())
     loaded = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
-    checked = check(path, loaded)
+    checked = check(loaded)
     assert checked.facts["frequency"] == "observed"
     assert not [finding for finding in checked.findings if finding.level == "error"]
 

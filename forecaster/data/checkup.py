@@ -23,6 +23,7 @@ _CODES = {9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0}  # with either sign
 _LAGS = 64  # that a straight line is fitted through, at most
 _PENALTIES = (1e-3, 1e-1, 1e1, 1e3)  # of the ridge, in the lags' variance
 _NEWEST = 20_000  # steps that the straight line is fitted on
+_DOUBT = 1.645  # standard errors
 WORTH_IT = 0.02  # less error that is worth a network
 
 
@@ -48,7 +49,7 @@ class Errors(NamedTuple):
         naive: of the last value.
         seasonal: of the value one season before, by the steps of the season.
         line: of a straight line through the past.
-        doubt: two standard errors of how much less the line errs than the best of the others.
+        doubt: by how much the line may err less than the best of the others by chance, once in twenty times.
     """
 
     ahead: int
@@ -321,8 +322,19 @@ def errors_ahead(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
     errors = {season: _mae(future[split:], forecast[split:]) for season, forecast in untrained.items()}
     best = untrained[min(errors, key=lambda season: errors[season])][split:]
     less = np.abs(future[split:] - best) - np.abs(future[split:] - line)
-    doubt = 2 * float(less.std()) / math.sqrt(max(len(less) / ahead, 1))  # errors `ahead` steps apart are independent
-    return Errors(ahead, errors.pop(1), errors, _mae(future[split:], line), doubt)
+    return Errors(ahead, errors.pop(1), errors, _mae(future[split:], line), _DOUBT * _standard_error(less, ahead))
+
+
+def _standard_error(differences: np.ndarray, ahead: int) -> float:
+    """Of the mean of (origins,) differences whose neighbours within `ahead` steps go together (Diebold & Mariano 1995).
+
+    The weights fall linearly to 0, so that the variance is never negative (Newey & West 1987).
+    """
+    steps = len(differences)
+    centred = differences - differences.mean()
+    together = [float(centred[lag:] @ centred[: steps - lag]) / steps for lag in range(min(2 * ahead, steps))]
+    weights = 1 - np.arange(len(together)) / len(together)
+    return math.sqrt((2 * float(weights @ together) - together[0]) / steps)
 
 
 def _ridge(features: np.ndarray, targets: np.ndarray, split: int) -> np.ndarray:
