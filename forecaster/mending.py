@@ -28,6 +28,7 @@ _OFFERED = (
     ("time", r"set data\.time: (null)"),
     ("frequency", r"set data\.frequency \((observed)"),
     ("longest_gap", r"(\d+) steps of \S+ are missing in a row"),
+    ("transform", r"correct the cells, or use (?:transform: )?(log1p|none)"),
     ("encoding", r"data\.encoding: (cp1252)"),
 )
 

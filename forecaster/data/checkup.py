@@ -126,6 +126,7 @@ class Examined:
         return bool(len(self.outliers)) and bool(np.nanstd(self.series.values) > 1.5 * np.nanstd(rest))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of numbers near the largest, which a training refuses
 def examine(series: Series, seasons: Sequence[int]) -> Examined:
     """Measure one series.
 
@@ -283,7 +284,7 @@ def season_strengths(values: np.ndarray, seasons: Sequence[int]) -> dict[int, fl
 
 
 def _strength(whole: float, left: float) -> float:
-    return float(np.clip(1 - left / whole, 0, 1)) if whole > 0 else 0.0
+    return float(np.clip(1 - left / whole, 0, 1)) if 0 < whole < math.inf else 0.0
 
 
 def _profile(values: np.ndarray, season: int) -> np.ndarray:
@@ -322,7 +323,8 @@ def errors_ahead(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
     errors = {season: _mae(future[split:], forecast[split:]) for season, forecast in untrained.items()}
     best = untrained[min(errors, key=lambda season: errors[season])][split:]
     less = np.abs(future[split:] - best) - np.abs(future[split:] - line)
-    return Errors(ahead, errors.pop(1), errors, _mae(future[split:], line), _DOUBT * _standard_error(less, ahead))
+    found = Errors(ahead, errors.pop(1), errors, _mae(future[split:], line), _DOUBT * _standard_error(less, ahead))
+    return found if np.isfinite([found.best, found.line, found.doubt]).all() else None
 
 
 def _standard_error(differences: np.ndarray, ahead: int) -> float:

@@ -15,6 +15,7 @@ _CYCLES = 8  # that a season is seen in, at least: random walks have a few
 _READ = 20_000  # of the newest steps
 _LONGEST = 2000  # steps in a season
 _CANDIDATES = 20
+_HUGE = 1e100  # of which squares overflow
 
 
 def seasons_of(series: Series) -> tuple[tuple[int, ...], str | None]:
@@ -86,7 +87,9 @@ def _filled(values: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < 3 * _CYCLES:
         return values[:0]
-    return np.interp(np.arange(known[0], known[-1] + 1), known, values[known])[-_READ:]
+    filled = np.interp(np.arange(known[0], known[-1] + 1), known, values[known])[-_READ:]
+    largest = np.abs(filled).max()
+    return filled / largest if largest > _HUGE else filled
 
 
 def _clear(steps: int) -> float:
