@@ -127,5 +127,10 @@ def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:
     return texts
 
 
+def shortened(name: str, most: int = 32) -> str:
+    """A name of at most so many characters, cut where it is longer."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def _timestamp(text: str) -> Timestamp:
     return int(text) if text.lstrip("-").isdigit() else pd.Timestamp(text)

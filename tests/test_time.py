@@ -513,6 +513,7 @@ def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_pa
     data = load_values(
         {"data": {"path": "x", "season": [24, 168]}, "window": {"length": 9, "horizon": 1}}, ""
     ).config.data
+    assert data.model_dump(mode="json")["season"] == [24, 168]  # as a checkpoint tells whether it is of this config
     assert (data.main_season, data.seasons, TimeRules.of(data.model_dump()).season) == (24, (24, 168), 24)
 
 
@@ -548,7 +549,7 @@ def test_a_calendar_that_nothing_reads_is_refused():
 def test_a_check_reads_a_stock_as_a_training_does(tmp_path):
     path = csv(tmp_path, sessions())
     loaded = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
-    checked = check(path, loaded)
+    checked = check(loaded)
     assert checked.facts["frequency"] == "observed"
     assert not [finding for finding in checked.findings if finding.level == "error"]
 

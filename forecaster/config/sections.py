@@ -6,7 +6,7 @@ import re
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
 from forecaster.config.calendar import misnamed
 
@@ -67,7 +67,9 @@ def _sentinel(value: object) -> object:
     return value
 
 
-Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text])]
+# pydantic takes the list that JSON has of a tuple for a value of the wrong type, and warns.
+_AsItIs = PlainSerializer(lambda value: value)
+Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text]), _AsItIs]
 Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
 Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
@@ -75,6 +77,7 @@ _SeasonSteps = Annotated[int, Field(ge=1)]
 Season = Annotated[
     int | str | tuple[int, ...],
     PlainValidator(_season, json_schema_input_type=_SeasonSteps | Literal["auto"] | list[_SeasonSteps]),
+    _AsItIs,
 ]
 Feature = Annotated[str, PlainValidator(_feature, json_schema_input_type=str)]
 

@@ -15,6 +15,7 @@ _CYCLES = 8  # that a season is seen in, at least: random walks have a few
 _READ = 20_000  # of the newest steps
 _LONGEST = 2000  # steps in a season
 _CANDIDATES = 20
+_HUGE = 1e100  # of which squares overflow
 
 
 def seasons_of(series: Series) -> tuple[tuple[int, ...], str | None]:
@@ -70,7 +71,7 @@ def find_seasons(values: np.ndarray) -> list[int]:
     if not len(filled):
         return []
     longest = min(len(filled) // _CYCLES, _LONGEST)
-    peaks = _peaks(_autocorrelation(_detrended(filled, longest), longest))
+    peaks = _peaks(_autocorrelation(detrended(filled, longest), longest))
     strengths = dict(_strength(filled, lag) for lag in peaks)
     clear = _clear(len(filled))
     seasons: list[int] = []
@@ -86,7 +87,9 @@ def _filled(values: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < 3 * _CYCLES:
         return values[:0]
-    return np.interp(np.arange(known[0], known[-1] + 1), known, values[known])[-_READ:]
+    filled = np.interp(np.arange(known[0], known[-1] + 1), known, values[known])[-_READ:]
+    largest = np.abs(filled).max()
+    return filled / largest if largest > _HUGE else filled
 
 
 def _clear(steps: int) -> float:
@@ -110,7 +113,7 @@ def _shows(rest: np.ndarray, season: int, main: int) -> bool:
     """
     if len(rest) < _CYCLES * season:
         return False
-    correlation = _autocorrelation(_detrended(rest, season), 2 * season)
+    correlation = _autocorrelation(detrended(rest, season), 2 * season)
     half = main * round(season / 2 / main)
     clear = _clear(len(rest))
     there, again = correlation[season], correlation[2 * season]
@@ -150,7 +153,7 @@ def _apart(lags: Iterable[int]) -> list[int]:
 def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
     """The season near a peak and its autocorrelation; 0 where two seasons ahead it has faded, as in a random walk."""
     reach = near // 10
-    correlation = _autocorrelation(_detrended(values, near), 2 * (near + reach))
+    correlation = _autocorrelation(detrended(values, near), 2 * (near + reach))
     width = 2 * (near // 40) + 1
     smooth = np.convolve(correlation, np.full(width, 1 / width), mode="same")
     lags = np.arange(near - reach, near + reach + 1)
@@ -158,7 +161,7 @@ def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
     return lag, float(smooth[lag]) if smooth[2 * lag] >= _CLEAR / 2 else 0.0
 
 
-def _detrended(values: np.ndarray, width: int) -> np.ndarray:
+def detrended(values: np.ndarray, width: int) -> np.ndarray:
     """Less the centred moving average over `width` steps; what has no whole average is left out."""
     sums = np.concatenate([[0.0], np.cumsum(values - values.mean())])
     averages = (sums[width:] - sums[:-width]) / width
