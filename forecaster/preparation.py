@@ -162,6 +162,15 @@ def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
     return fit_scaler(values, config.scaling, curve, data.difference)
 
 
+def scaled_values(plan: Plan) -> np.ndarray:
+    """The values of all series end to end, each scaled by its own scaler, (steps,) float32."""
+    ends = np.cumsum([len(member.series) for member in plan.members])
+    scaled = np.empty(ends[-1], np.float32)
+    for end, member in zip(ends.tolist(), plan.members, strict=True):
+        scaled[end - len(member.series) : end] = member.scaler.transform(member.series.values)
+    return scaled
+
+
 def plan_of(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 

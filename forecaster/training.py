@@ -36,7 +36,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Plan
+from forecaster.preparation import Plan, scaled_values
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
@@ -83,7 +83,7 @@ def _trainer(plan: Plan) -> Trainer[Network]:
     training_starts, validation_starts = window_places(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     network = initial_network(config, plan.preprocessing)
-    values = np.concatenate([member.scaler.transform(member.series.values) for member in plan.members])
+    values = scaled_values(plan)
     _adapt_head(network, values, training_starts, length)
     ends, codes = np.cumsum([len(series) for series in plan.panel]).tolist(), plan.preprocessing.codes(plan.panel)
     return build_trainer(network, training, values, length, training_starts, validation_starts, ends, codes)
