@@ -6,7 +6,7 @@ out what that is, or says what is wrong with it.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from forecaster.data.rows import (
 from forecaster.data.series import Column
 from forecaster.data.source import MAX_BYTES, Paths, Scan, described, find_files, is_plain
 from forecaster.data.table import TEXT, head_table
-from forecaster.data.timestamps import Written, written
+from forecaster.data.timestamps import EPOCHS, STEPS, Written, written
 from forecaster.data.values import GIVEN, INFINITE, numbers_of
 from forecaster.data.values import TEXT as TEXT_CELL
 from forecaster.errors import DataError
@@ -141,7 +141,7 @@ class _Conversion:
         if self._time is not None:
             iso = cells[self._time].str.fullmatch(_ISO).all()
             read = written(cells[self._time])
-            whole = read.epoch or not isinstance(read.timestamps, pd.DatetimeIndex)
+            whole = read.way == STEPS or read.way in EPOCHS
             types[self._time] = pa.timestamp("us") if iso else pa.int64() if whole else texts
         asked = len({*reading.columns, *reading.static}) + (reading.series is not None) + (self._time is not None)
         _require(len(types) == asked and self._target not in types)
@@ -191,8 +191,8 @@ class _Conversion:
         else:
             numbers, texts = _texts(column)
             levels = written(texts)
-            _require(not levels.wrong.any() and not levels.ways)
-            read = Written(levels.timestamps[numbers], nothing, (), levels.epoch)
+            _require(not levels.wrong.any() and not levels.others)
+            read = Written(levels.timestamps[numbers], nothing, levels.way)
         if not are_moved(self._reading.rules):
             return read.timestamps
         timestamps, never, far = moved(read, codes, self._reading.frequency, self._reading.rules)
@@ -273,10 +273,10 @@ def _of_numbers(numbers: np.ndarray) -> Written:
     """Whole numbers as timestamps: steps, or seconds or milliseconds since 1970."""
     nothing, low, high = np.zeros(len(numbers), bool), int(numbers.min()), int(numbers.max())
     if low > -(10**9) and high < 10**9 and not (low > 15_999_999 and high < 22_000_000):  # which may be dates
-        return Written(pd.Index(numbers), nothing)
-    unit: Literal["s", "ms"] = "s" if low >= 10**9 and high < 10**10 else "ms"
-    _require(unit == "s" or (low >= 10**12 and high < 10**13))
-    return Written(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=unit)), nothing, (), True)
+        return Written(pd.Index(numbers), nothing, STEPS)
+    way = "seconds since 1970" if low >= 10**9 and high < 10**10 else "milliseconds since 1970"
+    _require(EPOCHS[way] == "s" or (low >= 10**12 and high < 10**13))
+    return Written(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)
 
 
 def _texts(column: "pa.ChunkedArray") -> tuple[np.ndarray, pd.Series]:

@@ -61,8 +61,8 @@ class _Layout:
         self._rows, self._ends, self._reading = found.rows, found.ends, reading
         self._starts = found.starts
         self._path = rows.places.path
-        self._wrong: dict[int, list[str]] = defaultdict(list, found.told.problems)
-        self._said: dict[int, list[str]] = defaultdict(list, found.told.notices)
+        self._wrong = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.problems.items()})
+        self._said = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.notices.items()})
 
     @property
     def problems(self) -> list[str]:
@@ -255,7 +255,7 @@ class _Layout:
     def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
         rows, told = self._rows, self._rows.told
         for number, texts in told.notices.items():
-            self._said[number] += texts
+            self._said[number] += map(str, texts)
         self._said[0][:0] = rows.notices
         inner = None
         if step.frequency == OBSERVED:

@@ -111,7 +111,7 @@ def read_columns(
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")
-    if twice := [rows.named(number, text) for number, texts in found.told.problems.items() for text in texts]:
+    if twice := [rows.named(number, str(text)) for number, texts in found.told.problems.items() for text in texts]:
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
     return {name: Further(part.timestamps, part.columns) for name, part in parts}

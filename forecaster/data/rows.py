@@ -12,7 +12,7 @@ from forecaster.data.covariates import covariates_of
 from forecaster.data.dialect import Dialect
 from forecaster.data.finding import HEAD, find_target, find_time, mostly_numbers
 from forecaster.data.jitter import duration_text
-from forecaster.data.places import Places, listed
+from forecaster.data.places import Places, WrongCells, listed
 from forecaster.data.reading import AUTO, Reading
 from forecaster.data.rules import TimeRules
 from forecaster.data.series import Column
@@ -32,9 +32,28 @@ class Told:
         stop: whether timestamps are so wrong that nothing more can be told of any series.
     """
 
-    problems: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    notices: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    problems: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
+    notices: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
     stop: bool = False
+
+    def add(self, later: "Told", numbers: Sequence[int]) -> None:
+        """Take over what is said of rows further on, whose series have other numbers here."""
+        self.stop |= later.stop
+        for mine, theirs in ((self.problems, later.problems), (self.notices, later.notices)):
+            for number, said in theirs.items():
+                _join(mine[number if number == FILE else numbers[number]], said)
+
+
+def _join(mine: list[str | WrongCells], later: list[str | WrongCells]) -> None:
+    """Add what is said to what was said, the same said of other cells in one sentence."""
+    kinds = {each.kind: place for place, each in enumerate(mine) if isinstance(each, WrongCells)}
+    for each in later:
+        if isinstance(each, WrongCells) and each.kind in kinds:
+            first = mine[kinds[each.kind]]
+            assert isinstance(first, WrongCells)
+            mine[kinds[each.kind]] = first.joined(each)
+        else:
+            mine.append(each)
 
 
 @dataclass(frozen=True)
@@ -90,7 +109,7 @@ class Rows:
     def problems(self) -> list[str]:
         """All that is wrong, in the order of the series, each with the name of its series."""
         told = self.told.problems
-        return [self.named(number, text) for number in sorted(told) for text in told[number]]
+        return [self.named(number, str(each)) for number in sorted(told) for each in told[number]]
 
     def named(self, number: int, problem: str) -> str:
         """A problem with the name of its series, where there are several."""
@@ -177,8 +196,8 @@ def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Read
         return counted(codes)
     cells = table.columns[time]
     read = written(cells)
-    if read.ways:
-        found = f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {' and as '.join(read.ways)}"
+    if read.others:
+        found = f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {' and as '.join((read.way, *read.others))}"
         told.problems[FILE].append(f"{found}; write dates as 2026-01-31")
         told.stop = True
 
@@ -188,7 +207,7 @@ def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Read
             told.problems[number].append(problem)
 
     tell(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00")
-    if not are_moved(reading.rules) or read.wrong.any() or read.ways:
+    if not are_moved(reading.rules) or read.wrong.any() or read.others:
         told.stop |= are_moved(reading.rules)
         return read.timestamps
     timestamps, never, far = moved(read, codes, reading.frequency, reading.rules)
@@ -226,7 +245,7 @@ def moved(
     if not codes.any():
         return placed(read, frequency, rules)
     parts = [
-        (rows, *placed(Written(read.timestamps[rows], read.wrong[rows], (), read.epoch), frequency, rules))
+        (rows, *placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
         for _, rows in by_series(np.arange(len(codes)), codes)
     ]
     indices = [index for _, index, *_ in parts]
@@ -251,7 +270,7 @@ def _values(
     cells = table.columns[target]
     numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
 
-    def sentence(rows: np.ndarray, what: str, mend: str) -> str:
+    def sentence(rows: np.ndarray, what: str, mend: str) -> WrongCells:
         return table.places.cells(target, table.lines, cells.iloc.__getitem__, rows, what, mend)
 
     def refuse(wrong: np.ndarray, what: str, mend: str) -> None:
