@@ -9,6 +9,7 @@ import pandas as pd
 from forecaster.data.arrow import plain_rows
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.domains import Domain
+from forecaster.data.large import read_large
 from forecaster.data.layout import panel_of
 from forecaster.data.ordering import ordered
 from forecaster.data.panel import Panel
@@ -16,7 +17,7 @@ from forecaster.data.reading import AUTO, Reading
 from forecaster.data.rows import rows_of
 from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column
-from forecaster.data.source import Paths
+from forecaster.data.source import Paths, is_large
 from forecaster.data.table import Table, read_table
 from forecaster.errors import DataError
 
@@ -52,6 +53,8 @@ def read_series(
     """
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
     reading = Reading(*asked, columns, categorical)
+    if is_large(path):
+        return read_large(path, dialect, reading)
     rows = plain_rows(path, dialect, reading)
     return panel_of(rows_of(read_table(path, dialect), reading) if rows is None else rows, reading)
 
