@@ -190,6 +190,16 @@ def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
     return fit_scaler(values, config.scaling, curve, data.difference)
 
 
+def scaled_values(plan: Plan) -> np.ndarray:
+    """The values of all series end to end, each scaled by its own scaler, (steps, channels) float32."""
+    ends = np.cumsum([len(group[0].series) for group in plan.groups])
+    scaled = np.empty((ends[-1], plan.config.channels), np.float32)
+    for end, group in zip(ends.tolist(), plan.groups, strict=True):
+        for channel, member in enumerate(group):
+            scaled[end - len(member.series) : end, channel] = member.scaler.transform(member.series.values)
+    return scaled
+
+
 def plan_of(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 

@@ -37,7 +37,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Member, Plan
+from forecaster.preparation import Member, Plan, scaled_values
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
@@ -100,13 +100,9 @@ def _steps(plan: Plan) -> Steps:
         past = features.past_width
         rows = [features.of(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
     panel = [group[0].series for group in groups]
-    ends = np.cumsum([len(series) for series in panel])
-    values = np.empty((ends[-1], plan.config.channels), np.float32)
-    for group, end in zip(groups, ends, strict=True):
-        for channel, member in enumerate(group):
-            values[end - len(member.series) : end, channel] = member.scaler.transform(member.series.values)
+    ends = np.cumsum([len(series) for series in panel]).tolist()
     told = None if features is None else np.concatenate(rows)
-    return Steps(values, told, past, ends.tolist(), plan.preprocessing.codes(panel))
+    return Steps(scaled_values(plan), told, past, ends, plan.preprocessing.codes(panel))
 
 
 def build_trainer(

@@ -210,6 +210,11 @@ def test_an_integer_time_column_is_steps(tmp_path):
     assert (found.frequency, list(found.timestamps)) == ("step", [7, 8, 9])
 
 
+def test_numbers_that_could_be_years_are_no_timestamps(tmp_path):
+    found = series(tmp_path, "y\n1234\n12.5\n1999\n2026\n")
+    assert (found.time, found.frequency, len(found)) == (None, "step", 4)
+
+
 def test_epoch_milliseconds_are_dates(tmp_path):
     found = series(tmp_path, "t,y\n1609459200000,1\n1609545600000,2\n1609632000000,3\n")
     assert (found.frequency, found.timestamps[0]) == ("D", pd.Timestamp("2021-01-01"))

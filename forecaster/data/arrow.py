@@ -4,9 +4,13 @@ It gives the same rows as `rows_of`, and keeps its hands from what it is not sur
 out what that is, or says what is wrong with it.
 """
 
+import contextlib
+import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,9 +30,9 @@ from forecaster.data.rows import (
     moved,
 )
 from forecaster.data.series import Column
-from forecaster.data.source import MAX_BYTES, Paths, Scan, described, find_files, is_plain
-from forecaster.data.table import TEXT, head_table
-from forecaster.data.timestamps import Written, written
+from forecaster.data.source import Paths, Scan, beginning, described, find_files, is_plain
+from forecaster.data.table import TEXT, Table, head_table
+from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, written
 from forecaster.data.values import GIVEN, INFINITE, numbers_of
 from forecaster.data.values import TEXT as TEXT_CELL
 from forecaster.errors import DataError
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WORTHWHILE = 1 << 20  # bytes from which pyarrow is worth its loading
-_HEAD = 1 << 20  # bytes that columns and dialect are found in
+HEAD = 1 << 20  # bytes that columns and dialect are found in
 _SAMPLE = 500  # rows that have to stand in them
 _BLOCK = 1 << 20  # bytes that are converted at once
 _ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
@@ -55,49 +59,97 @@ def _require(held: object) -> None:
 
 def plain_rows(paths: Paths, dialect: Dialect, reading: Reading) -> Rows | None:
     """The rows of a CSV, as `rows_of` has them; None where it is not plain, where it is small, or without pyarrow."""
-    try:
-        import pyarrow  # noqa: PLC0415
-    except ImportError:
+    if (pyarrow := _pyarrow()) is None:
         return None
     try:
         files = find_files(paths)
         sizes = [Path(file).stat().st_size for file in files if is_plain(file)]
-        _require(len(sizes) == len(files) and sum(sizes) >= WORTHWHILE and max(sizes) <= MAX_BYTES)
-        return _Conversion(paths, files, dialect, reading).rows()
+        _require(len(sizes) == len(files) and sum(sizes) >= WORTHWHILE)
+        head = head_table(_whole_lines(files[0]), paths, dialect)
+        for file in files[1:]:
+            other = head_table(_whole_lines(file), [file], head.dialect)
+            _require(other.columns.keys() == head.columns.keys())
+        return _Conversion(head, dialect, reading).of_files(files)
     except (_NotPlain, DataError, OSError, pyarrow.ArrowException):
         return None
 
 
+class PlainBlocks:
+    """The rows of blocks of one CSV, each of whole lines."""
+
+    def __init__(self, head: Table, dialect: Dialect, reading: Reading) -> None:
+        self._conversion, self._pyarrow = None, _pyarrow()
+        if self._pyarrow is not None:
+            with contextlib.suppress(_NotPlain):
+                self._conversion = _Conversion(head, dialect, reading)
+
+    def rows(self, block: bytes, line: int) -> Rows | None:
+        """The rows of a block that begins on a line; None where it is not plain."""
+        if self._conversion is None or self._pyarrow is None:
+            return None
+        try:
+            return self._conversion.of_block(block, line)
+        except (_NotPlain, self._pyarrow.ArrowException):
+            return None
+
+
+def _pyarrow() -> ModuleType | None:
+    try:
+        import pyarrow  # noqa: PLC0415
+    except ImportError:
+        return None
+    return pyarrow
+
+
 class _Conversion:
-    """The way from the bytes of files to rows, by what their beginning tells.
+    """The way from bytes to rows, by what their beginning tells.
+
+    Args:
+        head: the first rows.
+        dialect: as far as it is stated.
+        reading: what is asked.
 
     Raises:
         _NotPlain: there is no such way.
+        DataError: nor another.
     """
 
-    def __init__(self, paths: Paths, files: list[str], dialect: Dialect, reading: Reading) -> None:
-        self._files, self._reading = files, reading
-        self._head = head_table(_whole_lines(files[0]), paths, dialect)
-        for file in files[1:]:
-            _require(
-                head_table(_whole_lines(file), [file], self._head.dialect).columns.keys() == self._head.columns.keys()
-            )
-        _require(
-            self._head.places.header_line == 1 and dialect.comment is None and self._head.dialect.encoding == "utf-8"
-        )
-        self._time, self._target = found_columns(self._head, reading)
+    def __init__(self, head: Table, dialect: Dialect, reading: Reading) -> None:
+        self._head, self._reading = head, reading
+        _require(head.places.header_line == 1 and dialect.comment is None and head.dialect.encoding == "utf-8")
+        self._time, self._target = found_columns(head, reading)
         _require(self._target is not None)
-        self._decimal = _decimal(dialect, self._head.dialect.delimiter)
+        self._decimal = _decimal(dialect, head.dialect.delimiter)
         self._types = self._column_types()
 
-    def rows(self) -> Rows:
-        """The rows of all files."""
+    def of_files(self, files: Sequence[str]) -> Rows:
+        """The rows of whole files."""
         import pyarrow as pa  # noqa: PLC0415
 
-        tables = [self._converted(file) for file in self._files]
-        table, reading = pa.concat_tables(tables), self._reading
-        count = len(table)
-        names, codes = [self._target or ""], np.zeros(count, np.int32)
+        tables = []
+        for file in files:
+            with Path(file).open("rb", buffering=0) as raw:
+                scan = Scan(raw)
+                table = self._converted(scan, 1)
+                _require(scan.stable)
+            _require(not scan.quoted or _count_lines(file) == len(table) + 1)
+            tables.append(table)
+        lengths = [len(table) + 1 for table in tables]  # lines, the header included
+        starts = np.cumsum([0, *lengths[:-1]]).tolist()
+        lines = [np.arange(start + 2, start + length + 1) for start, length in zip(starts, lengths, strict=True)]
+        places = Places(self._head.path, tuple(zip(starts, map(described, files), strict=True)))
+        return self._rows(pa.concat_tables(tables), places, np.concatenate(lines, dtype=np.int32))
+
+    def of_block(self, block: bytes, line: int) -> Rows:
+        """The rows of a block that begins on a line."""
+        scan = Scan(io.BytesIO(block))
+        table = self._converted(scan, 0)
+        _require(not scan.quoted or block.count(b"\n") == len(table))
+        return self._rows(table, self._head.places, np.arange(line, line + len(table), dtype=np.int32))
+
+    def _rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
+        reading = self._reading
+        names, codes = [self._target or ""], np.zeros(len(table), np.int32)
         if reading.series is not None:
             codes, texts = _texts(table[reading.series])
             _require((texts != "").all())
@@ -105,18 +157,15 @@ class _Conversion:
         timestamps = self._timestamps(table, codes)
         values = self._values(table, codes, timestamps)
         columns, notices = self._columns(table)
-        lengths = [len(part) + 1 for part in tables]  # lines, the header included
-        starts = np.cumsum([0, *lengths[:-1]])
-        lines = [np.arange(start + 2, start + length + 1) for start, length in zip(starts, lengths, strict=True)]
         return Rows(
-            Places(self._head.path, tuple(zip(starts.tolist(), map(described, self._files), strict=True))),
+            places,
             replace(self._head.dialect, decimal=self._decimal, thousands=NONE),
             self._time,
             self._target or "",
             names,
             reading.series is not None,
             codes,
-            np.concatenate(lines, dtype=np.int32),
+            lines,
             timestamps,
             values,
             self._categories(table, codes),
@@ -139,43 +188,39 @@ class _Conversion:
         if reading.series is not None:
             types[reading.series] = texts
         if self._time is not None:
-            iso = cells[self._time].str.fullmatch(_ISO).all()
-            read = written(cells[self._time])
-            whole = read.epoch or not isinstance(read.timestamps, pd.DatetimeIndex)
+            iso = reading.way in {None, ISO} and cells[self._time].str.fullmatch(_ISO).all()
+            read = written(cells[self._time], reading.way)
+            whole = read.way == STEPS or read.way in EPOCHS
             types[self._time] = pa.timestamp("us") if iso else pa.int64() if whole else texts
         asked = len({*reading.columns, *reading.static}) + (reading.series is not None) + (self._time is not None)
         _require(len(types) == asked and self._target not in types)
         return types | {self._target or "": pa.float64()}
 
-    def _converted(self, file: str) -> "pa.Table":
-        """The columns of one file."""
+    def _converted(self, scan: Scan, header: int) -> "pa.Table":
+        """The columns of what is scanned, below so many lines of header."""
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow import csv  # noqa: PLC0415
 
-        names = list(self._head.columns)
         sentinels = [text for text in self._reading.na_values if isinstance(text, str)]
         forms = [form for text in sentinels for form in (text, text.lower(), text.upper(), text.title())]
-        with Path(file).open("rb", buffering=0) as raw:
-            scan = Scan(raw)
-            table = csv.read_csv(
-                pa.PythonFile(scan, mode="r"),
-                csv.ReadOptions(column_names=names, skip_rows=1, block_size=_BLOCK),
-                csv.ParseOptions(
-                    delimiter=self._head.dialect.delimiter,
-                    newlines_in_values='"' in "".join(self._head.texts),
-                    ignore_empty_lines=False,
-                ),
-                csv.ConvertOptions(
-                    column_types=self._types,
-                    include_columns=list(self._types),
-                    null_values=[*_MISSING, *forms],
-                    strings_can_be_null=False,
-                    timestamp_parsers=[csv.ISO8601],
-                    decimal_point=self._decimal,
-                ),
-            )
-            _require(scan.text and scan.ended and scan.stable)
-        _require(len(table) and (not scan.quoted or _count_lines(file) == len(table) + 1))
+        table = csv.read_csv(
+            pa.PythonFile(scan, mode="r"),
+            csv.ReadOptions(column_names=list(self._head.columns), skip_rows=header, block_size=_BLOCK),
+            csv.ParseOptions(
+                delimiter=self._head.dialect.delimiter,
+                newlines_in_values='"' in "".join(self._head.texts),
+                ignore_empty_lines=False,
+            ),
+            csv.ConvertOptions(
+                column_types=self._types,
+                include_columns=list(self._types),
+                null_values=[*_MISSING, *forms],
+                strings_can_be_null=False,
+                timestamp_parsers=[csv.ISO8601],
+                decimal_point=self._decimal,
+            ),
+        )
+        _require(len(table) and scan.text and scan.ended)
         return table
 
     def _timestamps(self, table: "pa.Table", codes: np.ndarray) -> pd.Index:
@@ -190,9 +235,9 @@ class _Conversion:
             read = _of_numbers(column.to_numpy())
         else:
             numbers, texts = _texts(column)
-            levels = written(texts)
-            _require(not levels.wrong.any() and not levels.ways)
-            read = Written(levels.timestamps[numbers], nothing, (), levels.epoch)
+            levels = written(texts, self._reading.way)
+            _require(not levels.wrong.any() and not levels.others)
+            read = Written(levels.timestamps[numbers], nothing, levels.way)
         if not are_moved(self._reading.rules):
             return read.timestamps
         timestamps, never, far = moved(read, codes, self._reading.frequency, self._reading.rules)
@@ -254,12 +299,10 @@ class _Conversion:
 
 
 def _whole_lines(file: str) -> bytes:
-    """The whole lines that a file begins with."""
-    with Path(file).open("rb") as opened:
-        head = opened.read(_HEAD)
-    lines = head[: head.rfind(b"\n") + 1]
-    _require(lines and (len(head) < _HEAD or lines.count(b"\n") > _SAMPLE))
-    return lines
+    """The whole lines that a file begins with, enough to find columns and dialect in."""
+    head = beginning(file, HEAD)
+    _require(head.endswith(b"\n") and (len(head) == Path(file).stat().st_size or head.count(b"\n") > _SAMPLE))
+    return head
 
 
 def _decimal(stated: Dialect, delimiter: str) -> str:
@@ -273,10 +316,10 @@ def _of_numbers(numbers: np.ndarray) -> Written:
     """Whole numbers as timestamps: steps, or seconds or milliseconds since 1970."""
     nothing, low, high = np.zeros(len(numbers), bool), int(numbers.min()), int(numbers.max())
     if low > -(10**9) and high < 10**9 and not (low > 15_999_999 and high < 22_000_000):  # which may be dates
-        return Written(pd.Index(numbers), nothing)
-    unit: Literal["s", "ms"] = "s" if low >= 10**9 and high < 10**10 else "ms"
-    _require(unit == "s" or (low >= 10**12 and high < 10**13))
-    return Written(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=unit)), nothing, (), True)
+        return Written(pd.Index(numbers), nothing, STEPS)
+    way = "seconds since 1970" if low >= 10**9 and high < 10**10 else "milliseconds since 1970"
+    _require(EPOCHS[way] == "s" or (low >= 10**12 and high < 10**13))
+    return Written(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)
 
 
 def _texts(column: "pa.ChunkedArray") -> tuple[np.ndarray, pd.Series]:

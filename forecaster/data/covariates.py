@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.numerals import is_missing
+from forecaster.data.places import WrongCells
 from forecaster.data.series import Column
 from forecaster.data.table import Table
 from forecaster.data.values import GIVEN, INFINITE, TEXT, numbers_of
@@ -13,7 +14,7 @@ from forecaster.data.values import GIVEN, INFINITE, TEXT, numbers_of
 
 def covariates_of(
     table: Table, names: Sequence[str], categorical: Sequence[str], na_values: Sequence[int | float | str]
-) -> tuple[dict[str, Column], list[str], list[str]]:
+) -> tuple[dict[str, Column], list[WrongCells], list[str]]:
     """The covariates of a table's rows, with problems, and sentences on those that are categories.
 
     A column of which every given cell is a number is numeric, one of which at most half are is categorical; its
@@ -27,7 +28,8 @@ def covariates_of(
         na_values: what stands for a missing cell.
     """
     columns: dict[str, Column] = {}
-    problems, notices = [], []
+    problems: list[WrongCells] = []
+    notices: list[str] = []
     for name in dict.fromkeys(names):
         cells = table.columns[name]
         numbers, kinds = numbers_of(cells, table.dialect, na_values)

@@ -58,11 +58,17 @@ class Decoded:
     cut: bool = False
 
 
-def decode(data: bytes, encoding: str, name: str) -> Decoded:
+def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
     """Bytes to text in an encoding, or, for `auto`, in the one that they are written in.
 
     A byte order mark tells; else it is UTF-16 where every other byte is 0, UTF-8 where it is valid, Latin-1
     where it holds no control characters.
+
+    Args:
+        data: of a file, or of a part of it.
+        encoding: as a `Dialect` has it.
+        name: of the file.
+        before: lines before the part.
 
     Raises:
         DataError: it is not text, not in that encoding, or may be in several.
@@ -79,12 +85,12 @@ def decode(data: bytes, encoding: str, name: str) -> Decoded:
         text, cut = _decoded(body, wanted)
     except UnicodeDecodeError as error:
         if encoding != AUTO or wanted != "utf-8" or marked:
-            line = body[: error.start].count(b"\n") + 1
+            line = body[: error.start].count(b"\n") + 1 + before
             mend = "save it so, or say which: data.encoding: auto | utf-8 | utf-16 | latin-1 | cp1252"
             raise DataError([f"{name}:{line}: not {wanted.upper()} text; {mend}"]) from None
-        wanted, text, cut = "latin-1", _latin_1(body, name), False
+        wanted, text, cut = "latin-1", _latin_1(body, name, before), False
     if "\0" in text:
-        raise DataError([f"{name}:{text[: text.index(chr(0))].count(chr(10)) + 1}: not text: a byte is 0"])
+        raise DataError([f"{name}:{text[: text.index(chr(0))].count(chr(10)) + 1 + before}: not text: a byte is 0"])
     return Decoded(text, "ascii" if wanted == "utf-8" and body.isascii() else wanted, marked, cut)
 
 
@@ -111,16 +117,16 @@ def _utf_16(data: bytes) -> str | None:
     return "utf-16-be" if len(odd) > 1 and all(odd) and not any(even) else None
 
 
-def _latin_1(data: bytes, name: str) -> str:
+def _latin_1(data: bytes, name: str, before: int) -> str:
     text = data.decode("latin-1")
     control = next((at for at, byte in enumerate(data) if byte < 32 and byte not in b"\t\n\r\f"), None)
     if control is not None:
         raise DataError(
-            [f"{name}:{data[:control].count(10) + 1}: not text: byte {data[control]} is a control character"]
+            [f"{name}:{data[:control].count(10) + 1 + before}: not text: byte {data[control]} is a control character"]
         )
     unsure = next((at for at, byte in enumerate(data) if 0x7F <= byte < 0xA0), None)
     if unsure is not None:
-        found = f"{name}:{data[:unsure].count(10) + 1}: not UTF-8 text (byte 0x{data[unsure]:x})"
+        found = f"{name}:{data[:unsure].count(10) + 1 + before}: not UTF-8 text (byte 0x{data[unsure]:x})"
         raise DataError([f"{found}; say what it is: data.encoding: cp1252 (Windows) | latin-1 | utf-16"])
     return text
 

@@ -24,8 +24,8 @@ from forecaster.errors import DataError
 _SPARSEST = 20  # steps of the grid for each row, at most
 
 
-def panel_of(rows: Rows, reading: Reading) -> Panel:
-    """The panel of a file's rows.
+def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
+    """The panel of a file's rows, laid out by a step, or by the one that they keep.
 
     Raises:
         DataError: what is wrong with cells, rows and steps; all of it.
@@ -36,7 +36,7 @@ def panel_of(rows: Rows, reading: Reading) -> Panel:
         raise DataError(problems)
     layout = _Layout(whole, reading)
     try:
-        panel = layout.panel()
+        panel = layout.panel(step)
     except DataError as error:
         raise DataError([*problems, *layout.problems, *error.problems]) from None
     if problems or layout.problems:
@@ -61,35 +61,35 @@ class _Layout:
         self._rows, self._ends, self._reading = found.rows, found.ends, reading
         self._starts = found.starts
         self._path = rows.places.path
-        self._wrong: dict[int, list[str]] = defaultdict(list, found.told.problems)
-        self._said: dict[int, list[str]] = defaultdict(list, found.told.notices)
+        self._wrong = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.problems.items()})
+        self._said = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.notices.items()})
 
     @property
     def problems(self) -> list[str]:
         """What is wrong, in the order of the series."""
         return [self._rows.named(number, text) for number in sorted(self._wrong) for text in self._wrong[number]]
 
-    def panel(self) -> Panel:
-        """The panel, or what could be laid out of it where there are problems.
+    def panel(self, known: Step | None) -> Panel:
+        """The panel by a step that is known or found, or what could be laid out of it where there are problems.
 
         Raises:
             DataError: the series have no common step.
         """
-        step = self._step()
+        step = known or self._step()
         self._said[0] += [f"{self._path}: {notice}" for notice in step.notices]
         if self._is_laid(step):
             self._first, self._last = self._starts, self._ends - 1
             return self._assembled(self._rows.values, None, self._ends, step)
         self._places = grid_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
         values = self._finished(step)
-        known = np.flatnonzero(~np.isnan(values))
-        self._find_extents(known)
+        given = np.flatnonzero(~np.isnan(values))
+        self._find_extents(given)
         lengths = self._lengths(step)
         ends = np.cumsum(lengths)
-        if int(ends[-1]) == len(known):
-            steps = values if len(known) == len(values) else values[known]
+        if int(ends[-1]) == len(given):
+            steps = values if len(given) == len(values) else values[given]
         else:
-            steps = self._scattered(values, known, lengths)
+            steps = self._scattered(values, given, lengths)
         steps, observed = self._filled(steps, ends, step)
         return self._assembled(steps, observed, ends, step)
 
@@ -255,7 +255,7 @@ class _Layout:
     def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
         rows, told = self._rows, self._rows.told
         for number, texts in told.notices.items():
-            self._said[number] += texts
+            self._said[number] += map(str, texts)
         self._said[0][:0] = rows.notices
         inner = None
         if step.frequency == OBSERVED:

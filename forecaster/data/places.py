@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -35,8 +35,8 @@ class Places:
 
     def cells(
         self, column: str, lines: np.ndarray, text: Callable[[int], str], wrong: np.ndarray, what: str, mend: str
-    ) -> str:
-        """`file:line: column: 3 cells are not a number: 'x' (line 7), ...`, with the first few places.
+    ) -> "WrongCells":
+        """What is said of some cells of a column.
 
         Args:
             column: its name.
@@ -46,10 +46,35 @@ class Places:
             what: is wrong with them.
             mend: what to do about it.
         """
-        shown = [f"{text(row)!r} ({self.spot(lines[row])})" for row in wrong[:SHOWN_PLACES].tolist()]
-        more = ", ..." if len(wrong) > SHOWN_PLACES else ""
-        count = "1 cell is" if len(wrong) == 1 else f"{len(wrong)} cells are"
-        return f"{self.where(lines[wrong[0]])}: {column}: {count} {what}: {', '.join(shown)}{more}; {mend}"
+        shown = tuple(f"{text(row)!r} ({self.spot(lines[row])})" for row in wrong[:SHOWN_PLACES].tolist())
+        return WrongCells(self.where(lines[wrong[0]]), column, len(wrong), what, shown, mend)
+
+
+@dataclass(frozen=True)
+class WrongCells:
+    """`file:line: column: 3 cells are not a number: 'x' (line 7), ...; mend`, with the first few places."""
+
+    where: str
+    column: str
+    count: int
+    what: str
+    shown: tuple[str, ...]
+    mend: str
+
+    def __str__(self) -> str:
+        count = "1 cell is" if self.count == 1 else f"{self.count} cells are"
+        more = ", ..." if self.count > len(self.shown) else ""
+        return f"{self.where}: {self.column}: {count} {self.what}: {', '.join(self.shown)}{more}; {self.mend}"
+
+    def joined(self, later: "WrongCells") -> "WrongCells":
+        """The same said of cells further on, too."""
+        shown = (*self.shown, *later.shown)[:SHOWN_PLACES]
+        return replace(self, count=self.count + later.count, shown=shown)
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What is alike where the same is said of other cells."""
+        return self.column, self.what, self.mend
 
 
 def listed(things: Sequence[object] | pd.Index) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from forecaster.data.arrow import plain_rows
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.domains import Domain
+from forecaster.data.large import read_large
 from forecaster.data.layout import panel_of
 from forecaster.data.ordering import ordered
 from forecaster.data.panel import Panel
@@ -16,7 +17,7 @@ from forecaster.data.reading import AUTO, Reading
 from forecaster.data.rows import rows_of
 from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column
-from forecaster.data.source import Paths
+from forecaster.data.source import Paths, is_large
 from forecaster.data.table import Table, read_table
 from forecaster.errors import DataError
 
@@ -52,6 +53,8 @@ def read_series(
     """
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
     reading = Reading(*asked, columns, categorical)
+    if is_large(path):
+        return read_large(path, dialect, reading)
     rows = plain_rows(path, dialect, reading)
     return panel_of(rows_of(read_table(path, dialect), reading) if rows is None else rows, reading)
 
@@ -111,7 +114,7 @@ def read_columns(
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")
-    if twice := [rows.named(number, text) for number, texts in found.told.problems.items() for text in texts]:
+    if twice := [rows.named(number, str(text)) for number, texts in found.told.problems.items() for text in texts]:
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
     return {name: Further(part.timestamps, part.columns) for name, part in parts}

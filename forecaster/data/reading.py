@@ -27,6 +27,7 @@ class Reading:
         na_values: numbers and texts that stand for a missing number.
         columns: covariates; where there are any, rows behind the last number of the target tell of their future.
         categorical: those of them that are categories although they look like numbers.
+        way: how timestamps are written, as `timestamps` names it; None where the column tells.
     """
 
     time: str | None = AUTO
@@ -42,3 +43,4 @@ class Reading:
     na_values: Sequence[int | float | str] = ()
     columns: Sequence[str] = ()
     categorical: Sequence[str] = ()
+    way: str | None = None

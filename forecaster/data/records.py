@@ -86,11 +86,29 @@ def head_records(head: bytes, paths: Paths, dialect: Dialect) -> Records:
     return _records_of([decode(head, dialect.encoding, name)], [name], described(paths), dialect)
 
 
-def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect) -> Records:
+def block_records(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Records:
+    """The records of a block of a file, of which the encoding and the delimiter are known.
+
+    Args:
+        header: the bytes up to the end of the header.
+        block: whole records.
+        line: on which the block begins.
+        name: of the file.
+        dialect: of the file.
+
+    Raises:
+        DataError: as for `read_records`.
+    """
+    before = line - 1 - header.count(b"\n")
+    return _records_of([decode(header + block, dialect.encoding, name, before)], [name], name, dialect, before)
+
+
+def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect, before: int = 0) -> Records:
+    """The records of decoded files, or of a part of one that has so many lines between its header and its rows."""
     found = replace(dialect, encoding=_encoding(decoded, shown, dialect.encoding))
     if dialect.delimiter == AUTO:
         found = replace(found, delimiter=find_delimiter(_whole_lines(decoded[0].text, dialect.comment), shown[0]))
-    files = [_file(part, each, found) for each, part in zip(shown, decoded, strict=True)]
+    files = [_file(part, each, found, before) for each, part in zip(shown, decoded, strict=True)]
     _check_headers(files)
     starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
     return Records(
@@ -141,7 +159,7 @@ def _check_headers(files: list[_File]) -> None:
         raise DataError(problems)
 
 
-def _file(part: Decoded, name: str, dialect: Dialect) -> _File:
+def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     """The records of one file.
 
     Raises:
@@ -158,6 +176,7 @@ def _file(part: Decoded, name: str, dialect: Dialect) -> _File:
         rows, texts = list(itertools.compress(rows, kept)), list(itertools.compress(texts, kept))
     if not rows:
         raise DataError([f"{name}: the file is empty; expected a header and rows"])
+    numbers = [numbers[0], *(number + before for number in numbers[1:])]
     file = _without_a_half(_File(name, numbers, rows, texts, len(lines)), part, dialect)
     if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
         first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,12 +12,12 @@ from forecaster.data.covariates import covariates_of
 from forecaster.data.dialect import Dialect
 from forecaster.data.finding import HEAD, find_target, find_time, mostly_numbers
 from forecaster.data.jitter import duration_text
-from forecaster.data.places import Places, listed
+from forecaster.data.places import Places, WrongCells, listed
 from forecaster.data.reading import AUTO, Reading
 from forecaster.data.rules import TimeRules
 from forecaster.data.series import Column
 from forecaster.data.table import Table
-from forecaster.data.timestamps import Written, placed, written
+from forecaster.data.timestamps import ISO, Written, placed, written
 from forecaster.data.values import EMPTY, GIVEN, INFINITE, NAMED, TEXT, numbers_of, with_marks
 
 POLICIES = "data.gaps: interpolate | seasonal | previous | zero"
@@ -32,9 +32,28 @@ class Told:
         stop: whether timestamps are so wrong that nothing more can be told of any series.
     """
 
-    problems: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    notices: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    problems: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
+    notices: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
     stop: bool = False
+
+    def add(self, later: "Told", numbers: Sequence[int]) -> None:
+        """Take over what is said of rows further on, whose series have other numbers here."""
+        self.stop |= later.stop
+        for mine, theirs in ((self.problems, later.problems), (self.notices, later.notices)):
+            for number, said in theirs.items():
+                _join(mine[number if number == FILE else numbers[number]], said)
+
+
+def _join(mine: list[str | WrongCells], later: list[str | WrongCells]) -> None:
+    """Add what is said to what was said, the same said of other cells in one sentence."""
+    kinds = {each.kind: place for place, each in enumerate(mine) if isinstance(each, WrongCells)}
+    for each in later:
+        if isinstance(each, WrongCells) and each.kind in kinds:
+            first = mine[kinds[each.kind]]
+            assert isinstance(first, WrongCells)
+            mine[kinds[each.kind]] = first.joined(each)
+        else:
+            mine.append(each)
 
 
 @dataclass(frozen=True)
@@ -90,7 +109,7 @@ class Rows:
     def problems(self) -> list[str]:
         """All that is wrong, in the order of the series, each with the name of its series."""
         told = self.told.problems
-        return [self.named(number, text) for number in sorted(told) for text in told[number]]
+        return [self.named(number, str(each)) for number in sorted(told) for each in told[number]]
 
     def named(self, number: int, problem: str) -> str:
         """A problem with the name of its series, where there are several."""
@@ -176,31 +195,58 @@ def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Read
     if time is None:
         return counted(codes)
     cells = table.columns[time]
-    read = written(cells)
-    if read.ways:
-        found = f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {' and as '.join(read.ways)}"
+    read = written(cells, reading.way)
+    if read.others:
+        found = f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {' and as '.join((read.way, *read.others))}"
         told.problems[FILE].append(f"{found}; write dates as 2026-01-31")
         told.stop = True
-
-    def tell(wrong: np.ndarray, what: str, mend: str) -> None:
-        for number, rows in by_series(wrong, codes):
-            problem = table.places.cells(time, table.lines, cells.iloc.__getitem__, rows, what, mend)
-            told.problems[number].append(problem)
-
-    tell(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00")
-    if not are_moved(reading.rules) or read.wrong.any() or read.ways:
+    say = _Saying(table.places, time, table.lines, cells.iloc.__getitem__, codes)
+    say.of(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00", told.problems)
+    if not are_moved(reading.rules) or read.wrong.any() or read.others:
         told.stop |= are_moved(reading.rules)
         return read.timestamps
+    return _moved_and_told(read, codes, reading, say, told)
+
+
+@dataclass(frozen=True)
+class _Saying:
+    """What it takes to say something of cells of a column, series by series."""
+
+    places: Places
+    column: str
+    lines: np.ndarray
+    text: Callable[[int], str]
+    codes: np.ndarray
+
+    def of(self, wrong: np.ndarray, what: str, mend: str, into: dict[int, list[str | WrongCells]]) -> None:
+        """Say it of some rows, (rows,) bool."""
+        for number, rows in by_series(wrong, self.codes):
+            into[number].append(self.places.cells(self.column, self.lines, self.text, rows, what, mend))
+
+
+def _moved_and_told(read: Written, codes: np.ndarray, reading: Reading, say: _Saying, told: Told) -> pd.Index:
+    """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
     timestamps, never, far = moved(read, codes, reading.frequency, reading.rules)
-    zone = reading.rules.timezone
-    tell(
-        never,
-        "a time that never came",
-        f"in {zone} the clock is set forward over it; correct the cell or data.timezone",
-    )
+    mend = f"in {reading.rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
+    say.of(never, "a time that never came", mend, told.problems)
     allowed = duration_text(reading.rules.tolerance.value // 1000)
-    tell(far, f"further than {allowed} from a step", "correct the cells, or allow more with data.tolerance")
+    mend = "correct the cells, or allow more with data.tolerance"
+    say.of(far, f"further than {allowed} from a step", mend, told.problems)
     return timestamps
+
+
+def moved_rows(rows: Rows, reading: Reading) -> Rows:
+    """Rows whose timestamps are as they are written, moved into their zone and to their steps.
+
+    Args:
+        rows: of each series in the order of the file.
+        reading: the rules.
+    """
+    if not are_moved(reading.rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
+        return rows
+    read = Written(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
+    say = _Saying(rows.places, rows.time, rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    return dataclasses.replace(rows, timestamps=_moved_and_told(read, rows.codes, reading, say, rows.told))
 
 
 def counted(codes: np.ndarray) -> pd.Index:
@@ -226,7 +272,7 @@ def moved(
     if not codes.any():
         return placed(read, frequency, rules)
     parts = [
-        (rows, *placed(Written(read.timestamps[rows], read.wrong[rows], (), read.epoch), frequency, rules))
+        (rows, *placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
         for _, rows in by_series(np.arange(len(codes)), codes)
     ]
     indices = [index for _, index, *_ in parts]
@@ -250,32 +296,22 @@ def _values(
     """The target as float64, NaN where a cell is missing or infinite; what is wrong with cells is told."""
     cells = table.columns[target]
     numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
-
-    def sentence(rows: np.ndarray, what: str, mend: str) -> str:
-        return table.places.cells(target, table.lines, cells.iloc.__getitem__, rows, what, mend)
-
-    def refuse(wrong: np.ndarray, what: str, mend: str) -> None:
-        for number, rows in by_series(wrong, codes):
-            told.problems[number].append(sentence(rows, what, mend))
-
-    def notice(wrong: np.ndarray, what: str) -> None:
-        for number, rows in by_series(wrong, codes):
-            told.notices[number].append(sentence(rows, what, "taken for missing"))
-
+    say = _Saying(table.places, target, table.lines, cells.iloc.__getitem__, codes)
     if reading.text == "error":
-        refuse(kinds == TEXT, "not a number", "correct the cells, or empty them; or data.text: missing, data.na_values")
+        mend = "correct the cells, or empty them; or data.text: missing, data.na_values"
+        say.of(kinds == TEXT, "not a number", mend, told.problems)
     else:
-        notice(kinds == TEXT, "not a number")
+        say.of(kinds == TEXT, "not a number", "taken for missing", told.notices)
     if reading.gaps != "error":
-        notice(kinds == INFINITE, "infinite")
+        say.of(kinds == INFINITE, "infinite", "taken for missing", told.notices)
     for domain in reading.domains:
-        refuse(domain.outside(numbers), f"not among {domain.what}", domain.mend)
+        say.of(domain.outside(numbers), f"not among {domain.what}", domain.mend, told.problems)
     values = np.where(kinds == GIVEN, numbers, np.nan)
     if reading.gaps == "error":
         expected = expected_rows(values, codes, timestamps) if reading.columns else np.ones(len(values), bool)
         kinds_missing = [(EMPTY, "empty"), (NAMED, "missing (data.na_values)"), (INFINITE, "infinite")]
         for kind, what in [*kinds_missing, *([(TEXT, "not a number")] if reading.text == "missing" else [])]:
-            refuse((kinds == kind) & expected, what, f"say how to fill them: {POLICIES}")
+            say.of((kinds == kind) & expected, what, f"say how to fill them: {POLICIES}", told.problems)
     return values
 
 

@@ -11,7 +11,8 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,8 +22,9 @@ from forecaster.errors import Changing, DataError, InputOutputFailed
 Paths = str | Path | Sequence[str]
 
 STDIN = "-"
-MAX_BYTES = 1 << 30  # of one file, decompressed
+MAX_BYTES = 1 << 30  # that are read at once, decompressed
 _ATTEMPTS = 3
+_MEND_CHANGING = "try again, or have its writer write another file and rename it"
 _PAUSE = 0.2  # seconds before the second attempt; twice as long before the third
 
 _GZIP, _XZ, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
@@ -116,8 +118,7 @@ def _stable(path: Path) -> bytes:
                 return data
     except (OSError, ValueError) as error:
         raise InputOutputFailed(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    mend = "try again, or have its writer write another file and rename it"
-    raise Changing(f"{path}: changed while it was read, {_ATTEMPTS} times; {mend}")
+    raise Changing(f"{path}: changed while it was read, {_ATTEMPTS} times; {_MEND_CHANGING}")
 
 
 def _content(file: IO[bytes]) -> bytes:
@@ -126,7 +127,8 @@ def _content(file: IO[bytes]) -> bytes:
 
 def _check_size(size: int, name: str) -> None:
     if size > MAX_BYTES:
-        raise DataError([f"{name}: more than {MAX_BYTES >> 30} GiB; split it, or leave out what is not forecast"])
+        mend = "unpack it into a file, which may be of any size, or leave out what is not forecast"
+        raise DataError([f"{name}: more than {MAX_BYTES >> 30} GiB; {mend}"])
 
 
 def is_plain(name: str) -> bool:
@@ -136,6 +138,80 @@ def is_plain(name: str) -> bool:
         return False
     with path.open("rb") as file:
         return not file.read(len(_XZ)).startswith((_GZIP, _XZ, _ZIP))
+
+
+def is_large(paths: Paths) -> bool:
+    """Whether files that are not packed are more together than is read at once."""
+    names = find_files(paths)
+    return all(map(is_plain, names)) and sum(Path(name).stat().st_size for name in names) > MAX_BYTES
+
+
+def beginning(name: str, size: int) -> bytes:
+    """The whole lines that a plain file begins with; all of it where that is no more than `size` bytes.
+
+    Raises:
+        InputOutputFailed: it cannot be read.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            head = file.read(size)
+    except OSError as error:
+        raise InputOutputFailed(f"{name}: cannot be read: {error.strerror or error}") from None
+    return head if len(head) < size else head[: head.rfind(b"\n") + 1]
+
+
+@contextmanager
+def steady(name: str) -> Iterator[None]:
+    """What is read within is of a file that stays as it is.
+
+    Raises:
+        Changing: it did not.
+    """
+    before = _state(name)
+    try:
+        yield
+    except DataError:
+        if before == _state(name):
+            raise
+    if before != _state(name):
+        raise Changing(f"{name}: changed while it was read; {_MEND_CHANGING}")
+
+
+def _state(name: str) -> tuple[int, int]:
+    state = Path(name).stat()
+    return state.st_size, state.st_mtime_ns
+
+
+def blocks(name: str, start: int, size: int) -> Iterator[bytes]:
+    """A plain file from a byte on, in blocks of whole records; each is about `size` bytes.
+
+    A last line without an end comes with lines before it, which tell whether it is half-written.
+
+    Raises:
+        InputOutputFailed: it cannot be read.
+    """
+    held = rest = b""
+    try:
+        with Path(name).open("rb", buffering=0) as file:
+            file.seek(start)
+            while data := file.read(size):
+                data = rest + data
+                end = _records_end(data) if len(data) < 4 * size else data.rfind(b"\n") + 1
+                if end and held:
+                    yield held
+                held, rest = (data[:end], data[end:]) if end else (held, data)
+    except OSError as error:
+        raise InputOutputFailed(f"{name}: cannot be read: {error.strerror or error}") from None
+    if held or rest:
+        yield held + rest
+
+
+def _records_end(data: bytes) -> int:
+    """Where the last whole record ends: after a line end that lies in no quotes; 0 where there is none."""
+    end = data.rfind(b"\n") + 1
+    while end and data.count(b'"', 0, end) % 2:
+        end = data.rfind(b"\n", 0, data.rfind(b'"', 0, end)) + 1
+    return end
 
 
 class Scan:
@@ -150,7 +226,7 @@ class Scan:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._before = os.fstat(file.fileno())
+        self._before = self._state()
         self.quoted, self.text, self.ended, self.closed = False, True, False, False
 
     def read(self, size: int = -1) -> bytes:
@@ -164,8 +240,14 @@ class Scan:
     @property
     def stable(self) -> bool:
         """Whether the file is as it was when reading began."""
-        after = os.fstat(self._file.fileno())
-        return (self._before.st_size, self._before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        return self._before == self._state()
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            state = os.fstat(self._file.fileno())
+        except io.UnsupportedOperation:  # bytes in memory
+            return None
+        return state.st_size, state.st_mtime_ns
 
     def _is_utf_8(self, data: bytes) -> bool:
         if data.isascii() and not self._decoder.getstate()[0]:

@@ -9,7 +9,7 @@ import pandas as pd
 from forecaster.config.reader import suggestion
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.places import Places
-from forecaster.data.records import Records, head_records, read_records
+from forecaster.data.records import Records, block_records, head_records, read_records
 from forecaster.data.source import Paths
 from forecaster.errors import DataError
 
@@ -77,6 +77,11 @@ def read_table(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
 def head_table(head: bytes, path: Paths, dialect: Dialect) -> Table:
     """The table of the rows that a CSV begins with; raises as `read_table` does."""
     return _table(head_records(head, path, dialect))
+
+
+def block_table(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
+    """The table of a block of a file; arguments and problems as for `block_records`."""
+    return _table(block_records(header, block, line, name, dialect))
 
 
 def _table(records: Records) -> Table:

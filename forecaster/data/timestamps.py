@@ -12,7 +12,20 @@ from forecaster.data.zones import in_zone
 
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *(date + time for date in _DATES for time in _TIMES))
+_FORMS = tuple(date + time for date in _DATES for time in _TIMES)
+DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *_FORMS)
+
+# Ways to read timestamps beside `_FORMS`.
+ISO, COMPACT, STEPS = "ISO 8601", "%Y%m%d", "steps"
+EPOCHS: dict[str, Literal["s", "ms"]] = {"seconds since 1970": "s", "milliseconds since 1970": "ms"}
+CODES = {COMPACT, *EPOCHS}  # numbers that are dates for all that
+# Those of numbers, each of which all cells have to match; dates come before steps.
+_NUMBERS = {
+    "seconds since 1970": r"\d{10}",
+    "milliseconds since 1970": r"\d{13}",
+    COMPACT: r"(?:1[6-9]|20|21)\d{6}",
+    STEPS: r"[+-]?\d{1,9}",
+}
 
 
 class Written(NamedTuple):
@@ -21,26 +34,25 @@ class Written(NamedTuple):
     Attributes:
         timestamps: (rows,) as they are written; integers where they are steps.
         wrong: whether each cell is none, (rows,).
-        ways: how else all of them can be read, where there is more than one way.
-        epoch: whether they count from 1970.
+        way: how they are read.
+        others: how else all of them can be read.
     """
 
     timestamps: pd.Index
     wrong: np.ndarray
-    ways: tuple[str, ...] = ()
-    epoch: bool = False
+    way: str = ISO
+    others: tuple[str, ...] = ()
 
 
-def written(cells: pd.Series) -> Written:
-    """The timestamps of (rows,) cells, by the one way to read them that reads all, or else most."""
-    nothing = np.zeros(len(cells), bool)
-    if _all_are(r"[+-]?\d{1,9}", cells) and not _is_compact(cells):
-        return Written(pd.Index(cells.astype("int64")), nothing)
-    readings = _readings(cells)
-    whole = {name: parsed for name, parsed in readings.items() if parsed.notna().all()}
-    parsed = next(iter(whole.values())) if whole else _most(readings)
-    ways = tuple(whole) if len(whole) > 1 else ()
-    return Written(pd.DatetimeIndex(parsed), parsed.isna().to_numpy(), ways, "epoch" in readings)
+def written(cells: pd.Series, way: str | None = None) -> Written:
+    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most."""
+    readings = _readings(cells) if way is None else {way: _read(cells, way)}
+    whole = [name for name, parsed in readings.items() if parsed.notna().all()]
+    chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
+    parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
+    steps = chosen == STEPS
+    timestamps = pd.Index(parsed.fillna(0).astype("int64")) if steps else pd.DatetimeIndex(parsed)
+    return Written(timestamps, wrong, chosen, tuple(whole[1:]))
 
 
 def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, np.ndarray, np.ndarray]:
@@ -56,7 +68,7 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, n
     if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
         return timestamps, never, far
     if rules.timezone is not None:
-        if timestamps.tz is None and read.epoch:
+        if timestamps.tz is None and read.way in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
         timestamps, never = in_zone(timestamps, rules.timezone, rules.tolerance)
     if rules.tolerance > pd.Timedelta(0):
@@ -71,32 +83,26 @@ def row_timestamps(table: Table, time: str | None, frequency: str = "auto", rule
     return placed(written(table.columns[time]), frequency, rules)[0]
 
 
-def are_dated(cells: pd.Series) -> bool:
-    """Whether most of the cells are timestamps, and not mere numbers."""
-    return bool(_most(_readings(cells)).notna().mean() > 0.5)
-
-
-def are_coded(cells: pd.Series) -> bool:
-    """Whether numbers are timestamps: seconds or milliseconds since 1970, or 20260131."""
-    return _epoch_unit(cells) is not None or _is_compact(cells)
-
-
-def _most(readings: dict[str, pd.Series]) -> pd.Series:
-    """The reading of most cells; NaT where it does not read one."""
-    return max(readings.values(), key=lambda parsed: parsed.notna().sum())
-
-
 def _readings(cells: pd.Series) -> dict[str, pd.Series]:
-    """Every way to read the cells as dates; ISO 8601 alone where it reads all of them."""
-    if unit := _epoch_unit(cells):
-        return {"epoch": pd.to_datetime(cells.astype("int64"), unit=unit)}
-    if _is_compact(cells):
-        return {"%Y%m%d": pd.to_datetime(cells, format="%Y%m%d", errors="coerce")}
-    iso = _read_iso(cells)
-    if iso.notna().all():
-        return {"ISO 8601": iso}
-    patterns = [date + time for date in _DATES for time in _TIMES]
-    return {"ISO 8601": iso} | {p: pd.to_datetime(cells, format=p, errors="coerce") for p in patterns}
+    """Every way to read the cells; one alone where it tells for itself that it is the one."""
+    for way, pattern in _NUMBERS.items():
+        if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
+            return {way: parsed}
+    iso = _read(cells, ISO)
+    return {ISO: iso} if iso.notna().all() else {ISO: iso} | {way: _read(cells, way) for way in _FORMS}
+
+
+def _read(cells: pd.Series, way: str) -> pd.Series:
+    """The cells read in a way, NaT or NaN where one is written otherwise."""
+    if way == ISO:
+        return _read_iso(cells)
+    if way not in _NUMBERS:
+        return pd.to_datetime(cells, format=way, errors="coerce")
+    fitting = cells.where(cells.str.fullmatch(_NUMBERS[way]))
+    if way == COMPACT:
+        return pd.to_datetime(fitting, format=way, errors="coerce")
+    numbers = pd.to_numeric(fitting)
+    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way])
 
 
 def _read_iso(cells: pd.Series) -> pd.Series:
@@ -107,20 +113,6 @@ def _read_iso(cells: pd.Series) -> pd.Series:
     except (ValueError, AttributeError):  # offsets that differ, as over a change to summer time
         zoned = True
     return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True) if zoned else parsed
-
-
-def _epoch_unit(cells: pd.Series) -> Literal["s", "ms"] | None:
-    """`s` or `ms` where all cells are seconds (10 digits) or milliseconds (13) since 1970."""
-    if _all_are(r"\d{10}", cells):
-        return "s"
-    return "ms" if _all_are(r"\d{13}", cells) else None
-
-
-def _is_compact(cells: pd.Series) -> bool:
-    """Whether all cells are dates of eight digits, 20260131."""
-    if not _all_are(r"(?:1[6-9]|20|21)\d{6}", cells):
-        return False
-    return bool(pd.to_datetime(cells, format="%Y%m%d", errors="coerce").notna().mean() > 0.5)
 
 
 def _all_are(pattern: str, cells: pd.Series) -> bool:
