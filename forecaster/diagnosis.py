@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from forecaster.inputs import Inputs
 from forecaster.models import Network
 from forecaster.models.gradients import gradient_flows
 from forecaster.models.weights import weights_from_h5
-from forecaster.preparation import Plan, preprocessing_of
+from forecaster.preparation import Member, Plan, preprocessing_of
 from forecaster.runs import Version, version_at
 
 _WINDOWS = 64  # that the norms are a mean of, at most
@@ -81,26 +82,30 @@ def _sample(plan: Plan) -> tuple[Inputs, np.ndarray]:
     They are spread over the validation parts, or over the training parts where there is no validation.
     """
     length, ahead, before = plan.config.window.length, plan.config.steps_ahead, sum(plan.config.data.difference)
-    parts = [_starts(member.split, length, ahead, before) for member in plan.members]
+    groups = plan.groups
+    parts = [_starts(group[0].split, length, ahead, before) for group in groups]
     owners, starts = np.repeat(np.arange(len(parts)), [len(part) for part in parts]), np.concatenate(parts)
     spread = np.unique(np.linspace(0, len(starts) - 1, _WINDOWS).round().astype(int))
-    chosen = [(plan.members[owner], start) for owner, start in zip(owners[spread], starts[spread], strict=True)]
-    rows = np.stack(
-        [
-            member.scaler.transform(member.series.values[start - before : start + length + ahead])[before:]
-            for member, start in chosen
-        ]
-    ).astype(np.float32)
-    codes, (past, known) = plan.preprocessing.codes([member.series for member, _ in chosen]), plan.preprocessing.widths
+    chosen = [(groups[owner], start) for owner, start in zip(owners[spread], starts[spread], strict=True)]
+    rows = np.stack([_scaled(group, start - before, start + length + ahead)[before:] for group, start in chosen])
+    window, targets = (part.reshape(len(chosen), -1) for part in (rows[:, :length], rows[:, length:]))
+    firsts = [(group[0], start) for group, start in chosen]
+    codes, (past, known) = plan.preprocessing.codes([member.series for member, _ in firsts]), plan.preprocessing.widths
     told = plan.features or Features()
-    features = np.stack([told.of(m.series, m.scaler, start, start + length + ahead) for m, start in chosen])
+    features = np.stack([told.of(m.series, m.scaler, start, start + length + ahead) for m, start in firsts])
     inputs = Inputs(
-        rows[:, :length],
+        window,
         features[:, :length] if past + known else None,
         features[:, length:, past:] if known else None,
         codes,
     )
-    return inputs, rows[:, length:]
+    return inputs, targets
+
+
+def _scaled(group: Sequence[Member], first: int, last: int) -> np.ndarray:
+    """Some steps of series that are read together, (steps, channels) float32."""
+    rows = [member.scaler.transform(member.series.values[first:last]) for member in group]
+    return np.stack(rows, axis=1).astype(np.float32)
 
 
 def _starts(split: Split, length: int, ahead: int, before: int) -> np.ndarray:

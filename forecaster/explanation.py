@@ -1,6 +1,8 @@
 """What a trained network looked at: its attention over the past, and which series it holds to be alike."""
 
+import dataclasses
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,17 +59,23 @@ def explain(version: Version, data: Path | None = None) -> Explanation:
         return Explanation([], neighbours, [])
     predictor, _ = served(version)
     panel, problems = read_newest(config, data)
-    return Explanation([_attention(predictor, config, series) for series in panel], neighbours, problems)
+    groups = (panel[first : first + config.channels] for first in range(0, len(panel), config.channels))
+    return Explanation([_attention(predictor, config, group) for group in groups], neighbours, problems)
 
 
-def _attention(predictor: Predictor, config: Config, series: Series) -> Attention:
-    """From the newest origin for each step of the horizon, or for all of it from each of the newest origins."""
+def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> Attention:
+    """From the newest origin for each step of the horizon, or for all of it from each of the newest origins.
+
+    Args:
+        group: the series that are read together; one by itself where there are no channels.
+    """
+    series = dataclasses.replace(group[0], name=", ".join(series.name for series in group))
     newest = len(series) - 1
     if config.rollout == "direct":
         origins = np.arange(max(config.read - 1, newest + 1 - _ORIGINS), newest + 1)
     else:
         origins = np.array([newest])
-    answers = _decoded(predictor, config, series, origins)
+    answers = _decoded(predictor, config, group, origins)
     weights = np.concatenate([answer.attention for answer in answers if answer.attention is not None])
     if config.rollout == "direct":
         steps = np.zeros_like(origins)
@@ -77,17 +85,21 @@ def _attention(predictor: Predictor, config: Config, series: Series) -> Attentio
     return Attention(series, origins, steps, back, config.model.segment, weights)
 
 
-def _decoded(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> list[Decoded]:
+def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], origins: np.ndarray) -> list[Decoded]:
     """What `decode` gives at each step of the horizon, along the path of the means."""
     network, length = predictor.rollout.network, config.window.length
-    rows = np.stack([series.values[origin + 1 - config.read : origin + 1] for origin in origins])
-    windows = predictor.scaler(series).transform(rows)[:, -length:]
-    inputs = predictor.inputs([series] * len(origins), windows, _features(predictor, config, series, origins))
+    rows = [
+        predictor.scaler(series).transform(series.values[origin + 1 - config.read : origin + 1])[-length:]
+        for origin in origins
+        for series in group
+    ]
+    features = np.repeat(_features(predictor, config, group[0], origins), len(group), axis=0)
+    inputs = predictor.rollout.together(predictor.inputs(list(group) * len(origins), np.stack(rows), features))
     states, previous = network.encode(inputs), inputs.window[:, -network.width :]
     answers = [network.decode(states, previous, predictor.rollout.future(inputs))]
-    while config.rollout != "direct" and len(answers) * network.width < config.window.horizon:
+    while config.rollout != "direct" and len(answers) * config.model.segment < config.window.horizon:
         previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
-        known = predictor.rollout.future(inputs, len(answers) * network.width)
+        known = predictor.rollout.future(inputs, len(answers) * config.model.segment)
         answers.append(network.decode(answers[-1].states, previous, known))
     return answers
 

@@ -121,7 +121,7 @@ class Rollout:
             horizon: steps.
         """
         generator = np.random.default_rng(self.seed)
-        inputs = self._together(inputs)
+        inputs = self.together(inputs)
         many = max(1, _ROWS // self.paths)
         parts = [
             self._part(inputs.rows(slice(first, first + many)), horizon, generator)
@@ -132,7 +132,7 @@ class Rollout:
             return Samples(parameters)
         return self.family(parameters) if self.kind == "direct" else Point(parameters)
 
-    def _together(self, inputs: Inputs) -> Inputs:
+    def together(self, inputs: Inputs) -> Inputs:
         """The rows of all channels as one, their values of each step side by side; the rest is that of the first."""
         if self.channels == 1:
             return inputs

@@ -155,7 +155,13 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     )
     for notice in panel.said:
         log.info("%s", notice)
-    return panel.carried_on() if data.gaps == "mask" else panel
+    panel = panel.carried_on() if data.gaps == "mask" else panel
+    return panel.together(_targets(panel)) if config.model.channels == "joint" else panel
+
+
+def _targets(panel: Panel) -> int:
+    """How many targets each series of the file has."""
+    return len(set(panel.targets))
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.frequency import grid
 from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column, Series
+from forecaster.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,37 @@ class Panel(Sequence[Series]):
         last = np.maximum.accumulate(np.where(observed, np.arange(len(observed)), 0))  # every series begins with one
         return replace(self, values=self.values[last], observed=observed)
 
+    def together(self, channels: int) -> "Panel":
+        """The same with each group of `channels` series cut to the steps that all of them have.
+
+        Raises:
+            DataError: those of a group have none in common.
+        """
+        kept: list[slice] = []
+        problems = []
+        for group in (self[first : first + channels] for first in range(0, len(self), channels)):
+            first, last = max(s.timestamps[0] for s in group), min(s.timestamps[-1] for s in group)
+            if first > last:
+                named = ", ".join(series.name for series in group)
+                problems.append(f"{named}: no step is common to them; use model.channels: independent")
+            kept += [slice(*s.timestamps.slice_locs(first, last)) for s in group]
+        if problems:
+            raise DataError(problems)
+        steps = _chosen(self.ends, kept)
+        rows = _chosen(self.columns.ends, [slice(part.start, None) for part in kept]) if self.columns.columns else steps
+        columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
+        ends = np.cumsum([part.stop - part.start for part in kept])
+        cut_off = np.cumsum([part.start for part in kept])
+        return replace(
+            self,
+            firsts=pd.Index([series.timestamps[part.start] for series, part in zip(self, kept, strict=True)]),
+            ends=ends,
+            values=self.values[steps],
+            timestamps=None if self.timestamps is None else self.timestamps[steps],
+            observed=None if self.observed is None else self.observed[steps],
+            columns=Columns(columns, self.columns.ends - cut_off if columns else self.columns.ends),
+        )
+
     def _timestamps(self, number: int) -> pd.Index:
         if self.timestamps is not None:
             return self.timestamps[_part(self.ends, number)]
@@ -133,3 +165,9 @@ class Panel(Sequence[Series]):
 
 def _part(ends: np.ndarray, number: int) -> slice:
     return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
+
+
+def _chosen(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+    """The numbers of some steps of each series among all of them."""
+    places = np.arange(ends[-1])
+    return np.concatenate([places[_part(ends, number)][part] for number, part in enumerate(parts)])
