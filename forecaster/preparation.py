@@ -133,6 +133,7 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
         Dialect.of(data.model_dump()),
         (*data.covariates.past, *data.covariates.future),
         data.covariates.categorical,
+        data.layout,
     )
     for notice in panel.said:
         log.info("%s", notice)
@@ -146,7 +147,9 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
         season, notice = season_of(series)
         if notice:
             log.info("%s", notice)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": int(season)}
+    found: dict[str, Any] = {"frequency": series.frequency, "season": int(season)}
+    found |= {"time": series.time} if data.time == "auto" else {}
+    found |= {"target": series.target} if data.target == "auto" and data.layout == "columns" else {}
     found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
@@ -205,8 +208,9 @@ def _plan(loaded: LoadedConfig) -> Plan:
     vocabulary = None
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
-    if config.model.embedding and data.series is not None:
-        vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)
+    if config.model.embedding and data.several:
+        ids = "/".join(data.ids) or "series"
+        vocabulary = Vocabulary.of([member.series for member in members], ids, data.covariates.static)
     return Plan(resolved, members, vocabulary)
 
 

@@ -39,6 +39,13 @@ def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
 
 
 def _data(data: Data) -> Iterator[tuple[Path, str]]:
+    if data.layout == "rows" and data.time not in {"auto", None}:
+        yield ("data", "time"), "cannot go with layout: rows, whose columns are the steps; use null"
+    if data.layout == "rows" and data.frequency not in {"auto", "step"}:
+        yield ("data", "frequency"), f"{data.frequency} cannot go with layout: rows, which has no dates; use auto"
+    if data.layout == "rows" and (data.covariates.past or data.covariates.future):
+        named = "past" if data.covariates.past else "future"
+        yield ("data", "covariates", named), "cannot go with layout: rows, where a row is a series; use layout: columns"
     if data.decimal == data.thousands != "auto":
         yield ("data", "thousands"), f"'{data.thousands}' cannot go with the same data.decimal; use none"
     if data.delimiter != "auto" and data.comment is not None and data.delimiter in data.comment:
@@ -117,7 +124,7 @@ def _head(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _panel(config: Config) -> Iterator[tuple[Path, str]]:
     data, model = config.data, config.model
-    if model.embedding and data.series is None:
+    if model.embedding and not data.several:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
     if data.covariates.static and not model.embedding:
         yield (

@@ -1,5 +1,9 @@
 """Cells of text as timestamps, in whatever way they are written."""
 
+import functools
+import itertools
+import operator
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -42,6 +46,23 @@ class Written(NamedTuple):
     wrong: np.ndarray
     way: str = ISO
     others: tuple[str, ...] = ()
+
+
+def joined(columns: Sequence[pd.Series]) -> pd.Series:
+    """The cells of several columns as one timestamp each, ISO 8601 where they are its parts in whole numbers.
+
+    The parts come in the order year, month, day, hour, minute, second; other cells are joined by a blank.
+    """
+    first, *others = columns
+    if not others:
+        return first
+    if not _all_are(r"\d{4}", first):
+        return functools.reduce(lambda text, more: text + " " + more, columns)
+    parts = [*columns, *itertools.repeat(pd.Series("1", first.index, first.dtype), 3 - len(columns))]
+    marks = ["", "-", "-", " ", ":", ":"]
+    padded = [mark + part.str.zfill(2) for mark, part in zip(marks, parts, strict=False)]
+    text = functools.reduce(operator.add, padded)
+    return text + ":00" if len(parts) == 4 else text
 
 
 def written(cells: pd.Series, way: str | None = None) -> Written:
