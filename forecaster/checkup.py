@@ -1,6 +1,7 @@
 """A CSV seen by a doctor: what is wrong with it, what is odd, what can be learnt, and the YAML lines that repair it."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -120,7 +121,7 @@ def check(loaded: LoadedConfig) -> Checkup:
     findings = [
         *refused,
         *_tried(found, mended),
-        *leaks(longest, _columns(mended.table, longest, data), seasons, _covariates(data)),
+        *leaks(longest, _columns(mended.table, longest, data, set(panel.targets)), seasons, _covariates(data)),
         *(Finding("note", "read", notice) for notice in _said_once(notices, refused)),
     ]
     if len(examined) < len(panel):
@@ -217,18 +218,23 @@ def _covariates(data: Data) -> frozenset[str]:
     return frozenset(name for names in data.covariates.model_dump().values() for name in names)
 
 
-def _columns(table: Table, series: Series, data: Data) -> dict[str, np.ndarray]:
-    """The columns that hold numbers, (rows,) each, of the rows of one series in order of time."""
+def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
+    """The columns that hold numbers, (rows,) each, of the rows of one series in order of time; no other target's."""
+    if data.layout == "rows":
+        return {}
     mine = np.arange(len(table))
-    if data.series is not None:
-        mine = np.flatnonzero(table.columns[data.series].to_numpy() == series.name)
-    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)[mine]
+    if data.ids:
+        ids = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
+        mine = np.flatnonzero(ids.to_numpy() == series.id_in(data.wide))
+    time = data.time if isinstance(data.time, tuple) else series.time
+    timestamps = row_timestamps(table, time, series.frequency, series.rules)[mine]
+    beside = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
     order = mine[np.argsort(timestamps, kind="stable")]
     dialect = series.dialect
     numbers = {
         name: to_numbers(cells, dialect.decimal, dialect.thousands)[order]
         for name, cells in table.columns.items()
-        if name not in {series.time, data.series}
+        if name not in beside
     }
     return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}
 

@@ -13,7 +13,7 @@ from forecaster.data.read import Further, read_columns
 from forecaster.data.rules import TimeRules
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
-from forecaster.forecast import timestamp_texts
+from forecaster.forecast import Timestamp, timestamp_texts
 
 
 def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int) -> list[Series]:
@@ -29,7 +29,7 @@ def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int)
     extended: list[Series] = []
     problems: list[str] = []
     for series in panel:
-        further = found.get(series.name if config.data.series else "")
+        further = found.get(_id(config, series))
         if further is None:
             extended.append(series)
             continue
@@ -47,13 +47,34 @@ def template(config: Config, panel: Sequence[Series], steps: int) -> str:
     Raises:
         UsageError: the config has no future covariates.
     """
-    data, names = config.data, _names(config)
-    parts = []
+    names, ids, time = _names(config), config.data.ids, config.data.time
+    if isinstance(time, tuple):
+        raise UsageError(f"times stand in several columns, {', '.join(time)}: add rows to the CSV itself instead")
+    rows = []
+    for key, told in _cells(config, panel, names, steps).items():
+        timestamps = sorted(told)
+        parts = dict(zip(ids, key.split("/", max(len(ids) - 1, 0)), strict=True))
+        for timestamp, text in zip(timestamps, timestamp_texts(timestamps), strict=True):
+            rows.append({time or "step": text} | parts | told[timestamp])
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def _cells(
+    config: Config, panel: Sequence[Series], names: Sequence[str], steps: int
+) -> dict[str, dict[Timestamp, dict[str, str]]]:
+    """By id and timestamp, what is known of each column; targets of one id share their rows."""
+    told: dict[str, dict[Timestamp, dict[str, str]]] = {}
     for series in panel:
-        columns = {data.time or "step": timestamp_texts(list(series.future(steps)))}
-        columns |= {data.series: [series.name] * steps} if data.series else {}
-        parts.append(pd.DataFrame(columns | {name: _texts(series, name, steps) for name in names}))
-    return pd.concat(parts).to_csv(index=False, lineterminator="\n")
+        texts = {name: _texts(series, name, steps) for name in names}
+        rows = told.setdefault(_id(config, series), {})
+        for step, timestamp in enumerate(series.future(steps)):
+            rows.setdefault(timestamp, {name: texts[name][step] for name in names})
+    return told
+
+
+def _id(config: Config, series: Series) -> str:
+    """The id of the rows of a series, as a file of the future names it; "" where the file holds no ids."""
+    return series.id_in(config.data.wide) if config.data.ids else ""
 
 
 def _names(config: Config) -> tuple[str, ...]:

@@ -132,6 +132,11 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
         yield f"{loaded.where('data', 'calendar')}: {list(names)}: impute reads no calendar: use []"
     if (ids := loaded.config.data.series) is not None:
         yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
+    elif loaded.config.data.several:
+        key = "layout" if loaded.config.data.layout == "rows" else "target"
+        yield f"{loaded.where('data', key)}: impute fills one series: name one column of numbers in data.target"
+    if isinstance(loaded.config.data.time, tuple):
+        yield f"{loaded.where('data', 'time')}: impute writes timestamps into one column: join them into one"
     if levels and not loaded.config.split.validation:
         yield (
             f"{loaded.where('split', 'validation')}: intervals are measured on gaps cut into the validation part, and "

@@ -178,7 +178,7 @@ def _distinguishing(table: Table, data: Data) -> Iterator[tuple[str, bool]]:
     None where few timestamps stand on several rows: these are told apart by anything.
     """
     time = find_time(table) if data.time == "auto" else data.time
-    if time is None or table.columns[time].duplicated().mean() < _REPEATED:
+    if not isinstance(time, str) or table.columns[time].duplicated().mean() < _REPEATED:
         return
     few = [name for name, cells in table.columns.items() if name != time and 1 < cells.nunique() <= len(table) / 3]
     words = {name: bool(looks_numeric(table.columns[name]).mean() < 0.5) for name in few if name != data.target}

@@ -405,7 +405,7 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     panel, length = read_data(config, data), config.read
     path = described(data or config.data.path)
     problems = [
-        f"{path}: {f'series {series.name}: ' if config.data.series else ''}{len(series)} rows are too few to forecast "
+        f"{path}: {f'series {series.name}: ' if config.data.several else ''}{len(series)} rows are too few to forecast "
         f"from; expected at least {length}, the window{' and its differences' if config.data.difference else ''}"
         for series in panel
         if len(series) < length

@@ -152,16 +152,12 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
         Dialect.of(data.model_dump()),
         (*data.covariates.past, *data.covariates.future),
         data.covariates.categorical,
+        data.layout,
     )
     for notice in panel.said:
         log.info("%s", notice)
     panel = panel.carried_on() if data.gaps == "mask" else panel
-    return panel.together(_targets(panel)) if config.model.channels == "joint" else panel
-
-
-def _targets(panel: Panel) -> int:
-    """How many targets each series of the file has."""
-    return len(set(panel.targets))
+    return panel.together(len(set(panel.targets))) if config.model.channels == "joint" else panel
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
@@ -172,12 +168,9 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
         season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)
-    found: dict[str, Any] = {
-        "time": series.time,
-        "target": series.target,
-        "frequency": series.frequency,
-        "season": season,
-    }
+    found: dict[str, Any] = {"frequency": series.frequency, "season": season}
+    found |= {"time": series.time} if data.time == "auto" else {}
+    found |= {"target": series.target} if data.target == "auto" and data.layout == "columns" else {}
     text = [name for name, column in series.covariates.items() if column.levels is not None]
     categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
     found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
@@ -235,6 +228,8 @@ def _plan(loaded: LoadedConfig) -> Plan:
     data = config.data
     panel = read_data(config)
     found = found_in(data, panel.longest)
+    if config.model.channels == "joint":
+        found["target"] = tuple(dict.fromkeys(panel.targets))
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
@@ -245,11 +240,11 @@ def _plan(loaded: LoadedConfig) -> Plan:
 
 def _vocabulary(config: Config, members: Sequence[Member]) -> Vocabulary | None:
     """What an embedding tells apart: the series, and their categories."""
-    if not config.model.embedding or config.data.series is None:
+    if not config.model.embedding or not config.data.several:
         return None
     panel, given = [member.series for member in members], config.data.covariates
     embedded = [name for name in given.static if _is_embedded(name, panel, given)]
-    return Vocabulary.of(panel, config.data.series, embedded)
+    return Vocabulary.of(panel, "/".join(config.data.ids) or "series", embedded)
 
 
 def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:

@@ -28,7 +28,7 @@ def for_small_files_too(monkeypatch):
 
 
 def assert_same(quick: Rows, careful: Rows) -> None:
-    for name in ("dialect", "time", "target", "long", "notices"):
+    for name in ("dialect", "time", "targets", "long", "notices"):
         assert getattr(quick, name) == getattr(careful, name)
     assert (quick.places.path, quick.places.files) == (careful.places.path, careful.places.files)
     assert list(quick.names) == list(careful.names)
@@ -64,6 +64,11 @@ QUOTED = LONG.replace("s0", '"s,0"').replace("fair", '"the ""fair"""')
         (LONG.replace(",", ";"), Reading(target="y", series="id"), Dialect("utf-8", ";", ".", "none")),
         (LONG.replace(",", ";").replace(".", ","), Reading(target="y", series="id"), Dialect(decimal=",", thousands="none")),
         (LONG.replace("id,", "größe,"), Reading(target="y", series="größe"), UNKNOWN),
+        (LONG, Reading(target="y", series=["id", "kind"]), UNKNOWN),
+        (LONG, Reading(target=["y", "price"], series="id", columns=["event"], static=["kind"]), UNKNOWN),
+        (LONG, Reading(target="*", series="id"), UNKNOWN),
+        (LONG, Reading("t", "*"), UNKNOWN),
+        ("id,a,b,c\n" + "x,1,2,\ny,,5,6\nz,7,8,9\n" * 9, Reading(layout="rows"), UNKNOWN),
         (LONG.replace("\n", "\r\n"), Reading(target="y", series="id"), UNKNOWN),
         ("\ufeff" + LONG, Reading(target="y", series="id"), UNKNOWN),
         (LONG.replace(" 00:00:00,", ","), Reading(target="y", series="id"), UNKNOWN),

@@ -53,6 +53,13 @@ def _features(data: Data) -> Iterator[tuple[Path, str]]:
 
 
 def _data(data: Data) -> Iterator[tuple[Path, str]]:
+    if data.layout == "rows" and data.time not in {"auto", None}:
+        yield ("data", "time"), "cannot go with layout: rows, whose columns are the steps; use null"
+    if data.layout == "rows" and data.frequency not in {"auto", "step"}:
+        yield ("data", "frequency"), f"{data.frequency} cannot go with layout: rows, which has no dates; use auto"
+    if data.layout == "rows" and (data.covariates.past or data.covariates.future):
+        named = "past" if data.covariates.past else "future"
+        yield ("data", "covariates", named), "cannot go with layout: rows, where a row is a series; use layout: columns"
     if data.decimal == data.thousands != "auto":
         yield ("data", "thousands"), f"'{data.thousands}' cannot go with the same data.decimal; use none"
     if data.delimiter != "auto" and data.comment is not None and data.delimiter in data.comment:
@@ -105,7 +112,7 @@ def _decoder(model: Model) -> Iterator[tuple[Path, str]]:
 def _head(config: Config) -> Iterator[tuple[Path, str]]:
     model, name = config.model, config.model.head
     if name in {"negative_binomial", "log_normal"} and config.scaling not in {"mean", "none"}:
-        keeps = "none" if name == "negative_binomial" and config.data.series else "mean"
+        keeps = "none" if name == "negative_binomial" and config.data.several else "mean"
         yield (
             ("scaling",),
             f"{config.scaling} moves 0, below which head {name} has no values; use scaling: {keeps}",
@@ -131,17 +138,17 @@ def _head(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _panel(config: Config) -> Iterator[tuple[Path, str]]:
     data, model = config.data, config.model
-    if model.embedding and data.series is None:
+    if model.embedding and not data.several:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
-    if model.series_scale and data.series is None:
+    if model.series_scale and not data.several:
         yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
-    if config.training.sampling == "series" and data.series is None and isinstance(data.target, str):
+    if config.training.sampling == "series" and not data.several:
         yield ("training", "sampling"), "series draws from each series alike, and there is one; use windows"
-    if model.channels == "joint" and isinstance(data.target, str) and data.target != "*":
+    if model.channels == "joint" and not data.wide:
         yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
     if model.channels == "joint" and model.series_scale:
         yield ("model", "series_scale"), "tells series apart, which channels: joint reads together; remove the key"
-    if model.head == "negative_binomial" and data.series is not None and config.scaling == "mean":
+    if model.head == "negative_binomial" and data.several and config.scaling == "mean":
         yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
 
 
@@ -155,11 +162,12 @@ def _covariates(config: Config) -> Iterator[tuple[Path, str]]:
         )
     if given.static and data.series is None:
         yield (*path, "static"), "tell series apart, and there is one; name their column in data.series"
-    roles = [("time", data.time), ("target", data.target), ("series", data.series)]
+    parts = (("time", data.time), ("target", data.target), ("series", data.series))
+    roles = [(role, name) for role, names in parts for name in ([names] if isinstance(names, str) else names or ())]
     roles += [(kind, name) for kind in ("past", "future", "static") for name in getattr(given, kind)]
-    seen: dict[str | None, str] = {}
+    seen: dict[str, str] = {}
     for role, name in roles:
-        if name in seen and name not in {None, "auto"}:
+        if name in seen and name not in {"auto", "*"}:
             yield path, f"column {name!r} is {seen[name]} and {role}; a column has one part"
         seen[name] = role
     for key, names in (("categorical", given.categorical), ("missing", given.missing)):

@@ -53,6 +53,13 @@ def _paths(value: object) -> object:
     return value if isinstance(value, str) else tuple(named)
 
 
+def _names(value: object) -> object:
+    named = value if isinstance(value, list | tuple) else [value]
+    if not named or not all(isinstance(name, str) and name for name in named) or len(set(named)) < len(named):
+        raise ValueError("expected the name of a column, or a list of names")
+    return value if isinstance(value, str) else tuple(named)
+
+
 def _delimiter(value: object) -> object:
     if value in {"auto", "tab"}:
         return "\t" if value == "tab" else value
@@ -70,6 +77,7 @@ def _sentinel(value: object) -> object:
 # pydantic takes the list that JSON has of a tuple for a value of the wrong type, and warns.
 _AsItIs = PlainSerializer(lambda value: value)
 Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text]), _AsItIs]
+Names = Annotated[str | tuple[str, ...], PlainValidator(_names, json_schema_input_type=Text | list[Text]), _AsItIs]
 Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
 Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
@@ -140,11 +148,15 @@ class Data(Section):
     """Which CSV, and how its rows become one regular series."""
 
     path: Paths = Field(description="the CSV, relative to this file; -: stdin; or a pattern, or a list of files")
-    time: Text | None = Field("auto", description="time column; auto finds it, null: the row number is the step")
-    target: Text = Field("auto", description="column to forecast; auto where only one holds numbers")
-    series: Text | None = Field(
-        None, description="column of ids, where the rows of several series stand below each other"
+    time: Names | None = Field(
+        "auto", description="time column; null: the row number is the step; or [year, month, ...]"
     )
+    target: Names = Field(
+        "auto", description='column to forecast; or a list, or "*": each is a series; auto: the only one'
+    )
+    series: Names | None = Field(None, description="column of ids, where rows of several series stand below each other")
+    layout: Literal["columns", "rows"] = Field("columns", description="a step a row: columns; a series a row: rows")
+    skip: Steps = Field(0, description="rows below the header that do not count")
     covariates: Covariates = Field(Covariates(), description="columns besides the target")
     frequency: Text = Field(
         "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
@@ -200,6 +212,21 @@ class Data(Section):
     def main_season(self) -> int:
         """Steps in the season that baselines and normalisations go by, 1 where there is none."""
         return next(iter(self.seasons), 1)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns of ids."""
+        return (self.series,) if isinstance(self.series, str) else self.series or ()
+
+    @property
+    def wide(self) -> bool:
+        """Whether several columns are targets."""
+        return self.layout == "columns" and (self.target == "*" or isinstance(self.target, tuple))
+
+    @property
+    def several(self) -> bool:
+        """Whether the CSV may hold several series."""
+        return self.series is not None or self.layout == "rows" or self.wide
 
 
 class Window(Section):

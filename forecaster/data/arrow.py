@@ -17,22 +17,17 @@ import pandas as pd
 
 from forecaster.data.covariates import categories_of, said
 from forecaster.data.dialect import AUTO, Dialect
+from forecaster.data.moving import are_moved, counted, moved
 from forecaster.data.numerals import MISSING, NONE, is_missing
 from forecaster.data.places import Places
 from forecaster.data.reading import Reading
-from forecaster.data.rows import (
-    Rows,
-    are_moved,
-    counted,
-    expected_rows,
-    first_rows,
-    found_columns,
-    moved,
-)
+from forecaster.data.rows import Rows, expected_rows, first_rows, found_columns, made
 from forecaster.data.series import Column
 from forecaster.data.source import Paths, Scan, beginning, described, find_files, is_plain
+from forecaster.data.stack import Stack, stacked
 from forecaster.data.table import TEXT, Table, head_table
 from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, written
+from forecaster.data.told import Told
 from forecaster.data.values import GIVEN, INFINITE, numbers_of
 from forecaster.data.values import TEXT as TEXT_CELL
 from forecaster.errors import DataError
@@ -116,9 +111,14 @@ class _Conversion:
 
     def __init__(self, head: Table, dialect: Dialect, reading: Reading) -> None:
         self._head, self._reading = head, reading
-        _require(head.places.header_line == 1 and dialect.comment is None and head.dialect.encoding == "utf-8")
-        self._time, self._target = found_columns(head, reading)
-        _require(self._target is not None)
+        _require(
+            head.places.header_line == 1
+            and dialect.comment is None
+            and dialect.skip == 0
+            and head.dialect.encoding == "utf-8"
+        )
+        self._found = found_columns(head, reading)
+        _require(self._found.targets and len(self._found.times) < 2)
         self._decimal = _decimal(dialect, head.dialect.delimiter)
         self._types = self._column_types()
 
@@ -148,30 +148,29 @@ class _Conversion:
         return self._rows(table, self._head.places, np.arange(line, line + len(table), dtype=np.int32))
 
     def _rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
-        reading = self._reading
-        names, codes = [self._target or ""], np.zeros(len(table), np.int32)
-        if reading.series is not None:
-            codes, texts = _texts(table[reading.series])
-            _require((texts != "").all())
-            names = texts.tolist()
+        reading, found = self._reading, self._found
+        names, codes = self._series(table) if found.ids else ([], np.zeros(len(table), np.int32))
         timestamps = self._timestamps(table, codes)
-        values = self._values(table, codes, timestamps)
         columns, notices = self._columns(table)
-        return Rows(
-            places,
-            replace(self._head.dialect, decimal=self._decimal, thousands=NONE),
-            self._time,
-            self._target or "",
-            names,
-            reading.series is not None,
-            codes,
-            lines,
-            timestamps,
-            values,
-            self._categories(table, codes),
-            columns,
-            notices=(*self._head.notices, *notices),
-        )
+        stack = stacked(found.targets, names, codes, timestamps, lines, reading.layout)
+        values = self._values(table, stack)
+        dialect = replace(self._head.dialect, decimal=self._decimal, thousands=NONE)
+        whole = replace(self._head, places=places, dialect=dialect)
+        categories = self._categories(table, codes)
+        return made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices))
+
+    def _series(self, table: "pa.Table") -> tuple[list[str], np.ndarray]:
+        """The names of the series, and the number of each row's."""
+        parts = [_texts(table[name]) for name in self._found.ids]
+        _require(all((texts != "").all() for _, texts in parts))
+        codes, texts = parts[0]
+        names = texts.tolist()
+        for others, more in parts[1:]:
+            pairs, distinct = pd.factorize(codes.astype(np.int64) * len(more) + others)
+            codes = pairs.astype(np.int32)
+            names = [f"{names[pair // len(more)]}/{more.iloc[pair % len(more)]}" for pair in distinct.tolist()]
+        _require(len(set(names)) == len(names))  # as a/b beside c is a beside b/c
+        return names, codes
 
     def _column_types(self) -> dict[str, "pa.DataType"]:
         """How each column that is asked for is converted."""
@@ -184,17 +183,15 @@ class _Conversion:
             given = cells[name][~is_missing(cells[name], reading.na_values)]
             numeric = name not in reading.categorical and pd.to_numeric(given, errors="coerce").notna().all()
             types[name] = pa.float64() if numeric else texts
-        types |= dict.fromkeys(reading.static, texts)
-        if reading.series is not None:
-            types[reading.series] = texts
-        if self._time is not None:
-            iso = reading.way in {None, ISO} and cells[self._time].str.fullmatch(_ISO).all()
-            read = written(cells[self._time], reading.way)
+        types |= dict.fromkeys((*reading.static, *self._found.ids), texts)
+        for name in self._found.times:
+            iso = reading.way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
+            read = written(cells[name], reading.way)
             whole = read.way == STEPS or read.way in EPOCHS
-            types[self._time] = pa.timestamp("us") if iso else pa.int64() if whole else texts
-        asked = len({*reading.columns, *reading.static}) + (reading.series is not None) + (self._time is not None)
-        _require(len(types) == asked and self._target not in types)
-        return types | {self._target or "": pa.float64()}
+            types[name] = pa.timestamp("us") if iso else pa.int64() if whole else texts
+        types |= dict.fromkeys(self._found.targets, pa.float64())
+        _require(len(types) == sum(map(len, self._found)) + len({*reading.columns, *reading.static}))
+        return types
 
     def _converted(self, scan: Scan, header: int) -> "pa.Table":
         """The columns of what is scanned, below so many lines of header."""
@@ -224,11 +221,11 @@ class _Conversion:
         return table
 
     def _timestamps(self, table: "pa.Table", codes: np.ndarray) -> pd.Index:
-        if self._time is None:
+        if self._found.time is None:
             return counted(codes)
-        column, nothing = table[self._time], np.zeros(len(codes), bool)
+        column, nothing = table[self._found.time], np.zeros(len(codes), bool)
         _require(column.null_count == 0)
-        kind = str(self._types[self._time])
+        kind = str(self._types[self._found.time])
         if kind.startswith("timestamp"):
             read = Written(pd.DatetimeIndex(column.to_numpy(), copy=False), nothing)
         elif kind == "int64":
@@ -244,18 +241,18 @@ class _Conversion:
         _require(not never.any() and not far.any())
         return timestamps
 
-    def _values(self, table: "pa.Table", codes: np.ndarray, timestamps: pd.Index) -> np.ndarray:
+    def _values(self, table: "pa.Table", stack: Stack) -> np.ndarray:
+        """The stacked targets as float64, NaN where a cell is missing."""
         reading = self._reading
-        values = self._numbers(table, self._target or "")
+        values = np.concatenate([self._numbers(table, name) for name in stack.columns])
         _require(not any(domain.outside(values).any() for domain in reading.domains))
         if np.isfinite(values).all():
             return values
         missing = np.isnan(values)
-        _require(
-            self._time is not None and not np.isinf(values).any()
-        )  # a row of which nothing is given does not count
+        # A row of which nothing is given does not count.
+        _require((self._found.times or self._found.ids) and not np.isinf(values).any())
         if reading.gaps == "error":
-            _require(reading.columns and not (missing & expected_rows(values, codes, timestamps)).any())
+            _require(not (missing & expected_rows(values, stack, bool(reading.columns))).any())
         return values
 
     def _numbers(self, table: "pa.Table", name: str) -> np.ndarray:

@@ -24,6 +24,7 @@ class Dialect:
         decimal: `.` or `,`.
         thousands: the mark between groups of three digits, `none` for none; a space stands for any kind of space.
         comment: what a line that does not count begins with.
+        skip: rows below the header that do not count.
     """
 
     encoding: str = AUTO
@@ -31,11 +32,12 @@ class Dialect:
     decimal: str = AUTO
     thousands: str = AUTO
     comment: str | None = None
+    skip: int = 0
 
     @classmethod
     def of(cls, stated: Mapping[str, Any]) -> "Dialect":
         """What a `data` section says of it; other keys are left alone."""
-        return cls(*(stated[name] for name in ("encoding", "delimiter", "decimal", "thousands", "comment")))
+        return cls(*(stated[name] for name in ("encoding", "delimiter", "decimal", "thousands", "comment", "skip")))
 
 
 UNKNOWN = Dialect()

@@ -44,19 +44,41 @@ def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | f
     Raises:
         DataError: there is none, or a choice.
     """
+    numeric = find_targets(table, others, na_values)
+    if len(numeric) == 1:
+        return numeric[0]
+    offered = ", ".join(numeric[:10])
+    more = ", ..." if len(numeric) > 10 else ""
+    mend = f'choose one, as with --set data.target={numeric[-1]}, or take each for a series: data.target: "*"'
+    raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
+
+
+def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
+    """Every column besides those of time, ids and categories that starts with numbers.
+
+    Raises:
+        DataError: there is none.
+    """
     numeric = [
         name
         for name, cells in table.columns.items()
         if name not in others and mostly_numbers(cells.iloc[:HEAD], na_values)
     ]
-    if len(numeric) == 1:
-        return numeric[0]
     if numeric:
-        offered = ", ".join(numeric[:10])
-        more = ", ..." if len(numeric) > 10 else ""
-        mend = f"choose one, as with --set data.target={numeric[-1]}"
-        raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
+        return numeric
     raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
+
+
+def find_ids(table: Table) -> str:
+    """The first column of text, where each row is a series.
+
+    Raises:
+        DataError: there is none.
+    """
+    texts = (name for name, cells in table.columns.items() if not mostly_numbers(cells.iloc[:HEAD]))
+    if (found := next(texts, None)) is not None:
+        return found
+    raise DataError([f"{table.path}: no column of text holds the names of the series; name one with data.series"])
 
 
 def mostly_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:

@@ -16,18 +16,21 @@ from forecaster.data.arrow import HEAD, PlainBlocks
 from forecaster.data.covariates import said
 from forecaster.data.dialect import Dialect
 from forecaster.data.layout import panel_of
+from forecaster.data.moving import counted
 from forecaster.data.ordering import ticks_of
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.places import Places
+from forecaster.data.reading import ROWS as A_SERIES_A_ROW
 from forecaster.data.reading import Reading
-from forecaster.data.rows import FILE, Rows, Told, counted, moved_rows, rows_of
+from forecaster.data.rows import Rows, found_columns, moved_rows, rows_of
 from forecaster.data.rules import AS_WRITTEN
 from forecaster.data.series import Column
 from forecaster.data.source import Paths, beginning, blocks, described, find_files, steady
 from forecaster.data.spool import Spool, grouped
 from forecaster.data.steps import Step
 from forecaster.data.table import block_table, head_table
-from forecaster.data.timestamps import written
+from forecaster.data.timestamps import joined, written
+from forecaster.data.told import FILE, Told
 from forecaster.data.values import with_marks
 from forecaster.errors import DataError
 
@@ -56,25 +59,30 @@ class _Spooled:
         head = head_table(beginning(self.files[0], HEAD), paths, dialect)
         if head.dialect.encoding.startswith("utf-16"):
             raise DataError([f"{described(paths)}: too large to be read in UTF-16; save it in UTF-8"])
+        if reading.layout == A_SERIES_A_ROW:
+            raise DataError([f"{described(paths)}: too large to be read with a series in each row; split it"])
+        found = found_columns(head, reading)
         first = rows_of(head, replace(reading, rules=AS_WRITTEN))
         if first.told.stop or FILE in first.told.problems:
             raise DataError(first.problems())
-        marked = with_marks(head, first.target, reading.na_values)
+        marked = with_marks(head, found.targets, reading.na_values)
         self.reading = replace(
             reading,
-            time=first.time,
-            target=first.target,
+            time=found.times or None,
+            target=found.targets,
             rules=AS_WRITTEN,
-            gaps="mask" if reading.columns else reading.gaps,
+            gaps="mask" if reading.columns or len(found.targets) > 1 else reading.gaps,
             categorical=[name for name, column in first.columns.items() if column.levels is not None],
-            way=None if first.time is None else written(head.columns[first.time]).way,
+            way=written(joined([head.columns[name] for name in found.times])).way if found.times else None,
         )
         self.dialect, self.path = marked.dialect, described(paths)
         self._plain = PlainBlocks(marked, self.dialect, self.reading)
-        self._header_lines, self._names = head.places.header_line, list(head.columns)
+        self._header_lines = head.places.header_line + dialect.skip
+        self._names = list(head.columns)
         self._asked = reading.categorical
         self.first, self.notices, self.told = first, dict.fromkeys(marked.notices), Told()
         self.numbers: dict[str, int] = {}
+        self.targets: list[str] = []
         self.categories: dict[int, tuple[str, ...]] = {}
         self.levels: dict[str, dict[str, int]] = {name: {} for name in self.reading.categorical}
         kinds = [(name, np.float32 if column.levels is None else np.int32) for name, column in first.columns.items()]
@@ -126,6 +134,9 @@ class _Spooled:
         """Add the rows of a block."""
         if rows is None:
             return
+        self.targets += [
+            target for name, target in zip(rows.names, rows.targets, strict=True) if name not in self.numbers
+        ]
         numbers = np.array([self.numbers.setdefault(name, len(self.numbers)) for name in rows.names])
         self.notices |= dict.fromkeys(rows.notices)
         self.told.add(rows.told, numbers.tolist())
@@ -190,6 +201,7 @@ class _Spooled:
             self.first,
             places=Places(self.path, tuple(self.starts)),
             names=names[first:last],
+            targets=self.targets[first:last],
             codes=codes,
             lines=records["line"],
             timestamps=self._timestamps(records["tick"], codes),
@@ -201,7 +213,7 @@ class _Spooled:
         )
 
     def _timestamps(self, ticks: np.ndarray, codes: np.ndarray) -> pd.Index:
-        if self.reading.time is None:
+        if self.first.time is None:
             return counted(codes)
         if not self._zones:
             return pd.Index(ticks)

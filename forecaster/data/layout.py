@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,8 @@ def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
         DataError: what is wrong with cells, rows and steps; all of it.
     """
     problems = rows.problems()
-    whole = _without_wrong(rows) if problems else rows
+    good = np.array([number not in rows.told.problems for number in range(len(rows.names))], bool)
+    whole = rows.series(good) if problems else rows.without_empty()
     if rows.told.stop or not whole.names:
         raise DataError(problems)
     layout = _Layout(whole, reading)
@@ -42,15 +42,6 @@ def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
     if problems or layout.problems:
         raise DataError([*problems, *layout.problems])
     return panel
-
-
-def _without_wrong(rows: Rows) -> Rows:
-    """Those of the series that have no problem."""
-    good = np.array([number not in rows.told.problems for number in range(len(rows.names))], bool)
-    names = [name for name, kept in zip(rows.names, good, strict=True) if kept]
-    chosen = rows.rows(good[rows.codes])
-    renumbered = np.cumsum(good).astype(np.int32) - 1
-    return replace(chosen, names=names, codes=renumbered[chosen.codes], categories=())
 
 
 class _Layout:
@@ -265,7 +256,7 @@ class _Layout:
             inner = rows.timestamps[np.cumsum(inside)[:-1] > 0]
         return Panel(
             rows.names,
-            [rows.target] * len(rows.names),
+            rows.targets,
             rows.time,
             step.frequency,
             rows.timestamps[self._first],

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.places import listed
-from forecaster.data.rows import Rows, Told
+from forecaster.data.rows import Rows
+from forecaster.data.told import Told
 from forecaster.data.zones import clock_change
 
 _RADIX = 1 << 16  # numbers below it are sorted in linear time

@@ -13,7 +13,7 @@ from forecaster.data.large import read_large
 from forecaster.data.layout import panel_of
 from forecaster.data.ordering import ordered
 from forecaster.data.panel import Panel
-from forecaster.data.reading import AUTO, Reading
+from forecaster.data.reading import AUTO, COLUMNS, Reading
 from forecaster.data.rows import rows_of
 from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column
@@ -24,13 +24,13 @@ from forecaster.errors import DataError
 
 def read_series(
     path: Paths,
-    time: str | None,
-    target: str,
+    time: str | Sequence[str] | None,
+    target: str | Sequence[str],
     frequency: str,
     gaps: str = "error",
     duplicates: str = "error",
     domains: Sequence[Domain] = (),
-    series: str | None = None,
+    series: str | Sequence[str] | None = None,
     static: Sequence[str] = (),
     rules: TimeRules = AS_WRITTEN,
     text: str = "error",
@@ -38,6 +38,7 @@ def read_series(
     dialect: Dialect = UNKNOWN,
     columns: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    layout: str = COLUMNS,
 ) -> Panel:
     """Read the series of a CSV, in the order in which their ids first stand there.
 
@@ -45,14 +46,14 @@ def read_series(
         path: the CSV, with a header; `-` for stdin; a pattern or a list for several that share a header.
         dialect: what is known of how the CSV is written.
         time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values, columns,
-            categorical: as `Reading` has them.
+            categorical, layout: as `Reading` has them.
 
     Raises:
         DataError: the file cannot be read as series; all problems at once.
         Changing: it changed while it was read.
     """
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
-    reading = Reading(*asked, columns, categorical)
+    reading = Reading(*asked, columns, categorical, layout)
     if is_large(path):
         return read_large(path, dialect, reading)
     rows = plain_rows(path, dialect, reading)
@@ -61,23 +62,24 @@ def read_series(
 
 def series_of(
     table: Table,
-    time: str | None,
-    target: str,
+    time: str | Sequence[str] | None,
+    target: str | Sequence[str],
     frequency: str,
     gaps: str = "error",
     duplicates: str = "error",
     domains: Sequence[Domain] = (),
-    series: str | None = None,
+    series: str | Sequence[str] | None = None,
     static: Sequence[str] = (),
     rules: TimeRules = AS_WRITTEN,
     text: str = "error",
     na_values: Sequence[int | float | str] = (),
     columns: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    layout: str = COLUMNS,
 ) -> Panel:
     """The series in a table; arguments and problems as in `read_series`."""
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
-    reading = Reading(*asked, columns, categorical)
+    reading = Reading(*asked, columns, categorical, layout)
     return panel_of(rows_of(table, reading), reading)
 
 
@@ -90,8 +92,8 @@ class Further(NamedTuple):
 
 def read_columns(
     path: Paths,
-    time: str | None,
-    series: str | None,
+    time: str | Sequence[str] | None,
+    series: str | Sequence[str] | None,
     columns: Sequence[str],
     categorical: Sequence[str] = (),
     frequency: str = AUTO,

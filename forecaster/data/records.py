@@ -176,7 +176,9 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
         rows, texts = list(itertools.compress(rows, kept)), list(itertools.compress(texts, kept))
     if not rows:
         raise DataError([f"{name}: the file is empty; expected a header and rows"])
-    numbers = [numbers[0], *(number + before for number in numbers[1:])]
+    first = 1 + dialect.skip
+    numbers = [numbers[0], *(number + before for number in numbers[first:])]
+    rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
     file = _without_a_half(_File(name, numbers, rows, texts, len(lines)), part, dialect)
     if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
         first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")

@@ -1,59 +1,31 @@
 """Rows: a CSV as typed columns, in the order of the file: the first half of reading."""
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+import functools
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.covariates import covariates_of
 from forecaster.data.dialect import Dialect
-from forecaster.data.finding import HEAD, find_target, find_time, mostly_numbers
+from forecaster.data.finding import HEAD, find_ids, find_target, find_targets, find_time, mostly_numbers
 from forecaster.data.jitter import duration_text
-from forecaster.data.places import Places, WrongCells, listed
-from forecaster.data.reading import AUTO, Reading
-from forecaster.data.rules import TimeRules
+from forecaster.data.moving import are_moved, counted, moved
+from forecaster.data.places import Places, listed
+from forecaster.data.reading import AUTO, ROWS, Reading
 from forecaster.data.series import Column
+from forecaster.data.stack import Stack, stacked
 from forecaster.data.table import Table
-from forecaster.data.timestamps import ISO, Written, placed, written
-from forecaster.data.values import EMPTY, GIVEN, INFINITE, NAMED, TEXT, numbers_of, with_marks
+from forecaster.data.timestamps import ISO, Written, joined, written
+from forecaster.data.told import FILE, Saying, Told, by_series
+from forecaster.data.values import EMPTY, GIVEN, INFINITE, NAMED, TEXT, cells_of, numbers_of, with_marks
+from forecaster.errors import DataError
 
 POLICIES = "data.gaps: interpolate | seasonal | previous | zero"
-FILE = -1  # the number under which is said what concerns no series alone
-
-
-@dataclass
-class Told:
-    """What is said of each series, by its number: what is wrong with it, and what was made of its cells.
-
-    Attributes:
-        stop: whether timestamps are so wrong that nothing more can be told of any series.
-    """
-
-    problems: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
-    notices: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
-    stop: bool = False
-
-    def add(self, later: "Told", numbers: Sequence[int]) -> None:
-        """Take over what is said of rows further on, whose series have other numbers here."""
-        self.stop |= later.stop
-        for mine, theirs in ((self.problems, later.problems), (self.notices, later.notices)):
-            for number, said in theirs.items():
-                _join(mine[number if number == FILE else numbers[number]], said)
-
-
-def _join(mine: list[str | WrongCells], later: list[str | WrongCells]) -> None:
-    """Add what is said to what was said, the same said of other cells in one sentence."""
-    kinds = {each.kind: place for place, each in enumerate(mine) if isinstance(each, WrongCells)}
-    for each in later:
-        if isinstance(each, WrongCells) and each.kind in kinds:
-            first = mine[kinds[each.kind]]
-            assert isinstance(first, WrongCells)
-            mine[kinds[each.kind]] = first.joined(each)
-        else:
-            mine.append(each)
 
 
 @dataclass(frozen=True)
@@ -63,9 +35,10 @@ class Rows:
     Attributes:
         places: what messages say of lines.
         dialect: how the CSV is written.
-        time, target: the columns.
+        time: what the column of time is called, None where there is none.
+        targets: what the values of each series are called.
         names: of the series, in the order in which they first stand there.
-        long: whether the rows of several series stand below each other.
+        long: whether there are several series, or may be.
         codes: the number of each row's series, (rows,) int32.
         lines: (rows,), counted on from file to file.
         timestamps: (rows,), dates in one zone, or integers.
@@ -74,12 +47,13 @@ class Rows:
         columns: the covariates, a value for each row.
         told: what was found wrong with cells, or taken for missing.
         notices: what was found while reading, as sentences.
+        stacked: whether the columns of values are several, of which some may be empty.
     """
 
     places: Places
     dialect: Dialect
     time: str | None
-    target: str
+    targets: Sequence[str]
     names: Sequence[str]
     long: bool
     codes: np.ndarray
@@ -90,6 +64,7 @@ class Rows:
     columns: dict[str, Column] = field(default_factory=dict)
     told: Told = field(default_factory=Told)
     notices: tuple[str, ...] = ()
+    stacked: bool = False
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -105,6 +80,33 @@ class Rows:
             values=self.values[chosen],
             columns=columns,
         )
+
+    def series(self, chosen: np.ndarray) -> "Rows":
+        """Those of some series, (series,) bool, numbered anew; what is told of the others is left out."""
+        numbers = np.flatnonzero(chosen).tolist()
+        renumbered = np.cumsum(chosen).astype(np.int32) - 1
+        rows = self.rows(chosen[self.codes])
+        told = Told()
+        for mine, all_of_them in ((told.problems, self.told.problems), (told.notices, self.told.notices)):
+            mine |= {new: all_of_them[old] for new, old in enumerate(numbers) if old in all_of_them}
+        return dataclasses.replace(
+            rows,
+            codes=renumbered[rows.codes],
+            names=[self.names[number] for number in numbers],
+            targets=[self.targets[number] for number in numbers],
+            categories=[self.categories[number] for number in numbers] if self.categories else [],
+            told=told,
+        )
+
+    def without_empty(self) -> "Rows":
+        """Those of the series that have a number, if columns are stacked; the others are said."""
+        good = np.bincount(self.codes[~np.isnan(self.values)], minlength=len(self.names)) > 0
+        if not self.stacked or good.all() or not good.any():
+            return self
+        empty = [name for name, kept in zip(self.names, good, strict=True) if not kept]
+        count = "1 series has" if len(empty) == 1 else f"{len(empty)} series have"
+        notice = f"{self.places.path}: {count} no number and are left out: {listed(empty)}"
+        return dataclasses.replace(self.series(good), notices=(*self.notices, notice))
 
     def problems(self) -> list[str]:
         """All that is wrong, in the order of the series, each with the name of its series."""
@@ -122,85 +124,151 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     Raises:
         DataError: a column is not there or cannot be told, or its cells can be read in several ways.
     """
-    time, target = found_columns(table, reading)
-    numeric = _numeric(table, reading) if target is None else target
-    table = with_marks(table, numeric, reading.na_values)
-    label = target or ""
-    names, codes = _series(table, reading.series) if reading.series else ([label], np.zeros(len(table), np.int32))
+    found = found_columns(table, reading)
+    table = with_marks(table, found.targets or _numeric(table, reading), reading.na_values)
     told = Told()
-    if "" in names:
-        told.problems[FILE].append(f"{table.path}: {reading.series}: a cell is empty; every row needs its series")
-    timestamps = _timestamps(table, time, codes, reading, told)
-    values = np.zeros(len(table)) if target is None else _values(table, target, codes, timestamps, reading, told)
-    categories = _categories(table, codes, len(names), reading.static, told)
+    names, codes = _series(table, found.ids, told) if found.ids else ([], np.zeros(len(table), np.int32))
+    timestamps = _timestamps(table, found, codes, reading, told)
     columns, wrong, said = covariates_of(table, reading.columns, reading.categorical, reading.na_values)
     if wrong:
         told.problems[FILE] += wrong
+    categories = _categories(table, codes, reading.static, told)
+    stack = stacked(found.targets or [""], names, codes, timestamps, table.lines, reading.layout)
+    values = _values(table, stack, reading, told) if found.targets else np.zeros(len(table))
+    return made(stack, values, table, found, categories, columns, told, (*table.notices, *said))
+
+
+def made(
+    stack: Stack,
+    values: np.ndarray,
+    table: Table,
+    found: "Found",
+    categories: Sequence[tuple[str, ...]],
+    columns: dict[str, Column],
+    told: Told,
+    notices: tuple[str, ...],
+) -> Rows:
+    """Rows of what was made of the columns of a table.
+
+    Args:
+        stack, values: of the targets.
+        table: where they stand.
+        found: the columns.
+        categories: by the series of the table's rows.
+        columns: the covariates, a value for each row of the table.
+        told, notices: what was found.
+    """
+    each = len(stack.names) // max(len(categories), 1)
+    if not isinstance(stack.rows, slice):
+        columns = {name: Column(column.values[stack.rows], column.levels) for name, column in columns.items()}
     return Rows(
         table.places,
         table.dialect,
-        time,
-        label,
-        names,
-        reading.series is not None,
-        codes,
-        table.lines,
-        timestamps,
+        found.time,
+        stack.targets,
+        stack.names,
+        bool(found.ids) or len(stack.names) > 1,
+        stack.codes,
+        stack.lines,
+        stack.timestamps,
         values,
-        categories,
+        [category for category in categories for _ in range(each)],
         columns,
         told,
-        (*table.notices, *said),
+        notices,
+        len(stack.columns) > 1,
     )
 
 
-def found_columns(table: Table, reading: Reading) -> tuple[str | None, str | None]:
-    """The columns of time and target, found where they are not stated.
+class Found(NamedTuple):
+    """The columns that are read.
+
+    Attributes:
+        times: of time, read together; none where rows are steps.
+        ids: of ids.
+        targets: of values; none where covariates are read alone.
+    """
+
+    times: tuple[str, ...]
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def time(self) -> str | None:
+        """What the columns of time are called together."""
+        return " ".join(self.times) or None
+
+
+def found_columns(table: Table, reading: Reading) -> Found:
+    """The columns that are read, found where they are not stated.
 
     Raises:
         DataError: one cannot be told, or a column is not there.
     """
-    time = find_time(table) if reading.time == AUTO else reading.time
-    ids = [] if reading.series is None else [reading.series]
-    named = [name for name in (time, *ids, *reading.static, *reading.columns) if name is not None]
-    target = find_target(table, named, reading.na_values) if reading.target == AUTO else reading.target
-    table.require([*named, *([] if target is None else [target])])
-    return time, target
+    if reading.layout == ROWS:
+        return _found_in_rows(table, reading)
+    time = find_time(table) if reading.time == AUTO else None
+    times = reading.times if reading.time != AUTO else (time,) if time else ()
+    named = [*times, *reading.ids, *reading.static, *reading.columns]
+    match reading.target:
+        case None:
+            targets: tuple[str, ...] = ()
+        case "auto":
+            targets = (find_target(table, named, reading.na_values),)
+        case "*":
+            targets = tuple(find_targets(table, named, reading.na_values))
+        case str(name):
+            targets = (name,)
+        case several:
+            targets = tuple(several)
+    table.require([*named, *targets])
+    return Found(times, reading.ids, targets)
 
 
-def _numeric(table: Table, reading: Reading) -> str | None:
+def _found_in_rows(table: Table, reading: Reading) -> Found:
+    """The columns where a row is a series: its ids, and those behind them or from the one named on."""
+    ids = reading.ids or (find_ids(table),)
+    stated = [] if reading.target == AUTO or reading.target is None else reading.target
+    targets = [stated] if isinstance(stated, str) else list(stated)
+    table.require([*ids, *reading.static, *targets])
+    names = list(table.columns)
+    if not targets:
+        targets = names[1 + max(map(names.index, (*ids, *reading.static))) :]
+    elif isinstance(stated, str):
+        targets = names[names.index(stated) :]
+    if not targets:
+        raise DataError([f"{table.path}: no columns stand behind {ids[-1]!r}; name the first of values: data.target"])
+    return Found((), ids, tuple(targets))
+
+
+def _numeric(table: Table, reading: Reading) -> tuple[str, ...]:
     """The first covariate of numbers, which tells the marks where there is no target."""
     numeric = (name for name in reading.columns if mostly_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
-    return next((name for name in numeric if name not in reading.categorical), None)
+    return tuple(itertools.islice((name for name in numeric if name not in reading.categorical), 1))
 
 
-def _series(table: Table, ids: str) -> tuple[list[str], np.ndarray]:
+def _series(table: Table, ids: Sequence[str], told: Told) -> tuple[list[str], np.ndarray]:
     """The names of the series, and the number of each row's."""
-    codes, names = pd.factorize(table.columns[ids])
+    cells = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in ids))
+    for name in ids:
+        if (table.columns[name] == "").any():
+            told.problems[FILE].append(f"{table.path}: {name}: a cell is empty; every row needs its series")
+    codes, names = pd.factorize(cells)
     return list(map(str, names)), codes.astype(np.int32)
 
 
-def by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each series of some rows with their numbers: (rows,) bool or numbers, (all rows,)."""
-    chosen = np.flatnonzero(wrong) if wrong.dtype == bool else wrong
-    if not len(chosen):
-        return
-    order = np.argsort(codes[chosen], kind="stable")
-    numbers, first = np.unique(codes[chosen][order], return_index=True)
-    yield from zip(numbers.tolist(), np.split(chosen[order], first[1:]), strict=True)
-
-
-def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Reading, told: Told) -> pd.Index:
+def _timestamps(table: Table, columns: Found, codes: np.ndarray, reading: Reading, told: Told) -> pd.Index:
     """The timestamp of each row, integers from 0 in each series where there is no column of them."""
+    time = columns.time
     if time is None:
         return counted(codes)
-    cells = table.columns[time]
+    cells = joined([table.columns[name] for name in columns.times])
     read = written(cells, reading.way)
     if read.others:
         found = f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {' and as '.join((read.way, *read.others))}"
         told.problems[FILE].append(f"{found}; write dates as 2026-01-31")
         told.stop = True
-    say = _Saying(table.places, time, table.lines, cells.iloc.__getitem__, codes)
+    say = Saying(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
     say.of(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00", told.problems)
     if not are_moved(reading.rules) or read.wrong.any() or read.others:
         told.stop |= are_moved(reading.rules)
@@ -208,23 +276,7 @@ def _timestamps(table: Table, time: str | None, codes: np.ndarray, reading: Read
     return _moved_and_told(read, codes, reading, say, told)
 
 
-@dataclass(frozen=True)
-class _Saying:
-    """What it takes to say something of cells of a column, series by series."""
-
-    places: Places
-    column: str
-    lines: np.ndarray
-    text: Callable[[int], str]
-    codes: np.ndarray
-
-    def of(self, wrong: np.ndarray, what: str, mend: str, into: dict[int, list[str | WrongCells]]) -> None:
-        """Say it of some rows, (rows,) bool."""
-        for number, rows in by_series(wrong, self.codes):
-            into[number].append(self.places.cells(self.column, self.lines, self.text, rows, what, mend))
-
-
-def _moved_and_told(read: Written, codes: np.ndarray, reading: Reading, say: _Saying, told: Told) -> pd.Index:
+def _moved_and_told(read: Written, codes: np.ndarray, reading: Reading, say: Saying, told: Told) -> pd.Index:
     """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
     timestamps, never, far = moved(read, codes, reading.frequency, reading.rules)
     mend = f"in {reading.rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
@@ -245,58 +297,15 @@ def moved_rows(rows: Rows, reading: Reading) -> Rows:
     if not are_moved(reading.rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
         return rows
     read = Written(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
-    say = _Saying(rows.places, rows.time, rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    say = Saying(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
     return dataclasses.replace(rows, timestamps=_moved_and_told(read, rows.codes, reading, say, rows.told))
 
 
-def counted(codes: np.ndarray) -> pd.Index:
-    """The place of each row among those of its series, from 0."""
-    if not codes.any():
-        return pd.RangeIndex(len(codes))
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])[:-1]
-    places = np.empty(len(codes), np.int64)
-    places[order] = np.arange(len(codes)) - starts[codes[order]]
-    return pd.Index(places)
-
-
-def are_moved(rules: TimeRules) -> bool:
-    """Whether timestamps become others than they are written as."""
-    return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
-
-
-def moved(
-    read: Written, codes: np.ndarray, frequency: str, rules: TimeRules
-) -> tuple[pd.Index, np.ndarray, np.ndarray]:
-    """As `placed` has it, series by series: which hour comes twice, and how far off all are, each tells for itself."""
-    if not codes.any():
-        return placed(read, frequency, rules)
-    parts = [
-        (rows, *placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
-        for _, rows in by_series(np.arange(len(codes)), codes)
-    ]
-    indices = [index for _, index, *_ in parts]
-    if any(getattr(index, "tz", None) is not None for index in indices):
-        indices = [_zoned(index, rules.timezone) for index in indices]
-    order = np.argsort(np.concatenate([rows for rows, *_ in parts]))
-    never, far = (np.concatenate([part[kind] for part in parts])[order] for kind in (2, 3))
-    return indices[0].append(indices[1:])[order], never, far
-
-
-def _zoned(index: pd.Index, zone: str | None) -> pd.Index:
-    """Dates in the zone of the other series' times."""
-    if not isinstance(index, pd.DatetimeIndex) or index.tz is not None:
-        return index
-    return index.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
-
-
-def _values(
-    table: Table, target: str, codes: np.ndarray, timestamps: pd.Index, reading: Reading, told: Told
-) -> np.ndarray:
-    """The target as float64, NaN where a cell is missing or infinite; what is wrong with cells is told."""
-    cells = table.columns[target]
+def _values(table: Table, stack: Stack, reading: Reading, told: Told) -> np.ndarray:
+    """The stacked cells as float64, NaN where one is missing or infinite; what is wrong with them is told."""
+    cells = cells_of(table, stack.columns)
     numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
-    say = _Saying(table.places, target, table.lines, cells.iloc.__getitem__, codes)
+    say = Saying(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
     if reading.text == "error":
         mend = "correct the cells, or empty them; or data.text: missing, data.na_values"
         say.of(kinds == TEXT, "not a number", mend, told.problems)
@@ -308,23 +317,31 @@ def _values(
         say.of(domain.outside(numbers), f"not among {domain.what}", domain.mend, told.problems)
     values = np.where(kinds == GIVEN, numbers, np.nan)
     if reading.gaps == "error":
-        expected = expected_rows(values, codes, timestamps) if reading.columns else np.ones(len(values), bool)
+        expected = expected_rows(values, stack, bool(reading.columns))
         kinds_missing = [(EMPTY, "empty"), (NAMED, "missing (data.na_values)"), (INFINITE, "infinite")]
         for kind, what in [*kinds_missing, *([(TEXT, "not a number")] if reading.text == "missing" else [])]:
             say.of((kinds == kind) & expected, what, f"say how to fill them: {POLICIES}", told.problems)
     return values
 
 
-def expected_rows(values: np.ndarray, codes: np.ndarray, timestamps: pd.Index) -> np.ndarray:
-    """Which rows are no later than the last number of their series, (rows,): the others tell of the future."""
-    if not len(values) or len(timestamps) < len(values) or timestamps.hasnans:
+def expected_rows(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
+    """Which cells should hold a number, (cells,).
+
+    All; but where covariates tell of the `future` none behind the last number of a series, and where columns are
+    stacked none before its first number or behind its last.
+    """
+    ragged, timestamps = len(stack.columns) > 1, stack.timestamps
+    if not (ragged or future) or len(timestamps) < len(values) or timestamps.hasnans:
         return np.ones(len(values), bool)
     ticks = np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
-    known = ~np.isnan(values)
-    last = np.full(int(codes.max()) + 1, np.iinfo(np.int64).min)
-    np.maximum.at(last, codes[known], ticks[known])
-    none = np.bincount(codes[known], minlength=len(last)) == 0
-    return (ticks <= last[codes]) | none[codes]
+    known, limits = ~np.isnan(values), np.iinfo(np.int64)
+    first, last = np.full(len(stack.names), limits.max), np.full(len(stack.names), limits.min)
+    np.maximum.at(last, stack.codes[known], ticks[known])
+    np.minimum.at(first, stack.codes[known], ticks[known])
+    inside = ticks <= last[stack.codes]
+    if ragged:
+        return inside & (ticks >= first[stack.codes])
+    return inside | (first == limits.max)[stack.codes]
 
 
 def first_rows(codes: np.ndarray) -> np.ndarray:
@@ -334,9 +351,7 @@ def first_rows(codes: np.ndarray) -> np.ndarray:
     return first
 
 
-def _categories(
-    table: Table, codes: np.ndarray, count: int, static: Sequence[str], told: Told
-) -> list[tuple[str, ...]]:
+def _categories(table: Table, codes: np.ndarray, static: Sequence[str], told: Told) -> list[tuple[str, ...]]:
     """The one value that each static covariate has for each series."""
     if not static:
         return []

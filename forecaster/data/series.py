@@ -77,6 +77,10 @@ class Series:
     def __len__(self) -> int:
         return len(self.values)
 
+    def id_in(self, wide: bool) -> str:
+        """The id of the rows that it stands in: its name, without its target in a file of several targets."""
+        return self.name.removesuffix(f"/{self.target}") if wide else self.name
+
     def future(self, steps: int) -> pd.Index:
         """The timestamps of the `steps` steps after its last."""
         if self.frequency == OBSERVED:

@@ -1,5 +1,9 @@
 """Cells of text as timestamps, in whatever way they are written."""
 
+import functools
+import itertools
+import operator
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -44,6 +48,23 @@ class Written(NamedTuple):
     others: tuple[str, ...] = ()
 
 
+def joined(columns: Sequence[pd.Series]) -> pd.Series:
+    """The cells of several columns as one timestamp each, ISO 8601 where they are its parts in whole numbers.
+
+    The parts come in the order year, month, day, hour, minute, second; other cells are joined by a blank.
+    """
+    first, *others = columns
+    if not others:
+        return first
+    if not _all_are(r"\d{4}", first):
+        return functools.reduce(lambda text, more: text + " " + more, columns)
+    parts = [*columns, *itertools.repeat(pd.Series("1", first.index, first.dtype), 3 - len(columns))]
+    marks = ["", "-", "-", " ", ":", ":"]
+    padded = [mark + part.str.zfill(2) for mark, part in zip(marks, parts, strict=False)]
+    text = functools.reduce(operator.add, padded)
+    return text + ":00" if len(parts) == 4 else text
+
+
 def written(cells: pd.Series, way: str | None = None) -> Written:
     """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most."""
     readings = _readings(cells) if way is None else {way: _read(cells, way)}
@@ -76,11 +97,14 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, n
     return timestamps, never, far
 
 
-def row_timestamps(table: Table, time: str | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN) -> pd.Index:
+def row_timestamps(
+    table: Table, time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
+) -> pd.Index:
     """The timestamp of each row of a table that holds one series, in the order of the rows, as `series_of` has it."""
     if time is None:
         return pd.RangeIndex(len(table))
-    return placed(written(table.columns[time]), frequency, rules)[0]
+    cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
+    return placed(written(cells), frequency, rules)[0]
 
 
 def _readings(cells: pd.Series) -> dict[str, pd.Series]:

@@ -15,23 +15,25 @@ from forecaster.errors import DataError
 GIVEN, EMPTY, NAMED, INFINITE, TEXT = range(5)
 
 
-def with_marks(table: Table, target: str | None, na_values: Sequence[int | float | str]) -> Table:
-    """The table with the decimal and thousands marks of its target, which are said where they are not usual.
+def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | float | str]) -> Table:
+    """The table with the decimal and thousands marks of some columns, which are said where they are not usual.
 
     Where no column is to be numbers the marks are the usual ones.
 
     Raises:
-        DataError: its numbers can be read in several ways.
+        DataError: their numbers can be read in several ways.
     """
-    if target is None:
+    if not targets:
         usual = dataclasses.replace(table.dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
         return dataclasses.replace(table, dialect=usual)
-    cells, dialect = table.columns[target], table.dialect
+    cells, dialect = cells_of(table, targets), table.dialect
+    target = targets[0]
     try:
         decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
     except Unsure as unsure:
         ways = " | ".join(_way(*reading) for reading in unsure.readings)
-        cell, line = cells.iloc[unsure.row], table.lines[unsure.row]
+        cell, line = cells.iloc[unsure.row], table.lines[unsure.row % len(table)]
+        target = targets[unsure.row // len(table)]
         found = f"{table.places.where(line)}: {target}: {cell!r} can be read in several ways"
         raise DataError([f"{found}; say which: {ways}"]) from None
     said = []
@@ -41,6 +43,13 @@ def with_marks(table: Table, target: str | None, na_values: Sequence[int | float
         said.append(f"{table.path}: {target}: thousands have a mark, {thousands!r} (data.thousands)")
     known = dataclasses.replace(dialect, decimal=decimal, thousands=thousands)
     return dataclasses.replace(table, dialect=known, notices=(*table.notices, *said))
+
+
+def cells_of(table: Table, targets: Sequence[str]) -> pd.Series:
+    """The cells of some columns, one column after the other."""
+    if len(targets) == 1:
+        return table.columns[targets[0]]
+    return pd.concat([table.columns[target] for target in targets], ignore_index=True)
 
 
 def _way(decimal: str, thousands: str, value: float) -> str:
