@@ -17,7 +17,8 @@ from forecaster.data.dialect import USUAL
 from forecaster.data.numerals import to_numbers
 from forecaster.data.season import seasons_of
 from forecaster.data.source import described
-from forecaster.data.table import Table, row_timestamps
+from forecaster.data.table import Table
+from forecaster.data.timestamps import row_timestamps
 from forecaster.errors import ConfigError, DataError
 from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
 from forecaster.forecast import shortened, timestamp_texts
@@ -137,12 +138,12 @@ def _panel(mended: Mended) -> tuple[list[Series], list[str]]:
         DataError: they cannot be read even so.
     """
     table, loaded = mended.table, mended.loaded
-    frequency, notices = loaded.config.data.frequency, []
+    frequency, notices = loaded.config.data.frequency, list[str]()
     if mended.whole:
         strict = read(table, loaded)
-        frequency, notices = strict[0].frequency, [notice for series in strict for notice in series.notices]
+        frequency, notices = strict.frequency, list(strict.said)
     try:
-        return read_leniently(table, loaded, frequency), list(dict.fromkeys([*table.notices, *notices]))
+        return list(read_leniently(table, loaded, frequency)), list(dict.fromkeys([*table.notices, *notices]))
     except DataError:
         raise DataError([refusal.text for refusal in mended.refusals]) from None
 
@@ -213,18 +214,18 @@ def _affordable(panel: Sequence[Series]) -> list[Series]:
 
 def _covariates(data: Data) -> frozenset[str]:
     """The columns besides the target that a training reads."""
-    return frozenset(name for names in data.covariates.model_dump().values() for name in names)
+    return frozenset((*data.covariates.past, *data.covariates.future, *data.covariates.static))
 
 
 def _columns(table: Table, series: Series, data: Data) -> dict[str, np.ndarray]:
     """The columns that hold numbers, (rows,) each, of the rows of one series in order of time."""
+    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
+    rows = np.argsort(timestamps, kind="stable")
     if data.series is not None:
-        table = table.rows(np.flatnonzero(table.columns[data.series].to_numpy() == series.name))
-    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
-    order = np.argsort(timestamps, kind="stable")
+        rows = rows[table.columns[data.series].to_numpy()[rows] == series.name]
     dialect = series.dialect
     numbers = {
-        name: to_numbers(cells, dialect.decimal, dialect.thousands)[order]
+        name: to_numbers(cells.iloc[rows], dialect.decimal, dialect.thousands)
         for name, cells in table.columns.items()
         if name not in {series.time, data.series}
     }

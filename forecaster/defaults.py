@@ -96,7 +96,7 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
     """
     data = {"path": absolute_path(str(csv), Path.cwd())}
     asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config
-    series = max(read_data(asked), key=len)
+    series = read_data(asked).longest
     found = found_in(asked.data, series)
     season = asked.data.model_copy(update=found).main_season
     return _checked(csv, {"data": data | found, **_choices(series, season)}, overrides).config

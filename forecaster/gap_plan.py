@@ -12,9 +12,11 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.gaps import Gap, find_gaps, length_shares
+from forecaster.data.read import series_of
 from forecaster.data.rules import TimeRules
 from forecaster.data.source import described
-from forecaster.data.table import Table, read_table, row_timestamps, series_of
+from forecaster.data.table import Table, read_table
+from forecaster.data.timestamps import row_timestamps
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
@@ -166,7 +168,7 @@ def _split(loaded: LoadedConfig, series: Series) -> Split:
 
 def _outside(table: Table, series: Series) -> Iterator[str]:
     """What is said of rows before the first number and after the last."""
-    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
+    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     count = int(np.sum((timestamps < series.timestamps[0]) | (timestamps > series.timestamps[-1])))
     if count:
         rows = "1 row is" if count == 1 else f"{count} rows are"
@@ -179,13 +181,13 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     if 2 * longest.length <= length:
         return
     ends = series.timestamps[[longest.first, longest.first + longest.length - 1]]
-    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
+    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     line = table.lines[int(np.argmax(timestamps >= ends[0]))]
     first, last = timestamp_texts(list(ends))
     raise DataError(
         [
-            f"{table.where(line)}: {longest.length} steps are missing in a row, {first} to {last}: more than half of "
-            f"the window of {length} steps; use window.length: {2 * longest.length}"
+            f"{table.places.where(line)}: {longest.length} steps are missing in a row, {first} to {last}: more than "
+            f"half of the window of {length} steps; use window.length: {2 * longest.length}"
         ]
     )
 

@@ -24,7 +24,10 @@ def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
     unit = float(next(iter(preprocessing.scalers.values())).unit)
     sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
     length, season = config.window.length, config.data.main_season
-    return build_network(config.model, length, config.steps_ahead, season, config.loss, unit, sizes)
+    widths = preprocessing.widths
+    return build_network(
+        config.model, length, config.steps_ahead, season, config.loss, unit, sizes, *widths, config.channels
+    )
 
 
 def start_from(network: Network, version: Version, vocabulary: Vocabulary | None) -> None:

@@ -1,21 +1,25 @@
 """What reading a CSV refuses, and the lines of YAML that make it readable, tried out one after the other."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from forecaster.config import LoadedConfig, overridden
 from forecaster.config.sections import Data
-from forecaster.data import Series
+from forecaster.data import Panel
 from forecaster.data.checkup import season_strengths
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
+from forecaster.data.finding import find_time
 from forecaster.data.gaps import longest_gap
 from forecaster.data.numerals import is_missing, looks_numeric
+from forecaster.data.read import series_of
 from forecaster.data.rules import TimeRules
 from forecaster.data.season import seasons_of
-from forecaster.data.table import Table, find_time, read_table, series_of
+from forecaster.data.table import Table, read_table
 from forecaster.errors import DataError
 
 _ROUNDS = 8  # a mended file may show what its first ailment hid
@@ -90,14 +94,13 @@ def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:
     return overridden(loaded, [line.replace(": ", "=", 1) for line in lines])
 
 
-def read(table: Table, loaded: LoadedConfig, **changed: object) -> list[Series]:
-    """The series of a table as a training reads them, but for what is `changed` in the data section.
+def read(table: Table, loaded: LoadedConfig) -> Panel:
+    """The series of a table as a training reads them.
 
     Raises:
         DataError: it is refused.
     """
-    data = loaded.config.data.model_copy(update=changed)
-    lenient = data.gaps == "mask"
+    data = loaded.config.data
     return series_of(
         table,
         data.time,
@@ -105,31 +108,28 @@ def read(table: Table, loaded: LoadedConfig, **changed: object) -> list[Series]:
         data.frequency,
         data.gaps,
         data.duplicates,
-        () if lenient else domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum),
+        domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum),
         data.series,
-        () if lenient else data.covariates.static,
+        data.covariates.static,
         TimeRules.of(data.model_dump()),
         data.text,
         data.na_values,
+        (*data.covariates.past, *data.covariates.future),
+        data.covariates.categorical,
     )
 
 
-def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> list[Series]:
+def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
     """The series with their gaps left open, and whatever else can be passed over passed over.
 
     Raises:
         DataError: they cannot be read even so.
     """
-    kept = loaded.config.data.duplicates
-    return read(
-        table,
-        loaded,
-        frequency=frequency,
-        gaps="mask",
-        text="missing",
-        longest_gap=None,
-        duplicates="mean" if kept == "error" else kept,
-    )
+    data = loaded.config.data
+    duplicates = "mean" if data.duplicates == "error" else data.duplicates
+    rules = dataclasses.replace(TimeRules.of(data.model_dump()), longest_gap=None)
+    options: dict[str, Any] = {"series": data.series, "rules": rules, "text": "missing", "na_values": data.na_values}
+    return series_of(table, data.time, data.target, frequency, "mask", duplicates, **options)
 
 
 def gap_line(table: Table, loaded: LoadedConfig) -> str:

@@ -16,12 +16,15 @@ from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
 from forecaster.data.differences import summed
+from forecaster.data.features import Features
 from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
+from forecaster.future import with_future
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
+from forecaster.inputs import Inputs
 from forecaster.preparation import Preprocessing, fitted_scaler, read_data
 from forecaster.runs import Version
 
@@ -133,26 +136,29 @@ class Predictor:
         """The network as its config says that it forecasts."""
         unit = next(iter(preprocessing.scalers.values())).unit
         distribution = family(config.model, float(unit))
-        rollout = Rollout(network, config.rollout, distribution, config.forecast.samples, config.training.seed)
-        return cls(rollout, config, preprocessing)
+        paths, seed = config.forecast.samples, config.training.seed
+        return cls(Rollout(network, config.rollout, distribution, paths, seed, config.channels), config, preprocessing)
 
-    def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int) -> Outlook:
+    def outlook(
+        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
+    ) -> Outlook:
         """What follows some windows, all in one batch.
 
         Args:
-            panel: the series of each window.
+            panel: the series of each window; those that are read together follow each other.
             windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
+            features: of the steps of each window and its horizon, (batch, length + horizon, features); None where
+                the network reads none.
 
         Raises:
             DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
-        codes = self.preprocessing.codes(panel)
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
-            distribution = self.rollout(read, horizon, codes)
+            distribution = self.rollout(self.inputs(panel, read, features), horizon)
             outlook = self._outlook(*_undifferenced(distribution, scaler, windows))
             # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
             finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
@@ -163,6 +169,24 @@ class Predictor:
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
         return outlook
+
+    def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
+        """What the network reads of windows (batch, length); the rest as in `outlook`."""
+        window, codes = scaled.astype(np.float32), self.preprocessing.codes(panel)
+        past, known = self.preprocessing.widths
+        if features is None or not past + known:
+            return Inputs(window, categories=codes)
+        length = scaled.shape[1]
+        return Inputs(window, features[:, :length], features[:, length:, past:] if known else None, codes)
+
+    def features(self, series: Series, first: int, last: int) -> np.ndarray:
+        """Those of some steps of a series, which may lie behind its end, (steps, features); none wide where none are.
+
+        Raises:
+            DataError: cells are missing, and nothing may stand for them.
+        """
+        told = self.preprocessing.features or Features()
+        return told.of(series, self.scaler(series), first, last)
 
     def _outlook(self, distribution: Distribution, scaler: Scaler) -> Outlook:
         low, high = self.config.data.minimum, self.config.data.maximum
@@ -206,7 +230,7 @@ class Predictor:
     ) -> list[Forecast]:
         """The `steps` steps after the end of each series, which is no shorter than what is read."""
         windows = np.stack([series.values[-self.config.read :] for series in panel])
-        outlook = self.outlook(panel, windows, steps)
+        outlook = self.outlook(panel, windows, steps, self._ahead(panel, steps))
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
@@ -226,6 +250,26 @@ class Predictor:
             for row, series in enumerate(panel)
         ]
 
+    def _ahead(self, panel: Sequence[Series], steps: int) -> np.ndarray:
+        """The features of the last window of each series and of the steps after it.
+
+        Raises:
+            DataError: cells are missing; of all series.
+        """
+        rows: list[np.ndarray] = []
+        problems: list[str] = []
+        for series in panel:
+            end = len(series)
+            for sentence in self.preprocessing.features.unseen(series) if self.preprocessing.features else ():
+                log.info("%s", sentence)
+            try:
+                rows.append(self.features(series, end - self.config.window.length, end + steps))
+            except DataError as error:
+                problems += error.problems
+        if problems:
+            raise DataError(problems)
+        return np.stack(rows)
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -242,6 +286,7 @@ def predict(
     horizon: int | None = None,
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
+    future: Path | None = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -251,10 +296,13 @@ def predict(
         horizon: steps; the trained horizon where None.
         levels: of the intervals, in percent; the trained ones where None.
         with_samples: whether the forecasts come with paths.
+        future: a CSV of the future covariates, laid over those behind the end of the series.
 
     Raises:
-        UsageError: more steps than the network gives at once, or a level beyond its quantiles.
-        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
+        UsageError: more steps than the network gives at once, a level beyond its quantiles, or a future that it does
+            not read.
+        DataError: a CSV cannot be read as the series trained on, none of them is long enough, or a cell of a covariate
+            is missing.
     """
     config = version.config
     steps = config.window.horizon if horizon is None else horizon
@@ -263,6 +311,8 @@ def predict(
     check_levels(config, asked)
     predictor, residuals = served(version)
     panel, problems = read_newest(config, data)
+    if future is not None:
+        panel = with_future(config, panel, future, steps)
     if config.conformal:
         for level in asked:
             _say_where_errors_are_few(residuals, level)
@@ -357,8 +407,10 @@ def _paths_of_errors(
 ) -> np.ndarray:
     """Errors of whole horizons in validation, drawn with replacement: (count, *shape), whose last axis is the horizon.
 
-    Where the truth or the trained horizon ends, an error stays as it was last.
+    Where there is no truth, or the trained horizon ends, an error stays as it was last.
     """
+    begun = ~np.isnan(residuals[:, 0])
+    residuals = residuals[begun] if begun.any() else np.nan_to_num(residuals)
     known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, np.arange(residuals.shape[1])), axis=1)
     filled = np.take_along_axis(residuals, known, axis=1)
     drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]

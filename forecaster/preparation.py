@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config, LoadedConfig
-from forecaster.config.sections import Data, Model
-from forecaster.data import Series, read_series
+from forecaster.config.sections import Covariates, Data, Model
+from forecaster.data import Panel, Series, read_series
 from forecaster.data.calendar import unfit
 from forecaster.data.categories import Vocabulary
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
+from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
@@ -46,17 +47,25 @@ class Preprocessing:
 
     scalers: Mapping[str, Scaler]  # by the name of the series
     vocabulary: Vocabulary | None = None
+    features: Features | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every number, exact."""
         scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
-        return {"scalers": scalers, "categories": self.vocabulary and self.vocabulary.to_json()}
+        parts = (("categories", self.vocabulary), ("features", self.features))
+        return {"scalers": scalers, **{name: part and part.to_json() for name, part in parts}}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
         """Read back what `to_json` gave."""
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
-        return cls(scalers, values["categories"] and Vocabulary.from_json(values["categories"]))
+        vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
+        return cls(scalers, vocabulary, values["features"] and Features.from_json(values["features"]))
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Features that are known up to the end of a window, and of the steps that follow, too."""
+        return (0, 0) if self.features is None else (self.features.past_width, self.features.known_width)
 
     def codes(self, panel: Sequence[Series]) -> np.ndarray | None:
         """The numbers of each series' categories, (series, categories), where the network reads them.
@@ -74,6 +83,7 @@ class Plan:
     config: Config
     members: tuple[Member, ...]
     vocabulary: Vocabulary | None = None
+    features: Features | None = None
 
     @property
     def season(self) -> int:
@@ -86,9 +96,17 @@ class Plan:
         return [member.series for member in self.members]
 
     @property
+    def groups(self) -> list[tuple[Member, ...]]:
+        """The members that are read and answered together; each by itself where there are no channels."""
+        count = self.config.channels
+        return [self.members[first : first + count] for first in range(0, len(self.members), count)]
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What a run keeps of it."""
-        return Preprocessing({member.series.name: member.scaler for member in self.members}, self.vocabulary)
+        return Preprocessing(
+            {member.series.name: member.scaler for member in self.members}, self.vocabulary, self.features
+        )
 
 
 def prepare(loaded: LoadedConfig) -> Plan:
@@ -111,7 +129,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     return plan
 
 
-def read_data(config: Config, path: Path | None = None) -> list[Series]:
+def read_data(config: Config, path: Path | None = None) -> Panel:
     """Read the series of a config, or the same columns of another CSV.
 
     Raises:
@@ -132,11 +150,12 @@ def read_data(config: Config, path: Path | None = None) -> list[Series]:
         data.text,
         data.na_values,
         Dialect.of(data.model_dump()),
+        (*data.covariates.past, *data.covariates.future),
+        data.covariates.categorical,
     )
-    for series in panel:
-        for notice in series.notices:
-            log.info("%s", notice)
-    return panel
+    for notice in panel.said:
+        log.info("%s", notice)
+    return panel.carried_on() if data.gaps == "mask" else panel
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
@@ -147,7 +166,15 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
         season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)
-    found = {"time": series.time, "target": series.target, "frequency": series.frequency, "season": season}
+    found: dict[str, Any] = {
+        "time": series.time,
+        "target": series.target,
+        "frequency": series.frequency,
+        "season": season,
+    }
+    text = [name for name, column in series.covariates.items() if column.levels is not None]
+    categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
+    found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
     found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
@@ -172,7 +199,7 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
     """
     config, kept = version.config, preprocessing_of(version)
     members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
-    return Plan(config, members, kept.vocabulary)
+    return Plan(config, members, kept.vocabulary, kept.features)
 
 
 def preprocessing_of(version: Version) -> Preprocessing:
@@ -191,16 +218,58 @@ def _plan(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config)
-    found = found_in(data, max(panel, key=len))
+    found = found_in(data, panel.longest)
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
-    _check_calendar(loaded, resolved.data, max(panel, key=len))
-    vocabulary = None
+    _check_calendar(loaded, resolved.data, panel.longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
-    if config.model.embedding and data.series is not None:
-        vocabulary = Vocabulary.of([member.series for member in members], data.series, data.covariates.static)
-    return Plan(resolved, members, vocabulary)
+    return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
+
+
+def _vocabulary(config: Config, members: Sequence[Member]) -> Vocabulary | None:
+    """What an embedding tells apart: the series, and their categories."""
+    if not config.model.embedding or config.data.series is None:
+        return None
+    panel, given = [member.series for member in members], config.data.covariates
+    embedded = [name for name in given.static if _is_embedded(name, panel, given)]
+    return Vocabulary.of(panel, config.data.series, embedded)
+
+
+def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
+    return is_categorical([series.categories[name] for series in panel], name, given.categorical)
+
+
+def _features(config: Config, members: Sequence[Member]) -> Features | None:
+    """What the network reads beside the values, fitted on the training parts.
+
+    Raises:
+        DataError: cells of covariates are missing, and nothing may stand for them.
+    """
+    data, given = config.data, config.data.covariates
+    panel, ends = [member.series for member in members], [member.split.training_end for member in members]
+    static = [name for name in given.static if not (config.model.embedding and _is_embedded(name, panel, given))]
+    features = Features(
+        fit_columns(given.past, panel, ends),
+        fit_columns(given.future, panel, ends),
+        fit_static(static, given.categorical, panel),
+        fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
+        data.calendar,
+        data.seasons,
+        data.gaps == "mask",
+        {name: policy for name, policy in given.missing.items() if policy != "error"},
+    )
+    if features == Features(seasons=features.seasons):
+        return None
+    problems: list[str] = []
+    for member in members:
+        try:
+            features.of(member.series, member.scaler, 0, len(member.series))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError([f"{described(data.path)}: {problem}" for problem in problems])
+    return features
 
 
 def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:

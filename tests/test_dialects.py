@@ -21,8 +21,9 @@ from forecaster.data import read_series, source
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, filled_csv
+from forecaster.data.read import series_of
 from forecaster.data.source import find_files
-from forecaster.data.table import read_table, series_of
+from forecaster.data.table import read_table
 from forecaster.defaults import config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
 

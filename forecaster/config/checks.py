@@ -20,6 +20,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_decoder(config.model),
         *_head(config),
         *_panel(config),
+        *_covariates(config),
         *_transform(config),
         *_difference(config),
         *_bounds(config.data),
@@ -132,13 +133,39 @@ def _panel(config: Config) -> Iterator[tuple[Path, str]]:
     data, model = config.data, config.model
     if model.embedding and data.series is None:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
-    if data.covariates.static and not model.embedding:
-        yield (
-            ("data", "covariates", "static"),
-            "is read by an embedding alone; give model.embedding a width, such as 8",
-        )
+    if model.series_scale and data.series is None:
+        yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
+    if config.training.sampling == "series" and data.series is None and isinstance(data.target, str):
+        yield ("training", "sampling"), "series draws from each series alike, and there is one; use windows"
+    if model.channels == "joint" and isinstance(data.target, str) and data.target != "*":
+        yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
+    if model.channels == "joint" and model.series_scale:
+        yield ("model", "series_scale"), "tells series apart, which channels: joint reads together; remove the key"
     if model.head == "negative_binomial" and data.series is not None and config.scaling == "mean":
         yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
+
+
+def _covariates(config: Config) -> Iterator[tuple[Path, str]]:
+    data, given, decoder = config.data, config.data.covariates, config.model.decoder
+    path: Path = ("data", "covariates")
+    if given.past and decoder == "rollout":
+        yield (
+            (*path, "past"),
+            "are not known of the steps that decoder rollout reads next; use decoder: seq2seq, positional or dense",
+        )
+    if given.static and data.series is None:
+        yield (*path, "static"), "tell series apart, and there is one; name their column in data.series"
+    roles = [("time", data.time), ("target", data.target), ("series", data.series)]
+    roles += [(kind, name) for kind in ("past", "future", "static") for name in getattr(given, kind)]
+    seen: dict[str | None, str] = {}
+    for role, name in roles:
+        if name in seen and name not in {None, "auto"}:
+            yield path, f"column {name!r} is {seen[name]} and {role}; a column has one part"
+        seen[name] = role
+    for key, names in (("categorical", given.categorical), ("missing", given.missing)):
+        for name in names:
+            if name not in {*given.past, *given.future, *(given.static if key == "categorical" else ())}:
+                yield (*path, key), f"column {name!r} is no covariate; name it in data.covariates.past or future, too"
 
 
 def _transform(config: Config) -> Iterator[tuple[Path, str]]:

@@ -127,7 +127,13 @@ class Section(BaseModel):
 class Covariates(Section):
     """Columns besides the target."""
 
-    static: tuple[Text, ...] = Field((), description="categories, one value for each series, read by model.embedding")
+    past: tuple[Text, ...] = Field((), description="columns that are known up to the origin")
+    future: tuple[Text, ...] = Field((), description="columns that are known over the horizon, too")
+    static: tuple[Text, ...] = Field((), description="columns with one value for each series")
+    categorical: tuple[Text, ...] = Field((), description="those of them that are categories, though they are numbers")
+    missing: dict[Text, Literal["error", "last", "seasonal"]] = Field(
+        {}, description="what stands for missing cells, by column: error | last | seasonal"
+    )
 
 
 class Data(Section):
@@ -155,8 +161,8 @@ class Data(Section):
     calendar: tuple[Feature, ...] = Field(
         (), description="what dates tell: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
     )
-    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero"] = Field(
-        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero"
+    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero", "mask"] = Field(
+        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero | mask"
     )
     longest_gap: Count | None = Field(None, description="steps that may be missing in a row; null: any number")
     incomplete: Literal["keep", "drop"] = Field("keep", description="bars that are not over by now: keep | drop")
@@ -237,6 +243,10 @@ class Model(Section):
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a vector learnt for each series and each static category; 0: none"
     )
+    channels: Literal["independent", "joint"] = Field(
+        "independent", description="several targets: independent, each through one network; joint, read together"
+    )
+    series_scale: Flag = Field(False, description="tell the network how large each series is, beside its scaled values")
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
     zoneout: Fraction = Field(0.0, description="probability that a unit of the state stays as it is in training")
@@ -342,6 +352,9 @@ class Training(Section):
         "auto", description="mse | mae | huber | log_cosh; auto: mse for head point, the head's own for others"
     )
     batch_size: Count = Field(32, description="windows in a batch")
+    sampling: Literal["windows", "series"] = Field(
+        "windows", description="windows: each as often as others; series: each series as often as others"
+    )
     batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
     epochs: Count = Field(50, description="passes over the training windows, at most")
     early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
@@ -388,6 +401,12 @@ class Config(Section):
     def read(self) -> int:
         """Steps that a forecast needs: the window, and before it what its differences are taken from."""
         return self.window.length + sum(self.data.difference)
+
+    @property
+    def channels(self) -> int:
+        """Series that are read and answered together."""
+        joint = self.model.channels == "joint" and not isinstance(self.data.target, str)
+        return len(self.data.target) if joint else 1
 
     @property
     def rollout(self) -> str:

@@ -1,6 +1,7 @@
-"""CSV -> Series: one regular sequence of timestamps and values."""
+"""From a CSV to regular series, scaled and cut into windows."""
 
-from forecaster.data.series import Series
-from forecaster.data.table import read_series
+from forecaster.data.panel import Panel
+from forecaster.data.read import Further, read_columns, read_series
+from forecaster.data.series import Column, Series
 
-__all__ = ["Series", "read_series"]
+__all__ = ["Column", "Further", "Panel", "Series", "read_columns", "read_series"]

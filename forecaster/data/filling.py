@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.series import Series
-from forecaster.data.table import DATE_FORMATS, Table, row_timestamps
+from forecaster.data.table import Table
+from forecaster.data.timestamps import DATE_FORMATS, row_timestamps
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 
@@ -52,9 +53,8 @@ def check_columns(table: Table, probabilities: Iterable[float]) -> None:
     added = {FILLED, *(_quantile_name(probability) for probability in probabilities)}
     if taken := [name for name in table.columns if name in added]:
         names = ", ".join(map(repr, taken))
-        raise DataError(
-            [f"{table.where(table.header_line)}: {names} will be columns of the filled CSV; rename or remove them here"]
-        )
+        where = table.places.where(table.places.header_line)
+        raise DataError([f"{where}: {names} will be columns of the filled CSV; rename or remove them here"])
 
 
 def filled_csv(table: Table, filling: Filling) -> str:
@@ -64,7 +64,7 @@ def filled_csv(table: Table, filling: Filling) -> str:
     filled, the target alone changes.
     """
     series = filling.series
-    timestamps, _ = row_timestamps(table, series.time, series.frequency, series.rules)
+    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     steps = series.timestamps.get_indexer(timestamps)  # (rows,), -1 before the first number and after the last
     backwards = bool(np.median(np.diff(steps)) < 0) if len(steps) > 1 else False
     writer = _Writer(table, filling, _timestamp_writer(table, series, timestamps))

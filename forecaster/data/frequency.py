@@ -35,6 +35,7 @@ _CALENDAR_SEASONS = {
 }
 _RECENT = 2000  # rows from which the times of day of a session are taken
 _DAY = pd.Timedelta(days=1)
+_BLOCK = 1 << 15  # rows that the processor's cache holds
 
 
 def infer_frequency(timestamps: pd.Index) -> str:
@@ -66,17 +67,16 @@ def infer_frequency(timestamps: pd.Index) -> str:
     return best
 
 
-def check_frequency(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
-    """Refuse a frequency that pandas does not know or that leaves timestamps off its grid.
+def check_frequency(alias: str, timestamps: pd.Index) -> None:
+    """Refuse a frequency that pandas does not know, or that is none of such timestamps.
 
     Raises:
-        DataError: with the first timestamp that is off the grid.
+        DataError: says what was expected.
     """
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
         raise DataError([f"data.frequency: {alias} does not fit timestamps such as {timestamps[0]}"])
     if alias in {STEP, OBSERVED}:
         return
-    place = rules.step(alias)
     try:
         step = pd.tseries.frequencies.to_offset(alias)
         known = step is not None and step.n > 0
@@ -85,6 +85,15 @@ def check_frequency(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRIT
     if not known:
         examples = "h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
         raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {examples}"])
+
+
+def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
+    """Refuse a frequency that leaves timestamps off its grid.
+
+    Raises:
+        DataError: with the first timestamp that is.
+    """
+    place, step = rules.step(alias), pd.tseries.frequencies.to_offset(alias)
     if grid_size(timestamps, place) == 0:
         first, *others = timestamps
         apart = (stamp for stamp in others if grid_size(pd.DatetimeIndex([first, stamp]), place) == 0)
@@ -99,6 +108,13 @@ def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
     if step == STEP:
         return pd.RangeIndex(first, last + 1)
     return pd.date_range(first, last, freq=step)
+
+
+def grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
+    """The timestamps of so many steps from the first on."""
+    if step == STEP:
+        return pd.RangeIndex(first, first + steps)
+    return pd.date_range(first, periods=steps, freq=step)
 
 
 def future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
@@ -171,17 +187,83 @@ def grid_size(timestamps: pd.Index, step: Step) -> int:
         return int(timestamps[-1]) - int(timestamps[0]) + 1
     if step == OBSERVED:
         return len(timestamps)
+    places = grid_places(timestamps, np.array([len(timestamps)]), step)
+    return 0 if (places < 0).any() else int(places[-1]) + 1
+
+
+def grid_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
+    """The place of each timestamp in the grid from the first of its series on, (rows,); -1 where it is off the grid.
+
+    Args:
+        timestamps: (rows,) of series end to end, in order of time within each.
+        ends: where each series ends, (series,); none is empty.
+        step: of the grid.
+    """
+    lengths = np.diff(ends, prepend=0)
+    starts = ends - lengths
+    if step == OBSERVED:
+        return np.arange(len(timestamps)) - np.repeat(starts, lengths)
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        steps = np.asarray(timestamps)
+        return steps - np.repeat(steps[starts], lengths)
+    width = _width(timestamps, step)
+    if width is None:
+        return _calendar_places(timestamps.tz_localize(None), ends, pd.tseries.frequencies.to_offset(step))
+    # No grid is built: a stray microsecond would make one of millions of places.
+    ticks = _ticks(timestamps)
+    places, over = np.divmod(ticks - np.repeat(ticks[starts], lengths), width)
+    return np.where(over, -1, places)
+
+
+def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
+    """Whether the rows of each series follow each other by one step of fixed length; arguments as for `grid_places`."""
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        ticks, width = np.asarray(timestamps), 1
+    elif step == OBSERVED or (found := _width(timestamps, step)) is None:
+        return False
+    else:
+        ticks, width = _ticks(timestamps), found
+    jumps = [np.zeros(0, np.int64)]
+    for start in range(0, len(ticks), _BLOCK):
+        jumps.append(start + 1 + np.flatnonzero(np.diff(ticks[start : start + _BLOCK + 1]) != width))
+    return bool(np.isin(np.concatenate(jumps), ends).all())
+
+
+def _width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
+    """Ticks in a step of fixed length; None where it has none."""
     offset = pd.tseries.frequencies.to_offset(step)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        grid = pd.date_range(timestamps[0], timestamps[-1], freq=step)
-        return 0 if len(timestamps.difference(grid)) else len(grid)
-    # No grid is built: a stray microsecond would make one of millions of places.
-    dates = pd.DatetimeIndex(timestamps)
-    unit: Literal["us", "ns"] = "ns" if dates.unit == "ns" else "us"
-    width = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
-    places = max(1, width // pd.Timedelta(1, unit))
-    distances = dates.as_unit(unit).asi8 - dates[:1].as_unit(unit).asi8
-    return 0 if np.any(distances % places) else int(distances[-1] // places) + 1
+        return None
+    length = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
+    return max(1, length // pd.Timedelta(1, _unit(timestamps)))
+
+
+def _ticks(timestamps: pd.DatetimeIndex) -> np.ndarray:
+    unit = _unit(timestamps)
+    return (timestamps if timestamps.unit == unit else timestamps.as_unit(unit)).asi8
+
+
+def _unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
+    return "ns" if timestamps.unit == "ns" else "us"
+
+
+def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:
+    """The same for a step of no fixed length, in local time: one grid of days for all series."""
+    lengths = np.diff(ends, prepend=0)
+    starts = ends - lengths
+    days = local.normalize()
+    times = local.asi8 - days.asi8
+    grid = pd.date_range(days.min(), days.max(), freq=offset.base)
+    found = grid.get_indexer(days)
+    first = np.repeat(found[starts], lengths)
+    places, over = np.divmod(found - first, offset.n)
+    places[(found < 0) | (first < 0) | (over != 0)] = -1
+    moved = times != np.repeat(times[starts], lengths)
+    for number in np.unique(np.repeat(np.arange(len(ends)), lengths)[moved]).tolist():
+        part = slice(int(starts[number]), int(ends[number]))  # hours of a calendar, or rows off its days
+        places[part] = pd.date_range(local[part][0], local[part][-1], freq=offset).get_indexer(local[part])
+        places[part] = np.where(places[part.start] == 0, places[part], -1)
+    return places
 
 
 def _irregularity(timestamps: pd.DatetimeIndex) -> str:

@@ -95,7 +95,7 @@ def _possible(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]
 def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:
     """The cells as float64, NaN where one is no number: (rows,)."""
     if (decimal, thousands) == (".", NONE):
-        return pd.to_numeric(cells, errors="coerce").to_numpy(float)
+        return _exactly(cells)
     numeric = cells.str.fullmatch(f"{_pattern(decimal, thousands, '[0-9]')}|{_INFINITE}")
     return _parsed(cells, decimal, thousands).where(numeric).to_numpy(float)
 
@@ -103,7 +103,15 @@ def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:
 def _parsed(cells: pd.Series, decimal: str, thousands: str) -> pd.Series:
     if thousands != NONE:
         cells = cells.str.replace(f"[{_CHARACTERS[thousands]}]", "", regex=True)
-    return pd.to_numeric(cells.str.replace(decimal, ".", regex=False), errors="coerce").astype(float)
+    return pd.Series(_exactly(cells.str.replace(decimal, ".", regex=False)), cells.index)
+
+
+def _exactly(cells: pd.Series) -> np.ndarray:
+    """Numbers with points as the floats that are nearest to them, which pandas misses by a last digit at times."""
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float, copy=True)
+    given = ~np.isnan(numbers)
+    numbers[given] = cells.to_numpy(object)[given].astype(float)
+    return numbers
 
 
 def _pattern(decimal: str, thousands: str, first: str) -> str:

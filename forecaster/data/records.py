@@ -73,15 +73,28 @@ def read_records(paths: Paths, dialect: Dialect) -> Records:
     """
     names = find_files(paths)
     decoded = [decode(read_bytes(name), dialect.encoding, described(name)) for name in names]
-    shown = [described(name) for name in names]
+    return _records_of(decoded, [described(name) for name in names], described(paths), dialect)
+
+
+def head_records(head: bytes, paths: Paths, dialect: Dialect) -> Records:
+    """The records that a first file begins with, whole lines that do not count as half-written.
+
+    Raises:
+        DataError: as for `read_records`.
+    """
+    name = described(find_files(paths)[0])
+    return _records_of([decode(head, dialect.encoding, name)], [name], described(paths), dialect)
+
+
+def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect) -> Records:
     found = replace(dialect, encoding=_encoding(decoded, shown, dialect.encoding))
     if dialect.delimiter == AUTO:
         found = replace(found, delimiter=find_delimiter(_whole_lines(decoded[0].text, dialect.comment), shown[0]))
-    files = [_file(part, name, found) for name, part in zip(shown, decoded, strict=True)]
+    files = [_file(part, each, found) for each, part in zip(shown, decoded, strict=True)]
     _check_headers(files)
     starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
     return Records(
-        described(paths),
+        name,
         found,
         decoded[0].marked,
         tuple(zip(starts, shown, strict=True)),
@@ -91,7 +104,7 @@ def read_records(paths: Paths, dialect: Dialect) -> Records:
         [start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]],
         [row for file in files for row in file.rows[1:]],
         [text for file in files for text in file.texts[1:]],
-        (*_said(dialect, found, described(paths)), *(notice for file in files for notice in file.notices)),
+        (*_said(dialect, found, name), *(notice for file in files for notice in file.notices)),
     )
 
 

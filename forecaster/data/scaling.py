@@ -76,10 +76,15 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform = IDENTITY, lags:
         DataError: the values are too large to be scaled in floating point.
     """
     transformed = differenced(curve.forward(values), lags)[sum(lags) :]
-    if max(np.max(np.abs(values)), np.max(np.abs(transformed))) > 1e100:
-        raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])
+    if max(_largest(values), _largest(transformed)) > 1e100:
+        raise DataError([f"values up to {_largest(values):.3g} are too large to work with; divide them"])
     offset, scale = _offset_and_scale(transformed, kind)
     return Scaler(offset, scale, curve, tuple(lags))
+
+
+def _largest(values: np.ndarray) -> float:
+    """The largest absolute value, without a copy."""
+    return max(-float(values.min()), float(values.max()))
 
 
 def _offset_and_scale(values: np.ndarray, kind: str) -> tuple[float, float]:

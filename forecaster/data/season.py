@@ -41,7 +41,7 @@ def longer_seasons(series: Series, main: int) -> list[int]:
     autocorrelation finds, in whole main seasons where it nearly is.
     """
     filled = _filled(series.values)
-    if not len(filled):
+    if len(filled) < 2 * main:
         return []
     rest = filled - np.array([filled[phase::main].mean() for phase in range(main)])[np.arange(len(filled)) % main]
     calendar = _calendar_season(series.frequency, main)

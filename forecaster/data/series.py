@@ -1,6 +1,6 @@
 """Series: what a CSV becomes, and everything after `data/` begins with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,21 @@ class Column:
     levels: tuple[str, ...] | None = None
 
 
+class _Timestamps:
+    """A field that takes an index, or a function that makes it when it is first asked for."""
+
+    def __get__(self, series: "Series | None", owner: type) -> pd.Index:
+        if series is None:
+            raise AttributeError("timestamps")  # so that the field has no default
+        found = series.__dict__["timestamps"]
+        if not isinstance(found, pd.Index):
+            found = series.__dict__["timestamps"] = found()
+        return found
+
+    def __set__(self, series: "Series", value: pd.Index | Callable[[], pd.Index]) -> None:
+        series.__dict__["timestamps"] = value
+
+
 @dataclass(frozen=True)
 class Series:
     """One regular series: a value at every step from the first to the last.
@@ -33,7 +48,8 @@ class Series:
         name: what it is called: its id, or the target column of a file that holds it alone.
         target: the target column.
         time: the time column, None where the row number is the step.
-        timestamps: (steps,), increasing by one step of `frequency`; with their zone where it is known.
+        timestamps: (steps,), increasing by one step of `frequency`; with their zone where it is known. Given as an
+            index, or as a function that makes it when it is first asked for.
         values: (steps,) float64, in the series' own unit; never infinite; NaN only
             where it was read with gaps left open (`mask`).
         frequency: a pandas alias, `step` for integer timestamps, or `observed` where each row is a step.
@@ -48,11 +64,11 @@ class Series:
     name: str
     target: str
     time: str | None
-    timestamps: pd.Index
-    values: np.ndarray
-    frequency: str
+    timestamps: _Timestamps = _Timestamps()
+    values: np.ndarray  # type: ignore[misc]  # the descriptor above is no default
+    frequency: str  # type: ignore[misc]
     notices: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=dict)
     rules: TimeRules = AS_WRITTEN
     observed: np.ndarray | None = None
     dialect: Dialect = USUAL

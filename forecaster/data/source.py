@@ -1,5 +1,6 @@
 """The bytes of the files that a path names, decompressed."""
 
+import codecs
 import functools
 import glob
 import gzip
@@ -126,6 +127,54 @@ def _content(file: IO[bytes]) -> bytes:
 def _check_size(size: int, name: str) -> None:
     if size > MAX_BYTES:
         raise DataError([f"{name}: more than {MAX_BYTES >> 30} GiB; split it, or leave out what is not forecast"])
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is that of a file that can be read from its beginning to its end, and is not packed."""
+    path = Path(name)
+    if name == STDIN or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return not file.read(len(_XZ)).startswith((_GZIP, _XZ, _ZIP))
+
+
+class Scan:
+    """A file that is read from its beginning to its end, and what its bytes are found to hold on the way.
+
+    Attributes:
+        quoted: whether there are quotes.
+        text: whether all of it is UTF-8 without a 0.
+        ended: whether the last line has its end.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._before = os.fstat(file.fileno())
+        self.quoted, self.text, self.ended, self.closed = False, True, False, False
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._file.read(size)
+        self.quoted = self.quoted or b'"' in data
+        self.text = self.text and b"\0" not in data and self._is_utf_8(data)
+        self.ended = data.endswith(b"\n") if data else self.ended
+        return data
+
+    @property
+    def stable(self) -> bool:
+        """Whether the file is as it was when reading began."""
+        after = os.fstat(self._file.fileno())
+        return (self._before.st_size, self._before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+
+    def _is_utf_8(self, data: bytes) -> bool:
+        if data.isascii() and not self._decoder.getstate()[0]:
+            return True
+        try:
+            self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError:
+            return False
+        return True
 
 
 def _decompressed(data: bytes, name: str) -> bytes:

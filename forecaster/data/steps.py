@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.frequency import STEP, date_grid, grid_size, infer_frequency, weekdays_of
+from forecaster.data.frequency import STEP, date_grid, grid_places, grid_size, infer_frequency, weekdays_of
 from forecaster.data.rules import OBSERVED, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
 
@@ -16,6 +16,8 @@ _ENOUGH = 20  # rows from which days without any row tell a calendar
 _HOLIDAYS = 0.1  # share of a calendar's days without a row, at most
 _LONGEST_HOLIDAY = 10  # days of a calendar in a row
 _SHOWN = 5
+_BLOCK = 1 << 15  # rows that the processor's cache holds
+_READ = 100  # series with timestamps of their own that a step is looked for in, evenly spaced among all of them
 # Dated by their last day, or by the only one.
 _ENDS = {"B", SESSIONS, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
 
@@ -58,33 +60,44 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
     return Step(found, rules)
 
 
-def common_frequency(stamps: Mapping[str, pd.Index], frequency: str, gaps: str, rules: TimeRules) -> Step:
+def common_frequency(
+    names: Sequence[str], timestamps: pd.Index, ends: np.ndarray, frequency: str, gaps: str, rules: TimeRules
+) -> Step:
     """The step of several series: the commonest among them.
+
+    Args:
+        names: of the series.
+        timestamps: (rows,) of all series end to end, sorted and distinct in each.
+        ends: where each ends, (series,).
+        frequency, gaps, rules: as for one series.
 
     Raises:
         DataError: none keeps a step, or some keep another.
     """
-    everything = _union(list(stamps.values()))
-    if frequency != "auto" or not isinstance(everything, pd.DatetimeIndex):
-        return find_frequency(everything, frequency, gaps, rules)
-    steps, errors = _steps(stamps, gaps, rules)
+    if frequency != "auto" or not isinstance(timestamps, pd.DatetimeIndex):
+        read = frequency in {OBSERVED, SESSIONS}
+        return find_frequency(timestamps.unique().sort_values() if read else timestamps, frequency, gaps, rules)
+    found = _Steps(timestamps, ends, gaps, rules)
+    steps = {kind: step for kind in found.sample if isinstance(step := found.step(kind), Step)}
     if not steps:
-        raise next(iter(errors.values()))
-    rows: Counter[str] = Counter()
-    for name, step in steps.items():
-        rows[step.frequency] += len(stamps[name])
-    counts = Counter(step.frequency for step in steps.values())
-    common = max(counts, key=lambda alias: (counts[alias], rows[alias]))
-    if common == "B" and OBSERVED in counts:
+        raise DataError(found.problems)
+    counts, rows = np.bincount(found.kinds), np.bincount(found.kinds, np.diff(ends, prepend=0))
+    series: Counter[str] = Counter()
+    lengths: Counter[str] = Counter()
+    for kind, step in steps.items():
+        series[step.frequency] += int(counts[kind])
+        lengths[step.frequency] += int(rows[kind])
+    common = max(series, key=lambda alias: (series[alias], lengths[alias]))
+    if common == "B" and OBSERVED in series:
         common = OBSERVED
     first = next(step for step in steps.values() if step.frequency == common)
-    if different := list(_different(stamps, steps, first)):
+    if different := found.different(names, first):
         others = ", ".join(different[:_SHOWN]) + (", ..." if len(different) > _SHOWN else "")
         mend = "give them a file of their own, or state data.frequency"
         raise DataError([f"data.frequency: most series are of {common}, but {others}; {mend}"])
     if common not in {OBSERVED, SESSIONS} or rules.weekmask is not None:
         return first
-    return dataclasses.replace(first, rules=dataclasses.replace(first.rules, weekmask=weekdays_of(everything)))
+    return dataclasses.replace(first, rules=dataclasses.replace(first.rules, weekmask=weekdays_of(timestamps.unique())))
 
 
 def unfinished(timestamps: pd.Index, step: Step) -> int:
@@ -159,40 +172,82 @@ def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
     return Step(OBSERVED, seen, (said,))
 
 
-def _steps(stamps: Mapping[str, pd.Index], gaps: str, rules: TimeRules) -> tuple[dict[str, Step], dict[str, DataError]]:
-    """The step of each series that keeps one, and the problem of each that keeps none."""
-    known: dict[bytes, Step | DataError] = {}
-    steps, errors = {}, {}
-    for name, timestamps in stamps.items():
-        key = np.asarray(pd.DatetimeIndex(timestamps).tz_localize(None)).tobytes()
-        if key not in known:
+class _Steps:
+    """The steps of several series, found once for all series of a kind.
+
+    Series that keep one distance from row to row are of a kind where the distance is the same, and of weeks the
+    weekday; others where their timestamps are.
+    """
+
+    def __init__(self, timestamps: pd.DatetimeIndex, ends: np.ndarray, gaps: str, rules: TimeRules) -> None:
+        self._timestamps, self._ends, self._gaps, self._rules = timestamps, ends, gaps, rules
+        self._found: dict[int, Step | DataError] = {}
+        keys = self._keys()
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        self.kinds = np.fromiter((numbers[key] for key in keys), np.int64, len(keys))  # (series,)
+        self._members = np.unique(self.kinds, return_index=True)[1]  # one series of each kind
+        own = [number for key, number in numbers.items() if isinstance(key, bytes)]
+        left_out = set(own) - set(own[:: -(-len(own) // _READ) or 1])
+        self.sample = [number for number in numbers.values() if number not in left_out]
+
+    def step(self, kind: int) -> Step | DataError:
+        """The step of a kind, or why it has none."""
+        if kind not in self._found:
             try:
-                known[key] = find_frequency(timestamps, "auto", gaps, rules)
+                self._found[kind] = find_frequency(
+                    self._part(int(self._members[kind])), "auto", self._gaps, self._rules
+                )
             except DataError as error:
-                known[key] = error
-        found = known[key]
-        if isinstance(found, Step):
-            steps[name] = found
-        else:
-            errors[name] = found
-    return steps, errors
+                self._found[kind] = error
+        return self._found[kind]
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Why the first series has no step."""
+        found = self.step(0)
+        return found.problems if isinstance(found, DataError) else ()
+
+    def different(self, names: Sequence[str], common: Step) -> list[str]:
+        """The series whose own step is another, and whose rows do not fill half of the common grid either."""
+        if not self.kinds.any():
+            return []
+        places = grid_places(self._timestamps, self._ends, common.rules.step(common.frequency))
+        starts, lasts = self._ends - np.diff(self._ends, prepend=0), self._ends - 1
+        off = np.logical_or.reduceat(places < 0, starts)
+        sparse = np.flatnonzero(off | (places[lasts] + 1 > 2 * (self._ends - starts)))
+        looked_at = sparse[:: -(-len(sparse) // _READ) or 1]
+        found = ((number, self.step(int(self.kinds[number]))) for number in looked_at.tolist())
+        return [
+            f"{names[number]} is of {step.frequency}"
+            for number, step in found
+            if isinstance(step, Step) and step.frequency not in {common.frequency, OBSERVED, SESSIONS}
+        ]
+
+    def _part(self, number: int) -> pd.DatetimeIndex:
+        start = int(self._ends[number - 1]) if number else 0
+        return self._timestamps[start : int(self._ends[number])]
+
+    def _keys(self) -> list[Hashable]:
+        """What series of a kind share, for each series."""
+        ticks, starts = self._timestamps.asi8, self._ends - np.diff(self._ends, prepend=0)
+        bends = _bends(ticks)
+        owners = np.searchsorted(self._ends, bends, side="right")
+        uneven = np.zeros(len(self._ends), bool)
+        uneven[owners[(bends > starts[owners]) & (bends < self._ends[owners] - 1)]] = True
+        uneven |= (self._rules.weekmask is not None) | bool(self._rules.holidays)
+        weekdays = self._timestamps[starts].day_of_week
+        return [
+            ticks[start:end].tobytes() if bent or end - start < 3 else (int(ticks[start + 1] - ticks[start]), weekday)
+            for start, end, bent, weekday in zip(
+                starts.tolist(), self._ends.tolist(), uneven.tolist(), weekdays.tolist(), strict=True
+            )
+        ]
 
 
-def _different(stamps: Mapping[str, pd.Index], steps: Mapping[str, Step], common: Step) -> Iterator[str]:
-    """The series whose own step is another, and whose rows do not fill half of the common grid either."""
-    place = common.rules.step(common.frequency)
-    for name, step in steps.items():
-        if step.frequency in {common.frequency, OBSERVED, SESSIONS}:
-            continue
-        size = grid_size(stamps[name], place)
-        if not 0 < size <= 2 * len(stamps[name]):
-            yield f"{name} is of {step.frequency}"
-
-
-def _union(indices: list[pd.Index]) -> pd.Index:
-    """All timestamps, in order; those of the first series alone where some are no dates."""
-    dates = [index.as_unit("us") for index in indices if isinstance(index, pd.DatetimeIndex)]
-    if len(dates) < len(indices):
-        return indices[0]
-    distinct = pd.DatetimeIndex(np.unique(np.concatenate([index.asi8 for index in dates])).view("datetime64[us]"))
-    return distinct if dates[0].tz is None else distinct.tz_localize("UTC").tz_convert(dates[0].tz)
+def _bends(ticks: np.ndarray) -> np.ndarray:
+    """The middle rows of three that are not the same distance apart."""
+    found = [np.zeros(0, np.int64)]
+    for start in range(0, len(ticks), _BLOCK):
+        apart = np.diff(ticks[start : start + _BLOCK + 2])
+        found.append(start + 1 + np.flatnonzero(apart[1:] != apart[:-1]))
+    return np.concatenate(found)

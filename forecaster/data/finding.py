@@ -1,0 +1,64 @@
+"""Columns that nobody named, found by what stands in them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from forecaster.data.numerals import MISSING, is_missing, looks_numeric
+from forecaster.data.table import Table
+from forecaster.data.timestamps import are_coded, are_dated
+from forecaster.errors import DataError
+
+HEAD = 100  # rows that are looked at, at most
+
+
+def find_time(table: Table) -> str | None:
+    """The first column that begins with dates; None where every column begins with numbers.
+
+    Raises:
+        DataError: there are columns of text, and none of dates.
+    """
+    texts = []
+    for name, cells in table.columns.items():
+        head = cells.iloc[:20]
+        numeric = looks_numeric(head).mean() > 0.5
+        if (not numeric or are_coded(head)) and are_dated(head):
+            return name
+        if not numeric and not head.str.lower().isin(MISSING).all():
+            texts.append(name)
+    if texts:
+        example = table.columns[texts[0]].iloc[0]
+        raise DataError(
+            [
+                f"{table.path}: no column holds timestamps such as 2026-01-31 ({texts[0]!r} begins with {example!r}); "
+                "name it with data.time, or set data.time: null to take the rows as steps"
+            ]
+        )
+    return None
+
+
+def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> str:
+    """The only column besides those of time, ids and categories that starts with numbers.
+
+    Raises:
+        DataError: there is none, or a choice.
+    """
+    numeric = [
+        name
+        for name, cells in table.columns.items()
+        if name not in others and mostly_numbers(cells.iloc[:HEAD], na_values)
+    ]
+    if len(numeric) == 1:
+        return numeric[0]
+    if numeric:
+        offered = ", ".join(numeric[:10])
+        more = ", ..." if len(numeric) > 10 else ""
+        mend = f"choose one, as with --set data.target={numeric[-1]}"
+        raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
+    raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
+
+
+def mostly_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:
+    """Whether more than half of the cells that are given are numbers, in whatever way to write them."""
+    given = cells[~is_missing(cells, na_values)]
+    return bool(looks_numeric(given).mean() > 0.5)

@@ -1,0 +1,135 @@
+"""Panel: many series of one frequency, laid end to end in flat arrays."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import overload
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.dialect import USUAL, Dialect
+from forecaster.data.frequency import grid
+from forecaster.data.rules import AS_WRITTEN, TimeRules
+from forecaster.data.series import Column, Series
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The covariates of a panel, those of each series from its first step on.
+
+    Attributes:
+        columns: by name, each (rows,).
+        ends: where those of each series end, (series,).
+    """
+
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    ends: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+
+    def of(self, number: int) -> dict[str, Column]:
+        """Those of one series."""
+        part = _part(self.ends, number) if self.columns else slice(0)
+        return {name: Column(column.values[part], column.levels) for name, column in self.columns.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Panel(Sequence[Series]):
+    """A sequence of series, each made when it is asked for, its arrays views of the panel's.
+
+    Attributes:
+        names, targets: of each series.
+        time: the time column, None where the row number is the step.
+        frequency, rules: of all series.
+        firsts: the first timestamp of each, (series,).
+        ends: where the values of each end, (series,).
+        values: of all series end to end, (steps,), float64, or float32 where they are kept on disk.
+        timestamps: (steps,) where each row is a step (`observed`); None where they follow from `firsts`.
+        observed: whether each value stood in the file, (steps,); None where all did.
+        static: the names of the static covariates.
+        categories: of each series, its values of them; empty where there are none.
+        columns: the other covariates.
+        notices: of series, by their number.
+        dialect: how the CSV is written.
+    """
+
+    names: Sequence[str]
+    targets: Sequence[str]
+    time: str | None
+    frequency: str
+    firsts: pd.Index
+    ends: np.ndarray
+    values: np.ndarray
+    rules: TimeRules = AS_WRITTEN
+    timestamps: pd.Index | None = None
+    observed: np.ndarray | None = None
+    static: Sequence[str] = ()
+    categories: Sequence[tuple[str, ...]] = ()
+    columns: Columns = field(default_factory=Columns)
+    notices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    dialect: Dialect = USUAL
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, number: int) -> Series: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Series]: ...
+    def __getitem__(self, number: int | slice) -> Series | list[Series]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(len(self))[number]]
+        number = range(len(self))[number]
+        part = _part(self.ends, number)
+        return Series(
+            self.names[number],
+            self.targets[number],
+            self.time,
+            partial(self._timestamps, number),
+            self.values[part],
+            self.frequency,
+            self.notices.get(number, ()),
+            dict(zip(self.static, self.categories[number], strict=True)) if self.categories else {},
+            self.rules,
+            self._observed(part),
+            self.dialect,
+            self.columns.of(number),
+        )
+
+    def __iter__(self) -> Iterator[Series]:
+        return (self[number] for number in range(len(self)))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps in each series, (series,)."""
+        return np.diff(self.ends, prepend=0)
+
+    @property
+    def longest(self) -> Series:
+        """The longest series, the first of several."""
+        return self[int(np.argmax(self.lengths))]
+
+    @property
+    def said(self) -> Iterator[str]:
+        """The notices of all series, in their order."""
+        return (notice for number in sorted(self.notices) for notice in self.notices[number])
+
+    def carried_on(self) -> "Panel":
+        """A panel that was read with its gaps open, each filled by the last value before it."""
+        observed = ~np.isnan(self.values)
+        last = np.maximum.accumulate(np.where(observed, np.arange(len(observed)), 0))  # every series begins with one
+        return replace(self, values=self.values[last], observed=observed)
+
+    def _timestamps(self, number: int) -> pd.Index:
+        if self.timestamps is not None:
+            return self.timestamps[_part(self.ends, number)]
+        first, part = self.firsts[number], _part(self.ends, number)
+        return grid(first, part.stop - part.start, self.rules.step(self.frequency))
+
+    def _observed(self, part: slice) -> np.ndarray | None:
+        if self.observed is None or self.observed[part].all():
+            return None
+        return self.observed[part]
+
+
+def _part(ends: np.ndarray, number: int) -> slice:
+    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
