@@ -139,7 +139,7 @@ def _panel(mended: Mended) -> tuple[Panel, list[str]]:
         DataError: they cannot be read even so.
     """
     table, loaded = mended.table, mended.loaded
-    frequency, notices = loaded.config.data.frequency, []
+    frequency, notices = loaded.config.data.frequency, list[str]()
     if mended.whole:
         strict = read(table, loaded)
         frequency, notices = strict.frequency, list(strict.said)
@@ -215,7 +215,7 @@ def _affordable(panel: Sequence[Series]) -> list[Series]:
 
 def _covariates(data: Data) -> frozenset[str]:
     """The columns besides the target that a training reads."""
-    return frozenset(name for names in data.covariates.model_dump().values() for name in names)
+    return frozenset((*data.covariates.past, *data.covariates.future, *data.covariates.static))
 
 
 def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
@@ -232,7 +232,7 @@ def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dic
     order = mine[np.argsort(timestamps, kind="stable")]
     dialect = series.dialect
     numbers = {
-        name: to_numbers(cells, dialect.decimal, dialect.thousands)[order]
+        name: to_numbers(cells.iloc[order], dialect.decimal, dialect.thousands)
         for name, cells in table.columns.items()
         if name not in beside
     }

@@ -10,7 +10,7 @@ import pandas as pd
 from forecaster.config import Config
 from forecaster.data import Series
 from forecaster.data.read import Further, read_columns
-from forecaster.data.rules import TimeRules
+from forecaster.data.reading import Reading
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp, timestamp_texts
@@ -88,8 +88,8 @@ def _read(config: Config, known: Series, path: Path) -> dict[str, Further]:
     """The rows of the file; its columns are of the kinds that those of a `known` series are of."""
     data, names = config.data, _names(config)
     text = [name for name in names if known.covariates[name].levels is not None]
-    rules = TimeRules.of(data.model_dump())
-    found = read_columns(str(path), data.time, data.series, names, text, data.frequency, rules, data.na_values)
+    reading = dataclasses.replace(Reading.of(data.model_dump()), columns=names, categorical=text)
+    found = read_columns(str(path), reading)
     wrong = {name: column for each in found.values() for name, column in each.columns.items() if name not in text}
     problems = [
         f"{path}: {name}: holds text, {column.levels[0]!r}, and was trained on as numbers; correct the cells"

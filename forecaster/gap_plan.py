@@ -1,5 +1,6 @@
 """Everything about an imputation that needs no TensorFlow: config and CSV, checked together, and the gaps found."""
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.gaps import Gap, find_gaps, length_shares
 from forecaster.data.read import series_of
-from forecaster.data.rules import TimeRules
+from forecaster.data.reading import Reading
 from forecaster.data.source import described
 from forecaster.data.table import Table, read_table
 from forecaster.data.timestamps import row_timestamps
@@ -101,18 +102,8 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         raise ConfigError(problems)
     table = read_table(data.path, Dialect.of(data.model_dump()))
     check_columns(table, _probabilities(asked))
-    (series,) = series_of(
-        table,
-        data.time,
-        data.target,
-        data.frequency,
-        "mask",
-        data.duplicates,
-        domains_of("point", data.transform, data.minimum, data.maximum),
-        rules=TimeRules.of(data.model_dump()),
-        text=data.text,
-        na_values=data.na_values,
-    )
+    reading = Reading.of(data.model_dump(), domains_of("point", data.transform, data.minimum, data.maximum))
+    (series,) = series_of(table, dataclasses.replace(reading, gaps="mask"))
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)

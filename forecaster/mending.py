@@ -1,5 +1,6 @@
 """What reading a CSV refuses, and the lines of YAML that make it readable, tried out one after the other."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from forecaster.data.finding import find_time
 from forecaster.data.gaps import longest_gap
 from forecaster.data.numerals import is_missing, looks_numeric
 from forecaster.data.read import series_of
-from forecaster.data.rules import TimeRules
+from forecaster.data.reading import Reading
 from forecaster.data.season import seasons_of
 from forecaster.data.table import Table, read_table
 from forecaster.errors import DataError
@@ -92,30 +93,15 @@ def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:
     return overridden(loaded, [line.replace(": ", "=", 1) for line in lines])
 
 
-def read(table: Table, loaded: LoadedConfig, **changed: object) -> Panel:
-    """The series of a table as a training reads them, but for what is `changed` in the data section.
+def read(table: Table, loaded: LoadedConfig) -> Panel:
+    """The series of a table as a training reads them.
 
     Raises:
         DataError: it is refused.
     """
-    data = loaded.config.data.model_copy(update=changed)
-    lenient = data.gaps == "mask"
-    return series_of(
-        table,
-        data.time,
-        data.target,
-        data.frequency,
-        data.gaps,
-        data.duplicates,
-        () if lenient else domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum),
-        data.series,
-        () if lenient else data.covariates.static,
-        TimeRules.of(data.model_dump()),
-        data.text,
-        data.na_values,
-        (*data.covariates.past, *data.covariates.future),
-        data.covariates.categorical,
-    )
+    data = loaded.config.data
+    domains = domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum)
+    return series_of(table, Reading.of(data.model_dump(), domains))
 
 
 def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
@@ -124,16 +110,18 @@ def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
     Raises:
         DataError: they cannot be read even so.
     """
-    kept = loaded.config.data.duplicates
-    return read(
-        table,
-        loaded,
+    reading = Reading.of(loaded.config.data.model_dump())
+    passed_over = dataclasses.replace(
+        reading,
         frequency=frequency,
         gaps="mask",
         text="missing",
-        longest_gap=None,
-        duplicates="mean" if kept == "error" else kept,
+        duplicates="mean" if reading.duplicates == "error" else reading.duplicates,
+        rules=dataclasses.replace(reading.rules, longest_gap=None),
+        static=(),
+        columns=(),
     )
+    return series_of(table, passed_over)
 
 
 def gap_line(table: Table, loaded: LoadedConfig) -> str:

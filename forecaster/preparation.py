@@ -16,7 +16,8 @@ from forecaster.data.categories import Vocabulary
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
-from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
+from forecaster.data.reading import Reading
+from forecaster.data.rules import OBSERVED, SESSIONS
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
 from forecaster.data.source import described
@@ -136,24 +137,9 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
         DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
     """
     data = config.data
-    panel = read_series(
-        data.path if path is None else path,
-        data.time,
-        data.target,
-        data.frequency,
-        data.gaps,
-        data.duplicates,
-        domains_of(config.model.head, data.transform, data.minimum, data.maximum),
-        data.series,
-        data.covariates.static,
-        TimeRules.of(data.model_dump()),
-        data.text,
-        data.na_values,
-        Dialect.of(data.model_dump()),
-        (*data.covariates.past, *data.covariates.future),
-        data.covariates.categorical,
-        data.layout,
-    )
+    values = data.model_dump()
+    domains = domains_of(config.model.head, data.transform, data.minimum, data.maximum)
+    panel = read_series(data.path if path is None else path, Reading.of(values, domains), Dialect.of(values))
     for notice in panel.said:
         log.info("%s", notice)
     panel = panel.carried_on() if data.gaps == "mask" else panel

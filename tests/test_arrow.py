@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecaster.data import arrow, read_series
+from forecaster.data import arrow
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.reading import Reading
@@ -17,6 +17,8 @@ from forecaster.data.rows import Rows, rows_of
 from forecaster.data.rules import TimeRules
 from forecaster.data.table import read_table
 from forecaster.errors import DataError
+
+from .reading import read_series
 
 pytest.importorskip("pyarrow")
 

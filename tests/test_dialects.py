@@ -17,17 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import load_config
-from forecaster.data import read_series, source
+from forecaster.data import source
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, filled_csv
-from forecaster.data.read import series_of
 from forecaster.data.source import find_files
 from forecaster.data.table import read_table
 from forecaster.defaults import config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
 
 from .conftest import write_hourly_csv
+from .reading import read_series, series_of
 
 DAYS = "day,load\n2026-01-01,1.5\n2026-01-02,2.5\n2026-01-03,3.5\n2026-01-04,4.5\n"
 VALUES = [1.5, 2.5, 3.5, 4.5]

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data import Panel, arrow, large, read_series, source
+from forecaster.data import Panel, arrow, large, source
 from forecaster.data.dialect import Dialect
 from forecaster.data.rules import TimeRules
 from forecaster.errors import Changing, DataError
+
+from .reading import read_series
 
 
 @pytest.fixture(params=["pyarrow", "cell by cell"])

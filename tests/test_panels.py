@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data import read_series
 from forecaster.errors import DataError
+
+from .reading import read_series
 
 LONG = """\
 day,shop,kind,sold

@@ -1,20 +1,21 @@
 """Rows become a panel: series end to end, covariates beside them, whatever their order and their number."""
 
 import dataclasses
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data import Panel, read_columns, read_series
+from forecaster.data import Panel
 from forecaster.data.dialect import USUAL
 from forecaster.data.layout import panel_of
 from forecaster.data.places import Places
 from forecaster.data.reading import Reading
 from forecaster.data.rows import Rows
 from forecaster.errors import DataError
+
+from .reading import read_columns, read_series
 
 NAN = np.nan
 
@@ -170,15 +171,6 @@ def test_series_laid_out_together_are_those_laid_out_alone(freq, gaps):
         np.testing.assert_array_equal(series.values, alone.values)
         assert list(series.timestamps) == list(alone.timestamps) == list(expected.index)
         assert series.notices == alone.notices
-
-
-def test_ten_thousand_series_are_laid_out_within_a_second():
-    rows = rows_of(*long(10_000, 1000))
-    started = time.perf_counter()
-    panel = panel_of(rows, Reading("t", "y", series="id"))
-    assert time.perf_counter() - started < 1.5  # 0.3 s on a quiet machine
-    assert (len(panel), panel.frequency) == (10_000, "h")
-    np.testing.assert_array_equal(panel[7].values, rows.values[7000:8000])
 
 
 def test_hundreds_of_thousands_of_series_work():

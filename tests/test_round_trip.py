@@ -8,8 +8,7 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecaster.data import read_series
-from forecaster.data.read import read_columns
+from .reading import read_columns, read_series
 
 FREQUENCIES = ["s", "15min", "h", "6h", "D", "B", "W-MON", "MS", "ME", "QS-OCT", "QE-DEC", "YS", "2D", "step"]
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=6).filter(

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from forecaster.config import load_values
-from forecaster.data import Panel, read_series
+from forecaster.data import Panel
 from forecaster.data.dialect import Dialect
 from forecaster.errors import DataError
+
+from .reading import read_series
 
 NAN = np.nan
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -9,7 +9,7 @@ import pytest
 
 from forecaster.checkup import check
 from forecaster.config import load_values
-from forecaster.data import Series, read_series
+from forecaster.data import Series
 from forecaster.data.filling import Filling, filled_csv
 from forecaster.data.frequency import infer_frequency, season_length
 from forecaster.data.rules import TimeRules
@@ -18,6 +18,8 @@ from forecaster.data.table import read_table
 from forecaster.data.windows import told_by_data
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
+
+from .reading import read_series
 
 HOLIDAYS = ("2025-12-25", "2026-01-01", "2026-04-03", "2026-12-25")
 

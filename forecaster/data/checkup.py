@@ -194,10 +194,11 @@ def missing_codes(values: np.ndarray) -> list[float]:
 
 
 def outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
-    """Steps that lie far from their neighbours a season away (a step, where there is none), the farthest first.
+    """Steps that lie far from their neighbours whole seasons away (steps, where there is none), the farthest first.
 
     Far is 8 robust deviations of all such distances (the Hampel identifier, Davies & Gather 1993), of the season whose
-    are smallest. A step must be far from both neighbours on the same side, so that a step of the level is none.
+    are smallest. The neighbours are the median of the three before and that of the three after, so that no neighbour
+    hides another; a step must be far from both on the same side, so that a step of the level is none.
     """
     found = [_far(values, season) for season in seasons or (1,) if len(values) >= 3 * season + 2]
     return min(found, key=lambda each: each[0])[1] if found else np.array([], int)
@@ -205,14 +206,24 @@ def outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
 
 def _far(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
     """The robust deviation of the distances to both neighbours, and the steps that are far from them."""
-    before, after = values[season:-season] - values[: -2 * season], values[season:-season] - values[2 * season :]
-    distance = np.where(np.sign(before) == np.sign(after), np.minimum(np.abs(before), np.abs(after)), 0.0)
+    before, after = values - _neighbours(values, season), values - _neighbours(values[::-1], season)[::-1]
     distances = np.abs(np.concatenate([before, after]))
     if np.isnan(distances).all():
         return math.inf, np.array([], int)
     scale = _MAD * float(np.nanmedian(distances))
+    distance = np.where(np.sign(before) == np.sign(after), np.minimum(np.abs(before), np.abs(after)), 0.0)
     far = np.flatnonzero(distance > _FAR * scale) if scale > 0 else np.array([], int)
-    return scale, season + far[np.argsort(-distance[far], kind="stable")]
+    return scale, far[np.argsort(-distance[far], kind="stable")]
+
+
+def _neighbours(values: np.ndarray, season: int) -> np.ndarray:
+    """The median of the values one, two and three seasons before, of those that are known: (steps,)."""
+    none = np.full(len(values), np.nan)
+    one, two, three = (np.concatenate([none[: k * season], values[: -k * season]])[: len(values)] for k in (1, 2, 3))
+    two = np.where(np.isnan(two), one, two)
+    one = np.where(np.isnan(one), two, one)
+    three = np.where(np.isnan(three), two, three)
+    return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
 
 
 def level_shifts(values: np.ndarray, season: int) -> list[Shift]:

@@ -1,6 +1,5 @@
 """From a CSV to its series."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,78 +7,38 @@ import pandas as pd
 
 from forecaster.data.arrow import plain_rows
 from forecaster.data.dialect import UNKNOWN, Dialect
-from forecaster.data.domains import Domain
 from forecaster.data.large import read_large
 from forecaster.data.layout import panel_of
 from forecaster.data.ordering import ordered
 from forecaster.data.panel import Panel
-from forecaster.data.reading import AUTO, COLUMNS, Reading
+from forecaster.data.reading import Reading
 from forecaster.data.rows import rows_of
-from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column
 from forecaster.data.source import Paths, is_large
 from forecaster.data.table import Table, read_table
 from forecaster.errors import DataError
 
 
-def read_series(
-    path: Paths,
-    time: str | Sequence[str] | None,
-    target: str | Sequence[str],
-    frequency: str,
-    gaps: str = "error",
-    duplicates: str = "error",
-    domains: Sequence[Domain] = (),
-    series: str | Sequence[str] | None = None,
-    static: Sequence[str] = (),
-    rules: TimeRules = AS_WRITTEN,
-    text: str = "error",
-    na_values: Sequence[int | float | str] = (),
-    dialect: Dialect = UNKNOWN,
-    columns: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    layout: str = COLUMNS,
-) -> Panel:
+def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Panel:
     """Read the series of a CSV, in the order in which their ids first stand there.
 
     Args:
         path: the CSV, with a header; `-` for stdin; a pattern or a list for several that share a header.
-        dialect: what is known of how the CSV is written.
-        time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values, columns,
-            categorical, layout: as `Reading` has them.
+        reading: what is asked of it.
+        dialect: what is known of how it is written.
 
     Raises:
         DataError: the file cannot be read as series; all problems at once.
         Changing: it changed while it was read.
     """
-    asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
-    reading = Reading(*asked, columns, categorical, layout)
     if is_large(path):
         return read_large(path, dialect, reading)
     rows = plain_rows(path, dialect, reading)
-    return panel_of(rows_of(read_table(path, dialect), reading) if rows is None else rows, reading)
+    return series_of(read_table(path, dialect), reading) if rows is None else panel_of(rows, reading)
 
 
-def series_of(
-    table: Table,
-    time: str | Sequence[str] | None,
-    target: str | Sequence[str],
-    frequency: str,
-    gaps: str = "error",
-    duplicates: str = "error",
-    domains: Sequence[Domain] = (),
-    series: str | Sequence[str] | None = None,
-    static: Sequence[str] = (),
-    rules: TimeRules = AS_WRITTEN,
-    text: str = "error",
-    na_values: Sequence[int | float | str] = (),
-    columns: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    layout: str = COLUMNS,
-) -> Panel:
-    """The series in a table; arguments and problems as in `read_series`."""
-    asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
-    reading = Reading(*asked, columns, categorical, layout)
+def series_of(table: Table, reading: Reading) -> Panel:
+    """The series in a table; problems as in `read_series`."""
     return panel_of(rows_of(table, reading), reading)
 
 
@@ -90,29 +49,17 @@ class Further(NamedTuple):
     columns: dict[str, Column]
 
 
-def read_columns(
-    path: Paths,
-    time: str | Sequence[str] | None,
-    series: str | Sequence[str] | None,
-    columns: Sequence[str],
-    categorical: Sequence[str] = (),
-    frequency: str = AUTO,
-    rules: TimeRules = AS_WRITTEN,
-    na_values: Sequence[int | float | str] = (),
-    dialect: Dialect = UNKNOWN,
-) -> dict[str, Further]:
-    """Read covariates alone, of a file that has no target: by the name of the series, "" where there is one.
+def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, Further]:
+    """Read covariates alone, of a file that needs no target: by the name of the series, "" where there is one.
 
     Args:
-        path, dialect: as for `read_series`.
-        time, series, columns, categorical, frequency, rules, na_values: as `Reading` has them.
+        path, reading, dialect: as for `read_series`.
 
     Raises:
         DataError: the file cannot be read so, or a timestamp stands twice in a series; all problems at once.
         Changing: it changed while it was read.
     """
-    reading = Reading(time, None, frequency, "mask", "error", (), series, (), rules, "error", na_values)
-    rows = rows_of(read_table(path, dialect), replace(reading, columns=columns, categorical=categorical))
+    rows = rows_of(read_table(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")

@@ -1,7 +1,8 @@
 """Reading: which columns of a CSV are asked for, and the policies by which they become series."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from forecaster.data.domains import Domain
 from forecaster.data.rules import AS_WRITTEN, TimeRules
@@ -50,6 +51,20 @@ class Reading:
     categorical: Sequence[str] = ()
     layout: str = COLUMNS
     way: str | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
+        """What the values of a `data` section ask for, of numbers within some domains."""
+        named = ("time", "target", "frequency", "gaps", "duplicates", "series", "text", "na_values", "layout")
+        beside = data["covariates"]
+        return cls(
+            **{name: data[name] for name in named},
+            domains=domains,
+            static=beside["static"],
+            rules=TimeRules.of(data),
+            columns=(*beside["past"], *beside["future"]),
+            categorical=beside["categorical"],
+        )
 
     @property
     def ids(self) -> tuple[str, ...]:

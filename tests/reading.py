@@ -1,0 +1,21 @@
+"""Read a CSV by plain arguments, as tests like to write them."""
+
+from forecaster.data import read
+from forecaster.data.dialect import UNKNOWN
+from forecaster.data.reading import Reading
+
+
+def read_series(path, *asked, dialect=UNKNOWN, **further):
+    """The panel of a file; the first arguments are those of `Reading`, in its order."""
+    return read.read_series(path, Reading(*asked, **further), dialect)
+
+
+def series_of(table, *asked, **further):
+    """The panel of a table."""
+    return read.series_of(table, Reading(*asked, **further))
+
+
+def read_columns(path, time, series, columns, categorical=(), frequency="auto", dialect=UNKNOWN, **further):
+    """Covariates alone."""
+    reading = Reading(time, None, frequency, series=series, columns=columns, categorical=categorical, **further)
+    return read.read_columns(path, reading, dialect)
