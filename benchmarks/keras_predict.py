@@ -7,6 +7,7 @@ import numpy as np
 
 from forecaster.data.frequency import future_timestamps
 from forecaster.forecast import Forecast
+from forecaster.inputs import Inputs
 from forecaster.models import Network, build_network
 from forecaster.models.weights import weights_from_h5
 from forecaster.preparation import Preprocessing, read_data
@@ -16,7 +17,7 @@ from forecaster.runs import Version, load_version
 def load_network(version: Version) -> Network:
     """The network of a version, rebuilt from its config, with its weights."""
     config = version.config
-    network = build_network(config.model, config.window.length, config.steps_ahead, int(config.data.season))
+    network = build_network(config.model, config.window.length, config.steps_ahead, config.data.main_season)
     weights_from_h5(network, version.read("network.weights.h5"))
     return network
 
@@ -25,7 +26,7 @@ def slide(network: Network, window: np.ndarray, horizon: int) -> np.ndarray:
     """The textbook rollout: predict, append, read the last window again; (length,) -> (horizon,)."""
     length, values = len(window), window
     for _ in range(0, horizon, network.ahead):
-        prediction = np.asarray(network(values[None, -length:]))[0, :, 0]
+        prediction = np.asarray(network(Inputs(values[None, -length:])))[0, :, 0]
         values = np.concatenate([values, prediction])
     return values[length : length + horizon]
 

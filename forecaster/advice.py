@@ -104,7 +104,7 @@ def _fitting_segment(config: Config, reach: int) -> int | None:
     model, length = config.model, config.window.length
     if model.segment > 1:
         return None
-    whole = int(config.data.season) if _by_season(model) else length
+    whole = config.data.main_season if _by_season(model) else length
     fits = (n for n in range(2, length // 2 + 1) if not length % n and not whole % n and length // n <= reach + 1)
     return next(fits, None)
 
@@ -116,7 +116,7 @@ def _by_season(model: Model) -> bool:
 def _shorter(config: Config, reach: int) -> int:
     """A window of whole segments that holds what is reached, and the season that its normalisation looks back."""
     model = config.model
-    skipped = int(config.data.season) if model.normalization == "seasonal" else 0
+    skipped = config.data.main_season if model.normalization == "seasonal" else 0
     return skipped + max(2, reach // model.segment + 1) * model.segment
 
 

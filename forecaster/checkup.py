@@ -1,69 +1,37 @@
 """A CSV seen by a doctor: what is wrong with it, what is odd, what can be learnt, and the YAML lines that repair it."""
 
+import dataclasses
+import functools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from forecaster.config import LoadedConfig
 from forecaster.config.sections import Data
 from forecaster.data import Panel, Series
-from forecaster.data.checkup import (
-    constant_stretches,
-    errors_ahead,
-    level_shifts,
-    outliers,
-    season_strength,
-)
-from forecaster.data.dialect import Dialect
-from forecaster.data.gaps import find_gaps
-from forecaster.data.read import series_of
-from forecaster.data.rules import TimeRules
-from forecaster.data.season import natural_season
-from forecaster.data.table import Table, read_table
+from forecaster.data.checkup import Examined, examine
+from forecaster.data.dialect import USUAL
+from forecaster.data.numerals import to_numbers
+from forecaster.data.season import seasons_of
+from forecaster.data.source import described
+from forecaster.data.table import Table
+from forecaster.data.timestamps import row_timestamps
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import timestamp_texts
+from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
+from forecaster.forecast import shortened, timestamp_texts
+from forecaster.mending import Mended, gap_line, mend, read, read_leniently, with_lines
+from forecaster.preparation import prepare
 
-_SHOWN = 5  # places of each kind
-_SERIES = 20  # that are looked at one by one, the longest
-_STEPS = 20_000  # of each that are, the newest
-_COPY = 0.9999  # correlation of changes from which a column is the target under another name
-_SEASONS = {"h": (24, 168), "min": (1440,), "D": (7, 365), "B": (5,), "W": (52,), "MS": (12,), "QS": (4,)}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that the doctor has to say.
-
-    Attributes:
-        level: `error`, which stops a training; `warning`, which may spoil it; `note`.
-        kind: one word.
-        text: a sentence, with the places.
-        repair: the line of YAML that would mend it, if one would.
-    """
-
-    level: str
-    kind: str
-    text: str
-    repair: str | None = None
-
-
-@dataclass(frozen=True)
-class Examined:
-    """One series, and where it is odd.
-
-    Attributes:
-        series: NaN where a step is missing.
-        outliers, shifts: numbers of steps.
-    """
-
-    series: Series
-    outliers: np.ndarray
-    shifts: np.ndarray
+_STEPS = 3_000_000  # that are looked at, of the longest series
+_ROWS = 10  # of the table of series
+_COLUMNS = 12  # that are named
+_NOTICES = 5
+_GAPS = re.compile(r"steps? of \S+ (?:is|are) missing")  # which are told in another way
+_RANKS = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
@@ -74,40 +42,63 @@ class Checkup:
         path: the CSV.
         facts: what it holds, by name.
         findings: errors first.
-        examined: its longest series, as far as they can be read.
+        lines: of YAML, `data.gaps: interpolate`, with which a training takes it; empty where it does already.
+        mendable: whether it does with these lines.
+        examined: the series, the worst first.
     """
 
     path: str
     facts: dict[str, Any]
     findings: list[Finding]
+    lines: tuple[str, ...] = ()
+    mendable: bool = True
     examined: list[Examined] = field(default_factory=list)
 
     @property
     def healthy(self) -> bool:
-        """Whether a training would take it."""
+        """Whether a training would take it as it is."""
         return all(finding.level != "error" for finding in self.findings)
 
+    @property
+    def worth_a_try(self) -> list[str]:
+        """Lines that may help a training, though it takes the CSV without them."""
+        lines = [line for finding in self.findings if finding.level != "error" for line in finding.repairs]
+        return [line for line in dict.fromkeys(lines) if line not in self.lines]
+
     def to_json(self) -> str:
-        """Path, facts and findings."""
-        findings = [asdict(finding) for finding in self.findings]
-        return json.dumps({"path": self.path, "facts": self.facts, "findings": findings}, indent=1) + "\n"
+        """Everything, with a row for each series."""
+        return json.dumps(
+            {
+                "path": self.path,
+                "healthy": self.healthy,
+                "facts": self.facts,
+                "findings": [asdict(finding) for finding in self.findings],
+                "lines": self.lines,
+                "mendable": self.mendable,
+                "worth_a_try": self.worth_a_try,
+                "series": [row(each) for each in self.examined],
+            },
+            indent=1,
+            ensure_ascii=False,
+        ) + "\n"  # fmt: skip
 
     def to_text(self) -> str:
-        """The facts, then a line for each finding with its repair below."""
-        lines = [self.path, *(f"  {name}: {_spoken(value)}" for name, value in self.facts.items())]
-        for finding in self.findings:
-            lines.append(f"{finding.level}: {finding.text.removeprefix(f'{self.path}: ')}")
-            lines += [f"  mend it with: {finding.repair}"] if finding.repair else []
-        lines.append("ready to train" if self.healthy else "a training would refuse it")
-        return "\n".join(lines) + "\n"
+        """The facts, a line for each finding, the worst series, and the lines of YAML."""
+        told = [self.path, *(f"  {name}: {_spoken(value)}" for name, value in self.facts.items() if value != "")]
+        told += [f"{finding.level}: {finding.text}" for finding in self.findings]
+        told += _table([row(each) for each in self.examined]) if len(self.examined) > 1 else []
+        if self.lines and self.mendable:
+            told += ["with these lines a training takes it:", *_yaml(self.lines)]
+        elif self.lines:
+            told += ["these lines mend some of it:", *_yaml(self.lines)]
+        if self.worth_a_try:
+            told += ["worth a try:", *_yaml(self.worth_a_try)]
+        told.append("ready to train" if self.healthy else "a training would refuse it as it is")
+        return "\n".join(told) + "\n"
 
 
-def check(path: Path, loaded: LoadedConfig) -> Checkup:
-    """Look at every series of a CSV.
-
-    Args:
-        path: the CSV.
-        loaded: what is said of its columns and policies.
+def check(loaded: LoadedConfig) -> Checkup:
+    """Look at every series of a config's CSV.
 
     Raises:
         ConfigError: the config has problems.
@@ -115,197 +106,200 @@ def check(path: Path, loaded: LoadedConfig) -> Checkup:
     """
     if loaded.problems:
         raise ConfigError(loaded.problems)
-    data = loaded.config.data
-    table = read_table(path, Dialect.of(data.model_dump()))
-    errors, frequency = _errors(table, data)
-    lenient = {
-        "frequency": frequency,
-        "gaps": "mask",
-        "text": "missing",
-        "longest_gap": None,
-        "duplicates": "mean" if data.duplicates == "error" else data.duplicates,
-    }
+    mended = mend(loaded)
+    panel, notices = _panel(mended)
+    longest = max(panel, key=len)
+    data = mended.loaded.config.data
+    seasons = data.seasons if data.season != "auto" else seasons_of(longest)[0]
+    if data.season == "auto":  # the search takes longer than all else, and what follows goes by its result
+        settled = with_lines(mended.loaded, [f"data.season: {list(seasons) or 1}"])
+        mended = dataclasses.replace(mended, loaded=settled)
+    examined = sorted((examine(series, seasons) for series in _affordable(panel)), key=trouble, reverse=True)
+    refused, left = _refused(mended)
+    config = mended.loaded.config
+    found = findings_on_all(examined, config) if len(panel) > 1 else findings_on(examined[0], config)
+    findings = [
+        *refused,
+        *_tried(found, mended),
+        *leaks(longest, _columns(mended.table, longest, data), seasons, _covariates(data)),
+        *(Finding("note", "read", notice) for notice in _said_once(notices, refused)),
+    ]
+    if len(examined) < len(panel):
+        findings.append(Finding("note", "longest", f"the longest {len(examined):,} of {len(panel):,} series are told"))
+    findings.sort(key=lambda finding: _RANKS[finding.level])
+    path = described(data.path)
+    lines = _lines(mended)
+    return Checkup(path, _facts(mended.table, panel, examined), findings, lines, not left, examined)
+
+
+def _panel(mended: Mended) -> tuple[Panel, list[str]]:
+    """The series with their gaps open, and what was said while they were read as a training reads them.
+
+    Raises:
+        DataError: they cannot be read even so.
+    """
+    table, loaded = mended.table, mended.loaded
+    frequency, notices = loaded.config.data.frequency, []
+    if mended.whole:
+        strict = read(table, loaded)
+        frequency, notices = strict.frequency, list(strict.said)
     try:
-        panel = _read(table, data.model_copy(update=lenient))
-    except DataError as error:
-        raise DataError(list(error.problems)) from None
-    looked_at = sorted(panel, key=len, reverse=True)[:_SERIES]
-    seasons = [_seasons(series, data) for series in looked_at]
-    findings, examined = [*errors, *_missing(panel), *_short(panel)], []
-    for series, strengths in zip(looked_at, seasons, strict=True):
-        season = max(strengths, key=lambda length: strengths[length]) if strengths else 1
-        oddities, places = _oddities(series, season, f"series {series.name}: " if len(panel) > 1 else "")
-        findings += [*oddities, _learnable(series, season, len(panel) > 1)]
-        examined.append(places)
-    findings += _copies(table, panel)
-    ranks = {"error": 0, "warning": 1, "note": 2}
-    findings.sort(key=lambda finding: ranks[finding.level])
-    return Checkup(str(path), _facts(table, panel, seasons[0]), findings, examined)
+        return read_leniently(table, loaded, frequency), list(dict.fromkeys([*table.notices, *notices]))
+    except DataError:
+        raise DataError([refusal.text for refusal in mended.refusals]) from None
+
+
+def _refused(mended: Mended) -> tuple[list[Finding], bool]:
+    """What a training would refuse, and whether something of it is left once all is mended that can be."""
+    found = [Finding("error", refusal.kind, refusal.text, refusal.repairs) for refusal in mended.refusals]
+    if not mended.whole:
+        return found, True
+    try:
+        prepare(mended.loaded)
+    except (ConfigError, DataError) as error:
+        return [*found, *(Finding("error", "config", problem) for problem in error.problems)], True
+    return found, False
+
+
+def _tried(findings: Sequence[Finding], mended: Mended) -> list[Finding]:
+    """Findings whose lines a training takes as well; those that it does not take lose them."""
+    with_gaps = [_filling(finding, mended) for finding in findings]
+    every = list(dict.fromkeys(line for finding in with_gaps for line in finding.repairs))
+    if not every or _taken(every, mended):
+        return with_gaps
+    return [
+        finding if _taken(finding.repairs, mended) else dataclasses.replace(finding, repairs=())
+        for finding in with_gaps
+    ]
+
+
+def _filling(finding: Finding, mended: Mended) -> Finding:
+    """A mark for missing numbers opens gaps, which need a line of their own where none is there."""
+    if finding.kind != "code" or mended.loaded.config.data.gaps != "error":
+        return finding
+    again = with_lines(mended.loaded, finding.repairs)
+    return dataclasses.replace(finding, repairs=(*finding.repairs, gap_line(mended.table, again)))
+
+
+def _taken(lines: Sequence[str], mended: Mended) -> bool:
+    again = with_lines(mended.loaded, lines)
+    try:
+        return mended.whole and not again.problems and bool(prepare(again))
+    except (ConfigError, DataError):
+        return False
+
+
+def _lines(mended: Mended) -> tuple[str, ...]:
+    """The repairs of all refusals, the last one of each key."""
+    lines = [line for refusal in mended.refusals for line in refusal.repairs]
+    return tuple({line.partition(":")[0]: line for line in lines}.values())
+
+
+def _said_once(notices: Sequence[str], refused: Sequence[Finding]) -> list[str]:
+    """Notices of what is no finding yet, the first few."""
+    told = [
+        notice
+        for notice in notices
+        if not _GAPS.search(notice) and not any(notice.startswith(finding.text[:60]) for finding in refused)
+    ]
+    more = len(told) - _NOTICES
+    return [*told[:_NOTICES], f"... and {more:,} more"] if more > 0 else told
+
+
+def _affordable(panel: Sequence[Series]) -> list[Series]:
+    """The longest series, as many as can be looked at in a few seconds; the first whatever its length."""
+    longest = sorted(panel, key=len, reverse=True)
+    total = np.cumsum([len(series) for series in longest])
+    return longest[: max(1, int(np.searchsorted(total, _STEPS, side="right")))]
+
+
+def _covariates(data: Data) -> frozenset[str]:
+    """The columns besides the target that a training reads."""
+    return frozenset(name for names in data.covariates.model_dump().values() for name in names)
+
+
+def _columns(table: Table, series: Series, data: Data) -> dict[str, np.ndarray]:
+    """The columns that hold numbers, (rows,) each, of the rows of one series in order of time."""
+    if data.layout == "rows":
+        return {}
+    mine = np.arange(len(table))
+    if data.ids:
+        names = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
+        mine = np.flatnonzero(names.isin([series.name, series.name.removesuffix(f"/{series.target}")]))
+    time = data.time if isinstance(data.time, tuple) else series.time
+    timestamps = row_timestamps(table, time, series.frequency, series.rules)[mine]
+    order = mine[np.argsort(timestamps, kind="stable")]
+    dialect = series.dialect
+    numbers = {
+        name: to_numbers(cells, dialect.decimal, dialect.thousands)[order]
+        for name, cells in table.columns.items()
+        if name not in {series.time, *data.ids}
+    }
+    return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}
+
+
+def _facts(table: Table, panel: Sequence[Series], examined: Sequence[Examined]) -> dict[str, Any]:
+    first, last = timestamp_texts([min(s.timestamps[0] for s in panel), max(s.timestamps[-1] for s in panel)])
+    longest = max(panel, key=len)
+    lengths = sorted(map(len, panel))
+    each = f"{len(panel):,}, of {lengths[0]:,} to {lengths[-1]:,} steps" if len(panel) > 1 else "1"
+    strengths = next(each.strengths for each in examined if each.series is longest)
+    return {
+        "written": _dialect(longest),
+        "rows": len(table),
+        "columns": ", ".join(list(table.columns)[:_COLUMNS]) + (", ..." if len(table.columns) > _COLUMNS else ""),
+        "time": longest.time or "none: the row is the step",
+        "target": longest.target,
+        "series": each,
+        "steps": sum(lengths),
+        "frequency": longest.frequency,
+        "span": f"{first} to {last}",
+        "strength of seasons, from 0 to 1": {str(season): round(value, 2) for season, value in strengths.items()}
+        or "no season",
+    }
+
+
+def _dialect(series: Series) -> str:
+    """How the CSV is written, as far as that is not usual."""
+    found, usual = asdict(series.dialect), asdict(USUAL)
+    shown = {"\t": "tab", " ": "space"}
+    odd = {name: shown.get(value, value) for name, value in found.items() if value != usual[name] and value}
+    return ", ".join(f"{name} {value}" for name, value in odd.items())
 
 
 def _spoken(fact: Any) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in fact.items()) if isinstance(fact, dict) else str(fact)
+    if isinstance(fact, dict):
+        return ", ".join(f"{name}: {value}" for name, value in fact.items())
+    return f"{fact:,}" if isinstance(fact, int) else str(fact)
 
 
-def _read(table: Table, data: Data) -> Panel:
-    rules = TimeRules.of(data.model_dump())
-    return series_of(
-        table,
-        data.time,
-        data.target,
-        data.frequency,
-        data.gaps,
-        data.duplicates,
-        series=data.series,
-        rules=rules,
-        text=data.text,
-        na_values=data.na_values,
-    )
-
-
-def _errors(table: Table, data: Data) -> tuple[list[Finding], str]:
-    """What a training would refuse, each with its repair: what stands behind its colon; and the frequency it found."""
-    try:
-        panel = _read(table, data)
-    except DataError as error:
-        return [_refused(problem) for problem in error.problems], data.frequency
-    return [], panel[0].frequency
-
-
-def _refused(problem: str) -> Finding:
-    for key, choice in (("data.duplicates", "mean"), ("data.gaps", "interpolate")):
-        if f"{key}: " in problem:
-            text = problem.split("; say ", maxsplit=1)[0]
-            return Finding("error", key.removeprefix("data."), text, f"{key}: {choice}")
-    return Finding("error", "cells", problem)
-
-
-def _facts(table: Table, panel: Sequence[Series], seasons: dict[int, float]) -> dict[str, Any]:
-    steps = sum(map(len, panel))
-    first, last = timestamp_texts([min(s.timestamps[0] for s in panel), max(s.timestamps[-1] for s in panel)])
-    longest = max(panel, key=len)
-    strengths = {str(season): round(strength, 3) for season, strength in seasons.items()}
-    return {
-        "encoding": table.dialect.encoding,
-        "delimiter": {"\t": "tab"}.get(table.dialect.delimiter, table.dialect.delimiter),
-        "rows": len(table),
-        "columns": ", ".join(table.columns),
-        "time": longest.time or "none: the row is the step",
-        "target": longest.target,
-        "series": len(panel),
-        "steps": steps,
-        "frequency": longest.frequency,
-        "span": f"{first} to {last}",
-        "strength of seasons, from 0 to 1": strengths or "none fits the frequency",
-    }
-
-
-def _seasons(series: Series, data: Data) -> dict[int, float]:
-    """The strength of each season that the frequency suggests, or of the one that is stated."""
-    if data.season != "auto":
-        candidates: tuple[int, ...] = (int(data.season),)
-    else:
-        unit = series.frequency.split("-")[0]
-        candidates = _SEASONS.get(unit, (natural_season(series.frequency, series.timestamps, series.rules),))
-    values = series.values[-_STEPS:]
-    return {season: season_strength(values, season) for season in candidates if 1 < season <= len(values) / 2.5}
-
-
-def _missing(panel: Sequence[Series]) -> Iterator[Finding]:
-    for series in panel:
-        gaps = find_gaps(series.values)
-        if not gaps:
+def _yaml(lines: Sequence[str]) -> Iterator[str]:
+    """Dotted lines as YAML, each section once."""
+    section = ""
+    for line in sorted(lines, key=lambda line: line.partition(".")[0]):
+        above, dot, key = line.partition(".")
+        if ":" in above or not dot:
+            yield f"  {line}"
             continue
-        longest = max(gaps, key=lambda gap: gap.length)
-        missing, where = sum(gap.length for gap in gaps), _at(series, [longest.first])
-        found = f"{missing:,} of {len(series):,} steps are missing, in {_count(gaps, 'gap', 'gaps')}"
-        text = f"{_named(series, panel)}{found}; the longest of {longest.length}, from {where}"
-        yield Finding("note", "missing", text)
+        if above != section:
+            yield f"  {above}:"
+        section = above
+        yield f"    {key}"
 
 
-def _short(panel: Sequence[Series]) -> Iterator[Finding]:
-    short = [series.name for series in panel if len(series) < 50]
-    if short:
-        names = ", ".join(short[:_SHOWN]) + (", ..." if len(short) > _SHOWN else "")
-        count = "1 series has" if len(short) == 1 else f"{len(short)} series have"
-        yield Finding("warning", "short", f"{count} fewer than 50 steps, little to learn from: {names}")
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The first rows below their headings, with what they are."""
+    body = [[_cell(value) for value in each.values()] for each in rows[:_ROWS]]
+    widths = [max(map(len, column)) for column in zip(rows[0], *body, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" if index == 0 else f"{cell:>{width}}" for index, (cell, width) in enumerate(pairs))
+        for pairs in (zip(cells, widths, strict=True) for cells in (list(rows[0]), *body))
+    ]
+    title = "the worst series first" + (f", {_ROWS} of {len(rows):,}" if len(rows) > _ROWS else "")
+    return [f"{title}; gain: how much less a straight line errs than the best naive", *(f"  {line}" for line in lines)]
 
 
-def _oddities(series: Series, season: int, name: str) -> tuple[list[Finding], Examined]:
-    """What is odd in the values of one series, and where; of a very long one in its newest steps."""
-    values, offset = series.values[-_STEPS:], max(0, len(series) - _STEPS)
-    stretches = constant_stretches(values, max(12, season))
-    far = outliers(values, season)
-    shifts = level_shifts(values, max(2 * season, 30))
-    findings = []
-    if stretches:
-        places = _at(series, [offset + stretch.first for stretch in stretches])
-        found = _count(stretches, "constant stretch", "constant stretches")
-        findings.append(
-            Finding("warning", "constant", f"{name}{found}, the longest of {stretches[0].length} steps: {places}")
-        )
-    if len(far):
-        places = _at(series, offset + far, values[far])
-        text = f"{name}{_count(far, 'outlier', 'outliers')}, the farthest first: {places}"
-        findings.append(Finding("warning", "outliers", text, "scaling: robust"))
-    if shifts:
-        places = _at(series, [offset + shift.at for shift in shifts], [shift.change for shift in shifts])
-        text = f"{name}{_count(shifts, 'level shift', 'level shifts')}, the largest first: {places}"
-        findings.append(Finding("warning", "level", text, "model.normalization: last"))
-    return findings, Examined(series, offset + far, offset + np.array([shift.at for shift in shifts], int))
-
-
-def _learnable(series: Series, season: int, several: bool) -> Finding:
-    name = f"series {series.name}: " if several else ""
-    errors = errors_ahead(series.values[-_STEPS:], season)
-    if errors is None:
-        return Finding("note", "learnable", f"{name}too short to tell whether there is anything to learn")
-    ahead = "1 step" if errors.ahead == 1 else f"{errors.ahead} steps"
-    rivals = f"last value {errors.naive:.4g}"
-    if errors.seasonal_naive is not None:
-        rivals += f", seasonal naive {errors.seasonal_naive:.4g}"
-    told = f"{name}mean absolute error {ahead} ahead: a straight line through the past {errors.line:.4g}, {rivals}"
-    if errors.gain > 0.02:
-        return Finding("note", "learnable", f"{told}: there is something to learn beyond the naive")
-    return Finding("warning", "learnable", f"{told}: the naive will be hard to beat")
-
-
-def _copies(table: Table, panel: Sequence[Series]) -> Iterator[Finding]:
-    """Columns that are the target, or its future, under another name."""
-    if len(panel) > 1:
-        return
-    (series,) = panel
-    target = pd.to_numeric(table.columns[series.target], errors="coerce").to_numpy(float)
-    for name, cells in table.columns.items():
-        if name in {series.target, series.time}:
-            continue
-        other = pd.to_numeric(cells, errors="coerce").to_numpy(float)
-        if _correlation(other[:-1], target[1:]) > max(_COPY, _correlation(other, target)):
-            yield Finding("warning", "leakage", f"the column {name!r} is the target one row later: it tells the future")
-        elif _correlation(other, target) > _COPY:
-            yield Finding("warning", "leakage", f"the column {name!r} is the target under another name")
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Of the changes from row to row, 0 where either does not change."""
-    changes = np.stack([np.diff(one), np.diff(other)])
-    changes = changes[:, np.isfinite(changes).all(axis=0)]
-    if changes.shape[1] < 10 or (changes.std(axis=1) == 0).any():
-        return 0.0
-    return float(np.corrcoef(changes)[0, 1])
-
-
-def _named(series: Series, panel: Sequence[Series]) -> str:
-    return f"series {series.name}: " if len(panel) > 1 else ""
-
-
-def _count(found: Sequence[Any] | np.ndarray, one: str, many: str) -> str:
-    return f"1 {one}" if len(found) == 1 else f"{len(found):,} {many}"
-
-
-def _at(series: Series, steps: Sequence[int] | np.ndarray, values: Sequence[float] | np.ndarray | None = None) -> str:
-    """The first few places, with what stands there."""
-    texts = timestamp_texts([series.timestamps[step] for step in steps[:_SHOWN]])
-    if values is not None:
-        texts = [f"{text} ({value:.6g})" for text, value in zip(texts, values[:_SHOWN], strict=False)]
-    return ", ".join(texts) + (", ..." if len(steps) > _SHOWN else "")
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return shortened(value)
+    return "-" if value is None else f"{value:,}"

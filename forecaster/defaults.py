@@ -78,7 +78,7 @@ def _findings(config: Config) -> str:
     """What was found in the data and chosen for it, in sentences."""
     data, window, model = config.data, config.window, config.model
     time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
-    season = f"season of {data.season} steps" if data.season != 1 else "no season"
+    season = f"season of {' and '.join(map(str, data.seasons))} steps" if data.seasons else "no season"
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
         f"chosen: normalisation by {model.normalization}, "
@@ -98,7 +98,8 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
     asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config
     series = read_data(asked).longest
     found = found_in(asked.data, series)
-    return _checked(csv, {"data": data | found, **_choices(series, found["season"])}, overrides).config
+    season = asked.data.model_copy(update=found).main_season
+    return _checked(csv, {"data": data | found, **_choices(series, season)}, overrides).config
 
 
 def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.advice import verdict
+from forecaster.data.features import Features
 from forecaster.data.windows import Split, window_starts
 from forecaster.errors import RunError
 from forecaster.flow import Flow
 from forecaster.initial import initial_network, start_from
+from forecaster.inputs import Inputs
 from forecaster.models import Network
 from forecaster.models.gradients import gradient_flows
 from forecaster.models.weights import weights_from_h5
@@ -73,8 +75,8 @@ def _load(network: Network, version: Version) -> None:
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
 
 
-def _sample(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Scaled windows (windows, length), the steps after each (windows, ahead), and the codes of their series.
+def _sample(plan: Plan) -> tuple[Inputs, np.ndarray]:
+    """What the network reads of some windows, and the scaled steps after each (windows, ahead).
 
     They are spread over the validation parts, or over the training parts where there is no validation.
     """
@@ -82,14 +84,23 @@ def _sample(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     parts = [_starts(member.split, length, ahead, before) for member in plan.members]
     owners, starts = np.repeat(np.arange(len(parts)), [len(part) for part in parts]), np.concatenate(parts)
     spread = np.unique(np.linspace(0, len(starts) - 1, _WINDOWS).round().astype(int))
-    chosen = [plan.members[owner] for owner in owners[spread]]
+    chosen = [(plan.members[owner], start) for owner, start in zip(owners[spread], starts[spread], strict=True)]
     rows = np.stack(
         [
             member.scaler.transform(member.series.values[start - before : start + length + ahead])[before:]
-            for member, start in zip(chosen, starts[spread], strict=True)
+            for member, start in chosen
         ]
+    ).astype(np.float32)
+    codes, (past, known) = plan.preprocessing.codes([member.series for member, _ in chosen]), plan.preprocessing.widths
+    told = plan.features or Features()
+    features = np.stack([told.of(m.series, m.scaler, start, start + length + ahead) for m, start in chosen])
+    inputs = Inputs(
+        rows[:, :length],
+        features[:, :length] if past + known else None,
+        features[:, length:, past:] if known else None,
+        codes,
     )
-    return rows[:, :length], rows[:, length:], plan.preprocessing.codes([member.series for member in chosen])
+    return inputs, rows[:, length:]
 
 
 def _starts(split: Split, length: int, ahead: int, before: int) -> np.ndarray:

@@ -81,14 +81,28 @@ def _decoded(predictor: Predictor, config: Config, series: Series, origins: np.n
     """What `decode` gives at each step of the horizon, along the path of the means."""
     network, length = predictor.rollout.network, config.window.length
     rows = np.stack([series.values[origin + 1 - config.read : origin + 1] for origin in origins])
-    windows = predictor.scaler(series).transform(rows)[:, -length:].astype(np.float32)
-    codes = predictor.preprocessing.codes([series] * len(origins))
-    states, previous = network.encode(windows, codes), windows[:, -network.segment :]
-    answers = [network.decode(states, previous)]
-    while config.rollout != "direct" and len(answers) * network.segment < config.window.horizon:
+    windows = predictor.scaler(series).transform(rows)[:, -length:]
+    inputs = predictor.inputs([series] * len(origins), windows, _features(predictor, config, series, origins))
+    states, previous = network.encode(inputs), inputs.window[:, -network.width :]
+    answers = [network.decode(states, previous, predictor.rollout.future(inputs))]
+    while config.rollout != "direct" and len(answers) * network.width < config.window.horizon:
         previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
-        answers.append(network.decode(answers[-1].states, previous))
+        known = predictor.rollout.future(inputs, len(answers) * network.width)
+        answers.append(network.decode(answers[-1].states, previous, known))
     return answers
+
+
+def _features(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> np.ndarray:
+    """Of the window and the horizon at each origin, (origins, length + horizon, features).
+
+    Those of a horizon that is answered at once have no part in the attention: they are 0, known or not.
+    """
+    length, horizon = config.window.length, config.window.horizon
+    ahead = 0 if config.rollout == "direct" else horizon
+    first, last = int(origins[0]) + 1 - length, int(origins[-1]) + 1 + ahead
+    told = predictor.features(series, first, last)
+    rows = np.stack([told[origin + 1 - length - first :][: length + ahead] for origin in origins])
+    return np.pad(rows, ((0, 0), (0, horizon - ahead), (0, 0)))
 
 
 def _neighbours(version: Version) -> pd.DataFrame:

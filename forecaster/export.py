@@ -5,6 +5,7 @@ import logging
 import tensorflow as tf
 import tf2onnx
 
+from forecaster.inputs import Inputs
 from forecaster.models import Network
 
 OPSET = 18
@@ -13,31 +14,40 @@ OPSET = 18
 def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
     """The two graphs that serve a network.
 
-    `encode`: `window` (batch, length), and `categories` (batch, categories) where they are read -> state_00,
-    state_01, ..., each (batch, ...).
-    `decode`: the states, `previous` (batch, segment) and `noise` (batch, width), where they are read ->
-    `parameters` (batch, steps, the head's parameters), new_state_00, ... where it can be called again, and
-    `attention` (batch, recurrent steps read), where there is any.
+    `encode`: `window` (batch, length), and where they are read `features` (batch, length, features) and `categories`
+    (batch, categories) -> state_00, state_01, ..., each (batch, ...).
+    `decode`: the states, and where they are read `previous` (batch, width), `future` (batch, steps, known features)
+    and `noise` (batch, width) -> `parameters` (batch, steps, the head's parameters), new_state_00, ... where it can be
+    called again, and `attention` (batch, recurrent steps read), where there is any.
     """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    read = [tf.TensorSpec((None, length), tf.float32, "window")]
+    read = {"window": tf.TensorSpec((None, length * network.channels), tf.float32, "window")}
+    if width := network.past + network.known:
+        read["features"] = tf.TensorSpec((None, length, width), tf.float32, "features")
     if network.embedding is not None:
-        read.append(tf.TensorSpec((None, len(network.embedding.sizes)), tf.int32, "categories"))
-    states = tf.function(network.encode, autograph=False).get_concrete_function(*read).structured_outputs
-    inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(states)]
-    inputs.append(tf.TensorSpec((None, network.segment), tf.float32, "previous"))
+        read["categories"] = tf.TensorSpec((None, len(network.embedding.sizes)), tf.int32, "categories")
+
+    def states(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        return network.encode(Inputs(**dict(zip(read, tensors, strict=True))))
+
+    made = tf.function(states, autograph=False).get_concrete_function(*read.values()).structured_outputs
+    inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(made)]
+    beside = {"previous": tf.TensorSpec((None, network.width), tf.float32, "previous")}
+    if network.known:
+        beside["future"] = tf.TensorSpec((None, network.steps_decoded, network.known), tf.float32, "future")
     if network.noise:
-        inputs.append(tf.TensorSpec((None, network.noise), tf.float32, "noise"))
+        beside["noise"] = tf.TensorSpec((None, network.noise), tf.float32, "noise")
 
     def encode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {f"state_{i:02}": tf.identity(state) for i, state in enumerate(network.encode(*tensors))}
+        return {f"state_{i:02}": tf.identity(state) for i, state in enumerate(states(*tensors))}
 
     def decode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        parameters, new_states, attention = network.decode(tensors[: len(states)], *tensors[len(states) :])
+        known = dict(zip(beside, tensors[len(made) :], strict=True))
+        parameters, new_states, attention = network.decode(tensors[: len(made)], **known)
         named = {"parameters": parameters} | ({} if attention is None else {"attention": attention})
         return named | {f"new_state_{i:02}": tf.identity(state) for i, state in enumerate(new_states)}
 
-    return _converted(encode, read), _converted(decode, inputs)
+    return _converted(encode, [*read.values()]), _converted(decode, [*inputs, *beside.values()])
 
 
 def _converted(function: object, inputs: list[tf.TensorSpec]) -> bytes:

@@ -12,7 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from forecaster.data.windows import Starts
 from forecaster.errors import Diverged
+from forecaster.inputs import Inputs
 from forecaster.models.losses import LARGEST
 from forecaster.models.schedules import Patience, Schedule
 
@@ -52,13 +54,30 @@ class Learner(Protocol):
     variables: Any
     trainable_variables: Any
 
-    def training_loss(
-        self, window: tf.Tensor, targets: tf.Tensor, epoch: tf.Tensor, categories: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """The mean loss that training lowers, of windows (batch, length) and targets (batch, ahead)."""
 
-    def validation_loss(self, window: tf.Tensor, targets: tf.Tensor, categories: tf.Tensor | None = None) -> tf.Tensor:
+    def validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
         """The mean loss by which epochs are compared."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Scaled series laid end to end, which windows are cut from.
+
+    Attributes:
+        values: (steps,), or (steps, channels) of series that are read together.
+        features: the covariates of each step, past ones first, (steps, features) float32.
+        past: how many of them are known up to a window's end alone.
+        ends: where each series ends, (series,), where anything goes by the series.
+        codes: the numbers of its categories, (series, categories) int32.
+    """
+
+    values: np.ndarray
+    features: np.ndarray | None = None
+    past: int = 0
+    ends: Sequence[int] = ()
+    codes: np.ndarray | None = None
 
 
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
@@ -78,9 +97,8 @@ class Progress:
 
 
 class Trainer(Generic[AnyLearner]):
-    """Fits a network to the windows of scaled series that lie end to end.
+    """Fits a network to the windows of scaled series that lie end to end, told by where they start.
 
-    Windows are told by where they start; `ends` and `codes` say which series that is, where the network reads it.
     The order of the windows is a function of the seed and the epoch alone, so that no generator
     has to be kept. A batch's windows are gathered on the device from the one array of values.
     """
@@ -90,31 +108,32 @@ class Trainer(Generic[AnyLearner]):
         network: AnyLearner,
         optimizer: keras.optimizers.Optimizer,
         schedule: Schedule,
-        values: np.ndarray,
+        steps: Steps,
         length: int,
-        training_starts: np.ndarray,
+        training_starts: Starts | np.ndarray,
         validation_starts: np.ndarray,
         *,
         batch_size: int,
         epochs: int,
         seed: int,
         batches_per_epoch: int | None = None,
+        balanced: bool = False,
         early_stopping: Patience | None = None,
-        ends: Sequence[int] = (),
-        codes: np.ndarray | None = None,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
-        self.early_stopping = early_stopping
+        self.early_stopping, self.balanced = early_stopping, balanced
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
             self.batches = min(self.batches, batches_per_epoch)
         self.learning_rate = float(optimizer.learning_rate)
         optimizer.build(network.trainable_variables)
-        self.values = tf.constant(values, tf.float32)  # (steps,)
-        self.ends = tf.constant(ends, tf.int32)  # (series,), where each ends
-        self.codes = None if codes is None else tf.constant(codes)  # (series, categories)
+        self.values = tf.constant(steps.values.reshape(len(steps.values), -1), tf.float32)  # (steps, channels)
+        self.features = None if steps.features is None else tf.constant(steps.features)  # (steps, features)
+        self.past = steps.past
+        self.ends = tf.constant(steps.ends, tf.int32)  # (series,)
+        self.codes = None if steps.codes is None else tf.constant(steps.codes)  # (series, categories)
         starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
         self._step = tf.function(self._training_step, input_signature=[starts, epoch], autograph=False)
         self._validate = tf.function(self._validation_loss, input_signature=[starts], autograph=False)
@@ -146,7 +165,7 @@ class Trainer(Generic[AnyLearner]):
 
     def _run_epoch(self, watch: Watch, stop: Callable[[], bool]) -> bool:
         progress, epoch = self.progress, len(self.progress.history) + 1
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.training_starts)
+        order = self._order(np.random.default_rng([self.seed, epoch]))
         started = time.monotonic() - progress.seconds
         while progress.batch < self.batches:
             if stop():
@@ -165,6 +184,18 @@ class Trainer(Generic[AnyLearner]):
         self._end_epoch(epoch, rate, started)
         return True
 
+    def _order(self, generator: np.random.Generator) -> np.ndarray:
+        """The windows of an epoch: all of them, as many as its batches hold, or drawn from each series alike."""
+        total = len(self.training_starts)
+        count = min(self.batches * self.batch_size, total)
+        if self.balanced and isinstance(self.training_starts, Starts):
+            numbers = self.training_starts.balanced(generator, count)
+        elif count < total:
+            numbers = generator.choice(total, count, replace=False)
+        else:
+            numbers = generator.permutation(total)
+        return self.training_starts[numbers]
+
     def _end_epoch(self, epoch: int, rate: float, started: float) -> None:
         progress = self.progress
         loss = progress.loss_sum / progress.windows
@@ -180,24 +211,30 @@ class Trainer(Generic[AnyLearner]):
         if self.early_stopping is not None:
             self.early_stopping.observe(validation)
 
-    def _windows(self, starts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(batch,) -> windows (batch, length) and the steps after each (batch, ahead)."""
-        rows = tf.gather(self.values, starts[:, None] + tf.range(self.length + self.network.ahead))
-        return rows[:, : self.length], rows[:, self.length :]
-
-    def _categories(self, starts: tf.Tensor) -> tf.Tensor | None:
-        """(batch,) -> (batch, categories) of the series that each window lies in."""
-        return None if self.codes is None else tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
+    def _batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        """(batch,) -> what the network reads of the windows there, and the values after each (batch, ahead)."""
+        places = starts[:, None] + tf.range(self.length + self.network.ahead)
+        rows = tf.gather(self.values, places)  # (batch, length + ahead, channels)
+        values = tf.reshape(rows, (-1, rows.shape[1] * rows.shape[2]))
+        last = self.length * rows.shape[2]
+        features = future = codes = None
+        if self.features is not None:
+            rows = tf.gather(self.features, places)  # (batch, length + ahead, features)
+            features, future = rows[:, : self.length], rows[:, self.length :, self.past :]
+            future = future if future.shape[-1] else None
+        if self.codes is not None:
+            codes = tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
+        return Inputs(values[:, :last], features, future, codes), values[:, last:]
 
     def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = self.network.training_loss(*self._windows(starts), epoch, self._categories(starts))
+            loss = self.network.training_loss(*self._batch(starts), epoch)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
-        return self.network.validation_loss(*self._windows(starts), self._categories(starts))
+        return self.network.validation_loss(*self._batch(starts))
 
     def _mean_validation_loss(self, epoch: int) -> float:
         total = 0.0

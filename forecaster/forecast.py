@@ -1,5 +1,6 @@
 """Forecast: what every model ends in and every metric, plot and file begins with."""
 
+import functools
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -36,17 +37,7 @@ class Forecast:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a step, with the columns `COLUMNS`, q0.025, ...; timestamps as ISO 8601 text."""
-        origin, *timestamps = timestamp_texts([self.origin, *self.timestamps])
-        return pd.DataFrame(
-            {
-                "series": self.series,
-                "origin": origin,
-                "timestamp": timestamps,
-                "step": np.arange(1, len(self.mean) + 1),
-                "mean": self.mean,
-                **{quantile_name(probability): values for probability, values in self.quantiles.items()},
-            }
-        )
+        return forecasts_to_frame([self])
 
     def to_csv(self) -> str:
         """The rows of `to_frame` as CSV; values are written so that they read back exactly."""
@@ -77,15 +68,39 @@ class Forecast:
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float), quantiles)
 
 
+def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
+    """The rows of every forecast below each other, which have the same quantiles."""
+    lengths = [len(forecast.mean) for forecast in forecasts]
+    texts = [_texts(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
+    return pd.DataFrame(
+        {
+            "series": np.repeat([forecast.series for forecast in forecasts], lengths),
+            "origin": np.repeat([origin for origin, *_ in texts], lengths),
+            "timestamp": [text for _, *rest in texts for text in rest],
+            "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
+            "mean": np.concatenate([forecast.mean for forecast in forecasts]),
+            **{
+                quantile_name(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
+                for probability in forecasts[0].quantiles
+            },
+        }
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _texts(origin: Timestamp, timestamps: tuple[Timestamp, ...]) -> list[str]:
+    """Of the origin, then of the timestamps; many series share them."""
+    return timestamp_texts([origin, *timestamps])
+
+
 def forecasts_to_csv(forecasts: Sequence[Forecast]) -> str:
     """The rows of every forecast below each other; values are written so that they read back exactly."""
-    return pd.concat([forecast.to_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
+    return forecasts_to_frame(forecasts).to_csv(index=False, lineterminator="\n")
 
 
 def forecasts_to_json(forecasts: Sequence[Forecast]) -> str:
     """The same rows as a JSON list of objects."""
-    rows = [row for forecast in forecasts for row in forecast.to_frame().to_dict("records")]
-    return json.dumps(rows, indent=1) + "\n"
+    return json.dumps(forecasts_to_frame(forecasts).to_dict("records"), indent=1) + "\n"
 
 
 def samples_to_csv(forecasts: Sequence[Forecast]) -> str:
@@ -110,6 +125,11 @@ def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:
     if all(text.endswith(" 00:00:00") for text in texts):
         return [text.removesuffix(" 00:00:00") for text in texts]
     return texts
+
+
+def shortened(name: str, most: int = 32) -> str:
+    """A name of at most so many characters, cut where it is longer."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _timestamp(text: str) -> Timestamp:

@@ -61,7 +61,7 @@ class GapPlan:
     @property
     def season(self) -> int:
         """Steps in a season, 1 where there is none."""
-        return int(self.config.data.season)
+        return self.config.data.main_season
 
     @property
     def reach(self) -> int:
@@ -128,6 +128,8 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
     if lags := loaded.config.data.difference:
         where = loaded.where("data", "difference")
         yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
+    if names := loaded.config.data.calendar:
+        yield f"{loaded.where('data', 'calendar')}: {list(names)}: impute reads no calendar: use []"
     if (ids := loaded.config.data.series) is not None:
         yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
     elif loaded.config.data.several:

@@ -15,7 +15,7 @@ from forecaster.data.filling import Filling
 from forecaster.data.gaps import cut_gaps, distances, find_gaps
 from forecaster.data.windows import gather_windows
 from forecaster.errors import DataError, Diverged, Interrupted
-from forecaster.fitting import Trainer
+from forecaster.fitting import Steps, Trainer
 from forecaster.forecast import level_quantiles
 from forecaster.gap_plan import GapPlan
 from forecaster.metrics import scores
@@ -86,7 +86,7 @@ class _Filler:
         return build_trainer(
             network,
             self.config.training,
-            self._padded(self.member.series.values),
+            Steps(self._padded(self.member.series.values)),
             network.width,
             np.arange(first, last + 1, dtype=np.int32),
             self._starts(middles).astype(np.int32),

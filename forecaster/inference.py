@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from forecaster.distributions import Distribution, Point, Samples
+from forecaster.inputs import Inputs
 
 _ROWS = 4096  # windows, or paths of windows, in memory at once
 
@@ -25,18 +26,26 @@ class ServedNetwork(Protocol):
     """The two functions that every network serves through; all arrays are float32 and scaled.
 
     Attributes:
-        segment: steps in `previous`.
+        width: values in `previous`, a segment of every channel.
         noise: width of the noise that `decode` takes, 0 where it takes none.
+        known_steps: steps whose known features `decode` takes, 0 where it takes none.
     """
 
-    segment: int
+    width: int
     noise: int
+    known_steps: int
 
-    def encode(self, windows: np.ndarray, categories: np.ndarray | None = None) -> Sequence[np.ndarray]:
-        """(batch, length), and where it reads them (batch, categories) int32 -> states, each (batch, ...)."""
+    def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
+        """What is read of some windows, nothing of the future -> states, each (batch, ...)."""
 
-    def decode(self, states: Sequence[np.ndarray], previous: np.ndarray, noise: np.ndarray | None = None) -> Decoded:
-        """States, the last known values (batch, segment) and a path's noise -> the next steps."""
+    def decode(
+        self,
+        states: Sequence[np.ndarray],
+        previous: np.ndarray,
+        future: np.ndarray | None = None,
+        noise: np.ndarray | None = None,
+    ) -> Decoded:
+        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
 
 
 class OnnxNetwork:
@@ -49,20 +58,27 @@ class OnnxNetwork:
         self._decode = onnxruntime.InferenceSession(decode, options, providers=["CPUExecutionProvider"])
         self._states = sorted(output.name for output in self._encode.get_outputs())
         self._inputs = {node.name: node.shape[1] for node in self._decode.get_inputs()}
-        self.segment = self._inputs.get("previous", 1)
+        self.width = self._inputs.get("previous", 1)
         self.noise = self._inputs.get("noise", 0)
+        self.known_steps = self._inputs.get("future", 0)
         outputs = {node.name for node in self._decode.get_outputs()}
         self._new_states = sorted(outputs - {"parameters", "attention"})
         self._attention = ["attention"] if "attention" in outputs else []
 
-    def encode(self, windows: np.ndarray, categories: np.ndarray | None = None) -> Sequence[np.ndarray]:
-        """(batch, length), and where it reads them (batch, categories) int32 -> states, each (batch, ...)."""
-        inputs = {"window": windows} | ({} if categories is None else {"categories": categories})
-        return self._encode.run(self._states, inputs)
+    def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
+        """What is read of some windows, nothing of the future -> states, each (batch, ...)."""
+        given = {node.name: getattr(inputs, node.name) for node in self._encode.get_inputs()}
+        return self._encode.run(self._states, given)
 
-    def decode(self, states: Sequence[np.ndarray], previous: np.ndarray, noise: np.ndarray | None = None) -> Decoded:
-        """States, the last known values (batch, segment) and a path's noise -> the next steps."""
-        inputs = dict(zip(self._states, states, strict=True)) | {"previous": previous}
+    def decode(
+        self,
+        states: Sequence[np.ndarray],
+        previous: np.ndarray,
+        future: np.ndarray | None = None,
+        noise: np.ndarray | None = None,
+    ) -> Decoded:
+        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
+        inputs = dict(zip(self._states, states, strict=True)) | {"previous": previous, "future": future}
         if self.noise:
             inputs["noise"] = np.zeros((len(previous), self.noise), np.float32) if noise is None else noise
         given = {name: inputs[name] for name in self._inputs}
@@ -80,6 +96,7 @@ class Rollout:
         family: the head's parameters -> their distribution (`distributions.family`).
         paths: how many are drawn where the quantiles have no closed form.
         seed: of the draws.
+        channels: rows that are answered together, which follow each other.
     """
 
     def __init__(
@@ -89,71 +106,99 @@ class Rollout:
         family: Callable[[np.ndarray], Distribution] = Point,
         paths: int = 200,
         seed: int = 0,
+        channels: int = 1,
     ) -> None:
         self.network, self.kind, self.family, self.seed = network, kind, family, seed
+        self.channels = channels
         answers_alone = family is Point or kind == "direct"
         self.paths = 1 if answers_alone and not network.noise else paths
 
-    def __call__(self, windows: np.ndarray, horizon: int, categories: np.ndarray | None = None) -> Distribution:
-        """The distribution of the steps after each window, (batch, horizon).
+    def __call__(self, inputs: Inputs, horizon: int) -> Distribution:
+        """The distribution of the `horizon` steps after each window, (batch, horizon).
 
         Args:
-            windows: (batch, length), scaled.
+            inputs: float32; the known features of at least `horizon` steps, where the network reads any.
             horizon: steps.
-            categories: (batch, categories), where the network reads them.
         """
         generator = np.random.default_rng(self.seed)
+        inputs = self._together(inputs)
         many = max(1, _ROWS // self.paths)
-        parts = []
-        for first in range(0, len(windows), many):
-            some = slice(first, first + many)
-            told = None if categories is None else categories[some]
-            parts.append(self._part(windows[some].astype(np.float32), told, horizon, generator))
-        parameters = np.concatenate(parts)
+        parts = [
+            self._part(inputs.rows(slice(first, first + many)), horizon, generator)
+            for first in range(0, len(inputs.window), many)
+        ]
+        parameters = self._apart(np.concatenate(parts))
         if self.paths > 1:
             return Samples(parameters)
         return self.family(parameters) if self.kind == "direct" else Point(parameters)
 
-    def _part(
-        self, windows: np.ndarray, categories: np.ndarray | None, horizon: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        """(batch, horizon, parameters), or (batch, horizon, paths)."""
-        if self.kind == "direct":
-            states = self.network.encode(windows, categories)
-            return self.network.decode(states, windows[:, -self.network.segment :]).parameters[:, :horizon]
-        walk = self._slide if self.kind == "slide" else self._carry
-        values = walk(windows, categories, horizon, generator)  # (batch * paths, horizon)
-        return np.moveaxis(values.reshape(len(windows), self.paths, horizon), 1, 2)
+    def _together(self, inputs: Inputs) -> Inputs:
+        """The rows of all channels as one, their values of each step side by side; the rest is that of the first."""
+        if self.channels == 1:
+            return inputs
+        windows = inputs.window.reshape(-1, self.channels, inputs.window.shape[1])  # (batch, channels, length)
+        first = inputs.rows(slice(None, None, self.channels))
+        return first._replace(window=np.moveaxis(windows, 1, 2).reshape(len(windows), -1))
 
-    def _slide(
-        self, windows: np.ndarray, categories: np.ndarray | None, horizon: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        length = windows.shape[1]
-        known = np.empty((len(windows) * self.paths, length + horizon), np.float32)
-        known[:, :length] = np.repeat(windows, self.paths, axis=0)
-        told = None if categories is None else np.repeat(categories, self.paths, axis=0)
-        step = 0
-        while step < horizon:
-            read = known[:, step : step + length]
-            decoded = self.network.decode(self.network.encode(read, told), read[:, -self.network.segment :])
-            answer = self._answer(decoded, generator)[:, : horizon - step]
-            known[:, step + length : step + length + answer.shape[1]] = answer
-            step += answer.shape[1]
+    def _apart(self, parameters: np.ndarray) -> np.ndarray:
+        """(batch, horizon * channels, parameters) -> (batch * channels, horizon, parameters)."""
+        steps = parameters.reshape(len(parameters), -1, self.channels, parameters.shape[2])
+        return np.moveaxis(steps, 2, 1).reshape(-1, steps.shape[1], parameters.shape[2])
+
+    def _part(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
+        """(batch, values, parameters), or (batch, values, paths)."""
+        values = horizon * self.channels
+        if self.kind == "direct":
+            return self.first(inputs).parameters[:, :values]
+        walk = (self._slide if self.kind == "slide" else self._carry)(inputs, values, generator)
+        return np.moveaxis(walk.reshape(len(inputs.window), self.paths, values), 1, 2)
+
+    def _slide(self, inputs: Inputs, values: int, generator: np.random.Generator) -> np.ndarray:
+        """(batch * paths, values)."""
+        length = inputs.window.shape[1]
+        inputs = inputs.repeated(self.paths)
+        known = np.empty((len(inputs.window), length + values), np.float32)
+        known[:, :length] = inputs.window
+        place = 0
+        while place < values:
+            read = self._moved(inputs, place // self.channels)._replace(window=known[:, place : place + length])
+            answer = self._answer(self.first(read), generator)[:, : values - place]
+            known[:, place + length : place + length + answer.shape[1]] = answer
+            place += answer.shape[1]
         return known[:, length:]
 
-    def _carry(
-        self, windows: np.ndarray, categories: np.ndarray | None, horizon: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        read = self.network.encode(windows, categories)
-        states: Sequence[np.ndarray] = [np.repeat(state, self.paths, axis=0) for state in read]
-        previous = np.repeat(windows[:, -self.network.segment :], self.paths, axis=0)
+    def _moved(self, inputs: Inputs, steps: int) -> Inputs:
+        """The features of the window and the future some steps later."""
+        if inputs.features is None or inputs.future is None:
+            return inputs
+        told, length = np.concatenate([inputs.features, inputs.future], axis=1), inputs.features.shape[1]
+        return inputs._replace(features=told[:, steps:][:, :length], future=told[:, steps + length :])
+
+    def _carry(self, inputs: Inputs, values: int, generator: np.random.Generator) -> np.ndarray:
+        """(batch * paths, values)."""
+        states: Sequence[np.ndarray] = [np.repeat(each, self.paths, axis=0) for each in self.network.encode(inputs)]
+        inputs = inputs.repeated(self.paths)
+        previous = inputs.window[:, -self.network.width :]
         noise = generator.standard_normal((len(previous), self.network.noise)).astype(np.float32)
         answers = []
-        for _ in range(-(-horizon // self.network.segment)):
-            decoded = self.network.decode(states, previous, noise)
+        for first in range(0, values, self.network.width):
+            decoded = self.network.decode(states, previous, self.future(inputs, first // self.channels), noise)
             previous, states = self._answer(decoded, generator), decoded.states
             answers.append(previous)
-        return np.concatenate(answers, axis=1)[:, :horizon]
+        return np.concatenate(answers, axis=1)[:, :values]
+
+    def first(self, inputs: Inputs) -> Decoded:
+        """What `decode` gives first."""
+        last = inputs.window[:, -self.network.width :]
+        return self.network.decode(self.network.encode(inputs), last, self.future(inputs))
+
+    def future(self, inputs: Inputs, first: int = 0) -> np.ndarray | None:
+        """The known features that `decode` reads from a step on; what is short is as the last step."""
+        if not self.network.known_steps:
+            return None
+        known = inputs.future[:, first : first + self.network.known_steps]
+        short = self.network.known_steps - known.shape[1]
+        return np.pad(known, ((0, 0), (0, short), (0, 0)), mode="edge")
 
     def _answer(self, decoded: Decoded, generator: np.random.Generator) -> np.ndarray:
         """A draw for each path, or the value, which is read next: (rows, steps)."""

@@ -23,8 +23,11 @@ def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
     keras.utils.set_random_seed(config.training.seed)
     unit = float(next(iter(preprocessing.scalers.values())).unit)
     sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
-    length, season = config.window.length, int(config.data.season)
-    return build_network(config.model, length, config.steps_ahead, season, config.loss, unit, sizes)
+    length, season = config.window.length, config.data.main_season
+    widths = preprocessing.widths
+    return build_network(
+        config.model, length, config.steps_ahead, season, config.loss, unit, sizes, *widths, config.channels
+    )
 
 
 def start_from(network: Network, version: Version, vocabulary: Vocabulary | None) -> None:

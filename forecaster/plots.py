@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.attention import Attention
-from forecaster.checkup import Examined
 from forecaster.data import Series
+from forecaster.data.checkup import Examined
 from forecaster.data.filling import Filling
 from forecaster.data.gaps import Gap, find_gaps
 from forecaster.flow import Flow
-from forecaster.forecast import Forecast, timestamp_texts
+from forecaster.forecast import Forecast, shortened, timestamp_texts
 
 # Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
-INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"
+INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
 # For ticks of years, months, days, hours, minutes and seconds: each says its day, month or year itself.
 _DATE_FORMATS: Any = {
     "formats": ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"],
@@ -30,6 +30,7 @@ _DATE_FORMATS: Any = {
 }
 _PANELS = 2  # of gaps in one picture
 _SHOWN_SERIES = 6
+_BAND = 0.005  # share of the steps from which a gap is drawn as a band
 _STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
@@ -245,11 +246,16 @@ def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) ->
 def plot_checkup(examined: Sequence[Examined], name: str) -> bytes:
     """The first few series of a file with what is odd about them, below each other; a PNG."""
     shown = examined[: _SHOWN_SERIES // 2]
+    worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
     with matplotlib.rc_context(_STYLE):
-        figure, rows = _canvas(f"{name}: gaps, outliers and level shifts", len(shown))
+        figure, rows = _canvas(f"{name}{worst}: what is odd", len(shown))
         for axes, each in zip(rows, shown, strict=True):
             _draw_examined(axes, each)
-        _legend(rows[0])
+            if len(shown) > 1:
+                axes.set_title(shortened(each.series.name), fontsize=10, loc="right")
+            else:
+                axes.set_ylabel(shortened(each.series.target))
+        _shared_legend(rows)
         return _png(figure)
 
 
@@ -258,18 +264,46 @@ def _draw_examined(axes: Axes, examined: Examined) -> None:
     x, values = _x(series.timestamps), series.values
     crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen
     axes.plot(x, values, color=GREY if crowded else INK, linewidth=0.4 if crowded else 0.9, label="observed")
-    for number, gap in enumerate(find_gaps(values)):
-        ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
-        axes.axvspan(*ends, color=ORANGE, alpha=0.35, linewidth=0.8, label="missing" if number == 0 else None)
+    _draw_gaps(axes, x, examined.gaps)
+    for number, stretch in enumerate(examined.stretches):
+        part = slice(stretch.first, stretch.first + stretch.length)
+        label = "constant" if number == 0 else None
+        axes.plot(x[part], values[part], color=GREEN, linewidth=4, solid_capstyle="butt", label=label)
+        axes.plot(x[part][:1], values[part][:1], "s", color=GREEN, markersize=4)  # seen however short it is
     for number, shift in enumerate(examined.shifts):
-        axes.axvline(x[shift], color=BLUE, linestyle=(0, (4, 2)), label="level shift" if number == 0 else None)
+        label = "level shift" if number == 0 else None
+        axes.axvline(x[shift.at], color=BLUE, linestyle=(0, (4, 2)), label=label)
     rings: dict[str, Any] = {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.5}
     if len(examined.outliers):
         axes.plot(x[examined.outliers], values[examined.outliers], "o", color=ORANGE, label="outlier", **rings)
     _time_axis(axes, series.timestamps)
-    axes.set_ylabel(series.name)
     axes.margins(x=0.01)
     axes.yaxis.set_major_formatter(FuncFormatter(_number))
+
+
+def _draw_gaps(axes: Axes, x: np.ndarray, gaps: Sequence[Gap]) -> None:
+    """Long gaps as bands, short ones, which as bands would look longer than they are, as marks on the lower edge."""
+    long = [gap for gap in gaps if gap.length > len(x) * _BAND]
+    for number, gap in enumerate(long):
+        ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
+        label = "missing" if number == 0 else None
+        axes.axvspan(*ends, color=ORANGE, alpha=0.35, linewidth=0, label=label)
+    short = [gap.middle for gap in gaps if gap not in long]
+    if short:
+        lower = np.zeros(len(short))
+        label = "missing" if not long else "missing, briefly"
+        edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        axes.plot(x[short], lower, "^", color=ORANGE, markersize=6, linestyle="none", label=label, **edge)
+
+
+def _shared_legend(rows: Sequence[Axes]) -> None:
+    """Above the first axes, of whatever any of them shows, each once."""
+    found = [axes.get_legend_handles_labels() for axes in rows]
+    labelled = {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
+    rows[0].legend(
+        list(labelled.values()), list(labelled), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(labelled),
+        borderaxespad=0.2, handlelength=2.4, columnspacing=1.6,
+    )  # fmt: skip
 
 
 def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> None:

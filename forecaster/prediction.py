@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from forecaster.config.sections import Config
 from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
 from forecaster.data.differences import summed
+from forecaster.data.features import Features
 from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, level_quantiles
+from forecaster.future import with_future
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
+from forecaster.inputs import Inputs
 from forecaster.preparation import Preprocessing, fitted_scaler, read_data
 from forecaster.runs import Version
 
@@ -29,6 +33,7 @@ log = logging.getLogger("forecaster")
 
 # Where the mean of a bent distribution is taken: at the quantiles of a standard normal's evenly spaced values.
 _NODES, _REACH = 41, 6.0
+_SERIES = 1000  # forecast at once, so that the paths of many fit into memory
 
 
 @dataclass(frozen=True)
@@ -133,26 +138,29 @@ class Predictor:
         """The network as its config says that it forecasts."""
         unit = next(iter(preprocessing.scalers.values())).unit
         distribution = family(config.model, float(unit))
-        rollout = Rollout(network, config.rollout, distribution, config.forecast.samples, config.training.seed)
-        return cls(rollout, config, preprocessing)
+        paths, seed = config.forecast.samples, config.training.seed
+        return cls(Rollout(network, config.rollout, distribution, paths, seed, config.channels), config, preprocessing)
 
-    def outlook(self, panel: Sequence[Series], windows: np.ndarray, horizon: int) -> Outlook:
+    def outlook(
+        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
+    ) -> Outlook:
         """What follows some windows, all in one batch.
 
         Args:
-            panel: the series of each window.
+            panel: the series of each window; those that are read together follow each other.
             windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
             horizon: steps.
+            features: of the steps of each window and its horizon, (batch, length + horizon, features); None where
+                the network reads none.
 
         Raises:
             DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
-        codes = self.preprocessing.codes(panel)
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
-            distribution = self.rollout(read, horizon, codes)
+            distribution = self.rollout(self.inputs(panel, read, features), horizon)
             outlook = self._outlook(*_undifferenced(distribution, scaler, windows))
             # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
             finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
@@ -163,6 +171,24 @@ class Predictor:
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
         return outlook
+
+    def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
+        """What the network reads of windows (batch, length); the rest as in `outlook`."""
+        window, codes = scaled.astype(np.float32), self.preprocessing.codes(panel)
+        past, known = self.preprocessing.widths
+        if features is None or not past + known:
+            return Inputs(window, categories=codes)
+        length = scaled.shape[1]
+        return Inputs(window, features[:, :length], features[:, length:, past:] if known else None, codes)
+
+    def features(self, series: Series, first: int, last: int) -> np.ndarray:
+        """Those of some steps of a series, which may lie behind its end, (steps, features); none wide where none are.
+
+        Raises:
+            DataError: cells are missing, and nothing may stand for them.
+        """
+        told = self.preprocessing.features or Features()
+        return told.of(series, self.scaler(series), first, last)
 
     def _outlook(self, distribution: Distribution, scaler: Scaler) -> Outlook:
         low, high = self.config.data.minimum, self.config.data.maximum
@@ -204,9 +230,28 @@ class Predictor:
         levels: Sequence[float],
         with_samples: bool = False,
     ) -> list[Forecast]:
-        """The `steps` steps after the end of each series, which is no shorter than what is read."""
+        """The `steps` steps after the end of each series, which is no shorter than what is read.
+
+        Raises:
+            DataError: cells of covariates are missing; of all series.
+        """
+        told = self.told(panel, steps)
+        if told.problems:
+            raise DataError(told.problems)
+        return self.forecasts_of(told, steps, residuals, levels, with_samples)
+
+    def forecasts_of(
+        self,
+        told: "Told",
+        steps: int,
+        residuals: np.ndarray,
+        levels: Sequence[float],
+        with_samples: bool = False,
+    ) -> list[Forecast]:
+        """The same of series whose features are there."""
+        panel = told.panel
         windows = np.stack([series.values[-self.config.read :] for series in panel])
-        outlook = self.outlook(panel, windows, steps)
+        outlook = self.outlook(panel, windows, steps, told.features)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
@@ -226,6 +271,37 @@ class Predictor:
             for row, series in enumerate(panel)
         ]
 
+    def told(self, panel: Sequence[Series], steps: int) -> "Told":
+        """The features of the last window of each series and of the steps after it, of those that have all of them."""
+        kept: list[Series] = []
+        rows: list[np.ndarray] = []
+        problems: list[str] = []
+        channels = self.config.channels
+        for group in (panel[first : first + channels] for first in range(0, len(panel), channels)):
+            for sentence in self.preprocessing.features.unseen(group[0]) if self.preprocessing.features else ():
+                log.info("%s", sentence)
+            end = len(group[0])
+            try:
+                rows += channels * [self.features(group[0], end - self.config.window.length, end + steps)]
+                kept += group
+            except DataError as error:
+                problems += error.problems
+        return Told(kept, np.stack(rows) if rows else np.empty(0), problems)
+
+
+class Told(NamedTuple):
+    """Series, and what is read beside them.
+
+    Attributes:
+        panel: those of which nothing is missing.
+        features: of their last windows and of the steps after them, (series, length + steps, features).
+        problems: of the others.
+    """
+
+    panel: list[Series]
+    features: np.ndarray
+    problems: list[str]
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -242,6 +318,7 @@ def predict(
     horizon: int | None = None,
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
+    future: Path | None = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -251,10 +328,13 @@ def predict(
         horizon: steps; the trained horizon where None.
         levels: of the intervals, in percent; the trained ones where None.
         with_samples: whether the forecasts come with paths.
+        future: a CSV of the future covariates, laid over those behind the end of the series.
 
     Raises:
-        UsageError: more steps than the network gives at once, or a level beyond its quantiles.
-        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
+        UsageError: more steps than the network gives at once, a level beyond its quantiles, or a future that it does
+            not read.
+        DataError: a CSV cannot be read as the series trained on, or none of them is long enough and has all cells of
+            its covariates.
     """
     config = version.config
     steps = config.window.horizon if horizon is None else horizon
@@ -263,10 +343,22 @@ def predict(
     check_levels(config, asked)
     predictor, residuals = served(version)
     panel, problems = read_newest(config, data)
+    if future is not None:
+        panel = with_future(config, panel, future, steps)
     if config.conformal:
         for level in asked:
             _say_where_errors_are_few(residuals, level)
-    return Prediction(predictor.forecasts(panel, steps, residuals, asked, with_samples), panel, problems)
+    found = Prediction([], [], problems)
+    many = config.channels * _SERIES
+    for some in (panel[first : first + many] for first in range(0, len(panel), many)):
+        told = predictor.told(some, steps)
+        found.problems.extend(told.problems)
+        if told.panel:
+            found.forecasts.extend(predictor.forecasts_of(told, steps, residuals, asked, with_samples))
+            found.panel.extend(told.panel)
+    if not found.forecasts:
+        raise DataError(found.problems)
+    return found
 
 
 def _say_where_errors_are_few(residuals: np.ndarray, level: float) -> None:
@@ -357,8 +449,10 @@ def _paths_of_errors(
 ) -> np.ndarray:
     """Errors of whole horizons in validation, drawn with replacement: (count, *shape), whose last axis is the horizon.
 
-    Where the truth or the trained horizon ends, an error stays as it was last.
+    Where there is no truth, or the trained horizon ends, an error stays as it was last.
     """
+    begun = ~np.isnan(residuals[:, 0])
+    residuals = residuals[begun] if begun.any() else np.nan_to_num(residuals)
     known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, np.arange(residuals.shape[1])), axis=1)
     filled = np.take_along_axis(residuals, known, axis=1)
     drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config, LoadedConfig
-from forecaster.config.sections import Data, Model
+from forecaster.config.sections import Covariates, Data, Model
 from forecaster.data import Panel, Series, read_series
+from forecaster.data.calendar import unfit
 from forecaster.data.categories import Vocabulary
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
+from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
-from forecaster.data.season import season_of
+from forecaster.data.season import seasons_of
 from forecaster.data.source import described
 from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, chronological_split
@@ -45,17 +47,25 @@ class Preprocessing:
 
     scalers: Mapping[str, Scaler]  # by the name of the series
     vocabulary: Vocabulary | None = None
+    features: Features | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every number, exact."""
         scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
-        return {"scalers": scalers, "categories": self.vocabulary and self.vocabulary.to_json()}
+        parts = (("categories", self.vocabulary), ("features", self.features))
+        return {"scalers": scalers, **{name: part and part.to_json() for name, part in parts}}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
         """Read back what `to_json` gave."""
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
-        return cls(scalers, values["categories"] and Vocabulary.from_json(values["categories"]))
+        vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
+        return cls(scalers, vocabulary, values["features"] and Features.from_json(values["features"]))
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Features that are known up to the end of a window, and of the steps that follow, too."""
+        return (0, 0) if self.features is None else (self.features.past_width, self.features.known_width)
 
     def codes(self, panel: Sequence[Series]) -> np.ndarray | None:
         """The numbers of each series' categories, (series, categories), where the network reads them.
@@ -73,11 +83,12 @@ class Plan:
     config: Config
     members: tuple[Member, ...]
     vocabulary: Vocabulary | None = None
+    features: Features | None = None
 
     @property
     def season(self) -> int:
         """Steps in a season, 1 where there is none."""
-        return int(self.config.data.season)
+        return self.config.data.main_season
 
     @property
     def panel(self) -> list[Series]:
@@ -85,9 +96,17 @@ class Plan:
         return [member.series for member in self.members]
 
     @property
+    def groups(self) -> list[tuple[Member, ...]]:
+        """The members that are read and answered together; each by itself where there are no channels."""
+        count = self.config.channels
+        return [self.members[first : first + count] for first in range(0, len(self.members), count)]
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What a run keeps of it."""
-        return Preprocessing({member.series.name: member.scaler for member in self.members}, self.vocabulary)
+        return Preprocessing(
+            {member.series.name: member.scaler for member in self.members}, self.vocabulary, self.features
+        )
 
 
 def prepare(loaded: LoadedConfig) -> Plan:
@@ -137,19 +156,23 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     )
     for notice in panel.said:
         log.info("%s", notice)
-    return panel
+    return panel.carried_on() if data.gaps == "mask" else panel
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
     """The keys of the data section that its CSV decides: what was left open, as it was found."""
     season = data.season
     if season == "auto":
-        season, notice = season_of(series)
+        seasons, notice = seasons_of(series)
+        season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)
-    found: dict[str, Any] = {"frequency": series.frequency, "season": int(season)}
+    found: dict[str, Any] = {"frequency": series.frequency, "season": season}
     found |= {"time": series.time} if data.time == "auto" else {}
     found |= {"target": series.target} if data.target == "auto" and data.layout == "columns" else {}
+    text = [name for name, column in series.covariates.items() if column.levels is not None]
+    categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
+    found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
     found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
@@ -166,11 +189,12 @@ def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
 
 
 def scaled_values(plan: Plan) -> np.ndarray:
-    """The values of all series end to end, each scaled by its own scaler, (steps,) float32."""
-    ends = np.cumsum([len(member.series) for member in plan.members])
-    scaled = np.empty(ends[-1], np.float32)
-    for end, member in zip(ends.tolist(), plan.members, strict=True):
-        scaled[end - len(member.series) : end] = member.scaler.transform(member.series.values)
+    """The values of all series end to end, each scaled by its own scaler, (steps, channels) float32."""
+    ends = np.cumsum([len(group[0].series) for group in plan.groups])
+    scaled = np.empty((ends[-1], plan.config.channels), np.float32)
+    for end, group in zip(ends.tolist(), plan.groups, strict=True):
+        for channel, member in enumerate(group):
+            scaled[end - len(member.series) : end, channel] = member.scaler.transform(member.series.values)
     return scaled
 
 
@@ -183,7 +207,7 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
     """
     config, kept = version.config, preprocessing_of(version)
     members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
-    return Plan(config, members, kept.vocabulary)
+    return Plan(config, members, kept.vocabulary, kept.features)
 
 
 def preprocessing_of(version: Version) -> Preprocessing:
@@ -203,15 +227,59 @@ def _plan(loaded: LoadedConfig) -> Plan:
     data = config.data
     panel = read_data(config)
     found = found_in(data, panel.longest)
-    _check_season(loaded, found["season"])
+    if config.model.channels == "joint" and data.target == "*":
+        found["target"] = tuple(dict.fromkeys(panel.targets))  # as many as the network has channels
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
-    vocabulary = None
+    _check_season(loaded, resolved.data.main_season)
+    _check_calendar(loaded, resolved.data, panel.longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
-    if config.model.embedding and data.several:
-        ids = "/".join(data.ids) or "series"
-        vocabulary = Vocabulary.of([member.series for member in members], ids, data.covariates.static)
-    return Plan(resolved, members, vocabulary)
+    return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
+
+
+def _vocabulary(config: Config, members: Sequence[Member]) -> Vocabulary | None:
+    """What an embedding tells apart: the series, and their categories."""
+    if not config.model.embedding or not config.data.several:
+        return None
+    panel, given = [member.series for member in members], config.data.covariates
+    embedded = [name for name in given.static if _is_embedded(name, panel, given)]
+    return Vocabulary.of(panel, "/".join(config.data.ids) or "series", embedded)
+
+
+def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
+    return is_categorical([series.categories[name] for series in panel], name, given.categorical)
+
+
+def _features(config: Config, members: Sequence[Member]) -> Features | None:
+    """What the network reads beside the values, fitted on the training parts.
+
+    Raises:
+        DataError: cells of covariates are missing, and nothing may stand for them.
+    """
+    data, given = config.data, config.data.covariates
+    panel, ends = [member.series for member in members], [member.split.training_end for member in members]
+    static = [name for name in given.static if not (config.model.embedding and _is_embedded(name, panel, given))]
+    features = Features(
+        fit_columns(given.past, panel, ends),
+        fit_columns(given.future, panel, ends),
+        fit_static(static, given.categorical, panel),
+        fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
+        data.calendar,
+        data.seasons,
+        data.gaps == "mask",
+        {name: policy for name, policy in given.missing.items() if policy != "error"},
+    )
+    if features == Features(seasons=features.seasons):
+        return None
+    problems: list[str] = []
+    for member in members:
+        try:
+            features.of(member.series, member.scaler, 0, len(member.series))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError([f"{described(data.path)}: {problem}" for problem in problems])
+    return features
 
 
 def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:
@@ -251,6 +319,13 @@ def _with_quantiles(config: Config) -> Model:
         return model
     wanted = {0.5, *(p for level in config.forecast.levels for p in level_quantiles(level))}
     return model.model_copy(update={"quantiles": tuple(sorted(wanted))})
+
+
+def _check_calendar(loaded: LoadedConfig, data: Data, series: Series) -> None:
+    """Whether each name of data.calendar tells anything of steps like these."""
+    found = unfit(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
+    if problems := [f"{loaded.where('data', 'calendar', index)}: {problem}" for index, problem in found]:
+        raise ConfigError(problems)
 
 
 def _check_season(loaded: LoadedConfig, season: int) -> None:

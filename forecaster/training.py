@@ -18,14 +18,15 @@ import pandas as pd
 import tensorflow as tf
 
 from forecaster import __version__, report
-from forecaster.config import sections
+from forecaster.config import Config, sections
 from forecaster.config.template import commented_yaml
+from forecaster.data.rules import OBSERVED
 from forecaster.data.source import described
-from forecaster.data.windows import gather_windows, told_by_data, window_starts
+from forecaster.data.windows import Starts, observed_in_all, told_by_data, window_starts
 from forecaster.errors import DataError, Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
-from forecaster.fitting import AnyLearner, Epoch, Trainer
+from forecaster.fitting import AnyLearner, Epoch, Steps, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
 from forecaster.initial import initial_network, start_from
@@ -36,13 +37,14 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Plan, scaled_values
+from forecaster.preparation import Member, Plan, scaled_values
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
 
 _CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
 _ADAPTED_WINDOWS = 10_000
+_VALIDATION_WINDOWS = 20_000  # that epochs are compared by, at most
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
@@ -83,21 +85,33 @@ def _trainer(plan: Plan) -> Trainer[Network]:
     training_starts, validation_starts = window_places(plan)
     log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     network = initial_network(config, plan.preprocessing)
-    values = scaled_values(plan)
-    _adapt_head(network, values, training_starts, length)
-    ends, codes = np.cumsum([len(series) for series in plan.panel]).tolist(), plan.preprocessing.codes(plan.panel)
-    return build_trainer(network, training, values, length, training_starts, validation_starts, ends, codes)
+    steps = _steps(plan)
+    _adapt_head(network, steps.values, training_starts, length)
+    return build_trainer(
+        network, training, steps, length, training_starts, validation_starts.spread(_VALIDATION_WINDOWS)
+    )
+
+
+def _steps(plan: Plan) -> Steps:
+    """The series of a plan, scaled and laid end to end, with all that is read beside them."""
+    features, past = plan.features, 0
+    groups = plan.groups
+    if features is not None:
+        past = features.past_width
+        rows = [features.of(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
+    panel = [group[0].series for group in groups]
+    ends = np.cumsum([len(series) for series in panel]).tolist()
+    told = None if features is None else np.concatenate(rows)
+    return Steps(scaled_values(plan), told, past, ends, plan.preprocessing.codes(panel))
 
 
 def build_trainer(
     network: AnyLearner,
     training: sections.Training,
-    values: np.ndarray,
+    steps: Steps,
     length: int,
-    training_starts: np.ndarray,
+    training_starts: Starts | np.ndarray,
     validation_starts: np.ndarray,
-    ends: Sequence[int] = (),
-    codes: np.ndarray | None = None,
 ) -> Trainer[AnyLearner]:
     """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
     stopping = training.early_stopping
@@ -105,41 +119,33 @@ def build_trainer(
         network,
         build_optimizer(**training.optimizer.model_dump()),
         build_schedule(training.schedule, training.epochs),
-        values,
+        steps,
         length,
         training_starts,
         validation_starts,
         batch_size=training.batch_size,
         batches_per_epoch=training.batches_per_epoch,
+        balanced=training.sampling == "series",
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
-        ends=ends,
-        codes=codes,
     )
 
 
-def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+def window_places(plan: Plan) -> tuple[Starts, Starts]:
     """Where the training and the validation windows start in the series laid end to end, those of filler left out.
 
     Raises:
         DataError: nothing is left of a part.
     """
-    read, length, ahead = plan.config.read, plan.config.window.length, plan.config.steps_ahead
-    firsts = np.cumsum([0, *(len(series) for series in plan.panel)]).astype(np.int32)
-    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    left_out = 0
-    for first, member in zip(firsts, plan.members, strict=False):
-        split = member.split
-        ranges = (read, split.training_end), (split.training_end, split.validation_end)
-        for part, (first_target, last_target) in zip(parts, ranges, strict=True):
-            starts = window_starts(first_target, last_target, length, ahead)
-            told = told_by_data(starts, member.series.observed, length, ahead)
-            left_out += len(starts) - len(told)
-            part.append(first + told)
-    if left_out:
+    firsts = np.cumsum([0, *(len(group[0].series) for group in plan.groups)])
+    training, validation = (
+        Starts.of(first + _told(plan.config, group, part) for first, group in zip(firsts, plan.groups, strict=False))
+        for part in range(2)
+    )
+    left_out = sum(len(_starts(plan.config, group, part)) for group in plan.groups for part in range(2))
+    if left_out := left_out - len(training) - len(validation):
         log.info("%s windows that would be filler are left out of training", f"{left_out:,}")
-    training, validation = np.concatenate(parts[0]), np.concatenate(parts[1])
     if not len(training) or (plan.config.split.validation and not len(validation)):
         what = "training" if not len(training) else "validation"
         found = f"{described(plan.config.data.path)}: every window of the {what} part is mostly filler"
@@ -147,13 +153,27 @@ def window_places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     return training, validation
 
 
-def _adapt_head(network: Network, values: np.ndarray, starts: np.ndarray, length: int) -> None:
+def _starts(config: Config, group: Sequence[Member], part: int) -> np.ndarray:
+    """Of the training part, 0, or of the validation part, 1."""
+    split = group[0].split
+    ranges = (config.read, split.training_end), (split.training_end, split.validation_end)
+    return window_starts(*ranges[part], config.window.length, config.steps_ahead)
+
+
+def _told(config: Config, group: Sequence[Member], part: int) -> np.ndarray:
+    """The same without those of filler."""
+    observed = observed_in_all([member.series for member in group])
+    return told_by_data(_starts(config, group, part), observed, config.window.length, config.steps_ahead)
+
+
+def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:
     """Show the head the range of the values that training has it predict, as the windows' normalisation leaves them."""
-    some = starts[:: -(-len(starts) // _ADAPTED_WINDOWS)]
-    windows = gather_windows(values, some, length + network.ahead).astype(np.float32)
-    window, targets = windows[:, :length], windows[:, length:]
-    anchors = network.normalization.step(window[:, -network.segment :], network.normalization.anchors(window))[1]
-    offset, scale = network.normalization.affine(anchors, network.ahead)
+    some = starts.spread(_ADAPTED_WINDOWS)
+    rows = values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
+    rows = rows.reshape(len(some), -1).astype(np.float32)
+    window, targets = rows[:, : length * network.channels], rows[:, length * network.channels :]
+    anchors = network.normalization.step(window[:, -network.width :], network.normalization.anchors(window))[1]
+    offset, scale = network.normalization.affine(anchors, targets.shape[1])
     normalised = (targets - np.asarray(offset)) / np.asarray(scale)
     network.head.adapt(float(normalised.min()), float(normalised.max()))
 
@@ -357,11 +377,16 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
 
 
 def _data_hash(plan: Plan) -> str:
-    """SHA-256 over the names, timestamps and values that were trained on."""
+    """SHA-256 over the names, timestamps, values and covariates that were trained on."""
     digest = hashlib.sha256()
     for series in plan.panel:
-        digest.update("\n".join([series.name, *series.categories, *map(str, series.timestamps)]).encode())
+        ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
+        digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
+        if series.frequency == OBSERVED:
+            digest.update(np.asarray(series.timestamps).tobytes())
         digest.update(series.values.tobytes())
+        for column in series.covariates.values():
+            digest.update("\n".join(column.levels or ()).encode() + column.values[: len(series)].tobytes())
     return digest.hexdigest()
 
 

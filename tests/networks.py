@@ -7,55 +7,60 @@ import tensorflow as tf
 from forecaster.config.sections import Model
 from forecaster.export import export_onnx
 from forecaster.inference import Decoded, OnnxNetwork, Rollout
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 
 
 class Fake:
     """What every fake network has; `read` and `answer` are its own."""
 
-    segment = 1
+    width = 1
     noise = 0
+    known_steps = 0
 
-    def encode(self, windows, categories=None):
-        return self.read(windows)
+    def encode(self, inputs):
+        return self.read(inputs.window)
 
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         values, new_states = self.answer(states, previous)
         return Decoded(values[..., None], new_states)
 
 
 def roll_out(network, windows, horizon, kind):
     """The values of a rollout, (batch, horizon)."""
-    return Rollout(network, kind)(np.asarray(windows), horizon).mean
+    return Rollout(network, kind)(Inputs(np.asarray(windows, "float32")), horizon).mean
 
 
-def randomised(model: Model, length: int, ahead: int, season: int = 1, categories=()):
+def randomised(model: Model, length: int, ahead: int, season: int = 1, **options):
     """A network with random weights, and the same exported."""
-    network = build_network(model, length, ahead, season, categories=categories)
+    network = build_network(model, length, ahead, season, **options)
     generator = np.random.default_rng(3)
     for variable in network.trainable_variables:
         variable.assign(generator.normal(size=variable.shape) * 0.4 + (1 if "gain" in variable.path else 0))
     return network, OnnxNetwork(*export_onnx(network, length))
 
 
-def one_answer(served, windows):
+def one_answer(served, inputs):
     """The parameters of one call of `decode` after one of `encode`."""
-    return served.decode(served.encode(windows), windows[:, -served.segment :]).parameters
+    inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
+    return Rollout(served, "direct").first(inputs).parameters
 
 
 def fitted(network, batch, steps=300, rate=0.01):
-    """Train on `steps` batches of (windows, targets[, categories]), each made by `batch(generator)`."""
+    """Train on `steps` batches of (windows, targets[, categories]), or (inputs, targets), made by `batch(generator)`."""
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=1.0)
     optimizer.build(network.trainable_variables)
     generator = np.random.default_rng(0)
 
     @tf.function(autograph=False)
-    def step(epoch, *tensors):
-        windows, targets, *categories = tensors
+    def step(epoch, inputs, targets):
         with tf.GradientTape() as tape:
-            loss = network.training_loss(windows, targets, epoch, *categories)
+            loss = network.training_loss(inputs, targets, epoch)
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
 
     for number in range(steps):
-        step(tf.constant(10 * number / steps, tf.float32), *map(tf.constant, batch(generator)))
+        inputs, targets, *categories = batch(generator)
+        inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs, None, None, *categories)
+        tensors = Inputs(*(None if array is None else tf.constant(array) for array in inputs))
+        step(tf.constant(10 * number / steps, tf.float32), tensors, tf.constant(targets))
     return network

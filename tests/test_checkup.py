@@ -1,74 +1,189 @@
-"""The doctor's measures, on series whose ailments are known."""
+"""The doctor's measures, on series whose ailments are known, and forecast check on files that are ill."""
 
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecaster.data.checkup import (
+    Shift,
     Stretch,
     constant_stretches,
     errors_ahead,
+    examine,
     level_shifts,
+    missing_codes,
     outliers,
-    season_strength,
+    season_strengths,
 )
+from forecaster.data.leaks import copied_shift, parts
+from forecaster.data.series import Series
 
 NOISE = np.random.default_rng(0).normal(size=1000)
 DAYS = np.sin(2 * np.pi * np.arange(1000) / 24)
+WEEKS = np.sin(2 * np.pi * np.arange(1000) / 168)
 
 
 def test_constant_stretches_by_hand():
-    values = np.array([1.0, 2, 2, 2, 3, 3, np.nan, np.nan, np.nan, 5, 5, 5, 5])
-    assert constant_stretches(values, 3) == [Stretch(9, 4), Stretch(1, 3)]
+    values = np.concatenate([NOISE[:50], np.full(20, 7.0), NOISE[50:80], np.full(15, np.nan), np.full(13, 2.0)])
+    assert constant_stretches(values, 1) == [Stretch(50, 20), Stretch(115, 13)]
+    assert constant_stretches(values, 14) == [Stretch(50, 20)]
     assert constant_stretches(np.full(7, 4.0), 3) == [Stretch(0, 7)]
-    assert constant_stretches(NOISE, 2) == []
+    assert constant_stretches(NOISE, 1) == []
+
+
+def test_a_stretch_counts_that_chance_does_not_make():
+    coins = np.random.default_rng(0).integers(0, 2, 5000).astype(float)
+    assert constant_stretches(coins, 1) == []  # heads 12 times running comes up
+    rain = np.where(np.arange(1000) % 100 < 20, NOISE, 0.0)  # dry for 80 steps, again and again
+    assert constant_stretches(rain, 1) == []
+    stuck = np.where(np.arange(1000) < 960, NOISE.round(2) + 5, 0.0)
+    assert constant_stretches(stuck, 1) == [Stretch(960, 40)]
 
 
 def test_outliers_are_found_and_a_step_of_the_level_is_none():
     values = 10 * DAYS + 0.1 * NOISE
     values[[100, 500]] += [20, -50]
     values[700:] += 30
-    np.testing.assert_array_equal(outliers(values, 24), [500, 100])
-    assert len(outliers(NOISE, 1)) == 0
-    assert len(outliers(np.full(100, 2.0), 1)) == 0
+    np.testing.assert_array_equal(outliers(values, [24]), [500, 100])
+    assert len(outliers(NOISE)) == 0
+    assert len(outliers(np.full(100, 2.0))) == 0
+    assert len(outliers(np.full(100, np.nan), [24])) == 0
 
 
-def test_level_shifts_are_found_where_they_are():
+def test_outliers_go_by_the_season_that_repeats_best():
+    values = 10 * WEEKS + 0.1 * NOISE
+    values[500] += 6  # no more than a day differs from the next
+    assert list(outliers(values, [24])) != [500]
+    assert list(outliers(values, [24, 168])) == [500]
+
+
+def test_marks_for_missing_numbers_are_known_by_their_nines_and_their_distance():
+    values = np.concatenate([NOISE, [-999.0, -999.0, 99.0]])
+    assert missing_codes(values) == [-999.0]
+    assert missing_codes(np.concatenate([values, [99.0]])) == [-999.0]  # 99 is not far where -999 is a value
+    assert missing_codes(np.arange(2000.0).repeat(2) - 999) == []
+    assert missing_codes(np.array([np.nan])) == []
+
+
+def test_a_lasting_level_shift_is_found_and_a_trend_and_an_excursion_are_none():
     values = 5 * DAYS + 0.3 * NOISE
-    values[400:] += 6
-    (shift,) = level_shifts(values, 48)
+    shifted = values + np.where(np.arange(1000) >= 400, 6, 0)
+    (shift,) = level_shifts(shifted, 24)
     assert abs(shift.at - 400) <= 3
     assert shift.change == pytest.approx(6, abs=0.3)
-    assert level_shifts(5 * DAYS + 0.3 * NOISE, 48) == []
+    assert level_shifts(values, 24) == []
+    assert level_shifts(values + np.arange(1000) / 5, 24) == []
+    assert level_shifts(values + 40 / (1 + np.exp(-(np.arange(1000) - 500) / 100)), 24) == []
+    assert level_shifts(values + np.where(np.abs(np.arange(1000) - 500) < 10, 6, 0), 24) == []
+    assert level_shifts(np.full(1000, np.nan), 24) == []
+    holes = np.where(np.arange(1000) % 50 == 0, np.nan, shifted)
+    (again,) = level_shifts(holes, 24)
+    assert again == Shift(pytest.approx(shift.at, abs=3), pytest.approx(shift.change, abs=0.2))
 
 
 def test_a_season_is_as_strong_as_what_it_explains():
-    assert season_strength(DAYS, 24) == pytest.approx(1, abs=1e-6)
-    assert season_strength(NOISE, 24) < 0.1
+    assert season_strengths(DAYS, [24])[24] == pytest.approx(1, abs=1e-6)
+    assert season_strengths(NOISE, [24])[24] < 0.05
+    assert season_strengths(NOISE, [300])[300] < 0.05  # 300 phases fit much of 1000 steps by chance
     # the variance of the sine is 1/2, of the noise 1/2: the season explains half
-    assert season_strength(DAYS + np.sqrt(0.5) * NOISE, 24) == pytest.approx(0.5, abs=0.06)
-    holes = DAYS.copy()
-    holes[::50] = np.nan
-    assert season_strength(DAYS[:40], 24) == 0
+    assert season_strengths(DAYS + np.sqrt(0.5) * NOISE, [24])[24] == pytest.approx(0.5, abs=0.06)
+    assert season_strengths(DAYS[:40], [24]) == {}
+    holes = np.where(np.arange(1000) % 50 == 0, np.nan, DAYS)
+    assert season_strengths(holes, [24])[24] == pytest.approx(1, abs=1e-3)
+
+
+def test_each_of_several_seasons_has_its_own_strength():
+    noise = np.sqrt(0.5) * NOISE
+    both = season_strengths(DAYS + 2 * WEEKS + noise, [24, 168])
+    assert list(both) == [24, 168]
+    assert both[24] == pytest.approx(1 / 2, abs=0.1)  # 1/2 beside 1/2 of noise
+    assert both[168] == pytest.approx(4 / 5, abs=0.1)  # 2 beside 1/2
+    assert season_strengths(DAYS + noise, [24, 168])[168] < 0.15
 
 
 def test_a_walk_has_nothing_beyond_the_naive_and_an_autoregression_has():
-    walk = np.cumsum(NOISE)
-    assert abs(errors_ahead(walk, 1).gain) < 0.05
+    walk = errors_ahead(np.cumsum(NOISE), [])
+    assert abs(walk.gain) < 0.05
+    assert not walk.learnable
     swing = np.zeros(1000)
     for step in range(2, 1000):  # the best forecast errs by the noise alone
         swing[step] = 1.8 * swing[step - 1] - 0.9 * swing[step - 2] + NOISE[step]
-    found = errors_ahead(swing, 1)
+    found = errors_ahead(swing, [])
     assert found.line == pytest.approx(np.mean(np.abs(NOISE)), rel=0.1)
     assert found.gain > 0.4
-    assert errors_ahead(NOISE[:30], 1) is None
+    assert found.learnable
+    assert errors_ahead(NOISE[:30], []) is None
 
 
 def test_a_season_is_forecast_from_the_season_before():
-    found = errors_ahead(10 * DAYS + NOISE, 24)
-    assert found.seasonal_naive == pytest.approx(np.sqrt(2) * np.mean(np.abs(NOISE)), rel=0.15)
-    assert found.line < found.seasonal_naive < found.naive
+    found = errors_ahead(10 * DAYS + NOISE, [24])
+    assert found.seasonal[24] == pytest.approx(np.sqrt(2) * np.mean(np.abs(NOISE)), rel=0.15)
+    assert found.line < found.seasonal[24] < found.naive
+    both = errors_ahead(10 * DAYS + 10 * WEEKS + 0.1 * NOISE, [24, 168])
+    assert both.best == both.seasonal[168] < both.seasonal[24]
+
+
+def test_outliers_of_one_run_are_one_episode():
+    values = 10 * DAYS + 0.1 * NOISE
+    values[[300, 302, 310, 700]] += [20, 30, 25, 22]
+    index = pd.date_range("2026-01-01", periods=1000, freq="h")
+    found = examine(Series("y", "y", "t", index, values, "h"), [24])
+    assert list(found.outliers) == [302, 310, 700, 300]
+    assert list(found.episodes) == [302, 700]
+    assert not found.stretched
+    values[500] = 1000
+    assert examine(Series("y", "y", "t", index, values, "h"), [24]).stretched
+
+
+@pytest.mark.parametrize(
+    ("column", "shift"),
+    [
+        (2 * NOISE + 3, 0),
+        (np.roll(NOISE, -1), 1),
+        (np.roll(NOISE, 1), -1),
+        (np.roll(NOISE, -24), 24),
+        (np.roll(NOISE, -5), None),
+        (NOISE + 0.3 * NOISE[::-1], None),
+        (np.full(1000, 2.0), None),
+    ],
+)
+def test_a_copy_is_known_whenever_it_is_told(column, shift):
+    assert copied_shift(NOISE, column, [0, 1, -1, 24, -24]) == shift
+
+
+def test_trends_are_no_copies_of_each_other():
+    assert copied_shift(np.arange(1000.0) + NOISE, np.arange(1000.0) + NOISE[::-1], [0]) is None
+
+
+def test_parts_are_found_among_other_columns():
+    casual, registered, weather = np.random.default_rng(1).normal(size=(3, 500))
+    columns = {"weather": weather, "registered": registered, "casual": casual, "constant": np.full(500, 1.0)}
+    assert sorted(parts(casual + 2 * registered, columns)) == ["casual", "registered"]
+    assert parts(casual + registered + 0.1 * NOISE[:500], columns) == []
+    assert parts(casual, {"weather": weather}) == []
+    assert parts(casual, {}) == []
+
+
+# The command
+
+
+def findings(result) -> dict[str, dict]:
+    return {finding["kind"]: finding for finding in json.loads(result.stdout)["findings"]}
+
+
+def hourly(values) -> list[str]:
+    stamps = pd.date_range("2026-01-01", periods=len(values), freq="h")
+    return [f"{stamp},{value}" for stamp, value in zip(stamps, values, strict=True)]
+
+
+def written(folder, rows, header="time,load", encoding="utf-8"):
+    (folder / "ill.csv").write_bytes(("\n".join([header, *rows]) + "\n").encode(encoding))
+    return folder / "ill.csv"
+
+
+LOAD = (100 + 10 * DAYS[:600] + NOISE[:600]).round(3)
 
 
 def test_a_healthy_csv_is_ready_and_its_season_is_told(forecast, project):
@@ -76,33 +191,209 @@ def test_a_healthy_csv_is_ready_and_its_season_is_told(forecast, project):
     assert (result.returncode, result.stderr) == (0, "")
     assert "frequency: h" in result.stdout
     assert "strength of seasons, from 0 to 1: 24: 0.9" in result.stdout
-    assert "there is something to learn beyond the naive" in result.stdout
+    assert "there is something to learn" in result.stdout
+    assert "written:" not in result.stdout
+    assert "warning" not in result.stdout
     assert result.stdout.endswith("ready to train\n")
     assert (project / "check.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_sick_csv_exits_4_with_places_and_the_lines_that_mend_it(forecast, project):
-    lines = (project / "load.csv").read_text().splitlines()
-    lines[100] = lines[100].split(",")[0] + ",900"
-    lines.insert(200, lines[200])
-    del lines[300]
-    (project / "load.csv").write_text("\n".join(lines) + "\n")
-    result = forecast("check", "load.csv", "--format", "json", cwd=project)
+def gap(rows):
+    return rows[:300] + rows[310:]
+
+
+def long_gap(rows):
+    return rows[:300] + rows[340:]
+
+
+def twice(rows):
+    return [*rows[:200], rows[199], *rows[200:]]
+
+
+def replaced(text, places):
+    def ill(rows):
+        return [row.split(",")[0] + f",{text}" if index in places else row for index, row in enumerate(rows)]
+
+    return ill
+
+
+def jitter(rows):
+    return [row.replace(":00:00", f":00:0{index % 3}") for index, row in enumerate(rows)]
+
+
+def in_latin(rows):
+    return [f"{row};ü".replace(",", ";").replace(".", ",") for row in rows]
+
+
+ILLS = {
+    "gap": (gap, ["data.gaps: interpolate"]),
+    "long gap in a season": (long_gap, ["data.gaps: seasonal"]),
+    "duplicate": (twice, ["data.duplicates: mean"]),
+    "both": (lambda rows: twice(gap(rows)), ["data.duplicates: mean", "data.gaps: interpolate"]),
+    "empty": (replaced("", {7, 8}), ["data.gaps: interpolate"]),
+    "infinite": (replaced("inf", {7}), ["data.gaps: interpolate"]),
+    "one text": (replaced("12x", {7}), ["data.text: missing", "data.gaps: interpolate"]),
+    "a mark": (replaced("?", {7, 90, 300}), ['data.na_values: ["?"]', "data.gaps: interpolate"]),
+    "jitter": (jitter, ["data.tolerance: 2s"]),
+}
+
+
+@pytest.mark.parametrize("name", ILLS)
+def test_the_lines_that_are_told_really_mend_it(forecast, tmp_path, name):
+    make, lines = ILLS[name]
+    written(tmp_path, make(hourly(LOAD)))
+    result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
+    assert result.returncode == 4, result.stderr
+    report = json.loads(result.stdout)
+    assert sorted(report["lines"]) == sorted(lines)
+    assert report["mendable"]
+    sets = [part for line in report["lines"] for part in ("--set", line.replace(": ", "=", 1))]
+    again = forecast("check", "ill.csv", *sets, cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+    data = "".join(f"  {line.removeprefix('data.')}\n" for line in ["path: ill.csv", *lines])
+    (tmp_path / "ill.yaml").write_text(f"data:\n{data}window: {{length: 48, horizon: 24}}\n")
+    validated = forecast("validate", "ill.yaml", cwd=tmp_path)
+    assert validated.returncode == 0, validated.stderr
+
+
+def test_a_file_that_is_no_table_is_mended_before_it_is_read(forecast, tmp_path):
+    written(tmp_path, ["time,load", *hourly(LOAD)], "# of the new sensor")
+    result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
-    findings = {finding["kind"]: finding for finding in json.loads(result.stdout)["findings"]}
-    assert findings["duplicates"]["level"] == "error"
-    assert "load.csv:201: 1 timestamp stands on several rows: 2026-01-09 07:00:00" in findings["duplicates"]["text"]
-    assert findings["outliers"]["text"] == "1 outlier, the farthest first: 2026-01-05 03:00:00 (900)"
-    repairs = [finding["repair"] for finding in findings.values() if finding["level"] == "error"]
-    sets = [part for repair in repairs for part in ("--set", repair.replace(": ", "="))]
-    assert forecast("check", "load.csv", *sets, cwd=project).returncode == 0
+    assert 'with these lines a training takes it:\n  data:\n    comment: "#"\n' in result.stdout
+    assert forecast("check", "ill.csv", "--set", 'data.comment="#"', cwd=tmp_path).returncode == 0
+
+
+def test_places_are_told_and_the_lines_stand_as_yaml(forecast, tmp_path):
+    written(tmp_path, twice(gap(hourly(LOAD))))
+    result = forecast("check", "ill.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "error: ill.csv:201: 1 timestamp stands on several rows: 2026-01-09 07:00:00\n" in result.stdout
+    assert (
+        "note: 10 of 600 steps (1.67%) are missing, in 1 gap, the longest of 10: 2026-01-13 12:00:00\n" in result.stdout
+    )
+    assert (
+        "with these lines a training takes it:\n  data:\n    duplicates: mean\n    gaps: interpolate\n" in result.stdout
+    )
+    assert result.stdout.endswith("a training would refuse it as it is\n")
+
+
+def test_a_dialect_is_told_where_it_is_not_the_usual(forecast, tmp_path):
+    written(tmp_path, in_latin(hourly(LOAD)), "time;load;unit", "latin-1")
+    result = forecast("check", "ill.csv", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert "  written: encoding latin-1, delimiter ;, decimal ,\n" in result.stdout
+
+
+def test_an_outlier_that_spoils_the_scale_is_worth_another(forecast, tmp_path):
+    written(tmp_path, hourly(np.where(np.arange(600) == 99, 9000, LOAD)))
+    result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
+    assert result.returncode == 0
+    found = findings(result)["outliers"]
+    assert (found["level"], found["repairs"]) == ("warning", ["scaling: robust"])
+    assert (
+        (found["text"])
+        == "1 outlier or run of them, far from the values a season before and after: 2026-01-05 03:00:00 (9000)"
+    )
+    counts = forecast(
+        "check",
+        "ill.csv",
+        "--format",
+        "json",
+        "--set",
+        "scaling=mean",
+        "--set",
+        "model.head=negative_binomial",
+        cwd=tmp_path,
+    )
+    assert findings(counts)["outliers"]["level"] == "note"
+
+
+def test_a_code_for_missing_numbers_is_told_with_the_lines_that_take_it_out(forecast, tmp_path):
+    written(tmp_path, hourly(np.where(np.isin(np.arange(600), [50, 51, 300]), -999, LOAD)))
+    result = forecast("check", "ill.csv", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "warning: -999 stands 3 times, far from all other values, like a mark for a missing one" in result.stdout
+    assert "worth a try:\n  data:\n    na_values: [-999]\n    gaps: interpolate\n" in result.stdout
+    mended = forecast(
+        "check", "ill.csv", "--set", "data.na_values=[-999]", "--set", "data.gaps=interpolate", cwd=tmp_path
+    )
+    assert mended.returncode == 0
+    assert "-999" not in mended.stdout
+
+
+def test_several_series_without_their_column_are_told_apart(forecast, tmp_path):
+    rows = [f"{row},{name}" for name in ("north", "south") for row in hourly(LOAD[:200])]
+    written(tmp_path, rows, "time,load,shop")
+    result = forecast("check", "ill.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "the column 'shop' tells them apart: several series" in result.stdout
+    assert "with these lines a training takes it:\n  data:\n    series: shop\n" in result.stdout
+    assert forecast("check", "ill.csv", "--set", "data.series=shop", cwd=tmp_path).returncode == 0
+
+
+def test_a_panel_is_counted_and_its_worst_series_stand_first(forecast, tmp_path):
+    rows = []
+    for number in range(14):
+        values = 100 + 10 * DAYS[:200] + np.random.default_rng(number).normal(size=200)
+        values[100 : 100 + 3 * number] = values[100]
+        rows += [f"{row},shop {number}" for row in hourly(values)]
+    written(tmp_path, rows, "time,load,shop")
+    result = forecast("check", "ill.csv", "--set", "data.series=shop", "--plot", "p.png", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "  series: 14, of 200 to 200 steps\n" in result.stdout
+    assert (
+        "warning: constant stretches in 6 of 14 series: shop 13, shop 11, shop 10, shop 12, shop 9, ...\n"
+        in result.stdout
+    )
+    lines = result.stdout.splitlines()
+    table = lines[
+        lines.index(next(line for line in lines if line.startswith("the worst series first, 10 of 14"))) + 1 :
+    ]
+    assert table[0].split() == ["series", "steps", "missing", "constant", "outliers", "shifts", "season", "gain", "%"]
+    assert table[1].split()[:5] == ["shop", "13", "200", "0", "39"]
+    assert len([line for line in table if line.startswith("  shop")]) == 10
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_season_that_is_worth_more_is_told(forecast, tmp_path):
+    weeks = 100 + 10 * np.sin(2 * np.pi * np.arange(2016) / 168) + 5 * np.sin(2 * np.pi * np.arange(2016) / 24)
+    written(tmp_path, hourly(weeks + np.random.default_rng(0).normal(size=2016)))
+    result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
+    assert result.returncode == 0
+    found = findings(result)["season"]
+    assert found["text"] == "the value 168 steps before errs less than that 24 steps before, the main season"
+    assert found["repairs"] == ["data.season: [168, 24]"]
+    assert forecast("check", "ill.csv", "--set", "data.season=[168, 24]", cwd=tmp_path).returncode == 0
+
+
+def test_a_config_is_checked_with_its_csv(forecast, project):
+    (project / "long.yaml").write_text("data: {path: load.csv}\nwindow: {length: 300, horizon: 48}\n")
+    result = forecast("check", "load.csv", "long.yaml", cwd=project)
+    assert result.returncode == 4
+    assert "error: long.yaml:2:10: window.length" in result.stdout
+    (project / "log.yaml").write_text("data: {path: load.csv, minimum: 100}\nwindow: {length: 24, horizon: 4}\n")
+    bounded = forecast("check", "load.csv", "log.yaml", cwd=project)
+    assert bounded.returncode == 4
+    assert "cells are not among" in bounded.stdout
 
 
 def test_a_column_that_tells_the_future_is_suspected(forecast, tmp_path):
     values = np.cumsum(NOISE[:200])
-    rows = [f"{np.datetime64('2026-01-01') + i},{values[i]},{values[min(i + 1, 199)]}" for i in range(200)]
-    (tmp_path / "leak.csv").write_text("day,price,tomorrow\n" + "\n".join(rows) + "\n")
+    rows = [
+        f"{np.datetime64('2026-01-01') + i},{values[i]},{values[min(i + 1, 199)]},{values[i] - NOISE[-i]},{NOISE[-i]}"
+        for i in range(200)
+    ]
+    (tmp_path / "leak.csv").write_text("day,price,tomorrow,one,other\n" + "\n".join(rows) + "\n")
     result = forecast("check", "leak.csv", "--set", "data.target=price", cwd=tmp_path)
     assert result.returncode == 0
     assert "the column 'tomorrow' is the target one row later: it tells the future" in result.stdout
+    assert "weighed, add up to the target: they are its parts, known no sooner" in result.stdout
+
+
+def test_what_no_line_mends_is_told_and_refused(forecast, tmp_path):
     assert forecast("check", "nothing.csv", cwd=tmp_path).returncode == 4
+    written(tmp_path, [*hourly(LOAD), "yesterday,5"])
+    result = forecast("check", "ill.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stderr

@@ -8,12 +8,11 @@ import tensorflow as tf
 
 from forecaster.config import load_values
 from forecaster.config.sections import Model
+from forecaster.inputs import Inputs
 
 from . import networks
 
 LENGTH, SEASON, AHEAD = 24, 6, 7
-WINDOWS = np.random.default_rng(4).uniform(0.2, 2, size=(4, LENGTH)).astype("float32")
-TARGETS = np.random.default_rng(5).uniform(0.2, 2, size=(4, AHEAD)).astype("float32")
 
 
 def choices(name: str) -> list[Any]:
@@ -46,18 +45,32 @@ def drawn(seed: int) -> Model:
             return loaded.config.model
 
 
+def beside(model: Model, generator: np.random.Generator) -> tuple[int, int]:
+    """Past and known features, drawn as far as the checks let them be."""
+    past = 0 if model.decoder == "rollout" else int(generator.integers(0, 3))
+    return past, int(generator.integers(0, 3))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_combination_drawn_at_random_is_trained_and_served(seed):
-    model = drawn(seed)
-    ahead = model.segment if model.decoder == "rollout" else AHEAD
-    network, served = networks.randomised(model, LENGTH, ahead, SEASON)
+    model, generator = drawn(seed), np.random.default_rng(100 + seed)
+    channels = int(generator.integers(1, 4))
+    ahead, (past, known) = model.segment if model.decoder == "rollout" else AHEAD, beside(model, generator)
+    network, served = networks.randomised(model, LENGTH, ahead, SEASON, past=past, known=known, channels=channels)
+    features, future = generator.normal(size=(4, LENGTH, past + known)), generator.normal(size=(4, ahead, known))
+    values = generator.uniform(0.2, 2, size=(4, (LENGTH + ahead) * channels)).astype("float32")
+    inputs = Inputs(
+        values[:, : LENGTH * channels],
+        features.astype("float32") if past + known else None,
+        future.astype("float32") if known else None,
+    )
     with tf.GradientTape() as tape:
-        loss = network.training_loss(WINDOWS, TARGETS[:, :ahead], tf.constant(1.0))
+        loss = network.training_loss(inputs, values[:, LENGTH * channels :], tf.constant(1.0))
     gradients = tape.gradient(loss, network.trainable_variables)
     assert np.isfinite(loss)
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
         assert gradient is not None, variable.path
         assert np.isfinite(gradient).all(), variable.path
-    found = networks.one_answer(served, WINDOWS)
-    expected = np.asarray(network(WINDOWS))[:, : found.shape[1]]
+    found = networks.one_answer(served, inputs)
+    expected = np.asarray(network(inputs))[:, : found.shape[1]]
     np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-5, rtol=1e-5, err_msg=str(model))

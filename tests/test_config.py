@@ -143,7 +143,7 @@ def test_an_impossible_combination_is_refused_with_its_reason(tmp_path, line, re
 @pytest.mark.parametrize(
     ("data", "rest", "reason"),
     [
-        ("covariates: {static: [kind]}", "", "is read by an embedding alone; give model.embedding a width"),
+        ("covariates: {static: [kind]}", "", "tell series apart, and there is one; name their column in data.series"),
         ("gaps: zero", "scaling: mean\nmodel: {head: log_normal}", "data.gaps: zero cannot go with head: log_normal"),
         (
             "series: shop",

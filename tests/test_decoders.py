@@ -7,6 +7,7 @@ import tensorflow as tf
 from scipy import integrate, stats
 
 from forecaster.config.sections import Model
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.attention import AdditiveAttention, MultiplicativeAttention
 from forecaster.models.networks.context import divergence
@@ -29,8 +30,8 @@ def randomised(**options):
 
 def walked(served, windows, network):
     """The parameters of each step, fed on their centers."""
-    states, previous, found = served.encode(windows), windows[:, -served.segment :], []
-    for _ in range(-(-AHEAD // served.segment)):
+    states, previous, found = served.encode(Inputs(windows)), windows[:, -served.width :], []
+    for _ in range(-(-AHEAD // served.width)):
         decoded = served.decode(states, previous)
         found.append(decoded.parameters)
         states, previous = decoded.states, np.asarray(network.head.center(decoded.parameters))
@@ -61,7 +62,7 @@ HEADS = [
 )
 def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
     network, served = randomised(decoder=decoder, **options)
-    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +72,18 @@ def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
 )
 def test_a_stepped_network_is_served_as_keras_has_it(decoder, options):
     network, served = randomised(decoder=decoder, **options)
-    np.testing.assert_allclose(walked(served, WINDOWS, network), network(WINDOWS), atol=1e-5, rtol=1e-4)
+    np.testing.assert_allclose(walked(served, WINDOWS, network), network(Inputs(WINDOWS)), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["additive", "multiplicative"])
 @pytest.mark.parametrize("options", STRUCTURES[2:5:2], ids=str)
 def test_attention_is_served_as_keras_has_it(kind, options):
     network, served = randomised(decoder="dense", attention=kind, **options)
-    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5)
+    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
     network, served = randomised(decoder="seq2seq", attention=kind, **options)
-    np.testing.assert_allclose(walked(served, WINDOWS, network), network(WINDOWS), atol=1e-5)
-    weights = served.decode(served.encode(WINDOWS), WINDOWS[:, -served.segment :]).attention
-    read = (LENGTH - network.normalization.skipped) // served.segment
+    np.testing.assert_allclose(walked(served, WINDOWS, network), network(Inputs(WINDOWS)), atol=1e-5)
+    weights = served.decode(served.encode(Inputs(WINDOWS)), WINDOWS[:, -served.width :]).attention
+    read = (LENGTH - network.normalization.skipped) // served.width
     assert weights.shape == (5, read)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
@@ -93,9 +94,11 @@ def test_a_network_that_tells_series_apart_is_served_as_keras_has_it(decoder):
     model = Model(decoder=decoder, units=[4], latent=3, embedding=2)
     network, served = networks.randomised(model, LENGTH, ahead, SEASON, categories=(5, 2))
     codes = np.array([[0, 1], [1, 0], [2, 0], [3, 1], [4, 1]], np.int32)
-    found = served.decode(served.encode(WINDOWS, codes), WINDOWS[:, -1:]).parameters
-    np.testing.assert_allclose(found, network(WINDOWS, codes)[:, : found.shape[1]], atol=1e-5)
-    assert not np.allclose(network(WINDOWS, codes), network(WINDOWS, codes[::-1].copy()), atol=1e-3)
+    found = served.decode(served.encode(Inputs(WINDOWS, categories=codes)), WINDOWS[:, -1:]).parameters
+    np.testing.assert_allclose(found, network(Inputs(WINDOWS, categories=codes))[:, : found.shape[1]], atol=1e-5)
+    assert not np.allclose(
+        network(Inputs(WINDOWS, categories=codes)), network(Inputs(WINDOWS, categories=codes[::-1].copy())), atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("decoder", [*DIRECT, *STEPPED])
@@ -178,7 +181,7 @@ def test_the_attentional_vector_is_made_of_what_the_weights_point_at():
 
 def by_truth(network, windows, targets):
     """Teacher forcing as a plain loop: each step reads the truth before it."""
-    states, previous, found = network.encode(windows), windows[:, -network.segment :], []
+    states, previous, found = network.encode(Inputs(windows)), windows[:, -network.width :], []
     for step in range(0, AHEAD, network.segment):
         parameters, states, _ = network.decode(states, previous)
         found.append(parameters)
@@ -189,26 +192,26 @@ def by_truth(network, windows, targets):
 @pytest.mark.parametrize("options", [{}, {"segment": 2}, {"attention": "additive", "bidirectional": True}], ids=str)
 def test_it_is_trained_on_the_truth_and_validated_on_its_own_answers(options):
     network, _ = randomised(decoder="seq2seq", **options)
-    trained = float(network.training_loss(WINDOWS, TARGETS, tf.constant(3.0)))
+    trained = float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(3.0)))
     assert trained == pytest.approx(np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2), rel=1e-5)
-    validated = float(network.validation_loss(WINDOWS, TARGETS))
-    assert validated == pytest.approx(np.mean((network(WINDOWS)[..., 0] - TARGETS) ** 2), rel=1e-5)
+    validated = float(network.validation_loss(Inputs(WINDOWS), TARGETS))
+    assert validated == pytest.approx(np.mean((network(Inputs(WINDOWS))[..., 0] - TARGETS) ** 2), rel=1e-5)
     assert trained != pytest.approx(validated, rel=1e-3)
 
 
 def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
     network, _ = randomised(decoder="seq2seq", scheduled_sampling=1.0, warmup=4)
-    losses = [float(network.training_loss(WINDOWS, TARGETS, tf.constant(epoch))) for epoch in (0.0, 4.0)]
+    losses = [float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch))) for epoch in (0.0, 4.0)]
     plain = np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2)
     assert losses[0] == pytest.approx(plain, rel=1e-5)
-    assert losses[1] == pytest.approx(float(network.validation_loss(WINDOWS, TARGETS)), rel=1e-5)
+    assert losses[1] == pytest.approx(float(network.validation_loss(Inputs(WINDOWS), TARGETS)), rel=1e-5)
 
 
 def test_a_distribution_is_validated_by_the_truth_and_reads_draws_where_it_reads_its_own():
     network, _ = randomised(decoder="seq2seq", head="normal", scheduled_sampling=1.0)
     plain = float(network.head.loss(TARGETS, by_truth(network, WINDOWS, TARGETS)))
-    assert float(network.validation_loss(WINDOWS, TARGETS)) == pytest.approx(plain, rel=1e-5)
-    losses = {float(network.training_loss(WINDOWS, TARGETS, tf.constant(1.0))) for _ in range(3)}
+    assert float(network.validation_loss(Inputs(WINDOWS), TARGETS)) == pytest.approx(plain, rel=1e-5)
+    losses = {float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(1.0))) for _ in range(3)}
     assert len(losses) == 3
 
 
@@ -220,7 +223,7 @@ def test_a_share_rises_over_its_warmup():
 def test_the_decoder_starts_from_the_states_of_the_encoder():
     network, _ = randomised(decoder="seq2seq", units=[4, 3])
     _, _, expected = network.encoder(WINDOWS[..., None])
-    for state, other in zip(network.encode(WINDOWS), expected, strict=True):
+    for state, other in zip(network.encode(Inputs(WINDOWS)), expected, strict=True):
         np.testing.assert_array_equal(state, other)
 
 
@@ -235,7 +238,7 @@ def test_each_segment_is_one_step_from_the_encoders_states_with_its_position_alo
         position = np.repeat(network.positions.numpy()[number : number + 1], 5, axis=0)
         (output,) = layer.cell(position, states)
         expected = network.head.dense(output)
-        np.testing.assert_allclose(network(WINDOWS)[:, 3 * number : 3 * number + 3, 0], expected, atol=1e-6)
+        np.testing.assert_allclose(network(Inputs(WINDOWS))[:, 3 * number : 3 * number + 3, 0], expected, atol=1e-6)
 
 
 # Hierarchies.
@@ -245,7 +248,7 @@ def test_the_context_reads_one_vector_a_season():
     network, _ = randomised(decoder="context", cell="gru")
     vectors = [network.encoder(WINDOWS[:, first : first + SEASON, None])[1] for first in range(0, LENGTH, SEASON)]
     _, expected, _ = network.context(np.stack(vectors, axis=1))
-    np.testing.assert_allclose(network.encode(WINDOWS)[0], expected, atol=1e-6)
+    np.testing.assert_allclose(network.encode(Inputs(WINDOWS))[0], expected, atol=1e-6)
 
 
 def test_the_divergence_is_the_integral():
@@ -257,17 +260,17 @@ def test_the_divergence_is_the_integral():
 
 def test_the_latent_variable_is_drawn_from_the_prior_once_a_path():
     network, served = randomised(decoder="latent")
-    states, noise = network.encode(WINDOWS), np.full((5, 3), 0.7, "float32")
+    states, noise = network.encode(Inputs(WINDOWS)), np.full((5, 3), 0.7, "float32")
     mean, deviation = states[1].numpy(), states[2].numpy()
     moved = [states[0], mean + 0.7 * deviation, deviation, *states[3:]]
     drawn, middle = (
-        network.decode(states, WINDOWS[:, -1:], noise),
-        network.decode(moved, WINDOWS[:, -1:], np.zeros((5, 3), "float32")),
+        network.decode(states, WINDOWS[:, -1:], noise=noise),
+        network.decode(moved, WINDOWS[:, -1:], noise=np.zeros((5, 3), "float32")),
     )
     np.testing.assert_allclose(drawn.parameters, middle.parameters, atol=1e-6)
     for state, other in zip(drawn.states[:3], states[:3], strict=True):
         np.testing.assert_array_equal(state, other)  # what z is made of stays for the next step
-    decoded = served.decode(served.encode(WINDOWS), WINDOWS[:, -1:], noise)
+    decoded = served.decode(served.encode(Inputs(WINDOWS)), WINDOWS[:, -1:], noise=noise)
     np.testing.assert_allclose(decoded.parameters, drawn.parameters, atol=1e-5)
 
 
@@ -276,6 +279,6 @@ def test_a_latent_network_learns_its_loss_and_the_divergence_as_far_as_it_has_ri
     losses = {}
     for epoch in (0.0, 5.0, 10.0):
         network.draws.state.assign([1, 0])
-        losses[epoch] = float(network.training_loss(WINDOWS, TARGETS, tf.constant(epoch)))
+        losses[epoch] = float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch)))
     assert losses[10.0] > losses[0.0]
     assert losses[5.0] - losses[0.0] == pytest.approx((losses[10.0] - losses[0.0]) / 2, rel=1e-4)

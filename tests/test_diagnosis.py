@@ -21,9 +21,10 @@ from forecaster.data.scaling import Scaler
 from forecaster.data.windows import Split
 from forecaster.diagnosis import _sample, diagnose
 from forecaster.errors import CannotCreate, DataError, RunError
-from forecaster.fitting import Trainer
+from forecaster.fitting import Steps, Trainer
 from forecaster.flow import LARGEST_NORM, Flow, Kind
 from forecaster.initial import initial_network
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.gradients import gradient_flows
 from forecaster.models.optimizers import build_optimizer
@@ -49,7 +50,7 @@ def test_a_linear_units_gradient_is_the_power_of_its_recurrent_weight(weight):
     model = Model(cell="simple_rnn", units=1, activation="linear", decoder="dense")
     network = build_network(model, LENGTH, 4)
     network.encoder.layers[0].cell.recurrent_kernel.assign([[weight]])
-    (found,) = gradient_flows(network, WINDOWS, TARGETS)
+    (found,) = gradient_flows(network, Inputs(WINDOWS), TARGETS)
     assert (found.layer, found.state, found.level, found.stride) == ("simple_rnn_1", "h", 0, 1)
     np.testing.assert_allclose(found.norms / found.norms[0], abs(weight) ** np.arange(LENGTH), rtol=1e-5)
     assert found.doublings == pytest.approx(np.log2(abs(weight)), abs=1e-5) or weight == 1.0
@@ -58,7 +59,10 @@ def test_a_linear_units_gradient_is_the_power_of_its_recurrent_weight(weight):
 def test_more_windows_than_are_read_at_once_change_nothing():
     network = build_network(Model(cell="gru", units=2, decoder="dense"), LENGTH, 4)
     many = [np.tile(rows, (30, 1)) for rows in (WINDOWS, TARGETS)]
-    few, all_at_once = gradient_flows(network, WINDOWS, TARGETS), gradient_flows(network, *many)
+    few, all_at_once = (
+        gradient_flows(network, Inputs(WINDOWS), TARGETS),
+        gradient_flows(network, Inputs(many[0]), many[1]),
+    )
     np.testing.assert_allclose(all_at_once[0].norms, few[0].norms, rtol=1e-4)
 
 
@@ -95,7 +99,7 @@ def test_a_norm_is_that_of_the_numerical_derivative(case):
     model = Model(**{"units": 2, **options})
     network = build_network(model, LENGTH, model.segment if model.decoder == "rollout" else 4, season=4)
     targets = TARGETS[:1, : network.ahead]
-    flows = gradient_flows(network, WINDOWS[:1], targets)
+    flows = gradient_flows(network, Inputs(WINDOWS[:1]), targets)
     (found,) = (flow for flow in flows if (flow.layer, flow.state) == (name, "h"))
     assert (found.stride, len(found.norms)) == (stride, steps)
     for back in (0, steps // 2):
@@ -118,7 +122,7 @@ def numerical_norm(network, layer, number, targets) -> float:
 def rows_of(network, layer, targets) -> int:
     seen: list = []
     layer.observer = lambda states: seen.append(states[0].shape[0])
-    network.validation_loss(WINDOWS[:1], targets)
+    network.validation_loss(Inputs(WINDOWS[:1]), targets)
     layer.observer = None
     return seen[0]
 
@@ -136,14 +140,14 @@ def loss_with(network, layer, number, nudge, targets) -> float:
 
     layer.step = step
     try:
-        return float(network.validation_loss(WINDOWS[:1], targets))
+        return float(network.validation_loss(Inputs(WINDOWS[:1]), targets))
     finally:
         del layer.step
 
 
 def test_a_cell_states_gradient_has_the_way_through_its_own_hidden_state():
     network = build_network(Model(units=2, decoder="dense"), LENGTH, 4)
-    hidden, cell = gradient_flows(network, WINDOWS, TARGETS)
+    hidden, cell = gradient_flows(network, Inputs(WINDOWS), TARGETS)
     assert (hidden.state, cell.state) == ("h", "c")
     assert cell.norms[0] > 0  # after the last step h alone is read
 
@@ -151,29 +155,32 @@ def test_a_cell_states_gradient_has_the_way_through_its_own_hidden_state():
 @pytest.mark.parametrize("head", ["quantile", "normal", "student_t", "log_normal", "negative_binomial", "categorical"])
 def test_every_head_has_a_gradient(head):
     network = build_network(Model(units=2, decoder="dense", head=head, quantiles=(0.1, 0.5, 0.9)), LENGTH, 4)
-    flows = gradient_flows(network, np.exp(WINDOWS), np.exp(TARGETS))
+    flows = gradient_flows(network, Inputs(np.exp(WINDOWS)), np.exp(TARGETS))
     assert all(np.isfinite(flow.norms).all() and (flow.norms > 0).all() for flow in flows)
 
 
 def test_a_network_over_several_series_reads_what_tells_them_apart():
     network = build_network(Model(units=2, decoder="dense", embedding=2), LENGTH, 4, categories=(3,))
-    flows = [gradient_flows(network, WINDOWS, TARGETS, np.array(codes))[0] for codes in ([[0], [1], [2]], [[0]] * 3)]
+    flows = [
+        gradient_flows(network, Inputs(WINDOWS, categories=np.array(codes)), TARGETS)[0]
+        for codes in ([[0], [1], [2]], [[0]] * 3)
+    ]
     assert not np.allclose(flows[0].norms, flows[1].norms)
 
 
 def test_nothing_is_observed_afterwards():
     network = build_network(Model(units=2, decoder="dense", bidirectional=True), LENGTH, 4)
-    gradient_flows(network, WINDOWS, TARGETS)
+    gradient_flows(network, Inputs(WINDOWS), TARGETS)
     assert network.encoder.layers[0].forward.observer is network.encoder.layers[0].backward.observer is None
 
 
 def test_numbers_that_float32_does_not_hold_are_capped():
     network = build_network(Model(cell="simple_rnn", units=1, activation="linear", decoder="dense"), 100, 1)
     network.encoder.layers[0].cell.recurrent_kernel.assign([[1e3]])
-    (found,) = gradient_flows(network, np.ones((2, 100)), np.ones((2, 1)))
+    (found,) = gradient_flows(network, Inputs(np.ones((2, 100), "float32")), np.ones((2, 1), "float32"))
     assert np.isfinite(found.norms).all()
     network.encoder.layers[0].cell.kernel.assign([[0.0]])  # the forecast stays finite, its gradient does not
-    (found,) = gradient_flows(network, np.ones((2, 100)), np.ones((2, 1)))
+    (found,) = gradient_flows(network, Inputs(np.ones((2, 100), "float32")), np.ones((2, 1), "float32"))
     assert found.norms.max() == LARGEST_NORM
     assert found.kind is Kind.EXPLODING
     assert plot_gradients([found], [flow([0, 0, 0], layer="simple_rnn_1")], "both extremes").startswith(b"\x89PNG")
@@ -185,13 +192,13 @@ def trained_flow(options) -> tuple[Flow, Flow]:
     levels = generator.normal(size=(series, 1))
     values = np.hstack([levels + generator.normal(size=(series, length)), levels])  # the target is the level itself
     starts = np.arange(series, dtype=np.int32) * (length + 1)
-    sample = values[-64:, :length], values[-64:, length:]
+    sample = Inputs(values[-64:, :length].astype("float32")), values[-64:, length:]
     keras.utils.set_random_seed(1)
     network = build_network(Model(units=8, decoder="dense", **options), length, 1)
     before = gradient_flows(network, *sample)[-1]
     optimizer = build_optimizer(**Optimizer(learning_rate=0.005).model_dump())
     trainer = Trainer(
-        network, optimizer, Constant(), values.ravel(), length, starts[:-64], starts[-64:],
+        network, optimizer, Constant(), Steps(values.ravel()), length, starts[:-64], starts[-64:],
         batch_size=32, epochs=10, seed=1,
     )  # fmt: skip
     trainer.fit(Silent())

@@ -24,6 +24,7 @@ from forecaster.distributions import (
 )
 from forecaster.errors import Diverged, UsageError
 from forecaster.inference import Decoded, Rollout
+from forecaster.inputs import Inputs
 from forecaster.prediction import Outlook, Predictor, check_levels
 from forecaster.preparation import Preprocessing
 
@@ -231,10 +232,10 @@ class Walk(Fake):
     def __init__(self):
         self.rows = []
 
-    def encode(self, windows, categories=None):
-        return [windows[:, -1:]]
+    def encode(self, inputs):
+        return [inputs.window[:, -1:]]
 
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         self.rows.append(len(previous))
         return Decoded(np.stack([previous, np.ones_like(previous)], axis=-1), states)
 
@@ -245,7 +246,7 @@ PATHS = 4000
 
 @walks
 def test_the_paths_of_a_random_walk_spread_by_the_root_of_the_step(kind):
-    found = Rollout(Walk(), kind, Normal, PATHS, seed=5)(np.array([[0.0, 7, 3]]), 6)
+    found = Rollout(Walk(), kind, Normal, PATHS, seed=5)(Inputs(np.array([[0.0, 7, 3]])), 6)
     assert found.parameters.shape == (1, 6, PATHS)
     steps = np.arange(1, 7)
     np.testing.assert_allclose(found.mean[0], 3, atol=4 * np.sqrt(6 / PATHS))
@@ -259,7 +260,7 @@ def test_the_paths_of_a_random_walk_spread_by_the_root_of_the_step(kind):
 
 @walks
 def test_the_paths_of_a_random_walk_are_walks(kind):
-    paths = Rollout(Walk(), kind, Normal, PATHS)(np.zeros((1, 3)), 4).parameters[0]
+    paths = Rollout(Walk(), kind, Normal, PATHS)(Inputs(np.zeros((1, 3))), 4).parameters[0]
     moves = np.diff(paths, axis=0)
     np.testing.assert_allclose(np.cov(moves), np.eye(3), atol=4 * np.sqrt(2 / PATHS))
 
@@ -267,7 +268,7 @@ def test_the_paths_of_a_random_walk_are_walks(kind):
 @walks
 def test_a_rollout_is_seeded(kind):
     windows = np.random.default_rng(0).normal(size=(3, 4))
-    first, again, other = (Rollout(Walk(), kind, Normal, 20, seed)(windows, 5).parameters for seed in (1, 1, 2))
+    first, again, other = (Rollout(Walk(), kind, Normal, 20, seed)(Inputs(windows), 5).parameters for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -276,7 +277,7 @@ def test_a_rollout_is_seeded(kind):
 def test_many_windows_keep_all_their_paths_in_batches_of_bounded_size(kind):
     network = Walk()
     starts = 1000.0 * np.arange(7)
-    found = Rollout(network, kind, Normal, 2000)(np.repeat(starts[:, None], 3, axis=1), 2)
+    found = Rollout(network, kind, Normal, 2000)(Inputs(np.repeat(starts[:, None], 3, axis=1)), 2)
     assert found.parameters.shape == (7, 2, 2000)
     assert network.rows == [4000, 4000] * 3 + [2000, 2000]
     moves = found.parameters - starts[:, None, None]
@@ -287,16 +288,16 @@ def test_many_windows_keep_all_their_paths_in_batches_of_bounded_size(kind):
 class Direct(Fake):
     """Answers with 5 steps of a known mean and deviation."""
 
-    def encode(self, windows, categories=None):
-        return [windows[:, -1:]]
+    def encode(self, inputs):
+        return [inputs.window[:, -1:]]
 
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         steps = np.arange(5, dtype="float32")
         return Decoded(np.stack([previous + steps, np.ones_like(previous) + steps], axis=-1), [])
 
 
 def test_a_network_that_answers_at_once_tells_its_quantiles_in_closed_form():
-    found = Rollout(Direct(), "direct", Normal, 1000)(np.array([[0.0, 2], [0, 10]]), 3)
+    found = Rollout(Direct(), "direct", Normal, 1000)(Inputs(np.array([[0.0, 2], [0, 10]])), 3)
     expected = stats.norm([[2, 3, 4], [10, 11, 12]], [1, 2, 3])
     np.testing.assert_allclose(found.mean, expected.mean())
     np.testing.assert_allclose(found.quantile(0.975), expected.ppf(0.975), rtol=1e-6)
@@ -310,17 +311,17 @@ class Noisy(Fake):
     def __init__(self):
         self.given = []
 
-    def encode(self, windows, categories=None):
-        return [windows[:, -1:]]
+    def encode(self, inputs):
+        return [inputs.window[:, -1:]]
 
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         self.given.append(noise)
         return Decoded(noise[:, :1, None], states)
 
 
 def test_the_noise_is_standard_normal_and_stays_with_its_path():
     network = Noisy()
-    found = Rollout(network, "carry", Point, PATHS)(np.zeros((1, 3)), 3)
+    found = Rollout(network, "carry", Point, PATHS)(Inputs(np.zeros((1, 3))), 3)
     first, *rest = network.given
     assert (first.shape, len(rest)) == ((PATHS, 2), 2)
     assert all((noise == first).all() for noise in rest)
@@ -422,7 +423,7 @@ def test_intervals_come_from_the_head_or_from_errors_told_in_its_deviation(inter
 
 
 class Exploding(Walk):
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         return Decoded(np.stack([previous * np.float32(1e20), np.ones_like(previous)], axis=-1), states)
 
 

@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from forecaster.config import load_values
 from forecaster.config.sections import Model
+from forecaster.data.windows import Starts
 from forecaster.errors import DataError, Diverged
-from forecaster.fitting import Trainer
+from forecaster.fitting import Steps, Trainer
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
@@ -145,7 +147,7 @@ def tiny_trainer(
         build_network(model, 8, 1, season=4),
         optimizer or build_optimizer("adam", 0.01, clip_norm=1.0),
         schedule or Constant(),
-        values,
+        Steps(values),
         8,
         np.arange(40, dtype=np.int32),
         np.arange(50, 60, dtype=np.int32),
@@ -246,7 +248,7 @@ def test_the_gradient_is_that_of_finite_differences():
     windows = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
     targets = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
     with tf.GradientTape() as tape:
-        loss = network.training_loss(windows, targets, tf.constant(0.0))
+        loss = network.training_loss(Inputs(windows), targets, tf.constant(0.0))
     gradients = tape.gradient(loss, network.trainable_variables)
     step = 1e-2
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
@@ -257,7 +259,7 @@ def test_the_gradient_is_that_of_finite_differences():
             moved = original.copy()
             moved[index] += shift
             variable.assign(moved)
-            losses.append(float(network.validation_loss(windows, targets)))
+            losses.append(float(network.validation_loss(Inputs(windows), targets)))
         variable.assign(original)
         assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(float(gradient.numpy()[index]), rel=0.02, abs=1e-4)
 
@@ -283,3 +285,28 @@ def test_windows_of_filler_are_not_trained_on(tmp_path):
 def test_a_part_of_filler_alone_is_refused(tmp_path):
     with pytest.raises(DataError, match="every window of the validation part is mostly filler"):
         window_places(gapped_plan(tmp_path, "interpolate", set(range(58, 82))))
+
+
+def test_starts_are_kept_as_runs():
+    starts = Starts.of([np.array([3, 4, 5, 9]), np.empty(0, int), np.array([20, 22])])
+    np.testing.assert_array_equal(starts.firsts, [3, 9, 20, 22])
+    assert len(starts) == 6
+    np.testing.assert_array_equal(starts[np.arange(6)], [3, 4, 5, 9, 20, 22])
+    np.testing.assert_array_equal(starts.spread(3), [3, 5, 22])
+    np.testing.assert_array_equal(Starts.of([np.empty(0, int)]).spread(3), [])
+
+
+def test_balanced_draws_take_each_series_as_often_as_the_others():
+    starts = Starts.of([np.arange(100), np.empty(0, int), np.arange(200, 203)])
+    drawn = starts[starts.balanced(np.random.default_rng(0), 10_000)]
+    assert np.mean(drawn >= 200) == pytest.approx(0.5, abs=0.02)
+    found, counts = np.unique(drawn[drawn >= 200], return_counts=True)
+    np.testing.assert_array_equal(found, [200, 201, 202])
+    assert counts.min() > 1500
+
+
+def test_an_epoch_takes_all_windows_once_or_as_many_as_its_batches_hold():
+    trainer = tiny_trainer(batches_per_epoch=2)
+    order = trainer._order(np.random.default_rng(0))
+    assert (len(order), len(set(order.tolist()))) == (32, 32)
+    np.testing.assert_array_equal(np.sort(tiny_trainer()._order(np.random.default_rng(0))), np.arange(40))

@@ -16,6 +16,7 @@ from forecaster.data.filling import Filling, filled_csv
 from forecaster.data.gaps import Gap, cut_gaps, distances, find_gaps, length_shares
 from forecaster.data.read import series_of
 from forecaster.data.table import read_table
+from forecaster.inputs import Inputs
 
 from .conftest import FORECAST, write_hourly_csv
 
@@ -112,8 +113,10 @@ def test_validation_hides_the_same_each_time_and_training_does_not():
     net = network(length=16, shares=np.full(6, 1 / 6))
     windows = np.random.default_rng(0).normal(size=(20, 20)).astype(np.float32)
     nothing = np.zeros((20, 0), np.float32)
-    assert float(net.validation_loss(windows, nothing)) == float(net.validation_loss(windows, nothing))
-    assert float(net.training_loss(windows, nothing, 0.0)) != float(net.training_loss(windows, nothing, 0.0))
+    assert float(net.validation_loss(Inputs(windows), nothing)) == float(net.validation_loss(Inputs(windows), nothing))
+    assert float(net.training_loss(Inputs(windows), nothing, 0.0)) != float(
+        net.training_loss(Inputs(windows), nothing, 0.0)
+    )
 
 
 def filled_text(path: Path, text: str, time: str | None = "t", numbers: float = 9.5) -> str:

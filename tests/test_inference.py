@@ -12,6 +12,7 @@ from forecaster.data import Series
 from forecaster.data.scaling import Scaler
 from forecaster.errors import Diverged
 from forecaster.forecast import Forecast
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.weights import weights_from_h5, weights_to_h5
 from forecaster.prediction import Predictor
@@ -128,7 +129,7 @@ def test_the_exported_graphs_agree_with_keras(cell, decoder, bidirectional, unit
     model = Model(cell=cell, decoder=decoder, bidirectional=bidirectional, units=units)
     ahead = 4 if decoder == "dense" else 1
     network, served = randomised(model, ahead)
-    np.testing.assert_allclose(one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5)
+    np.testing.assert_allclose(one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_the_exported_graphs_agree_with_keras(cell, decoder, bidirectional, unit
 )
 def test_the_exported_graphs_agree_with_keras_under_every_option(options):
     network, served = randomised(Model(cell="gru", units=[3], **options), 1)
-    np.testing.assert_allclose(one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5)
+    np.testing.assert_allclose(one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "bidirectional"])
@@ -151,7 +152,7 @@ def test_sliding_is_a_plain_loop_over_the_keras_network(cell, bidirectional):
     network, served = randomised(Model(cell=cell, units=[5, 3], bidirectional=bidirectional), 1)
     expected = WINDOWS
     for _ in range(12):
-        expected = np.concatenate([expected, network(expected[:, -LENGTH:])[..., 0]], axis=1)
+        expected = np.concatenate([expected, network(Inputs(expected[:, -LENGTH:]))[..., 0]], axis=1)
     np.testing.assert_allclose(roll_out(served, WINDOWS, 12, "slide"), expected[:, LENGTH:], atol=1e-5)
 
 
@@ -160,7 +161,7 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(cell):
     network, served = randomised(Model(cell=cell, units=[5, 3], output="sequence"), 1)
     expected = WINDOWS
     for _ in range(12):
-        expected = np.concatenate([expected, network(expected)[..., 0]], axis=1)
+        expected = np.concatenate([expected, network(Inputs(expected))[..., 0]], axis=1)
     np.testing.assert_allclose(roll_out(served, WINDOWS, 12, "carry"), expected[:, LENGTH:], atol=1e-5)
 
 
@@ -169,7 +170,7 @@ def test_weights_written_and_read_back_make_the_same_network():
     network, _ = randomised(model, 1)
     other = build_network(model, LENGTH, 1)
     weights_from_h5(other, weights_to_h5(network))
-    np.testing.assert_array_equal(network(WINDOWS), other(WINDOWS))
+    np.testing.assert_array_equal(network(Inputs(WINDOWS)), other(Inputs(WINDOWS)))
 
 
 def test_weights_of_another_shape_are_refused():

@@ -8,6 +8,7 @@ from forecaster.config.sections import Model
 from forecaster.distributions import family
 from forecaster.export import export_onnx
 from forecaster.inference import OnnxNetwork, Rollout
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 
 from .networks import fitted
@@ -89,7 +90,7 @@ def test_attention_finds_the_step_that_matters(kind):
     fitted(network, marked, steps=700, rate=0.01)
     assert error(network, marked) < 0.2
     windows, _ = marked(np.random.default_rng(99))
-    weights = np.asarray(network.decode(network.encode(windows), windows[:, -1:]).attention)
+    weights = np.asarray(network.decode(network.encode(Inputs(windows)), windows[:, -1:]).attention)
     marks = windows.argmax(axis=1)
     looked = weights[np.arange(BATCH), marks] + weights[np.arange(BATCH), marks + 1]
     assert np.mean(looked > 0.5) > 0.8
@@ -174,7 +175,7 @@ def test_a_head_learns_how_sure_it_can_be(head):
     for last in (0.1, 0.9):
         window = np.array([[0.5, 0.5, 0.5, last]], "float32")
         truth = HEADS[head](generator, np.full((100_000, 1), last))
-        found = family(model, 1.0)(np.asarray(network(window)))
+        found = family(model, 1.0)(np.asarray(network(Inputs(window))))
         if head == "negative_binomial":  # a quantile of counts covers more than it says
             assert found.mean[0, 0] == pytest.approx(truth.mean(), rel=0.15)
             assert found.deviation[0, 0] == pytest.approx(truth.std(), rel=0.2)

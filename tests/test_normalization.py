@@ -6,6 +6,7 @@ import pytest
 from forecaster.config.sections import Model
 from forecaster.export import export_onnx
 from forecaster.inference import OnnxNetwork
+from forecaster.inputs import Inputs
 from forecaster.models.normalization import build_normalization
 
 from . import networks
@@ -61,7 +62,7 @@ WINDOWS = np.random.default_rng(4).normal(size=(6, LENGTH)).astype("float32")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_exported_graphs_agree_with_keras(name, options):
     network, served = randomised(Model(units=4, normalization=name, **options), 7 if "decoder" in options else 1)
-    np.testing.assert_allclose(one_answer(served, WINDOWS), network(WINDOWS), atol=1e-5)
+    np.testing.assert_allclose(one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["last", "mean", "revin"])
@@ -78,7 +79,7 @@ def test_sliding_is_a_plain_loop_over_the_keras_network(name):
     network, served = randomised(Model(units=4, normalization=name), 1)
     expected = WINDOWS
     for _ in range(8):
-        expected = np.concatenate([expected, network(expected[:, -LENGTH:])[..., 0]], axis=1)
+        expected = np.concatenate([expected, network(Inputs(expected[:, -LENGTH:]))[..., 0]], axis=1)
     np.testing.assert_allclose(roll_out(served, WINDOWS, 8, "slide"), expected[:, LENGTH:], atol=1e-5)
 
 
@@ -87,7 +88,7 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(name):
     network, served = randomised(Model(units=4, normalization=name, output="sequence"), 1)
     expected = WINDOWS
     for _ in range(8):
-        expected = np.concatenate([expected, network(expected)[..., 0]], axis=1)
+        expected = np.concatenate([expected, network(Inputs(expected))[..., 0]], axis=1)
     np.testing.assert_allclose(roll_out(served, WINDOWS, 8, "carry"), expected[:, LENGTH:], atol=1e-5)
 
 
@@ -104,4 +105,4 @@ def test_seasonal_learns_every_step_from_a_season_before_it():
     network.head.dense.kernel.assign(np.zeros((4, 1)))
     network.head.dense.bias.assign(np.zeros(1))
     # predictions after steps 3..9 are the values a season before steps 4..10
-    np.testing.assert_allclose(network.after_each(WINDOWS)[..., 0], WINDOWS[:, 1:8], atol=1e-6)
+    np.testing.assert_allclose(network.after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 1:8], atol=1e-6)

@@ -30,7 +30,7 @@ def read(tmp_path: Path, text: str, **options):
 
 def test_the_rows_of_each_id_are_a_series(tmp_path):
     a, b = read(tmp_path, LONG, static=["kind"])
-    assert (a.name, a.target, a.frequency, a.categories) == ("a", "sold", "D", ("big",))
+    assert (a.name, a.target, a.frequency, a.categories) == ("a", "sold", "D", {"kind": "big"})
     np.testing.assert_array_equal(a.values, [1, 2, 3])
     np.testing.assert_array_equal(b.values, [5, 6, 7, 8])
 

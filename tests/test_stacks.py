@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from forecaster.config.sections import Model
+from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.cells import CELLS, LSTMCell, PeepholeLSTMCell, SimpleRNNCell
 from forecaster.models.encoder import Encoder
@@ -157,7 +158,7 @@ def test_a_segment_is_read_as_the_features_of_one_step():
     network = randomised(build_network(Model(cell="gru", units=4, segment=3, decoder="dense"), LENGTH, 5))
     (layer,) = network.encoder.layers
     _, last, _ = layer(WINDOWS.reshape(5, 4, 3))
-    np.testing.assert_allclose(network(WINDOWS)[..., 0], network.head.dense(last), atol=1e-6)
+    np.testing.assert_allclose(network(Inputs(WINDOWS))[..., 0], network.head.dense(last), atol=1e-6)
 
 
 OPTIONS = [
@@ -183,7 +184,7 @@ def served(options, ahead):
 def test_the_exported_graphs_agree_with_keras(options, shape):
     ahead = 5 if "decoder" in shape else options.get("segment", 1)
     network, onnx = served({**options, **shape}, ahead)
-    np.testing.assert_allclose(one_answer(onnx, WINDOWS), network(WINDOWS), atol=1e-5)
+    np.testing.assert_allclose(one_answer(onnx, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -192,7 +193,7 @@ def test_sliding_is_a_plain_loop_over_the_keras_network(options):
     network, onnx = served(options, segment)
     expected = WINDOWS
     for _ in range(-(-7 // segment)):
-        expected = np.concatenate([expected, network(expected[:, -LENGTH:])[..., 0]], axis=1)
+        expected = np.concatenate([expected, network(Inputs(expected[:, -LENGTH:]))[..., 0]], axis=1)
     np.testing.assert_allclose(roll_out(onnx, WINDOWS, 7, "slide"), expected[:, LENGTH : LENGTH + 7], atol=1e-5)
 
 
@@ -202,7 +203,7 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(options
     network, onnx = served({**options, "output": "sequence"}, segment)
     expected = WINDOWS
     for _ in range(-(-7 // segment)):
-        expected = np.concatenate([expected, network(expected)[..., 0]], axis=1)
+        expected = np.concatenate([expected, network(Inputs(expected))[..., 0]], axis=1)
     np.testing.assert_allclose(roll_out(onnx, WINDOWS, 7, "carry"), expected[:, LENGTH : LENGTH + 7], atol=1e-5)
 
 
@@ -211,4 +212,4 @@ def test_a_segmented_network_learns_each_segment_from_those_before_it():
     network.head.dense.kernel.assign(np.zeros((4, 3)))
     network.head.dense.bias.assign(np.zeros(3))
     # after the segments 6-8 and 9-11 come 9-11 and 12-14, of which a season of 6 before are 3-5 and 6-8
-    np.testing.assert_allclose(network.after_each(WINDOWS)[..., 0], WINDOWS[:, 3:9], atol=1e-6)
+    np.testing.assert_allclose(network.after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 3:9], atol=1e-6)

@@ -9,11 +9,11 @@ import pytest
 
 from forecaster.checkup import check
 from forecaster.config import load_values
-from forecaster.data import read_series
+from forecaster.data import Series, read_series
 from forecaster.data.filling import Filling, filled_csv
 from forecaster.data.frequency import infer_frequency, season_length
 from forecaster.data.rules import TimeRules
-from forecaster.data.season import find_seasons, season_of
+from forecaster.data.season import find_seasons, longer_seasons, seasons_of
 from forecaster.data.table import read_table
 from forecaster.data.windows import told_by_data
 from forecaster.errors import DataError
@@ -61,7 +61,7 @@ def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
     assert "data.frequency: observed" in found.notices[0]
     assert "data.holidays" in found.notices[0]
     assert dates(found.future(2)) == ["2026-06-01", "2026-06-02"]
-    assert season_of(found)[0] == 5
+    assert seasons_of(found)[0] == (5,)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_trading_hours_go_on_at_the_next_session(tmp_path):
     assert "set data.frequency (observed: each row is a step" in problems(csv(tmp_path, rows))[0]
     found = read(csv(tmp_path, rows), frequency="observed", holidays=HOLIDAYS)
     assert dates(found.future(4)) == ["2026-04-02 15:00", "2026-04-02 15:30", "2026-04-06 09:30", "2026-04-06 10:00"]
-    assert season_of(found)[0] == 13
+    assert seasons_of(found)[0] == (13,)
 
 
 @pytest.mark.parametrize(
@@ -448,15 +448,73 @@ def test_no_random_walk_has_a_season():
 
 def test_a_season_of_the_data_is_said_and_one_of_the_frequency_stays(tmp_path):
     steps = read(csv(tmp_path, range(300), seasonal(9, 300)), "step")
-    assert season_of(dataclasses.replace(steps, frequency="step")) == (
-        9,
+    assert seasons_of(dataclasses.replace(steps, frequency="step")) == (
+        (9,),
         "y: a season of 9 steps, found by autocorrelation",
     )
     hourly = read(csv(tmp_path, pd.date_range("2026-01-01", periods=2000, freq="h"), seasonal(168, 2000)))
-    season, notice = season_of(hourly)
-    assert season == 24
-    assert "by autocorrelation 168 too: to use another, data.season: 168" in notice
-    assert season_of(dataclasses.replace(hourly, values=seasonal(24, 2000))) == (24, None)
+    assert seasons_of(hourly) == (
+        (24, 168),
+        "y: a season of 24 steps, by the frequency, and of 168, by autocorrelation; to go by another: data.season: 168",
+    )
+    other = dataclasses.replace(hourly, values=seasonal(37, 2000))
+    assert seasons_of(other) == (
+        (24,),
+        "y: a season of 24 steps, by the frequency; by autocorrelation 37 too; to go by another: data.season: 37",
+    )
+    assert seasons_of(dataclasses.replace(hourly, values=seasonal(24, 2000))) == ((24,), None)
+    walk = np.cumsum(np.random.default_rng(0).normal(size=2000))
+    assert seasons_of(dataclasses.replace(steps, values=walk)) == ((), None)
+
+
+GROWING = 1 + 0.9 * np.sin(2 * np.pi * np.arange(3000) / 3000)  # a day whose swing grows and shrinks over months
+
+
+@pytest.mark.parametrize(
+    ("frequency", "main", "values", "longer"),
+    [
+        ("h", 24, seasonal(24, 3000) + seasonal(168, 3000), [168]),
+        ("30min", 48, seasonal(48, 6000) + seasonal(336, 6000), [336]),
+        ("D", 7, seasonal(7, 3000) + seasonal(365, 3000), [365]),
+        ("h", 24, seasonal(24, 3000) * GROWING, []),
+        ("h", 24, seasonal(24, 1200) + seasonal(168, 1200), []),  # seven weeks are too few
+        ("h", 24, seasonal(24, 3000) + seasonal(100, 3000), []),  # no calendar knows 100 hours
+        ("MS", 12, seasonal(12, 400) + seasonal(40, 400), []),
+        ("step", 48, seasonal(48, 4000) + seasonal(336, 4000), [336]),
+        ("step", 2, np.tile([1.0, 5, 2, 8], 20), [4]),
+    ],
+)
+def test_longer_seasons_are_the_week_and_the_year_and_of_plain_steps_any(tmp_path, frequency, main, values, longer):
+    dates = frequency != "step"
+    index = pd.date_range("2020-01-01", periods=len(values), freq=frequency) if dates else pd.RangeIndex(len(values))
+    series = dataclasses.replace(read(csv(tmp_path, range(5))), timestamps=index, values=values, frequency=frequency)
+    assert longer_seasons(series, main) == longer
+
+
+def test_no_random_walk_has_a_week():
+    index = pd.date_range("2020-01-01", periods=1500, freq="h")
+    walks = [np.cumsum(np.random.default_rng(seed).normal(size=1500)) for seed in range(30)]
+    panel = [Series("y", "y", "t", index, walk, "h") for walk in walks]
+    assert sum(bool(longer_seasons(series, 24)) for series in panel) <= 1
+
+
+def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_path, forecast):
+    index = pd.date_range("2026-01-01", periods=2000, freq="h")
+    csv(tmp_path, index, seasonal(24, 2000) + seasonal(168, 2000), "load.csv")
+    result = forecast("init", "load.csv", "--verbose", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "season: [24, 168]" in (tmp_path / "load.yaml").read_text()
+    assert "season of 24 and 168 steps" in " ".join(result.stderr.split())
+    assert forecast("validate", "load.yaml", cwd=tmp_path).returncode == 0
+    refused = forecast("validate", "load.yaml", "--set", "data.season=[24, 24]", cwd=tmp_path)
+    assert "received [24, 24], expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]" in (
+        refused.stderr
+    )
+    data = load_values(
+        {"data": {"path": "x", "season": [24, 168]}, "window": {"length": 9, "horizon": 1}}, ""
+    ).config.data
+    assert data.model_dump(mode="json")["season"] == [24, 168]  # as a checkpoint tells whether it is of this config
+    assert (data.main_season, data.seasons, TimeRules.of(data.model_dump()).season) == (24, (24, 168), 24)
 
 
 # The config
@@ -491,7 +549,7 @@ def test_a_calendar_that_nothing_reads_is_refused():
 def test_a_check_reads_a_stock_as_a_training_does(tmp_path):
     path = csv(tmp_path, sessions())
     loaded = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
-    checked = check(path, loaded)
+    checked = check(loaded)
     assert checked.facts["frequency"] == "observed"
     assert not [finding for finding in checked.findings if finding.level == "error"]
 

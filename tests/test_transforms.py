@@ -206,10 +206,10 @@ class Same(Fake):
     def __init__(self, value):
         self.value = np.float32(value)
 
-    def encode(self, windows, categories=None):
-        return [windows[:, -1:]]
+    def encode(self, inputs):
+        return [inputs.window[:, -1:]]
 
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         return Decoded(np.full((len(previous), 1, 1), self.value), states)
 
 
@@ -276,11 +276,11 @@ def test_sums_undo_differences_exactly_for_each_path(lags, horizon, seed):
 class Drawn(Fake):
     """Scaled differences of a normal of a known mean and deviation, whatever was before."""
 
-    def encode(self, windows, categories=None):
-        assert np.isfinite(windows).all()
-        return [windows[:, -1:]]
+    def encode(self, inputs):
+        assert np.isfinite(inputs.window).all()
+        return [inputs.window[:, -1:]]
 
-    def decode(self, states, previous, noise=None):
+    def decode(self, states, previous, future=None, noise=None):
         parameters = np.tile(np.float32([0.5, 1]), (len(previous), 1, 1))
         return Decoded(parameters, states)
 

@@ -47,7 +47,7 @@ def check(
     else:
         smallest = {"data": {"path": str(data)}, "window": {"length": 2, "horizon": 1}}
         loaded = load_values(smallest, str(data), overrides or [])
-    found = check_csv(data, loaded)
+    found = check_csv(loaded)
     talk.deliver(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
     if plot is not None:
         from forecaster.plots import plot_checkup

@@ -14,6 +14,7 @@ from forecaster.cli import talk
 from forecaster.cli.check import check
 from forecaster.cli.diagnose import diagnose
 from forecaster.cli.explain import explain
+from forecaster.cli.future import future
 from forecaster.cli.impute import impute
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
@@ -57,7 +58,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, impute, explain, diagnose, validate, check, init, schema):
+for verb in (train, predict, future, impute, explain, diagnose, validate, check, init, schema):
     app.command()(verb)
 
 

@@ -26,6 +26,10 @@ def predict(
         typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
     ] = None,
     levels: Levels = None,
+    future: Annotated[
+        Path | None,
+        typer.Option("--future", help="CSV of what is known of the steps ahead.", show_default=False),
+    ] = None,
     output: Output = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
     samples: Annotated[
@@ -51,7 +55,7 @@ def predict(
     named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
     if len(set(named)) < len(named):
         raise UsageError(f"{', '.join(named)}: --output, --samples and --plot need a file each")
-    found = predict_version(load_version(run), data, horizon, parse_levels(levels), with_samples=samples is not None)
+    found = predict_version(load_version(run), data, horizon, parse_levels(levels), samples is not None, future)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     talk.deliver(text, output)
     if samples is not None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "load_config",
     "load_resolved",
     "load_values",
+    "overridden",
 ]
 
 
@@ -101,6 +102,13 @@ def _overridden(document: Document, overrides: Sequence[str]) -> Document:
     for assignment in overrides:
         document = with_override(document, assignment)
     return document
+
+
+def overridden(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
+    """A config with further `--set` laid over it; `data.path` stays what it became."""
+    again = _validated(_overridden(loaded.document, overrides))
+    data = again.config.data.model_copy(update={"path": loaded.config.data.path})
+    return replace(again, config=again.config.model_copy(update={"data": data}))
 
 
 def json_schema() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from forecaster.config.calendar import clashes, is_dated
 from forecaster.config.reader import Path
 from forecaster.config.sections import Config, Data, Model, Optimizer, Split
 
@@ -13,11 +14,13 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     touched = {path[:2] for path in broken}
     found = [
         *_calendar(config.data),
+        *_features(config.data),
         *_data(config.data),
         *_model(config.model),
         *_decoder(config.model),
         *_head(config),
         *_panel(config),
+        *_covariates(config),
         *_transform(config),
         *_difference(config),
         *_bounds(config.data),
@@ -36,6 +39,17 @@ def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
     for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
         if stated:
             yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or observed, or auto"
+
+
+def _features(data: Data) -> Iterator[tuple[Path, str]]:
+    """Of data.calendar: what no file of any frequency could make right."""
+    found = list(clashes(data.calendar, None if data.season == "auto" else data.seasons))
+    if data.time is None or data.frequency == "step":
+        mend = "name their column in data.time" if data.time is None else "state their data.frequency"
+        dated = [index for index, name in enumerate(data.calendar) if is_dated(name)]
+        found += [(index, f"{data.calendar[index]} is read off dates; {mend}, or remove it") for index in dated]
+    for index, message in sorted(found):
+        yield ("data", "calendar", index), message
 
 
 def _data(data: Data) -> Iterator[tuple[Path, str]]:
@@ -126,13 +140,42 @@ def _panel(config: Config) -> Iterator[tuple[Path, str]]:
     data, model = config.data, config.model
     if model.embedding and not data.several:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
-    if data.covariates.static and not model.embedding:
-        yield (
-            ("data", "covariates", "static"),
-            "is read by an embedding alone; give model.embedding a width, such as 8",
-        )
-    if model.head == "negative_binomial" and data.series is not None and config.scaling == "mean":
+    if model.series_scale and not data.several:
+        yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
+    if config.training.sampling == "series" and not data.several:
+        yield ("training", "sampling"), "series draws from each series alike, and there is one; use windows"
+    if model.channels == "joint" and isinstance(data.target, str) and data.target != "*":
+        yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
+    if model.channels == "joint" and model.series_scale:
+        yield ("model", "series_scale"), "tells series apart, which channels: joint reads together; remove the key"
+    if model.head == "negative_binomial" and data.several and config.scaling == "mean":
         yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
+
+
+def _covariates(config: Config) -> Iterator[tuple[Path, str]]:
+    data, given, decoder = config.data, config.data.covariates, config.model.decoder
+    path: Path = ("data", "covariates")
+    if given.past and decoder == "rollout":
+        yield (
+            (*path, "past"),
+            "are not known of the steps that decoder rollout reads next; use decoder: seq2seq, positional or dense",
+        )
+    if given.static and data.series is None and data.layout == "columns":
+        yield (*path, "static"), "tell series apart, and there is one; name their column in data.series"
+    stated = {"time": data.time, "target": data.target, "series": data.series}
+    roles = [
+        (role, name) for role, names in stated.items() for name in ([names] if isinstance(names, str) else names or ())
+    ]
+    roles += [(kind, name) for kind in ("past", "future", "static") for name in getattr(given, kind)]
+    seen: dict[str, str] = {}
+    for role, name in roles:
+        if name in seen and name != "auto":
+            yield path, f"column {name!r} is {seen[name]} and {role}; a column has one part"
+        seen[name] = role
+    for key, names in (("categorical", given.categorical), ("missing", given.missing)):
+        for name in names:
+            if name not in {*given.past, *given.future, *(given.static if key == "categorical" else ())}:
+                yield (*path, key), f"column {name!r} is no covariate; name it in data.covariates.past or future, too"
 
 
 def _transform(config: Config) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,9 @@ import re
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
+
+from forecaster.config.calendar import misnamed
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
@@ -28,9 +30,20 @@ def _share(value: object) -> object:
 
 
 def _season(value: object) -> object:
-    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000):
+    several = value if isinstance(value, list | tuple) else [value]
+    steps = [season for season in several if isinstance(season, int) and not isinstance(season, bool)]
+    fewest = 2 if len(several) > 1 else 1
+    if several and len(set(steps)) == len(several) and all(fewest <= season <= 1_000_000 for season in steps):
+        return tuple(steps) if len(steps) > 1 else steps[0]
+    if value == "auto":
         return value
-    raise ValueError("expected auto, or whole steps from 1 to 1,000,000")
+    raise ValueError("expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
+
+
+def _feature(value: object) -> object:
+    if problem := misnamed(value):
+        raise ValueError(problem)
+    return value
 
 
 def _paths(value: object) -> object:
@@ -61,14 +74,20 @@ def _sentinel(value: object) -> object:
     return value
 
 
-Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text])]
-Names = Annotated[str | tuple[str, ...], PlainValidator(_names, json_schema_input_type=Text | list[Text])]
+# pydantic takes the list that JSON has of a tuple for a value of the wrong type, and warns.
+_AsItIs = PlainSerializer(lambda value: value)
+Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text]), _AsItIs]
+Names = Annotated[str | tuple[str, ...], PlainValidator(_names, json_schema_input_type=Text | list[Text]), _AsItIs]
 Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
 Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
+_SeasonSteps = Annotated[int, Field(ge=1)]
 Season = Annotated[
-    int | str, PlainValidator(_season, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"])
+    int | str | tuple[int, ...],
+    PlainValidator(_season, json_schema_input_type=_SeasonSteps | Literal["auto"] | list[_SeasonSteps]),
+    _AsItIs,
 ]
+Feature = Annotated[str, PlainValidator(_feature, json_schema_input_type=str)]
 
 
 def _weekmask(value: object) -> object:
@@ -116,10 +135,13 @@ class Section(BaseModel):
 class Covariates(Section):
     """Columns besides the target."""
 
-    past: tuple[Text, ...] = Field((), description="columns that are known up to the last number of the target")
+    past: tuple[Text, ...] = Field((), description="columns that are known up to the origin")
     future: tuple[Text, ...] = Field((), description="columns that are known over the horizon, too")
-    static: tuple[Text, ...] = Field((), description="categories, one value for each series, read by model.embedding")
-    categorical: tuple[Text, ...] = Field((), description="those of past and future that are categories, not numbers")
+    static: tuple[Text, ...] = Field((), description="columns with one value for each series")
+    categorical: tuple[Text, ...] = Field((), description="those of them that are categories, though they are numbers")
+    missing: dict[Text, Literal["error", "last", "seasonal"]] = Field(
+        {}, description="what stands for missing cells, by column: error | last | seasonal"
+    )
 
 
 class Data(Section):
@@ -145,9 +167,14 @@ class Data(Section):
     holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, observed)")
     tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
     timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
-    season: Season = Field("auto", description="steps in a season (24 for hourly days); 1: none")
-    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero"] = Field(
-        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero"
+    season: Season = Field(
+        "auto", description="steps in a season (24 for hourly days), or in several, [24, 168]; 1: none"
+    )
+    calendar: tuple[Feature, ...] = Field(
+        (), description="what dates tell: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
+    )
+    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero", "mask"] = Field(
+        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero | mask"
     )
     longest_gap: Count | None = Field(None, description="steps that may be missing in a row; null: any number")
     incomplete: Literal["keep", "drop"] = Field("keep", description="bars that are not over by now: keep | drop")
@@ -184,6 +211,17 @@ class Data(Section):
     def several(self) -> bool:
         """Whether the CSV may hold several series."""
         return self.series is not None or self.layout == "rows" or self.target == "*" or isinstance(self.target, tuple)
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Steps in each season, the main one first; empty where there is none, or it is not found yet."""
+        stated = self.season if isinstance(self.season, tuple) else (self.season,)
+        return tuple(int(season) for season in stated if season not in {"auto", 1})
+
+    @property
+    def main_season(self) -> int:
+        """Steps in the season that baselines and normalisations go by, 1 where there is none."""
+        return next(iter(self.seasons), 1)
 
 
 class Window(Section):
@@ -227,6 +265,10 @@ class Model(Section):
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a vector learnt for each series and each static category; 0: none"
     )
+    channels: Literal["independent", "joint"] = Field(
+        "independent", description="several targets: independent, each through one network; joint, read together"
+    )
+    series_scale: Flag = Field(False, description="tell the network how large each series is, beside its scaled values")
     dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
     recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
     zoneout: Fraction = Field(0.0, description="probability that a unit of the state stays as it is in training")
@@ -332,6 +374,9 @@ class Training(Section):
         "auto", description="mse | mae | huber | log_cosh; auto: mse for head point, the head's own for others"
     )
     batch_size: Count = Field(32, description="windows in a batch")
+    sampling: Literal["windows", "series"] = Field(
+        "windows", description="windows: each as often as others; series: each series as often as others"
+    )
     batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
     epochs: Count = Field(50, description="passes over the training windows, at most")
     early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
@@ -378,6 +423,12 @@ class Config(Section):
     def read(self) -> int:
         """Steps that a forecast needs: the window, and before it what its differences are taken from."""
         return self.window.length + sum(self.data.difference)
+
+    @property
+    def channels(self) -> int:
+        """Series that are read and answered together."""
+        joint = self.model.channels == "joint" and not isinstance(self.data.target, str)
+        return len(self.data.target) if joint else 1
 
     @property
     def rollout(self) -> str:

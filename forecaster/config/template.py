@@ -39,6 +39,8 @@ def _with_comment(text: str, comment: str) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_scalar, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_quoted(key)}: {_scalar(each)}' for key, each in value.items())}}}"
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, float):

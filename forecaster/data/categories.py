@@ -25,7 +25,7 @@ class Vocabulary:
     @classmethod
     def of(cls, panel: Sequence[Series], series: str, static: Sequence[str]) -> "Vocabulary":
         """The categories of a panel, whose ids stand in the column `series`."""
-        columns = zip(*((member.name, *member.categories) for member in panel), strict=True)
+        columns = zip(*(_row(member, static) for member in panel), strict=True)
         return cls((series, *static), tuple(tuple(dict.fromkeys(column)) for column in columns))
 
     @property
@@ -40,7 +40,7 @@ class Vocabulary:
             DataError: a value that was not trained on; all of them.
         """
         numbers = [{value: number for number, value in enumerate(values)} for values in self.values]
-        rows = [(member.name, *member.categories) for member in panel]
+        rows = [_row(member, self.names[1:]) for member in panel]
         unseen = [
             f"series {row[0]}: {name} {value!r} was not trained on, so that no vector was learnt for it; "
             "train again, or without model.embedding"
@@ -61,3 +61,8 @@ class Vocabulary:
     def from_json(cls, values: dict[str, Any]) -> "Vocabulary":
         """Read back what `to_json` gave."""
         return cls(tuple(values), tuple(tuple(map(str, column)) for column in values.values()))
+
+
+def _row(series: Series, static: Sequence[str]) -> tuple[str, ...]:
+    """What tells a series apart: its name, then its static covariates."""
+    return (series.name, *(series.categories[name] for name in static))

@@ -265,6 +265,7 @@ class _Layout:
             step.rules,
             inner,
             observed,
+            self._reading.static,
             rows.categories,
             self._columns(ends),
             {number: tuple(texts) for number, texts in self._said.items() if texts},

@@ -1,7 +1,7 @@
 """Panel: many series of one frequency, laid end to end in flat arrays."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import overload
 
@@ -45,7 +45,8 @@ class Panel(Sequence[Series]):
         values: of all series end to end, (steps,), float64, or float32 where they are kept on disk.
         timestamps: (steps,) where each row is a step (`observed`); None where they follow from `firsts`.
         observed: whether each value stood in the file, (steps,); None where all did.
-        categories: of each series, its values of the static covariates; empty where there are none.
+        static: the names of the static covariates.
+        categories: of each series, its values of them; empty where there are none.
         columns: the other covariates.
         notices: of series, by their number.
         dialect: how the CSV is written.
@@ -61,6 +62,7 @@ class Panel(Sequence[Series]):
     rules: TimeRules = AS_WRITTEN
     timestamps: pd.Index | None = None
     observed: np.ndarray | None = None
+    static: Sequence[str] = ()
     categories: Sequence[tuple[str, ...]] = ()
     columns: Columns = field(default_factory=Columns)
     notices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class Panel(Sequence[Series]):
             self.values[part],
             self.frequency,
             self.notices.get(number, ()),
-            self.categories[number] if self.categories else (),
+            dict(zip(self.static, self.categories[number], strict=True)) if self.categories else {},
             self.rules,
             self._observed(part),
             self.dialect,
@@ -110,6 +112,12 @@ class Panel(Sequence[Series]):
     def said(self) -> Iterator[str]:
         """The notices of all series, in their order."""
         return (notice for number in sorted(self.notices) for notice in self.notices[number])
+
+    def carried_on(self) -> "Panel":
+        """A panel that was read with its gaps open, each filled by the last value before it."""
+        observed = ~np.isnan(self.values)
+        last = np.maximum.accumulate(np.where(observed, np.arange(len(observed)), 0))  # every series begins with one
+        return replace(self, values=self.values[last], observed=observed)
 
     def _timestamps(self, number: int) -> pd.Index:
         if self.timestamps is not None:

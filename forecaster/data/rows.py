@@ -125,8 +125,7 @@ def rows_of(table: Table, reading: Reading) -> Rows:
         DataError: a column is not there or cannot be told, or its cells can be read in several ways.
     """
     found = found_columns(table, reading)
-    if numeric := found.targets or _numeric(table, reading):
-        table = with_marks(table, numeric, reading.na_values)
+    table = with_marks(table, found.targets or _numeric(table, reading), reading.na_values)
     told = Told()
     names, codes = _series(table, found.ids, told) if found.ids else ([], np.zeros(len(table), np.int32))
     timestamps = _timestamps(table, found, codes, reading, told)

@@ -45,7 +45,7 @@ class TimeRules:
             values["timezone"],
             values["incomplete"] == "drop",
             values["longest_gap"],
-            None if values["season"] == "auto" else int(values["season"]),
+            _main(values["season"]),
         )
 
     @property
@@ -61,6 +61,13 @@ class TimeRules:
     def step(self, frequency: str) -> str | pd.offsets.BaseOffset:
         """What pandas makes a grid of the frequency with."""
         return self.sessions if frequency == SESSIONS else frequency
+
+
+def _main(season: str | int | tuple[int, ...]) -> int | None:
+    """The first of several seasons, None where none is stated."""
+    if isinstance(season, tuple | list):
+        return int(season[0])
+    return None if season == "auto" else int(season)
 
 
 AS_WRITTEN = TimeRules()

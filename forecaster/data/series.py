@@ -68,7 +68,7 @@ class Series:
     values: np.ndarray  # type: ignore[misc]  # the descriptor above is no default
     frequency: str  # type: ignore[misc]
     notices: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=dict)
     rules: TimeRules = AS_WRITTEN
     observed: np.ndarray | None = None
     dialect: Dialect = USUAL

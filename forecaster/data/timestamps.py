@@ -97,11 +97,14 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, n
     return timestamps, never, far
 
 
-def row_timestamps(table: Table, time: str | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN) -> pd.Index:
+def row_timestamps(
+    table: Table, time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
+) -> pd.Index:
     """The timestamp of each row of a table that holds one series, in the order of the rows, as `series_of` has it."""
     if time is None:
         return pd.RangeIndex(len(table))
-    return placed(written(table.columns[time]), frequency, rules)[0]
+    names = [time] if isinstance(time, str) else time
+    return placed(written(joined([table.columns[name] for name in names])), frequency, rules)[0]
 
 
 def _readings(cells: pd.Series) -> dict[str, pd.Series]:

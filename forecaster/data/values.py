@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.data.dialect import Dialect
+from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.numerals import NONE, Unsure, find_marks, is_missing, to_numbers
 from forecaster.data.table import Table
 from forecaster.errors import DataError
@@ -18,9 +18,14 @@ GIVEN, EMPTY, NAMED, INFINITE, TEXT = range(5)
 def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | float | str]) -> Table:
     """The table with the decimal and thousands marks of some columns, which are said where they are not usual.
 
+    Where no column is to be numbers the marks are the usual ones.
+
     Raises:
         DataError: their numbers can be read in several ways.
     """
+    if not targets:
+        usual = dataclasses.replace(table.dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
+        return dataclasses.replace(table, dialect=usual)
     cells, dialect = cells_of(table, targets), table.dialect
     target = targets[0]
     try:

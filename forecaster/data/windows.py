@@ -1,9 +1,11 @@
 """The chronological split, and the starts of the windows in each part; never a copy of every window."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from forecaster.data.series import Series
 from forecaster.errors import DataError
 
 
@@ -61,6 +63,52 @@ def window_starts(first_target: int, last_target: int, length: int, ahead: int) 
     return np.arange(first, last_target - ahead - length + 1, dtype=np.int32)
 
 
+@dataclass(frozen=True)
+class Starts:
+    """Where the windows of a panel start, kept as runs of steps in a row: a few numbers for each series.
+
+    Attributes:
+        firsts: where each run begins, (runs,).
+        ends: how many starts there are up to the end of each run, (runs,).
+        series_ends: how many there are up to the end of each series, (series,).
+    """
+
+    firsts: np.ndarray
+    ends: np.ndarray
+    series_ends: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Iterable[np.ndarray]) -> "Starts":
+        """Those of each series, in rising order."""
+        firsts, counts, series_counts = [], [], []
+        for starts in parts:
+            begins = np.flatnonzero(np.diff(starts, prepend=-2) != 1)
+            firsts.append(starts[begins])
+            counts.append(np.diff(begins, append=len(starts)))
+            series_counts.append(len(starts))
+        return cls(np.concatenate(firsts), np.cumsum(np.concatenate(counts)), np.cumsum(series_counts))
+
+    def __len__(self) -> int:
+        return int(self.series_ends[-1])
+
+    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+        """The starts of these numbers, (count,) int32."""
+        runs = np.searchsorted(self.ends, numbers, side="right")
+        before = np.concatenate([[0], self.ends])[runs]
+        return (self.firsts[runs] + numbers - before).astype(np.int32)
+
+    def spread(self, most: int) -> np.ndarray:
+        """At most so many starts, evenly spaced over all."""
+        return self[np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)]
+
+    def balanced(self, generator: np.random.Generator, count: int) -> np.ndarray:
+        """Numbers of starts drawn so that each series that has any comes up as often as the others."""
+        begins = np.concatenate([[0], self.series_ends[:-1]])
+        filled = np.flatnonzero(self.series_ends > begins)
+        drawn = filled[generator.integers(len(filled), size=count)]
+        return generator.integers(begins[drawn], self.series_ends[drawn])
+
+
 def told_by_data(starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int) -> np.ndarray:
     """Those starts whose windows are no filler: at least half of the window is observed, and every target.
 
@@ -78,6 +126,12 @@ def told_by_data(starts: np.ndarray, observed: np.ndarray | None, length: int, a
     half = 2 * read >= length
     whole = half & (learnt == ahead)
     return starts[whole if 10 * whole.sum() >= len(starts) else half & (2 * learnt >= ahead)]
+
+
+def observed_in_all(panel: Sequence[Series]) -> np.ndarray | None:
+    """Whether each step stood in the file for every one of some series of the same steps; None where all did."""
+    known = [series.observed for series in panel if series.observed is not None]
+    return np.logical_and.reduce(known) if known else None
 
 
 def gather_windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:

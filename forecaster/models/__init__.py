@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from forecaster.config.sections import Model
+from forecaster.inputs import Inputs
 from forecaster.models import heads
 from forecaster.models.attention import ATTENTIONS, Attention
 from forecaster.models.bridge import Bridge
@@ -40,6 +41,9 @@ def build_network(
     loss: str = "mse",
     unit: float = 1.0,
     categories: Sequence[int] = (),
+    past: int = 0,
+    known: int = 0,
+    channels: int = 1,
 ) -> Network:
     """The network that a model section describes, with its weights made.
 
@@ -51,15 +55,19 @@ def build_network(
         loss: of a point head.
         unit: what a scaled value of 1 stands for, for a head of counts.
         categories: how many values each category that tells series apart has.
+        past: features of each step that are known up to the window's end.
+        known: features that are known of the steps that follow, too.
+        channels: series that are read and answered together.
     """
-    normalization = build_normalization(model.normalization, season, model.segment)
-    at_once = ahead if model.decoder == "dense" else model.segment
+    normalization = build_normalization(model.normalization, season, model.segment, channels)
+    at_once = channels * (ahead if model.decoder == "dense" else model.segment)
     embedding = Embedding(categories, model.embedding) if categories else None
     head = _head(model, at_once, loss, unit)
     by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
-    parts = Parts(normalization, _encoder(model, answers=not by_states), head, model.segment, ahead, embedding)
+    encoder = _encoder(model, answers=not by_states)
+    parts = Parts(normalization, encoder, head, model.segment, ahead, embedding, past, known, channels)
     network = _network(model, parts, (length - normalization.skipped) // season)
-    network(ops.zeros((1, length)), ops.zeros((1, len(categories)), "int32"))  # makes the weights
+    network(_empty_inputs(network, length, categories))  # makes the weights
     return network
 
 
@@ -80,14 +88,25 @@ def build_imputing_network(
     return ImputingNetwork(_encoder(model, answers=True), LOSSES[loss], length, season, reach, shares, seed)
 
 
+def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> Inputs:
+    """One window of zeros, with all that the network reads beside it."""
+    features, known = network.past + network.known, network.known
+    return Inputs(
+        ops.zeros((1, length * network.channels)),
+        ops.zeros((1, length, features)) if features else None,
+        ops.zeros((1, network.ahead, known)) if known else None,
+        ops.zeros((1, len(categories)), "int32") if categories else None,
+    )
+
+
 def _network(model: Model, parts: Parts, seasons: int) -> Network:
     """The network by its decoder; `seasons` are what the encoder reads."""
     if model.decoder == "dense":
-        return DenseNetwork(parts, _attention(model))
+        return DenseNetwork(parts, _attention(model), model.units[-1])
     if model.decoder == "rollout":
         # Both directions have no state to carry on: a direct network of one segment, slid.
         every_step = model.output == "sequence"
-        return DenseNetwork(parts) if model.bidirectional else RolloutNetwork(parts, every_step)
+        return DenseNetwork(parts, hidden=model.units[-1]) if model.bidirectional else RolloutNetwork(parts, every_step)
     decoder = _decoder(model)
     bridge, feedback = Bridge(decoder.state_widths), Feedback(model.scheduled_sampling, model.warmup)
     fitting_bridge = bridge if model.bidirectional else None

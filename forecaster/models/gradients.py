@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecaster.flow import LARGEST_NORM, Flow
+from forecaster.inputs import Inputs
 from forecaster.models.layers import Bidirectional, Recurrent
 from forecaster.models.networks import ContextNetwork, Network
 
@@ -15,9 +16,7 @@ _BATCH = 32  # windows whose states are kept at once
 _STATES = ("h", "c")
 
 
-def gradient_flows(
-    network: Network, windows: np.ndarray, targets: np.ndarray, categories: np.ndarray | None = None
-) -> list[Flow]:
+def gradient_flows(network: Network, inputs: Inputs, targets: np.ndarray) -> list[Flow]:
     """The norms of dL/dh and dL/dc at every step that the network reads, the bottom layer first.
 
     The derivative is the total one: through every later step, every layer and the head. Its norm is taken over the
@@ -25,17 +24,13 @@ def gradient_flows(
     an encoder that reads each season by itself. One that float32 does not hold counts as `LARGEST_NORM`.
 
     Args:
-        windows: (windows, length), scaled.
+        inputs: arrays of what the network reads of some windows.
         targets: (windows, ahead), the steps after each.
-        categories: (windows, categories), the numbers that tell the series of each, where the network reads them.
     """
-    places = _places(network, windows.shape[1])
-    inputs = [tf.constant(windows, tf.float32), tf.constant(targets, tf.float32)]
-    if categories is not None:
-        inputs.append(tf.constant(categories))
+    places = _places(network, inputs.window.shape[1])
     norms = [
-        _norms(network, [place.layer for place in places], [part[first : first + _BATCH] for part in inputs])
-        for first in range(0, len(windows), _BATCH)
+        _norms(network, [place.layer for place in places], inputs.rows(some), tf.constant(targets[some], tf.float32))
+        for some in (slice(first, first + _BATCH) for first in range(0, len(targets), _BATCH))
     ]
     flows = []
     for place, *parts in zip(places, *norms, strict=True):
@@ -65,11 +60,11 @@ def _places(network: Network, length: int) -> list[_Place]:
     return places
 
 
-def _norms(network: Network, layers: Sequence[Recurrent], batch: Sequence[tf.Tensor]) -> list[np.ndarray]:
-    """Of each layer (recurrent steps, states, rows), in the order of reading; `batch` is what the loss takes."""
+def _norms(network: Network, layers: Sequence[Recurrent], inputs: Inputs, targets: tf.Tensor) -> list[np.ndarray]:
+    """Of each layer (recurrent steps, states, rows), in the order of reading."""
     with _observed(layers) as seen, tf.GradientTape() as tape:
         # The loss is a mean over windows; each window's norm is to be its own.
-        total = network.validation_loss(*batch) * len(batch[0])
+        total = network.validation_loss(inputs, targets) * len(targets)
     gradients = tape.gradient(total, seen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return [np.array([[_lengths(state) for state in step] for step in layer]) for layer in gradients]
 

@@ -35,17 +35,21 @@ class Head(keras.layers.Layer, abc.ABC):
         """Numbers that the domain map makes a step's parameters from."""
         return self.parameters
 
-    def call(self, output: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
+    def call(
+        self, output: KerasTensor, offset: KerasTensor, scale: KerasTensor, added: KerasTensor | None = None
+    ) -> KerasTensor:
         """Parameters of the steps that follow.
 
         Args:
             output: (batch, width), or (batch, recurrent steps, width), whose steps are laid end to end.
             offset: (batch or 1, steps or 1), of the window's normalisation.
             scale: (batch or 1, 1).
+            added: (batch, steps, `raw`), to what the dense layer makes.
         """
         raw = self.dense(output)
         steps = math.prod(raw.shape[1:]) // self.raw
         raw = ops.reshape(raw, (-1, steps, self.raw))
+        raw = raw if added is None else raw + added
         return self.domain(raw, offset[..., None], scale[..., None])
 
     @abc.abstractmethod

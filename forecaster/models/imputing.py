@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
+from forecaster.inputs import Inputs
 from forecaster.models.encoder import Encoder
 from forecaster.models.losses import Loss
 
@@ -80,20 +81,16 @@ class ImputingNetwork(keras.Model):
         bridge = ops.sqrt(4 / self.longest * before * after / ops.maximum(before + after, 1.0))
         return (anchor + bridge * correction) * deviation + mean
 
-    def training_loss(
-        self, window: KerasTensor, targets: KerasTensor, epoch: KerasTensor, categories: KerasTensor | None = None
-    ) -> KerasTensor:
+    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The mean loss of stretches hidden at random, anywhere in the core, of windows (batch, width)."""
-        hidden = self._stretches(window, self.stretches, self.draws)
-        return self._loss(self._blanked(window), hidden, training=True)
+        hidden = self._stretches(inputs.window, self.stretches, self.draws)
+        return self._loss(self._blanked(inputs.window), hidden, training=True)
 
-    def validation_loss(
-        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
-    ) -> KerasTensor:
+    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The mean loss of one stretch in the middle of each window, as gaps are filled; the same at each call."""
-        length = self._lengths(window, 1, _VALIDATION_SEED)  # (batch, 1)
+        length = self._lengths(inputs.window, 1, _VALIDATION_SEED)  # (batch, 1)
         hidden = _within(self.length // 2 - length // 2, length, self.length)
-        return self._loss(window, hidden, training=False)
+        return self._loss(inputs.window, hidden, training=False)
 
     def _loss(self, window: KerasTensor, hidden: KerasTensor, training: bool) -> KerasTensor:
         """The mean loss of the cells of the core that are `hidden`, (batch, length), and known in the window."""

@@ -1,7 +1,8 @@
 """Normalisation of each window by itself, inside the network, and its inverse on what the network answers.
 
 A normalisation keeps anchors, tensors (batch, k) that go into the network's state, and turns a value of
-the next steps back by `value * scale + offset`.
+the next steps back by `value * scale + offset`. Values are (batch, steps * channels): those of one step stand side by
+side, and each channel is normalised by itself.
 """
 
 import abc
@@ -14,15 +15,21 @@ _EPSILON = 1e-5  # of a scaled unit squared: a window that is flat is not blown 
 
 
 class Normalization(keras.layers.Layer, abc.ABC):
-    """How a window is made comparable with other windows."""
+    """How a window is made comparable with other windows.
 
-    skipped = 0  # steps at the beginning of a window that serve as anchors alone
+    Attributes:
+        channels: values of one step.
+        skipped: steps at the beginning of a window that serve as anchors alone.
+    """
 
-    def __init__(self) -> None:
+    skipped = 0
+
+    def __init__(self, channels: int = 1) -> None:
         super().__init__(name="normalization")
+        self.channels = channels
 
     def call(self, window: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
-        """(batch, length) -> the window as the encoder reads it, (batch, length - skipped), and its anchors."""
+        """(batch, length) -> the window as the encoder reads it, without the steps skipped, and its anchors."""
         anchors = self.anchors(window)
         return self.normalize(window, anchors), anchors
 
@@ -32,11 +39,11 @@ class Normalization(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
-        """(batch, length) -> (batch, length - skipped)."""
+        """(batch, length) -> the same without the steps skipped."""
 
     @abc.abstractmethod
-    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
-        """The offset (batch, steps or 1) and scale (batch, 1) of the `steps` steps after the last that is known."""
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+        """The offset and the scale of the `values` values after the last that is known, (batch or 1, values or 1)."""
 
     def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
         """The offset of what follows each segment that is read, (batch, length - skipped), or (1, 1).
@@ -46,9 +53,17 @@ class Normalization(keras.layers.Layer, abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} cannot learn from every step")
 
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
-        """One more known segment (batch, segment) -> itself normalised, and the anchors after it."""
-        offset, scale = self.affine(anchors, 1)
+        """One more known segment (batch, values) -> itself normalised, and the anchors after it."""
+        offset, scale = self.affine(anchors, previous.shape[1])
         return (previous - offset) / scale, list(anchors)
+
+    def _by_channel(self, window: KerasTensor) -> KerasTensor:
+        """(batch, steps * channels) -> (batch, steps, channels)."""
+        return ops.reshape(window, (-1, window.shape[1] // self.channels, self.channels))
+
+    def _over(self, anchor: KerasTensor, values: int) -> KerasTensor:
+        """One number for each channel, (batch, channels), for each of some values."""
+        return anchor if self.channels == 1 else ops.tile(anchor, (1, values // self.channels))
 
 
 class NoNormalization(Normalization):
@@ -62,7 +77,7 @@ class NoNormalization(Normalization):
         """The window."""
         return window
 
-    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """0 and 1."""
         return ops.zeros((1, 1)), ops.ones((1, 1))
 
@@ -76,80 +91,81 @@ class Shift(Normalization):
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """The distance from the anchor."""
-        return window - anchors[0]
+        return window - self._over(anchors[0], window.shape[1])
 
-    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The anchor and 1."""
-        return anchors[0], ops.ones((1, 1))
+        return self._over(anchors[0], values), ops.ones((1, 1))
 
 
 class LastShift(Shift):
     """Less the last value (NLinear, Zeng et al. 2023; SegRNN, Lin et al. 2023)."""
 
     def anchors(self, window: KerasTensor) -> list[KerasTensor]:
-        """The last value, (batch, 1)."""
-        return [window[:, -1:]]
+        """The last value, (batch, channels)."""
+        return [window[:, -self.channels :]]
 
 
 class MeanShift(Shift):
     """Less the window's mean."""
 
     def anchors(self, window: KerasTensor) -> list[KerasTensor]:
-        """The mean, (batch, 1)."""
-        return [ops.mean(window, axis=1, keepdims=True)]
+        """The mean, (batch, channels)."""
+        return [ops.mean(self._by_channel(window), axis=1)]
 
 
 class Revin(Normalization):
     """Less the mean, over the deviation, times and plus a learned weight each (RevIN, Kim et al. 2022, eq. 1-3)."""
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the two weights, at 1 and 0."""
-        self.gain = self.add_weight(shape=(1,), initializer="ones", name="gain")
-        self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+        """Make the two weights of each channel, at 1 and 0."""
+        self.gain = self.add_weight(shape=(self.channels,), initializer="ones", name="gain")
+        self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
         super().build(input_shape)
 
     def anchors(self, window: KerasTensor) -> list[KerasTensor]:
-        """Mean and deviation, each (batch, 1)."""
-        mean = ops.mean(window, axis=1, keepdims=True)
-        variance = ops.mean(ops.square(window - mean), axis=1, keepdims=True)
+        """Mean and deviation, each (batch, channels)."""
+        values = self._by_channel(window)
+        mean = ops.mean(values, axis=1)
+        variance = ops.mean(ops.square(values - mean[:, None]), axis=1)
         return [mean, ops.sqrt(variance + _EPSILON)]
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """(x - mean) / deviation * gain + bias."""
-        mean, deviation = anchors
-        return (window - mean) / deviation * self.gain + self.bias
+        offset, scale = self.affine(anchors, window.shape[1])
+        return (window - offset) / scale
 
-    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """X = (y - bias) / gain * deviation + mean, as an offset and a scale."""
         mean, deviation = anchors
         scale = deviation / self.gain
-        return mean - self.bias * scale, scale
+        return self._over(mean - self.bias * scale, values), self._over(scale, values)
 
 
 class SeasonalShift(Normalization):
     """Less the value one season before: the network learns what the last season gets wrong."""
 
-    def __init__(self, season: int, segment: int = 1) -> None:
-        super().__init__()
+    def __init__(self, season: int, segment: int = 1, channels: int = 1) -> None:
+        super().__init__(channels)
         self.skipped = season
-        self.segment = segment
+        self.season, self.segment = season * channels, segment * channels  # values
 
     def anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """The season before the last segment, (batch, season)."""
-        return [window[:, -self.skipped - self.segment : -self.segment]]
+        return [window[:, -self.season - self.segment : -self.segment]]
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """Each step after the first season, less the step a season before it."""
-        return window[:, self.skipped :] - window[:, : -self.skipped]
+        return window[:, self.season :] - window[:, : -self.season]
 
-    def affine(self, anchors: Sequence[KerasTensor], steps: int) -> tuple[KerasTensor, KerasTensor]:
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The last season, repeated, and 1."""
-        repeats = -(-steps // self.skipped)
-        return ops.tile(anchors[0], (1, repeats))[:, :steps], ops.ones((1, 1))
+        repeats = -(-values // self.season)
+        return ops.tile(anchors[0], (1, repeats))[:, :values], ops.ones((1, 1))
 
     def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
         """The segment a season before the next, of each that is read."""
-        return window[:, self.segment : window.shape[1] - self.skipped + self.segment]
+        return window[:, self.segment : window.shape[1] - self.season + self.segment]
 
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """The season moves on by the segment."""
@@ -158,8 +174,8 @@ class SeasonalShift(Normalization):
         return previous - season[:, : self.segment], [moved]
 
 
-def build_normalization(name: str, season: int, segment: int = 1) -> Normalization:
+def build_normalization(name: str, season: int, segment: int = 1, channels: int = 1) -> Normalization:
     """The normalisation of a name: `none | last | mean | revin | seasonal`."""
     if name == "seasonal":
-        return SeasonalShift(season, segment)
-    return {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name]()
+        return SeasonalShift(season, segment, channels)
+    return {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name](channels)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 from keras import KerasTensor, ops
 
+from forecaster.inputs import Inputs
 from forecaster.models.embedding import Embedding
 from forecaster.models.encoder import Encoder
 from forecaster.models.heads import Head
@@ -36,6 +37,9 @@ class Parts:
         segment: steps that one recurrent step reads (SegRNN, Lin et al. 2023).
         ahead: steps after the window that training looks at.
         embedding: of the series and its categories, which every step of the encoder reads.
+        past: features known up to the end of the window alone.
+        known: features known of the steps that follow, too.
+        channels: series that are read and answered together; their values of one step stand side by side.
     """
 
     normalization: Normalization
@@ -44,17 +48,24 @@ class Parts:
     segment: int
     ahead: int
     embedding: Embedding | None = None
+    past: int = 0
+    known: int = 0
+    channels: int = 1
 
 
 class Network(keras.Model, abc.ABC):
     """Windows of scaled values (batch, length) -> parameters of the head for the steps after them.
 
+    Of several channels, values and parameters are (batch, steps * channels, ...), those of one step side by side;
+    where a shape says steps of values, it is so many times more.
+
     It trains through `training_loss`, and serves through two functions that are exported:
-    `encode(window[, categories]) -> states` and `decode(states, previous[, noise]) -> parameters, states`.
-    `categories`, (batch, categories), are the numbers that tell the series of each window, where it has an embedding.
+    `encode(window[, features][, categories]) -> states` and
+    `decode(states, previous[, future][, noise]) -> parameters, states`.
 
     Attributes:
-        normalization, encoder, head, segment, ahead, embedding: of its `Parts`; `previous` holds a segment.
+        normalization, encoder, head, segment, ahead, embedding, past, known, channels: of its `Parts`.
+        width: values in a segment, which `previous` holds.
         noise: width of the standard normal noise that `decode` takes, 0 where it takes none.
     """
 
@@ -68,61 +79,77 @@ class Network(keras.Model, abc.ABC):
         self.segment = parts.segment
         self.ahead = parts.ahead
         self.embedding = parts.embedding
+        self.past = parts.past
+        self.known = parts.known
+        self.channels = parts.channels
+        self.width = parts.segment * parts.channels
+
+    @property
+    def steps_decoded(self) -> int:
+        """Steps whose known features `decode` reads at once."""
+        return self.segment
 
     @abc.abstractmethod
-    def call(self, window: KerasTensor, categories: KerasTensor | None = None, training: bool = False) -> KerasTensor:
+    def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """The head's parameters for the `ahead` steps after the window, (batch, ahead, parameters)."""
 
     @abc.abstractmethod
-    def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
-        """The states that `decode` starts from, (batch, ...) each."""
+    def encode(self, inputs: Inputs) -> list[KerasTensor]:
+        """The states that `decode` starts from, (batch, ...) each; it reads nothing of the future."""
 
     @abc.abstractmethod
-    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
+    def decode(
+        self,
+        states: Sequence[KerasTensor],
+        previous: KerasTensor,
+        future: KerasTensor | None = None,
+        noise: KerasTensor | None = None,
+    ) -> Decoded:
         """The next steps.
 
         Args:
             states: of `encode`, or of the call before.
-            previous: (batch, segment), what is known last: the window's end, then one's own answer.
+            previous: (batch, width), what is known last: the window's end, then one's own answer.
+            future: (batch, `steps_decoded`, known features), of the steps that are asked for.
             noise: (batch, `noise`), the same at every call of one path; zeros for the path in the middle.
         """
 
-    def training_loss(
-        self,
-        window: KerasTensor,
-        targets: KerasTensor,
-        epoch: KerasTensor,
-        categories: KerasTensor | None = None,
-    ) -> KerasTensor:
+    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The mean loss that training lowers.
 
         Args:
-            window: (batch, length).
-            targets: (batch, ahead), the steps after it.
+            inputs: with the features of the `ahead` steps after the window.
+            targets: (batch, ahead), the values of those steps.
             epoch: how many epochs have passed, fractions included.
         """
-        return self.head.loss(targets, self(window, categories, training=True))
+        return self.head.loss(targets, self(inputs, training=True))
 
-    def validation_loss(
-        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
-    ) -> KerasTensor:
+    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The mean loss of the steps after the windows, as they are forecast."""
-        return self.head.loss(targets, self(window, categories))
+        return self.head.loss(targets, self(inputs))
 
-    def _read(
-        self, window: KerasTensor, categories: KerasTensor | None
-    ) -> tuple[KerasTensor, list[KerasTensor], list[KerasTensor]]:
+    def _read(self, inputs: Inputs) -> tuple[KerasTensor, list[KerasTensor], list[KerasTensor]]:
         """What the encoder reads, the anchors, and the embedding where there is one.
 
-        It reads (batch, steps / segment, features): a segment of the normalised window, and the embedding.
+        It reads (batch, steps / segment, width): a segment of the normalised window, its features, and the embedding.
         """
-        read, anchors = self.normalization(window)
-        sequence = ops.reshape(read, (-1, read.shape[1] // self.segment, self.segment))
-        if self.embedding is None:
-            return sequence, anchors, []
-        vector = self.embedding(categories)  # (batch, width)
-        copies = ops.repeat(vector[:, None], sequence.shape[1], axis=1)
-        return ops.concatenate([sequence, copies], axis=-1), anchors, [vector]
+        read, anchors = self.normalization(inputs.window)
+        parts = [self._segments(ops.reshape(read, (-1, read.shape[1] // self.channels, self.channels)))]
+        if inputs.features is not None:
+            parts.append(self._segments(self._features(inputs)))
+        vector = [] if self.embedding is None else [self.embedding(inputs.categories)]  # (batch, width)
+        parts += [ops.repeat(each[:, None], parts[0].shape[1], axis=1) for each in vector]
+        return ops.concatenate(parts, axis=-1), anchors, vector
+
+    def _features(self, inputs: Inputs) -> KerasTensor:
+        """Those that stand beside each step that is read, (batch, steps, features)."""
+        return inputs.features[:, self.normalization.skipped :]
+
+    def _segments(self, steps: KerasTensor) -> KerasTensor:
+        """(batch, steps, width) -> (batch, segments, segment * width); what is short is as the last step."""
+        short = -steps.shape[1] % self.segment
+        whole = ops.concatenate([steps, ops.repeat(steps[:, -1:], short, axis=1)], axis=1) if short else steps
+        return ops.reshape(whole, (-1, whole.shape[1] // self.segment, self.segment * steps.shape[2]))
 
     def _told_apart(self, states: Sequence[KerasTensor], layers: int) -> tuple[Sequence[KerasTensor], ...]:
         """States as (anchors, the embedding where there is one, those of `layers`)."""
@@ -132,8 +159,8 @@ class Network(keras.Model, abc.ABC):
 
     def _last(self, window: KerasTensor) -> KerasTensor:
         """The window's last segment."""
-        return window[:, -self.segment :]
+        return window[:, -self.width :]
 
     def _answer(self, output: KerasTensor, anchors: Sequence[KerasTensor], steps: int) -> KerasTensor:
         """The head on (batch, width), its `steps` steps undone by the anchors."""
-        return self.head(output, *self.normalization.affine(anchors, steps))
+        return self.head(output, *self.normalization.affine(anchors, steps * self.channels))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, ops
 
+from forecaster.inputs import Inputs
 from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
 from forecaster.models.layers import Recurrent
@@ -42,30 +43,28 @@ class ContextNetwork(Seq2SeqNetwork):
 
     @property
     def decoder_features(self) -> int:
-        """The segment before, and the context."""
-        return self.segment + self.context.cell.units
+        """What every decoder reads, and the context."""
+        return super().decoder_features + self.context.cell.units
 
     @property
     def _kept(self) -> int:
         return 1
 
-    def _context(
-        self, window: KerasTensor, categories: KerasTensor | None, training: bool
-    ) -> tuple[list[KerasTensor], KerasTensor]:
+    def _context(self, inputs: Inputs, training: bool) -> tuple[list[KerasTensor], KerasTensor]:
         """The anchors, and what all seasons come to, (batch, units)."""
-        sequence, anchors, _ = self._read(window, categories)
+        sequence, anchors, _ = self._read(inputs)
         steps = sequence.shape[1] // self.seasons
-        seasons = ops.reshape(sequence, (-1, steps, sequence.shape[-1]))  # (batch * seasons, steps, segment)
+        seasons = ops.reshape(sequence, (-1, steps, sequence.shape[-1]))  # (batch * seasons, steps, width)
         _, summary, _ = self.encoder(seasons, training=training)
         _, context, _ = self.context(ops.reshape(summary, (-1, self.seasons, summary.shape[-1])), training=training)
         return anchors, context
 
-    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
-        anchors, context = self._context(window, categories, training)
+    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        anchors, context = self._context(inputs, training)
         return [*anchors, context, *self.bridge([context])]
 
-    def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
-        return ops.concatenate([read, kept[0]], axis=-1)
+    def _beside(self, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> list[KerasTensor]:
+        return [kept[0]]
 
 
 class LatentNetwork(ContextNetwork):
@@ -100,45 +99,37 @@ class LatentNetwork(ContextNetwork):
     def build(self, window_shape: Sequence[int | None]) -> None:
         """Make the posterior's weights, which a forecast never calls."""
         units = self.context.cell.units
-        self.future(ops.zeros((1, 1, self.segment)))
+        self.future(ops.zeros((1, 1, self.width)))
         self.posterior(ops.zeros((1, units + self.future.cell.units)))
         super().build(window_shape)
 
     @property
     def decoder_features(self) -> int:
-        """The segment before, the context and z."""
+        """What a context's decoder reads, and z."""
         return super().decoder_features + self.noise
 
     @property
     def _kept(self) -> int:
         return 3
 
-    def training_loss(
-        self,
-        window: KerasTensor,
-        targets: KerasTensor,
-        epoch: KerasTensor,
-        categories: KerasTensor | None = None,
-    ) -> KerasTensor:
+    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The head's loss under z from the posterior, and the divergence for each step, as far as it has risen."""
-        noise = keras.random.normal((ops.shape(window)[0], self.noise), seed=self.draws)
-        states = self._states(window, categories, training=True)
-        loss, divergence = self._bound(states, window, targets, noise, self._own_now(epoch), training=True)
+        noise = keras.random.normal((ops.shape(targets)[0], self.noise), seed=self.draws)
+        states = self._states(inputs, training=True)
+        loss, divergence = self._bound(states, inputs, targets, noise, self._own_now(epoch), training=True)
         return loss + risen(epoch, self.feedback.warmup) * divergence
 
-    def validation_loss(
-        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
-    ) -> KerasTensor:
+    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The same as it is validated, with the posterior's mean for z, and the whole divergence."""
-        noise = ops.zeros((ops.shape(window)[0], self.noise))
-        states = self._states(window, categories, training=False)
-        loss, divergence = self._bound(states, window, targets, noise, self._validated_share, training=False)
+        noise = ops.zeros((ops.shape(targets)[0], self.noise))
+        states = self._states(inputs, training=False)
+        loss, divergence = self._bound(states, inputs, targets, noise, self._validated_share, training=False)
         return loss + divergence
 
     def _bound(
         self,
         states: Sequence[KerasTensor],
-        window: KerasTensor,
+        inputs: Inputs,
         targets: KerasTensor,
         noise: KerasTensor,
         own_share: KerasTensor | float,
@@ -146,28 +137,23 @@ class LatentNetwork(ContextNetwork):
     ) -> tuple[KerasTensor, KerasTensor]:
         """The head's loss, and the divergence of posterior from prior for each step of the horizon."""
         anchors, (context, *prior), layers = self._parted(states)
-        offset, scale = self.normalization.affine(self.normalization.step(self._last(window), anchors)[1], self.ahead)
-        future = self._segments((targets - offset) / scale)
+        offset, scale = self.normalization.affine(
+            self.normalization.step(self._last(inputs.window), anchors)[1], self.ahead
+        )
+        future = self._segments(ops.reshape((targets - offset) / scale, (-1, self.ahead, self.channels)))
         _, seen, _ = self.future(future, training=training)
         posterior = _gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
-        parameters = self._horizon(states, window, targets, own_share, noise)
+        parameters = self._horizon(states, inputs, targets, own_share, noise)
         return self.head.loss(targets, parameters), ops.mean(divergence(posterior, prior)) / self.ahead
 
-    def _segments(self, values: KerasTensor) -> KerasTensor:
-        """(batch, ahead) -> (batch, steps, segment), filled up with zeros."""
-        short = -self.ahead % self.segment
-        padded = ops.pad(values, [[0, 0], [0, short]])
-        return ops.reshape(padded, (-1, (self.ahead + short) // self.segment, self.segment))
-
-    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
-        anchors, context = self._context(window, categories, training)
+    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        anchors, context = self._context(inputs, training)
         return [*anchors, context, *_gaussian(self.prior(context)), *self.bridge([context])]
 
-    def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
+    def _beside(self, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> list[KerasTensor]:
         context, mean, deviation = kept
-        z = mean if noise is None else mean + deviation * noise
-        return ops.concatenate([read, context, z], axis=-1)
+        return [context, mean if noise is None else mean + deviation * noise]
 
 
 def divergence(posterior: Sequence[KerasTensor], prior: Sequence[KerasTensor]) -> KerasTensor:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, ops
 
+from forecaster.inputs import Inputs
 from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
 from forecaster.models.networks.base import Decoded, Network, Parts
@@ -14,7 +15,7 @@ class PositionalNetwork(Network):
     """SegRNN's parallel multi-step forecasting (Lin et al. 2023, section 4.3).
 
     The encoder's states are copied to each segment of the horizon, whose decoder takes one step from them and reads
-    nothing but a learnt vector for the position, and the embedding of the series where there is one.
+    nothing but a learnt vector for the position, what is known of its steps, and the embedding of the series.
     """
 
     def __init__(self, parts: Parts, decoder: Encoder, bridge: Bridge | None = None, dropout: float = 0.0) -> None:
@@ -30,32 +31,48 @@ class PositionalNetwork(Network):
         self.positions = self.add_weight(
             shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
         )
-        joined = 0 if self.embedding is None else self.embedding.width
+        joined = self.segment * self.known + (0 if self.embedding is None else self.embedding.width)
         self.decoder(ops.zeros((1, 1, width + joined)))
         super().build(window_shape)
 
-    def call(self, window: KerasTensor, categories: KerasTensor | None = None, training: bool = False) -> KerasTensor:
+    @property
+    def steps_decoded(self) -> int:
+        """The whole horizon."""
+        return self.ahead
+
+    def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window."""
-        return self._decoded(self._states(window, categories, training), self._last(window), training)
+        return self._decoded(self._states(inputs, training), self._last(inputs.window), inputs.future, training)
 
-    def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs) -> list[KerasTensor]:
         """The anchors and the states that each segment starts from."""
-        return self._states(window, categories, training=False)
+        return self._states(inputs, training=False)
 
-    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
+    def decode(
+        self,
+        states: Sequence[KerasTensor],
+        previous: KerasTensor,
+        future: KerasTensor | None = None,
+        noise: KerasTensor | None = None,
+    ) -> Decoded:
         """All segments at once; there is nothing to call it on again."""
-        return Decoded(self._decoded(states, previous, training=False), [])
+        return Decoded(self._decoded(states, previous, future, training=False), [])
 
-    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
-        sequence, anchors, vector = self._read(window, categories)
+    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        sequence, anchors, vector = self._read(inputs)
         _, _, states = self.encoder(sequence, training=training)
         return [*anchors, *vector, *(states if self.bridge is None else self.bridge(states))]
 
-    def _decoded(self, states: Sequence[KerasTensor], previous: KerasTensor, training: bool) -> KerasTensor:
+    def _decoded(
+        self, states: Sequence[KerasTensor], previous: KerasTensor, future: KerasTensor | None, training: bool
+    ) -> KerasTensor:
         anchors, vector, states = self._told_apart(states, self.decoder.state_count)
         _, anchors = self.normalization.step(previous, anchors)
-        positions = ops.tile(self.positions, (ops.shape(previous)[0], 1))  # (batch * segments, width)
+        read = [ops.tile(self.positions, (ops.shape(previous)[0], 1))]  # (batch * segments, width)
+        if future is not None:
+            known = self._segments(future)
+            read.append(ops.reshape(known, (-1, known.shape[2])))
         vector, states = ([ops.repeat(each, self.segments, axis=0) for each in group] for group in (vector, states))
-        output, _ = self.decoder.step(ops.concatenate([positions, *vector], axis=-1), states)
+        output, _ = self.decoder.step(ops.concatenate([*read, *vector], axis=-1), states)
         output = ops.reshape(self.dropout(output, training=training), (-1, self.segments, output.shape[-1]))
-        return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead]
+        return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead * self.channels]

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor, ops
 
+from forecaster.inputs import Inputs
 from forecaster.models.attention import Attention
 from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
@@ -63,44 +64,43 @@ class Seq2SeqNetwork(Network):
 
     @property
     def decoder_features(self) -> int:
-        """What a step of the decoder reads: the segment before it."""
-        return self.segment
+        """What a step of the decoder reads: the segment before it, and what is known of its own."""
+        return self.segment * (self.channels + self.known)
 
-    def call(self, window: KerasTensor, categories: KerasTensor | None = None, training: bool = False) -> KerasTensor:
+    def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window, each from the answers before it."""
-        return self._horizon(self.encode(window, categories), window)
+        return self._horizon(self.encode(inputs), inputs)
 
-    def training_loss(
-        self,
-        window: KerasTensor,
-        targets: KerasTensor,
-        epoch: KerasTensor,
-        categories: KerasTensor | None = None,
-    ) -> KerasTensor:
+    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """With teacher forcing, as far as the schedule has not taken it back."""
-        states = self._states(window, categories, training=True)
-        return self.head.loss(targets, self._horizon(states, window, targets, self._own_now(epoch)))
+        states = self._states(inputs, training=True)
+        return self.head.loss(targets, self._horizon(states, inputs, targets, self._own_now(epoch)))
 
-    def validation_loss(
-        self, window: KerasTensor, targets: KerasTensor, categories: KerasTensor | None = None
-    ) -> KerasTensor:
+    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """On its own answers, or by the truth where they would be draws."""
-        states = self._states(window, categories, training=False)
-        return self.head.loss(targets, self._horizon(states, window, targets, self._validated_share))
+        states = self._states(inputs, training=False)
+        return self.head.loss(targets, self._horizon(states, inputs, targets, self._validated_share))
 
     @property
     def _validated_share(self) -> float:
         return 1.0 if isinstance(self.head, Point) else 0.0
 
-    def encode(self, window: KerasTensor, categories: KerasTensor | None = None) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs) -> list[KerasTensor]:
         """The anchors, with attention the encoder's outputs (batch, steps, width), and the decoder's first states."""
-        return self._states(window, categories, training=False)
+        return self._states(inputs, training=False)
 
-    def decode(self, states: Sequence[KerasTensor], previous: KerasTensor, noise: KerasTensor | None = None) -> Decoded:
+    def decode(
+        self,
+        states: Sequence[KerasTensor],
+        previous: KerasTensor,
+        future: KerasTensor | None = None,
+        noise: KerasTensor | None = None,
+    ) -> Decoded:
         """One step of the decoder."""
         anchors, kept, layers = self._parted(states)
         read, anchors = self.normalization.step(previous, anchors)
-        output, layers = self.decoder.step(self._inputs(read, kept, noise), layers)
+        known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known))]
+        output, layers = self.decoder.step(ops.concatenate([read, *known, *self._beside(kept, noise)], axis=-1), layers)
         weights = None
         if self.attention is not None:
             output, weights = self.attention(output, kept[0])
@@ -118,15 +118,15 @@ class Seq2SeqNetwork(Network):
         layers = len(states) - self.decoder.state_count
         return states[: layers - self._kept], list(states[layers - self._kept : layers]), states[layers:]
 
-    def _states(self, window: KerasTensor, categories: KerasTensor | None, training: bool) -> list[KerasTensor]:
-        sequence, anchors, _ = self._read(window, categories)
+    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        sequence, anchors, _ = self._read(inputs)
         outputs, _, states = self.encoder(sequence, training=training)
         kept = [] if self.attention is None else [outputs]
         return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]
 
-    def _inputs(self, read: KerasTensor, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> KerasTensor:
-        """What the decoder reads at a step, (batch, `decoder_features`)."""
-        return read
+    def _beside(self, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> list[KerasTensor]:
+        """What else the decoder reads at every step, (batch, width) each."""
+        return []
 
     def _own_now(self, epoch: KerasTensor) -> KerasTensor:
         """The share of steps that read their own answer in this epoch."""
@@ -135,7 +135,7 @@ class Seq2SeqNetwork(Network):
     def _horizon(
         self,
         states: Sequence[KerasTensor],
-        window: KerasTensor,
+        inputs: Inputs,
         targets: KerasTensor | None = None,
         own_share: KerasTensor | float = 1.0,
         noise: KerasTensor | None = None,
@@ -147,16 +147,19 @@ class Seq2SeqNetwork(Network):
             own_share: the share of (window, step) pairs that read their own answer all the same.
             noise: as in `decode`.
         """
-        batch, steps = ops.shape(window)[0], -(-self.ahead // self.segment)
+        batch, steps = ops.shape(inputs.window)[0], -(-self.ahead // self.segment)
         if targets is not None:
-            padded = ops.pad(targets, [[0, 0], [0, steps * self.segment - self.ahead]])
-            truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.segment)), 0, 1)  # (steps, batch, segment)
+            padded = ops.pad(targets, [[0, 0], [0, steps * self.width - targets.shape[1]]])
+            truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
             reads_own = keras.random.uniform((steps, batch, 1), seed=self.draws) < own_share
             seed = ops.cast(self.draws.next(), "int32")
-        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.segment, self.head.parameters))
+        if inputs.future is not None:
+            future = ops.swapaxes(self._segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
+        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameters))
 
         def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple:
-            parameters, new_states, _ = self.decode(states, previous, noise)
+            known = None if inputs.future is None else future[step]
+            parameters, new_states, _ = self.decode(states, previous, known, noise)
             if targets is None:
                 read = self.head.center(parameters)
             else:
@@ -164,11 +167,14 @@ class Seq2SeqNetwork(Network):
             return step + 1, written.write(step, parameters), read, *new_states
 
         _, written, *_ = tf.while_loop(
-            lambda step, *_: step < steps, body, (0, written, self._last(window), *states), maximum_iterations=steps
+            lambda step, *_: step < steps,
+            body,
+            (0, written, self._last(inputs.window), *states),
+            maximum_iterations=steps,
         )
-        parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, segment, parameters)
-        parameters = ops.reshape(parts, (-1, steps * self.segment, self.head.parameters))
-        return parameters[:, : self.ahead]
+        parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, width, parameters)
+        parameters = ops.reshape(parts, (-1, steps * self.width, self.head.parameters))
+        return parameters[:, : self.ahead * self.channels]
 
 
 def risen(epoch: KerasTensor, warmup: int) -> KerasTensor:

@@ -1,0 +1,40 @@
+"""`forecast future`."""
+
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Data, Output, Run
+
+
+def future(
+    run: Run,
+    data: Data = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
+    ] = None,
+    output: Output = "-",
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Write the CSV to fill with what is known of the future.
+
+    It has a row for each step after the newest data, and a column for each future covariate, filled as far as the
+    data go. `forecast predict --future` reads it back.
+
+    \b
+    forecast future runs/shops --output future.csv
+    """
+    from forecaster.errors import Partial
+    from forecaster.future import template
+    from forecaster.prediction import read_newest
+    from forecaster.runs import load_version
+
+    config = load_version(run).config
+    panel, problems = read_newest(config, data)
+    talk.deliver(template(config, panel, horizon or config.window.horizon), output)
+    if problems:
+        raise Partial(problems)

@@ -1,0 +1,203 @@
+"""What reading a CSV refuses, and the lines of YAML that make it readable, tried out one after the other."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from forecaster.config import LoadedConfig, overridden
+from forecaster.config.sections import Data
+from forecaster.data import Panel
+from forecaster.data.checkup import season_strengths
+from forecaster.data.dialect import Dialect
+from forecaster.data.domains import domains_of
+from forecaster.data.finding import find_time
+from forecaster.data.gaps import longest_gap
+from forecaster.data.numerals import is_missing, looks_numeric
+from forecaster.data.read import series_of
+from forecaster.data.rules import TimeRules
+from forecaster.data.season import seasons_of
+from forecaster.data.table import Table, read_table
+from forecaster.errors import DataError
+
+_ROUNDS = 8  # a mended file may show what its first ailment hid
+_REPEATED = 0.1  # share of rows whose timestamp has come already, from which a column may tell them apart
+_SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
+# Sentences that name the one line that mends them.
+_OFFERED = (
+    ("tolerance", r"data\.tolerance: (\S+)"),
+    ("comment", r'data\.comment: ("#")'),
+    ("time", r"set data\.time: (null)"),
+    ("frequency", r"set data\.frequency \((observed)"),
+    ("longest_gap", r"(\d+) steps of \S+ are missing in a row"),
+    ("transform", r"correct the cells, or use (?:transform: )?(log1p|none)"),
+    ("encoding", r"data\.encoding: (cp1252)"),
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something that stops a training, with the lines `data.gaps: interpolate` that mend it, where any do."""
+
+    kind: str
+    text: str
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A CSV with its config, mended as far as lines of YAML can.
+
+    Attributes:
+        loaded: the config with every repair laid over it.
+        refusals: what had to be mended, in the order in which it came to light.
+        whole: whether nothing is refused any more.
+    """
+
+    table: Table
+    loaded: LoadedConfig
+    refusals: list[Refusal]
+    whole: bool
+
+
+def mend(loaded: LoadedConfig) -> Mended:
+    """Read the CSV of a config; where it is refused, lay over the config what mends it, and read again.
+
+    Raises:
+        DataError: it is not even a table.
+    """
+    refusals: dict[str, Refusal] = {}
+    table: Table | None = None
+    for _ in range(_ROUNDS):
+        data = loaded.config.data
+        try:
+            table = read_table(data.path, Dialect.of(data.model_dump())) if table is None else table
+            read(table, loaded)
+            return Mended(table, loaded, list(refusals.values()), whole=True)
+        except DataError as error:
+            new = {problem: _refusal(problem, table, loaded) for problem in error.problems if problem not in refusals}
+        refusals |= new
+        repairs = dict.fromkeys(line for refusal in new.values() for line in refusal.repairs)
+        again = with_lines(loaded, list(repairs))
+        if not repairs or again.problems:
+            break
+        loaded = again
+    if table is None:
+        raise DataError(list(refusals))
+    return Mended(table, loaded, list(refusals.values()), whole=False)
+
+
+def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:
+    """The config with lines such as `data.gaps: interpolate` laid over it."""
+    return overridden(loaded, [line.replace(": ", "=", 1) for line in lines])
+
+
+def read(table: Table, loaded: LoadedConfig, **changed: object) -> Panel:
+    """The series of a table as a training reads them, but for what is `changed` in the data section.
+
+    Raises:
+        DataError: it is refused.
+    """
+    data = loaded.config.data.model_copy(update=changed)
+    lenient = data.gaps == "mask"
+    return series_of(
+        table,
+        data.time,
+        data.target,
+        data.frequency,
+        data.gaps,
+        data.duplicates,
+        () if lenient else domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum),
+        data.series,
+        () if lenient else data.covariates.static,
+        TimeRules.of(data.model_dump()),
+        data.text,
+        data.na_values,
+        (*data.covariates.past, *data.covariates.future),
+        data.covariates.categorical,
+    )
+
+
+def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
+    """The series with their gaps left open, and whatever else can be passed over passed over.
+
+    Raises:
+        DataError: they cannot be read even so.
+    """
+    kept = loaded.config.data.duplicates
+    return read(
+        table,
+        loaded,
+        frequency=frequency,
+        gaps="mask",
+        text="missing",
+        longest_gap=None,
+        duplicates="mean" if kept == "error" else kept,
+    )
+
+
+def gap_line(table: Table, loaded: LoadedConfig) -> str:
+    """The line that fills gaps: a straight line, or the season where gaps of half a season stand in a clear one."""
+    try:
+        series = max(read_leniently(table, loaded, loaded.config.data.frequency), key=len)
+    except DataError:
+        return "data.gaps: interpolate"
+    seasons = loaded.config.data.seasons or seasons_of(series)[0]
+    strength = max(season_strengths(series.values, seasons).values(), default=0.0)
+    long = bool(seasons) and longest_gap(series.values).length > seasons[0] // 2
+    return f"data.gaps: {'seasonal' if long and strength >= _SEASONAL else 'interpolate'}"
+
+
+def _refusal(problem: str, table: Table | None, loaded: LoadedConfig) -> Refusal:
+    """A problem with its repair, by what its sentence offers."""
+    data, text = loaded.config.data, re.split("; (?:or )?say ", problem, maxsplit=1)[0]
+    if table is not None and "data.duplicates: " in problem:
+        return Refusal("duplicates", *_told_apart(text, table, data))
+    if table is not None and "data.gaps: " in problem:
+        return Refusal("gaps", text, (gap_line(table, loaded),))
+    if table is not None and "data.text: missing" in problem:
+        return Refusal("text", problem, (_text_line(problem, table, data),))
+    for key, pattern in _OFFERED:
+        if offered := re.search(pattern, problem):
+            return Refusal(key, problem, (f"data.{key}: {offered[1]}",))
+    return Refusal("cells", problem)
+
+
+def _told_apart(text: str, table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
+    """Rows of one timestamp: of several series where a column of names tells them apart, else their mean."""
+    for name, words in _distinguishing(table, data):
+        if words and data.series is None:
+            return f"{text}; the column {name!r} tells them apart: several series", (f"data.series: {_quoted(name)}",)
+        return f"{text}; the column {name!r} tells them apart: is it a part of the time?", ("data.duplicates: mean",)
+    return text, ("data.duplicates: mean",)
+
+
+def _distinguishing(table: Table, data: Data) -> Iterator[tuple[str, bool]]:
+    """Columns of few values that, with the time, name each row once, and whether they hold words; words first.
+
+    None where few timestamps stand on several rows: these are told apart by anything.
+    """
+    time = find_time(table) if data.time == "auto" else data.time
+    if not isinstance(time, str) or table.columns[time].duplicated().mean() < _REPEATED:
+        return
+    few = [name for name, cells in table.columns.items() if name != time and 1 < cells.nunique() <= len(table) / 3]
+    words = {name: bool(looks_numeric(table.columns[name]).mean() < 0.5) for name in few if name != data.target}
+    for name in sorted(words, key=lambda name: not words[name]):
+        if not (table.columns[time] + "\0" + table.columns[name]).duplicated().any():
+            yield name, words[name]
+
+
+def _text_line(problem: str, table: Table, data: Data) -> str:
+    """Marks that come again are named, so that new kinds of text stay errors; others are taken for missing."""
+    column = re.search(r":\d+: (.+?): \d+ cells? (?:is|are) not a number", problem)
+    if column is None or column[1] not in table.columns:
+        return "data.text: missing"
+    cells = table.columns[column[1]]
+    texts = cells[~is_missing(cells, data.na_values) & ~looks_numeric(cells)].str.strip().value_counts()
+    if not 0 < len(texts) <= 3 or texts.min() < 2:
+        return "data.text: missing"
+    return f"data.na_values: {json.dumps([*data.na_values, *texts.index], ensure_ascii=False)}"
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,96 @@
+"""Several series that are read and answered together: normalised each by itself, served as Keras has them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from forecaster.config.sections import Model
+from forecaster.distributions import family
+from forecaster.inference import Rollout
+from forecaster.inputs import Inputs
+from forecaster.models import build_network
+from forecaster.models.normalization import build_normalization
+
+from .networks import fitted, randomised
+
+LENGTH, AHEAD = 12, 6
+
+
+def interleaved(*channels) -> np.ndarray:
+    """(steps,) each -> (1, steps * channels)."""
+    return np.stack(channels, axis=-1).reshape(1, -1).astype("float32")
+
+
+@pytest.mark.parametrize("name", ["none", "last", "mean", "revin", "seasonal"])
+def test_each_channel_is_normalised_as_it_would_be_alone(name):
+    generator = np.random.default_rng(0)
+    windows = [10 * generator.random(8) - 3, generator.random(8)]
+    joint, alone = build_normalization(name, 4, 2, 2), build_normalization(name, 4, 2)
+    read, anchors = joint(tf.constant(interleaved(*windows)))
+    offset, scale = joint.affine(anchors, 2 * 6)
+    for channel, window in enumerate(windows):
+        expected, its_anchors = alone(tf.constant(window[None], tf.float32))
+        np.testing.assert_allclose(read[:, channel::2], expected, atol=1e-5)
+        one_offset, one_scale = alone.affine(its_anchors, 6)
+        for found, wanted in ((offset, one_offset), (scale, one_scale)):
+            its = np.broadcast_to(found, (1, 12))[:, channel::2]
+            np.testing.assert_allclose(its, np.broadcast_to(wanted, (1, 6)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (Model(units=4, decoder="dense", normalization="last"), "direct"),
+        (Model(cell="gru", units=4, decoder="positional", segment=3, normalization="revin"), "direct"),
+        (Model(units=4, decoder="seq2seq", segment=2, normalization="seasonal"), "carry"),
+        (Model(units=4, decoder="context", segment=2), "carry"),
+    ],
+)
+def test_rows_of_channels_are_forecast_as_keras_has_them(model, kind):
+    network, served = randomised(model, LENGTH, AHEAD, 4, channels=3, known=1)
+    generator = np.random.default_rng(1)
+    rows = generator.normal(size=(6, LENGTH)).astype("float32")  # three channels of two windows
+    told = np.repeat(generator.normal(size=(2, LENGTH + AHEAD, 1)).astype("float32"), 3, axis=0)
+    found = Rollout(served, kind, channels=3)(Inputs(rows, told[:, :LENGTH], told[:, LENGTH:]), AHEAD).mean
+    for first in (0, 3):
+        inputs = Inputs(
+            interleaved(*rows[first : first + 3]), told[first : first + 1, :LENGTH], told[first : first + 1, LENGTH:]
+        )
+        answer = np.asarray(network(inputs))[0, :, 0].reshape(AHEAD, 3)
+        np.testing.assert_allclose(found[first : first + 3], answer.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["slide", "carry"])
+def test_a_rollout_of_channels_feeds_all_of_them_back(kind):
+    network, served = randomised(Model(units=3, segment=2), LENGTH, 2, channels=2)
+    rows = np.random.default_rng(1).normal(size=(2, LENGTH)).astype("float32")
+    found = Rollout(served, kind, channels=2)(Inputs(rows), 5).mean  # two segments and a half
+    known = interleaved(*rows)
+    for _ in range(3):
+        answer = network(Inputs(known[:, -2 * LENGTH :] if kind == "slide" else known))[..., 0]
+        known = np.concatenate([known, answer], axis=1)
+    np.testing.assert_allclose(found, known[0, 2 * LENGTH :].reshape(6, 2).T[:, :5], atol=1e-5)
+
+
+def test_paths_of_channels_are_drawn_for_each():
+    model = Model(units=4, decoder="seq2seq", head="normal")
+    _, served = randomised(model, LENGTH, AHEAD, channels=2)
+    found = Rollout(served, "carry", family(model, 1.0), 7, channels=2)(Inputs(np.zeros((4, LENGTH), "float32")), 3)
+    assert found.parameters.shape == (4, 3, 7)
+
+
+@pytest.mark.parametrize("decoder", ["dense", "positional", "seq2seq"])
+def test_a_channel_that_follows_another_is_learnt_from_it(decoder):
+    """The second channel is the first, `AHEAD` steps later; the first is noise."""
+
+    def batch(generator):
+        noise = generator.normal(size=(64, LENGTH + 2 * AHEAD)).astype("float32")
+        values = np.stack([noise[:, AHEAD:], noise[:, :-AHEAD]], axis=-1)  # (64, LENGTH + AHEAD, 2)
+        return values[:, :LENGTH].reshape(64, -1), values[:, LENGTH:].reshape(64, -1)
+
+    network = build_network(Model(cell="gru", units=[32], decoder=decoder), LENGTH, AHEAD, channels=2)
+    network = fitted(network, batch, steps=500, rate=0.01)
+    windows, targets = batch(np.random.default_rng(9))
+    errors = ((np.asarray(network(Inputs(windows)))[..., 0] - targets) ** 2).reshape(64, AHEAD, 2).mean(axis=(0, 1))
+    assert errors[1] < 0.4
+    assert errors[0] > 0.8
