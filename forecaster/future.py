@@ -45,7 +45,7 @@ def template(config: Config, panel: Sequence[Series], steps: int) -> str:
     """A CSV with a row for each of the `steps` steps after each series, its future covariates as far as known.
 
     Raises:
-        UsageError: the config has no future covariates.
+        UsageError: the config has no future covariates, or reads timestamps from several columns.
     """
     names, ids, time = _names(config), config.data.ids, config.data.time
     if isinstance(time, tuple):
@@ -73,8 +73,11 @@ def _cells(
 
 
 def _id(config: Config, series: Series) -> str:
-    """The id of the rows of a series, as a file of the future names it; "" where the file holds no ids."""
-    return series.id_in(config.data.wide) if config.data.ids else ""
+    """What the ids call a series, whose name may end in that of its target; "" where there are none."""
+    if not config.data.ids:
+        return ""
+    several = not isinstance(config.data.target, str) or config.data.target == "*"
+    return series.name.removesuffix(f"/{series.target}") if several else series.name
 
 
 def _names(config: Config) -> tuple[str, ...]:

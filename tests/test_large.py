@@ -90,6 +90,8 @@ def assert_same(limited: Panel, whole: Panel) -> None:
         ([row.replace("s1", '"s,1\n"') for row in rows()], {}),
         ([row.replace("2026-01-", "31.12.20") for row in rows(steps=20)], {"frequency": "YE-DEC"}),
         (["", *rows()], {}),
+        (rows(), {"target": "*"}),
+        (rows(), {"target": ["y", "price"], "series": ["id", "kind"], "columns": ["event"]}),
     ],
 )
 def test_a_large_file_is_the_same_panel(tmp_path, monkeypatch, small_blocks, text, options):

@@ -107,7 +107,7 @@ ROWS = "id,kind,1,2,3,4\nm,food,1,2,3,\nn,toys,5,,7,8\no,toys,,,,\n"
 
 def test_a_row_is_a_series(tmp_path):
     m, n = read(tmp_path, ROWS, target="1", layout="rows", gaps="zero", static=["kind"])
-    assert (m.name, m.frequency, m.values.tolist(), m.categories) == ("m", "step", [1, 2, 3], ("food",))
+    assert (m.name, m.frequency, m.values.tolist(), m.categories) == ("m", "step", [1, 2, 3], {"kind": "food"})
     assert (n.name, n.values.tolist(), list(n.timestamps)) == ("n", [5, 0, 7, 8], [0, 1, 2, 3])
     assert "o" in next(iter(m.notices))
 

@@ -160,7 +160,7 @@ def _covariates(config: Config) -> Iterator[tuple[Path, str]]:
             (*path, "past"),
             "are not known of the steps that decoder rollout reads next; use decoder: seq2seq, positional or dense",
         )
-    if given.static and data.series is None:
+    if given.static and data.series is None and data.layout == "columns":
         yield (*path, "static"), "tell series apart, and there is one; name their column in data.series"
     parts = (("time", data.time), ("target", data.target), ("series", data.series))
     roles = [(role, name) for role, names in parts for name in ([names] if isinstance(names, str) else names or ())]
