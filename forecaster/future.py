@@ -74,10 +74,7 @@ def _cells(
 
 def _id(config: Config, series: Series) -> str:
     """What the ids call a series, whose name may end in that of its target; "" where there are none."""
-    if not config.data.ids:
-        return ""
-    several = not isinstance(config.data.target, str) or config.data.target == "*"
-    return series.name.removesuffix(f"/{series.target}") if several else series.name
+    return series.id_in(config.data.wide) if config.data.ids else ""
 
 
 def _names(config: Config) -> tuple[str, ...]:
