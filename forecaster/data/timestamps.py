@@ -51,12 +51,18 @@ class Written(NamedTuple):
 def joined(columns: Sequence[pd.Series]) -> pd.Series:
     """The cells of several columns as one timestamp each, ISO 8601 where they are its parts in whole numbers.
 
-    The parts come in the order year, month, day, hour, minute, second; other cells are joined by a blank.
+    The parts come in the order year, month, day, hour, minute, second, or hour, minute, second behind a date; other
+    cells are joined by a blank.
     """
     first, *others = columns
     if not others:
         return first
     if not _all_are(r"\d{4}", first):
+        if all(_all_are(r"\d{1,2}", part) for part in others):
+            clock = [part.str.zfill(2) for part in others] + [pd.Series("00", first.index, first.dtype)][
+                len(others) - 1 :
+            ]
+            return first + " " + functools.reduce(lambda text, more: text + ":" + more, clock)
         return functools.reduce(lambda text, more: text + " " + more, columns)
     parts = [*columns, *itertools.repeat(pd.Series("1", first.index, first.dtype), 3 - len(columns))]
     marks = ["", "-", "-", " ", ":", ":"]
