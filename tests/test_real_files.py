@@ -70,7 +70,10 @@ def test_bikes_have_a_date_and_an_hour():
     rows = cells("bike_sharing/hour.csv")[1:]
     assert (str(series.timestamps[0]), str(series.timestamps[-1])) == ("2011-01-01 00:00:00", "2012-12-31 23:00:00")
     assert series.values.sum() == sum(int(row[-1]) for row in rows)
-    assert series.values[24 * 31 + 9] == 116  # 2011-02-01, nine o'clock
+    assert series.values[24 * 31 + 9] == 116
+
+
+# 2011-02-01, nine o'clock
 
 
 def test_load_is_unsorted_with_hours_that_come_twice():
