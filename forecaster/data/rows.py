@@ -100,8 +100,10 @@ class Rows:
 
     def without_empty(self) -> "Rows":
         """Those of the series that have a number, if columns are stacked; the others are said."""
+        if not self.stacked:
+            return self
         good = np.bincount(self.codes[~np.isnan(self.values)], minlength=len(self.names)) > 0
-        if not self.stacked or good.all() or not good.any():
+        if good.all() or not good.any():
             return self
         empty = [name for name, kept in zip(self.names, good, strict=True) if not kept]
         count = "1 series has" if len(empty) == 1 else f"{len(empty)} series have"

@@ -76,29 +76,25 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform = IDENTITY, lags:
         DataError: the values are too large to be scaled in floating point.
     """
     transformed = differenced(curve.forward(values), lags)[sum(lags) :]
-    if max(_largest(values), _largest(transformed)) > 1e100:
-        raise DataError([f"values up to {_largest(values):.3g} are too large to work with; divide them"])
-    offset, scale = _offset_and_scale(transformed, kind)
+    low, high = float(transformed.min()), float(transformed.max())
+    if max(-low, high, -float(values.min()), float(values.max())) > 1e100:
+        raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])
+    offset, scale = _offset_and_scale(transformed, kind, low, high)
     return Scaler(offset, scale, curve, tuple(lags))
 
 
-def _largest(values: np.ndarray) -> float:
-    """The largest absolute value, without a copy."""
-    return max(-float(values.min()), float(values.max()))
-
-
-def _offset_and_scale(values: np.ndarray, kind: str) -> tuple[float, float]:
-    """Of transformed values."""
-    if np.ptp(values) == 0:
-        return float(values[0]), 0.0
+def _offset_and_scale(values: np.ndarray, kind: str, low: float, high: float) -> tuple[float, float]:
+    """Of transformed values from `low` to `high`."""
+    if low == high:
+        return low, 0.0
     if kind == "none":
         return 0.0, 1.0
     if kind == "standard":
         return float(np.mean(values)), float(np.std(values))
     if kind == "minmax":
-        return float(np.min(values)), float(np.ptp(values))
+        return low, high - low
     if kind == "mean":
         return 0.0, float(np.mean(np.abs(values)))
-    low, middle, high = np.percentile(values, [25, 50, 75])
+    first, middle, third = np.percentile(values, [25, 50, 75])
     # More than half of the values may be the same; the deviation still tells them apart.
-    return float(middle), float(high - low) or float(np.std(values))
+    return float(middle), float(third - first) or float(np.std(values))

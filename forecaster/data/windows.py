@@ -82,9 +82,10 @@ class Starts:
         """Those of each series, in rising order."""
         firsts, counts, series_counts = [], [], []
         for starts in parts:
-            begins = np.flatnonzero(np.diff(starts, prepend=-2) != 1)
+            whole = len(starts) and starts[-1] - starts[0] == len(starts) - 1  # nearly always: one run
+            begins = np.zeros(1, int) if whole else np.flatnonzero(np.diff(starts, prepend=-2) != 1)
             firsts.append(starts[begins])
-            counts.append(np.diff(begins, append=len(starts)))
+            counts.append([len(starts)] if whole else np.diff(begins, append=len(starts)))
             series_counts.append(len(starts))
         return cls(np.concatenate(firsts), np.cumsum(np.concatenate(counts)), np.cumsum(series_counts))
 
