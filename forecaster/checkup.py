@@ -238,7 +238,7 @@ def _facts(table: Table, panel: Sequence[Series], examined: Sequence[Examined]) 
     longest = max(panel, key=len)
     lengths = sorted(map(len, panel))
     each = f"{len(panel):,}, of {lengths[0]:,} to {lengths[-1]:,} steps" if len(panel) > 1 else "1"
-    strengths = next(each.strengths for each in examined if each.series is longest)
+    strengths = next(each.strengths for each in examined if each.series.name == longest.name)
     return {
         "written": _dialect(longest),
         "rows": len(table),
