@@ -18,7 +18,7 @@ class ReportFormat(StrEnum):
 
 
 def check(
-    data: Annotated[Path, typer.Argument(help="A CSV.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)],
     config: Annotated[
         Path | None, typer.Argument(help="A YAML that says what its columns are; found by default.", show_default=False)
     ] = None,

@@ -10,7 +10,7 @@ from forecaster.cli.options import Levels, Output, Plot, Set, check_png, parse_l
 
 
 def impute(
-    data: Annotated[Path, typer.Argument(help="A CSV with gaps: missing rows, empty cells.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="A file with gaps: missing rows, empty cells.", show_default=False)],
     config: Annotated[Path, typer.Argument(help="A YAML config; DATA replaces its data.path.", show_default=False)],
     output: Output = "-",
     plot: Plot = None,

@@ -10,7 +10,7 @@ from forecaster.cli.options import Set
 
 
 def init(
-    data: Annotated[Path, typer.Argument(help="A CSV.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="YAML to write; NAME.yaml of the CSV by default.")
     ] = None,

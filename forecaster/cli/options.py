@@ -9,8 +9,8 @@ import typer
 from forecaster.errors import UsageError
 
 Run = Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)]
-Source = Annotated[Path, typer.Argument(help="A YAML config, or a CSV to find the settings for.", show_default=False)]
-Data = Annotated[Path | None, typer.Option("--data", help="A CSV instead of the config's.", show_default=False)]
+Source = Annotated[Path, typer.Argument(help="A YAML config, or a file to find the settings for.", show_default=False)]
+Data = Annotated[Path | None, typer.Option("--data", help="A file instead of the config's.", show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="section.key=value, laid over the config; may be repeated.", show_default=False),

@@ -139,7 +139,7 @@ class Covariates(Section):
 class Data(Section):
     """Which CSV, and how its rows become one regular series."""
 
-    path: Paths = Field(description="the CSV, relative to this file; -: stdin; or a pattern, or a list of files")
+    path: Paths = Field(description="a CSV or Parquet file, relative to this file; -: stdin; or a pattern, or a list of files")
     time: Text | None = Field("auto", description="time column; auto finds it, null: the row number is the step")
     target: Text = Field("auto", description="column to forecast; auto where only one holds numbers")
     series: Text | None = Field(

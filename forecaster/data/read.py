@@ -1,4 +1,4 @@
-"""From a CSV to its series."""
+"""From a source to its series."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +19,7 @@ from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column
 from forecaster.data.source import Paths, is_large
 from forecaster.data.table import Table, read_table
+from forecaster.data.typed import is_typed, typed_rows, typed_table
 from forecaster.errors import DataError
 
 
@@ -39,10 +40,10 @@ def read_series(
     columns: Sequence[str] = (),
     categorical: Sequence[str] = (),
 ) -> Panel:
-    """Read the series of a CSV, in the order in which their ids first stand there.
+    """Read the series of a source, in the order in which their ids first stand there.
 
     Args:
-        path: the CSV, with a header; `-` for stdin; a pattern or a list for several that share a header.
+        path: a CSV with a header, or Parquet; `-` for stdin; a pattern or a list for several of the same columns.
         dialect: what is known of how the CSV is written.
         time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values, columns,
             categorical: as `Reading` has them.
@@ -50,13 +51,21 @@ def read_series(
     Raises:
         DataError: the file cannot be read as series; all problems at once.
         Changing: it changed while it was read.
+        UsageError: a package that reads it is not installed.
     """
     asked = time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values
     reading = Reading(*asked, columns, categorical)
+    if is_typed(path):
+        return panel_of(typed_rows(path, dialect, reading), reading)
     if is_large(path):
         return read_large(path, dialect, reading)
     rows = plain_rows(path, dialect, reading)
     return panel_of(rows_of(read_table(path, dialect), reading) if rows is None else rows, reading)
+
+
+def table_of(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
+    """All cells of a source as text; arguments and problems as for `read_series`."""
+    return typed_table(path) if is_typed(path) else read_table(path, dialect)
 
 
 def series_of(
@@ -110,7 +119,7 @@ def read_columns(
         Changing: it changed while it was read.
     """
     reading = Reading(time, None, frequency, "mask", "error", (), series, (), rules, "error", na_values)
-    rows = rows_of(read_table(path, dialect), replace(reading, columns=columns, categorical=categorical))
+    rows = rows_of(table_of(path, dialect), replace(reading, columns=columns, categorical=categorical))
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")

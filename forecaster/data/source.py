@@ -146,6 +146,17 @@ def is_large(paths: Paths) -> bool:
     return all(map(is_plain, names)) and sum(Path(name).stat().st_size for name in names) > MAX_BYTES
 
 
+def first_bytes(name: str, size: int) -> bytes:
+    """What a file, or standard input, begins with; nothing where it cannot be read: reading all of it tells why."""
+    if name == STDIN:
+        return _standard_input()[:size]
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(size)
+    except (OSError, ValueError):
+        return b""
+
+
 def beginning(name: str, size: int) -> bytes:
     """The whole lines that a plain file begins with; all of it where that is no more than `size` bytes.
 
