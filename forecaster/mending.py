@@ -17,6 +17,7 @@ from forecaster.data.numerals import is_missing, looks_numeric
 from forecaster.data.read import series_of, table_of
 from forecaster.data.rules import TimeRules
 from forecaster.data.season import seasons_of
+from forecaster.data.source import source_of
 from forecaster.data.table import Table
 from forecaster.errors import DataError
 
@@ -71,7 +72,8 @@ def mend(loaded: LoadedConfig) -> Mended:
     for _ in range(_ROUNDS):
         data = loaded.config.data
         try:
-            table = table_of(data.path, Dialect.of(data.model_dump())) if table is None else table
+            if table is None:
+                table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
             read(table, loaded)
             return Mended(table, loaded, list(refusals.values()), whole=True)
         except DataError as error:

@@ -19,7 +19,7 @@ from forecaster.data.features import Features, fit_columns, fit_scale, fit_stati
 from forecaster.data.rules import OBSERVED, SESSIONS, TimeRules
 from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
-from forecaster.data.source import described
+from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError, RunError
@@ -130,14 +130,14 @@ def prepare(loaded: LoadedConfig) -> Plan:
 
 
 def read_data(config: Config, path: Path | None = None) -> Panel:
-    """Read the series of a config, or the same columns of another CSV.
+    """Read the series of a config, or the same columns of another file.
 
     Raises:
         DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
     """
     data = config.data
     panel = read_series(
-        data.path if path is None else path,
+        source_of(data.path, data.query) if path is None else path,
         data.time,
         data.target,
         data.frequency,

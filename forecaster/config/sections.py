@@ -139,7 +139,10 @@ class Covariates(Section):
 class Data(Section):
     """Which CSV, and how its rows become one regular series."""
 
-    path: Paths = Field(description="a CSV or Parquet file, relative to this file; -: stdin; or a pattern, or a list of files")
+    path: Paths = Field(
+        description="a CSV or Parquet file, relative to this file; -: stdin; or a pattern, a list of files, a URL"
+    )
+    query: Text | None = Field(None, description="a SELECT, where path is the URL of a database: sqlite:///sales.db")
     time: Text | None = Field("auto", description="time column; auto finds it, null: the row number is the step")
     target: Text = Field("auto", description="column to forecast; auto where only one holds numbers")
     series: Text | None = Field(

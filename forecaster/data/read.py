@@ -43,7 +43,8 @@ def read_series(
     """Read the series of a source, in the order in which their ids first stand there.
 
     Args:
-        path: a CSV with a header, or Parquet; `-` for stdin; a pattern or a list for several of the same columns.
+        path: a CSV with a header, or Parquet; `-` for stdin; a pattern or a list for several of the same columns; or
+            a query of a database.
         dialect: what is known of how the CSV is written.
         time, target, frequency, gaps, duplicates, domains, series, static, rules, text, na_values, columns,
             categorical: as `Reading` has them.

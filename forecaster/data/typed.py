@@ -1,6 +1,8 @@
-"""Sources whose columns have types, as rows or as a table of text; what they are asked for tells which are read."""
+"""Sources whose columns have types, Parquet and databases, as rows or as a table of text."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ from forecaster.data.finding import HEAD
 from forecaster.data.parquet import is_parquet, parquet_head, read_parquet
 from forecaster.data.reading import Reading
 from forecaster.data.rows import Rows, found_columns, rows_of
-from forecaster.data.source import Paths
+from forecaster.data.source import Paths, Query
+from forecaster.data.sql import read_query
 from forecaster.data.table import TEXT, Table
 
 
@@ -22,7 +25,7 @@ def is_typed(source: Paths) -> bool:
     Raises:
         DataError: those of some of its files have, or one does not exist.
     """
-    return is_parquet(source)
+    return isinstance(source, Query) or is_parquet(source)
 
 
 def typed_table(source: Paths) -> Table:
@@ -34,7 +37,8 @@ def typed_table(source: Paths) -> Table:
         InputOutputFailed: it cannot be read.
         UsageError: a package that reads it is not installed.
     """
-    return _as_text(read_parquet(source, parquet_head(source, 1).columns.column_names))
+    head, read = _begun(source)
+    return _as_text(read(head.columns.column_names))
 
 
 def typed_rows(source: Paths, dialect: Dialect, reading: Reading) -> Rows:
@@ -48,13 +52,22 @@ def typed_rows(source: Paths, dialect: Dialect, reading: Reading) -> Rows:
     Raises:
         DataError: as for `rows_of` and `typed_table`; the others as for that.
     """
-    head = _as_text(parquet_head(source, HEAD))
+    first, read = _begun(source)
+    head = _as_text(first)
     time, target = found_columns(head, reading)
     asked = time, target, reading.series, *reading.static, *reading.columns
-    stored = read_parquet(source, [name for name in dict.fromkeys(asked) if name is not None])
+    stored = read([name for name in dict.fromkeys(asked) if name is not None])
     found = replace(reading, time=time, target=target)
     rows = plain_columns(stored.columns, stored.places, head, found)
     return replace(rows_of(_as_text(stored), found) if rows is None else rows, dialect=dialect)
+
+
+def _begun(source: Paths) -> tuple[Stored, Callable[[Sequence[str]], Stored]]:
+    """The first rows with all columns, and how to read all rows of some columns."""
+    if not isinstance(source, Query):
+        return parquet_head(source, HEAD), partial(read_parquet, source)
+    columns, places = read_query(source)
+    return Stored(columns.slice(0, HEAD), places), lambda names: Stored(columns.select(list(names)), places)
 
 
 def _as_text(stored: Stored) -> Table:
