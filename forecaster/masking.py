@@ -5,8 +5,8 @@ import re
 
 PASSWORD = "FORECAST_SQL_PASSWORD"
 
-# The shell's and pathlib's ways with `//` are covered, too.
-IN_URL = re.compile(r"(:/{1,2}[^\s:/@]*):[^@\n]*@(?:\S*@)?")
+# pathlib makes `:/` of `://`. A password may hold blanks, where it does not begin like a port.
+IN_URL = re.compile(r"(:/{1,2}[^\s:/@]*):(?:\S*@|(?!\d+(?:[/?:]|$))[^@\n]*@(?:\S*@)?)")
 IN_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)(?:=|%3d))[^\s&;'\"]+")
 
 

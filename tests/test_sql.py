@@ -212,6 +212,7 @@ WITH_PASSWORD = [
     f"postgresql://user:{SECRET}@host/db",
     f"postgresql://user:{SECRET}@@/@host:5432/db",
     f"postgresql://:{SECRET} x@host/db",
+    f"postgresql://user:5432/{SECRET}@host/db",
     f"postgresql://host/db?user=user&password={SECRET}",
     f"mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3D{SECRET}",
 ]
@@ -229,7 +230,10 @@ def test_a_password_in_a_url_is_refused_and_masked(url):
     )
 
 
-@pytest.mark.parametrize("text", ["sales.csv:12: a@b", "postgresql://user@host:5432/db: a@b", "data: {path: x@y}"])
+@pytest.mark.parametrize(
+    "text",
+    ["sales.csv:12: a@b", "postgresql://user@host:5432/db: a@b", "x://host:5432/db: row 7: a@b", "data: {path: x@y}"],
+)
 def test_what_holds_no_password_stays(text, monkeypatch):
     monkeypatch.delenv(PASSWORD, raising=False)
     assert masked(text) == text

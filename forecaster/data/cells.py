@@ -43,7 +43,7 @@ def check_cells(source: str, rows: int, columns: int) -> None:
     """
     if rows * columns * _CELL > MAX_BYTES:
         found = f"{source}: {rows:,} rows of {columns} columns are more than {MAX_BYTES // _CELL:,} cells"
-        raise DataError([f"{found}; name fewer columns, or save it as CSV, which may be of any size"])
+        raise DataError([f"{found}; name fewer columns or rows, or a CSV, which may be of any size"])
 
 
 def below_each_other(parts: Sequence["pa.Table"]) -> "pa.Table":
