@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecaster.data.cells import converted_column
+from forecaster.data.cells import converted_column, datetimes
 from forecaster.data.covariates import categories_of, said
 from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.moving import are_moved, counted, moved
@@ -169,7 +169,9 @@ class _Conversion:
         """The rows of columns of other types."""
         import pyarrow as pa  # noqa: PLC0415
 
-        converted = pa.table({name: converted_column(columns[name], kind) for name, kind in self._types.items()})
+        zones = {name: getattr(columns[name].type, "tz", None) for name in self._types if name == self._time}
+        types = self._types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
+        converted = pa.table({name: converted_column(columns[name], kind) for name, kind in types.items()})
         return self._rows(converted, places, np.arange(1, len(columns) + 1, dtype=np.int32))
 
     def _rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
@@ -250,9 +252,9 @@ class _Conversion:
             return counted(codes)
         column, nothing = table[self._found.time], np.zeros(len(codes), bool)
         _require(column.null_count == 0)
-        kind = str(self._types[self._found.time])
+        kind = str(column.type)
         if kind.startswith("timestamp"):
-            read = Written(pd.DatetimeIndex(column.to_numpy(), copy=False), nothing)
+            read = Written(datetimes(column), nothing)
         elif kind == "int64":
             read = _of_numbers(column.to_numpy())
         else:

@@ -1,7 +1,10 @@
 """Columns that have types, as Arrow has them; pyarrow is an optional dependency."""
 
+import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
 
 from forecaster.data.places import Places
 from forecaster.data.source import MAX_BYTES
@@ -98,11 +101,29 @@ def _without_dictionary(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 
 
 def _formatted(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """Timestamps as `2026-01-31 13:45:00`, with their offset where they have a zone.
-
-    By pandas, which finds zones where Arrow does not, and leaves out fractions of a second that nothing has.
-    """
+    """Timestamps as `2026-01-31 13:45:00`, with fractions where one has any, and offsets where they have a zone."""
     import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
 
-    texts = column.to_pandas().astype(str).to_numpy(object)
-    return pa.chunked_array([pa.array(texts, pa.string(), from_pandas=True)])
+    if column.type.tz is None:
+        try:
+            return column.cast(pa.timestamp("s")).cast(pa.string())
+        except pa.ArrowInvalid:  # fractions of a second
+            return column.cast(pa.string())
+    cells = column.to_pandas()  # which finds zones where Arrow does not
+    local = cells.dt.tz_localize(None)
+    offsets = local - cells.dt.tz_convert("UTC").dt.tz_localize(None)
+    texts = offsets.map({offset: _offset_text(offset) for offset in offsets.dropna().unique()})
+    written = _formatted(pa.chunked_array([pa.array(local)]))
+    return compute.binary_join_element_wise(written, pa.array(texts, pa.string(), from_pandas=True), "")
+
+
+def _offset_text(offset: datetime.timedelta) -> str:
+    """`+01:00`."""
+    return datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone(offset)).isoformat()[len("2000-01-01T00:00:00") :]
+
+
+def datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:
+    """Timestamps as their texts would be read: in UTC where they have a zone."""
+    naive = pd.DatetimeIndex(column.to_numpy(), copy=False)
+    return naive if column.type.tz is None else naive.tz_localize("UTC")
