@@ -53,7 +53,7 @@ def template(config: Config, panel: Sequence[Series], steps: int) -> str:
     rows = []
     for key, told in _cells(config, panel, names, steps).items():
         timestamps = sorted(told)
-        parts = dict(zip(ids, key.split("/", max(len(ids) - 1, 0)), strict=True))
+        parts = dict(zip(ids, key.split("/", len(ids) - 1), strict=True)) if ids else {}
         for timestamp, text in zip(timestamps, timestamp_texts(timestamps), strict=True):
             rows.append({time or "step": text} | parts | told[timestamp])
     return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")

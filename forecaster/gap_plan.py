@@ -121,6 +121,8 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
         yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
     if names := loaded.config.data.calendar:
         yield f"{loaded.where('data', 'calendar')}: {list(names)}: impute reads no calendar: use []"
+    if beside := (*loaded.config.data.covariates.past, *loaded.config.data.covariates.future):
+        yield f"{loaded.where('data', 'covariates')}: {list(beside)}: impute reads the target alone: leave them out"
     if (ids := loaded.config.data.series) is not None:
         yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
     elif loaded.config.data.several:

@@ -94,3 +94,89 @@ def test_a_channel_that_follows_another_is_learnt_from_it(decoder):
     errors = ((np.asarray(network(Inputs(windows)))[..., 0] - targets) ** 2).reshape(64, AHEAD, 2).mean(axis=(0, 1))
     assert errors[1] < 0.4
     assert errors[0] > 0.8
+
+
+WIDE = """\
+data: {path: wide.csv, time: hour, target: "*", frequency: h, season: 24, covariates: {future: [open]}, calendar: [hour]}
+window: {length: 12, horizon: 4}
+model: {cell: gru, units: 4, decoder: seq2seq, attention: additive, channels: joint, normalization: last}
+training: {epochs: 2, batch_size: 64}
+forecast: {levels: [80]}
+"""
+
+
+def wide_csv(ragged: bool = True) -> str:
+    """Two targets of which one begins later, and a covariate known three hours ahead."""
+    rows = ["hour,load,solar,open"]
+    for hour in range(203):
+        time = np.datetime64("2026-01-01T00") + np.timedelta64(hour, "h")
+        load = f"{100 + hour % 24}" if hour < 200 else ""
+        solar = f"{max(0, 12 - abs(hour % 24 - 12))}" if 5 * ragged <= hour < 200 else ""
+        rows.append(f"{str(time).replace('T', ' ')}:00:00,{load},{solar},{int(8 <= hour % 24 < 20)}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.slow
+def test_targets_of_a_wide_file_are_trained_forecast_and_explained_together(tmp_path, forecast):
+    (tmp_path / "wide.csv").write_text(wide_csv())
+    (tmp_path / "wide.yaml").write_text(WIDE)
+    trained = forecast("train", "wide.yaml", "--verbose", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "2 series of load: 390 steps of h, 2026-01-01 05:00:00 to" in trained.stderr  # from where both are known
+    predicted = forecast("predict", "runs/wide", "--horizon", 3, "--samples", "paths.csv", cwd=tmp_path)
+    assert predicted.returncode == 0, predicted.stderr
+    rows = [row.split(",") for row in predicted.stdout.splitlines()[1:]]
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        (name, f"2026-01-09 {8 + step:02}:00:00", str(step + 1)) for name in ("load", "solar") for step in range(3)
+    ]
+    assert len((tmp_path / "paths.csv").read_text().splitlines()) == 1 + 2 * 200 * 3
+    template = forecast("future", "runs/wide", "--horizon", 4, cwd=tmp_path)
+    assert template.stdout.splitlines() == ["hour,open"] + [f"2026-01-09 {hour:02}:00:00,1" for hour in (8, 9, 10)] + [
+        "2026-01-09 11:00:00,"
+    ]
+    explained = forecast("explain", "runs/wide", cwd=tmp_path)
+    assert explained.returncode == 4  # the fourth step's covariate is not known
+    told = forecast("predict", "runs/wide", "--data", "wide.csv", "--horizon", 4, cwd=tmp_path)
+    assert told.returncode == 4
+    assert "series load: open: 1 cell is missing: 2026-01-09 11:00:00" in told.stderr
+    diagnosed = forecast("diagnose", "runs/wide", cwd=tmp_path)
+    assert diagnosed.returncode == 0, diagnosed.stderr
+
+
+@pytest.mark.slow
+def test_each_target_by_itself_is_forecast_through_one_network(tmp_path, forecast):
+    (tmp_path / "wide.csv").write_text(wide_csv())
+    (tmp_path / "wide.yaml").write_text(WIDE.replace("channels: joint, ", "").replace("additive", "none"))
+    trained = forecast("train", "wide.yaml", "--verbose", "--set", "data.target=[solar, load]", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "395 steps" in trained.stderr  # each from its own beginning
+    predicted = forecast("predict", "runs/wide", "--horizon", 3, cwd=tmp_path)
+    assert [row.split(",")[0] for row in predicted.stdout.splitlines()[1:]] == 3 * ["solar"] + 3 * ["load"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.target=load"], "model.channels: joint reads several targets together"),
+        (["model.series_scale=true"], "model.series_scale: tells series apart, which channels: joint reads together"),
+    ],
+)
+def test_what_cannot_be_read_together_is_refused(tmp_path, forecast, overrides, message):
+    (tmp_path / "wide.csv").write_text(wide_csv())
+    (tmp_path / "wide.yaml").write_text(WIDE)
+    result = forecast("validate", "wide.yaml", *(x for each in overrides for x in ("--set", each)), cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+def test_targets_without_a_common_step_are_refused(tmp_path, forecast):
+    lines = wide_csv(ragged=False).splitlines()
+    cut = [lines[0]]
+    for number, line in enumerate(lines[1:]):
+        hour, load, solar, opened = line.split(",")
+        cut.append(f"{hour},{load if number < 90 else ''},{solar if number >= 100 else ''},{opened}")
+    (tmp_path / "wide.csv").write_text("\n".join(cut) + "\n")
+    (tmp_path / "wide.yaml").write_text(WIDE)
+    result = forecast("validate", "wide.yaml", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "load, solar: no step is common to them" in result.stderr

@@ -69,6 +69,29 @@ def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | 
     raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
 
 
+def every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
+    """The same with columns that begin late, which hold no text either, and may yet turn out to be empty.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = find_targets(table, others, na_values)
+    late = [
+        name
+        for name, cells in table.columns.items()
+        if name not in {*others, *found} and _begins_with_numbers(cells, na_values)
+    ]
+    return [name for name in table.columns if name in {*found, *late}]
+
+
+def _begins_with_numbers(cells: pd.Series, na_values: Sequence[int | float | str]) -> bool:
+    """Of a column that is empty where the others begin, whether its first cells that are given are numbers."""
+    if not is_missing(cells.iloc[:HEAD], na_values).all():
+        return False
+    given = cells[~is_missing(cells, na_values)].iloc[:HEAD]
+    return not len(given) or bool(looks_numeric(given).mean() > 0.5)
+
+
 def find_ids(table: Table) -> str:
     """The first column of text, where each row is a series.
 

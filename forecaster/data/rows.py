@@ -12,7 +12,7 @@ import pandas as pd
 
 from forecaster.data.covariates import covariates_of
 from forecaster.data.dialect import Dialect
-from forecaster.data.finding import HEAD, find_ids, find_target, find_targets, find_time, mostly_numbers
+from forecaster.data.finding import HEAD, every_target, find_ids, find_target, find_time, mostly_numbers
 from forecaster.data.jitter import duration_text
 from forecaster.data.moving import are_moved, counted, moved
 from forecaster.data.places import Places, listed
@@ -218,7 +218,7 @@ def found_columns(table: Table, reading: Reading) -> Found:
         case "auto":
             targets = (find_target(table, named, reading.na_values),)
         case "*":
-            targets = tuple(find_targets(table, named, reading.na_values))
+            targets = tuple(every_target(table, named, reading.na_values))
         case str(name):
             targets = (name,)
         case several:
