@@ -13,10 +13,10 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
 from forecaster.data.filling import Filling, check_columns
 from forecaster.data.gaps import Gap, find_gaps, length_shares
-from forecaster.data.read import series_of
+from forecaster.data.read import series_of, table_of
 from forecaster.data.reading import Reading
-from forecaster.data.source import described
-from forecaster.data.table import Table, read_table
+from forecaster.data.source import described, source_of
+from forecaster.data.table import Table, with_records
 from forecaster.data.timestamps import row_timestamps
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
@@ -100,7 +100,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     asked = loaded.config.forecast.levels if levels is None else levels
     if problems := [*loaded.problems, *_refusals(loaded, asked)]:
         raise ConfigError(problems)
-    table = read_table(data.path, Dialect.of(data.model_dump()))
+    table = with_records(table_of(source_of(data.path, data.query), Dialect.of(data.model_dump())))
     check_columns(table, _probabilities(asked))
     reading = Reading.of(data.model_dump(), domains_of("point", data.transform, data.minimum, data.maximum))
     (series,) = series_of(table, dataclasses.replace(reading, gaps="mask"))

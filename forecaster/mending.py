@@ -15,10 +15,11 @@ from forecaster.data.domains import domains_of
 from forecaster.data.finding import find_time
 from forecaster.data.gaps import longest_gap
 from forecaster.data.numerals import is_missing, looks_numeric
-from forecaster.data.read import series_of
+from forecaster.data.read import series_of, table_of
 from forecaster.data.reading import Reading
 from forecaster.data.season import seasons_of
-from forecaster.data.table import Table, read_table
+from forecaster.data.source import source_of
+from forecaster.data.table import Table
 from forecaster.errors import DataError
 
 _ROUNDS = 8  # a mended file may show what its first ailment hid
@@ -72,7 +73,8 @@ def mend(loaded: LoadedConfig) -> Mended:
     for _ in range(_ROUNDS):
         data = loaded.config.data
         try:
-            table = read_table(data.path, Dialect.of(data.model_dump())) if table is None else table
+            if table is None:
+                table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
             read(table, loaded)
             return Mended(table, loaded, list(refusals.values()), whole=True)
         except DataError as error:
@@ -177,7 +179,7 @@ def _distinguishing(table: Table, data: Data) -> Iterator[tuple[str, bool]]:
 
 def _text_line(problem: str, table: Table, data: Data) -> str:
     """Marks that come again are named, so that new kinds of text stay errors; others are taken for missing."""
-    column = re.search(r":\d+: (.+?): \d+ cells? (?:is|are) not a number", problem)
+    column = re.search(r"(?::|: row )\d+: (.+?): \d+ cells? (?:is|are) not a number", problem)
     if column is None or column[1] not in table.columns:
         return "data.text: missing"
     cells = table.columns[column[1]]

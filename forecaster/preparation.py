@@ -21,7 +21,7 @@ from forecaster.data.reading import Reading
 from forecaster.data.rules import OBSERVED, SESSIONS
 from forecaster.data.scaling import Scaler, fit_scalers
 from forecaster.data.season import seasons_of
-from forecaster.data.source import described
+from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError, RunError
@@ -133,7 +133,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
 
 
 def read_data(config: Config, path: Path | None = None) -> Panel:
-    """Read the series of a config, or the same columns of another CSV.
+    """Read the series of a config, or the same columns of another file.
 
     Raises:
         DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
@@ -141,7 +141,8 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     data = config.data
     values = data.model_dump()
     domains = domains_of(config.model.head, data.transform, data.minimum, data.maximum)
-    panel = read_series(data.path if path is None else path, Reading.of(values, domains), Dialect.of(values))
+    source = source_of(data.path, data.query) if path is None else path
+    panel = read_series(source, Reading.of(values, domains), Dialect.of(values))
     for notice in panel.said:
         log.info("%s", notice)
     panel = panel.carried_on() if data.gaps == "mask" else panel

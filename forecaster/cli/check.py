@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Output, Plot, Set, check_png
+from forecaster.cli.options import Output, Plot, Set, check_file, check_png
 
 
 class ReportFormat(StrEnum):
@@ -18,7 +18,12 @@ class ReportFormat(StrEnum):
 
 
 def check(
-    data: Annotated[Path, typer.Argument(help="A CSV.", show_default=False)],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV or Parquet file, or a YAML that names one.", show_default=False, callback=check_file
+        ),
+    ],
     config: Annotated[
         Path | None, typer.Argument(help="A YAML that says what its columns are; found by default.", show_default=False)
     ] = None,
@@ -38,12 +43,14 @@ def check(
     forecast check power.csv --set data.target=PJME_MW
     """
     from forecaster.checkup import check as check_csv
-    from forecaster.config import load_config, load_values
+    from forecaster.config import is_config, load_config, load_values
     from forecaster.runs import write_atomically
 
     check_png(plot)
     if config is not None:
         loaded = load_config(config, overrides or [], data)
+    elif is_config(data):
+        loaded = load_config(data, overrides or [])
     else:
         smallest = {"data": {"path": str(data)}, "window": {"length": 2, "horizon": 1}}
         loaded = load_values(smallest, str(data), overrides or [])

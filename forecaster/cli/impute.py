@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Levels, Output, Plot, Set, check_png, parse_levels
+from forecaster.cli.options import Levels, Output, Plot, Set, check_file, check_png, parse_levels
 
 
 def impute(
-    data: Annotated[Path, typer.Argument(help="A CSV with gaps: missing rows, empty cells.", show_default=False)],
+    data: Annotated[
+        Path,
+        typer.Argument(help="A file with gaps: missing rows, empty cells.", show_default=False, callback=check_file),
+    ],
     config: Annotated[Path, typer.Argument(help="A YAML config; DATA replaces its data.path.", show_default=False)],
     output: Output = "-",
     plot: Plot = None,

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Set
+from forecaster.cli.options import Set, check_file
 
 
 def init(
-    data: Annotated[Path, typer.Argument(help="A CSV.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False, callback=check_file)],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="YAML to write; NAME.yaml of the CSV by default.")
     ] = None,

@@ -21,6 +21,7 @@ from forecaster.cli.predict import predict
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
 from forecaster.cli.validate import validate
+from forecaster.masking import masked
 
 _CODES = "\n".join(f"  {code:<10} {meaning}" for code, meaning in errors.EXIT_CODES)
 _HELP = f"""\b
@@ -99,7 +100,7 @@ def main() -> NoReturn:
 
 def _failed(error: BaseException, message: str, code: int) -> int:
     if talk.wants_traceback():
-        traceback.print_exception(error)
+        sys.stderr.write(masked("".join(traceback.format_exception(error))))
     talk.complain(message, code)
     return code
 

@@ -1,6 +1,7 @@
 """Arguments that several verbs share."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,27 @@ import typer
 
 from forecaster.errors import UsageError
 
+
+def check_file(path: Path | None) -> Path | None:
+    """Refuse the URL of a database, which a YAML names with what to ask it, and which may hold a password.
+
+    Raises:
+        UsageError: says where it goes.
+    """
+    if path is not None and re.match(r"[A-Za-z][\w+.-]+:/", str(path)):
+        raise UsageError("the URL of a database stands in a YAML: data: {path: URL, query: SELECT ...}; name the YAML")
+    return path
+
+
 Run = Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)]
-Source = Annotated[Path, typer.Argument(help="A YAML config, or a CSV to find the settings for.", show_default=False)]
-Data = Annotated[Path | None, typer.Option("--data", help="A CSV instead of the config's.", show_default=False)]
+Source = Annotated[
+    Path,
+    typer.Argument(help="A YAML config, or a file to find the settings for.", show_default=False, callback=check_file),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="A file instead of the config's.", show_default=False, callback=check_file),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="section.key=value, laid over the config; may be repeated.", show_default=False),

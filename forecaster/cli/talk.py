@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from forecaster.errors import InputOutputFailed
+from forecaster.masking import masked
 
 log = logging.getLogger("forecaster")
 
@@ -62,10 +63,16 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line | getattr(record, "facts", {}))
 
 
+def _mask(record: logging.LogRecord) -> bool:
+    record.msg, record.args = masked(record.getMessage()), None
+    return True
+
+
 def start() -> None:
     """Let the log speak as the options ask."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if _State.format is LogFormat.JSON else logging.Formatter("%(message)s"))
+    handler.addFilter(_mask)
     log.handlers = [handler]
     log.propagate = False
     asked = _State.verbose or _State.format is LogFormat.JSON or sys.stderr.isatty()
@@ -77,7 +84,7 @@ def complain(message: str, code: int) -> None:
     if _State.format is LogFormat.JSON:
         log.error(message, extra={"facts": {"exit_code": code}})
     else:
-        sys.stderr.write(message + "\n")
+        sys.stderr.write(masked(message) + "\n")
 
 
 def answer(text: str, encoding: str = "utf-8") -> None:

@@ -12,6 +12,7 @@ from forecaster.config.checks import conflicts
 from forecaster.config.problems import described, without
 from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
 from forecaster.config.sections import Config
+from forecaster.config.urls import absolute_url, is_url
 from forecaster.errors import ConfigError
 
 __all__ = [
@@ -65,6 +66,7 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     base = source.parent
     if data is not None:
         document = with_override(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
+        document = with_override(document, "data.query=null")
         base = FilePath.cwd()
     loaded = _validated(document)
     given = loaded.config.data.path
@@ -74,7 +76,9 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
 
 
 def absolute_path(path: str, base: FilePath) -> str:
-    """A path of a config as seen from everywhere; `-`, standard input, is the same everywhere."""
+    """A path or URL of a config as seen from everywhere; `-`, standard input, is the same everywhere."""
+    if is_url(path):
+        return absolute_url(path, base)
     return path if path == "-" else str((base / FilePath(path).expanduser()).resolve())
 
 

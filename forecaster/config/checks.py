@@ -1,10 +1,16 @@
 """Combinations of valid values that cannot work together."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from forecaster.config.calendar import clashes, is_dated
 from forecaster.config.reader import Path
 from forecaster.config.sections import Config, Data, Model, Optimizer, Split
+from forecaster.config.urls import has_password, is_url
+from forecaster.masking import PASSWORD
+
+# Behind blanks, brackets and comments.
+_SELECT = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
@@ -13,6 +19,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
     """
     touched = {path[:2] for path in broken}
     found = [
+        *_source(config.data),
         *_calendar(config.data),
         *_features(config.data),
         *_data(config.data),
@@ -31,6 +38,20 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_rollout(config),
     ]
     return [(path, message) for path, message in found if path[:2] not in touched]
+
+
+def _source(data: Data) -> Iterator[tuple[Path, str]]:
+    urls = [path for path in ([data.path] if isinstance(data.path, str) else data.path) if is_url(path)]
+    if any(map(has_password, urls)):
+        yield ("data", "path"), f"holds a password; take it out of the URL and set it in the environment as {PASSWORD}"
+    if urls and not isinstance(data.path, str):
+        yield ("data", "path"), "lists a database; it is asked alone: name its URL by itself"
+    elif urls and data.query is None:
+        yield ("data", "path"), "names a database; say what to ask it: data.query: SELECT day, sold FROM sales"
+    if data.query is not None and not urls:
+        yield ("data", "query"), "is asked of a database; name its URL in data.path, such as sqlite:///sales.db"
+    if data.query is not None and not _SELECT.match(data.query):
+        yield ("data", "query"), "expected a SELECT, or WITH ... SELECT: nothing is ever written"
 
 
 def _calendar(data: Data) -> Iterator[tuple[Path, str]]:

@@ -147,7 +147,10 @@ class Covariates(Section):
 class Data(Section):
     """Which CSV, and how its rows become one regular series."""
 
-    path: Paths = Field(description="the CSV, relative to this file; -: stdin; or a pattern, or a list of files")
+    path: Paths = Field(
+        description="a CSV or Parquet file, relative to this file; -: stdin; or a pattern, a list of files, a URL"
+    )
+    query: Text | None = Field(None, description="a SELECT, where path is the URL of a database: sqlite:///sales.db")
     time: Names | None = Field(
         "auto", description="time column; null: the row number is the step; or [year, month, ...]"
     )

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecaster.data.cells import converted_column
 from forecaster.data.covariates import categories_of, said
-from forecaster.data.dialect import AUTO, Dialect
+from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.moving import are_moved, counted, moved
 from forecaster.data.numerals import MISSING, NONE, is_missing
 from forecaster.data.places import Places
@@ -69,6 +70,23 @@ def plain_rows(paths: Paths, dialect: Dialect, reading: Reading) -> Rows | None:
         return None
 
 
+def plain_columns(columns: "pa.Table", places: Places, head: Table, reading: Reading) -> Rows | None:
+    """The rows of columns that have types; None where a cell has to be looked at by itself.
+
+    Args:
+        columns: all that are asked for.
+        places: of their rows.
+        head: the first rows as text.
+        reading: what is asked.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        return _Conversion(head, USUAL, reading).of_columns(columns, places)
+    except (_NotPlain, pa.ArrowException):
+        return None
+
+
 class PlainBlocks:
     """The rows of blocks of one CSV, each of whole lines."""
 
@@ -112,7 +130,7 @@ class _Conversion:
     def __init__(self, head: Table, dialect: Dialect, reading: Reading) -> None:
         self._head, self._reading = head, reading
         _require(
-            head.places.header_line == 1
+            head.places.header_line <= 1
             and dialect.comment is None
             and dialect.skip == 0
             and head.dialect.encoding == "utf-8"
@@ -149,6 +167,13 @@ class _Conversion:
         table = self._converted(scan, 0)
         _require(not scan.quoted or block.count(b"\n") == len(table))
         return self._rows(table, self._head.places, np.arange(line, line + len(table), dtype=np.int32))
+
+    def of_columns(self, columns: "pa.Table", places: Places) -> Rows:
+        """The rows of columns of other types."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        converted = pa.table({name: converted_column(columns[name], kind) for name, kind in self._types.items()})
+        return self._rows(converted, places, np.arange(1, len(columns) + 1, dtype=np.int32))
 
     def _rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
         reading, found = self._reading, self._found

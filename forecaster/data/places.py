@@ -1,4 +1,4 @@
-"""Where the rows of a CSV, or of several below each other, stand: what a message says of a line."""
+"""Where the rows of a file, or of several below each other, stand: what a message says of a line."""
 
 import bisect
 from collections.abc import Callable, Sequence
@@ -18,20 +18,26 @@ class Places:
         path: what they are called together.
         files: each file, with the number of lines in those before it.
         header_line: the line of the header.
+        counts_rows: whether the lines are numbers of rows, from 1, of a source that has no lines; its header is 0.
     """
 
     path: str
     files: tuple[tuple[int, str], ...]
     header_line: int = 1
+    counts_rows: bool = False
 
     def where(self, line: int) -> str:
-        """`file:line`, as an editor counts it."""
-        before, name = self.files[bisect.bisect_left(self.files, int(line), key=lambda file: file[0]) - 1]
-        return f"{name}:{line - before}"
+        """`file:line`, as an editor counts it, or `file: row 7`."""
+        before, name = self.files[max(0, bisect.bisect_left(self.files, int(line), key=lambda file: file[0]) - 1)]
+        if not self.counts_rows:
+            return f"{name}:{line - before}"
+        return f"{name}: row {line - before}" if line else name
 
     def spot(self, line: int) -> str:
-        """`line 7`, or `file:7` where there are several files."""
-        return f"line {line}" if len(self.files) == 1 else self.where(line)
+        """`line 7` or `row 7`, with its file where there are several."""
+        if len(self.files) > 1:
+            return self.where(line)
+        return f"row {line}" if self.counts_rows else f"line {line}"
 
     def cells(
         self, column: str, lines: np.ndarray, text: Callable[[int], str], wrong: np.ndarray, what: str, mend: str

@@ -1,4 +1,4 @@
-"""From a CSV to its series."""
+"""From a source to its series."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,25 +16,35 @@ from forecaster.data.rows import rows_of
 from forecaster.data.series import Column
 from forecaster.data.source import Paths, is_large
 from forecaster.data.table import Table, read_table
+from forecaster.data.typed import is_typed, typed_rows, typed_table
 from forecaster.errors import DataError
 
 
 def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Panel:
-    """Read the series of a CSV, in the order in which their ids first stand there.
+    """Read the series of a source, in the order in which their ids first stand there.
 
     Args:
-        path: the CSV, with a header; `-` for stdin; a pattern or a list for several that share a header.
+        path: a CSV with a header, or Parquet; `-` for stdin; a pattern or a list for several of the same columns; or
+            a query of a database.
         reading: what is asked of it.
-        dialect: what is known of how it is written.
+        dialect: what is known of how a CSV is written.
 
     Raises:
         DataError: the file cannot be read as series; all problems at once.
         Changing: it changed while it was read.
+        UsageError: a package that reads it is not installed.
     """
+    if is_typed(path):
+        return panel_of(typed_rows(path, dialect, reading), reading)
     if is_large(path):
         return read_large(path, dialect, reading)
     rows = plain_rows(path, dialect, reading)
     return series_of(read_table(path, dialect), reading) if rows is None else panel_of(rows, reading)
+
+
+def table_of(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
+    """All cells of a source as text; arguments and problems as for `read_series`."""
+    return typed_table(path) if is_typed(path) else read_table(path, dialect)
 
 
 def series_of(table: Table, reading: Reading) -> Panel:
@@ -59,7 +69,7 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
         DataError: the file cannot be read so, or a timestamp stands twice in a series; all problems at once.
         Changing: it changed while it was read.
     """
-    rows = rows_of(read_table(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
+    rows = rows_of(table_of(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")

@@ -13,13 +13,28 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from forecaster.config.reader import nearest_file
 from forecaster.errors import Changing, DataError, InputOutputFailed
 
-Paths = str | Path | Sequence[str]
+
+@dataclass(frozen=True)
+class Query:
+    """A statement and the database that it is asked of.
+
+    Attributes:
+        url: of the database, without a password.
+        text: a SELECT.
+    """
+
+    url: str
+    text: str
+
+
+Paths = str | Path | Sequence[str] | Query
 
 STDIN = "-"
 MAX_BYTES = 1 << 30  # that are read at once, decompressed
@@ -31,8 +46,15 @@ _GZIP, _XZ, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 
 
+def source_of(path: str | Sequence[str], query: str | None) -> Paths:
+    """What the `data` section of a config names by its keys `path` and `query`."""
+    return Query(str(path), query) if query is not None else path
+
+
 def described(paths: Paths) -> str:
-    """What a path, a pattern or a list of them is called in a message."""
+    """What a path, a pattern, a list of them or a database is called in a message."""
+    if isinstance(paths, Query):
+        return paths.url
     if isinstance(paths, str | Path):
         return "stdin" if str(paths) == STDIN else str(paths)
     return ", ".join(map(described, paths))
@@ -46,6 +68,7 @@ def find_files(paths: Paths) -> list[str]:
     Raises:
         DataError: one does not exist; all of them at once.
     """
+    assert not isinstance(paths, Query)
     named = [str(paths)] if isinstance(paths, str | Path) else list(paths)
     found: list[str] = []
     problems: list[str] = []
@@ -144,6 +167,17 @@ def is_large(paths: Paths) -> bool:
     """Whether files that are not packed are more together than is read at once."""
     names = find_files(paths)
     return all(map(is_plain, names)) and sum(Path(name).stat().st_size for name in names) > MAX_BYTES
+
+
+def first_bytes(name: str, size: int) -> bytes:
+    """What a file, or standard input, begins with; nothing where it cannot be read: reading all of it tells why."""
+    if name == STDIN:
+        return _standard_input()[:size]
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(size)
+    except (OSError, ValueError):
+        return b""
 
 
 def beginning(name: str, size: int) -> bytes:

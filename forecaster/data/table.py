@@ -1,7 +1,9 @@
-"""Table: one CSV, or several below each other, as text."""
+"""Table: a file, or several below each other, as text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ class Table:
         places: what messages say of lines.
         columns: the stripped cells of each, (rows,).
         lines: (rows,), counted on from file to file.
-        header, texts: the records as they are written, line ends included.
+        header, texts: the records as they are written, line ends included; empty where it is no CSV.
         dialect: how it is written.
         marked: whether it begins with a byte order mark.
         notices: what was found while reading, as sentences.
@@ -82,6 +84,20 @@ def head_table(head: bytes, path: Paths, dialect: Dialect) -> Table:
 def block_table(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
     """The table of a block of a file; arguments and problems as for `block_records`."""
     return _table(block_records(header, block, line, name, dialect))
+
+
+def with_records(table: Table) -> Table:
+    """The table with its header and rows written as a plain CSV, where it was read from something else."""
+    if table.texts:
+        return table
+    records = zip(*table.columns.values(), strict=True)
+    return replace(table, header=_record(table.columns), texts=tuple(map(_record, records)))
+
+
+def _record(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _table(records: Records) -> Table:
