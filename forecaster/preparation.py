@@ -1,7 +1,8 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
+import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from forecaster.data.domains import domains_of
 from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.reading import Reading
 from forecaster.data.rules import OBSERVED, SESSIONS
-from forecaster.data.scaling import Scaler, fit_scaler
+from forecaster.data.scaling import Scaler, fit_scalers
 from forecaster.data.season import seasons_of
 from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
@@ -31,6 +32,7 @@ log = logging.getLogger("forecaster")
 
 # With a problem in one of these sections the CSV cannot be checked against them.
 _READ_BY_DATA = {"data", "window", "split", "model"}
+_TOGETHER = 256  # series whose scalers are fitted at once
 
 
 @dataclass(frozen=True)
@@ -171,16 +173,28 @@ def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
+    return next(_fitted(config, [values]))
+
+
+def _fitted(config: Config, parts: Sequence[np.ndarray]) -> Iterator[Scaler]:
+    """The same of many training parts, in their order; those in a row that are as long are fitted together.
+
+    Raises:
+        DataError: as `fitted_scaler`.
+    """
     data = config.data
-    curve = fit_transform(values, data.transform, data.minimum, data.maximum)
-    return fit_scaler(values, config.scaling, curve, data.difference)
+    for _, alike in itertools.groupby(enumerate(parts), lambda part: (len(part[1]), part[0] // _TOGETHER)):
+        values = np.stack([part for _, part in alike])
+        curves = [fit_transform(part, data.transform, data.minimum, data.maximum) for part in values]
+        yield from fit_scalers(values, config.scaling, curves, data.difference)
 
 
 def scaled_values(plan: Plan) -> np.ndarray:
     """The values of all series end to end, each scaled by its own scaler, (steps, channels) float32."""
-    ends = np.cumsum([len(group[0].series) for group in plan.groups])
+    groups = plan.groups
+    ends = np.cumsum([len(group[0].series) for group in groups])
     scaled = np.empty((ends[-1], plan.config.channels), np.float32)
-    for end, group in zip(ends.tolist(), plan.groups, strict=True):
+    for end, group in zip(ends.tolist(), groups, strict=True):
         for channel, member in enumerate(group):
             scaled[end - len(member.series) : end, channel] = member.scaler.transform(member.series.values)
     return scaled
@@ -277,7 +291,7 @@ def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mappi
         where: the place that a problem is told of.
         scalers: those that are known, by the name of the series.
     """
-    members, problems = [], []
+    kept, splits, problems = [], [], []
     for series in panel:
         try:
             split = chronological_split(
@@ -291,13 +305,18 @@ def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mappi
         except DataError as error:
             problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))
             continue
-        scaler = scalers.get(series.name) or fitted_scaler(config, series.values[: split.training_end])
-        members.append(Member(series, split, scaler))
-    if not members:
+        kept.append(series)
+        splits.append(split)
+    if not kept:
         raise DataError([f"{where}: {problem}" for problem in problems])
     for problem in problems:
         log.info("not trained on: %s", problem)
-    return tuple(members)
+    unknown = [
+        each.values[: split.training_end] for each, split in zip(kept, splits, strict=True) if each.name not in scalers
+    ]
+    fitted = _fitted(config, unknown)
+    known = [scalers[series.name] if series.name in scalers else next(fitted) for series in kept]
+    return tuple(map(Member, kept, splits, known))
 
 
 def _with_quantiles(config: Config) -> Model:

@@ -18,7 +18,7 @@ import pandas as pd
 import tensorflow as tf
 
 from forecaster import __version__, report
-from forecaster.config import Config, sections
+from forecaster.config import sections
 from forecaster.config.template import commented_yaml
 from forecaster.data.rules import OBSERVED
 from forecaster.data.source import described
@@ -37,7 +37,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Member, Plan, scaled_values
+from forecaster.preparation import Plan, scaled_values
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
@@ -138,14 +138,9 @@ def window_places(plan: Plan) -> tuple[Starts, Starts]:
     Raises:
         DataError: nothing is left of a part.
     """
-    firsts = np.cumsum([0, *(len(group[0].series) for group in plan.groups)])
-    training, validation = (
-        Starts.of(first + _told(plan.config, group, part) for first, group in zip(firsts, plan.groups, strict=False))
-        for part in range(2)
-    )
-    left_out = sum(len(_starts(plan.config, group, part)) for group in plan.groups for part in range(2))
-    if left_out := left_out - len(training) - len(validation):
-        log.info("%s windows that would be filler are left out of training", f"{left_out:,}")
+    (training, one), (validation, other) = (_part(plan, part) for part in range(2))
+    if one + other:
+        log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
     if not len(training) or (plan.config.split.validation and not len(validation)):
         what = "training" if not len(training) else "validation"
         found = f"{described(plan.config.data.path)}: every window of the {what} part is mostly filler"
@@ -153,17 +148,19 @@ def window_places(plan: Plan) -> tuple[Starts, Starts]:
     return training, validation
 
 
-def _starts(config: Config, group: Sequence[Member], part: int) -> np.ndarray:
-    """Of the training part, 0, or of the validation part, 1."""
-    split = group[0].split
-    ranges = (config.read, split.training_end), (split.training_end, split.validation_end)
-    return window_starts(*ranges[part], config.window.length, config.steps_ahead)
-
-
-def _told(config: Config, group: Sequence[Member], part: int) -> np.ndarray:
-    """The same without those of filler."""
-    observed = observed_in_all([member.series for member in group])
-    return told_by_data(_starts(config, group, part), observed, config.window.length, config.steps_ahead)
+def _part(plan: Plan, part: int) -> tuple[Starts, int]:
+    """The starts in the training part, 0, or in the validation part, 1, and how many are left out."""
+    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    first, left_out, told = 0, 0, []
+    for group in plan.groups:
+        split = group[0].split
+        ranges = (plan.config.read, split.training_end), (split.training_end, split.validation_end)
+        starts = window_starts(*ranges[part], length, ahead)
+        kept = told_by_data(starts, observed_in_all([member.series for member in group]), length, ahead)
+        left_out += len(starts) - len(kept)
+        told.append(first + kept)
+        first += len(group[0].series)
+    return Starts.of(told), left_out
 
 
 def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:

@@ -154,9 +154,12 @@ class _Conversion:
             tables.append(table)
         lengths = [len(table) + 1 for table in tables]  # lines, the header included
         starts = np.cumsum([0, *lengths[:-1]]).tolist()
-        lines = [np.arange(start + 2, start + length + 1) for start, length in zip(starts, lengths, strict=True)]
+        lines = [
+            np.arange(start + 2, start + length + 1, dtype=np.int32)
+            for start, length in zip(starts, lengths, strict=True)
+        ]
         places = Places(self._head.path, tuple(zip(starts, map(described, files), strict=True)))
-        return self._rows(pa.concat_tables(tables), places, np.concatenate(lines, dtype=np.int32))
+        return self._rows(pa.concat_tables(tables), places, _end_to_end(lines))
 
     def of_block(self, block: bytes, line: int) -> Rows:
         """The rows of a block that begins on a line."""
@@ -271,7 +274,7 @@ class _Conversion:
     def _values(self, table: "pa.Table", stack: Stack) -> np.ndarray:
         """The stacked targets as float64, NaN where a cell is missing."""
         reading = self._reading
-        values = np.concatenate([self._numbers(table, name) for name in stack.columns])
+        values = _end_to_end([self._numbers(table, name) for name in stack.columns])
         _require(not any(domain.outside(values).any() for domain in reading.domains))
         if np.isfinite(values).all():
             return values
@@ -355,6 +358,11 @@ def _texts(column: "pa.ChunkedArray") -> tuple[np.ndarray, pd.Series]:
     changes = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
     _require(np.array_equal(pd.unique(codes[changes]), np.arange(len(texts))))
     return codes, texts
+
+
+def _end_to_end(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """One array of all; the only one as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _count_lines(file: str) -> int:

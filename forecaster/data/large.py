@@ -264,11 +264,13 @@ class _Kept:
         for name, column in panel.columns.columns.items():
             self._columns.setdefault(name, Spool(column.values.dtype)).append(column.values)
         self._notices |= {number + first: said for number, said in panel.notices.items()}
-        empty = {name: Column(column.values[:0], column.levels) for name, column in panel.columns.columns.items()}
-        timestamps = None if panel.timestamps is None else panel.timestamps[:0]
+        empty = {
+            name: Column(column.values[:0].copy(), column.levels) for name, column in panel.columns.columns.items()
+        }
+        timestamps = None if panel.timestamps is None else panel.timestamps[:0].copy()
         columns = Columns(empty, panel.columns.ends)
         self._panels.append(
-            replace(panel, values=panel.values[:0], observed=None, timestamps=timestamps, columns=columns)
+            replace(panel, values=panel.values[:0].copy(), observed=None, timestamps=timestamps, columns=columns)
         )
 
     def panel(self) -> Panel:

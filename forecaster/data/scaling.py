@@ -65,36 +65,46 @@ class Scaler:
 
 
 def fit_scaler(values: np.ndarray, kind: str, curve: Transform = IDENTITY, lags: Sequence[int] = ()) -> Scaler:
-    """Fit on the training part, (steps,).
+    """Fit on the training part of one series, (steps,); as `fit_scalers`."""
+    return fit_scalers(values[None], kind, [curve], lags)[0]
+
+
+def fit_scalers(values: np.ndarray, kind: str, curves: Sequence[Transform], lags: Sequence[int] = ()) -> list[Scaler]:
+    """Fit on the training parts of series of one length, (series, steps), each by itself.
 
     Args:
-        curve, lags: the transform and the differences that come first.
+        curves, lags: the transforms, one for each, and the differences that come first.
         kind: `none`; `standard`, mean and population deviation; `minmax`, onto [0, 1];
             `robust`, median and interquartile range; `mean`, the mean absolute value, which leaves 0 at 0.
 
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
-    transformed = differenced(curve.forward(values), lags)[sum(lags) :]
-    low, high = float(transformed.min()), float(transformed.max())
-    if max(-low, high, -float(values.min()), float(values.max())) > 1e100:
+    transformed = np.stack([curve.forward(row) for curve, row in zip(curves, values, strict=True)])
+    transformed = differenced(transformed, lags)[:, sum(lags) :]
+    low, high = transformed.min(axis=1), transformed.max(axis=1)
+    if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
         raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])
-    offset, scale = _offset_and_scale(transformed, kind, low, high)
-    return Scaler(offset, scale, curve, tuple(lags))
+    offsets, scales = _offsets_and_scales(transformed, kind, low, high)
+    constant = low == high
+    offsets, scales = np.where(constant, low, offsets), np.where(constant, 0.0, scales)
+    fitted = zip(offsets.tolist(), scales.tolist(), curves, strict=True)
+    return [Scaler(offset, scale, curve, tuple(lags)) for offset, scale, curve in fitted]
 
 
-def _offset_and_scale(values: np.ndarray, kind: str, low: float, high: float) -> tuple[float, float]:
-    """Of transformed values from `low` to `high`."""
-    if low == high:
-        return low, 0.0
+def _offsets_and_scales(
+    values: np.ndarray, kind: str, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of transformed values (series, steps), from `low` to `high`, that are not constant: each (series,)."""
     if kind == "none":
-        return 0.0, 1.0
+        return np.zeros_like(low), np.ones_like(low)
     if kind == "standard":
-        return float(np.mean(values)), float(np.std(values))
+        means = values.mean(axis=1, keepdims=True)
+        return means[:, 0], np.std(values, axis=1, mean=means)
     if kind == "minmax":
         return low, high - low
     if kind == "mean":
-        return 0.0, float(np.mean(np.abs(values)))
-    first, middle, third = np.percentile(values, [25, 50, 75])
+        return np.zeros_like(low), np.abs(values).mean(axis=1)
+    first, middle, third = np.percentile(values, [25, 50, 75], axis=1)
     # More than half of the values may be the same; the deviation still tells them apart.
-    return float(middle), float(third - first) or float(np.std(values))
+    return middle, np.where(third > first, third - first, values.std(axis=1))

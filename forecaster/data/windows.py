@@ -1,5 +1,6 @@
 """The chronological split, and the starts of the windows in each part; never a copy of every window."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Split:
         return self.steps - self.validation_end
 
 
+@functools.lru_cache(typed=True)  # 1 step is no fraction of 1.0
 def chronological_split(
     steps: int, validation: int | float, test: int | float, length: int, ahead: int, horizon: int
 ) -> Split:
