@@ -172,7 +172,7 @@ class _Conversion:
         """The rows of columns of other types."""
         import pyarrow as pa  # noqa: PLC0415
 
-        zones = {name: getattr(columns[name].type, "tz", None) for name in self._types if name == self._time}
+        zones = {name: getattr(columns[name].type, "tz", None) for name in self._types if name == self._found.time}
         types = self._types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
         converted = pa.table({name: converted_column(columns[name], kind) for name, kind in types.items()})
         return self._rows(converted, places, np.arange(1, len(columns) + 1, dtype=np.int32))
