@@ -87,7 +87,7 @@ def test_what_may_be_in_several_encodings_is_refused_with_the_choices(tmp_path):
         (b"day,load\n2026-01-01,\xff\n", "utf-8", "x.csv:2: not UTF-8 text; save it so, or say which"),
         (DAYS.encode("utf-16"), "utf-8", "x.csv:1: not UTF-8 text"),
         (b"\xff\xfe\x00\xd8\x00\xd8", "auto", "x.csv:1: not UTF-16-LE text"),
-        (b"PAR1\x15\x04\x00\x99", "auto", "x.csv:1: not text"),
+        (b"PK\x05\x06\x15\x04\x00\x99", "auto", "x.csv:1: not text"),
         (b"day,load\n2026-01-01,\x00\n", "auto", "x.csv:2: not text: a byte is 0"),
     ],
 )

@@ -128,5 +128,6 @@ def _completed(url: "URL") -> "URL":
 
 def _reason(error: Exception) -> str:
     """What the database says, in a line; what SQLAlchemy says around it holds the statement."""
-    said = str(getattr(error, "orig", None) or error).strip()
-    return masked(said.partition("\n")[0])
+    told = getattr(error, "orig", None) or error
+    texts = [each for each in told.args if isinstance(each, str)]  # MySQL's drivers have a number before it
+    return masked((texts[-1] if texts else str(told)).strip().partition("\n")[0])
