@@ -180,3 +180,14 @@ def test_targets_without_a_common_step_are_refused(tmp_path, forecast):
     result = forecast("validate", "wide.yaml", cwd=tmp_path)
     assert result.returncode == 4
     assert "load, solar: no step is common to them" in result.stderr
+
+
+def test_ids_that_lack_a_target_are_refused_together(tmp_path, forecast):
+    (tmp_path / "wide.csv").write_text("id,hour,load,solar\nx,1,1,2\nx,2,2,3\ny,1,5,\ny,2,6,\n")
+    (tmp_path / "wide.yaml").write_text(
+        "data: {path: wide.csv, time: hour, series: id, target: [load, solar], frequency: step, season: 1}\n"
+        "window: {length: 2, horizon: 1}\nmodel: {decoder: dense, channels: joint}\n"
+    )
+    result = forecast("validate", "wide.yaml", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "y/load: not every id has every target" in result.stderr

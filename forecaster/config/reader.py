@@ -135,7 +135,8 @@ def with_override(document: Document, assignment: str) -> Document:
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
         raise ConfigError([f"{origin}: expected section.key=value, such as training.epochs=5"])
-    values = parse_document(f"value: {text}", origin).values
+    written = '"*"' if text.strip() == "*" else text  # alone it would be an alias of YAML's
+    values = parse_document(f"value: {written}", origin).values
     value = values["value"]
     if len(values) > 1 or (value is None and text.strip() not in {"null", "~"}):
         raise ConfigError([f"{origin}: the value reads as {shown(value)}; put it in quotes: {keys[-1]}='\"...\"'"])

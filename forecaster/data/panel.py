@@ -124,14 +124,17 @@ class Panel(Sequence[Series]):
         """The same with each group of `channels` series cut to the steps that all of them have.
 
         Raises:
-            DataError: those of a group have none in common.
+            DataError: those of a group have none in common, or one has no number at all.
         """
         kept: list[slice] = []
         problems = []
         for group in (self[first : first + channels] for first in range(0, len(self), channels)):
+            named = ", ".join(series.name for series in group)
+            if [series.target for series in group] != list(self.targets[:channels]):
+                problems.append(f"{named}: not every id has every target; use model.channels: independent")
+                break
             first, last = max(s.timestamps[0] for s in group), min(s.timestamps[-1] for s in group)
             if first > last:
-                named = ", ".join(series.name for series in group)
                 problems.append(f"{named}: no step is common to them; use model.channels: independent")
             kept += [slice(*s.timestamps.slice_locs(first, last)) for s in group]
         if problems:
