@@ -415,7 +415,7 @@ def test_windows_of_differences_begin_where_there_are_differences(validation):
         "split": {"validation": validation, "test": 0},
     }
     member = Member(series, Split(30 - validation, 30, 30), Scaler(0.0, 1.0, lags=(1, 2)))
-    windows, targets, _ = _sample(Plan(load_values(document, "x").config, (member,)))
-    assert windows.shape == (validation or 23, 4)
-    assert (windows == 4).all()  # the differences of the odd numbers, two steps apart
+    inputs, targets = _sample(Plan(load_values(document, "x").config, (member,)))
+    assert inputs.window.shape == (validation or 23, 4)
+    assert (inputs.window == 4).all()  # the differences of the odd numbers, two steps apart
     assert (targets == 4).all()

@@ -24,7 +24,7 @@ def _seeded():
 def error(network, batch):
     """The mean squared error over the variance of the targets, on data that were not trained on."""
     windows, targets, *categories = batch(np.random.default_rng(99))
-    answers = np.asarray(network.head.center(network(windows, *categories)))
+    answers = np.asarray(network.head.center(network(Inputs(windows, None, None, *categories))))
     return np.mean((answers - targets) ** 2) / np.var(targets)
 
 
@@ -121,7 +121,9 @@ def test_a_latent_variable_draws_whole_trajectories():
     network = fitted(build_network(model, 8, 4, season=4), up_or_down, steps=600, rate=0.01)
     served = OnnxNetwork(*export_onnx(network, 8))
     windows, _ = up_or_down(np.random.default_rng(99))
-    paths = Rollout(served, "carry", family(model, 1.0), paths=300)(windows[:1], 4).parameters[0]  # (horizon, paths)
+    paths = Rollout(served, "carry", family(model, 1.0), paths=300)(Inputs(windows[:1]), 4).parameters[
+        0
+    ]  # (horizon, paths)
     assert np.corrcoef(paths).min() > 0.9  # one trajectory goes one way
     assert 0.2 < np.mean(paths > 0) < 0.8  # and some go the other
     assert np.mean(np.abs(np.abs(paths) - 1) < 0.5) > 0.8  # none stays in the middle
