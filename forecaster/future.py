@@ -33,6 +33,8 @@ def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int)
         if further is None:
             extended.append(series)
             continue
+        if config.data.time is None:  # its rows are the steps that follow
+            further = further._replace(timestamps=further.timestamps + series.timestamps[-1] + 1)
         ahead = series.future(steps)
         problems += _off_grid(path, series, further, ahead)
         extended.append(_extended(series, further, ahead))

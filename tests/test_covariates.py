@@ -45,8 +45,15 @@ def test_encodings_are_fitted_on_the_training_parts_of_all_series():
     panel = [series_of(3, x=[1, 3, 99], z=([0, 0, 1], ("b", "c"))), series_of(3, x=[5, NAN, 99], z=([0, 0, 0], ("a",)))]
     numbers, categories = fit_columns(["x", "z"], panel, [2, 2])
     assert numbers == Encoding("x", 3.0, float(np.std([1, 3, 5])))
-    assert categories.levels == ("b", "c", "a")
+    assert categories.levels == ("b", "a")  # c came later than both were trained on
     assert fit_columns(["x"], [series_of(2, x=[4, 4])], [2])[0] == Encoding("x", 4.0, 1.0)  # constant: 0 throughout
+
+
+def test_more_categories_than_features_can_tell_are_refused():
+    many = series_of(300, z=(np.arange(300), tuple(map(str, range(300)))))
+    assert len(fit_columns(["z"], [many], [256])[0].levels) == 256
+    with pytest.raises(DataError, match=r"z: 257 categories, of which each would be a feature: 256 at most"):
+        fit_columns(["z"], [many], [257])
 
 
 def test_static_covariates_are_numbers_unless_they_are_called_categories_or_are_text():
@@ -318,3 +325,20 @@ def test_the_mask_is_a_known_feature_of_1_ahead():
     masked = Series(**{**vars(series), "observed": np.array([True, False, True, True])})
     found = Features(mask=True).of(masked, SCALER, 0, 6)
     np.testing.assert_array_equal(found[:, 0], [1, 0, 1, 1, 1, 1])
+
+
+@pytest.mark.slow
+def test_the_future_of_rows_without_times_are_the_rows_that_follow(tmp_path, forecast):
+    rows = "".join(f"{row % 7},{row % 7}\n" for row in range(200))
+    (tmp_path / "steps.csv").write_text("y,x\n" + rows)
+    (tmp_path / "steps.yaml").write_text(
+        "data: {path: steps.csv, time: null, target: y, season: 7, covariates: {future: [x]}}\n"
+        "window: {length: 14, horizon: 3}\nmodel: {cell: gru, units: 4, decoder: dense}\ntraining: {epochs: 1}\n"
+    )
+    assert forecast("train", "steps.yaml", cwd=tmp_path).returncode == 0
+    template = forecast("future", "runs/steps", cwd=tmp_path).stdout
+    assert template.splitlines() == ["step,x", "200,", "201,", "202,"]
+    (tmp_path / "future.csv").write_text(template.replace(",\n", ",3\n"))
+    told = forecast("predict", "runs/steps", "--future", "future.csv", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert [row.split(",")[2] for row in told.stdout.splitlines()[1:]] == ["200", "201", "202"]

@@ -15,6 +15,7 @@ from forecaster.errors import DataError
 from forecaster.forecast import timestamp_texts
 
 _SHOWN = 5
+_MOST_LEVELS = 256
 SERIES_SCALE = ("offset", "scale")  # the features of `model.series_scale`
 
 
@@ -194,18 +195,32 @@ class Features:
 def fit_columns(names: Sequence[str], panel: Sequence[Series], ends: Sequence[int]) -> tuple[Encoding, ...]:
     """The encodings of some columns, fitted on the first `ends` steps of each series.
 
-    Categories are those of any step, in the order in which they first stand in the file.
+    Raises:
+        DataError: a column has more categories than can be told apart by a feature each.
     """
-    found = []
+    found, problems = [], []
     for name in names:
         columns = [series.covariates[name] for series in panel]
-        if columns[0].levels is not None:
-            levels = dict.fromkeys(level for column in columns for level in column.levels or ())
-            found.append(Encoding(name, levels=tuple(levels)))
-        else:
-            parts = [column.values[:end] for column, end in zip(columns, ends, strict=True)]
+        parts = [column.values[:end] for column, end in zip(columns, ends, strict=True)]
+        if columns[0].levels is None:
             found.append(Encoding.of_numbers(name, np.concatenate(parts)))
+            continue
+        levels = _levels(columns, parts)
+        found.append(Encoding(name, levels=levels))
+        if len(levels) > _MOST_LEVELS:
+            told = f"{name}: {len(levels):,} categories, of which each would be a feature: {_MOST_LEVELS} at most"
+            problems.append(f"{told}; leave the column out, or write numbers into it")
+    if problems:
+        raise DataError(problems)
     return tuple(found)
+
+
+def _levels(columns: Sequence[Column], parts: Sequence[np.ndarray]) -> tuple[str, ...]:
+    """The categories that occur in some parts of columns, in the order of the file's."""
+    levels: dict[str, None] = {}
+    for column, values in zip(columns, parts, strict=True):
+        levels |= {(column.levels or ())[number]: None for number in np.unique(values[values >= 0])}
+    return tuple(levels)
 
 
 def fit_static(names: Sequence[str], categorical: Sequence[str], panel: Sequence[Series]) -> tuple[Encoding, ...]:
