@@ -23,8 +23,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import LoadedConfig, load_values
-from forecaster.preparation import prepare, scaled_values
-from forecaster.training import window_places
+from forecaster.preparation import prepare, scaled_values, window_places
 
 _WINDOW = {"length": 168, "horizon": 24}
 

@@ -23,7 +23,7 @@ from forecaster.data.scaling import Scaler, fit_scalers
 from forecaster.data.season import seasons_of
 from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
-from forecaster.data.windows import Split, chronological_split
+from forecaster.data.windows import Split, Starts, chronological_split, observed_in_all, told_by_data, window_range
 from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
 from forecaster.runs import Version
@@ -200,6 +200,41 @@ def scaled_values(plan: Plan) -> np.ndarray:
     return scaled
 
 
+def window_places(plan: Plan) -> tuple[Starts, Starts]:
+    """Where the training and the validation windows start in the series laid end to end, those of filler left out.
+
+    Raises:
+        DataError: nothing is left of a part.
+    """
+    (training, one), (validation, other) = (_part(plan, part) for part in range(2))
+    if one + other:
+        log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
+    if not len(training) or (plan.config.split.validation and not len(validation)):
+        what = "training" if not len(training) else "validation"
+        found = f"{described(plan.config.data.path)}: every window of the {what} part is mostly filler"
+        raise DataError([f"{found}; use a shorter window.length, or give more of the missing rows"])
+    return training, validation
+
+
+def _part(plan: Plan, part: int) -> tuple[Starts, int]:
+    """The starts in the training part, 0, or in the validation part, 1, and how many are left out."""
+    read, length, ahead = plan.config.read, plan.config.window.length, plan.config.steps_ahead
+    first, left_out = 0, 0
+    told: list[range | np.ndarray] = []
+    for group in plan.groups:
+        split, observed = group[0].split, observed_in_all([member.series for member in group])
+        ranges = (read, split.training_end), (split.training_end, split.validation_end)
+        starts = window_range(*ranges[part], length, ahead)
+        if observed is None:
+            told.append(range(first + starts.start, first + starts.stop))
+        else:
+            kept = told_by_data(np.array(starts), observed, length, ahead)
+            left_out += len(starts) - len(kept)
+            told.append(first + kept)
+        first += len(group[0].series)
+    return Starts.of(told), left_out
+
+
 def plan_of(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 
@@ -292,15 +327,11 @@ def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mappi
         scalers: those that are known, by the name of the series.
     """
     kept, splits, problems = [], [], []
+    held_out, (read, ahead) = config.split, (config.read, config.steps_ahead)
     for series in panel:
         try:
             split = chronological_split(
-                len(series),
-                config.split.validation,
-                config.split.test,
-                length=config.read,
-                ahead=config.steps_ahead,
-                horizon=config.window.horizon,
+                len(series), held_out.validation, held_out.test, read, ahead, config.window.horizon
             )
         except DataError as error:
             problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))

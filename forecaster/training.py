@@ -22,8 +22,8 @@ from forecaster.config import sections
 from forecaster.config.template import commented_yaml
 from forecaster.data.rules import OBSERVED
 from forecaster.data.source import described
-from forecaster.data.windows import Starts, observed_in_all, told_by_data, window_starts
-from forecaster.errors import DataError, Interrupted, RunError, UsageError
+from forecaster.data.windows import Starts
+from forecaster.errors import Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
 from forecaster.fitting import AnyLearner, Epoch, Steps, Trainer
@@ -37,7 +37,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Plan, scaled_values
+from forecaster.preparation import Plan, scaled_values, window_places
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
@@ -130,37 +130,6 @@ def build_trainer(
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
     )
-
-
-def window_places(plan: Plan) -> tuple[Starts, Starts]:
-    """Where the training and the validation windows start in the series laid end to end, those of filler left out.
-
-    Raises:
-        DataError: nothing is left of a part.
-    """
-    (training, one), (validation, other) = (_part(plan, part) for part in range(2))
-    if one + other:
-        log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
-    if not len(training) or (plan.config.split.validation and not len(validation)):
-        what = "training" if not len(training) else "validation"
-        found = f"{described(plan.config.data.path)}: every window of the {what} part is mostly filler"
-        raise DataError([f"{found}; use a shorter window.length, or give more of the missing rows"])
-    return training, validation
-
-
-def _part(plan: Plan, part: int) -> tuple[Starts, int]:
-    """The starts in the training part, 0, or in the validation part, 1, and how many are left out."""
-    length, ahead = plan.config.window.length, plan.config.steps_ahead
-    first, left_out, told = 0, 0, []
-    for group in plan.groups:
-        split = group[0].split
-        ranges = (plan.config.read, split.training_end), (split.training_end, split.validation_end)
-        starts = window_starts(*ranges[part], length, ahead)
-        kept = told_by_data(starts, observed_in_all([member.series for member in group]), length, ahead)
-        left_out += len(starts) - len(kept)
-        told.append(first + kept)
-        first += len(group[0].series)
-    return Starts.of(told), left_out
 
 
 def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:

@@ -16,8 +16,7 @@ from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.models.summary import layer_counts
-from forecaster.preparation import prepare
-from forecaster.training import window_places
+from forecaster.preparation import prepare, window_places
 
 TARGETS = np.array([[0.0, 1.0], [-2.0, 5.0]], "float32")
 PREDICTIONS = np.array([[0.5, 1.0], [1.0, 2.0]], "float32")

@@ -283,8 +283,8 @@ SHIPPED = sorted({path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"s
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_config_runs(forecast, tmp_path, name):
     few = [
-        *("--set", "training.epochs=2", "--set", "training.schedule={name: constant}", "--set", "model.warmup=0"),
-        *("--set", "training.batches_per_epoch=5"),
+        *("--set", "training.epochs=1", "--set", "training.schedule={name: constant}", "--set", "model.warmup=0"),
+        *("--set", "training.batches_per_epoch=5", "--set", "forecast.samples=20"),
     ]
     result = forecast("train", ROOT / f"configs/{name}.yaml", *few, "--verbose", cwd=tmp_path)
     assert result.returncode == 0, result.stderr

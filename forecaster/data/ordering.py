@@ -54,7 +54,7 @@ def ordered(rows: Rows, duplicates: str) -> Ordered:
     told = Told()
     rows = _sorted(rows, told)
     rows = _distinct(rows, duplicates, told)
-    return Ordered(rows, np.cumsum(np.bincount(rows.codes, minlength=len(rows.names))), told)
+    return Ordered(rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), told)
 
 
 def _grouping(codes: np.ndarray) -> np.ndarray:

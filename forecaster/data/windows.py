@@ -56,13 +56,17 @@ def chronological_split(
     )
 
 
-def window_starts(first_target: int, last_target: int, length: int, ahead: int) -> np.ndarray:
+def window_range(first_target: int, last_target: int, length: int, ahead: int) -> range:
     """Starts of the windows whose `ahead` targets all lie in [first_target, last_target).
 
     A window that starts at s reads steps s .. s+length-1; its targets are s+length .. s+length+ahead-1.
     """
-    first = max(0, first_target - length)
-    return np.arange(first, last_target - ahead - length + 1, dtype=np.int32)
+    return range(max(0, first_target - length), max(0, last_target - ahead - length + 1))
+
+
+def window_starts(first_target: int, last_target: int, length: int, ahead: int) -> np.ndarray:
+    """The same as an array, (starts,) int32."""
+    return np.array(window_range(first_target, last_target, length, ahead), np.int32)
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,20 @@ class Starts:
     series_ends: np.ndarray
 
     @classmethod
-    def of(cls, parts: Iterable[np.ndarray]) -> "Starts":
+    def of(cls, parts: Iterable[range | np.ndarray]) -> "Starts":
         """Those of each series, in rising order."""
-        firsts, counts, series_counts = [], [], []
+        firsts: list[int] = []
+        counts: list[int] = []
+        series_counts = []
         for starts in parts:
-            whole = len(starts) and starts[-1] - starts[0] == len(starts) - 1  # nearly always: one run
-            begins = np.zeros(1, int) if whole else np.flatnonzero(np.diff(starts, prepend=-2) != 1)
-            firsts.append(starts[begins])
-            counts.append([len(starts)] if whole else np.diff(begins, append=len(starts)))
+            if isinstance(starts, range):
+                begins = [0][: len(starts)]
+            else:
+                begins = np.flatnonzero(np.diff(starts, prepend=-2) != 1).tolist()
+            firsts += [int(starts[begin]) for begin in begins]
+            counts += [end - begin for begin, end in zip(begins, [*begins[1:], len(starts)], strict=False)]
             series_counts.append(len(starts))
-        return cls(np.concatenate(firsts), np.cumsum(np.concatenate(counts)), np.cumsum(series_counts))
+        return cls(np.array(firsts, int), np.cumsum(counts, dtype=int), np.cumsum(series_counts))
 
     def __len__(self) -> int:
         return int(self.series_ends[-1])
