@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 WORTHWHILE = 1 << 20  # bytes from which pyarrow is worth its loading
 HEAD = 1 << 20  # bytes that columns and dialect are found in
+_LINES = 2000  # of them, at most, where whole columns are converted
 _SAMPLE = 500  # rows that have to stand in them
 _BLOCK = 1 << 20  # bytes that are converted at once
 _ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
@@ -329,7 +330,7 @@ def _whole_lines(file: str) -> bytes:
     """The whole lines that a file begins with, enough to find columns and dialect in."""
     head = beginning(file, HEAD)
     _require(head.endswith(b"\n") and (len(head) == Path(file).stat().st_size or head.count(b"\n") > _SAMPLE))
-    return head
+    return b"".join(line + b"\n" for line in head.split(b"\n", _LINES)[:_LINES]) if head.count(b"\n") > _LINES else head
 
 
 def _decimal(stated: Dialect, delimiter: str) -> str:
