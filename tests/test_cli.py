@@ -437,3 +437,20 @@ def test_the_schema_is_json(forecast):
 
 def test_debug_shows_the_traceback(forecast, project):
     assert "Traceback" in forecast("validate", "no.yaml", "--debug", cwd=project).stderr
+
+
+FRAGMENTS = [b"day,load\n", b"2026-01-0", b"2026-13-45", b",", b";", b"\t", b'"', b"'", b"1", b"-9e400", b"nan", b"1.234,5", b"\n", b"\r\n",
+             b"\r", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"PAR1", b"\x1f\x8b", b"PK\x03\x04", b"sep=;\n", b"#", "é".encode(), b" ", b"/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_bytes_at_random_end_in_an_answer_or_a_documented_exit_code(tmp_path, forecast, seed):
+    generator = np.random.default_rng(seed)
+    for number in range(4):
+        begin = b"day,load\n" if number % 2 else b""
+        chosen = generator.integers(0, len(FRAGMENTS), size=int(generator.integers(0, 80)))
+        (tmp_path / "x.csv").write_bytes(begin + b"".join(FRAGMENTS[each] for each in chosen))
+        for verb in ("init", "check"):
+            result = forecast(verb, "x.csv", *(("--output", "-") if verb == "init" else ()), cwd=tmp_path)
+            assert result.returncode in {0, 2, 4}, (result.stderr, (tmp_path / "x.csv").read_bytes())
+            assert "Traceback" not in result.stderr
