@@ -1,20 +1,13 @@
 """`forecast future`."""
 
-from typing import Annotated
-
-import typer
-
 from forecaster.cli import talk
-from forecaster.cli.options import Data, Output, Run
+from forecaster.cli.options import Data, Horizon, Output, Run
 
 
 def future(
     run: Run,
     data: Data = None,
-    horizon: Annotated[
-        int | None,
-        typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
-    ] = None,
+    horizon: Horizon = None,
     output: Output = "-",
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,

@@ -36,6 +36,10 @@ Set = Annotated[
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout.")]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Picture to draw, a PNG.", show_default=False)]
+Horizon = Annotated[
+    int | None,
+    typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
+]
 Levels = Annotated[
     str | None,
     typer.Option("--levels", help="Coverage of the intervals in percent, such as 80,95.", show_default=False),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data, Levels, Output, Plot, Run, check_png, parse_levels
+from forecaster.cli.options import Data, Horizon, Levels, Output, Plot, Run, check_png, parse_levels
 from forecaster.errors import Partial, UsageError
 
 
@@ -21,10 +21,7 @@ class OutputFormat(StrEnum):
 def predict(
     run: Run,
     data: Data = None,
-    horizon: Annotated[
-        int | None,
-        typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
-    ] = None,
+    horizon: Horizon = None,
     levels: Levels = None,
     future: Annotated[
         Path | None,
