@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from forecaster.data.frequency import future_timestamps, infer_frequency, season_length
-from forecaster.data.scaling import Scaler, fit_scaler
+from forecaster.data.scaling import Scaler
 from forecaster.data.windows import chronological_split, gather_windows, window_starts
 from forecaster.errors import DataError
 
 from .reading import read_series
+from .scaling import fit_scaler
 
 
 def csv(tmp_path: Path, text: str | bytes) -> Path:

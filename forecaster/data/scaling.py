@@ -64,11 +64,6 @@ class Scaler:
         return cls(float(values["offset"]), float(values["scale"]), curve, lags)
 
 
-def fit_scaler(values: np.ndarray, kind: str, curve: Transform = IDENTITY, lags: Sequence[int] = ()) -> Scaler:
-    """Fit on the training part of one series, (steps,); as `fit_scalers`."""
-    return fit_scalers(values[None], kind, [curve], lags)[0]
-
-
 def fit_scalers(values: np.ndarray, kind: str, curves: Sequence[Transform], lags: Sequence[int] = ()) -> list[Scaler]:
     """Fit on the training parts of series of one length, (series, steps), each by itself.
 
