@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import LoadedConfig, load_values
-from forecaster.preparation import prepare, scaled_values, window_places
+from forecaster.preparation import prepare, window_places
 
 _WINDOW = {"length": 168, "horizon": 24}
 
@@ -74,7 +74,7 @@ def _bare(path: Path) -> int:
 def _ready(loaded: LoadedConfig) -> int:
     plan = prepare(loaded)
     window_places(plan)
-    return len(scaled_values(plan))
+    return len(plan.members.scaled(plan.config.channels))
 
 
 def _print(seconds: dict[str, list[float]], rows: int) -> None:

@@ -15,10 +15,11 @@ from forecaster.errors import RunError
 from forecaster.flow import Flow
 from forecaster.initial import initial_network, start_from
 from forecaster.inputs import Inputs
+from forecaster.members import Member
 from forecaster.models import Network
 from forecaster.models.gradients import gradient_flows
 from forecaster.models.weights import weights_from_h5
-from forecaster.preparation import Member, Plan, preprocessing_of
+from forecaster.preparation import Plan, preprocessing_of
 from forecaster.runs import Version, version_at
 
 _WINDOWS = 64  # that the norms are a mean of, at most

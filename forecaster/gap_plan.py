@@ -21,7 +21,8 @@ from forecaster.data.timestamps import row_timestamps
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_quantiles, timestamp_texts
-from forecaster.preparation import Member, fitted_scaler, found_in
+from forecaster.members import Member
+from forecaster.preparation import fitted_scaler, found_in
 
 log = logging.getLogger("forecaster")
 

@@ -1,8 +1,7 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
-import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,29 +18,20 @@ from forecaster.data.domains import domains_of
 from forecaster.data.features import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.data.reading import Reading
 from forecaster.data.rules import OBSERVED, SESSIONS
-from forecaster.data.scaling import Scaler, fit_scalers
+from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
 from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
-from forecaster.data.windows import Split, Starts, chronological_split, observed_in_all, told_by_data, window_range
+from forecaster.data.windows import Starts, chronological_split, observed_in_all, told_by_data, window_bounds
 from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
+from forecaster.members import TOGETHER, Member, Members
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
 
 # With a problem in one of these sections the CSV cannot be checked against them.
 _READ_BY_DATA = {"data", "window", "split", "model"}
-_TOGETHER = 256  # series whose scalers are fitted at once
-
-
-@dataclass(frozen=True)
-class Member:
-    """One series to train on: its split and its scaler."""
-
-    series: Series
-    split: Split
-    scaler: Scaler
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ class Plan:
     """What to train on: the resolved config, the series, and what tells them apart."""
 
     config: Config
-    members: tuple[Member, ...]
+    members: Members
     vocabulary: Vocabulary | None = None
     features: Features | None = None
 
@@ -107,9 +97,8 @@ class Plan:
     @property
     def preprocessing(self) -> Preprocessing:
         """What a run keeps of it."""
-        return Preprocessing(
-            {member.series.name: member.scaler for member in self.members}, self.vocabulary, self.features
-        )
+        scalers = {name: self.members.scaler.row(number) for number, name in enumerate(self.members.names)}
+        return Preprocessing(scalers, self.vocabulary, self.features)
 
 
 def prepare(loaded: LoadedConfig) -> Plan:
@@ -173,31 +162,14 @@ def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
-    return next(_fitted(config, [values]))
+    return _fitted(config, values[None]).row(0)
 
 
-def _fitted(config: Config, parts: Sequence[np.ndarray]) -> Iterator[Scaler]:
-    """The same of many training parts, in their order; those in a row that are as long are fitted together.
-
-    Raises:
-        DataError: as `fitted_scaler`.
-    """
+def _fitted(config: Config, values: np.ndarray) -> Scaler:
+    """The same of training parts of one length, (series, steps), a row for each."""
     data = config.data
-    for _, alike in itertools.groupby(enumerate(parts), lambda part: (len(part[1]), part[0] // _TOGETHER)):
-        values = np.stack([part for _, part in alike])
-        curves = [fit_transform(part, data.transform, data.minimum, data.maximum) for part in values]
-        yield from fit_scalers(values, config.scaling, curves, data.difference)
-
-
-def scaled_values(plan: Plan) -> np.ndarray:
-    """The values of all series end to end, each scaled by its own scaler, (steps, channels) float32."""
-    groups = plan.groups
-    ends = np.cumsum([len(group[0].series) for group in groups])
-    scaled = np.empty((ends[-1], plan.config.channels), np.float32)
-    for end, group in zip(ends.tolist(), groups, strict=True):
-        for channel, member in enumerate(group):
-            scaled[end - len(member.series) : end, channel] = member.scaler.transform(member.series.values)
-    return scaled
+    curve = fit_transform(values, data.transform, data.minimum, data.maximum)
+    return fit_scaler(values, config.scaling, curve, data.difference)
 
 
 def window_places(plan: Plan) -> tuple[Starts, Starts]:
@@ -206,33 +178,38 @@ def window_places(plan: Plan) -> tuple[Starts, Starts]:
     Raises:
         DataError: nothing is left of a part.
     """
-    (training, one), (validation, other) = (_part(plan, part) for part in range(2))
+    config, splits = plan.config, plan.members.splits[:: plan.config.channels]
+    training_ends, validation_ends, ends = (
+        np.array([getattr(split, name) for split in splits]) for name in ("training_end", "validation_end", "steps")
+    )
+    offsets = np.cumsum(ends) - ends
+    (training, one), (validation, other) = (
+        _part(plan, offsets, *window_bounds(first, last, config.window.length, config.steps_ahead))
+        for first, last in ((np.full_like(ends, config.read), training_ends), (training_ends, validation_ends))
+    )
     if one + other:
         log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
-    if not len(training) or (plan.config.split.validation and not len(validation)):
+    if not len(training) or (config.split.validation and not len(validation)):
         what = "training" if not len(training) else "validation"
-        found = f"{described(plan.config.data.path)}: every window of the {what} part is mostly filler"
+        found = f"{described(config.data.path)}: every window of the {what} part is mostly filler"
         raise DataError([f"{found}; use a shorter window.length, or give more of the missing rows"])
     return training, validation
 
 
-def _part(plan: Plan, part: int) -> tuple[Starts, int]:
-    """The starts in the training part, 0, or in the validation part, 1, and how many are left out."""
-    read, length, ahead = plan.config.read, plan.config.window.length, plan.config.steps_ahead
-    first, left_out = 0, 0
-    told: list[range | np.ndarray] = []
-    for group in plan.groups:
-        split, observed = group[0].split, observed_in_all([member.series for member in group])
-        ranges = (read, split.training_end), (split.training_end, split.validation_end)
-        starts = window_range(*ranges[part], length, ahead)
-        if observed is None:
-            told.append(range(first + starts.start, first + starts.stop))
-        else:
-            kept = told_by_data(np.array(starts), observed, length, ahead)
-            left_out += len(starts) - len(kept)
-            told.append(first + kept)
-        first += len(group[0].series)
-    return Starts.of(told), left_out
+def _part(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray) -> tuple[Starts, int]:
+    """The starts from the first to the last of each group of members that tell something, and how many are left out.
+
+    Args:
+        offsets: where each group begins among all steps.
+    """
+    if plan.members.panel.observed is None:
+        return Starts.between(offsets + firsts, offsets + lasts), 0
+    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    parts = [
+        offset + told_by_data(np.arange(first, last), observed_in_all([m.series for m in group]), length, ahead)
+        for offset, first, last, group in zip(offsets, firsts, lasts, plan.groups, strict=True)
+    ]
+    return Starts.of(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))
 
 
 def plan_of(version: Version, data: Path | None = None) -> Plan:
@@ -287,23 +264,26 @@ def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
     return is_categorical([series.categories[name] for series in panel], name, given.categorical)
 
 
-def _features(config: Config, members: Sequence[Member]) -> Features | None:
+def _features(config: Config, members: Members) -> Features | None:
     """What the network reads beside the values, fitted on the training parts.
 
     Raises:
         DataError: cells of covariates are missing, and nothing may stand for them.
     """
     data, given = config.data, config.data.covariates
+    masked, scaled = data.gaps == "mask", config.model.series_scale
+    if not any((given.past, given.future, given.static, data.calendar, masked, scaled)):
+        return None
     panel, ends = [member.series for member in members], [member.split.training_end for member in members]
     static = [name for name in given.static if not (config.model.embedding and _is_embedded(name, panel, given))]
     features = Features(
         fit_columns(given.past, panel, ends),
         fit_columns(given.future, panel, ends),
         fit_static(static, given.categorical, panel),
-        fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
+        fit_scale([member.scaler for member in members]) if scaled else (),
         data.calendar,
         data.seasons,
-        data.gaps == "mask",
+        masked,
         {name: policy for name, policy in given.missing.items() if policy != "error"},
     )
     if features == Features(seasons=features.seasons):
@@ -319,35 +299,34 @@ def _features(config: Config, members: Sequence[Member]) -> Features | None:
     return features
 
 
-def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mapping[str, Scaler]) -> tuple[Member, ...]:
+def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Scaler]) -> Members:
     """The series that are long enough to train on; the others are named.
 
     Args:
         where: the place that a problem is told of.
         scalers: those that are known, by the name of the series.
     """
-    kept, splits, problems = [], [], []
+    numbers, splits, problems = [], [], []
     held_out, (read, ahead) = config.split, (config.read, config.steps_ahead)
-    for series in panel:
+    for number, steps in enumerate(panel.lengths.tolist()):
         try:
-            split = chronological_split(
-                len(series), held_out.validation, held_out.test, read, ahead, config.window.horizon
-            )
+            split = chronological_split(steps, held_out.validation, held_out.test, read, ahead, config.window.horizon)
         except DataError as error:
-            problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))
+            problems.append(f"{panel.names[number]}: {error}" if len(panel) > 1 else str(error))
             continue
-        kept.append(series)
+        numbers.append(number)
         splits.append(split)
-    if not kept:
+    if not numbers:
         raise DataError([f"{where}: {problem}" for problem in problems])
     for problem in problems:
         log.info("not trained on: %s", problem)
-    unknown = [
-        each.values[: split.training_end] for each, split in zip(kept, splits, strict=True) if each.name not in scalers
-    ]
-    fitted = _fitted(config, unknown)
-    known = [scalers[series.name] if series.name in scalers else next(fitted) for series in kept]
-    return tuple(map(Member, kept, splits, known))
+    fitted = []
+    for block, values in panel.blocks(numbers, TOGETHER):
+        training = values[:, : splits[block.start].training_end]
+        names = [panel.names[number] for number in numbers[block]] if scalers else []
+        known = [scalers.get(name) or fitted_scaler(config, row) for name, row in zip(names, training, strict=False)]
+        fitted.append(Scaler.stacked(known) if known else _fitted(config, training))
+    return Members(panel, numbers, splits, Scaler.joined(fitted))
 
 
 def _with_quantiles(config: Config) -> Model:

@@ -37,7 +37,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Plan, scaled_values, window_places
+from forecaster.preparation import Plan, window_places
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
@@ -102,7 +102,7 @@ def _steps(plan: Plan) -> Steps:
     panel = [group[0].series for group in groups]
     ends = np.cumsum([len(series) for series in panel]).tolist()
     told = None if features is None else np.concatenate(rows)
-    return Steps(scaled_values(plan), told, past, ends, plan.preprocessing.codes(panel))
+    return Steps(plan.members.scaled(plan.config.channels), told, past, ends, plan.preprocessing.codes(panel))
 
 
 def build_trainer(

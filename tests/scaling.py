@@ -1,9 +1,14 @@
-"""The scaler of one series, as tests like to fit it."""
+"""The transform and the scaler of one series, as tests like to fit them."""
 
-from forecaster.data.scaling import fit_scalers
-from forecaster.data.transforms import IDENTITY
+from forecaster.data import scaling, transforms
+from forecaster.data.transforms import IDENTITY, Transform
+
+
+def fit_transform(values, *asked):
+    """Fitted on (steps,)."""
+    return transforms.fit_transform(values[None], *asked).row(0)
 
 
 def fit_scaler(values, kind, curve=IDENTITY, lags=()):
     """Fitted on (steps,)."""
-    return fit_scalers(values[None], kind, [curve], lags)[0]
+    return scaling.fit_scaler(values[None], kind, Transform.stacked([curve]), lags).row(0)

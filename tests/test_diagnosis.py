@@ -30,10 +30,11 @@ from forecaster.models.gradients import gradient_flows
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant
 from forecaster.plots import plot_gradients
-from forecaster.preparation import Member, Plan, plan_of
+from forecaster.preparation import Plan, plan_of
 from forecaster.runs import Version, load_version
 
 from .conftest import TINY
+from .members import only
 
 GENERATOR = np.random.default_rng(7)
 LENGTH = 12
@@ -355,7 +356,7 @@ def test_without_a_validation_part_the_training_part_is_read(trained):
     plan = plan_of(version, trained / "load.csv")
     (member,) = plan.members
     whole, part = (
-        diagnose(version, replace(plan, members=(replace(member, split=split),))).after[0].norms
+        diagnose(version, replace(plan, members=only(member.series, split, member.scaler))).after[0].norms
         for split in (Split(400, 400, 400), member.split)
     )
     assert not np.allclose(whole, part)
@@ -414,8 +415,8 @@ def test_windows_of_differences_begin_where_there_are_differences(validation):
         "window": {"length": 4, "horizon": 1},
         "split": {"validation": validation, "test": 0},
     }
-    member = Member(series, Split(30 - validation, 30, 30), Scaler(0.0, 1.0, lags=(1, 2)))
-    inputs, targets = _sample(Plan(load_values(document, "x").config, (member,)))
+    members = only(series, Split(30 - validation, 30, 30), Scaler(0.0, 1.0, lags=(1, 2)))
+    inputs, targets = _sample(Plan(load_values(document, "x").config, members))
     assert inputs.window.shape == (validation or 23, 4)
     assert (inputs.window == 4).all()  # the differences of the odd numbers, two steps apart
     assert (targets == 4).all()

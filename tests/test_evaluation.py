@@ -11,8 +11,9 @@ from forecaster.data.windows import Split
 from forecaster.errors import Diverged
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.prediction import Predictor
-from forecaster.preparation import Member, Plan
+from forecaster.preparation import Plan
 
+from .members import only
 from .networks import Fake
 
 test_scores.__test__ = False  # a function of the project, not a test
@@ -40,7 +41,7 @@ def plan(validation=10, test=10, horizon=3) -> Plan:
         "forecast": {"levels": [80]},
     }
     split = Split(40 - validation - test, 40 - test, 40)
-    return Plan(load_values(document, "x").config, (Member(series, split, Scaler(0.0, 1.0)),))
+    return Plan(load_values(document, "x").config, only(series, split, Scaler(0.0, 1.0)))
 
 
 def predicted(network=None, **parts):

@@ -17,7 +17,7 @@ from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.data.differences import differenced, summed
 from forecaster.data.scaling import Scaler
-from forecaster.data.transforms import IDENTITY, Transform, fit_transform, likeliest_power
+from forecaster.data.transforms import IDENTITY, Transform, likeliest_power
 from forecaster.distributions import Categorical, Normal, Point, Quantile, Samples
 from forecaster.errors import Diverged
 from forecaster.inference import Decoded
@@ -26,7 +26,7 @@ from forecaster.preparation import Preprocessing, fitted_scaler
 
 from .conftest import ROOT, write_hourly_csv
 from .networks import Fake
-from .scaling import fit_scaler
+from .scaling import fit_scaler, fit_transform
 
 LOG = Transform("log")
 KINDS = [IDENTITY, LOG, Transform("log1p"), Transform("boxcox", 0.3), Transform("logit", low=-0.5, high=1e7)]

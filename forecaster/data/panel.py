@@ -1,5 +1,6 @@
 """Panel: many series of one frequency, laid end to end in flat arrays."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -103,6 +104,24 @@ class Panel(Sequence[Series]):
     def lengths(self) -> np.ndarray:
         """Steps in each series, (series,)."""
         return np.diff(self.ends, prepend=0)
+
+    def blocks(self, numbers: Sequence[int], most: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """The values of some series, of those together that follow each other here and are as long.
+
+        Args:
+            numbers: of the series, in rising order.
+            most: series in a block.
+
+        Yields:
+            The places in `numbers`, and the values (series, steps).
+        """
+        lengths = self.lengths[numbers]
+        changes = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(lengths) != 0)) + 1
+        for begin, end in itertools.pairwise([0, *changes.tolist(), len(numbers)]):
+            for first in range(begin, end, most):
+                last = min(first + most, end)
+                stop, steps = int(self.ends[numbers[last - 1]]), int(lengths[first]) * (last - first)
+                yield slice(first, last), self.values[stop - steps : stop].reshape(last - first, -1)
 
     @property
     def longest(self) -> Series:

@@ -36,6 +36,22 @@ class Scaler:
         curve = Transform.stacked([scaler.curve for scaler in scalers])
         return cls(np.array(offsets)[:, None], np.array(scales)[:, None], curve, scalers[0].lags)
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Scaler]") -> "Scaler":
+        """One of the rows of several that are stacked."""
+        offsets, scales = (np.concatenate([getattr(part, name) for part in parts]) for name in ("offset", "scale"))
+        return cls(offsets, scales, Transform.joined([part.curve for part in parts]), parts[0].lags)
+
+    def rows(self, chosen: slice) -> "Scaler":
+        """Some rows of one that is stacked."""
+        offsets, scales = np.asarray(self.offset)[chosen], np.asarray(self.scale)[chosen]
+        return Scaler(offsets, scales, self.curve.rows(chosen), self.lags)
+
+    def row(self, number: int) -> "Scaler":
+        """That of one row of one that is stacked."""
+        offset, scale = (float(np.asarray(numbers)[number, 0]) for numbers in (self.offset, self.scale))
+        return Scaler(offset, scale, self.curve.row(number), self.lags)
+
     @property
     def unit(self) -> np.ndarray:
         """What a scaled difference of 1 stands for, never 0."""
@@ -64,27 +80,25 @@ class Scaler:
         return cls(float(values["offset"]), float(values["scale"]), curve, lags)
 
 
-def fit_scalers(values: np.ndarray, kind: str, curves: Sequence[Transform], lags: Sequence[int] = ()) -> list[Scaler]:
-    """Fit on the training parts of series of one length, (series, steps), each by itself.
+def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[int] = ()) -> Scaler:
+    """Fit on the training parts of series of one length, (series, steps), each by itself; a row for each.
 
     Args:
-        curves, lags: the transforms, one for each, and the differences that come first.
+        curve, lags: the transform, stacked, and the differences that come first.
         kind: `none`; `standard`, mean and population deviation; `minmax`, onto [0, 1];
             `robust`, median and interquartile range; `mean`, the mean absolute value, which leaves 0 at 0.
 
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
-    transformed = np.stack([curve.forward(row) for curve, row in zip(curves, values, strict=True)])
-    transformed = differenced(transformed, lags)[:, sum(lags) :]
+    transformed = differenced(curve.forward(values), lags)[:, sum(lags) :]
     low, high = transformed.min(axis=1), transformed.max(axis=1)
     if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
         raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])
     offsets, scales = _offsets_and_scales(transformed, kind, low, high)
     constant = low == high
     offsets, scales = np.where(constant, low, offsets), np.where(constant, 0.0, scales)
-    fitted = zip(offsets.tolist(), scales.tolist(), curves, strict=True)
-    return [Scaler(offset, scale, curve, tuple(lags)) for offset, scale, curve in fitted]
+    return Scaler(offsets[:, None], scales[:, None], curve, tuple(lags))
 
 
 def _offsets_and_scales(

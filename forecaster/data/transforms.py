@@ -1,7 +1,7 @@
 """Transforms of a series: what makes its values easier to learn, and undoes it exactly."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,19 @@ class Transform:
         """One of one kind for values (batch, steps), whose rows are transformed each by its own."""
         first = transforms[0]
         return cls(first.kind, np.array([transform.power for transform in transforms])[:, None], first.low, first.high)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Transform]") -> "Transform":
+        """One of the rows of several that are stacked."""
+        return replace(parts[0], power=np.concatenate([np.asarray(part.power) for part in parts]))
+
+    def rows(self, chosen: slice) -> "Transform":
+        """Some rows of one that is stacked."""
+        return replace(self, power=np.asarray(self.power)[chosen])
+
+    def row(self, number: int) -> "Transform":
+        """That of one row of one that is stacked."""
+        return replace(self, power=float(np.asarray(self.power)[number, 0]))
 
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Values in the series' own unit -> transformed values, any shape."""
@@ -71,17 +84,15 @@ IDENTITY = Transform()
 
 
 def fit_transform(values: np.ndarray, kind: str, low: float | None = None, high: float | None = None) -> Transform:
-    """Fit on the training part, (steps,), whose values the transform takes.
+    """Fit on training parts of one length, (series, steps), whose values the transform takes; a row for each.
 
     Args:
         kind: of the transform; Box-Cox's lambda is the likeliest from 0 to 2 (`likeliest_power`).
         low, high: the bounds of logit.
     """
-    if kind == "boxcox":
-        return Transform(kind, likeliest_power(values))
-    if kind == "logit" and low is not None and high is not None:
-        return Transform(kind, low=low, high=high)
-    return Transform(kind)
+    powers = [likeliest_power(row) for row in values] if kind == "boxcox" else [1.0] * len(values)
+    stacked = Transform(kind, np.array(powers)[:, None])
+    return replace(stacked, low=low, high=high) if kind == "logit" and low is not None and high is not None else stacked
 
 
 def likeliest_power(values: np.ndarray) -> float:

@@ -3,11 +3,14 @@
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from forecaster.data.series import Series
 from forecaster.errors import DataError
+
+Ends = TypeVar("Ends", int, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,18 @@ def chronological_split(
     )
 
 
-def window_range(first_target: int, last_target: int, length: int, ahead: int) -> range:
-    """Starts of the windows whose `ahead` targets all lie in [first_target, last_target).
+def window_bounds(first_target: Ends, last_target: Ends, length: int, ahead: int) -> tuple[Ends, Ends]:
+    """The first and the last, exclusive, of the starts of windows whose targets lie in [first_target, last_target).
 
-    A window that starts at s reads steps s .. s+length-1; its targets are s+length .. s+length+ahead-1.
+    A window that starts at s reads steps s .. s+length-1; its `ahead` targets are s+length .. s+length+ahead-1.
+    Of many parts at once where targets are arrays.
     """
-    return range(max(0, first_target - length), max(0, last_target - ahead - length + 1))
+    return np.maximum(0, first_target - length), np.maximum(0, last_target - ahead - length + 1)
 
 
 def window_starts(first_target: int, last_target: int, length: int, ahead: int) -> np.ndarray:
-    """The same as an array, (starts,) int32."""
-    return np.array(window_range(first_target, last_target, length, ahead), np.int32)
+    """All of them, (starts,) int32."""
+    return np.arange(*window_bounds(first_target, last_target, length, ahead), dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,19 @@ class Starts:
     series_ends: np.ndarray
 
     @classmethod
-    def of(cls, parts: Iterable[range | np.ndarray]) -> "Starts":
+    def between(cls, firsts: np.ndarray, lasts: np.ndarray) -> "Starts":
+        """A run for each series, up to its last, exclusive."""
+        ends = np.cumsum(np.maximum(0, lasts - firsts))
+        return cls(firsts, ends, ends)
+
+    @classmethod
+    def of(cls, parts: Iterable[np.ndarray]) -> "Starts":
         """Those of each series, in rising order."""
         firsts: list[int] = []
         counts: list[int] = []
         series_counts = []
         for starts in parts:
-            if isinstance(starts, range):
-                begins = [0][: len(starts)]
-            else:
-                begins = np.flatnonzero(np.diff(starts, prepend=-2) != 1).tolist()
+            begins = np.flatnonzero(np.diff(starts, prepend=-2) != 1).tolist()
             firsts += [int(starts[begin]) for begin in begins]
             counts += [end - begin for begin, end in zip(begins, [*begins[1:], len(starts)], strict=False)]
             series_counts.append(len(starts))
