@@ -22,10 +22,12 @@ class Told(NamedTuple):
     Attributes:
         mean: (origins, horizon).
         quantiles: by probability in rising order, each (origins, horizon).
+        failures: why the last value stands in for a model that could not be fitted, by the number of the origin.
     """
 
     mean: np.ndarray
     quantiles: Mapping[float, np.ndarray]
+    failures: Mapping[int, str] = {}
 
 
 class Band(NamedTuple):
@@ -79,6 +81,7 @@ def baselines_at(
     probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
     means = np.empty((len(origins), horizon))
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
+    failures: dict[int, str] = {}
     order = np.argsort(members, kind="stable")
     for mine in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
         member = int(members[mine[0]])
@@ -87,7 +90,11 @@ def baselines_at(
         means[mine] = told.mean
         for probability in probabilities:
             quantiles[probability][mine] = told.quantiles[probability]
-    return Told(means, quantiles)
+        failures |= {int(mine[row]): reason for row, reason in told.failures.items()}
+    if failures:
+        many, reason = f"{len(failures)} of {len(origins)} origins", next(iter(failures.values()))
+        log.info("%s could not be fitted at %s, where the last value stands in: %s", name, many, reason)
+    return Told(means, quantiles, failures)
 
 
 def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:
@@ -238,7 +245,7 @@ def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Bas
 
 
 def _fitted(model: str) -> _Baseline:
-    """A model of statsforecast, fitted at each origin; where it cannot be, the naive stands in, and that is said."""
+    """A model of statsforecast, fitted at each origin; where it cannot be, the last value stands in."""
 
     def told(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
@@ -250,15 +257,7 @@ def _fitted(model: str) -> _Baseline:
             means[rows] = stand_in.mean
             for probability, bounds in quantiles.items():
                 bounds[rows] = stand_in.quantiles[probability]
-            reason = next(iter(failures.values()))
-            log.info(
-                "%s could not be fitted at %d of %d origins, the last value stands in: %s",
-                model,
-                len(rows),
-                len(origins),
-                reason,
-            )
-        return Told(means, quantiles)
+        return Told(means, quantiles, failures)
 
     return told
 

@@ -60,7 +60,7 @@ def _checked(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarra
     Raises:
         ValueError: some are not finite.
     """
-    quantiles = {}
+    quantiles: dict[float, np.ndarray] = {}
     for level in levels:
         low, high = level_quantiles(level)
         quantiles |= {low: np.asarray(answer[f"lo-{level}"]), high: np.asarray(answer[f"hi-{level}"])}

@@ -79,8 +79,8 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
     told = Told(outlook.mean, predictor.quantiles(outlook, residuals, levels))
     scale = _scale(plan, origins)
     judged = {
-        name: Judged(actual, *forecast, series=origins.members, scale=scale)
-        for name, forecast in {"model": told, **_baselines(plan, origins, horizon)}.items()
+        name: Judged(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
+        for name, each in {"model": told, **_baselines(plan, origins, horizon)}.items()
     }
     found = {name: defined(scores(each)) for name, each in judged.items()}
     times = [plan.panel[member].timestamps[step] for member, step in zip(origins.members, origins.steps, strict=True)]
