@@ -9,7 +9,7 @@ import numpy as np
 from forecaster.errors import UsageError
 from forecaster.forecast import level_quantiles
 
-# Steps that a model is fitted on, the last ones: a few seconds each; ten times more take minutes and change little.
+# Steps that a model is fitted on, the last ones, so that a search takes seconds at each origin.
 RECENT = 1000
 
 

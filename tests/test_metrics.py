@@ -1,6 +1,7 @@
 """Metrics against numbers worked by hand, closed forms and published rows."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from forecaster.baselines import naive, naive2, seasonal_naive
+from forecaster.baselines import BASELINES, naive, naive2, seasonal_naive
 from forecaster.metrics import (
     Judged,
     Scale,
@@ -25,6 +26,7 @@ from forecaster.metrics import (
 )
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+DOCS = Path(__file__).parent.parent / "docs"
 published = pytest.mark.skipif(not DATA.exists(), reason="the real files are not part of the project")
 NAN = np.nan
 
@@ -186,6 +188,14 @@ def test_owa_is_the_mean_of_two_ratios():
 
 def test_mae_of_plain_arrays():
     assert mae(np.array([1.0, 2, 4]), np.array([2.0, 2, 1])) == pytest.approx(4 / 3)
+
+
+def test_every_metric_and_baseline_has_its_row_in_the_docs():
+    text = (DOCS / "metrics.md").read_text()
+    found = scores(two_series(quantiles={0.1: np.ones((3, 2)), 0.9: np.ones((3, 2))}, samples=np.ones((1, 3, 2))))
+    names = {re.sub(r"_(q0\.\d|80)$", "_…", name) for name in found}
+    assert "pinball_…" in names
+    assert {name for name in [*names, *BASELINES] if f"`{name.replace('pinball_', 'pinball_q')}`" not in text} == set()
 
 
 @pytest.fixture(scope="module")
