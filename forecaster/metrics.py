@@ -99,16 +99,20 @@ class Metric:
         ratio = np.divide(errors, weights, out=np.full(np.shape(errors), np.nan), where=weights != 0)
         return np.sqrt(ratio) if self.root else ratio
 
+    def overall(self, errors: np.ndarray, weights: np.ndarray) -> float:
+        """Of the sums of each series, (series,): the mean of the scores that are defined, or that of all cells."""
+        if not self.by_series:
+            return float(self.score(errors.sum(), weights.sum()))
+        defined = weights != 0
+        return float(self.score(errors, weights)[defined].mean()) if defined.any() else float("nan")
+
 
 def scores(judged: Judged) -> dict[str, float]:
     """Every metric over all series, origins and steps."""
     found = {}
     for name, metric in metrics_of(judged).items():
         errors, weights = metric.totals(judged)
-        if metric.by_series:
-            found[name] = _mean(metric.score(errors.sum(axis=1), weights.sum(axis=1)))
-        else:
-            found[name] = float(metric.score(errors.sum(), weights.sum()))
+        found[name] = metric.overall(errors.sum(axis=1), weights.sum(axis=1))
     return found
 
 
@@ -126,10 +130,7 @@ def scores_by_step(judged: Judged) -> pd.DataFrame:
     columns = {}
     for name, metric in metrics_of(judged).items():
         errors, weights = metric.totals(judged)
-        if metric.by_series:
-            columns[name] = np.array([_mean(column) for column in metric.score(errors, weights).T])
-        else:
-            columns[name] = metric.score(errors.sum(axis=0), weights.sum(axis=0))
+        columns[name] = [metric.overall(*step) for step in zip(errors.T, weights.T, strict=True)]
     return pd.DataFrame(columns, index=pd.RangeIndex(1, judged.actual.shape[1] + 1, name="step"))
 
 
@@ -203,12 +204,6 @@ def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
 
 def _series(judged: Judged) -> np.ndarray:
     return np.zeros(len(judged.actual), int) if judged.series is None else judged.series
-
-
-def _mean(values: np.ndarray) -> float:
-    """Of those that are defined; NaN where none is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _bias(judged: Judged) -> Cells:

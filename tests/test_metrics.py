@@ -111,6 +111,8 @@ def test_percentage_errors_of_nothing_but_zeros_are_not_defined():
 def test_a_forecast_that_is_nan_is_not_overlooked():
     found = scores(Judged(np.ones((1, 2)), np.array([[1.0, NAN]]), {0.1: np.ones((1, 2)), 0.9: np.full((1, 2), NAN)}))
     assert all(math.isnan(found[name]) for name in ("mae", "rmse", "smape", "mape", "wape", "wql", "coverage_80"))
+    one_of_two = scores(Judged(np.ones((2, 1)), np.array([[1.0], [NAN]]), series=np.array([0, 1])))
+    assert math.isnan(one_of_two["smape"])
 
 
 def test_a_perfect_forecast_has_no_error():
