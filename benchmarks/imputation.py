@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecaster.baselines import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.data.gaps import cut_gaps
+from forecaster.fillings import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.metrics import mae
 
 ROOT = Path(__file__).parent.parent

@@ -50,8 +50,3 @@ def conformal_quantiles(
         width = half_widths(residuals, level)[steps] * spread
         quantiles |= {low: mean - width, high: mean + width}
     return dict(sorted(quantiles.items()))
-
-
-def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
-    """The share of actual values between two bounds, all of one shape, in percent."""
-    return float(100 * np.mean((low <= actual) & (actual <= high)))

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.baselines import baseline_forecasts
-from forecaster.conformal import coverage
+from forecaster.baselines import Told, baselines_at
 from forecaster.data.windows import gather_windows
-from forecaster.forecast import Forecast, level_quantiles
-from forecaster.metrics import scores
+from forecaster.forecast import Forecast
+from forecaster.metrics import Judged, Scale, defined, scores, seasonal_scale, unscaled
 from forecaster.prediction import Outlook, Predictor
-from forecaster.preparation import Plan
+from forecaster.preparation import Member, Plan
 
 _ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
 _FEWEST = 20
@@ -74,11 +73,16 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
         return {**facts, "origins": 0, "scores": {}}
     origins = _spaced([(split.validation_end - 1, split.steps - 1 - horizon) for split in splits], predictor)
     actual = _observed(plan, origins, horizon)
-    known = ~np.isnan(actual)
-    if not known.any():
+    if np.isnan(actual).all():
         return {**facts, "origins": 0, "scores": {}}
-    outlook = _outlook(plan, predictor, origins, horizon)
-    forecasts = {"model": outlook.mean, **_baselines(plan, origins, horizon)}
+    outlook, levels = _outlook(plan, predictor, origins, horizon), config.forecast.levels
+    told = Told(outlook.mean, predictor.quantiles(outlook, residuals, levels))
+    scale = _scale(plan, origins)
+    judged = {
+        name: Judged(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
+        for name, each in {"model": told, **_baselines(plan, origins, horizon)}.items()
+    }
+    found = {name: defined(scores(each)) for name, each in judged.items()}
     times = [plan.panel[member].timestamps[step] for member, step in zip(origins.members, origins.steps, strict=True)]
     return {
         **facts,
@@ -86,9 +90,10 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
         "first_origin": str(min(times)),
         "last_origin": str(max(times)),
         "rollout": config.rollout,
-        "scores": {name: scores(actual[known], forecast[known]) for name, forecast in forecasts.items()},
+        "scores": found,
+        "unscaled": unscaled(judged["model"]),
         "intervals": "conformal" if config.conformal else "head",
-        "coverage": _coverages(predictor, outlook, actual, residuals),
+        "coverage": {f"{level:g}": found["model"][f"coverage_{level:g}"] for level in levels},
     }
 
 
@@ -103,17 +108,6 @@ def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Fo
     forecast, *_ = predictor.forecasts(past, len(series) - end, residuals, plan.config.forecast.levels)
     # The rows themselves: a calendar does not know every holiday that was.
     return dataclasses.replace(forecast, timestamps=series.timestamps[end:])
-
-
-def _coverages(predictor: Predictor, outlook: Outlook, actual: np.ndarray, residuals: np.ndarray) -> dict[str, float]:
-    levels = predictor.config.forecast.levels
-    quantiles = predictor.quantiles(outlook, residuals, levels)
-    bounds = {level: level_quantiles(level) for level in levels}
-    known = ~np.isnan(actual)
-    return {
-        f"{level:g}": coverage(actual[known], quantiles[low][known], quantiles[high][known])
-        for level, (low, high) in bounds.items()
-    }
 
 
 def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
@@ -167,19 +161,27 @@ def _observed(plan: Plan, origins: _Origins, horizon: int) -> np.ndarray:
     return np.where(observed > 0, _windows(plan, origins, 1, horizon), np.nan)
 
 
-def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, np.ndarray]:
-    """Those that every member has enough history for, each (origins, horizon)."""
-    places = [origins.of(member) for member in range(len(plan.panel))]
-    found = [
-        baseline_forecasts(series.values, origins.steps[mine], horizon, plan.season)
-        for mine, series in zip(places, plan.panel, strict=True)
-    ]
-    forecasts = {}
-    for name in (name for name in found[0] if all(name in some for some in found)):
-        forecasts[name] = np.empty((len(origins.steps), horizon))
-        for mine, some in zip(places, found, strict=True):
-            forecasts[name][mine] = some[name]
-    return forecasts
+def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, Told]:
+    """Those that every member has enough history for, at the levels of the config."""
+    seasonal = plan.season > 1 and origins.steps.min() >= plan.season
+    names, levels = ["naive", "seasonal_naive"] if seasonal else ["naive"], plan.config.forecast.levels
+    return {
+        name: baselines_at(name, plan.panel, origins.members, origins.steps, horizon, [plan.season], levels)
+        for name in names
+    }
+
+
+def _scale(plan: Plan, origins: _Origins) -> Scale:
+    """What scaled errors are told in: of what each member observed before its test part."""
+    members, places = np.unique(origins.members, return_inverse=True)
+    scales = np.array([_scale_of(plan.members[member], plan.season) for member in members])  # (members, 2)
+    return Scale(*scales[places].T)
+
+
+def _scale_of(member: Member, season: int) -> tuple[float, float]:
+    series, end = member.series, member.split.validation_end
+    values = series.values if series.observed is None else np.where(series.observed, series.values, np.nan)
+    return seasonal_scale(values[:end], season)
 
 
 def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:

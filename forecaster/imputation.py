@@ -9,16 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from forecaster import report
-from forecaster.baselines import linear_interpolation, seasonal_interpolation, seasonal_mean
-from forecaster.conformal import coverage, half_widths
+from forecaster.conformal import half_widths
 from forecaster.data.filling import Filling
 from forecaster.data.gaps import cut_gaps, distances, find_gaps
 from forecaster.data.windows import gather_windows
 from forecaster.errors import DataError, Diverged, Interrupted
+from forecaster.fillings import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.fitting import Steps, Trainer
 from forecaster.forecast import level_quantiles
 from forecaster.gap_plan import GapPlan
-from forecaster.metrics import scores
+from forecaster.metrics import Judged, coverage, defined, scores
 from forecaster.models import ImputingNetwork, build_imputing_network
 from forecaster.models.summary import layer_counts
 from forecaster.training import Teller, build_trainer
@@ -209,7 +209,7 @@ def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> d
     transformed, filled["model"] = filled["model"], filler.undone(filled["model"])
     depths = np.concatenate([distances(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
     return {
-        "scores": {name: scores(actual, values) for name, values in filled.items()},
+        "scores": {name: defined(scores(Judged(actual[None], values[None]))) for name, values in filled.items()},
         "coverage": _coverage(filler.transformed(actual), transformed, depths, residuals, gap_plan.levels),
         "cells": len(actual),
     }

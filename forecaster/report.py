@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+# The measures of a table, by their name in metrics.json; the others stand there alone.
+_MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
 _NAMES = {
     "model": "network",
     "naive": "naive (last value)",
@@ -30,7 +32,8 @@ def error_table(metrics: Mapping[str, Any]) -> str:
     """The test part's errors of the network beside the baselines', and who won."""
     if not metrics["scores"]:
         return "no test part was held out (split.test: 0), so nothing says how good this network is on new data"
-    return "\n".join([_errors("error on the test part", metrics), verdict(metrics), *_covered(metrics)])
+    table = _errors("error on the test part", metrics)
+    return "\n".join([table, verdict(metrics), *_covered(metrics), *_unscaled(metrics)])
 
 
 def gap_table(metrics: Mapping[str, Any]) -> str:
@@ -42,9 +45,10 @@ def gap_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _errors(title: str, metrics: Mapping[str, Any]) -> str:
-    head = (title, *(name.upper() if name != "smape" else "sMAPE %" for name in _measures(metrics)))
-    body = [(_NAMES[name], *(f"{value:.4g}" for value in row.values())) for name, row in metrics["scores"].items()]
-    return _table([head, *body])
+    rows: Mapping[str, Mapping[str, float]] = metrics["scores"]
+    shown = [name for name in _MEASURES if any(name in row for row in rows.values())]
+    body = [(_NAMES[who], *(f"{row[name]:.4g}" if name in row else "-" for name in shown)) for who, row in rows.items()]
+    return _table([(title, *(_MEASURES[name] for name in shown)), *body])
 
 
 def _covered(metrics: Mapping[str, Any]) -> list[str]:
@@ -52,6 +56,13 @@ def _covered(metrics: Mapping[str, Any]) -> list[str]:
         return []
     covered = ", ".join(f"of the {level} % interval {share:.1f} %" for level, share in metrics["coverage"].items())
     return [f"coverage on the test part: {covered}"]
+
+
+def _unscaled(metrics: Mapping[str, Any]) -> list[str]:
+    """What MASE leaves out, where it leaves out some series of several."""
+    if not 0 < metrics["unscaled"] < metrics["series"]:
+        return []
+    return [f"MASE leaves out {metrics['unscaled']} of {metrics['series']} series, which only repeat themselves before"]
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:
@@ -71,10 +82,6 @@ def verdict(metrics: Mapping[str, Any]) -> str:
         f"the {_NAMES[rival]} wins: the network's MAE is {_share(network, errors[rival])} above it, {where}; "
         "do not prefer this network to it"
     )
-
-
-def _measures(metrics: Mapping[str, Any]) -> list[str]:
-    return list(next(iter(metrics["scores"].values())))
 
 
 def _share(value: float, reference: float) -> str:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.conformal import conformal_quantiles, coverage, half_widths
+from forecaster.conformal import conformal_quantiles, half_widths
 from forecaster.forecast import Forecast, level_quantiles
+from forecaster.metrics import coverage
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The held-out parts, scored with a network whose answers are known."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from forecaster.errors import Diverged
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
+from forecaster.report import error_table
 
 from .members import only
 from .networks import Fake
@@ -71,7 +74,44 @@ def test_scores_are_over_every_origin_of_the_test_part():
     assert metrics["scores"]["model"]["mae"] == pytest.approx(2)  # (1 + 2 + 3) / 3
     assert metrics["scores"]["naive"]["mae"] == pytest.approx(2)
     assert metrics["scores"]["seasonal_naive"]["mae"] == pytest.approx((2 + 2 + 4) / 3)
+    # a season of 2 steps before the test part: the seasonal naive is 2 off
+    assert {name: row["mase"] for name, row in metrics["scores"].items()} == {
+        "model": pytest.approx(1),
+        "naive": pytest.approx(1),
+        "seasonal_naive": pytest.approx(4 / 3),
+    }
     assert metrics["coverage"] == {"80": 100.0}
+    assert metrics["scores"]["model"]["width_80"] == pytest.approx(2 * 2)
+    assert metrics["unscaled"] == 0
+
+
+def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself():
+    made = plan()
+    (steady,) = made.members
+    values = {
+        "y": steady.series.values,
+        "big": 1000 * steady.series.values,
+        "flat": np.r_[np.zeros(30), np.arange(10.0)],
+    }
+    members = tuple(
+        dataclasses.replace(steady, series=dataclasses.replace(steady.series, name=name, values=of))
+        for name, of in values.items()
+    )
+    panel = dataclasses.replace(made, members=members)
+    metrics = test_scores(panel, Predictor.of(LastValue(), panel.config, panel.preprocessing), np.ones((1, 3)))
+    assert metrics["scores"]["naive"]["mase"] == pytest.approx(1)
+    assert metrics["scores"]["naive"]["mae"] > 600
+    assert metrics["unscaled"] == 1
+    assert "MASE leaves out 1 of 3 series" in error_table(metrics)
+
+
+def test_the_table_of_errors_stays_narrow_and_marks_what_is_not_defined():
+    metrics = test_scores(*predicted(), np.array([[1.0, 2.0, 3.0]]))
+    head = error_table(metrics).splitlines()[0]
+    assert head.split("  ")[0] == "error on the test part"
+    assert head.split()[-5:] == ["MAE", "RMSE", "sMAPE", "%", "MASE"]
+    del metrics["scores"]["model"]["mase"]
+    assert error_table(metrics).splitlines()[1].split()[-1] == "-"
 
 
 def test_no_test_part_no_scores():

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecaster.baselines import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.data.filling import Filling, filled_csv
 from forecaster.data.gaps import Gap, cut_gaps, distances, find_gaps, length_shares
 from forecaster.data.table import read_table
+from forecaster.fillings import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.inputs import Inputs
 
 from .conftest import FORECAST, write_hourly_csv

@@ -1,0 +1,117 @@
+"""ETS, Theta, ARIMA and MSTL through statsforecast, fitted at each origin on what lies before it."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from forecaster.errors import UsageError
+from forecaster.forecast import level_quantiles
+
+# Steps that a model is fitted on, the last ones, so that a search takes seconds at each origin.
+RECENT = 1000
+
+
+def fitted(
+    name: str, values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
+) -> tuple[np.ndarray, dict[float, np.ndarray], dict[int, str]]:
+    """What a model says after each origin, from at most `RECENT` steps up to it, which it is fitted on.
+
+    Args:
+        name: of `MODELS`.
+        values: (steps,).
+        origins: the last step that is read, (origins,).
+        horizon: steps.
+        seasons: steps in each season, the main one first; the others are read by mstl alone. A season that the
+            history does not hold twice is none.
+        levels: in percent.
+
+    Returns:
+        The means, (origins, horizon), the quantiles by probability in rising order, and why a row is NaN, by row.
+
+    Raises:
+        UsageError: statsforecast is not installed.
+    """
+    models = _models()
+    means = np.full((len(origins), horizon), np.nan)
+    probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
+    quantiles = {probability: np.full_like(means, np.nan) for probability in probabilities}
+    failures = {}
+    for row, origin in enumerate(origins.tolist()):
+        history = values[max(0, origin + 1 - RECENT) : origin + 1].astype(float)
+        within = [season for season in seasons if 1 < season <= len(history) // 2]
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # of the searches of models; what comes of them is checked below
+                answer = MODELS[name](models, within, len(history)).forecast(y=history, h=horizon, level=[*levels])
+            means[row], found = _checked(answer, levels)
+        except Exception as error:  # what a model does not take is told by errors of every kind
+            failures[row] = str(error) or type(error).__name__
+            continue
+        for probability, bounds in found.items():
+            quantiles[probability][row] = bounds
+    return means, quantiles, failures
+
+
+def _checked(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarray, dict[float, np.ndarray]]:
+    """The mean, and the quantiles by probability, each (horizon,).
+
+    Raises:
+        ValueError: some are not finite.
+    """
+    quantiles: dict[float, np.ndarray] = {}
+    for level in levels:
+        low, high = level_quantiles(level)
+        quantiles |= {low: np.asarray(answer[f"lo-{level}"]), high: np.asarray(answer[f"hi-{level}"])}
+    if not all(np.isfinite(values).all() for values in [answer["mean"], *quantiles.values()]):
+        raise ValueError("its forecasts are not finite")
+    return answer["mean"], quantiles
+
+
+def _models() -> Any:
+    try:
+        from statsforecast import models  # noqa: PLC0415  an optional dependency, and 2 s
+    except ImportError as error:
+        raise UsageError(
+            f"{', '.join(MODELS)} are fitted by statsforecast, which cannot be loaded ({error}); "
+            "pip install 'forecaster[baselines]'"
+        ) from None
+    return models
+
+
+def _main(seasons: Sequence[int]) -> int:
+    return next(iter(seasons), 1)
+
+
+def _ets(models: Any, seasons: Sequence[int], _steps: int) -> Any:
+    """The ETS model of the least AICc (FPP3, 8.6); seasons above 24 are not read."""
+    season = _main(seasons)
+    return models.AutoETS(season_length=season if season <= 24 else 1)
+
+
+def _theta(models: Any, seasons: Sequence[int], _steps: int) -> Any:
+    """The Theta model, of four, of the least error (Fiorucci et al. 2016)."""
+    return models.AutoTheta(season_length=_main(seasons))
+
+
+def _arima(models: Any, seasons: Sequence[int], steps: int) -> Any:
+    """The ARIMA model of the least AICc (Hyndman & Khandakar 2008).
+
+    Models of long series and seasons are compared by an approximation, as R's `auto.arima` does by itself.
+    """
+    season = _main(seasons)
+    return models.AutoARIMA(season_length=season, approximation=steps > 150 or season > 12)
+
+
+def _mstl(models: Any, seasons: Sequence[int], _steps: int) -> Any:
+    """STL of every season (Bandara, Hyndman & Bergmeir 2021), the last of each repeated; ETS of what they leave."""
+    return models.MSTL(season_length=[*seasons]) if seasons else models.AutoETS(season_length=1)
+
+
+MODELS: dict[str, Callable[[Any, Sequence[int], int], Any]] = {
+    "ets": _ets,
+    "theta": _theta,
+    "arima": _arima,
+    "mstl": _mstl,
+}

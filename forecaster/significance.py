@@ -1,0 +1,67 @@
+"""Whether one forecast is better than another by more than chance: the Diebold-Mariano test."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtr
+
+
+class Comparison(NamedTuple):
+    """What a test says of two forecasts.
+
+    Attributes:
+        statistic: below 0 where the first loses less; NaN where nothing can be tested.
+        p_value: how likely a statistic as far from 0 is, where both forecasts are as good; two-sided.
+    """
+
+    statistic: float
+    p_value: float
+
+
+def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Comparison:
+    """Compare the losses of two forecasts of the same steps, with the small-sample correction.
+
+    Diebold & Mariano (1995): S = d̄ / √V̂(d̄), where d is the first's loss less the second's. Steps ahead overlap, so
+    that d is taken as autocorrelated up to lag h - 1: V̂ = (γ₀ + 2 Σ γₖ) / n, the rectangular kernel. That sum can
+    fall to 0 or below; then Bartlett's weights 1 - k / h take its place, which cannot (Newey & West 1987). S times
+    √((n + 1 - 2h + h (h - 1) / n) / n) is compared with Student's t of n - 1 degrees (Harvey, Leybourne & Newbold
+    1997, equations 8 and 9).
+
+    Args:
+        first, second: losses (absolute errors, squared errors, ..., or their means over a horizon), (origins,), by
+            origin in rising order, of one series or averaged over series. An origin that is NaN in either is left out.
+        horizon: the furthest step ahead that a loss tells of, in distances between origins: of 24 steps ahead from
+            every 24th step 1, from every step 24.
+
+    Returns:
+        NaN and NaN where there are no more origins than `horizon`, or where the losses differ by one constant, which
+        leaves no variance; 0 and 1 where they do not differ at all.
+    """
+    differences = first - second
+    differences = differences[~np.isnan(differences)]
+    count = len(differences)
+    if count <= max(horizon, 1):
+        return Comparison(np.nan, np.nan)
+    if not differences.any():
+        return Comparison(0.0, 1.0)
+    variance = _variance_of_mean(differences, horizon)
+    if variance <= 0:
+        return Comparison(np.nan, np.nan)
+    correction = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
+    statistic = float(differences.mean() * np.sqrt(correction / variance))
+    return Comparison(statistic, float(2 * stdtr(count - 1, -abs(statistic))))
+
+
+def _variance_of_mean(differences: np.ndarray, horizon: int) -> float:
+    """Of values that are correlated up to lag `horizon` - 1; 0 where they are all one, up to rounding."""
+    count, centred = len(differences), differences - differences.mean()
+    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        return 0.0
+    lags = np.arange(1, horizon)
+    own = centred @ centred / count
+    shared = np.array([centred[lag:] @ centred[:-lag] / count for lag in lags])
+    for weights in (np.ones(len(lags)), 1 - lags / horizon):
+        variance = own + 2 * weights @ shared
+        if variance > 0:
+            return float(variance / count)
+    return 0.0
