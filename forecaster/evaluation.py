@@ -10,9 +10,10 @@ import numpy as np
 from forecaster.baselines import Told, baselines_at
 from forecaster.data.windows import gather_windows
 from forecaster.forecast import Forecast
+from forecaster.members import Member
 from forecaster.metrics import Judged, Scale, defined, scores, seasonal_scale, unscaled
 from forecaster.prediction import Outlook, Predictor
-from forecaster.preparation import Member, Plan
+from forecaster.preparation import Plan
 
 _ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
 _FEWEST = 20

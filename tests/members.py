@@ -1,14 +1,24 @@
-"""A single series to train on, as tests like to make it."""
+"""Series to train on, as tests like to make them."""
 
 import numpy as np
+import pandas as pd
 
 from forecaster.data import Panel
 from forecaster.data.scaling import Scaler
-from forecaster.members import Members
+from forecaster.members import Member, Members
+
+
+def members_of(*given: Member) -> Members:
+    """The members of a panel of these series alone."""
+    panel = [member.series for member in given]
+    names, targets = [series.name for series in panel], [series.target for series in panel]
+    firsts, ends = pd.Index([series.timestamps[0] for series in panel]), np.cumsum([len(series) for series in panel])
+    values = np.concatenate([series.values for series in panel])
+    made = Panel(names, targets, panel[0].time, panel[0].frequency, firsts, ends, values)
+    scaler = Scaler.stacked([member.scaler for member in given])
+    return Members(made, range(len(given)), [member.split for member in given], scaler)
 
 
 def only(series, split, scaler):
-    """The members of a panel of this series alone."""
-    names, targets, ends = [series.name], [series.target], np.array([len(series)])
-    panel = Panel(names, targets, series.time, series.frequency, series.timestamps[:1], ends, series.values)
-    return Members(panel, [0], [split], Scaler.stacked([scaler]))
+    """The members of a panel of one series."""
+    return members_of(Member(series, split, scaler))

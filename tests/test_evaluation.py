@@ -16,7 +16,7 @@ from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
 from forecaster.report import error_table
 
-from .members import only
+from .members import members_of, only
 from .networks import Fake
 
 test_scores.__test__ = False  # a function of the project, not a test
@@ -93,9 +93,11 @@ def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself
         "big": 1000 * steady.series.values,
         "flat": np.r_[np.zeros(30), np.arange(10.0)],
     }
-    members = tuple(
-        dataclasses.replace(steady, series=dataclasses.replace(steady.series, name=name, values=of))
-        for name, of in values.items()
+    members = members_of(
+        *(
+            dataclasses.replace(steady, series=dataclasses.replace(steady.series, name=name, values=of))
+            for name, of in values.items()
+        )
     )
     panel = dataclasses.replace(made, members=members)
     metrics = test_scores(panel, Predictor.of(LastValue(), panel.config, panel.preprocessing), np.ones((1, 3)))
