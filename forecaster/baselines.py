@@ -76,8 +76,7 @@ def baselines_at(
     Raises:
         UsageError, DataError: as `baseline`.
     """
-    if name not in BASELINES:
-        raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; there are {', '.join(BASELINES)}")
+    check_baselines([name])
     probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
     means = np.empty((len(origins), horizon))
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
@@ -95,6 +94,20 @@ def baselines_at(
         many, reason = f"{len(failures)} of {len(origins)} origins", next(iter(failures.values()))
         log.info("%s could not be fitted at %s, where the last value stands in: %s", name, many, reason)
     return Told(means, quantiles, failures)
+
+
+def check_baselines(names: Sequence[str]) -> None:
+    """Refuse baselines that cannot be had, before anything is done for them.
+
+    Raises:
+        UsageError: no baseline is called so, or its extra is not installed.
+    """
+    for name in names:
+        if name not in BASELINES:
+            known = ", ".join(BASELINES)
+            raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; there are {known}")
+        if name in classical.MODELS:
+            classical.require()
 
 
 def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:

@@ -69,6 +69,15 @@ def _checked(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarra
     return answer["mean"], quantiles
 
 
+def require() -> None:
+    """Load statsforecast, 2 s.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    _models()
+
+
 def _models() -> Any:
     try:
         from statsforecast import models  # noqa: PLC0415  an optional dependency, and 2 s

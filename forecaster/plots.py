@@ -1,7 +1,7 @@
 """The pictures: the only room that imports matplotlib."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -28,6 +28,8 @@ _DATE_FORMATS: Any = {
     "zero_formats": ["", "%Y", "%-d %b", "%-d %b", "%H:%M", "%H:%M"],
     "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
 }
+_RIVAL_COLORS = (INK, ORANGE, GREEN, GREY)
+_LEVEL_COLORS = (BLUE, ORANGE, GREEN)
 _PANELS = 2  # of gaps in one picture
 _SHOWN_SERIES = 6
 _BAND = 0.005  # share of the steps from which a gap is drawn as a band
@@ -223,6 +225,44 @@ def plot_loss(
         axes.set_ylabel(unit)
         _legend(axes)
         return _png(figure)
+
+
+def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str) -> bytes:
+    """The error of a network and of baselines by step ahead, and how much its intervals cover; a PNG.
+
+    Args:
+        by_step: scores by forecaster and step (`Comparison.by_step`).
+        facts: as `Comparison.facts`.
+    """
+    levels = list(facts["coverage"])
+    with matplotlib.rc_context(_STYLE):
+        figure, rows = _canvas(title, 2 if levels else 1)
+        _error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts["measure"])
+        for level, color in zip(levels, _LEVEL_COLORS * len(levels), strict=False):
+            covered = by_step[f"coverage_{level}"].unstack("forecaster")["model"]
+            rows[1].plot(covered.index, covered, color=color, linewidth=1.8, label=f"{level} % interval")
+            rows[1].axhline(float(level), color=color, linewidth=0.9, linestyle=(0, (2, 3)))
+        if levels:
+            rows[1].set_ylabel("share covered, %")
+            rows[1].set_ylim(0, 102)
+            _legend(rows[1])
+        rows[-1].set_xlabel(f"steps ahead, over {facts['origins']:,} forecasts")
+        return _png(figure)
+
+
+def _error_lines(axes: Axes, errors: pd.DataFrame, measure: str) -> None:
+    others = [name for name in errors.columns if name != "model"]
+    styles: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2))]
+    for place, name in enumerate(others):
+        color = _RIVAL_COLORS[place % len(_RIVAL_COLORS)]
+        style = styles[(place // len(_RIVAL_COLORS)) % len(styles)]
+        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=name.replace("_", " "))
+    axes.plot(errors.index, errors["model"], color=BLUE, linewidth=2.4, label="network")
+    axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[measure])
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    _legend(axes)
 
 
 def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) -> bytes:

@@ -1,7 +1,8 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
+import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,11 @@ class Plan:
         return Preprocessing(scalers, self.vocabulary, self.features)
 
 
-def prepare(loaded: LoadedConfig) -> Plan:
+def prepare(loaded: LoadedConfig, panel: Panel | None = None) -> Plan:
     """Check a config against its CSV.
+
+    Args:
+        panel: its series, where they have been read.
 
     Raises:
         ConfigError: the config has problems; those of the CSV are listed with them.
@@ -111,7 +115,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     if loaded.problems and loaded.broken_sections & _READ_BY_DATA:
         raise ConfigError(loaded.problems)
     try:
-        plan = _plan(loaded)
+        plan = _plan(loaded, panel)
     except (ConfigError, DataError) as error:
         if loaded.problems:
             raise ConfigError([*loaded.problems, *error.problems]) from None
@@ -212,6 +216,20 @@ def _part(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray
     return Starts.of(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))
 
 
+def data_hash(panel: Iterable[Series]) -> str:
+    """SHA-256 over the names, timestamps, values and covariates of series."""
+    digest = hashlib.sha256()
+    for series in panel:
+        ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
+        digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
+        if series.frequency == OBSERVED:
+            digest.update(np.asarray(series.timestamps).tobytes())
+        digest.update(series.values.tobytes())
+        for column in series.covariates.values():
+            digest.update("\n".join(column.levels or ()).encode() + column.values[: len(series)].tobytes())
+    return digest.hexdigest()
+
+
 def plan_of(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 
@@ -236,10 +254,10 @@ def preprocessing_of(version: Version) -> Preprocessing:
         raise RunError(f"{version.path}: its files were changed after training: {error!r}") from None
 
 
-def _plan(loaded: LoadedConfig) -> Plan:
+def _plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     config = loaded.config
     data = config.data
-    panel = read_data(config)
+    panel = read_data(config) if panel is None else panel
     found = found_in(data, panel.longest)
     if config.model.channels == "joint":
         found["target"] = tuple(dict.fromkeys(panel.targets))

@@ -10,10 +10,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 # The measures of a table, by their name in metrics.json; the others stand there alone.
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
+_SIGNIFICANT = 0.05
 _NAMES = {
     "model": "network",
     "naive": "naive (last value)",
     "seasonal_naive": "seasonal naive",
+    "drift": "drift",
+    "mean": "mean of all before",
+    "naive2": "naive, seasonally adjusted",
+    "ets": "ETS",
+    "theta": "Theta",
+    "arima": "ARIMA",
+    "mstl": "MSTL",
     "linear": "linear interpolation",
     "seasonal_mean": "seasonal naive (mean of both sides)",
     "seasonal_interpolation": "interpolation of what the season leaves",
@@ -44,6 +52,42 @@ def gap_table(metrics: Mapping[str, Any]) -> str:
     return "\n".join([_errors(title, metrics), *_covered(metrics)])
 
 
+def comparison_table(facts: Mapping[str, Any]) -> str:
+    """The errors of a network and of baselines from the same origins, and who wins (`Comparison.facts`)."""
+    folds, series = facts["folds"], facts["series"]
+    origins = f"{folds} origins" if series == 1 else f"{folds} folds of {series:,} series"
+    table = _errors(f"error over {origins}, {facts['horizon']} steps ahead", facts)
+    return "\n".join([table, _winner(facts), *_covered(facts), *_unscaled(facts)])
+
+
+def _winner(facts: Mapping[str, Any]) -> str:
+    """One sentence on whether the network beats the best baseline, and whether that may be chance."""
+    measure = facts["measure"]
+    errors = {name: row[measure] for name, row in facts["scores"].items()}
+    network = errors.pop("model")
+    if not errors:
+        return "nothing was asked to compare the network with"
+    rival = min(errors, key=lambda name: errors[name])
+    label, other = measure.upper(), _NAMES[rival]
+    if network == errors[rival]:
+        return f"the network is as good as the {other}, no better"
+    share = _share(network, errors[rival])
+    if network < errors[rival]:
+        told = f"the network wins: its {label} is {share} below that of the {other}"
+    else:
+        told = f"the {other} wins: the network's {label} is {share} above it; do not prefer this network to it"
+    return f"{told}; {_chance(facts['diebold_mariano'][rival])}"
+
+
+def _chance(test: Mapping[str, float]) -> str:
+    """What the Diebold-Mariano test says of a difference."""
+    if "p_value" not in test:
+        return "too few folds to tell that from chance"
+    p_value = test["p_value"]
+    how = "more than chance" if p_value < _SIGNIFICANT else "which may be chance"
+    return f"{how} (Diebold-Mariano p = {p_value:.2g})"
+
+
 def _errors(title: str, metrics: Mapping[str, Any]) -> str:
     rows: Mapping[str, Mapping[str, float]] = metrics["scores"]
     shown = [name for name in _MEASURES if any(name in row for row in rows.values())]
@@ -55,7 +99,8 @@ def _covered(metrics: Mapping[str, Any]) -> list[str]:
     if not metrics["coverage"]:
         return []
     covered = ", ".join(f"of the {level} % interval {share:.1f} %" for level, share in metrics["coverage"].items())
-    return [f"coverage on the test part: {covered}"]
+    part = " on the test part" if metrics.get("part") == "test" else ""
+    return [f"coverage{part}: {covered}"]
 
 
 def _unscaled(metrics: Mapping[str, Any]) -> list[str]:

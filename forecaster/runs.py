@@ -56,18 +56,18 @@ class Version:
 
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Make the run folder and hold it alone.
+    """Make a folder to work in, and hold it alone.
 
     Raises:
         CannotCreate, InputOutputFailed: the folder cannot be made or written.
         Locked: another process holds it.
     """
     try:
-        (run / "versions").mkdir(parents=True, exist_ok=True)
+        run.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(run / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout:
-        raise Locked(f"{run}: another training of this run is at work; try again when it has ended") from None
+        raise Locked(f"{run}: another process is at work in it; try again when it has ended") from None
     except OSError as error:
         raise output_error(error, run) from None
     try:
@@ -121,6 +121,8 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
         facts: what the manifest tells besides: versions of libraries, seed, data, time, memory.
     """
     versions = run / "versions"
+    with writing(versions):
+        versions.mkdir(exist_ok=True)
     _sweep(versions)
     manifest = {
         "format": FORMAT,

@@ -11,6 +11,7 @@ import typer
 
 from forecaster import __version__, errors
 from forecaster.cli import talk
+from forecaster.cli.backtest import backtest
 from forecaster.cli.check import check
 from forecaster.cli.diagnose import diagnose
 from forecaster.cli.explain import explain
@@ -59,7 +60,7 @@ def _options(
     pass
 
 
-for verb in (train, predict, future, impute, explain, diagnose, validate, check, init, schema):
+for verb in (train, backtest, predict, future, impute, explain, diagnose, validate, check, init, schema):
     app.command()(verb)
 
 

@@ -2,12 +2,20 @@
 
 import math
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from forecaster.errors import UsageError
+
+
+class ScoresFormat(StrEnum):
+    """How scores are written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def check_file(path: Path | None) -> Path | None:
@@ -46,6 +54,17 @@ Levels = Annotated[
 ]
 
 
+Baselines = Annotated[
+    str | None,
+    typer.Option("--baselines", help="What to compare with, such as naive,seasonal_naive,ets.", show_default=False),
+]
+Stride = Annotated[
+    int | None,
+    typer.Option("--stride", min=1, help="Steps from origin to origin; the horizon by default.", show_default=False),
+]
+Scores = Annotated[ScoresFormat, typer.Option("--format", help="How the scores are written.")]
+
+
 def check_png(plot: Path | None) -> None:
     """Refuse a picture that is not named as one, before anything is done for it.
 
@@ -54,6 +73,11 @@ def check_png(plot: Path | None) -> None:
     """
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: pictures are PNG; name it {plot.stem}.png")
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """`naive,ets` as names."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def parse_levels(text: str | None) -> list[float] | None:

@@ -173,6 +173,22 @@ class Panel(Sequence[Series]):
             columns=Columns(columns, self.columns.ends - cut_off if columns else self.columns.ends),
         )
 
+    def until(self, lengths: np.ndarray) -> "Panel":
+        """The same as it was known when each series had so many steps, (series,).
+
+        Gaps that its end lies in are filled with the last observed value, since nobody knew what came after them.
+        Covariates stay whole: past ones are read up to a window's end alone.
+        """
+        steps = _chosen(self.ends, [slice(length) for length in lengths.tolist()])
+        ends, values = np.cumsum(lengths), self.values[steps]
+        observed = None if self.observed is None else self.observed[steps]
+        if observed is not None:
+            for number in np.flatnonzero((lengths > 0) & ~observed[np.maximum(ends - 1, 0)]).tolist():
+                part = _part(ends, number)
+                values[part] = carried_on(values[part], observed[part])
+        timestamps = None if self.timestamps is None else self.timestamps[steps]
+        return replace(self, ends=ends, values=values, timestamps=timestamps, observed=observed)
+
     def _timestamps(self, number: int) -> pd.Index:
         if self.timestamps is not None:
             return self.timestamps[_part(self.ends, number)]
@@ -183,6 +199,12 @@ class Panel(Sequence[Series]):
         if self.observed is None or self.observed[part].all():
             return None
         return self.observed[part]
+
+
+def carried_on(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """(steps,) with the last observed value in all that is not observed behind it."""
+    last = int(np.flatnonzero(observed)[-1])
+    return np.concatenate([values[: last + 1], np.full(len(values) - last - 1, values[last])])
 
 
 def _part(ends: np.ndarray, number: int) -> slice:

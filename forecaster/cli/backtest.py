@@ -1,0 +1,64 @@
+"""`forecast backtest`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Baselines, Data, Scores, ScoresFormat, Set, Source, Stride, parse_names
+from forecaster.errors import UsageError
+
+
+def backtest(
+    source: Source,
+    folds: Annotated[int, typer.Option("--folds", min=1, max=10_000, help="Origins in the past.")] = 8,
+    stride: Stride = None,
+    refit: Annotated[
+        str, typer.Option("--refit", help="Train anew: never, every fold, or every so many folds.")
+    ] = "never",
+    baselines: Baselines = None,
+    data: Data = None,
+    overrides: Set = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder; backtests/NAME of the config by default.")
+    ] = None,
+    format: Scores = ScoresFormat.TEXT,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Find how good forecasts would have been, from origins in the past, beside baselines.
+
+    A network learns from what was known at its origin alone. The same command goes on with a backtest that was broken
+    off. The folder gets scores, forecasts and a picture.
+
+    \b
+    forecast backtest configs/power.yaml --folds 8 --baselines naive,seasonal_naive,ets
+    """
+    from forecaster.interrupts import collected
+
+    each = _refit(refit)
+    with collected() as received:
+        from forecaster.defaults import load_or_propose
+        from forecaster.folds import plan_folds
+        from forecaster.runs import locked
+
+        loaded, config = load_or_propose(source, overrides or [], data)
+        planned = plan_folds(loaded, folds, stride, each, parse_names(baselines))
+        folder = output or Path("backtests") / config.stem
+        with locked(folder):
+            with talk.quiet_import():
+                from forecaster.backtest import backtest as compare
+            found = compare(planned, folder, received)
+    talk.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
+
+
+def _refit(text: str) -> int | None:
+    if text == "never":
+        return None
+    if text == "every":
+        return 1
+    if text.isdigit() and int(text):
+        return int(text)
+    raise UsageError(f"--refit {text}: expected never, every, or a number of folds such as 4")

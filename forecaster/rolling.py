@@ -1,0 +1,127 @@
+"""Forecasts from origins in the past, each from what was known there, of a served network and of baselines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from forecaster.baselines import Told, baselines_at
+from forecaster.data import Panel, Series
+from forecaster.data.panel import carried_on
+from forecaster.metrics import Scale, seasonal_scale
+from forecaster.prediction import Predictor
+
+_TOGETHER = 1000  # origins that a network forecasts from at once
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Places to forecast from; those of series that are read together follow each other.
+
+    Attributes:
+        panel: the series, longer than what is known at their origins.
+        members: the number of each origin's series in the panel, (origins,).
+        steps: the last step that is known at each, (origins,).
+    """
+
+    panel: Panel
+    members: np.ndarray
+    steps: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def part(self, chosen: slice) -> "Origins":
+        """Some of them."""
+        return Origins(self.panel, self.members[chosen], self.steps[chosen])
+
+    @cached_property
+    def series(self) -> list[Series]:
+        """The series of each origin; as it was known there, where it ends in a gap that was filled from behind it."""
+        pairs = zip(self.members.tolist(), self.steps.tolist(), strict=True)
+        return [_as_known(self.panel[member], step) for member, step in pairs]
+
+    def actual(self, horizon: int) -> np.ndarray:
+        """What came after each, (origins, horizon); NaN where it was filled or is behind the end of the series."""
+        found = np.full((len(self), horizon), np.nan)
+        for row, (member, step) in enumerate(zip(self.members.tolist(), self.steps.tolist(), strict=True)):
+            series, part = self.panel[member], slice(step + 1, step + 1 + horizon)
+            came = series.values[part]
+            told = np.ones(len(came), bool) if series.observed is None else series.observed[part]
+            found[row, : len(came)] = np.where(told, came, np.nan)
+        return found
+
+
+def _as_known(series: Series, step: int) -> Series:
+    """The series, the gap that it ends in at a step filled with the last observed value before it."""
+    if series.observed is None or series.observed[step]:
+        return series
+    known = carried_on(series.values[: step + 1], series.observed[: step + 1])
+    return replace(series, values=np.concatenate([known, series.values[step + 1 :]]))
+
+
+def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
+    """What a network says of the steps after each origin; its series were trained on.
+
+    Args:
+        residuals: of its validation, for its intervals.
+    """
+    config = predictor.config
+    together = _TOGETHER * config.channels
+    parts = [
+        _network_at(predictor, residuals, origins.part(slice(first, first + together)), horizon)
+        for first in range(0, len(origins), together)
+    ]
+    return joined(parts)
+
+
+def _network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
+    config = predictor.config
+    pairs = list(zip(origins.series, origins.steps.tolist(), strict=True))
+    windows = np.stack([series.values[step + 1 - config.read : step + 1] for series, step in pairs])
+    outlook = predictor.outlook(origins.series, windows, horizon, _features(predictor, origins, horizon))
+    return Told(outlook.mean, predictor.quantiles(outlook, residuals, config.forecast.levels))
+
+
+def _features(predictor: Predictor, origins: Origins, horizon: int) -> np.ndarray:
+    """Of each window and of the steps after it, (origins, length + horizon, features); behind a series as at its end.
+
+    What is known of the past alone is not read behind a window's end.
+    """
+    length = predictor.config.window.length
+    found = np.empty((len(origins), length + horizon, sum(predictor.preprocessing.widths)), np.float32)
+    for member in np.unique(origins.members).tolist():
+        mine, series = origins.members == member, origins.panel[member]
+        places = origins.steps[mine][:, None] + np.arange(1 - length, horizon + 1)
+        found[mine] = predictor.features(series, 0, len(series))[np.minimum(places, len(series) - 1)]
+    return found
+
+
+def baseline_at(name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]) -> Told:
+    """What a baseline says of them, which reads all that is known there; arguments as for `baselines_at`."""
+    return baselines_at(name, origins.series, np.arange(len(origins)), origins.steps, horizon, seasons, levels)
+
+
+def joined(parts: Sequence[Told]) -> Told:
+    """The forecasts of several origins after each other."""
+    quantiles = {p: np.concatenate([part.quantiles[p] for part in parts]) for p in parts[0].quantiles}
+    return Told(np.concatenate([part.mean for part in parts]), quantiles)
+
+
+def scale_of(origins: Origins, known: Sequence[int] | np.ndarray, season: int) -> Scale:
+    """What scaled errors of each origin are told in: how far the seasonal naive is off within the known steps.
+
+    Args:
+        known: how many steps of each series of the panel count as its training part, (series,).
+        season: in steps.
+    """
+    members, places = np.unique(origins.members, return_inverse=True)
+    found = np.array([seasonal_scale(_known_values(origins.panel[m], known[m]), season) for m in members.tolist()])
+    return Scale(found[places, 0], found[places, 1])
+
+
+def _known_values(series: Series, steps: int) -> np.ndarray:
+    """The first steps of a series, NaN where they were filled."""
+    told = True if series.observed is None else series.observed[:steps]
+    return np.where(told, series.values[:steps], np.nan)
