@@ -11,7 +11,7 @@ from forecaster import classical
 from forecaster.config.reader import suggestion
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
-from forecaster.forecast import Forecast, level_quantiles
+from forecaster.forecast import Forecast, probabilities_of
 
 log = logging.getLogger("forecaster")
 
@@ -77,7 +77,7 @@ def baselines_at(
         UsageError, DataError: as `baseline`.
     """
     check_baselines([name])
-    probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
+    probabilities = probabilities_of(levels)
     means = np.empty((len(origins), horizon))
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
     failures: dict[int, str] = {}
@@ -251,7 +251,7 @@ def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Bas
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> Told:
         band = band_of(values, origins, horizon, _main(seasons))
-        probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
+        probabilities = probabilities_of(levels)
         return Told(band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities})
 
     return told

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import UsageError
-from forecaster.forecast import level_quantiles
+from forecaster.forecast import level_quantiles, probabilities_of
 
 # Steps that a model is fitted on, the last ones, so that a search takes seconds at each origin.
 RECENT = 1000
@@ -35,7 +35,7 @@ def fitted(
     """
     models = _models()
     means = np.full((len(origins), horizon), np.nan)
-    probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
+    probabilities = probabilities_of(levels)
     quantiles = {probability: np.full_like(means, np.nan) for probability in probabilities}
     failures = {}
     for row, origin in enumerate(origins.tolist()):

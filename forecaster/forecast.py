@@ -3,7 +3,7 @@
 import functools
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +117,11 @@ def level_quantiles(level: float) -> tuple[float, float]:
     """The two probabilities between which `level` percent lie: 95 -> 0.025 and 0.975."""
     tail = round((1 - level / 100) / 2, 10)
     return tail, round(1 - tail, 10)
+
+
+def probabilities_of(levels: Iterable[float]) -> list[float]:
+    """The probabilities of the bounds of all levels, rising: 80 and 95 -> 0.025, 0.1, 0.9, 0.975."""
+    return sorted({probability for level in levels for probability in level_quantiles(level)})
 
 
 def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:

@@ -20,7 +20,7 @@ from forecaster.data.table import Table, with_records
 from forecaster.data.timestamps import row_timestamps
 from forecaster.data.windows import Split, chronological_split
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import level_quantiles, timestamp_texts
+from forecaster.forecast import probabilities_of, timestamp_texts
 from forecaster.members import Member
 from forecaster.preparation import fitted_scaler, found_in
 
@@ -58,7 +58,7 @@ class GapPlan:
     @property
     def probabilities(self) -> list[float]:
         """Of the quantiles of every level, in rising order."""
-        return _probabilities(self.levels)
+        return probabilities_of(self.levels)
 
     @property
     def season(self) -> int:
@@ -102,7 +102,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     if problems := [*loaded.problems, *_refusals(loaded, asked)]:
         raise ConfigError(problems)
     table = with_records(table_of(source_of(data.path, data.query), Dialect.of(data.model_dump())))
-    check_columns(table, _probabilities(asked))
+    check_columns(table, probabilities_of(asked))
     reading = Reading.of(data.model_dump(), domains_of("point", data.transform, data.minimum, data.maximum))
     (series,) = series_of(table, dataclasses.replace(reading, gaps="mask"))
     gaps = find_gaps(series.values)
@@ -189,8 +189,3 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
             f"half of the window of {length} steps; use window.length: {2 * longest.length}"
         ]
     )
-
-
-def _probabilities(levels: Sequence[float]) -> list[float]:
-    """Of the quantiles of every level, in rising order."""
-    return sorted({probability for level in levels for probability in level_quantiles(level)})

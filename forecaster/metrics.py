@@ -150,8 +150,8 @@ def metrics_of(judged: Judged) -> dict[str, Metric]:
 
 
 def defined(found: Mapping[str, float]) -> dict[str, float]:
-    """The scores that are numbers; JSON has no NaN."""
-    return {name: value for name, value in found.items() if not np.isnan(value)}
+    """The scores that are finite numbers; JSON has no others."""
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def levels_in(probabilities: Sequence[float] | Mapping[float, Cells]) -> list[float]:

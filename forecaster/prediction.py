@@ -22,7 +22,7 @@ from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
 from forecaster.distributions import Distribution, Point, Quantile, Samples, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
-from forecaster.forecast import Forecast, level_quantiles
+from forecaster.forecast import Forecast, probabilities_of
 from forecaster.future import with_future
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
 from forecaster.inputs import Inputs
@@ -92,7 +92,7 @@ class Outlook:
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level, by probability in rising order, each (batch, horizon)."""
-        probabilities = sorted({probability for level in levels for probability in level_quantiles(level)})
+        probabilities = probabilities_of(levels)
         return {probability: self._values(self.distribution.quantile(probability)) for probability in probabilities}
 
     def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
