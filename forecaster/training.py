@@ -30,7 +30,8 @@ from forecaster.fitting import AnyLearner, Epoch, Steps, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
 from forecaster.initial import initial_network, start_from
-from forecaster.models import Network
+from forecaster.models import Network, averaging
+from forecaster.models.averaging import Average
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
@@ -114,7 +115,7 @@ def build_trainer(
     validation_starts: np.ndarray,
 ) -> Trainer[AnyLearner]:
     """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
-    stopping = training.early_stopping
+    stopping, weights = training.early_stopping, network.trainable_variables
     return Trainer(
         network,
         build_optimizer(**training.optimizer.model_dump()),
@@ -129,6 +130,7 @@ def build_trainer(
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
+        average=build_average(training.averaging, weights, training.epochs),
     )
 
 
@@ -155,6 +157,17 @@ def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
             return Plateau(section.factor, section.patience, section.minimum, section.warmup)
         case _:
             return Constant(section.warmup)
+
+
+def build_average(section: sections.Averaging | None, weights: Sequence[tf.Variable], epochs: int) -> Average | None:
+    """The average of weights that a config names."""
+    match section:
+        case sections.Ema():
+            return averaging.Exponential(weights, section.decay)
+        case sections.Swa():
+            return averaging.Equal(weights, section.start, epochs)
+        case _:
+            return None
 
 
 def _description(plan: Plan, training: int, validation: int) -> str:
