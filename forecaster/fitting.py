@@ -5,7 +5,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -311,12 +311,20 @@ class Trainer(Generic[AnyLearner]):
         """
         arrays = np.load(io.BytesIO(state), allow_pickle=False)
         record = json.loads(arrays["record"].tobytes())
-        for name, variables in self._variables:
-            for index, variable in enumerate(variables):
-                variable.assign(arrays[f"{name}_{index}"])
+        self._assign(arrays)
         self.best_weights = [arrays[f"best_{index}"] for index in range(len(self.best_weights))]
         progress = record["progress"]
         self.progress = Progress(**progress | {"history": [Epoch(**row) for row in progress["history"]]})
         self.schedule.restore(record["schedule"])
         if self.early_stopping is not None:
             self.early_stopping.restore(record["early_stopping"])
+
+    def begin_from(self, state: bytes) -> None:
+        """Begin with the network and the optimizer of `state()` of another trainer that was made alike."""
+        self._assign(np.load(io.BytesIO(state), allow_pickle=False))
+        self.best_weights = self._weights()
+
+    def _assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, variables in self._variables:
+            for index, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}_{index}"])
