@@ -119,4 +119,6 @@ def _watch(stop: Any) -> None:
 
 
 def _run(work: Callable[[Job, Sequence[int]], Result], job: Job) -> Result:
+    if _received:
+        raise Interrupted("interrupted before it began", _received[0])
     return work(job, _received)
