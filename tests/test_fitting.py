@@ -294,6 +294,17 @@ def test_the_average_is_validated_and_chosen_and_nothing_before_it():
     assert float(trainer._validate(tf.constant(trainer.validation_starts))) == pytest.approx(validation, rel=1e-6)
 
 
+def test_a_snapshot_begins_with_the_weights_and_the_optimizer_of_the_one_before():
+    first, second = tiny_trainer(first_choice=3), tiny_trainer(first_choice=3)
+    first.fit(Silent())
+    second.begin_from(first.state())
+    assert_same_weights(first, second)
+    assert int(second.optimizer.iterations) == 9
+    assert second.progress.history == []
+    second.fit(Silent())
+    assert second.progress.best_epoch == 3  # the end of the cycle, whatever was best
+
+
 def test_an_epoch_can_be_limited_to_some_batches():
     trainer = tiny_trainer(epochs=1, batches_per_epoch=2)
     assert trainer.batches == 2
