@@ -240,9 +240,10 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
     with matplotlib.rc_context(_STYLE):
         figure, (axes,) = _canvas(title)
         for number, (curve, losses, color) in enumerate(zip(curves, watched, colors, strict=True), 1):
-            label = f"member {number}" if len(curves) <= 10 or number in {1, len(curves)} else None
+            label = f"member {number}" if len(curves) <= 5 or number in {1, len(curves)} else None
             axes.plot(np.arange(1, len(losses) + 1), losses, color=color, linewidth=1.4, label=label)
             axes.plot(curve.chosen_epoch, losses[curve.chosen_epoch - 1], "o", color=color, markersize=6)
+        axes.plot([], [], "o", color=INK, markersize=6, label="chosen")
         shown = np.concatenate(watched)
         if shown.min() > 0 and shown.max() > 20 * shown.min():
             axes.set_yscale("log")

@@ -366,9 +366,10 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
         ]
         preprocessing = Preprocessing.from_json(version.preprocessing)
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
+        predictor = Predictor.of_all(networks, version.config, preprocessing)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
-    return Predictor.of_all(networks, version.config, preprocessing), residuals
+    return predictor, residuals
 
 
 def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:
