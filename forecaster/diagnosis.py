@@ -1,6 +1,7 @@
 """The gradient flow of a run's network, before and after its training."""
 
 import csv
+import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.advice import verdict
+from forecaster.config.members import member_of
 from forecaster.data.features import Features
 from forecaster.data.windows import Split, window_starts
 from forecaster.errors import RunError
@@ -45,22 +47,27 @@ class Diagnosis:
         return text.getvalue()
 
 
-def diagnose(version: Version, plan: Plan) -> Diagnosis:
+def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
     """Measure the flow of the validation loss's gradient, over windows spread through the validation part.
 
     Args:
         plan: `plan_of` the version.
+        member: which network of an ensemble, from 1. Snapshots are of one training: what is before is its beginning.
 
     Raises:
+        UsageError: there is no such network.
         DataError: a series was not trained on, and the network has learnt each by itself.
         RunError: one of the version's files cannot be what was written, or the version that its training started
             from is gone.
     """
-    network = initial_network(plan.config, preprocessing_of(version))
+    ensemble, kept = plan.config.ensemble, preprocessing_of(version)
+    plan = dataclasses.replace(plan, config=member_of(plan.config, member))
+    began = 1 if ensemble is not None and ensemble.vary == "snapshot" else member
+    network = initial_network(member_of(version.config, began), kept)
     if source := version.manifest.get("from"):
-        start_from(network, version_at(Path(source)), preprocessing_of(version).vocabulary)
+        start_from(network, version_at(Path(source)), kept.vocabulary, began)
     initial = [variable.numpy() for variable in network.trainable_variables]
-    _load(network, version)
+    _load(network, version, version.members[member - 1])
     sample = _sample(plan)
     after = gradient_flows(network, *sample)
     # What is no weight, such as the bins of a head, comes from the training part: the training began with it, too.
@@ -70,9 +77,9 @@ def diagnose(version: Version, plan: Plan) -> Diagnosis:
     return Diagnosis(before, after, verdict(before, after, plan.config))
 
 
-def _load(network: Network, version: Version) -> None:
+def _load(network: Network, version: Version, folder: str) -> None:
     try:
-        weights_from_h5(network, version.read("network.weights.h5"))
+        weights_from_h5(network, version.read(f"{folder}network.weights.h5"))
     except Exception as error:  # whatever HDF5 and Keras say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
 

@@ -16,6 +16,7 @@ ForecasterError            1
 
 import errno
 from collections.abc import Sequence
+from typing import Any
 
 SHOWN_PROBLEMS = 20
 
@@ -55,6 +56,10 @@ class Problems(ForecasterError):
         hidden = len(problems) - SHOWN_PROBLEMS
         more = [f"... and {hidden} more problems"] if hidden > 0 else []
         super().__init__("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it crosses from one process to another."""
+        return type(self), (self.problems,)
 
 
 class ConfigError(Problems, UsageError):
@@ -115,6 +120,10 @@ class Interrupted(ForecasterError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it crosses from one process to another."""
+        return type(self), (str(self), self.exit_code - 128)
 
 
 # The device gave out (74); any other refusal means that the place is wrong (73).

@@ -12,7 +12,8 @@ from forecaster.data.windows import gather_windows
 from forecaster.forecast import Forecast
 from forecaster.members import Member
 from forecaster.metrics import Judged, Scale, defined, scores, seasonal_scale, unscaled
-from forecaster.prediction import Outlook, Predictor
+from forecaster.outlook import Outlook
+from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
 
 _ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
@@ -136,7 +137,8 @@ def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins
 def _affordable(predictor: Predictor, members: int) -> int:
     """How many origins a part is forecast from: enough for each member, as far as that takes about a minute."""
     window, rollout = predictor.config.window, predictor.rollout
-    read = rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
+    networks = max(1, len(predictor.members))
+    read = networks * rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
     return min(max(_FEWEST, _READ // read), max(_ORIGINS, members))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.attention import Attention
+from forecaster.config.members import member_of
 from forecaster.config.sections import Config
 from forecaster.data import Series
 from forecaster.errors import UsageError
@@ -37,27 +38,29 @@ class Explanation(NamedTuple):
     problems: list[str]
 
 
-def explain(version: Version, data: Path | None = None) -> Explanation:
+def explain(version: Version, data: Path | None = None, member: int = 1) -> Explanation:
     """The attention over each series of a run, and the neighbours of each by what was learnt of them.
 
     Args:
         version: a verified version of a run.
         data: a CSV instead of the one trained on.
+        member: which network of an ensemble, from 1.
 
     Raises:
-        UsageError: the network has neither attention nor an embedding.
+        UsageError: the network has neither attention nor an embedding, or there is no such network.
         DataError: the CSV cannot be read as the series trained on.
     """
-    config = version.config
+    config = member_of(version.config, member)
     if config.model.attention == "none" and not config.model.embedding:
         raise UsageError(
             "this network has nothing to explain: it was trained without attention or embedding; train with "
             "model.attention: additive (decoders dense and seq2seq), or over several series with model.embedding: 8"
         )
-    neighbours = _neighbours(version) if config.model.embedding else None
+    neighbours = _neighbours(version, version.members[member - 1]) if config.model.embedding else None
     if config.model.attention == "none":
         return Explanation([], neighbours, [])
     predictor, _ = served(version)
+    predictor = predictor.members[member - 1] if predictor.members else predictor
     panel, problems = read_newest(config, data)
     groups = (panel[first : first + config.channels] for first in range(0, len(panel), config.channels))
     return Explanation([_attention(predictor, config, group) for group in groups], neighbours, problems)
@@ -117,12 +120,12 @@ def _features(predictor: Predictor, config: Config, series: Series, origins: np.
     return np.pad(rows, ((0, 0), (0, horizon - ahead), (0, 0)))
 
 
-def _neighbours(version: Version) -> pd.DataFrame:
+def _neighbours(version: Version, folder: str) -> pd.DataFrame:
     """The nearest values of each value of each category by the cosine of their vectors.
 
     One row a pair: category, value, rank, neighbour, similarity; the first category is the series itself.
     """
-    with h5py.File(io.BytesIO(version.read("network.weights.h5")), "r") as file:
+    with h5py.File(io.BytesIO(version.read(f"{folder}network.weights.h5")), "r") as file:
         tables = [
             _nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))
             for number, (category, values) in enumerate(version.preprocessing["categories"].items())

@@ -1,10 +1,11 @@
 """The training loop, whose whole state can be taken between any two batches and gone on from exactly."""
 
+import contextlib
 import io
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 from forecaster.data.windows import Starts
 from forecaster.errors import Diverged
 from forecaster.inputs import Inputs
+from forecaster.models.averaging import Average
 from forecaster.models.losses import LARGEST
 from forecaster.models.schedules import Patience, Schedule
 
@@ -101,6 +103,10 @@ class Trainer(Generic[AnyLearner]):
 
     The order of the windows is a function of the seed and the epoch alone, so that no generator
     has to be kept. A batch's windows are gathered on the device from the one array of values.
+
+    Args:
+        average: of the network's weights, which is validated and kept in their place.
+        first_choice: the first epoch whose weights may be kept, and that early stopping looks at.
     """
 
     def __init__(
@@ -119,11 +125,14 @@ class Trainer(Generic[AnyLearner]):
         batches_per_epoch: int | None = None,
         balanced: bool = False,
         early_stopping: Patience | None = None,
+        average: Average | None = None,
+        first_choice: int = 1,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
         self.early_stopping, self.balanced = early_stopping, balanced
+        self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
             self.batches = min(self.batches, batches_per_epoch)
@@ -199,15 +208,31 @@ class Trainer(Generic[AnyLearner]):
     def _end_epoch(self, epoch: int, rate: float, started: float) -> None:
         progress = self.progress
         loss = progress.loss_sum / progress.windows
-        validation = self._mean_validation_loss(epoch) if len(self.validation_starts) else None
+        if self.average is not None:
+            self.average.after_epoch(epoch)
+        with self._averaged(epoch):
+            validation = self._mean_validation_loss(epoch) if len(self.validation_starts) else None
+            self._choose(epoch, validation)
         progress.history.append(Epoch(epoch, loss, validation, rate, time.monotonic() - started))
         progress.batch, progress.windows, progress.loss_sum, progress.seconds = 0, 0, 0.0, 0.0
+        if validation is not None:
+            self.schedule.observe(validation)
+
+    def _averaged(self, epoch: int) -> contextlib.AbstractContextManager[None]:
+        """The average stands in the network, if there is one by the end of this epoch."""
+        there = self.average is not None and epoch >= self.average.first_epoch
+        return self.average.in_place() if self.average is not None and there else contextlib.nullcontext()
+
+    def _choose(self, epoch: int, validation: float | None) -> None:
+        """Keep the network's weights if they are the best so far, or the newest where there is no validation."""
+        progress = self.progress
+        if epoch < self.first_choice:
+            return
         if validation is None:
             progress.best_epoch, self.best_weights = epoch, self._weights()
             return
         if validation < progress.best_loss:
             progress.best_epoch, progress.best_loss, self.best_weights = epoch, validation, self._weights()
-        self.schedule.observe(validation)
         if self.early_stopping is not None:
             self.early_stopping.observe(validation)
 
@@ -231,6 +256,8 @@ class Trainer(Generic[AnyLearner]):
             loss = self.network.training_loss(*self._batch(starts), epoch)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.average is not None:
+            self.average.after_batch()
         return loss
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
@@ -257,6 +284,12 @@ class Trainer(Generic[AnyLearner]):
     def _weights(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self.network.trainable_variables]
 
+    @property
+    def _variables(self) -> list[tuple[str, Sequence[tf.Variable]]]:
+        """All that training changes on the device, by what it belongs to."""
+        average = self.average.variables if self.average is not None else []
+        return [("network", self.network.variables), ("optimizer", self.optimizer.variables), ("average", average)]
+
     def state(self) -> bytes:
         """Everything that the rest of training depends on, as an .npz without pickles."""
         record = {
@@ -264,8 +297,7 @@ class Trainer(Generic[AnyLearner]):
             "schedule": self.schedule.state(),
             "early_stopping": self.early_stopping.state() if self.early_stopping else None,
         }
-        arrays = {f"network_{i}": v.numpy() for i, v in enumerate(self.network.variables)}
-        arrays |= {f"optimizer_{i}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
+        arrays = {f"{name}_{i}": v.numpy() for name, variables in self._variables for i, v in enumerate(variables)}
         arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best_weights)}
         file = io.BytesIO()
         np.savez(file, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)
@@ -279,12 +311,20 @@ class Trainer(Generic[AnyLearner]):
         """
         arrays = np.load(io.BytesIO(state), allow_pickle=False)
         record = json.loads(arrays["record"].tobytes())
-        for name, variables in (("network", self.network.variables), ("optimizer", self.optimizer.variables)):
-            for index, variable in enumerate(variables):
-                variable.assign(arrays[f"{name}_{index}"])
+        self._assign(arrays)
         self.best_weights = [arrays[f"best_{index}"] for index in range(len(self.best_weights))]
         progress = record["progress"]
         self.progress = Progress(**progress | {"history": [Epoch(**row) for row in progress["history"]]})
         self.schedule.restore(record["schedule"])
         if self.early_stopping is not None:
             self.early_stopping.restore(record["early_stopping"])
+
+    def begin_from(self, state: bytes) -> None:
+        """Begin with the network and the optimizer of `state()` of another trainer that was made alike."""
+        self._assign(np.load(io.BytesIO(state), allow_pickle=False))
+        self.best_weights = self._weights()
+
+    def _assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, variables in self._variables:
+            for index, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}_{index}"])

@@ -117,6 +117,8 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
     for key, wanted, why in _REFUSED:
         if (received := getattr(model, key)) != wanted:
             yield f"{loaded.where('model', key)}: {str(received).lower()} cannot fill gaps; {why}"
+    if loaded.config.ensemble is not None and loaded.config.ensemble.size > 1:
+        yield f"{loaded.where('ensemble')}: impute trains one network: remove the key"
     if lags := loaded.config.data.difference:
         where = loaded.where("data", "difference")
         yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"

@@ -30,22 +30,26 @@ def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
     )
 
 
-def start_from(network: Network, version: Version, vocabulary: Vocabulary | None) -> None:
+def start_from(network: Network, version: Version, vocabulary: Vocabulary | None, number: int = 1) -> None:
     """Put the weights of another run into a network where shapes agree, and say which did not.
 
     Args:
         vocabulary: of the network's own series and categories, whose vectors go by their names.
+        number: of the network in its ensemble, from 1; of a run that is an ensemble, it takes those of the same
+            number, and where there are fewer begins with the first again.
 
     Raises:
         UsageError: no matrix of weights agrees.
     """
     theirs = preprocessing_of(version).vocabulary
-    agreed, different = warm_start(network, version.read("network.weights.h5"), _rows(vocabulary, theirs))
+    folder = version.members[(number - 1) % len(version.members)]
+    weights = version.read(f"{folder}network.weights.h5")
+    agreed, different = warm_start(network, weights, _rows(vocabulary, theirs))
     if not agreed:
         raise UsageError(
             f"--from {version.path}: no matrix of that network has a shape of this one; use the same cell and units"
         )
-    log.info("\n".join([f"started from the weights of {version.path}", *different]))
+    log.info("\n".join([f"started from the weights of {version.path / folder}", *different]))
 
 
 def _rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows]:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -263,6 +263,35 @@ def _error_lines(axes: Axes, errors: pd.DataFrame, measure: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(_number))
     _legend(axes)
+
+
+class LossCurve(NamedTuple):
+    """The losses of a network by epoch, as `plot_loss` takes them."""
+
+    losses: Sequence[float]
+    validation: Sequence[float | None]
+    chosen_epoch: int
+
+
+def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
+    """The loss by which epochs were compared of each network of an ensemble, the chosen epochs marked; a PNG."""
+    watched = [np.array(c.losses if c.validation[0] is None else c.validation, float) for c in curves]
+    colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _canvas(title)
+        for number, (curve, losses, color) in enumerate(zip(curves, watched, colors, strict=True), 1):
+            label = f"member {number}" if len(curves) <= 5 or number in {1, len(curves)} else None
+            axes.plot(np.arange(1, len(losses) + 1), losses, color=color, linewidth=1.4, label=label)
+            axes.plot(curve.chosen_epoch, losses[curve.chosen_epoch - 1], "o", color=color, markersize=6)
+        axes.plot([], [], "o", color=INK, markersize=6, label="chosen")
+        shown = np.concatenate(watched)
+        if shown.min() > 0 and shown.max() > 20 * shown.min():
+            axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(f"{'validation ' if curves[0].validation[0] is not None else ''}{unit}")
+        _legend(axes)
+        return _png(figure)
 
 
 def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) -> bytes:

@@ -1,4 +1,4 @@
-"""From a served network to forecasts in the series' own unit: mean, quantiles, intervals and paths."""
+"""From served networks to forecasts in the series' own unit."""
 
 import dataclasses
 import io
@@ -6,132 +6,48 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
+from forecaster.config.members import members_of
 from forecaster.config.sections import Config
-from forecaster.conformal import conformal_quantiles
 from forecaster.data import Series
 from forecaster.data.differences import summed
 from forecaster.data.features import Features
 from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
-from forecaster.distributions import Distribution, Point, Quantile, Samples, family
+from forecaster.distributions import Distribution, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
-from forecaster.forecast import Forecast, probabilities_of
+from forecaster.forecast import Forecast
 from forecaster.future import with_future
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
 from forecaster.inputs import Inputs
+from forecaster.outlook import CombinedOutlook, NetworkOutlook, Outlook
 from forecaster.preparation import Preprocessing, fitted_scaler, read_data
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
 
-# Where the mean of a bent distribution is taken: at the quantiles of a standard normal's evenly spaced values.
-_NODES, _REACH = 41, 6.0
 _SERIES = 1000  # forecast at once, so that the paths of many fit into memory
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What a network says of some horizons, in the series' own units.
+class Predictor:
+    """A trained network with what turns series into its windows and its answers back; or an ensemble of them.
 
     Attributes:
-        distribution: of the scaled values, (batch, horizon).
-        scaler: of each row.
-        counts: whether values are whole numbers.
-        minimum, maximum: what values are kept between.
+        rollout: of the network; of an ensemble, that of the first.
+        members: the networks of an ensemble, whose answers are combined.
+        combine: how: `median` or `mean`.
     """
-
-    distribution: Distribution
-    scaler: Scaler
-    counts: bool
-    minimum: float = -math.inf
-    maximum: float = math.inf
-
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """The forecast values, (batch, horizon).
-
-        A transform bends a distribution, so that its mean is not the transformed mean undone: it is taken over the
-        values themselves. A value alone and learnt quantiles have no mean to begin with: theirs is the value or the
-        median undone.
-        """
-        told = self.distribution
-        if self.scaler.curve.kind == "none" or isinstance(told, Point | Quantile):
-            return self._bounded(self.scaler.inverse(told.mean.astype(float)))
-        if isinstance(told, Samples):
-            return self._paths(told).mean(axis=0)
-        nodes = np.linspace(-_REACH, _REACH, _NODES)
-        weights = np.exp(-(nodes**2) / 2)
-        values = (self._values(told.quantile(NormalDist().cdf(node))) for node in nodes)
-        return sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True))
-
-    @property
-    def centre(self) -> np.ndarray:
-        """What its errors are told from, (batch, horizon), transformed: the mean, where there is no transform."""
-        return self.scaler.unscaled(self.distribution.mean.astype(float))
-
-    @property
-    def spread(self) -> np.ndarray:
-        """What they are told in, (batch, horizon), transformed: its deviation, or 1 scaled unit if it gives none."""
-        return self.distribution.deviation * self.scaler.unit
-
-    def residuals(self, actual: np.ndarray) -> np.ndarray:
-        """The errors of the centre over the spread, (batch, horizon), for values in the series' own units."""
-        return (self.scaler.curve.forward(actual) - self.centre) / self.spread
-
-    def conformal_quantiles(self, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Those of each level by errors in validation, by probability in rising order, each (batch, horizon)."""
-        found = conformal_quantiles(self.centre, self.spread, residuals, levels)
-        return {probability: self._undone(values) for probability, values in found.items()}
-
-    def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Those of each level, by probability in rising order, each (batch, horizon)."""
-        probabilities = probabilities_of(levels)
-        return {probability: self._values(self.distribution.quantile(probability)) for probability in probabilities}
-
-    def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws of each horizon, (count, batch, horizon).
-
-        Those of a network that answers at once would know nothing of each other from step to step; they are
-        put in the order of errors in validation (the Schaake shuffle, Clark et al. 2004). A network that gives
-        a value alone gets those errors themselves.
-        """
-        if isinstance(self.distribution, Samples):
-            return self._paths(self.distribution)
-        errors = _paths_of_errors(residuals, self.centre.shape, count, generator)  # (count, batch, horizon)
-        if isinstance(self.distribution, Point):
-            return self._undone(self.centre + errors * self.spread)
-        draws = np.sort([self._values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
-        return np.take_along_axis(draws, errors.argsort(axis=0).argsort(axis=0), axis=0)
-
-    def _paths(self, samples: Samples) -> np.ndarray:
-        """(draws, batch, horizon)."""
-        return self._values(np.moveaxis(samples.parameters, -1, 0))
-
-    def _values(self, scaled: np.ndarray) -> np.ndarray:
-        values = self.scaler.inverse(scaled.astype(float))
-        return self._bounded(np.rint(values) if self.counts else values)
-
-    def _undone(self, transformed: np.ndarray) -> np.ndarray:
-        return self._bounded(self.scaler.curve.inverse(transformed))
-
-    def _bounded(self, values: np.ndarray) -> np.ndarray:
-        return np.clip(values, self.minimum, self.maximum)
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """A trained network with what turns series into its windows and its answers back."""
 
     rollout: Rollout
     config: Config
     preprocessing: Preprocessing
+    members: tuple["Predictor", ...] = ()
+    combine: str = "median"
 
     @classmethod
     def of(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
@@ -140,6 +56,15 @@ class Predictor:
         distribution = family(config.model, float(unit))
         paths, seed = config.forecast.samples, config.training.seed
         return cls(Rollout(network, config.rollout, distribution, paths, seed, config.channels), config, preprocessing)
+
+    @classmethod
+    def of_all(cls, networks: Sequence[ServedNetwork], config: Config, preprocessing: Preprocessing) -> "Predictor":
+        """The networks of a config: one, or those of its ensemble in their order."""
+        if config.ensemble is None or config.ensemble.size == 1:
+            return cls.of(networks[0], config, preprocessing)
+        each = zip(networks, members_of(config), strict=True)
+        members = tuple(cls.of(network, member, preprocessing) for network, member in each)
+        return cls(members[0].rollout, config, preprocessing, members, config.ensemble.combine)
 
     def outlook(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
@@ -157,6 +82,18 @@ class Predictor:
             DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
+        if not self.members:
+            return self._network_outlook(panel, windows, horizon, features)
+        outlooks = []
+        for member in self.members:  # each reads the last of the steps that the longest window has
+            shorter = self.config.read - member.config.read
+            told = None if features is None else features[:, shorter:]
+            outlooks.append(member._network_outlook(panel, windows[:, shorter:], horizon, told))
+        return CombinedOutlook(outlooks, self.combine)
+
+    def _network_outlook(
+        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
+    ) -> NetworkOutlook:
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
@@ -190,9 +127,9 @@ class Predictor:
         told = self.preprocessing.features or Features()
         return told.of(series, self.scaler(series), first, last)
 
-    def _outlook(self, distribution: Distribution, scaler: Scaler) -> Outlook:
+    def _outlook(self, distribution: Distribution, scaler: Scaler) -> NetworkOutlook:
         low, high = self.config.data.minimum, self.config.data.maximum
-        return Outlook(
+        return NetworkOutlook(
             distribution,
             scaler,
             self.config.model.head == "negative_binomial",
@@ -423,12 +360,16 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
         RunError: one of its files cannot be what was written.
     """
     try:
-        network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
+        networks = [
+            OnnxNetwork(version.read(f"{folder}encode.onnx"), version.read(f"{folder}decode.onnx"))
+            for folder in version.members
+        ]
         preprocessing = Preprocessing.from_json(version.preprocessing)
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
+        predictor = Predictor.of_all(networks, version.config, preprocessing)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
-    return Predictor.of(network, version.config, preprocessing), residuals
+    return predictor, residuals
 
 
 def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:
@@ -442,18 +383,3 @@ def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarr
     values = summed(differences, scaler.curve.forward(windows), scaler.lags)
     scaled = np.moveaxis(values / scaler.unit, 0, -1)
     return dataclasses.replace(distribution, parameters=scaled), Scaler(0.0, scaler.unit, scaler.curve)
-
-
-def _paths_of_errors(
-    residuals: np.ndarray, shape: tuple[int, ...], count: int, generator: np.random.Generator
-) -> np.ndarray:
-    """Errors of whole horizons in validation, drawn with replacement: (count, *shape), whose last axis is the horizon.
-
-    Where there is no truth, or the trained horizon ends, an error stays as it was last.
-    """
-    begun = ~np.isnan(residuals[:, 0])
-    residuals = residuals[begun] if begun.any() else np.nan_to_num(residuals)
-    known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, np.arange(residuals.shape[1])), axis=1)
-    filled = np.take_along_axis(residuals, known, axis=1)
-    drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]
-    return drawn[..., np.minimum(np.arange(shape[-1]), residuals.shape[1] - 1)]

@@ -145,13 +145,13 @@ def _table(rows: Sequence[Sequence[object]]) -> str:
 
 
 class TrainingProgress:
-    """A progress bar over all batches on a terminal; nothing anywhere else."""
+    """A progress bar over all batches on a terminal, behind a label; nothing anywhere else."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, label: str = "") -> None:
         self._epochs = epochs
         self.visible = sys.stderr.isatty()
         self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TextColumn(f"{label}epoch {{task.fields[epoch]}}/{{task.fields[epochs]}}"),
             BarColumn(bar_width=None),
             TextColumn("loss {task.fields[loss]:.4g}{task.fields[validation]}"),
             TimeRemainingColumn(),

@@ -1,8 +1,9 @@
 """The run folder: versions written atomically, verified on reading, one of them promoted.
 
 run/current                  the name of the promoted version
-run/checkpoint               an interrupted training, if there is one
+run/checkpoint               an interrupted training, if there is one; checkpoint-1, ... of the networks of an ensemble
 run/versions/<name>/         a version: its files, and manifest.json with their sizes and hashes
+run/versions/<name>/members/1/, ...  of an ensemble: the files of each network
 """
 
 import contextlib
@@ -40,6 +41,11 @@ class Version:
         """A file's content."""
         return (self.path / name).read_bytes()
 
+    @property
+    def members(self) -> list[str]:
+        """What the names of each network's files begin with; of an ensemble there are several."""
+        return member_folders(self.manifest.get("members", 1))
+
     @cached_property
     def config(self) -> Config:
         """The resolved config."""
@@ -52,6 +58,11 @@ class Version:
     def preprocessing(self) -> Mapping[str, Any]:
         """The scaler and what was found in the data."""
         return json.loads(self.read("preprocessing.json"))
+
+
+def member_folders(count: int) -> list[str]:
+    """What the names of the files of each of so many networks begin with."""
+    return [""] if count == 1 else [f"members/{number}/" for number in range(1, count + 1)]
 
 
 @contextlib.contextmanager
@@ -139,8 +150,10 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
         unfinished = Path(tempfile.mkdtemp(dir=versions, prefix=_UNFINISHED))
         try:
             for name, content in {**files, _MANIFEST: written}.items():
+                (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
                 _write_synced(unfinished / name, content)
-            _sync_folder(unfinished)
+            for folder in {parent for name in files for parent in (unfinished / name).relative_to(versions).parents}:
+                _sync_folder(versions / folder)
             unfinished.chmod(0o777 & ~_umask())
             unfinished.rename(path)
         except BaseException:
@@ -192,6 +205,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads((path / _MANIFEST).read_bytes())
         version = manifest["format"]
         files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
+        folders = member_folders(min(manifest.get("members", 1), len(files)))
     except FileNotFoundError:
         raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -199,7 +213,8 @@ def _manifest(path: Path) -> dict[str, Any]:
     if version != FORMAT:
         what = "upgrade forecast, or train again" if version in range(FORMAT, 1000) else "train again"
         raise RunError(f"{path}: format {version}, this forecast reads format {FORMAT}; {what}")
-    if not {"config.yaml", "preprocessing.json", "encode.onnx", "decode.onnx", "residuals.npy"} <= files.keys():
+    graphs = {f"{folder}{name}" for folder in folders for name in ("encode.onnx", "decode.onnx")}
+    if not graphs or not {"config.yaml", "preprocessing.json", "residuals.npy", *graphs} <= files.keys():
         raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
     return manifest
 
@@ -219,20 +234,20 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
         raise RunError(f"{path}: not what was written (its SHA-256 differs): edited or damaged; train again")
 
 
-def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes) -> None:
+def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes, name: str = "checkpoint") -> None:
     """Keep an interrupted training, with what it belongs to."""
     head = {"sha256": hashlib.sha256(state).hexdigest(), "identity": identity}
-    write_atomically(run / "checkpoint", json.dumps(head).encode() + b"\n" + state)
+    write_atomically(run / name, json.dumps(head).encode() + b"\n" + state)
 
 
-def read_checkpoint(run: Path) -> tuple[dict[str, Any], bytes] | None:
+def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any], bytes] | None:
     """What `write_checkpoint` kept, if anything.
 
     Raises:
         RunError: it cannot be read.
     """
     try:
-        head, _, state = (run / "checkpoint").read_bytes().partition(b"\n")
+        head, _, state = (run / name).read_bytes().partition(b"\n")
         kept = json.loads(head)
         whole = kept["sha256"] == hashlib.sha256(state).hexdigest()
         identity = dict(kept["identity"])
@@ -241,7 +256,7 @@ def read_checkpoint(run: Path) -> tuple[dict[str, Any], bytes] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         whole, identity = False, {}
     if not whole:
-        raise RunError(f"{run}/checkpoint: damaged; train without --resume")
+        raise RunError(f"{run}/{name}: damaged; train without --resume")
     return identity, state
 
 
@@ -249,6 +264,14 @@ def remove_checkpoint(run: Path) -> None:
     """Forget an interrupted training."""
     with writing(run / "checkpoint"):
         (run / "checkpoint").unlink(missing_ok=True)
+    remove_member_checkpoints(run)
+
+
+def remove_member_checkpoints(run: Path) -> None:
+    """Forget what is kept of the networks of an ensemble."""
+    for path in run.glob("checkpoint-*"):
+        with writing(path):
+            path.unlink(missing_ok=True)
 
 
 def _sweep(versions: Path) -> None:

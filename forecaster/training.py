@@ -1,14 +1,17 @@
-"""Train a network on a prepared series and write it as a version of a run."""
+"""Train a network, or an ensemble of them, on a prepared series and write it as a version of a run."""
 
 import csv
+import functools
 import importlib.metadata
 import io
 import json
 import logging
+import os
 import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +21,43 @@ import tensorflow as tf
 
 from forecaster import __version__, report
 from forecaster.config import sections
+from forecaster.config.members import members_of
 from forecaster.config.template import commented_yaml
 from forecaster.data.source import described
 from forecaster.data.windows import Starts
-from forecaster.errors import Interrupted, RunError, UsageError
+from forecaster.errors import Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import last_forecast, test_scores, validation_residuals
 from forecaster.export import export_onnx
-from forecaster.fitting import AnyLearner, Epoch, Steps, Trainer
+from forecaster.fitting import AnyLearner, Epoch, Progress, Steps, Trainer
 from forecaster.forecast import timestamp_texts
 from forecaster.inference import OnnxNetwork
 from forecaster.initial import initial_network, start_from
-from forecaster.models import Network
+from forecaster.models import Network, averaging
+from forecaster.models.averaging import Average
 from forecaster.models.optimizers import build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
-from forecaster.plots import plot_forecast, plot_loss, shown_steps
+from forecaster.parallel import in_processes
+from forecaster.plots import LossCurve, plot_forecast, plot_loss, plot_losses, shown_steps
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan, data_hash, window_places
-from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
+from forecaster.runs import (
+    Version,
+    member_folders,
+    read_checkpoint,
+    remove_checkpoint,
+    remove_member_checkpoints,
+    write_checkpoint,
+    write_version,
+)
 
 log = logging.getLogger("forecaster")
 
 _CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
 _ADAPTED_WINDOWS = 10_000
 _VALIDATION_WINDOWS = 20_000  # that epochs are compared by, at most
+_PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
@@ -61,33 +76,153 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
-    trainer = _trainer(plan)
-    log.info("%s", report.parameter_table(layer_counts(trainer.network)))
-    if warm is not None:
-        start_from(trainer.network, warm, plan.vocabulary)
-    identity = {"config": plan.config.model_dump(mode="json"), "data": data_hash(plan.panel), "version": __version__}
-    _go_on(trainer, run, identity, resume)
-    _fit(trainer, run, identity, received)
-    files, metrics = _results(plan, trainer, run.resolve().name)
-    _stop_if(received, trainer, run, identity)
-    version = write_version(run, files, {**_facts(plan, started), "from": warm and str(warm.path.resolve())})
+    if not resume:
+        remove_member_checkpoints(run)
+    trained = _train_all(plan, _tasks(plan, run, resume, warm), received)
+    files, metrics = _results(plan, trained, run.resolve().name)
+    if received and len(trained) == 1:
+        write_checkpoint(run, _identity(plan), trained[0].state)
+    if received:
+        raise Interrupted("interrupted: the checkpoint is saved; go on with the same command and --resume", received[0])
+    facts = {**_facts(plan, started), "from": warm and str(warm.path.resolve())}
+    version = write_version(run, files, facts if len(trained) == 1 else {**facts, "members": len(trained)})
     remove_checkpoint(run)
     log.info("%s", report.error_table(metrics))
     return version
 
 
-def _trainer(plan: Plan) -> Trainer[Network]:
-    config = plan.config
+@dataclass(frozen=True)
+class _Task:
+    """One network to train.
+
+    Attributes:
+        plan: with the network's own config.
+        number, count: which it is among how many, from 1.
+        identity: of the whole training.
+        snapshot: whether it is a cycle of one training, which goes on from the network before.
+        resume, warm: as in `train`.
+    """
+
+    plan: Plan
+    number: int
+    count: int
+    run: Path
+    identity: Mapping[str, Any]
+    snapshot: bool
+    resume: bool
+    warm: Version | None
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of the file."""
+        return "checkpoint" if self.count == 1 else f"checkpoint-{self.number}"
+
+    @property
+    def label(self) -> str:
+        """What messages begin with."""
+        return "" if self.count == 1 else f"member {self.number} of {self.count}: "
+
+    def description(self) -> str:
+        """What sets it apart."""
+        config = self.plan.config
+        return f"{self.label}seed {config.training.seed}, window of {config.window.length} steps, loss {config.loss}"
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A network that was trained.
+
+    Attributes:
+        files: its graphs, weights and history.
+        state: of its trainer at the end.
+    """
+
+    files: dict[str, bytes]
+    progress: Progress
+    state: bytes
+
+
+def _tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
+    """The networks of a plan, in their order."""
+    configs, identity = members_of(plan.config), _identity(plan)
+    snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
+    return [
+        _Task(replace(plan, config=config), number, len(configs), run, identity, snapshot, resume, warm)
+        for number, config in enumerate(configs, 1)
+    ]
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    """What a checkpoint belongs to; how many processes train makes no difference to the weights."""
+    config = plan.config.model_dump(mode="json")
+    if config["ensemble"] is not None:
+        del config["ensemble"]["processes"]
+    return {"config": config, "data": data_hash(plan.panel), "version": __version__}
+
+
+def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[_Trained]:
+    """One after the other, or as many at the same time as the config says."""
+    if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
+        processes = plan.config.ensemble.processes
+        threads = max(1, (os.cpu_count() or 1) // processes)
+        return in_processes(functools.partial(_train_apart, threads), tasks, processes, received)
+    trained: list[_Trained] = []
+    for task in tasks:
+        before = trained[-1].state if trained and task.snapshot else None
+        trained.append(_train_one(task, received, before))
+    return trained
+
+
+def _train_apart(threads: int, task: _Task, received: Sequence[int]) -> _Trained:
+    """In a process that trains nothing else meanwhile."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    return _train_one(task, received)
+
+
+def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> _Trained:
+    """One network to the end, its checkpoint kept where others follow.
+
+    Args:
+        before: the state of the network that it goes on from.
+    """
+    trainer = _trainer(task)
+    network = trainer.network
+    if task.number == 1:
+        log.info("%s", report.parameter_table(layer_counts(network)))
+    if task.count > 1:
+        log.info("%s", task.description())
+    if task.warm is not None and before is None:
+        start_from(network, task.warm, task.plan.vocabulary, task.number)
+    if before is not None:
+        trainer.begin_from(before)
+    _go_on(trainer, task)
+    _fit(trainer, task, received)
+    state = trainer.state()
+    if task.count > 1:
+        write_checkpoint(task.run, task.identity, state, task.checkpoint)
+    encode, decode = export_onnx(network, task.plan.config.window.length)
+    files = {
+        "network.weights.h5": weights_to_h5(network),
+        "encode.onnx": encode,
+        "decode.onnx": decode,
+        "history.csv": _history_csv(trainer.progress.history),
+    }
+    return _Trained(files, trainer.progress, state)
+
+
+def _trainer(task: _Task) -> Trainer[Network]:
+    plan, config = task.plan, task.plan.config
     training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = window_places(plan)
-    log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
+    if task.number == 1:
+        log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     network = initial_network(config, plan.preprocessing)
     steps = _steps(plan)
     _adapt_head(network, steps.values, training_starts, length)
-    return build_trainer(
-        network, training, steps, length, training_starts, validation_starts.spread(_VALIDATION_WINDOWS)
-    )
+    watched, first_choice = validation_starts.spread(_VALIDATION_WINDOWS), training.epochs if task.snapshot else 1
+    return build_trainer(network, training, steps, length, training_starts, watched, first_choice)
 
 
 def _steps(plan: Plan) -> Steps:
@@ -110,9 +245,10 @@ def build_trainer(
     length: int,
     training_starts: Starts | np.ndarray,
     validation_starts: np.ndarray,
+    first_choice: int = 1,
 ) -> Trainer[AnyLearner]:
     """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
-    stopping = training.early_stopping
+    stopping, weights = training.early_stopping, network.trainable_variables
     return Trainer(
         network,
         build_optimizer(**training.optimizer.model_dump()),
@@ -127,6 +263,8 @@ def build_trainer(
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
+        average=build_average(training.averaging, weights, training.epochs),
+        first_choice=first_choice,
     )
 
 
@@ -155,6 +293,17 @@ def build_schedule(section: sections.Schedule, epochs: int) -> Schedule:
             return Constant(section.warmup)
 
 
+def build_average(section: sections.Averaging | None, weights: Sequence[tf.Variable], epochs: int) -> Average | None:
+    """The average of weights that a config names."""
+    match section:
+        case sections.Ema():
+            return averaging.Exponential(weights, section.decay)
+        case sections.Swa():
+            return averaging.Equal(weights, section.start, epochs)
+        case _:
+            return None
+
+
 def _description(plan: Plan, training: int, validation: int) -> str:
     panel, splits = plan.panel, [member.split for member in plan.members]
     steps = sum(map(len, panel))
@@ -176,17 +325,18 @@ def _description(plan: Plan, training: int, validation: int) -> str:
     return "\n".join(lines)
 
 
-def _go_on(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], resume: bool) -> None:
-    checkpoint = read_checkpoint(run) if resume else None
+def _go_on(trainer: Trainer[Network], task: _Task) -> None:
+    checkpoint = read_checkpoint(task.run, task.checkpoint) if task.resume else None
     if checkpoint is None:
-        if resume:
+        if task.resume and task.number == 1:
             log.info("there is no interrupted training to resume: starting from the beginning")
         return
     kept, state = checkpoint
+    identity = task.identity
     if kept.get("config") != identity["config"]:
         different = ", ".join(_differences(kept.get("config"), identity["config"]))
         raise UsageError(
-            f"--resume: the interrupted training in {run} was of other settings ({different}); "
+            f"--resume: the interrupted training in {task.run} was of other settings ({different}); "
             "undo the change, or train without --resume"
         )
     if kept != identity:
@@ -196,8 +346,10 @@ def _go_on(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], re
     try:
         trainer.restore(state)
     except Exception as error:
-        raise RunError(f"{run}/checkpoint: cannot be gone on from ({error}); train without --resume") from None
-    log.info("resuming after epoch %d, batch %d", len(trainer.progress.history), trainer.progress.batch)
+        where = f"{task.run}/{task.checkpoint}"
+        raise RunError(f"{where}: cannot be gone on from ({error}); train without --resume") from None
+    progress = trainer.progress
+    log.info("%sresuming after epoch %d, batch %d", task.label, len(progress.history), progress.batch)
 
 
 def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
@@ -210,28 +362,27 @@ def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def _fit(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], received: Sequence[int]) -> None:
-    with report.TrainingProgress(trainer.epochs) as bar:
-        trainer.fit(_Keeper(Teller(bar), trainer, run, identity), stop=lambda: bool(received))
-    _stop_if(received, trainer, run, identity)
-
-
-def _stop_if(received: Sequence[int], trainer: Trainer[Network], run: Path, identity: Mapping[str, Any]) -> None:
-    if not received:
-        return
-    write_checkpoint(run, identity, trainer.state())
-    raise Interrupted(
-        f"interrupted after epoch {len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint "
-        "is saved; go on with the same command and --resume",
-        received[0],
-    )
+def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> None:
+    try:
+        with report.TrainingProgress(trainer.epochs, task.label) as bar:
+            trainer.fit(_Keeper(Teller(bar, task.label), trainer, task), stop=lambda: bool(received))
+    except Diverged as error:
+        raise Diverged(f"{task.label}{error}") from None
+    if received:
+        write_checkpoint(task.run, task.identity, trainer.state(), task.checkpoint)
+        raise Interrupted(
+            f"interrupted{f' in member {task.number} of {task.count}' if task.count > 1 else ''} after epoch "
+            f"{len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint is saved; go on with the "
+            "same command and --resume",
+            received[0],
+        )
 
 
 class Teller:
     """Moves the bar, or says each epoch where there is none."""
 
-    def __init__(self, bar: report.TrainingProgress) -> None:
-        self._bar = bar
+    def __init__(self, bar: report.TrainingProgress, label: str = "") -> None:
+        self._bar, self._label = bar, label
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Move the bar."""
@@ -242,14 +393,14 @@ class Teller:
         self._bar.epoch(epoch.validation_loss)
         if not self._bar.visible:
             validation = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.5g}"
-            log.info("epoch %d: loss %.5g%s", epoch.epoch, epoch.loss, validation)
+            log.info("%sepoch %d: loss %.5g%s", self._label, epoch.epoch, epoch.loss, validation)
 
 
 class _Keeper:
     """Tells, and keeps a checkpoint against a crash."""
 
-    def __init__(self, teller: Teller, trainer: Trainer[Network], run: Path, identity: Mapping[str, Any]) -> None:
-        self._teller, self._trainer, self._run, self._identity = teller, trainer, run, identity
+    def __init__(self, teller: Teller, trainer: Trainer[Network], task: _Task) -> None:
+        self._teller, self._trainer, self._task = teller, trainer, task
         self._saved = time.monotonic()
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
@@ -260,37 +411,60 @@ class _Keeper:
         """Tell, and save where the last checkpoint is old."""
         self._teller.epoch(epoch)
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
-            write_checkpoint(self._run, self._identity, self._trainer.state())
+            task = self._task
+            write_checkpoint(task.run, task.identity, self._trainer.state(), task.checkpoint)
             self._saved = time.monotonic()
 
 
-def _results(plan: Plan, trainer: Trainer[Network], name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Every file of the version, and its metrics."""
-    config, history = plan.config, trainer.progress.history
-    encode, decode = export_onnx(trainer.network, config.window.length)
-    predictor = Predictor.of(OnnxNetwork(encode, decode), config, plan.preprocessing)
+    config = plan.config
+    networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
+    predictor = Predictor.of_all(networks, config, plan.preprocessing)
     residuals = validation_residuals(plan, predictor)
     metrics = test_scores(plan, predictor, residuals)
-    losses, validation = [row.loss for row in history], [row.validation_loss for row in history]
+    if len(trained) > 1:
+        metrics["members"] = _member_facts(plan, trained)
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": _json(plan.preprocessing.to_json()),
-        "network.weights.h5": weights_to_h5(trainer.network),
         "residuals.npy": _npy(residuals),
-        "encode.onnx": encode,
-        "decode.onnx": decode,
-        "history.csv": _history_csv(history),
         "metrics.json": _json(metrics),
-        "loss.png": plot_loss(
-            losses,
-            validation,
-            trainer.progress.best_epoch,
-            f"{name}: loss by epoch",
-            f"{config.loss}, scaled",
-        ),
+        "loss.png": _loss_picture(plan, trained, name),
         "forecast.png": _forecast_picture(plan, predictor, residuals, name),
     }
+    for folder, each in zip(member_folders(len(trained)), trained, strict=True):
+        files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics
+
+
+def _member_facts(plan: Plan, trained: Sequence[_Trained]) -> list[dict[str, Any]]:
+    """What `metrics.json` tells of each network of an ensemble."""
+    return [
+        {
+            "seed": config.training.seed,
+            "window": config.window.length,
+            "loss": config.loss,
+            "epoch": each.progress.best_epoch,
+            "validation_loss": each.progress.history[each.progress.best_epoch - 1].validation_loss,
+        }
+        for config, each in zip(members_of(plan.config), trained, strict=True)
+    ]
+
+
+def _loss_picture(plan: Plan, trained: Sequence[_Trained], name: str) -> bytes:
+    """The losses by epoch, of every network of an ensemble."""
+    title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in members_of(plan.config)))
+    unit = f"{', '.join(kinds)}, scaled"
+    curves = [
+        LossCurve(
+            [row.loss for row in each.progress.history],
+            [row.validation_loss for row in each.progress.history],
+            each.progress.best_epoch,
+        )
+        for each in trained
+    ]
+    return plot_loss(*curves[0], title, unit) if len(curves) == 1 else plot_losses(curves, title, unit)
 
 
 def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
@@ -336,7 +510,7 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
             "last": str(max(series.timestamps[-1] for series in panel)),
         },
         "wall_seconds": round(time.monotonic() - started, 2),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_memory_mb": round(max(resource.getrusage(who).ru_maxrss for who in _PROCESSES) / 1024, 1),
     }
 
 

@@ -12,6 +12,8 @@ from forecaster.errors import DataError, Diverged
 from forecaster.fitting import Steps, Trainer
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
+from forecaster.models.averaging import Equal
+from forecaster.models.averaging import Exponential as ExponentialAverage
 from forecaster.models.losses import LOSSES
 from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau
@@ -138,22 +140,33 @@ VALUES = np.sin(np.arange(80) / 3).astype("float32")
 
 
 def tiny_trainer(
-    optimizer=None, *, values=VALUES, model=None, epochs=3, schedule=None, early_stopping=None, **options
+    optimizer=None,
+    *,
+    values=VALUES,
+    model=None,
+    epochs=3,
+    schedule=None,
+    early_stopping=None,
+    average=None,
+    validation=10,
+    **options,
 ) -> Trainer:
     keras.utils.set_random_seed(5)
     model = model or Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2)
+    network = build_network(model, 8, 1, season=4)
     return Trainer(
-        build_network(model, 8, 1, season=4),
+        network,
         optimizer or build_optimizer("adam", 0.01, clip_norm=1.0),
         schedule or Constant(),
         Steps(values),
         8,
         np.arange(40, dtype=np.int32),
-        np.arange(50, 60, dtype=np.int32),
+        np.arange(50, 50 + validation, dtype=np.int32),
         batch_size=16,
         epochs=epochs,
         seed=5,
         early_stopping=early_stopping,
+        average=average and average(network.trainable_variables),
         **options,
     )
 
@@ -177,12 +190,23 @@ def test_the_same_seed_gives_the_same_weights():
 DRAWING = {"decoder": "latent", "latent": 2, "head": "normal", "scheduled_sampling": 0.5, "warmup": 2}
 
 
+AVERAGES = {"ema": lambda weights: ExponentialAverage(weights, 0.8), "swa": lambda weights: Equal(weights, 0.5, 4)}
+
+
 @pytest.mark.parametrize(
-    ("pause_after", "options"), [(0, {}), (1, {}), (3, {}), (4, {}), (8, {}), (4, DRAWING)], ids=str
+    ("pause_after", "options", "average"),
+    [
+        *((pause_after, {}, None) for pause_after in (0, 1, 3, 4, 8)),
+        (4, DRAWING, None),
+        (4, {}, "ema"),
+        (9, {}, "swa"),
+    ],
+    ids=str,
 )
-def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after, options):
+def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after, options, average):
     def make():
         return tiny_trainer(
+            average=AVERAGES.get(average),
             model=Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, **options),
             epochs=4,
             schedule=Plateau(0.5, 1, 0.01),
@@ -215,6 +239,70 @@ def test_early_stopping_stops():
     trainer = tiny_trainer(build_optimizer("sgd", 1e-9), epochs=50, early_stopping=Patience(2, min_delta=0.1))
     trainer.fit(Silent())
     assert len(trainer.progress.history) == 3
+
+
+def test_averages_worked_by_hand():
+    weight = tf.Variable([0.0])
+    exponential, equal = ExponentialAverage([weight], 0.5), Equal([weight], 0.5, 4)
+    assert (exponential.first_epoch, equal.first_epoch, Equal([weight], 0.75, 10).first_epoch) == (1, 3, 8)
+    means = []
+    for epoch, value in enumerate((1.0, 3.0, 5.0, 9.0), 1):
+        weight.assign([value])
+        exponential.after_batch()
+        equal.after_epoch(epoch)
+        means.append([float(average.means[0][0]) for average in (exponential, equal)])
+    # m = 0.5, 1.75, 3.375, 6.1875 over 1 - 0.5^t; and the mean of the third and the fourth.
+    expected = [0.5 / 0.5, 1.75 / 0.75, 3.375 / 0.875, 6.1875 / 0.9375]
+    np.testing.assert_allclose(means, np.transpose([expected, [0, 0, 5, 7]]), rtol=1e-6)
+    with exponential.in_place():
+        assert float(weight[0]) == pytest.approx(6.6)
+    assert float(weight[0]) == 9
+
+
+class Seen(Silent):
+    """Keeps the network's own weights after each batch."""
+
+    def __init__(self, trainer):
+        self.trainer, self.batches = trainer, []
+
+    def batch(self, *arguments):
+        self.batches.append(weights(self.trainer))
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+def test_the_weights_that_are_kept_are_the_average(name):
+    trainer = tiny_trainer(epochs=4, average=AVERAGES[name], validation=0)
+    seen = Seen(trainer)
+    trainer.fit(seen)
+    plain = tiny_trainer(epochs=4, validation=0)
+    plain.fit(Silent())
+    for ours, theirs in zip(seen.batches[-1], weights(plain), strict=True):
+        np.testing.assert_array_equal(ours, theirs)  # the training itself goes on as it would
+    shares = 0.8 ** np.arange(12)[::-1] if name == "ema" else np.isin(np.arange(12), [8, 11])
+    for kept, batches in zip(weights(trainer), zip(*seen.batches, strict=True), strict=True):
+        np.testing.assert_allclose(kept, np.average(batches, axis=0, weights=shares), atol=1e-6)
+
+
+def test_the_average_is_validated_and_chosen_and_nothing_before_it():
+    trainer = tiny_trainer(
+        build_optimizer("sgd", 1e-9), epochs=6, average=lambda w: Equal(w, 0.5, 6), early_stopping=Patience(2)
+    )
+    trainer.fit(Silent())
+    assert trainer.progress.best_epoch >= 4
+    assert len(trainer.progress.history) == 6  # three epochs before the mean begins did not count for patience
+    validation = trainer.progress.history[trainer.progress.best_epoch - 1].validation_loss
+    assert float(trainer._validate(tf.constant(trainer.validation_starts))) == pytest.approx(validation, rel=1e-6)
+
+
+def test_a_snapshot_begins_with_the_weights_and_the_optimizer_of_the_one_before():
+    first, second = tiny_trainer(first_choice=3), tiny_trainer(first_choice=3)
+    first.fit(Silent())
+    second.begin_from(first.state())
+    assert_same_weights(first, second)
+    assert int(second.optimizer.iterations) == 9
+    assert second.progress.history == []
+    second.fit(Silent())
+    assert second.progress.best_epoch == 3  # the end of the cycle, whatever was best
 
 
 def test_an_epoch_can_be_limited_to_some_batches():

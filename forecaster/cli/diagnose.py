@@ -1,7 +1,7 @@
 """`forecast diagnose`."""
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data, Output, Plot, Run, check_png
+from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
 
 
 def diagnose(
@@ -9,6 +9,7 @@ def diagnose(
     data: Data = None,
     output: Output = "-",
     plot: Plot = None,
+    member: Member = 1,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
@@ -26,7 +27,7 @@ def diagnose(
     plan = plan_of(version, data)
     with talk.quiet_import():
         from forecaster.diagnosis import diagnose as diagnose_version
-    diagnosis = diagnose_version(version, plan)
+    diagnosis = diagnose_version(version, plan, member)
     talk.log.info("%s", "\n".join(diagnosis.verdict))
     talk.deliver(diagnosis.to_csv(), output)
     if plot is not None:

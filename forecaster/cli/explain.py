@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import talk
-from forecaster.cli.options import Data, Output, Plot, Run, check_png
+from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
 from forecaster.errors import Partial, UsageError
 
 
@@ -19,6 +19,7 @@ def explain(
         typer.Option("--neighbours", help="CSV of the series that each is most like.", show_default=False),
     ] = None,
     plot: Plot = None,
+    member: Member = 1,
     verbose: talk.Verbose = False,
     debug: talk.Debug = False,
     log_format: talk.Format = talk.LogFormat.TEXT,
@@ -35,7 +36,7 @@ def explain(
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
-    attentions, alike, problems = explain_version(load_version(run), data)
+    attentions, alike, problems = explain_version(load_version(run), data, member)
     if plot is not None and not attentions:
         raise UsageError(f"--plot {plot}: this network has no attention to draw")
     if neighbours is not None and alike is None:

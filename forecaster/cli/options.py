@@ -48,6 +48,7 @@ Horizon = Annotated[
     int | None,
     typer.Option("--horizon", min=1, max=100_000, help="Steps ahead; as trained by default.", show_default=False),
 ]
+Member = Annotated[int, typer.Option("--member", min=1, help="Which network of an ensemble.")]
 Levels = Annotated[
     str | None,
     typer.Option("--levels", help="Coverage of the intervals in percent, such as 80,95.", show_default=False),

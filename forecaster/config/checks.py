@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from forecaster.config.calendar import clashes, is_dated
+from forecaster.config.members import members_of
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Data, Model, Optimizer, Split
+from forecaster.config.sections import Config, Constant, Data, Model, Optimizer, Split
 from forecaster.config.urls import has_password, is_url
 from forecaster.masking import PASSWORD
 
@@ -34,6 +35,8 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_stack(config),
         *_optimizer(config.training.optimizer),
         *_training(config),
+        *_ensemble(config),
+        *_snapshots(config),
         *_split(config.split),
         *_rollout(config),
     ]
@@ -321,6 +324,49 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
             ("training", "schedule", "warmup"),
             f"{training.schedule.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
         )
+
+
+def _ensemble(config: Config) -> Iterator[tuple[Path, str]]:
+    ensemble, head = config.ensemble, config.model.head
+    if ensemble is None:
+        return
+    if ensemble.size == 1 and ensemble.vary != "seed":
+        yield ("ensemble", "vary"), f"{ensemble.vary} sets several networks apart, and size is 1; give a larger size"
+    if ensemble.processes > ensemble.size:
+        yield ("ensemble", "processes"), f"more than ensemble.size has networks; use {ensemble.size} or fewer"
+    if ensemble.vary == "loss" and head != "point":
+        yield ("ensemble", "vary"), f"loss cannot go with head: {head}, which has its own; use seed or window"
+    if ensemble.vary == "window" and len({member.window.length for member in members_of(config)}) < min(
+        2, ensemble.size
+    ):
+        yield (
+            ("ensemble", "vary"),
+            f"this network reads no window shorter than {config.window.length} steps; use vary: seed, or a longer one",
+        )
+
+
+def _snapshots(config: Config) -> Iterator[tuple[Path, str]]:
+    """Of a training in cycles, whose networks are those at the end of each."""
+    ensemble, training = config.ensemble, config.training
+    if ensemble is None or ensemble.vary != "snapshot" or ensemble.size == 1:
+        return
+    if ensemble.processes > 1:
+        yield ("ensemble", "processes"), "snapshot goes on from one network to the next; use processes: 1"
+    if training.epochs % ensemble.size:
+        fitting = max(1, round(training.epochs / ensemble.size)) * ensemble.size
+        yield (
+            ("training", "epochs"),
+            f"{training.epochs} do not divide into {ensemble.size} cycles of ensemble.vary: snapshot; use {fitting}",
+        )
+    elif config.model.warmup >= training.epochs // ensemble.size:
+        cycle = training.epochs // ensemble.size
+        yield ("model", "warmup"), f"{config.model.warmup} epochs leave none of a cycle's {cycle}; use fewer"
+    if training.early_stopping is not None:
+        yield ("training", "early_stopping"), "snapshot trains each cycle to its end; use early_stopping: null"
+    if training.schedule != Constant():
+        yield ("training", "schedule"), "snapshot has a rate of its own, a cosine for each cycle; remove the key"
+    if training.averaging is not None:
+        yield ("training", "averaging"), "snapshot takes the weights at the end of each cycle; use averaging: null"
 
 
 def _split(split: Split) -> Iterator[tuple[Path, str]]:

@@ -373,6 +373,25 @@ class EarlyStopping(Section):
     )
 
 
+class Ema(Section):
+    """An exponential mean of the weights over the batches (Polyak & Juditsky 1992)."""
+
+    name: Literal["ema"] = Field("ema", description="ema | swa")
+    decay: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
+        0.999, description="what the past counts after each batch: 0.999 remembers about 1,000 of them"
+    )
+
+
+class Swa(Section):
+    """The mean of the weights at the ends of the last epochs (Izmailov 2018)."""
+
+    name: Literal["swa"] = "swa"
+    start: Fraction = Field(0.75, description="share of the epochs after which the mean begins")
+
+
+Averaging = Annotated[Ema | Swa, Field(discriminator="name")]
+
+
 class Training(Section):
     """How the network learns."""
 
@@ -388,6 +407,9 @@ class Training(Section):
     batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
     epochs: Count = Field(50, description="passes over the training windows, at most")
     early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
+    averaging: Averaging | None = Field(
+        None, description="of the weights that are validated and kept: {name: ema, decay} | {name: swa, start}"
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
 
 
@@ -409,6 +431,19 @@ class ForecastOptions(Section):
     )
 
 
+class Ensemble(Section):
+    """Several networks whose forecasts are combined."""
+
+    size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="networks; 1: no ensemble")
+    vary: Literal["seed", "window", "loss", "snapshot"] = Field(
+        "seed", description="what sets them apart: seed | window, loss (and seed) | snapshot (of one training)"
+    )
+    combine: Literal["median", "mean"] = Field("median", description="of their forecasts, and of each quantile")
+    processes: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        1, description="networks trained at the same time, each with its share of the processor"
+    )
+
+
 class Config(Section):
     """A whole config: everything that `forecast train` needs besides the CSV."""
 
@@ -420,6 +455,7 @@ class Config(Section):
     )
     model: Model = Field(Model(), description="the network")
     training: Training = Field(Training(), description="how the network learns")
+    ensemble: Ensemble | None = Field(None, description="several networks: {size, vary, combine, processes}")
     forecast: ForecastOptions = Field(ForecastOptions(), description="how the trained network forecasts")
 
     @property

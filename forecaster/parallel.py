@@ -1,0 +1,124 @@
+"""Several trainings at the same time, in processes of their own that are stopped together."""
+
+import concurrent.futures
+import contextlib
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from forecaster.errors import ForecasterError, Interrupted
+
+log = logging.getLogger("forecaster")
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+_LOOKED = 0.1  # seconds between two looks at whether to stop
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_received: list[int] = []  # the signals that a process of ours was sent, or told of
+
+
+def in_processes(
+    work: Callable[[Job, Sequence[int]], Result], jobs: Sequence[Job], processes: int, received: Sequence[int]
+) -> list[Result]:
+    """`work(job, signals)` for every job, `processes` at a time; what they log is said here.
+
+    The first that fails stops the others, as a signal does: `work` finds it among its signals, saves what it has and
+    raises Interrupted. A process whose parent was killed ends by itself.
+
+    Args:
+        work: a function of a module; it is imported in each process.
+        received: the signals that have come so far (`interrupts.collected`).
+
+    Raises:
+        Interrupted: a signal came.
+        ForecasterError: what a job raised; or one of the processes was ended from outside.
+    """
+    context = multiprocessing.get_context("spawn")
+    stop, lines = context.Event(), context.Queue()
+    listener = logging.handlers.QueueListener(lines, *log.handlers)
+    listener.start()
+    with _held(), contextlib.ExitStack() as undo:
+        undo.callback(listener.stop)
+        pool = concurrent.futures.ProcessPoolExecutor(processes, context, _begin, (stop, lines, log.level))
+        undo.callback(pool.shutdown, cancel_futures=True)
+        undo.callback(stop.set)
+        futures = [pool.submit(_run, work, job) for job in jobs]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        _wait(futures, received)
+    return _results(futures, received)
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """Signals wait until processes are there, which inherit that and let them in when they can take them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait(futures: Sequence[concurrent.futures.Future[Any]], received: Sequence[int]) -> None:
+    """Until all are done, one failed, or a signal came."""
+    pending = set(futures)
+    while pending and not received:
+        done, pending = concurrent.futures.wait(pending, _LOOKED, concurrent.futures.FIRST_EXCEPTION)
+        if any(future.exception() for future in done):
+            return
+
+
+def _results(futures: Sequence[concurrent.futures.Future[Result]], received: Sequence[int]) -> list[Result]:
+    errors = [future.exception() for future in futures if not future.cancelled()]
+    failures = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
+    if failures and isinstance(failures[0], BrokenProcessPool):
+        raise ForecasterError(
+            "a process that trained one of the networks was ended from outside, perhaps since memory ran out; go on "
+            "with the same command, --resume and a smaller ensemble.processes"
+        )
+    if failures:
+        raise failures[0]
+    stopped = [error.exit_code - 128 for error in errors if isinstance(error, Interrupted)]
+    if received or stopped:
+        raise Interrupted(
+            "interrupted: the checkpoint of each network is saved; go on with the same command and --resume",
+            [*received, *stopped][0],
+        )
+    return [future.result() for future in futures]
+
+
+def _begin(stop: Any, lines: Any, level: int) -> None:
+    """In a new process: what libraries print is for nobody, what we log goes to the parent, signals are collected.
+
+    Ctrl-C reaches every process of a terminal; the parent's word is enough.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: _received.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    log.handlers, log.propagate = [logging.handlers.QueueHandler(lines)], False
+    log.setLevel(level)
+    threading.Thread(target=_watch, args=(stop,), daemon=True).start()
+
+
+def _watch(stop: Any) -> None:
+    parent = multiprocessing.parent_process()
+    while parent is not None and parent.is_alive():
+        if stop.is_set() and not _received:
+            _received.append(signal.SIGTERM)
+        time.sleep(_LOOKED)
+    os._exit(1)
+
+
+def _run(work: Callable[[Job, Sequence[int]], Result], job: Job) -> Result:
+    if _received:
+        raise Interrupted("interrupted before it began", _received[0])
+    return work(job, _received)

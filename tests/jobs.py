@@ -1,0 +1,21 @@
+"""What the tests of `forecaster.parallel` have done in processes of their own, which import this file."""
+
+import logging
+import os
+import time
+
+from forecaster.errors import Diverged, Interrupted
+
+
+def work(job, received):
+    """Double a number; fail, stop the process, or wait for a signal by name."""
+    logging.getLogger("forecaster").info("job %s", job)
+    if job == "fail":
+        raise Diverged("it became nan")
+    if job == "die":
+        os._exit(9)
+    while job == "wait":
+        if received:
+            raise Interrupted("saved", received[0])
+        time.sleep(0.01)
+    return 2 * job
