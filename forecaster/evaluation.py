@@ -10,6 +10,7 @@ import numpy as np
 from forecaster.baselines import Told, baselines_at
 from forecaster.data.windows import gather_windows
 from forecaster.forecast import Forecast
+from forecaster.guard import Guard, GuardedOutlook, fit_guard, last_season
 from forecaster.members import Member
 from forecaster.metrics import Judged, Scale, defined, scores, seasonal_scale, unscaled
 from forecaster.outlook import Outlook
@@ -51,16 +52,46 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     NaN where a step lies behind its part or was filled. Without a validation part the training part has to do, whose
     residuals are too small.
     """
+    origins, actual = _validation(plan, predictor)
+    outlook = _outlook(plan, predictor, origins, actual.shape[1])
+    return outlook.residuals(actual)
+
+
+def validation_guard(plan: Plan, predictor: Predictor) -> Guard | None:
+    """Which series have to lean on the last season, by errors in their validation parts; None where none are held out.
+
+    Args:
+        predictor: of the network alone.
+    """
+    config, splits = plan.config, [member.split for member in plan.members]
+    if config.forecast.fallback == "never" or not all(split.validation for split in splits):
+        return None
+    origins, actual = _validation(plan, predictor)
+    horizon = actual.shape[1]
+    windows = _windows(plan, origins, 1 - config.recalled, config.recalled)
+    baseline = last_season(windows, horizon, plan.season)
+    outlook = _outlook(plan, predictor, origins, horizon)
+    network, others = (_errors_of(plan, origins, np.abs(actual - mean)) for mean in (outlook.mean, baseline))
+    horizons = np.array([split.validation / horizon for split in splits])
+    return fit_guard(plan.members.names, network, others, horizons, plan.season, config.forecast.fallback)
+
+
+def _errors_of(plan: Plan, origins: _Origins, errors: np.ndarray) -> np.ndarray:
+    """The mean of each member's errors (origins, horizon), (members,); NaN where it has none."""
+    parts = (errors[origins.of(member)] for member in range(len(plan.members)))
+    return np.array([np.nan if np.isnan(part).all() else np.nanmean(part) for part in parts])
+
+
+def _validation(plan: Plan, predictor: Predictor) -> tuple[_Origins, np.ndarray]:
+    """Origins from which the validation parts are forecast, and the truth in them, (origins, horizon), else NaN."""
     horizon, read = plan.config.window.horizon, plan.config.read
     splits = [member.split for member in plan.members]
     origins = _spaced(
         [((s.training_end if s.validation else read) - 1, s.validation_end - 2) for s in splits], predictor
     )
-    outlook = _outlook(plan, predictor, origins, horizon)
     ends = np.array([split.validation_end for split in splits])[origins.members]
     inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
-    actual = _observed(plan, origins, horizon)
-    return np.where(inside, outlook.residuals(actual), np.nan)
+    return origins, np.where(inside, _observed(plan, origins, horizon), np.nan)
 
 
 def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict[str, Any]:
@@ -78,11 +109,13 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
     if np.isnan(actual).all():
         return {**facts, "origins": 0, "scores": {}}
     outlook, levels = _outlook(plan, predictor, origins, horizon), config.forecast.levels
-    told = Told(outlook.mean, predictor.quantiles(outlook, residuals, levels))
+    told = {"model": Told(outlook.mean, predictor.quantiles(outlook, residuals, levels))}
+    if isinstance(outlook, GuardedOutlook):
+        told["network_alone"] = Told(outlook.network.mean, {})
     scale = _scale(plan, origins)
     judged = {
         name: Judged(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
-        for name, each in {"model": told, **_baselines(plan, origins, horizon)}.items()
+        for name, each in {**told, **_baselines(plan, origins, horizon)}.items()
     }
     found = {name: defined(scores(each)) for name, each in judged.items()}
     times = [plan.panel[member].timestamps[step] for member, step in zip(origins.members, origins.steps, strict=True)]
@@ -143,17 +176,21 @@ def _affordable(predictor: Predictor, members: int) -> int:
 
 
 def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
-    """(origins, length): the steps from `offset` after each origin; what lies behind its series is as its last."""
+    """(origins, length): the steps from `offset` after each origin.
+
+    What lies behind its series is as its last; what lies before it is NaN.
+    """
     return _gathered([series.values for series in plan.panel], origins, offset, length)
 
 
 def _gathered(arrays: Sequence[np.ndarray], origins: _Origins, offset: int, length: int) -> np.ndarray:
     """The same of an array (steps,) for each member."""
     found = np.empty((len(origins.steps), length))
+    before = max(0, -offset)
     for member, values in enumerate(arrays):
         mine = origins.of(member)
-        padded = np.pad(values, (0, length), mode="edge")
-        found[mine] = gather_windows(padded, origins.steps[mine] + offset, length)
+        padded = np.concatenate([np.full(before, np.nan), np.pad(values, (0, length), mode="edge")])
+        found[mine] = gather_windows(padded, origins.steps[mine] + offset + before, length)
     return found
 
 
@@ -189,9 +226,9 @@ def _scale_of(member: Member, season: int) -> tuple[float, float]:
 
 def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:
     """What the network says of the `horizon` steps after each origin."""
-    read = plan.config.read
+    recalled = plan.config.recalled
     panel = [plan.panel[member] for member in origins.members]
-    windows = _windows(plan, origins, 1 - read, read)
+    windows = _windows(plan, origins, 1 - recalled, recalled)
     return predictor.outlook(panel, windows, horizon, _features(plan, predictor, origins, horizon))
 
 

@@ -26,6 +26,7 @@ class Forecast:
         mean: the forecast values, (horizon,).
         quantiles: by probability in rising order, each (horizon,).
         samples: whole paths, (paths, horizon), where they were drawn.
+        source: what made it: `network`, the name of a baseline, or both.
     """
 
     series: str
@@ -34,9 +35,10 @@ class Forecast:
     mean: np.ndarray
     quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
     samples: np.ndarray | None = None
+    source: str = "network"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a step, with the columns `COLUMNS`, q0.025, ...; timestamps as ISO 8601 text."""
+        """One row a step, with the columns `COLUMNS`, q0.025, ..., source; timestamps as ISO 8601 text."""
         return forecasts_to_frame([self])
 
     def to_csv(self) -> str:
@@ -64,8 +66,9 @@ class Forecast:
         """Read back what `to_csv` wrote."""
         rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
         origin, *timestamps = [_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
-        quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop(list(COLUMNS))}
-        return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), rows["mean"].to_numpy(float), quantiles)
+        quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop([*COLUMNS, "source"])}
+        mean, source = rows["mean"].to_numpy(float), rows["source"].iloc[0]
+        return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
 
 
 def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
@@ -83,6 +86,7 @@ def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
                 quantile_name(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
                 for probability in forecasts[0].quantiles
             },
+            "source": np.repeat([forecast.source for forecast in forecasts], lengths),
         }
     )
 

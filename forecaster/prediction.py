@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -18,10 +19,12 @@ from forecaster.data.differences import summed
 from forecaster.data.features import Features
 from forecaster.data.scaling import Scaler
 from forecaster.data.source import described
+from forecaster.data.windows import last_steps
 from forecaster.distributions import Distribution, family
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.future import with_future
+from forecaster.guard import NETWORK, Guard, GuardedOutlook, last_season
 from forecaster.inference import OnnxNetwork, Rollout, ServedNetwork
 from forecaster.inputs import Inputs
 from forecaster.outlook import CombinedOutlook, NetworkOutlook, Outlook
@@ -41,6 +44,7 @@ class Predictor:
         rollout: of the network; of an ensemble, that of the first.
         members: the networks of an ensemble, whose answers are combined.
         combine: how: `median` or `mean`.
+        guard: which series lean on a baseline; None: none.
     """
 
     rollout: Rollout
@@ -48,6 +52,7 @@ class Predictor:
     preprocessing: Preprocessing
     members: tuple["Predictor", ...] = ()
     combine: str = "median"
+    guard: Guard | None = None
 
     @classmethod
     def of(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
@@ -73,7 +78,8 @@ class Predictor:
 
         Args:
             panel: the series of each window; those that are read together follow each other.
-            windows: (batch, steps), in the series' own units: the window, and before it what its differences need.
+            windows: (batch, steps), in the series' own units: the window, before it what its differences need, and
+                before that as much of a season as is known.
             horizon: steps.
             features: of the steps of each window and its horizon, (batch, length + horizon, features); None where
                 the network reads none.
@@ -82,6 +88,22 @@ class Predictor:
             DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
+        outlook = self._networks_outlook(panel, windows[:, -self.config.read :], horizon, features)
+        if self.guard is None or (self.weights(panel) == 1).all():
+            return outlook
+        baseline = last_season(windows, horizon, self.guard.season)
+        return GuardedOutlook(outlook, baseline, self.weights(panel)[:, None])
+
+    def weights(self, panel: Sequence[Series]) -> np.ndarray:
+        """The networks' share of the forecasts of each series, (series,)."""
+        if self.guard is None:
+            return np.ones(len(panel))
+        return np.array([self.guard.weight(s.name, s.name in self.preprocessing.scalers) for s in panel])
+
+    def _networks_outlook(
+        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
+    ) -> Outlook:
+        """What the networks say alone."""
         if not self.members:
             return self._network_outlook(panel, windows, horizon, features)
         outlooks = []
@@ -144,13 +166,14 @@ class Predictor:
 
     def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
-        if self.config.conformal:
-            found = outlook.conformal_quantiles(residuals, levels)
-            return {probability: self._allowed(values) for probability, values in found.items()}
-        return outlook.quantiles(levels)
+        conformal = self.config.conformal
+        found = outlook.conformal_quantiles(residuals, levels) if conformal else outlook.quantiles(levels)
+        return {probability: self._allowed(values) for probability, values in found.items()}
 
     def _allowed(self, values: np.ndarray) -> np.ndarray:
-        """Bounds that know nothing of the head's domain, brought back into it."""
+        """Bounds that know nothing of the head's domain, or were moved out of it, brought back."""
+        low, high = self.config.data.minimum, self.config.data.maximum
+        values = values if low is None and high is None else np.clip(values, low, high)
         match self.config.model.head:
             case "negative_binomial":
                 return np.rint(np.maximum(values, 0.0))
@@ -187,7 +210,7 @@ class Predictor:
     ) -> list[Forecast]:
         """The same of series whose features are there."""
         panel = told.panel
-        windows = np.stack([series.values[-self.config.read :] for series in panel])
+        windows = np.stack([last_steps(series.values, len(series), self.config.recalled) for series in panel])
         outlook = self.outlook(panel, windows, steps, told.features)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
@@ -204,9 +227,16 @@ class Predictor:
                 outlook.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},
                 None if paths is None else paths[:, row],
+                source,
             )
-            for row, series in enumerate(panel)
+            for row, (series, source) in enumerate(zip(panel, self._sources(panel), strict=True))
         ]
+
+    def _sources(self, panel: Sequence[Series]) -> list[str]:
+        """Where the forecast of each series comes from."""
+        if self.guard is None:
+            return [NETWORK] * len(panel)
+        return [self.guard.source(weight) for weight in self.weights(panel).tolist()]
 
     def told(self, panel: Sequence[Series], steps: int) -> "Told":
         """The features of the last window of each series and of the steps after it, of those that have all of them."""
@@ -366,7 +396,9 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
         ]
         preprocessing = Preprocessing.from_json(version.preprocessing)
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
-        predictor = Predictor.of_all(networks, version.config, preprocessing)
+        guarded = "guard.json" in version.manifest["files"]
+        guard = Guard.from_json(json.loads(version.read("guard.json"))) if guarded else None
+        predictor = dataclasses.replace(Predictor.of_all(networks, version.config, preprocessing), guard=guard)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
     return predictor, residuals

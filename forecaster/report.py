@@ -13,6 +13,7 @@ _MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
 _SIGNIFICANT = 0.05
 _NAMES = {
     "model": "network",
+    "network_alone": "network alone",
     "naive": "naive (last value)",
     "seasonal_naive": "seasonal naive",
     "drift": "drift",
@@ -41,7 +42,21 @@ def error_table(metrics: Mapping[str, Any]) -> str:
     if not metrics["scores"]:
         return "no test part was held out (split.test: 0), so nothing says how good this network is on new data"
     table = _errors("error on the test part", metrics)
-    return "\n".join([table, verdict(metrics), *_covered(metrics), *_unscaled(metrics)])
+    return "\n".join([table, verdict(metrics), *_leaning(metrics), *_covered(metrics), *_unscaled(metrics)])
+
+
+def _leaning(metrics: Mapping[str, Any]) -> list[str]:
+    """What the network's forecasts were mixed with, and why."""
+    if "guard" not in metrics:
+        return []
+    baseline, weights = _NAMES[metrics["guard"]["baseline"]], list(metrics["guard"]["weights"].values())
+    low, high = f"{min(weights):.2g}", f"{max(weights):.2g}"
+    share = low if low == high else f"{low} to {high}"
+    who = "" if metrics["series"] == 1 else f" for {len(weights):,} of {metrics['series']:,} series"
+    return [
+        f"on the validation part the network did not beat the {baseline}{who}, which stands in these forecasts "
+        f"beside it (forecast.fallback; the network's weight: {share})"
+    ]
 
 
 def gap_table(metrics: Mapping[str, Any]) -> str:
@@ -114,6 +129,7 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     """One sentence on whether the network beats the best baseline, by mean absolute error."""
     errors = {name: row["mae"] for name, row in metrics["scores"].items()}
     network = errors.pop("model")
+    errors.pop("network_alone", None)
     rival = min(errors, key=lambda name: errors[name])
     steps = "1 step" if metrics["horizon"] == 1 else f"{metrics['horizon']} steps"
     where = f"over {metrics['origins']} forecasts of {steps}"

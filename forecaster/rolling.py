@@ -9,6 +9,7 @@ import numpy as np
 from forecaster.baselines import Told, baselines_at
 from forecaster.data import Panel, Series
 from forecaster.data.panel import carried_on
+from forecaster.data.windows import last_steps
 from forecaster.metrics import Scale, seasonal_scale
 from forecaster.prediction import Predictor
 
@@ -79,7 +80,7 @@ def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, ho
 def _network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
     config = predictor.config
     pairs = list(zip(origins.series, origins.steps.tolist(), strict=True))
-    windows = np.stack([series.values[step + 1 - config.read : step + 1] for series, step in pairs])
+    windows = np.stack([last_steps(series.values, step + 1, config.recalled) for series, step in pairs])
     outlook = predictor.outlook(origins.series, windows, horizon, _features(predictor, origins, horizon))
     return Told(outlook.mean, predictor.quantiles(outlook, residuals, config.forecast.levels))
 

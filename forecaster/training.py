@@ -26,7 +26,7 @@ from forecaster.config.template import commented_yaml
 from forecaster.data.source import described
 from forecaster.data.windows import Starts
 from forecaster.errors import Diverged, Interrupted, RunError, UsageError
-from forecaster.evaluation import last_forecast, test_scores, validation_residuals
+from forecaster.evaluation import last_forecast, test_scores, validation_guard, validation_residuals
 from forecaster.export import export_onnx
 from forecaster.fitting import AnyLearner, Epoch, Progress, Steps, Trainer
 from forecaster.forecast import timestamp_texts
@@ -420,11 +420,15 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
     """Every file of the version, and its metrics."""
     config = plan.config
     networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
-    predictor = Predictor.of_all(networks, config, plan.preprocessing)
+    alone = Predictor.of_all(networks, config, plan.preprocessing)
+    guard = validation_guard(plan, alone)
+    predictor = replace(alone, guard=guard)
     residuals = validation_residuals(plan, predictor)
     metrics = test_scores(plan, predictor, residuals)
     if len(trained) > 1:
         metrics["members"] = _member_facts(plan, trained)
+    if guard is not None and guard.weights:
+        metrics["guard"] = {"baseline": guard.baseline, "weights": dict(guard.weights)}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": _json(plan.preprocessing.to_json()),
@@ -433,6 +437,8 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
         "loss.png": _loss_picture(plan, trained, name),
         "forecast.png": _forecast_picture(plan, predictor, residuals, name),
     }
+    if guard is not None:
+        files["guard.json"] = _json(guard.to_json())
     for folder, each in zip(member_folders(len(trained)), trained, strict=True):
         files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics

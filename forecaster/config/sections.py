@@ -429,6 +429,9 @@ class ForecastOptions(Section):
     rollout: Literal["slide", "carry"] = Field(
         "slide", description="slide: re-read the window at each step; carry: keep the recurrent state"
     )
+    fallback: Literal["never", "combine", "replace"] = Field(
+        "combine", description="on the last season, where the network does not beat it: never | combine | replace"
+    )
 
 
 class Ensemble(Section):
@@ -467,6 +470,11 @@ class Config(Section):
     def read(self) -> int:
         """Steps that a forecast needs: the window, and before it what its differences are taken from."""
         return self.window.length + sum(self.data.difference)
+
+    @property
+    def recalled(self) -> int:
+        """Steps that a forecast looks back on: those that are read, and the last season that it may fall back on."""
+        return self.read if self.forecast.fallback == "never" else max(self.read, self.data.main_season)
 
     @property
     def channels(self) -> int:

@@ -157,6 +157,12 @@ def gather_windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.nd
     return values[starts[:, None] + np.arange(length)]
 
 
+def last_steps(values: np.ndarray, end: int, length: int) -> np.ndarray:
+    """The `length` steps before `end`, (length,); NaN where the series had not begun."""
+    found = values[max(0, end - length) : end]
+    return np.concatenate([np.full(length - len(found), np.nan), found])
+
+
 def _split(steps: int, validation: int | float, test: int | float) -> Split:
     test_steps, validation_steps = (
         round(part * steps) if isinstance(part, float) else part for part in (test, validation)
