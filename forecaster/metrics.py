@@ -25,6 +25,15 @@ def smape(actual: np.ndarray, forecast: np.ndarray) -> float:
     return float(200 * np.mean(ratio))
 
 
+def seasonal_error(values: np.ndarray, season: int) -> float:
+    """The mean absolute error of the seasonal naive inside (steps,), by which MASE divides others; NaN where unknown.
+
+    Hyndman & Koehler 2006, "Another look at measures of forecast accuracy", section 3. Cells that are NaN do not count.
+    """
+    changes = np.abs(values[season:] - values[:-season])
+    return float(np.nanmean(changes)) if np.isfinite(changes).any() else np.nan
+
+
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"mae": mae, "rmse": rmse, "smape": smape}
 
 

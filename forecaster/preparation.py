@@ -1,9 +1,10 @@
 """Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
 
+import hashlib
 import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from forecaster.data.reading import Reading
 from forecaster.data.rules import OBSERVED, SESSIONS
 from forecaster.data.scaling import Scaler, fit_scalers
 from forecaster.data.season import seasons_of
+from forecaster.data.series import Column
 from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
 from forecaster.data.windows import Split, Starts, chronological_split, observed_in_all, told_by_data, window_range
@@ -112,8 +114,11 @@ class Plan:
         )
 
 
-def prepare(loaded: LoadedConfig) -> Plan:
+def prepare(loaded: LoadedConfig, panel: Sequence[Series] | None = None) -> Plan:
     """Check a config against its CSV.
+
+    Args:
+        panel: its series, where they have been read.
 
     Raises:
         ConfigError: the config has problems; those of the CSV are listed with them.
@@ -122,7 +127,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     if loaded.problems and loaded.broken_sections & _READ_BY_DATA:
         raise ConfigError(loaded.problems)
     try:
-        plan = _plan(loaded)
+        plan = _plan(loaded, panel)
     except (ConfigError, DataError) as error:
         if loaded.problems:
             raise ConfigError([*loaded.problems, *error.problems]) from None
@@ -235,6 +240,38 @@ def _part(plan: Plan, part: int) -> tuple[Starts, int]:
     return Starts.of(told), left_out
 
 
+def before_test(plan: Plan) -> Plan:
+    """The same plan of series that end where their test parts begin."""
+    return replace(plan, members=tuple(map(_before_test, plan.members)))
+
+
+def _before_test(member: Member) -> Member:
+    series, split = member.series, member.split
+    end = split.validation_end
+    cut = replace(
+        series,
+        timestamps=series.timestamps[:end],
+        values=series.values[:end],
+        observed=None if series.observed is None else series.observed[:end],
+        covariates={name: Column(column.values[:end], column.levels) for name, column in series.covariates.items()},
+    )
+    return Member(cut, Split(split.training_end, end, end), member.scaler)
+
+
+def data_hash(plan: Plan) -> str:
+    """SHA-256 over the names, timestamps, values and covariates of a plan."""
+    digest = hashlib.sha256()
+    for series in plan.panel:
+        ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
+        digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
+        if series.frequency == OBSERVED:
+            digest.update(np.asarray(series.timestamps).tobytes())
+        digest.update(series.values.tobytes())
+        for column in series.covariates.values():
+            digest.update("\n".join(column.levels or ()).encode() + column.values[: len(series)].tobytes())
+    return digest.hexdigest()
+
+
 def plan_of(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 
@@ -259,16 +296,17 @@ def preprocessing_of(version: Version) -> Preprocessing:
         raise RunError(f"{version.path}: its files were changed after training: {error!r}") from None
 
 
-def _plan(loaded: LoadedConfig) -> Plan:
+def _plan(loaded: LoadedConfig, panel: Sequence[Series] | None) -> Plan:
     config = loaded.config
     data = config.data
-    panel = read_data(config)
-    found = found_in(data, panel.longest)
+    panel = read_data(config) if panel is None else panel
+    longest = panel.longest if isinstance(panel, Panel) else max(panel, key=len)
+    found = found_in(data, longest)
     if config.model.channels == "joint":
-        found["target"] = tuple(dict.fromkeys(panel.targets))
+        found["target"] = tuple(dict.fromkeys(series.target for series in panel))
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
-    _check_calendar(loaded, resolved.data, panel.longest)
+    _check_calendar(loaded, resolved.data, longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
     members = _members(config, panel, where, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))

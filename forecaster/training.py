@@ -1,7 +1,6 @@
 """Train a network on a prepared series and write it as a version of a run."""
 
 import csv
-import hashlib
 import importlib.metadata
 import io
 import json
@@ -20,7 +19,6 @@ import tensorflow as tf
 from forecaster import __version__, report
 from forecaster.config import sections
 from forecaster.config.template import commented_yaml
-from forecaster.data.rules import OBSERVED
 from forecaster.data.source import described
 from forecaster.data.windows import Starts
 from forecaster.errors import Interrupted, RunError, UsageError
@@ -37,7 +35,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
-from forecaster.preparation import Plan, scaled_values, window_places
+from forecaster.preparation import Plan, data_hash, scaled_values, window_places
 from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
@@ -63,11 +61,11 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
-    trainer = _trainer(plan)
+    trainer = trainer_of(plan)
     log.info("%s", report.parameter_table(layer_counts(trainer.network)))
     if warm is not None:
         start_from(trainer.network, warm, plan.vocabulary)
-    identity = {"config": plan.config.model_dump(mode="json"), "data": _data_hash(plan), "version": __version__}
+    identity = {"config": plan.config.model_dump(mode="json"), "data": data_hash(plan), "version": __version__}
     _go_on(trainer, run, identity, resume)
     _fit(trainer, run, identity, received)
     files, metrics = _results(plan, trainer, run.resolve().name)
@@ -78,7 +76,12 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     return version
 
 
-def _trainer(plan: Plan) -> Trainer[Network]:
+def trainer_of(plan: Plan) -> Trainer[Network]:
+    """What trains the network of a plan, before its first batch.
+
+    Raises:
+        DataError: no window is left of a part.
+    """
     config = plan.config
     training, length = config.training, config.window.length
     tf.config.experimental.enable_op_determinism()
@@ -331,7 +334,7 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
         "seed": plan.config.training.seed,
         "data": {
             "path": described(plan.config.data.path),
-            "sha256": _data_hash(plan),
+            "sha256": data_hash(plan),
             "series": len(panel),
             "steps": sum(map(len, panel)),
             "first": str(min(series.timestamps[0] for series in panel)),
@@ -340,20 +343,6 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
         "wall_seconds": round(time.monotonic() - started, 2),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
-
-
-def _data_hash(plan: Plan) -> str:
-    """SHA-256 over the names, timestamps, values and covariates that were trained on."""
-    digest = hashlib.sha256()
-    for series in plan.panel:
-        ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
-        digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
-        if series.frequency == OBSERVED:
-            digest.update(np.asarray(series.timestamps).tobytes())
-        digest.update(series.values.tobytes())
-        for column in series.covariates.values():
-            digest.update("\n".join(column.levels or ()).encode() + column.values[: len(series)].tobytes())
-    return digest.hexdigest()
 
 
 def _npy(array: np.ndarray) -> bytes:
