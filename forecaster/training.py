@@ -8,7 +8,7 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from forecaster.models.weights import weights_to_h5
 from forecaster.plots import plot_forecast, plot_loss, shown_steps
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan, data_hash, scaled_values, window_places
-from forecaster.runs import Version, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
+from forecaster.runs import Version, differences, read_checkpoint, remove_checkpoint, write_checkpoint, write_version
 
 log = logging.getLogger("forecaster")
 
@@ -189,7 +189,7 @@ def _go_on(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], re
         return
     kept, state = checkpoint
     if kept.get("config") != identity["config"]:
-        different = ", ".join(_differences(kept.get("config"), identity["config"]))
+        different = ", ".join(differences(kept.get("config"), identity["config"]))
         raise UsageError(
             f"--resume: the interrupted training in {run} was of other settings ({different}); "
             "undo the change, or train without --resume"
@@ -203,16 +203,6 @@ def _go_on(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], re
     except Exception as error:
         raise RunError(f"{run}/checkpoint: cannot be gone on from ({error}); train without --resume") from None
     log.info("resuming after epoch %d, batch %d", len(trainer.progress.history), trainer.progress.batch)
-
-
-def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in {**one, **other}:
-            yield from _differences(
-                one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config.")
-            )
-    elif one != other:
-        yield path
 
 
 def _fit(trainer: Trainer[Network], run: Path, identity: Mapping[str, Any], received: Sequence[int]) -> None:
