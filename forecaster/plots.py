@@ -249,7 +249,7 @@ def plot_trials(
             axes.axhline(baseline[1], color=GREY, linestyle=(0, (4, 2)), label=baseline[0])
         if not ended.all():
             edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-            axes.plot(trials[~ended], np.zeros((~ended).sum()), "|", color=GREY, markersize=8, label="no error", **edge)
+            axes.plot(trials[~ended], np.zeros((~ended).sum()), "x", color=GREY, markersize=6, label="no error", **edge)
         _error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -63,8 +63,8 @@ def trial_line(row: Any, rows: Sequence[Any], total: int) -> str:
     """What became of one trial (`search.Row`), and which is the best so far."""
     values = ", ".join(f"{key} {value}" for key, value in row.values.items())
     outcome = row.state if row.error is None else f"error {row.error:.4g}"
-    best = min((each for each in rows if each.error is not None), key=lambda each: each.error, default=None)
-    leading = "" if best is None else f"; best so far {best.error:.4g}, trial {best.number}"
+    best = sorted((each.error, each.number) for each in rows if each.error is not None)[:1]
+    leading = "".join(f"; best so far {error:.4g}, trial {number}" for error, number in best)
     reason = f" ({row.reason})" if row.reason else ""
     return f"trial {row.number} ({len(rows)} of {total}), {row.seconds:.0f} s: {outcome}{reason}{leading}\n  {values}"
 
@@ -108,11 +108,10 @@ def _outcomes(rows: Sequence[Any]) -> str:
 def _ahead(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
     best = ranked[0]
     against = {_NAMES[name]: error for name, error in baselines.items()}
-    as_it_stands = next((row for row in ranked if row.values == own), None)
-    if as_it_stands is best:
+    if best.values == own:
         return f"best: trial {best.number}, error {best.error:.4g}, which is the config as it stands"
-    if as_it_stands is not None:
-        against = {f"config as it stands (trial {as_it_stands.number})": as_it_stands.error} | against
+    as_it_stands = {f"config as it stands (trial {row.number})": row.error for row in ranked if row.values == own}
+    against = as_it_stands | against
     told = [
         f"{_share(best.error, error)} {'below' if best.error <= error else 'above'} the {name}, {error:.4g}"
         for name, error in against.items()

@@ -1,4 +1,4 @@
-"""The trials of a search in SQLite: drawn, reported, gone on with after a crash, shared by processes; through Optuna."""
+"""The trials of a search, kept in SQLite by Optuna: drawn, reported, gone on with after a crash."""
 
 import contextlib
 import datetime
@@ -240,7 +240,7 @@ class Search:
             return [_row(trial, self.space) for trial in self._trials() if trial.state in _COUNTED]
 
     def weights(self) -> dict[str, float]:
-        """How much of the differences between good trials each key explains, the largest first (Watanabe et al. 2023)."""
+        """How much each key tells good trials from the others, the largest first (PED-ANOVA, Watanabe et al. 2023)."""
         with _kept():
             errors = {trial.value for trial in self._trials() if trial.state is TrialState.COMPLETE}
             if len(errors) < _FEWEST_TO_WEIGH or len(self.space) < 2:

@@ -134,8 +134,8 @@ def _make(plan: TunePlan, search: Search, drawn: Drawn, measure: Yardstick, stop
     try:
         with _hushed():
             trial = plan.trial(drawn.values)
-    except (ConfigError, DataError) as error:
-        search.drop(drawn, IMPOSSIBLE, _reason(error))
+    except (ConfigError, DataError) as problem:
+        search.drop(drawn, IMPOSSIBLE, _reason(problem))
         return
     watch = _Watch(drawn, trial, measure)
     try:
@@ -144,8 +144,8 @@ def _make(plan: TunePlan, search: Search, drawn: Drawn, measure: Yardstick, stop
         search.drop(drawn, STOPPED, epochs=watch.epochs)
     except Diverged:
         search.drop(drawn, DIVERGED, epochs=watch.epochs)
-    except DataError as error:
-        search.drop(drawn, IMPOSSIBLE, _reason(error))
+    except DataError as problem:
+        search.drop(drawn, IMPOSSIBLE, _reason(problem))
     except tf.errors.ResourceExhaustedError:
         search.drop(drawn, IMPOSSIBLE, "it does not fit into memory")
     else:

@@ -69,7 +69,7 @@ def space_schema() -> dict[str, Any]:
     """The JSON Schema of the section."""
     return {
         "type": "object",
-        "description": "for forecast tune: model.units: [[32], [64]], window.length: {low: 48, high: 336, step: 24}, ...",
+        "description": "for forecast tune: model.units: [[32], [64]], window.length: {low: 48, high: 336, step: 24}",
         "additionalProperties": {"type": ["array", "object"]},
     }
 
@@ -86,7 +86,7 @@ def read_space(section: Any, values: dict[str, Any]) -> tuple[Space, list[tuple[
     space: dict[str, Choices | Range] = {}
     problems: list[tuple[Path, str]] = []
     for path, key, written in _entries(section, (SECTION,)):
-        found = [((), message) for message in (*_unfit(key, values), *_overlaps(key, space))]
+        found: list[tuple[Path, str]] = [((), message) for message in (*_unfit(key, values), *_overlaps(key, space))]
         if not found:
             misshapen = dict(_misshapen(written))
             refused = ((below, message) for below, message in _refused(key, written, values) if below not in misshapen)
