@@ -105,7 +105,7 @@ class Search:
             self._mend()
 
     def _opened(self, identity: Mapping[str, Any]) -> optuna.Study:
-        storage = optuna.storages.RDBStorage(
+        self._storage = storage = optuna.storages.RDBStorage(
             f"sqlite:///{(self.folder / 'study.db').resolve()}", engine_kwargs={"connect_args": {"timeout": _WAIT}}
         )
         known = {study.study_name: study for study in optuna.get_all_study_summaries(storage)}
@@ -154,7 +154,9 @@ class Search:
         return True
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder and the file."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
         self._alive.release()
         with contextlib.suppress(OSError):
             (self.folder / f".worker-{self._worker}").unlink()
@@ -321,12 +323,7 @@ def _row(trial: FrozenTrial, space: Space) -> Row:
     state = {TrialState.COMPLETE: DONE, TrialState.RUNNING: RUNNING}.get(trial.state, STOPPED)
     told, seconds = trial.user_attrs, trial.duration.total_seconds() if trial.duration else 0.0
     values = {key: _told(each, trial.params[key]) for key, each in space.items() if key in trial.params}
+    error = trial.value if state == DONE else None  # Optuna gives one that was stopped the last that it reported
     return Row(
-        trial.number,
-        told.get("kind", state),
-        trial.value,
-        seconds,
-        told.get("epochs", 0),
-        values,
-        told.get("reason", ""),
+        trial.number, told.get("kind", state), error, seconds, told.get("epochs", 0), values, told.get("reason", "")
     )

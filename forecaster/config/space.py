@@ -146,7 +146,7 @@ def _misshapen_range(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     unknown = [name for name in written if name not in _KEYS]
     for name in unknown:
         yield (name,), f"unknown key{suggestion(name, _KEYS)}"
-    missing = [name for name in ("low", "high") if name not in written]
+    missing = [name for name in ("low", "high") if name not in written and not unknown]
     for name in missing:
         yield (), f"{name} is missing: a range is {{low: ..., high: ...}}, with step: ... or log: true where wanted"
     wrong = [name for name in ("low", "high", "step") if name in written and not _is_number(written[name])]
