@@ -175,7 +175,8 @@ class Search:
                     self._study.enqueue_trial(untried[0])
 
     def _asked(self) -> Drawn:
-        seed = self._seed + 1000 * len(self._trials())
+        lasting = [trial for trial in self._trials() if trial.state is not TrialState.FAIL]
+        seed = self._seed + 1000 * len(lasting)
         self._study.sampler = optuna.samplers.TPESampler(seed=seed)
         trial = self._study.ask()
         trial.set_user_attr("worker", self._worker)
@@ -195,13 +196,20 @@ class Search:
     def _untried(self) -> list[dict[str, Any]]:
         """The combinations of a small space that no trial has had, in the order of the seed."""
         combinations = _combinations(self.space) or []
-        tried = [trial.params for trial in self._trials() if trial.state in _COUNTED]
+        tried = {self._told(trial.params) for trial in self._trials() if trial.state in _COUNTED}
         order = np.random.default_rng(self._seed).permutation(len(combinations))
-        return [combinations[place] for place in order if combinations[place] not in tried]
+        return [combinations[place] for place in order if self._told(combinations[place]) not in tried]
 
     def _is_repeated(self, trial: Trial) -> bool:
+        """Whether a trial of a small space is one that there has been."""
+        if _combinations(self.space) is None:
+            return False
         others = (other for other in self._trials() if other.state in _COUNTED and other.number != trial.number)
-        return any(other.params == trial.params for other in others)
+        return any(self._told(other.params) == self._told(trial.params) for other in others)
+
+    def _told(self, stored: Mapping[str, Any]) -> str:
+        """The values of a trial, so that they can be compared."""
+        return json.dumps({key: _told(each, stored[key]) for key, each in self.space.items() if key in stored})
 
     def finish(self, drawn: Drawn, error: float, epochs: int) -> None:
         """Keep the error of a whole trial."""
@@ -306,17 +314,24 @@ def _told(space: Choices | Range, stored: Any) -> Any:
 
 def _combinations(space: Space) -> list[dict[str, Any]] | None:
     """All of them, as Optuna keeps them; None where there are many or infinitely many."""
-    values: list[list[Any]] = []
-    for each in space.values():
-        if isinstance(each, Choices):
-            values.append(list(each.values))
-        elif each.whole and not each.log:
-            values.append(list(range(int(each.low), int(each.high) + 1, int(each.step or 1))))
-        else:
-            return None
-    if math.prod(map(len, values)) > _ENUMERATED:
+    if math.prod(map(_size, space.values())) > _ENUMERATED:
         return None
-    return [dict(zip(space, combination, strict=True)) for combination in itertools.product(*values)]
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*map(_values, space.values()))]
+
+
+def _size(space: Choices | Range) -> float:
+    """How many values there are."""
+    if isinstance(space, Choices):
+        return len(space.values)
+    step = space.step or (1 if space.whole else 0)
+    return round((space.high - space.low) / step) + 1 if step else math.inf
+
+
+def _values(space: Choices | Range) -> list[Any]:
+    """All values of a finite space."""
+    if isinstance(space, Choices):
+        return list(space.values)
+    return [space.low + number * (space.step or 1) for number in range(int(_size(space)))]
 
 
 def _row(trial: FrozenTrial, space: Space) -> Row:

@@ -58,8 +58,8 @@ class TunePlan:
 
     @property
     def own(self) -> dict[str, Any]:
-        """What the config itself says of each key."""
-        return {key: value_of(self.loaded.config, key) for key in self.space}
+        """What the config itself says of each key, as the space would have it."""
+        return {key: _as_drawn(each, value_of(self.loaded.config, key)) for key, each in self.space.items()}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -96,6 +96,13 @@ def plan_tuning(loaded: LoadedConfig) -> TunePlan:
             "%s", "\n".join(["there is no tune section; searched is what the usual one would be:", "tune:", *lines])
         )
     return TunePlan(loaded, panel, base, space)
+
+
+def _as_drawn(space: Choices | Range, value: Any) -> Any:
+    """One layer's units as a number, and fractions to four digits, where a range is drawn from."""
+    if isinstance(space, Range) and isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return float(f"{value:.4g}") if isinstance(space, Range) and isinstance(value, float) else value
 
 
 def _check_domains(config: Config, panel: Iterable[Series]) -> None:
