@@ -82,7 +82,7 @@ def trial_table(rows: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[
     body = [
         (f"{row.number}", f"{row.error:.4g}", *map(_plainly, row.values.values())) for row in ranked[:_SHOWN_TRIALS]
     ]
-    return "\n".join([_table([head, *body]), _outcomes(rows), _ahead(ranked, own, baselines), _ERROR])
+    return "\n".join([_table([head, *body]), outcomes(rows), _ahead(ranked, own, baselines), _ERROR])
 
 
 def _short(keys: Sequence[str]) -> list[str]:
@@ -98,11 +98,13 @@ def _plainly(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _outcomes(rows: Sequence[Any]) -> str:
+def outcomes(rows: Sequence[Any]) -> str:
+    """What became of all trials, counted."""
     states = Counter(row.state for row in rows)
     told = [f"{count} {state}" for state, count in states.items()]
     reason = next((f"; the first impossible one: {row.reason}" for row in rows if row.state == "impossible"), "")
-    return f"{len(rows)} trials: {', '.join(told)}{reason}"
+    trials = "1 trial" if len(rows) == 1 else f"{len(rows)} trials"
+    return f"{trials}: {', '.join(told) or 'none'}{reason}"
 
 
 def _ahead(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:

@@ -23,7 +23,7 @@ from forecaster.live import LiveNetwork
 from forecaster.plots import plot_trials
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
-from forecaster.report import TrainingProgress, trial_line, trial_table, weight_line
+from forecaster.report import TrainingProgress, outcomes, trial_line, trial_table, weight_line
 from forecaster.runs import write_atomically
 from forecaster.search import DIVERGED, IMPOSSIBLE, STOPPED, Drawn, Row, Search
 from forecaster.training import trainer_of
@@ -57,8 +57,12 @@ def search_config(
         _check_output(output, search)
         measure = tune(plan, search, total, lambda: bool(received) or time.monotonic() > deadline)
         _write(plan, search, measure, folder, output)
+        rows = search.rows()
     if received:
-        raise Interrupted(f"interrupted after {len(search.rows())} trials: go on with the same command", received[0])
+        raise Interrupted(f"interrupted, {outcomes(rows)}; go on with the same command", received[0])
+    if all(row.error is None for row in rows):
+        kind = Diverged if any(row.state == DIVERGED for row in rows) else UsageError
+        raise kind(f"no trial came to an error, so that there is no best config; {outcomes(rows)}")
 
 
 def _check_output(output: Path, search: Search) -> None:
@@ -72,7 +76,6 @@ def _write(plan: TunePlan, search: Search, measure: Yardstick, folder: Path, out
     write_atomically(folder / "trials.csv", _trials_csv(rows, plan.space))
     ended = [row for row in rows if row.error is not None]
     if not ended:
-        log.info("no trial has ended")
         return
     best = min(ended, key=lambda row: row.error or 0.0)
     text = tuned_yaml(_config(plan, best), output.parent, f"forecast train {output}")

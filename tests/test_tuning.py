@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from forecaster.config import Choices, Range, load_config, load_values
+from forecaster.config.sections import Model
 from forecaster.errors import ConfigError, UsageError
 from forecaster.evaluation import yardstick
+from forecaster.inference import Rollout
 from forecaster.metrics import seasonal_error
 from forecaster.preparation import before_test
 from forecaster.search import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
 from forecaster.tune_plan import plan_tuning
 
 from .conftest import TINY, write_hourly_csv
+from .networks import randomised
 from .test_evaluation import predicted
 
 TUNABLE = (
@@ -293,7 +296,26 @@ def test_a_signal_keeps_what_was_found(tunable):
     from forecaster.tuning import search_config
 
     plan = plan_tuning(load_config(tunable / "tiny.yaml"))
-    with pytest.raises(Interrupted, match="interrupted after 0 trials") as raised:
+    with pytest.raises(Interrupted, match="interrupted, 0 trials: none; go on with the same command") as raised:
         search_config(plan, tunable / "tune", tunable / "x.yaml", 3, None, [15])
     assert raised.value.exit_code == 143
     assert not (tunable / "x.yaml").exists()
+
+
+def test_where_no_trial_can_be_the_first_reason_is_told(project):
+    (project / "tiny.yaml").write_text(TUNABLE.split("tune:")[0] + "tune: {model.segment: [5, 7]}\n")
+    with pytest.raises(
+        UsageError, match="no trial came to an error.*2 impossible; the first impossible one: model.segment: a"
+    ):
+        search(project, trials=5)
+    assert not (project / "tiny.tuned.yaml").exists()
+
+
+def test_a_live_network_answers_as_the_exported_one():
+    from forecaster.inputs import Inputs
+    from forecaster.live import LiveNetwork
+
+    network, served = randomised(Model(cell="gru", units=3, decoder="seq2seq"), 6, 2)
+    windows = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    one, other = (Rollout(each, "carry")(Inputs(windows), 4).mean for each in (LiveNetwork(network, 6), served))
+    np.testing.assert_allclose(one, other, atol=1e-5)
