@@ -1,7 +1,7 @@
 """The pictures: the only room that imports matplotlib."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -225,17 +225,15 @@ def plot_loss(
         return _png(figure)
 
 
-def plot_trials(
-    errors: Sequence[float | None], baseline: tuple[str, float] | None, own: int | None, title: str
-) -> bytes:
+def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float], own: int | None, title: str) -> bytes:
     """The error of each trial in their order, and the best so far; a PNG.
 
     Args:
-        errors: one at least; None of a trial that has none, drawn as a mark on the lower edge.
+        errors: by the number of the trial, one at least; None of one that has none, drawn as a mark on the lower edge.
         baseline: what a line is drawn at, its name and error.
-        own: the place of the config as it stands, if it was tried.
+        own: the number of the config as it stands, if it was tried.
     """
-    trials, found = np.arange(len(errors)), np.array(errors, float)
+    trials, found = np.array(list(errors)), np.array(list(errors.values()), float)
     best = np.fmin.accumulate(found)
     ended = np.isfinite(found)
     with matplotlib.rc_context(_STYLE):
@@ -244,12 +242,12 @@ def plot_trials(
         axes.step(trials, best, where="post", color=INK, linewidth=1.6, label="best so far")
         if own is not None:
             rings: dict[str, Any] = {"markersize": 10, "fillstyle": "none", "markeredgewidth": 1.6}
-            axes.plot(own, found[own], "o", color=ORANGE, label="config as it stands", **rings)
-        if baseline is not None:
-            axes.axhline(baseline[1], color=GREY, linestyle=(0, (4, 2)), label=baseline[0])
+            axes.plot(own, errors[own], "o", color=ORANGE, label="config as it stands", **rings)
+        axes.axhline(baseline[1], color=GREY, linestyle=(0, (4, 2)), label=baseline[0])
         if not ended.all():
             edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-            axes.plot(trials[~ended], np.zeros((~ended).sum()), "x", color=GREY, markersize=6, label="no error", **edge)
+            without = trials[~ended], np.zeros((~ended).sum())
+            axes.plot(*without, "x", color=GREY, markersize=6, label="stopped early, impossible", **edge)
         _error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

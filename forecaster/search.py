@@ -30,7 +30,7 @@ _ENUMERATED = 10_000  # combinations up to which a space is known to be exhauste
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 _WAIT = 60.0  # seconds, for another process that writes
 _LEAST = 5  # trials before one is stopped early
-_FEWEST_TO_WEIGH = 8  # trials before the keys are weighed
+_FEWEST_TO_WEIGH = 20  # different errors before the keys are weighed
 
 
 @dataclass(frozen=True)
@@ -257,16 +257,15 @@ class Search:
                 return {}
             return optuna.importance.get_param_importances(self._study)
 
-    @property
-    def written(self) -> str | None:
-        """The SHA-256 of the config that this search wrote last."""
+    def has_written(self, digest: str) -> bool:
+        """Whether this search wrote a config of that SHA-256, or was about to."""
         with _kept():
-            return self._study.user_attrs.get("written")
+            return digest in self._study.user_attrs.get("written", ())
 
-    @written.setter
-    def written(self, digest: str) -> None:
+    def about_to_write(self, digest: str) -> None:
+        """Remember a config, so that it may be replaced by a better one."""
         with _kept():
-            self._study.set_user_attr("written", digest)
+            self._study.set_user_attr("written", [*self._study.user_attrs.get("written", ()), digest])
 
     @contextlib.contextmanager
     def _holding(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from forecaster.config import Config
+from forecaster.config import Config, is_config
 from forecaster.errors import ConfigError, DataError, Diverged, Interrupted, Problems, UsageError
 from forecaster.evaluation import Yardstick, yardstick
 from forecaster.fitting import Epoch
@@ -24,7 +24,7 @@ from forecaster.plots import plot_trials
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
 from forecaster.report import TrainingProgress, outcomes, trial_line, trial_table, weight_line
-from forecaster.runs import write_atomically
+from forecaster.runs import write_atomically, writing
 from forecaster.search import DIVERGED, IMPOSSIBLE, STOPPED, Drawn, Row, Search
 from forecaster.training import trainer_of
 from forecaster.tune_plan import TunePlan, tuned_yaml
@@ -66,7 +66,12 @@ def search_config(
 
 
 def _check_output(output: Path, search: Search) -> None:
-    if output.exists() and hashlib.sha256(output.read_bytes()).hexdigest() != search.written:
+    """Refuse before hours of training what could not be written after them."""
+    if not is_config(output):
+        raise UsageError(f"--output {output}: a config's name ends in .yaml")
+    with writing(output):
+        output.parent.stat()
+    if output.exists() and not search.has_written(_sha256(output.read_bytes())):
         raise UsageError(f"{output} exists: it is left as it is; move it, or name another with --output")
 
 
@@ -78,18 +83,22 @@ def _write(plan: TunePlan, search: Search, measure: Yardstick, folder: Path, out
     if not ended:
         return
     best = min(ended, key=lambda row: row.error or 0.0)
-    text = tuned_yaml(_config(plan, best), output.parent, f"forecast train {output}")
-    write_atomically(output, text.encode())
-    search.written = hashlib.sha256(text.encode()).hexdigest()
-    own = next((place for place, row in enumerate(rows) if row.values == plan.own and row.error is not None), None)
+    text = tuned_yaml(_config(plan, best), output.parent, f"forecast train {output}").encode()
+    search.about_to_write(_sha256(text))
+    write_atomically(output, text)
+    own = next((row.number for row in ended if row.values == plan.own), None)
     name, error = min(measure.baselines.items(), key=lambda item: item[1])
     title = f"{folder.resolve().parent.name}: {len(rows)} trials, best {best.error:.4g} in trial {best.number}"
-    picture = plot_trials([row.error for row in rows], (name.replace("_", " "), error), own, title)
+    picture = plot_trials({row.number: row.error for row in rows}, (name.replace("_", " "), error), own, title)
     write_atomically(folder / "trials.png", picture)
     log.info("%s", trial_table(rows, plan.own, measure.baselines))
     if weights := search.weights():
         log.info("%s", weight_line(weights))
     log.info("%s: written; train it with: forecast train %s", output, output)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _config(plan: TunePlan, best: Row) -> Config:

@@ -11,7 +11,7 @@ import pytest
 
 from forecaster.config import Choices, Range, load_config, load_values
 from forecaster.config.sections import Model
-from forecaster.errors import ConfigError, UsageError
+from forecaster.errors import CannotCreate, ConfigError, UsageError
 from forecaster.evaluation import yardstick
 from forecaster.inference import Rollout
 from forecaster.metrics import seasonal_error
@@ -309,6 +309,17 @@ def test_where_no_trial_can_be_the_first_reason_is_told(project):
     ):
         search(project, trials=5)
     assert not (project / "tiny.tuned.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "error"), [("no/x.yaml", CannotCreate), ("x.txt", UsageError), ("tiny.yaml", UsageError)]
+)
+def test_what_cannot_be_written_is_refused_before_any_trial(tunable, output, error):
+    from forecaster.tuning import search_config
+
+    plan = plan_tuning(load_config(tunable / "tiny.yaml"))
+    with pytest.raises(error, match=output):
+        search_config(plan, tunable / "tune", tunable / output, 1, None, [])
 
 
 def test_a_live_network_answers_as_the_exported_one():
