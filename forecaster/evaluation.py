@@ -21,6 +21,7 @@ _ORIGINS = 1000  # that a part is forecast from, or one for each series where th
 _FEWEST = 20
 _READ = 30_000_000  # steps that networks read for them, at most: a minute or so on two cores
 _READ_TO_COMPARE = 1_000_000  # the same for a yardstick, which is laid on after each epoch
+PATHS_TO_COMPARE = 20  # that a mean is taken over, where a network has to draw them
 
 
 @dataclass(frozen=True)
@@ -161,10 +162,12 @@ def _scaled_error(of: Yardstick, mean: np.ndarray) -> float:
 
 
 def _comparable(config: Config) -> int:
-    """How many origins a yardstick has."""
-    kind, window = config.rollout, config.window
+    """How many origins a yardstick has; fewer for a network that draws paths, on which it is laid once."""
+    kind, window, model = config.rollout, config.window, config.model
     read = window.horizon * (window.length if kind == "slide" else 1)
-    return min(max(_FEWEST, _READ_TO_COMPARE // read), _ORIGINS)
+    draws = kind != "direct" and (model.head != "point" or model.decoder == "latent")
+    most = _READ_TO_COMPARE // read if not draws else 5 * _READ_TO_COMPARE // (read * PATHS_TO_COMPARE)
+    return min(max(_FEWEST, most), _ORIGINS)
 
 
 def _scale(plan: Plan, number: int) -> float:

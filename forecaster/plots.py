@@ -242,7 +242,7 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
         axes.step(trials, best, where="post", color=INK, linewidth=1.6, label="best so far")
         if own is not None:
             rings: dict[str, Any] = {"markersize": 10, "fillstyle": "none", "markeredgewidth": 1.6}
-            axes.plot(own, errors[own], "o", color=ORANGE, label="config as it stands", **rings)
+            axes.plot(own, found[trials == own], "o", color=ORANGE, label="config as it stands", **rings)
         axes.axhline(baseline[1], color=GREY, linestyle=(0, (4, 2)), label=baseline[0])
         if not ended.all():
             edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from forecaster.config import Config, is_config
 from forecaster.errors import ConfigError, DataError, Diverged, Interrupted, Problems, UsageError
-from forecaster.evaluation import Yardstick, yardstick
+from forecaster.evaluation import PATHS_TO_COMPARE, Yardstick, yardstick
 from forecaster.fitting import Epoch
 from forecaster.live import LiveNetwork
 from forecaster.plots import plot_trials
@@ -30,8 +30,6 @@ from forecaster.training import trainer_of
 from forecaster.tune_plan import TunePlan, tuned_yaml
 
 log = logging.getLogger("forecaster")
-
-_PATHS = 20  # that a mean is taken over, where a network has to draw them
 
 
 class _StoppedEarly(Exception):
@@ -193,7 +191,7 @@ class _Watch:
             trainer = trainer_of(self._plan)
         live = LiveNetwork(trainer.network, self._plan.config.window.length)
         options = self._plan.config.forecast
-        few = options.model_copy(update={"samples": min(options.samples, _PATHS)})
+        few = options.model_copy(update={"samples": min(options.samples, PATHS_TO_COMPARE)})
         config = self._plan.config.model_copy(update={"forecast": few})
         self._predictor = Predictor.of(live, config, self._plan.preprocessing)
         with self._bar:
