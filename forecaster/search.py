@@ -157,9 +157,9 @@ class Search:
         """Let go of the folder and the file."""
         self._storage.remove_session()
         self._storage.engine.dispose()
-        self._alive.release()
-        with contextlib.suppress(OSError):
-            (self.folder / f".worker-{self._worker}").unlink()
+        with self._holding(), contextlib.suppress(OSError):  # nobody takes the number between the two
+            (self.folder / f".worker-{self._worker}").unlink(missing_ok=True)
+            self._alive.release()
 
     def draw(self, total: int) -> Drawn | None:
         """The next trial, or None where `total` have been made or are being made, or none is left untried."""

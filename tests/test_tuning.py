@@ -11,7 +11,7 @@ import pytest
 
 from forecaster.config import Choices, Range, load_config, load_values
 from forecaster.config.sections import Model
-from forecaster.errors import CannotCreate, ConfigError, UsageError
+from forecaster.errors import CannotCreate, ConfigError, RunError, UsageError
 from forecaster.evaluation import yardstick
 from forecaster.inference import Rollout
 from forecaster.metrics import seasonal_error
@@ -191,6 +191,12 @@ def test_a_killed_search_makes_the_lost_trial_again_and_loses_no_other(tmp_path)
     search = Search(tmp_path / "two", identity(), LARGE, {"a": 0.5, "b": 2000})
     assert [row.state for row in search.rows()] == [DONE] * 5
     search.close()
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    (tmp_path / "study.db").write_text("no database" * 100)
+    with pytest.raises(RunError, match="study.db: cannot be read.*move it away"):
+        Search(tmp_path, identity(), LARGE, {"a": 0.5, "b": 1})
 
 
 def test_two_processes_share_a_search(tmp_path):
