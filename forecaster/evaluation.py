@@ -1,14 +1,16 @@
 """A served network on the held-out parts of its series: residuals, errors beside the baselines', coverage."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from forecaster.baselines import Told, baselines_at
+from forecaster.config import Config
 from forecaster.data.windows import gather_windows
+from forecaster.errors import DataError
 from forecaster.forecast import Forecast
 from forecaster.guard import Guard, GuardedOutlook, fit_guard, last_season
 from forecaster.members import Member
@@ -20,6 +22,8 @@ from forecaster.preparation import Plan
 _ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
 _FEWEST = 20
 _READ = 30_000_000  # steps that networks read for them, at most: a minute or so on two cores
+_READ_TO_COMPARE = 1_000_000  # the same for a yardstick, which is laid on after each epoch
+PATHS_TO_COMPARE = 20  # that a mean is taken over, where a network has to draw them
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,79 @@ def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Fo
     return dataclasses.replace(forecast, timestamps=series.timestamps[end:])
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """Places in the validation parts by whose forecasts networks of any window, loss, scaling and head are compared.
+
+    Attributes:
+        origins: the same for every network.
+        actual: the truth after each, (origins, horizon); NaN where a step lies behind its part or was filled.
+        scales: the mean absolute error of the seasonal naive in the training part of each one's series, (origins, 1);
+            NaN where it is always right, so that nothing can be told in it.
+        baselines: the errors of forecasts without a network.
+    """
+
+    origins: _Origins
+    actual: np.ndarray
+    scales: np.ndarray
+    baselines: Mapping[str, float]
+
+    def error(self, plan: Plan, predictor: Predictor) -> float:
+        """The mean absolute scaled error (MASE) of a network's forecasts; `plan` has the series of the yardstick.
+
+        Raises:
+            Diverged: a forecast left the finite numbers.
+        """
+        return _scaled_error(self, _outlook(plan, predictor, self.origins, self.actual.shape[1]).mean)
+
+
+def yardstick(plan: Plan) -> Yardstick:
+    """The yardstick of a plan that has validation parts.
+
+    Raises:
+        DataError: nothing in them was observed.
+    """
+    config, horizon = plan.config, plan.config.window.horizon
+    splits = [member.split for member in plan.members]
+    first_last = [(s.training_end - 1, max(s.training_end - 1, s.validation_end - 1 - horizon)) for s in splits]
+    origins = _evenly(first_last, max(1, _comparable(config) // config.channels), config.channels)
+    ends = np.array([split.validation_end for split in splits])[origins.members]
+    inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
+    actual = np.where(inside, _observed(plan, origins, horizon), np.nan)
+    scales = np.array([_unit(plan, member) for member in range(len(splits))])
+    scales = np.where(np.isnan(scales).all(), 1.0, scales)[origins.members, None]
+    if np.isnan(actual / scales).all():
+        raise DataError(["nothing was observed in the validation part, so that trials cannot be compared"])
+    made = Yardstick(origins, actual, scales, {})
+    baselines = _baselines(plan, origins, horizon)
+    return dataclasses.replace(
+        made, baselines={name: _scaled_error(made, told.mean) for name, told in baselines.items()}
+    )
+
+
+def _scaled_error(of: Yardstick, mean: np.ndarray) -> float:
+    return float(np.nanmean(np.abs(of.actual - mean) / of.scales))
+
+
+def _comparable(config: Config) -> int:
+    """How many origins a yardstick has; fewer for a network that draws paths, on which it is laid once."""
+    kind, window, model = config.rollout, config.window, config.model
+    read = window.horizon * (window.length if kind == "slide" else 1)
+    draws = kind != "direct" and (model.head != "point" or model.decoder == "latent")
+    most = _READ_TO_COMPARE // read if not draws else 5 * _READ_TO_COMPARE // (read * PATHS_TO_COMPARE)
+    return min(max(_FEWEST, most), _ORIGINS)
+
+
+def _unit(plan: Plan, number: int) -> float:
+    """What errors of a member are told in: of the naive where the season comes again exactly."""
+    member = plan.members[number]
+    end, observed = member.split.training_end, member.series.observed
+    told = True if observed is None else observed[:end]
+    values = np.where(told, member.series.values[:end], np.nan)
+    scales = (seasonal_scale(values, season)[0] for season in (plan.season, 1))
+    return next((scale for scale in scales if scale > 0), np.nan)
+
+
 def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
     """At most `_ORIGINS` origins, evenly spaced from the first to the last step of each member, but one of each.
 
@@ -152,7 +229,12 @@ def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins
     spaced among all.
     """
     channels = predictor.rollout.channels
-    total, most = len(ranges) // channels, max(1, _affordable(predictor, len(ranges)) // channels)
+    return _evenly(ranges, max(1, _affordable(predictor, len(ranges)) // channels), channels)
+
+
+def _evenly(ranges: Sequence[tuple[int, int]], most: int, channels: int) -> _Origins:
+    """At most `most` origins in groups of members, or one of each; of members evenly spaced where there are more."""
+    total = len(ranges) // channels
     chosen = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
     each = max(1, most // total)
     steps = [

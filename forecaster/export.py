@@ -1,6 +1,8 @@
 """A network -> the ONNX graphs `encode` and `decode`, for any number of windows at once."""
 
 import logging
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf2onnx
@@ -11,8 +13,22 @@ from forecaster.models import Network
 OPSET = 18
 
 
+class Served(NamedTuple):
+    """One of the two functions that a network serves through: its tensors by name, and what it takes, in order."""
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: list[tf.TensorSpec]
+
+
 def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
-    """The two graphs that serve a network.
+    """The two graphs that serve a network, as `serving` names what goes in and comes out."""
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    encode, decode = serving(network, length)
+    return _converted(encode), _converted(decode)
+
+
+def serving(network: Network, length: int) -> tuple[Served, Served]:
+    """The two functions that serve a network.
 
     `encode`: `window` (batch, length), and where they are read `features` (batch, length, features) and `categories`
     (batch, categories) -> state_00, state_01, ..., each (batch, ...).
@@ -20,7 +36,6 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
     and `noise` (batch, width) -> `parameters` (batch, steps, the head's parameters), new_state_00, ... where it can be
     called again, and `attention` (batch, recurrent steps read), where there is any.
     """
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     read = {"window": tf.TensorSpec((None, length * network.channels), tf.float32, "window")}
     if width := network.past + network.known:
         read["features"] = tf.TensorSpec((None, length, width), tf.float32, "features")
@@ -47,10 +62,10 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
         named = {"parameters": parameters} | ({} if attention is None else {"attention": attention})
         return named | {f"new_state_{i:02}": tf.identity(state) for i, state in enumerate(new_states)}
 
-    return _converted(encode, [*read.values()]), _converted(decode, [*inputs, *beside.values()])
+    return Served(encode, [*read.values()]), Served(decode, [*inputs, *beside.values()])
 
 
-def _converted(function: object, inputs: list[tf.TensorSpec]) -> bytes:
-    traced = tf.function(function, autograph=False)
-    model, _ = tf2onnx.convert.from_function(traced, input_signature=inputs, opset=OPSET)
+def _converted(served: Served) -> bytes:
+    traced = tf.function(served.function, autograph=False)
+    model, _ = tf2onnx.convert.from_function(traced, input_signature=served.inputs, opset=OPSET)
     return model.SerializeToString()

@@ -37,7 +37,7 @@ class Members(Sequence[Member]):
     numbers: Sequence[int]
     splits: Sequence[Split]
     scaler: Scaler
-    _made: dict[int, Member] = field(default_factory=dict)
+    _made: dict[int, Member] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self.numbers)

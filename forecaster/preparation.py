@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from forecaster.data.scaling import Scaler, fit_scaler
 from forecaster.data.season import seasons_of
 from forecaster.data.source import described, source_of
 from forecaster.data.transforms import fit_transform
-from forecaster.data.windows import Starts, chronological_split, observed_in_all, told_by_data, window_bounds
+from forecaster.data.windows import Split, Starts, chronological_split, observed_in_all, told_by_data, window_bounds
 from forecaster.errors import ConfigError, DataError, RunError
 from forecaster.forecast import level_quantiles
 from forecaster.members import TOGETHER, Member, Members
@@ -230,6 +230,15 @@ def data_hash(panel: Iterable[Series]) -> str:
     return digest.hexdigest()
 
 
+def before_test(plan: Plan) -> Plan:
+    """The same plan of series that end where their test parts begin; those that are not trained on are empty."""
+    members = plan.members
+    ends = np.zeros(len(members.panel), int)
+    ends[members.numbers] = [split.validation_end for split in members.splits]
+    splits = [Split(split.training_end, split.validation_end, split.validation_end) for split in members.splits]
+    return replace(plan, members=replace(members, panel=members.panel.until(ends), splits=splits))
+
+
 def plan_of(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 
@@ -260,7 +269,7 @@ def _plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     panel = read_data(config) if panel is None else panel
     found = found_in(data, panel.longest)
     if config.model.channels == "joint":
-        found["target"] = tuple(dict.fromkeys(panel.targets))
+        found["target"] = tuple(dict.fromkeys(series.target for series in panel))
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)

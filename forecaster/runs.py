@@ -274,6 +274,17 @@ def remove_member_checkpoints(run: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    """Where two records of what a training or a search was made of differ, keys joined by dots."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in {**one, **other}:
+            yield from differences(
+                one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config.")
+            )
+    elif one != other:
+        yield path
+
+
 def _sweep(versions: Path) -> None:
     """Remove what a killed process left; the lock is held, so that nobody else is writing it."""
     for left in versions.glob(f"{_UNFINISHED}*"):

@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from forecaster.prediction import Predictor
 from forecaster.preparation import Plan, data_hash, window_places
 from forecaster.runs import (
     Version,
+    differences,
     member_folders,
     read_checkpoint,
     remove_checkpoint,
@@ -186,7 +187,8 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     Args:
         before: the state of the network that it goes on from.
     """
-    trainer = _trainer(task)
+    first_choice = task.plan.config.training.epochs if task.snapshot else 1
+    trainer = trainer_of(task.plan, first_choice, described=task.number == 1)
     network = trainer.network
     if task.number == 1:
         log.info("%s", report.parameter_table(layer_counts(network)))
@@ -211,17 +213,26 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     return _Trained(files, trainer.progress, state)
 
 
-def _trainer(task: _Task) -> Trainer[Network]:
-    plan, config = task.plan, task.plan.config
-    training, length = config.training, config.window.length
+def trainer_of(plan: Plan, first_choice: int = 1, described: bool = True) -> Trainer[Network]:
+    """What trains the network of a plan, before its first batch.
+
+    Args:
+        first_choice: the epoch from which one may be the best.
+        described: whether to say what it is trained on.
+
+    Raises:
+        DataError: no window is left of a part.
+    """
+    config, training = plan.config, plan.config.training
+    length = config.window.length
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = window_places(plan)
-    if task.number == 1:
+    if described:
         log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
     network = initial_network(config, plan.preprocessing)
     steps = _steps(plan)
     _adapt_head(network, steps.values, training_starts, length)
-    watched, first_choice = validation_starts.spread(_VALIDATION_WINDOWS), training.epochs if task.snapshot else 1
+    watched = validation_starts.spread(_VALIDATION_WINDOWS)
     return build_trainer(network, training, steps, length, training_starts, watched, first_choice)
 
 
@@ -334,7 +345,7 @@ def _go_on(trainer: Trainer[Network], task: _Task) -> None:
     kept, state = checkpoint
     identity = task.identity
     if kept.get("config") != identity["config"]:
-        different = ", ".join(_differences(kept.get("config"), identity["config"]))
+        different = ", ".join(differences(kept.get("config"), identity["config"]))
         raise UsageError(
             f"--resume: the interrupted training in {task.run} was of other settings ({different}); "
             "undo the change, or train without --resume"
@@ -350,16 +361,6 @@ def _go_on(trainer: Trainer[Network], task: _Task) -> None:
         raise RunError(f"{where}: cannot be gone on from ({error}); train without --resume") from None
     progress = trainer.progress
     log.info("%sresuming after epoch %d, batch %d", task.label, len(progress.history), progress.batch)
-
-
-def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in {**one, **other}:
-            yield from _differences(
-                one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config.")
-            )
-    elif one != other:
-        yield path
 
 
 def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ from forecaster.forecast import Forecast
 
 from .conftest import FORECAST, TINY, write_hourly_csv
 
-VERBS = ("train", "predict", "impute", "diagnose", "validate", "init", "schema")
+VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema")
 
 
 def test_help_has_every_verb_the_exit_codes_and_examples(forecast):

@@ -21,6 +21,7 @@ from forecaster.cli.init import init
 from forecaster.cli.predict import predict
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
+from forecaster.cli.tune import tune
 from forecaster.cli.validate import validate
 from forecaster.masking import masked
 
@@ -60,7 +61,7 @@ def _options(
     pass
 
 
-for verb in (train, backtest, predict, future, impute, explain, diagnose, validate, check, init, schema):
+for verb in (train, tune, backtest, predict, future, impute, explain, diagnose, validate, check, init, schema):
     app.command()(verb)
 
 

@@ -81,6 +81,20 @@ def parse_names(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
+def parse_seconds(text: str | None, option: str) -> float | None:
+    """`90s`, `30m` or `2h` in seconds.
+
+    Raises:
+        UsageError: it is no such time.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h|d)?", text.strip())
+    if not found or not float(found[1]):
+        raise UsageError(f"{option} {text}: expected a time such as 90s, 30m or 2h")
+    return float(found[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}[found[2] or "s"]
+
+
 def parse_levels(text: str | None) -> list[float] | None:
     """`80,95` as numbers; none for an empty text.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -12,12 +12,16 @@ from forecaster.config.checks import conflicts
 from forecaster.config.problems import described, without
 from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
 from forecaster.config.sections import Config
+from forecaster.config.space import SECTION, Choices, Range, Space, read_space, space_schema, value_of
 from forecaster.config.urls import absolute_url, is_url
 from forecaster.errors import ConfigError
 
 __all__ = [
+    "Choices",
     "Config",
     "LoadedConfig",
+    "Range",
+    "Space",
     "absolute_path",
     "is_config",
     "json_schema",
@@ -25,6 +29,7 @@ __all__ = [
     "load_resolved",
     "load_values",
     "overridden",
+    "value_of",
 ]
 
 
@@ -34,12 +39,16 @@ class LoadedConfig:
 
     While `problems` is not empty, the values they name are defaults and the rest is as given:
     enough to go on looking for problems, never to train.
+
+    Attributes:
+        space: what `forecast tune` may choose from.
     """
 
     config: Config
     document: Document
     problems: tuple[str, ...]
     broken_sections: frozenset[str | int]
+    space: Space = field(default_factory=dict)
 
     def where(self, *path: str | int) -> str:
         """`file:line:column: section.key` of a value, or of the section that should hold it."""
@@ -72,7 +81,7 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     given = loaded.config.data.path
     path = absolute_path(given, base) if isinstance(given, str) else tuple(absolute_path(each, base) for each in given)
     config = loaded.config.model_copy(update={"data": loaded.config.data.model_copy(update={"path": path})})
-    return LoadedConfig(config, document, loaded.problems, loaded.broken_sections)
+    return replace(loaded, config=config)
 
 
 def absolute_path(path: str, base: FilePath) -> str:
@@ -117,13 +126,16 @@ def overridden(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
 
 def json_schema() -> dict[str, Any]:
     """The config's JSON Schema, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    schema = Config.model_json_schema()
+    schema["properties"][SECTION] = space_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _validated(document: Document) -> LoadedConfig:
     """Validate, replace what is invalid by its default, and validate again, collecting all problems."""
     problems: list[tuple[Path, str]] = []
-    values = document.values
+    given = {name: section for name, section in document.values.items() if name != SECTION}
+    values = given
     while True:
         try:
             config = Config.model_validate(values)
@@ -136,11 +148,14 @@ def _validated(document: Document) -> LoadedConfig:
             if not whole:
                 raise ConfigError([_line(document, *problem) for problem in problems]) from None
     problems += conflicts(config, {path for path, _ in problems})
+    space, unfit = read_space(document.values[SECTION], given) if SECTION in document.values else ({}, [])
+    problems += unfit
     return LoadedConfig(
         config,
         document,
         tuple(_line(document, *problem) for problem in problems),
         frozenset(path[0] for path, _ in problems),
+        space,
     )
 
 

@@ -142,17 +142,22 @@ def with_override(document: Document, assignment: str) -> Document:
         raise ConfigError([f"{origin}: the value reads as {shown(value)}; put it in quotes: {keys[-1]}='\"...\"'"])
     path: Path = tuple(keys)
     positions = {known: where for known, where in document.positions.items() if known[: len(path)] != path}
-    return Document(_assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
+    return Document(assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
 
 
-def _assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:
+def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:
+    """The values with one more, at the end of nested keys.
+
+    Raises:
+        ConfigError: a section on the way is a single value; told of `origin`.
+    """
     head, *rest = keys
     if not rest:
         return values | {head: value}
     inner = values.get(head)
     if inner is not None and not isinstance(inner, dict):
         raise ConfigError([f"{origin}: {head} is a single value, it has no keys"])
-    return values | {head: _assigned(inner or {}, rest, value, origin)}
+    return values | {head: assigned(inner or {}, rest, value, origin)}
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

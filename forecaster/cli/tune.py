@@ -1,0 +1,54 @@
+"""`forecast tune`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster.cli import talk
+from forecaster.cli.options import Data, Set, Source, parse_seconds
+from forecaster.errors import UsageError
+
+
+def tune(
+    source: Source,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="In all, those of earlier calls among them.")] = 50,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", help="When to stop: 90s, 30m, 2h.", show_default=False)
+    ] = None,
+    data: Data = None,
+    overrides: Set = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/NAME of the config by default.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="YAML to write; NAME.tuned.yaml beside the config by default."),
+    ] = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Search for a better config, and write it as a YAML that runs.
+
+    What varies stands in the config's section `tune`; trials are compared on the validation part alone. The same
+    command goes on with a search that was broken off; several at once share it.
+
+    \b
+    forecast tune configs/power.yaml --trials 30 --timeout 2h
+    """
+    from forecaster.interrupts import collected
+
+    seconds = parse_seconds(timeout, "--timeout")
+    with collected() as received:
+        from forecaster.defaults import load_or_propose
+        from forecaster.tune_plan import plan_tuning
+
+        loaded, config = load_or_propose(source, overrides or [], data)
+        plan = plan_tuning(loaded)
+        try:
+            import optuna  # noqa: F401
+        except ImportError:
+            raise UsageError("a search needs Optuna: pip install 'forecaster[tune]'") from None
+        with talk.quiet_import():
+            from forecaster.tuning import search_config
+        folder = (run or Path("runs") / config.stem) / "tune"
+        search_config(plan, folder, output or config.with_name(f"{config.stem}.tuned.yaml"), trials, seconds, received)
