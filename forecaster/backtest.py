@@ -91,7 +91,7 @@ def _write(found: Comparison, folder: Path) -> None:
     files = {name: table.to_csv(lineterminator="\n").encode() for name, table in tables.items()}
     files["forecasts.csv"] = found.forecasts().to_csv(index=False, lineterminator="\n").encode()
     files["scores.json"] = found.to_json().encode()
-    files["errors.png"] = plot_comparison(found.by_step(), found.facts, folder.resolve().name)
+    files["errors.png"] = plot_comparison(found.by_step(), found.facts, f"{folder.resolve().name}: error by step ahead")
     for name, content in files.items():
         write_atomically(folder / name, content)
 

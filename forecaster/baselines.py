@@ -15,6 +15,19 @@ from forecaster.forecast import Forecast, probabilities_of
 
 log = logging.getLogger("forecaster")
 
+# What people call them, in tables and pictures.
+LABELS = {
+    "naive": "naive (last value)",
+    "seasonal_naive": "seasonal naive",
+    "drift": "drift",
+    "mean": "mean of all before",
+    "naive2": "naive, seasonally adjusted",
+    "ets": "ETS",
+    "theta": "Theta",
+    "arima": "ARIMA",
+    "mstl": "MSTL",
+}
+
 
 class Told(NamedTuple):
     """What a baseline says of the steps after some origins, in the series' own unit.

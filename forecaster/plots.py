@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.attention import Attention
+from forecaster.baselines import LABELS
 from forecaster.data import Series
 from forecaster.data.checkup import Examined
 from forecaster.data.filling import Filling
@@ -256,7 +257,7 @@ def _error_lines(axes: Axes, errors: pd.DataFrame, measure: str) -> None:
     for place, name in enumerate(others):
         color = _RIVAL_COLORS[place % len(_RIVAL_COLORS)]
         style = styles[(place // len(_RIVAL_COLORS)) % len(styles)]
-        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=name.replace("_", " "))
+        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=LABELS[name])
     axes.plot(errors.index, errors["model"], color=BLUE, linewidth=2.4, label="network")
     axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[measure])
     axes.set_ylim(bottom=0)

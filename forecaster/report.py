@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from forecaster.baselines import LABELS
+
 # The measures of a table, by their name in metrics.json; the others stand there alone.
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
 _SIGNIFICANT = 0.05
@@ -16,18 +18,9 @@ _SHOWN_TRIALS = 5
 _ERROR = (
     "error: mean absolute error over the validation part; 1 is that of the seasonal naive in the training part (MASE)"
 )
-_NAMES = {
+_NAMES = LABELS | {
     "model": "network",
     "network_alone": "network alone",
-    "naive": "naive (last value)",
-    "seasonal_naive": "seasonal naive",
-    "drift": "drift",
-    "mean": "mean of all before",
-    "naive2": "naive, seasonally adjusted",
-    "ets": "ETS",
-    "theta": "Theta",
-    "arima": "ARIMA",
-    "mstl": "MSTL",
     "linear": "linear interpolation",
     "seasonal_mean": "seasonal naive (mean of both sides)",
     "seasonal_interpolation": "interpolation of what the season leaves",

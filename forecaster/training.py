@@ -432,7 +432,7 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
         metrics["guard"] = {"baseline": guard.baseline, "weights": dict(guard.weights)}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _json(plan.preprocessing.to_json()),
+        "preprocessing.json": _json({**plan.preprocessing.to_json(), "seen": _seen(plan)}),
         "residuals.npy": _npy(residuals),
         "metrics.json": _json(metrics),
         "loss.png": _loss_picture(plan, trained, name),
@@ -443,6 +443,11 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
     for folder, each in zip(member_folders(len(trained)), trained, strict=True):
         files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics
+
+
+def _seen(plan: Plan) -> dict[str, str]:
+    """The last timestamp of each series that the network learnt from or was chosen by."""
+    return {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
 
 
 def _member_facts(plan: Plan, trained: Sequence[_Trained]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from forecaster.cli import talk
 from forecaster.cli.backtest import backtest
 from forecaster.cli.check import check
 from forecaster.cli.diagnose import diagnose
+from forecaster.cli.evaluate import evaluate
 from forecaster.cli.explain import explain
 from forecaster.cli.future import future
 from forecaster.cli.impute import impute
@@ -61,7 +62,21 @@ def _options(
     pass
 
 
-for verb in (train, tune, backtest, predict, future, impute, explain, diagnose, validate, check, init, schema):
+for verb in (
+    train,
+    tune,
+    backtest,
+    evaluate,
+    predict,
+    future,
+    impute,
+    explain,
+    diagnose,
+    validate,
+    check,
+    init,
+    schema,
+):
     app.command()(verb)
 
 

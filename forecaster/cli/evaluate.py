@@ -1,0 +1,51 @@
+"""`forecast evaluate`."""
+
+from forecaster.cli import talk
+from forecaster.cli.options import (
+    Baselines,
+    Data,
+    Output,
+    Plot,
+    Run,
+    Scores,
+    ScoresFormat,
+    Stride,
+    check_png,
+    parse_names,
+)
+from forecaster.errors import Partial
+
+
+def evaluate(
+    run: Run,
+    data: Data = None,
+    stride: Stride = None,
+    baselines: Baselines = None,
+    output: Output = "-",
+    format: Scores = ScoresFormat.TEXT,
+    plot: Plot = None,
+    verbose: talk.Verbose = False,
+    debug: talk.Debug = False,
+    log_format: talk.Format = talk.LogFormat.TEXT,
+) -> None:
+    """Score a run on what came after all that its network has seen, beside baselines.
+
+    TensorFlow is never loaded.
+
+    \b
+    forecast evaluate runs/power --data actuals.csv
+    """
+    from forecaster.actuals import evaluate as evaluate_version
+    from forecaster.runs import load_version, write_atomically
+
+    check_png(plot)
+    found = evaluate_version(load_version(run), data, stride, parse_names(baselines))
+    compared = found.comparison
+    talk.deliver(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
+    if plot is not None:
+        from forecaster.plots import plot_comparison
+
+        name = run.resolve().name
+        write_atomically(plot, plot_comparison(compared.by_step(), compared.facts, f"{name}: error by step ahead"))
+    if found.problems:
+        raise Partial(found.problems)
