@@ -62,21 +62,8 @@ def _options(
     pass
 
 
-for verb in (
-    train,
-    tune,
-    backtest,
-    evaluate,
-    predict,
-    future,
-    impute,
-    explain,
-    diagnose,
-    validate,
-    check,
-    init,
-    schema,
-):
+_VERBS = (train, predict, future, impute, backtest, evaluate, tune, explain, diagnose, validate, check, init, schema)
+for verb in _VERBS:
     app.command()(verb)
 
 
