@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +22,20 @@ from forecaster.prediction import served
 from forecaster.preparation import Plan, data_hash
 from forecaster.rolling import Origins, baseline_at, joined, network_at, scale_of
 from forecaster.runs import Version, load_version, write_atomically, writing
-from forecaster.training import train
 
 log = logging.getLogger("forecaster")
 
 _AGAIN = "what is done is kept; go on with the same command"
 
 
-def backtest(folds: Folds, folder: Path, received: Sequence[int]) -> Comparison:
+Training = Callable[[Plan, Path, Sequence[int], bool], Version]
+
+
+def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Training) -> Comparison:
     """Train, forecast and compare. Call it under `runs.locked`.
 
     Args:
+        train: `training.train`, called where a network is not there yet.
         folder: where networks and forecasts are kept, so that the same backtest goes on where it was broken off; what
             is there of another config or other data is removed.
         received: the signals that have come so far.
@@ -46,7 +49,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int]) -> Comparison:
     told: dict[str, list[Told]] = {name: [] for name in (MODEL, *folds.baselines)}
     origins, numbers = [], []
     for training in folds.trainings:
-        version, plan = _trained(folds, training[0], work, received)
+        version, plan = _trained(folds, training[0], work, received, train)
         predictor, residuals = served(version)
         for fold in training:
             places = _origins(folds, plan, fold)
@@ -109,7 +112,7 @@ def _work(folds: Folds, folder: Path) -> Path:
     return work
 
 
-def _trained(folds: Folds, fold: int, work: Path, received: Sequence[int]) -> tuple[Version, Plan]:
+def _trained(folds: Folds, fold: int, work: Path, received: Sequence[int], train: Training) -> tuple[Version, Plan]:
     """The network that learnt what was known at a fold, trained unless it is there, and what it learnt from."""
     run, plan = work / f"training-{fold + 1:03}", folds.plan(fold)
     try:
@@ -119,7 +122,7 @@ def _trained(folds: Folds, fold: int, work: Path, received: Sequence[int]) -> tu
     with writing(run):
         run.mkdir(exist_ok=True)
     try:
-        return train(plan, run, received, resume=(run / "checkpoint").exists()), plan
+        return train(plan, run, received, (run / "checkpoint").exists()), plan
     except Interrupted as interruption:
         raise Interrupted(f"interrupted at fold {fold + 1} of {folds.count}: {_AGAIN}", received[0]) from interruption
 

@@ -1,7 +1,7 @@
 """`forecast backtest`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,7 @@ def backtest(
 
     each = _refit(refit)
     with collected() as received:
+        from forecaster.backtest import backtest as compare
         from forecaster.defaults import load_or_propose
         from forecaster.folds import plan_folds
         from forecaster.runs import locked
@@ -48,10 +49,15 @@ def backtest(
         planned = plan_folds(loaded, folds, stride, each, parse_names(baselines))
         folder = output or Path("backtests") / config.stem
         with locked(folder):
-            with talk.quiet_import():
-                from forecaster.backtest import backtest as compare
-            found = compare(planned, folder, received)
+            found = compare(planned, folder, received, _train)
     talk.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
+
+
+def _train(*arguments: Any) -> Any:
+    """Train, and load TensorFlow for it; a backtest that is done needs none."""
+    with talk.quiet_import():
+        from forecaster.training import train
+    return train(*arguments)
 
 
 def _refit(text: str) -> int | None:
