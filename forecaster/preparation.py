@@ -372,6 +372,11 @@ def _check_season(loaded: LoadedConfig, season: int) -> None:
     hierarchical, seasonal = model.decoder in {"context", "latent"}, model.normalization == "seasonal"
     where = loaded.where("model", "decoder" if hierarchical else "normalization")
     name = model.decoder if hierarchical else "seasonal"
+    if model.normalization_scale == "change" and length <= season:
+        where_scale = loaded.where("model", "normalization_scale")
+        raise ConfigError(
+            [f"{where_scale}: change needs a window longer than a season, {season} steps; it has {length}"]
+        )
     if not (hierarchical or seasonal):
         return
     if season < 2:

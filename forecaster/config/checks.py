@@ -105,6 +105,15 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
             f"{model.normalization} cannot go with output: sequence, since it tells early steps of later ones; "
             "use seasonal or none, or output: last",
         )
+    if model.normalization_scale != "none" and model.normalization == "revin":
+        yield ("model", "normalization_scale"), "revin has a scale of its own; remove the key, or use mean"
+    if model.normalization_scale != "none" and model.output == "sequence":
+        yield (
+            ("model", "normalization_scale"),
+            "cannot go with output: sequence, since it tells early steps of later ones; use output: last",
+        )
+    if model.copy_segments and model.decoder != "dense":
+        yield ("model", "copy_segments"), f"decoder {model.decoder} answers step by step; use decoder: dense"
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
 

@@ -270,6 +270,12 @@ class Model(Section):
     normalization: Literal["none", "last", "mean", "revin", "seasonal"] = Field(
         "none", description="of each window by itself: none | last | mean | revin | seasonal"
     )
+    normalization_scale: Literal["none", "deviation", "level", "change"] = Field(
+        "none", description="of each window, over which it is normalised, and errors count: deviation | level | change"
+    )
+    copy_segments: Flag = Field(
+        False, description="the answer begins with a weighted mean of the window's segments (dense)"
+    )
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a vector learnt for each series and each static category; 0: none"
     )
