@@ -228,7 +228,7 @@ def _part(plan: Plan, part: int) -> tuple[Starts, int]:
         if observed is None:
             told.append(range(first + starts.start, first + starts.stop))
         else:
-            kept = told_by_data(np.array(starts), observed, length, ahead)
+            kept = told_by_data(np.array(starts), observed, length, ahead, plan.config.window.shortest)
             left_out += len(starts) - len(kept)
             told.append(first + kept)
         first += len(group[0].series)
@@ -243,7 +243,8 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
         RunError: what the version keeps of its data is damaged.
     """
     config, kept = version.config, preprocessing_of(version)
-    members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
+    panel = read_data(config, data).led_in(config.filled, config.data.main_season)
+    members = _members(config, panel, described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
 
 
@@ -270,7 +271,7 @@ def _plan(loaded: LoadedConfig) -> Plan:
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
-    members = _members(config, panel, where, {})
+    members = _members(config, panel.led_in(config.filled, resolved.data.main_season), where, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
 
 
@@ -303,7 +304,7 @@ def _features(config: Config, members: Sequence[Member]) -> Features | None:
         fit_scale([member.scaler for member in members]) if config.model.series_scale else (),
         data.calendar,
         data.seasons,
-        data.gaps == "mask",
+        data.gaps == "mask" or config.filled > 0,
         {name: policy for name, policy in given.missing.items() if policy != "error"},
     )
     if features == Features(seasons=features.seasons):
@@ -327,23 +328,30 @@ def _members(config: Config, panel: Sequence[Series], where: str, scalers: Mappi
         scalers: those that are known, by the name of the series.
     """
     kept, splits, problems = [], [], []
-    held_out, (read, ahead) = config.split, (config.read, config.steps_ahead)
+    held_out, ahead, filled = config.split, config.steps_ahead, config.filled
     for series in panel:
         try:
             split = chronological_split(
-                len(series), held_out.validation, held_out.test, read, ahead, config.window.horizon
+                len(series) - filled,
+                held_out.validation,
+                held_out.test,
+                config.read - filled,
+                ahead,
+                config.window.horizon,
             )
         except DataError as error:
             problems.append(f"{series.name}: {error}" if len(panel) > 1 else str(error))
             continue
         kept.append(series)
-        splits.append(split)
+        splits.append(split.led_in(filled))
     if not kept:
         raise DataError([f"{where}: {problem}" for problem in problems])
     for problem in problems:
         log.info("not trained on: %s", problem)
     unknown = [
-        each.values[: split.training_end] for each, split in zip(kept, splits, strict=True) if each.name not in scalers
+        each.values[filled : split.training_end]
+        for each, split in zip(kept, splits, strict=True)
+        if each.name not in scalers
     ]
     fitted = _fitted(config, unknown)
     known = [scalers[series.name] if series.name in scalers else next(fitted) for series in kept]

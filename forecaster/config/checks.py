@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from forecaster.config.calendar import clashes, is_dated
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Data, Model, Optimizer, Split
+from forecaster.config.sections import Config, Data, Model, Optimizer, Split, Window
 from forecaster.config.urls import has_password, is_url
 from forecaster.masking import PASSWORD
 
@@ -32,6 +32,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_difference(config),
         *_bounds(config.data),
         *_stack(config),
+        *_window(config.window),
         *_optimizer(config.training.optimizer),
         *_training(config),
         *_split(config.split),
@@ -275,6 +276,11 @@ def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, s
                 ("forecast", "levels"),
                 f"{beyond[0]:g} lies beyond model.quantiles; add {low:g} and {high:g} to them, or ask for less",
             )
+
+
+def _window(window: Window) -> Iterator[tuple[Path, str]]:
+    if window.shortest is not None and window.shortest >= window.length:
+        yield ("window", "shortest"), f"is not below window.length, {window.length}; use fewer steps, or null"
 
 
 def _stack(config: Config) -> Iterator[tuple[Path, str]]:

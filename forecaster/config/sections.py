@@ -236,6 +236,9 @@ class Window(Section):
     """What the network reads and how far it looks."""
 
     length: Annotated[int, Field(strict=True, ge=2)] = Field(description="steps that the network reads")
+    shortest: Count | None = Field(
+        None, description="steps of it that a series must have; what is before its start is filled; null: all of them"
+    )
     horizon: Count = Field(description="steps ahead that are forecast")
 
 
@@ -437,6 +440,12 @@ class Config(Section):
     def read(self) -> int:
         """Steps that a forecast needs: the window, and before it what its differences are taken from."""
         return self.window.length + sum(self.data.difference)
+
+    @property
+    def filled(self) -> int:
+        """Steps before the start of each series that a window may begin in."""
+        shortest = self.window.shortest
+        return 0 if shortest is None else self.window.length - shortest
 
     @property
     def channels(self) -> int:
