@@ -326,6 +326,8 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
     training = config.training
     if training.schedule.name == "plateau" and config.split.validation == 0:
         yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
+    if training.loss in {"mape", "smape"}:
+        yield from _percentages(config)
     if config.model.warmup >= training.epochs:
         yield (
             ("model", "warmup"),
@@ -336,6 +338,17 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
             ("training", "schedule", "warmup"),
             f"{training.schedule.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
         )
+
+
+def _percentages(config: Config) -> Iterator[tuple[Path, str]]:
+    """What has to be so that a difference of two scaled values is the logarithm of a ratio."""
+    name = config.training.loss
+    if config.data.transform not in {"log", "log1p"}:
+        yield ("training", "loss"), f"{name} is told by logarithms; use data.transform: log or log1p, or loss: mae"
+    elif config.scaling != "none":
+        yield ("training", "loss"), f"{name} is told by logarithms as they are; use scaling: none, or loss: mae"
+    elif config.model.normalization_scale != "none":
+        yield ("training", "loss"), f"{name} has a unit of its own; use model.normalization_scale: none, or loss: mae"
 
 
 def _split(split: Split) -> Iterator[tuple[Path, str]]:

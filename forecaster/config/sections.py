@@ -387,8 +387,9 @@ class Training(Section):
 
     optimizer: Optimizer = Field(Optimizer(), description="the optimizer with its gradient clipping")
     schedule: Schedule = Field(Constant(), description="the learning rate over time")
-    loss: Literal["auto", "mse", "mae", "huber", "log_cosh"] = Field(
-        "auto", description="mse | mae | huber | log_cosh; auto: mse for head point, the head's own for others"
+    loss: Literal["auto", "mse", "mae", "huber", "log_cosh", "mape", "smape"] = Field(
+        "auto",
+        description="mse | mae | huber | log_cosh, or of logarithms mape | smape; auto: mse, or the head's own",
     )
     batch_size: Count = Field(32, description="windows in a batch")
     sampling: Literal["windows", "series"] = Field(
