@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scores import seasonal_naive
 
 from forecaster import __version__
 from forecaster.config import LoadedConfig, load_config
@@ -33,6 +34,7 @@ from forecaster.runs import Version, load_version, locked
 
 Scores = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], dict[str, float]]
 RUNS = Path("runs/accuracy")
+_REPEATED = "last season repeated"
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,13 @@ class Benchmark:
         config: the YAML; the log lies beside it.
         cases: by name, made of the folder of the data.
         scores: by name, of the past of each series, what followed and its forecast, (series, horizon) each.
-        lead: the score by which the table is read first.
+        season: steps, of the season that is repeated beside the networks, which pins the protocol.
     """
 
     config: Path
     cases: Callable[[Path], Mapping[str, Case]]
     scores: Scores
+    season: int
 
     @property
     def name(self) -> str:
@@ -178,13 +181,16 @@ def _observed(series: Series) -> np.ndarray:
 
 
 def _score(benchmark: Benchmark, name: str, case: Case, options: argparse.Namespace, found: Sequence[_Found]) -> None:
-    """Write down what the log does not have: each seed, and the median of all of them, step by step."""
-    seeds = [each.seed for each in found]
-    median = np.median([each.forecast for each in found], axis=0)
+    """Write down what the log does not have: each seed, their median step by step, and the last season repeated."""
     facts = {key: found[0].facts[key] for key in ("config", "date", "forecaster", "tensorflow", "cores")}
-    minutes = round(sum(each.facts["minutes"] for each in found), 2)
-    together = [(median, {**facts, "seed": f"median of {seeds}", "minutes": minutes})] if len(found) > 1 else []
-    for forecast, told in [*((each.forecast, each.facts) for each in found), *together]:
+    rows = [(each.forecast, each.facts) for each in found]
+    if len(found) > 1:
+        minutes = round(sum(each.facts["minutes"] for each in found), 2)
+        median = np.median([each.forecast for each in found], axis=0)
+        rows.append((median, {**facts, "seed": _median_of(options.seeds), "minutes": minutes}))
+    repeated = seasonal_naive(found[0].past, benchmark.season, case.truth.shape[1])
+    rows.append((repeated, {**facts, "seed": _REPEATED, "minutes": 0.0}))
+    for forecast, told in rows:
         row = {"case": name, "part": options.part, **told, "set": options.set}
         if any(_same(row, other) for other in _rows(benchmark)):
             continue
@@ -194,6 +200,10 @@ def _score(benchmark: Benchmark, name: str, case: Case, options: argparse.Namesp
         with benchmark.log.open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(json.dumps(row), file=sys.stderr)
+
+
+def _median_of(seeds: Sequence[int]) -> str:
+    return f"median of {list(seeds)}"
 
 
 def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -230,12 +240,12 @@ def _table(benchmark: Benchmark, options: argparse.Namespace) -> list[str]:
             row for row in _rows(benchmark) if (row["case"], row["part"], row["config"]) == (name, options.part, digest)
         ]
         single = [row for row in rows if row["seed"] in options.seeds]
-        together = [row for row in rows if row["seed"] == f"median of {options.seeds}"]
+        beside = [row for row in rows if row["seed"] in {_median_of(options.seeds), _REPEATED}]
         names = [key for key in single[0] if key not in _FACTS]
         if not told:
             told += [f"| case | forecast | {' | '.join(names)} | minutes |", f"|---|---|{len(names) * '---|'}---|"]
         told.append(f"| {name} | one network, {len(single)} seeds | {' | '.join(_cells(single, names))} |")
-        told += [f"| {name} | their median | {' | '.join(_cells([row], names))} |" for row in together]
+        told += [f"| {name} | {row['seed']} | {' | '.join(_cells([row], names))} |" for row in beside]
     return told
 
 

@@ -30,4 +30,4 @@ def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray)
 
 
 if __name__ == "__main__":
-    harness.run(harness.Benchmark(Path(__file__).with_suffix(".yaml"), cases, scored), __doc__)
+    harness.run(harness.Benchmark(Path(__file__).with_suffix(".yaml"), cases, scored, SEASON), __doc__)
