@@ -91,7 +91,8 @@ def run(benchmark: Benchmark, description: str) -> None:
                     found.append(_forecasts(benchmark, name, case, options, seed, received))
                 except ForecasterError as error:
                     sys.exit(str(error))
-            _score(benchmark, name, case, options, found)
+                _log(benchmark, name, options, found[-1], found[-1].forecast, found[-1].facts)
+            _together(benchmark, name, options, found)
     for line in _table(benchmark, options):
         print(line)
 
@@ -180,26 +181,36 @@ def _observed(series: Series) -> np.ndarray:
     return series.values if series.observed is None else series.values[series.observed]
 
 
-def _score(benchmark: Benchmark, name: str, case: Case, options: argparse.Namespace, found: Sequence[_Found]) -> None:
-    """Write down what the log does not have: each seed, their median step by step, and the last season repeated."""
+def _together(benchmark: Benchmark, name: str, options: argparse.Namespace, found: Sequence[_Found]) -> None:
+    """Score what all seeds make, the median of their forecasts step by step; and the last season repeated."""
     facts = {key: found[0].facts[key] for key in ("config", "date", "forecaster", "tensorflow", "cores")}
-    rows = [(each.forecast, each.facts) for each in found]
     if len(found) > 1:
         minutes = round(sum(each.facts["minutes"] for each in found), 2)
         median = np.median([each.forecast for each in found], axis=0)
-        rows.append((median, {**facts, "seed": _median_of(options.seeds), "minutes": minutes}))
-    repeated = seasonal_naive(found[0].past, benchmark.season, case.truth.shape[1])
-    rows.append((repeated, {**facts, "seed": _REPEATED, "minutes": 0.0}))
-    for forecast, told in rows:
-        row = {"case": name, "part": options.part, **told, "set": options.set}
-        if any(_same(row, other) for other in _rows(benchmark)):
-            continue
-        row |= {
-            key: round(value, 5) for key, value in benchmark.scores(found[0].past, found[0].truth, forecast).items()
-        }
-        with benchmark.log.open("a") as log:
-            log.write(json.dumps(row) + "\n")
-        print(json.dumps(row), file=sys.stderr)
+        _log(
+            benchmark, name, options, found[0], median, {**facts, "seed": _median_of(options.seeds), "minutes": minutes}
+        )
+    repeated = seasonal_naive(found[0].past, benchmark.season, found[0].truth.shape[1])
+    _log(benchmark, name, options, found[0], repeated, {**facts, "seed": _REPEATED, "minutes": 0.0})
+
+
+def _log(
+    benchmark: Benchmark,
+    name: str,
+    options: argparse.Namespace,
+    found: _Found,
+    forecast: np.ndarray,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write down the scores of a forecast, unless the log has them."""
+    row = {"case": name, "part": options.part, **facts, "set": options.set}
+    if any(_same(row, other) for other in _rows(benchmark)):
+        return
+    scores = benchmark.scores(found.past, found.truth, forecast)
+    row |= {key: round(value, 5) for key, value in scores.items()}
+    with benchmark.log.open("a") as log:
+        log.write(json.dumps(row) + "\n")
+    print(json.dumps(row), file=sys.stderr)
 
 
 def _median_of(seeds: Sequence[int]) -> str:
