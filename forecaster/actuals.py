@@ -83,7 +83,7 @@ class _Found(NamedTuple):
 
 def _after_training(version: Version, panel: Panel, stride: int) -> _Found:
     """Every `stride` steps, from the last step that the network has seen of each series on."""
-    read, channels = version.config.read, version.config.channels
+    read, channels = version.config.read - version.config.filled, version.config.channels
     seen = version.preprocessing.get("seen")
     if not isinstance(seen, dict):
         raise RunError(f"{version.path}: does not say what its network has seen; train again")

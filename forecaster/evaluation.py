@@ -140,10 +140,7 @@ def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Fo
     """The last `horizon` steps of the first series with their intervals, forecast from before them."""
     series = plan.panel[0]
     end = max(len(series) - plan.config.window.horizon, plan.config.read)
-    past = [
-        dataclasses.replace(each.series, values=each.series.values[:end], timestamps=each.series.timestamps[:end])
-        for each in plan.groups[0]
-    ]
+    past = [each.series.part(0, end) for each in plan.groups[0]]
     forecast, *_ = predictor.forecasts(past, len(series) - end, residuals, plan.config.forecast.levels)
     # The rows themselves: a calendar does not know every holiday that was.
     return dataclasses.replace(forecast, timestamps=series.timestamps[end:])

@@ -36,6 +36,7 @@ _REFUSED = (
     ("segment", 1, "impute fills single steps, not whole segments: use 1"),
     ("attention", "none", "impute reads every step at its own place: use none"),
     ("normalization", "none", "impute takes each window's level from its observed cells: use none"),
+    ("normalization_scale", "none", "impute takes each window's size from its observed cells: use none"),
 )
 
 
@@ -122,6 +123,8 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
     if lags := loaded.config.data.difference:
         where = loaded.where("data", "difference")
         yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
+    if (shortest := loaded.config.window.shortest) is not None:
+        yield f"{loaded.where('window', 'shortest')}: {shortest}: impute reads one series from its first step: use null"
     if names := loaded.config.data.calendar:
         yield f"{loaded.where('data', 'calendar')}: {list(names)}: impute reads no calendar: use []"
     if beside := (*loaded.config.data.covariates.past, *loaded.config.data.covariates.future):

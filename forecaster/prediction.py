@@ -162,7 +162,7 @@ class Predictor:
     def scaler(self, series: Series) -> Scaler:
         """That of the training part, or of the whole series where it was not trained on."""
         known = self.preprocessing.scalers.get(series.name)
-        return fitted_scaler(self.config, series.values) if known is None else known
+        return fitted_scaler(self.config, series.values[self.config.filled :]) if known is None else known
 
     def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
@@ -322,7 +322,7 @@ def predict(
         found.problems.extend(told.problems)
         if told.panel:
             found.forecasts.extend(predictor.forecasts_of(told, steps, residuals, asked, with_samples))
-            found.panel.extend(told.panel)
+            found.panel.extend(series.part(config.filled, len(series)) for series in told.panel)
     if not found.forecasts:
         raise DataError(found.problems)
     return found
@@ -369,7 +369,7 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
-    panel, length = read_data(config, data), config.read
+    panel, length = read_data(config, data), config.read - config.filled
     path = described(data or config.data.path)
     problems = [
         f"{path}: {f'series {series.name}: ' if config.data.several else ''}{len(series)} rows are too few to forecast "
@@ -377,7 +377,8 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
         for series in panel
         if len(series) < length
     ]
-    enough = [series for series in panel if len(series) >= length]
+    led_in = panel.led_in(config.filled, config.data.main_season)
+    enough = [series for series in led_in if len(series) >= config.read]
     if not enough:
         raise DataError(problems)
     return enough, problems

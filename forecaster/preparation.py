@@ -208,10 +208,11 @@ def _part(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray
     """
     if plan.members.panel.observed is None:
         return Starts.between(offsets + firsts, offsets + lasts), 0
-    length, ahead = plan.config.window.length, plan.config.steps_ahead
+    window, ahead = plan.config.window, plan.config.steps_ahead
+    observed = (observed_in_all([member.series for member in group]) for group in plan.groups)
     parts = [
-        offset + told_by_data(np.arange(first, last), observed_in_all([m.series for m in group]), length, ahead)
-        for offset, first, last, group in zip(offsets, firsts, lasts, plan.groups, strict=True)
+        offset + told_by_data(np.arange(first, last), told, window.length, ahead, window.shortest)
+        for offset, first, last, told in zip(offsets, firsts, lasts, observed, strict=True)
     ]
     return Starts.of(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))
 
@@ -247,7 +248,8 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
         RunError: what the version keeps of its data is damaged.
     """
     config, kept = version.config, preprocessing_of(version)
-    members = _members(config, read_data(config, data), described(data or config.data.path), kept.scalers)
+    panel = read_data(config, data).led_in(config.filled, config.data.main_season)
+    members = _members(config, panel, described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
 
 
@@ -274,7 +276,7 @@ def _plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
-    members = _members(config, panel, where, {})
+    members = _members(config, panel.led_in(config.filled, resolved.data.main_season), where, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
 
 
@@ -298,7 +300,7 @@ def _features(config: Config, members: Members) -> Features | None:
         DataError: cells of covariates are missing, and nothing may stand for them.
     """
     data, given = config.data, config.data.covariates
-    masked, scaled = data.gaps == "mask", config.model.series_scale
+    masked, scaled = data.gaps == "mask" or config.filled > 0, config.model.series_scale
     if not any((given.past, given.future, given.static, data.calendar, masked, scaled)):
         return None
     panel, ends = [member.series for member in members], [member.split.training_end for member in members]
@@ -334,22 +336,24 @@ def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Sca
         scalers: those that are known, by the name of the series.
     """
     numbers, splits, problems = [], [], []
-    held_out, (read, ahead) = config.split, (config.read, config.steps_ahead)
-    for number, steps in enumerate(panel.lengths.tolist()):
+    held_out, ahead, filled = config.split, config.steps_ahead, config.filled
+    for number, steps in enumerate((panel.lengths - filled).tolist()):
         try:
-            split = chronological_split(steps, held_out.validation, held_out.test, read, ahead, config.window.horizon)
+            split = chronological_split(
+                steps, held_out.validation, held_out.test, config.read - filled, ahead, config.window.horizon
+            )
         except DataError as error:
             problems.append(f"{panel.names[number]}: {error}" if len(panel) > 1 else str(error))
             continue
         numbers.append(number)
-        splits.append(split)
+        splits.append(split.led_in(filled))
     if not numbers:
         raise DataError([f"{where}: {problem}" for problem in problems])
     for problem in problems:
         log.info("not trained on: %s", problem)
     fitted = []
     for block, values in panel.blocks(numbers, TOGETHER):
-        training = values[:, : splits[block.start].training_end]
+        training = values[:, filled : splits[block.start].training_end]
         names = [panel.names[number] for number in numbers[block]] if scalers else []
         known = [scalers.get(name) or fitted_scaler(config, row) for name, row in zip(names, training, strict=False)]
         fitted.append(Scaler.stacked(known) if known else _fitted(config, training))
@@ -378,6 +382,11 @@ def _check_season(loaded: LoadedConfig, season: int) -> None:
     hierarchical, seasonal = model.decoder in {"context", "latent"}, model.normalization == "seasonal"
     where = loaded.where("model", "decoder" if hierarchical else "normalization")
     name = model.decoder if hierarchical else "seasonal"
+    if model.normalization_scale == "change" and length <= season:
+        where_scale = loaded.where("model", "normalization_scale")
+        raise ConfigError(
+            [f"{where_scale}: change needs a window longer than a season, {season} steps; it has {length}"]
+        )
     if not (hierarchical or seasonal):
         return
     if season < 2:

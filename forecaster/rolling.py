@@ -37,6 +37,10 @@ class Origins:
         """Some of them."""
         return Origins(self.panel, self.members[chosen], self.steps[chosen])
 
+    def led_in(self, steps: int, season: int) -> "Origins":
+        """The same in a panel with so many steps before the first of each series (`Panel.led_in`)."""
+        return Origins(self.panel.led_in(steps, season), self.members, self.steps + steps) if steps else self
+
     @cached_property
     def series(self) -> list[Series]:
         """The series of each origin; as it was known there, where it ends in a gap that was filled from behind it."""
@@ -69,6 +73,7 @@ def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, ho
         residuals: of its validation, for its intervals.
     """
     config = predictor.config
+    origins = origins.led_in(config.filled, config.data.main_season)
     together = _TOGETHER * config.channels
     parts = [
         _network_at(predictor, residuals, origins.part(slice(first, first + together)), horizon)

@@ -317,13 +317,14 @@ def build_average(section: sections.Averaging | None, weights: Sequence[tf.Varia
 
 def _description(plan: Plan, training: int, validation: int) -> str:
     panel, splits = plan.panel, [member.split for member in plan.members]
-    steps = sum(map(len, panel))
-    first, last = timestamp_texts([min(s.timestamps[0] for s in panel), max(s.timestamps[-1] for s in panel)])
+    filled = plan.config.filled
+    steps = sum(len(series) - filled for series in panel)
+    first, last = timestamp_texts([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
     name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
     lines = [
         f"{name}: {steps:,} steps of {panel[0].frequency}, {first} to {last}",
         f"season: {plan.season} steps" if plan.season > 1 else "season: none",
-        f"steps: {sum(split.training_end for split in splits):,} training, "
+        f"steps: {sum(split.training_end - filled for split in splits):,} training, "
         f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
     ]
@@ -483,7 +484,8 @@ def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, n
     """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
     member = plan.members[0]
     forecast = last_forecast(plan, predictor, residuals)
-    values = pd.Series(member.series.values, member.series.timestamps)
+    series = member.series.part(plan.config.filled, len(member.series))
+    values = pd.Series(series.values, series.timestamps)
     steps = len(forecast.mean)
     kind = "held out" if member.split.test else "not held out"
     return plot_forecast(

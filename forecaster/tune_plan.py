@@ -18,7 +18,7 @@ from forecaster.data import Panel, Series
 from forecaster.data.domains import domains_of
 from forecaster.data.season import seasons_of
 from forecaster.errors import ConfigError, DataError
-from forecaster.preparation import Plan, before_test, data_hash, prepare
+from forecaster.preparation import Plan, before_test, data_hash, prepare, read_data
 
 log = logging.getLogger("forecaster")
 
@@ -81,11 +81,14 @@ def plan_tuning(loaded: LoadedConfig) -> TunePlan:
         ConfigError: the config or the space has problems, or nothing is held out to choose by.
         DataError: the CSV has problems.
     """
-    whole = prepare(loaded)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    given = read_data(loaded.config)
+    whole = prepare(loaded, given)
     if not whole.config.split.validation:
         where = loaded.where("split", "validation")
         raise ConfigError([f"{where}: trials are compared on the validation part, and it is 0; give it a tenth: 0.1"])
-    panel, base = _trained_on(whole), before_test(whole)
+    panel, base = _trained_on(given, whole), before_test(whole)
     if loaded.config.data.season == "auto":
         # The season that was found may owe something to the test part.
         seasons, _ = seasons_of(max(base.panel, key=len))
@@ -100,12 +103,12 @@ def plan_tuning(loaded: LoadedConfig) -> TunePlan:
     return TunePlan(loaded, panel, base, space)
 
 
-def _trained_on(plan: Plan) -> Panel:
-    """The panel of a plan, the series empty that are too short for it, so that no trial takes them."""
-    members = plan.members
-    lengths = np.zeros(len(members.panel), int)
-    lengths[members.numbers] = [split.steps for split in members.splits]
-    return members.panel.until(lengths)
+def _trained_on(panel: Panel, plan: Plan) -> Panel:
+    """The panel that a plan was made of, the series empty that are too short for it, so that no trial takes them."""
+    numbers = plan.members.numbers
+    lengths = np.zeros(len(panel), int)
+    lengths[numbers] = panel.lengths[numbers]
+    return panel.until(lengths)
 
 
 def _as_drawn(space: Choices | Range, value: Any) -> Any:

@@ -240,6 +240,10 @@ BAD_CALLS = {
         ["validate", "tiny.yaml", "--set", "model.normalization=seasonal"],
         "needs a window of at least 26 steps",
     ),
+    "changes of a season with a short window": (
+        ["validate", "tiny.yaml", "--set", "model.normalization_scale=change"],
+        "change needs a window longer than a season, 24 steps",
+    ),
     "missing config": (["train", "no.yaml"], "no.yaml: no such file"),
     "nearly named config": (["train", "tyni.yaml"], "did you mean 'tiny.yaml'?"),
     "wrong value": (["train", "tiny.yaml", "--set", "model.cell=lsmt"], "did you mean 'lstm'?"),

@@ -27,7 +27,8 @@ def drawn(seed: int) -> Model:
         layers = int(generator.integers(1, 4))
         model["units"] = [4] * layers
         model["segment"] = int(generator.choice([1, 1, 2, 3]))
-        for name in ("bidirectional", "residual", "dilation", "layer_normalization", "unroll"):
+        model["normalization_scale"] = str(generator.choice(choices("normalization_scale")))
+        for name in ("bidirectional", "residual", "dilation", "layer_normalization", "unroll", "copy_segments"):
             model[name] = bool(generator.random() < 0.3)
         for name in ("dropout", "recurrent_dropout", "zoneout", "scheduled_sampling"):
             model[name] = float(generator.choice([0.0, 0.0, 0.3]))

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from forecaster.config import json_schema, load_config, load_resolved
+from forecaster.config import json_schema, load_config, load_resolved, load_values
 from forecaster.config.reader import parse_document
 from forecaster.config.template import SCHEMA_FILE, commented_yaml
 from forecaster.errors import ConfigError
@@ -105,6 +105,10 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("model: {segment: 4}", "does not divide into segments of 4; use window.length: 8 or 12"),
         ("model: {segment: 10}", "a rollout needs a window of at least two segments, 20 steps"),
         ("model: {normalization: revin, output: sequence}", "revin cannot go with output: sequence"),
+        ("model: {normalization: revin, normalization_scale: level}", "revin has a scale of its own"),
+        ("model: {normalization_scale: level, output: sequence}", "cannot go with output: sequence, since it tells"),
+        ("training: {loss: mape}\nscaling: none", "mape is told by logarithms; use data.transform: log or log1p"),
+        ("model: {copy_segments: true}", "copy_segments: decoder rollout answers step by step; use decoder: dense"),
         ("model: {cell: simple_rnn, recurrent_activation: tanh}", "simple_rnn has no gates"),
         ("training: {optimizer: {clip_value: 1.0, clip_norm: 1.0}}", "cannot go with clip_norm"),
         ("training: {optimizer: {name: adam, momentum: 0.9}}", "adam has no momentum"),
@@ -202,6 +206,21 @@ def test_a_section_that_is_no_section_is_not_called_missing_too(tmp_path):
     assert problems(tmp_path, "data: 5\nwindow: {length: 10, horizon: 2}\n") == [
         "c.yaml:1:1: data: received 5, expected a section with keys of its own"
     ]
+
+
+@pytest.mark.parametrize(
+    ("further", "reason"),
+    [
+        ({}, "smape is told by logarithms as they are; use scaling: none"),
+        ({"scaling": "none", "model": {"normalization_scale": "level"}}, "use model.normalization_scale: none"),
+        ({"scaling": "none"}, None),
+    ],
+)
+def test_percentages_need_logarithms_as_they_are(further, reason):
+    values = {"data": {"path": "x.csv", "transform": "log"}, "window": {"length": 8, "horizon": 2}, **further}
+    loaded = load_values(values | {"training": {"loss": "smape"}}, "x.yaml")
+    assert len(loaded.problems) == (reason is not None)
+    assert reason is None or reason in loaded.problems[0]
 
 
 def test_a_conflict_is_reported_beside_an_error_in_the_same_section(tmp_path):

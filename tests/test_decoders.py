@@ -46,6 +46,11 @@ STRUCTURES = [
     {"segment": 4, "normalization": "seasonal"},
     {"normalization": "revin", "dilation": True, "units": [3, 3], "zoneout": 0.1, "head": "normal"},
 ]
+COPYING = [
+    {"segment": 4, "normalization": "mean", "normalization_scale": "change", "attention": "additive"},
+    {"segment": 2, "normalization": "seasonal", "head": "categorical", "bins": 5},
+    {"head": "quantile", "quantiles": (0.1, 0.5, 0.9), "normalization": "revin"},
+]
 HEADS = [
     {"head": "quantile", "quantiles": (0.1, 0.5, 0.9), "normalization": "revin"},
     {"head": "student_t", "segment": 2},
@@ -57,7 +62,11 @@ HEADS = [
 
 @pytest.mark.parametrize(
     ("decoder", "options"),
-    [*((decoder, options) for decoder in DIRECT for options in STRUCTURES), *(("dense", head) for head in HEADS)],
+    [
+        *((decoder, options) for decoder in DIRECT for options in STRUCTURES),
+        *(("dense", head) for head in HEADS),
+        *(("dense", {"copy_segments": True, **options}) for options in COPYING),
+    ],
     ids=str,
 )
 def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
@@ -73,6 +82,30 @@ def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
 def test_a_stepped_network_is_served_as_keras_has_it(decoder, options):
     network, served = randomised(decoder=decoder, **options)
     np.testing.assert_allclose(walked(served, WINDOWS, network), network(Inputs(WINDOWS)), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("normalization", ["none", "mean", "revin"])
+def test_a_copied_horizon_is_the_mean_of_the_segments_chosen(normalization):
+    network, _ = randomised(decoder="dense", segment=4, normalization=normalization, copy_segments=True)
+    for layer in (network.head.dense, network.choice):
+        layer.kernel.assign(np.zeros(layer.kernel.shape))
+    network.head.dense.bias.assign(np.zeros(AHEAD))
+    network.choice.bias.assign([90, 0, 0, -90, 0, np.log(3)])  # for each segment of the horizon, of 3 in the window
+    expected = np.concatenate([WINDOWS[:, :4], WINDOWS[:, 4:6] / 4 + 3 * WINDOWS[:, 8:10] / 4], axis=1)
+    np.testing.assert_allclose(network(Inputs(WINDOWS))[..., 0], expected, atol=1e-5)
+
+
+def test_channels_are_copied_side_by_side():
+    model = Model(units=4, decoder="dense", segment=2, copy_segments=True)
+    network, served = networks.randomised(model, LENGTH, 4, SEASON, channels=2)
+    windows = np.random.default_rng(4).normal(size=(5, 2 * LENGTH)).astype("float32")
+    np.testing.assert_allclose(networks.one_answer(served, windows), network(Inputs(windows)), atol=1e-5)
+    network.head.dense.kernel.assign(np.zeros(network.head.dense.kernel.shape))
+    network.head.dense.bias.assign(np.zeros(8))
+    network.choice.kernel.assign(np.zeros(network.choice.kernel.shape))
+    network.choice.bias.assign(2 * [0, 0, 0, 0, 0, 90])  # the last of 6 segments, twice
+    last = windows[:, -4:]
+    np.testing.assert_allclose(network(Inputs(windows))[..., 0], np.concatenate([last, last], axis=1), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["additive", "multiplicative"])

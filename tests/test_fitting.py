@@ -11,6 +11,7 @@ from forecaster.data.windows import Starts
 from forecaster.errors import DataError, Diverged
 from forecaster.fitting import Steps, Trainer
 from forecaster.inputs import Inputs
+from forecaster.metrics import smape
 from forecaster.models import build_network
 from forecaster.models.averaging import Equal
 from forecaster.models.averaging import Exponential as ExponentialAverage
@@ -30,11 +31,23 @@ KERAS_LOSSES = {
 }
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", KERAS_LOSSES)
 def test_a_loss_is_that_of_keras(name):
     assert float(LOSSES[name](TARGETS, PREDICTIONS)) == pytest.approx(
         float(KERAS_LOSSES[name](TARGETS, PREDICTIONS)), rel=1e-6
     )
+
+
+def test_percentages_of_logarithms_are_those_of_the_values():
+    actual, forecast = np.array([[10.0, 20, 5]]), np.array([[15.0, 12, 13]])
+    logs = np.log(actual).astype("float32"), np.log(forecast).astype("float32")
+    assert float(LOSSES["mape"](*logs)) == pytest.approx((5 / 10 + 8 / 20 + 8 / 5) / 3, rel=1e-5)
+    assert float(LOSSES["smape"](*logs)) == pytest.approx(smape(actual, forecast) / 100, rel=1e-5)
+
+
+def test_a_percentage_grows_no_faster_than_a_straight_line_beyond_an_error_of_e():
+    found = [float(LOSSES["mape"](np.zeros((1, 1), "float32"), np.full((1, 1), e, "float32"))) for e in (0.999, 1, 3)]
+    assert found == pytest.approx([np.e**0.999 - 1, np.e - 1, 3 * np.e - 1])
 
 
 @pytest.mark.parametrize("name", LOSSES)

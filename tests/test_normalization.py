@@ -37,6 +37,75 @@ def test_worked_by_hand(name, read, offset, scale):
     np.testing.assert_allclose(found_scale, [[scale]], rtol=1e-5)
 
 
+SIZES = {
+    "deviation": np.sqrt(((3 - 17 / 3) ** 2 + (5 - 17 / 3) ** 2 + (9 - 17 / 3) ** 2) / 3),  # of 3, 5, 9
+    "level": (3 + 5 + 9) / 3,
+    "change": (2 + 3 + 5) / 3,  # 1 to 3, 2 to 5, 4 to 9
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("name", "read", "offset"),
+    [
+        ("none", [1, 2, 4, 3, 5, 9], [0, 0, 0, 0]),
+        ("last", [-8, -7, -5, -6, -4, 0], [9, 9, 9, 9]),
+        ("mean", [-3, -2, 0, -1, 1, 5], [4, 4, 4, 4]),
+        ("seasonal", [2, 3, 5], [3, 5, 9, 3]),
+    ],
+)
+def test_sizes_worked_by_hand(name, read, offset, size):
+    normalization = build_normalization(name, SEASON, size=size)
+    found, anchors = normalization(WINDOW)
+    np.testing.assert_allclose(found, [np.array(read) / SIZES[size]], rtol=1e-5)
+    last, anchors = normalization.step(WINDOW[:, -1:], anchors)
+    np.testing.assert_allclose(last, found[:, -1:], rtol=1e-5)
+    found_offset, found_scale = normalization.affine(anchors, 4)
+    np.testing.assert_allclose(np.broadcast_to(found_offset, (1, 4)), [offset], rtol=1e-5)
+    np.testing.assert_allclose(np.broadcast_to(found_scale, (1, 4)), [4 * [SIZES[size]]], rtol=1e-5)
+
+
+def test_without_a_season_a_size_is_that_of_the_whole_window():
+    sizes = {"deviation": np.std(WINDOW), "level": 4, "change": (1 + 2 + 1 + 2 + 4) / 5}
+    for size, expected in sizes.items():
+        np.testing.assert_allclose(build_normalization("mean", 1, size=size).unit(WINDOW), [[expected]], rtol=1e-5)
+
+
+def test_each_channel_has_a_size_of_its_own():
+    window = np.stack([WINDOW, 10 * WINDOW], axis=2).reshape(1, -1)
+    normalization = build_normalization("mean", SEASON, channels=2, size="change")
+    found, anchors = normalization(window)
+    np.testing.assert_allclose(found[:, ::2], found[:, 1::2], rtol=1e-5)
+    np.testing.assert_allclose(normalization.affine(anchors, 4)[1], [[10 / 3, 100 / 3, 10 / 3, 100 / 3]], rtol=1e-5)
+
+
+def test_a_flat_window_has_the_smallest_size():
+    normalization = build_normalization("last", SEASON, size="deviation")
+    np.testing.assert_allclose(normalization(np.full((1, 6), 3.0, "float32"))[0], np.zeros((1, 6)))
+    np.testing.assert_allclose(normalization.unit(np.full((1, 6), 3.0, "float32")), [[0.01]])
+
+
+@pytest.mark.parametrize("options", [{}, {"head": "quantile", "quantiles": (0.1, 0.5)}], ids=str)
+def test_errors_count_in_the_size_of_their_window(options):
+    model = Model(units=4, normalization="mean", normalization_scale="level", decoder="dense", **options)
+    network, _ = randomised(model, 5)
+    windows, targets = WINDOWS + 3, WINDOWS[:, :5] + 3
+    expected = network.training_loss(Inputs(windows), targets, 0.0)
+    np.testing.assert_allclose(network.training_loss(Inputs(7 * windows), 7 * targets, 0.0), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"decoder": "dense"}, {"segment": 2}, {"decoder": "seq2seq"}], ids=str)
+@pytest.mark.parametrize("name", ["none", "last", "mean", "seasonal"])
+def test_a_network_scaled_with_its_window_forecasts_the_scaled_future(name, options):
+    model = Model(units=4, normalization=name, normalization_scale="change", **options)
+    ahead = 4 if "decoder" in options else model.segment
+    _, served = networks.randomised(model, 12, ahead, 4)
+    rollout = {"dense": "direct", "seq2seq": "carry"}.get(options.get("decoder", ""), "slide")
+    windows = np.random.default_rng(4).normal(size=(6, 12)).astype("float32")
+    low = roll_out(served, windows, 4, rollout)
+    np.testing.assert_allclose(roll_out(served, 100 * windows, 4, rollout), 100 * low, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_last_value_read_by_step_is_that_read_in_the_window(name):
     normalization = build_normalization(name, SEASON)

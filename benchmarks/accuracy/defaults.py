@@ -66,7 +66,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="laid over every config")
     options = parser.parse_args()
     print(
-        "| set | MASE of the forecast | of the network alone | of the seasonal naive | ratio | seconds |\n|---|---|---|---|---|---|"
+        "| set | MASE of the forecast | of the network alone | of the seasonal naive | ratio | seconds |\n"
+        "|---|---|---|---|---|---|"
     )
     ratios = []
     for name in options.only:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from forecaster.config.calendar import clashes, is_dated
 from forecaster.config.members import members_of
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Constant, Data, Model, Optimizer, Split
+from forecaster.config.sections import Config, Constant, Data, Model, Optimizer, Split, Window
 from forecaster.config.urls import has_password, is_url
 from forecaster.masking import PASSWORD
 
@@ -33,6 +33,7 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_difference(config),
         *_bounds(config.data),
         *_stack(config),
+        *_window(config.window),
         *_optimizer(config.training.optimizer),
         *_training(config),
         *_ensemble(config),
@@ -108,6 +109,15 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
             f"{model.normalization} cannot go with output: sequence, since it tells early steps of later ones; "
             "use seasonal or none, or output: last",
         )
+    if model.normalization_scale != "none" and model.normalization == "revin":
+        yield ("model", "normalization_scale"), "revin has a scale of its own; remove the key, or use mean"
+    if model.normalization_scale != "none" and model.output == "sequence":
+        yield (
+            ("model", "normalization_scale"),
+            "cannot go with output: sequence, since it tells early steps of later ones; use output: last",
+        )
+    if model.copy_segments and model.decoder != "dense":
+        yield ("model", "copy_segments"), f"decoder {model.decoder} answers step by step; use decoder: dense"
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
 
@@ -271,6 +281,11 @@ def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, s
             )
 
 
+def _window(window: Window) -> Iterator[tuple[Path, str]]:
+    if window.shortest is not None and window.shortest >= window.length:
+        yield ("window", "shortest"), f"is not below window.length, {window.length}; use fewer steps, or null"
+
+
 def _stack(config: Config) -> Iterator[tuple[Path, str]]:
     model, length = config.model, config.window.length
     if model.residual and len(set(model.units)) > 1:
@@ -314,6 +329,8 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
     training = config.training
     if training.schedule.name == "plateau" and config.split.validation == 0:
         yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
+    if training.loss in {"mape", "smape"}:
+        yield from _percentages(config)
     if config.model.warmup >= training.epochs:
         yield (
             ("model", "warmup"),
@@ -367,6 +384,17 @@ def _snapshots(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("training", "schedule"), "snapshot has a rate of its own, a cosine for each cycle; remove the key"
     if training.averaging is not None:
         yield ("training", "averaging"), "snapshot takes the weights at the end of each cycle; use averaging: null"
+
+
+def _percentages(config: Config) -> Iterator[tuple[Path, str]]:
+    """What has to be so that a difference of two scaled values is the logarithm of a ratio."""
+    name = config.training.loss
+    if config.data.transform not in {"log", "log1p"}:
+        yield ("training", "loss"), f"{name} is told by logarithms; use data.transform: log or log1p, or loss: mae"
+    elif config.scaling != "none":
+        yield ("training", "loss"), f"{name} is told by logarithms as they are; use scaling: none, or loss: mae"
+    elif config.model.normalization_scale != "none":
+        yield ("training", "loss"), f"{name} has a unit of its own; use model.normalization_scale: none, or loss: mae"
 
 
 def _split(split: Split) -> Iterator[tuple[Path, str]]:

@@ -236,6 +236,9 @@ class Window(Section):
     """What the network reads and how far it looks."""
 
     length: Annotated[int, Field(strict=True, ge=2)] = Field(description="steps that the network reads")
+    shortest: Count | None = Field(
+        None, description="steps of it that a series must have; what is before its start is filled; null: all of them"
+    )
     horizon: Count = Field(description="steps ahead that are forecast")
 
 
@@ -269,6 +272,12 @@ class Model(Section):
     recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
     normalization: Literal["none", "last", "mean", "revin", "seasonal"] = Field(
         "none", description="of each window by itself: none | last | mean | revin | seasonal"
+    )
+    normalization_scale: Literal["none", "deviation", "level", "change"] = Field(
+        "none", description="of each window, over which it is normalised, and errors count: deviation | level | change"
+    )
+    copy_segments: Flag = Field(
+        False, description="the answer begins with a weighted mean of the window's segments (dense)"
     )
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a vector learnt for each series and each static category; 0: none"
@@ -397,8 +406,9 @@ class Training(Section):
 
     optimizer: Optimizer = Field(Optimizer(), description="the optimizer with its gradient clipping")
     schedule: Schedule = Field(Constant(), description="the learning rate over time")
-    loss: Literal["auto", "mse", "mae", "huber", "log_cosh"] = Field(
-        "auto", description="mse | mae | huber | log_cosh; auto: mse for head point, the head's own for others"
+    loss: Literal["auto", "mse", "mae", "huber", "log_cosh", "mape", "smape"] = Field(
+        "auto",
+        description="mse | mae | huber | log_cosh, or of logarithms mape | smape; auto: mse, or the head's own",
     )
     batch_size: Count = Field(32, description="windows in a batch")
     sampling: Literal["windows", "series"] = Field(
@@ -475,6 +485,12 @@ class Config(Section):
     def recalled(self) -> int:
         """Steps that a forecast looks back on: those that are read, and the last season that it may fall back on."""
         return self.read if self.forecast.fallback == "never" else max(self.read, self.data.main_season)
+
+    @property
+    def filled(self) -> int:
+        """Steps before the start of each series that a window may begin in."""
+        shortest = self.window.shortest
+        return 0 if shortest is None else self.window.length - shortest
 
     @property
     def channels(self) -> int:

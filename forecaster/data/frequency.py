@@ -124,6 +124,13 @@ def future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
     return pd.date_range(origin, periods=steps + 1, freq=step)[1:]
 
 
+def earlier(first: Timestamp, steps: int, step: Step) -> Timestamp:
+    """The timestamp so many steps before one on the grid."""
+    if step == STEP:
+        return first - steps
+    return pd.date_range(end=first, periods=steps + 1, freq=step)[0]
+
+
 def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
     """The `steps` steps after rows that are trading sessions: the calendar's days at the times of day of the rows."""
     local = timestamps.tz_localize(None)

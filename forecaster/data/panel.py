@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
-from forecaster.data.frequency import grid
+from forecaster.data.frequency import earlier, grid
 from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column, Series
 from forecaster.errors import DataError
@@ -139,6 +139,35 @@ class Panel(Sequence[Series]):
         last = np.maximum.accumulate(np.where(observed, np.arange(len(observed)), 0))  # every series begins with one
         return replace(self, values=self.values[last], observed=observed)
 
+    def led_in(self, steps: int, season: int) -> "Panel":
+        """The same with so many steps before the first of each series, which count as not observed.
+
+        They hold its first season, again and again, so that nothing happens in them that does not happen every season.
+
+        Raises:
+            DataError: each row is a step, and no calendar tells which came before.
+        """
+        if not steps:
+            return self
+        if self.timestamps is not None:
+            raise DataError(["window.shortest: no step is known before the first of frequency observed; use null"])
+        places, ends = _led_in(self.ends, steps, season)
+        rows, row_ends = _led_in(self.columns.ends, steps, season) if self.columns.columns else (places, ends)
+        columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
+        observed = np.ones(len(self.values), bool) if self.observed is None else self.observed
+        before = (np.concatenate([[0], ends[:-1]])[:, None] + np.arange(steps)).ravel()
+        observed = observed[places]
+        observed[before] = False
+        step = self.rules.step(self.frequency)
+        return replace(
+            self,
+            firsts=pd.Index([earlier(first, steps, step) for first in self.firsts]),
+            ends=ends,
+            values=self.values[places],
+            observed=observed,
+            columns=Columns(columns, row_ends if columns else self.columns.ends),
+        )
+
     def together(self, channels: int) -> "Panel":
         """The same with each group of `channels` series cut to the steps that all of them have.
 
@@ -209,6 +238,16 @@ def carried_on(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 def _part(ends: np.ndarray, number: int) -> slice:
     return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
+
+
+def _led_in(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of series end to end, with so many before each, as numbers of those that there are; and their ends."""
+    lengths = np.diff(ends, prepend=0)
+    longer = ends + steps * np.arange(1, len(ends) + 1)
+    within = np.arange(longer[-1]) - np.repeat(longer - lengths, lengths + steps)  # below 0 before the first
+    seasons = np.repeat(np.clip(lengths, 1, season), lengths + steps)
+    places = np.where(within < 0, within % seasons, within) + np.repeat(ends - lengths, lengths + steps)
+    return np.minimum(places, ends[-1] - 1), longer  # an empty series has none of its own to hold
 
 
 def _chosen(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:

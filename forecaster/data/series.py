@@ -1,7 +1,7 @@
 """Series: what a CSV becomes, and everything after `data/` begins with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,13 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def part(self, first: int, last: int) -> "Series":
+        """Its steps from `first` to before `last`, as a series whose covariates go on behind them."""
+        observed = None if self.observed is None else self.observed[first:last]
+        columns = {name: Column(column.values[first:], column.levels) for name, column in self.covariates.items()}
+        values, timestamps = self.values[first:last], self.timestamps[first:last]
+        return replace(self, values=values, timestamps=timestamps, observed=observed, covariates=columns)
 
     def id_in(self, wide: bool) -> str:
         """The id of the rows that it stands in: its name, without its target in a file of several targets."""

@@ -21,6 +21,10 @@ class Split:
     validation_end: int
     steps: int
 
+    def led_in(self, steps: int) -> "Split":
+        """The same of a series with so many steps before its first."""
+        return Split(self.training_end + steps, self.validation_end + steps, self.steps + steps)
+
     @property
     def validation(self) -> int:
         """Steps in the validation part."""
@@ -127,7 +131,9 @@ class Starts:
         return generator.integers(begins[drawn], self.series_ends[drawn])
 
 
-def told_by_data(starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int) -> np.ndarray:
+def told_by_data(
+    starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int, shortest: int | None = None
+) -> np.ndarray:
     """Those starts whose windows are no filler: at least half of the window is observed, and every target.
 
     Where gaps lie so close that less than a tenth of the windows would be left, half of the targets is enough.
@@ -135,13 +141,14 @@ def told_by_data(starts: np.ndarray, observed: np.ndarray | None, length: int, a
     Args:
         observed: (steps,), None where every step is.
         starts, length, ahead: as in `window_starts`.
+        shortest: steps of a window that are enough, where it may be fewer than half.
     """
     if observed is None or not len(starts):
         return starts
     counts = np.concatenate([[0], np.cumsum(observed)])
     read = counts[starts + length] - counts[starts]
     learnt = counts[starts + length + ahead] - counts[starts + length]
-    half = 2 * read >= length
+    half = read >= min(length / 2, length if shortest is None else shortest)
     whole = half & (learnt == ahead)
     return starts[whole if 10 * whole.sum() >= len(starts) else half & (2 * learnt >= ahead)]
 

@@ -59,14 +59,14 @@ def build_network(
         known: features that are known of the steps that follow, too.
         channels: series that are read and answered together.
     """
-    normalization = build_normalization(model.normalization, season, model.segment, channels)
+    normalization = build_normalization(model.normalization, season, model.segment, channels, model.normalization_scale)
     at_once = channels * (ahead if model.decoder == "dense" else model.segment)
     embedding = Embedding(categories, model.embedding) if categories else None
     head = _head(model, at_once, loss, unit)
     by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
     encoder = _encoder(model, answers=not by_states)
     parts = Parts(normalization, encoder, head, model.segment, ahead, embedding, past, known, channels)
-    network = _network(model, parts, (length - normalization.skipped) // season)
+    network = _network(model, parts, length - normalization.skipped, season)
     network(_empty_inputs(network, length, categories))  # makes the weights
     return network
 
@@ -99,10 +99,11 @@ def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> I
     )
 
 
-def _network(model: Model, parts: Parts, seasons: int) -> Network:
-    """The network by its decoder; `seasons` are what the encoder reads."""
+def _network(model: Model, parts: Parts, read: int, season: int) -> Network:
+    """The network by its decoder; `read` are the steps that the encoder reads."""
     if model.decoder == "dense":
-        return DenseNetwork(parts, _attention(model), model.units[-1])
+        copied = read // model.segment if model.copy_segments else 0
+        return DenseNetwork(parts, _attention(model), model.units[-1], copied)
     if model.decoder == "rollout":
         # Both directions have no state to carry on: a direct network of one segment, slid.
         every_step = model.output == "sequence"
@@ -116,9 +117,9 @@ def _network(model: Model, parts: Parts, seasons: int) -> Network:
         return Seq2SeqNetwork(parts, decoder, feedback, fitting_bridge, _attention(model))
     context = _recurrent(model, model.units[-1], "context")
     if model.decoder == "context":
-        return ContextNetwork(parts, decoder, feedback, bridge, seasons, context)
+        return ContextNetwork(parts, decoder, feedback, bridge, read // season, context)
     future = _recurrent(model, model.units[-1], "future")
-    return LatentNetwork(parts, decoder, feedback, bridge, seasons, context, model.latent, future)
+    return LatentNetwork(parts, decoder, feedback, bridge, read // season, context, model.latent, future)
 
 
 def _head(model: Model, steps: int, loss: str, unit: float) -> Head:

@@ -25,6 +25,7 @@ class Head(keras.layers.Layer, abc.ABC):
     """One dense layer, then the domain map: (batch, width) -> parameters (batch, steps, `parameters`)."""
 
     parameters = 1
+    values = False  # whether each parameter is a value, whose loss depends on the unit that it is told in
 
     def __init__(self, steps: int) -> None:
         super().__init__(name="head")
@@ -43,7 +44,7 @@ class Head(keras.layers.Layer, abc.ABC):
         Args:
             output: (batch, width), or (batch, recurrent steps, width), whose steps are laid end to end.
             offset: (batch or 1, steps or 1), of the window's normalisation.
-            scale: (batch or 1, 1).
+            scale: (batch or 1, steps or 1).
             added: (batch, steps, `raw`), to what the dense layer makes.
         """
         raw = self.dense(output)
@@ -75,6 +76,8 @@ class Head(keras.layers.Layer, abc.ABC):
 class Point(Head):
     """A value, learnt by whichever loss is asked for."""
 
+    values = True
+
     def __init__(self, steps: int, loss: Loss) -> None:
         super().__init__(steps)
         self.point_loss = loss
@@ -94,6 +97,8 @@ class Point(Head):
 
 class Quantile(Head):
     """The quantiles of a list of probabilities, which cannot cross: steps above 0 up and down from the middle one."""
+
+    values = True
 
     def __init__(self, steps: int, probabilities: Sequence[float]) -> None:
         self.parameters = len(probabilities)

@@ -1,5 +1,6 @@
 """The losses of a value: mean over a batch of an elementwise penalty of target - prediction, in scaled units."""
 
+import math
 from collections.abc import Callable
 
 from keras import KerasTensor, ops
@@ -33,4 +34,28 @@ def log_cosh(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     return ops.mean(error + ops.softplus(-2.0 * error) - ops.log(2.0))
 
 
-LOSSES: dict[str, Loss] = {"mse": mse, "mae": mae, "huber": huber, "log_cosh": log_cosh}
+def mape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+    """Mean absolute percentage error of values whose logarithms these are, as a share: |exp(p - t) - 1| = |ŷ - y| / y.
+
+    Beyond an error of e it goes on straight, so that no network overflows before it has learnt the level.
+    """
+    error = predictions - targets
+    return ops.mean(ops.where(error <= 1.0, ops.abs(ops.expm1(ops.minimum(error, 1.0))), math.e * error - 1.0))
+
+
+def smape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+    """Symmetric mean absolute percentage error of values whose logarithms these are, as a share.
+
+    2 tanh(|p - t| / 2) = 2 |ŷ - y| / (ŷ + y), which is M4's (Makridakis et al. 2020, equation 2) over 100.
+    """
+    return ops.mean(2.0 * ops.tanh(ops.abs(targets - predictions) / 2.0))
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": mse,
+    "mae": mae,
+    "huber": huber,
+    "log_cosh": log_cosh,
+    "mape": mape,
+    "smape": smape,
+}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, ops
 
+_SMALLEST = 0.01  # of a scaled unit: the size of a window that is flat
 _EPSILON = 1e-5  # of a scaled unit squared: a window that is flat is not blown up
 
 
@@ -44,6 +45,10 @@ class Normalization(keras.layers.Layer, abc.ABC):
     @abc.abstractmethod
     def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The offset and the scale of the `values` values after the last that is known, (batch or 1, values or 1)."""
+
+    def unit(self, window: KerasTensor) -> KerasTensor | None:
+        """What the errors of values count in, (batch, channels); None: in scaled units."""
+        return None
 
     def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
         """The offset of what follows each segment that is read, (batch, length - skipped), or (1, 1).
@@ -174,8 +179,65 @@ class SeasonalShift(Normalization):
         return previous - season[:, : self.segment], [moved]
 
 
-def build_normalization(name: str, season: int, segment: int = 1, channels: int = 1) -> Normalization:
-    """The normalisation of a name: `none | last | mean | revin | seasonal`."""
+class Sized(Normalization):
+    """What another normalisation leaves, over the size of the window, in which errors count, too.
+
+    Args:
+        inner: the other, which has no scale of its own.
+        kind: `deviation`, of the last season; `level`, its mean absolute value; `change`, the mean absolute change from
+            season to season in the whole window, which is what MASE counts in (Hyndman & Koehler 2006).
+        season: steps, 1 where there is none; a deviation or a level is then that of the whole window.
+    """
+
+    def __init__(self, inner: Normalization, kind: str, season: int) -> None:
+        super().__init__(inner.channels)
+        self.inner, self.kind, self.season = inner, kind, season
+        self.skipped = inner.skipped
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """There are no weights."""
+        super().build(input_shape)
+
+    def unit(self, window: KerasTensor) -> KerasTensor:
+        """The size, (batch, channels)."""
+        return ops.maximum(self._size(self._by_channel(window)), _SMALLEST)
+
+    def _size(self, values: KerasTensor) -> KerasTensor:
+        """(batch, steps, channels) -> (batch, channels)."""
+        recent = values[:, -self.season :] if self.season > 1 else values
+        match self.kind:
+            case "deviation":
+                return ops.std(recent, axis=1)
+            case "level":
+                return ops.mean(ops.abs(recent), axis=1)
+            case _:
+                return ops.mean(ops.abs(values[:, self.season :] - values[:, : -self.season]), axis=1)
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """The other's, and the size."""
+        return [*self.inner.anchors(window), self.unit(window)]
+
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """The other's, over the size."""
+        read = self.inner.normalize(window, anchors[:-1])
+        return read / self._over(anchors[-1], read.shape[1])
+
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+        """The other's offset, and the size."""
+        return self.inner.affine(anchors[:-1], values)[0], self._over(anchors[-1], values)
+
+    def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """The other's, over the size, which stays."""
+        read, moved = self.inner.step(previous, anchors[:-1])
+        return read / self._over(anchors[-1], previous.shape[1]), [*moved, anchors[-1]]
+
+
+def build_normalization(
+    name: str, season: int, segment: int = 1, channels: int = 1, size: str = "none"
+) -> Normalization:
+    """The normalisation of a name, `none | last | mean | revin | seasonal`, over a size, as `Sized` takes it."""
     if name == "seasonal":
-        return SeasonalShift(season, segment, channels)
-    return {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name](channels)
+        inner: Normalization = SeasonalShift(season, segment, channels)
+    else:
+        inner = {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name](channels)
+    return inner if size == "none" else Sized(inner, size, season)

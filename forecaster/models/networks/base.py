@@ -122,11 +122,22 @@ class Network(keras.Model, abc.ABC):
             targets: (batch, ahead), the values of those steps.
             epoch: how many epochs have passed, fractions included.
         """
-        return self.head.loss(targets, self(inputs, training=True))
+        return self.error(inputs, targets, self(inputs, training=True))
 
     def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The mean loss of the steps after the windows, as they are forecast."""
-        return self.head.loss(targets, self(inputs))
+        return self.error(inputs, targets, self(inputs))
+
+    def error(self, inputs: Inputs, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
+        """The head's mean loss, of values in the unit of each window where its normalisation has one.
+
+        The likelihood of a distribution is the same in every unit, but for a constant.
+        """
+        unit = self.normalization.unit(inputs.window)
+        if unit is None or not self.head.values:
+            return self.head.loss(targets, parameters)
+        unit = ops.tile(unit, (1, targets.shape[1] // self.channels))  # (batch, ahead * channels)
+        return self.head.loss(targets / unit, parameters / unit[..., None])
 
     def _read(self, inputs: Inputs) -> tuple[KerasTensor, list[KerasTensor], list[KerasTensor]]:
         """What the encoder reads, the anchors, and the embedding where there is one.

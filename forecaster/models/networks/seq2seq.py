@@ -74,12 +74,12 @@ class Seq2SeqNetwork(Network):
     def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """With teacher forcing, as far as the schedule has not taken it back."""
         states = self._states(inputs, training=True)
-        return self.head.loss(targets, self._horizon(states, inputs, targets, self._own_now(epoch)))
+        return self.error(inputs, targets, self._horizon(states, inputs, targets, self._own_now(epoch)))
 
     def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """On its own answers, or by the truth where they would be draws."""
         states = self._states(inputs, training=False)
-        return self.head.loss(targets, self._horizon(states, inputs, targets, self._validated_share))
+        return self.error(inputs, targets, self._horizon(states, inputs, targets, self._validated_share))
 
     @property
     def _validated_share(self) -> float:

@@ -1,0 +1,39 @@
+"""M3 Monthly, 1,428 series, the last 18 months of each: sMAPE.
+
+    .venv/bin/python benchmarks/accuracy/m3.py --seeds 0 1 2 --data ../shared/data
+
+The last NF values of each row are the test part (Makridakis & Hibon 2000); training reads a file that ends before them.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import harness
+import numpy as np
+import scores
+
+SEASON = 12
+
+
+def cases(data: Path) -> dict[str, harness.Case]:
+    """The one file without its test part, and that."""
+    with (data / "M3/M3Month.csv").open(newline="") as file:
+        header, *rows = (row for row in csv.reader(file) if row)
+    first, length, held_out = (header.index(name) for name in ("1", "N", "NF"))
+    ends = [(first + int(row[length]) - int(row[held_out]), first + int(row[length])) for row in rows]
+    cut = [
+        [row[0].strip(), *row[first:end], *[""] * (len(row) - end)] for row, (end, _) in zip(rows, ends, strict=True)
+    ]
+    past = harness.written("M3Month-train.csv", [",".join(row) for row in (["Series", *header[first:]], *cut)])
+    truth = np.array([row[end:last] for row, (end, last) in zip(rows, ends, strict=True)], float)
+    return {"Monthly": harness.Case(past, truth)}
+
+
+def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
+    """The competition's own measure; MASE beside it."""
+    return {"smape": scores.smape(actual, forecast), "mase": scores.mase(actual, forecast, past, SEASON)}
+
+
+if __name__ == "__main__":
+    harness.run(harness.Benchmark(Path(__file__).with_suffix(".yaml"), cases, scored, SEASON), __doc__)

@@ -1,0 +1,36 @@
+"""The monthly series of the tourism competition, 366 of them, 24 months after the end of each: MAPE.
+
+    .venv/bin/python benchmarks/accuracy/tourism.py --seeds 0 1 2 --data ../shared/data
+
+The published files of training and test parts (Athanasopoulos, Hyndman, Song & Wu 2011).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import harness
+import numpy as np
+import pandas as pd
+import scores
+
+SEASON = 12
+
+_DESCRIPTION = 3  # rows below the header: length, first year, first month
+
+
+def cases(data: Path) -> dict[str, harness.Case]:
+    """The one file, and the test part in the order of its columns."""
+    past, future = (pd.read_csv(data / f"tourism/monthly_{part}.csv") for part in ("in", "oos"))
+    truth = future[past.columns].iloc[_DESCRIPTION:].to_numpy(float).T
+    return {"Monthly": harness.Case(data / "tourism/monthly_in.csv", truth)}
+
+
+def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
+    """The competition's own measure, of months above 0; MASE beside it."""
+    above = np.where(actual > 0, actual, np.nan)
+    found = float(np.nanmean(100 * np.abs(actual - forecast) / above))
+    return {"mape": found, "mase": scores.mase(actual, forecast, past, SEASON)}
+
+
+if __name__ == "__main__":
+    harness.run(harness.Benchmark(Path(__file__).with_suffix(".yaml"), cases, scored, SEASON), __doc__)
