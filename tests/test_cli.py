@@ -87,12 +87,12 @@ def test_a_run_holds_all_that_it_needs(trained):
     run = trained / "runs" / "tiny"
     assert sorted(path.name for path in run.iterdir()) in (["current", "versions"], [".lock", "current", "versions"])
     version = run / "versions" / (run / "current").read_text().strip()
-    names = "config.yaml decode.onnx encode.onnx forecast.png history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json residuals.npy"
+    names = "config.yaml decode.onnx encode.onnx forecast.png guard.json history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json residuals.npy"
     assert sorted(path.name for path in version.iterdir()) == names.split()
     manifest = json.loads((version / "manifest.json").read_text())
     assert {"format", "libraries", "seed", "data", "wall_seconds", "peak_memory_mb", "files"} <= manifest.keys()
     metrics = json.loads((version / "metrics.json").read_text())
-    assert list(metrics["scores"]) == ["model", "naive", "seasonal_naive"]
+    assert list(metrics["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
     assert (version / "history.csv").read_text().startswith("epoch,loss,validation_loss,learning_rate,seconds\n1,")
     assert "season: 24 " in (version / "config.yaml").read_text()
 
@@ -105,7 +105,7 @@ def test_predict_writes_the_real_future_to_stdout(forecast, trained):
     result = forecast("predict", "runs/tiny", cwd=trained)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975"
+    assert lines[0] == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source"
     assert lines[1].startswith("load,2026-01-17 15:00:00,2026-01-17 16:00:00,1,")
     assert len(lines) == 7
     assert 80 < Forecast.from_csv(result.stdout).mean.mean() < 120
@@ -143,7 +143,7 @@ def test_too_few_rows_to_forecast_from_exit_4(forecast, trained, tmp_path):
 
 def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
     header = forecast("predict", "runs/tiny", "--levels", "50,99.9", cwd=trained).stdout.splitlines()[0]
-    assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995"
+    assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995,source"
     assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean")
     wrong = forecast("predict", "runs/tiny", "--levels", "80,100", cwd=trained)
     assert wrong.returncode == 2
@@ -383,7 +383,7 @@ def test_a_closed_pipe_is_no_traceback(trained):
         text=True,
         check=True,
     )
-    assert shown.stdout == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975\n"
+    assert shown.stdout == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source\n"
     assert shown.stderr == ""
 
 

@@ -80,7 +80,7 @@ def test_a_head_gives_its_own_intervals(forecast, project, options):
     result = forecast("predict", "runs/tiny", "--levels", "80,95", "--samples", "paths.csv", cwd=project)
     (project / "out.csv").write_text(result.stdout)
     rows = pd.read_csv(project / "out.csv")
-    assert list(rows.columns)[4:] == ["mean", "q0.025", "q0.1", "q0.9", "q0.975"]
+    assert list(rows.columns)[4:] == ["mean", "q0.025", "q0.1", "q0.9", "q0.975", "source"]
     assert (np.diff(rows[["q0.025", "q0.1", "q0.9", "q0.975"]], axis=1) >= 0).all()
     assert pd.read_csv(project / "paths.csv")["path"].max() == 40
     again = forecast("predict", "runs/tiny", "--levels", "80,95", cwd=project)
