@@ -395,7 +395,7 @@ def test_a_constant_series_is_forecast_as_the_constant(forecast, project):
     assert {
         cell
         for line in forecast("predict", "runs/tiny", cwd=project).stdout.splitlines()[1:]
-        for cell in line.split(",")[4:]
+        for cell in line.split(",")[4:-1]
     } == {"7.25"}
 
 

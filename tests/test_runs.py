@@ -93,7 +93,7 @@ def test_a_damaged_run_is_refused(run, damage):
 
 
 def test_a_second_process_is_locked_out(run):
-    with runs.locked(run), pytest.raises(Locked, match="another training"), runs.locked(run):
+    with runs.locked(run), pytest.raises(Locked, match="another process"), runs.locked(run):
         pass
 
 

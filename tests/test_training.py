@@ -184,7 +184,7 @@ def test_a_second_training_of_the_same_run_exits_75(forecast, longer):
             pass
         second = forecast("train", "longer.yaml", cwd=longer)
         assert second.returncode == 75
-        assert "another training of this run is at work" in second.stderr
+        assert "another process is at work in it" in second.stderr
     finally:
         process.kill()
         process.communicate()
