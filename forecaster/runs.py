@@ -133,7 +133,7 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
     """
     versions = run / "versions"
     with writing(versions):
-        versions.mkdir(exist_ok=True)
+        versions.mkdir(parents=True, exist_ok=True)
     _sweep(versions)
     manifest = {
         "format": FORMAT,
