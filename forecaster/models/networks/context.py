@@ -138,14 +138,14 @@ class LatentNetwork(ContextNetwork):
         """The head's loss, and the divergence of posterior from prior for each step of the horizon."""
         anchors, (context, *prior), layers = self._parted(states)
         offset, scale = self.normalization.affine(
-            self.normalization.step(self._last(inputs.window), anchors)[1], self.ahead
+            self.normalization.step(self._last(inputs.window), anchors)[1], targets.shape[1]
         )
         future = self._segments(ops.reshape((targets - offset) / scale, (-1, self.ahead, self.channels)))
         _, seen, _ = self.future(future, training=training)
         posterior = _gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
         parameters = self._horizon(states, inputs, targets, own_share, noise)
-        return self.head.loss(targets, parameters), ops.mean(divergence(posterior, prior)) / self.ahead
+        return self.error(inputs, targets, parameters), ops.mean(divergence(posterior, prior)) / self.ahead
 
     def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
         anchors, context = self._context(inputs, training)
