@@ -7,12 +7,13 @@ weights lie side by side with the other gates' in one matrix, in the order that 
 
 import abc
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-Read = KerasTensor | Sequence[KerasTensor]
+Read: TypeAlias = KerasTensor | Sequence[KerasTensor]  # a tensor, or several that lie side by side
 
 
 class Cell(keras.layers.Layer, abc.ABC):
@@ -65,7 +66,7 @@ class Cell(keras.layers.Layer, abc.ABC):
 
     def weighted(self, x: Read) -> KerasTensor:
         """W x; of parts that lie side by side the sum of W's rows for each, so that nothing is multiplied twice."""
-        parts = [x] if not isinstance(x, list | tuple) else x
+        parts: Sequence[KerasTensor] = x if isinstance(x, list | tuple) else [x]
         ends = np.cumsum([part.shape[-1] for part in parts])
         rows = ops.split(self.kernel, ends[:-1].tolist(), axis=0) if len(parts) > 1 else [self.kernel]
         return sum(ops.matmul(part, own) for part, own in zip(parts, rows, strict=True))
