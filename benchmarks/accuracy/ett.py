@@ -108,7 +108,8 @@ def _errors(member: Member, predictor: Predictor, horizon: int) -> tuple[np.ndar
     end = split.validation_end + split.training_end // 3  # 4 months, where the training part has 12
     origins = np.arange(split.validation_end - 1, end - horizon)
     windows = gather_windows(values, origins - length + 1, length)
-    forecast = predictor.outlook([member.series] * len(origins), windows, horizon).mean
+    features = gather_windows(predictor.features(member.series, 0, end), origins - length + 1, length + horizon)
+    forecast = predictor.outlook([member.series] * len(origins), windows, horizon, features).mean
     actual = gather_windows(values, origins + 1, horizon)
     deviation = values[: split.training_end].std()
     return (actual - forecast) / deviation, (actual - naive(values, origins, horizon)) / deviation
