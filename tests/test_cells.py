@@ -50,6 +50,24 @@ def test_a_bidirectional_layer_gives_the_outputs_of_keras(name):
     np.testing.assert_allclose(ours(SEQUENCE)[0], theirs(SEQUENCE), atol=1e-6)
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("name", CELLS)
+def test_parts_and_axes_of_one_give_what_every_pair_gives(name, dilation):
+    generator = np.random.default_rng(0)
+    positions, series = generator.normal(size=(1, 4, 2)), generator.normal(size=(3, 1, 1))
+    layer = Recurrent(CELLS[name](5), dilation=dilation)
+    layer.build((None, None, 3))
+    randomised(layer)
+    states = [generator.normal(size=(3, 1, 5 * dilation)).astype("float32") for _ in range(layer.state_count)]
+    pairs = np.concatenate([np.repeat(positions, 3, axis=0), np.repeat(series, 4, axis=1)], axis=-1).reshape(12, 3)
+
+    found = layer.step([positions.astype("float32"), series.astype("float32")], states)
+    expected = layer.step(pairs.astype("float32"), [np.repeat(state[:, 0], 4, axis=0) for state in states])
+
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.reshape(one, (12, -1)), other, atol=1e-6)
+
+
 def test_an_lstm_step_worked_by_hand():
     cell = LSTMCell(1)
     cell.build((None, 1))

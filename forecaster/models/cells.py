@@ -7,9 +7,13 @@ weights lie side by side with the other gates' in one matrix, in the order that 
 
 import abc
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
+import numpy as np
 from keras import KerasTensor, ops
+
+Read: TypeAlias = KerasTensor | Sequence[KerasTensor]  # a tensor, or several that lie side by side
 
 
 class Cell(keras.layers.Layer, abc.ABC):
@@ -46,21 +50,29 @@ class Cell(keras.layers.Layer, abc.ABC):
         return ops.zeros(shape, dtype)
 
     def call(
-        self, inputs: KerasTensor, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
+        self, inputs: Read, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
     ) -> list[KerasTensor]:
         """One step of time.
 
         Args:
-            inputs: (batch, features).
-            states: `state_count` tensors (batch, units), the output first.
+            inputs: (batch, features), or several such tensors, which lie side by side.
+            states: `state_count` tensors (batch, units), the output first. Between batch and width there may be
+                further axes, of which any of inputs and states may have 1 where others have more.
             recurrent_mask: (batch, units), what recurrent dropout lets the gates see of the output;
                 the same at every step (Gal & Ghahramani 2016).
         """
         h = states[0] if recurrent_mask is None else states[0] * recurrent_mask
         return self.equations(inputs, h, states)
 
+    def weighted(self, x: Read) -> KerasTensor:
+        """W x; of parts that lie side by side the sum of W's rows for each, so that nothing is multiplied twice."""
+        parts: Sequence[KerasTensor] = x if isinstance(x, list | tuple) else [x]
+        ends = np.cumsum([part.shape[-1] for part in parts])
+        rows = ops.split(self.kernel, ends[:-1].tolist(), axis=0) if len(parts) > 1 else [self.kernel]
+        return sum(ops.matmul(part, own) for part, own in zip(parts, rows, strict=True))
+
     @abc.abstractmethod
-    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The cell's own equations; `h` is the previous output as the gates see it."""
 
 
@@ -69,9 +81,9 @@ class SimpleRNNCell(Cell):
 
     gates = 1
 
-    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
-        return [self.activation(x @ self.kernel + h @ self.recurrent_kernel + self.bias)]
+        return [self.activation(self.weighted(x) + ops.matmul(h, self.recurrent_kernel) + self.bias)]
 
 
 class LSTMCell(Cell):
@@ -89,10 +101,10 @@ class LSTMCell(Cell):
         zeros = ops.zeros((self.units,), dtype)
         return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
 
-    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
         _, c = states
-        i, f, candidate, o = ops.split(x @ self.kernel + h @ self.recurrent_kernel + self.bias, 4, axis=-1)
+        i, f, candidate, o = ops.split(self.weighted(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
         return [self.recurrent_activation(o) * self.activation(c), c]
 
@@ -108,11 +120,11 @@ class PeepholeLSTMCell(LSTMCell):
         self.peepholes = self.add_weight(shape=(3, self.units), initializer="glorot_uniform", name="peepholes")
         super().build(input_shape)
 
-    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
         _, c = states
         p_i, p_f, p_o = self.peepholes[0], self.peepholes[1], self.peepholes[2]
-        i, f, candidate, o = ops.split(x @ self.kernel + h @ self.recurrent_kernel + self.bias, 4, axis=-1)
+        i, f, candidate, o = ops.split(self.weighted(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         i, f = self.recurrent_activation(i + p_i * c), self.recurrent_activation(f + p_f * c)
         c = f * c + i * self.activation(candidate)
         return [self.recurrent_activation(o + p_o * c) * self.activation(c), c]
@@ -132,11 +144,11 @@ class GRUCell(Cell):
         """B beside the input weights and d beside the recurrent ones."""
         return (2, self.gates * self.units)
 
-    def equations(self, x: KerasTensor, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
         b, d = self.bias[0], self.bias[1]
-        x_z, x_r, x_n = ops.split(x @ self.kernel + b, 3, axis=-1)
-        h_z, h_r, h_n = ops.split(h @ self.recurrent_kernel + d, 3, axis=-1)
+        x_z, x_r, x_n = ops.split(self.weighted(x) + b, 3, axis=-1)
+        h_z, h_r, h_n = ops.split(ops.matmul(h, self.recurrent_kernel) + d, 3, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = self.recurrent_activation(x_r + h_r)
         n = self.activation(x_n + r * h_n)

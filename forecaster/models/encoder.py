@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, ops
 
+from forecaster.models.cells import Read
 from forecaster.models.layers import Bidirectional, Recurrent
 
 
@@ -60,8 +61,11 @@ class Encoder(keras.layers.Layer):
             states += layer_states
         return sequence, made[:, -1], states
 
-    def step(self, inputs: KerasTensor, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
-        """One more step of forward layers: (batch, features) -> the top output (batch, width), new states."""
+    def step(self, inputs: Read, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """One more step of forward layers: (batch, features) -> the top output (batch, width), new states.
+
+        Inputs and states may have further axes and broadcast, as the cell says.
+        """
         remaining = list(states)
         new_states: list[KerasTensor] = []
         below = None

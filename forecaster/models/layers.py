@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor, ops
 
-from forecaster.models.cells import Cell
+from forecaster.models.cells import Cell, Read
 
 _Step = Callable[[tf.Tensor | int, KerasTensor, Sequence[KerasTensor]], list[KerasTensor]]
 
@@ -66,23 +66,25 @@ class Recurrent(keras.layers.Layer):
 
     def output(self, states: Sequence[KerasTensor]) -> KerasTensor:
         """What the layer answers in these states, (batch, units)."""
-        return states[0][:, -self.cell.units :]
+        return states[0][..., -self.cell.units :]
 
     def step(
         self,
-        inputs: KerasTensor,
+        inputs: Read,
         states: Sequence[KerasTensor],
         recurrent_mask: KerasTensor | None = None,
         kept: Sequence[KerasTensor] | None = None,
     ) -> list[KerasTensor]:
         """One more step in order of reading: (batch, features) and the states -> the new states.
 
+        Inputs and states may have further axes and broadcast, as the cell says.
+
         Args:
             recurrent_mask: (batch, units), of recurrent dropout.
             kept: how much of each old state stays, (batch, units) each; zoneout's mean where None.
         """
         units = self.cell.units
-        old = [state[:, :units] for state in states]
+        old = [state[..., :units] for state in states]
         new = self.cell(inputs, old, recurrent_mask)
         if self.observer is not None:
             self.observer(new)
@@ -91,7 +93,7 @@ class Recurrent(keras.layers.Layer):
             new = [share * before + (1 - share) * after for share, before, after in zip(shares, old, new, strict=True)]
         if self.dilation == 1:
             return new
-        return [ops.concatenate([state[:, units:], after], axis=1) for state, after in zip(states, new, strict=True)]
+        return [_shifted(state, after) for state, after in zip(states, new, strict=True)]
 
     def _masked_step(self, inputs: KerasTensor, training: bool) -> _Step:
         """`step` at a number of the sequence, with the masks that are drawn for all of it."""
@@ -132,6 +134,13 @@ class Recurrent(keras.layers.Layer):
             lambda number, *_: number < steps, body, (0, written, *states), maximum_iterations=steps
         )
         return written.stack(), states
+
+
+def _shifted(state: KerasTensor, after: KerasTensor) -> KerasTensor:
+    """The last states of a dilated layer without the oldest, and with a new one (..., units)."""
+    younger = state[..., after.shape[-1] :]
+    younger = ops.broadcast_to(younger, (*ops.shape(after)[:-1], younger.shape[-1]))
+    return ops.concatenate([younger, after], axis=-1)
 
 
 class Bidirectional(keras.layers.Layer):

@@ -68,11 +68,9 @@ class PositionalNetwork(Network):
     ) -> KerasTensor:
         anchors, vector, states = self._told_apart(states, self.decoder.state_count)
         _, anchors = self.normalization.step(previous, anchors)
-        read = [ops.tile(self.positions, (ops.shape(previous)[0], 1))]  # (batch * segments, width)
-        if future is not None:
-            known = self._segments(future)
-            read.append(ops.reshape(known, (-1, known.shape[2])))
-        vector, states = ([ops.repeat(each, self.segments, axis=0) for each in group] for group in (vector, states))
-        output, _ = self.decoder.step(ops.concatenate([*read, *vector], axis=-1), states)
-        output = ops.reshape(self.dropout(output, training=training), (-1, self.segments, output.shape[-1]))
+        read = [self.positions[None]]  # (1, segments, width)
+        read += [] if future is None else [self._segments(future)]  # (batch, segments, known features of a segment)
+        vector, states = ([each[:, None] for each in group] for group in (vector, states))  # (batch, 1, width)
+        output, _ = self.decoder.step([*read, *vector], states)  # (batch, segments, width)
+        output = self.dropout(output, training=training)
         return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead * self.channels]

@@ -1,0 +1,167 @@
+"""Forecast errors on the ETT sets under their published protocol: trained, scored and written down run by run.
+
+    .venv/bin/python benchmarks/accuracy/ett.py --set ETTh1
+
+12 / 4 / 4 months of 30 days for training, validation and test, z-scores of the training part, every window of the
+test part, MSE and MAE over all channels, the mean over four horizons. `--set` names a YAML beside this file, which
+is trained by the project itself for each horizon and seed; its exported network is scored. Each result is a line of
+ett.jsonl, and what stands there is not trained again: stopped, the same command goes on, in the middle of a training.
+"""
+
+import argparse
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecaster import __version__
+from forecaster.baselines import naive
+from forecaster.config import LoadedConfig, load_config
+from forecaster.data.windows import gather_windows
+from forecaster.errors import ForecasterError
+from forecaster.interrupts import collected
+from forecaster.members import Member
+from forecaster.prediction import Predictor, served
+from forecaster.preparation import Plan, prepare
+from forecaster.runs import Version, load_version, locked
+
+FOLDER = Path(__file__).parent
+HORIZONS = (96, 192, 336, 720)
+LOG = FOLDER / "ett.jsonl"
+
+
+def main() -> None:
+    """Train and score what is missing in the log, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", required=True, choices=sorted(path.stem for path in FOLDER.glob("ETT*.yaml")))
+    parser.add_argument("--horizons", nargs="+", type=int, default=list(HORIZONS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder in which ETT-small lies")
+    parser.add_argument("--table", action="store_true", help="print what is known, train nothing")
+    options = parser.parse_args()
+    trials = [(horizon, seed) for horizon in options.horizons for seed in options.seeds]
+    with collected() as received:
+        for horizon, seed in [] if options.table else trials:
+            try:
+                _run(options.set, horizon, seed, options.data, received)
+            except ForecasterError as error:
+                sys.exit(str(error))
+    for line in _table(options.set, _results(options.set, _digest(_loaded(options.set, options.data)))):
+        print(line)
+
+
+def _loaded(name: str, data: Path, horizon: int = 96, seed: int = 0) -> LoadedConfig:
+    """The YAML of a set, as `forecast train` would read it."""
+    path = FOLDER / f"{name}.yaml"
+    overrides = [f"window.horizon={horizon}", f"training.seed={seed}"]
+    return load_config(path, overrides, data / "ETT-small" / f"{name.split('-', maxsplit=1)[0]}.csv")
+
+
+def _digest(loaded: LoadedConfig) -> str:
+    """What tells settings apart, but for where the file lies, the horizon and the seed."""
+    values = loaded.config.model_dump(mode="json")
+    values["data"]["path"], values["window"]["horizon"], values["training"]["seed"] = "", 0, 0
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]) -> None:
+    """Train, unless it is done, and score, unless the log has it."""
+    loaded = _loaded(name, data, horizon, seed)
+    digest = _digest(loaded)
+    if any(row["horizon"] == horizon and row["seed"] == seed for row in _results(name, digest)):
+        return
+    folder = Path("runs/ett") / f"{name}-{horizon}-{seed}-{digest}"
+    plan = prepare(loaded)
+    with locked(folder):
+        if not (folder / "current").exists():
+            from forecaster.training import train  # noqa: PLC0415  scores alone need no TensorFlow
+
+            train(plan, folder, received, resume=True)
+        version = load_version(folder)
+        errors = _scores(plan, served(version)[0], horizon)
+        row = {"set": name, "horizon": horizon, "seed": seed, "config": digest, **errors, **_facts(version)}
+        with LOG.open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        print(json.dumps(row), file=sys.stderr)
+
+
+def _scores(plan: Plan, predictor: Predictor, horizon: int) -> dict[str, float]:
+    """Errors over every window of the test part and every channel, and those of the last value repeated."""
+    errors, repeated = zip(*(_errors(member, predictor, horizon) for member in plan.members), strict=True)
+    found: dict[str, float] = {"windows": len(errors[0]), "channels": len(errors)}
+    for name, arrays in (("", errors), ("repeat_", repeated)):
+        found[f"{name}mse"] = round(statistics.fmean(float(np.mean(np.square(array))) for array in arrays), 5)
+        found[f"{name}mae"] = round(statistics.fmean(float(np.mean(np.abs(array))) for array in arrays), 5)
+    return found
+
+
+def _errors(member: Member, predictor: Predictor, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of one channel's network and last value, (windows, horizon), in deviations of its training part."""
+    split, values, length = member.split, member.series.values, predictor.config.window.length
+    end = split.validation_end + split.training_end // 3  # 4 months, where the training part has 12
+    origins = np.arange(split.validation_end - 1, end - horizon)
+    windows = gather_windows(values, origins - length + 1, length)
+    features = gather_windows(predictor.features(member.series, 0, end), origins - length + 1, length + horizon)
+    forecast = predictor.outlook([member.series] * len(origins), windows, horizon, features).mean
+    actual = gather_windows(values, origins + 1, horizon)
+    deviation = values[: split.training_end].std()
+    return (actual - forecast) / deviation, (actual - naive(values, origins, horizon)) / deviation
+
+
+def _facts(version: Version) -> dict[str, Any]:
+    """When and how it was trained."""
+    losses = [line.split(",") for line in version.read("history.csv").decode().splitlines()[1:]]
+    return {
+        "epochs": len(losses),
+        "validation_loss": round(min(float(row[2]) for row in losses), 5),
+        "minutes": round(sum(float(row[4]) for row in losses) / 60, 2),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "forecaster": __version__,
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "cores": os.cpu_count(),
+    }
+
+
+def _results(name: str, digest: str) -> list[dict[str, Any]]:
+    """The lines of the log for a set with these settings."""
+    lines = LOG.read_text().splitlines() if LOG.exists() else []
+    return [row for line in lines if (row := json.loads(line))["set"] == name and row["config"] == digest]
+
+
+def _table(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Markdown: a row for each horizon and one for the mean of all four, with the deviation over seeds."""
+    yield "| set | horizon | MSE | MAE | last value | seeds | minutes each |"
+    yield "|---|---|---|---|---|---|---|"
+    for horizon in HORIZONS:
+        of_it = [row for row in rows if row["horizon"] == horizon]
+        if of_it:
+            yield _line(name, str(horizon), [[row] for row in of_it])
+    by_seed = [[row for row in rows if row["seed"] == seed] for seed in sorted({row["seed"] for row in rows})]
+    whole = [some for some in by_seed if len(some) == len(HORIZONS)]
+    if whole:
+        yield _line(name, "mean", whole)
+
+
+def _line(name: str, horizon: str, seeds: Sequence[Sequence[dict[str, Any]]]) -> str:
+    """Of the rows of each seed, whose mean counts."""
+    cells = []
+    for error in ("mse", "mae"):
+        means = [statistics.fmean(row[error] for row in rows) for rows in seeds]
+        spread = f" ± {statistics.stdev(means):.3f}" if len(means) > 1 else ""
+        cells.append(f"{statistics.fmean(means):.3f}{spread}")
+    repeat = [statistics.fmean(row[f"repeat_{error}"] for row in seeds[0]) for error in ("mse", "mae")]
+    minutes = statistics.fmean(sum(row["minutes"] for row in rows) for rows in seeds)
+    last = " / ".join(f"{value:.3f}" for value in repeat)
+    return f"| {name} | {horizon} | {cells[0]} | {cells[1]} | {last} | {len(seeds)} | {minutes:.1f} |"
+
+
+if __name__ == "__main__":
+    main()
