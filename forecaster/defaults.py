@@ -22,6 +22,9 @@ from forecaster.runs import write_atomically
 
 log = logging.getLogger("forecaster")
 
+_LARGE = 2000  # steps from which a series is long
+_LONGEST_SEGMENT = 96
+
 
 def config_path(csv: Path) -> Path:
     """Where the config of a CSV is written: in the working folder, under the CSV's name.
@@ -79,9 +82,10 @@ def _findings(config: Config) -> str:
     data, window, model = config.data, config.window, config.model
     time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
     season = f"season of {' and '.join(map(str, data.seasons))} steps" if data.seasons else "no season"
+    several = f"the median of {config.ensemble.size} networks, " if config.ensemble else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
-        f"chosen: normalisation by {model.normalization}, "
+        f"chosen: {several}normalisation by {model.normalization}, "
         f"{model.cell} of {', '.join(map(str, model.units))} units, window of {window.length} steps, "
         f"horizon of {window.horizon}"
     )
@@ -110,32 +114,40 @@ def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> Loa
 
 
 def _choices(series: Series, season: int) -> dict[str, Any]:
-    """Window, split, model and training for a series of this length and season."""
+    """Window, split, model and training for a series of this length and season.
+
+    A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
+    one the median of several, which copy nothing: there is too little to learn from which to copy.
+    """
     steps = len(series)
-    horizon = _horizon(season, steps)
-    length = _length(season, steps)
-    large = steps >= 2000
+    horizon, length = _horizon(season, steps), _length(season, steps)
+    segment = _segment(season, length)
+    large = steps >= _LARGE
     held_out = max(horizon, round(0.1 * steps))
-    batch_size = 64 if large else 16
-    batches = max(20, 20_000 // length)
+    batch_size, batches = (64, 200) if large else (16, 40)
     windows = steps - 2 * held_out - length - horizon + 1
     return {
-        "window": {"length": length, "horizon": horizon},
+        "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
         "model": {
-            "cell": "lstm",
+            "cell": "gru",
             "units": [64 if large else 32],
+            "segment": segment,
             "normalization": _normalization(series.values[: steps - held_out], season, length, horizon),
+            "copy_segments": large,
+            "dropout": 0.2,
             "decoder": "dense",
         },
         "training": {
             "optimizer": {"name": "adam", "learning_rate": 0.003},
             "schedule": {"name": "cosine"},
+            "loss": "mae",
             "batch_size": batch_size,
             "batches_per_epoch": batches if windows > batches * batch_size else None,
             "epochs": 30 if large else 60,
             "early_stopping": {"patience": 8 if large else 15},
         },
+        "ensemble": None if large else {"size": 5},
     }
 
 
@@ -146,9 +158,20 @@ def _horizon(season: int, steps: int) -> int:
 
 
 def _length(season: int, steps: int) -> int:
-    """A week of days, two long seasons or four short ones, but no more than a fifth of the series."""
-    wanted = 7 * season if 24 <= season <= 48 else 2 * season if season >= 12 else max(24, 4 * season)
-    return max(2, min(wanted, 336, steps // 5))
+    """Two weeks of hours, seven days of shorter steps, four years of months, eight short seasons; a quarter at most."""
+    if season > _LONGEST_SEGMENT:
+        wanted = 2 * season
+    elif season >= 24:
+        wanted = 14 * season if season == 24 else 7 * season
+    else:
+        wanted = {1: 48}.get(season, 4 * season if season >= 12 else 8 * season)
+    return max(2, min(wanted, 672, steps // 4))
+
+
+def _segment(season: int, length: int) -> int:
+    """A season, or the largest part of it of which the window holds two behind its first season."""
+    parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
+    return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
 
 
 def _normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.defaults import propose
+from forecaster.defaults import _segment, propose
 from forecaster.errors import ConfigError
 
 
@@ -35,13 +35,13 @@ def test_the_normalisation_is_the_anchor_that_forecasts_best(tmp_path, values, n
 @pytest.mark.parametrize(
     ("frequency", "length", "horizon"),
     [
-        ("h", 168, 24),
-        ("30min", 300, 48),
-        ("D", 28, 14),
-        ("B", 24, 10),
-        ("W-MON", 104, 13),
-        ("MS", 24, 12),
-        ("QS", 24, 8),
+        ("h", 336, 24),
+        ("30min", 336, 48),
+        ("D", 56, 14),
+        ("B", 40, 10),
+        ("W-MON", 364, 13),
+        ("MS", 48, 12),
+        ("QS", 32, 8),
     ],
 )
 def test_window_and_horizon_come_from_the_frequency(tmp_path, frequency, length, horizon):
@@ -55,6 +55,19 @@ def test_a_short_series_gets_a_plan_that_fits_it(tmp_path, forecast, rows):
     assert forecast("init", "x.csv", cwd=tmp_path).returncode == 0
     result = forecast("validate", "x.yaml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_long_series_copies_its_days_and_a_short_one_is_forecast_by_several_networks(tmp_path):
+    long, short = (propose(csv(tmp_path, np.tile(STEPS % 24 + NOISE, 2)[:rows])) for rows in (2500, 400))
+    assert (long.model.segment, long.model.copy_segments, long.ensemble) == (24, True, None)
+    assert (short.model.copy_segments, short.ensemble.size) == (False, 5)
+
+
+@pytest.mark.parametrize(
+    ("season", "length", "segment"), [(24, 336, 24), (12, 35, 6), (12, 13, 1), (7, 20, 1), (1, 9, 1)]
+)
+def test_a_window_holds_two_segments_behind_its_first_season(season, length, segment):
+    assert _segment(season, length) == segment
 
 
 def test_what_is_set_stays_as_set(tmp_path):

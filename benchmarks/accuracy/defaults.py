@@ -42,7 +42,7 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "gasoline": ("classic/us_gasoline.csv", []),
     "heart rate": ("classic/heart_rate.csv", []),
     "CO2 of gas": ("classic/gasrate_co2.csv", ["data.target=CO2%"]),
-    "influenza": ("classic/ILINet.csv", ["data.target=% WEIGHTED ILI", "data.na_values=[X]", *_GAPS]),
+    "influenza": ("classic/ILINet.csv", ["data.target='% WEIGHTED ILI'", "data.na_values=[X]", *_GAPS]),
     "tourism": ("classic/australian_tourism.csv", ["data.target=*"]),
     "exchange rates": ("exchange_rate/exchange_rate.csv", ["data.target=*"]),
     "USD in EUR": ("nixtla_long/usdeur.csv", _GAPS),
