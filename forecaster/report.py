@@ -1,5 +1,6 @@
 """What the program says, as lines of text: tables of a network and of its errors, and progress."""
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from forecaster.baselines import LABELS
 # The measures of a table, by their name in metrics.json; the others stand there alone.
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
 _SIGNIFICANT = 0.05
+_ALIKE = 5e-4  # errors that round to the same share
 _SHOWN_TRIALS = 5
 _ERROR = (
     "error: mean absolute error over the validation part; 1 is that of the seasonal naive in the training part (MASE)"
@@ -82,7 +84,7 @@ def _winner(facts: Mapping[str, Any]) -> str:
         return "nothing was asked to compare the network with"
     rival = min(errors, key=lambda name: errors[name])
     label, other = measure.upper(), _NAMES[rival]
-    if network == errors[rival]:
+    if math.isclose(network, errors[rival], rel_tol=_ALIKE):
         return f"the network is as good as the {other}, no better"
     share = _share(network, errors[rival])
     if network < errors[rival]:
