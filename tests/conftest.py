@@ -53,6 +53,17 @@ def forecast() -> Callable[..., Result]:
     return run
 
 
+def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
+    """The top-level packages that a command loads."""
+    command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert shown.returncode == code
+    return {line.split("|")[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
+
+
+HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}
+
+
 def write_hourly_csv(path: Path, rows: int = 400, values: np.ndarray | None = None) -> Path:
     """An hourly series with a daily season and a little noise."""
     if values is None:

@@ -15,7 +15,7 @@ import pytest
 from forecaster.errors import EXIT_CODES
 from forecaster.forecast import Forecast
 
-from .conftest import FORECAST, TINY, write_hourly_csv
+from .conftest import FORECAST, HEAVY, TINY, imported, write_hourly_csv
 
 VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema")
 
@@ -47,17 +47,6 @@ def test_shell_completion_is_offered(installed):
     # Typer would find the shell out from the processes above; a test may stand below none.
     given = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     assert "complete" in installed("--show-completion", "bash", env=given).stdout
-
-
-def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
-    """The top-level packages that a command loads."""
-    command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
-    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert shown.returncode == code
-    return {line.split("|")[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
-
-
-HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}
 
 
 @pytest.mark.parametrize(
@@ -413,7 +402,7 @@ def test_a_csv_alone_is_enough_and_its_yaml_can_be_edited_and_run_again(forecast
     text = (project / "load.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=")
     (project / "load.yaml").write_text(text.replace("units: [32]", "units: [3]"))
-    assert forecast("train", "load.csv", cwd=project).returncode == 0
+    assert forecast("train", "load.csv", "--set", "training.epochs=1", cwd=project).returncode == 0
     version = project / "runs/load/versions" / (project / "runs/load/current").read_text().strip()
     assert "units: [3]" in (version / "config.yaml").read_text()
     assert forecast("predict", "runs/load", cwd=project).returncode == 0

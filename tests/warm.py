@@ -42,5 +42,6 @@ def _main(arguments: list[str], cwd: Path, env: dict[str, str], said: tuple[Path
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = ["forecast", *arguments]
     main()
