@@ -12,7 +12,7 @@ from forecaster.inputs import Inputs
 
 from . import networks
 
-LENGTH, SEASON, AHEAD = 24, 6, 7
+LENGTH, SEASON, AHEAD = 12, 6, 7
 
 
 def choices(name: str) -> list[Any]:

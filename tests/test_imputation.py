@@ -17,7 +17,7 @@ from forecaster.data.table import read_table
 from forecaster.fillings import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.inputs import Inputs
 
-from .conftest import FORECAST, write_hourly_csv
+from .conftest import FORECAST, HEAVY, imported, write_hourly_csv
 from .reading import series_of
 
 NAN = np.nan
@@ -201,7 +201,7 @@ def records(text: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(forecast, gappy):
+def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(installed, forecast, gappy):
     call = ("impute", "load.csv", "fill.yaml", "--levels", "80")
     result = forecast(*call, "--output", "filled.csv", "--plot", "filled.png", cwd=gappy)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -219,7 +219,7 @@ def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(forecas
     assert all(float(row["q0.1"]) <= float(row["load"]) <= float(row["q0.9"]) for row in filled)
     assert (gappy / "filled.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in gappy.iterdir()) == ["fill.yaml", "filled.csv", "filled.png", "load.csv"]
-    again = forecast(*call, "--verbose", cwd=gappy)
+    again = installed(*call, "--verbose", cwd=gappy)
     assert again.stdout == text
     assert "400 steps of h, 7 missing in 2 gaps, the longest of 5" in again.stderr
     assert re.search(r"error on [\d,]+ cells hidden in the test part +MAE", again.stderr)
@@ -261,6 +261,7 @@ def test_nothing_to_fill_is_written_and_said_without_tensorflow(forecast, gappy)
     rows = (gappy / "filled.csv").read_text().splitlines()
     assert rows[0] == "time,load,filled,q0.025,q0.1,q0.9,q0.975"
     assert [row.removesuffix(",0,,,,") for row in rows[1:]] == (gappy / "load.csv").read_text().splitlines()[1:]
+    assert imported(["impute", "load.csv", "fill.yaml", "-o", "filled.csv"], gappy) & HEAVY == set()
 
 
 REFUSED = {

@@ -70,17 +70,21 @@ def wait_for(condition, process: subprocess.Popen[str], seconds: float = 90) -> 
 SLOW_DOWN = ["--set", "training.epochs=400", "--set", "training.early_stopping=null"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer, number, code):
-    few = ["--set", "training.epochs=30", "--set", "training.early_stopping=null"]
-    process = start(longer, "longer.yaml", *few, "--verbose", "--log-format", "json")
+def interrupt(folder: Path, number: signal.Signals, *options: str) -> tuple[int, str]:
+    """Train on longer.yaml and send a signal in the third epoch; the exit code and what was said."""
+    process = start(folder, "longer.yaml", *options, "-v")
     assert process.stderr is not None
-    while "trainable" not in (line := process.stderr.readline()) and "layer" not in line:
-        assert line, "training ended before it began"
-    time.sleep(1.0)  # into the first epochs
+    while "epoch 2" not in (line := process.stderr.readline()):
+        assert line, "training ended before it was interrupted"
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code, stderr
+    return process.returncode, stderr
+
+
+def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer):
+    few = ["--set", "training.epochs=20", "--set", "training.early_stopping=null"]
+    code, stderr = interrupt(longer, signal.SIGTERM, *few, "--log-format", "json")
+    assert code == 143, stderr
     assert "go on with the same command and --resume" in stderr
     assert (longer / "runs/longer/checkpoint").exists()
     assert not (longer / "runs/longer/current").exists()
@@ -93,40 +97,15 @@ def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupt
     assert_same_weights(longer / "runs/longer", longer / "runs/whole")
 
 
-def test_a_checkpoint_of_other_settings_is_refused(forecast, longer):
-    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
-    assert process.stderr is not None
-    while "layer" not in process.stderr.readline():
-        pass
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_not_gone_on_with(forecast, longer):
+    code, stderr = interrupt(longer, signal.SIGINT, *SLOW_DOWN)
+    assert code == 130, stderr
+    checkpoint = longer / "runs/longer/checkpoint"
+    kept = checkpoint.read_bytes()
     other = forecast("train", "longer.yaml", *SLOW_DOWN, "--set", "model.cell=gru", "--resume", cwd=longer)
     assert other.returncode == 2
     assert "was of other settings (model.cell)" in other.stderr
-    assert (longer / "runs/longer/checkpoint").exists()
-
-
-@pytest.mark.parametrize("delay", [1.0, 2.0, 2.5, 3.0, 3.5])
-def test_a_signal_at_any_moment_stops_training_without_noise(project, delay):
-    process = start(project, "tiny.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null")
-    time.sleep(delay)
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert re.fullmatch(r"interrupted.*\n", stderr)
-
-
-def test_data_that_grew_start_anew_and_a_damaged_checkpoint_exits_6(forecast, longer):
-    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
-    assert process.stderr is not None
-    while "epoch 3" not in process.stderr.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    checkpoint = longer / "runs/longer/checkpoint"
-    kept = checkpoint.read_bytes()
+    assert checkpoint.read_bytes() == kept
     checkpoint.write_bytes(kept[:-100])
     damaged = forecast("train", "longer.yaml", *SLOW_DOWN, "--resume", cwd=longer)
     assert damaged.returncode == 6
@@ -139,6 +118,16 @@ def test_data_that_grew_start_anew_and_a_damaged_checkpoint_exits_6(forecast, lo
         assert line
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("delay", [1.0, 2.5, 3.5])
+def test_a_signal_at_any_moment_stops_training_without_noise(project, delay):
+    process = start(project, "tiny.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    time.sleep(delay)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert re.fullmatch(r"interrupted.*\n", stderr)
 
 
 def test_a_network_whose_forecasts_explode_is_not_promoted(forecast, trained, tmp_path):
@@ -166,8 +155,15 @@ def test_a_network_whose_forecasts_explode_is_not_promoted(forecast, trained, tm
 def test_a_killed_training_leaves_the_last_version_and_its_checkpoint(forecast, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
-    process = start(tmp_path, "tiny.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    endless = ("--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    process = start(tmp_path, "tiny.yaml", *endless, "-v")
     try:
+        assert process.stderr is not None
+        while "epoch 1" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGSTOP)  # its clock goes on to the next checkpoint while the processor rests
+        time.sleep(10)
+        process.send_signal(signal.SIGCONT)
         wait_for((tmp_path / "runs/tiny/checkpoint").exists, process)
     finally:
         process.kill()
@@ -190,11 +186,10 @@ def test_a_second_training_of_the_same_run_exits_75(forecast, longer):
         process.communicate()
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(forecast, longer):
-    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
-        assert (
-            forecast("train", "longer.yaml", "--set", f"training.seed={seed}", "--run", run, cwd=longer).returncode == 0
-        )
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(installed, forecast, longer):
+    for train, run, seed in ((installed, "a", 1), (forecast, "b", 1), (forecast, "c", 2)):
+        options = ("--set", f"training.seed={seed}", "--set", "training.epochs=2", "--run", run)
+        assert train("train", "longer.yaml", *options, cwd=longer).returncode == 0
     assert_same_weights(longer / "a", longer / "b")
     assert any(np.any(values != weights(longer / "c")[name]) for name, values in weights(longer / "a").items())
 
