@@ -1,19 +1,16 @@
-"""What the tests share: the command, small CSVs and configs, and one tiny trained run."""
+"""What the tests share: the real command as a process, small CSVs and configs, and one tiny trained run."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from . import warm
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 ROOT = Path(__file__).parent.parent
 FORECAST = Path(sys.executable).with_name("forecast")
@@ -22,8 +19,8 @@ Result = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def installed() -> Callable[..., Result]:
-    """Run the installed command: installed("train", path, cwd=folder) -> exit code, stdout, stderr."""
+def forecast() -> Callable[..., Result]:
+    """Run the installed command: forecast("train", path, cwd=folder) -> exit code, stdout, stderr."""
 
     def run(*arguments: object, cwd: Path | None = None, timeout: float = 240, **options) -> Result:
         command = [str(FORECAST), *map(str, arguments)]
@@ -37,18 +34,6 @@ def installed() -> Callable[..., Result]:
             stdin=subprocess.DEVNULL,
             **options,
         )
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def forecast() -> Callable[..., Result]:
-    """As `installed`, in a fork of a process that has imported TensorFlow: for what the command does, not its start."""
-
-    def run(
-        *arguments: object, cwd: Path = Path(), env: Mapping[str, str] = os.environ, timeout: float = 240
-    ) -> Result:
-        return warm.run([str(argument) for argument in arguments], cwd, env, timeout)
 
     return run
 
@@ -92,12 +77,12 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, installed) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, forecast) -> Path:
     """A project folder with the run runs/tiny, trained by the command; tests that change it copy it first."""
     folder = tmp_path_factory.mktemp("trained")
     write_hourly_csv(folder / "load.csv")
     (folder / "tiny.yaml").write_text(TINY)
-    result = installed("train", "tiny.yaml", cwd=folder)
+    result = forecast("train", "tiny.yaml", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert (result.stdout, result.stderr) == ("", "")
     return folder

@@ -20,8 +20,8 @@ from .conftest import FORECAST, HEAVY, TINY, imported, write_hourly_csv
 VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema")
 
 
-def test_help_has_every_verb_the_exit_codes_and_examples(installed):
-    text = installed("--help").stdout
+def test_help_has_every_verb_the_exit_codes_and_examples(forecast):
+    text = forecast("--help").stdout
     for verb in VERBS:
         (line,) = [line for line in text.splitlines() if line.startswith(f"  {verb} ")]
         assert not line.endswith("...")
@@ -31,22 +31,22 @@ def test_help_has_every_verb_the_exit_codes_and_examples(installed):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example(installed, verb):
-    assert f"forecast {verb}" in installed(verb, "--help").stdout.split("Options:")[0].split("\n", 1)[1]
+def test_every_verb_has_help_with_an_example(forecast, verb):
+    assert f"forecast {verb}" in forecast(verb, "--help").stdout.split("Options:")[0].split("\n", 1)[1]
 
 
-def test_the_version_and_the_module(installed):
-    assert installed("--version").stdout == "forecast 0.1.0\n"
+def test_the_version_and_the_module(forecast):
+    assert forecast("--version").stdout == "forecast 0.1.0\n"
     module = subprocess.run(
         [sys.executable, "-m", "forecaster", "--version"], capture_output=True, text=True, check=True
     )
     assert module.stdout == "forecast 0.1.0\n"
 
 
-def test_shell_completion_is_offered(installed):
+def test_shell_completion_is_offered(forecast):
     # Typer would find the shell out from the processes above; a test may stand below none.
     given = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    assert "complete" in installed("--show-completion", "bash", env=given).stdout
+    assert "complete" in forecast("--show-completion", "bash", env=given).stdout
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_training_leaves_nothing_outside_the_run(trained):
     assert sorted(path.name for path in trained.iterdir()) == ["load.csv", "runs", "tiny.yaml"]
 
 
-def test_predict_writes_the_real_future_to_stdout(installed, trained):
-    result = installed("predict", "runs/tiny", cwd=trained)
+def test_predict_writes_the_real_future_to_stdout(forecast, trained):
+    result = forecast("predict", "runs/tiny", cwd=trained)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0] == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source"
@@ -290,8 +290,8 @@ def test_an_output_that_cannot_be_created_exits_73(forecast, trained, project):
     assert "load.csv/run: cannot be created: Not a directory" in result.stderr
 
 
-def test_a_full_disk_exits_74(installed, trained):
-    result = installed("predict", "runs/tiny", "--output", "/dev/full", cwd=trained)
+def test_a_full_disk_exits_74(forecast, trained):
+    result = forecast("predict", "runs/tiny", "--output", "/dev/full", cwd=trained)
     assert result.returncode == 74
     assert "No space left on device" in result.stderr
     with Path("/dev/full").open("w") as full:
@@ -321,13 +321,13 @@ def test_a_closed_stderr_does_no_harm(trained):
     assert len(shown.stdout.splitlines()) == 7
 
 
-def test_nothing_is_left_in_the_users_home(installed, trained, tmp_path):
+def test_nothing_is_left_in_the_users_home(forecast, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "project")
     home = tmp_path / "home"
     home.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     for arguments in (["predict", "runs/tiny"], ["train", "tiny.yaml"]):
-        assert installed(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
+        assert forecast(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
     left = {path.name for path in home.rglob("*") if path.is_file()}
     assert all(name.startswith("fontlist") for name in left)  # matplotlib's cache of fonts, in ~/.cache
 
@@ -350,16 +350,16 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_forecast(forecast, tra
     assert forecast("predict", trained / "runs/tiny", "--plot", "f.jpg", cwd=tmp_path).returncode == 2
 
 
-def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(installed, trained, tmp_path):
+def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    before = installed("predict", "runs/tiny", cwd=tmp_path).stdout
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
-    result = installed("train", "tiny.yaml", cwd=tmp_path, preexec_fn=limit)
+    result = forecast("train", "tiny.yaml", cwd=tmp_path, preexec_fn=limit)
     assert (result.returncode, "Traceback" in result.stderr) == (74, False), result.stderr
-    assert installed("predict", "runs/tiny", cwd=tmp_path).stdout == before
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
     assert len(list((tmp_path / "runs/tiny/versions").iterdir())) == 1
 
 
@@ -428,8 +428,8 @@ def test_the_schema_is_json(forecast):
     assert "properties" in json.loads(forecast("schema").stdout)
 
 
-def test_debug_shows_the_traceback(installed, project):
-    assert "Traceback" in installed("validate", "no.yaml", "--debug", cwd=project).stderr
+def test_debug_shows_the_traceback(forecast, project):
+    assert "Traceback" in forecast("validate", "no.yaml", "--debug", cwd=project).stderr
 
 
 FRAGMENTS = [b"day,load\n", b"2026-01-0", b"2026-13-45", b",", b";", b"\t", b'"', b"'", b"1", b"-9e400", b"nan", b"1.234,5", b"\n", b"\r\n",
