@@ -201,7 +201,7 @@ def records(text: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(installed, forecast, gappy):
+def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(forecast, gappy):
     call = ("impute", "load.csv", "fill.yaml", "--levels", "80")
     result = forecast(*call, "--output", "filled.csv", "--plot", "filled.png", cwd=gappy)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -219,7 +219,7 @@ def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(install
     assert all(float(row["q0.1"]) <= float(row["load"]) <= float(row["q0.9"]) for row in filled)
     assert (gappy / "filled.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in gappy.iterdir()) == ["fill.yaml", "filled.csv", "filled.png", "load.csv"]
-    again = installed(*call, "--verbose", cwd=gappy)
+    again = forecast(*call, "--verbose", cwd=gappy)
     assert again.stdout == text
     assert "400 steps of h, 7 missing in 2 gaps, the longest of 5" in again.stderr
     assert re.search(r"error on [\d,]+ cells hidden in the test part +MAE", again.stderr)
