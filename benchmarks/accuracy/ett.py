@@ -9,6 +9,7 @@ ett.jsonl, and what stands there is not trained again: stopped, the same command
 """
 
 import argparse
+import copy
 import datetime
 import hashlib
 import importlib.metadata
@@ -66,8 +67,8 @@ def _loaded(name: str, data: Path, horizon: int = 96, seed: int = 0) -> LoadedCo
 
 
 def _digest(loaded: LoadedConfig) -> str:
-    """What tells settings apart, but for where the file lies, the horizon and the seed."""
-    values = loaded.config.model_dump(mode="json")
+    """What tells the settings of a YAML apart, but for where the file lies, the horizon and the seed."""
+    values = copy.deepcopy(loaded.document.values)
     values["data"]["path"], values["window"]["horizon"], values["training"]["seed"] = "", 0, 0
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
