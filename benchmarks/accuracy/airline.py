@@ -29,7 +29,7 @@ def cases(data: Path) -> dict[str, harness.Case]:
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
     """In thousands of passengers; MAPE beside it."""
-    return {"rmse": scores.rmse(actual, forecast), "mape": scores.mape(actual, forecast)}
+    return scores.scored(actual, forecast, past, SEASON, ["rmse", "mape"])
 
 
 if __name__ == "__main__":

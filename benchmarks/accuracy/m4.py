@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import scores
 
+from forecaster.metrics import owa
+
 SEASON = 24
 
 
@@ -24,9 +26,8 @@ def cases(data: Path) -> dict[str, harness.Case]:
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
     """OWA is the mean of sMAPE and MASE, each over that of Naive2 (M4, equation 5)."""
-    found = {"smape": scores.smape(actual, forecast), "mase": scores.mase(actual, forecast, past, SEASON)}
-    owa = np.mean([found[name] / of_naive2 for name, of_naive2 in scores.NAIVE2.items()])
-    return {"owa": float(owa), **found}
+    found = scores.scored(actual, forecast, past, SEASON, ["smape", "mase"])
+    return {"owa": owa(found, scores.NAIVE2), **found}
 
 
 if __name__ == "__main__":

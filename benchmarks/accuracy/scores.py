@@ -1,39 +1,33 @@
-"""Scores of the M competitions and of Tourism, as published: each of one series first, then the mean over series."""
+"""Scores of the M competitions and of Tourism, as published, by the project's own metrics and baselines."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from forecaster import baselines
+from forecaster.metrics import Judged, Scale, scores, seasonal_scale
+
 NAIVE2 = {"smape": 18.383, "mase": 2.395}  # M4 Hourly (Makridakis, Spiliotis & Assimakopoulos 2020, table 4)
 
 
-def smape(actual: np.ndarray, forecast: np.ndarray) -> float:
-    """Symmetric mean absolute percentage error of (series, horizon), in percent (M4, equation 2)."""
-    return float(np.mean(200 * np.abs(actual - forecast) / (np.abs(actual) + np.abs(forecast))))
-
-
-def mape(actual: np.ndarray, forecast: np.ndarray) -> float:
-    """Mean absolute percentage error of (series, horizon), in percent (Athanasopoulos et al. 2011)."""
-    return float(np.mean(100 * np.abs(actual - forecast) / np.abs(actual)))
-
-
-def rmse(actual: np.ndarray, forecast: np.ndarray) -> float:
-    """Root of the mean squared error, in the series' own unit."""
-    return float(np.sqrt(np.mean((actual - forecast) ** 2)))
-
-
-def mase(actual: np.ndarray, forecast: np.ndarray, past: Sequence[np.ndarray], season: int) -> float:
-    """Mean absolute error over that of the seasonal naive within the training part (Hyndman & Koehler 2006).
+def scored(
+    actual: np.ndarray, forecast: np.ndarray, past: Sequence[np.ndarray], season: int, names: Sequence[str]
+) -> dict[str, float]:
+    """Some metrics of forecasts of one origin a series, by name.
 
     Args:
         actual, forecast: (series, horizon).
         past: the values of each series up to the origin.
         season: steps.
+        names: of `forecaster.metrics`.
     """
-    scales = np.array([np.mean(np.abs(values[season:] - values[:-season])) for values in past])
-    return float(np.mean(np.abs(actual - forecast).mean(axis=1) / scales))
+    scale = Scale(*np.array([seasonal_scale(values, season) for values in past]).T)
+    found = scores(Judged(actual, forecast, series=np.arange(len(actual)), scale=scale))
+    return {name: found[name] for name in names}
 
 
 def seasonal_naive(past: Sequence[np.ndarray], season: int, horizon: int) -> np.ndarray:
     """The last season of each series, repeated: (series, horizon)."""
-    return np.stack([values[len(values) - season + np.arange(horizon) % season] for values in past])
+    origins = [np.array([len(values) - 1]) for values in past]
+    pairs = zip(past, origins, strict=True)
+    return np.concatenate([baselines.seasonal_naive(values, origin, horizon, season) for values, origin in pairs])

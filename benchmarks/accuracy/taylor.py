@@ -24,7 +24,7 @@ def cases(data: Path) -> dict[str, harness.Case]:
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
     """In percent, and in megawatts."""
-    return {"mape": scores.mape(actual, forecast), "rmse": scores.rmse(actual, forecast)}
+    return scores.scored(actual, forecast, past, WEEK, ["mape", "rmse"])
 
 
 if __name__ == "__main__":
