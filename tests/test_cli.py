@@ -50,13 +50,23 @@ def test_shell_completion_is_offered(forecast):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["validate", "tiny.yaml"], ["init", "load.csv", "-o", "x.yaml"], ["predict", "runs/tiny"]],
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["schema"], 0),
+        (["validate", "tiny.yaml"], 0),
+        (["check", "load.csv"], 0),
+        (["init", "load.csv", "-o", "x.yaml"], 0),
+        (["predict", "runs/tiny"], 0),
+        (["evaluate", "runs/tiny", "--data", "load.csv"], 0),
+        (["future", "runs/tiny"], 2),
+        (["explain", "runs/tiny"], 2),
+    ],
     ids=str,
 )
-def test_serving_never_imports_tensorflow_and_draws_only_when_asked(trained, tmp_path, arguments):
+def test_serving_never_imports_tensorflow_and_draws_only_when_asked(trained, tmp_path, arguments, code):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    assert imported(arguments, tmp_path) & {"forecaster", *HEAVY} == {"forecaster"}
+    assert imported(arguments, tmp_path, code) & {"forecaster", *HEAVY} == {"forecaster"}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +143,7 @@ def test_too_few_rows_to_forecast_from_exit_4(forecast, trained, tmp_path):
 def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
     header = forecast("predict", "runs/tiny", "--levels", "50,99.9", cwd=trained).stdout.splitlines()[0]
     assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995,source"
-    assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean")
+    assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean,source")
     wrong = forecast("predict", "runs/tiny", "--levels", "80,100", cwd=trained)
     assert wrong.returncode == 2
     assert "expected percentages from 0.001 to 99.999" in wrong.stderr
