@@ -15,7 +15,7 @@ demo: .venv/installed
 	@echo "What to do next:                   README.md"
 
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --durations 10
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
