@@ -10,7 +10,7 @@ from forecaster.config import load_values
 from forecaster.data.windows import Split
 from forecaster.errors import DataError
 from forecaster.prediction import read_newest
-from forecaster.preparation import prepare, scaled_values, window_places
+from forecaster.preparation import prepare, window_places
 
 from .reading import read_series
 
@@ -90,7 +90,7 @@ def test_the_parts_of_a_short_series_are_its_own(tmp_path):
     # the short one: its only window has 3 of its 5 training steps, and the other 2 as targets
     assert training[np.arange(len(training))].tolist() == [0, 1, 2, 3, 4, 5, 17]
     assert validation[np.arange(2)].tolist() == [7, 19]
-    values = scaled_values(found)[17:]
+    values = found.members.scaled(1)[17:]
     np.testing.assert_allclose(
         found.members[1].scaler.inverse(values[:10, 0]), [4, 1, 2, 3, 4, 1, 2, 3, 4, 5], rtol=1e-6
     )
