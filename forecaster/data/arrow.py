@@ -7,6 +7,7 @@ out what that is, or says what is wrong with it.
 import contextlib
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,14 +25,14 @@ from forecaster.data.places import Places
 from forecaster.data.reading import Reading
 from forecaster.data.rows import Rows, expected_rows, first_rows, found_columns, made
 from forecaster.data.series import Column
-from forecaster.data.source import Paths, Scan, beginning, described, find_files, is_plain
+from forecaster.data.source import Paths, beginning, described, find_files, is_plain, steady
 from forecaster.data.stack import Stack, stacked
 from forecaster.data.table import TEXT, Table, head_table
 from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, written
 from forecaster.data.told import Told
 from forecaster.data.values import GIVEN, INFINITE, numbers_of
 from forecaster.data.values import TEXT as TEXT_CELL
-from forecaster.errors import DataError
+from forecaster.errors import Changing, DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,7 @@ WORTHWHILE = 1 << 20  # bytes from which pyarrow is worth its loading
 HEAD = 1 << 20  # bytes that columns and dialect are found in
 _LINES = 2000  # of them, at most, where whole columns are converted
 _SAMPLE = 500  # rows that have to stand in them
-_BLOCK = 1 << 20  # bytes that are converted at once
+_BLOCK = 1 << 22  # bytes that are converted at once
 _ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
 _MISSING = sorted({form for text in MISSING for form in (text, text.upper(), text.title(), "NaN", "NaT")})
 
@@ -67,7 +68,7 @@ def plain_rows(paths: Paths, dialect: Dialect, reading: Reading) -> Rows | None:
             other = head_table(_whole_lines(file), [file], head.dialect)
             _require(other.columns.keys() == head.columns.keys())
         return _Conversion(head, dialect, reading).of_files(files)
-    except (_NotPlain, DataError, OSError, pyarrow.ArrowException):
+    except (_NotPlain, DataError, Changing, OSError, pyarrow.ArrowException):
         return None
 
 
@@ -147,12 +148,9 @@ class _Conversion:
 
         tables = []
         for file in files:
-            with Path(file).open("rb", buffering=0) as raw:
-                scan = Scan(raw)
-                table = self._converted(scan, 1)
-                _require(scan.stable)
-            _require(not scan.quoted or _count_lines(file) == len(table) + 1)
-            tables.append(table)
+            with steady(file), pa.OSFile(file) as opened:
+                _require(opened.size() and _last_byte(file) == b"\n")
+                tables.append(self._converted(opened, 1))
         lengths = [len(table) + 1 for table in tables]  # lines, the header included
         starts = np.cumsum([0, *lengths[:-1]]).tolist()
         lines = [
@@ -164,9 +162,10 @@ class _Conversion:
 
     def of_block(self, block: bytes, line: int) -> Rows:
         """The rows of a block that begins on a line."""
-        scan = Scan(io.BytesIO(block))
-        table = self._converted(scan, 0)
-        _require(not scan.quoted or block.count(b"\n") == len(table))
+        import pyarrow as pa  # noqa: PLC0415
+
+        _require(block.endswith(b"\n"))
+        table = self._converted(pa.BufferReader(block), 0)
         return self._rows(table, self._head.places, np.arange(line, line + len(table), dtype=np.int32))
 
     def of_columns(self, columns: "pa.Table", places: Places) -> Rows:
@@ -180,18 +179,24 @@ class _Conversion:
 
     def _rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
         reading, found = self._reading, self._found
-        names, codes = self._series(table) if found.ids else ([], np.zeros(len(table), np.int32))
-        timestamps = self._timestamps(table, codes)
+        with ThreadPoolExecutor() as pool:  # each lets go of the interpreter while it copies
+            ids = pool.submit(self._series, table)
+            times = pool.submit(self._times, table)
+            numbers = pool.submit(lambda: [self._numbers(table, name) for name in found.targets])
+        names, codes = ids.result()
+        timestamps = self._timestamps(times.result(), codes)
         columns, notices = self._columns(table)
         stack = stacked(found.targets, names, codes, timestamps, lines, reading.layout)
-        values = self._values(table, stack)
+        values = self._values(_end_to_end(numbers.result()), stack)
         dialect = replace(self._head.dialect, decimal=self._decimal, thousands=NONE)
         whole = replace(self._head, places=places, dialect=dialect)
         categories = self._categories(table, codes)
         return made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices))
 
     def _series(self, table: "pa.Table") -> tuple[list[str], np.ndarray]:
-        """The names of the series, and the number of each row's."""
+        """The names of the series, none where nothing but columns tells them apart, and the number of each row's."""
+        if not self._found.ids:
+            return [], np.zeros(len(table), np.int32)
         parts = [_texts(table[name]) for name in self._found.ids]
         _require(all((texts != "").all() for _, texts in parts))
         codes, texts = parts[0]
@@ -224,15 +229,18 @@ class _Conversion:
         _require(len(types) == sum(map(len, self._found)) + len({*reading.columns, *reading.static}))
         return types
 
-    def _converted(self, scan: Scan, header: int) -> "pa.Table":
-        """The columns of what is scanned, below so many lines of header."""
+    def _converted(self, source: "pa.NativeFile", header: int) -> "pa.Table":
+        """The columns that are asked for, below so many lines of header, each row a line.
+
+        The others are read as texts, and looked at, too.
+        """
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow import csv  # noqa: PLC0415
 
         sentinels = [text for text in self._reading.na_values if isinstance(text, str)]
         forms = [form for text in sentinels for form in (text, text.lower(), text.upper(), text.title())]
         table = csv.read_csv(
-            pa.PythonFile(scan, mode="r"),
+            source,
             csv.ReadOptions(column_names=list(self._head.columns), skip_rows=header, block_size=_BLOCK),
             csv.ParseOptions(
                 delimiter=self._head.dialect.delimiter,
@@ -240,42 +248,45 @@ class _Conversion:
                 ignore_empty_lines=False,
             ),
             csv.ConvertOptions(
-                column_types=self._types,
-                include_columns=list(self._types),
+                column_types=dict.fromkeys(self._head.columns, pa.string()) | self._types,
                 null_values=[*_MISSING, *forms],
                 strings_can_be_null=False,
                 timestamp_parsers=[csv.ISO8601],
                 decimal_point=self._decimal,
             ),
         )
-        _require(len(table) and scan.text and scan.ended)
-        return table
+        _require(len(table) and not any(map(_has_breaks, table.columns)))
+        return table.select(list(self._types))
 
-    def _timestamps(self, table: "pa.Table", codes: np.ndarray) -> pd.Index:
+    def _times(self, table: "pa.Table") -> Written | None:
+        """The timestamps as they are written; None without a time column."""
         if self._found.time is None:
-            return counted(codes)
-        column, nothing = table[self._found.time], np.zeros(len(codes), bool)
+            return None
+        column, nothing = table[self._found.time], np.zeros(len(table), bool)
         _require(column.null_count == 0)
         kind = str(column.type)
         if kind.startswith("timestamp"):
-            read = Written(datetimes(column), nothing)
-        elif kind == "int64":
-            read = _of_numbers(column.to_numpy())
-        else:
-            numbers, texts = _texts(column)
-            levels = written(texts, self._reading.way)
-            _require(not levels.wrong.any() and not levels.others)
-            read = Written(levels.timestamps[numbers], nothing, levels.way)
+            return Written(datetimes(column), nothing)
+        if kind == "int64":
+            return _of_numbers(column.to_numpy())
+        numbers, texts = _texts(column)
+        levels = written(texts, self._reading.way)
+        _require(not levels.wrong.any() and not levels.others)
+        return Written(levels.timestamps[numbers], nothing, levels.way)
+
+    def _timestamps(self, read: Written | None, codes: np.ndarray) -> pd.Index:
+        """Those of the rows, by the rules."""
+        if read is None:
+            return counted(codes)
         if not are_moved(self._reading.rules):
             return read.timestamps
         timestamps, never, far = moved(read, codes, self._reading.frequency, self._reading.rules)
         _require(not never.any() and not far.any())
         return timestamps
 
-    def _values(self, table: "pa.Table", stack: Stack) -> np.ndarray:
-        """The stacked targets as float64, NaN where a cell is missing."""
+    def _values(self, values: np.ndarray, stack: Stack) -> np.ndarray:
+        """The stacked targets, (cells,) float64, as they are where nothing is wrong with them."""
         reading = self._reading
-        values = _end_to_end([self._numbers(table, name) for name in stack.columns])
         _require(not any(domain.outside(values).any() for domain in reading.domains))
         if np.isfinite(values).all():
             return values
@@ -366,6 +377,14 @@ def _end_to_end(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _count_lines(file: str) -> int:
+def _has_breaks(column: "pa.ChunkedArray") -> bool:
+    """Whether a cell of a column of texts holds the end of a line, or a 0."""
+    parts = [getattr(part, "dictionary", part) for part in column.chunks]
+    texts = [part.buffers()[2] for part in parts if str(part.type) == "string"]
+    return any(b"\n" in text or b"\0" in text for text in (buffer.to_pybytes() for buffer in texts if buffer))
+
+
+def _last_byte(file: str) -> bytes:
     with Path(file).open("rb") as opened:
-        return sum(block.count(b"\n") for block in iter(lambda: opened.read(_BLOCK), b""))
+        opened.seek(-1, io.SEEK_END)
+        return opened.read()

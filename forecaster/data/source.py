@@ -1,6 +1,5 @@
 """The bytes of the files that a path names, decompressed."""
 
-import codecs
 import functools
 import glob
 import gzip
@@ -246,51 +245,6 @@ def _records_end(data: bytes) -> int:
     while end and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\n", 0, data.rfind(b'"', 0, end)) + 1
     return end
-
-
-class Scan:
-    """A file that is read from its beginning to its end, and what its bytes are found to hold on the way.
-
-    Attributes:
-        quoted: whether there are quotes.
-        text: whether all of it is UTF-8 without a 0.
-        ended: whether the last line has its end.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._before = self._state()
-        self.quoted, self.text, self.ended, self.closed = False, True, False, False
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        data = self._file.read(size)
-        self.quoted = self.quoted or b'"' in data
-        self.text = self.text and b"\0" not in data and self._is_utf_8(data)
-        self.ended = data.endswith(b"\n") if data else self.ended
-        return data
-
-    @property
-    def stable(self) -> bool:
-        """Whether the file is as it was when reading began."""
-        return self._before == self._state()
-
-    def _state(self) -> tuple[int, int] | None:
-        try:
-            state = os.fstat(self._file.fileno())
-        except io.UnsupportedOperation:  # bytes in memory
-            return None
-        return state.st_size, state.st_mtime_ns
-
-    def _is_utf_8(self, data: bytes) -> bool:
-        if data.isascii() and not self._decoder.getstate()[0]:
-            return True
-        try:
-            self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError:
-            return False
-        return True
 
 
 def _decompressed(data: bytes, name: str) -> bytes:
