@@ -7,45 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.baselines import Told, baselines_at
+from forecaster.baselines import Told
 from forecaster.config import Config
-from forecaster.data.windows import gather_windows
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
 from forecaster.guard import Guard, GuardedOutlook, fit_guard, last_season
-from forecaster.members import Member
-from forecaster.metrics import Judged, Scale, defined, scores, seasonal_scale, unscaled
-from forecaster.outlook import Outlook
+from forecaster.metrics import Judged, defined, scores, unscaled
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
+from forecaster.rolling import Origins, baseline_at, outlook_at, scale_of
 
 _ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
 _FEWEST = 20
 _READ = 30_000_000  # steps that networks read for them, at most: a minute or so on two cores
 _READ_TO_COMPARE = 1_000_000  # the same for a yardstick, which is laid on after each epoch
 PATHS_TO_COMPARE = 20  # that a mean is taken over, where a network has to draw them
-
-
-@dataclass(frozen=True)
-class _Origins:
-    """Places in the series of a plan to forecast from: the member and the step of each, (origins,).
-
-    Those of members that are read together follow each other.
-
-    Attributes:
-        bounds: where those of each group of members begin, and where the last ends.
-        channels: members in a group.
-    """
-
-    members: np.ndarray
-    steps: np.ndarray
-    bounds: np.ndarray
-    channels: int
-
-    def of(self, member: int) -> slice:
-        """The places of a member's origins among all."""
-        group, channel = divmod(member, self.channels)
-        return slice(self.bounds[group] + channel, self.bounds[group + 1], self.channels)
 
 
 def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
@@ -57,8 +33,7 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     residuals are too small.
     """
     origins, actual = _validation(plan, predictor)
-    outlook = _outlook(plan, predictor, origins, actual.shape[1])
-    return outlook.residuals(actual)
+    return outlook_at(predictor, origins, actual.shape[1]).residuals(actual)
 
 
 def validation_guard(plan: Plan, predictor: Predictor) -> Guard | None:
@@ -72,30 +47,35 @@ def validation_guard(plan: Plan, predictor: Predictor) -> Guard | None:
         return None
     origins, actual = _validation(plan, predictor)
     horizon = actual.shape[1]
-    windows = _windows(plan, origins, 1 - config.recalled, config.recalled)
-    baseline = last_season(windows, horizon, plan.season)
-    outlook = _outlook(plan, predictor, origins, horizon)
+    baseline = last_season(origins.windows(config.recalled), horizon, plan.season)
+    outlook = outlook_at(predictor, origins, horizon)
     network, others = (_errors_of(plan, origins, np.abs(actual - mean)) for mean in (outlook.mean, baseline))
     horizons = np.array([split.validation / horizon for split in splits])
     return fit_guard(plan.members.names, network, others, horizons, plan.season, config.forecast.fallback)
 
 
-def _errors_of(plan: Plan, origins: _Origins, errors: np.ndarray) -> np.ndarray:
+def _errors_of(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:
     """The mean of each member's errors (origins, horizon), (members,); NaN where it has none."""
-    parts = (errors[origins.of(member)] for member in range(len(plan.members)))
-    return np.array([np.nan if np.isnan(part).all() else np.nanmean(part) for part in parts])
+    told, series = ~np.isnan(errors), len(plan.members.panel)
+    sums = np.bincount(origins.members, np.where(told, errors, 0.0).sum(axis=1), series)
+    counts = np.bincount(origins.members, told.sum(axis=1), series)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[plan.members.numbers]
 
 
-def _validation(plan: Plan, predictor: Predictor) -> tuple[_Origins, np.ndarray]:
+def _validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
     """Origins from which the validation parts are forecast, and the truth in them, (origins, horizon), else NaN."""
-    horizon, read = plan.config.window.horizon, plan.config.read
-    splits = [member.split for member in plan.members]
+    read, splits = plan.config.read, plan.members.splits
     origins = _spaced(
-        [((s.training_end if s.validation else read) - 1, s.validation_end - 2) for s in splits], predictor
+        plan, [((s.training_end if s.validation else read) - 1, s.validation_end - 2) for s in splits], predictor
     )
-    ends = np.array([split.validation_end for split in splits])[origins.members]
-    inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
-    return origins, np.where(inside, _observed(plan, origins, horizon), np.nan)
+    return origins, origins.actual(plan.config.window.horizon, _of_panel(plan, [s.validation_end for s in splits]))
+
+
+def _of_panel(plan: Plan, ends: Sequence[int]) -> np.ndarray:
+    """A number of steps for each member -> one for each series of the panel, 0 where it is no member."""
+    found = np.zeros(len(plan.members.panel), int)
+    found[plan.members.numbers] = ends
+    return found
 
 
 def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict[str, Any]:
@@ -105,24 +85,24 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
     """
     config, horizon = plan.config, plan.config.window.horizon
     facts = {"part": "test", "horizon": horizon, "season": plan.season, "series": len(plan.members)}
-    splits = [member.split for member in plan.members]
+    splits = plan.members.splits
     if not all(split.test for split in splits):
         return {**facts, "origins": 0, "scores": {}}
-    origins = _spaced([(split.validation_end - 1, split.steps - 1 - horizon) for split in splits], predictor)
-    actual = _observed(plan, origins, horizon)
+    origins = _spaced(plan, [(split.validation_end - 1, split.steps - 1 - horizon) for split in splits], predictor)
+    actual = origins.actual(horizon)
     if np.isnan(actual).all():
         return {**facts, "origins": 0, "scores": {}}
-    outlook, levels = _outlook(plan, predictor, origins, horizon), config.forecast.levels
+    outlook, levels = outlook_at(predictor, origins, horizon), config.forecast.levels
     told = {"model": Told(outlook.mean, predictor.quantiles(outlook, residuals, levels))}
     if isinstance(outlook, GuardedOutlook):
         told["network_alone"] = Told(outlook.network.mean, {})
-    scale = _scale(plan, origins)
+    scale = scale_of(origins, _of_panel(plan, [split.validation_end for split in splits]), plan.season)
     judged = {
         name: Judged(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
         for name, each in {**told, **_baselines(plan, origins, horizon)}.items()
     }
     found = {name: defined(scores(each)) for name, each in judged.items()}
-    times = [plan.panel[member].timestamps[step] for member, step in zip(origins.members, origins.steps, strict=True)]
+    times = [series.timestamps[step] for series, step in zip(origins.series, origins.steps, strict=True)]
     return {
         **facts,
         "origins": len(times),
@@ -151,25 +131,38 @@ class Yardstick:
     """Places in the validation parts by whose forecasts networks of any window, loss, scaling and head are compared.
 
     Attributes:
-        origins: the same for every network.
+        members: the series of each place, by its number in the panel, (origins,).
+        steps: the last step that is known there, of those that stand in the file, (origins,).
         actual: the truth after each, (origins, horizon); NaN where a step lies behind its part or was filled.
         scales: the mean absolute error of the seasonal naive in the training part of each one's series, (origins, 1);
             NaN where it is always right, so that nothing can be told in it.
         baselines: the errors of forecasts without a network.
     """
 
-    origins: _Origins
+    members: np.ndarray
+    steps: np.ndarray
     actual: np.ndarray
     scales: np.ndarray
     baselines: Mapping[str, float]
 
     def error(self, plan: Plan, predictor: Predictor) -> float:
-        """The mean absolute scaled error (MASE) of a network's forecasts; `plan` has the series of the yardstick.
+        """The mean absolute scaled error (MASE) of a network's forecasts.
+
+        Args:
+            plan: of the network; its panel is that of the yardstick.
+            predictor: the network.
 
         Raises:
+            DataError: the network was not trained on a series of the yardstick, which is too short for it.
             Diverged: a forecast left the finite numbers.
         """
-        return _scaled_error(self, _outlook(plan, predictor, self.origins, self.actual.shape[1]).mean)
+        if not np.isin(self.members, plan.members.numbers).all():
+            raise DataError(["its window is too long for series that other trials forecast"])
+        origins = Origins(plan.members.panel, self.members, self.steps + plan.config.filled)
+        return self._scaled(outlook_at(predictor, origins, self.actual.shape[1]).mean)
+
+    def _scaled(self, mean: np.ndarray) -> float:
+        return float(np.nanmean(np.abs(self.actual - mean) / self.scales))
 
 
 def yardstick(plan: Plan) -> Yardstick:
@@ -178,26 +171,16 @@ def yardstick(plan: Plan) -> Yardstick:
     Raises:
         DataError: nothing in them was observed.
     """
-    config, horizon = plan.config, plan.config.window.horizon
-    splits = [member.split for member in plan.members]
+    config, horizon, splits = plan.config, plan.config.window.horizon, plan.members.splits
     first_last = [(s.training_end - 1, max(s.training_end - 1, s.validation_end - 1 - horizon)) for s in splits]
-    origins = _evenly(first_last, max(1, _comparable(config) // config.channels), config.channels)
-    ends = np.array([split.validation_end for split in splits])[origins.members]
-    inside = origins.steps[:, None] + 1 + np.arange(horizon) < ends[:, None]
-    actual = np.where(inside, _observed(plan, origins, horizon), np.nan)
-    scales = np.array([_unit(plan, member) for member in range(len(splits))])
-    scales = np.where(np.isnan(scales).all(), 1.0, scales)[origins.members, None]
+    origins = _evenly(plan, first_last, max(1, _comparable(config) // config.channels))
+    actual = origins.actual(horizon, _of_panel(plan, [split.validation_end for split in splits]))
+    scales = _units(origins, _of_panel(plan, [split.training_end for split in splits]), plan.season)
     if np.isnan(actual / scales).all():
         raise DataError(["nothing was observed in the validation part, so that trials cannot be compared"])
-    made = Yardstick(origins, actual, scales, {})
-    baselines = _baselines(plan, origins, horizon)
-    return dataclasses.replace(
-        made, baselines={name: _scaled_error(made, told.mean) for name, told in baselines.items()}
-    )
-
-
-def _scaled_error(of: Yardstick, mean: np.ndarray) -> float:
-    return float(np.nanmean(np.abs(of.actual - mean) / of.scales))
+    made = Yardstick(origins.members, origins.steps - config.filled, actual, scales, {})
+    told = _baselines(plan, origins, horizon)
+    return dataclasses.replace(made, baselines={name: made._scaled(each.mean) for name, each in told.items()})
 
 
 def _comparable(config: Config) -> int:
@@ -209,28 +192,25 @@ def _comparable(config: Config) -> int:
     return min(max(_FEWEST, most), _ORIGINS)
 
 
-def _unit(plan: Plan, number: int) -> float:
-    """What errors of a member are told in: of the naive where the season comes again exactly."""
-    member = plan.members[number]
-    end, observed = member.split.training_end, member.series.observed
-    told = True if observed is None else observed[:end]
-    values = np.where(told, member.series.values[:end], np.nan)
-    scales = (seasonal_scale(values, season)[0] for season in (plan.season, 1))
-    return next((scale for scale in scales if scale > 0), np.nan)
+def _units(origins: Origins, known: np.ndarray, season: int) -> np.ndarray:
+    """What errors are told in, (origins, 1): of the naive where the season repeats itself; 1 where nothing changes."""
+    seasonal, naive = (scale_of(origins, known, steps).absolute for steps in (season, 1))
+    units = np.where(seasonal > 0, seasonal, naive)
+    return np.where(np.isnan(units).all(), 1.0, units)[:, None]
 
 
-def _spaced(ranges: Sequence[tuple[int, int]], predictor: Predictor) -> _Origins:
+def _spaced(plan: Plan, ranges: Sequence[tuple[int, int]], predictor: Predictor) -> Origins:
     """At most `_ORIGINS` origins, evenly spaced from the first to the last step of each member, but one of each.
 
     Fewer where each is costly, since whole windows are read again or many paths are drawn; then of members evenly
     spaced among all.
     """
-    channels = predictor.rollout.channels
-    return _evenly(ranges, max(1, _affordable(predictor, len(ranges)) // channels), channels)
+    return _evenly(plan, ranges, max(1, _affordable(predictor, len(ranges)) // plan.config.channels))
 
 
-def _evenly(ranges: Sequence[tuple[int, int]], most: int, channels: int) -> _Origins:
+def _evenly(plan: Plan, ranges: Sequence[tuple[int, int]], most: int) -> Origins:
     """At most `most` origins in groups of members, or one of each; of members evenly spaced where there are more."""
+    channels = plan.config.channels
     total = len(ranges) // channels
     chosen = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
     each = max(1, most // total)
@@ -240,10 +220,10 @@ def _evenly(ranges: Sequence[tuple[int, int]], most: int, channels: int) -> _Ori
         else np.empty(0, int)
         for member, (first, last) in enumerate(ranges)
     ]
-    groups, counts = steps[::channels], [channels * len(some) for some in steps[::channels]]
+    groups = steps[::channels]
     members = [np.tile(channels * group + np.arange(channels), len(some)) for group, some in enumerate(groups)]
-    repeated = np.concatenate([np.repeat(some, channels) for some in groups])
-    return _Origins(np.concatenate(members), repeated, np.cumsum([0, *counts]), channels)
+    numbers = np.asarray(plan.members.numbers)[np.concatenate(members)]
+    return Origins(plan.members.panel, numbers, np.concatenate([np.repeat(some, channels) for some in groups]))
 
 
 def _affordable(predictor: Predictor, members: int) -> int:
@@ -254,70 +234,8 @@ def _affordable(predictor: Predictor, members: int) -> int:
     return min(max(_FEWEST, _READ // read), max(_ORIGINS, members))
 
 
-def _windows(plan: Plan, origins: _Origins, offset: int, length: int) -> np.ndarray:
-    """(origins, length): the steps from `offset` after each origin.
-
-    What lies behind its series is as its last; what lies before it is NaN.
-    """
-    return _gathered([series.values for series in plan.panel], origins, offset, length)
-
-
-def _gathered(arrays: Sequence[np.ndarray], origins: _Origins, offset: int, length: int) -> np.ndarray:
-    """The same of an array (steps,) for each member."""
-    found = np.empty((len(origins.steps), length))
-    before = max(0, -offset)
-    for member, values in enumerate(arrays):
-        mine = origins.of(member)
-        padded = np.concatenate([np.full(before, np.nan), np.pad(values, (0, length), mode="edge")])
-        found[mine] = gather_windows(padded, origins.steps[mine] + offset + before, length)
-    return found
-
-
-def _observed(plan: Plan, origins: _Origins, horizon: int) -> np.ndarray:
-    """The truth after each origin, (origins, horizon), NaN where it was filled."""
-    told = [np.ones(len(s)) if s.observed is None else s.observed.astype(float) for s in plan.panel]
-    observed = _gathered(told, origins, 1, horizon)
-    return np.where(observed > 0, _windows(plan, origins, 1, horizon), np.nan)
-
-
-def _baselines(plan: Plan, origins: _Origins, horizon: int) -> dict[str, Told]:
+def _baselines(plan: Plan, origins: Origins, horizon: int) -> dict[str, Told]:
     """Those that every member has enough history for, at the levels of the config."""
     seasonal = plan.season > 1 and origins.steps.min() >= plan.season
     names, levels = ["naive", "seasonal_naive"] if seasonal else ["naive"], plan.config.forecast.levels
-    return {
-        name: baselines_at(name, plan.panel, origins.members, origins.steps, horizon, [plan.season], levels)
-        for name in names
-    }
-
-
-def _scale(plan: Plan, origins: _Origins) -> Scale:
-    """What scaled errors are told in: of what each member observed before its test part."""
-    members, places = np.unique(origins.members, return_inverse=True)
-    scales = np.array([_scale_of(plan.members[member], plan.season) for member in members])  # (members, 2)
-    return Scale(*scales[places].T)
-
-
-def _scale_of(member: Member, season: int) -> tuple[float, float]:
-    series, end = member.series, member.split.validation_end
-    values = series.values if series.observed is None else np.where(series.observed, series.values, np.nan)
-    return seasonal_scale(values[:end], season)
-
-
-def _outlook(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> Outlook:
-    """What the network says of the `horizon` steps after each origin."""
-    recalled = plan.config.recalled
-    panel = [plan.panel[member] for member in origins.members]
-    windows = _windows(plan, origins, 1 - recalled, recalled)
-    return predictor.outlook(panel, windows, horizon, _features(plan, predictor, origins, horizon))
-
-
-def _features(plan: Plan, predictor: Predictor, origins: _Origins, horizon: int) -> np.ndarray:
-    """Of each window and the horizon after it, (origins, length + horizon, features); as `_windows` behind the end."""
-    length, (past, known) = plan.config.window.length, plan.preprocessing.widths
-    found = np.empty((len(origins.steps), length + horizon, past + known), np.float32)
-    for member, series in enumerate(plan.panel):
-        mine = origins.of(member)
-        told = predictor.features(series, 0, len(series))
-        places = np.minimum(origins.steps[mine][:, None] + np.arange(1 - length, horizon + 1), len(series) - 1)
-        found[mine] = told[places]
-    return found
+    return {name: baseline_at(name, origins, horizon, [plan.season], levels) for name in names}

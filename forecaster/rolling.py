@@ -11,6 +11,7 @@ from forecaster.data import Panel, Series
 from forecaster.data.panel import carried_on
 from forecaster.data.windows import last_steps
 from forecaster.metrics import Scale, seasonal_scale
+from forecaster.outlook import Outlook
 from forecaster.prediction import Predictor
 
 _TOGETHER = 1000  # origins that a network forecasts from at once
@@ -42,32 +43,85 @@ class Origins:
         return Origins(self.panel.led_in(steps, season), self.members, self.steps + steps) if steps else self
 
     @cached_property
-    def series(self) -> list[Series]:
-        """The series of each origin; as it was known there, where it ends in a gap that was filled from behind it."""
-        pairs = zip(self.members.tolist(), self.steps.tolist(), strict=True)
-        return [_as_known(self.panel[member], step) for member, step in pairs]
+    def _read(self) -> tuple[list[Series], np.ndarray]:
+        """The series as they were known at origins, each once, and which of them each origin reads, (origins,).
 
-    def actual(self, horizon: int) -> np.ndarray:
-        """What came after each, (origins, horizon); NaN where it was filled or is behind the end of the series."""
-        found = np.full((len(self), horizon), np.nan)
+        One is not known as it is where an origin lies in a gap that was filled from behind it.
+        """
+        whole = {member: self.panel[member] for member in np.unique(self.members).tolist()}
+        found: dict[tuple[int, int | None], int] = {}
+        read: list[Series] = []
+        numbers = np.empty(len(self), int)
         for row, (member, step) in enumerate(zip(self.members.tolist(), self.steps.tolist(), strict=True)):
-            series, part = self.panel[member], slice(step + 1, step + 1 + horizon)
-            came = series.values[part]
-            told = np.ones(len(came), bool) if series.observed is None else series.observed[part]
+            series = whole[member]
+            known = series.observed is None or bool(series.observed[step])
+            key = member, None if known else step
+            if key not in found:
+                found[key] = len(read)
+                read.append(series if known else _as_known(series, step))
+            numbers[row] = found[key]
+        return read, numbers
+
+    @cached_property
+    def series(self) -> list[Series]:
+        """That of each origin, as it was known there."""
+        read, numbers = self._read
+        return [read[number] for number in numbers.tolist()]
+
+    def windows(self, length: int) -> np.ndarray:
+        """The last steps that are known at each, (origins, length); NaN before the series begins."""
+        pairs = zip(self.series, self.steps.tolist(), strict=True)
+        return np.stack([last_steps(series.values, step + 1, length) for series, step in pairs])
+
+    def actual(self, horizon: int, ends: np.ndarray | None = None) -> np.ndarray:
+        """What came after each, (origins, horizon); NaN where it was filled or is behind the end of the series.
+
+        Args:
+            horizon: steps.
+            ends: where what counts of each series of the panel ends, (series,); all of it counts where None.
+        """
+        found = np.full((len(self), horizon), np.nan)
+        for row, (series, member, step) in enumerate(
+            zip(self.series, self.members.tolist(), self.steps.tolist(), strict=True)
+        ):
+            last = step + 1 + horizon if ends is None else min(step + 1 + horizon, int(ends[member]))
+            came = series.values[step + 1 : last]
+            told = np.ones(len(came), bool) if series.observed is None else series.observed[step + 1 : last]
             found[row, : len(came)] = np.where(told, came, np.nan)
+        return found
+
+    def features(self, predictor: Predictor, horizon: int) -> np.ndarray:
+        """Of each window of a network and of the steps after it, (origins, length + horizon, features).
+
+        Behind a series they are as at its end. What is known of the past alone is not read behind a window's end.
+        """
+        length, width = predictor.config.window.length, sum(predictor.preprocessing.widths)
+        found = np.empty((len(self), length + horizon, width), np.float32)
+        if not width:
+            return found
+        order = np.argsort(self.members, kind="stable")
+        for mine in np.split(order, np.flatnonzero(np.diff(self.members[order])) + 1):
+            series = self.panel[int(self.members[mine[0]])]
+            places = self.steps[mine][:, None] + np.arange(1 - length, horizon + 1)
+            found[mine] = predictor.features(series, 0, len(series))[np.minimum(places, len(series) - 1)]
         return found
 
 
 def _as_known(series: Series, step: int) -> Series:
     """The series, the gap that it ends in at a step filled with the last observed value before it."""
-    if series.observed is None or series.observed[step]:
-        return series
+    assert series.observed is not None
     known = carried_on(series.values[: step + 1], series.observed[: step + 1])
     return replace(series, values=np.concatenate([known, series.values[step + 1 :]]))
 
 
+def outlook_at(predictor: Predictor, origins: Origins, horizon: int) -> Outlook:
+    """What a network says of the steps after each origin; its series were trained on, and begin with what it fills."""
+    windows = origins.windows(predictor.config.recalled)
+    return predictor.outlook(origins.series, windows, horizon, origins.features(predictor, horizon))
+
+
 def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
-    """What a network says of the steps after each origin; its series were trained on.
+    """What a network says of the steps after each origin, with its intervals; its series were trained on.
 
     Args:
         residuals: of its validation, for its intervals.
@@ -83,30 +137,14 @@ def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, ho
 
 
 def _network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
-    config = predictor.config
-    pairs = list(zip(origins.series, origins.steps.tolist(), strict=True))
-    windows = np.stack([last_steps(series.values, step + 1, config.recalled) for series, step in pairs])
-    outlook = predictor.outlook(origins.series, windows, horizon, _features(predictor, origins, horizon))
-    return Told(outlook.mean, predictor.quantiles(outlook, residuals, config.forecast.levels))
-
-
-def _features(predictor: Predictor, origins: Origins, horizon: int) -> np.ndarray:
-    """Of each window and of the steps after it, (origins, length + horizon, features); behind a series as at its end.
-
-    What is known of the past alone is not read behind a window's end.
-    """
-    length = predictor.config.window.length
-    found = np.empty((len(origins), length + horizon, sum(predictor.preprocessing.widths)), np.float32)
-    for member in np.unique(origins.members).tolist():
-        mine, series = origins.members == member, origins.panel[member]
-        places = origins.steps[mine][:, None] + np.arange(1 - length, horizon + 1)
-        found[mine] = predictor.features(series, 0, len(series))[np.minimum(places, len(series) - 1)]
-    return found
+    outlook = outlook_at(predictor, origins, horizon)
+    return Told(outlook.mean, predictor.quantiles(outlook, residuals, predictor.config.forecast.levels))
 
 
 def baseline_at(name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]) -> Told:
     """What a baseline says of them, which reads all that is known there; arguments as for `baselines_at`."""
-    return baselines_at(name, origins.series, np.arange(len(origins)), origins.steps, horizon, seasons, levels)
+    read, numbers = origins._read
+    return baselines_at(name, read, numbers, origins.steps, horizon, seasons, levels)
 
 
 def joined(parts: Sequence[Told]) -> Told:

@@ -13,13 +13,14 @@ from forecaster.config.sections import Model
 from forecaster.errors import CannotCreate, ConfigError, RunError, UsageError
 from forecaster.evaluation import yardstick
 from forecaster.inference import Rollout
-from forecaster.preparation import before_test
+from forecaster.prediction import Predictor
+from forecaster.preparation import before_test, prepare
 from forecaster.search import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
 from forecaster.tune_plan import plan_tuning
 
 from .conftest import TINY, write_hourly_csv
 from .networks import randomised
-from .test_evaluation import predicted
+from .test_evaluation import LastValue, predicted
 
 TUNABLE = (
     TINY.replace("epochs: 2", "epochs: 1")
@@ -124,7 +125,27 @@ def test_the_yardstick_worked_by_hand():
     measure = yardstick(before_test(plan))
     assert measure.error(before_test(plan), predictor) == pytest.approx(2 / 2)
     assert measure.baselines == {"naive": pytest.approx(2 / 2), "seasonal_naive": pytest.approx(8 / 3 / 2)}
-    assert measure.origins.steps[[0, -1]].tolist() == [19, 26]  # whole horizons before step 30, where the test begins
+    assert measure.steps[[0, -1]].tolist() == [19, 26]  # whole horizons before step 30, where the test begins
+
+
+def test_the_yardstick_lies_at_the_same_places_for_windows_that_begin_before_their_series(tmp_path):
+    (tmp_path / "y.csv").write_text("y\n" + "".join(f"{day * day}\n" for day in range(40)))
+    plans = [
+        prepare(
+            load_values(
+                {
+                    "data": {"path": str(tmp_path / "y.csv")},
+                    "window": {"length": length, "horizon": 2, "shortest": 1},
+                    "split": {"validation": 10, "test": 0},
+                },
+                "c.yaml",
+            )
+        )
+        for length in (2, 4, 9)
+    ]
+    measure = yardstick(plans[0])
+    errors = [measure.error(plan, Predictor.of(LastValue(), plan.config, plan.preprocessing)) for plan in plans]
+    assert errors == pytest.approx(3 * [measure.baselines["naive"]])
 
 
 def identity(**changed) -> dict:
