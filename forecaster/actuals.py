@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from forecaster.baselines import check_baselines
-from forecaster.comparison import MODEL, Comparison
+from forecaster.comparison import Comparison
 from forecaster.data import Panel, Series
 from forecaster.data.source import described
 from forecaster.errors import DataError, RunError
 from forecaster.prediction import served
 from forecaster.preparation import read_data
-from forecaster.rolling import Origins, baseline_at, network_at, scale_of
+from forecaster.rolling import Origins, baseline_at, network_at, scale_of, without_twins
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
@@ -53,12 +53,14 @@ def evaluate(
     found = _after_training(version, panel, apart)
     if found.problems and not len(found.origins):
         raise DataError([f"{described(data or config.data.path)}: {problem}" for problem in found.problems])
-    told = {MODEL: network_at(predictor, residuals, found.origins, horizon)}
+    told = without_twins(network_at(predictor, residuals, found.origins, horizon))
     told |= {name: baseline_at(name, found.origins, horizon, seasons, config.forecast.levels) for name in names}
     scale = scale_of(found.origins, found.known, seasons[0])
     actual = found.origins.actual(horizon)
+    networks = max(1, len(predictor.members))
     return Evaluation(
-        Comparison(told, found.origins, found.folds, actual, scale, apart, config.forecast.levels), found.problems
+        Comparison(told, found.origins, found.folds, actual, scale, apart, config.forecast.levels, networks),
+        found.problems,
     )
 
 

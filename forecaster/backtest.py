@@ -14,13 +14,13 @@ import numpy as np
 
 from forecaster import __version__
 from forecaster.baselines import Told
-from forecaster.comparison import MODEL, Comparison
+from forecaster.comparison import Comparison
 from forecaster.errors import Interrupted, RunError
 from forecaster.folds import Folds
 from forecaster.plots import plot_comparison
 from forecaster.prediction import served
 from forecaster.preparation import Plan, data_hash
-from forecaster.rolling import Origins, baseline_at, joined, network_at, scale_of
+from forecaster.rolling import ALONE, MODEL, Origins, baseline_at, joined, network_at, scale_of, without_twins
 from forecaster.runs import Version, load_version, write_atomically, writing
 
 log = logging.getLogger("forecaster")
@@ -46,14 +46,15 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
         DataError: a series is too short for a baseline.
     """
     work = _work(folds, folder)
-    told: dict[str, list[Told]] = {name: [] for name in (MODEL, *folds.baselines)}
+    told: dict[str, list[Told]] = {name: [] for name in (MODEL, ALONE, *folds.baselines)}
     origins, numbers = [], []
     for training in folds.trainings:
         version, plan = _trained(folds, training[0], work, received, train)
         predictor, residuals = served(version)
         for fold in training:
             places = _origins(folds, plan, fold)
-            told[MODEL].append(network_at(predictor, residuals, places, folds.horizon))
+            for name, each in network_at(predictor, residuals, places, folds.horizon).items():
+                told[name].append(each)
             for name in folds.baselines:
                 told[name].append(_baseline(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
                 _stop_if(received, fold, folds.count)
@@ -70,16 +71,17 @@ def _compared(
 ) -> Comparison:
     """All folds together."""
     members, steps = (np.concatenate([getattr(each, name) for each in origins]) for name in ("members", "steps"))
-    whole = Origins(folds.panel, members, steps)
+    whole, config = Origins(folds.panel, members, steps), folds.first.config
     scale = scale_of(whole, folds.known(0), folds.first.season)
     return Comparison(
-        {name: joined(parts) for name, parts in told.items()},
+        without_twins({name: joined(parts) for name, parts in told.items()}),
         whole,
         numbers,
         whole.actual(folds.horizon),
         scale,
         folds.stride,
-        folds.first.config.forecast.levels,
+        config.forecast.levels,
+        1 if config.ensemble is None else config.ensemble.size,
     )
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,20 @@ LABELS = {
     "theta": "Theta",
     "arima": "ARIMA",
     "mstl": "MSTL",
+    "linear": "linear interpolation",
+    "seasonal_mean": "seasonal naive (mean of both sides)",
+    "seasonal_interpolation": "interpolation of what the season leaves",
 }
+
+
+def names(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What forecasters are called in tables and pictures, by their name in the scores.
+
+    Where a run's forecasts lean on a baseline, they are not the network's alone.
+    """
+    network = "network" if facts.get("networks", 1) == 1 else "ensemble"
+    alone = {"model": "forecast", "network_alone": f"{network} alone"}
+    return LABELS | (alone if "network_alone" in facts["scores"] else {"model": network})
 
 
 class Told(NamedTuple):

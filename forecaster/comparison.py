@@ -14,10 +14,9 @@ from forecaster.baselines import Told
 from forecaster.forecast import quantile_name, timestamp_texts
 from forecaster.metrics import Judged, Scale, defined, scores, scores_by_series, scores_by_step, unscaled
 from forecaster.report import comparison_table
-from forecaster.rolling import Origins
+from forecaster.rolling import ALONE, MODEL, Origins
 from forecaster.significance import diebold_mariano
 
-MODEL = "model"
 _FEWEST_FOLDS = 5  # by which a test can tell anything
 
 
@@ -26,13 +25,14 @@ class Comparison:
     """What each forecaster said at some origins, and what came.
 
     Attributes:
-        told: by forecaster, the network's as `model`.
+        told: by forecaster, the run's as `model`.
         origins: in the order of the forecasts' rows.
         folds: the number of each origin's fold, from 1, (origins,); one origin of each series in a fold.
         actual: (origins, horizon); NaN where unknown.
         scale: for scaled errors.
         stride: steps from fold to fold.
         levels: of the intervals, in percent.
+        networks: how many the run's forecasts are made of.
     """
 
     told: Mapping[str, Told]
@@ -42,6 +42,7 @@ class Comparison:
     scale: Scale
     stride: int
     levels: Sequence[float]
+    networks: int
 
     @cached_property
     def judged(self) -> dict[str, Judged]:
@@ -54,7 +55,7 @@ class Comparison:
     @property
     def baselines(self) -> list[str]:
         """The forecasters that are no network."""
-        return [name for name in self.told if name != MODEL]
+        return [name for name in self.told if name not in {MODEL, ALONE}]
 
     @cached_property
     def scores(self) -> dict[str, dict[str, float]]:
@@ -105,6 +106,7 @@ class Comparison:
             "stride": self.stride,
             "series": len(np.unique(self.origins.members)),
             "origins": len(self.folds),
+            "networks": self.networks,
             "measure": self.measure,
             "unscaled": unscaled(self.judged[MODEL]),
             "scores": self.scores,
@@ -155,7 +157,7 @@ class Comparison:
             "actual": self.actual.ravel(),
             "mean": model.mean.ravel(),
             **{quantile_name(p): values.ravel() for p, values in model.quantiles.items()},
-            **{name: self.told[name].mean.ravel() for name in self.baselines},
+            **{name: told.mean.ravel() for name, told in self.told.items() if name != MODEL},
         }
         rows = pd.DataFrame(columns)
         return rows[rows["timestamp"] != ""]

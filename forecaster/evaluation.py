@@ -11,11 +11,11 @@ from forecaster.baselines import Told
 from forecaster.config import Config
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
-from forecaster.guard import Guard, GuardedOutlook, fit_guard, last_season
+from forecaster.guard import Guard, fit_guard, last_season
 from forecaster.metrics import Judged, defined, scores, unscaled
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
-from forecaster.rolling import Origins, baseline_at, outlook_at, scale_of
+from forecaster.rolling import MODEL, Origins, baseline_at, outlook_at, scale_of, told_by, without_twins
 
 _ORIGINS = 1000  # that a part is forecast from, or one for each series where there are more
 _FEWEST = 20
@@ -93,9 +93,7 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
     if np.isnan(actual).all():
         return {**facts, "origins": 0, "scores": {}}
     outlook, levels = outlook_at(predictor, origins, horizon), config.forecast.levels
-    told = {"model": Told(outlook.mean, predictor.quantiles(outlook, residuals, levels))}
-    if isinstance(outlook, GuardedOutlook):
-        told["network_alone"] = Told(outlook.network.mean, {})
+    told = without_twins(told_by(predictor, outlook, residuals))
     scale = scale_of(origins, _of_panel(plan, [split.validation_end for split in splits]), plan.season)
     judged = {
         name: Judged(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
@@ -106,13 +104,14 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
     return {
         **facts,
         "origins": len(times),
+        "networks": max(1, len(predictor.members)),
         "first_origin": str(min(times)),
         "last_origin": str(max(times)),
         "rollout": config.rollout,
         "scores": found,
-        "unscaled": unscaled(judged["model"]),
+        "unscaled": unscaled(judged[MODEL]),
         "intervals": "conformal" if config.conformal else "head",
-        "coverage": {f"{level:g}": found["model"][f"coverage_{level:g}"] for level in levels},
+        "coverage": {f"{level:g}": found[MODEL][f"coverage_{level:g}"] for level in levels},
     }
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.attention import Attention
-from forecaster.baselines import LABELS
+from forecaster.baselines import names
 from forecaster.data import Series
 from forecaster.data.checkup import Examined
 from forecaster.data.filling import Filling
@@ -238,7 +238,7 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
     levels = list(facts["coverage"])
     with matplotlib.rc_context(_STYLE):
         figure, rows = _canvas(title, 2 if levels else 1)
-        _error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts["measure"])
+        _error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
         for level, color in zip(levels, _LEVEL_COLORS * len(levels), strict=False):
             covered = by_step[f"coverage_{level}"].unstack("forecaster")["model"]
             rows[1].plot(covered.index, covered, color=color, linewidth=1.8, label=f"{level} % interval")
@@ -251,15 +251,16 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
         return _png(figure)
 
 
-def _error_lines(axes: Axes, errors: pd.DataFrame, measure: str) -> None:
+def _error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    called = names(facts)
     others = [name for name in errors.columns if name != "model"]
     styles: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2))]
     for place, name in enumerate(others):
         color = _RIVAL_COLORS[place % len(_RIVAL_COLORS)]
         style = styles[(place // len(_RIVAL_COLORS)) % len(styles)]
-        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=LABELS[name])
-    axes.plot(errors.index, errors["model"], color=BLUE, linewidth=2.4, label="network")
-    axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[measure])
+        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=called[name])
+    axes.plot(errors.index, errors["model"], color=BLUE, linewidth=2.4, label=called["model"])
+    axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[facts["measure"]])
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(_number))

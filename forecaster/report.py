@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forecaster.baselines import LABELS
+from forecaster.baselines import LABELS, names
 
 # The measures of a table, by their name in metrics.json; the others stand there alone.
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
@@ -20,13 +20,6 @@ _SHOWN_TRIALS = 5
 _ERROR = (
     "error: mean absolute error over the validation part; 1 is that of the seasonal naive in the training part (MASE)"
 )
-_NAMES = LABELS | {
-    "model": "network",
-    "network_alone": "network alone",
-    "linear": "linear interpolation",
-    "seasonal_mean": "seasonal naive (mean of both sides)",
-    "seasonal_interpolation": "interpolation of what the season leaves",
-}
 
 
 def parameter_table(rows: Sequence[Any]) -> str:
@@ -49,7 +42,7 @@ def _leaning(metrics: Mapping[str, Any]) -> list[str]:
     """What the network's forecasts were mixed with, and why."""
     if "guard" not in metrics:
         return []
-    baseline, weights = _NAMES[metrics["guard"]["baseline"]], list(metrics["guard"]["weights"].values())
+    baseline, weights = LABELS[metrics["guard"]["baseline"]], list(metrics["guard"]["weights"].values())
     low, high = f"{min(weights):.2g}", f"{max(weights):.2g}"
     share = low if low == high else f"{low} to {high}"
     who = "" if metrics["series"] == 1 else f" for {len(weights):,} of {metrics['series']:,} series"
@@ -79,18 +72,20 @@ def _winner(facts: Mapping[str, Any]) -> str:
     """One sentence on whether the network beats the best baseline, and whether that may be chance."""
     measure = facts["measure"]
     errors = {name: row[measure] for name, row in facts["scores"].items()}
-    network = errors.pop("model")
+    error, called = errors.pop("model"), names(facts)
+    errors.pop("network_alone", None)
+    mine = called["model"]
     if not errors:
-        return "nothing was asked to compare the network with"
+        return f"nothing was asked to compare the {mine} with"
     rival = min(errors, key=lambda name: errors[name])
-    label, other = measure.upper(), _NAMES[rival]
-    if math.isclose(network, errors[rival], rel_tol=_ALIKE):
-        return f"the network is as good as the {other}, no better"
-    share = _share(network, errors[rival])
-    if network < errors[rival]:
-        told = f"the network wins: its {label} is {share} below that of the {other}"
+    label, other = measure.upper(), called[rival]
+    if math.isclose(error, errors[rival], rel_tol=_ALIKE):
+        return f"the {mine} is as good as the {other}, no better"
+    share = _share(error, errors[rival])
+    if error < errors[rival]:
+        told = f"the {mine} wins: its {label} is {share} below that of the {other}"
     else:
-        told = f"the {other} wins: the network's {label} is {share} above it; do not prefer this network to it"
+        told = f"the {other} wins: the {mine}'s {label} is {share} above it; do not prefer this {mine} to it"
     return f"{told}; {_chance(facts['diebold_mariano'][rival])}"
 
 
@@ -105,8 +100,9 @@ def _chance(test: Mapping[str, float]) -> str:
 
 def _errors(title: str, metrics: Mapping[str, Any]) -> str:
     rows: Mapping[str, Mapping[str, float]] = metrics["scores"]
+    called = names(metrics)
     shown = [name for name in _MEASURES if any(name in row for row in rows.values())]
-    body = [(_NAMES[who], *(f"{row[name]:.4g}" if name in row else "-" for name in shown)) for who, row in rows.items()]
+    body = [(called[who], *(f"{row[name]:.4g}" if name in row else "-" for name in shown)) for who, row in rows.items()]
     return _table([(title, *(_MEASURES[name] for name in shown)), *body])
 
 
@@ -175,7 +171,7 @@ def outcomes(rows: Sequence[Any]) -> str:
 
 def _ahead(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
     best = ranked[0]
-    against = {_NAMES[name]: error for name, error in baselines.items()}
+    against = {LABELS[name]: error for name, error in baselines.items()}
     if best.values == own:
         return f"best: trial {best.number}, error {best.error:.4g}, which is the config as it stands"
     as_it_stands = {f"config as it stands (trial {row.number})": row.error for row in ranked if row.values == own}
@@ -196,21 +192,18 @@ def weight_line(weights: Mapping[str, float]) -> str:
 def verdict(metrics: Mapping[str, Any]) -> str:
     """One sentence on whether the network beats the best baseline, by mean absolute error."""
     errors = {name: row["mae"] for name, row in metrics["scores"].items()}
-    network = errors.pop("model")
+    error, called = errors.pop("model"), names(metrics)
     errors.pop("network_alone", None)
     rival = min(errors, key=lambda name: errors[name])
+    mine, other = called["model"], called[rival]
     steps = "1 step" if metrics["horizon"] == 1 else f"{metrics['horizon']} steps"
     where = f"over {metrics['origins']} forecasts of {steps}"
-    if network < errors[rival]:
-        return (
-            f"the network wins: its MAE is {_share(network, errors[rival])} below that of the {_NAMES[rival]}, {where}"
-        )
-    if network == errors[rival]:
-        return f"the network is as good as the {_NAMES[rival]}, no better, {where}"
-    return (
-        f"the {_NAMES[rival]} wins: the network's MAE is {_share(network, errors[rival])} above it, {where}; "
-        "do not prefer this network to it"
-    )
+    share = _share(error, errors[rival])
+    if error < errors[rival]:
+        return f"the {mine} wins: its MAE is {share} below that of the {other}, {where}"
+    if error == errors[rival]:
+        return f"the {mine} is as good as the {other}, no better, {where}"
+    return f"the {other} wins: the {mine}'s MAE is {share} above it, {where}; do not prefer this {mine} to it"
 
 
 def _share(value: float, reference: float) -> str:

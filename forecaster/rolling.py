@@ -1,6 +1,6 @@
 """Forecasts from origins in the past, each from what was known there, of a served network and of baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,10 +10,12 @@ from forecaster.baselines import Told, baselines_at
 from forecaster.data import Panel, Series
 from forecaster.data.panel import carried_on
 from forecaster.data.windows import last_steps
+from forecaster.guard import GuardedOutlook
 from forecaster.metrics import Scale, seasonal_scale
 from forecaster.outlook import Outlook
 from forecaster.prediction import Predictor
 
+MODEL, ALONE = "model", "network_alone"  # what a run forecasts; the same without the baseline that it leans on
 _TOGETHER = 1000  # origins that a network forecasts from at once
 
 
@@ -120,8 +122,8 @@ def outlook_at(predictor: Predictor, origins: Origins, horizon: int) -> Outlook:
     return predictor.outlook(origins.series, windows, horizon, origins.features(predictor, horizon))
 
 
-def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
-    """What a network says of the steps after each origin, with its intervals; its series were trained on.
+def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> dict[str, Told]:
+    """What a network says of the steps after each origin, with its intervals, and alone; its series were trained on.
 
     Args:
         residuals: of its validation, for its intervals.
@@ -133,12 +135,24 @@ def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, ho
         _network_at(predictor, residuals, origins.part(slice(first, first + together)), horizon)
         for first in range(0, len(origins), together)
     ]
-    return joined(parts)
+    return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
 
-def _network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> Told:
-    outlook = outlook_at(predictor, origins, horizon)
-    return Told(outlook.mean, predictor.quantiles(outlook, residuals, predictor.config.forecast.levels))
+def _network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> dict[str, Told]:
+    return told_by(predictor, outlook_at(predictor, origins, horizon), residuals)
+
+
+def told_by(predictor: Predictor, outlook: Outlook, residuals: np.ndarray) -> dict[str, Told]:
+    """An outlook with its intervals, and without the baseline that it may lean on."""
+    alone = outlook.network.mean if isinstance(outlook, GuardedOutlook) else outlook.mean
+    quantiles = predictor.quantiles(outlook, residuals, predictor.config.forecast.levels)
+    return {MODEL: Told(outlook.mean, quantiles), ALONE: Told(alone, {})}
+
+
+def without_twins(told: Mapping[str, Told]) -> dict[str, Told]:
+    """The same, but for the network alone where that is all there is."""
+    same = np.array_equal(told[MODEL].mean, told[ALONE].mean)
+    return {name: each for name, each in told.items() if not (same and name == ALONE)}
 
 
 def baseline_at(name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]) -> Told:

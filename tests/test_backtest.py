@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.baselines import Told
+from forecaster.baselines import Told, names
 from forecaster.comparison import Comparison
 from forecaster.config import load_values
 from forecaster.data import Panel
 from forecaster.errors import DataError
 from forecaster.folds import plan_folds
 from forecaster.metrics import Scale
+from forecaster.report import verdict
 from forecaster.rolling import Origins, scale_of
 
 from .conftest import write_hourly_csv
@@ -73,7 +74,7 @@ def compared(first, second, actual, stride=1):
     origins = Origins(panel, np.zeros(len(actual), int), np.arange(len(actual)))
     told = {"model": Told(np.array(first)[:, None], {}), "naive": Told(np.array(second)[:, None], {})}
     scale = Scale(np.full(len(actual), 2.0), np.full(len(actual), 4.0))
-    return Comparison(told, origins, 1 + np.arange(len(actual)), np.array(actual)[:, None], scale, stride, ())
+    return Comparison(told, origins, 1 + np.arange(len(actual)), np.array(actual)[:, None], scale, stride, (), 1)
 
 
 def test_skill_and_scores_by_hand():
@@ -128,7 +129,7 @@ def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
     np.testing.assert_allclose(rows["actual"], load.loc[rows["timestamp"]])
     np.testing.assert_allclose(rows["naive"], load.loc[rows["origin"]])
     assert told["scores"]["model"]["mae"] == pytest.approx((rows["mean"] - rows["actual"]).abs().mean())
-    assert set(told["scores"]) == {"model", "naive", "seasonal_naive"}
+    assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
 
 
 def test_what_comes_after_an_origin_is_not_seen_from_it(backtested, forecast, tmp_path):
@@ -195,7 +196,7 @@ def test_a_run_is_scored_on_what_came_after_it(trained, forecast, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     told = json.loads(result.stdout)
     assert (told["origins"], told["stride"]) == (10, 10)
-    assert set(told["scores"]) == {"model", "naive", "seasonal_naive"}
+    assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
     (version,) = (trained / "runs/tiny/versions").iterdir()
     assert json.loads((version / "preprocessing.json").read_text())["seen"] == {"load": "2026-01-15 23:00:00"}
 
@@ -205,3 +206,12 @@ def test_nothing_new_is_nothing_to_score(trained, forecast, tmp_path):
     result = forecast("evaluate", trained / "runs/tiny", "--data", shorter)
     assert result.returncode == 4
     assert "no row lies behind 2026-01-15 23:00:00, up to which the network has seen it" in result.stderr
+
+
+def test_forecasts_are_called_what_they_are():
+    scores = {"model": {"mae": 1.0, "rmse": 1.0}, "naive": {"mae": 2.0, "rmse": 2.0}}
+    facts = {"scores": scores, "horizon": 2, "origins": 3, "networks": 5}
+    assert verdict(facts).startswith("the ensemble wins: its MAE is 50.0% below that of the naive (last value)")
+    facts["scores"] = {"network_alone": {"mae": 3.0}, **scores}
+    assert verdict(facts).startswith("the forecast wins: its MAE is 50.0% below")
+    assert names(facts)["network_alone"] == "ensemble alone"
