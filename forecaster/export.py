@@ -1,7 +1,8 @@
 """A network -> the ONNX graphs `encode` and `decode`, for any number of windows at once."""
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from forecaster.inputs import Inputs
 from forecaster.models import Network
 
 OPSET = 18
+_NO_COPIES = "TF2ONNX_CATCH_ERRORS"  # where it is set at all, tf2onnx optimises a graph itself, no copies of it
 
 
 class Served(NamedTuple):
@@ -67,5 +69,14 @@ def serving(network: Network, length: int) -> tuple[Served, Served]:
 
 def _converted(served: Served) -> bytes:
     traced = tf.function(served.function, autograph=False)
-    model, _ = tf2onnx.convert.from_function(traced, input_signature=served.inputs, opset=OPSET)
+    try:
+        os.environ[_NO_COPIES] = "1"
+        return _onnx(traced, served.inputs)
+    except Exception:  # an optimisation may fail; it is left out where each works on a copy, in twice the time
+        del os.environ[_NO_COPIES]
+        return _onnx(traced, served.inputs)
+
+
+def _onnx(traced: tf.types.experimental.PolymorphicFunction, inputs: Sequence[tf.TensorSpec]) -> bytes:
+    model, _ = tf2onnx.convert.from_function(traced, input_signature=inputs, opset=OPSET)
     return model.SerializeToString()

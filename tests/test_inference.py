@@ -177,3 +177,13 @@ def test_weights_of_another_shape_are_refused():
     network, _ = randomised(Model(units=5), 1)
     with pytest.raises(ValueError, match="shape"):
         weights_from_h5(build_network(Model(units=4), LENGTH, 1), weights_to_h5(network))
+
+
+def test_a_network_is_exported_though_an_optimisation_of_its_graph_fails(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no such node")
+
+    monkeypatch.setattr("tf2onnx.optimizer.IdentityOptimizer.optimize", fail)
+    network, served = networks.randomised(Model(units=(3,), decoder="dense"), LENGTH, 2)
+    windows = np.ones((2, LENGTH), np.float32)
+    np.testing.assert_allclose(one_answer(served, windows), network(Inputs(windows), training=False), atol=1e-6)
