@@ -195,23 +195,23 @@ class Predictor:
         Raises:
             DataError: cells of covariates are missing; of all series.
         """
-        told = self.told(panel, steps)
-        if told.problems:
-            raise DataError(told.problems)
-        return self.forecasts_of(told, steps, residuals, levels, with_samples)
+        ready = self.ready(panel, steps)
+        if ready.problems:
+            raise DataError(ready.problems)
+        return self.forecasts_of(ready, steps, residuals, levels, with_samples)
 
     def forecasts_of(
         self,
-        told: "Told",
+        ready: "Ready",
         steps: int,
         residuals: np.ndarray,
         levels: Sequence[float],
         with_samples: bool = False,
     ) -> list[Forecast]:
         """The same of series whose features are there."""
-        panel = told.panel
+        panel = ready.panel
         windows = np.stack([last_steps(series.values, len(series), self.config.recalled) for series in panel])
-        outlook = self.outlook(panel, windows, steps, told.features)
+        outlook = self.outlook(panel, windows, steps, ready.features)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
         if with_samples:
@@ -238,7 +238,7 @@ class Predictor:
             return [NETWORK] * len(panel)
         return [self.guard.source(weight) for weight in self.weights(panel).tolist()]
 
-    def told(self, panel: Sequence[Series], steps: int) -> "Told":
+    def ready(self, panel: Sequence[Series], steps: int) -> "Ready":
         """The features of the last window of each series and of the steps after it, of those that have all of them."""
         kept: list[Series] = []
         rows: list[np.ndarray] = []
@@ -253,10 +253,10 @@ class Predictor:
                 kept += group
             except DataError as error:
                 problems += error.problems
-        return Told(kept, np.stack(rows) if rows else np.empty(0), problems)
+        return Ready(kept, np.stack(rows) if rows else np.empty(0), problems)
 
 
-class Told(NamedTuple):
+class Ready(NamedTuple):
     """Series, and what is read beside them.
 
     Attributes:
@@ -318,11 +318,11 @@ def predict(
     found = Prediction([], [], problems)
     many = config.channels * _SERIES
     for some in (panel[first : first + many] for first in range(0, len(panel), many)):
-        told = predictor.told(some, steps)
-        found.problems.extend(told.problems)
-        if told.panel:
-            found.forecasts.extend(predictor.forecasts_of(told, steps, residuals, asked, with_samples))
-            found.panel.extend(series.part(config.filled, len(series)) for series in told.panel)
+        ready = predictor.ready(some, steps)
+        found.problems.extend(ready.problems)
+        if ready.panel:
+            found.forecasts.extend(predictor.forecasts_of(ready, steps, residuals, asked, with_samples))
+            found.panel.extend(series.part(config.filled, len(series)) for series in ready.panel)
     if not found.forecasts:
         raise DataError(found.problems)
     return found
