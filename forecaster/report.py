@@ -78,14 +78,14 @@ def _winner(facts: Mapping[str, Any]) -> str:
     if not errors:
         return f"nothing was asked to compare the {mine} with"
     rival = min(errors, key=lambda name: errors[name])
-    label, other = measure.upper(), called[rival]
+    label, other = measure.upper(), _with_article(called[rival])
     if math.isclose(error, errors[rival], rel_tol=_ALIKE):
-        return f"the {mine} is as good as the {other}, no better"
+        return f"the {mine} is as good as {other}, no better"
     share = _share(error, errors[rival])
     if error < errors[rival]:
-        told = f"the {mine} wins: its {label} is {share} below that of the {other}"
+        told = f"the {mine} wins: its {label} is {share} below that of {other}"
     else:
-        told = f"the {other} wins: the {mine}'s {label} is {share} above it; do not prefer this {mine} to it"
+        told = f"{other} wins: the {mine}'s {label} is {share} above it; do not prefer this {mine} to it"
     return f"{told}; {_chance(facts['diebold_mariano'][rival])}"
 
 
@@ -195,15 +195,20 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     error, called = errors.pop("model"), names(metrics)
     errors.pop("network_alone", None)
     rival = min(errors, key=lambda name: errors[name])
-    mine, other = called["model"], called[rival]
+    mine, other = called["model"], _with_article(called[rival])
     steps = "1 step" if metrics["horizon"] == 1 else f"{metrics['horizon']} steps"
     where = f"over {metrics['origins']} forecasts of {steps}"
     share = _share(error, errors[rival])
     if error < errors[rival]:
-        return f"the {mine} wins: its MAE is {share} below that of the {other}, {where}"
+        return f"the {mine} wins: its MAE is {share} below that of {other}, {where}"
     if error == errors[rival]:
-        return f"the {mine} is as good as the {other}, no better, {where}"
-    return f"the {other} wins: the {mine}'s MAE is {share} above it, {where}; do not prefer this {mine} to it"
+        return f"the {mine} is as good as {other}, no better, {where}"
+    return f"{other} wins: the {mine}'s MAE is {share} above it, {where}; do not prefer this {mine} to it"
+
+
+def _with_article(label: str) -> str:
+    """`Theta`, but `the seasonal naive`."""
+    return label if label[0].isupper() else f"the {label}"
 
 
 def _share(value: float, reference: float) -> str:
