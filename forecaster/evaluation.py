@@ -21,7 +21,20 @@ _ORIGINS = 1000  # that a part is forecast from, or one for each series where th
 _FEWEST = 20
 _READ = 30_000_000  # steps that networks read for them, at most: a minute or so on two cores
 _READ_TO_COMPARE = 1_000_000  # the same for a yardstick, which is laid on after each epoch
+_LEAST_CHANGE = 0.25  # of the median over the validation part
 PATHS_TO_COMPARE = 20  # that a mean is taken over, where a network has to draw them
+
+
+def least_change(plan: Plan, predictor: Predictor) -> float | None:
+    """The least change of a window that errors are told in, in scaled units; None where they are told in none.
+
+    Windows that hardly change would make forecasts look sure that are not.
+    """
+    if not plan.config.by_change:
+        return None
+    origins, _ = _validation(plan, predictor)
+    typical = float(np.median(predictor.changes(origins.series, origins.windows(plan.config.read))))
+    return _LEAST_CHANGE * typical if 0 < typical < np.inf else None
 
 
 def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:

@@ -76,6 +76,7 @@ class NetworkOutlook(Outlook):
         scaler: of each row.
         counts: whether values are whole numbers.
         minimum, maximum: what values are kept between.
+        size: of each window, which errors are told in, (batch, 1), in scaled units.
     """
 
     distribution: Distribution
@@ -83,6 +84,7 @@ class NetworkOutlook(Outlook):
     counts: bool
     minimum: float = -math.inf
     maximum: float = math.inf
+    size: np.ndarray | float = 1.0
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -109,8 +111,8 @@ class NetworkOutlook(Outlook):
 
     @property
     def spread(self) -> np.ndarray:
-        """What they are told in, (batch, horizon), transformed: its deviation, or 1 scaled unit if it gives none."""
-        return self.distribution.deviation * self.scaler.unit
+        """What they are told in, (batch, horizon), transformed: its deviation, or the size if it gives none."""
+        return self.distribution.deviation * self.size * self.scaler.unit
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level, by probability in rising order, each (batch, horizon)."""

@@ -104,23 +104,39 @@ class Predictor:
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
     ) -> Outlook:
         """What the networks say alone."""
+        least = self.preprocessing.least_change
+        size = 1.0 if least is None else np.maximum(self.changes(panel, windows), least)
         if not self.members:
-            return self._network_outlook(panel, windows, horizon, features)
+            return self._network_outlook(panel, windows, horizon, features, size)
         outlooks = []
         for member in self.members:  # each reads the last of the steps that the longest window has
             shorter = self.config.read - member.config.read
             told = None if features is None else features[:, shorter:]
-            outlooks.append(member._network_outlook(panel, windows[:, shorter:], horizon, told))
+            outlooks.append(member._network_outlook(panel, windows[:, shorter:], horizon, told, size))
         return CombinedOutlook(outlooks, self.combine)
 
+    def changes(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
+        """The mean absolute change of each window (batch, length) from season to season, (batch, 1), in scaled units.
+
+        From step to step where there is no season, or none comes again in the window.
+        """
+        scaler, season = Scaler.stacked([self.scaler(series) for series in panel]), self.config.data.main_season
+        values, lag = scaler.curve.forward(windows) / scaler.unit, season if season < windows.shape[1] else 1
+        return np.abs(values[:, lag:] - values[:, :-lag]).mean(axis=1, keepdims=True)
+
     def _network_outlook(
-        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
+        self,
+        panel: Sequence[Series],
+        windows: np.ndarray,
+        horizon: int,
+        features: np.ndarray | None,
+        size: np.ndarray | float,
     ) -> NetworkOutlook:
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
             distribution = self.rollout(self.inputs(panel, read, features), horizon)
-            outlook = self._outlook(*_undifferenced(distribution, scaler, windows))
+            outlook = self._outlook(*_undifferenced(distribution, scaler, windows), size)
             # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
             finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
         if not finite.all():
@@ -149,7 +165,7 @@ class Predictor:
         told = self.preprocessing.features or Features()
         return told.of(series, self.scaler(series), first, last)
 
-    def _outlook(self, distribution: Distribution, scaler: Scaler) -> NetworkOutlook:
+    def _outlook(self, distribution: Distribution, scaler: Scaler, size: np.ndarray | float) -> NetworkOutlook:
         low, high = self.config.data.minimum, self.config.data.maximum
         return NetworkOutlook(
             distribution,
@@ -157,6 +173,7 @@ class Predictor:
             self.config.model.head == "negative_binomial",
             -math.inf if low is None else low,
             math.inf if high is None else high,
+            size,
         )
 
     def scaler(self, series: Series) -> Scaler:

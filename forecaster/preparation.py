@@ -37,24 +37,33 @@ _READ_BY_DATA = {"data", "window", "split", "model"}
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a run keeps of the data that it was trained on."""
+    """What a run keeps of the data that it was trained on.
 
-    scalers: Mapping[str, Scaler]  # by the name of the series
+    Attributes:
+        scalers: by the name of the series.
+        vocabulary, features: where the network reads them.
+        least_change: of a window, in scaled units, which its forecast's errors are told in; None: not in changes.
+    """
+
+    scalers: Mapping[str, Scaler]
     vocabulary: Vocabulary | None = None
     features: Features | None = None
+    least_change: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every number, exact."""
         scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
         parts = (("categories", self.vocabulary), ("features", self.features))
-        return {"scalers": scalers, **{name: part and part.to_json() for name, part in parts}}
+        told = {name: part and part.to_json() for name, part in parts}
+        return {"scalers": scalers, **told, "least_change": self.least_change}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
         """Read back what `to_json` gave."""
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
         vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
-        return cls(scalers, vocabulary, values["features"] and Features.from_json(values["features"]))
+        features = values["features"] and Features.from_json(values["features"])
+        return cls(scalers, vocabulary, features, values["least_change"])
 
     @property
     def widths(self) -> tuple[int, int]:

@@ -25,7 +25,7 @@ import filelock
 from forecaster.config import Config, load_resolved
 from forecaster.errors import ConfigError, Locked, RunError, output_error
 
-FORMAT = 2
+FORMAT = 3
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 

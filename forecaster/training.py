@@ -26,7 +26,7 @@ from forecaster.config.template import commented_yaml
 from forecaster.data.source import described
 from forecaster.data.windows import Starts
 from forecaster.errors import Diverged, Interrupted, RunError, UsageError
-from forecaster.evaluation import last_forecast, test_scores, validation_guard, validation_residuals
+from forecaster.evaluation import last_forecast, least_change, test_scores, validation_guard, validation_residuals
 from forecaster.export import export_onnx
 from forecaster.fitting import AnyLearner, Epoch, Progress, Steps, Trainer
 from forecaster.forecast import timestamp_texts
@@ -423,6 +423,8 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
     config = plan.config
     networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
     alone = Predictor.of_all(networks, config, plan.preprocessing)
+    preprocessing = replace(plan.preprocessing, least_change=least_change(plan, alone))
+    alone = replace(alone, preprocessing=preprocessing)
     guard = validation_guard(plan, alone)
     predictor = replace(alone, guard=guard)
     residuals = validation_residuals(plan, predictor)
@@ -433,7 +435,7 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
         metrics["guard"] = {"baseline": guard.baseline, "weights": dict(guard.weights)}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _json({**plan.preprocessing.to_json(), "seen": _seen(plan)}),
+        "preprocessing.json": _json({**preprocessing.to_json(), "seen": _seen(plan)}),
         "residuals.npy": _npy(residuals),
         "metrics.json": _json(metrics),
         "loss.png": _loss_picture(plan, trained, name),

@@ -11,7 +11,7 @@ from forecaster.data import Series
 from forecaster.data.scaling import Scaler
 from forecaster.data.windows import Split
 from forecaster.errors import Diverged
-from forecaster.evaluation import last_forecast, test_scores, validation_residuals
+from forecaster.evaluation import last_forecast, least_change, test_scores, validation_residuals
 from forecaster.prediction import Predictor
 from forecaster.preparation import Plan
 from forecaster.report import error_table
@@ -132,3 +132,27 @@ def test_forecasts_that_explode_are_an_error():
     network.factor = 1e30
     with np.errstate(over="ignore"), pytest.raises(Diverged, match="become infinite at step 2"):
         test_scores(*predicted(network), np.array([[1.0]]))
+
+
+def test_errors_are_told_in_how_much_the_window_changes_from_season_to_season():
+    made, predictor = predicted()  # 0, 1, 2, ... with a season of 2 steps: each window changes by 2
+    least = least_change(made, predictor)
+    assert least == pytest.approx(0.25 * 2)
+    predictor = dataclasses.replace(
+        predictor, preprocessing=dataclasses.replace(made.preprocessing, least_change=least)
+    )
+    np.testing.assert_array_equal(validation_residuals(made, predictor)[0], [0.5, 1.0, 1.5])
+    windows = np.array([[0.0, 1.0, 6.0, 7.0], [0.0, 5.0, 0.0, 5.0]])  # they change by 6, and not at all
+    outlook = predictor.outlook(2 * made.panel, windows, 3)
+    quantiles = outlook.conformal_quantiles(np.array([[0.5, 1.0, 1.5]]), [50])
+    np.testing.assert_allclose(quantiles[0.75] - outlook.mean, [[3, 6, 9], [0.25, 0.5, 0.75]])
+
+
+def test_errors_are_told_in_changes_only_where_that_is_asked_and_there_are_some():
+    made, predictor = predicted()
+    options = made.config.forecast.model_copy(update={"interval_scale": "none"})
+    plain = dataclasses.replace(made, config=made.config.model_copy(update={"forecast": options}))
+    assert least_change(plain, predictor) is None
+    flat = Series("y", "y", "t", made.panel[0].timestamps, np.ones(40), "D")
+    still = dataclasses.replace(made, members=only(flat, made.members.splits[0], Scaler(1.0, 0.0)))
+    assert least_change(still, predictor) is None

@@ -433,6 +433,10 @@ class ForecastOptions(Section):
     intervals: Literal["auto", "head", "conformal"] = Field(
         "auto", description="of the head's distribution, or of errors in validation; auto: conformal for head point"
     )
+    interval_scale: Literal["none", "change"] = Field(
+        "change",
+        description="what conformal intervals of head point widen with: change (of the window, by season) | none",
+    )
     samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
         200, description="paths that a network draws to tell its quantiles, where it has no closed form"
     )
@@ -515,6 +519,11 @@ class Config(Section):
         if self.model.head == "point":
             return "mse" if self.training.loss == "auto" else self.training.loss
         return {"quantile": "pinball", "categorical": "cross-entropy"}.get(self.model.head, "negative log-likelihood")
+
+    @property
+    def by_change(self) -> bool:
+        """Whether errors are told in how much each window changes."""
+        return self.conformal and self.model.head == "point" and self.forecast.interval_scale == "change"
 
     @property
     def conformal(self) -> bool:
