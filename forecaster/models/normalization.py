@@ -244,9 +244,9 @@ class Profile(Normalization):
 def smoothed_level(values: KerasTensor) -> KerasTensor:
     """The level at the end of (batch, steps, channels) by exponential smoothing, (batch, channels).
 
-    It is the mean of the levels by the factors 0.1, 0.2, ... 1, each weighted by its likelihood, (Σ e²)^(-steps / 2) of
-    its errors e one step ahead (Akaike weights, Kolassa 2011): of a walk nearly the last value, of noise nearly the
-    mean. Longer windows give their last 64 steps.
+    It is the mean of the levels by the factors 0, 0.04, 0.16, 0.36, 0.64 and 1, each weighted by its likelihood, which
+    is (Σ e²)^(-steps / 2) of its errors e one step ahead (Akaike weights, Kolassa 2011): of a walk nearly the last
+    value, of noise nearly the mean. Longer windows give their last 64 steps.
     """
     last = values[:, -1:]
     recent = ops.swapaxes(values[:, -_RECENT:] - last, 1, 2)  # (batch, channels, steps)
@@ -260,10 +260,10 @@ def smoothed_level(values: KerasTensor) -> KerasTensor:
 
 
 def _smoothing(steps: int) -> np.ndarray:
-    """What a value counts in the level after a step by a factor, (values, steps, factors); the first begins it."""
-    value, step, factor = np.arange(steps)[:, None, None], np.arange(steps)[:, None], np.arange(1, 11) / 10
-    shares = np.where(value == 0, 1, factor) * (1 - factor) ** np.maximum(step - value, 0)
-    return np.where(step < value, 0, shares).astype("float32")
+    """What each value counts in the mean after each step, by (1 - factor)^age: (values, steps, factors)."""
+    value, step, factor = np.arange(steps)[:, None, None], np.arange(steps)[:, None], (np.arange(6) / 5) ** 2
+    weights = np.where(step < value, 0, (1 - factor) ** np.maximum(step - value, 0))
+    return (weights / weights.sum(axis=0)).astype("float32")
 
 
 def _repeated(season: KerasTensor, values: int) -> KerasTensor:
