@@ -71,14 +71,14 @@ def test_a_profile_is_drawn_to_0_as_far_as_its_seasons_differ(apart, left):
     np.testing.assert_allclose(profile, [left * swing], atol=1e-6)
 
 
-def test_a_level_is_smoothed_by_the_factors_that_forecast_best():
-    values = pd.Series([4.0, 6, 3, 5, 5])
-    means = {factor: values.ewm(alpha=factor).mean() for factor in (0.04, 0.16, 0.36, 0.64, 1)} | {
-        0: values.expanding().mean()
-    }
-    likelihoods = [((values - mean.shift()) ** 2).sum() ** -2.5 for mean in means.values()]
-    expected = np.average([mean.iloc[-1] for mean in means.values()], weights=likelihoods)
-    found = smoothed_level(np.stack([values, 10 * values], axis=1)[None].astype("float32"))
+@pytest.mark.parametrize(("asked", "ahead"), [(0, 1), (2, 2), (9, 2)])
+def test_a_level_is_smoothed_by_the_factors_that_forecast_best(asked, ahead):
+    values = pd.Series([4.0, 6, 3, 5, 5, 8, 2])
+    means = [values.expanding().mean(), *(values.ewm(alpha=factor).mean() for factor in (0.04, 0.16, 0.36, 0.64, 1))]
+    following = values.rolling(ahead).mean().shift(-ahead)
+    likelihoods = [((following - mean) ** 2).mean() ** (-(7 - ahead) / 2) for mean in means]
+    expected = np.average([mean.iloc[-1] for mean in means], weights=likelihoods)
+    found = smoothed_level(np.stack([values, 10 * values], axis=1)[None].astype("float32"), asked)
     np.testing.assert_allclose(found, [[expected, 10 * expected]], rtol=1e-5)
 
 

@@ -15,7 +15,7 @@ from keras import KerasTensor, ops
 _SMALLEST = 0.01  # of a scaled unit: the size of a window that is flat
 _EPSILON = 1e-5  # of a scaled unit squared: a window that is flat is not blown up
 _TINY = 1e-12  # of a scaled unit squared: nothing
-_RECENT = 64  # steps that a level is smoothed over, the first of which hardly count
+_RECENT = 96  # steps that a level is smoothed over, the first of which hardly count
 
 
 class Normalization(keras.layers.Layer, abc.ABC):
@@ -191,7 +191,7 @@ class Profile(Normalization):
         profile = p (1 - (season - 3) / (season - 1) min(1, V / A))
 
     where A = Σ p² / (season - 1), and V is the squared error of p that follows from how much the seasons differ. The
-    level is that of `smoothed_level` on what the profile leaves.
+    level is that of `smoothed_level` on what the profile leaves, smoothed for the next quarter of a season.
     """
 
     def __init__(self, season: int, segment: int = 1, channels: int = 1) -> None:
@@ -202,7 +202,7 @@ class Profile(Normalization):
         """The profile from the last segment on, (batch, season values), and the level, (batch, channels)."""
         profile = self._profile(window)
         left = self._by_channel(window - _ending(profile, window.shape[1]))
-        return [ops.roll(profile, self.segment, axis=1), smoothed_level(left)]
+        return [ops.roll(profile, self.segment, axis=1), smoothed_level(left, self.season // 4)]
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """The distance from the profile and the level."""
@@ -241,22 +241,24 @@ class Profile(Normalization):
         return profile * (1 - max(0.0, (self.season - 3) / free) * chance)
 
 
-def smoothed_level(values: KerasTensor) -> KerasTensor:
+def smoothed_level(values: KerasTensor, ahead: int) -> KerasTensor:
     """The level at the end of (batch, steps, channels) by exponential smoothing, (batch, channels).
 
     It is the mean of the levels by the factors 0, 0.04, 0.16, 0.36, 0.64 and 1, each weighted by its likelihood, which
-    is (Σ e²)^(-steps / 2) of its errors e one step ahead (Akaike weights, Kolassa 2011): of a walk nearly the last
-    value, of noise nearly the mean. Longer windows give their last 64 steps.
+    is (Σ e²)^(-n / 2) of its n errors (Akaike weights, Kolassa 2011): of a walk nearly the last value, of noise nearly
+    the mean. An error is how far a level is from the mean of the next `ahead` values, at most a third of all. Longer
+    windows give their last 96 steps.
     """
     last = values[:, -1:]
     recent = ops.swapaxes(values[:, -_RECENT:] - last, 1, 2)  # (batch, channels, steps)
     steps = recent.shape[2]
-    weights = _smoothing(steps)
-    levels = ops.matmul(recent, ops.convert_to_tensor(weights.reshape(steps, -1)))
-    levels = ops.reshape(levels, (-1, recent.shape[1], *weights.shape[1:]))  # (batch, channels, steps, factors)
-    errors = ops.mean(ops.square(recent[:, :, 1:, None] - levels[:, :, :-1]), axis=2)
-    likely = ops.softmax(-steps / 2 * ops.log(ops.maximum(errors, _TINY)))
-    return last[:, 0] + ops.sum(likely * levels[:, :, -1], axis=-1)
+    ahead = max(1, min(ahead, steps // 3))
+    smoothing = _smoothing(steps)
+    missed = _following(steps, ahead)[..., None] - smoothing[:, :-ahead]  # (values, errors, factors)
+    errors = ops.reshape(ops.matmul(recent, missed.reshape(steps, -1)), (-1, recent.shape[1], *missed.shape[1:]))
+    squares = ops.maximum(ops.mean(ops.square(errors), axis=2), _TINY)  # (batch, channels, factors)
+    likely = ops.softmax(-missed.shape[1] / 2 * ops.log(squares))
+    return last[:, 0] + ops.sum(likely * ops.matmul(recent, smoothing[:, -1]), axis=-1)
 
 
 def _smoothing(steps: int) -> np.ndarray:
@@ -264,6 +266,12 @@ def _smoothing(steps: int) -> np.ndarray:
     value, step, factor = np.arange(steps)[:, None, None], np.arange(steps)[:, None], (np.arange(6) / 5) ** 2
     weights = np.where(step < value, 0, (1 - factor) ** np.maximum(step - value, 0))
     return (weights / weights.sum(axis=0)).astype("float32")
+
+
+def _following(steps: int, ahead: int) -> np.ndarray:
+    """What each value counts in the mean of the `ahead` values after each step that so many follow: (values, steps)."""
+    value, step = np.arange(steps)[:, None], np.arange(steps - ahead)
+    return ((step < value) & (value <= step + ahead)).astype("float32") / ahead
 
 
 def _repeated(season: KerasTensor, values: int) -> KerasTensor:
