@@ -114,10 +114,11 @@ def _by_season(model: Model) -> bool:
 
 
 def _shorter(config: Config, reach: int) -> int:
-    """A window of whole segments that holds what is reached, and the season that its normalisation looks back."""
-    model = config.model
-    skipped = config.data.main_season if model.normalization == "seasonal" else 0
-    return skipped + max(2, reach // model.segment + 1) * model.segment
+    """A window of whole segments that holds what is reached, and the seasons that its normalisation needs."""
+    model, season = config.model, config.data.main_season
+    skipped = season if model.normalization == "seasonal" else 0
+    needed = -(-2 * season // model.segment) if model.normalization == "profile" else 2  # segments
+    return skipped + max(needed, reach // model.segment + 1) * model.segment
 
 
 def _listed(cures: Sequence[str]) -> str:

@@ -390,17 +390,22 @@ def _check_season(loaded: LoadedConfig, season: int) -> None:
     model, length = loaded.config.model, loaded.config.window.length
     hierarchical, seasonal = model.decoder in {"context", "latent"}, model.normalization == "seasonal"
     where = loaded.where("model", "decoder" if hierarchical else "normalization")
-    name = model.decoder if hierarchical else "seasonal"
+    name = model.decoder if hierarchical else model.normalization
     if model.normalization_scale == "change" and length <= season:
         where_scale = loaded.where("model", "normalization_scale")
         raise ConfigError(
             [f"{where_scale}: change needs a window longer than a season, {season} steps; it has {length}"]
         )
-    if not (hierarchical or seasonal):
+    if not (hierarchical or seasonal or model.normalization == "profile"):
         return
     if season < 2:
         instead = "seq2seq" if hierarchical else "last"
         raise ConfigError([f"{where}: {name} needs a season, and none was found; set data.season, or use {instead}"])
+    if model.normalization == "profile" and length < 2 * season:
+        where = loaded.where("model", "normalization")
+        raise ConfigError([f"{where}: profile needs a window of two seasons, {2 * season} steps; it has {length}"])
+    if not (hierarchical or seasonal):
+        return
     if season % model.segment:
         raise ConfigError(
             [

@@ -140,7 +140,7 @@ def _usual_space(loaded: LoadedConfig, base: Plan) -> Space:
         "model.segment": sorted(
             {config.model.segment, *(n for n in _SEGMENTS if (season if season > 1 else 12) % n == 0)}
         ),
-        "model.normalization": ["none", "last", "mean", "revin", *(["seasonal"] if season > 1 else [])],
+        "model.normalization": ["none", "last", "mean", "revin", *(["seasonal", "profile"] if season > 1 else [])],
         "model.dropout": sorted({0.0, 0.1, 0.2, 0.3, config.model.dropout}),
     }
     space: dict[str, Choices | Range] = {

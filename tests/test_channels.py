@@ -21,7 +21,7 @@ def interleaved(*channels) -> np.ndarray:
     return np.stack(channels, axis=-1).reshape(1, -1).astype("float32")
 
 
-@pytest.mark.parametrize("name", ["none", "last", "mean", "revin", "seasonal"])
+@pytest.mark.parametrize("name", ["none", "last", "mean", "revin", "seasonal", "profile"])
 def test_each_channel_is_normalised_as_it_would_be_alone(name):
     generator = np.random.default_rng(0)
     windows = [10 * generator.random(8) - 3, generator.random(8)]

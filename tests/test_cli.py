@@ -239,6 +239,10 @@ BAD_CALLS = {
         ["validate", "tiny.yaml", "--set", "model.normalization=seasonal"],
         "needs a window of at least 26 steps",
     ),
+    "profile with a short window": (
+        ["validate", "tiny.yaml", "--set", "model.normalization=profile"],
+        "profile needs a window of two seasons, 48 steps; it has 12",
+    ),
     "changes of a season with a short window": (
         ["validate", "tiny.yaml", "--set", "model.normalization_scale=change"],
         "change needs a window longer than a season, 24 steps",

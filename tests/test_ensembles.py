@@ -60,6 +60,7 @@ def test_without_an_ensemble_a_config_is_its_own_member():
         (5, {}, 1, [24, 21, 18, 15, 12]),
         (3, {"segment": 4}, 1, [24, 16, 12]),  # 18 is as near to 16 as to 20
         (3, {"decoder": "dense", "normalization": "seasonal"}, 20, [24, 22, 22]),  # a season and two steps
+        (3, {"decoder": "dense", "normalization": "profile", "segment": 4}, 9, [24, 20, 20]),  # two seasons are 18
         (3, {"decoder": "context"}, 6, [24, 18, 12]),
         (2, {"dilation": True, "units": [4] * 5}, 1, [24, 17]),  # the fifth layer goes on from 16 steps before
     ],

@@ -1,18 +1,19 @@
 """Normalisation inside the window: worked by hand, undone exactly, the same when served."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecaster.config.sections import Model
 from forecaster.export import export_onnx
 from forecaster.inference import OnnxNetwork
 from forecaster.inputs import Inputs
-from forecaster.models.normalization import build_normalization
+from forecaster.models.normalization import build_normalization, smoothed_level
 
 from . import networks
 from .networks import one_answer, roll_out
 
-NAMES = ["none", "last", "mean", "revin", "seasonal"]
+NAMES = ["none", "last", "mean", "revin", "seasonal", "profile"]
 LENGTH, SEASON = 10, 3
 WINDOW = np.array([[1.0, 2, 4, 3, 5, 9]], "float32")
 
@@ -35,6 +36,50 @@ def test_worked_by_hand(name, read, offset, scale):
     found_offset, found_scale = normalization.affine(anchors, 4)
     np.testing.assert_allclose(np.broadcast_to(found_offset, (1, 4)), [offset], rtol=1e-5)
     np.testing.assert_allclose(found_scale, [[scale]], rtol=1e-5)
+
+
+def test_a_profile_and_a_level_worked_by_hand():
+    swing = np.array([2.0, -1, 0, -3, 2])
+    window = np.tile(swing, 3)[None, 2:].astype("float32") + 7  # two whole seasons, and three steps before them
+    normalization = build_normalization("profile", 5, segment=2)
+    read, anchors = normalization(window)
+    np.testing.assert_allclose(read, np.zeros((1, 13)), atol=1e-5)
+    read, anchors = normalization.step(window[:, -2:] + 1, anchors)
+    np.testing.assert_allclose(read, [[1, 1]], atol=1e-5)
+    np.testing.assert_allclose(normalization.affine(anchors, 7)[0], [7 + swing[[0, 1, 2, 3, 4, 0, 1]]], atol=1e-5)
+    _, anchors = normalization.step(window[:, :2], anchors)
+    np.testing.assert_allclose(normalization.affine(anchors, 4)[0], [7 + swing[[2, 3, 4, 0]]], atol=1e-5)
+
+
+def test_a_trend_is_no_part_of_a_profile():
+    swing = np.array([2.0, -1, 0, -3, 2])
+    window = (np.tile(swing, 4) + 3 * np.arange(20))[None].astype("float32")
+    np.testing.assert_allclose(build_normalization("profile", 5, segment=5).anchors(window)[0], [swing], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("apart", "left"),
+    [
+        (1, 3 / 4),  # V / A = (2 * 4 / 4 / 2) / (8 / 4) = 1 / 2, of which (5 - 3) / (5 - 1) is taken
+        (2, 1 / 2),  # all of it is chance
+    ],
+)
+def test_a_profile_is_drawn_to_0_as_far_as_its_seasons_differ(apart, left):
+    swing, noise = np.array([2.0, -2, 0, 0, 0]), apart * np.array([1.0, 1, -1, -1, 0])
+    window = np.concatenate([swing + noise, swing - noise])[None].astype("float32")
+    profile, _ = build_normalization("profile", 5, segment=5).anchors(window)
+    np.testing.assert_allclose(profile, [left * swing], atol=1e-6)
+
+
+@pytest.mark.parametrize(("asked", "ahead"), [(0, 1), (2, 2), (9, 2)])
+def test_a_level_is_smoothed_by_the_factors_that_forecast_best(asked, ahead):
+    values = pd.Series([4.0, 6, 3, 5, 5, 8, 2])
+    means = [values.expanding().mean(), *(values.ewm(alpha=factor).mean() for factor in (0.04, 0.16, 0.36, 0.64, 1))]
+    following = values.rolling(ahead).mean().shift(-ahead)
+    likelihoods = [((following - mean) ** 2).mean() ** (-(7 - ahead) / 2) for mean in means]
+    expected = np.average([mean.iloc[-1] for mean in means], weights=likelihoods)
+    found = smoothed_level(np.stack([values, 10 * values], axis=1)[None].astype("float32"), asked)
+    np.testing.assert_allclose(found, [[expected, 10 * expected]], rtol=1e-5)
 
 
 SIZES = {
@@ -95,7 +140,7 @@ def test_errors_count_in_the_size_of_their_window(options):
 
 
 @pytest.mark.parametrize("options", [{"decoder": "dense"}, {"segment": 2}, {"decoder": "seq2seq"}], ids=str)
-@pytest.mark.parametrize("name", ["none", "last", "mean", "seasonal"])
+@pytest.mark.parametrize("name", ["none", "last", "mean", "seasonal", "profile"])
 def test_a_network_scaled_with_its_window_forecasts_the_scaled_future(name, options):
     model = Model(units=4, normalization=name, normalization_scale="change", **options)
     ahead = 4 if "decoder" in options else model.segment
@@ -134,7 +179,7 @@ def test_the_exported_graphs_agree_with_keras(name, options):
     np.testing.assert_allclose(one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["last", "mean", "revin"])
+@pytest.mark.parametrize("name", ["last", "mean", "revin", "profile"])
 @pytest.mark.parametrize("options", [{"decoder": "dense"}, {}], ids=str)
 def test_a_network_shifted_with_its_window_forecasts_the_shifted_future(name, options):
     _, served = randomised(Model(units=4, normalization=name, **options), 5 if options else 1)

@@ -11,6 +11,7 @@ import argparse
 import datetime
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import statistics
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scores import seasonal_naive
 
 from forecaster import __version__
@@ -222,12 +224,11 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _facts(version: Version) -> dict[str, Any]:
-    """When and how it was trained."""
-    rows = [line.split(",") for line in version.read("history.csv").decode().splitlines()]
-    seconds = rows[0].index("seconds")
+    """When and how it was trained: the epochs of one network, the minutes of all."""
+    histories = [pd.read_csv(io.BytesIO(version.read(f"{folder}history.csv"))) for folder in version.members]
     return {
-        "epochs": len(rows) - 1,
-        "minutes": round(sum(float(row[seconds]) for row in rows[1:]) / 60, 2),
+        "epochs": len(histories[0]),
+        "minutes": round(sum(history["seconds"].sum() for history in histories) / 60, 2),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "forecaster": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),

@@ -103,7 +103,7 @@ def _model(model: Model) -> Iterator[tuple[Path, str]]:
             f"sequence cannot go with decoder: {model.decoder}, which learns what follows the window; "
             "use decoder: rollout",
         )
-    if model.normalization in {"last", "mean", "revin"} and model.output == "sequence":
+    if model.normalization in {"last", "mean", "revin", "profile"} and model.output == "sequence":
         yield (
             ("model", "normalization"),
             f"{model.normalization} cannot go with output: sequence, since it tells early steps of later ones; "

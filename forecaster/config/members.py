@@ -70,5 +70,5 @@ def _readable(config: Config) -> tuple[int, int]:
     segments = 2 if model.decoder == "rollout" or model.segment == 1 else 1
     if model.dilation:
         segments = max(segments, 2 ** (len(model.units) - 1) + 1)
-    needed = segments * model.segment
-    return model.segment, max(needed, season + 2 * model.segment) if seasonal else needed
+    by_season = {"seasonal": season + 2 * model.segment, "profile": -(-2 * season // model.segment) * model.segment}
+    return model.segment, max(segments * model.segment, by_season.get(model.normalization, 0))

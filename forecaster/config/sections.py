@@ -270,8 +270,8 @@ class Model(Section):
     segment: Count = Field(1, description="steps folded into one recurrent step")
     activation: Activation = Field("tanh", description="of the state: tanh | relu | sigmoid | ...")
     recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
-    normalization: Literal["none", "last", "mean", "revin", "seasonal"] = Field(
-        "none", description="of each window by itself: none | last | mean | revin | seasonal"
+    normalization: Literal["none", "last", "mean", "revin", "seasonal", "profile"] = Field(
+        "none", description="of each window by itself: none | last | mean | revin | seasonal | profile"
     )
     normalization_scale: Literal["none", "deviation", "level", "change"] = Field(
         "none", description="of each window, over which it is normalised, and errors count: deviation | level | change"

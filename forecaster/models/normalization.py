@@ -9,10 +9,13 @@ import abc
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import KerasTensor, ops
 
 _SMALLEST = 0.01  # of a scaled unit: the size of a window that is flat
 _EPSILON = 1e-5  # of a scaled unit squared: a window that is flat is not blown up
+_TINY = 1e-12  # of a scaled unit squared: nothing
+_RECENT = 96  # steps that a level is smoothed over, the first of which hardly count
 
 
 class Normalization(keras.layers.Layer, abc.ABC):
@@ -165,8 +168,7 @@ class SeasonalShift(Normalization):
 
     def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The last season, repeated, and 1."""
-        repeats = -(-values // self.season)
-        return ops.tile(anchors[0], (1, repeats))[:, :values], ops.ones((1, 1))
+        return _repeated(anchors[0], values), ops.ones((1, 1))
 
     def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
         """The segment a season before the next, of each that is read."""
@@ -177,6 +179,109 @@ class SeasonalShift(Normalization):
         (season,) = anchors
         moved = ops.concatenate([season[:, self.segment :], previous], axis=1)
         return previous - season[:, : self.segment], [moved]
+
+
+class Profile(Normalization):
+    """Less the season that all seasons of the window make together, and less the level that it ends at.
+
+    The profile is, of each phase of the season, the mean distance from the mean of its season, freed from the line on
+    which these means move on, over the whole seasons that the window ends in (classical decomposition). It is drawn
+    towards 0 by the share of it that chance explains (James-Stein, after Miller & Williams 2003, equation 6):
+
+        profile = p (1 - (season - 3) / (season - 1) min(1, V / A))
+
+    where A = Σ p² / (season - 1), and V is the squared error of p that follows from how much the seasons differ. The
+    level is that of `smoothed_level` on what the profile leaves, smoothed for the next quarter of a season.
+    """
+
+    def __init__(self, season: int, segment: int = 1, channels: int = 1) -> None:
+        super().__init__(channels)
+        self.season, self.segment = season, segment * channels  # steps, values
+
+    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+        """The profile from the last segment on, (batch, season values), and the level, (batch, channels)."""
+        profile = self._profile(window)
+        left = self._by_channel(window - _ending(profile, window.shape[1]))
+        return [ops.roll(profile, self.segment, axis=1), smoothed_level(left, self.season // 4)]
+
+    def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
+        """The distance from the profile and the level."""
+        profile, level = anchors
+        values = window.shape[1]
+        return window - _ending(ops.roll(profile, -self.segment, axis=1), values) - self._over(level, values)
+
+    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+        """The level and the profile, repeated, and 1."""
+        profile, level = anchors
+        return _repeated(profile, values) + self._over(level, values), ops.ones((1, 1))
+
+    def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """The profile moves on by the segment; the level stays."""
+        profile, level = anchors
+        return previous - self.affine(anchors, self.segment)[0], [ops.roll(profile, -self.segment, axis=1), level]
+
+    def _profile(self, window: KerasTensor) -> KerasTensor:
+        """From the first step after the window on, (batch, season values)."""
+        count = window.shape[1] // (self.season * self.channels)
+        values = self._by_channel(window)[:, -count * self.season :]
+        seasons = ops.reshape(values, (-1, count, self.season, self.channels))
+        means = ops.mean(seasons, axis=2, keepdims=True)
+        growth = (means[:, -1:] - means[:, :1]) / (count - 1)  # from season to season
+        line = (ops.arange(self.season, dtype="float32") - (self.season - 1) / 2) / self.season
+        swings = seasons - means - growth * line[:, None]
+        return ops.reshape(self._shrunken(swings), (-1, self.season * self.channels))
+
+    def _shrunken(self, swings: KerasTensor) -> KerasTensor:
+        """The mean of (batch, seasons, season, channels) over seasons, less what chance explains of it."""
+        profile, free, count = ops.mean(swings, axis=1), self.season - 1, swings.shape[1]
+        size = ops.sum(ops.square(profile), axis=1, keepdims=True) / free  # (batch, 1, channels)
+        spread = ops.sum(ops.square(swings - profile[:, None]), axis=2) / free  # (batch, seasons, channels)
+        error = ops.sum(spread, axis=1, keepdims=True) / (count * (count - 1))
+        chance = ops.minimum(1.0, error / ops.maximum(size, _TINY))
+        return profile * (1 - max(0.0, (self.season - 3) / free) * chance)
+
+
+def smoothed_level(values: KerasTensor, ahead: int) -> KerasTensor:
+    """The level at the end of (batch, steps, channels) by exponential smoothing, (batch, channels).
+
+    It is the mean of the levels by the factors 0, 0.04, 0.16, 0.36, 0.64 and 1, each weighted by its likelihood, which
+    is (Σ e²)^(-n / 2) of its n errors (Akaike weights, Kolassa 2011): of a walk nearly the last value, of noise nearly
+    the mean. An error is how far a level is from the mean of the next `ahead` values, at most a third of all. Longer
+    windows give their last 96 steps.
+    """
+    last = values[:, -1:]
+    recent = ops.swapaxes(values[:, -_RECENT:] - last, 1, 2)  # (batch, channels, steps)
+    steps = recent.shape[2]
+    ahead = max(1, min(ahead, steps // 3))
+    smoothing = _smoothing(steps)
+    missed = _following(steps, ahead)[..., None] - smoothing[:, :-ahead]  # (values, errors, factors)
+    errors = ops.reshape(ops.matmul(recent, missed.reshape(steps, -1)), (-1, recent.shape[1], *missed.shape[1:]))
+    squares = ops.maximum(ops.mean(ops.square(errors), axis=2), _TINY)  # (batch, channels, factors)
+    likely = ops.softmax(-missed.shape[1] / 2 * ops.log(squares))
+    return last[:, 0] + ops.sum(likely * ops.matmul(recent, smoothing[:, -1]), axis=-1)
+
+
+def _smoothing(steps: int) -> np.ndarray:
+    """What each value counts in the mean after each step, by (1 - factor)^age: (values, steps, factors)."""
+    value, step, factor = np.arange(steps)[:, None, None], np.arange(steps)[:, None], (np.arange(6) / 5) ** 2
+    weights = np.where(step < value, 0, (1 - factor) ** np.maximum(step - value, 0))
+    return (weights / weights.sum(axis=0)).astype("float32")
+
+
+def _following(steps: int, ahead: int) -> np.ndarray:
+    """What each value counts in the mean of the `ahead` values after each step that so many follow: (values, steps)."""
+    value, step = np.arange(steps)[:, None], np.arange(steps - ahead)
+    return ((step < value) & (value <= step + ahead)).astype("float32") / ahead
+
+
+def _repeated(season: KerasTensor, values: int) -> KerasTensor:
+    """(batch, season values) again and again, (batch, values)."""
+    return ops.tile(season, (1, -(-values // season.shape[1])))[:, :values]
+
+
+def _ending(season: KerasTensor, values: int) -> KerasTensor:
+    """The same, so that it ends with the season's end."""
+    return ops.tile(season, (1, -(-values // season.shape[1])))[:, -values:]
 
 
 class Sized(Normalization):
@@ -235,9 +340,10 @@ class Sized(Normalization):
 def build_normalization(
     name: str, season: int, segment: int = 1, channels: int = 1, size: str = "none"
 ) -> Normalization:
-    """The normalisation of a name, `none | last | mean | revin | seasonal`, over a size, as `Sized` takes it."""
-    if name == "seasonal":
-        inner: Normalization = SeasonalShift(season, segment, channels)
+    """The normalisation of a name, `none | last | mean | revin | seasonal | profile`, over a size (`Sized`)."""
+    if name in {"seasonal", "profile"}:
+        by_season: type[SeasonalShift | Profile] = SeasonalShift if name == "seasonal" else Profile
+        inner: Normalization = by_season(season, segment, channels)
     else:
         inner = {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name](channels)
     return inner if size == "none" else Sized(inner, size, season)
