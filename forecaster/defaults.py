@@ -117,7 +117,8 @@ def _choices(series: Series, season: int) -> dict[str, Any]:
     """Window, split, model and training for a series of this length and season.
 
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
-    one the median of several, which copy nothing: there is too little to learn from which to copy.
+    one the median of several, which begin with the mean of its last seasons: there is too little to learn from which to
+    copy.
     """
     steps = len(series)
     horizon, length = _horizon(season, steps), _length(season, steps)
@@ -126,6 +127,7 @@ def _choices(series: Series, season: int) -> dict[str, Any]:
     held_out = max(horizon, round(0.1 * steps))
     batch_size, batches = (64, 200) if large else (16, 40)
     windows = steps - 2 * held_out - length - horizon + 1
+    anchor = _normalization(series.values[: steps - held_out], season, length, horizon)
     return {
         "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
@@ -133,7 +135,7 @@ def _choices(series: Series, season: int) -> dict[str, Any]:
             "cell": "gru",
             "units": [64 if large else 32],
             "segment": segment,
-            "normalization": _normalization(series.values[: steps - held_out], season, length, horizon),
+            "normalization": "profile" if anchor == "seasonal" and not large else anchor,
             "copy_segments": large,
             "dropout": 0.2,
             "decoder": "dense",

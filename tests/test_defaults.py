@@ -22,11 +22,12 @@ NOISE = np.random.default_rng(0).normal(size=1500)
 @pytest.mark.parametrize(
     ("values", "normalization"),
     [
-        (10 * np.sin(STEPS * 2 * np.pi / 24) + NOISE, "seasonal"),
+        (10 * np.sin(STEPS * 2 * np.pi / 24) + NOISE, "profile"),
+        (np.tile(10 * np.sin(STEPS * 2 * np.pi / 24) + NOISE, 2), "seasonal"),
         (np.cumsum(NOISE), "last"),
         (NOISE, "mean"),
     ],
-    ids=["a season", "a random walk", "noise"],
+    ids=["a season", "a season of a long series", "a random walk", "noise"],
 )
 def test_the_normalisation_is_the_anchor_that_forecasts_best(tmp_path, values, normalization):
     assert propose(csv(tmp_path, values)).model.normalization == normalization
