@@ -256,7 +256,7 @@ def _table(benchmark: Benchmark, options: argparse.Namespace) -> list[str]:
         names = [key for key in single[0] if key not in _FACTS]
         if not told:
             told += [f"| case | forecast | {' | '.join(names)} | minutes |", f"|---|---|{len(names) * '---|'}---|"]
-        told.append(f"| {name} | one network, {len(single)} seeds | {' | '.join(_cells(single, names))} |")
+        told.append(f"| {name} | one training, {len(single)} seeds | {' | '.join(_cells(single, names))} |")
         told += [f"| {name} | {row['seed']} | {' | '.join(_cells([row], names))} |" for row in beside]
     return told
 
