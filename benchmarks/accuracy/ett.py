@@ -60,10 +60,11 @@ def main() -> None:
 
 
 def _loaded(name: str, data: Path, horizon: int = 96, seed: int = 0) -> LoadedConfig:
-    """The YAML of a set, as `forecast train` would read it."""
-    path = FOLDER / f"{name}.yaml"
-    overrides = [f"window.horizon={horizon}", f"training.seed={seed}"]
-    return load_config(path, overrides, data / "ETT-small" / f"{name.split('-', maxsplit=1)[0]}.csv")
+    """The YAML of a set, as `forecast train` would read it; ensembles of different seeds have no network in common."""
+    path, csv = FOLDER / f"{name}.yaml", data / "ETT-small" / f"{name.split('-', maxsplit=1)[0]}.csv"
+    ensemble = load_config(path, [], csv).document.values.get("ensemble", {})
+    overrides = [f"window.horizon={horizon}", f"training.seed={seed * ensemble.get('size', 1)}"]
+    return load_config(path, overrides, csv)
 
 
 def _digest(loaded: LoadedConfig) -> str:
@@ -118,12 +119,13 @@ def _errors(member: Member, predictor: Predictor, horizon: int) -> tuple[np.ndar
 
 
 def _facts(version: Version) -> dict[str, Any]:
-    """When and how it was trained."""
-    losses = [line.split(",") for line in version.read("history.csv").decode().splitlines()[1:]]
+    """When and how it was trained: the epochs and minutes of all networks, the mean of their best validation losses."""
+    histories = [version.read(f"{folder}history.csv").decode().splitlines()[1:] for folder in version.members]
+    epochs = [[line.split(",") for line in history] for history in histories]
     return {
-        "epochs": len(losses),
-        "validation_loss": round(min(float(row[2]) for row in losses), 5),
-        "minutes": round(sum(float(row[4]) for row in losses) / 60, 2),
+        "epochs": sum(map(len, epochs)),
+        "validation_loss": round(statistics.fmean(min(float(row[2]) for row in rows) for rows in epochs), 5),
+        "minutes": round(sum(float(row[4]) for rows in epochs for row in rows) / 60, 2),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "forecaster": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
