@@ -186,7 +186,7 @@ class Profile(Normalization):
 
     The profile is, of each phase of the season, the mean distance from the mean of its season, freed from the line on
     which these means move on, over the whole seasons that the window ends in (classical decomposition). It is drawn
-    towards 0 by the share of it that chance explains (James-Stein, after Miller & Williams 2003, equation 6):
+    towards 0 by the share of it that chance explains (James-Stein, after Miller & Williams 2003):
 
         profile = p (1 - (season - 3) / (season - 1) min(1, V / A))
 
