@@ -102,12 +102,17 @@ def test_json_has_the_rows_of_every_series(forecast, shops):
     assert [row["series"] for row in rows[::7]] == ["s0", "s1", "s2", "s3"]
 
 
-def test_a_series_that_was_not_trained_on_is_refused_where_each_has_its_vector(forecast, shops, tmp_path):
+def test_a_series_that_was_not_trained_on_is_left_out_where_each_has_its_vector(forecast, shops, tmp_path):
     text = (shops / "shops.csv").read_text().replace(",s3,", ",s9,")
     (tmp_path / "new.csv").write_text(text)
     result = forecast("predict", "runs/shops", "--data", tmp_path / "new.csv", cwd=shops)
-    assert result.returncode == 4
+    assert result.returncode == 3
     assert "series s9: shop 's9' was not trained on" in result.stderr
+    assert list(pd.read_csv(io.StringIO(result.stdout))["series"].unique()) == ["s0", "s1", "s2"]
+    alone = [line for line in text.splitlines() if ",s9," in line]
+    (tmp_path / "alone.csv").write_text("\n".join([text.splitlines()[0], *alone]) + "\n")
+    result = forecast("predict", "runs/shops", "--data", tmp_path / "alone.csv", cwd=shops)
+    assert (result.returncode, result.stdout) == (4, "")
 
 
 def test_a_series_that_was_not_trained_on_is_forecast_where_none_has_a_vector(forecast, shops, tmp_path):
