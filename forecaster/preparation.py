@@ -148,7 +148,9 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     for notice in panel.said:
         log.info("%s", notice)
     panel = panel.carried_on() if data.gaps == "mask" else panel
-    return panel.together(len(set(panel.targets))) if config.model.channels == "joint" else panel
+    if config.model.channels == "independent":
+        return panel
+    return panel.together(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
