@@ -588,3 +588,13 @@ def test_stock_prices_train_and_predict_the_next_sessions(tmp_path, forecast):
     assert predicted.returncode == 0, predicted.stderr
     stamps = [line.split(",")[2] for line in predicted.stdout.splitlines()[1:]]
     assert stamps == ["2026-12-23", "2026-12-24", "2026-12-25", "2026-12-28", "2026-12-29"]
+
+
+# Ways to write them
+
+
+@pytest.mark.parametrize("cell", ["-1", "2024", "2024-01", "9999-12-31", "0000-01-01"])
+def test_a_cell_that_is_no_date_among_dates_is_named(tmp_path, cell):
+    hours = list(pd.date_range("2024-01-01", periods=60, freq="h").astype(str))
+    (problem,) = problems(csv(tmp_path, [*hours[:49], cell, *hours[50:]]), timezone="Europe/Berlin")
+    assert f"x.csv:51: t: 1 cell is not a timestamp: '{cell}' (line 51)" in problem

@@ -28,7 +28,7 @@ from forecaster.data.series import Column
 from forecaster.data.source import Paths, beginning, described, find_files, is_plain, steady
 from forecaster.data.stack import Stack, stacked
 from forecaster.data.table import TEXT, Table, head_table
-from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, written
+from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, within_years, written
 from forecaster.data.told import Told
 from forecaster.data.values import GIVEN, INFINITE, numbers_of
 from forecaster.data.values import TEXT as TEXT_CELL
@@ -266,7 +266,9 @@ class _Conversion:
         _require(column.null_count == 0)
         kind = str(column.type)
         if kind.startswith("timestamp"):
-            return Written(datetimes(column), nothing)
+            dates = datetimes(column)
+            _require(within_years(dates).all())
+            return Written(dates, nothing)
         if kind == "int64":
             return _of_numbers(column.to_numpy())
         numbers, texts = _texts(column)

@@ -32,6 +32,11 @@ _NUMBERS = {
 }
 
 
+# Zones and forecasts reach a little further than the cells, and Python's dates have the years 1 to 9999.
+_FIRST, _LAST = (int(np.datetime64(date, "us").astype(np.int64)) for date in ("0100-01-01", "9000-01-01"))
+_WHOLE_DATE = 8  # characters, at least: 20260131
+
+
 class Written(NamedTuple):
     """A column of cells as timestamps.
 
@@ -122,10 +127,23 @@ def _readings(cells: pd.Series) -> dict[str, pd.Series]:
     return {ISO: iso} if iso.notna().all() else {ISO: iso} | {way: _read(cells, way) for way in _FORMS}
 
 
+def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
+    """Which are of a year that can be reckoned with, (rows,)."""
+    ticks = pd.DatetimeIndex(timestamps).as_unit("us").asi8
+    return (ticks >= _FIRST) & (ticks < _LAST)
+
+
 def _read(cells: pd.Series, way: str) -> pd.Series:
-    """The cells read in a way, NaT or NaN where one is written otherwise."""
+    """The cells read in a way, NaT or NaN where one is written otherwise, or is of no year to be reckoned with."""
+    parsed = _parsed(cells, way)
+    return parsed if way == STEPS else parsed.where(within_years(parsed))
+
+
+def _parsed(cells: pd.Series, way: str) -> pd.Series:
     if way == ISO:
-        return _read_iso(cells)
+        lengths = cells.str.len()
+        # A year or a month alone is a timestamp among others of its kind.
+        return _read_iso(cells).where((lengths >= _WHOLE_DATE) | (lengths == lengths.median()))
     if way not in _NUMBERS:
         return pd.to_datetime(cells, format=way, errors="coerce")
     fitting = cells.where(cells.str.fullmatch(_NUMBERS[way]))
