@@ -6,7 +6,7 @@ import pandas as pd
 
 from forecaster.data.numerals import MISSING, is_missing, looks_numeric
 from forecaster.data.table import Table
-from forecaster.data.timestamps import CODES, STEPS, written
+from forecaster.data.timestamps import are_dates
 from forecaster.errors import DataError
 
 HEAD = 100  # rows that are looked at, at most
@@ -21,11 +21,9 @@ def find_time(table: Table) -> str | None:
     texts = []
     for name, cells in table.columns.items():
         head = cells.iloc[:20]
-        numeric = looks_numeric(head).mean() > 0.5
-        read = written(head)
-        if read.wrong.mean() < 0.5 and (read.way in CODES if numeric else read.way != STEPS):
+        if are_dates(head):
             return name
-        if not numeric and not head.str.lower().isin(MISSING).all():
+        if looks_numeric(head).mean() <= 0.5 and not head.str.lower().isin(MISSING).all():
             texts.append(name)
     if texts:
         example = table.columns[texts[0]].iloc[0]

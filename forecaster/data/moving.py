@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from forecaster.data.reading import Reading
 from forecaster.data.rules import TimeRules
-from forecaster.data.timestamps import Written, placed
+from forecaster.data.timestamps import Written, placed, settled
 from forecaster.data.told import by_series
 
 
@@ -17,6 +18,11 @@ def counted(codes: np.ndarray) -> pd.Index:
     places = np.empty(len(codes), np.int64)
     places[order] = np.arange(len(codes)) - starts[codes[order]]
     return pd.Index(places)
+
+
+def rules_of(read: Written, reading: Reading) -> TimeRules:
+    """The rules of a file by its cells; those that are stated in a block of one, which cannot tell of the others."""
+    return reading.rules if reading.way is not None else settled(read, reading.rules)
 
 
 def are_moved(rules: TimeRules) -> bool:

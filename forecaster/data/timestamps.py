@@ -1,32 +1,44 @@
 """Cells of text as timestamps, in whatever way they are written."""
 
+import contextlib
+import datetime
 import functools
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.jitter import snapped
+from forecaster.data.numerals import looks_numeric
 from forecaster.data.rules import AS_WRITTEN, TimeRules
-from forecaster.data.table import Table
 from forecaster.data.zones import in_zone
+
+if TYPE_CHECKING:
+    from forecaster.data.table import Table
 
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _FORMS = tuple(date + time for date in _DATES for time in _TIMES)
+_ORDERS = {"day_first": ("%d/", "%d-"), "month_first": ("%m/", "%m-")}  # the forms that look alike
 DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *_FORMS)
 
 # Ways to read timestamps beside `_FORMS`.
 ISO, COMPACT, STEPS = "ISO 8601", "%Y%m%d", "steps"
-EPOCHS: dict[str, Literal["s", "ms"]] = {"seconds since 1970": "s", "milliseconds since 1970": "ms"}
+EPOCHS: dict[str, Literal["s", "ms", "us"]] = {
+    "seconds since 1970": "s",
+    "milliseconds since 1970": "ms",
+    "microseconds since 1970": "us",
+}
 CODES = {COMPACT, *EPOCHS}  # numbers that are dates for all that
 # Those of numbers, each of which all cells have to match; dates come before steps.
 _NUMBERS = {
-    "seconds since 1970": r"\d{10}",
-    "milliseconds since 1970": r"\d{13}",
+    "seconds since 1970": r"\d{10}(?:\.\d*)?",
+    "milliseconds since 1970": r"\d{13}(?:\.\d*)?",
+    "microseconds since 1970": r"\d{16}(?:\.0*)?",
     COMPACT: r"(?:1[6-9]|20|21)\d{6}",
     STEPS: r"[+-]?\d{1,9}",
 }
@@ -76,15 +88,43 @@ def joined(columns: Sequence[pd.Series]) -> pd.Series:
     return text + ":00" if len(parts) == 4 else text
 
 
-def written(cells: pd.Series, way: str | None = None) -> Written:
-    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most."""
-    readings = _readings(cells) if way is None else {way: _read(cells, way)}
+def written(cells: pd.Series, way: str | None = None, dates: str = "auto") -> Written:
+    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most.
+
+    Args:
+        dates: as in `TimeRules`.
+    """
+    readings = _readings(cells, dates) if way is None else {way: _read(cells, way)}
     whole = [name for name, parsed in readings.items() if parsed.notna().all()]
     chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
     parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
     steps = chosen == STEPS
     timestamps = pd.Index(parsed.fillna(0).astype("int64")) if steps else pd.DatetimeIndex(parsed)
-    return Written(timestamps, wrong, chosen, tuple(whole[1:]))
+    others = (name for name in whole[1:] if not readings[name].equals(parsed))
+    return Written(timestamps, wrong, chosen, tuple(others))
+
+
+def are_dates(cells: pd.Series) -> bool:
+    """Whether most of some cells are dates, and not merely numbers of steps."""
+    read = written(cells)
+    dated = read.way in CODES if looks_numeric(cells).mean() > 0.5 else read.way != STEPS
+    return bool(read.wrong.mean() < 0.5 and dated)
+
+
+def settled(read: Written, rules: TimeRules) -> TimeRules:
+    """The rules with what the cells of a file tell: which number of a date comes first, and the offset that all have.
+
+    Times that keep one offset from UTC are local times of that offset.
+    """
+    zone = getattr(read.timestamps, "tz", None)
+    if rules.timezone is None and zone is not None and zone != datetime.UTC:
+        rules = replace(rules, timezone=str(zone))
+    return replace(rules, dates=_order_of(read.way) or rules.dates)
+
+
+def _order_of(way: str) -> str | None:
+    """`day_first` or `month_first`, where a way to write dates is one of those that look alike."""
+    return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
 
 
 def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, np.ndarray, np.ndarray]:
@@ -109,22 +149,25 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, n
 
 
 def row_timestamps(
-    table: Table, time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
+    table: "Table", time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
 ) -> pd.Index:
     """The timestamp of each row of a table that holds one series, in the order of the rows, as `series_of` has it."""
     if time is None:
         return pd.RangeIndex(len(table))
     cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
-    return placed(written(cells), frequency, rules)[0]
+    return placed(written(cells, dates=rules.dates), frequency, rules)[0]
 
 
-def _readings(cells: pd.Series) -> dict[str, pd.Series]:
-    """Every way to read the cells; one alone where it tells for itself that it is the one."""
+def _readings(cells: pd.Series, dates: str) -> dict[str, pd.Series]:
+    """Every way to read the cells that goes with `dates`; one alone where it tells for itself that it is the one."""
     for way, pattern in _NUMBERS.items():
         if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
             return {way: parsed}
     iso = _read(cells, ISO)
-    return {ISO: iso} if iso.notna().all() else {ISO: iso} | {way: _read(cells, way) for way in _FORMS}
+    if iso.notna().all():
+        return {ISO: iso}
+    forms = (way for way in _FORMS if dates == "auto" or _order_of(way) in {None, dates})
+    return {ISO: iso} | {way: _read(cells, way) for way in forms}
 
 
 def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
@@ -150,17 +193,16 @@ def _parsed(cells: pd.Series, way: str) -> pd.Series:
     if way == COMPACT:
         return pd.to_datetime(fitting, format=way, errors="coerce")
     numbers = pd.to_numeric(fitting)
-    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way])
+    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way]).dt.round("us")
 
 
 def _read_iso(cells: pd.Series) -> pd.Series:
-    """ISO 8601, in UTC where the cells carry offsets."""
-    try:
+    """ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
+    with contextlib.suppress(ValueError):  # offsets that differ, as over a change to summer time
         parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
-        zoned = getattr(parsed.dt, "tz", None) is not None
-    except (ValueError, AttributeError):  # offsets that differ, as over a change to summer time
-        zoned = True
-    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True) if zoned else parsed
+        if parsed.dtype.kind == "M":
+            return parsed
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
 
 
 def _all_are(pattern: str, cells: pd.Series) -> bool:
