@@ -263,6 +263,7 @@ def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trai
     [
         ("day,shop,promo\n2026-05-03,a,0\n", 4, "other.csv:1: no column 'opening'"),
         ("day,shop,promo,opening\n2026-05-02 12:00,a,0,late\n", 4, "other.csv: series a: 2026-05-02 12:00:00 is no step of D"),
+        ("day,shop,promo,opening\n2031-05-03,a,0,late\n", 4, "other.csv: no row is of a step ahead, 2026-05-01 to 2026-05-03; correct"),
         ("day,shop,promo,opening\n2026-05-03,a,much,late\n2026-05-03,b,more,late\n", 4, "other.csv: promo: holds text, 'much', and was trained on as numbers"),
     ],
 )  # fmt: skip

@@ -55,6 +55,9 @@ def _paths(value: object) -> object:
 
 def _names(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(name, int | float) for name in named):
+        quotes = """needs quotes: "69", and in a shell '"69"'"""
+        raise ValueError(f"expected the name of a column, or a list of names; one that looks like a number {quotes}")
     if not named or not all(isinstance(name, str) and name for name in named) or len(set(named)) < len(named):
         raise ValueError("expected the name of a column, or a list of names")
     return value if isinstance(value, str) else tuple(named)

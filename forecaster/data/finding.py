@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from forecaster.config.reader import option
 from forecaster.data.numerals import MISSING, is_missing, looks_numeric
 from forecaster.data.table import Table
 from forecaster.data.timestamps import are_dates
@@ -47,7 +48,7 @@ def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | f
         return numeric[0]
     offered = ", ".join(numeric[:10])
     more = ", ..." if len(numeric) > 10 else ""
-    mend = f'choose one, as with --set data.target={numeric[-1]}, or take each for a series: data.target: "*"'
+    mend = f'choose one, as with {option("data.target", numeric[-1])}, or take each for a series: data.target: "*"'
     raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
 
 
