@@ -89,6 +89,13 @@ def test_missing_categories_are_filled_alike():
     np.testing.assert_array_equal(filled_column(column, 5, "last", 1).values, [1, 1, 1, 0, 0])
 
 
+def test_a_new_category_is_said_of_static_covariates_too():
+    told = Features(static=(Encoding("region", levels=("N", "S")),))
+    new, known = (series_of(categories={"region": level}) for level in "WS")
+    assert list(told.unseen(new)) == ["series a: region: 'W' is new: taken for none of its categories"]
+    assert not list(told.unseen(known))
+
+
 def test_features_stand_in_the_order_of_past_future_calendar_static_and_scale():
     series = series_of(3, temperature=[1, 2, 3], promo=[0, 1, 0, 1, 1], categories={"size": "4"})
     told = Features((Encoding("temperature"),), (Encoding("promo"),), (Encoding("size"),), calendar=("weekend",))

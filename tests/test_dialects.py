@@ -67,7 +67,7 @@ def days(*values: str, delimiter: str = ",", name: str = "load") -> str:
 def test_the_encoding_is_found_and_said(tmp_path, content, encoding):
     found = read(tmp_path, content)
     np.testing.assert_array_equal(found.values, VALUES)
-    assert found.dialect == Dialect(encoding, ",", ".", "none")
+    assert found.dialect == Dialect(encoding, ",", ".", "none", header=True)
     said = [f"{tmp_path}/x.csv: read as {encoding} (data.encoding)"]
     assert list(found.notices) == ([] if encoding == "utf-8" else said)
     assert read(tmp_path, content, dialect=found.dialect).notices == ()

@@ -182,6 +182,7 @@ def test_jitter_is_moved_to_the_steps(tmp_path, rows, options, frequency, expect
     found = read(csv(tmp_path, rows), **options)
     assert found.frequency == frequency
     assert list(found.timestamps) == list(expected)
+    assert any("moved to the nearest step" in notice for notice in found.notices) == (list(rows) != list(expected))
 
 
 def test_a_timestamp_further_off_than_the_tolerance_is_refused_with_its_line(tmp_path):

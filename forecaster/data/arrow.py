@@ -19,7 +19,7 @@ import pandas as pd
 from forecaster.data.cells import converted_column, datetimes
 from forecaster.data.covariates import categories_of, said
 from forecaster.data.dialect import AUTO, USUAL, Dialect
-from forecaster.data.moving import are_moved, counted, moved, rules_of
+from forecaster.data.moving import are_moved, counted, moved, rules_of, shifted
 from forecaster.data.numerals import MISSING, NONE, is_missing
 from forecaster.data.places import Places
 from forecaster.data.reading import Reading
@@ -188,14 +188,14 @@ class _Conversion:
         names, codes = ids.result()
         read = times.result()
         rules = reading.rules if read is None else rules_of(read, reading)
-        timestamps = self._timestamps(read, codes, rules)
+        timestamps, moves = self._timestamps(read, codes, rules)
         columns, notices = self._columns(table)
         stack = stacked(found.targets, names, codes, timestamps, lines, reading.layout)
         values = self._values(_end_to_end(numbers.result()), stack)
         dialect = replace(self._head.dialect, decimal=self._decimal, thousands=NONE)
         whole = replace(self._head, places=places, dialect=dialect)
         categories = self._categories(table, codes)
-        rows = made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices))
+        rows = made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices, *moves))
         return replace(rows, rules=rules)
 
     def _series(self, table: "pa.Table") -> tuple[list[str], np.ndarray]:
@@ -281,15 +281,15 @@ class _Conversion:
         _require(not levels.wrong.any() and not levels.others)
         return Written(levels.timestamps[numbers], nothing, levels.way)
 
-    def _timestamps(self, read: Written | None, codes: np.ndarray, rules: TimeRules) -> pd.Index:
-        """Those of the rows, by the rules."""
+    def _timestamps(self, read: Written | None, codes: np.ndarray, rules: TimeRules) -> tuple[pd.Index, list[str]]:
+        """Those of the rows, by the rules; and what is said of it."""
         if read is None:
-            return counted(codes)
+            return counted(codes), []
         if not are_moved(rules):
-            return read.timestamps
-        timestamps, never, far = moved(read, codes, self._reading.frequency, rules)
+            return read.timestamps, []
+        timestamps, never, far, shifts = moved(read, codes, self._reading.frequency, rules)
         _require(not never.any() and not far.any())
-        return timestamps
+        return timestamps, shifted(self._head.path, shifts)
 
     def _values(self, values: np.ndarray, stack: Stack) -> np.ndarray:
         """The stacked targets, (cells,) float64, as they are where nothing is wrong with them."""

@@ -14,7 +14,7 @@ from forecaster.data.covariates import covariates_of
 from forecaster.data.dialect import Dialect
 from forecaster.data.finding import HEAD, every_target, find_ids, find_target, find_time, mostly_numbers
 from forecaster.data.jitter import duration_text
-from forecaster.data.moving import are_moved, counted, moved, rules_of
+from forecaster.data.moving import are_moved, counted, moved, rules_of, shifted
 from forecaster.data.places import Places, counted_cells, listed
 from forecaster.data.reading import AUTO, ROWS, Reading
 from forecaster.data.rules import AS_WRITTEN, TimeRules
@@ -299,12 +299,13 @@ def _moved_and_told(
     read: Written, codes: np.ndarray, frequency: str, rules: TimeRules, say: Saying, told: Told
 ) -> pd.Index:
     """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
-    timestamps, never, far = moved(read, codes, frequency, rules)
+    timestamps, never, far, shifts = moved(read, codes, frequency, rules)
     mend = f"in {rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
     say.of(never, "a time that never came", mend, told.problems)
     allowed = duration_text(rules.tolerance.value // 1000)
     mend = "correct the cells, or allow more with data.tolerance"
     say.of(far, f"further than {allowed} from a step", mend, told.problems)
+    told.notices[0] += shifted(say.places.path, shifts)
     return timestamps
 
 

@@ -127,8 +127,24 @@ def _order_of(way: str) -> str | None:
     return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
 
 
-def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, np.ndarray, np.ndarray]:
-    """The timestamps of one series in their zone and on their steps, which never came, and which are too far off.
+class Placed(NamedTuple):
+    """Timestamps in their zone and on their steps.
+
+    Attributes:
+        timestamps: (rows,).
+        never: which of them never came, (rows,).
+        far: which are too far from a step, (rows,).
+        shifts: how far each was moved to its step, (rows,) microseconds.
+    """
+
+    timestamps: pd.Index
+    never: np.ndarray
+    far: np.ndarray
+    shifts: np.ndarray
+
+
+def placed(read: Written, frequency: str, rules: TimeRules) -> Placed:
+    """The timestamps of one series in their zone and on their steps.
 
     Args:
         read: in the order of the file.
@@ -136,16 +152,18 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, n
         rules: the zone and the tolerance.
     """
     timestamps = read.timestamps
-    never, far = np.zeros(len(timestamps), bool), np.zeros(len(timestamps), bool)
+    never, far, shifts = (np.zeros(len(timestamps), kind) for kind in (bool, bool, np.int64))
     if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
-        return timestamps, never, far
+        return Placed(timestamps, never, far, shifts)
     if rules.timezone is not None:
         if timestamps.tz is None and read.way in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
         timestamps, never = in_zone(timestamps, rules.timezone, rules.tolerance)
     if rules.tolerance > pd.Timedelta(0):
-        timestamps, far = snapped(timestamps, frequency, rules.tolerance)
-    return timestamps, never, far
+        before = timestamps
+        timestamps, far = snapped(before, frequency, rules.tolerance)
+        shifts = timestamps.as_unit("us").asi8 - before.as_unit("us").asi8
+    return Placed(timestamps, never, far, shifts)
 
 
 def row_timestamps(
@@ -155,7 +173,7 @@ def row_timestamps(
     if time is None:
         return pd.RangeIndex(len(table))
     cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
-    return placed(written(cells, dates=rules.dates), frequency, rules)[0]
+    return placed(written(cells, dates=rules.dates), frequency, rules).timestamps
 
 
 def _readings(cells: pd.Series, dates: str) -> dict[str, pd.Series]:
