@@ -14,7 +14,7 @@ from forecaster.attention import Attention
 from forecaster.config.members import member_of
 from forecaster.config.sections import Config
 from forecaster.data import Series
-from forecaster.errors import UsageError
+from forecaster.errors import DataError, UsageError
 from forecaster.inference import Decoded
 from forecaster.prediction import Predictor, read_newest, served
 from forecaster.runs import Version
@@ -30,7 +30,7 @@ class Explanation(NamedTuple):
     Attributes:
         attentions: over each series, none where the network has no attention.
         neighbours: of each series and category, None where the network has no embedding.
-        problems: series that are too short to look at.
+        problems: series that are too short to look at, or were not trained on.
     """
 
     attentions: list[Attention]
@@ -62,8 +62,15 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     predictor, _ = served(version)
     predictor = predictor.members[member - 1] if predictor.members else predictor
     panel, problems = read_newest(config, data)
-    groups = (panel[first : first + config.channels] for first in range(0, len(panel), config.channels))
-    return Explanation([_attention(predictor, config, group) for group in groups], neighbours, problems)
+    attentions: list[Attention] = []
+    for group in (panel[first : first + config.channels] for first in range(0, len(panel), config.channels)):
+        try:
+            attentions.append(_attention(predictor, config, group))
+        except DataError as error:
+            problems += error.problems
+    if not attentions:
+        raise DataError(problems)
+    return Explanation(attentions, neighbours, problems)
 
 
 def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> Attention:

@@ -1,7 +1,8 @@
 """What is known of the future: read from a file of its own, and the template of one to fill."""
 
 import dataclasses
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,20 @@ from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp, timestamp_texts
 
+log = logging.getLogger("forecaster")
+
 
 def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int) -> list[Series]:
     """The series with the future covariates of a file laid over those behind their ends, `steps` of them.
 
-    Rows of the file that lie before or behind those steps do not count.
+    Rows of the file that lie before or behind those steps do not count, which is said.
 
     Raises:
         UsageError: the config has no future covariates.
-        DataError: the file cannot be read, or a row stands between two steps.
+        DataError: the file cannot be read, a row stands between two steps, or none is one of them.
     """
     found = _read(config, panel[0], path)
+    counts: dict[str, int] = {}  # of rows that are steps ahead, by id
     extended: list[Series] = []
     problems: list[str] = []
     for series in panel:
@@ -36,11 +40,27 @@ def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int)
         if config.data.time is None:  # its rows are the steps that follow
             further = further._replace(timestamps=further.timestamps + series.timestamps[-1] + 1)
         ahead = series.future(steps)
+        counts[_id(config, series)] = int(further.timestamps.isin(ahead).sum())
         problems += _off_grid(path, series, further, ahead)
         extended.append(_extended(series, further, ahead))
     if problems:
         raise DataError(problems)
+    _check_counts(path, sum(map(len, (each.timestamps for each in found.values()))), counts, panel[0].future(steps))
     return extended
+
+
+def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.Index) -> None:
+    """Say how many rows of the file count, of those that it has.
+
+    Raises:
+        DataError: none does.
+    """
+    first, last = timestamp_texts([ahead[0], ahead[-1]])
+    if not any(counts.values()):
+        found = f"{path}: no row is of a step ahead, {first} to {last}"
+        raise DataError([f"{found}; correct its times, or begin with what `forecast future` writes"])
+    if sum(counts.values()) < rows:
+        log.info("%s: %d of %d rows are of steps ahead; the others do not count", path, sum(counts.values()), rows)
 
 
 def template(config: Config, panel: Sequence[Series], steps: int) -> str:

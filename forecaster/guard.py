@@ -126,9 +126,12 @@ class GuardedOutlook(Outlook):
         return self.network.spread
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """The network's, moved by as much as the baseline moves its mean."""
-        moved = self.mean - self.network.mean
-        return {probability: values + moved for probability, values in self.network.quantiles(levels).items()}
+        """The network's, moved by as much as the baseline moves its mean, transformed, so that they keep to bounds."""
+        moved = self.transformed(self.mean) - self.transformed(self.network.mean)
+        return {
+            probability: np.where(self.weights == 1, values, self.undone(self.transformed(values) + moved))
+            for probability, values in self.network.quantiles(levels).items()
+        }
 
     def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Draws of the network alone; where there is a baseline, errors in validation around both."""

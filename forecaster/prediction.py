@@ -256,7 +256,10 @@ class Predictor:
         return [self.guard.source(weight) for weight in self.weights(panel).tolist()]
 
     def ready(self, panel: Sequence[Series], steps: int) -> "Ready":
-        """The features of the last window of each series and of the steps after it, of those that have all of them."""
+        """The features of the last window of each series and of the steps after it.
+
+        Of those that have all of them, and that the network has learnt where it learns each by itself.
+        """
         kept: list[Series] = []
         rows: list[np.ndarray] = []
         problems: list[str] = []
@@ -266,6 +269,7 @@ class Predictor:
                 log.info("%s", sentence)
             end = len(group[0])
             try:
+                self.preprocessing.codes(group)  # before those that it knows are forecast
                 rows += channels * [self.features(group[0], end - self.config.window.length, end + steps)]
                 kept += group
             except DataError as error:
@@ -277,7 +281,7 @@ class Ready(NamedTuple):
     """Series, and what is read beside them.
 
     Attributes:
-        panel: those of which nothing is missing.
+        panel: those of which nothing is missing, and that the network knows.
         features: of their last windows and of the steps after them, (series, length + steps, features).
         problems: of the others.
     """

@@ -148,7 +148,9 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     for notice in panel.said:
         log.info("%s", notice)
     panel = panel.carried_on() if data.gaps == "mask" else panel
-    return panel.together(len(set(panel.targets))) if config.model.channels == "joint" else panel
+    if config.model.channels == "independent":
+        return panel
+    return panel.together(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
@@ -165,7 +167,10 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
     text = [name for name, column in series.covariates.items() if column.levels is not None]
     categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
     found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
-    found |= {name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands")}
+    found |= {
+        name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands", "header")
+    }
+    found |= {"timezone": series.rules.timezone, "dates": series.rules.dates}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
 
 

@@ -190,4 +190,4 @@ def test_ids_that_lack_a_target_are_refused_together(tmp_path, forecast):
     )
     result = forecast("validate", "wide.yaml", cwd=tmp_path)
     assert result.returncode == 4
-    assert "y/load: not every id has every target" in result.stderr
+    assert "y/load: not every target has a number here; model.channels: joint reads load, solar" in result.stderr

@@ -251,6 +251,12 @@ def test_set_lays_values_over_the_file(tmp_path):
         ("data.target=#x", "--set data.target=#x: the value reads as null; put it in quotes"),
         ("training.epochs=5\nfoo: 3", "--set training.epochs=5"),
         ("training.epochs=[", "--set training.epochs=["),
+        (
+            "data.comment=%",
+            "--set data.comment=%:1:8: found character '%' that cannot start any token; where the value is text, "
+            """put it in quotes: --set 'data.comment="%"'""",
+        ),
+        ("data.target=69", "--set data.target=69: data.target: received 69, expected the name of a column"),
     ],
 )
 def test_a_wrong_set_is_named_as_it_was_written(tmp_path, assignment, expected):

@@ -89,6 +89,13 @@ def test_missing_categories_are_filled_alike():
     np.testing.assert_array_equal(filled_column(column, 5, "last", 1).values, [1, 1, 1, 0, 0])
 
 
+def test_a_new_category_is_said_of_static_covariates_too():
+    told = Features(static=(Encoding("region", levels=("N", "S")),))
+    new, known = (series_of(categories={"region": level}) for level in "WS")
+    assert list(told.unseen(new)) == ["series a: region: 'W' is new: taken for none of its categories"]
+    assert not list(told.unseen(known))
+
+
 def test_features_stand_in_the_order_of_past_future_calendar_static_and_scale():
     series = series_of(3, temperature=[1, 2, 3], promo=[0, 1, 0, 1, 1], categories={"size": "4"})
     told = Features((Encoding("temperature"),), (Encoding("promo"),), (Encoding("size"),), calendar=("weekend",))
@@ -263,6 +270,7 @@ def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trai
     [
         ("day,shop,promo\n2026-05-03,a,0\n", 4, "other.csv:1: no column 'opening'"),
         ("day,shop,promo,opening\n2026-05-02 12:00,a,0,late\n", 4, "other.csv: series a: 2026-05-02 12:00:00 is no step of D"),
+        ("day,shop,promo,opening\n2031-05-03,a,0,late\n", 4, "other.csv: no row is of a step ahead, 2026-05-01 to 2026-05-03; correct"),
         ("day,shop,promo,opening\n2026-05-03,a,much,late\n2026-05-03,b,more,late\n", 4, "other.csv: promo: holds text, 'much', and was trained on as numbers"),
     ],
 )  # fmt: skip

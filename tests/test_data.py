@@ -126,6 +126,8 @@ def test_a_cell_that_is_no_date_is_refused(tmp_path):
         (b"t,y\n\x81\xfe,1\n", "not UTF-8"),
         ("a,b\nx,y\nu,v\n", "no column holds timestamps such as 2026-01-31 ('a' begins with 'x')"),
         ("t,a,b\n2026-01-01,1,2\n", "several columns hold numbers: a, b; choose one, as with --set data.target=b"),
+        ("t,1,2\n2026-01-01,1,2\n", """choose one, as with --set 'data.target="2"', or"""),
+        ("t,1,b c\n2026-01-01,1,2\n", "choose one, as with --set 'data.target=b c', or"),
         ("t,y\n2026-01-01,\n2026-01-02,\n", "no column holds numbers"),
     ],
 )

@@ -67,7 +67,7 @@ def days(*values: str, delimiter: str = ",", name: str = "load") -> str:
 def test_the_encoding_is_found_and_said(tmp_path, content, encoding):
     found = read(tmp_path, content)
     np.testing.assert_array_equal(found.values, VALUES)
-    assert found.dialect == Dialect(encoding, ",", ".", "none")
+    assert found.dialect == Dialect(encoding, ",", ".", "none", header=True)
     said = [f"{tmp_path}/x.csv: read as {encoding} (data.encoding)"]
     assert list(found.notices) == ([] if encoding == "utf-8" else said)
     assert read(tmp_path, content, dialect=found.dialect).notices == ()
@@ -323,8 +323,10 @@ def test_a_half_written_last_line_is_left_out_and_said(tmp_path, last, dropped):
     ("values", "last", "dropped"),
     [
         (range(100, 123), "9", True),  # three digits, always, and now one
-        (range(90, 113), "9", False),
-        ([x / 8 for x in range(23)], "3", False),  # decimals that come and go
+        (range(90, 113), "9", True),  # two or three, and now one
+        (range(9, 32), "8", False),
+        ([x / 8 for x in range(23)], "3", True),  # no other is without decimals
+        ([f"{x / 8:g}" for x in range(23)], "3", False),  # which come and go
         (range(100, 103), "9", False),  # too few rows to say
     ],
 )
@@ -610,3 +612,41 @@ def test_whatever_stands_in_a_file_is_a_series_or_an_error_that_says_why(tmp_pat
             assert "x.csv" in str(error)  # noqa: PT017
         else:
             assert np.isfinite(found[0].values).all()
+
+
+def test_dates_in_a_first_column_without_a_name_are_its_index(tmp_path):
+    series = read(tmp_path, DAYS.replace("day,", ","))
+    assert (series.time, series.frequency, list(series.values)) == ("index", "D", VALUES)
+    counted = "\n".join(f"{row - 1 if row else ''},{line}" for row, line in enumerate(DAYS.splitlines())) + "\n"
+    assert read(tmp_path, counted).time == "day"
+    path = tmp_path / "x.csv"
+    path.write_text(DAYS.replace("day,", ",").replace("2026-01-03,3.5\n", ""))
+    (gappy,) = read_series(path, "auto", "auto", "auto", "mask")
+    filled = filled_csv(read_table(path), Filling(gappy, np.array(VALUES), {}))
+    assert filled.splitlines()[::3] == [",load,filled", "2026-01-03,3.5,1"]
+
+
+HEADLESS = "".join(DAYS.splitlines(keepends=True)[1:])
+
+
+@pytest.mark.parametrize("content", [HEADLESS, "112\n118\n", "0.5,1\n0.7,2\n", HEADLESS.replace(",", ";")])
+def test_a_header_that_looks_like_data_is_refused_with_both_choices(tmp_path, content):
+    message = refused(tmp_path, content)
+    assert "x.csv:1: the header looks like a row of data" in message
+    assert "choose --set data.header=false" in message
+
+
+def test_a_file_without_a_header_keeps_its_first_row(tmp_path):
+    series = read(tmp_path, HEADLESS, dialect=Dialect(header=False))
+    assert (series.time, series.target, list(series.values)) == ("column_1", "column_2", VALUES)
+    assert series.dialect.header is False
+    message = refused(tmp_path, HEADLESS + "2026-01-05,x\n", dialect=Dialect(header=False))
+    assert message.startswith("x.csv:5: column_2: 1 cell is not a number: 'x' (line 5)")
+    skipped = read(tmp_path, HEADLESS, dialect=Dialect(header=False, skip=1))
+    assert list(skipped.values) == VALUES[1:]
+
+
+@pytest.mark.parametrize("header", ["2024,2025", "0,1", "1", ",0.5", "day,0.5", "V1,V2"])
+def test_names_that_hold_numbers_are_names(tmp_path, header):
+    (tmp_path / "x.csv").write_text(f"{header}\n" + 3 * ("1.5,2.5\n"[: 8 if "," in header else 4].rstrip() + "\n"))
+    assert len(read_table(tmp_path / "x.csv")) == 3

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from forecaster.data.scaling import Scaler
-from forecaster.distributions import Point
+from forecaster.data.transforms import Transform
+from forecaster.distributions import Point, Quantile
 from forecaster.guard import Guard, GuardedOutlook, fit_guard, last_season
 from forecaster.outlook import NetworkOutlook
 
@@ -65,6 +66,16 @@ def test_both_are_mixed_in_means_intervals_and_paths():
     paths = mixed.paths(3, residuals, np.random.default_rng(0))
     assert paths.shape == (3, 2, 2)
     assert set(np.abs(paths[:, 0, 0] - 25).round(6)) == {1.0}
+
+
+def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
+    # The network's median is 0.5 and its other quantiles logistic(-z) and logistic(z); a weight of 0 leaves the
+    # baseline's logit, 3, as their middle.
+    logit = Transform("logit", low=0.0, high=1.0)
+    network = NetworkOutlook(Quantile(np.array([[[-2.0, 0.0, 2.0]]]), (0.1, 0.5, 0.9)), Scaler(0.0, 1.0, logit), False)
+    mixed = GuardedOutlook(network, np.array([[1 / (1 + np.exp(-3.0))]]), np.array([[0.0]]))
+    found = mixed.quantiles([80])
+    np.testing.assert_allclose([found[p][0, 0] for p in (0.1, 0.9)], 1 / (1 + np.exp([-1.0, -5.0])))
 
 
 def test_the_guard_is_kept_exactly():

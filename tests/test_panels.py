@@ -41,7 +41,7 @@ def test_the_rows_of_each_id_are_a_series(tmp_path):
     [
         (LONG.replace("a,big,2", "a,big,x"), r"long.csv:5: sold: 1 cell is not a number: 'x' \(line 5\).*series a"),
         (LONG.replace("a,big,3", "a,small,3"), "long.csv:2: kind: 2 values in one series: big, small.*has one"),
-        (LONG.replace("a,big,2", ",big,2"), "shop: a cell is empty; every row needs its series"),
+        (LONG.replace("a,big,2", ",big,2"), "long.csv:5: shop: 1 cell is empty; every row needs its series"),
         (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp stands on several rows.*\[series a\]"),
     ],
 )
@@ -102,12 +102,17 @@ def test_json_has_the_rows_of_every_series(forecast, shops):
     assert [row["series"] for row in rows[::7]] == ["s0", "s1", "s2", "s3"]
 
 
-def test_a_series_that_was_not_trained_on_is_refused_where_each_has_its_vector(forecast, shops, tmp_path):
+def test_a_series_that_was_not_trained_on_is_left_out_where_each_has_its_vector(forecast, shops, tmp_path):
     text = (shops / "shops.csv").read_text().replace(",s3,", ",s9,")
     (tmp_path / "new.csv").write_text(text)
     result = forecast("predict", "runs/shops", "--data", tmp_path / "new.csv", cwd=shops)
-    assert result.returncode == 4
+    assert result.returncode == 3
     assert "series s9: shop 's9' was not trained on" in result.stderr
+    assert list(pd.read_csv(io.StringIO(result.stdout))["series"].unique()) == ["s0", "s1", "s2"]
+    alone = [line for line in text.splitlines() if ",s9," in line]
+    (tmp_path / "alone.csv").write_text("\n".join([text.splitlines()[0], *alone]) + "\n")
+    result = forecast("predict", "runs/shops", "--data", tmp_path / "alone.csv", cwd=shops)
+    assert (result.returncode, result.stdout) == (4, "")
 
 
 def test_a_series_that_was_not_trained_on_is_forecast_where_none_has_a_vector(forecast, shops, tmp_path):

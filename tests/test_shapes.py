@@ -97,7 +97,7 @@ def test_several_columns_of_ids_tell_series_apart_together(tmp_path):
     rows = [f"2026-01-0{day},{state},{store},{day}" for day in range(1, 5) for state in "AB" for store in "xy"]
     text = "\n".join(["day,state,store,sold", *rows]) + "\n"
     assert [series.name for series in read(tmp_path, text, series=["state", "store"])] == ["A/x", "A/y", "B/x", "B/y"]
-    assert "store: a cell is empty; every row needs its series" in refused(
+    assert "x.csv:2: store: 4 cells are empty; every row needs its series" in refused(
         tmp_path, text.replace("A,x", "A,"), series=["state", "store"]
     )
 

@@ -18,6 +18,7 @@ from forecaster.data.table import read_table
 from forecaster.data.windows import told_by_data
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
+from forecaster.preparation import found_in
 
 from .reading import read_series
 
@@ -181,6 +182,7 @@ def test_jitter_is_moved_to_the_steps(tmp_path, rows, options, frequency, expect
     found = read(csv(tmp_path, rows), **options)
     assert found.frequency == frequency
     assert list(found.timestamps) == list(expected)
+    assert any("moved to the nearest step" in notice for notice in found.notices) == (list(rows) != list(expected))
 
 
 def test_a_timestamp_further_off_than_the_tolerance_is_refused_with_its_line(tmp_path):
@@ -528,7 +530,7 @@ def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_pa
         ("weekmask", "Monday", "expected weekdays such as Mon Tue Wed Thu Fri"),
         ("holidays", ["25.12.2026"], "expected a date such as 2026-12-25"),
         ("tolerance", "10 seconds", "expected a time such as 10s, 500ms or 2min"),
-        ("timezone", "Europe/Belrin", "expected a time zone such as Europe/Berlin or UTC"),
+        ("timezone", "Europe/Belrin", "expected a time zone such as Europe/Berlin, UTC or UTC+02:00"),
         ("incomplete", "remove", "expected keep | drop"),
         ("longest_gap", 0, "expected at least 1"),
     ],
@@ -588,3 +590,58 @@ def test_stock_prices_train_and_predict_the_next_sessions(tmp_path, forecast):
     assert predicted.returncode == 0, predicted.stderr
     stamps = [line.split(",")[2] for line in predicted.stdout.splitlines()[1:]]
     assert stamps == ["2026-12-23", "2026-12-24", "2026-12-25", "2026-12-28", "2026-12-29"]
+
+
+# Ways to write them
+
+
+@pytest.mark.parametrize("cell", ["-1", "2024", "2024-01", "9999-12-31", "0000-01-01"])
+def test_a_cell_that_is_no_date_among_dates_is_named(tmp_path, cell):
+    hours = list(pd.date_range("2024-01-01", periods=60, freq="h").astype(str))
+    (problem,) = problems(csv(tmp_path, [*hours[:49], cell, *hours[50:]]), timezone="Europe/Berlin")
+    assert f"x.csv:51: t: 1 cell is not a timestamp: '{cell}' (line 51)" in problem
+
+
+def test_dates_that_nothing_proves_are_refused_with_both_choices_until_one_is_stated(tmp_path):
+    days = pd.date_range("2010-01-01", periods=24, freq="MS")
+    path = csv(tmp_path, days.strftime("%d/%m/%Y"))
+    (problem,) = problems(path)
+    assert problem.startswith("x.csv:3: t: '01/02/2010' can be read as %d/%m/%Y and as %m/%d/%Y; choose ")
+    assert "--set data.dates=day_first or --set data.dates=month_first" in problem
+    pd.testing.assert_index_equal(read(path, dates="day_first").timestamps, days, exact="equiv", check_names=False)
+    assert read(path, frequency="observed", dates="month_first").timestamps[1] == pd.Timestamp("2010-01-02")
+    years = csv(tmp_path, [f"01/01/{year}" for year in range(1990, 2010)])
+    assert read(years).frequency == "YS-JAN"  # in whichever way
+
+
+def test_the_order_that_a_file_proves_is_kept_for_the_next(tmp_path):
+    days = pd.date_range("2024-01-01", periods=60)
+    path = csv(tmp_path, days.strftime("%d-%m-%Y"))
+    series = read(path)
+    data = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x").config.data
+    assert found_in(data, series)["dates"] == series.rules.dates == "day_first"
+    (problem,) = problems(path, dates="month_first")
+    assert "x.csv:14: t: 36 cells are not a timestamp: '13-01-2024' (line 14)" in problem
+
+
+@pytest.mark.parametrize(("freq", "alias"), [("MS", "MS"), ("D", "D"), ("h", "h")])
+def test_times_of_one_offset_are_local_times_of_it(tmp_path, freq, alias):
+    local = pd.date_range("2010-01-01", periods=48, freq=freq)
+    path = csv(tmp_path, [f"{time.isoformat()}+02:00" for time in local])
+    series = read(path)
+    assert (series.frequency, series.rules.timezone) == (alias, "UTC+02:00")
+    again = read(path, timezone=series.rules.timezone)
+    for found in (series, again):
+        assert [str(time)[:19] for time in found.timestamps] == [str(time)[:19] for time in local]
+        assert (found.timestamps.tz is None) == (freq != "h")
+    later = csv(tmp_path, [f"{time.isoformat()}+01:00" for time in local], name="y.csv")
+    moved = read(later, timezone=series.rules.timezone).timestamps
+    assert freq != "h" or str(moved[0]) == "2010-01-01 01:00:00+02:00"
+
+
+@pytest.mark.parametrize(("scale", "end"), [(1, ""), (1, ".0"), (1, ".25"), (10**3, ".0"), (10**6, ""), (10**6, ".0")])
+def test_seconds_since_1970_may_be_floats_and_microseconds(tmp_path, scale, end):
+    hours = 1704067200 + 3600 * np.arange(40)
+    series = read_series(csv(tmp_path, [f"{hour * scale}{end}" for hour in hours]), "auto", "y")[0]
+    begin = pd.Timestamp("2024-01-01") + pd.Timedelta(seconds=0.25 if end == ".25" else 0)
+    assert (series.time, series.frequency, series.timestamps[0]) == ("t", "h", begin)

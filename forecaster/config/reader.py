@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -136,13 +137,26 @@ def with_override(document: Document, assignment: str) -> Document:
     if not equals or not all(keys):
         raise ConfigError([f"{origin}: expected section.key=value, such as training.epochs=5"])
     written = '"*"' if text.strip() == "*" else text  # alone it would be an alias of YAML's
-    values = parse_document(f"value: {written}", origin).values
+    mend = f"put it in quotes: {option(dotted.strip(), text.strip(), quoted=True)}"
+    try:
+        values = parse_document(f"value: {written}", origin).values
+    except ConfigError as error:
+        raise ConfigError([f"{problem}; where the value is text, {mend}" for problem in error.problems]) from None
     value = values["value"]
     if len(values) > 1 or (value is None and text.strip() not in {"null", "~"}):
-        raise ConfigError([f"{origin}: the value reads as {shown(value)}; put it in quotes: {keys[-1]}='\"...\"'"])
+        raise ConfigError([f"{origin}: the value reads as {shown(value)}; {mend}"])
     path: Path = tuple(keys)
     positions = {known: where for known, where in document.positions.items() if known[: len(path)] != path}
     return Document(assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
+
+
+def option(dotted: str, text: str, quoted: bool = False) -> str:
+    """`--set data.target=load` as a shell takes it, in quotes of YAML where the text would not be read as itself."""
+    try:
+        plain = not quoted and parse_document(f"value: {text}", dotted).values == {"value": text}
+    except ConfigError:
+        plain = False
+    return f"--set {shlex.quote(f'{dotted}={text if plain else json.dumps(text, ensure_ascii=False)}')}"
 
 
 def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:

@@ -55,6 +55,9 @@ def _paths(value: object) -> object:
 
 def _names(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(name, int | float) for name in named):
+        quotes = """needs quotes: "69", and in a shell '"69"'"""
+        raise ValueError(f"expected the name of a column, or a list of names; one that looks like a number {quotes}")
     if not named or not all(isinstance(name, str) and name for name in named) or len(set(named)) < len(named):
         raise ValueError("expected the name of a column, or a list of names")
     return value if isinstance(value, str) else tuple(named)
@@ -68,6 +71,12 @@ def _delimiter(value: object) -> object:
     raise ValueError("expected auto, tab, or one character that is no letter, digit or quote")
 
 
+def _header(value: object) -> object:
+    if value == "auto" or isinstance(value, bool):
+        return value
+    raise ValueError("expected auto, true or false")
+
+
 def _sentinel(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value in {math.inf, -math.inf}:
         raise ValueError("expected a number or text")
@@ -79,6 +88,7 @@ _AsItIs = PlainSerializer(lambda value: value)
 Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text]), _AsItIs]
 Names = Annotated[str | tuple[str, ...], PlainValidator(_names, json_schema_input_type=Text | list[Text]), _AsItIs]
 Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
+Header = Annotated[bool | str, PlainValidator(_header, json_schema_input_type=bool | Literal["auto"])]
 Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
 _SeasonSteps = Annotated[int, Field(ge=1)]
@@ -111,10 +121,12 @@ def _duration(value: object) -> object:
 
 
 def _zone(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"UTC[+-](0\d|1[0-4]):[0-5]\d", value):
+        return value
     try:
         zoneinfo.ZoneInfo(value if isinstance(value, str) else "")
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("expected a time zone such as Europe/Berlin or UTC") from None
+        raise ValueError("expected a time zone such as Europe/Berlin, UTC or UTC+02:00") from None
     return value
 
 
@@ -170,6 +182,9 @@ class Data(Section):
     holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, observed)")
     tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
     timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
+    dates: Literal["auto", "day_first", "month_first"] = Field(
+        "auto", description="which number comes first in 01/02/2026: auto | day_first | month_first"
+    )
     season: Season = Field(
         "auto", description="steps in a season (24 for hourly days), or in several, [24, 168]; 1: none"
     )
@@ -193,6 +208,9 @@ class Data(Section):
     decimal: Literal["auto", ".", ","] = Field("auto", description='auto | "." | ","')
     thousands: Literal["auto", "none", ",", ".", " ", "'"] = Field(
         "auto", description='mark between groups of three digits: auto | none | "," | "." | " " | "\'"'
+    )
+    header: Header = Field(
+        "auto", description="whether the first row names the columns: auto | true | false, column_1, column_2, ..."
     )
     comment: Text | None = Field(None, description="what a line that does not count begins with; null: none")
     transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(

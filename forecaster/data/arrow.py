@@ -19,16 +19,17 @@ import pandas as pd
 from forecaster.data.cells import converted_column, datetimes
 from forecaster.data.covariates import categories_of, said
 from forecaster.data.dialect import AUTO, USUAL, Dialect
-from forecaster.data.moving import are_moved, counted, moved
+from forecaster.data.moving import are_moved, counted, moved, rules_of, shifted
 from forecaster.data.numerals import MISSING, NONE, is_missing
 from forecaster.data.places import Places
 from forecaster.data.reading import Reading
 from forecaster.data.rows import Rows, expected_rows, first_rows, found_columns, made
+from forecaster.data.rules import TimeRules
 from forecaster.data.series import Column
 from forecaster.data.source import Paths, beginning, described, find_files, is_plain, steady
 from forecaster.data.stack import Stack, stacked
 from forecaster.data.table import TEXT, Table, head_table
-from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, written
+from forecaster.data.timestamps import EPOCHS, ISO, STEPS, Written, within_years, written
 from forecaster.data.told import Told
 from forecaster.data.values import GIVEN, INFINITE, numbers_of
 from forecaster.data.values import TEXT as TEXT_CELL
@@ -135,6 +136,7 @@ class _Conversion:
             head.places.header_line <= 1
             and dialect.comment is None
             and dialect.skip == 0
+            and dialect.header is not False
             and head.dialect.encoding == "utf-8"
         )
         self._found = found_columns(head, reading)
@@ -184,14 +186,17 @@ class _Conversion:
             times = pool.submit(self._times, table)
             numbers = pool.submit(lambda: [self._numbers(table, name) for name in found.targets])
         names, codes = ids.result()
-        timestamps = self._timestamps(times.result(), codes)
+        read = times.result()
+        rules = reading.rules if read is None else rules_of(read, reading)
+        timestamps, moves = self._timestamps(read, codes, rules)
         columns, notices = self._columns(table)
         stack = stacked(found.targets, names, codes, timestamps, lines, reading.layout)
         values = self._values(_end_to_end(numbers.result()), stack)
         dialect = replace(self._head.dialect, decimal=self._decimal, thousands=NONE)
         whole = replace(self._head, places=places, dialect=dialect)
         categories = self._categories(table, codes)
-        return made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices))
+        rows = made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices, *moves))
+        return replace(rows, rules=rules)
 
     def _series(self, table: "pa.Table") -> tuple[list[str], np.ndarray]:
         """The names of the series, none where nothing but columns tells them apart, and the number of each row's."""
@@ -222,7 +227,7 @@ class _Conversion:
         types |= dict.fromkeys((*reading.static, *self._found.ids), texts)
         for name in self._found.times:
             iso = reading.way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
-            read = written(cells[name], reading.way)
+            read = written(cells[name], reading.way, reading.rules.dates)
             whole = read.way == STEPS or read.way in EPOCHS
             types[name] = pa.timestamp("us") if iso else pa.int64() if whole else texts
         types |= dict.fromkeys(self._found.targets, pa.float64())
@@ -266,23 +271,25 @@ class _Conversion:
         _require(column.null_count == 0)
         kind = str(column.type)
         if kind.startswith("timestamp"):
-            return Written(datetimes(column), nothing)
+            dates = datetimes(column)
+            _require(within_years(dates).all())
+            return Written(dates, nothing)
         if kind == "int64":
             return _of_numbers(column.to_numpy())
         numbers, texts = _texts(column)
-        levels = written(texts, self._reading.way)
+        levels = written(texts, self._reading.way, self._reading.rules.dates)
         _require(not levels.wrong.any() and not levels.others)
         return Written(levels.timestamps[numbers], nothing, levels.way)
 
-    def _timestamps(self, read: Written | None, codes: np.ndarray) -> pd.Index:
-        """Those of the rows, by the rules."""
+    def _timestamps(self, read: Written | None, codes: np.ndarray, rules: TimeRules) -> tuple[pd.Index, list[str]]:
+        """Those of the rows, by the rules; and what is said of it."""
         if read is None:
-            return counted(codes)
-        if not are_moved(self._reading.rules):
-            return read.timestamps
-        timestamps, never, far = moved(read, codes, self._reading.frequency, self._reading.rules)
+            return counted(codes), []
+        if not are_moved(rules):
+            return read.timestamps, []
+        timestamps, never, far, shifts = moved(read, codes, self._reading.frequency, rules)
         _require(not never.any() and not far.any())
-        return timestamps
+        return timestamps, shifted(self._head.path, shifts)
 
     def _values(self, values: np.ndarray, stack: Stack) -> np.ndarray:
         """The stacked targets, (cells,) float64, as they are where nothing is wrong with them."""
@@ -352,12 +359,14 @@ def _decimal(stated: Dialect, delimiter: str) -> str:
 
 
 def _of_numbers(numbers: np.ndarray) -> Written:
-    """Whole numbers as timestamps: steps, or seconds or milliseconds since 1970."""
+    """Whole numbers as timestamps: steps, or seconds, milliseconds or microseconds since 1970."""
     nothing, low, high = np.zeros(len(numbers), bool), int(numbers.min()), int(numbers.max())
     if low > -(10**9) and high < 10**9 and not (low > 15_999_999 and high < 22_000_000):  # which may be dates
         return Written(pd.Index(numbers), nothing, STEPS)
-    way = "seconds since 1970" if low >= 10**9 and high < 10**10 else "milliseconds since 1970"
-    _require(EPOCHS[way] == "s" or (low >= 10**12 and high < 10**13))
+    digits = {"seconds since 1970": 10, "milliseconds since 1970": 13, "microseconds since 1970": 16}
+    way = next((way for way, count in digits.items() if low >= 10 ** (count - 1) and high < 10**count), None)
+    if way is None:
+        raise _NotPlain
     return Written(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)
 
 

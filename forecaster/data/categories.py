@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,24 +34,28 @@ class Vocabulary:
         """How many values each category has."""
         return [len(values) for values in self.values]
 
+    @cached_property
+    def _numbers(self) -> list[dict[str, int]]:
+        """The number of each value, by category."""
+        return [{value: number for number, value in enumerate(values)} for values in self.values]
+
     def codes(self, panel: Sequence[Series]) -> np.ndarray:
         """The numbers of each series' categories, (series, categories) int32.
 
         Raises:
             DataError: a value that was not trained on; all of them.
         """
-        numbers = [{value: number for number, value in enumerate(values)} for values in self.values]
         rows = [_row(member, self.names[1:]) for member in panel]
         unseen = [
             f"series {row[0]}: {name} {value!r} was not trained on, so that no vector was learnt for it; "
             "train again, or without model.embedding"
             for row in rows
-            for name, value, known in zip(self.names, row, numbers, strict=True)
+            for name, value, known in zip(self.names, row, self._numbers, strict=True)
             if value not in known
         ]
         if unseen:
             raise DataError(unseen)
-        coded = [[known[value] for value, known in zip(row, numbers, strict=True)] for row in rows]
+        coded = [[known[value] for value, known in zip(row, self._numbers, strict=True)] for row in rows]
         return np.array(coded, np.int32)
 
     def to_json(self) -> dict[str, list[str]]:

@@ -124,6 +124,10 @@ def _offset_text(offset: datetime.timedelta) -> str:
 
 
 def datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:
-    """Timestamps as their texts would be read: in UTC where they have a zone."""
+    """Timestamps as their texts would be read: in the offset from UTC that all have, in UTC where they have several."""
     naive = pd.DatetimeIndex(column.to_numpy(), copy=False)
-    return naive if column.type.tz is None else naive.tz_localize("UTC")
+    if column.type.tz is None:
+        return naive
+    zoned = naive.tz_localize("UTC")
+    offsets = (zoned.tz_convert(column.type.tz).tz_localize(None) - naive).unique()
+    return zoned if len(offsets) > 1 else zoned.tz_convert(datetime.timezone(offsets[0].to_pytimedelta()))

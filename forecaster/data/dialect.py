@@ -25,6 +25,7 @@ class Dialect:
         thousands: the mark between groups of three digits, `none` for none; a space stands for any kind of space.
         comment: what a line that does not count begins with.
         skip: rows below the header that do not count.
+        header: whether the first row names the columns; `auto` where it does unless it looks like data.
     """
 
     encoding: str = AUTO
@@ -33,15 +34,17 @@ class Dialect:
     thousands: str = AUTO
     comment: str | None = None
     skip: int = 0
+    header: bool | str = AUTO
 
     @classmethod
     def of(cls, stated: Mapping[str, Any]) -> "Dialect":
         """What a `data` section says of it; other keys are left alone."""
-        return cls(*(stated[name] for name in ("encoding", "delimiter", "decimal", "thousands", "comment", "skip")))
+        names = ("encoding", "delimiter", "decimal", "thousands", "comment", "skip", "header")
+        return cls(*(stated[name] for name in names))
 
 
 UNKNOWN = Dialect()
-USUAL = Dialect("utf-8", ",", ".", "none")
+USUAL = Dialect("utf-8", ",", ".", "none", header=True)
 
 
 @dataclass(frozen=True)

@@ -133,14 +133,16 @@ class Features:
 
     def unseen(self, series: Series) -> Iterator[str]:
         """A sentence on each column of a series that has categories which were not trained on."""
+        for encoding in self.static:
+            if encoding.levels is not None and (level := series.categories[encoding.name]) not in encoding.levels:
+                yield _is_new(series, encoding.name, [level])
         for encoding in (*self.past, *self.future):
             column = series.covariates[encoding.name]
             if encoding.levels is None or column.levels is None:
                 continue
             here = [column.levels[number] for number in np.unique(column.values[column.values >= 0])]
             if new := [level for level in here if level not in encoding.levels]:
-                named = ", ".join(map(repr, new[:_SHOWN])) + (", ..." if len(new) > _SHOWN else "")
-                yield f"series {series.name}: {encoding.name}: {named} is new: taken for none of its categories"
+                yield _is_new(series, encoding.name, new)
 
     def _columns(
         self, encodings: Sequence[Encoding], series: Series, first: int, last: int, problems: list[str]
@@ -301,6 +303,11 @@ def _missing(column: Column, series: Series, name: str, first: int, last: int) -
     found = f"series {series.name}: {name}: {count} missing: {places}"
     give = "give them in rows behind the last value, or with --future" if ahead else "give them"
     return f"{found}; {give}; or say what stands for them: data.covariates.missing: {{{name}: last | seasonal}}"
+
+
+def _is_new(series: Series, name: str, levels: Sequence[str]) -> str:
+    texts = ", ".join(map(repr, levels[:_SHOWN])) + (", ..." if len(levels) > _SHOWN else "")
+    return f"series {series.name}: {name}: {texts} is new: taken for none of its categories"
 
 
 def _no_numbers(series: Series, name: str, levels: Sequence[str]) -> str:

@@ -111,7 +111,8 @@ class _Writer:
 
     def _inserted(self, step: int) -> str:
         series = self._filling.series
-        known = {series.time: self._timestamp(series.timestamps[step])}
+        written = self._timestamp(series.timestamps[step])
+        known = {series.time: written} if series.time in self._names else {"": written}  # an index without a name
         known[series.target] = self._number(self._filling.values[step])
         return self.joined(self._record([known.get(name, "") for name in self._names]), self._marks(step))
 
@@ -147,22 +148,24 @@ def _timestamp_writer(table: Table, series: Series, timestamps: pd.Index) -> Cal
         return str
     some = range(0, len(table), -(-len(table) // _SAMPLE))
     cells = [(timestamps[row], table.columns[series.time].iloc[row]) for row in some]
-    written = partial(_as_written, example=cells[0][1], zoned=series.rules.timezone is not None)
+    written = partial(_as_written, example=cells[0][1], zone=series.rules.timezone)
     local = [(written(timestamp), cell) for timestamp, cell in cells]
     way = max(_ways(), key=lambda way: sum(way(timestamp) == cell for timestamp, cell in local))
     return lambda timestamp: way(written(timestamp))
 
 
-def _as_written(timestamp: pd.Timestamp, example: str, zoned: bool) -> pd.Timestamp:
+def _as_written(timestamp: pd.Timestamp, example: str, zone: str | None) -> pd.Timestamp:
     """A timestamp in the zone of a cell, or in no zone, where the cells name none.
 
     Args:
-        zoned: whether the zone was stated beside the cells, which need not have an offset then.
+        zone: that was stated beside the cells, which need not have an offset then, or that they all have.
     """
-    if timestamp.tz is None or example.isdigit():
+    if example.isdigit() or (timestamp.tz is None and zone is None):
         return timestamp
     named = datetime.datetime.fromisoformat(example).tzinfo if example[:4].isdigit() else None
-    if zoned:
+    if timestamp.tz is None:  # a date
+        return timestamp if named is None else timestamp.tz_localize(zone)
+    if zone is not None:
         return timestamp if named is not None else timestamp.tz_localize(None)
     return timestamp.tz_convert(named) if named is not None else timestamp
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from forecaster.config.reader import option
 from forecaster.data.numerals import MISSING, is_missing, looks_numeric
 from forecaster.data.table import Table
-from forecaster.data.timestamps import CODES, STEPS, written
+from forecaster.data.timestamps import are_dates
 from forecaster.errors import DataError
 
 HEAD = 100  # rows that are looked at, at most
@@ -21,11 +22,9 @@ def find_time(table: Table) -> str | None:
     texts = []
     for name, cells in table.columns.items():
         head = cells.iloc[:20]
-        numeric = looks_numeric(head).mean() > 0.5
-        read = written(head)
-        if read.wrong.mean() < 0.5 and (read.way in CODES if numeric else read.way != STEPS):
+        if are_dates(head):
             return name
-        if not numeric and not head.str.lower().isin(MISSING).all():
+        if looks_numeric(head).mean() <= 0.5 and not head.str.lower().isin(MISSING).all():
             texts.append(name)
     if texts:
         example = table.columns[texts[0]].iloc[0]
@@ -49,7 +48,7 @@ def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | f
         return numeric[0]
     offered = ", ".join(numeric[:10])
     more = ", ..." if len(numeric) > 10 else ""
-    mend = f'choose one, as with --set data.target={numeric[-1]}, or take each for a series: data.target: "*"'
+    mend = f'choose one, as with {option("data.target", numeric[-1])}, or take each for a series: data.target: "*"'
     raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
 
 

@@ -6,7 +6,7 @@ way further on is an error. Memory grows with the number of series and with the 
 
 import datetime
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +28,7 @@ from forecaster.data.series import Column
 from forecaster.data.source import Paths, beginning, blocks, described, find_files, steady
 from forecaster.data.spool import Spool, grouped
 from forecaster.data.steps import Step
-from forecaster.data.table import block_table, head_table
+from forecaster.data.table import Table, block_table, head_table
 from forecaster.data.timestamps import joined, written
 from forecaster.data.told import FILE, Told
 from forecaster.data.values import with_marks
@@ -73,7 +73,7 @@ class _Spooled:
             rules=AS_WRITTEN,
             gaps="mask" if reading.columns or len(found.targets) > 1 else reading.gaps,
             categorical=[name for name, column in first.columns.items() if column.levels is not None],
-            way=written(joined([head.columns[name] for name in found.times])).way if found.times else None,
+            way=_way(head, found.times, reading.rules.dates) if found.times else None,
         )
         self.dialect, self.path = marked.dialect, described(paths)
         self._plain = PlainBlocks(marked, self.dialect, self.reading)
@@ -222,6 +222,11 @@ class _Spooled:
             return index
         zone = next(iter(self._zones)) if len(self._zones) == 1 else datetime.UTC
         return index.tz_localize("UTC").tz_convert(zone)
+
+
+def _way(head: Table, times: Sequence[str], dates: str) -> str:
+    """The way that timestamps are written in."""
+    return written(joined([head.columns[name] for name in times]), dates=dates).way
 
 
 def _in_microseconds(timestamps: pd.Index) -> pd.Index:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
     whole = rows.series(good) if problems else rows.without_empty()
     if rows.told.stop or not whole.names:
         raise DataError(problems)
-    layout = _Layout(whole, reading)
+    layout = _Layout(whole, replace(reading, rules=rows.rules))
     try:
         panel = layout.panel(step)
     except DataError as error:

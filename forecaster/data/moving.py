@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from forecaster.data.jitter import duration_text
+from forecaster.data.reading import Reading
 from forecaster.data.rules import TimeRules
-from forecaster.data.timestamps import Written, placed
+from forecaster.data.timestamps import Placed, Written, placed, settled
 from forecaster.data.told import by_series
 
 
@@ -19,27 +21,40 @@ def counted(codes: np.ndarray) -> pd.Index:
     return pd.Index(places)
 
 
+def rules_of(read: Written, reading: Reading) -> TimeRules:
+    """The rules of a file by its cells; those that are stated in a block of one, which cannot tell of the others."""
+    return reading.rules if reading.way is not None else settled(read, reading.rules)
+
+
 def are_moved(rules: TimeRules) -> bool:
     """Whether timestamps become others than they are written as."""
     return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
 
 
-def moved(
-    read: Written, codes: np.ndarray, frequency: str, rules: TimeRules
-) -> tuple[pd.Index, np.ndarray, np.ndarray]:
+def moved(read: Written, codes: np.ndarray, frequency: str, rules: TimeRules) -> Placed:
     """As `placed` has it, series by series: which hour comes twice, and how far off all are, each tells for itself."""
     if not codes.any():
         return placed(read, frequency, rules)
     parts = [
-        (rows, *placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
+        (rows, placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
         for _, rows in by_series(np.arange(len(codes)), codes)
     ]
-    indices = [index for _, index, *_ in parts]
+    indices = [part.timestamps for _, part in parts]
     if any(getattr(index, "tz", None) is not None for index in indices):
         indices = [_zoned(index, rules.timezone) for index in indices]
-    order = np.argsort(np.concatenate([rows for rows, *_ in parts]))
-    never, far = (np.concatenate([part[kind] for part in parts])[order] for kind in (2, 3))
-    return indices[0].append(indices[1:])[order], never, far
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    never, far, shifts = (np.concatenate(found)[order] for found in zip(*(part[1:] for _, part in parts), strict=True))
+    return Placed(indices[0].append(indices[1:])[order], never, far, shifts)
+
+
+def shifted(path: str, shifts: np.ndarray) -> list[str]:
+    """A sentence on the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
+    count = np.count_nonzero(shifts)
+    if not count:
+        return []
+    furthest = duration_text(int(np.abs(shifts).max()))
+    timestamps = "1 timestamp is" if count == 1 else f"{count:,} timestamps are"
+    return [f"{path}: {timestamps} moved to the nearest step, by {furthest} at most (data.tolerance)"]
 
 
 def _zoned(index: pd.Index, zone: str | None) -> pd.Index:

@@ -168,18 +168,20 @@ class Panel(Sequence[Series]):
             columns=Columns(columns, row_ends if columns else self.columns.ends),
         )
 
-    def together(self, channels: int) -> "Panel":
-        """The same with each group of `channels` series cut to the steps that all of them have.
+    def together(self, targets: Sequence[str]) -> "Panel":
+        """The same with each group of series, one for each target, cut to the steps that all of them have.
 
         Raises:
             DataError: those of a group have none in common, or one has no number at all.
         """
+        channels = len(targets)
         kept: list[slice] = []
         problems = []
         for group in (self[first : first + channels] for first in range(0, len(self), channels)):
             named = ", ".join(series.name for series in group)
-            if [series.target for series in group] != list(self.targets[:channels]):
-                problems.append(f"{named}: not every id has every target; use model.channels: independent")
+            if [series.target for series in group] != list(targets):
+                wanted = f"model.channels: joint reads {', '.join(targets)} together"
+                problems.append(f"{named}: not every target has a number here; {wanted}; give them, or use independent")
                 break
             first, last = max(s.timestamps[0] for s in group), min(s.timestamps[-1] for s in group)
             if first > last:

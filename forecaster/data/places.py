@@ -17,7 +17,7 @@ class Places:
     Attributes:
         path: what they are called together.
         files: each file, with the number of lines in those before it.
-        header_line: the line of the header.
+        header_line: the line of the header, 0 where there is none.
         counts_rows: whether the lines are numbers of rows, from 1, of a source that has no lines; its header is 0.
     """
 
@@ -29,9 +29,9 @@ class Places:
     def where(self, line: int) -> str:
         """`file:line`, as an editor counts it, or `file: row 7`."""
         before, name = self.files[max(0, bisect.bisect_left(self.files, int(line), key=lambda file: file[0]) - 1)]
-        if not self.counts_rows:
-            return f"{name}:{line - before}"
-        return f"{name}: row {line - before}" if line else name
+        if not line:
+            return name
+        return f"{name}: row {line - before}" if self.counts_rows else f"{name}:{line - before}"
 
     def spot(self, line: int) -> str:
         """`line 7` or `row 7`, with its file where there are several."""
@@ -68,9 +68,9 @@ class WrongCells:
     mend: str
 
     def __str__(self) -> str:
-        count = "1 cell is" if self.count == 1 else f"{self.count} cells are"
         more = ", ..." if self.count > len(self.shown) else ""
-        return f"{self.where}: {self.column}: {count} {self.what}: {', '.join(self.shown)}{more}; {self.mend}"
+        found = f"{self.where}: {self.column}: {counted_cells(self.count)} {self.what}"
+        return f"{found}: {', '.join(self.shown)}{more}; {self.mend}"
 
     def joined(self, later: "WrongCells") -> "WrongCells":
         """The same said of cells further on, too."""
@@ -81,6 +81,11 @@ class WrongCells:
     def kind(self) -> tuple[str, str, str]:
         """What is alike where the same is said of other cells."""
         return self.column, self.what, self.mend
+
+
+def counted_cells(count: int) -> str:
+    """`1 cell is` or `7 cells are`."""
+    return "1 cell is" if count == 1 else f"{count} cells are"
 
 
 def listed(things: Sequence[object] | pd.Index) -> str:

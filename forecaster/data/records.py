@@ -44,7 +44,7 @@ class Records:
 
 @dataclass(frozen=True)
 class _File:
-    """The records of one file that are not blank, the header first."""
+    """The records of one file that are not blank, the header first, which is made up where it has none."""
 
     name: str
     lines: list[int]
@@ -176,6 +176,9 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
         rows, texts = list(itertools.compress(rows, kept)), list(itertools.compress(texts, kept))
     if not rows:
         raise DataError([f"{name}: the file is empty; expected a header and rows"])
+    if dialect.header is False:
+        names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
+        numbers, rows, texts = [0, *numbers], [names, *rows], [f"{dialect.delimiter.join(names)}\n", *texts]
     first = 1 + dialect.skip
     numbers = [numbers[0], *(number + before for number in numbers[first:])]
     rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
@@ -253,12 +256,7 @@ def _ends_half(file: _File) -> bool:
     if len(others) < _ENOUGH or len(cells) > width or any(len(row) < width for row in others):
         return False
     cell, lasts = cells[-1].rstrip(), [row[width - 1].rstrip() for row in others]
-    lengths, decimals = set(map(len, lasts)), set(map(_decimals, lasts))
-    return (
-        (not cell and 0 not in lengths)
-        or (len(lengths) == 1 and len(cell) < max(lengths))
-        or (len(decimals) == 1 and _decimals(cell) < max(decimals))
-    )
+    return len(cell) < min(map(len, lasts)) or _decimals(cell) < min(map(_decimals, lasts))
 
 
 def _decimals(cell: str) -> int:

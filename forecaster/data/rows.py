@@ -14,13 +14,14 @@ from forecaster.data.covariates import covariates_of
 from forecaster.data.dialect import Dialect
 from forecaster.data.finding import HEAD, every_target, find_ids, find_target, find_time, mostly_numbers
 from forecaster.data.jitter import duration_text
-from forecaster.data.moving import are_moved, counted, moved
-from forecaster.data.places import Places, listed
+from forecaster.data.moving import are_moved, counted, moved, rules_of, shifted
+from forecaster.data.places import Places, counted_cells, listed
 from forecaster.data.reading import AUTO, ROWS, Reading
+from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column
 from forecaster.data.stack import Stack, stacked
 from forecaster.data.table import Table
-from forecaster.data.timestamps import ISO, Written, joined, written
+from forecaster.data.timestamps import ISO, Written, joined, settled, written
 from forecaster.data.told import FILE, Saying, Told, by_series
 from forecaster.data.values import EMPTY, GIVEN, INFINITE, NAMED, TEXT, cells_of, numbers_of, with_marks
 from forecaster.errors import DataError
@@ -48,6 +49,7 @@ class Rows:
         told: what was found wrong with cells, or taken for missing.
         notices: what was found while reading, as sentences.
         stacked: whether the columns of values are several, of which some may be empty.
+        rules: for their timestamps, those that are stated with what the cells tell.
     """
 
     places: Places
@@ -65,6 +67,7 @@ class Rows:
     told: Told = field(default_factory=Told)
     notices: tuple[str, ...] = ()
     stacked: bool = False
+    rules: TimeRules = AS_WRITTEN
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -130,14 +133,15 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     table = with_marks(table, found.targets or _numeric(table, reading), reading.na_values)
     told = Told()
     names, codes = _series(table, found.ids, told) if found.ids else ([], np.zeros(len(table), np.int32))
-    timestamps = _timestamps(table, found, codes, reading, told)
+    timestamps, rules = _timestamps(table, found, codes, reading, told)
     columns, wrong, said = covariates_of(table, reading.columns, reading.categorical, reading.na_values)
     if wrong:
         told.problems[FILE] += wrong
     categories = _categories(table, codes, reading.static, told)
     stack = stacked(found.targets or [""], names, codes, timestamps, table.lines, reading.layout)
     values = _values(table, stack, reading, told) if found.targets else np.zeros(len(table))
-    return made(stack, values, table, found, categories, columns, told, (*table.notices, *said))
+    rows = made(stack, values, table, found, categories, columns, told, (*table.notices, *said))
+    return dataclasses.replace(rows, rules=rules)
 
 
 def made(
@@ -253,39 +257,55 @@ def _series(table: Table, ids: Sequence[str], told: Told) -> tuple[list[str], np
     """The names of the series, and the number of each row's."""
     cells = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in ids))
     for name in ids:
-        if (table.columns[name] == "").any():
-            told.problems[FILE].append(f"{table.path}: {name}: a cell is empty; every row needs its series")
+        empty = table.lines[(table.columns[name] == "").to_numpy()]
+        if len(empty):
+            found = f"{table.places.where(empty[0])}: {name}: {counted_cells(len(empty))} empty"
+            told.problems[FILE].append(f"{found}; every row needs its series")
     codes, names = pd.factorize(cells)
     return list(map(str, names)), codes.astype(np.int32)
 
 
-def _timestamps(table: Table, columns: Found, codes: np.ndarray, reading: Reading, told: Told) -> pd.Index:
-    """The timestamp of each row, integers from 0 in each series where there is no column of them."""
+def _timestamps(
+    table: Table, columns: Found, codes: np.ndarray, reading: Reading, told: Told
+) -> tuple[pd.Index, TimeRules]:
+    """The timestamp of each row, integers from 0 in each series where there is no column of them; and their rules."""
     time = columns.time
     if time is None:
-        return counted(codes)
+        return counted(codes), reading.rules
     cells = joined([table.columns[name] for name in columns.times])
-    read = written(cells, reading.way)
+    read = written(cells, reading.way, reading.rules.dates)
+    rules = rules_of(read, reading)
     if read.others:
-        found = f"{table.path}: {time}: {cells.iloc[0]!r} can be read as {' and as '.join((read.way, *read.others))}"
-        told.problems[FILE].append(f"{found}; write dates as 2026-01-31")
+        told.problems[FILE].append(_either(table, time, cells, read))
         told.stop = True
     say = Saying(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
     say.of(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00", told.problems)
-    if not are_moved(reading.rules) or read.wrong.any() or read.others:
-        told.stop |= are_moved(reading.rules)
-        return read.timestamps
-    return _moved_and_told(read, codes, reading, say, told)
+    if not are_moved(rules) or read.wrong.any() or read.others:
+        told.stop |= are_moved(rules)
+        return read.timestamps, rules
+    return _moved_and_told(read, codes, reading.frequency, rules, say, told), rules
 
 
-def _moved_and_told(read: Written, codes: np.ndarray, reading: Reading, say: Saying, told: Told) -> pd.Index:
+def _either(table: Table, time: str, cells: pd.Series, read: Written) -> str:
+    """The problem of dates that can be read in two ways, told of the first to which it matters."""
+    other = written(cells, read.others[0])
+    row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
+    found = f"{table.places.where(table.lines[row])}: {time}: {cells.iloc[row]!r} can be read as {read.way} and as "
+    choice = "--set data.dates=day_first or --set data.dates=month_first"
+    return f"{found}{' and as '.join(read.others)}; choose {choice}, or write dates as 2026-01-31"
+
+
+def _moved_and_told(
+    read: Written, codes: np.ndarray, frequency: str, rules: TimeRules, say: Saying, told: Told
+) -> pd.Index:
     """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
-    timestamps, never, far = moved(read, codes, reading.frequency, reading.rules)
-    mend = f"in {reading.rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
+    timestamps, never, far, shifts = moved(read, codes, frequency, rules)
+    mend = f"in {rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
     say.of(never, "a time that never came", mend, told.problems)
-    allowed = duration_text(reading.rules.tolerance.value // 1000)
+    allowed = duration_text(rules.tolerance.value // 1000)
     mend = "correct the cells, or allow more with data.tolerance"
     say.of(far, f"further than {allowed} from a step", mend, told.problems)
+    told.notices[0] += shifted(say.places.path, shifts)
     return timestamps
 
 
@@ -296,11 +316,15 @@ def moved_rows(rows: Rows, reading: Reading) -> Rows:
         rows: of each series in the order of the file.
         reading: the rules.
     """
-    if not are_moved(reading.rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
-        return rows
     read = Written(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
+    rules = settled(read, reading.rules)
+    rows = dataclasses.replace(rows, rules=rules)
+    if not are_moved(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
+        return rows
     say = Saying(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
-    return dataclasses.replace(rows, timestamps=_moved_and_told(read, rows.codes, reading, say, rows.told))
+    return dataclasses.replace(
+        rows, timestamps=_moved_and_told(read, rows.codes, reading.frequency, rules, say, rows.told)
+    )
 
 
 def _values(table: Table, stack: Stack, reading: Reading, told: Told) -> np.ndarray:

@@ -21,10 +21,11 @@ class TimeRules:
         weekmask: the weekdays that have rows, `Mon Tue Wed Thu Fri`; None where it is not stated.
         holidays: ISO dates without rows.
         tolerance: how far a timestamp may be from the step that it is moved to.
-        timezone: the zone of local times, an IANA name; None where it is not stated.
+        timezone: the zone of local times, an IANA name or `UTC+02:00`; None where it is not stated.
         drop_incomplete: whether a bar that is not over yet is left out.
         longest_gap: steps missing in a row, at most; None for any number.
         season: steps in a season, for gaps filled from one; None where it is not stated.
+        dates: which number comes first in 01/02/2026: `day_first | month_first`; `auto` where the cells tell.
     """
 
     weekmask: str | None = None
@@ -34,6 +35,7 @@ class TimeRules:
     drop_incomplete: bool = False
     longest_gap: int | None = None
     season: int | None = None
+    dates: str = "auto"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "TimeRules":
@@ -46,6 +48,7 @@ class TimeRules:
             values["incomplete"] == "drop",
             values["longest_gap"],
             _main(values["season"]),
+            values["dates"],
         )
 
     @property

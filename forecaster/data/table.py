@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.reader import suggestion
-from forecaster.data.dialect import UNKNOWN, Dialect
+from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
+from forecaster.data.numerals import looks_numeric
+from forecaster.data.places import SHOWN_PLACES as _SHOWN
 from forecaster.data.places import Places
 from forecaster.data.records import Records, block_records, head_records, read_records
 from forecaster.data.source import Paths
+from forecaster.data.timestamps import are_dates, written
 from forecaster.errors import DataError
 
+_INDEX = "index"  # what an index is called that was written without a name
+_HEAD = 20  # rows that tell whether it holds dates
 TEXT = pd.StringDtype("python", na_value=np.nan)  # the same whether or not pyarrow is there
 
 
@@ -101,18 +106,53 @@ def _record(cells: Iterable[str]) -> str:
 
 
 def _table(records: Records) -> Table:
+    places = Places(records.name, records.files, records.header_line)
+    if records.dialect.header == AUTO and _are_data(records.names):
+        raise DataError([f"{places.where(records.header_line)}: {_no_names(records.names)}"])
     columns = {
         name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
-        for index, name in enumerate(records.names)
+        for index, name in enumerate(_names(records))
         if name
     }
     return Table(
-        Places(records.name, records.files, records.header_line),
+        places,
         columns,
         np.array(records.lines),
         records.header,
         tuple(records.texts),
-        records.dialect,
+        replace(records.dialect, header=records.dialect.header is not False),
         records.marked,
         records.notices,
     )
+
+
+def _names(records: Records) -> list[str]:
+    """The names of the columns; that of an index of dates, which pandas writes without one, is `index`."""
+    first, *others = records.names
+    head = pd.Series([row[0].strip() for row in records.rows[:_HEAD]], dtype=TEXT)
+    return [_INDEX if not first and _INDEX not in others and are_dates(head) else first, *others]
+
+
+def _are_data(names: Sequence[str]) -> bool:
+    """Whether the cells of a header are no names: all are numbers or dates.
+
+    Those that count up, 0, 1, 2 or 2024, 2025, are names, and so is whatever stands beside an index without one.
+    """
+    given = [name for name in names if name]
+    if not names[0] or not all(map(_is_datum, given)):
+        return False
+    if not all(map(str.isdecimal, given)):
+        return True
+    numbers = list(map(int, given))
+    return numbers != list(range(numbers[0], numbers[0] + len(numbers))) or (len(numbers) == 1 and numbers[0] > 1)
+
+
+def _is_datum(name: str) -> bool:
+    cell = pd.Series([name], dtype=TEXT)
+    return any(map(str.isdigit, name)) and bool(looks_numeric(cell).all() or not written(cell).wrong.any())
+
+
+def _no_names(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    choice = "--set data.header=false, which calls the columns column_1, column_2, ..., or --set data.header=true"
+    return f"the header looks like a row of data: {shown}; choose {choice}"

@@ -1,35 +1,52 @@
 """Cells of text as timestamps, in whatever way they are written."""
 
+import contextlib
+import datetime
 import functools
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.jitter import snapped
+from forecaster.data.numerals import looks_numeric
 from forecaster.data.rules import AS_WRITTEN, TimeRules
-from forecaster.data.table import Table
 from forecaster.data.zones import in_zone
+
+if TYPE_CHECKING:
+    from forecaster.data.table import Table
 
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _FORMS = tuple(date + time for date in _DATES for time in _TIMES)
+_ORDERS = {"day_first": ("%d/", "%d-"), "month_first": ("%m/", "%m-")}  # the forms that look alike
 DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *_FORMS)
 
 # Ways to read timestamps beside `_FORMS`.
 ISO, COMPACT, STEPS = "ISO 8601", "%Y%m%d", "steps"
-EPOCHS: dict[str, Literal["s", "ms"]] = {"seconds since 1970": "s", "milliseconds since 1970": "ms"}
+EPOCHS: dict[str, Literal["s", "ms", "us"]] = {
+    "seconds since 1970": "s",
+    "milliseconds since 1970": "ms",
+    "microseconds since 1970": "us",
+}
 CODES = {COMPACT, *EPOCHS}  # numbers that are dates for all that
 # Those of numbers, each of which all cells have to match; dates come before steps.
 _NUMBERS = {
-    "seconds since 1970": r"\d{10}",
-    "milliseconds since 1970": r"\d{13}",
+    "seconds since 1970": r"\d{10}(?:\.\d*)?",
+    "milliseconds since 1970": r"\d{13}(?:\.\d*)?",
+    "microseconds since 1970": r"\d{16}(?:\.0*)?",
     COMPACT: r"(?:1[6-9]|20|21)\d{6}",
     STEPS: r"[+-]?\d{1,9}",
 }
+
+
+# Zones and forecasts reach a little further than the cells, and Python's dates have the years 1 to 9999.
+_FIRST, _LAST = (int(np.datetime64(date, "us").astype(np.int64)) for date in ("0100-01-01", "9000-01-01"))
+_WHOLE_DATE = 8  # characters, at least: 20260131
 
 
 class Written(NamedTuple):
@@ -71,19 +88,63 @@ def joined(columns: Sequence[pd.Series]) -> pd.Series:
     return text + ":00" if len(parts) == 4 else text
 
 
-def written(cells: pd.Series, way: str | None = None) -> Written:
-    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most."""
-    readings = _readings(cells) if way is None else {way: _read(cells, way)}
+def written(cells: pd.Series, way: str | None = None, dates: str = "auto") -> Written:
+    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most.
+
+    Args:
+        dates: as in `TimeRules`.
+    """
+    readings = _readings(cells, dates) if way is None else {way: _read(cells, way)}
     whole = [name for name, parsed in readings.items() if parsed.notna().all()]
     chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
     parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
     steps = chosen == STEPS
     timestamps = pd.Index(parsed.fillna(0).astype("int64")) if steps else pd.DatetimeIndex(parsed)
-    return Written(timestamps, wrong, chosen, tuple(whole[1:]))
+    others = (name for name in whole[1:] if not readings[name].equals(parsed))
+    return Written(timestamps, wrong, chosen, tuple(others))
 
 
-def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, np.ndarray, np.ndarray]:
-    """The timestamps of one series in their zone and on their steps, which never came, and which are too far off.
+def are_dates(cells: pd.Series) -> bool:
+    """Whether most of some cells are dates, and not merely numbers of steps."""
+    read = written(cells)
+    dated = read.way in CODES if looks_numeric(cells).mean() > 0.5 else read.way != STEPS
+    return bool(read.wrong.mean() < 0.5 and dated)
+
+
+def settled(read: Written, rules: TimeRules) -> TimeRules:
+    """The rules with what the cells of a file tell: which number of a date comes first, and the offset that all have.
+
+    Times that keep one offset from UTC are local times of that offset.
+    """
+    zone = getattr(read.timestamps, "tz", None)
+    if rules.timezone is None and zone is not None and zone != datetime.UTC:
+        rules = replace(rules, timezone=str(zone))
+    return replace(rules, dates=_order_of(read.way) or rules.dates)
+
+
+def _order_of(way: str) -> str | None:
+    """`day_first` or `month_first`, where a way to write dates is one of those that look alike."""
+    return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
+
+
+class Placed(NamedTuple):
+    """Timestamps in their zone and on their steps.
+
+    Attributes:
+        timestamps: (rows,).
+        never: which of them never came, (rows,).
+        far: which are too far from a step, (rows,).
+        shifts: how far each was moved to its step, (rows,) microseconds.
+    """
+
+    timestamps: pd.Index
+    never: np.ndarray
+    far: np.ndarray
+    shifts: np.ndarray
+
+
+def placed(read: Written, frequency: str, rules: TimeRules) -> Placed:
+    """The timestamps of one series in their zone and on their steps.
 
     Args:
         read: in the order of the file.
@@ -91,58 +152,75 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> tuple[pd.Index, n
         rules: the zone and the tolerance.
     """
     timestamps = read.timestamps
-    never, far = np.zeros(len(timestamps), bool), np.zeros(len(timestamps), bool)
+    never, far, shifts = (np.zeros(len(timestamps), kind) for kind in (bool, bool, np.int64))
     if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
-        return timestamps, never, far
+        return Placed(timestamps, never, far, shifts)
     if rules.timezone is not None:
         if timestamps.tz is None and read.way in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
         timestamps, never = in_zone(timestamps, rules.timezone, rules.tolerance)
     if rules.tolerance > pd.Timedelta(0):
-        timestamps, far = snapped(timestamps, frequency, rules.tolerance)
-    return timestamps, never, far
+        before = timestamps
+        timestamps, far = snapped(before, frequency, rules.tolerance)
+        shifts = timestamps.as_unit("us").asi8 - before.as_unit("us").asi8
+    return Placed(timestamps, never, far, shifts)
 
 
 def row_timestamps(
-    table: Table, time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
+    table: "Table", time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
 ) -> pd.Index:
     """The timestamp of each row of a table that holds one series, in the order of the rows, as `series_of` has it."""
     if time is None:
         return pd.RangeIndex(len(table))
     cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
-    return placed(written(cells), frequency, rules)[0]
+    return placed(written(cells, dates=rules.dates), frequency, rules).timestamps
 
 
-def _readings(cells: pd.Series) -> dict[str, pd.Series]:
-    """Every way to read the cells; one alone where it tells for itself that it is the one."""
+def _readings(cells: pd.Series, dates: str) -> dict[str, pd.Series]:
+    """Every way to read the cells that goes with `dates`; one alone where it tells for itself that it is the one."""
     for way, pattern in _NUMBERS.items():
         if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
             return {way: parsed}
     iso = _read(cells, ISO)
-    return {ISO: iso} if iso.notna().all() else {ISO: iso} | {way: _read(cells, way) for way in _FORMS}
+    if iso.notna().all():
+        return {ISO: iso}
+    forms = (way for way in _FORMS if dates == "auto" or _order_of(way) in {None, dates})
+    return {ISO: iso} | {way: _read(cells, way) for way in forms}
+
+
+def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
+    """Which are of a year that can be reckoned with, (rows,)."""
+    ticks = pd.DatetimeIndex(timestamps).as_unit("us").asi8
+    return (ticks >= _FIRST) & (ticks < _LAST)
 
 
 def _read(cells: pd.Series, way: str) -> pd.Series:
-    """The cells read in a way, NaT or NaN where one is written otherwise."""
+    """The cells read in a way, NaT or NaN where one is written otherwise, or is of no year to be reckoned with."""
+    parsed = _parsed(cells, way)
+    return parsed if way == STEPS else parsed.where(within_years(parsed))
+
+
+def _parsed(cells: pd.Series, way: str) -> pd.Series:
     if way == ISO:
-        return _read_iso(cells)
+        lengths = cells.str.len()
+        # A year or a month alone is a timestamp among others of its kind.
+        return _read_iso(cells).where((lengths >= _WHOLE_DATE) | (lengths == lengths.median()))
     if way not in _NUMBERS:
         return pd.to_datetime(cells, format=way, errors="coerce")
     fitting = cells.where(cells.str.fullmatch(_NUMBERS[way]))
     if way == COMPACT:
         return pd.to_datetime(fitting, format=way, errors="coerce")
     numbers = pd.to_numeric(fitting)
-    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way])
+    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way]).dt.round("us")
 
 
 def _read_iso(cells: pd.Series) -> pd.Series:
-    """ISO 8601, in UTC where the cells carry offsets."""
-    try:
+    """ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
+    with contextlib.suppress(ValueError):  # offsets that differ, as over a change to summer time
         parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
-        zoned = getattr(parsed.dt, "tz", None) is not None
-    except (ValueError, AttributeError):  # offsets that differ, as over a change to summer time
-        zoned = True
-    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True) if zoned else parsed
+        if parsed.dtype.kind == "M":
+            return parsed
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
 
 
 def _all_are(pattern: str, cells: pd.Series) -> bool:
