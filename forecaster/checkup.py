@@ -139,14 +139,12 @@ def _panel(mended: Mended) -> tuple[Panel, list[str]]:
         DataError: they cannot be read even so.
     """
     table, loaded = mended.table, mended.loaded
-    frequency, notices = loaded.config.data.frequency, list[str]()
-    if mended.whole:
-        strict = read(table, loaded)
-        frequency, notices = strict.frequency, list(strict.said)
+    strict = read(table, loaded) if mended.whole else None
     try:
-        return read_leniently(table, loaded, frequency), list(dict.fromkeys([*table.notices, *notices]))
-    except DataError:
-        raise DataError([refusal.text for refusal in mended.refusals]) from None
+        panel = read_leniently(table, loaded, strict)
+    except DataError as error:
+        raise DataError([refusal.text for refusal in mended.refusals] or error.problems) from None
+    return panel, list(dict.fromkeys([*table.notices, *(strict.said if strict else ())]))
 
 
 def _refused(mended: Mended) -> tuple[list[Finding], bool]:

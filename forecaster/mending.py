@@ -106,16 +106,20 @@ def read(table: Table, loaded: LoadedConfig) -> Panel:
     return series_of(table, Reading.of(data.model_dump(), domains))
 
 
-def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
+def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = None) -> Panel:
     """The series with their gaps left open, and whatever else can be passed over passed over.
+
+    Args:
+        strict: the same as a training reads them, whose step and calendar are kept; None where they are not known.
 
     Raises:
         DataError: they cannot be read even so.
     """
     reading = Reading.of(loaded.config.data.model_dump())
+    if strict is not None:
+        reading = dataclasses.replace(reading, frequency=strict.frequency, rules=strict.rules)
     passed_over = dataclasses.replace(
         reading,
-        frequency=frequency,
         gaps="mask",
         text="missing",
         duplicates="mean" if reading.duplicates == "error" else reading.duplicates,
@@ -129,7 +133,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
 def gap_line(table: Table, loaded: LoadedConfig) -> str:
     """The line that fills gaps: a straight line, or the season where gaps of half a season stand in a clear one."""
     try:
-        series = max(read_leniently(table, loaded, loaded.config.data.frequency), key=len)
+        series = max(read_leniently(table, loaded), key=len)
     except DataError:
         return "data.gaps: interpolate"
     seasons = loaded.config.data.seasons or seasons_of(series)[0]

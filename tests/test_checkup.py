@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.checkup import Checkup, check
+from forecaster.config import load_values
 from forecaster.data.checkup import (
     Shift,
     Stretch,
@@ -19,6 +21,7 @@ from forecaster.data.checkup import (
 )
 from forecaster.data.leaks import copied_shift, parts
 from forecaster.data.series import Series
+from forecaster.errors import DataError
 
 NOISE = np.random.default_rng(0).normal(size=1000)
 DAYS = np.sin(2 * np.pi * np.arange(1000) / 24)
@@ -157,6 +160,10 @@ def test_outliers_of_one_run_are_one_episode():
 )
 def test_a_copy_is_known_whenever_it_is_told(column, shift):
     assert copied_shift(NOISE, column, [0, 1, -1, 24, -24]) == shift
+
+
+def test_a_shift_longer_than_the_columns_finds_nothing():
+    assert copied_shift(NOISE[:20], NOISE[:20], [24, -24]) is None
 
 
 def test_trends_are_no_copies_of_each_other():
@@ -400,3 +407,44 @@ def test_what_no_line_mends_is_told_and_refused(forecast, tmp_path):
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
     assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stderr
+
+
+# The same in one process
+
+
+def checked(path, *lines: str) -> Checkup:
+    smallest = {"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}
+    return check(load_values(smallest, str(path), list(lines)))
+
+
+def told(found: Checkup) -> dict[str, str]:
+    return {finding.kind: finding.text for finding in found.findings}
+
+
+def stamped(stamps, values=LOAD) -> list[str]:
+    return [f"{stamp},{value}" for stamp, value in zip(stamps, values, strict=False)]
+
+
+@pytest.mark.parametrize("weekmask", ["Mon Tue Wed Thu Fri Sat", "Mon Tue Wed Thu Sun"])
+def test_days_of_a_calendar_that_is_seen_are_healthy(tmp_path, weekmask):
+    days = pd.bdate_range("2020-01-01", periods=300, freq="C", weekmask=weekmask)
+    found = checked(written(tmp_path, stamped(days)))
+    assert found.healthy
+    assert found.facts["frequency"] == "C"
+    assert f"rows stand on {weekmask} alone" in told(found)["read"]
+
+
+def test_a_row_a_series_is_checked_without_looking_for_leaks(tmp_path):
+    header = ",".join(["name", *(f"V{step}" for step in range(60))])
+    rows = [",".join([name, *map(str, LOAD[:60])]) for name in ("a", "b")]
+    assert checked(written(tmp_path, rows, header), "data.layout=rows").healthy
+
+
+def test_a_short_file_with_a_second_column_of_numbers_is_checked(tmp_path):
+    rows = [f"{row},{index}" for index, row in enumerate(hourly(LOAD[:20]))]
+    assert "short" in told(checked(written(tmp_path, rows, "time,load,other"), "data.target=load"))
+
+
+def test_an_error_names_a_problem():
+    with pytest.raises(ValueError, match="names no problem"):
+        DataError([])
