@@ -448,3 +448,59 @@ def test_a_short_file_with_a_second_column_of_numbers_is_checked(tmp_path):
 def test_an_error_names_a_problem():
     with pytest.raises(ValueError, match="names no problem"):
         DataError([])
+
+
+def several(folder, header, *columns) -> str:
+    """A CSV of 200 rows in which each timestamp stands `len(rows) / 50` times."""
+    rows = [f"{','.join(ids)},{row}" for ids in zip(*columns, strict=True) for row in hourly(LOAD[:50])]
+    return written(folder, rows, f"{header},time,load")
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "line"),
+    [
+        ("state,shop", [("CA", "CA", "TX", "TX"), ("x", "y", "x", "y")], "data.series: [state, shop]"),
+        ("state,shop", [("CA", "CA", "TX", "TX"), ("a", "b", "c", "d")], "data.series: shop"),
+        ("shop", [("1", "2", "3", "4")], "data.series: shop"),
+    ],
+)
+def test_columns_of_ids_are_found_that_tell_series_apart(tmp_path, header, columns, line):
+    found = checked(several(tmp_path, header, *columns), "data.target=load")
+    assert found.lines == (line,)
+    assert found.mendable
+
+
+def test_series_with_doubles_of_their_own_are_told_apart_first(tmp_path):
+    rows = [f"{row},{name}" for name in "ab" for row in twice(hourly(LOAD[:250]))]
+    assert checked(written(tmp_path, rows, "time,load,id")).lines == ("data.series: id", "data.duplicates: mean")
+
+
+def test_a_column_of_hours_is_a_part_of_the_time(tmp_path):
+    rows = [f"2026-01-{1 + index // 24:02},{index % 24},{value}" for index, value in enumerate(LOAD[:240])]
+    found = checked(written(tmp_path, rows, "day,hr,load"), "data.target=load")
+    assert found.lines == ("data.time: [day, hr]",)
+    assert found.facts["frequency"] == "h"
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        *(("Europe/Berlin", day) for day in ("2023-10-20", "2024-03-20")),
+        *(("America/New_York", day) for day in ("2023-10-25", "2024-03-01")),
+        ("Europe/London", "2024-03-20"),
+    ],
+)
+def test_a_change_of_the_clock_is_mended_by_its_zone(tmp_path, zone, start):
+    stamps = pd.date_range(start, periods=480, freq="h", tz=zone).tz_localize(None)
+    found = checked(written(tmp_path, stamped(stamps)))
+    assert found.lines == (f"data.timezone: {zone}",)
+    assert found.mendable
+    assert "the clock was changed then" in told(found)["timezone"]
+
+
+@pytest.mark.parametrize("frequency", ["D", "MS"])
+def test_local_midnights_with_changing_offsets_are_dates_of_their_zone(tmp_path, frequency):
+    stamps = pd.date_range("2023-01-01", periods=120, freq=frequency, tz="America/New_York")
+    found = checked(written(tmp_path, stamped(stamps)))
+    assert found.lines == ("data.timezone: America/New_York",)
+    assert (found.facts["frequency"], found.facts["span"][:10]) == (frequency, "2023-01-01")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecaster.data.jitter import jitter_of
 from forecaster.data.rules import AS_WRITTEN, OBSERVED, WEEKDAYS, TimeRules
+from forecaster.data.zones import zone_of_dates
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 
@@ -281,6 +282,8 @@ def _irregularity(timestamps: pd.DatetimeIndex) -> str:
 
 
 def _mending(timestamps: pd.DatetimeIndex) -> str:
+    if zone := zone_of_dates(timestamps):
+        return f"all are midnight in {zone}: data.timezone: {zone}"
     jitter = jitter_of(timestamps)
     if jitter:
         return _tolerance_line(jitter)
