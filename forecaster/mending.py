@@ -26,6 +26,7 @@ from forecaster.data.zones import ZONES
 from forecaster.errors import DataError
 
 _ROUNDS = 8  # a mended file may show what its first ailment hid
+_NO_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # which YAML takes for something else
 _CLOCK_CHANGE = "name its zone: data.timezone"
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
 # Sentences that name the one line that mends them.
@@ -227,11 +228,13 @@ def _text_line(problem: str, table: Table, data: Data) -> str:
     return f"data.na_values: {json.dumps([*data.na_values, *texts.index], ensure_ascii=False)}"
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else json.dumps(name, ensure_ascii=False)
+def quoted(name: str) -> str:
+    """A name as YAML writes it."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in _NO_NAMES
+    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
 def _listed(names: Sequence[str]) -> str:
     """`shop`, or `[state, shop]`."""
-    quoted = ", ".join(map(_quoted, names))
-    return quoted if len(names) == 1 else f"[{quoted}]"
+    named = ", ".join(map(quoted, names))
+    return named if len(names) == 1 else f"[{named}]"

@@ -32,7 +32,8 @@ def test_constant_stretches_by_hand():
     values = np.concatenate([NOISE[:50], np.full(20, 7.0), NOISE[50:80], np.full(15, np.nan), np.full(13, 2.0)])
     assert constant_stretches(values, 1) == [Stretch(50, 20), Stretch(115, 13)]
     assert constant_stretches(values, 14) == [Stretch(50, 20)]
-    assert constant_stretches(np.full(7, 4.0), 3) == [Stretch(0, 7)]
+    assert constant_stretches(np.full(12, 4.0), 24) == [Stretch(0, 12)]
+    assert constant_stretches(np.full(7, 4.0), 3) == []
     assert constant_stretches(NOISE, 1) == []
 
 
@@ -406,7 +407,7 @@ def test_what_no_line_mends_is_told_and_refused(forecast, tmp_path):
     written(tmp_path, [*hourly(LOAD), "yesterday,5"])
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stderr
+    assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stdout
 
 
 # The same in one process
@@ -504,3 +505,36 @@ def test_local_midnights_with_changing_offsets_are_dates_of_their_zone(tmp_path,
     found = checked(written(tmp_path, stamped(stamps)))
     assert found.lines == ("data.timezone: America/New_York",)
     assert (found.facts["frequency"], found.facts["span"][:10]) == (frequency, "2023-01-01")
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "offered"),
+    [
+        ([f"{row},1" for row in hourly(LOAD[:30])], "time,load,other", "choose one"),
+        ([f"01/{1 + index:02}/2010,{index}" for index in range(12)], "time,load", "can be read as"),
+        ([row.replace(",", ";") for row in hourly([f"{value:.3f}" for value in LOAD[:30] / 30])], "time;load", "say"),
+    ],
+)
+def test_what_offers_choices_alone_is_a_report_too(tmp_path, rows, header, offered):
+    found = checked(written(tmp_path, rows, header))
+    assert not found.healthy
+    assert not found.mendable
+    assert offered in found.findings[0].text
+    assert found.facts["rows"] == len(rows)
+    assert json.loads(found.to_json())["series"] == []
+
+
+def test_missing_cells_of_covariates_are_mended(tmp_path):
+    rows = [f"{row},{'' if index == 40 else index % 5}" for index, row in enumerate(hourly(LOAD[:100]))]
+    path, sets = written(tmp_path, rows, "time,load,heat"), ("data.target=load", "data.covariates.past=[heat]")
+    found = checked(path, *sets)
+    assert found.lines == ("data.covariates.missing: {heat: last}",)
+    assert "  data:\n    covariates:\n      missing: {heat: last}\n" in found.to_text()
+    assert checked(path, *sets, "data.covariates.missing={heat: last}").healthy
+
+
+def test_marks_for_missing_numbers_are_no_level_shift(tmp_path):
+    rows = hourly(np.where(np.isin(np.arange(300), [4, 60, 100]), -999, LOAD[:300]))
+    found = told(checked(written(tmp_path, rows)))
+    assert "code" in found
+    assert "level" not in found
