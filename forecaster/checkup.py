@@ -23,7 +23,7 @@ from forecaster.data.timestamps import row_timestamps
 from forecaster.errors import ConfigError, DataError
 from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
 from forecaster.forecast import Timestamp, shortened, timestamp_texts
-from forecaster.mending import Mended, gap_line, mend, quoted, read, read_leniently, with_lines
+from forecaster.mending import Mended, gap_line, mend, quoted, read_leniently, with_lines
 from forecaster.preparation import prepare
 
 _STEPS = 3_000_000  # that are looked at, of the longest series
@@ -145,16 +145,16 @@ def _panel(mended: Mended) -> tuple[Panel, list[str]]:
     Raises:
         DataError: they cannot be read even so.
     """
-    table, loaded = mended.table, mended.loaded
-    strict = read(table, loaded) if mended.whole else None
-    panel = read_leniently(table, loaded, strict)
+    strict, table = mended.panel, mended.table
+    open_gaps = mended.loaded.config.data.gaps in {"error", "mask"}
+    panel = strict if strict and open_gaps else read_leniently(table, mended.loaded, strict)
     return panel, list(dict.fromkeys([*table.notices, *(strict.said if strict else ())]))
 
 
 def _refused(mended: Mended) -> tuple[list[Finding], bool]:
     """What a training would refuse, and whether something of it is left once all is mended that can be."""
     found = [Finding("error", refusal.kind, refusal.text, refusal.repairs) for refusal in mended.refusals]
-    if not mended.whole:
+    if mended.panel is None:
         return found, True
     try:
         prepare(mended.loaded)
@@ -201,7 +201,7 @@ def _filling(finding: Finding, mended: Mended) -> Finding:
 def _taken(lines: Sequence[str], mended: Mended) -> bool:
     again = with_lines(mended.loaded, lines)
     try:
-        return mended.whole and not again.problems and bool(prepare(again))
+        return mended.panel is not None and not again.problems and bool(prepare(again))
     except (ConfigError, DataError):
         return False
 

@@ -58,13 +58,13 @@ class Mended:
     Attributes:
         loaded: the config with every repair laid over it.
         refusals: what had to be mended, in the order in which it came to light.
-        whole: whether nothing is refused any more.
+        panel: the series as a training reads them then; None where something is refused still.
     """
 
     table: Table
     loaded: LoadedConfig
     refusals: list[Refusal]
-    whole: bool
+    panel: Panel | None
 
 
 def mend(loaded: LoadedConfig) -> Mended:
@@ -80,8 +80,7 @@ def mend(loaded: LoadedConfig) -> Mended:
         try:
             if table is None:
                 table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
-            read(table, loaded)
-            return Mended(table, loaded, list(refusals.values()), whole=True)
+            return Mended(table, loaded, list(refusals.values()), read(table, loaded))
         except DataError as error:
             refusal = _offered if table is None else _Remedies(table, loaded).refusal
             new = {problem: refusal(problem) for problem in error.problems if problem not in refusals}
@@ -93,7 +92,7 @@ def mend(loaded: LoadedConfig) -> Mended:
         loaded = again
     if table is None:
         raise DataError(list(refusals))
-    return Mended(table, loaded, list(refusals.values()), whole=False)
+    return Mended(table, loaded, list(refusals.values()), None)
 
 
 def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:

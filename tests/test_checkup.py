@@ -526,7 +526,10 @@ def test_what_offers_choices_alone_is_a_report_too(tmp_path, rows, header, offer
 
 def test_missing_cells_of_covariates_are_mended(tmp_path):
     rows = [f"{row},{'' if index == 40 else index % 5}" for index, row in enumerate(hourly(LOAD[:100]))]
-    path, sets = written(tmp_path, rows, "time,load,heat"), ("data.target=load", "data.covariates.past=[heat]")
+    path, sets = (
+        written(tmp_path, rows, "time,load,heat"),
+        ("data.target=load", "data.covariates.past=[heat]", "model.decoder=dense"),
+    )
     found = checked(path, *sets)
     assert found.lines == ("data.covariates.missing: {heat: last}",)
     assert "  data:\n    covariates:\n      missing: {heat: last}\n" in found.to_text()
