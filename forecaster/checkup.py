@@ -22,15 +22,17 @@ from forecaster.data.table import Table
 from forecaster.data.timestamps import row_timestamps
 from forecaster.errors import ConfigError, DataError
 from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
-from forecaster.forecast import shortened, timestamp_texts
-from forecaster.mending import Mended, gap_line, mend, read, read_leniently, with_lines
+from forecaster.forecast import Timestamp, shortened, timestamp_texts
+from forecaster.mending import Mended, gap_line, mend, quoted, read_leniently, with_lines
 from forecaster.preparation import prepare
 
 _STEPS = 3_000_000  # that are looked at, of the longest series
+_SERIES = 10_000  # that are looked at, the longest
 _ROWS = 10  # of the table of series
 _COLUMNS = 12  # that are named
 _NOTICES = 5
 _GAPS = re.compile(r"steps? of \S+ (?:is|are) missing")  # which are told in another way
+_UNCOVERED = re.compile(r"data\.covariates\.missing: \{(.+): last \| seasonal\}")
 _RANKS = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -98,17 +100,24 @@ class Checkup:
 
 
 def check(loaded: LoadedConfig) -> Checkup:
-    """Look at every series of a config's CSV.
+    """Look at every series of a config's CSV, or say why none can be read.
 
     Raises:
         ConfigError: the config has problems.
-        DataError: nothing can be read as a series.
     """
     if loaded.problems:
         raise ConfigError(loaded.problems)
-    mended = mend(loaded)
-    panel, notices = _panel(mended)
-    longest = max(panel, key=len)
+    path = described(loaded.config.data.path)
+    try:
+        mended = mend(loaded)
+    except DataError as error:
+        return Checkup(path, {}, [_error(problem) for problem in error.problems], mendable=False)
+    try:
+        panel, notices = _panel(mended)
+    except DataError as error:
+        findings = _refused(mended)[0] or [_error(problem) for problem in error.problems]
+        return Checkup(path, _table_facts(mended.table), findings, _lines(findings), mendable=False)
+    longest = panel.longest
     data = mended.loaded.config.data
     seasons = data.seasons if data.season != "auto" else seasons_of(longest)[0]
     if data.season == "auto":  # the search takes longer than all else, and what follows goes by its result
@@ -127,9 +136,7 @@ def check(loaded: LoadedConfig) -> Checkup:
     if len(examined) < len(panel):
         findings.append(Finding("note", "longest", f"the longest {len(examined):,} of {len(panel):,} series are told"))
     findings.sort(key=lambda finding: _RANKS[finding.level])
-    path = described(data.path)
-    lines = _lines(mended)
-    return Checkup(path, _facts(mended.table, panel, examined), findings, lines, not left, examined)
+    return Checkup(path, _facts(mended.table, panel, examined), findings, _lines(refused), not left, examined)
 
 
 def _panel(mended: Mended) -> tuple[Panel, list[str]]:
@@ -138,27 +145,37 @@ def _panel(mended: Mended) -> tuple[Panel, list[str]]:
     Raises:
         DataError: they cannot be read even so.
     """
-    table, loaded = mended.table, mended.loaded
-    frequency, notices = loaded.config.data.frequency, list[str]()
-    if mended.whole:
-        strict = read(table, loaded)
-        frequency, notices = strict.frequency, list(strict.said)
-    try:
-        return read_leniently(table, loaded, frequency), list(dict.fromkeys([*table.notices, *notices]))
-    except DataError:
-        raise DataError([refusal.text for refusal in mended.refusals]) from None
+    strict, table = mended.panel, mended.table
+    open_gaps = mended.loaded.config.data.gaps in {"error", "mask"}
+    panel = strict if strict and open_gaps else read_leniently(table, mended.loaded, strict)
+    return panel, list(dict.fromkeys([*table.notices, *(strict.said if strict else ())]))
 
 
 def _refused(mended: Mended) -> tuple[list[Finding], bool]:
     """What a training would refuse, and whether something of it is left once all is mended that can be."""
     found = [Finding("error", refusal.kind, refusal.text, refusal.repairs) for refusal in mended.refusals]
-    if not mended.whole:
+    if mended.panel is None:
         return found, True
     try:
         prepare(mended.loaded)
     except (ConfigError, DataError) as error:
-        return [*found, *(Finding("error", "config", problem) for problem in error.problems)], True
+        lines = _covariate_lines(error.problems, mended)
+        found += [_error(problem, lines if _UNCOVERED.search(problem) else ()) for problem in error.problems]
+        return found, not lines
     return found, False
+
+
+def _error(problem: str, repairs: tuple[str, ...] = ()) -> Finding:
+    return Finding("error", "config", problem, repairs)
+
+
+def _covariate_lines(problems: Sequence[str], mended: Mended) -> tuple[str, ...]:
+    """The line by which missing cells of covariates are their last one, where a training takes it."""
+    named = {found[1]: "last" for problem in problems if (found := _UNCOVERED.search(problem))}
+    missing = mended.loaded.config.data.covariates.missing | named
+    policies = ", ".join(f"{quoted(name)}: {policy}" for name, policy in missing.items())
+    line = f"data.covariates.missing: {{{policies}}}"
+    return (line,) if named and _taken([line], mended) else ()
 
 
 def _tried(findings: Sequence[Finding], mended: Mended) -> list[Finding]:
@@ -184,14 +201,14 @@ def _filling(finding: Finding, mended: Mended) -> Finding:
 def _taken(lines: Sequence[str], mended: Mended) -> bool:
     again = with_lines(mended.loaded, lines)
     try:
-        return mended.whole and not again.problems and bool(prepare(again))
+        return mended.panel is not None and not again.problems and bool(prepare(again))
     except (ConfigError, DataError):
         return False
 
 
-def _lines(mended: Mended) -> tuple[str, ...]:
-    """The repairs of all refusals, the last one of each key."""
-    lines = [line for refusal in mended.refusals for line in refusal.repairs]
+def _lines(refused: Sequence[Finding]) -> tuple[str, ...]:
+    """The repairs of all errors, the last one of each key."""
+    lines = [line for finding in refused for line in finding.repairs]
     return tuple({line.partition(":")[0]: line for line in lines}.values())
 
 
@@ -206,11 +223,11 @@ def _said_once(notices: Sequence[str], refused: Sequence[Finding]) -> list[str]:
     return [*told[:_NOTICES], f"... and {more:,} more"] if more > 0 else told
 
 
-def _affordable(panel: Sequence[Series]) -> list[Series]:
+def _affordable(panel: Panel) -> list[Series]:
     """The longest series, as many as can be looked at in a few seconds; the first whatever its length."""
-    longest = sorted(panel, key=len, reverse=True)
-    total = np.cumsum([len(series) for series in longest])
-    return longest[: max(1, int(np.searchsorted(total, _STEPS, side="right")))]
+    order = np.argsort(-panel.lengths, kind="stable")
+    most = int(np.searchsorted(np.cumsum(panel.lengths[order]), _STEPS, side="right"))
+    return [panel[number] for number in order[: min(max(1, most), _SERIES)].tolist()]
 
 
 def _covariates(data: Data) -> frozenset[str]:
@@ -239,25 +256,35 @@ def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dic
     return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}
 
 
-def _facts(table: Table, panel: Sequence[Series], examined: Sequence[Examined]) -> dict[str, Any]:
-    first, last = timestamp_texts([min(s.timestamps[0] for s in panel), max(s.timestamps[-1] for s in panel)])
-    longest = max(panel, key=len)
-    lengths = sorted(map(len, panel))
-    each = f"{len(panel):,}, of {lengths[0]:,} to {lengths[-1]:,} steps" if len(panel) > 1 else "1"
+def _facts(table: Table, panel: Panel, examined: Sequence[Examined]) -> dict[str, Any]:
+    longest, lengths = panel.longest, panel.lengths
+    each = f"{len(panel):,}, of {lengths.min():,} to {lengths.max():,} steps" if len(panel) > 1 else "1"
     strengths = next(each.strengths for each in examined if each.series.name == longest.name)
     return {
         "written": _dialect(longest),
-        "rows": len(table),
-        "columns": ", ".join(list(table.columns)[:_COLUMNS]) + (", ..." if len(table.columns) > _COLUMNS else ""),
+        **_table_facts(table),
         "time": longest.time or "none: the row is the step",
         "target": longest.target,
         "series": each,
-        "steps": sum(lengths),
+        "steps": int(lengths.sum()),
         "frequency": longest.frequency,
-        "span": f"{first} to {last}",
+        "span": " to ".join(timestamp_texts(_span(panel))),
         "strength of seasons, from 0 to 1": {str(season): round(value, 2) for season, value in strengths.items()}
         or "no season",
     }
+
+
+def _table_facts(table: Table) -> dict[str, Any]:
+    names = list(table.columns)
+    return {"rows": len(table), "columns": ", ".join(names[:_COLUMNS]) + (", ..." if len(names) > _COLUMNS else "")}
+
+
+def _span(panel: Panel) -> list[Timestamp]:
+    """The first and the last timestamp of all series; of those that begin and last alike one is looked at."""
+    if panel.timestamps is not None:
+        return [panel.timestamps.min(), panel.timestamps.max()]
+    alike = dict(zip(zip(panel.firsts, panel.lengths.tolist(), strict=True), range(len(panel)), strict=True))
+    return [min(panel.firsts), max(panel[number].timestamps[-1] for number in alike.values())]
 
 
 def _dialect(series: Series) -> str:
@@ -276,16 +303,15 @@ def _spoken(fact: Any) -> str:
 
 def _yaml(lines: Sequence[str]) -> Iterator[str]:
     """Dotted lines as YAML, each section once."""
-    section = ""
-    for line in sorted(lines, key=lambda line: line.partition(".")[0]):
-        above, dot, key = line.partition(".")
-        if ":" in above or not dot:
-            yield f"  {line}"
-            continue
-        if above != section:
-            yield f"  {above}:"
-        section = above
-        yield f"    {key}"
+    opened: set[tuple[str, ...]] = set()
+    for line in sorted(lines, key=lambda line: line.partition(":")[0].split(".")[:-1]):
+        key, colon, value = line.partition(":")
+        *sections, name = key.split(".")
+        for depth in range(1, len(sections) + 1):
+            if (section := tuple(sections[:depth])) not in opened:
+                opened.add(section)
+                yield f"{'  ' * depth}{section[-1]}:"
+        yield f"{'  ' * (len(sections) + 1)}{name}{colon}{value}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -52,6 +52,8 @@ class Problems(ForecasterError):
     """Several problems of one input, reported at once."""
 
     def __init__(self, problems: Sequence[str]) -> None:
+        if not problems:
+            raise ValueError("an error that names no problem")
         self.problems = tuple(problems)
         hidden = len(problems) - SHOWN_PROBLEMS
         more = [f"... and {hidden} more problems"] if hidden > 0 else []

@@ -85,10 +85,12 @@ def leaks(
 
     Args:
         series: the one whose rows they are.
-        columns: by name, (rows,) in order of time, the target among them.
+        columns: by name, (rows,) in order of time, the target among them; none where a row is a series.
         seasons: by which a copy may be moved, too.
         read: names of those that the training reads.
     """
+    if not columns:
+        return
     target, others = columns[series.target], {name: each for name, each in columns.items() if name != series.target}
     shifts = [0, *(sign * rows for rows in (1, 2, 3, *seasons) for sign in (1, -1))]
     copies = {name: shift for name, each in others.items() if (shift := copied_shift(target, each, shifts)) is not None}

@@ -1,14 +1,16 @@
 """What reading a CSV refuses, and the lines of YAML that make it readable, tried out one after the other."""
 
 import dataclasses
+import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forecaster.config import LoadedConfig, overridden
 from forecaster.config.sections import Data
 from forecaster.data import Panel
+from forecaster.data.apart import columns_apart
 from forecaster.data.checkup import season_strengths
 from forecaster.data.dialect import Dialect
 from forecaster.data.domains import domains_of
@@ -20,13 +22,16 @@ from forecaster.data.reading import Reading
 from forecaster.data.season import seasons_of
 from forecaster.data.source import source_of
 from forecaster.data.table import Table
+from forecaster.data.zones import ZONES
 from forecaster.errors import DataError
 
 _ROUNDS = 8  # a mended file may show what its first ailment hid
-_REPEATED = 0.1  # share of rows whose timestamp has come already, from which a column may tell them apart
+_NO_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # which YAML takes for something else
+_CLOCK_CHANGE = "name its zone: data.timezone"
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
 # Sentences that name the one line that mends them.
 _OFFERED = (
+    ("timezone", r"data\.timezone: (\S+/\S+)"),
     ("tolerance", r"data\.tolerance: (\S+)"),
     ("comment", r'data\.comment: ("#")'),
     ("time", r"set data\.time: (null)"),
@@ -53,13 +58,13 @@ class Mended:
     Attributes:
         loaded: the config with every repair laid over it.
         refusals: what had to be mended, in the order in which it came to light.
-        whole: whether nothing is refused any more.
+        panel: the series as a training reads them then; None where something is refused still.
     """
 
     table: Table
     loaded: LoadedConfig
     refusals: list[Refusal]
-    whole: bool
+    panel: Panel | None
 
 
 def mend(loaded: LoadedConfig) -> Mended:
@@ -75,10 +80,10 @@ def mend(loaded: LoadedConfig) -> Mended:
         try:
             if table is None:
                 table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
-            read(table, loaded)
-            return Mended(table, loaded, list(refusals.values()), whole=True)
+            return Mended(table, loaded, list(refusals.values()), read(table, loaded))
         except DataError as error:
-            new = {problem: _refusal(problem, table, loaded) for problem in error.problems if problem not in refusals}
+            refusal = _offered if table is None else _Remedies(table, loaded).refusal
+            new = {problem: refusal(problem) for problem in error.problems if problem not in refusals}
         refusals |= new
         repairs = dict.fromkeys(line for refusal in new.values() for line in refusal.repairs)
         again = with_lines(loaded, list(repairs))
@@ -87,7 +92,7 @@ def mend(loaded: LoadedConfig) -> Mended:
         loaded = again
     if table is None:
         raise DataError(list(refusals))
-    return Mended(table, loaded, list(refusals.values()), whole=False)
+    return Mended(table, loaded, list(refusals.values()), None)
 
 
 def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:
@@ -106,16 +111,29 @@ def read(table: Table, loaded: LoadedConfig) -> Panel:
     return series_of(table, Reading.of(data.model_dump(), domains))
 
 
-def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
+def _problems(table: Table, loaded: LoadedConfig) -> Sequence[str]:
+    """Why the series are refused, if they are."""
+    try:
+        read(table, loaded)
+    except DataError as error:
+        return error.problems
+    return ()
+
+
+def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = None) -> Panel:
     """The series with their gaps left open, and whatever else can be passed over passed over.
+
+    Args:
+        strict: the same as a training reads them, whose step and calendar are kept; None where they are not known.
 
     Raises:
         DataError: they cannot be read even so.
     """
     reading = Reading.of(loaded.config.data.model_dump())
+    if strict is not None:
+        reading = dataclasses.replace(reading, frequency=strict.frequency, rules=strict.rules)
     passed_over = dataclasses.replace(
         reading,
-        frequency=frequency,
         gaps="mask",
         text="missing",
         duplicates="mean" if reading.duplicates == "error" else reading.duplicates,
@@ -129,7 +147,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, frequency: str) -> Panel:
 def gap_line(table: Table, loaded: LoadedConfig) -> str:
     """The line that fills gaps: a straight line, or the season where gaps of half a season stand in a clear one."""
     try:
-        series = max(read_leniently(table, loaded, loaded.config.data.frequency), key=len)
+        series = max(read_leniently(table, loaded), key=len)
     except DataError:
         return "data.gaps: interpolate"
     seasons = loaded.config.data.seasons or seasons_of(series)[0]
@@ -138,43 +156,63 @@ def gap_line(table: Table, loaded: LoadedConfig) -> str:
     return f"data.gaps: {'seasonal' if long and strength >= _SEASONAL else 'interpolate'}"
 
 
-def _refusal(problem: str, table: Table | None, loaded: LoadedConfig) -> Refusal:
-    """A problem with its repair, by what its sentence offers."""
-    data, text = loaded.config.data, re.split("; (?:or )?say ", problem, maxsplit=1)[0]
-    if table is not None and "data.duplicates: " in problem:
-        return Refusal("duplicates", *_told_apart(text, table, data))
-    if table is not None and "data.gaps: " in problem:
-        return Refusal("gaps", text, (gap_line(table, loaded),))
-    if table is not None and "data.text: missing" in problem:
-        return Refusal("text", problem, (_text_line(problem, table, data),))
+class _Remedies:
+    """What mends the refusals of one reading, each looked for once however many series it is needed for."""
+
+    def __init__(self, table: Table, loaded: LoadedConfig) -> None:
+        self._table, self._loaded, self._data = table, loaded, loaded.config.data
+
+    def refusal(self, problem: str) -> Refusal:
+        """A problem with its repair, by what its sentence offers."""
+        text = re.split("; (?:or )?say |; where a clock", problem, maxsplit=1)[0]
+        if _CLOCK_CHANGE in problem:
+            if self._zone:
+                found = f"the clock was changed then: data.timezone: {self._zone}, or another zone of such changes"
+                return Refusal("timezone", f"{text}; {found}", (f"data.timezone: {self._zone}",))
+            text += f"; perhaps a change of the clock: {_CLOCK_CHANGE}"
+        if "data.duplicates: " in problem:
+            said, line = self._apart
+            return Refusal("duplicates", text + said, (line,))
+        if "data.gaps: " in problem:
+            return Refusal("gaps", text, (self._gap_line,))
+        if "data.text: missing" in problem:
+            return Refusal("text", problem, (_text_line(problem, self._table, self._data),))
+        return _offered(problem)
+
+    @functools.cached_property
+    def _gap_line(self) -> str:
+        return gap_line(self._table, self._loaded)
+
+    @functools.cached_property
+    def _zone(self) -> str | None:
+        """The first of some zones whose changes of the clock explain hours that are missing or stand twice."""
+        before = len(_problems(self._table, self._loaded))
+        zoned = ((zone, with_lines(self._loaded, [f"data.timezone: {zone}"])) for zone in ZONES)
+        return next((zone for zone, loaded in zoned if len(_problems(self._table, loaded)) < before), None)
+
+    @functools.cached_property
+    def _apart(self) -> tuple[str, str]:
+        """What tells rows of one timestamp apart, as is said, with its line; their mean where nothing does."""
+        time, ids = find_time(self._table) if self._data.time == "auto" else self._data.time, self._data.ids
+        times = (time,) if isinstance(time, str) else tuple(time or ())
+        found = columns_apart(self._table, (*times, *ids), self._data.target)
+        if found is None:
+            return "", "data.duplicates: mean"
+        if not found.columns:
+            return "; where they are several series, data.series names their ids", "data.duplicates: mean"
+        tell = "the column {} tells" if len(found.columns) == 1 else "the columns {} tell"
+        said = f"; {tell.format(' and '.join(map(repr, found.columns)))} them apart: "
+        if found.is_clock:
+            return f"{said}a part of the time", f"data.time: {_listed((*times, *found.columns))}"
+        return f"{said}several series", f"data.series: {_listed((*ids, *found.columns))}"
+
+
+def _offered(problem: str) -> Refusal:
+    """A problem with the line that its sentence names, if any."""
     for key, pattern in _OFFERED:
         if offered := re.search(pattern, problem):
             return Refusal(key, problem, (f"data.{key}: {offered[1]}",))
     return Refusal("cells", problem)
-
-
-def _told_apart(text: str, table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
-    """Rows of one timestamp: of several series where a column of names tells them apart, else their mean."""
-    for name, words in _distinguishing(table, data):
-        if words and data.series is None:
-            return f"{text}; the column {name!r} tells them apart: several series", (f"data.series: {_quoted(name)}",)
-        return f"{text}; the column {name!r} tells them apart: is it a part of the time?", ("data.duplicates: mean",)
-    return text, ("data.duplicates: mean",)
-
-
-def _distinguishing(table: Table, data: Data) -> Iterator[tuple[str, bool]]:
-    """Columns of few values that, with the time, name each row once, and whether they hold words; words first.
-
-    None where few timestamps stand on several rows: these are told apart by anything.
-    """
-    time = find_time(table) if data.time == "auto" else data.time
-    if not isinstance(time, str) or table.columns[time].duplicated().mean() < _REPEATED:
-        return
-    few = [name for name, cells in table.columns.items() if name != time and 1 < cells.nunique() <= len(table) / 3]
-    words = {name: bool(looks_numeric(table.columns[name]).mean() < 0.5) for name in few if name != data.target}
-    for name in sorted(words, key=lambda name: not words[name]):
-        if not (table.columns[time] + "\0" + table.columns[name]).duplicated().any():
-            yield name, words[name]
 
 
 def _text_line(problem: str, table: Table, data: Data) -> str:
@@ -189,5 +227,13 @@ def _text_line(problem: str, table: Table, data: Data) -> str:
     return f"data.na_values: {json.dumps([*data.na_values, *texts.index], ensure_ascii=False)}"
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else json.dumps(name, ensure_ascii=False)
+def quoted(name: str) -> str:
+    """A name as YAML writes it."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in _NO_NAMES
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`shop`, or `[state, shop]`."""
+    named = ", ".join(map(quoted, names))
+    return named if len(names) == 1 else f"[{named}]"

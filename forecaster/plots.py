@@ -386,6 +386,9 @@ def _draw_examined(axes: Axes, examined: Examined) -> None:
     rings: dict[str, Any] = {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.5}
     if len(examined.outliers):
         axes.plot(x[examined.outliers], values[examined.outliers], "o", color=ORANGE, label="outlier", **rings)
+    if examined.codes:
+        marks = np.flatnonzero(np.isin(values, examined.codes))
+        axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="mark for missing")
     _time_axis(axes, series.timestamps)
     axes.margins(x=0.01)
     axes.yaxis.set_major_formatter(FuncFormatter(_number))

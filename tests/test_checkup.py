@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.checkup import Checkup, check
+from forecaster.config import load_values
 from forecaster.data.checkup import (
     Shift,
     Stretch,
@@ -19,6 +21,7 @@ from forecaster.data.checkup import (
 )
 from forecaster.data.leaks import copied_shift, parts
 from forecaster.data.series import Series
+from forecaster.errors import DataError
 
 NOISE = np.random.default_rng(0).normal(size=1000)
 DAYS = np.sin(2 * np.pi * np.arange(1000) / 24)
@@ -29,7 +32,8 @@ def test_constant_stretches_by_hand():
     values = np.concatenate([NOISE[:50], np.full(20, 7.0), NOISE[50:80], np.full(15, np.nan), np.full(13, 2.0)])
     assert constant_stretches(values, 1) == [Stretch(50, 20), Stretch(115, 13)]
     assert constant_stretches(values, 14) == [Stretch(50, 20)]
-    assert constant_stretches(np.full(7, 4.0), 3) == [Stretch(0, 7)]
+    assert constant_stretches(np.full(12, 4.0), 24) == [Stretch(0, 12)]
+    assert constant_stretches(np.full(7, 4.0), 3) == []
     assert constant_stretches(NOISE, 1) == []
 
 
@@ -157,6 +161,10 @@ def test_outliers_of_one_run_are_one_episode():
 )
 def test_a_copy_is_known_whenever_it_is_told(column, shift):
     assert copied_shift(NOISE, column, [0, 1, -1, 24, -24]) == shift
+
+
+def test_a_shift_longer_than_the_columns_finds_nothing():
+    assert copied_shift(NOISE[:20], NOISE[:20], [24, -24]) is None
 
 
 def test_trends_are_no_copies_of_each_other():
@@ -399,4 +407,137 @@ def test_what_no_line_mends_is_told_and_refused(forecast, tmp_path):
     written(tmp_path, [*hourly(LOAD), "yesterday,5"])
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stderr
+    assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stdout
+
+
+# The same in one process
+
+
+def checked(path, *lines: str) -> Checkup:
+    smallest = {"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}
+    return check(load_values(smallest, str(path), list(lines)))
+
+
+def told(found: Checkup) -> dict[str, str]:
+    return {finding.kind: finding.text for finding in found.findings}
+
+
+def stamped(stamps, values=LOAD) -> list[str]:
+    return [f"{stamp},{value}" for stamp, value in zip(stamps, values, strict=False)]
+
+
+@pytest.mark.parametrize("weekmask", ["Mon Tue Wed Thu Fri Sat", "Mon Tue Wed Thu Sun"])
+def test_days_of_a_calendar_that_is_seen_are_healthy(tmp_path, weekmask):
+    days = pd.bdate_range("2020-01-01", periods=300, freq="C", weekmask=weekmask)
+    found = checked(written(tmp_path, stamped(days)))
+    assert found.healthy
+    assert found.facts["frequency"] == "C"
+    assert f"rows stand on {weekmask} alone" in told(found)["read"]
+
+
+def test_a_row_a_series_is_checked_without_looking_for_leaks(tmp_path):
+    header = ",".join(["name", *(f"V{step}" for step in range(60))])
+    rows = [",".join([name, *map(str, LOAD[:60])]) for name in ("a", "b")]
+    assert checked(written(tmp_path, rows, header), "data.layout=rows").healthy
+
+
+def test_a_short_file_with_a_second_column_of_numbers_is_checked(tmp_path):
+    rows = [f"{row},{index}" for index, row in enumerate(hourly(LOAD[:20]))]
+    assert "short" in told(checked(written(tmp_path, rows, "time,load,other"), "data.target=load"))
+
+
+def test_an_error_names_a_problem():
+    with pytest.raises(ValueError, match="names no problem"):
+        DataError([])
+
+
+def several(folder, header, *columns) -> str:
+    """A CSV of 200 rows in which each timestamp stands `len(rows) / 50` times."""
+    rows = [f"{','.join(ids)},{row}" for ids in zip(*columns, strict=True) for row in hourly(LOAD[:50])]
+    return written(folder, rows, f"{header},time,load")
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "line"),
+    [
+        ("state,shop", [("CA", "CA", "TX", "TX"), ("x", "y", "x", "y")], "data.series: [state, shop]"),
+        ("state,shop", [("CA", "CA", "TX", "TX"), ("a", "b", "c", "d")], "data.series: shop"),
+        ("shop", [("1", "2", "3", "4")], "data.series: shop"),
+    ],
+)
+def test_columns_of_ids_are_found_that_tell_series_apart(tmp_path, header, columns, line):
+    found = checked(several(tmp_path, header, *columns), "data.target=load")
+    assert found.lines == (line,)
+    assert found.mendable
+
+
+def test_series_with_doubles_of_their_own_are_told_apart_first(tmp_path):
+    rows = [f"{row},{name}" for name in "ab" for row in twice(hourly(LOAD[:250]))]
+    assert checked(written(tmp_path, rows, "time,load,id")).lines == ("data.series: id", "data.duplicates: mean")
+
+
+def test_a_column_of_hours_is_a_part_of_the_time(tmp_path):
+    rows = [f"2026-01-{1 + index // 24:02},{index % 24},{value}" for index, value in enumerate(LOAD[:240])]
+    found = checked(written(tmp_path, rows, "day,hr,load"), "data.target=load")
+    assert found.lines == ("data.time: [day, hr]",)
+    assert found.facts["frequency"] == "h"
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        *(("Europe/Berlin", day) for day in ("2023-10-20", "2024-03-20")),
+        *(("America/New_York", day) for day in ("2023-10-25", "2024-03-01")),
+        ("Europe/London", "2024-03-20"),
+    ],
+)
+def test_a_change_of_the_clock_is_mended_by_its_zone(tmp_path, zone, start):
+    stamps = pd.date_range(start, periods=480, freq="h", tz=zone).tz_localize(None)
+    found = checked(written(tmp_path, stamped(stamps)))
+    assert found.lines == (f"data.timezone: {zone}",)
+    assert found.mendable
+    assert "the clock was changed then" in told(found)["timezone"]
+
+
+@pytest.mark.parametrize("frequency", ["D", "MS"])
+def test_local_midnights_with_changing_offsets_are_dates_of_their_zone(tmp_path, frequency):
+    stamps = pd.date_range("2023-01-01", periods=120, freq=frequency, tz="America/New_York")
+    found = checked(written(tmp_path, stamped(stamps)))
+    assert found.lines == ("data.timezone: America/New_York",)
+    assert (found.facts["frequency"], found.facts["span"][:10]) == (frequency, "2023-01-01")
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "offered"),
+    [
+        ([f"{row},1" for row in hourly(LOAD[:30])], "time,load,other", "choose one"),
+        ([f"01/{1 + index:02}/2010,{index}" for index in range(12)], "time,load", "can be read as"),
+        ([row.replace(",", ";") for row in hourly([f"{value:.3f}" for value in LOAD[:30] / 30])], "time;load", "say"),
+    ],
+)
+def test_what_offers_choices_alone_is_a_report_too(tmp_path, rows, header, offered):
+    found = checked(written(tmp_path, rows, header))
+    assert not found.healthy
+    assert not found.mendable
+    assert offered in found.findings[0].text
+    assert found.facts["rows"] == len(rows)
+    assert json.loads(found.to_json())["series"] == []
+
+
+def test_missing_cells_of_covariates_are_mended(tmp_path):
+    rows = [f"{row},{'' if index == 40 else index % 5}" for index, row in enumerate(hourly(LOAD[:100]))]
+    path, sets = (
+        written(tmp_path, rows, "time,load,heat"),
+        ("data.target=load", "data.covariates.past=[heat]", "model.decoder=dense"),
+    )
+    found = checked(path, *sets)
+    assert found.lines == ("data.covariates.missing: {heat: last}",)
+    assert "  data:\n    covariates:\n      missing: {heat: last}\n" in found.to_text()
+    assert checked(path, *sets, "data.covariates.missing={heat: last}").healthy
+
+
+def test_marks_for_missing_numbers_are_no_level_shift(tmp_path):
+    rows = hourly(np.where(np.isin(np.arange(300), [4, 60, 100]), -999, LOAD[:300]))
+    found = told(checked(written(tmp_path, rows)))
+    assert "code" in found
+    assert "level" not in found

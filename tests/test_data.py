@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.frequency import future_timestamps, infer_frequency, season_length
+from forecaster.data.frequency import future_timestamps, season_length
+from forecaster.data.inferring import infer_frequency
 from forecaster.data.scaling import Scaler
 from forecaster.data.windows import chronological_split, gather_windows, window_starts
 from forecaster.errors import DataError

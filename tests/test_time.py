@@ -11,7 +11,8 @@ from forecaster.checkup import check
 from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.data.filling import Filling, filled_csv
-from forecaster.data.frequency import infer_frequency, season_length
+from forecaster.data.frequency import season_length
+from forecaster.data.inferring import infer_frequency
 from forecaster.data.rules import TimeRules
 from forecaster.data.season import find_seasons, longer_seasons, seasons_of
 from forecaster.data.table import read_table
@@ -113,6 +114,45 @@ def test_a_row_outside_of_the_calendar_stated_is_refused(tmp_path):
     assert "not all on steps of C, the first that is not: 2026-05-30" in problems(csv(tmp_path, rows), frequency="C")[0]
     rows = pd.DatetimeIndex([pd.Timestamp("2025-11-02"), *sessions()])
     assert "not all on steps of C, the first that is not: 2025-11-02" in problems(csv(tmp_path, rows), frequency="C")[0]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "row", "stamp"),
+    [
+        *(("h", row, stamp) for row, stamp in [(0, "1924-01-01"), (50, "2042-01-03 02:00"), (50, "2026-01-03 02:30")]),
+        *(("D", row, stamp) for row, stamp in [(50, "2062-02-20"), (119, "9999-12-31")]),
+        *(("MS", row, stamp) for row, stamp in [(50, "2030-03-02"), (119, "2530-03-01")]),
+    ],
+)
+def test_a_row_that_alone_keeps_the_others_from_a_step_is_named_with_its_line(tmp_path, frequency, row, stamp):
+    stamps = [*map(str, pd.date_range("2026-01-01", periods=120, freq=frequency))]
+    stamps[row] = stamp
+    (tmp_path / "d.csv").write_text("t,y\n" + "".join(f"{each},1.5\n" for each in stamps))
+    (found,) = problems(tmp_path / "d.csv")
+    assert f"d.csv:{row + 2}: the timestamps follow no regular step: all but {stamp}" in found
+    assert f"are on steps of {frequency}; correct this row" in found
+    assert "observed" not in found
+
+
+@pytest.mark.parametrize("day", [10, 15, 28])
+def test_months_dated_within_are_no_half_months_and_no_sessions(tmp_path, day):
+    rows = pd.date_range("2020-01-01", periods=60, freq="MS") + pd.Timedelta(days=day - 1)
+    assert "one row stands for each month: date it by the first of its month" in problems(csv(tmp_path, rows))[0]
+
+
+def test_times_at_random_are_no_sessions(tmp_path):
+    minutes = np.sort(np.random.default_rng(0).choice(100_000, 300, replace=False))
+    rows = pd.Timestamp("2026-01-01") + pd.to_timedelta(minutes, unit="min")
+    (found,) = problems(csv(tmp_path, rows))
+    assert "apart; correct the rows that are off" in found
+    assert "observed" not in found
+
+
+def test_the_holiday_that_has_a_row_is_named_with_its_line(tmp_path):
+    rows = pd.bdate_range("2020-01-01", periods=60)
+    (found,) = problems(csv(tmp_path, rows), frequency="C", holidays=["2020-01-01"])
+    assert "x.csv:2: data.frequency: the timestamps are not all on steps of C" in found
+    assert "the first that is not: 2020-01-01" in found
 
 
 def test_trading_hours_go_on_at_the_next_session(tmp_path):

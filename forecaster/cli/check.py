@@ -56,7 +56,7 @@ def check(
         loaded = load_values(smallest, str(data), overrides or [])
     found = check_csv(loaded)
     talk.deliver(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
-    if plot is not None:
+    if plot is not None and found.examined:
         from forecaster.plots import plot_checkup
 
         write_atomically(plot, plot_checkup(found.examined, data.name))

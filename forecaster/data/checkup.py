@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecaster.data.frequency import STEP
 from forecaster.data.gaps import Gap, filled, find_gaps
+from forecaster.data.rules import OBSERVED
 from forecaster.data.season import detrended
 from forecaster.data.series import Series
 
@@ -17,6 +19,7 @@ _SHIFT = 6.0  # robust deviations of the difference of means that make a level s
 _LASTING = (0.75, 1.33)  # a shift over half the width, as a share of that over the whole
 _LASTS = 50  # a level lasts at least so many times shorter than the series
 _MAD = 1.4826  # a normal's deviation over its median absolute deviation
+_FEWEST = 12  # steps of a constant stretch
 _CHANCE = 0.01  # of a stretch that is constant by chance, in the whole series
 _COMMON = 0.2  # share of the steps from which one value is how a series is, not a fault
 _CODES = {9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0}  # with either sign
@@ -137,7 +140,8 @@ def examine(series: Series, seasons: Sequence[int]) -> Examined:
     values = series.values
     main = next(iter(seasons), 1)
     codes = missing_codes(values)
-    far = outliers(np.where(np.isin(values, codes), np.nan, values), seasons)
+    known = np.where(np.isin(values, codes), np.nan, values)
+    far = outliers(known, seasons)
     return Examined(
         series,
         tuple(seasons),
@@ -145,7 +149,7 @@ def examine(series: Series, seasons: Sequence[int]) -> Examined:
         find_gaps(values),
         constant_stretches(values, 1 if _steps_of_days(series) else main),
         far,
-        level_shifts(_without(values, far), main),
+        level_shifts(_without(known, far), main),
         codes,
         float(np.mean(values == 0)),
         errors_ahead(values[-_NEWEST:], seasons),
@@ -154,6 +158,9 @@ def examine(series: Series, seasons: Sequence[int]) -> Examined:
 
 def _steps_of_days(series: Series) -> bool:
     """Whether a step is a day or longer."""
+    if series.frequency not in {STEP, OBSERVED}:
+        offset = pd.tseries.frequencies.to_offset(series.frequency)
+        return not isinstance(offset, pd.offsets.Tick) or pd.Timedelta(offset) >= pd.Timedelta(days=1)
     stamps = series.timestamps
     return isinstance(stamps, pd.DatetimeIndex) and bool((stamps[1:] - stamps[:-1]).min() >= pd.Timedelta(days=1))
 
@@ -168,7 +175,8 @@ def constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
     lengths = np.diff(np.append(starts, len(values)))
     known = np.isfinite(values[starts])
     if known.sum() < 2:
-        return [Stretch(int(starts[run]), int(lengths[run])) for run in np.flatnonzero(known)]
+        whole = np.flatnonzero(known & (lengths >= _FEWEST))
+        return [Stretch(int(starts[run]), int(lengths[run])) for run in whole]
     kept = known & (lengths >= _shortest(values, shortest))
     found = [Stretch(int(first), int(length)) for first, length in zip(starts[kept], lengths[kept], strict=True)]
     unusual = [run for run in found if np.sum(values == values[run.first]) - run.length < _COMMON * len(values)]
@@ -178,7 +186,7 @@ def constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
 def _shortest(values: np.ndarray, shortest: int) -> float:
     repeats = float(np.mean(values[1:] == values[:-1]))
     by_chance = math.log(_CHANCE / len(values)) / math.log(repeats) if 0 < repeats < 1 else 0.0
-    return max(12.0, shortest, min(by_chance, len(values) / 2))
+    return max(_FEWEST, shortest, min(by_chance, len(values) / 2))
 
 
 def missing_codes(values: np.ndarray) -> list[float]:

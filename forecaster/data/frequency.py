@@ -1,13 +1,12 @@
-"""The step of a series: inferred from timestamps, laid out as a grid, counted into seasons."""
+"""The step of a series: laid out as a grid, counted into seasons."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.jitter import jitter_of
+from forecaster.data.jitter import jitter_of, tolerance_line
 from forecaster.data.rules import AS_WRITTEN, OBSERVED, WEEKDAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
@@ -15,18 +14,6 @@ from forecaster.forecast import Timestamp
 STEP = "step"
 Step = str | pd.offsets.BaseOffset
 
-# Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
-_CALENDAR = (
-    *("MS", "ME", "BMS", "BME", "SMS", "SME"),
-    *(f"{kind}-{month}" for kind in ("QS", "BQS") for month in ("JAN", "FEB", "MAR")),
-    *(f"{kind}-{month}" for kind in ("QE", "BQE") for month in ("DEC", "JAN", "FEB")),
-    *(
-        f"{kind}-{month}"
-        for kind in ("YS", "YE", "BYS", "BYE")
-        for month in ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-    ),
-    *(f"WOM-{week}{day}" for week in range(1, 5) for day in ("MON", "TUE", "WED", "THU", "FRI")),
-)
 # Steps in one seasonal cycle of a calendar frequency: the year, but the week for weekdays.
 _CALENDAR_SEASONS = {
     **{"B": 5, "C": 5, "W": 52, "SMS": 24, "SME": 24},
@@ -38,33 +25,16 @@ _DAY = pd.Timedelta(days=1)
 _BLOCK = 1 << 15  # rows that the processor's cache holds
 
 
-def infer_frequency(timestamps: pd.Index) -> str:
-    """The frequency whose grid holds every timestamp with the fewest empty places.
+class Irregular(DataError):
+    """Timestamps that are not all on the steps of one grid.
 
-    Args:
-        timestamps: sorted, distinct; dates or integers.
-
-    Raises:
-        DataError: fewer than 2 timestamps, or no frequency holds them all.
+    Attributes:
+        stray: the one to blame; None where none is alone to blame.
     """
-    if not isinstance(timestamps, pd.DatetimeIndex):
-        return STEP
-    if len(timestamps) < 3:
-        raise DataError(
-            [f"{len(timestamps)} rows are too few to see a frequency; expected at least 3, and more to train on"]
-        )
-    best, fewest = None, math.inf
-    for alias in _candidates(timestamps):
-        size = grid_size(timestamps, alias)
-        if 0 < size < fewest:
-            best, fewest = alias, size
-        if fewest == len(timestamps):
-            break
-    # A grid more than half empty is a coincidence: any timestamps lie on the grid of seconds.
-    if best is None or fewest > 2 * len(timestamps):
-        found = f"the timestamps follow no regular step: {_irregularity(timestamps)}"
-        raise DataError([f"{found}; {_mending(timestamps)}"])
-    return best
+
+    def __init__(self, problems: Sequence[str], stray: Timestamp | None = None) -> None:
+        super().__init__(problems)
+        self.stray = stray
 
 
 def check_frequency(alias: str, timestamps: pd.Index) -> None:
@@ -91,16 +61,16 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
     """Refuse a frequency that leaves timestamps off its grid.
 
     Raises:
-        DataError: with the first timestamp that is.
+        Irregular: with the first timestamp that is.
     """
-    place, step = rules.step(alias), pd.tseries.frequencies.to_offset(alias)
+    place, step = rules.step(alias), pd.tseries.frequencies.to_offset(rules.step(alias))
     if grid_size(timestamps, place) == 0:
         first, *others = timestamps
         apart = (stamp for stamp in others if grid_size(pd.DatetimeIndex([first, stamp]), place) == 0)
         off = next(apart) if step.is_on_offset(first) else first
         found = f"data.frequency: the timestamps are not all on steps of {alias}, the first that is not: {off}"
         jitter = jitter_of(pd.DatetimeIndex(timestamps), alias)
-        raise DataError([f"{found}; {_tolerance_line(jitter)}" if jitter else found])
+        raise Irregular([f"{found}; {tolerance_line(jitter)}" if jitter else found], off)
 
 
 def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
@@ -171,21 +141,6 @@ def season_length(frequency: str) -> int:
         return 52
     cycle = 7 * _DAY if step >= _DAY else _DAY
     return max(1, cycle // step) if cycle % step == pd.Timedelta(0) else 1
-
-
-def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
-    steps = pd.Series(timestamps[1:] - timestamps[:-1])
-    for step in dict.fromkeys([steps.mode().iloc[0], steps.min()]):
-        if step == 7 * _DAY:
-            yield f"W-{timestamps[0]:%a}".upper()
-        else:
-            # pandas calls a day 24h
-            days = step // _DAY
-            yield pd.tseries.frequencies.to_offset(step).freqstr if step % _DAY else f"{days if days > 1 else ''}D"
-    if steps.min() >= _DAY:
-        yield "B"
-    if steps.min() >= 13 * _DAY:  # from the middle of a February to its end
-        yield from _CALENDAR
 
 
 def grid_size(timestamps: pd.Index, step: Step) -> int:
@@ -271,22 +226,3 @@ def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offse
         places[part] = pd.date_range(local[part][0], local[part][-1], freq=offset).get_indexer(local[part])
         places[part] = np.where(places[part.start] == 0, places[part], -1)
     return places
-
-
-def _irregularity(timestamps: pd.DatetimeIndex) -> str:
-    steps = pd.Series(timestamps[1:] - timestamps[:-1])
-    common = steps.mode().iloc[0]
-    odd = int(np.flatnonzero((steps != common).to_numpy())[0])
-    return f"most are {common} apart, but {timestamps[odd + 1]} follows {timestamps[odd]}"
-
-
-def _mending(timestamps: pd.DatetimeIndex) -> str:
-    jitter = jitter_of(timestamps)
-    if jitter:
-        return _tolerance_line(jitter)
-    return "set data.frequency (observed: each row is a step, as in trading hours)"
-
-
-def _tolerance_line(jitter: tuple[str, str]) -> str:
-    step, distance = jitter
-    return f"all are within {distance} of steps of {step}; to move them there: data.tolerance: {distance}"

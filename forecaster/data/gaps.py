@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 
 class Gap(NamedTuple):
@@ -39,15 +38,20 @@ def filled(values: np.ndarray, policy: str, season: int) -> np.ndarray:
     """
     match policy:
         case "interpolate":
-            return pd.Series(values).interpolate().to_numpy()
+            return _straight(values)
         case "previous":
             return values[np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))]
         case "seasonal":
-            return pd.Series(_from_seasons(values, season)).interpolate().to_numpy()
+            return _straight(_from_seasons(values, season))
         case "zero":
             return np.nan_to_num(values, nan=0.0)
         case _:
             return values
+
+
+def _straight(values: np.ndarray) -> np.ndarray:
+    steps, known = np.arange(len(values)), ~np.isnan(values)
+    return np.interp(steps, steps[known], values[known]) if known.any() else values
 
 
 def _from_seasons(values: np.ndarray, season: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.frequency import check_frequency, check_grid, grid, grid_places, is_gapless
+from forecaster.data.frequency import Irregular, check_frequency, check_grid, grid, grid_places, is_gapless
 from forecaster.data.gaps import filled, longest_gap
 from forecaster.data.ordering import ordered
 from forecaster.data.panel import Columns, Panel
@@ -109,8 +109,16 @@ class _Layout:
                 step = find_frequency(timestamps, *asked)
             check_frequency(step.frequency, timestamps)
         except DataError as error:
-            raise DataError([f"{self._path}: {problem}" for problem in error.problems]) from None
+            raise DataError(self._placed(error, slice(None))) from None
         return step
+
+    def _placed(self, error: DataError, part: slice) -> list[str]:
+        """Problems of the timestamps of some rows, with the place of the one that is to blame."""
+        place = self._path
+        if isinstance(error, Irregular) and error.stray is not None:
+            row = np.flatnonzero(self._rows.timestamps[part] == error.stray)[0]
+            place = self._rows.places.where(self._rows.lines[part][row])
+        return [f"{place}: {problem}" for problem in error.problems]
 
     def _part(self, number: int) -> slice:
         return slice(int(self._starts[number]), int(self._ends[number]))
@@ -158,7 +166,7 @@ class _Layout:
             try:
                 check_grid(step.frequency, self._rows.timestamps[self._part(number)], step.rules)
             except DataError as error:
-                return [f"{self._path}: {problem}" for problem in error.problems]
+                return self._placed(error, self._part(number))
         count = int(self._counts[number])
         if not count:
             return [f"{self._path}: no cell of the target holds a number"]

@@ -54,7 +54,7 @@ def parts(target: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def _shifted(target: np.ndarray, column: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
-    rows = len(target) - abs(shift)
+    rows = max(len(target) - abs(shift), 0)
     return target[max(shift, 0) :][:rows], column[max(-shift, 0) :][:rows]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecaster.data.frequency import STEP, date_grid, grid_places, grid_size, infer_frequency, weekdays_of
+from forecaster.data.frequency import STEP, date_grid, grid_places, grid_size, weekdays_of
+from forecaster.data.inferring import infer_frequency
 from forecaster.data.rules import OBSERVED, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
 
@@ -80,7 +81,7 @@ def common_frequency(
     found = _Steps(timestamps, ends, gaps, rules)
     steps = {kind: step for kind in found.sample if isinstance(step := found.step(kind), Step)}
     if not steps:
-        raise DataError(found.problems)
+        raise found.error
     counts, rows = np.bincount(found.kinds), np.bincount(found.kinds, np.diff(ends, prepend=0))
     series: Counter[str] = Counter()
     lengths: Counter[str] = Counter()
@@ -202,10 +203,11 @@ class _Steps:
         return self._found[kind]
 
     @property
-    def problems(self) -> Sequence[str]:
-        """Why the first series has no step."""
+    def error(self) -> DataError:
+        """Why the first series has no step, where none has one."""
         found = self.step(0)
-        return found.problems if isinstance(found, DataError) else ()
+        assert isinstance(found, DataError)
+        return found
 
     def different(self, names: Sequence[str], common: Step) -> list[str]:
         """The series whose own step is another, and whose rows do not fill half of the common grid either."""

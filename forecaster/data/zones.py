@@ -5,6 +5,12 @@ import pandas as pd
 
 _NIGHT = 4  # clocks change before this hour
 _CHANGES = {3, 4, 9, 10, 11}  # months
+# One or more for each way to change the clocks, and for each of their offsets from UTC; those of most people first.
+ZONES = (
+    *("Europe/Berlin", "America/New_York", "Europe/London", "Europe/Athens"),
+    *("America/Chicago", "America/Denver", "America/Los_Angeles", "America/Halifax", "America/Anchorage"),
+    *("Australia/Sydney", "Australia/Adelaide", "Pacific/Auckland", "America/Santiago", "Asia/Jerusalem"),
+)
 
 
 def in_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
@@ -32,6 +38,12 @@ def clock_change(timestamps: pd.Index) -> bool:
     if not isinstance(timestamps, pd.DatetimeIndex) or timestamps.tz is not None:
         return False
     return bool(((timestamps.day_of_week == 6) & (timestamps.hour < _NIGHT) & timestamps.month.isin(_CHANGES)).all())
+
+
+def zone_of_dates(timestamps: pd.DatetimeIndex) -> str | None:
+    """The zone in which all of these instants are midnight, as dates with changing offsets are; None where none is."""
+    midnights = (zone for zone in ZONES if (local := timestamps.tz_convert(zone)).equals(local.normalize()))
+    return next(midnights, None) if timestamps.tz is not None else None
 
 
 def _are_dates(local: pd.DatetimeIndex, tolerance: pd.Timedelta) -> bool:
