@@ -305,7 +305,8 @@ def _moved_and_told(
     allowed = duration_text(rules.tolerance.value // 1000)
     mend = "correct the cells, or allow more with data.tolerance"
     say.of(far, f"further than {allowed} from a step", mend, told.problems)
-    told.notices[0] += shifted(say.places.path, shifts)
+    if said := shifted(say.places.path, shifts):
+        told.notices[0] += said
     return timestamps
 
 
