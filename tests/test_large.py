@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel, arrow, large, source
-from forecaster.data.dialect import Dialect
+from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.rules import TimeRules
 from forecaster.errors import Changing, DataError
 
@@ -205,3 +205,22 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
         tracemalloc.stop()
         assert len(panel) == series
     assert peaks[1] < 1.4 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "dialect", "told"),
+    [
+        ("day,y", "{}T00:00:00+02:00", UNKNOWN, ("day", "UTC+02:00", True)),
+        (",y", "{}", UNKNOWN, ("index", None, True)),
+        ("", "{}", Dialect(header=False), ("column_1", None, False)),
+    ],
+)
+def test_a_large_file_tells_its_offset_its_index_and_its_columns(
+    tmp_path, monkeypatch, small_blocks, header, date, dialect, told
+):
+    lines = [f"{date.format(np.datetime64('2026-01-01') + day)},{day}.5" for day in range(150)]
+    (tmp_path / "x.csv").write_text("\n".join([header, *lines]).lstrip("\n") + "\n")
+    limited, whole = both(tmp_path / "x.csv", monkeypatch, target="auto", series=None, dialect=dialect)
+    assert_same(limited, whole)
+    assert (whole.time, whole.rules.timezone, whole.dialect.header) == told
+    assert (limited.time, limited.rules, limited.dialect.header) == (whole.time, whole.rules, told[2])

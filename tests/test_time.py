@@ -685,3 +685,11 @@ def test_seconds_since_1970_may_be_floats_and_microseconds(tmp_path, scale, end)
     series = read_series(csv(tmp_path, [f"{hour * scale}{end}" for hour in hours]), "auto", "y")[0]
     begin = pd.Timestamp("2024-01-01") + pd.Timedelta(seconds=0.25 if end == ".25" else 0)
     assert (series.time, series.frequency, series.timestamps[0]) == ("t", "h", begin)
+
+
+def test_a_missing_day_of_one_offset_is_written_with_it(tmp_path):
+    days = pd.date_range("2026-01-01", periods=30)
+    path = csv(tmp_path, [f"{day.isoformat()}+02:00" for day in days.delete(9)])
+    series = read(path, gaps="mask")
+    filled = filled_csv(read_table(path), Filling(series, np.ones(30), {}))
+    assert filled.splitlines()[10] == "2026-01-10T00:00:00+02:00,1,1"
