@@ -136,6 +136,8 @@ def _mending(timestamps: pd.DatetimeIndex) -> str:
     """What to do about rows of which no single one is to blame."""
     if months := _months_apart(timestamps):
         every = {1: "month", 3: "quarter", 12: "year"}.get(months, f"{months} months")
+        if months > 1 and (timestamps == timestamps.normalize()).all() and (timestamps.day == 1).all():
+            return f"set data.frequency ({months}MS: one row for each {every})"
         return f"one row stands for each {every}: date it by the first of its month, as {timestamps[0]:%Y-%m}-01"
     if _are_sessions(timestamps):
         return "set data.frequency (observed: each row is a step, as in trading hours)"
