@@ -35,7 +35,7 @@ _OFFERED = (
     ("tolerance", r"data\.tolerance: (\S+)"),
     ("comment", r'data\.comment: ("#")'),
     ("time", r"set data\.time: (null)"),
-    ("frequency", r"set data\.frequency \((observed)"),
+    ("frequency", r"set data\.frequency \((\w+):"),
     ("longest_gap", r"(\d+) steps of \S+ are missing in a row"),
     ("transform", r"correct the cells, or use (?:transform: )?(log1p|none)"),
     ("encoding", r"data\.encoding: (cp1252)"),
@@ -44,7 +44,10 @@ _OFFERED = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that stops a training, with the lines `data.gaps: interpolate` that mend it, where any do."""
+    """Something that stops a training, with the lines `data.gaps: interpolate` that mend it, where any do.
+
+    Of kind `columns` it is that rows were not taken for what they are; what else was said of them is void then.
+    """
 
     kind: str
     text: str
@@ -82,8 +85,9 @@ def mend(loaded: LoadedConfig) -> Mended:
                 table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
             return Mended(table, loaded, list(refusals.values()), read(table, loaded))
         except DataError as error:
-            refusal = _offered if table is None else _Remedies(table, loaded).refusal
-            new = {problem: refusal(problem) for problem in error.problems if problem not in refusals}
+            remedy = _offered if table is None else _Remedies(table, loaded).refusal
+            new = {problem: remedy(problem) for problem in error.problems if problem not in refusals}
+        new = {problem: each for problem, each in new.items() if each.kind == "columns"} or new
         refusals |= new
         repairs = dict.fromkeys(line for refusal in new.values() for line in refusal.repairs)
         again = with_lines(loaded, list(repairs))
@@ -172,7 +176,7 @@ class _Remedies:
             text += f"; perhaps a change of the clock: {_CLOCK_CHANGE}"
         if "data.duplicates: " in problem:
             said, line = self._apart
-            return Refusal("duplicates", text + said, (line,))
+            return Refusal("duplicates" if "duplicates" in line else "columns", text + said, (line,))
         if "data.gaps: " in problem:
             return Refusal("gaps", text, (self._gap_line,))
         if "data.text: missing" in problem:

@@ -541,3 +541,18 @@ def test_marks_for_missing_numbers_are_no_level_shift(tmp_path):
     found = told(checked(written(tmp_path, rows)))
     assert "code" in found
     assert "level" not in found
+
+
+def test_what_was_said_of_rows_that_are_several_series_is_void(tmp_path):
+    days = [f"{day},1.5,b" for day in pd.date_range("2025-06-01", periods=300)]
+    found = checked(
+        written(tmp_path, [*(f"{row},{name}" for name in "ac" for row in hourly(LOAD)), *days], "time,load,id")
+    )
+    assert not any("follow no regular step" in finding.text for finding in found.findings)
+
+
+def test_rows_half_a_decade_apart_are_a_step_of_months(tmp_path):
+    stamps = [f"{year}-01-01" for year in range(1700, 2020, 5)]
+    found = checked(written(tmp_path, stamped(stamps)))
+    assert found.lines == ("data.frequency: 60MS",)
+    assert found.mendable

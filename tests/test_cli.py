@@ -280,7 +280,7 @@ BAD_RUNS = {
     "edited": lambda run: (path := next(run.glob("versions/*/config.yaml"))).write_text(path.read_text() + "#"),
     "truncated": lambda run: os.truncate(next(run.glob("versions/*/encode.onnx")), 100),
     "newer": lambda run: (path := next(run.glob("versions/*/manifest.json"))).write_text(
-        path.read_text().replace('"format": 2', '"format": 3')
+        path.read_text().replace('"format": 3', '"format": 4')
     ),
 }
 

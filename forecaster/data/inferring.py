@@ -29,6 +29,7 @@ _EMPTIEST = 2.0  # places of a grid for each row, at most: any timestamps lie on
 _SUSPECT = 1.5  # places for each row from which a stray row may have halved the step
 _FULL = 1.1  # places for each row, at most, of those that a stray row is left out of
 _FEWEST = 6  # rows of which one may be called stray
+_EVEN = 0.7  # share of distances that are one and the same, of weekdays with holidays
 _MOST = 0.9  # share of rows that keep a rule
 _LONGEST_CLOSURE = 31 * _DAY
 
@@ -102,7 +103,7 @@ def _stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None
 
     It stands first, last, next to one of the three shortest or longest distances, or is of a rare day of its month.
     """
-    if len(timestamps) < _FEWEST:
+    if len(timestamps) < _FEWEST or not _are_nearly_regular(timestamps):
         return None, None
     order = np.argsort(np.diff(timestamps.asi8), kind="stable")
     ends = np.concatenate([order[:3], order[-3:]])
@@ -113,6 +114,13 @@ def _stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None
         if grid is not None and grid.places <= _FULL * len(rest):
             return row, grid
     return None, None
+
+
+def _are_nearly_regular(timestamps: pd.DatetimeIndex) -> bool:
+    """Whether most rows are one distance apart, as weekdays are, or almost all some months."""
+    even = pd.Series(np.diff(timestamps.asi8)).value_counts(normalize=True).iloc[0]
+    months = np.diff(np.asarray(12 * timestamps.year + timestamps.month))
+    return bool(even >= _EVEN or np.mean(months == max(1, np.bincount(months).argmax())) >= _MOST)
 
 
 def _irregularity(timestamps: pd.DatetimeIndex) -> str:
@@ -136,6 +144,8 @@ def _mending(timestamps: pd.DatetimeIndex) -> str:
     """What to do about rows of which no single one is to blame."""
     if months := _months_apart(timestamps):
         every = {1: "month", 3: "quarter", 12: "year"}.get(months, f"{months} months")
+        if months > 1 and (timestamps == timestamps.normalize()).all() and (timestamps.day == 1).all():
+            return f"set data.frequency ({months}MS: one row for each {every})"
         return f"one row stands for each {every}: date it by the first of its month, as {timestamps[0]:%Y-%m}-01"
     if _are_sessions(timestamps):
         return "set data.frequency (observed: each row is a step, as in trading hours)"
