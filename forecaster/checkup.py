@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import LoadedConfig
+from forecaster.config.reader import as_yaml
 from forecaster.config.sections import Data
 from forecaster.data import Panel, Series
 from forecaster.data.checkup import Examined, examine
@@ -23,7 +24,7 @@ from forecaster.data.timestamps import row_timestamps
 from forecaster.errors import ConfigError, DataError
 from forecaster.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
 from forecaster.forecast import Timestamp, shortened, timestamp_texts
-from forecaster.mending import Mended, gap_line, mend, quoted, read_leniently, with_lines
+from forecaster.mending import Mended, gap_line, mend, read_leniently, with_lines
 from forecaster.preparation import prepare
 
 _STEPS = 3_000_000  # that are looked at, of the longest series
@@ -173,7 +174,7 @@ def _covariate_lines(problems: Sequence[str], mended: Mended) -> tuple[str, ...]
     """The line by which missing cells of covariates are their last one, where a training takes it."""
     named = {found[1]: "last" for problem in problems if (found := _UNCOVERED.search(problem))}
     missing = mended.loaded.config.data.covariates.missing | named
-    policies = ", ".join(f"{quoted(name)}: {policy}" for name, policy in missing.items())
+    policies = ", ".join(f"{as_yaml(name)}: {policy}" for name, policy in missing.items())
     line = f"data.covariates.missing: {{{policies}}}"
     return (line,) if named and _taken([line], mended) else ()
 

@@ -45,7 +45,7 @@ def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int)
         extended.append(_extended(series, further, ahead))
     if problems:
         raise DataError(problems)
-    _check_counts(path, sum(map(len, (each.timestamps for each in found.values()))), counts, panel[0].future(steps))
+    _check_counts(path, sum(len(each.timestamps) for each in found.values()), counts, panel[0].future(steps))
     return extended
 
 

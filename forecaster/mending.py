@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forecaster.config import LoadedConfig, overridden
+from forecaster.config.reader import as_yaml
 from forecaster.config.sections import Data
 from forecaster.data import Panel
 from forecaster.data.apart import columns_apart
@@ -26,7 +27,6 @@ from forecaster.data.zones import ZONES
 from forecaster.errors import DataError
 
 _ROUNDS = 8  # a mended file may show what its first ailment hid
-_NO_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # which YAML takes for something else
 _CLOCK_CHANGE = "name its zone: data.timezone"
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
 # Sentences that name the one line that mends them.
@@ -231,13 +231,7 @@ def _text_line(problem: str, table: Table, data: Data) -> str:
     return f"data.na_values: {json.dumps([*data.na_values, *texts.index], ensure_ascii=False)}"
 
 
-def quoted(name: str) -> str:
-    """A name as YAML writes it."""
-    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in _NO_NAMES
-    return name if plain else json.dumps(name, ensure_ascii=False)
-
-
 def _listed(names: Sequence[str]) -> str:
     """`shop`, or `[state, shop]`."""
-    named = ", ".join(map(quoted, names))
+    named = ", ".join(map(as_yaml, names))
     return named if len(names) == 1 else f"[{named}]"

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from forecaster.config import json_schema, load_config, load_resolved, load_values
-from forecaster.config.reader import parse_document
+from forecaster.config.reader import as_yaml, parse_document
 from forecaster.config.template import SCHEMA_FILE, commented_yaml
 from forecaster.errors import ConfigError
 
@@ -336,3 +336,12 @@ def test_the_schema_catches_what_yaml_1_1_makes_of_a_time():
     wrong = {"data": {"path": "x"}, "window": {"length": 10, "horizon": 2}, "split": {"test": "12:30"}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, json_schema())
+
+
+@pytest.mark.parametrize(
+    "text", ["load", "TOTAL PATIENTS", "a, b", "69", "no", "", "%", "x: y", "#1", "[a]", "a}b", "1:30", 'say "x"', "~"]
+)
+def test_a_text_written_as_yaml_is_read_as_itself_anywhere(text):
+    for document in ("value: {}", "value: [{}]", "value: {{{}: 1}}"):
+        value = parse_document(document.format(as_yaml(text)), "x").values["value"]
+        assert value in (text, [text], {text: 1})

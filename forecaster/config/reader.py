@@ -152,11 +152,17 @@ def with_override(document: Document, assignment: str) -> Document:
 
 def option(dotted: str, text: str, quoted: bool = False) -> str:
     """`--set data.target=load` as a shell takes it, in quotes of YAML where the text would not be read as itself."""
+    return f"--set {shlex.quote(f'{dotted}={json.dumps(text, ensure_ascii=False) if quoted else as_yaml(text)}')}"
+
+
+def as_yaml(text: str) -> str:
+    """A text as it may stand anywhere in a YAML, in double quotes where it would not be read as itself."""
     try:
-        plain = not quoted and parse_document(f"value: {text}", dotted).values == {"value": text}
+        if parse_document(f"value: [{text}]  # a comment\n", "").values == {"value": [text]}:
+            return text
     except ConfigError:
-        plain = False
-    return f"--set {shlex.quote(f'{dotted}={text if plain else json.dumps(text, ensure_ascii=False)}')}"
+        pass
+    return json.dumps(text, ensure_ascii=False)
 
 
 def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from forecaster.config.reader import parse_document
+from forecaster.config.reader import as_yaml
 from forecaster.config.sections import Config
-from forecaster.errors import ConfigError
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 _COMMENT_COLUMN = 38
@@ -40,19 +39,9 @@ def _scalar(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_scalar, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_quoted(key)}: {_scalar(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{as_yaml(key)}: {_scalar(each)}' for key, each in value.items())}}}"
     if isinstance(value, str):
-        return _quoted(value)
+        return as_yaml(value)
     if isinstance(value, float):
         return repr(value)
     return json.dumps(value)
-
-
-def _quoted(text: str) -> str:
-    """Plain where the reader takes it for the same text, in double quotes otherwise."""
-    try:
-        if parse_document(f"value: {text}  # a comment\n", "").values == {"value": text}:
-            return text
-    except ConfigError:
-        pass
-    return json.dumps(text, ensure_ascii=False)
