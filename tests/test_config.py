@@ -339,7 +339,25 @@ def test_the_schema_catches_what_yaml_1_1_makes_of_a_time():
 
 
 @pytest.mark.parametrize(
-    "text", ["load", "TOTAL PATIENTS", "a, b", "69", "no", "", "%", "x: y", "#1", "[a]", "a}b", "1:30", 'say "x"', "~"]
+    "text",
+    [
+        "load",
+        "TOTAL PATIENTS",
+        "a, b",
+        "69",
+        "no",
+        "",
+        "%",
+        "x: y",
+        "#1",
+        "[a]",
+        "a}b",
+        "1:30",
+        'say "x"',
+        "~",
+        "-",
+        "- a",
+    ],
 )
 def test_a_text_written_as_yaml_is_read_as_itself_anywhere(text):
     for document in ("value: {}", "value: [{}]", "value: {{{}: 1}}"):

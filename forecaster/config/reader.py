@@ -158,7 +158,8 @@ def option(dotted: str, text: str, quoted: bool = False) -> str:
 def as_yaml(text: str) -> str:
     """A text as it may stand anywhere in a YAML, in double quotes where it would not be read as itself."""
     try:
-        if parse_document(f"value: [{text}]  # a comment\n", "").values == {"value": [text]}:
+        read = parse_document(f"alone: {text}  # a comment\nlisted: [{text}]\n", "").values
+        if read == {"alone": text, "listed": [text]}:
             return text
     except ConfigError:
         pass
