@@ -106,6 +106,7 @@ class Trainer(Generic[AnyLearner]):
 
     Args:
         average: of the network's weights, which is validated and kept in their place.
+        flip: whether half of the windows are learnt from upside down.
         first_choice: the first epoch whose weights may be kept, and that early stopping looks at.
     """
 
@@ -126,12 +127,13 @@ class Trainer(Generic[AnyLearner]):
         balanced: bool = False,
         early_stopping: Patience | None = None,
         average: Average | None = None,
+        flip: bool = False,
         first_choice: int = 1,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
-        self.early_stopping, self.balanced = early_stopping, balanced
+        self.early_stopping, self.balanced, self.flip = early_stopping, balanced, flip
         self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
@@ -252,13 +254,23 @@ class Trainer(Generic[AnyLearner]):
         return Inputs(values[:, :last], features, future, codes), values[:, last:]
 
     def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        inputs, targets = self._batch(starts)
+        if self.flip:
+            signs = self._signs(starts, epoch)
+            inputs, targets = inputs._replace(window=signs * inputs.window), signs * targets
         with tf.GradientTape() as tape:
-            loss = self.network.training_loss(*self._batch(starts), epoch)
+            loss = self.network.training_loss(inputs, targets, epoch)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         if self.average is not None:
             self.average.after_batch()
         return loss
+
+    def _signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """-1 or 1 for each window of a batch, (batch, 1), by the seed and the place of the batch alone."""
+        batch = tf.cast(tf.round(epoch * self.batches), tf.int32)
+        drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
+        return tf.where(drawn < 0.5, -1.0, 1.0)
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
         return self.network.validation_loss(*self._batch(starts))

@@ -275,6 +275,7 @@ def build_trainer(
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
         average=build_average(training.averaging, weights, training.epochs),
+        flip=training.flip,
         first_choice=first_choice,
     )
 

@@ -138,6 +138,10 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("model: {bins: 32}", "head point has no bins"),
         ("forecast: {intervals: head}", "head cannot go with model.head: point, which has none; use conformal"),
         ("model: {embedding: 4}", "tells series apart, and there is one; name their column in data.series"),
+        (
+            "scaling: none\nmodel: {head: log_normal}\ntraining: {flip: true}",
+            "training.flip: head log_normal has no values upside",
+        ),
     ],
 )
 def test_an_impossible_combination_is_refused_with_its_reason(tmp_path, line, reason):

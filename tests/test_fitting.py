@@ -206,19 +206,21 @@ AVERAGES = {"ema": lambda weights: ExponentialAverage(weights, 0.8), "swa": lamb
 
 
 @pytest.mark.parametrize(
-    ("pause_after", "options", "average"),
+    ("pause_after", "options", "more"),
     [
         *((pause_after, {}, None) for pause_after in (0, 1, 3, 4, 8)),
         (4, DRAWING, None),
         (4, {}, "ema"),
+        (4, {}, "flip"),
         (9, {}, "swa"),
     ],
     ids=str,
 )
-def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after, options, average):
+def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after, options, more):
     def make():
         return tiny_trainer(
-            average=AVERAGES.get(average),
+            average=AVERAGES.get(more),
+            flip=more == "flip",
             model=Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, **options),
             epochs=4,
             schedule=Plateau(0.5, 1, 0.01),
@@ -235,6 +237,23 @@ def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pau
     assert_same_weights(whole, resumed)
     assert [row.loss for row in resumed.progress.history] == [row.loss for row in whole.progress.history]
     assert resumed.progress.best_epoch == whole.progress.best_epoch
+
+
+def test_windows_upside_down_are_those_of_the_series_upside_down(monkeypatch):
+    monkeypatch.setattr(Trainer, "_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
+    flipped, negative = tiny_trainer(flip=True), tiny_trainer(values=-VALUES)
+    flipped.fit(Silent())
+    negative.fit(Silent())
+    assert [row.loss for row in flipped.progress.history] == [row.loss for row in negative.progress.history]
+
+
+def test_half_of_the_windows_are_flipped_and_others_in_each_batch():
+    trainer, starts = tiny_trainer(flip=True), tf.zeros(10_000, tf.int32)
+    first, again, second = (trainer._signs(starts, tf.constant(epoch)).numpy() for epoch in (1 / 3, 1 / 3, 2 / 3))
+    assert set(first.ravel().tolist()) == {-1.0, 1.0}
+    np.testing.assert_array_equal(first, again)
+    assert abs(first.mean()) < 0.05  # five deviations of a fair coin
+    assert abs((first * second).mean()) < 0.05
 
 
 def test_the_best_epochs_weights_are_kept():

@@ -12,6 +12,7 @@ from forecaster.masking import PASSWORD
 
 # Behind blanks, brackets and comments.
 _SELECT = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
+_ONE_SIDED = {"log_normal", "negative_binomial", "categorical"}  # heads for values of a range, which 0 is not amidst
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
@@ -331,6 +332,8 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
     if training.loss in {"mape", "smape"}:
         yield from _percentages(config)
+    if training.flip and config.model.head in _ONE_SIDED:
+        yield ("training", "flip"), f"head {config.model.head} has no values upside down; use flip: false"
     if config.model.warmup >= training.epochs:
         yield (
             ("model", "warmup"),

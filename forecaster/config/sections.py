@@ -438,6 +438,7 @@ class Training(Section):
     averaging: Averaging | None = Field(
         None, description="of the weights that are validated and kept: {name: ema, decay} | {name: swa, start}"
     )
+    flip: Flag = Field(False, description="half of the windows are learnt from upside down (sign flipping)")
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
 
 
