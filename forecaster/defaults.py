@@ -99,7 +99,8 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
         DataError: the CSV cannot be read.
     """
     data = {"path": absolute_path(str(csv), Path.cwd())}
-    asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, overrides).config
+    of_data = [override for override in overrides if re.match(r"\s*data\b", override)]
+    asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, of_data).config
     series = read_data(asked).longest
     found = found_in(asked.data, series)
     season = asked.data.model_copy(update=found).main_season

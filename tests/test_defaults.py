@@ -76,6 +76,11 @@ def test_what_is_set_stays_as_set(tmp_path):
     assert (config.window.horizon, config.model.cell, config.data.season) == (3, "gru", 12)
 
 
+def test_what_is_set_is_checked_against_what_is_found(tmp_path):
+    config = propose(csv(tmp_path, NOISE), ["ensemble.vary=window", "model.copy_segments=false"])
+    assert (config.ensemble.vary, config.ensemble.size) == ("window", 5)
+
+
 def test_a_wrong_set_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'epochs'"):
         propose(csv(tmp_path, NOISE), ["training.epoch=3"])
