@@ -356,6 +356,10 @@ def _ensemble(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("ensemble", "processes"), f"more than ensemble.size has networks; use {ensemble.size} or fewer"
     if ensemble.vary == "loss" and head != "point":
         yield ("ensemble", "vary"), f"loss cannot go with head: {head}, which has its own; use seed or window"
+    if ensemble.vary == "flip" and head in _ONE_SIDED:
+        yield ("ensemble", "vary"), f"head {head} has no values upside down; use seed or window"
+    elif ensemble.vary == "flip" and config.training.flip:
+        yield ("training", "flip"), "ensemble.vary: flip has every second network learn upside down; remove the key"
     if ensemble.vary == "window" and len({member.window.length for member in members_of(config)}) < min(
         2, ensemble.size
     ):

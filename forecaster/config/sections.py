@@ -471,8 +471,8 @@ class Ensemble(Section):
     """Several networks whose forecasts are combined."""
 
     size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="networks; 1: no ensemble")
-    vary: Literal["seed", "window", "loss", "snapshot"] = Field(
-        "seed", description="what sets them apart: seed | window, loss (and seed) | snapshot (of one training)"
+    vary: Literal["seed", "window", "loss", "flip", "snapshot"] = Field(
+        "seed", description="what sets them apart: seed | window, loss, flip (and seed) | snapshot (of one training)"
     )
     combine: Literal["median", "mean"] = Field("median", description="of their forecasts, and of each quantile")
     processes: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
