@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.baselines import baseline_forecasts
-from forecaster.config import Config, LoadedConfig, absolute_path, is_config, load_config, load_values
+from forecaster.config import ONE_SIDED, Config, LoadedConfig, absolute_path, is_config, load_config, load_values
 from forecaster.config.template import commented_yaml
 from forecaster.data import Series
 from forecaster.data.source import STDIN, described
@@ -82,7 +82,7 @@ def _findings(config: Config) -> str:
     data, window, model = config.data, config.window, config.model
     time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
     season = f"season of {' and '.join(map(str, data.seasons))} steps" if data.seasons else "no season"
-    several = f"the median of {config.ensemble.size} networks, " if config.ensemble else ""
+    several = f"the {config.ensemble.combine} of {config.ensemble.size} networks, " if config.ensemble else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
         f"chosen: {several}normalisation by {model.normalization}, "
@@ -99,12 +99,13 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
         DataError: the CSV cannot be read.
     """
     data = {"path": absolute_path(str(csv), Path.cwd())}
-    of_data = [override for override in overrides if re.match(r"\s*data\b", override)]
-    asked = _checked(csv, {"data": data, "window": {"length": 2, "horizon": 1}}, of_data).config
+    stand_in = {"data": data, "window": {"length": 2, "horizon": 1}}
+    asked = _checked(csv, stand_in, [override for override in overrides if re.match(r"\s*data\b", override)]).config
+    head = load_values(stand_in, str(csv), overrides).config.model.head
     series = read_data(asked).longest
     found = found_in(asked.data, series)
     season = asked.data.model_copy(update=found).main_season
-    return _checked(csv, {"data": data | found, **_choices(series, season)}, overrides).config
+    return _checked(csv, {"data": data | found, **_choices(series, season, head)}, overrides).config
 
 
 def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
@@ -114,12 +115,12 @@ def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> Loa
     return loaded
 
 
-def _choices(series: Series, season: int) -> dict[str, Any]:
-    """Window, split, model and training for a series of this length and season.
+def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
+    """Window, split, model and training for a series of this length and season, and a head.
 
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
-    one the median of several, which begin with the mean of its last seasons: there is too little to learn from which to
-    copy.
+    one the mean of several, which begin with the mean of its last seasons: there is too little to learn from which to
+    copy. Every second of them learns upside down, too, so that they lean less on a trend.
     """
     steps = len(series)
     horizon, length = _horizon(season, steps), _length(season, steps)
@@ -144,13 +145,13 @@ def _choices(series: Series, season: int) -> dict[str, Any]:
         "training": {
             "optimizer": {"name": "adam", "learning_rate": 0.003},
             "schedule": {"name": "cosine"},
-            "loss": "mae",
+            "loss": "mae" if head == "point" else "auto",
             "batch_size": batch_size,
             "batches_per_epoch": batches if windows > batches * batch_size else None,
             "epochs": 30 if large else 60,
             "early_stopping": {"patience": 8 if large else 15},
         },
-        "ensemble": None if large else {"size": 5},
+        "ensemble": None if large else {"size": 4, "vary": "seed" if head in ONE_SIDED else "flip", "combine": "mean"},
     }
 
 

@@ -61,7 +61,7 @@ def test_a_short_series_gets_a_plan_that_fits_it(tmp_path, forecast, rows):
 def test_a_long_series_copies_its_days_and_a_short_one_is_forecast_by_several_networks(tmp_path):
     long, short = (propose(csv(tmp_path, np.tile(STEPS % 24 + NOISE, 2)[:rows])) for rows in (2500, 400))
     assert (long.model.segment, long.model.copy_segments, long.ensemble) == (24, True, None)
-    assert (short.model.copy_segments, short.ensemble.size) == (False, 5)
+    assert (short.model.copy_segments, short.ensemble.size, short.ensemble.vary) == (False, 4, "flip")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,13 @@ def test_what_is_set_stays_as_set(tmp_path):
 
 def test_what_is_set_is_checked_against_what_is_found(tmp_path):
     config = propose(csv(tmp_path, NOISE), ["ensemble.vary=window", "model.copy_segments=false"])
-    assert (config.ensemble.vary, config.ensemble.size) == ("window", 5)
+    assert (config.ensemble.vary, config.ensemble.size) == ("window", 4)
+
+
+@pytest.mark.parametrize(("head", "vary"), [("normal", "flip"), ("categorical", "seed")])
+def test_a_head_that_is_set_has_its_own_loss_and_networks_that_it_can_be_taught_by(tmp_path, head, vary):
+    config = propose(csv(tmp_path, NOISE), [f"model.head={head}"])
+    assert (config.training.loss, config.ensemble.vary) == ("auto", vary)
 
 
 def test_a_wrong_set_is_refused(tmp_path):

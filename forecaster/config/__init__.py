@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from forecaster.config.checks import conflicts
 from forecaster.config.problems import described, without
 from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
-from forecaster.config.sections import Config
+from forecaster.config.sections import ONE_SIDED, Config
 from forecaster.config.space import SECTION, Choices, Range, Space, read_space, space_schema, value_of
 from forecaster.config.urls import absolute_url, is_url
 from forecaster.errors import ConfigError
 
 __all__ = [
+    "ONE_SIDED",
     "Choices",
     "Config",
     "LoadedConfig",

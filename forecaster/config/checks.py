@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from forecaster.config.calendar import clashes, is_dated
 from forecaster.config.members import members_of
 from forecaster.config.reader import Path
-from forecaster.config.sections import Config, Constant, Data, Model, Optimizer, Split, Window
+from forecaster.config.sections import ONE_SIDED, Config, Constant, Data, Model, Optimizer, Split, Window
 from forecaster.config.urls import has_password, is_url
 from forecaster.masking import PASSWORD
 
 # Behind blanks, brackets and comments.
 _SELECT = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
-_ONE_SIDED = {"log_normal", "negative_binomial", "categorical"}  # heads for values of a range, which 0 is not amidst
 
 
 def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
@@ -332,7 +331,7 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
     if training.loss in {"mape", "smape"}:
         yield from _percentages(config)
-    if training.flip and config.model.head in _ONE_SIDED:
+    if training.flip and config.model.head in ONE_SIDED:
         yield ("training", "flip"), f"head {config.model.head} has no values upside down; use flip: false"
     if config.model.warmup >= training.epochs:
         yield (
@@ -356,7 +355,7 @@ def _ensemble(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("ensemble", "processes"), f"more than ensemble.size has networks; use {ensemble.size} or fewer"
     if ensemble.vary == "loss" and head != "point":
         yield ("ensemble", "vary"), f"loss cannot go with head: {head}, which has its own; use seed or window"
-    if ensemble.vary == "flip" and head in _ONE_SIDED:
+    if ensemble.vary == "flip" and head in ONE_SIDED:
         yield ("ensemble", "vary"), f"head {head} has no values upside down; use seed or window"
     elif ensemble.vary == "flip" and config.training.flip:
         yield ("training", "flip"), "ensemble.vary: flip has every second network learn upside down; remove the key"

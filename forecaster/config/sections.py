@@ -271,6 +271,9 @@ def _layers(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
+ONE_SIDED = frozenset({"log_normal", "negative_binomial", "categorical"})  # heads without values of the other sign
+
+
 class Model(Section):
     """The network."""
 
