@@ -4,8 +4,9 @@
 
 12 / 4 / 4 months of 30 days for training, validation and test, z-scores of the training part, every window of the
 test part, MSE and MAE over all channels, the mean over four horizons. `--set` names a YAML beside this file, which
-is trained by the project itself for each horizon and seed; its exported network is scored. Each result is a line of
-ett.jsonl, and what stands there is not trained again: stopped, the same command goes on, in the middle of a training.
+is trained by the project itself for each horizon and seed; its exported network is scored, and so is the mean of all
+seeds' forecasts. Each result is a line of ett.jsonl, and what stands there is not trained again: stopped, the same
+command goes on, in the middle of a training.
 """
 
 import argparse
@@ -48,11 +49,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder in which ETT-small lies")
     parser.add_argument("--table", action="store_true", help="print what is known, train nothing")
     options = parser.parse_args()
-    trials = [(horizon, seed) for horizon in options.horizons for seed in options.seeds]
     with collected() as received:
-        for horizon, seed in [] if options.table else trials:
+        for horizon in [] if options.table else options.horizons:
             try:
-                _run(options.set, horizon, seed, options.data, received)
+                for seed in options.seeds:
+                    _run(options.set, horizon, seed, options.data, received)
+                _together(options.set, horizon, options.seeds, options.data)
             except ForecasterError as error:
                 sys.exit(str(error))
     for line in _table(options.set, _results(options.set, _digest(_loaded(options.set, options.data)))):
@@ -80,7 +82,7 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
     digest = _digest(loaded)
     if any(row["horizon"] == horizon and row["seed"] == seed for row in _results(name, digest)):
         return
-    folder = Path("runs/ett") / f"{name}-{horizon}-{seed}-{digest}"
+    folder = _folder(name, horizon, seed, digest)
     plan = prepare(loaded)
     with locked(folder):
         if not (folder / "current").exists():
@@ -88,16 +90,36 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
 
             train(plan, folder, received, resume=True)
         version = load_version(folder)
-        errors = _scores(plan, served(version)[0], horizon)
-        row = {"set": name, "horizon": horizon, "seed": seed, "config": digest, **errors, **_facts(version)}
-        with LOG.open("a") as log:
-            log.write(json.dumps(row) + "\n")
-        print(json.dumps(row), file=sys.stderr)
+        errors = _scores(plan, [served(version)[0]], horizon)
+        _log({"set": name, "horizon": horizon, "seed": seed, "config": digest, **errors, **_facts(version)})
 
 
-def _scores(plan: Plan, predictor: Predictor, horizon: int) -> dict[str, float]:
+def _together(name: str, horizon: int, seeds: Sequence[int], data: Path) -> None:
+    """Score the mean of all seeds' forecasts, unless the log has it or a run lies elsewhere."""
+    loaded = _loaded(name, data, horizon)
+    digest = _digest(loaded)
+    folders = [_folder(name, horizon, seed, digest) for seed in seeds]
+    known = any(row["horizon"] == horizon and row["seed"] == list(seeds) for row in _results(name, digest))
+    if known or len(seeds) == 1 or not all((folder / "current").exists() for folder in folders):
+        return
+    predictors = [served(load_version(folder))[0] for folder in folders]
+    errors = _scores(prepare(loaded), predictors, horizon)
+    _log({"set": name, "horizon": horizon, "seed": list(seeds), "config": digest, **errors, **_when()})
+
+
+def _folder(name: str, horizon: int, seed: int, digest: str) -> Path:
+    return Path("runs/ett") / f"{name}-{horizon}-{seed}-{digest}"
+
+
+def _log(row: dict[str, Any]) -> None:
+    with LOG.open("a") as log:
+        log.write(json.dumps(row) + "\n")
+    print(json.dumps(row), file=sys.stderr)
+
+
+def _scores(plan: Plan, predictors: Sequence[Predictor], horizon: int) -> dict[str, float]:
     """Errors over every window of the test part and every channel, and those of the last value repeated."""
-    errors, repeated = zip(*(_errors(member, predictor, horizon) for member in plan.members), strict=True)
+    errors, repeated = zip(*(_errors(member, predictors, horizon) for member in plan.members), strict=True)
     found: dict[str, float] = {"windows": len(errors[0]), "channels": len(errors)}
     for name, arrays in (("", errors), ("repeat_", repeated)):
         found[f"{name}mse"] = round(statistics.fmean(float(np.mean(np.square(array))) for array in arrays), 5)
@@ -105,14 +127,15 @@ def _scores(plan: Plan, predictor: Predictor, horizon: int) -> dict[str, float]:
     return found
 
 
-def _errors(member: Member, predictor: Predictor, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of one channel's network and last value, (windows, horizon), in deviations of its training part."""
-    split, values, length = member.split, member.series.values, predictor.config.window.length
+def _errors(member: Member, predictors: Sequence[Predictor], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the mean forecast and the last value of a channel, (windows, horizon), in deviations of its training part."""
+    split, values, length = member.split, member.series.values, predictors[0].config.window.length
     end = split.validation_end + split.training_end // 3  # 4 months, where the training part has 12
     origins = np.arange(split.validation_end - 1, end - horizon)
     windows = gather_windows(values, origins - length + 1, length)
-    features = gather_windows(predictor.features(member.series, 0, end), origins - length + 1, length + horizon)
-    forecast = predictor.outlook([member.series] * len(origins), windows, horizon, features).mean
+    features = gather_windows(predictors[0].features(member.series, 0, end), origins - length + 1, length + horizon)
+    series = [member.series] * len(origins)
+    forecast = np.mean([each.outlook(series, windows, horizon, features).mean for each in predictors], axis=0)
     actual = gather_windows(values, origins + 1, horizon)
     deviation = values[: split.training_end].std()
     return (actual - forecast) / deviation, (actual - naive(values, origins, horizon)) / deviation
@@ -126,6 +149,13 @@ def _facts(version: Version) -> dict[str, Any]:
         "epochs": sum(map(len, epochs)),
         "validation_loss": round(statistics.fmean(min(float(row[2]) for row in rows) for rows in epochs), 5),
         "minutes": round(sum(float(row[4]) for rows in epochs for row in rows) / 60, 2),
+        **_when(),
+    }
+
+
+def _when() -> dict[str, Any]:
+    """The date, the versions and the machine."""
+    return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "forecaster": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
@@ -143,14 +173,20 @@ def _table(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Markdown: a row for each horizon and one for the mean of all four, with the deviation over seeds."""
     yield "| set | horizon | MSE | MAE | last value | seeds | minutes each |"
     yield "|---|---|---|---|---|---|---|"
+    single = [row for row in rows if isinstance(row["seed"], int)]
     for horizon in HORIZONS:
-        of_it = [row for row in rows if row["horizon"] == horizon]
+        of_it = [row for row in single if row["horizon"] == horizon]
         if of_it:
             yield _line(name, str(horizon), [[row] for row in of_it])
-    by_seed = [[row for row in rows if row["seed"] == seed] for seed in sorted({row["seed"] for row in rows})]
+    by_seed = [[row for row in single if row["seed"] == seed] for seed in sorted({row["seed"] for row in single})]
     whole = [some for some in by_seed if len(some) == len(HORIZONS)]
     if whole:
         yield _line(name, "mean", whole)
+    together = [row for row in rows if row not in single]
+    for seeds in sorted({tuple(row["seed"]) for row in together}):
+        of_them = [row for row in together if tuple(row["seed"]) == seeds]
+        if len(of_them) == len(HORIZONS):
+            yield _line(name, f"mean, forecasts of seeds {list(seeds)} averaged", [of_them])
 
 
 def _line(name: str, horizon: str, seeds: Sequence[Sequence[dict[str, Any]]]) -> str:
@@ -161,9 +197,10 @@ def _line(name: str, horizon: str, seeds: Sequence[Sequence[dict[str, Any]]]) ->
         spread = f" ± {statistics.stdev(means):.3f}" if len(means) > 1 else ""
         cells.append(f"{statistics.fmean(means):.3f}{spread}")
     repeat = [statistics.fmean(row[f"repeat_{error}"] for row in seeds[0]) for error in ("mse", "mae")]
-    minutes = statistics.fmean(sum(row["minutes"] for row in rows) for rows in seeds)
+    took = [sum(row["minutes"] for row in rows if "minutes" in row) for rows in seeds]
+    minutes = f"{statistics.fmean(took):.1f}" if all(took) else ""
     last = " / ".join(f"{value:.3f}" for value in repeat)
-    return f"| {name} | {horizon} | {cells[0]} | {cells[1]} | {last} | {len(seeds)} | {minutes:.1f} |"
+    return f"| {name} | {horizon} | {cells[0]} | {cells[1]} | {last} | {len(seeds)} | {minutes} |"
 
 
 if __name__ == "__main__":
