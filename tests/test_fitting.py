@@ -1,5 +1,7 @@
 """Losses, schedules and the training loop, against numbers worked by hand and other libraries."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.models.summary import layer_counts
 from forecaster.preparation import prepare, window_places
+from forecaster.training import trainer_of
 
 TARGETS = np.array([[0.0, 1.0], [-2.0, 5.0]], "float32")
 PREDICTIONS = np.array([[0.5, 1.0], [1.0, 2.0]], "float32")
@@ -389,6 +392,14 @@ def gapped_plan(tmp_path, gaps, missing):
     model = {"decoder": "dense"}
     window, split = {"length": 4, "horizon": 2}, {"validation": 20, "test": 20}
     return prepare(load_values({"data": data, "window": window, "split": split, "model": model}, "x.yaml"))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_windows_are_flipped_as_the_config_says(tmp_path, flip):
+    plan = gapped_plan(tmp_path, "previous", {30})
+    training = plan.config.training.model_copy(update={"flip": flip})
+    plan = replace(plan, config=plan.config.model_copy(update={"training": training}))
+    assert trainer_of(plan).flip is flip
 
 
 def test_windows_of_filler_are_not_trained_on(tmp_path):
