@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecaster.data.gaps import cut_gaps
-from forecaster.fillings import linear_interpolation, seasonal_interpolation, seasonal_mean
-from forecaster.metrics import mae
+from forecaster.evaluation.metrics import mae
+from forecaster.imputation.hidden_gaps import cut_gaps
+from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
 
 ROOT = Path(__file__).parent.parent
 YEARS = 4

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.data.frequency import future_timestamps
+from forecaster.data.time.frequency import future_timestamps
 from forecaster.forecast import Forecast
 from forecaster.inputs import Inputs
 from forecaster.models import Network, build_network
 from forecaster.models.weights import weights_from_h5
-from forecaster.preparation import Preprocessing, read_data
+from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.load import read_data
 from forecaster.runs import Version, load_version
 
 

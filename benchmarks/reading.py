@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import LoadedConfig, load_values
-from forecaster.preparation import prepare, window_places
+from forecaster.preprocessing.plan import prepare, window_places
 
 _WINDOW = {"length": 168, "horizon": 24}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data import Panel
-from forecaster.data.scaling import Scaler
-from forecaster.members import Member, Members
+from forecaster.preprocessing.prepared_series import Member, Members
+from forecaster.preprocessing.scaling import Scaler
 
 
 def members_of(*given: Member) -> Members:

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from forecaster.config.sections import Model
-from forecaster.export import export_onnx
-from forecaster.inference import Decoded, OnnxNetwork, Rollout
+from forecaster.config.schema import Model
+from forecaster.forecasting.onnx_network import Decoded, OnnxNetwork
+from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
+from forecaster.training.export import export_onnx
 
 
 class Fake:

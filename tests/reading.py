@@ -2,7 +2,7 @@
 
 from forecaster.data import read
 from forecaster.data.dialect import UNKNOWN
-from forecaster.data.reading import Reading
+from forecaster.data.options import Reading
 
 
 def read_series(path, *asked, dialect=UNKNOWN, **further):

@@ -1,7 +1,7 @@
 """The transform and the scaler of one series, as tests like to fit them."""
 
-from forecaster.data import scaling, transforms
-from forecaster.data.transforms import IDENTITY, Transform
+from forecaster.preprocessing import scaling, transforms
+from forecaster.preprocessing.transforms import IDENTITY, Transform
 
 
 def fit_transform(values, *asked):

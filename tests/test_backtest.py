@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.baselines import Told, names
-from forecaster.comparison import Comparison
 from forecaster.config import load_values
 from forecaster.data import Panel
 from forecaster.errors import DataError
-from forecaster.folds import plan_folds
-from forecaster.metrics import Scale
-from forecaster.report import verdict
-from forecaster.rolling import Origins, scale_of
+from forecaster.evaluation.baselines import Told, names
+from forecaster.evaluation.comparison import Comparison
+from forecaster.evaluation.folds import plan_folds
+from forecaster.evaluation.metrics import Scale
+from forecaster.evaluation.origins import Origins, scale_of
+from forecaster.evaluation.tables import verdict
 
 from .conftest import write_hourly_csv
 

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.baselines import (
+from forecaster.data import Series
+from forecaster.errors import DataError, UsageError
+from forecaster.evaluation.baselines import (
     BASELINES,
     baseline,
     baseline_forecasts,
@@ -18,8 +20,6 @@ from forecaster.baselines import (
     seasonal_indices,
     seasonal_naive,
 )
-from forecaster.data import Series
-from forecaster.errors import DataError, UsageError
 
 from .conftest import ROOT
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from forecaster.config import load_values
-from forecaster.data.calendar import calendar_features, feature_names, step_numbers, unfit
-from forecaster.data.rules import TimeRules
+from forecaster.data.time.rules import TimeRules
+from forecaster.preprocessing.calendar_features import calendar_features, feature_names, step_numbers, unfit
 
 DAYS = pd.date_range("1899-12-25", "2100-01-10", freq="D")
 EVERYTHING = ["minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday", "weekend", "fourier.168.3"]

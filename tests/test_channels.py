@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from forecaster.config.sections import Model
-from forecaster.distributions import family
-from forecaster.inference import Rollout
+from forecaster.config.schema import Model
+from forecaster.forecasting.distributions import family
+from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.normalization import build_normalization

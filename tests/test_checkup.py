@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.checkup import Checkup, check
-from forecaster.config import load_values
-from forecaster.data.checkup import (
+from forecaster.check.check import Checkup, check
+from forecaster.check.leakage import copied_shift, parts
+from forecaster.check.statistics import (
     Shift,
     Stretch,
     constant_stretches,
@@ -19,7 +19,7 @@ from forecaster.data.checkup import (
     outliers,
     season_strengths,
 )
-from forecaster.data.leaks import copied_shift, parts
+from forecaster.config import load_values
 from forecaster.data.series import Series
 from forecaster.errors import DataError
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from forecaster.config import load_values
-from forecaster.config.sections import Model
+from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 
 from . import networks

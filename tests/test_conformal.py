@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.conformal import conformal_quantiles, half_widths
+from forecaster.evaluation.metrics import coverage
 from forecaster.forecast import Forecast, level_quantiles
-from forecaster.metrics import coverage
+from forecaster.forecasting.conformal import conformal_quantiles, half_widths
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.config.sections import Model
+from forecaster.config.schema import Model
 from forecaster.data import Series
-from forecaster.data.features import Encoding, Features, filled_column, fit_columns, fit_scale, fit_static
-from forecaster.data.scaling import Scaler
 from forecaster.data.series import Column
 from forecaster.errors import DataError
-from forecaster.inference import Rollout
+from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
+from forecaster.preprocessing.features import Encoding, Features, filled_column, fit_columns, fit_scale, fit_static
+from forecaster.preprocessing.scaling import Scaler
 
 from .networks import fitted, randomised
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.frequency import future_timestamps, season_length
-from forecaster.data.inferring import infer_frequency
-from forecaster.data.scaling import Scaler
-from forecaster.data.windows import chronological_split, gather_windows, window_starts
+from forecaster.data.time.frequency import future_timestamps, season_length
+from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.preprocessing.windows import chronological_split, gather_windows, window_starts
 
 from .reading import read_series
 from .scaling import fit_scaler

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from forecaster.config.sections import Model
+from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.attention import AdditiveAttention, MultiplicativeAttention

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.defaults import _segment, propose
+from forecaster.default_config import _segment, propose
 from forecaster.errors import ConfigError
 
 

@@ -12,26 +12,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.advice import verdict
 from forecaster.cli import diagnose as command
 from forecaster.config import Config, load_values
-from forecaster.config.sections import Model, Optimizer
+from forecaster.config.schema import Model, Optimizer
 from forecaster.data import Series
-from forecaster.data.scaling import Scaler
-from forecaster.data.windows import Split
-from forecaster.diagnosis import _sample, diagnose
 from forecaster.errors import CannotCreate, DataError, RunError
-from forecaster.fitting import Steps, Trainer
-from forecaster.flow import LARGEST_NORM, Flow, Kind
-from forecaster.initial import initial_network
+from forecaster.explain.advice import verdict
+from forecaster.explain.diagnose import _sample, diagnose
+from forecaster.explain.gradient_flow import LARGEST_NORM, Flow, Kind
+from forecaster.explain.gradients import gradient_flows
+from forecaster.explain.plots import plot_gradients
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
-from forecaster.models.gradients import gradient_flows
-from forecaster.models.optimizers import build_optimizer
-from forecaster.models.schedules import Constant
-from forecaster.plots import plot_gradients
-from forecaster.preparation import Plan, plan_of
+from forecaster.preprocessing.plan import Plan, plan_of
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.preprocessing.windows import Split
 from forecaster.runs import Version, load_version
+from forecaster.training.build import initial_network
+from forecaster.training.optimizers import build_optimizer
+from forecaster.training.schedules import Constant
+from forecaster.training.trainer import Steps, Trainer
 
 from .conftest import TINY
 from .members import only

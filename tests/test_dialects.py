@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import load_config
-from forecaster.data import source
 from forecaster.data.dialect import Dialect
-from forecaster.data.domains import domains_of
-from forecaster.data.filling import Filling, filled_csv
-from forecaster.data.source import find_files
-from forecaster.data.table import read_table
-from forecaster.defaults import config_path, propose
+from forecaster.data.sources import files
+from forecaster.data.sources.files import find_files
+from forecaster.data.sources.text_table import read_table
+from forecaster.data.value_ranges import domains_of
+from forecaster.default_config import config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
+from forecaster.imputation.filled_csv import Filling, filled_csv
 
 from .conftest import write_hourly_csv
 from .reading import read_series, series_of
@@ -239,7 +239,7 @@ def test_archives_that_hold_no_one_csv_are_refused(tmp_path, content, expected):
 
 
 def test_a_packed_file_beyond_the_limit_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "MAX_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
     expected = "x.csv: decompressed: more than 0 GiB; unpack it into a file, which may be of any size"
     assert expected in refused(tmp_path, gzip.compress(b"x" * 101))
 
@@ -350,8 +350,8 @@ def test_a_quote_that_is_never_closed_loses_no_row(tmp_path):
 def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatch):
     path = tmp_path / "x.csv"
     path.write_text(DAYS)
-    monkeypatch.setattr(source, "_PAUSE", 0)
-    content, left = source._content, [1]
+    monkeypatch.setattr(files, "_PAUSE", 0)
+    content, left = files._content, [1]
 
     def growing(file):
         data = content(file)
@@ -361,7 +361,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatc
                 more.write("2026-01-05,5.5\n")
         return data
 
-    monkeypatch.setattr(source, "_content", growing)
+    monkeypatch.setattr(files, "_content", growing)
     assert len(read_series(path, "auto", "auto", "auto")[0]) == 5
     left += [1] * 10
     with pytest.raises(Changing, match="x.csv: changed while it was read, 3 times; try again") as caught:

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from forecaster.config import load_values
-from forecaster.config.sections import Model
+from forecaster.config.schema import Model
 from forecaster.data import Series
-from forecaster.data.scaling import Scaler
-from forecaster.distributions import (
+from forecaster.errors import Diverged, UsageError
+from forecaster.forecasting.distributions import (
     Categorical,
     LogNormal,
     NegativeBinomial,
@@ -22,12 +22,14 @@ from forecaster.distributions import (
     StudentT,
     family,
 )
-from forecaster.errors import Diverged, UsageError
-from forecaster.inference import Decoded, Rollout
+from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.predict import check_levels
+from forecaster.forecasting.predictive_distribution import NetworkOutlook
+from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
-from forecaster.outlook import NetworkOutlook
-from forecaster.prediction import Predictor, check_levels
-from forecaster.preparation import Preprocessing
+from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.scaling import Scaler
 
 from .networks import Fake
 

@@ -16,15 +16,15 @@ import pytest
 
 from forecaster import runs
 from forecaster.config import load_values
-from forecaster.config.members import member_of, members_of
+from forecaster.config.ensemble import member_of, members_of
 from forecaster.data import Series
-from forecaster.data.scaling import Scaler
-from forecaster.distributions import NegativeBinomial, Normal, Point, Samples
 from forecaster.errors import DataError, Diverged, ForecasterError, Interrupted, RunError, UsageError
-from forecaster.outlook import CombinedOutlook, NetworkOutlook
-from forecaster.parallel import in_processes
-from forecaster.prediction import Predictor
-from forecaster.preparation import Preprocessing
+from forecaster.forecasting.distributions import NegativeBinomial, Normal, Point, Samples
+from forecaster.forecasting.predictive_distribution import CombinedOutlook, NetworkOutlook
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.training.processes import in_processes
 
 from . import jobs
 from .conftest import FORECAST, TINY, write_hourly_csv

@@ -8,13 +8,13 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.data import Series
-from forecaster.data.scaling import Scaler
-from forecaster.data.windows import Split
 from forecaster.errors import Diverged
-from forecaster.evaluation import last_forecast, least_change, test_scores, validation_residuals
-from forecaster.prediction import Predictor
-from forecaster.preparation import Plan
-from forecaster.report import error_table
+from forecaster.evaluation.held_out import last_forecast, least_change, test_scores, validation_residuals
+from forecaster.evaluation.tables import error_table
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.preprocessing.windows import Split
 
 from .members import members_of, only
 from .networks import Fake

@@ -8,20 +8,20 @@ import pytest
 import tensorflow as tf
 
 from forecaster.config import load_values
-from forecaster.config.sections import Model
-from forecaster.data.windows import Starts
+from forecaster.config.schema import Model
 from forecaster.errors import DataError, Diverged
-from forecaster.fitting import Steps, Trainer
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
-from forecaster.models.averaging import Equal
-from forecaster.models.averaging import Exponential as ExponentialAverage
 from forecaster.models.losses import LOSSES
-from forecaster.models.optimizers import OPTIMIZERS, build_optimizer
-from forecaster.models.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.models.summary import layer_counts
-from forecaster.preparation import prepare, window_places
-from forecaster.training import trainer_of
+from forecaster.preprocessing.plan import prepare, window_places
+from forecaster.preprocessing.windows import Starts
+from forecaster.training.averaging import Equal
+from forecaster.training.averaging import Exponential as ExponentialAverage
+from forecaster.training.build import trainer_of
+from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
+from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
+from forecaster.training.trainer import Steps, Trainer
 
 TARGETS = np.array([[0.0, 1.0], [-2.0, 5.0]], "float32")
 PREDICTIONS = np.array([[0.5, 1.0], [1.0, 2.0]], "float32")

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.scaling import Scaler
-from forecaster.data.transforms import Transform
-from forecaster.distributions import Point, Quantile
-from forecaster.guard import Guard, GuardedOutlook, fit_guard, last_season
-from forecaster.outlook import NetworkOutlook
+from forecaster.forecasting.distributions import Point, Quantile
+from forecaster.forecasting.fallback import Guard, GuardedOutlook, fit_guard, last_season
+from forecaster.forecasting.predictive_distribution import NetworkOutlook
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.preprocessing.transforms import Transform
 
 from .conftest import write_hourly_csv
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from forecaster import distributions
+from forecaster.forecasting import distributions
 from forecaster.models import heads
 from forecaster.models.losses import LOSSES
 

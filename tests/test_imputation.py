@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecaster.data.filling import Filling, filled_csv
-from forecaster.data.gaps import Gap, cut_gaps, distances, find_gaps, length_shares
-from forecaster.data.table import read_table
-from forecaster.fillings import linear_interpolation, seasonal_interpolation, seasonal_mean
+from forecaster.data.gaps import Gap, find_gaps
+from forecaster.data.sources.text_table import read_table
+from forecaster.imputation.filled_csv import Filling, filled_csv
+from forecaster.imputation.hidden_gaps import cut_gaps, distances, length_shares
+from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.inputs import Inputs
 
 from .conftest import FORECAST, HEAVY, imported, write_hourly_csv
@@ -65,7 +66,7 @@ def test_baselines_of_a_gap_by_hand():
 
 
 def network(length=8, season=2, reach=1, shares=(0.5, 0.5), loss="mse"):
-    from forecaster.config.sections import Model
+    from forecaster.config.schema import Model
     from forecaster.models import build_imputing_network
 
     model = Model(cell="gru", units=(3,), bidirectional=True)

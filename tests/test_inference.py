@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 
 from forecaster.config import load_values
-from forecaster.config.sections import Activation, Model
+from forecaster.config.schema import Activation, Model
 from forecaster.data import Series
-from forecaster.data.scaling import Scaler
 from forecaster.errors import Diverged
 from forecaster.forecast import Forecast
+from forecaster.forecasting.predictor import Predictor
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.weights import weights_from_h5, weights_to_h5
-from forecaster.prediction import Predictor
-from forecaster.preparation import Preprocessing
+from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.scaling import Scaler
 
 from . import networks
 from .networks import Fake, one_answer, roll_out

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data import Panel, arrow, large, source
+from forecaster.data import Panel
+from forecaster.data.assembly import fast_csv, out_of_core
 from forecaster.data.dialect import UNKNOWN, Dialect
-from forecaster.data.rules import TimeRules
+from forecaster.data.sources import files
+from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError
 
 from .reading import read_series
@@ -24,12 +26,12 @@ def small_blocks(request, monkeypatch, tmp_path) -> None:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
     else:
         pytest.importorskip("pyarrow")
-        monkeypatch.setattr(arrow, "_SAMPLE", 5)
-    monkeypatch.setattr(source, "MAX_BYTES", 2000)
-    monkeypatch.setattr(large, "BLOCK", 600)
-    monkeypatch.setattr(large, "ROWS", 50)
-    monkeypatch.setattr(large, "HEAD", 1500)
-    monkeypatch.setattr(arrow, "HEAD", 1500)
+        monkeypatch.setattr(fast_csv, "_SAMPLE", 5)
+    monkeypatch.setattr(files, "MAX_BYTES", 2000)
+    monkeypatch.setattr(out_of_core, "BLOCK", 600)
+    monkeypatch.setattr(out_of_core, "ROWS", 50)
+    monkeypatch.setattr(out_of_core, "HEAD", 1500)
+    monkeypatch.setattr(fast_csv, "HEAD", 1500)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
@@ -53,7 +55,7 @@ def both(path: Path, monkeypatch, **options) -> tuple[Panel, Panel]:
     asked = {"time": "auto", "target": "y", "frequency": "auto", "series": "id"} | options
     limited = read_series(path, **asked)
     with monkeypatch.context() as unlimited:
-        unlimited.setattr(source, "MAX_BYTES", 1 << 30)
+        unlimited.setattr(files, "MAX_BYTES", 1 << 30)
         return limited, read_series(path, **asked)
 
 
@@ -122,7 +124,7 @@ def test_problems_are_counted_over_all_blocks(tmp_path, monkeypatch, small_block
     path.write_text("\n".join([HEADER, *text]) + "\n")
     said = []
     for limit in (2000, 1 << 30):
-        monkeypatch.setattr(source, "MAX_BYTES", limit)
+        monkeypatch.setattr(files, "MAX_BYTES", limit)
         with pytest.raises(DataError) as caught:
             read_series(path, "auto", "y", "auto", series="id")
         said.append(caught.value.problems)
@@ -161,14 +163,14 @@ def test_nothing_is_left_behind_and_nothing_has_a_name(tmp_path, small_blocks):
 def test_a_large_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, small_blocks):
     path = tmp_path / "x.csv"
     path.write_text("\n".join([HEADER, *rows()]) + "\n")
-    end = source._records_end
+    end = files._records_end
 
     def growing(data):
         with path.open("a") as file:
             file.write("x")
         return end(data)
 
-    monkeypatch.setattr(source, "_records_end", growing)
+    monkeypatch.setattr(files, "_records_end", growing)
     with pytest.raises(Changing, match="changed while it was read"):
         read_series(path, "auto", "y", "auto", series="id")
 
@@ -191,10 +193,10 @@ def test_a_stated_dialect_is_kept(tmp_path, monkeypatch, small_blocks):
 @pytest.mark.parametrize("order", ["time", "series"])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # whose memory is not traced
-    monkeypatch.setattr(source, "MAX_BYTES", 2000)
-    monkeypatch.setattr(large, "BLOCK", 20_000)
-    monkeypatch.setattr(large, "ROWS", 1000)
-    monkeypatch.setattr(large, "HEAD", 20_000)
+    monkeypatch.setattr(files, "MAX_BYTES", 2000)
+    monkeypatch.setattr(out_of_core, "BLOCK", 20_000)
+    monkeypatch.setattr(out_of_core, "ROWS", 1000)
+    monkeypatch.setattr(out_of_core, "HEAD", 20_000)
     peaks = []
     for series in (20, 500):
         path = tmp_path / f"{series}.csv"

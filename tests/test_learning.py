@@ -4,12 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from forecaster.config.sections import Model
-from forecaster.distributions import family
-from forecaster.export import export_onnx
-from forecaster.inference import OnnxNetwork, Rollout
+from forecaster.config.schema import Model
+from forecaster.forecasting.distributions import family
+from forecaster.forecasting.onnx_network import OnnxNetwork
+from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
+from forecaster.training.export import export_onnx
 
 from .networks import fitted
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from forecaster.baselines import BASELINES, naive, naive2, seasonal_naive
-from forecaster.metrics import (
+from forecaster.evaluation.baselines import BASELINES, naive, naive2, seasonal_naive
+from forecaster.evaluation.metrics import (
     Judged,
     Scale,
     coverage,

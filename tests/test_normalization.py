@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.config.sections import Model
-from forecaster.export import export_onnx
-from forecaster.inference import OnnxNetwork
+from forecaster.config.schema import Model
+from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.inputs import Inputs
 from forecaster.models.normalization import build_normalization, smoothed_level
+from forecaster.training.export import export_onnx
 
 from . import networks
 from .networks import one_answer, roll_out

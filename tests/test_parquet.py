@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data import Panel, cells
+from forecaster.data import Panel
+from forecaster.data.assembly.rows import rows_of
+from forecaster.data.assembly.typed_sources import typed_rows
 from forecaster.data.dialect import Dialect
+from forecaster.data.options import Reading
 from forecaster.data.read import table_of
-from forecaster.data.reading import Reading
-from forecaster.data.rows import rows_of
-from forecaster.data.rules import TimeRules
-from forecaster.data.typed import typed_rows
+from forecaster.data.sources import arrow_columns
+from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError, UsageError
 
 from .conftest import FORECAST, TINY, write_hourly_csv
@@ -96,7 +97,7 @@ def test_times_of_every_type(tmp_path, times, expected):
         (pa.array([7, 8, 7, 8, 7, 7]).dictionary_encode(), [7, 8, 7, 8, 7, 7]),
         (pa.array([b"7", b"8", b"9", b"7", b"8", b"9"]), [7, 8, 9, 7, 8, 9]),
     ],
-    ids=lambda cells: str(getattr(cells, "type", "")),
+    ids=lambda cells: str(getattr(arrow_columns, "type", "")),
 )
 def test_numbers_of_every_type(tmp_path, numbers, expected):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": numbers})
@@ -152,7 +153,9 @@ def test_ids_may_be_numbers(tmp_path):
 def test_only_the_columns_asked_for_are_read(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", long())
     asked = []
-    monkeypatch.setattr("forecaster.data.typed.read_parquet", lambda *given: asked.append(given[1]) or pytest.skip())
+    monkeypatch.setattr(
+        "forecaster.data.assembly.typed_sources.read_parquet", lambda *given: asked.append(given[1]) or pytest.skip()
+    )
     try:
         read(path, series="id")
     except pytest.skip.Exception:
@@ -248,22 +251,22 @@ def test_damage_within_a_file_is_said(tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS})
-    checked = cells.check_cells
+    checked = arrow_columns.check_cells
 
     def changing(*given):
         path.touch()
         checked(*given)
 
-    monkeypatch.setattr("forecaster.data.parquet.check_cells", changing)
+    monkeypatch.setattr("forecaster.data.sources.parquet.check_cells", changing)
     with pytest.raises(Changing, match=r"x\.parquet: changed while it was read"):
         read(path)
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS, "z": NUMBERS})
-    monkeypatch.setattr(cells, "MAX_BYTES", 8 * 12)
+    monkeypatch.setattr(arrow_columns, "MAX_BYTES", 8 * 12)
     assert len(read(path)[0]) == 6
-    monkeypatch.setattr(cells, "MAX_BYTES", 8 * 11)
+    monkeypatch.setattr(arrow_columns, "MAX_BYTES", 8 * 11)
     with pytest.raises(DataError, match="6 rows of 2 columns are more than 11 cells"):
         read(path)
 

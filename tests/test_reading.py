@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
+from forecaster.data.assembly.regular_grid import panel_of
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import USUAL
-from forecaster.data.layout import panel_of
-from forecaster.data.places import Places
-from forecaster.data.reading import Reading
-from forecaster.data.rows import Rows
+from forecaster.data.options import Reading
+from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError
 
 from .reading import read_columns, read_series

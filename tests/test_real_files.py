@@ -8,7 +8,7 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.data import Panel
-from forecaster.preparation import read_data
+from forecaster.preprocessing.load import read_data
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the real files are not part of the project")

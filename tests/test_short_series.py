@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from forecaster.config import load_values
-from forecaster.data.windows import Split
 from forecaster.errors import DataError
-from forecaster.prediction import read_newest
-from forecaster.preparation import prepare, window_places
+from forecaster.forecasting.predict import read_newest
+from forecaster.preprocessing.plan import prepare, window_places
+from forecaster.preprocessing.windows import Split
 
 from .reading import read_series
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from forecaster.significance import diebold_mariano
+from forecaster.evaluation.significance import diebold_mariano
 
 
 def test_one_step_ahead_it_is_the_t_test_of_the_differences():

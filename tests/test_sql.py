@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from forecaster.config import load_config, load_values
-from forecaster.config.urls import absolute_url, has_password, is_url
-from forecaster.data import cells, sql
-from forecaster.data.source import Query
+from forecaster.config.database_urls import PASSWORD, absolute_url, has_password, is_url, masked
+from forecaster.data.sources import arrow_columns
+from forecaster.data.sources import database as sql
+from forecaster.data.sources.files import Query
 from forecaster.errors import DataError, InputOutputFailed, UsageError
-from forecaster.masking import PASSWORD, masked
 
 from .conftest import write_hourly_csv
 from .reading import read_series
@@ -120,7 +120,7 @@ def test_nothing_is_ever_written(sales, tmp_path):
 
 
 def test_a_result_that_is_too_large_is_refused(sales, monkeypatch):
-    monkeypatch.setattr(cells, "MAX_BYTES", 8 * 35)
+    monkeypatch.setattr(arrow_columns, "MAX_BYTES", 8 * 35)
     with pytest.raises(DataError, match="12 rows of 3 columns are more than 35 cells"):
         read(sales, "SELECT * FROM sales")
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from forecaster.config.sections import Model
+from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.cells import CELLS, LSTMCell, PeepholeLSTMCell, SimpleRNNCell

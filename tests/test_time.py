@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.checkup import check
+from forecaster.check.check import check
 from forecaster.config import load_values
 from forecaster.data import Series
-from forecaster.data.filling import Filling, filled_csv
-from forecaster.data.frequency import season_length
-from forecaster.data.inferring import infer_frequency
-from forecaster.data.rules import TimeRules
-from forecaster.data.season import find_seasons, longer_seasons, seasons_of
-from forecaster.data.table import read_table
-from forecaster.data.windows import told_by_data
+from forecaster.data.seasonality import find_seasons, longer_seasons, seasons_of
+from forecaster.data.sources.text_table import read_table
+from forecaster.data.time.frequency import season_length
+from forecaster.data.time.infer_frequency import infer_frequency
+from forecaster.data.time.rules import TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
-from forecaster.preparation import found_in
+from forecaster.imputation.filled_csv import Filling, filled_csv
+from forecaster.preprocessing.load import found_in
+from forecaster.preprocessing.windows import told_by_data
 
 from .reading import read_series
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from forecaster.config import load_config
-from forecaster.inference import OnnxNetwork
-from forecaster.prediction import predict
-from forecaster.preparation import prepare
-from forecaster.report import error_table
+from forecaster.evaluation.tables import error_table
+from forecaster.forecasting.onnx_network import OnnxNetwork
+from forecaster.forecasting.predict import predict
+from forecaster.preprocessing.plan import prepare
 from forecaster.runs import locked
-from forecaster.training import train
+from forecaster.training.train import train
 
 from .conftest import FORECAST, ROOT, TINY, write_hourly_csv
 from .networks import roll_out

@@ -15,15 +15,14 @@ from scipy import special, stats
 
 from forecaster.config import load_values
 from forecaster.data import Series
-from forecaster.data.differences import differenced, summed
-from forecaster.data.scaling import Scaler
-from forecaster.data.transforms import IDENTITY, Transform, likeliest_power
-from forecaster.distributions import Categorical, Normal, Point, Quantile, Samples
 from forecaster.errors import Diverged
-from forecaster.inference import Decoded
-from forecaster.outlook import NetworkOutlook
-from forecaster.prediction import Predictor
-from forecaster.preparation import Preprocessing, fitted_scaler
+from forecaster.forecasting.distributions import Categorical, Normal, Point, Quantile, Samples
+from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.predictive_distribution import NetworkOutlook
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.fitted import Preprocessing, fitted_scaler
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.preprocessing.transforms import IDENTITY, Transform, differenced, likeliest_power, summed
 
 from .conftest import ROOT, write_hourly_csv
 from .networks import Fake

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from forecaster.config import Choices, Range, load_config, load_values
-from forecaster.config.sections import Model
+from forecaster.config.schema import Model
 from forecaster.errors import CannotCreate, ConfigError, RunError, UsageError
-from forecaster.evaluation import yardstick
-from forecaster.inference import Rollout
-from forecaster.prediction import Predictor
-from forecaster.preparation import before_test, prepare
-from forecaster.search import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
-from forecaster.tune_plan import plan_tuning
+from forecaster.evaluation.yardstick import yardstick
+from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.rollout import Rollout
+from forecaster.preprocessing.plan import before_test, prepare
+from forecaster.tuning.plan import plan_tuning
+from forecaster.tuning.study import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
 
 from .conftest import TINY, write_hourly_csv
 from .networks import randomised
@@ -291,7 +291,7 @@ def test_the_command_writes_the_best_config_and_goes_on(forecast, tunable):
 
 
 def search(folder: Path, trials: int) -> list[dict[str, str]]:
-    from forecaster.tuning import search_config
+    from forecaster.tuning.tune import search_config
 
     plan = plan_tuning(load_config(folder / "tiny.yaml"))
     search_config(plan, folder / "runs/tiny/tune", folder / "tiny.tuned.yaml", trials, None, [])
@@ -312,7 +312,7 @@ def test_the_test_part_is_never_read(tunable):
 
 def test_a_signal_keeps_what_was_found(tunable):
     from forecaster.errors import Interrupted
-    from forecaster.tuning import search_config
+    from forecaster.tuning.tune import search_config
 
     plan = plan_tuning(load_config(tunable / "tiny.yaml"))
     with pytest.raises(Interrupted, match="interrupted, 0 trials: none; go on with the same command") as raised:
@@ -334,7 +334,7 @@ def test_where_no_trial_can_be_the_first_reason_is_told(project):
     ("output", "error"), [("no/x.yaml", CannotCreate), ("x.txt", UsageError), ("tiny.yaml", UsageError)]
 )
 def test_what_cannot_be_written_is_refused_before_any_trial(tunable, output, error):
-    from forecaster.tuning import search_config
+    from forecaster.tuning.tune import search_config
 
     plan = plan_tuning(load_config(tunable / "tiny.yaml"))
     with pytest.raises(error, match=output):
@@ -343,7 +343,7 @@ def test_what_cannot_be_written_is_refused_before_any_trial(tunable, output, err
 
 def test_a_live_network_answers_as_the_exported_one():
     from forecaster.inputs import Inputs
-    from forecaster.live import LiveNetwork
+    from forecaster.tuning.live_network import LiveNetwork
 
     network, served = randomised(Model(cell="gru", units=3, decoder="seq2seq"), 6, 2)
     windows = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")

@@ -25,14 +25,15 @@ from typing import Any
 import numpy as np
 
 from forecaster import __version__
-from forecaster.baselines import naive
+from forecaster.cli.signals import collected
 from forecaster.config import LoadedConfig, load_config
-from forecaster.data.windows import gather_windows
 from forecaster.errors import ForecasterError
-from forecaster.interrupts import collected
-from forecaster.members import Member
-from forecaster.prediction import Predictor, served
-from forecaster.preparation import Plan, prepare
+from forecaster.evaluation.baselines import naive
+from forecaster.forecasting.predict import served
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.plan import Plan, prepare
+from forecaster.preprocessing.prepared_series import Member
+from forecaster.preprocessing.windows import gather_windows
 from forecaster.runs import Version, load_version, locked
 
 FOLDER = Path(__file__).parent
@@ -86,7 +87,7 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
     plan = prepare(loaded)
     with locked(folder):
         if not (folder / "current").exists():
-            from forecaster.training import train  # noqa: PLC0415  scores alone need no TensorFlow
+            from forecaster.training.train import train  # noqa: PLC0415  scores alone need no TensorFlow
 
             train(plan, folder, received, resume=True)
         version = load_version(folder)

@@ -26,12 +26,12 @@ import pandas as pd
 from scores import seasonal_naive
 
 from forecaster import __version__
+from forecaster.cli.signals import collected
 from forecaster.config import LoadedConfig, load_config
 from forecaster.data import Series
 from forecaster.errors import ForecasterError
-from forecaster.interrupts import collected
-from forecaster.prediction import read_newest, served
-from forecaster.preparation import prepare
+from forecaster.forecasting.predict import read_newest, served
+from forecaster.preprocessing.plan import prepare
 from forecaster.runs import Version, load_version, locked
 
 Scores = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], dict[str, float]]
@@ -161,7 +161,7 @@ def _forecasts(
     folder = RUNS / f"{benchmark.name}-{name}-{seed}-{_digest(loaded)}"
     with locked(folder):
         if not (folder / "current").exists():
-            from forecaster.training import train  # noqa: PLC0415  forecasts alone need no TensorFlow
+            from forecaster.training.train import train  # noqa: PLC0415  forecasts alone need no TensorFlow
 
             train(prepare(loaded), folder, received, resume=True)
         version = load_version(folder)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scores
 
-from forecaster.metrics import owa
+from forecaster.evaluation.metrics import owa
 
 SEASON = 24
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecaster import baselines
-from forecaster.metrics import Judged, Scale, scores, seasonal_scale
+from forecaster.evaluation import baselines
+from forecaster.evaluation.metrics import Judged, Scale, scores, seasonal_scale
 
 NAIVE2 = {"smape": 18.383, "mase": 2.395}  # M4 Hourly (Makridakis, Spiliotis & Assimakopoulos 2020, table 4)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Baselines, Data, Scores, ScoresFormat, Set, Source, Stride, parse_names
 from forecaster.errors import UsageError
 
@@ -24,9 +24,9 @@ def backtest(
         Path | None, typer.Option("--output", "-o", help="Folder; backtests/NAME of the config by default.")
     ] = None,
     format: Scores = ScoresFormat.TEXT,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Find how good forecasts would have been, from origins in the past, beside baselines.
 
@@ -36,13 +36,13 @@ def backtest(
     \b
     forecast backtest configs/power.yaml --folds 8 --baselines naive,seasonal_naive,ets
     """
-    from forecaster.interrupts import collected
+    from forecaster.cli.signals import collected
 
     each = _refit(refit)
     with collected() as received:
-        from forecaster.backtest import backtest as compare
-        from forecaster.defaults import load_or_propose
-        from forecaster.folds import plan_folds
+        from forecaster.default_config import load_or_propose
+        from forecaster.evaluation.backtest import backtest as compare
+        from forecaster.evaluation.folds import plan_folds
         from forecaster.runs import locked
 
         loaded, config = load_or_propose(source, overrides or [], data)
@@ -50,13 +50,13 @@ def backtest(
         folder = output or Path("backtests") / config.stem
         with locked(folder):
             found = compare(planned, folder, received, _train)
-    talk.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
+    console.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
 
 
 def _train(*arguments: Any) -> Any:
     """Train, and load TensorFlow for it; a backtest that is done needs none."""
-    with talk.quiet_import():
-        from forecaster.training import train
+    with console.quiet_import():
+        from forecaster.training.train import train
     return train(*arguments)
 
 

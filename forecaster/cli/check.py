@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Output, Plot, Set, check_file, check_png
 
 
@@ -31,9 +31,9 @@ def check(
     format: Annotated[ReportFormat, typer.Option("--format", help="How the findings are written.")] = ReportFormat.TEXT,
     plot: Plot = None,
     overrides: Set = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Examine a CSV before a training does: gaps, duplicates, outliers, seasons, whether it can be learnt.
 
@@ -42,7 +42,7 @@ def check(
     \b
     forecast check power.csv --set data.target=PJME_MW
     """
-    from forecaster.checkup import check as check_csv
+    from forecaster.check.check import check as check_csv
     from forecaster.config import is_config, load_config, load_values
     from forecaster.runs import write_atomically
 
@@ -55,9 +55,9 @@ def check(
         smallest = {"data": {"path": str(data)}, "window": {"length": 2, "horizon": 1}}
         loaded = load_values(smallest, str(data), overrides or [])
     found = check_csv(loaded)
-    talk.deliver(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
+    console.deliver(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
     if plot is not None and found.examined:
-        from forecaster.plots import plot_checkup
+        from forecaster.check.plots import plot_checkup
 
         write_atomically(plot, plot_checkup(found.examined, data.name))
     if not found.healthy:

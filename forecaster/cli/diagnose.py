@@ -1,6 +1,6 @@
 """`forecast diagnose`."""
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
 
 
@@ -10,28 +10,28 @@ def diagnose(
     output: Output = "-",
     plot: Plot = None,
     member: Member = 1,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Show how far back a run's gradient reaches.
 
     \b
     forecast diagnose runs/power --output gradients.csv --plot gradients.png
     """
-    from forecaster.preparation import plan_of
+    from forecaster.preprocessing.plan import plan_of
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
     version = load_version(run)
     plan = plan_of(version, data)
-    with talk.quiet_import():
-        from forecaster.diagnosis import diagnose as diagnose_version
+    with console.quiet_import():
+        from forecaster.explain.diagnose import diagnose as diagnose_version
     diagnosis = diagnose_version(version, plan, member)
-    talk.log.info("%s", "\n".join(diagnosis.verdict))
-    talk.deliver(diagnosis.to_csv(), output)
+    console.log.info("%s", "\n".join(diagnosis.verdict))
+    console.deliver(diagnosis.to_csv(), output)
     if plot is not None:
-        from forecaster.plots import plot_gradients
+        from forecaster.explain.plots import plot_gradients
 
         title = f"{run.resolve().name}: how far back the gradient reaches"
         write_atomically(plot, plot_gradients(diagnosis.before, diagnosis.after, title))

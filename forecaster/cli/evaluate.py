@@ -1,6 +1,6 @@
 """`forecast evaluate`."""
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import (
     Baselines,
     Data,
@@ -24,9 +24,9 @@ def evaluate(
     output: Output = "-",
     format: Scores = ScoresFormat.TEXT,
     plot: Plot = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Score a run on what came after all that its network has seen, beside baselines.
 
@@ -35,15 +35,15 @@ def evaluate(
     \b
     forecast evaluate runs/power --data actuals.csv
     """
-    from forecaster.actuals import evaluate as evaluate_version
+    from forecaster.evaluation.evaluate import evaluate as evaluate_version
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
     found = evaluate_version(load_version(run), data, stride, parse_names(baselines))
     compared = found.comparison
-    talk.deliver(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
+    console.deliver(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
     if plot is not None:
-        from forecaster.plots import plot_comparison
+        from forecaster.evaluation.plots import plot_comparison
 
         name = run.resolve().name
         write_atomically(plot, plot_comparison(compared.by_step(), compared.facts, f"{name}: error by step ahead"))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
 from forecaster.errors import Partial, UsageError
 
@@ -20,9 +20,9 @@ def explain(
     ] = None,
     plot: Plot = None,
     member: Member = 1,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Say which past steps a network with attention looked at, and which series it holds to be alike.
 
@@ -31,8 +31,8 @@ def explain(
     \b
     forecast explain runs/power --output weights.csv --plot weights.png
     """
-    from forecaster.attention import attention_csv
-    from forecaster.explanation import explain as explain_version
+    from forecaster.explain.attention_weights import attention_csv
+    from forecaster.explain.explain import explain as explain_version
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
@@ -43,11 +43,11 @@ def explain(
         raise UsageError(f"--neighbours {neighbours}: this network has no embedding of series")
     likeness = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
     text = attention_csv(attentions) if attentions else likeness
-    talk.deliver(text, output)
+    console.deliver(text, output)
     if neighbours is not None:
         write_atomically(neighbours, likeness.encode())
     if plot is not None:
-        from forecaster.plots import plot_attention
+        from forecaster.explain.plots import plot_attention
 
         write_atomically(plot, plot_attention(attentions, run.resolve().name))
     if problems:

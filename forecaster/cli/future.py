@@ -1,6 +1,6 @@
 """`forecast future`."""
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Horizon, Output, Run
 
 
@@ -9,9 +9,9 @@ def future(
     data: Data = None,
     horizon: Horizon = None,
     output: Output = "-",
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Write the CSV to fill with what is known of the future.
 
@@ -22,12 +22,12 @@ def future(
     forecast future runs/shops --output future.csv
     """
     from forecaster.errors import Partial
-    from forecaster.future import template
-    from forecaster.prediction import read_newest
+    from forecaster.forecasting.future_covariates import template
+    from forecaster.forecasting.predict import read_newest
     from forecaster.runs import load_version
 
     config = load_version(run).config
     panel, problems = read_newest(config, data)
-    talk.deliver(template(config, panel, horizon or config.window.horizon), output)
+    console.deliver(template(config, panel, horizon or config.window.horizon), output)
     if problems:
         raise Partial(problems)

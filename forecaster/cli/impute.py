@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Levels, Output, Plot, Set, check_file, check_png, parse_levels
 
 
@@ -19,9 +19,9 @@ def impute(
     plot: Plot = None,
     levels: Levels = None,
     overrides: Set = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Fill the gaps of a CSV from both sides.
 
@@ -31,26 +31,26 @@ def impute(
     \b
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png
     """
-    from forecaster.interrupts import collected
+    from forecaster.cli.signals import collected
 
     check_png(plot)
     with collected() as received:
         from forecaster.config import load_config
-        from forecaster.data.filling import filled_csv
-        from forecaster.gap_plan import plan_gaps
+        from forecaster.imputation.filled_csv import filled_csv
+        from forecaster.imputation.plan import plan_gaps
         from forecaster.runs import write_atomically
 
         gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
         filling = gap_plan.untouched
         if gap_plan.gaps:
-            with talk.quiet_import():
-                from forecaster.imputation import impute as fill_gaps
+            with console.quiet_import():
+                from forecaster.imputation.impute import impute as fill_gaps
             filling = fill_gaps(gap_plan, received)
         else:
-            talk.log.info("%s: nothing to fill", data)
+            console.log.info("%s: nothing to fill", data)
     text = filled_csv(gap_plan.table, filling)
-    talk.deliver(text, output, gap_plan.table.dialect.encoding)
+    console.deliver(text, output, gap_plan.table.dialect.encoding)
     if plot is not None:
-        from forecaster.plots import plot_filling
+        from forecaster.imputation.plots import plot_filling
 
         write_atomically(plot, plot_filling(filling, data.name))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Set, check_file
 
 
@@ -15,15 +15,15 @@ def init(
         Path | None, typer.Option("--output", "-o", help="YAML to write; NAME.yaml of the CSV by default.")
     ] = None,
     overrides: Set = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Write a commented YAML for a CSV, without training.
 
     \b
     forecast init power.csv
     """
-    from forecaster.defaults import config_path, write_proposal
+    from forecaster.default_config import config_path, write_proposal
 
     write_proposal(data, output or config_path(data), overrides or [])

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from forecaster import __version__, errors
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.backtest import backtest
 from forecaster.cli.check import check
 from forecaster.cli.diagnose import diagnose
@@ -24,7 +24,7 @@ from forecaster.cli.schema import schema
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.cli.validate import validate
-from forecaster.masking import masked
+from forecaster.config.database_urls import masked
 
 _CODES = "\n".join(f"  {code:<10} {meaning}" for code, meaning in errors.EXIT_CODES)
 _HELP = f"""\b
@@ -80,7 +80,7 @@ def main() -> NoReturn:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    talk.start()
+    console.start()
     try:
         app()
         code = 0
@@ -89,7 +89,7 @@ def main() -> NoReturn:
     except errors.ForecasterError as error:
         code = _failed(error, str(error), error.exit_code)
     except BrokenPipeError:
-        talk.drop_stdout()  # whoever read our output has left: there is nobody to tell
+        console.drop_stdout()  # whoever read our output has left: there is nobody to tell
         code = 74
     except OSError as error:
         mended = errors.output_error(error, error.filename or "stdout")
@@ -103,9 +103,9 @@ def main() -> NoReturn:
 
 
 def _failed(error: BaseException, message: str, code: int) -> int:
-    if talk.wants_traceback():
+    if console.wants_traceback():
         sys.stderr.write(masked("".join(traceback.format_exception(error))))
-    talk.complain(message, code)
+    console.complain(message, code)
     return code
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Horizon, Levels, Output, Plot, Run, check_png, parse_levels
 from forecaster.errors import Partial, UsageError
 
@@ -33,9 +33,9 @@ def predict(
         Path | None, typer.Option("--samples", help="CSV of whole paths to write.", show_default=False)
     ] = None,
     plot: Plot = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Forecast the future of a run's newest data.
 
@@ -45,7 +45,7 @@ def predict(
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
     from forecaster.forecast import forecasts_to_csv, forecasts_to_json, samples_to_csv
-    from forecaster.prediction import predict as predict_version
+    from forecaster.forecasting.predict import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
@@ -54,11 +54,11 @@ def predict(
         raise UsageError(f"{', '.join(named)}: --output, --samples and --plot need a file each")
     found = predict_version(load_version(run), data, horizon, parse_levels(levels), samples is not None, future)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
-    talk.deliver(text, output)
+    console.deliver(text, output)
     if samples is not None:
         write_atomically(samples, samples_to_csv(found.forecasts).encode())
     if plot is not None:
-        from forecaster.plots import plot_future
+        from forecaster.forecasting.plots import plot_future
 
         write_atomically(plot, plot_future(found.panel, found.forecasts, run.resolve().name))
     if found.problems:

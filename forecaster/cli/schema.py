@@ -2,7 +2,7 @@
 
 import json
 
-from forecaster.cli import talk
+from forecaster.cli import console
 
 
 def schema() -> None:
@@ -13,4 +13,4 @@ def schema() -> None:
     """
     from forecaster.config import json_schema
 
-    talk.answer(json.dumps(json_schema(), indent=1) + "\n")
+    console.answer(json.dumps(json_schema(), indent=1) + "\n")

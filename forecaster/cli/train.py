@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Set, Source
 
 
@@ -19,9 +19,9 @@ def train(
         Path | None,
         typer.Option("--from", help="Run whose weights to start from, where shapes agree.", show_default=False),
     ] = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Train a network on a CSV and keep it as a run.
 
@@ -29,11 +29,11 @@ def train(
     forecast train configs/power.yaml --set training.epochs=5
     forecast train power.csv
     """
-    from forecaster.interrupts import collected
+    from forecaster.cli.signals import collected
 
     with collected() as received:
-        from forecaster.defaults import load_or_propose
-        from forecaster.preparation import prepare
+        from forecaster.default_config import load_or_propose
+        from forecaster.preprocessing.plan import prepare
         from forecaster.runs import load_version, locked
 
         loaded, config = load_or_propose(source, overrides or [], data)
@@ -41,6 +41,6 @@ def train(
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with locked(folder):
-            with talk.quiet_import():
-                from forecaster.training import train as train_plan
+            with console.quiet_import():
+                from forecaster.training.train import train as train_plan
             train_plan(plan, folder, received, resume, start)

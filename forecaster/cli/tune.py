@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Set, Source, parse_seconds
 from forecaster.errors import UsageError
 
@@ -23,9 +23,9 @@ def tune(
         Path | None,
         typer.Option("--output", "-o", help="YAML to write; NAME.tuned.yaml beside the config by default."),
     ] = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Search for a better config, and write it as a YAML that runs.
 
@@ -35,12 +35,12 @@ def tune(
     \b
     forecast tune configs/power.yaml --trials 30 --timeout 2h
     """
-    from forecaster.interrupts import collected
+    from forecaster.cli.signals import collected
 
     seconds = parse_seconds(timeout, "--timeout")
     with collected() as received:
-        from forecaster.defaults import load_or_propose
-        from forecaster.tune_plan import plan_tuning
+        from forecaster.default_config import load_or_propose
+        from forecaster.tuning.plan import plan_tuning
 
         loaded, config = load_or_propose(source, overrides or [], data)
         plan = plan_tuning(loaded)
@@ -48,7 +48,7 @@ def tune(
             import optuna  # noqa: F401
         except ImportError:
             raise UsageError("a search needs Optuna: pip install 'forecaster[tune]'") from None
-        with talk.quiet_import():
-            from forecaster.tuning import search_config
+        with console.quiet_import():
+            from forecaster.tuning.tune import search_config
         folder = (run or Path("runs") / config.stem) / "tune"
         search_config(plan, folder, output or config.with_name(f"{config.stem}.tuned.yaml"), trials, seconds, received)

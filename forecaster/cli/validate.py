@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli import talk
+from forecaster.cli import console
 from forecaster.cli.options import Data, Set
 
 
@@ -13,9 +13,9 @@ def validate(
     config: Annotated[Path, typer.Argument(help="A YAML config.", show_default=False)],
     data: Data = None,
     overrides: Set = None,
-    verbose: talk.Verbose = False,
-    debug: talk.Debug = False,
-    log_format: talk.Format = talk.LogFormat.TEXT,
+    verbose: console.Verbose = False,
+    debug: console.Debug = False,
+    log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Check a config and its CSV, and list every problem.
 
@@ -23,7 +23,7 @@ def validate(
     forecast validate configs/power.yaml
     """
     from forecaster.config import load_config
-    from forecaster.preparation import prepare
+    from forecaster.preprocessing.plan import prepare
 
     prepare(load_config(config, overrides or [], data))
-    talk.log.info("%s: valid", config)
+    console.log.info("%s: valid", config)

@@ -1,20 +1,17 @@
 """YAML -> a frozen, validated `Config`; every problem with where it stands and how to mend it."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path as FilePath
-from typing import Any
-
-from pydantic import ValidationError
-
-from forecaster.config.checks import conflicts
-from forecaster.config.problems import described, without
-from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
-from forecaster.config.sections import ONE_SIDED, Config
-from forecaster.config.space import SECTION, Choices, Range, Space, read_space, space_schema, value_of
-from forecaster.config.urls import absolute_url, is_url
-from forecaster.errors import ConfigError
+from forecaster.config.load import (
+    LoadedConfig,
+    absolute_path,
+    is_config,
+    json_schema,
+    load_config,
+    load_resolved,
+    load_values,
+    overridden,
+)
+from forecaster.config.schema import ONE_SIDED, Config
+from forecaster.config.search_space import Choices, Range, Space, value_of
 
 __all__ = [
     "ONE_SIDED",
@@ -32,133 +29,3 @@ __all__ = [
     "overridden",
     "value_of",
 ]
-
-
-@dataclass(frozen=True)
-class LoadedConfig:
-    """A config as far as it is valid, its problems, and where each value was written.
-
-    While `problems` is not empty, the values they name are defaults and the rest is as given:
-    enough to go on looking for problems, never to train.
-
-    Attributes:
-        space: what `forecast tune` may choose from.
-    """
-
-    config: Config
-    document: Document
-    problems: tuple[str, ...]
-    broken_sections: frozenset[str | int]
-    space: Space = field(default_factory=dict)
-
-    def where(self, *path: str | int) -> str:
-        """`file:line:column: section.key` of a value, or of the section that should hold it."""
-        return f"{self.document.where(path)}: {'.'.join(map(str, path))}"
-
-
-def is_config(source: FilePath) -> bool:
-    """Whether a file is a config by its name; anything else is taken for data."""
-    return source.suffix.lower() in {".yaml", ".yml"}
-
-
-def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath | None = None) -> LoadedConfig:
-    """Read a YAML file, lay `--set` and `--data` over it and validate the whole.
-
-    `data.path` becomes absolute: relative to the YAML where the YAML names it, to the working
-    folder where `--data` does; `-` stays.
-
-    Raises:
-        ConfigError: nothing can be made of it: not YAML, or a required key is missing.
-    """
-    if not is_config(source):
-        raise ConfigError([f"{source}: its name does not end in .yaml; for a CSV, `forecast init {source}` writes one"])
-    document = _overridden(read_document(source), overrides)
-    base = source.parent
-    if data is not None:
-        document = with_override(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
-        document = with_override(document, "data.query=null")
-        base = FilePath.cwd()
-    loaded = _validated(document)
-    given = loaded.config.data.path
-    path = absolute_path(given, base) if isinstance(given, str) else tuple(absolute_path(each, base) for each in given)
-    config = loaded.config.model_copy(update={"data": loaded.config.data.model_copy(update={"path": path})})
-    return replace(loaded, config=config)
-
-
-def absolute_path(path: str, base: FilePath) -> str:
-    """A path or URL of a config as seen from everywhere; `-`, standard input, is the same everywhere."""
-    if is_url(path):
-        return absolute_url(path, base)
-    return path if path == "-" else str((base / FilePath(path).expanduser()).resolve())
-
-
-def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Validate values that stand in no file, with `--set` laid over them; paths stay as they are.
-
-    `name` stands for the file in problems.
-    """
-    return _validated(_overridden(Document(values, {}, name), overrides))
-
-
-def load_resolved(text: str, name: str) -> Config:
-    """The config that a run keeps; its paths are absolute already.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    loaded = _validated(parse_document(text, name))
-    if loaded.problems:
-        raise ConfigError(loaded.problems)
-    return loaded.config
-
-
-def _overridden(document: Document, overrides: Sequence[str]) -> Document:
-    for assignment in overrides:
-        document = with_override(document, assignment)
-    return document
-
-
-def overridden(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
-    """A config with further `--set` laid over it; `data.path` stays what it became."""
-    again = _validated(_overridden(loaded.document, overrides))
-    data = again.config.data.model_copy(update={"path": loaded.config.data.path})
-    return replace(again, config=again.config.model_copy(update={"data": data}))
-
-
-def json_schema() -> dict[str, Any]:
-    """The config's JSON Schema, for editors."""
-    schema = Config.model_json_schema()
-    schema["properties"][SECTION] = space_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _validated(document: Document) -> LoadedConfig:
-    """Validate, replace what is invalid by its default, and validate again, collecting all problems."""
-    problems: list[tuple[Path, str]] = []
-    given = {name: section for name, section in document.values.items() if name != SECTION}
-    values = given
-    while True:
-        try:
-            config = Config.model_validate(values)
-            break
-        except ValidationError as error:
-            found = described(error, values)
-            removed = {path for path, _ in problems}
-            problems += [(path, message) for path, message in found if path not in removed]
-            values, whole = without(values, [path for path, _ in found])
-            if not whole:
-                raise ConfigError([_line(document, *problem) for problem in problems]) from None
-    problems += conflicts(config, {path for path, _ in problems})
-    space, unfit = read_space(document.values[SECTION], given) if SECTION in document.values else ({}, [])
-    problems += unfit
-    return LoadedConfig(
-        config,
-        document,
-        tuple(_line(document, *problem) for problem in problems),
-        frozenset(path[0] for path, _ in problems),
-        space,
-    )
-
-
-def _line(document: Document, path: Path, message: str) -> str:
-    return f"{document.where(path)}: {'.'.join(map(str, path))}: {message}"

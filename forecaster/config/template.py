@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from forecaster.config.reader import as_yaml
-from forecaster.config.sections import Config
+from forecaster.config.schema import Config
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 _COMMENT_COLUMN = 38

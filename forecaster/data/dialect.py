@@ -1,17 +1,11 @@
 """Dialect: how a CSV is written."""
 
-import csv
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forecaster.errors import DataError
-
 AUTO = "auto"
 DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
-_SAMPLE = 500  # records that the delimiter is found in
-_BYTE_ORDERS = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
 
 
 @dataclass(frozen=True)
@@ -45,128 +39,3 @@ class Dialect:
 
 UNKNOWN = Dialect()
 USUAL = Dialect("utf-8", ",", ".", "none", header=True)
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """The text of a file.
-
-    Attributes:
-        encoding: the one that it was read in; `ascii` where any would do.
-        marked: whether it begins with a byte order mark, which `text` does not have.
-        cut: whether it ends within a character.
-    """
-
-    text: str
-    encoding: str
-    marked: bool = False
-    cut: bool = False
-
-
-def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
-    """Bytes to text in an encoding, or, for `auto`, in the one that they are written in.
-
-    A byte order mark tells; else it is UTF-16 where every other byte is 0, UTF-8 where it is valid, Latin-1
-    where it holds no control characters.
-
-    Args:
-        data: of a file, or of a part of it.
-        encoding: as a `Dialect` has it.
-        name: of the file.
-        before: lines before the part.
-
-    Raises:
-        DataError: it is not text, not in that encoding, or may be in several.
-    """
-    marks = [found for found, mark in _BYTE_ORDERS.items() if data.startswith(mark)]
-    wanted = encoding
-    if encoding in {AUTO, "utf-16"}:
-        wanted = next(iter(marks), "") or _utf_16(data) or ("utf-8" if encoding == AUTO else "utf-16-le")
-    marked = wanted in marks
-    body = data[len(_BYTE_ORDERS[wanted]) :] if marked else data
-    try:
-        if wanted.startswith("utf-16") and body and b"\0" not in body:  # no digit and no line end
-            raise UnicodeDecodeError(wanted, body, 0, 1, "not UTF-16")
-        text, cut = _decoded(body, wanted)
-    except UnicodeDecodeError as error:
-        if encoding != AUTO or wanted != "utf-8" or marked:
-            line = body[: error.start].count(b"\n") + 1 + before
-            mend = "save it so, or say which: data.encoding: auto | utf-8 | utf-16 | latin-1 | cp1252"
-            raise DataError([f"{name}:{line}: not {wanted.upper()} text; {mend}"]) from None
-        wanted, text, cut = "latin-1", _latin_1(body, name, before), False
-    if "\0" in text:
-        raise DataError([f"{name}:{text[: text.index(chr(0))].count(chr(10)) + 1 + before}: not text: a byte is 0"])
-    return Decoded(text, "ascii" if wanted == "utf-8" and body.isascii() else wanted, marked, cut)
-
-
-def _decoded(data: bytes, encoding: str) -> tuple[str, bool]:
-    """The text, and whether the data ends within a character, which is left out."""
-    try:
-        return data.decode(encoding), False
-    except UnicodeDecodeError as error:
-        if (
-            error.reason not in {"unexpected end of data", "truncated data"}
-            or error.end != len(data)
-            or not error.start
-        ):
-            raise
-        return data[: error.start].decode(encoding), True
-
-
-def _utf_16(data: bytes) -> str | None:
-    """The byte order of text in UTF-16 without a mark: every other byte of its first characters is 0."""
-    head = data[:64]
-    even, odd = head[::2], head[1::2]
-    if len(odd) > 1 and not any(odd) and all(even):
-        return "utf-16-le"
-    return "utf-16-be" if len(odd) > 1 and all(odd) and not any(even) else None
-
-
-def _latin_1(data: bytes, name: str, before: int) -> str:
-    text = data.decode("latin-1")
-    control = next((at for at, byte in enumerate(data) if byte < 32 and byte not in b"\t\n\r\f"), None)
-    if control is not None:
-        raise DataError(
-            [f"{name}:{data[:control].count(10) + 1 + before}: not text: byte {data[control]} is a control character"]
-        )
-    unsure = next((at for at, byte in enumerate(data) if 0x7F <= byte < 0xA0), None)
-    if unsure is not None:
-        found = f"{name}:{data[:unsure].count(10) + 1 + before}: not UTF-8 text (byte 0x{data[unsure]:x})"
-        raise DataError([f"{found}; say what it is: data.encoding: cp1252 (Windows) | latin-1 | utf-16"])
-    return text
-
-
-def find_delimiter(lines: Iterable[str], name: str) -> str:
-    """The delimiter that cuts the header, and every row below it, into the same number of cells.
-
-    Args:
-        lines: whole lines from the header on.
-        name: of the file.
-
-    Raises:
-        DataError: several do.
-    """
-    head = list(itertools.islice(lines, _SAMPLE))
-    counted = {mark: _counts(head, mark) for mark in DELIMITERS}
-    cuts = [mark for mark, counts in counted.items() if counts and counts[0] > 1]
-    choices = [mark for mark in cuts if len(set(counted[mark])) == 1] or cuts
-    if len(choices) > 1:
-        ways = " or ".join(DELIMITERS[mark] for mark in choices)
-        offered = " | ".join("tab" if mark == "\t" else f'"{mark}"' for mark in choices)
-        raise DataError([f"{name}: cells may be separated by {ways}; say which: data.delimiter: {offered}"])
-    return choices[0] if choices else ","
-
-
-def _counts(lines: list[str], mark: str) -> list[int]:
-    """The cells of each record, those that are empty beyond the header's left out; a 0 where quotes do not fit."""
-    counts: list[int] = []
-    try:
-        for row in csv.reader(lines, delimiter=mark, strict=True):
-            while counts and len(row) > counts[0] and not row[-1]:
-                row.pop()
-            if any(map(str.strip, row)):
-                counts.append(len(row))
-    except csv.Error as error:
-        ends_within = len(lines) == _SAMPLE and "unexpected end of data" in str(error)
-        return counts if ends_within else [*counts, 0]
-    return counts

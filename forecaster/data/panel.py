@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
-from forecaster.data.frequency import earlier, grid
-from forecaster.data.rules import AS_WRITTEN, TimeRules
 from forecaster.data.series import Column, Series
+from forecaster.data.time.frequency import earlier, grid
+from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 
 

@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from forecaster.data.arrow import plain_rows
+from forecaster.data.assembly.fast_csv import plain_rows
+from forecaster.data.assembly.out_of_core import read_large
+from forecaster.data.assembly.regular_grid import panel_of
+from forecaster.data.assembly.rows import rows_of
+from forecaster.data.assembly.sort_rows import ordered
+from forecaster.data.assembly.typed_sources import is_typed, typed_rows, typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
-from forecaster.data.large import read_large
-from forecaster.data.layout import panel_of
-from forecaster.data.ordering import ordered
+from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
-from forecaster.data.reading import Reading
-from forecaster.data.rows import rows_of
 from forecaster.data.series import Column
-from forecaster.data.source import Paths, is_large
-from forecaster.data.table import Table, read_table
-from forecaster.data.typed import is_typed, typed_rows, typed_table
+from forecaster.data.sources.files import Paths, is_large
+from forecaster.data.sources.text_table import Table, read_table
 from forecaster.errors import DataError
 
 

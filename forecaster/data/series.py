@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
-from forecaster.data.frequency import future_sessions, future_timestamps
-from forecaster.data.rules import AS_WRITTEN, OBSERVED, TimeRules
+from forecaster.data.time.frequency import future_sessions, future_timestamps
+from forecaster.data.time.rules import AS_WRITTEN, OBSERVED, TimeRules
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Columns that tell rows of one timestamp apart: ids of several series, or a part of the time."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.sources.number_formats import looks_numeric
+from forecaster.data.sources.text_table import Table
+
+_REPEATED = 0.1  # share of rows whose timestamp has come already; fewer are told apart by anything
+_LEFT = 0.05  # share of these that ids may leave, whose series have doubles of their own
+_MOST = 3  # columns of ids
+_WHOLE = r"-?\d+"
+_CLOCK = re.compile(r"hours?|hrs?|h|minutes?|mins?|(?:hour|time)_?of_?day|stunde|heure|hora", re.IGNORECASE)
+
+
+class Apart(NamedTuple):
+    """Columns that tell rows apart, none where none do, and whether they are a part of the time, not ids."""
+
+    columns: tuple[str, ...]
+    is_clock: bool = False
+
+
+def columns_apart(table: Table, known: Sequence[str], target: object) -> Apart | None:
+    """The fewest columns that tell almost all rows apart that agree in those known; None where few rows agree.
+
+    Columns of words come first, then hours and minutes by their names, then other whole numbers.
+
+    Args:
+        known: the columns of time, and of ids as far as they are known.
+        target: the column of the target, which is none of them.
+    """
+    codes = np.zeros(len(table), np.int64)
+    for name in known:
+        codes = _refined(codes, table.columns[name])
+    if not known or _repeats(codes) < _REPEATED * len(table):
+        return None
+    columns = {name: cells for name, cells in table.columns.items() if name not in {*known, target}}
+    few = {name: cells for name, cells in columns.items() if 1 < cells.nunique() <= len(table) / 3}
+    words = {name: cells for name, cells in few.items() if looks_numeric(cells).mean() < 0.5}
+    whole = {name: cells for name, cells in few.items() if name not in words and cells.str.fullmatch(_WHOLE).all()}
+    clocks = {name: cells for name, cells in whole.items() if _CLOCK.fullmatch(name)}
+    numbers = {name: cells for name, cells in whole.items() if name not in clocks}
+    for tried, is_clock in ((words, False), (clocks, True), (words | numbers, False)):
+        if found := _fewest(codes, tried):
+            return Apart(found, is_clock)
+    return Apart(())
+
+
+def _fewest(codes: np.ndarray, columns: dict[str, pd.Series]) -> tuple[str, ...]:
+    """Up to three columns, each the one that leaves the fewest repeats, in the order of the file."""
+    enough, chosen = _LEFT * _repeats(codes), list[str]()
+    while len(chosen) < min(_MOST, len(columns)):
+        tried = {name: _refined(codes, cells) for name, cells in columns.items() if name not in chosen}
+        chosen.append(min(tried, key=lambda name: _repeats(tried[name])))
+        codes = tried[chosen[-1]]
+        if _repeats(codes) <= enough:
+            return tuple(name for name in columns if name in chosen)
+    return ()
+
+
+def _refined(codes: np.ndarray, cells: pd.Series) -> np.ndarray:
+    """A number from 0 for each combination of a number and a cell that occurs, (rows,)."""
+    numbers, values = pd.factorize(cells, use_na_sentinel=False)
+    return np.asarray(pd.factorize(codes * len(values) + numbers)[0])
+
+
+def _repeats(codes: np.ndarray) -> int:
+    """How many rows repeat one before them."""
+    return len(codes) - int(codes.max()) - 1

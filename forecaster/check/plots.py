@@ -1,0 +1,85 @@
+"""The picture of what `forecast check` found in each series."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from forecaster.check.statistics import Examined
+from forecaster.data.gaps import Gap
+from forecaster.forecast import shortened
+from forecaster.forecasting.plots import _SHOWN_SERIES
+from forecaster.reporting.figures import (
+    _BAND,
+    _STYLE,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    _canvas,
+    _number,
+    _png,
+    _shared_legend,
+    _time_axis,
+    _x,
+)
+
+
+def plot_checkup(examined: Sequence[Examined], name: str) -> bytes:
+    """The first few series of a file with what is odd about them, below each other; a PNG."""
+    shown = examined[: _SHOWN_SERIES // 2]
+    worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
+    with matplotlib.rc_context(_STYLE):
+        figure, rows = _canvas(f"{name}{worst}: what is odd", len(shown))
+        for axes, each in zip(rows, shown, strict=True):
+            _draw_examined(axes, each)
+            if len(shown) > 1:
+                axes.set_title(shortened(each.series.name), fontsize=10, loc="right")
+            else:
+                axes.set_ylabel(shortened(each.series.target))
+        _shared_legend(rows)
+        return _png(figure)
+
+
+def _draw_examined(axes: Axes, examined: Examined) -> None:
+    series = examined.series
+    x, values = _x(series.timestamps), series.values
+    crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen
+    axes.plot(x, values, color=GREY if crowded else INK, linewidth=0.4 if crowded else 0.9, label="observed")
+    _draw_gaps(axes, x, examined.gaps)
+    for number, stretch in enumerate(examined.stretches):
+        part = slice(stretch.first, stretch.first + stretch.length)
+        label = "constant" if number == 0 else None
+        axes.plot(x[part], values[part], color=GREEN, linewidth=4, solid_capstyle="butt", label=label)
+        axes.plot(x[part][:1], values[part][:1], "s", color=GREEN, markersize=4)  # seen however short it is
+    for number, shift in enumerate(examined.shifts):
+        label = "level shift" if number == 0 else None
+        axes.axvline(x[shift.at], color=BLUE, linestyle=(0, (4, 2)), label=label)
+    rings: dict[str, Any] = {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.5}
+    if len(examined.outliers):
+        axes.plot(x[examined.outliers], values[examined.outliers], "o", color=ORANGE, label="outlier", **rings)
+    if examined.codes:
+        marks = np.flatnonzero(np.isin(values, examined.codes))
+        axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="mark for missing")
+    _time_axis(axes, series.timestamps)
+    axes.margins(x=0.01)
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+
+
+def _draw_gaps(axes: Axes, x: np.ndarray, gaps: Sequence[Gap]) -> None:
+    """Long gaps as bands, short ones, which as bands would look longer than they are, as marks on the lower edge."""
+    long = [gap for gap in gaps if gap.length > len(x) * _BAND]
+    for number, gap in enumerate(long):
+        ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
+        label = "missing" if number == 0 else None
+        axes.axvspan(*ends, color=ORANGE, alpha=0.35, linewidth=0, label=label)
+    short = [gap.middle for gap in gaps if gap not in long]
+    if short:
+        lower = np.zeros(len(short))
+        label = "missing" if not long else "missing, briefly"
+        edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        axes.plot(x[short], lower, "^", color=ORANGE, markersize=6, linestyle="none", label=label, **edge)

@@ -1,0 +1,39 @@
+"""URLs of databases, as `data.path` names them: without a password, which is in the environment."""
+
+import os
+import re
+from pathlib import Path
+
+_SCHEME = re.compile(r"[A-Za-z][\w.-]*(?:\+\w+)?://")
+_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^?]+)(.*)", re.DOTALL)
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is the URL of a database."""
+    return _SCHEME.match(path) is not None
+
+
+def has_password(url: str) -> bool:
+    """Whether a password stands in a URL."""
+    return bool(IN_URL.search(url) or IN_PARAMETER.search(url))
+
+
+def absolute_url(url: str, base: Path) -> str:
+    """A URL as seen from everywhere: the file of an SQLite database may be relative to a folder."""
+    if not (found := _SQLITE.fullmatch(url)):
+        return url
+    return f"{found[1]}{(base / Path(found[2]).expanduser()).resolve()}{found[3]}"
+
+
+PASSWORD = "FORECAST_SQL_PASSWORD"
+
+# pathlib makes `:/` of `://`. A password may hold blanks, where it does not begin like a port.
+IN_URL = re.compile(r"(:/{1,2}[^\s:/@]*):(?:\S*@|(?!\d+(?:[/?:]|$))[^@\n]*@(?:\S*@)?)")
+IN_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)(?:=|%3d))[^\s&;'\"]+")
+
+
+def masked(text: str) -> str:
+    """A text with `***` for each password in a URL, and for that in the environment."""
+    text = IN_PARAMETER.sub(r"\1***", IN_URL.sub(r"\1:***@", text))
+    password = os.environ.get(PASSWORD)
+    return text.replace(password, "***") if password else text

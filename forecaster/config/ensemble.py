@@ -1,0 +1,77 @@
+"""The configs of an ensemble's networks: its own, with what sets each of them apart."""
+
+from forecaster.config.schema import Config, Cosine
+from forecaster.errors import UsageError
+
+_LOSSES = ("mse", "mae", "huber", "log_cosh")
+_SHORTEST = 0.5  # share of the window that the last network of an ensemble over windows reads
+
+
+def members_of(config: Config) -> list[Config]:
+    """The config of each network; itself alone where there is no ensemble.
+
+    Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
+    window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `flip`
+    every second network learns from windows upside down. A `snapshot` is a cycle of one training: an equal share of its
+    epochs, the rate falling along half a cosine to 0 (Huang 2017, eq. 2).
+    """
+    ensemble = config.ensemble
+    if ensemble is None or ensemble.size == 1:
+        return [config]
+    members = [_seeded(config, number) for number in range(ensemble.size)]
+    match ensemble.vary:
+        case "window":
+            return [_windowed(member, number / (ensemble.size - 1)) for number, member in enumerate(members)]
+        case "loss":
+            losses = list(dict.fromkeys([config.loss, *_LOSSES]))
+            return [_trained(member, loss=losses[number % len(losses)]) for number, member in enumerate(members)]
+        case "flip":
+            return [_trained(member, flip=number % 2 == 1) for number, member in enumerate(members)]
+        case "snapshot":
+            cycle = config.training.epochs // ensemble.size
+            return [_trained(member, epochs=cycle, schedule=Cosine(minimum=0.0)) for member in members]
+        case _:
+            return members
+
+
+def member_of(config: Config, number: int) -> Config:
+    """The config of one network, counted from 1.
+
+    Raises:
+        UsageError: there is none of this number.
+    """
+    members = members_of(config)
+    if number > len(members):
+        many = "1 network" if len(members) == 1 else f"{len(members)} networks"
+        raise UsageError(f"--member {number}: this run has {many}")
+    return members[number - 1]
+
+
+def _seeded(config: Config, number: int) -> Config:
+    seed = (config.training.seed + number) % 2**31
+    return _trained(config.model_copy(update={"ensemble": None}), seed=seed)
+
+
+def _trained(config: Config, **changes: object) -> Config:
+    return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def _windowed(config: Config, place: float) -> Config:
+    """The config with a shorter window, from the whole at place 0 to half of it at 1; what the network can read."""
+    unit, fewest = _readable(config)
+    wanted = config.window.length * (1 - (1 - _SHORTEST) * place)
+    length = max(fewest, unit * round(wanted / unit))
+    return config.model_copy(update={"window": config.window.model_copy(update={"length": length})})
+
+
+def _readable(config: Config) -> tuple[int, int]:
+    """What window lengths are multiples of, and the fewest steps that the network can read."""
+    model, season = config.model, config.data.main_season
+    seasonal = model.normalization == "seasonal"
+    if model.decoder in {"context", "latent"} and season > 1:
+        return season, (2 + seasonal) * season
+    segments = 2 if model.decoder == "rollout" or model.segment == 1 else 1
+    if model.dilation:
+        segments = max(segments, 2 ** (len(model.units) - 1) + 1)
+    by_season = {"seasonal": season + 2 * model.segment, "profile": -(-2 * season // model.segment) * model.segment}
+    return model.segment, max(segments * model.segment, by_season.get(model.normalization, 0))

@@ -1,0 +1,555 @@
+"""The YAML's sections as frozen, validated records; each field's description is its documentation."""
+
+import datetime
+import math
+import re
+import zoneinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
+
+from forecaster.config.calendar_names import misnamed
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Steps = Annotated[int, Field(strict=True, ge=0)]
+Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
+
+
+def _share(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a fraction below 1, or whole steps")
+    if not 0 <= value < (1 if isinstance(value, float) else math.inf):
+        raise ValueError("expected a fraction from 0 to below 1, or whole steps from 0")
+    return value
+
+
+def _season(value: object) -> object:
+    several = value if isinstance(value, list | tuple) else [value]
+    steps = [season for season in several if isinstance(season, int) and not isinstance(season, bool)]
+    fewest = 2 if len(several) > 1 else 1
+    if several and len(set(steps)) == len(several) and all(fewest <= season <= 1_000_000 for season in steps):
+        return tuple(steps) if len(steps) > 1 else steps[0]
+    if value == "auto":
+        return value
+    raise ValueError("expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
+
+
+def _feature(value: object) -> object:
+    if problem := misnamed(value):
+        raise ValueError(problem)
+    return value
+
+
+def _paths(value: object) -> object:
+    named = value if isinstance(value, list | tuple) else [value]
+    if not named or not all(isinstance(path, str) and path for path in named):
+        raise ValueError("expected a path, or a list of paths")
+    return value if isinstance(value, str) else tuple(named)
+
+
+def _names(value: object) -> object:
+    named = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(name, int | float) for name in named):
+        quotes = """needs quotes: "69", and in a shell '"69"'"""
+        raise ValueError(f"expected the name of a column, or a list of names; one that looks like a number {quotes}")
+    if not named or not all(isinstance(name, str) and name for name in named) or len(set(named)) < len(named):
+        raise ValueError("expected the name of a column, or a list of names")
+    return value if isinstance(value, str) else tuple(named)
+
+
+def _delimiter(value: object) -> object:
+    if value in {"auto", "tab"}:
+        return "\t" if value == "tab" else value
+    if isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in '"\r\n':
+        return value
+    raise ValueError("expected auto, tab, or one character that is no letter, digit or quote")
+
+
+def _header(value: object) -> object:
+    if value == "auto" or isinstance(value, bool):
+        return value
+    raise ValueError("expected auto, true or false")
+
+
+def _sentinel(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or value in {math.inf, -math.inf}:
+        raise ValueError("expected a number or text")
+    return value
+
+
+# pydantic takes the list that JSON has of a tuple for a value of the wrong type, and warns.
+_AsItIs = PlainSerializer(lambda value: value)
+Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text]), _AsItIs]
+Names = Annotated[str | tuple[str, ...], PlainValidator(_names, json_schema_input_type=Text | list[Text]), _AsItIs]
+Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
+Header = Annotated[bool | str, PlainValidator(_header, json_schema_input_type=bool | Literal["auto"])]
+Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
+Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
+_SeasonSteps = Annotated[int, Field(ge=1)]
+Season = Annotated[
+    int | str | tuple[int, ...],
+    PlainValidator(_season, json_schema_input_type=_SeasonSteps | Literal["auto"] | list[_SeasonSteps]),
+    _AsItIs,
+]
+Feature = Annotated[str, PlainValidator(_feature, json_schema_input_type=str)]
+
+
+def _weekmask(value: object) -> object:
+    days = value.split() if isinstance(value, str) else []
+    if not days or any(day not in _WEEKDAYS for day in days) or len(set(days)) < len(days):
+        raise ValueError("expected weekdays such as Mon Tue Wed Thu Fri")
+    return " ".join(sorted(days, key=_WEEKDAYS.index))
+
+
+def _date(value: object) -> object:
+    try:
+        return datetime.date.fromisoformat(value if isinstance(value, str) else "").isoformat()
+    except ValueError:
+        raise ValueError("expected a date such as 2026-12-25") from None
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"\d+(?:\.\d+)?(?:ms|s|min|h)", value):
+        return value
+    raise ValueError("expected a time such as 10s, 500ms or 2min")
+
+
+def _zone(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"UTC[+-](0\d|1[0-4]):[0-5]\d", value):
+        return value
+    try:
+        zoneinfo.ZoneInfo(value if isinstance(value, str) else "")
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("expected a time zone such as Europe/Berlin, UTC or UTC+02:00") from None
+    return value
+
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+Weekmask = Annotated[str, PlainValidator(_weekmask, json_schema_input_type=str)]
+Date = Annotated[str, PlainValidator(_date, json_schema_input_type=str)]
+Duration = Annotated[str, PlainValidator(_duration, json_schema_input_type=str)]
+Zone = Annotated[str, PlainValidator(_zone, json_schema_input_type=str)]
+Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Covariates(Section):
+    """Columns besides the target."""
+
+    past: tuple[Text, ...] = Field((), description="columns that are known up to the origin")
+    future: tuple[Text, ...] = Field((), description="columns that are known over the horizon, too")
+    static: tuple[Text, ...] = Field((), description="columns with one value for each series")
+    categorical: tuple[Text, ...] = Field((), description="those of them that are categories, though they are numbers")
+    missing: dict[Text, Literal["error", "last", "seasonal"]] = Field(
+        {}, description="what stands for missing cells, by column: error | last | seasonal"
+    )
+
+
+class Data(Section):
+    """Which CSV, and how its rows become one regular series."""
+
+    path: Paths = Field(
+        description="a CSV or Parquet file, relative to this file; -: stdin; or a pattern, a list of files, a URL"
+    )
+    query: Text | None = Field(None, description="a SELECT, where path is the URL of a database: sqlite:///sales.db")
+    time: Names | None = Field(
+        "auto", description="time column; null: the row number is the step; or [year, month, ...]"
+    )
+    target: Names = Field(
+        "auto", description='column to forecast; or a list, or "*": each is a series; auto: the only one'
+    )
+    series: Names | None = Field(None, description="column of ids, where rows of several series stand below each other")
+    layout: Literal["columns", "rows"] = Field("columns", description="a step a row: columns; a series a row: rows")
+    skip: Steps = Field(0, description="rows below the header that do not count")
+    covariates: Covariates = Field(Covariates(), description="columns besides the target")
+    frequency: Text = Field(
+        "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
+    )
+    weekmask: Weekmask | None = Field(
+        None, description="weekdays that have rows (frequency C, observed): Mon Tue Wed Thu Fri; null: as the data"
+    )
+    holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, observed)")
+    tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
+    timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
+    dates: Literal["auto", "day_first", "month_first"] = Field(
+        "auto", description="which number comes first in 01/02/2026: auto | day_first | month_first"
+    )
+    season: Season = Field(
+        "auto", description="steps in a season (24 for hourly days), or in several, [24, 168]; 1: none"
+    )
+    calendar: tuple[Feature, ...] = Field(
+        (), description="what dates tell: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
+    )
+    gaps: Literal["error", "interpolate", "seasonal", "previous", "zero", "mask"] = Field(
+        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero | mask"
+    )
+    longest_gap: Count | None = Field(None, description="steps that may be missing in a row; null: any number")
+    incomplete: Literal["keep", "drop"] = Field("keep", description="bars that are not over by now: keep | drop")
+    duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
+        "error", description="rows of one timestamp: error | first | last | mean | sum"
+    )
+    text: Literal["error", "missing"] = Field("error", description="cells of the target that are text: error | missing")
+    na_values: tuple[Sentinel, ...] = Field((), description='what stands for a missing number, such as [-999, "?"]')
+    encoding: Literal["auto", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
+        "auto", description="auto | utf-8 | utf-16 | latin-1 | cp1252"
+    )
+    delimiter: Delimiter = Field("auto", description="between cells: auto, tab, or a character")
+    decimal: Literal["auto", ".", ","] = Field("auto", description='auto | "." | ","')
+    thousands: Literal["auto", "none", ",", ".", " ", "'"] = Field(
+        "auto", description='mark between groups of three digits: auto | none | "," | "." | " " | "\'"'
+    )
+    header: Header = Field(
+        "auto", description="whether the first row names the columns: auto | true | false, column_1, column_2, ..."
+    )
+    comment: Text | None = Field(None, description="what a line that does not count begins with; null: none")
+    transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
+        "none", description="none | log | log1p | boxcox | logit (between minimum and maximum), undone in forecasts"
+    )
+    difference: tuple[Count, ...] = Field(
+        (),
+        description="after the transform: [1] learns changes, [24] changes from 24 steps before, undone in forecasts",
+    )
+    minimum: Finite | None = Field(None, description="no value or forecast lies below; null: any")
+    maximum: Finite | None = Field(None, description="no value or forecast lies above; null: any")
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Steps in each season, the main one first; empty where there is none, or it is not found yet."""
+        stated = self.season if isinstance(self.season, tuple) else (self.season,)
+        return tuple(int(season) for season in stated if season not in {"auto", 1})
+
+    @property
+    def main_season(self) -> int:
+        """Steps in the season that baselines and normalisations go by, 1 where there is none."""
+        return next(iter(self.seasons), 1)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns of ids."""
+        return (self.series,) if isinstance(self.series, str) else self.series or ()
+
+    @property
+    def wide(self) -> bool:
+        """Whether several columns are targets."""
+        return self.layout == "columns" and (self.target == "*" or isinstance(self.target, tuple))
+
+    @property
+    def several(self) -> bool:
+        """Whether the CSV may hold several series."""
+        return self.series is not None or self.layout == "rows" or self.wide
+
+
+class Window(Section):
+    """What the network reads and how far it looks."""
+
+    length: Annotated[int, Field(strict=True, ge=2)] = Field(description="steps that the network reads")
+    shortest: Count | None = Field(
+        None, description="steps of it that a series must have; what is before its start is filled; null: all of them"
+    )
+    horizon: Count = Field(description="steps ahead that are forecast")
+
+
+class Split(Section):
+    """The chronological split: training part, then validation part, then test part."""
+
+    validation: Share = Field(0.1, description="a fraction, or whole steps: chooses the epoch")
+    test: Share = Field(0.1, description="a fraction, or whole steps: scored once, at the end")
+
+
+def _layers(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+ONE_SIDED = frozenset({"log_normal", "negative_binomial", "categorical"})  # heads without values of the other sign
+
+
+class Model(Section):
+    """The network."""
+
+    cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru"] = Field(
+        "lstm", description="simple_rnn | lstm | peephole_lstm | gru"
+    )
+    units: Annotated[tuple[Units, ...], BeforeValidator(_layers, json_schema_input_type=Units | list[Units])] = Field(
+        (64,), min_length=1, description="units of each stacked layer, the first reads the window"
+    )
+    bidirectional: Flag = Field(False, description="read the window from both ends")
+    merge: Literal["concat", "sum", "mean"] = Field("concat", description="of the two directions: concat | sum | mean")
+    residual: Flag = Field(False, description="each layer adds to what the one below it made")
+    dilation: Flag = Field(False, description="layer k goes on from its state 2^k steps before, k from 0")
+    layer_normalization: Flag = Field(False, description="of each layer's outputs")
+    segment: Count = Field(1, description="steps folded into one recurrent step")
+    activation: Activation = Field("tanh", description="of the state: tanh | relu | sigmoid | ...")
+    recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
+    normalization: Literal["none", "last", "mean", "revin", "seasonal", "profile"] = Field(
+        "none", description="of each window by itself: none | last | mean | revin | seasonal | profile"
+    )
+    normalization_scale: Literal["none", "deviation", "level", "change"] = Field(
+        "none", description="of each window, over which it is normalised, and errors count: deviation | level | change"
+    )
+    copy_segments: Flag = Field(
+        False, description="the answer begins with a weighted mean of the window's segments (dense)"
+    )
+    embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
+        0, description="width of a vector learnt for each series and each static category; 0: none"
+    )
+    channels: Literal["independent", "joint"] = Field(
+        "independent", description="several targets: independent, each through one network; joint, read together"
+    )
+    series_scale: Flag = Field(False, description="tell the network how large each series is, beside its scaled values")
+    dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
+    recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
+    zoneout: Fraction = Field(0.0, description="probability that a unit of the state stays as it is in training")
+    output: Literal["last", "sequence"] = Field(
+        "last", description="learn from the window's last step, or from every step shifted by one (sequence)"
+    )
+    unroll: Flag = Field(False, description="unroll the loop over time: faster for short windows")
+    decoder: Literal["rollout", "dense", "seq2seq", "positional", "context", "latent"] = Field(
+        "rollout", description="rollout | dense | seq2seq | positional | context | latent"
+    )
+    attention: Literal["none", "additive", "multiplicative"] = Field(
+        "none", description="over the steps read (dense, seq2seq): none | additive | multiplicative"
+    )
+    scheduled_sampling: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
+        0.0, description="share of steps that learn from the decoder's own answer, not the truth"
+    )
+    warmup: Steps = Field(0, description="epochs over which scheduled sampling and latent's divergence rise from 0")
+    latent: Units = Field(16, description="width of what decoder latent draws for each path")
+    head: Literal["point", "quantile", "normal", "student_t", "log_normal", "negative_binomial", "categorical"] = Field(
+        "point", description="point | quantile | normal | student_t | log_normal | negative_binomial | ..."
+    )
+    quantiles: tuple[Probability, ...] | None = Field(
+        None, description="of head quantile, in rising order; null: 0.5 and those of forecast.levels"
+    )
+    bins: Annotated[int, Field(strict=True, ge=2, le=4096)] = Field(64, description="of head categorical")
+
+
+class Optimizer(Section):
+    """The optimizer with its gradient clipping."""
+
+    name: Literal[
+        "sgd", "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "adafactor", "lion", "ftrl"
+    ] = Field("adam", description="sgd | rmsprop | adam | adamw | nadam | adamax | adagrad | adadelta | lion | ...")
+    learning_rate: Positive = Field(0.001, description="before any schedule")
+    momentum: Fraction = Field(0.0, description="sgd and rmsprop")
+    nesterov: Flag = Field(False, description="sgd with momentum")
+    weight_decay: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="decoupled (Loshchilov 2019); null: 0.004 for adamw, none for the others"
+    )
+    clip_norm: Positive | None = Field(1.0, description="longest gradient over all weights (Pascanu 2013); null: any")
+    clip_value: Positive | None = Field(None, description="largest gradient of one weight; instead of clip_norm")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_clipping(cls, values: Any) -> Any:
+        """A clip_value that is given replaces the clip_norm that is not."""
+        if isinstance(values, dict) and values.get("clip_value") is not None and "clip_norm" not in values:
+            return {**values, "clip_norm": None}
+        return values
+
+
+class Constant(Section):
+    """The same rate throughout."""
+
+    name: Literal["constant"] = Field("constant", description="constant | exponential | cosine | plateau")
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+
+
+class Exponential(Section):
+    """The rate multiplied by `decay` each epoch."""
+
+    name: Literal["exponential"] = "exponential"
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+    decay: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(0.9, description="factor for each epoch")
+
+
+class Cosine(Section):
+    """The rate along half a cosine, down to `minimum` at the last epoch (Loshchilov 2017)."""
+
+    name: Literal["cosine"] = "cosine"
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+    minimum: Fraction = Field(0.01, description="share of the rate that is left at the end")
+
+
+class Plateau(Section):
+    """The rate multiplied by `factor` whenever the validation loss stops falling."""
+
+    name: Literal["plateau"] = "plateau"
+    warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
+    factor: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.5, description="at each reduction")
+    patience: Count = Field(3, description="epochs without improvement before a reduction")
+    minimum: Fraction = Field(0.01, description="share of the rate below which it never falls")
+
+
+Schedule = Annotated[Constant | Exponential | Cosine | Plateau, Field(discriminator="name")]
+
+
+class EarlyStopping(Section):
+    """When to stop; the weights of the best epoch are kept."""
+
+    patience: Count = Field(5, description="epochs without a better validation loss")
+    min_delta: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="how much better counts as better"
+    )
+
+
+class Ema(Section):
+    """An exponential mean of the weights over the batches (Polyak & Juditsky 1992)."""
+
+    name: Literal["ema"] = Field("ema", description="ema | swa")
+    decay: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
+        0.999, description="what the past counts after each batch: 0.999 remembers about 1,000 of them"
+    )
+
+
+class Swa(Section):
+    """The mean of the weights at the ends of the last epochs (Izmailov 2018)."""
+
+    name: Literal["swa"] = "swa"
+    start: Fraction = Field(0.75, description="share of the epochs after which the mean begins")
+
+
+Averaging = Annotated[Ema | Swa, Field(discriminator="name")]
+
+
+class Training(Section):
+    """How the network learns."""
+
+    optimizer: Optimizer = Field(Optimizer(), description="the optimizer with its gradient clipping")
+    schedule: Schedule = Field(Constant(), description="the learning rate over time")
+    loss: Literal["auto", "mse", "mae", "huber", "log_cosh", "mape", "smape"] = Field(
+        "auto",
+        description="mse | mae | huber | log_cosh, or of logarithms mape | smape; auto: mse, or the head's own",
+    )
+    batch_size: Count = Field(32, description="windows in a batch")
+    sampling: Literal["windows", "series"] = Field(
+        "windows", description="windows: each as often as others; series: each series as often as others"
+    )
+    batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
+    epochs: Count = Field(50, description="passes over the training windows, at most")
+    early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
+    averaging: Averaging | None = Field(
+        None, description="of the weights that are validated and kept: {name: ema, decay} | {name: swa, start}"
+    )
+    flip: Flag = Field(False, description="half of the windows are learnt from upside down (sign flipping)")
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
+
+
+Level = Annotated[float, Field(strict=True, ge=0.001, le=99.999)]
+
+
+class ForecastOptions(Section):
+    """How the trained network is rolled out, and which intervals go with it."""
+
+    levels: tuple[Level, ...] = Field((80, 95), description="coverage of the intervals, in percent; []: none")
+    intervals: Literal["auto", "head", "conformal"] = Field(
+        "auto", description="of the head's distribution, or of errors in validation; auto: conformal for head point"
+    )
+    interval_scale: Literal["none", "change"] = Field(
+        "change",
+        description="what conformal intervals of head point widen with: change (of the window, by season) | none",
+    )
+    samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
+        200, description="paths that a network draws to tell its quantiles, where it has no closed form"
+    )
+    rollout: Literal["slide", "carry"] = Field(
+        "slide", description="slide: re-read the window at each step; carry: keep the recurrent state"
+    )
+    fallback: Literal["never", "combine", "replace"] = Field(
+        "combine", description="on the last season, where the network does not beat it: never | combine | replace"
+    )
+
+
+class Ensemble(Section):
+    """Several networks whose forecasts are combined."""
+
+    size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="networks; 1: no ensemble")
+    vary: Literal["seed", "window", "loss", "flip", "snapshot"] = Field(
+        "seed", description="what sets them apart: seed | window, loss, flip (and seed) | snapshot (of one training)"
+    )
+    combine: Literal["median", "mean"] = Field("median", description="of their forecasts, and of each quantile")
+    processes: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        1, description="networks trained at the same time, each with its share of the processor"
+    )
+
+
+class Config(Section):
+    """A whole config: everything that `forecast train` needs besides the CSV."""
+
+    data: Data = Field(description="which CSV, and how its rows become one regular series")
+    window: Window = Field(description="in steps")
+    split: Split = Field(Split(), description="the end of the series is held out, in order of time")
+    scaling: Literal["none", "standard", "minmax", "robust", "mean"] = Field(
+        "standard", description="none | standard | minmax | robust | mean, fitted on the training part"
+    )
+    model: Model = Field(Model(), description="the network")
+    training: Training = Field(Training(), description="how the network learns")
+    ensemble: Ensemble | None = Field(None, description="several networks: {size, vary, combine, processes}")
+    forecast: ForecastOptions = Field(ForecastOptions(), description="how the trained network forecasts")
+
+    @property
+    def steps_ahead(self) -> int:
+        """Steps that the network learns at once: the horizon, or a segment where it is rolled out."""
+        return self.model.segment if self.model.decoder == "rollout" else self.window.horizon
+
+    @property
+    def read(self) -> int:
+        """Steps that a forecast needs: the window, and before it what its differences are taken from."""
+        return self.window.length + sum(self.data.difference)
+
+    @property
+    def recalled(self) -> int:
+        """Steps that a forecast looks back on: those that are read, and the last season that it may fall back on."""
+        return self.read if self.forecast.fallback == "never" else max(self.read, self.data.main_season)
+
+    @property
+    def filled(self) -> int:
+        """Steps before the start of each series that a window may begin in."""
+        shortest = self.window.shortest
+        return 0 if shortest is None else self.window.length - shortest
+
+    @property
+    def channels(self) -> int:
+        """Series that are read and answered together."""
+        joint = self.model.channels == "joint" and not isinstance(self.data.target, str)
+        return len(self.data.target) if joint else 1
+
+    @property
+    def rollout(self) -> str:
+        """How the network comes to a horizon: `direct`, at once; `carry` or `slide`, step by step."""
+        match self.model.decoder:
+            case "dense" | "positional":
+                return "direct"
+            case "rollout":
+                return self.forecast.rollout
+            case _:
+                return "carry"
+
+    @property
+    def loss(self) -> str:
+        """The name of what training lowers."""
+        if self.model.head == "point":
+            return "mse" if self.training.loss == "auto" else self.training.loss
+        return {"quantile": "pinball", "categorical": "cross-entropy"}.get(self.model.head, "negative log-likelihood")
+
+    @property
+    def by_change(self) -> bool:
+        """Whether errors are told in how much each window changes."""
+        return self.conformal and self.model.head == "point" and self.forecast.interval_scale == "change"
+
+    @property
+    def conformal(self) -> bool:
+        """Whether the intervals come from errors in validation."""
+        return self.forecast.intervals == "conformal" or (
+            self.forecast.intervals == "auto" and self.model.head == "point"
+        )

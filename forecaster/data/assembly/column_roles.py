@@ -1,0 +1,109 @@
+"""Columns that nobody named, found by what stands in them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from forecaster.config.reader import option
+from forecaster.data.sources.number_formats import MISSING, is_missing, looks_numeric
+from forecaster.data.sources.text_table import Table
+from forecaster.data.sources.timestamp_formats import are_dates
+from forecaster.errors import DataError
+
+HEAD = 100  # rows that are looked at, at most
+
+
+def find_time(table: Table) -> str | None:
+    """The first column that begins with dates; None where every column begins with numbers.
+
+    Raises:
+        DataError: there are columns of text, and none of dates.
+    """
+    texts = []
+    for name, cells in table.columns.items():
+        head = cells.iloc[:20]
+        if are_dates(head):
+            return name
+        if looks_numeric(head).mean() <= 0.5 and not head.str.lower().isin(MISSING).all():
+            texts.append(name)
+    if texts:
+        example = table.columns[texts[0]].iloc[0]
+        raise DataError(
+            [
+                f"{table.path}: no column holds timestamps such as 2026-01-31 ({texts[0]!r} begins with {example!r}); "
+                "name it with data.time, or set data.time: null to take the rows as steps"
+            ]
+        )
+    return None
+
+
+def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> str:
+    """The only column besides those of time, ids and categories that starts with numbers.
+
+    Raises:
+        DataError: there is none, or a choice.
+    """
+    numeric = find_targets(table, others, na_values)
+    if len(numeric) == 1:
+        return numeric[0]
+    offered = ", ".join(numeric[:10])
+    more = ", ..." if len(numeric) > 10 else ""
+    mend = f'choose one, as with {option("data.target", numeric[-1])}, or take each for a series: data.target: "*"'
+    raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
+
+
+def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
+    """Every column besides those of time, ids and categories that starts with numbers.
+
+    Raises:
+        DataError: there is none.
+    """
+    numeric = [
+        name
+        for name, cells in table.columns.items()
+        if name not in others and mostly_numbers(cells.iloc[:HEAD], na_values)
+    ]
+    if numeric:
+        return numeric
+    raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
+
+
+def every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
+    """The same with columns that begin late, which hold no text either, and may yet turn out to be empty.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = find_targets(table, others, na_values)
+    late = [
+        name
+        for name, cells in table.columns.items()
+        if name not in {*others, *found} and _begins_with_numbers(cells, na_values)
+    ]
+    return [name for name in table.columns if name in {*found, *late}]
+
+
+def _begins_with_numbers(cells: pd.Series, na_values: Sequence[int | float | str]) -> bool:
+    """Of a column that is empty where the others begin, whether its first cells that are given are numbers."""
+    if not is_missing(cells.iloc[:HEAD], na_values).all():
+        return False
+    given = cells[~is_missing(cells, na_values)].iloc[:HEAD]
+    return not len(given) or bool(looks_numeric(given).mean() > 0.5)
+
+
+def find_ids(table: Table) -> str:
+    """The first column of text, where each row is a series.
+
+    Raises:
+        DataError: there is none.
+    """
+    texts = (name for name, cells in table.columns.items() if not mostly_numbers(cells.iloc[:HEAD]))
+    if (found := next(texts, None)) is not None:
+        return found
+    raise DataError([f"{table.path}: no column of text holds the names of the series; name one with data.series"])
+
+
+def mostly_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:
+    """Whether more than half of the cells that are given are numbers, in whatever way to write them."""
+    given = cells[~is_missing(cells, na_values)]
+    return bool(looks_numeric(given).mean() > 0.5)

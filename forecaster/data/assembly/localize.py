@@ -1,0 +1,131 @@
+"""Timestamps of several series moved into their zone and to their steps."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.options import Reading
+from forecaster.data.sources.issues import by_series
+from forecaster.data.sources.text_table import Table
+from forecaster.data.sources.timestamp_formats import EPOCHS, Written, _order_of, joined, written
+from forecaster.data.time.jitter import duration_text, snapped
+from forecaster.data.time.rules import AS_WRITTEN, TimeRules
+from forecaster.data.time.timezones import in_zone
+
+
+def settled(read: Written, rules: TimeRules) -> TimeRules:
+    """The rules with what the cells of a file tell: which number of a date comes first, and the offset that all have.
+
+    Times that keep one offset from UTC are local times of that offset.
+    """
+    zone = getattr(read.timestamps, "tz", None)
+    if rules.timezone is None and zone is not None and zone != datetime.UTC:
+        rules = replace(rules, timezone=str(zone))
+    return replace(rules, dates=_order_of(read.way) or rules.dates)
+
+
+class Placed(NamedTuple):
+    """Timestamps in their zone and on their steps.
+
+    Attributes:
+        timestamps: (rows,).
+        never: which of them never came, (rows,).
+        far: which are too far from a step, (rows,).
+        shifts: how far each was moved to its step, (rows,) microseconds.
+    """
+
+    timestamps: pd.Index
+    never: np.ndarray
+    far: np.ndarray
+    shifts: np.ndarray
+
+
+def placed(read: Written, frequency: str, rules: TimeRules) -> Placed:
+    """The timestamps of one series in their zone and on their steps.
+
+    Args:
+        read: in the order of the file.
+        frequency: a pandas alias, or `auto`.
+        rules: the zone and the tolerance.
+    """
+    timestamps = read.timestamps
+    never, far, shifts = (np.zeros(len(timestamps), kind) for kind in (bool, bool, np.int64))
+    if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
+        return Placed(timestamps, never, far, shifts)
+    if rules.timezone is not None:
+        if timestamps.tz is None and read.way in EPOCHS:
+            timestamps = timestamps.tz_localize("UTC")
+        timestamps, never = in_zone(timestamps, rules.timezone, rules.tolerance)
+    if rules.tolerance > pd.Timedelta(0):
+        before = timestamps
+        timestamps, far = snapped(before, frequency, rules.tolerance)
+        shifts = timestamps.as_unit("us").asi8 - before.as_unit("us").asi8
+    return Placed(timestamps, never, far, shifts)
+
+
+def row_timestamps(
+    table: "Table", time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
+) -> pd.Index:
+    """The timestamp of each row of a table that holds one series, in the order of the rows, as `series_of` has it."""
+    if time is None:
+        return pd.RangeIndex(len(table))
+    cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
+    return placed(written(cells, dates=rules.dates), frequency, rules).timestamps
+
+
+def counted(codes: np.ndarray) -> pd.Index:
+    """The place of each row among those of its series, from 0."""
+    if not codes.any():
+        return pd.RangeIndex(len(codes))
+    order = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])[:-1]
+    places = np.empty(len(codes), np.int64)
+    places[order] = np.arange(len(codes)) - starts[codes[order]]
+    return pd.Index(places)
+
+
+def rules_of(read: Written, reading: Reading) -> TimeRules:
+    """The rules of a file by its cells; those that are stated in a block of one, which cannot tell of the others."""
+    return reading.rules if reading.way is not None else settled(read, reading.rules)
+
+
+def are_moved(rules: TimeRules) -> bool:
+    """Whether timestamps become others than they are written as."""
+    return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
+
+
+def moved(read: Written, codes: np.ndarray, frequency: str, rules: TimeRules) -> Placed:
+    """As `placed` has it, series by series: which hour comes twice, and how far off all are, each tells for itself."""
+    if not codes.any():
+        return placed(read, frequency, rules)
+    parts = [
+        (rows, placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
+        for _, rows in by_series(np.arange(len(codes)), codes)
+    ]
+    indices = [part.timestamps for _, part in parts]
+    if any(getattr(index, "tz", None) is not None for index in indices):
+        indices = [_zoned(index, rules.timezone) for index in indices]
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    never, far, shifts = (np.concatenate(found)[order] for found in zip(*(part[1:] for _, part in parts), strict=True))
+    return Placed(indices[0].append(indices[1:])[order], never, far, shifts)
+
+
+def shifted(path: str, shifts: np.ndarray) -> list[str]:
+    """A sentence on the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
+    count = np.count_nonzero(shifts)
+    if not count:
+        return []
+    furthest = duration_text(int(np.abs(shifts).max()))
+    timestamps = "1 timestamp is" if count == 1 else f"{count:,} timestamps are"
+    return [f"{path}: {timestamps} moved to the nearest step, by {furthest} at most (data.tolerance)"]
+
+
+def _zoned(index: pd.Index, zone: str | None) -> pd.Index:
+    """Dates in the zone of the other series' times."""
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is not None:
+        return index
+    return index.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")

@@ -1,0 +1,299 @@
+"""Rows laid on a regular grid, all series at once: the second half of reading."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.assembly.rows import POLICIES, Rows
+from forecaster.data.assembly.sort_rows import ordered
+from forecaster.data.gaps import filled, longest_gap
+from forecaster.data.options import Reading
+from forecaster.data.panel import Columns, Panel
+from forecaster.data.seasonality import find_seasons, natural_season
+from forecaster.data.series import Column
+from forecaster.data.sources.issues import listed
+from forecaster.data.time.frequency import Irregular, check_frequency, check_grid, grid, grid_places, is_gapless
+from forecaster.data.time.resolve_frequency import Step, common_frequency, find_frequency, unfinished
+from forecaster.data.time.rules import OBSERVED
+from forecaster.data.time.timezones import clock_change
+from forecaster.errors import DataError
+
+_SPARSEST = 20  # steps of the grid for each row, at most
+
+
+def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
+    """The panel of a file's rows, laid out by a step, or by the one that they keep.
+
+    Raises:
+        DataError: what is wrong with cells, rows and steps; all of it.
+    """
+    problems = rows.problems()
+    good = np.array([number not in rows.told.problems for number in range(len(rows.names))], bool)
+    whole = rows.series(good) if problems else rows.without_empty()
+    if rows.told.stop or not whole.names:
+        raise DataError(problems)
+    layout = _Layout(whole, replace(reading, rules=rows.rules))
+    try:
+        panel = layout.panel(step)
+    except DataError as error:
+        raise DataError([*problems, *layout.problems, *error.problems]) from None
+    if problems or layout.problems:
+        raise DataError([*problems, *layout.problems])
+    return panel
+
+
+class _Layout:
+    """The way of rows into a panel; every array over series is (series,), over rows (rows,), over steps (steps,)."""
+
+    def __init__(self, rows: Rows, reading: Reading) -> None:
+        found = ordered(rows, reading.duplicates)
+        self._rows, self._ends, self._reading = found.rows, found.ends, reading
+        self._starts = found.starts
+        self._path = rows.places.path
+        self._wrong = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.problems.items()})
+        self._said = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.notices.items()})
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, in the order of the series."""
+        return [self._rows.named(number, text) for number in sorted(self._wrong) for text in self._wrong[number]]
+
+    def panel(self, known: Step | None) -> Panel:
+        """The panel by a step that is known or found, or what could be laid out of it where there are problems.
+
+        Raises:
+            DataError: the series have no common step.
+        """
+        step = known or self._step()
+        self._said[0] += [f"{self._path}: {notice}" for notice in step.notices]
+        if self._is_laid(step):
+            self._first, self._last = self._starts, self._ends - 1
+            return self._assembled(self._rows.values, None, self._ends, step)
+        self._places = grid_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
+        values = self._finished(step)
+        given = np.flatnonzero(~np.isnan(values))
+        self._find_extents(given)
+        lengths = self._lengths(step)
+        ends = np.cumsum(lengths)
+        if int(ends[-1]) == len(given):
+            steps = values if len(given) == len(values) else values[given]
+        else:
+            steps = self._scattered(values, given, lengths)
+        steps, observed = self._filled(steps, ends, step)
+        return self._assembled(steps, observed, ends, step)
+
+    def _is_laid(self, step: Step) -> bool:
+        """Whether the rows are all that the grid has, and nothing is to be said of them: the usual case, and quick."""
+        asked = step.rules.drop_incomplete or self._rows.columns or self._wrong
+        return (
+            not asked
+            and not np.isnan(self._rows.values).any()
+            and is_gapless(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
+        )
+
+    def _step(self) -> Step:
+        """The step of all series.
+
+        Raises:
+            DataError: there is none.
+        """
+        timestamps, reading = self._rows.timestamps, self._reading
+        asked = reading.frequency, reading.gaps, reading.rules
+        try:
+            if self._rows.long:
+                step = common_frequency(self._rows.names, timestamps, self._ends, *asked)
+            else:
+                step = find_frequency(timestamps, *asked)
+            check_frequency(step.frequency, timestamps)
+        except DataError as error:
+            raise DataError(self._placed(error, slice(None))) from None
+        return step
+
+    def _placed(self, error: DataError, part: slice) -> list[str]:
+        """Problems of the timestamps of some rows, with the place of the one that is to blame."""
+        place = self._path
+        if isinstance(error, Irregular) and error.stray is not None:
+            row = np.flatnonzero(self._rows.timestamps[part] == error.stray)[0]
+            place = self._rows.places.where(self._rows.lines[part][row])
+        return [f"{place}: {problem}" for problem in error.problems]
+
+    def _part(self, number: int) -> slice:
+        return slice(int(self._starts[number]), int(self._ends[number]))
+
+    def _finished(self, step: Step) -> np.ndarray:
+        """The values, NaN at bars that are not over, which is said."""
+        values = self._rows.values
+        if not step.rules.drop_incomplete:
+            return values
+        values = values.copy()
+        for number in range(len(self._ends)):
+            part = self._part(number)
+            given = np.flatnonzero(~np.isnan(values[part]))
+            told = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
+            if len(told) and (dropped := unfinished(told, step)):
+                values[part][len(told) - dropped : len(told)] = np.nan
+                self._said[number].append(f"{self._path}: {listed(told[-dropped:])}: not over yet: left out")
+        return values
+
+    def _find_extents(self, known: np.ndarray) -> None:
+        """Of each series the first and the last row that has a number, and how many have."""
+        first = np.searchsorted(known, self._starts)
+        last = np.searchsorted(known, self._ends)
+        self._counts = last - first
+        if len(known):
+            self._first = known[np.minimum(first, len(known) - 1)]
+            self._last = known[np.maximum(last - 1, 0)]
+        else:
+            self._first = self._last = np.zeros_like(first)
+
+    def _lengths(self, step: Step) -> np.ndarray:
+        """The steps of each series from its first number to its last; 0 where it cannot be laid out, which is told."""
+        lengths = self._places[self._last] - self._places[self._first] + 1
+        further = self._places[self._ends - 1] - self._places[self._first] + 1 if self._rows.columns else lengths
+        off = np.logical_or.reduceat(self._places < 0, self._starts)
+        sparse = (lengths > _SPARSEST * self._counts) | (further > _SPARSEST * (self._ends - self._starts))
+        for number in np.flatnonzero(off | sparse | (self._counts == 0)).tolist():
+            self._wrong[number] += self._hindrances(number, bool(off[number]), int(lengths[number]), step)
+            lengths[number] = 0
+        return lengths
+
+    def _hindrances(self, number: int, off: bool, length: int, step: Step) -> Sequence[str]:
+        """Why a series cannot be laid out."""
+        if off:
+            try:
+                check_grid(step.frequency, self._rows.timestamps[self._part(number)], step.rules)
+            except DataError as error:
+                return self._placed(error, self._part(number))
+        count = int(self._counts[number])
+        if not count:
+            return [f"{self._path}: no cell of the target holds a number"]
+        found = f"{count} rows lie on a grid of {length:,} steps of {step.frequency}"
+        return [f"{self._path}: {found}: almost all are missing; check data.time and data.frequency"]
+
+    def _scattered(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """The numbers at their steps, NaN where a step has none."""
+        steps = np.full(int(lengths.sum()), np.nan)
+        owners = self._rows.codes[known]
+        known, owners = known[lengths[owners] > 0], owners[lengths[owners] > 0]
+        begins = np.cumsum(lengths) - lengths - self._places[self._first]
+        steps[begins[owners] + self._places[known]] = values[known]
+        return steps
+
+    def _filled(self, steps: np.ndarray, ends: np.ndarray, step: Step) -> tuple[np.ndarray, np.ndarray | None]:
+        """The values with their gaps filled, and which of them were observed, None where all were.
+
+        A gap of zeros is no filler: that nothing happened is what the file says by leaving the row out.
+        """
+        missing = np.flatnonzero(np.isnan(steps))
+        if not len(missing):
+            return steps, None
+        observed, policy = ~np.isnan(steps), self._reading.gaps
+        for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
+            part = slice(int(ends[number - 1]) if number else 0, int(ends[number]))
+            if self._tell_gaps(number, steps[part], step) and policy != "error":
+                steps[part] = self._filled_series(number, steps[part], step)
+        return steps, None if policy == "zero" else observed
+
+    def _timestamps(self, number: int, steps: int, step: Step) -> pd.Index:
+        """Of the steps of one series, from its first number on."""
+        first = int(self._first[number])
+        if step.frequency == OBSERVED:
+            return self._rows.timestamps[first : first + steps]
+        return grid(self._rows.timestamps[first], steps, step.rules.step(step.frequency))
+
+    def _tell_gaps(self, number: int, values: np.ndarray, step: Step) -> bool:
+        """Say which steps of a series are missing; whether they may be filled."""
+        policy = self._reading.gaps
+        gaps = np.flatnonzero(np.isnan(values))
+        missing = self._timestamps(number, len(values), step)[gaps]
+        count = f"1 step of {step.frequency} is" if len(gaps) == 1 else f"{len(gaps)} steps of {step.frequency} are"
+        found = f"{self._where(number, int(gaps[0]))}: {count} missing: {listed(missing)}"
+        if policy == "error":
+            hint = "where a clock was set forward, name its zone: data.timezone: Europe/Berlin; or "
+            mend = (hint if clock_change(missing) else "") + f"say how to fill them: {POLICIES}"
+            mend += "; or where they are holidays: data.frequency: observed" if step.frequency == "B" else ""
+            self._wrong[number].append(f"{found}; {mend}")
+        elif problem := self._too_long(number, values, step):
+            self._wrong[number].append(problem)
+        else:
+            self._said[number].append(found if policy == "mask" else f"{found}: filled ({policy})")
+        return number not in self._wrong
+
+    def _where(self, number: int, gap: int) -> str:
+        """The line of the row after a missing step, or of its own where the cell is empty in an observed series."""
+        part = self._part(number)
+        place = self._places[self._first[number]] + gap
+        after = int(np.searchsorted(self._places[part], place, side="right"))
+        return self._rows.places.where(self._rows.lines[part][min(after, part.stop - part.start - 1)])
+
+    def _too_long(self, number: int, values: np.ndarray, step: Step) -> str | None:
+        """The problem of a run of missing steps that is longer than the rules allow."""
+        gap, most = longest_gap(values), step.rules.longest_gap
+        if most is None or gap.length <= most:
+            return None
+        timestamps = self._timestamps(number, len(values), step)
+        first, last = timestamps[gap.first], timestamps[gap.first + gap.length - 1]
+        missing = f"{gap.length} steps of {step.frequency} are missing in a row, {first} to {last}"
+        found = f"{self._where(number, gap.first)}: {missing}"
+        return f"{found}: more than data.longest_gap, {most}; give the rows, or allow more"
+
+    def _filled_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
+        policy, season = self._reading.gaps, 1
+        if policy == "seasonal":
+            season = step.rules.season or natural_season(
+                step.frequency, self._timestamps(number, len(values), step), step.rules
+            )
+            if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
+                mend = "data.gaps: seasonal needs a season, and none was found; set data.season"
+                self._wrong[number].append(f"{self._path}: {mend}")
+                return values
+        return filled(values, policy, season)
+
+    def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
+        rows, told = self._rows, self._rows.told
+        for number, texts in told.notices.items():
+            self._said[number] += map(str, texts)
+        self._said[0][:0] = rows.notices
+        inner = None
+        if step.frequency == OBSERVED:
+            inside = np.zeros(len(rows) + 1, int)
+            np.add.at(inside, self._first, 1)
+            np.add.at(inside, self._last + 1, -1)
+            inner = rows.timestamps[np.cumsum(inside)[:-1] > 0]
+        return Panel(
+            rows.names,
+            rows.targets,
+            rows.time,
+            step.frequency,
+            rows.timestamps[self._first],
+            ends,
+            steps,
+            step.rules,
+            inner,
+            observed,
+            self._reading.static,
+            rows.categories,
+            self._columns(ends),
+            {number: tuple(texts) for number, texts in self._said.items() if texts},
+            rows.dialect,
+        )
+
+    def _columns(self, ends: np.ndarray) -> Columns:
+        """The covariates on the grid of each series, from its first number to its last row."""
+        if not self._rows.columns:
+            return Columns()
+        begins = self._places[self._first]
+        lengths = np.where(np.diff(ends, prepend=0) > 0, self._places[self._ends - 1] - begins + 1, 0)
+        owners = self._rows.codes
+        inside = np.flatnonzero((self._places >= begins[owners]) & (lengths[owners] > 0))
+        owners = owners[inside]
+        steps = (np.cumsum(lengths) - lengths - begins)[owners] + self._places[inside]
+        columns = {}
+        for name, column in self._rows.columns.items():
+            laid = np.full(int(lengths.sum()), np.nan if column.levels is None else -1, column.values.dtype)
+            laid[steps] = column.values[inside]
+            columns[name] = Column(laid, column.levels)
+        return Columns(columns, np.cumsum(lengths))

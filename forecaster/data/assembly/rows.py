@@ -1,0 +1,404 @@
+"""Rows: a CSV as typed columns, in the order of the file: the first half of reading."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.assembly.column_roles import HEAD, every_target, find_ids, find_target, find_time, mostly_numbers
+from forecaster.data.assembly.localize import are_moved, counted, moved, rules_of, settled, shifted
+from forecaster.data.assembly.parse_cells import (
+    EMPTY,
+    GIVEN,
+    INFINITE,
+    NAMED,
+    TEXT,
+    cells_of,
+    covariates_of,
+    numbers_of,
+    with_marks,
+)
+from forecaster.data.assembly.wide_to_long import Stack, stacked
+from forecaster.data.dialect import Dialect
+from forecaster.data.options import AUTO, ROWS, Reading
+from forecaster.data.series import Column
+from forecaster.data.sources.issues import FILE, Places, Saying, Told, by_series, counted_cells, listed
+from forecaster.data.sources.text_table import Table
+from forecaster.data.sources.timestamp_formats import ISO, Written, joined, written
+from forecaster.data.time.jitter import duration_text
+from forecaster.data.time.rules import AS_WRITTEN, TimeRules
+from forecaster.errors import DataError
+
+POLICIES = "data.gaps: interpolate | seasonal | previous | zero"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one or several series.
+
+    Attributes:
+        places: what messages say of lines.
+        dialect: how the CSV is written.
+        time: what the column of time is called, None where there is none.
+        targets: what the values of each series are called.
+        names: of the series, in the order in which they first stand there.
+        long: whether there are several series, or may be.
+        codes: the number of each row's series, (rows,) int32.
+        lines: (rows,), counted on from file to file.
+        timestamps: (rows,), dates in one zone, or integers.
+        values: (rows,) float64, NaN where missing.
+        categories: of each series, its values of the static covariates.
+        columns: the covariates, a value for each row.
+        told: what was found wrong with cells, or taken for missing.
+        notices: what was found while reading, as sentences.
+        stacked: whether the columns of values are several, of which some may be empty.
+        rules: for their timestamps, those that are stated with what the cells tell.
+    """
+
+    places: Places
+    dialect: Dialect
+    time: str | None
+    targets: Sequence[str]
+    names: Sequence[str]
+    long: bool
+    codes: np.ndarray
+    lines: np.ndarray
+    timestamps: pd.Index
+    values: np.ndarray
+    categories: Sequence[tuple[str, ...]] = ()
+    columns: dict[str, Column] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
+    notices: tuple[str, ...] = ()
+    stacked: bool = False
+    rules: TimeRules = AS_WRITTEN
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def rows(self, chosen: np.ndarray | slice) -> "Rows":
+        """Some of them, by number, by a mask or by a range."""
+        columns = {name: Column(column.values[chosen], column.levels) for name, column in self.columns.items()}
+        return dataclasses.replace(
+            self,
+            codes=self.codes[chosen],
+            lines=self.lines[chosen],
+            timestamps=self.timestamps[chosen],
+            values=self.values[chosen],
+            columns=columns,
+        )
+
+    def series(self, chosen: np.ndarray) -> "Rows":
+        """Those of some series, (series,) bool, numbered anew; what is told of the others is left out."""
+        numbers = np.flatnonzero(chosen).tolist()
+        renumbered = np.cumsum(chosen).astype(np.int32) - 1
+        rows = self.rows(chosen[self.codes])
+        told = Told()
+        for mine, all_of_them in ((told.problems, self.told.problems), (told.notices, self.told.notices)):
+            mine |= {new: all_of_them[old] for new, old in enumerate(numbers) if old in all_of_them}
+        return dataclasses.replace(
+            rows,
+            codes=renumbered[rows.codes],
+            names=[self.names[number] for number in numbers],
+            targets=[self.targets[number] for number in numbers],
+            categories=[self.categories[number] for number in numbers] if self.categories else [],
+            told=told,
+        )
+
+    def without_empty(self) -> "Rows":
+        """Those of the series that have a number, if columns are stacked; the others are said."""
+        if not self.stacked:
+            return self
+        good = np.bincount(self.codes[~np.isnan(self.values)], minlength=len(self.names)) > 0
+        if good.all() or not good.any():
+            return self
+        empty = [name for name, kept in zip(self.names, good, strict=True) if not kept]
+        count = "1 series has" if len(empty) == 1 else f"{len(empty)} series have"
+        notice = f"{self.places.path}: {count} no number and are left out: {listed(empty)}"
+        return dataclasses.replace(self.series(good), notices=(*self.notices, notice))
+
+    def problems(self) -> list[str]:
+        """All that is wrong, in the order of the series, each with the name of its series."""
+        told = self.told.problems
+        return [self.named(number, str(each)) for number in sorted(told) for each in told[number]]
+
+    def named(self, number: int, problem: str) -> str:
+        """A problem with the name of its series, where there are several."""
+        return f"{problem} [series {self.names[number]}]" if self.long and number != FILE else problem
+
+
+def rows_of(table: Table, reading: Reading) -> Rows:
+    """The typed columns of a table; what is wrong with cells is told in them.
+
+    Raises:
+        DataError: a column is not there or cannot be told, or its cells can be read in several ways.
+    """
+    found = found_columns(table, reading)
+    table = with_marks(table, found.targets or _numeric(table, reading), reading.na_values)
+    told = Told()
+    names, codes = _series(table, found.ids, told) if found.ids else ([], np.zeros(len(table), np.int32))
+    timestamps, rules = _timestamps(table, found, codes, reading, told)
+    columns, wrong, said = covariates_of(table, reading.columns, reading.categorical, reading.na_values)
+    if wrong:
+        told.problems[FILE] += wrong
+    categories = _categories(table, codes, reading.static, told)
+    stack = stacked(found.targets or [""], names, codes, timestamps, table.lines, reading.layout)
+    values = _values(table, stack, reading, told) if found.targets else np.zeros(len(table))
+    rows = made(stack, values, table, found, categories, columns, told, (*table.notices, *said))
+    return dataclasses.replace(rows, rules=rules)
+
+
+def made(
+    stack: Stack,
+    values: np.ndarray,
+    table: Table,
+    found: "Found",
+    categories: Sequence[tuple[str, ...]],
+    columns: dict[str, Column],
+    told: Told,
+    notices: tuple[str, ...],
+) -> Rows:
+    """Rows of what was made of the columns of a table.
+
+    Args:
+        stack, values: of the targets.
+        table: where they stand.
+        found: the columns.
+        categories: by the series of the table's rows.
+        columns: the covariates, a value for each row of the table.
+        told, notices: what was found.
+    """
+    each = len(stack.names) // max(len(categories), 1)
+    if not isinstance(stack.rows, slice):
+        columns = {name: Column(column.values[stack.rows], column.levels) for name, column in columns.items()}
+    return Rows(
+        table.places,
+        table.dialect,
+        found.time,
+        stack.targets,
+        stack.names,
+        bool(found.ids) or len(stack.names) > 1,
+        stack.codes,
+        stack.lines,
+        stack.timestamps,
+        values,
+        [category for category in categories for _ in range(each)],
+        columns,
+        told,
+        notices,
+        len(stack.columns) > 1,
+    )
+
+
+class Found(NamedTuple):
+    """The columns that are read.
+
+    Attributes:
+        times: of time, read together; none where rows are steps.
+        ids: of ids.
+        targets: of values; none where covariates are read alone.
+    """
+
+    times: tuple[str, ...]
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def time(self) -> str | None:
+        """What the columns of time are called together."""
+        return " ".join(self.times) or None
+
+
+def found_columns(table: Table, reading: Reading) -> Found:
+    """The columns that are read, found where they are not stated.
+
+    Raises:
+        DataError: one cannot be told, or a column is not there.
+    """
+    if reading.layout == ROWS:
+        return _found_in_rows(table, reading)
+    time = find_time(table) if reading.time == AUTO else None
+    times = reading.times if reading.time != AUTO else (time,) if time else ()
+    named = [*times, *reading.ids, *reading.static, *reading.columns]
+    match reading.target:
+        case None:
+            targets: tuple[str, ...] = ()
+        case "auto":
+            targets = (find_target(table, named, reading.na_values),)
+        case "*":
+            targets = tuple(every_target(table, named, reading.na_values))
+        case str(name):
+            targets = (name,)
+        case several:
+            targets = tuple(several)
+    table.require([*named, *targets])
+    return Found(times, reading.ids, targets)
+
+
+def _found_in_rows(table: Table, reading: Reading) -> Found:
+    """The columns where a row is a series: its ids, and those behind them or from the one named on."""
+    ids = reading.ids or (find_ids(table),)
+    stated = [] if reading.target == AUTO or reading.target is None else reading.target
+    targets = [stated] if isinstance(stated, str) else list(stated)
+    table.require([*ids, *reading.static, *targets])
+    names = list(table.columns)
+    if not targets:
+        targets = names[1 + max(map(names.index, (*ids, *reading.static))) :]
+    elif isinstance(stated, str):
+        targets = names[names.index(stated) :]
+    if not targets:
+        raise DataError([f"{table.path}: no columns stand behind {ids[-1]!r}; name the first of values: data.target"])
+    return Found((), ids, tuple(targets))
+
+
+def _numeric(table: Table, reading: Reading) -> tuple[str, ...]:
+    """The first covariate of numbers, which tells the marks where there is no target."""
+    numeric = (name for name in reading.columns if mostly_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
+    return tuple(itertools.islice((name for name in numeric if name not in reading.categorical), 1))
+
+
+def _series(table: Table, ids: Sequence[str], told: Told) -> tuple[list[str], np.ndarray]:
+    """The names of the series, and the number of each row's."""
+    cells = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in ids))
+    for name in ids:
+        empty = table.lines[(table.columns[name] == "").to_numpy()]
+        if len(empty):
+            found = f"{table.places.where(empty[0])}: {name}: {counted_cells(len(empty))} empty"
+            told.problems[FILE].append(f"{found}; every row needs its series")
+    codes, names = pd.factorize(cells)
+    return list(map(str, names)), codes.astype(np.int32)
+
+
+def _timestamps(
+    table: Table, columns: Found, codes: np.ndarray, reading: Reading, told: Told
+) -> tuple[pd.Index, TimeRules]:
+    """The timestamp of each row, integers from 0 in each series where there is no column of them; and their rules."""
+    time = columns.time
+    if time is None:
+        return counted(codes), reading.rules
+    cells = joined([table.columns[name] for name in columns.times])
+    read = written(cells, reading.way, reading.rules.dates)
+    rules = rules_of(read, reading)
+    if read.others:
+        told.problems[FILE].append(_either(table, time, cells, read))
+        told.stop = True
+    say = Saying(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
+    say.of(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00", told.problems)
+    if not are_moved(rules) or read.wrong.any() or read.others:
+        told.stop |= are_moved(rules)
+        return read.timestamps, rules
+    return _moved_and_told(read, codes, reading.frequency, rules, say, told), rules
+
+
+def _either(table: Table, time: str, cells: pd.Series, read: Written) -> str:
+    """The problem of dates that can be read in two ways, told of the first to which it matters."""
+    other = written(cells, read.others[0])
+    row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
+    found = f"{table.places.where(table.lines[row])}: {time}: {cells.iloc[row]!r} can be read as {read.way} and as "
+    choice = "--set data.dates=day_first or --set data.dates=month_first"
+    return f"{found}{' and as '.join(read.others)}; choose {choice}, or write dates as 2026-01-31"
+
+
+def _moved_and_told(
+    read: Written, codes: np.ndarray, frequency: str, rules: TimeRules, say: Saying, told: Told
+) -> pd.Index:
+    """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
+    timestamps, never, far, shifts = moved(read, codes, frequency, rules)
+    mend = f"in {rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
+    say.of(never, "a time that never came", mend, told.problems)
+    allowed = duration_text(rules.tolerance.value // 1000)
+    mend = "correct the cells, or allow more with data.tolerance"
+    say.of(far, f"further than {allowed} from a step", mend, told.problems)
+    if said := shifted(say.places.path, shifts):
+        told.notices[0] += said
+    return timestamps
+
+
+def moved_rows(rows: Rows, reading: Reading) -> Rows:
+    """Rows whose timestamps are as they are written, moved into their zone and to their steps.
+
+    Args:
+        rows: of each series in the order of the file.
+        reading: the rules.
+    """
+    read = Written(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
+    rules = settled(read, reading.rules)
+    rows = dataclasses.replace(rows, rules=rules)
+    if not are_moved(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
+        return rows
+    say = Saying(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    return dataclasses.replace(
+        rows, timestamps=_moved_and_told(read, rows.codes, reading.frequency, rules, say, rows.told)
+    )
+
+
+def _values(table: Table, stack: Stack, reading: Reading, told: Told) -> np.ndarray:
+    """The stacked cells as float64, NaN where one is missing or infinite; what is wrong with them is told."""
+    cells = cells_of(table, stack.columns)
+    numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
+    say = Saying(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
+    if reading.text == "error":
+        mend = "correct the cells, or empty them; or data.text: missing, data.na_values"
+        say.of(kinds == TEXT, "not a number", mend, told.problems)
+    else:
+        say.of(kinds == TEXT, "not a number", "taken for missing", told.notices)
+    if reading.gaps != "error":
+        say.of(kinds == INFINITE, "infinite", "taken for missing", told.notices)
+    for domain in reading.domains:
+        say.of(domain.outside(numbers), f"not among {domain.what}", domain.mend, told.problems)
+    values = np.where(kinds == GIVEN, numbers, np.nan)
+    if reading.gaps == "error":
+        expected = expected_rows(values, stack, bool(reading.columns))
+        kinds_missing = [(EMPTY, "empty"), (NAMED, "missing (data.na_values)"), (INFINITE, "infinite")]
+        for kind, what in [*kinds_missing, *([(TEXT, "not a number")] if reading.text == "missing" else [])]:
+            say.of((kinds == kind) & expected, what, f"say how to fill them: {POLICIES}", told.problems)
+    return values
+
+
+def expected_rows(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
+    """Which cells should hold a number, (cells,).
+
+    All; but where covariates tell of the `future` none behind the last number of a series, and where columns are
+    stacked none before its first number or behind its last.
+    """
+    ragged, timestamps = len(stack.columns) > 1, stack.timestamps
+    if not (ragged or future) or len(timestamps) < len(values) or timestamps.hasnans:
+        return np.ones(len(values), bool)
+    ticks = np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
+    known, limits = ~np.isnan(values), np.iinfo(np.int64)
+    first, last = np.full(len(stack.names), limits.max), np.full(len(stack.names), limits.min)
+    np.maximum.at(last, stack.codes[known], ticks[known])
+    np.minimum.at(first, stack.codes[known], ticks[known])
+    inside = ticks <= last[stack.codes]
+    if ragged:
+        return inside & (ticks >= first[stack.codes])
+    return inside | (first == limits.max)[stack.codes]
+
+
+def first_rows(codes: np.ndarray) -> np.ndarray:
+    """The first row of each series, (series,)."""
+    first = np.zeros(int(codes.max()) + 1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
+
+
+def _categories(table: Table, codes: np.ndarray, static: Sequence[str], told: Told) -> list[tuple[str, ...]]:
+    """The one value that each static covariate has for each series."""
+    if not static:
+        return []
+    firsts = first_rows(codes)
+    found = []
+    for column in static:
+        values = table.columns[column]
+        numbers = pd.factorize(values)[0]
+        for number, _ in by_series(numbers != numbers[firsts][codes], codes):
+            several = values[codes == number].unique().tolist()
+            place = table.places.where(table.lines[firsts[number]])
+            problem = f"{place}: {column}: {len(several)} values in one series: {listed(several)}"
+            told.problems[number].append(f"{problem}; a static covariate has one")
+        found.append(values.iloc[firsts].tolist())
+    return list(zip(*found, strict=True))

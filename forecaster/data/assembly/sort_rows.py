@@ -1,0 +1,117 @@
+"""The rows of each series together, in order of time, one for each timestamp."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.assembly.rows import Rows
+from forecaster.data.sources.issues import Told, listed
+from forecaster.data.time.timezones import clock_change
+
+_RADIX = 1 << 16  # numbers below it are sorted in linear time
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Rows of series end to end, each in order of time.
+
+    Attributes:
+        rows: all of them.
+        ends: where the rows of each series end, (series,).
+        told: what was sorted and merged, and what may not be merged, by the number of the series.
+    """
+
+    rows: Rows
+    ends: np.ndarray
+    told: Told
+
+    def part(self, number: int) -> slice:
+        """The rows of one series."""
+        return slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where the rows of each series begin, (series,)."""
+        return np.concatenate([[0], self.ends[:-1]])
+
+
+def ticks_of(timestamps: pd.Index) -> np.ndarray:
+    """Timestamps as integers that rise with time, (rows,)."""
+    return np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
+
+
+def ordered(rows: Rows, duplicates: str) -> Ordered:
+    """The rows of each series in order of time, those of one timestamp merged.
+
+    Args:
+        rows: in the order of the file.
+        duplicates: `error | first | last | mean | sum`; a problem, where it is `error`.
+    """
+    if np.any(rows.codes[1:] < rows.codes[:-1]):
+        rows = rows.rows(_grouping(rows.codes))
+    told = Told()
+    if not _rises(rows):
+        rows = _distinct(_sorted(rows, told), duplicates, told)
+    return Ordered(rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), told)
+
+
+def _grouping(codes: np.ndarray) -> np.ndarray:
+    """The order that puts equal codes together, those that stood before others still before them: (rows,)."""
+    order = np.argsort((codes % _RADIX).astype(np.uint16), kind="stable")
+    if codes.max() < _RADIX:
+        return order
+    return order[np.argsort((codes[order] // _RADIX).astype(np.uint16), kind="stable")]
+
+
+def _rises(rows: Rows) -> bool:
+    """Whether each row of a series is later than the one before it: the usual case, and quick."""
+    ticks, codes = ticks_of(rows.timestamps), rows.codes
+    return not np.any((ticks[1:] <= ticks[:-1]) & (codes[1:] == codes[:-1]))
+
+
+def _sorted(rows: Rows, told: Told) -> Rows:
+    ticks, codes = ticks_of(rows.timestamps), rows.codes
+    back = np.flatnonzero((ticks[1:] < ticks[:-1]) & (codes[1:] == codes[:-1])) + 1
+    if not len(back):
+        return rows
+    numbers, first = np.unique(codes[back], return_index=True)
+    begin, end = np.searchsorted(codes, numbers), np.searchsorted(codes, numbers, side="right")
+    order = np.arange(len(rows))
+    for number, row, start, stop in zip(numbers.tolist(), back[first], begin, end, strict=True):
+        order[start:stop] = start + np.argsort(ticks[start:stop], kind="stable")
+        spot = rows.places.spot(rows.lines[row])
+        told.notices[number].append(f"{rows.places.path}: rows are not in order of time (the first at {spot}): sorted")
+    return rows.rows(order)
+
+
+def _distinct(rows: Rows, policy: str, told: Told) -> Rows:
+    """One row a timestamp: the first, with the value that the policy makes of all of them."""
+    ticks, codes = ticks_of(rows.timestamps), rows.codes
+    repeats = np.concatenate([[False], (ticks[1:] == ticks[:-1]) & (codes[1:] == codes[:-1])])
+    if not repeats.any():
+        return rows
+    values = rows.values.copy()
+    for number in np.unique(codes[repeats]).tolist():
+        part = slice(*np.searchsorted(codes, [number, number + 1]).tolist())
+        merged = pd.Series(values[part]).groupby(ticks[part]).agg("first" if policy == "error" else policy)
+        values[part.start + np.flatnonzero(~repeats[part])] = merged.to_numpy()
+        _tell(rows, part, number, policy, told)
+    return replace(rows, values=values).rows(~repeats)
+
+
+def _tell(rows: Rows, part: slice, number: int, policy: str, told: Told) -> None:
+    """A problem where the policy is `error`, else a notice."""
+    timestamps = rows.timestamps[part]
+    repeated = timestamps.duplicated(keep=False)
+    distinct = timestamps[repeated].unique()
+    count = "1 timestamp stands" if len(distinct) == 1 else f"{len(distinct)} timestamps stand"
+    line = rows.lines[part][repeated][0]
+    found = f"{rows.places.where(line)}: {count} on several rows: {listed(distinct)}"
+    if policy != "error":
+        told.notices[number].append(f"{found}: took the {policy}")
+        return
+    mend = "data.duplicates: first | last | mean | sum; or which column tells series apart: data.series"
+    if clock_change(distinct):
+        mend = f"where a clock was set back, name its zone: data.timezone: Europe/Berlin; or {mend}"
+    told.problems[number].append(f"{found}; say which counts: {mend}")

@@ -1,0 +1,66 @@
+"""Stack: the columns of values of a table one after the other, and the series that their cells belong to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.options import ROWS
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Cells of `columns` end to end: (cells,) = columns x rows of the table.
+
+    Attributes:
+        columns: of values.
+        names: of the series.
+        targets: what the values of each series are called.
+        codes: the number of each cell's series, (cells,) int32.
+        timestamps: of each cell, (cells,).
+        lines: (cells,).
+        rows: the row of the table that each cell stands in, (cells,).
+    """
+
+    columns: Sequence[str]
+    names: Sequence[str]
+    targets: Sequence[str]
+    codes: np.ndarray
+    timestamps: pd.Index
+    lines: np.ndarray
+    rows: np.ndarray | slice
+
+
+def stacked(
+    columns: Sequence[str],
+    names: Sequence[str],
+    codes: np.ndarray,
+    timestamps: pd.Index,
+    lines: np.ndarray,
+    layout: str,
+) -> Stack:
+    """The stack of a table.
+
+    Args:
+        columns: of values; each is a series of its own by the layout `columns`, a step by the layout `rows`.
+        names: of the rows' series; none where nothing but columns tells series apart.
+        codes, timestamps, lines: of each row.
+        layout: `columns | rows`.
+    """
+    count = len(columns)
+    if layout == ROWS:
+        steps = pd.Index(np.repeat(np.arange(count), len(codes)))
+        target = f"{columns[0]} to {columns[-1]}" if count > 1 else columns[0]
+        targets = [target] * len(names)
+        rows = np.tile(np.arange(len(codes)), count)
+        return Stack(columns, names, targets, codes[rows], steps, lines[rows], rows)
+    if count == 1:
+        return Stack(
+            columns, names or columns, list(columns) * max(len(names), 1), codes, timestamps, lines, slice(None)
+        )
+    rows = np.tile(np.arange(len(codes)), count)
+    joined = [f"{name}/{column}" for name in names for column in columns] if names else columns
+    numbers = codes[rows] * np.int32(count) + np.repeat(np.arange(count, dtype=np.int32), len(codes))
+    targets = list(columns) * max(len(names), 1)
+    return Stack(columns, joined, targets, numbers, timestamps[rows], lines[rows], rows)

@@ -1,0 +1,77 @@
+"""Reading: which columns of a CSV are asked for, and the policies by which they become series."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forecaster.data.time.rules import AS_WRITTEN, TimeRules
+from forecaster.data.value_ranges import Domain
+
+AUTO = "auto"
+EVERY = "*"  # target: every column of numbers that is nothing else
+COLUMNS, ROWS = "columns", "rows"  # layouts: a step a row, a series a row
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is asked of a CSV.
+
+    Attributes:
+        time: the time column; `auto` finds it, None makes the row number the step; several that are read together.
+        target: the target column, or `auto` where only one other holds numbers; several, or `*` for every column of
+            numbers, each a series of its own; None for covariates alone.
+        frequency: a pandas alias, `step`, `observed`, or `auto`; the same for all series.
+        gaps: `error | interpolate | seasonal | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
+        duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
+        domains: what the numbers must be, each.
+        series: the column of ids, or several that tell series apart together; None where there is none.
+        static: columns of categories, one value for each series.
+        rules: how timestamps are read and laid out.
+        text: `error | missing`, for cells of the target that are no number.
+        na_values: numbers and texts that stand for a missing number.
+        columns: covariates; where there are any, rows behind the last number of the target tell of their future.
+        categorical: those of them that are categories although they look like numbers.
+        layout: `columns`, a step a row; or `rows`, a series a row: its values stand in the columns of `target`, which
+            names the first of them, or all; those behind the ids where it is `auto`.
+        way: how timestamps are written, as `timestamps` names it; None where the column tells.
+    """
+
+    time: str | Sequence[str] | None = AUTO
+    target: str | Sequence[str] | None = AUTO
+    frequency: str = AUTO
+    gaps: str = "error"
+    duplicates: str = "error"
+    domains: Sequence[Domain] = ()
+    series: str | Sequence[str] | None = None
+    static: Sequence[str] = ()
+    rules: TimeRules = AS_WRITTEN
+    text: str = "error"
+    na_values: Sequence[int | float | str] = ()
+    columns: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    layout: str = COLUMNS
+    way: str | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
+        """What the values of a `data` section ask for, of numbers within some domains."""
+        named = ("time", "target", "frequency", "gaps", "duplicates", "series", "text", "na_values", "layout")
+        beside = data["covariates"]
+        return cls(
+            **{name: data[name] for name in named},
+            domains=domains,
+            static=beside["static"],
+            rules=TimeRules.of(data),
+            columns=(*beside["past"], *beside["future"]),
+            categorical=beside["categorical"],
+        )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns of ids."""
+        return (self.series,) if isinstance(self.series, str) else tuple(self.series or ())
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns of time that are stated."""
+        return (self.time,) if isinstance(self.time, str) else tuple(self.time or ())

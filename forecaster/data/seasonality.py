@@ -1,0 +1,195 @@
+"""Seasons found by the data: the lags at which a series resembles itself once slower movements are gone."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.series import Series
+from forecaster.data.time.frequency import STEP, season_length, session_times
+from forecaster.data.time.rules import OBSERVED, SESSIONS, TimeRules
+
+_CLEAR = 0.4  # autocorrelation of a season
+_STRONGER = 0.05  # by which a longer season resembles itself better than a shorter
+_CYCLES = 8  # that a season is seen in, at least: random walks have a few
+_READ = 20_000  # of the newest steps
+_LONGEST = 2000  # steps in a season
+_CANDIDATES = 20
+_HUGE = 1e100  # of which squares overflow
+
+
+def seasons_of(series: Series) -> tuple[tuple[int, ...], str | None]:
+    """Steps in each season of a series, the main one first, and a sentence where the data had a part in it.
+
+    The season of the frequency comes first; autocorrelation finds one where the frequency has none. Longer ones follow
+    where the data show them. None where there is none.
+    """
+    natural = natural_season(series.frequency, series.timestamps, series.rules)
+    found = find_seasons(series.values)
+    main = natural if natural > 1 else next(iter(found), 1)
+    if main == 1:
+        return (), None
+    longer = longer_seasons(series, main)
+    others = [season for season in found if len(_apart([main, *longer, season])) > 1 + len(longer)]
+    return (main, *longer), _said(series.name, natural, [main, *longer], others)
+
+
+def longer_seasons(series: Series, main: int) -> list[int]:
+    """The seasons above the main one that the data show once the profile of the main one is taken away: (steps,).
+
+    Of steps of a day and shorter the week or the year is looked at, which their length is known of; of others what
+    autocorrelation finds, in whole main seasons where it nearly is.
+    """
+    filled = _filled(series.values)
+    if len(filled) < 2 * main:
+        return []
+    rest = filled - np.array([filled[phase::main].mean() for phase in range(main)])[np.arange(len(filled)) % main]
+    calendar = _calendar_season(series.frequency, main)
+    if calendar:
+        return [calendar] if _shows(rest, calendar, main) else []
+    if isinstance(series.timestamps, pd.DatetimeIndex):
+        return []
+    near = [season for season in find_seasons(rest) if season >= 1.5 * main]
+    return [_whole(season, main) for season in near]
+
+
+def natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
+    """The season of a frequency and its calendar, 1 where they tell none."""
+    if frequency not in {OBSERVED, SESSIONS}:
+        return season_length(frequency)
+    times = len(session_times(pd.DatetimeIndex(timestamps))) if frequency == OBSERVED else 1
+    return times if times > 1 else rules.days_a_week
+
+
+def find_seasons(values: np.ndarray) -> list[int]:
+    """The seasons that a series shows clearly, the shortest first: (steps,), NaN for cells that are missing.
+
+    A season is a peak of the autocorrelation (Box & Jenkins 1976) that stands when a moving average over one season
+    is taken away, so that no random walk has one; a multiple of a shorter one counts only where it is clearer.
+    """
+    filled = _filled(values)
+    if not len(filled):
+        return []
+    longest = min(len(filled) // _CYCLES, _LONGEST)
+    peaks = _peaks(_autocorrelation(detrended(filled, longest), longest))
+    strengths = dict(_strength(filled, lag) for lag in peaks)
+    clear = _clear(len(filled))
+    seasons: list[int] = []
+    clearest = sorted((lag for lag in strengths if strengths[lag] >= clear), key=lambda lag: -strengths[lag])
+    for lag in sorted(_apart(clearest)):
+        if all(strengths[lag] > strengths[shorter] + _STRONGER for shorter in seasons):
+            seasons.append(lag)
+    return seasons
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """The newest values from the first number to the last, straight over gaps; none where they are too few."""
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) < 3 * _CYCLES:
+        return values[:0]
+    filled = np.interp(np.arange(known[0], known[-1] + 1), known, values[known])[-_READ:]
+    largest = np.abs(filled).max()
+    return filled / largest if largest > _HUGE else filled
+
+
+def _clear(steps: int) -> float:
+    """The autocorrelation of a season; noise of few steps resembles itself by chance."""
+    return max(_CLEAR, 4 / steps**0.5)
+
+
+def _calendar_season(frequency: str, main: int) -> int | None:
+    """The week of a step shorter than a day, the year of days and weekdays; None of others."""
+    step = None if frequency in {STEP, OBSERVED, SESSIONS} else pd.tseries.frequencies.to_offset(frequency)
+    if isinstance(step, pd.offsets.Tick) and main == season_length(frequency):
+        return 7 * main
+    return {"D": 365, "B": 261}.get(frequency)
+
+
+def _shows(rest: np.ndarray, season: int, main: int) -> bool:
+    """Whether a season of known length stands in what the main one leaves.
+
+    Two of it must resemble each other, and again two further, and more than what lies half way between them: the
+    profile of a main season that grows and shrinks resembles itself at all of its multiples.
+    """
+    if len(rest) < _CYCLES * season:
+        return False
+    correlation = _autocorrelation(detrended(rest, season), 2 * season)
+    half = main * round(season / 2 / main)
+    clear = _clear(len(rest))
+    there, again = correlation[season], correlation[2 * season]
+    return bool(there >= clear and again >= clear / 2 and there >= correlation[half] + clear / 2)
+
+
+def _whole(season: int, main: int) -> int:
+    """A season that is whole main ones to a fortieth."""
+    whole = main * round(season / main)
+    return whole if abs(season - whole) <= season / 40 else season
+
+
+def _said(name: str, natural: int, seasons: list[int], others: list[int]) -> str | None:
+    """What is said of seasons that the data had a part in, or could have."""
+    main, *longer = seasons
+    if natural > 1 and not longer and not others:
+        return None
+    by = "by the frequency" if natural > 1 else "found by autocorrelation"
+    told = f"{name}: a season of {main} steps, {by}"
+    if longer:
+        told += f", and of {_listed(longer)}" + (", by autocorrelation" if natural > 1 else "")
+    if others:
+        told += f"; by autocorrelation {_listed(others)} too"
+    instead = [*longer, *others][:1]
+    return f"{told}; to go by another: data.season: {instead[0]}" if instead and natural > 1 else told
+
+
+def _apart(lags: Iterable[int]) -> list[int]:
+    """Those that are not a quarter or less from one before them."""
+    kept: list[int] = []
+    for lag in lags:
+        if all(abs(lag - other) > other / 4 for other in kept):
+            kept.append(lag)
+    return kept
+
+
+def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
+    """The season near a peak and its autocorrelation; 0 where two seasons ahead it has faded, as in a random walk."""
+    reach = near // 10
+    correlation = _autocorrelation(detrended(values, near), 2 * (near + reach))
+    width = 2 * (near // 40) + 1
+    smooth = np.convolve(correlation, np.full(width, 1 / width), mode="same")
+    lags = np.arange(near - reach, near + reach + 1)
+    lag = int(lags[np.argmax(smooth[lags] + smooth[2 * lags])])
+    return lag, float(smooth[lag]) if smooth[2 * lag] >= _CLEAR / 2 else 0.0
+
+
+def detrended(values: np.ndarray, width: int) -> np.ndarray:
+    """Less the centred moving average over `width` steps; what has no whole average is left out."""
+    sums = np.concatenate([[0.0], np.cumsum(values - values.mean())])
+    averages = (sums[width:] - sums[:-width]) / width
+    if width % 2 == 0:
+        averages = (averages[1:] + averages[:-1]) / 2
+    first = width // 2
+    return values[first : first + len(averages)] - values.mean() - averages
+
+
+def _autocorrelation(values: np.ndarray, longest: int) -> np.ndarray:
+    """At lags 0 ... longest + 1, (longest + 2,), each over the steps that it has; 0 where all values are equal."""
+    steps = len(values)
+    centred = values - values.mean()
+    spectrum = np.fft.rfft(centred, 2 * steps)
+    products = np.fft.irfft(spectrum * np.conj(spectrum))[: longest + 2]
+    scale = float(products[0])
+    if scale <= 1e-12 * steps * (1 + np.abs(values).max()) ** 2:
+        return np.zeros(longest + 2)
+    return products / scale * steps / (steps - np.arange(len(products)))
+
+
+def _peaks(correlation: np.ndarray) -> list[int]:
+    """The lags that resemble more than both neighbours, the clearest first."""
+    inner = correlation[1:-1]
+    lags = np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:]) & (inner > _CLEAR / 4)) + 1
+    lags = lags[lags > 1]
+    return [int(lag) for lag in lags[np.argsort(-correlation[lags], kind="stable")][:_CANDIDATES]]
+
+
+def _listed(seasons: list[int]) -> str:
+    return " and ".join(map(str, seasons))

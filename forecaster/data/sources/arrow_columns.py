@@ -1,0 +1,133 @@
+"""Columns that have types, as Arrow has them; pyarrow is an optional dependency."""
+
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from forecaster.data.sources.files import MAX_BYTES
+from forecaster.data.sources.issues import Places
+from forecaster.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_CELL = 8  # bytes of a number or a timestamp
+
+
+class Stored(NamedTuple):
+    """Columns that have types.
+
+    Attributes:
+        columns: by name, (rows,) each.
+        places: of their rows.
+    """
+
+    columns: "pa.Table"
+    places: Places
+
+
+def check_names(source: str, names: Sequence[str]) -> None:
+    """Refuse columns of one name.
+
+    Raises:
+        DataError: says which there are.
+    """
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError([f"{source}: the column {name!r} is named twice; rename one" for name in twice])
+
+
+def check_cells(source: str, rows: int, columns: int) -> None:
+    """Refuse what memory may not hold.
+
+    Raises:
+        DataError: says how much it is.
+    """
+    if rows * columns * _CELL > MAX_BYTES:
+        found = f"{source}: {rows:,} rows of {columns} columns are more than {MAX_BYTES // _CELL:,} cells"
+        raise DataError([f"{found}; name fewer columns or rows, or a CSV, which may be of any size"])
+
+
+def below_each_other(parts: Sequence["pa.Table"]) -> "pa.Table":
+    """Tables of the same columns as one; all as text where the cells of a column have types that do not go together."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        return pa.concat_tables(parts, promote_options="permissive")
+    except pa.ArrowException:
+        texts = [pa.table({name: text_column(part[name], None) for name in parts[0].column_names}) for part in parts]
+        return pa.concat_tables(texts)
+
+
+def converted_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
+    """A column as numbers, timestamps, or a dictionary of texts; exactly, as if its cells were text.
+
+    Raises:
+        ArrowException: a cell cannot be converted.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_dictionary(kind):
+        return text_column(column).dictionary_encode()
+    plain = _without_dictionary(column)
+    # Arrow divides a decimal by a power of ten, which misses the nearest float at times.
+    exact = pa.types.is_decimal(plain.type) or not (pa.types.is_primitive(plain.type) or pa.types.is_null(plain.type))
+    return (text_column(plain, missing=None) if exact else plain).cast(kind)
+
+
+def text_column(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.ChunkedArray":
+    """A column as the text that a CSV would have of it: `1` and `0` for true and false, nothing for no value."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
+
+    plain = _without_dictionary(column)
+    if pa.types.is_boolean(plain.type):
+        plain = plain.cast(pa.int8())
+    elif pa.types.is_floating(plain.type):
+        plain = plain.cast(pa.float64())  # whose shortest text reads back as the same number
+    try:
+        texts = _formatted(plain) if pa.types.is_timestamp(plain.type) else plain.cast(pa.string())
+    except pa.ArrowException:  # lists, bytes that are no text
+        texts = pa.chunked_array([[None if cell is None else str(cell) for cell in plain.to_pylist()]], pa.string())
+    trimmed = compute.utf8_trim_whitespace(texts)
+    return trimmed if missing is None else trimmed.fill_null(missing)
+
+
+def _without_dictionary(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    import pyarrow as pa  # noqa: PLC0415
+
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _formatted(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Timestamps as `2026-01-31 13:45:00`, with fractions where one has any, and offsets where they have a zone."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
+
+    if column.type.tz is None:
+        try:
+            return column.cast(pa.timestamp("s")).cast(pa.string())
+        except pa.ArrowInvalid:  # fractions of a second
+            return column.cast(pa.string())
+    cells = column.to_pandas()  # which finds zones where Arrow does not
+    local = cells.dt.tz_localize(None)
+    offsets = local - cells.dt.tz_convert("UTC").dt.tz_localize(None)
+    texts = offsets.map({offset: _offset_text(offset) for offset in offsets.dropna().unique()})
+    written = _formatted(pa.chunked_array([pa.array(local)]))
+    return compute.binary_join_element_wise(written, pa.array(texts, pa.string(), from_pandas=True), "")
+
+
+def _offset_text(offset: datetime.timedelta) -> str:
+    """`+01:00`."""
+    return datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone(offset)).isoformat()[len("2000-01-01T00:00:00") :]
+
+
+def datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:
+    """Timestamps as their texts would be read: in the offset from UTC that all have, in UTC where they have several."""
+    naive = pd.DatetimeIndex(column.to_numpy(), copy=False)
+    if column.type.tz is None:
+        return naive
+    zoned = naive.tz_localize("UTC")
+    offsets = (zoned.tz_convert(column.type.tz).tz_localize(None) - naive).unique()
+    return zoned if len(offsets) > 1 else zoned.tz_convert(datetime.timezone(offsets[0].to_pytimedelta()))

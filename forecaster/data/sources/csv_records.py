@@ -1,0 +1,294 @@
+"""The records of CSVs that share a header."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
+from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
+from forecaster.data.sources.files import Paths, described, find_files, read_bytes
+from forecaster.errors import DataError
+
+_ENOUGH = 10  # rows before the last one that say how wide its last cell should be
+
+
+@dataclass(frozen=True)
+class Records:
+    """A header and the rows below it, each with as many cells as the header or more, those empty.
+
+    Attributes:
+        name: what the files are called together.
+        dialect: as far as records tell it: encoding and delimiter.
+        marked: whether the first file begins with a byte order mark.
+        files: each file, with the number of lines in those before it.
+        names: the cells of the header, stripped.
+        header, texts: the records as they are written, line ends included.
+        header_line, lines: the last line of each record; they count on from file to file.
+        rows: the cells of each.
+        notices: what was found, as sentences.
+    """
+
+    name: str
+    dialect: Dialect
+    marked: bool
+    files: tuple[tuple[int, str], ...]
+    names: list[str]
+    header: str
+    header_line: int
+    lines: list[int]
+    rows: list[list[str]]
+    texts: list[str]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """The records of one file that are not blank, the header first, which is made up where it has none."""
+
+    name: str
+    lines: list[int]
+    rows: list[list[str]]
+    texts: list[str]
+    length: int  # lines, blank ones and comments included
+    notices: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [cell.strip() for cell in self.rows[0]]
+
+    def without_last(self, notice: str) -> "_File":
+        return replace(
+            self, lines=self.lines[:-1], rows=self.rows[:-1], texts=self.texts[:-1], notices=(*self.notices, notice)
+        )
+
+
+def read_records(paths: Paths, dialect: Dialect) -> Records:
+    """Read files without interpreting a cell; blank lines and comments do not count.
+
+    Raises:
+        DataError: one is missing, empty, not text, not rectangular, names a column twice, or differs from the others.
+        Changing: one changed while it was read.
+        InputOutputFailed: one cannot be read.
+    """
+    names = find_files(paths)
+    decoded = [decode(read_bytes(name), dialect.encoding, described(name)) for name in names]
+    return _records_of(decoded, [described(name) for name in names], described(paths), dialect)
+
+
+def head_records(head: bytes, paths: Paths, dialect: Dialect) -> Records:
+    """The records that a first file begins with, whole lines that do not count as half-written.
+
+    Raises:
+        DataError: as for `read_records`.
+    """
+    name = described(find_files(paths)[0])
+    return _records_of([decode(head, dialect.encoding, name)], [name], described(paths), dialect)
+
+
+def block_records(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Records:
+    """The records of a block of a file, of which the encoding and the delimiter are known.
+
+    Args:
+        header: the bytes up to the end of the header.
+        block: whole records.
+        line: on which the block begins.
+        name: of the file.
+        dialect: of the file.
+
+    Raises:
+        DataError: as for `read_records`.
+    """
+    before = line - 1 - header.count(b"\n")
+    return _records_of([decode(header + block, dialect.encoding, name, before)], [name], name, dialect, before)
+
+
+def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect, before: int = 0) -> Records:
+    """The records of decoded files, or of a part of one that has so many lines between its header and its rows."""
+    found = replace(dialect, encoding=_encoding(decoded, shown, dialect.encoding))
+    if dialect.delimiter == AUTO:
+        found = replace(found, delimiter=find_delimiter(_whole_lines(decoded[0].text, dialect.comment), shown[0]))
+    files = [_file(part, each, found, before) for each, part in zip(shown, decoded, strict=True)]
+    _check_headers(files)
+    starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
+    return Records(
+        name,
+        found,
+        decoded[0].marked,
+        tuple(zip(starts, shown, strict=True)),
+        files[0].names,
+        files[0].texts[0],
+        files[0].lines[0],
+        [start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]],
+        [row for file in files for row in file.rows[1:]],
+        [text for file in files for text in file.texts[1:]],
+        (*_said(dialect, found, name), *(notice for file in files for notice in file.notices)),
+    )
+
+
+def _encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
+    """The one encoding of all files.
+
+    Raises:
+        DataError: there are several.
+    """
+    kinds = {part.encoding: name for name, part in zip(names, decoded, strict=True) if part.encoding != "ascii"}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{name} in {encoding}" for encoding, name in kinds.items())
+        raise DataError([f"files in different encodings: {listed}; save them alike"])
+    return next(iter(kinds), "utf-8" if stated == AUTO else stated)
+
+
+def _said(stated: Dialect, found: Dialect, name: str) -> Iterator[str]:
+    """What was found out, where it is not what a CSV usually is."""
+    if stated.encoding == AUTO and found.encoding != "utf-8":
+        yield f"{name}: read as {found.encoding} (data.encoding)"
+    if stated.delimiter == AUTO and found.delimiter != ",":
+        yield f"{name}: cells are separated by {DELIMITERS[found.delimiter]} (data.delimiter)"
+
+
+def _check_headers(files: list[_File]) -> None:
+    wanted = files[0].names
+    problems = [
+        f"{file.name}:{file.lines[0]}: other columns than {files[0].name}: {', '.join(file.names)}; "
+        f"expected {', '.join(wanted)}"
+        for file in files
+        if file.names != wanted
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
+    """The records of one file.
+
+    Raises:
+        DataError: it has none, or is not rectangular.
+    """
+    lines = list(io.StringIO(part.text, newline=""))
+    try:
+        numbers, rows, texts = _records(lines, dialect, '"' in part.text)
+    except csv.Error as error:
+        raise DataError([f"{name}: not a CSV: {error}; is a quote opened and never closed?"]) from None
+    kept = [bool(row and row[0].strip()) or any(map(str.strip, row)) for row in rows]
+    if not all(kept):
+        numbers = list(itertools.compress(numbers, kept))
+        rows, texts = list(itertools.compress(rows, kept)), list(itertools.compress(texts, kept))
+    if not rows:
+        raise DataError([f"{name}: the file is empty; expected a header and rows"])
+    if dialect.header is False:
+        names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
+        numbers, rows, texts = [0, *numbers], [names, *rows], [f"{dialect.delimiter.join(names)}\n", *texts]
+    first = 1 + dialect.skip
+    numbers = [numbers[0], *(number + before for number in numbers[first:])]
+    rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
+    file = _without_a_half(_File(name, numbers, rows, texts, len(lines)), part, dialect)
+    if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
+        first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")
+        raise DataError([f"{name}:{first}: a quote is opened here and never closed; close it, or double it"])
+    _check_rectangular(file, dialect)
+    return file
+
+
+def _records(lines: list[str], dialect: Dialect, quoted: bool) -> tuple[list[int], list[list[str]], list[str]]:
+    """Of each record the last of its lines, its cells and its text."""
+    if dialect.comment is None and not quoted:
+        return list(range(1, len(lines) + 1)), list(csv.reader(lines, delimiter=dialect.delimiter)), lines
+    records = list(_quoted_records(lines, dialect))
+    return [line for line, _, _ in records], [row for _, row, _ in records], [text for *_, text in records]
+
+
+def _quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
+    """The same where a record may have several lines, and a line may be a comment."""
+    read: list[str] = []
+    number = 0
+
+    def uncommented() -> Iterator[str]:
+        nonlocal number
+        for line in lines:
+            number += 1
+            if read or dialect.comment is None or not line.lstrip().startswith(dialect.comment):
+                read.append(line)
+                yield line
+
+    for row in csv.reader(uncommented(), delimiter=dialect.delimiter):
+        yield number, row, "".join(read)
+        read.clear()
+
+
+def _whole_lines(text: str, comment: str | None) -> Iterator[str]:
+    """The lines from the header on, but a last one that has no end, unless that is the header."""
+    first = True
+    for line in io.StringIO(text, newline=""):
+        if not line.strip() or (comment is not None and line.lstrip().startswith(comment)):
+            continue
+        if first or line.endswith(("\n", "\r")):
+            yield line
+        first = False
+
+
+def _without_a_half(file: _File, part: Decoded, dialect: Dialect) -> _File:
+    """The file but a last row that was written in part, which is said."""
+    text = file.texts[-1]
+    if len(file.rows) < 2 or part.text.endswith(("\n", "\r")):
+        return file
+    if not (part.cut or ("\n" not in text and _is_open(text, dialect)) or _ends_half(file)):
+        return file
+    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    found = f"{file.name}:{file.lines[-1]}: the last line has no end and seems half-written: {shown!r} is left out"
+    return file.without_last(found)
+
+
+def _is_open(text: str, dialect: Dialect) -> bool:
+    """Whether a record has a quote that is never closed."""
+    try:
+        list(csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False
+
+
+def _ends_half(file: _File) -> bool:
+    """Whether the last record is too short: in cells, or its last cell in characters or decimals."""
+    width, cells, others = len(file.rows[0]), file.rows[-1], file.rows[1:-1]
+    if len(cells) < width:
+        return True
+    if len(others) < _ENOUGH or len(cells) > width or any(len(row) < width for row in others):
+        return False
+    cell, lasts = cells[-1].rstrip(), [row[width - 1].rstrip() for row in others]
+    return len(cell) < min(map(len, lasts)) or _decimals(cell) < min(map(_decimals, lasts))
+
+
+def _decimals(cell: str) -> int:
+    """Characters after the last point or comma."""
+    return len(cell) - 1 - max(cell.rfind("."), cell.rfind(",")) if "." in cell or "," in cell else 0
+
+
+def _check_rectangular(file: _File, dialect: Dialect) -> None:
+    names, rows = file.names, file.rows[1:]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    problems = [f"{file.name}:{file.lines[0]}: the column {name!r} is named twice; rename one" for name in twice]
+    if not rows:
+        problems.append(f"{file.name}: only a header; expected rows below it")
+    if set(map(len, rows)) - {len(names)}:
+        problems += _ragged(file, dialect)
+    if problems:
+        raise DataError(problems)
+
+
+def _ragged(file: _File, dialect: Dialect) -> Iterator[str]:
+    """What follows the last named column may be empty: a comma at the end of each line."""
+    names = file.names
+    wrong = [at for at, row in enumerate(file.rows) if len(row) < len(names) or any(row[len(names) :])]
+    if not wrong:
+        return
+    more = f", and {len(wrong) - 1} more such rows" if len(wrong) > 1 else ""
+    mark = {",": "comma", "\t": "tab"}.get(dialect.delimiter, f"'{dialect.delimiter}'")
+    mend = f"a {mark} inside a cell needs quotes around the cell"
+    if dialect.comment is None and names[0].startswith("#"):
+        mend = 'where lines that begin with # are comments, say so: data.comment: "#"'
+    elif len(names) == 1:
+        mend = "where cells are separated by another character, say by which: data.delimiter"
+    found = f"{file.name}:{file.lines[wrong[0]]}: {len(file.rows[wrong[0]])} cells in a row of {len(names)} columns"
+    yield f"{found}{more}; {mend}"

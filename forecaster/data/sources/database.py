@@ -1,0 +1,133 @@
+"""The columns of a query of a database, with their types; SQLAlchemy and pyarrow are optional dependencies."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from forecaster.config.database_urls import PASSWORD, masked
+from forecaster.config.reader import nearest_file
+from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
+from forecaster.data.sources.files import Query
+from forecaster.data.sources.issues import Places
+from forecaster.errors import DataError, InputOutputFailed, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlalchemy import URL, Connection, Engine
+
+ROWS = 10_000  # that are converted at once
+
+
+def read_query(query: Query) -> Stored:
+    """All rows of a query; the connection never commits.
+
+    Raises:
+        DataError: the database refuses it, or it gives no rows, or too many.
+        InputOutputFailed: there is no connection.
+        UsageError: the URL is none, or a package that it needs is not installed.
+    """
+    with _connected(query.url) as connection:
+        parts = list(_parts(connection, query))
+    if not parts:
+        raise DataError([f"{query.url}: data.query gives no rows"])
+    places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
+    return Stored(below_each_other(parts), places)
+
+
+def _parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
+    """The rows, some at a time."""
+    import pyarrow as pa  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
+
+    # Without parameters a `%` or a `:` in the statement is left to the database.
+    options = connection.execution_options(stream_results=True, no_parameters=True)
+    count = 0
+    try:
+        result = options.exec_driver_sql(query.text)
+        names = list(result.keys())
+        check_names(query.url, names)
+        for rows in result.partitions(ROWS):
+            count += len(rows)
+            check_cells(query.url, count, len(names))
+            yield pa.table([_column(cells) for cells in zip(*rows, strict=True)], names)
+    except SQLAlchemyError as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise InputOutputFailed(f"{query.url}: the connection broke: {_reason(error)}; try again") from None
+        raise DataError([f"{query.url}: data.query: {_reason(error)}"]) from None
+
+
+def _column(cells: Sequence[Any]) -> "pa.Array":
+    """Python's values by their type, as text where they have several."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        return pa.array(cells)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
+
+
+@contextmanager
+def _connected(url: str) -> Iterator["Connection"]:
+    """A connection that is read from within.
+
+    Raises:
+        InputOutputFailed, UsageError: as for `read_query`.
+    """
+    engine = _engine(url)
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    try:
+        connection = engine.connect()
+    except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
+        given = "set" if os.environ.get(PASSWORD) else "not set"
+        mend = f"; its password is read from {PASSWORD}, which is {given}" if engine.url.username else ""
+        raise InputOutputFailed(f"{url}: cannot connect: {_reason(error)}{mend}") from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+        engine.dispose()
+
+
+def _engine(url: str) -> "Engine":
+    try:
+        import pyarrow  # noqa: F401, PLC0415
+        import sqlalchemy  # noqa: PLC0415
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
+    except ImportError:
+        raise UsageError(f"{url}: a database; install what reads it: pip install 'forecaster[sql]'") from None
+    try:
+        return sqlalchemy.create_engine(_completed(sqlalchemy.make_url(url)), poolclass=sqlalchemy.NullPool)
+    except NoSuchModuleError:
+        known = "such as sqlite, postgresql, mysql, mssql, oracle"
+        raise UsageError(f"{url}: SQLAlchemy knows no such kind of database; expected one {known}") from None
+    except (ArgumentError, ValueError):
+        raise UsageError(f"{url}: not a URL of a database; expected one such as postgresql://user@host/db") from None
+    except ImportError as error:
+        raise UsageError(f"{url}: needs a driver that is not installed: pip install {error.name}") from None
+
+
+def _completed(url: "URL") -> "URL":
+    """A URL with its password, or with an SQLite file to be opened for reading alone, since it would be made anew.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    if url.username and (password := os.environ.get(PASSWORD)):
+        return url.set(password=password)
+    file = url.database
+    if url.get_backend_name() != "sqlite" or not file or file == ":memory:" or file.startswith("file:"):
+        return url
+    if not Path(file).is_file():
+        raise DataError([f"{url}: no such file{nearest_file(Path(file))}"])
+    return url.set(database=f"file:{quote(file)}").update_query_dict({"mode": "ro", "uri": "true"})
+
+
+def _reason(error: Exception) -> str:
+    """What the database says, in a line; what SQLAlchemy says around it holds the statement."""
+    told = getattr(error, "orig", None) or error
+    texts = [each for each in told.args if isinstance(each, str)]  # MySQL's drivers have a number before it
+    return masked((texts[-1] if texts else str(told)).strip().partition("\n")[0])

@@ -1,0 +1,113 @@
+"""The columns of Parquet files, with their types; pyarrow is an optional dependency."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
+from forecaster.data.sources.files import STDIN, Paths, described, find_files, first_bytes, read_bytes, steady
+from forecaster.data.sources.issues import Places
+from forecaster.errors import DataError, InputOutputFailed, UsageError
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+_MAGIC = b"PAR1"
+
+
+def is_parquet(paths: Paths) -> bool:
+    """Whether files are Parquet, by their first bytes.
+
+    Raises:
+        DataError: some are and others are not, or one does not exist.
+    """
+    kinds = {name: first_bytes(name, len(_MAGIC)) == _MAGIC for name in find_files(paths)}
+    if len(set(kinds.values())) > 1:
+        one, other = (described(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
+        raise DataError([f"{one} is Parquet and {other} is not; name files of one kind"])
+    return all(kinds.values())
+
+
+def read_parquet(paths: Paths, names: Sequence[str]) -> Stored:
+    """Some columns of Parquet files that have the same columns, below each other.
+
+    Raises:
+        DataError: they are damaged or too large.
+        Changing: one changed while it was read.
+        InputOutputFailed: one cannot be read.
+    """
+    name, files = described(paths), find_files(paths)
+    with _opened(files) as opened:
+        counts = [file.metadata.num_rows for file in opened]
+        check_cells(name, sum(counts), len(names))
+        columns = [file.read(list(names)) for file in opened]
+    starts = itertools.accumulate(counts[:-1], initial=0)
+    places = Places(name, tuple(zip(starts, map(described, files), strict=True)), header_line=0, counts_rows=True)
+    return Stored(below_each_other(columns), places)
+
+
+def parquet_head(paths: Paths, rows: int) -> Stored:
+    """The first rows of Parquet files with all of their columns.
+
+    Raises:
+        DataError: one is damaged or has other columns than the first, or they have no rows.
+        UsageError: pyarrow is not installed.
+        Changing, InputOutputFailed: as for `read_parquet`.
+    """
+    name, files = described(paths), find_files(paths)
+    with _opened(files) as opened:
+        import pyarrow as pa  # noqa: PLC0415  which is there once a file is open
+
+        columns = [_names(file) for file in opened]
+        first = next((batch for file in opened for batch in file.iter_batches(rows) if len(batch)), None)
+    check_names(name, columns[0])
+    _check_alike(files, columns)
+    if first is None:
+        raise DataError([f"{name}: no rows"])
+    places = Places(name, ((0, name),), header_line=0, counts_rows=True)
+    return Stored(pa.Table.from_batches([first]).select(columns[0]), places)
+
+
+def _names(file: "ParquetFile") -> list[str]:
+    """The columns but an index of numbers that nobody named, which pandas writes of rows that were left out."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    unnamed = [field for field in file.schema_arrow if field.name.startswith("__index_level_")]
+    counting = {field.name for field in unnamed if pa.types.is_integer(field.type)}
+    return [name for name in file.schema_arrow.names if name not in counting]
+
+
+def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
+    problems = [
+        f"{described(file)}: other columns than {described(files[0])}: {', '.join(names)}; "
+        f"expected {', '.join(columns[0])}"
+        for file, names in zip(files, columns, strict=True)
+        if sorted(names) != sorted(columns[0])
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+@contextmanager
+def _opened(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
+    """Files that are read within."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+    except ImportError:
+        mend = "install what reads it: pip install 'forecaster[parquet]'"
+        raise UsageError(f"{described(files[0])}: a Parquet file; {mend}") from None
+    at = files[0]
+    with ExitStack() as stack:
+        try:
+            opened = []
+            for at in files:
+                stack.enter_context(nullcontext() if at == STDIN else steady(at))
+                opened.append(stack.enter_context(ParquetFile(BytesIO(read_bytes(at)) if at == STDIN else at)))
+            yield opened
+        except (OSError, pa.ArrowException) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise InputOutputFailed(f"{described(at)}: cannot be read: {error.strerror or error}") from None
+            raise DataError([f"{described(at)}: damaged or cut short: {error}"]) from None

@@ -1,0 +1,163 @@
+"""Cells of text as timestamps, in whatever way they are written."""
+
+import contextlib
+import functools
+import itertools
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.sources.number_formats import looks_numeric
+
+if TYPE_CHECKING:
+    pass
+
+_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_FORMS = tuple(date + time for date in _DATES for time in _TIMES)
+_ORDERS = {"day_first": ("%d/", "%d-"), "month_first": ("%m/", "%m-")}  # the forms that look alike
+DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *_FORMS)
+
+# Ways to read timestamps beside `_FORMS`.
+ISO, COMPACT, STEPS = "ISO 8601", "%Y%m%d", "steps"
+EPOCHS: dict[str, Literal["s", "ms", "us"]] = {
+    "seconds since 1970": "s",
+    "milliseconds since 1970": "ms",
+    "microseconds since 1970": "us",
+}
+CODES = {COMPACT, *EPOCHS}  # numbers that are dates for all that
+# Those of numbers, each of which all cells have to match; dates come before steps.
+_NUMBERS = {
+    "seconds since 1970": r"\d{10}(?:\.\d*)?",
+    "milliseconds since 1970": r"\d{13}(?:\.\d*)?",
+    "microseconds since 1970": r"\d{16}(?:\.0*)?",
+    COMPACT: r"(?:1[6-9]|20|21)\d{6}",
+    STEPS: r"[+-]?\d{1,9}",
+}
+
+
+# Zones and forecasts reach a little further than the cells, and Python's dates have the years 1 to 9999.
+_FIRST, _LAST = (int(np.datetime64(date, "us").astype(np.int64)) for date in ("0100-01-01", "9000-01-01"))
+_WHOLE_DATE = 8  # characters, at least: 20260131
+
+
+class Written(NamedTuple):
+    """A column of cells as timestamps.
+
+    Attributes:
+        timestamps: (rows,) as they are written; integers where they are steps.
+        wrong: whether each cell is none, (rows,).
+        way: how they are read.
+        others: how else all of them can be read.
+    """
+
+    timestamps: pd.Index
+    wrong: np.ndarray
+    way: str = ISO
+    others: tuple[str, ...] = ()
+
+
+def joined(columns: Sequence[pd.Series]) -> pd.Series:
+    """The cells of several columns as one timestamp each, ISO 8601 where they are its parts in whole numbers.
+
+    The parts come in the order year, month, day, hour, minute, second, or hour, minute, second behind a date; other
+    cells are joined by a blank.
+    """
+    first, *others = columns
+    if not others:
+        return first
+    if not _all_are(r"\d{4}", first):
+        if all(_all_are(r"\d{1,2}", part) for part in others):
+            clock = [part.str.zfill(2) for part in others] + [pd.Series("00", first.index, first.dtype)][
+                len(others) - 1 :
+            ]
+            return first + " " + functools.reduce(lambda text, more: text + ":" + more, clock)
+        return functools.reduce(lambda text, more: text + " " + more, columns)
+    parts = [*columns, *itertools.repeat(pd.Series("1", first.index, first.dtype), 3 - len(columns))]
+    marks = ["", "-", "-", " ", ":", ":"]
+    padded = [mark + part.str.zfill(2) for mark, part in zip(marks, parts, strict=False)]
+    text = functools.reduce(operator.add, padded)
+    return text + ":00" if len(parts) == 4 else text
+
+
+def written(cells: pd.Series, way: str | None = None, dates: str = "auto") -> Written:
+    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most.
+
+    Args:
+        dates: as in `TimeRules`.
+    """
+    readings = _readings(cells, dates) if way is None else {way: _read(cells, way)}
+    whole = [name for name, parsed in readings.items() if parsed.notna().all()]
+    chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
+    parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
+    steps = chosen == STEPS
+    timestamps = pd.Index(parsed.fillna(0).astype("int64")) if steps else pd.DatetimeIndex(parsed)
+    others = (name for name in whole[1:] if not readings[name].equals(parsed))
+    return Written(timestamps, wrong, chosen, tuple(others))
+
+
+def are_dates(cells: pd.Series) -> bool:
+    """Whether most of some cells are dates, and not merely numbers of steps."""
+    read = written(cells)
+    dated = read.way in CODES if looks_numeric(cells).mean() > 0.5 else read.way != STEPS
+    return bool(read.wrong.mean() < 0.5 and dated)
+
+
+def _order_of(way: str) -> str | None:
+    """`day_first` or `month_first`, where a way to write dates is one of those that look alike."""
+    return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
+
+
+def _readings(cells: pd.Series, dates: str) -> dict[str, pd.Series]:
+    """Every way to read the cells that goes with `dates`; one alone where it tells for itself that it is the one."""
+    for way, pattern in _NUMBERS.items():
+        if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
+            return {way: parsed}
+    iso = _read(cells, ISO)
+    if iso.notna().all():
+        return {ISO: iso}
+    forms = (way for way in _FORMS if dates == "auto" or _order_of(way) in {None, dates})
+    return {ISO: iso} | {way: _read(cells, way) for way in forms}
+
+
+def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
+    """Which are of a year that can be reckoned with, (rows,)."""
+    ticks = pd.DatetimeIndex(timestamps).as_unit("us").asi8
+    return (ticks >= _FIRST) & (ticks < _LAST)
+
+
+def _read(cells: pd.Series, way: str) -> pd.Series:
+    """The cells read in a way, NaT or NaN where one is written otherwise, or is of no year to be reckoned with."""
+    parsed = _parsed(cells, way)
+    return parsed if way == STEPS else parsed.where(within_years(parsed))
+
+
+def _parsed(cells: pd.Series, way: str) -> pd.Series:
+    if way == ISO:
+        lengths = cells.str.len()
+        # A year or a month alone is a timestamp among others of its kind.
+        return _read_iso(cells).where((lengths >= _WHOLE_DATE) | (lengths == lengths.median()))
+    if way not in _NUMBERS:
+        return pd.to_datetime(cells, format=way, errors="coerce")
+    fitting = cells.where(cells.str.fullmatch(_NUMBERS[way]))
+    if way == COMPACT:
+        return pd.to_datetime(fitting, format=way, errors="coerce")
+    numbers = pd.to_numeric(fitting)
+    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way]).dt.round("us")
+
+
+def _read_iso(cells: pd.Series) -> pd.Series:
+    """ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
+    with contextlib.suppress(ValueError):  # offsets that differ, as over a change to summer time
+        parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+        if parsed.dtype.kind == "M":
+            return parsed
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+
+
+def _all_are(pattern: str, cells: pd.Series) -> bool:
+    """Whether all cells match; where the first does not, the others are not looked at."""
+    return bool(cells.iloc[:1].str.fullmatch(pattern).all() and cells.str.fullmatch(pattern).all())

@@ -1,0 +1,228 @@
+"""The step of a series: laid out as a grid, counted into seasons."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.time.jitter import jitter_of, tolerance_line
+from forecaster.data.time.rules import AS_WRITTEN, OBSERVED, WEEKDAYS, TimeRules
+from forecaster.errors import DataError
+from forecaster.forecast import Timestamp
+
+STEP = "step"
+Step = str | pd.offsets.BaseOffset
+
+# Steps in one seasonal cycle of a calendar frequency: the year, but the week for weekdays.
+_CALENDAR_SEASONS = {
+    **{"B": 5, "C": 5, "W": 52, "SMS": 24, "SME": 24},
+    **dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12),
+    **dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4),
+}
+_RECENT = 2000  # rows from which the times of day of a session are taken
+_DAY = pd.Timedelta(days=1)
+_BLOCK = 1 << 15  # rows that the processor's cache holds
+
+
+class Irregular(DataError):
+    """Timestamps that are not all on the steps of one grid.
+
+    Attributes:
+        stray: the one to blame; None where none is alone to blame.
+    """
+
+    def __init__(self, problems: Sequence[str], stray: Timestamp | None = None) -> None:
+        super().__init__(problems)
+        self.stray = stray
+
+
+def check_frequency(alias: str, timestamps: pd.Index) -> None:
+    """Refuse a frequency that pandas does not know, or that is none of such timestamps.
+
+    Raises:
+        DataError: says what was expected.
+    """
+    if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
+        raise DataError([f"data.frequency: {alias} does not fit timestamps such as {timestamps[0]}"])
+    if alias in {STEP, OBSERVED}:
+        return
+    try:
+        step = pd.tseries.frequencies.to_offset(alias)
+        known = step is not None and step.n > 0
+    except ValueError:
+        known = False
+    if not known:
+        examples = "h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
+        raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {examples}"])
+
+
+def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
+    """Refuse a frequency that leaves timestamps off its grid.
+
+    Raises:
+        Irregular: with the first timestamp that is.
+    """
+    place, step = rules.step(alias), pd.tseries.frequencies.to_offset(rules.step(alias))
+    if grid_size(timestamps, place) == 0:
+        first, *others = timestamps
+        apart = (stamp for stamp in others if grid_size(pd.DatetimeIndex([first, stamp]), place) == 0)
+        off = next(apart) if step.is_on_offset(first) else first
+        found = f"data.frequency: the timestamps are not all on steps of {alias}, the first that is not: {off}"
+        jitter = jitter_of(pd.DatetimeIndex(timestamps), alias)
+        raise Irregular([f"{found}; {tolerance_line(jitter)}" if jitter else found], off)
+
+
+def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
+    """Every timestamp of the step from the first to the last."""
+    if step == STEP:
+        return pd.RangeIndex(first, last + 1)
+    return pd.date_range(first, last, freq=step)
+
+
+def grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
+    """The timestamps of so many steps from the first on."""
+    if step == STEP:
+        return pd.RangeIndex(first, first + steps)
+    return pd.date_range(first, periods=steps, freq=step)
+
+
+def future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
+    """The timestamps of the `steps` steps after the origin."""
+    if step == STEP:
+        return pd.RangeIndex(origin + 1, origin + 1 + steps)
+    return pd.date_range(origin, periods=steps + 1, freq=step)[1:]
+
+
+def earlier(first: Timestamp, steps: int, step: Step) -> Timestamp:
+    """The timestamp so many steps before one on the grid."""
+    if step == STEP:
+        return first - steps
+    return pd.date_range(end=first, periods=steps + 1, freq=step)[0]
+
+
+def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
+    """The `steps` steps after rows that are trading sessions: the calendar's days at the times of day of the rows."""
+    local = timestamps.tz_localize(None)
+    times = session_times(local)
+    days = pd.date_range(local[-1].normalize(), periods=steps // len(times) + 3, freq=rules.sessions)
+    future = pd.DatetimeIndex([day + time for day in days for time in times])
+    zone = timestamps.tz
+    future = future[future > local[-1]][:steps]
+    return future if zone is None else future.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+
+
+def session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
+    """The times of day that at least half of the newest sessions have a row at; of the last row where there is none."""
+    local = timestamps[-_RECENT:].tz_localize(None)
+    times = local - local.normalize()
+    counts = pd.Series(times).value_counts()
+    common = counts.index[counts >= 0.5 * local.normalize().nunique()]
+    return [pd.Timedelta(time) for time in sorted(common)] or [times[-1]]
+
+
+def weekdays_of(timestamps: pd.DatetimeIndex) -> str:
+    """The weekdays that occur, `Mon Tue Wed Thu Fri`."""
+    return " ".join(WEEKDAYS[day] for day in sorted(set(timestamps.day_of_week)))
+
+
+def season_length(frequency: str) -> int:
+    """Steps in the frequency's natural season: the day below a day, the week for days, the year above.
+
+    1 where there is none.
+    """
+    if frequency in {STEP, OBSERVED}:
+        return 1
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
+        return _CALENDAR_SEASONS.get(frequency.split("-", maxsplit=1)[0], 1)
+    step = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
+    if step == 7 * _DAY:
+        return 52
+    cycle = 7 * _DAY if step >= _DAY else _DAY
+    return max(1, cycle // step) if cycle % step == pd.Timedelta(0) else 1
+
+
+def grid_size(timestamps: pd.Index, step: Step) -> int:
+    """Places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
+    if step == STEP:
+        return int(timestamps[-1]) - int(timestamps[0]) + 1
+    if step == OBSERVED:
+        return len(timestamps)
+    places = grid_places(timestamps, np.array([len(timestamps)]), step)
+    return 0 if (places < 0).any() else int(places[-1]) + 1
+
+
+def grid_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
+    """The place of each timestamp in the grid from the first of its series on, (rows,); -1 where it is off the grid.
+
+    Args:
+        timestamps: (rows,) of series end to end, in order of time within each.
+        ends: where each series ends, (series,); none is empty.
+        step: of the grid.
+    """
+    lengths = np.diff(ends, prepend=0)
+    starts = ends - lengths
+    if step == OBSERVED:
+        return np.arange(len(timestamps)) - np.repeat(starts, lengths)
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        steps = np.asarray(timestamps)
+        return steps - np.repeat(steps[starts], lengths)
+    width = _width(timestamps, step)
+    if width is None:
+        return _calendar_places(timestamps.tz_localize(None), ends, pd.tseries.frequencies.to_offset(step))
+    # No grid is built: a stray microsecond would make one of millions of places.
+    ticks = _ticks(timestamps)
+    places, over = np.divmod(ticks - np.repeat(ticks[starts], lengths), width)
+    return np.where(over, -1, places)
+
+
+def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
+    """Whether the rows of each series follow each other by one step of fixed length; arguments as for `grid_places`."""
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        ticks, width = np.asarray(timestamps), 1
+    elif step == OBSERVED or (found := _width(timestamps, step)) is None:
+        return False
+    else:
+        ticks, width = _ticks(timestamps), found
+    jumps = [np.zeros(0, np.int64)]
+    for start in range(0, len(ticks), _BLOCK):
+        jumps.append(start + 1 + np.flatnonzero(np.diff(ticks[start : start + _BLOCK + 1]) != width))
+    return bool(np.isin(np.concatenate(jumps), ends).all())
+
+
+def _width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
+    """Ticks in a step of fixed length; None where it has none."""
+    offset = pd.tseries.frequencies.to_offset(step)
+    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
+        return None
+    length = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
+    return max(1, length // pd.Timedelta(1, _unit(timestamps)))
+
+
+def _ticks(timestamps: pd.DatetimeIndex) -> np.ndarray:
+    unit = _unit(timestamps)
+    return (timestamps if timestamps.unit == unit else timestamps.as_unit(unit)).asi8
+
+
+def _unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
+    return "ns" if timestamps.unit == "ns" else "us"
+
+
+def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:
+    """The same for a step of no fixed length, in local time: one grid of days for all series."""
+    lengths = np.diff(ends, prepend=0)
+    starts = ends - lengths
+    days = local.normalize()
+    times = local.asi8 - days.asi8
+    grid = pd.date_range(days.min(), days.max(), freq=offset.base)
+    found = grid.get_indexer(days)
+    first = np.repeat(found[starts], lengths)
+    places, over = np.divmod(found - first, offset.n)
+    places[(found < 0) | (first < 0) | (over != 0)] = -1
+    moved = times != np.repeat(times[starts], lengths)
+    for number in np.unique(np.repeat(np.arange(len(ends)), lengths)[moved]).tolist():
+        part = slice(int(starts[number]), int(ends[number]))  # hours of a calendar, or rows off its days
+        places[part] = pd.date_range(local[part][0], local[part][-1], freq=offset).get_indexer(local[part])
+        places[part] = np.where(places[part.start] == 0, places[part], -1)
+    return places

@@ -1,0 +1,176 @@
+"""The step that timestamps keep, or why they keep none: the row that is off, dates within months, trading hours."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.time.frequency import STEP, Irregular, grid_size
+from forecaster.data.time.jitter import jitter_of, tolerance_line
+from forecaster.data.time.timezones import zone_of_dates
+from forecaster.errors import DataError
+
+# Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
+_CALENDAR = (
+    *("MS", "ME", "BMS", "BME"),
+    *(f"{kind}-{month}" for kind in ("QS", "BQS") for month in ("JAN", "FEB", "MAR")),
+    *(f"{kind}-{month}" for kind in ("QE", "BQE") for month in ("DEC", "JAN", "FEB")),
+    *(
+        f"{kind}-{month}"
+        for kind in ("YS", "YE", "BYS", "BYE")
+        for month in ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+    ),
+    *(f"WOM-{week}{day}" for week in range(1, 5) for day in ("MON", "TUE", "WED", "THU", "FRI")),
+)
+_HALF_MONTHS = ("SMS", "SME")
+_DAY = pd.Timedelta(days=1)
+_EMPTIEST = 2.0  # places of a grid for each row, at most: any timestamps lie on the grid of seconds
+_SUSPECT = 1.5  # places for each row from which a stray row may have halved the step
+_FULL = 1.1  # places for each row, at most, of those that a stray row is left out of
+_FEWEST = 6  # rows of which one may be called stray
+_EVEN = 0.7  # share of distances that are one and the same, of weekdays with holidays
+_MOST = 0.9  # share of rows that keep a rule
+_LONGEST_CLOSURE = 31 * _DAY
+
+
+class _Grid(NamedTuple):
+    alias: str
+    places: int
+
+
+def infer_frequency(timestamps: pd.Index) -> str:
+    """The frequency whose grid holds every timestamp with the fewest empty places.
+
+    Args:
+        timestamps: sorted, distinct; dates or integers.
+
+    Raises:
+        DataError: fewer than 3 timestamps.
+        Irregular: no frequency holds them all, or a single row alone keeps them from one that is twice as long.
+    """
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        return STEP
+    if len(timestamps) < 3:
+        raise DataError(
+            [f"{len(timestamps)} rows are too few to see a frequency; expected at least 3, and more to train on"]
+        )
+    fullest = _fullest(timestamps)
+    if fullest is not None and fullest.places <= _SUSPECT * len(timestamps):
+        return fullest.alias
+    told = _told_by_all(timestamps) if fullest is None else None
+    row, rest = (None, None) if told else _stray(timestamps)
+    if row is not None and rest is not None:
+        found = f"all but {timestamps[row]} are on steps of {rest.alias}; correct this row, or leave it out"
+        raise Irregular([f"the timestamps follow no regular step: {found}"], timestamps[row])
+    if fullest is not None:
+        return fullest.alias
+    mend = told or _mending(timestamps)
+    raise Irregular([f"the timestamps follow no regular step: {_irregularity(timestamps)}; {mend}"])
+
+
+def _fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
+    """The grid with the fewest empty places; None where none is at least half full."""
+    best: _Grid | None = None
+    for alias in _candidates(timestamps):
+        size = grid_size(timestamps, alias)
+        if 0 < size < (best.places if best else _EMPTIEST * len(timestamps) + 1):
+            best = _Grid(alias, size)
+        if size == len(timestamps):
+            break
+    return best
+
+
+def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
+    steps = pd.Series(timestamps[1:] - timestamps[:-1])
+    for step in dict.fromkeys([steps.mode().iloc[0], steps.min()]):
+        if step == 7 * _DAY:
+            yield f"W-{timestamps[0]:%a}".upper()
+        else:
+            # pandas calls a day 24h
+            days = step // _DAY
+            yield pd.tseries.frequencies.to_offset(step).freqstr if step % _DAY else f"{days if days > 1 else ''}D"
+    if steps.min() >= _DAY:
+        yield "B"
+    if steps.min() >= 13 * _DAY:  # from the middle of a February to its end
+        yield from _CALENDAR
+    if 13 * _DAY <= steps.min() < 27 * _DAY:  # rows a month apart are no half of the rows of a month
+        yield from _HALF_MONTHS
+
+
+def _stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None]:
+    """The row without which all others are on one grid, almost full, with that grid; None where no row is such.
+
+    It stands first, last, next to one of the three shortest or longest distances, or is of a rare day of its month.
+    """
+    if len(timestamps) < _FEWEST or not _are_nearly_regular(timestamps):
+        return None, None
+    order = np.argsort(np.diff(timestamps.asi8), kind="stable")
+    ends = np.concatenate([order[:3], order[-3:]])
+    rare = np.flatnonzero(timestamps.day != np.bincount(timestamps.day).argmax())[:3]
+    for row in dict.fromkeys([len(timestamps) - 1, 0, *ends.tolist(), *(ends + 1).tolist(), *rare.tolist()]):
+        rest = timestamps.delete(row)
+        grid = _fullest(rest)
+        if grid is not None and grid.places <= _FULL * len(rest):
+            return row, grid
+    return None, None
+
+
+def _are_nearly_regular(timestamps: pd.DatetimeIndex) -> bool:
+    """Whether most rows are one distance apart, as weekdays are, or almost all some months."""
+    even = pd.Series(np.diff(timestamps.asi8)).value_counts(normalize=True).iloc[0]
+    months = np.diff(np.asarray(12 * timestamps.year + timestamps.month))
+    return bool(even >= _EVEN or np.mean(months == max(1, np.bincount(months).argmax())) >= _MOST)
+
+
+def _irregularity(timestamps: pd.DatetimeIndex) -> str:
+    steps = pd.Series(timestamps[1:] - timestamps[:-1])
+    common = steps.mode().iloc[0]
+    if (steps == common).mean() < 0.5:
+        return f"they are from {steps.min()} to {steps.max()} apart"
+    odd = int(np.flatnonzero((steps != common).to_numpy())[0])
+    return f"most are {common} apart, but {timestamps[odd + 1]} follows {timestamps[odd]}"
+
+
+def _told_by_all(timestamps: pd.DatetimeIndex) -> str | None:
+    """The line that moves all rows onto steps, where one does."""
+    if zone := zone_of_dates(timestamps):
+        return f"all are midnight in {zone}: data.timezone: {zone}"
+    jitter = jitter_of(timestamps)
+    return tolerance_line(jitter) if jitter else None
+
+
+def _mending(timestamps: pd.DatetimeIndex) -> str:
+    """What to do about rows of which no single one is to blame."""
+    if months := _months_apart(timestamps):
+        every = {1: "month", 3: "quarter", 12: "year"}.get(months, f"{months} months")
+        if months > 1 and (timestamps == timestamps.normalize()).all() and (timestamps.day == 1).all():
+            return f"set data.frequency ({months}MS: one row for each {every})"
+        return f"one row stands for each {every}: date it by the first of its month, as {timestamps[0]:%Y-%m}-01"
+    if _are_sessions(timestamps):
+        return "set data.frequency (observed: each row is a step, as in trading hours)"
+    return "correct the rows that are off, or bring all onto one step, as by the mean of each hour or day"
+
+
+def _months_apart(timestamps: pd.DatetimeIndex) -> int:
+    """By how many months almost all rows are apart; 0 where some are of one month, or they are no such number apart."""
+    months = np.diff(np.asarray(12 * timestamps.year + timestamps.month))
+    common = int(np.bincount(months).argmax())
+    return common if months.min() > 0 and np.mean(months == common) >= _MOST else 0
+
+
+def _are_sessions(timestamps: pd.DatetimeIndex) -> bool:
+    """Whether rows are days with weekends and holidays between them, or even steps of days with nights between them."""
+    steps, days = timestamps[1:] - timestamps[:-1], timestamps.normalize()
+    if steps.max() > _LONGEST_CLOSURE:
+        return False
+    if days.is_unique:
+        return _mostly(steps <= 4 * _DAY)
+    overnight = np.asarray(days[1:] != days[:-1])
+    within = pd.Series(steps[~overnight])
+    even = within.mode().iloc[0]
+    return bool(overnight.any()) and _mostly(within == even) and _mostly(steps[overnight] >= 2 * even)
+
+
+def _mostly(keeps: Sequence[bool] | np.ndarray | pd.Series) -> bool:
+    return bool(np.mean(keeps) >= _MOST)

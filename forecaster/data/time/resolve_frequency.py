@@ -1,0 +1,255 @@
+"""The step of a file: the one stated, or the one that its rows keep, with the calendar that goes with it."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.time.frequency import STEP, date_grid, grid_places, grid_size, weekdays_of
+from forecaster.data.time.infer_frequency import infer_frequency
+from forecaster.data.time.rules import OBSERVED, SESSIONS, WORKING_DAYS, TimeRules
+from forecaster.errors import DataError
+
+_ENOUGH = 20  # rows from which days without any row tell a calendar
+_HOLIDAYS = 0.1  # share of a calendar's days without a row, at most
+_LONGEST_HOLIDAY = 10  # days of a calendar in a row
+_SHOWN = 5
+_BLOCK = 1 << 15  # rows that the processor's cache holds
+_READ = 100  # series with timestamps of their own that a step is looked for in, evenly spaced among all of them
+# Dated by their last day, or by the only one.
+_ENDS = {"B", SESSIONS, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A frequency with its rules, the calendar resolved, and what is to be said of how it was found."""
+
+    frequency: str
+    rules: TimeRules
+    notices: tuple[str, ...] = ()
+
+
+def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:
+    """The step of one series.
+
+    Args:
+        timestamps: sorted, distinct.
+        frequency: a pandas alias, `step`, `observed`, or `auto`.
+        gaps: the policy; only where it is `error` may days without a row be taken for holidays.
+
+    Raises:
+        DataError: none was stated, and the rows keep none.
+    """
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        return Step(STEP if frequency == "auto" else frequency, rules)
+    if frequency != "auto":
+        return Step(frequency, _with_weekmask(frequency, timestamps, rules))
+    stated = rules.weekmask is not None or bool(rules.holidays)
+    try:
+        found = infer_frequency(timestamps)
+    except DataError:
+        if not stated or len(timestamps) < 3:
+            raise
+        found = OBSERVED
+    if stated:
+        return _stated_calendar(timestamps, found, gaps, rules)
+    if found in {"D", "B"} and gaps == "error" and len(timestamps) >= _ENOUGH:
+        return _seen_calendar(timestamps, found, rules)
+    return Step(found, rules)
+
+
+def common_frequency(
+    names: Sequence[str], timestamps: pd.Index, ends: np.ndarray, frequency: str, gaps: str, rules: TimeRules
+) -> Step:
+    """The step of several series: the commonest among them.
+
+    Args:
+        names: of the series.
+        timestamps: (rows,) of all series end to end, sorted and distinct in each.
+        ends: where each ends, (series,).
+        frequency, gaps, rules: as for one series.
+
+    Raises:
+        DataError: none keeps a step, or some keep another.
+    """
+    if frequency != "auto" or not isinstance(timestamps, pd.DatetimeIndex):
+        read = frequency in {OBSERVED, SESSIONS}
+        return find_frequency(timestamps.unique().sort_values() if read else timestamps, frequency, gaps, rules)
+    found = _Steps(timestamps, ends, gaps, rules)
+    steps = {kind: step for kind in found.sample if isinstance(step := found.step(kind), Step)}
+    if not steps:
+        raise found.error
+    counts, rows = np.bincount(found.kinds), np.bincount(found.kinds, np.diff(ends, prepend=0))
+    series: Counter[str] = Counter()
+    lengths: Counter[str] = Counter()
+    for kind, step in steps.items():
+        series[step.frequency] += int(counts[kind])
+        lengths[step.frequency] += int(rows[kind])
+    common = max(series, key=lambda alias: (series[alias], lengths[alias]))
+    if common == "B" and OBSERVED in series:
+        common = OBSERVED
+    first = next(step for step in steps.values() if step.frequency == common)
+    if different := found.different(names, first):
+        others = ", ".join(different[:_SHOWN]) + (", ..." if len(different) > _SHOWN else "")
+        mend = "give them a file of their own, or state data.frequency"
+        raise DataError([f"data.frequency: most series are of {common}, but {others}; {mend}"])
+    if common not in {OBSERVED, SESSIONS} or rules.weekmask is not None:
+        return first
+    return dataclasses.replace(first, rules=dataclasses.replace(first.rules, weekmask=weekdays_of(timestamps.unique())))
+
+
+def unfinished(timestamps: pd.Index, step: Step) -> int:
+    """How many of the last bars are not over by now.
+
+    A bar lasts from its timestamp for one step; one that is dated by its last day lasts to the end of that day.
+    """
+    if not isinstance(timestamps, pd.DatetimeIndex):
+        return 0
+    zone = timestamps.tz or step.rules.timezone
+    now = pd.Timestamp.now(zone)
+    now = now.tz_localize(None) if timestamps.tz is None else now
+    last = timestamps[-100:]
+    length = _bar(last, step)
+    return int(sum(timestamp + length > now for timestamp in last))
+
+
+def _bar(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.BaseOffset:
+    day = pd.Timedelta(days=1)
+    if step.frequency == OBSERVED:
+        return min(day, *(timestamps[1:] - timestamps[:-1])) if len(timestamps) > 1 else day
+    if step.frequency.split("-")[0].lstrip("0123456789") in _ENDS:
+        return day
+    offset = pd.tseries.frequencies.to_offset(step.frequency)
+    return pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else offset
+
+
+def _with_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRules) -> TimeRules:
+    if rules.weekmask is not None or frequency not in {OBSERVED, SESSIONS}:
+        return rules
+    weekmask = weekdays_of(timestamps) if frequency == OBSERVED else WORKING_DAYS
+    return dataclasses.replace(rules, weekmask=weekmask)
+
+
+def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules: TimeRules) -> Step:
+    """The days of a calendar that is stated, or the rows themselves where the calendar does not explain them."""
+    rules = _with_weekmask(OBSERVED, timestamps, rules)
+    daily = found in {"D", "B", OBSERVED} and timestamps.normalize().is_unique
+    if not daily:
+        return Step(OBSERVED, rules)
+    size = grid_size(timestamps, rules.sessions)
+    if size == len(timestamps) or gaps != "error":
+        return Step(SESSIONS, rules)
+    unexplained = "rows lie outside it" if not size else f"{size - len(timestamps)} of its {size} days have no row"
+    said = (
+        f"the calendar stated does not explain the rows: {unexplained}; each row is a step (data.frequency: observed)"
+    )
+    return Step(OBSERVED, rules, (said,))
+
+
+def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
+    """The days of the week that have rows, as of a market or an office, where some weekdays never have one."""
+    if grid_size(timestamps, found) == len(timestamps):
+        return Step(found, rules)
+    seen = dataclasses.replace(rules, weekmask=weekdays_of(timestamps))
+    size = grid_size(timestamps, seen.sessions)
+    if size == len(timestamps):
+        return Step(SESSIONS, seen, (f"rows stand on {seen.weekmask} alone: data.frequency: {SESSIONS}",))
+    if seen.days_a_week == 7 or size == 0:
+        return Step(found, rules)
+    grid = date_grid(timestamps[0], timestamps[-1], seen.sessions)
+    present = np.flatnonzero(grid.isin(timestamps))
+    if size - len(timestamps) > _HOLIDAYS * size or np.diff(present).max() - 1 > _LONGEST_HOLIDAY:
+        return Step(found, rules)
+    closed = grid[~grid.isin(timestamps)]
+    days = ", ".join(f"{day:%Y-%m-%d}" for day in closed[:_SHOWN]) + (", ..." if len(closed) > _SHOWN else "")
+    said = (
+        f"{len(closed)} of {size} days that are {seen.weekmask} have no row, as on holidays: {days}; each row is a "
+        "step (data.frequency: observed), and future sessions are those weekdays less data.holidays; to fill the days "
+        "instead, set data.gaps"
+    )
+    return Step(OBSERVED, seen, (said,))
+
+
+class _Steps:
+    """The steps of several series, found once for all series of a kind.
+
+    Series that keep one distance from row to row are of a kind where the distance is the same, and of weeks the
+    weekday; others where their timestamps are.
+    """
+
+    def __init__(self, timestamps: pd.DatetimeIndex, ends: np.ndarray, gaps: str, rules: TimeRules) -> None:
+        self._timestamps, self._ends, self._gaps, self._rules = timestamps, ends, gaps, rules
+        self._found: dict[int, Step | DataError] = {}
+        keys = self._keys()
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        self.kinds = np.fromiter((numbers[key] for key in keys), np.int64, len(keys))  # (series,)
+        self._members = np.unique(self.kinds, return_index=True)[1]  # one series of each kind
+        own = [number for key, number in numbers.items() if isinstance(key, bytes)]
+        left_out = set(own) - set(own[:: -(-len(own) // _READ) or 1])
+        self.sample = [number for number in numbers.values() if number not in left_out]
+
+    def step(self, kind: int) -> Step | DataError:
+        """The step of a kind, or why it has none."""
+        if kind not in self._found:
+            try:
+                self._found[kind] = find_frequency(
+                    self._part(int(self._members[kind])), "auto", self._gaps, self._rules
+                )
+            except DataError as error:
+                self._found[kind] = error
+        return self._found[kind]
+
+    @property
+    def error(self) -> DataError:
+        """Why the first series has no step, where none has one."""
+        found = self.step(0)
+        assert isinstance(found, DataError)
+        return found
+
+    def different(self, names: Sequence[str], common: Step) -> list[str]:
+        """The series whose own step is another, and whose rows do not fill half of the common grid either."""
+        if not self.kinds.any():
+            return []
+        places = grid_places(self._timestamps, self._ends, common.rules.step(common.frequency))
+        starts, lasts = self._ends - np.diff(self._ends, prepend=0), self._ends - 1
+        off = np.logical_or.reduceat(places < 0, starts)
+        sparse = np.flatnonzero(off | (places[lasts] + 1 > 2 * (self._ends - starts)))
+        looked_at = sparse[:: -(-len(sparse) // _READ) or 1]
+        found = ((number, self.step(int(self.kinds[number]))) for number in looked_at.tolist())
+        return [
+            f"{names[number]} is of {step.frequency}"
+            for number, step in found
+            if isinstance(step, Step) and step.frequency not in {common.frequency, OBSERVED, SESSIONS}
+        ]
+
+    def _part(self, number: int) -> pd.DatetimeIndex:
+        start = int(self._ends[number - 1]) if number else 0
+        return self._timestamps[start : int(self._ends[number])]
+
+    def _keys(self) -> list[Hashable]:
+        """What series of a kind share, for each series."""
+        ticks, starts = self._timestamps.asi8, self._ends - np.diff(self._ends, prepend=0)
+        bends = _bends(ticks)
+        owners = np.searchsorted(self._ends, bends, side="right")
+        uneven = np.zeros(len(self._ends), bool)
+        uneven[owners[(bends > starts[owners]) & (bends < self._ends[owners] - 1)]] = True
+        uneven |= (self._rules.weekmask is not None) | bool(self._rules.holidays)
+        weekdays = self._timestamps[starts].day_of_week
+        return [
+            ticks[start:end].tobytes() if bent or end - start < 3 else (int(ticks[start + 1] - ticks[start]), weekday)
+            for start, end, bent, weekday in zip(
+                starts.tolist(), self._ends.tolist(), uneven.tolist(), weekdays.tolist(), strict=True
+            )
+        ]
+
+
+def _bends(ticks: np.ndarray) -> np.ndarray:
+    """The middle rows of three that are not the same distance apart."""
+    found = [np.zeros(0, np.int64)]
+    for start in range(0, len(ticks), _BLOCK):
+        apart = np.diff(ticks[start : start + _BLOCK + 2])
+        found.append(start + 1 + np.flatnonzero(apart[1:] != apart[:-1]))
+    return np.concatenate(found)

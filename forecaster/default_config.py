@@ -1,0 +1,193 @@
+"""What to choose when nobody chose: a config for a CSV, from its length, frequency and season alone."""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecaster.config import ONE_SIDED, Config, LoadedConfig, absolute_path, is_config, load_config, load_values
+from forecaster.config.template import commented_yaml
+from forecaster.data import Series
+from forecaster.data.sources.files import STDIN, described
+from forecaster.errors import ConfigError, UsageError
+from forecaster.evaluation.baselines import baseline_forecasts
+from forecaster.evaluation.metrics import mae
+from forecaster.preprocessing.load import found_in, read_data
+from forecaster.preprocessing.windows import gather_windows
+from forecaster.runs import write_atomically
+
+log = logging.getLogger("forecaster")
+
+_LARGE = 2000  # steps from which a series is long
+_LONGEST_SEGMENT = 96
+
+
+def config_path(csv: Path) -> Path:
+    """Where the config of a CSV is written: in the working folder, under the CSV's name.
+
+    Of a pattern that is what stays the same of the name, or the folder's; of standard input `stdin`.
+    """
+    if str(csv) == STDIN:
+        return Path("stdin.yaml")
+    name = re.sub(r"\[.*?\]|[*?]", "", csv.name.split(".")[0]).strip("-_ ")
+    return Path(f"{name or csv.resolve().parent.name or 'data'}.yaml")
+
+
+def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[LoadedConfig, Path]:
+    """The config that `source` is or needs, and its path; for a CSV it is written first, unless it is there.
+
+    Raises:
+        ConfigError: it cannot be used.
+        UsageError: another CSV's config has that name.
+        DataError: the CSV cannot be read.
+    """
+    if is_config(source):
+        return load_config(source, overrides, data), source
+    if data is not None:
+        raise UsageError(f"--data goes with a YAML; {source} is taken for data itself")
+    path = config_path(source)
+    if not path.exists():
+        write_proposal(source, path, overrides)
+        return load_config(path), path
+    loaded = load_config(path, overrides)
+    if loaded.config.data.path != absolute_path(str(source), Path.cwd()):
+        raise UsageError(
+            f"{path} exists and names other data ({described(loaded.config.data.path)}); "
+            "name the config to train with, or move it"
+        )
+    return loaded, path
+
+
+def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> None:
+    """Write the commented YAML for a CSV.
+
+    Raises:
+        UsageError: the YAML exists; it is never overwritten.
+    """
+    if path.exists():
+        raise UsageError(f"{path} exists: it is left as it is; move it, or name another with --output")
+    config = propose(csv, overrides)
+    relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
+    write_atomically(path, commented_yaml(config, f"forecast train {path}").encode())
+    log.info("%s\n%s: written; edit it, and train with: forecast train %s", _findings(config), path, path)
+
+
+def _findings(config: Config) -> str:
+    """What was found in the data and chosen for it, in sentences."""
+    data, window, model = config.data, config.window, config.model
+    time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
+    season = f"season of {' and '.join(map(str, data.seasons))} steps" if data.seasons else "no season"
+    several = f"the {config.ensemble.combine} of {config.ensemble.size} networks, " if config.ensemble else ""
+    return (
+        f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
+        f"chosen: {several}normalisation by {model.normalization}, "
+        f"{model.cell} of {', '.join(map(str, model.units))} units, window of {window.length} steps, "
+        f"horizon of {window.horizon}"
+    )
+
+
+def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
+    """A config for a CSV, from its longest series; what `overrides` set stays as set.
+
+    Raises:
+        ConfigError: an override is invalid.
+        DataError: the CSV cannot be read.
+    """
+    data = {"path": absolute_path(str(csv), Path.cwd())}
+    stand_in = {"data": data, "window": {"length": 2, "horizon": 1}}
+    asked = _checked(csv, stand_in, [override for override in overrides if re.match(r"\s*data\b", override)]).config
+    head = load_values(stand_in, str(csv), overrides).config.model.head
+    series = read_data(asked).longest
+    found = found_in(asked.data, series)
+    season = asked.data.model_copy(update=found).main_season
+    return _checked(csv, {"data": data | found, **_choices(series, season, head)}, overrides).config
+
+
+def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
+    loaded = load_values(values, str(csv), overrides)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded
+
+
+def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
+    """Window, split, model and training for a series of this length and season, and a head.
+
+    A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
+    one the mean of several, which begin with the mean of its last seasons: there is too little to learn from which to
+    copy. Every second of them learns upside down, too, so that they lean less on a trend.
+    """
+    steps = len(series)
+    horizon, length = _horizon(season, steps), _length(season, steps)
+    segment = _segment(season, length)
+    large = steps >= _LARGE
+    held_out = max(horizon, round(0.1 * steps))
+    batch_size, batches = (64, 200) if large else (16, 40)
+    windows = steps - 2 * held_out - length - horizon + 1
+    anchor = _normalization(series.values[: steps - held_out], season, length, horizon)
+    return {
+        "window": {"length": length // segment * segment, "horizon": horizon},
+        "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
+        "model": {
+            "cell": "gru",
+            "units": [64 if large else 32],
+            "segment": segment,
+            "normalization": "profile" if anchor == "seasonal" and not large else anchor,
+            "copy_segments": large,
+            "dropout": 0.2,
+            "decoder": "dense",
+        },
+        "training": {
+            "optimizer": {"name": "adam", "learning_rate": 0.003},
+            "schedule": {"name": "cosine"},
+            "loss": "mae" if head == "point" else "auto",
+            "batch_size": batch_size,
+            "batches_per_epoch": batches if windows > batches * batch_size else None,
+            "epochs": 30 if large else 60,
+            "early_stopping": {"patience": 8 if large else 15},
+        },
+        "ensemble": None if large else {"size": 4, "vary": "seed" if head in ONE_SIDED else "flip", "combine": "mean"},
+    }
+
+
+def _horizon(season: int, steps: int) -> int:
+    """A season, a quarter for weeks, two weeks for days; at most a tenth of the series."""
+    wanted = {1: 12, 52: 13}.get(season, 2 * season if season < 12 else season)
+    return max(1, min(wanted, 96, steps // 10))
+
+
+def _length(season: int, steps: int) -> int:
+    """Two weeks of hours, seven days of shorter steps, four years of months, eight short seasons; a quarter at most."""
+    if season > _LONGEST_SEGMENT:
+        wanted = 2 * season
+    elif season >= 24:
+        wanted = 14 * season if season == 24 else 7 * season
+    else:
+        wanted = {1: 48}.get(season, 4 * season if season >= 12 else 8 * season)
+    return max(2, min(wanted, 672, steps // 4))
+
+
+def _segment(season: int, length: int) -> int:
+    """A season, or the largest part of it of which the window holds two behind its first season."""
+    parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
+    return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
+
+
+def _normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:
+    """The one whose anchor alone, held still as the forecast, errs least before the test part."""
+    origins = np.arange(length - 1, len(values) - horizon)
+    if not len(origins):
+        return "last"
+    origins = origins[:: -(-len(origins) // 1000)]
+    actual = gather_windows(values, origins + 1, horizon)
+    baselines = baseline_forecasts(values, origins, horizon, season)
+    means = gather_windows(values, origins - length + 1, length).mean(axis=1, keepdims=True)
+    errors = {"last": mae(actual, baselines["naive"]), "mean": mae(actual, means)}
+    if "seasonal_naive" in baselines and length >= 2 * season:
+        errors["seasonal"] = mae(actual, baselines["seasonal_naive"])
+    return min(errors, key=lambda name: errors[name])

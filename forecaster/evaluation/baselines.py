@@ -1,0 +1,311 @@
+"""Forecasts without a network, which every network has to beat."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from forecaster.config.reader import suggestion
+from forecaster.data import Series
+from forecaster.errors import DataError, UsageError
+from forecaster.evaluation import statsforecast_models
+from forecaster.forecast import Forecast, probabilities_of
+
+log = logging.getLogger("forecaster")
+
+# What people call them, in tables and pictures.
+LABELS = {
+    "naive": "naive (last value)",
+    "seasonal_naive": "seasonal naive",
+    "drift": "drift",
+    "mean": "mean of all before",
+    "naive2": "naive, seasonally adjusted",
+    "ets": "ETS",
+    "theta": "Theta",
+    "arima": "ARIMA",
+    "mstl": "MSTL",
+    "linear": "linear interpolation",
+    "seasonal_mean": "seasonal naive (mean of both sides)",
+    "seasonal_interpolation": "interpolation of what the season leaves",
+}
+
+
+def names(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What forecasters are called in tables and pictures, by their name in the scores.
+
+    Where a run's forecasts lean on a baseline, they are not the network's alone.
+    """
+    network = "network" if facts.get("networks", 1) == 1 else "ensemble"
+    alone = {"model": "forecast", "network_alone": f"{network} alone"}
+    return LABELS | (alone if "network_alone" in facts["scores"] else {"model": network})
+
+
+class Told(NamedTuple):
+    """What a baseline says of the steps after some origins, in the series' own unit.
+
+    Attributes:
+        mean: (origins, horizon).
+        quantiles: by probability in rising order, each (origins, horizon).
+        failures: why the last value stands in for a model that could not be fitted, by the number of the origin.
+    """
+
+    mean: np.ndarray
+    quantiles: Mapping[float, np.ndarray]
+    failures: Mapping[int, str] = {}
+
+
+class Band(NamedTuple):
+    """A normal distribution for each step: its mean and its standard deviation, each (batch, horizon)."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+def baseline(name: str, series: Series, steps: int, seasons: Sequence[int], levels: Sequence[float]) -> Forecast:
+    """The `steps` steps after the end of a series, with the intervals of each level in percent.
+
+    Args:
+        name: of `BASELINES`.
+        series: without gaps.
+        steps: how many.
+        seasons: steps in each season, the main one first; none or 1 where there is none.
+        levels: in percent.
+
+    Raises:
+        UsageError: no baseline is called so, or its extra is not installed.
+        DataError: the series is too short for it.
+    """
+    told = baselines_at(name, [series], np.array([0]), np.array([len(series) - 1]), steps, seasons, levels)
+    quantiles = {probability: values[0] for probability, values in told.quantiles.items()}
+    return Forecast(series.name, series.timestamps[-1], series.future(steps), told.mean[0], quantiles)
+
+
+def baselines_at(
+    name: str,
+    panel: Sequence[Series],
+    members: np.ndarray,
+    origins: np.ndarray,
+    horizon: int,
+    seasons: Sequence[int],
+    levels: Sequence[float],
+) -> Told:
+    """The same of many pairs of a series and an origin; each reads what lies up to its origin, and no more.
+
+    Args:
+        name, seasons, levels: as in `baseline`.
+        panel: the series.
+        members, origins: the number in the panel, and the last step that is read, of each forecast, (origins,).
+        horizon: steps.
+
+    Raises:
+        UsageError, DataError: as `baseline`.
+    """
+    check_baselines([name])
+    probabilities = probabilities_of(levels)
+    means = np.empty((len(origins), horizon))
+    quantiles = {probability: np.empty_like(means) for probability in probabilities}
+    failures: dict[int, str] = {}
+    order = np.argsort(members, kind="stable")
+    for mine in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
+        member = int(members[mine[0]])
+        _check_length(name, panel[member], int(origins[mine].min()) + 1, seasons)
+        told = BASELINES[name](panel[member].values, origins[mine], horizon, seasons, levels)
+        means[mine] = told.mean
+        for probability in probabilities:
+            quantiles[probability][mine] = told.quantiles[probability]
+        failures |= {int(mine[row]): reason for row, reason in told.failures.items()}
+    if failures:
+        many, reason = f"{len(failures)} of {len(origins)} origins", next(iter(failures.values()))
+        log.info("%s could not be fitted at %s, where the last value stands in: %s", name, many, reason)
+    return Told(means, quantiles, failures)
+
+
+def check_baselines(names: Sequence[str]) -> None:
+    """Refuse baselines that cannot be had, before anything is done for them.
+
+    Raises:
+        UsageError: no baseline is called so, or its extra is not installed.
+    """
+    for name in names:
+        if name not in BASELINES:
+            known = ", ".join(BASELINES)
+            raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; there are {known}")
+        if name in statsforecast_models.MODELS:
+            statsforecast_models.require()
+
+
+def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:
+    """Refuse a history without the two errors that a spread takes, or a drift's three."""
+    fewest = {"seasonal_naive": _main(seasons) + 1, "drift": 3}.get(name, 2)
+    if steps < fewest:
+        raise DataError([f"{series.name}: {steps} steps are too few for the baseline {name}, which reads {fewest}"])
+
+
+def naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """The last value, repeated: (steps,), indices of the origins (batch,) -> (batch, horizon)."""
+    return np.repeat(values[origins][:, None], horizon, axis=1)
+
+
+def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """The last season, repeated (Hyndman & Athanasopoulos, FPP3, 5.2): -> (batch, horizon).
+
+    Every origin needs a whole season before it: origins >= season - 1.
+    """
+    steps = np.arange(horizon) % season  # (horizon,)
+    return values[origins[:, None] - season + 1 + steps]
+
+
+def drift(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """The line from the first value through the last (FPP3, 5.2): -> (batch, horizon); origins >= 1."""
+    slopes = (values[origins] - values[0]) / origins
+    return values[origins][:, None] + slopes[:, None] * np.arange(1, horizon + 1)
+
+
+def mean(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """The mean of all values up to the origin (FPP3, 5.2): -> (batch, horizon)."""
+    return np.repeat((np.cumsum(values)[origins] / (origins + 1))[:, None], horizon, axis=1)
+
+
+def naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """The last value, seasonally adjusted where there is a season to adjust for: M4's Naive2, -> (batch, horizon)."""
+    return _naive2(values, origins, horizon, season).mean
+
+
+def baseline_forecasts(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> dict[str, np.ndarray]:
+    """The baselines that the origins have enough history for, by name, each (batch, horizon)."""
+    forecasts = {"naive": naive(values, origins, horizon)}
+    if season > 1 and origins.min() >= season - 1:
+        forecasts["seasonal_naive"] = seasonal_naive(values, origins, horizon, season)
+    return forecasts
+
+
+def seasonal_indices(history: np.ndarray, season: int) -> np.ndarray:
+    """The factor of each place in the season, (season,), from the first step on; 1 where no season is found.
+
+    As the benchmarks of M4 (Makridakis, Spiliotis & Assimakopoulos 2020) have it: a season is there where the
+    autocorrelation at its lag lies outside its limits of 90 % (Bartlett's formula); its indices are those of the
+    classical multiplicative decomposition (FPP3, 3.4): means of the ratios to a centred moving average, brought to a
+    mean of 1. Less than three seasons, or values that are not above 0, are not adjusted.
+    """
+    steps = len(history)
+    if season < 2 or steps < 3 * season or history.min() <= 0 or not _is_seasonal(history, season):
+        return np.ones(season)
+    weights = np.ones(season) if season % 2 else np.array([0.5, *np.ones(season - 1), 0.5])
+    half = season // 2
+    ratios = history[half : steps - half] / np.convolve(history, weights / season, mode="valid")
+    places = np.arange(half, steps - half) % season
+    figure = np.bincount(places, ratios, season) / np.bincount(places, minlength=season)
+    return figure / figure.mean()
+
+
+def _is_seasonal(history: np.ndarray, season: int) -> bool:
+    centred = history - history.mean()
+    power = centred @ centred
+    if not power:
+        return False
+    correlations = np.array([centred[lag:] @ centred[:-lag] for lag in range(1, season + 1)]) / power
+    limit = 1.645 * np.sqrt((1 + 2 * np.sum(correlations[:-1] ** 2)) / len(history))
+    return bool(abs(correlations[-1]) > limit)
+
+
+def _naive(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+    """FPP3, table 5.2: σ √h, σ² the mean square of the changes from step to step."""
+    spread = np.sqrt(_squares(np.diff(values, prepend=values[0]))[origins] / origins)
+    return Band(naive(values, origins, horizon), spread[:, None] * np.sqrt(_ahead(horizon)))
+
+
+def _seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
+    """FPP3, table 5.2: σ √(k + 1), k the whole seasons before the step, σ² the mean square of the seasons' changes."""
+    changes = np.concatenate([np.zeros(season), values[season:] - values[:-season]])
+    spread = np.sqrt(_squares(changes)[origins] / (origins + 1 - season))
+    seasons = (_ahead(horizon) - 1) // season + 1
+    return Band(seasonal_naive(values, origins, horizon, season), spread[:, None] * np.sqrt(seasons))
+
+
+def _drift(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+    """FPP3, table 5.2: σ √(h (1 + h / (T - 1))), σ² the variance of the changes, of which one is spent on the slope."""
+    slopes = (values[origins] - values[0]) / origins
+    squares = _squares(np.diff(values, prepend=values[0]))[origins] - origins * slopes**2
+    spread = np.sqrt(np.maximum(squares, 0) / (origins - 1))
+    ahead = _ahead(horizon)
+    return Band(drift(values, origins, horizon), spread[:, None] * np.sqrt(ahead * (1 + ahead / origins[:, None])))
+
+
+def _mean(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+    """FPP3, table 5.2: σ √(1 + 1 / T), σ² the variance of the values, of which one is spent on the mean."""
+    centre, count = mean(values, origins, horizon), origins + 1
+    middle = values[: origins.min() + 1].mean()  # so that squares of large values do not cancel
+    squares = _squares(values - middle)[origins] - count * (centre[:, 0] - middle) ** 2
+    spread = np.sqrt(np.maximum(squares, 0) / origins * (1 + 1 / count))
+    return Band(centre, np.repeat(spread[:, None], horizon, axis=1))
+
+
+def _naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
+    """That of the naive on the adjusted values, times the indices of the steps ahead; no book has intervals for it."""
+    found = Band(np.empty((len(origins), horizon)), np.empty((len(origins), horizon)))
+    for row, origin in enumerate(origins.tolist()):
+        history = values[: origin + 1]
+        indices = np.resize(seasonal_indices(history, season), origin + 1 + horizon)
+        adjusted = _naive(history / indices[: origin + 1], np.array([origin]), horizon, season)
+        found.mean[row], found.deviation[row] = (values[0] * indices[origin + 1 :] for values in adjusted)
+    return found
+
+
+def _squares(errors: np.ndarray) -> np.ndarray:
+    """Their sum up to each step, (steps,)."""
+    return np.cumsum(errors**2)
+
+
+def _ahead(horizon: int) -> np.ndarray:
+    return np.arange(1, horizon + 1)
+
+
+def _main(seasons: Sequence[int]) -> int:
+    """The main season, 1 where there is none."""
+    return next(iter(seasons), 1)
+
+
+_Baseline = Callable[[np.ndarray, np.ndarray, int, Sequence[int], Sequence[float]], Told]
+
+
+def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Baseline:
+    """The quantiles of its normal distributions."""
+
+    def told(
+        values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
+    ) -> Told:
+        band = band_of(values, origins, horizon, _main(seasons))
+        probabilities = probabilities_of(levels)
+        return Told(band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities})
+
+    return told
+
+
+def _fitted(model: str) -> _Baseline:
+    """A model of statsforecast, fitted at each origin; where it cannot be, the last value stands in."""
+
+    def told(
+        values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
+    ) -> Told:
+        means, quantiles, failures = statsforecast_models.fitted(model, values, origins, horizon, seasons, levels)
+        if failures:
+            rows = np.array(list(failures))
+            stand_in = BASELINES["naive"](values, origins[rows], horizon, seasons, levels)
+            means[rows] = stand_in.mean
+            for probability, bounds in quantiles.items():
+                bounds[rows] = stand_in.quantiles[probability]
+        return Told(means, quantiles, failures)
+
+    return told
+
+
+BASELINES: dict[str, _Baseline] = {
+    "naive": _simple(_naive),
+    "seasonal_naive": _simple(_seasonal_naive),
+    "drift": _simple(_drift),
+    "mean": _simple(_mean),
+    "naive2": _simple(_naive2),
+    **{model: _fitted(model) for model in statsforecast_models.MODELS},
+}

@@ -1,0 +1,65 @@
+"""The picture of errors by step ahead, network and baselines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from forecaster.evaluation.baselines import names
+from forecaster.reporting.figures import (
+    _LEVEL_COLORS,
+    _STYLE,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    _canvas,
+    _legend,
+    _number,
+    _png,
+)
+
+_RIVAL_COLORS = (INK, ORANGE, GREEN, GREY)
+
+
+def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str) -> bytes:
+    """The error of a network and of baselines by step ahead, and how much its intervals cover; a PNG.
+
+    Args:
+        by_step: scores by forecaster and step (`Comparison.by_step`).
+        facts: as `Comparison.facts`.
+    """
+    levels = list(facts["coverage"])
+    with matplotlib.rc_context(_STYLE):
+        figure, rows = _canvas(title, 2 if levels else 1)
+        _error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
+        for level, color in zip(levels, _LEVEL_COLORS * len(levels), strict=False):
+            covered = by_step[f"coverage_{level}"].unstack("forecaster")["model"]
+            rows[1].plot(covered.index, covered, color=color, linewidth=1.8, label=f"{level} % interval")
+            rows[1].axhline(float(level), color=color, linewidth=0.9, linestyle=(0, (2, 3)))
+        if levels:
+            rows[1].set_ylabel("share covered, %")
+            rows[1].set_ylim(0, 102)
+            _legend(rows[1])
+        rows[-1].set_xlabel(f"steps ahead, over {facts['origins']:,} forecasts")
+        return _png(figure)
+
+
+def _error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    called = names(facts)
+    others = [name for name in errors.columns if name != "model"]
+    styles: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2))]
+    for place, name in enumerate(others):
+        color = _RIVAL_COLORS[place % len(_RIVAL_COLORS)]
+        style = styles[(place // len(_RIVAL_COLORS)) % len(styles)]
+        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=called[name])
+    axes.plot(errors.index, errors["model"], color=BLUE, linewidth=2.4, label=called["model"])
+    axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[facts["measure"]])
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    _legend(axes)

@@ -1,0 +1,1 @@
+"""`forecast explain` and `forecast diagnose`."""

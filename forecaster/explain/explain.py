@@ -1,0 +1,158 @@
+"""What a trained network looked at: its attention over the past, and which series it holds to be alike."""
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from forecaster.config.ensemble import member_of
+from forecaster.config.schema import Config
+from forecaster.data import Series
+from forecaster.errors import DataError, UsageError
+from forecaster.explain.attention_weights import Attention
+from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.predict import read_newest, served
+from forecaster.forecasting.predictor import Predictor
+from forecaster.runs import Version
+
+_ORIGINS = 48  # that a network which answers at once is asked from, at most: the newest
+_NEIGHBOURS = 5
+_EMBEDDINGS = "embedding/category_{}"  # in the file of weights
+
+
+class Explanation(NamedTuple):
+    """What `explain` has to say.
+
+    Attributes:
+        attentions: over each series, none where the network has no attention.
+        neighbours: of each series and category, None where the network has no embedding.
+        problems: series that are too short to look at, or were not trained on.
+    """
+
+    attentions: list[Attention]
+    neighbours: pd.DataFrame | None
+    problems: list[str]
+
+
+def explain(version: Version, data: Path | None = None, member: int = 1) -> Explanation:
+    """The attention over each series of a run, and the neighbours of each by what was learnt of them.
+
+    Args:
+        version: a verified version of a run.
+        data: a CSV instead of the one trained on.
+        member: which network of an ensemble, from 1.
+
+    Raises:
+        UsageError: the network has neither attention nor an embedding, or there is no such network.
+        DataError: the CSV cannot be read as the series trained on.
+    """
+    config = member_of(version.config, member)
+    if config.model.attention == "none" and not config.model.embedding:
+        raise UsageError(
+            "this network has nothing to explain: it was trained without attention or embedding; train with "
+            "model.attention: additive (decoders dense and seq2seq), or over several series with model.embedding: 8"
+        )
+    neighbours = _neighbours(version, version.members[member - 1]) if config.model.embedding else None
+    if config.model.attention == "none":
+        return Explanation([], neighbours, [])
+    predictor, _ = served(version)
+    predictor = predictor.members[member - 1] if predictor.members else predictor
+    panel, problems = read_newest(config, data)
+    attentions: list[Attention] = []
+    for group in (panel[first : first + config.channels] for first in range(0, len(panel), config.channels)):
+        try:
+            attentions.append(_attention(predictor, config, group))
+        except DataError as error:
+            problems += error.problems
+    if not attentions:
+        raise DataError(problems)
+    return Explanation(attentions, neighbours, problems)
+
+
+def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> Attention:
+    """From the newest origin for each step of the horizon, or for all of it from each of the newest origins.
+
+    Args:
+        group: the series that are read together; one by itself where there are no channels.
+    """
+    series = dataclasses.replace(group[0], name=", ".join(series.name for series in group))
+    newest = len(series) - 1
+    if config.rollout == "direct":
+        origins = np.arange(max(config.read - 1, newest + 1 - _ORIGINS), newest + 1)
+    else:
+        origins = np.array([newest])
+    answers = _decoded(predictor, config, group, origins)
+    weights = np.concatenate([answer.attention for answer in answers if answer.attention is not None])
+    if config.rollout == "direct":
+        steps = np.zeros_like(origins)
+    else:
+        steps, origins = 1 + config.model.segment * np.arange(len(weights)), np.full(len(weights), newest)
+    back = config.model.segment * np.arange(weights.shape[1])[::-1]
+    return Attention(series, origins, steps, back, config.model.segment, weights)
+
+
+def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], origins: np.ndarray) -> list[Decoded]:
+    """What `decode` gives at each step of the horizon, along the path of the means."""
+    network, length = predictor.rollout.network, config.window.length
+    rows = [
+        predictor.scaler(series).transform(series.values[origin + 1 - config.read : origin + 1])[-length:]
+        for origin in origins
+        for series in group
+    ]
+    features = np.repeat(_features(predictor, config, group[0], origins), len(group), axis=0)
+    inputs = predictor.rollout.together(predictor.inputs(list(group) * len(origins), np.stack(rows), features))
+    states, previous = network.encode(inputs), inputs.window[:, -network.width :]
+    answers = [network.decode(states, previous, predictor.rollout.future(inputs))]
+    while config.rollout != "direct" and len(answers) * config.model.segment < config.window.horizon:
+        previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
+        known = predictor.rollout.future(inputs, len(answers) * config.model.segment)
+        answers.append(network.decode(answers[-1].states, previous, known))
+    return answers
+
+
+def _features(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> np.ndarray:
+    """Of the window and the horizon at each origin, (origins, length + horizon, features).
+
+    Those of a horizon that is answered at once have no part in the attention: they are 0, known or not.
+    """
+    length, horizon = config.window.length, config.window.horizon
+    ahead = 0 if config.rollout == "direct" else horizon
+    first, last = int(origins[0]) + 1 - length, int(origins[-1]) + 1 + ahead
+    told = predictor.features(series, first, last)
+    rows = np.stack([told[origin + 1 - length - first :][: length + ahead] for origin in origins])
+    return np.pad(rows, ((0, 0), (0, horizon - ahead), (0, 0)))
+
+
+def _neighbours(version: Version, folder: str) -> pd.DataFrame:
+    """The nearest values of each value of each category by the cosine of their vectors.
+
+    One row a pair: category, value, rank, neighbour, similarity; the first category is the series itself.
+    """
+    with h5py.File(io.BytesIO(version.read(f"{folder}network.weights.h5")), "r") as file:
+        tables = [
+            _nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))
+            for number, (category, values) in enumerate(version.preprocessing["categories"].items())
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _nearest(category: str, values: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    similarity = units @ units.T
+    np.fill_diagonal(similarity, -np.inf)
+    shown = min(_NEIGHBOURS, len(values) - 1)
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :shown]  # (values, shown)
+    return pd.DataFrame(
+        {
+            "category": category,
+            "value": np.repeat(values, shown),
+            "rank": np.tile(np.arange(1, shown + 1), len(values)),
+            "neighbour": values[nearest].ravel(),
+            "similarity": np.take_along_axis(similarity, nearest, axis=1).ravel(),
+        }
+    )

@@ -1,0 +1,174 @@
+"""What is known of the future: read from a file of its own, and the template of one to fill."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecaster.config import Config
+from forecaster.data import Series
+from forecaster.data.options import Reading
+from forecaster.data.read import Further, read_columns
+from forecaster.data.series import Column
+from forecaster.errors import DataError, UsageError
+from forecaster.forecast import Timestamp, timestamp_texts
+
+log = logging.getLogger("forecaster")
+
+
+def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int) -> list[Series]:
+    """The series with the future covariates of a file laid over those behind their ends, `steps` of them.
+
+    Rows of the file that lie before or behind those steps do not count, which is said.
+
+    Raises:
+        UsageError: the config has no future covariates.
+        DataError: the file cannot be read, a row stands between two steps, or none is one of them.
+    """
+    found = _read(config, panel[0], path)
+    counts: dict[str, int] = {}  # of rows that are steps ahead, by id
+    extended: list[Series] = []
+    problems: list[str] = []
+    for series in panel:
+        further = found.get(_id(config, series))
+        if further is None:
+            extended.append(series)
+            continue
+        if config.data.time is None:  # its rows are the steps that follow
+            further = further._replace(timestamps=further.timestamps + series.timestamps[-1] + 1)
+        ahead = series.future(steps)
+        counts[_id(config, series)] = int(further.timestamps.isin(ahead).sum())
+        problems += _off_grid(path, series, further, ahead)
+        extended.append(_extended(series, further, ahead))
+    if problems:
+        raise DataError(problems)
+    _check_counts(path, sum(len(each.timestamps) for each in found.values()), counts, panel[0].future(steps))
+    return extended
+
+
+def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.Index) -> None:
+    """Say how many rows of the file count, of those that it has.
+
+    Raises:
+        DataError: none does.
+    """
+    first, last = timestamp_texts([ahead[0], ahead[-1]])
+    if not any(counts.values()):
+        found = f"{path}: no row is of a step ahead, {first} to {last}"
+        raise DataError([f"{found}; correct its times, or begin with what `forecast future` writes"])
+    if sum(counts.values()) < rows:
+        log.info("%s: %d of %d rows are of steps ahead; the others do not count", path, sum(counts.values()), rows)
+
+
+def template(config: Config, panel: Sequence[Series], steps: int) -> str:
+    """A CSV with a row for each of the `steps` steps after each series, its future covariates as far as known.
+
+    Raises:
+        UsageError: the config has no future covariates, or reads timestamps from several columns.
+    """
+    names, ids, time = _names(config), config.data.ids, config.data.time
+    if isinstance(time, tuple):
+        raise UsageError(f"times stand in several columns, {', '.join(time)}: add rows to the CSV itself instead")
+    rows = []
+    for key, told in _cells(config, panel, names, steps).items():
+        timestamps = sorted(told)
+        parts = dict(zip(ids, key.split("/", len(ids) - 1), strict=True)) if ids else {}
+        for timestamp, text in zip(timestamps, timestamp_texts(timestamps), strict=True):
+            rows.append({time or "step": text} | parts | told[timestamp])
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def _cells(
+    config: Config, panel: Sequence[Series], names: Sequence[str], steps: int
+) -> dict[str, dict[Timestamp, dict[str, str]]]:
+    """By id and timestamp, what is known of each column; targets of one id share their rows."""
+    told: dict[str, dict[Timestamp, dict[str, str]]] = {}
+    for series in panel:
+        texts = {name: _texts(series, name, steps) for name in names}
+        rows = told.setdefault(_id(config, series), {})
+        for step, timestamp in enumerate(series.future(steps)):
+            rows.setdefault(timestamp, {name: texts[name][step] for name in names})
+    return told
+
+
+def _id(config: Config, series: Series) -> str:
+    """What the ids call a series, whose name may end in that of its target; "" where there are none."""
+    return series.id_in(config.data.wide) if config.data.ids else ""
+
+
+def _names(config: Config) -> tuple[str, ...]:
+    names = config.data.covariates.future
+    if not names:
+        raise UsageError("this network reads no columns of the future: it was trained without data.covariates.future")
+    return names
+
+
+def _read(config: Config, known: Series, path: Path) -> dict[str, Further]:
+    """The rows of the file; its columns are of the kinds that those of a `known` series are of."""
+    data, names = config.data, _names(config)
+    text = [name for name in names if known.covariates[name].levels is not None]
+    reading = dataclasses.replace(Reading.of(data.model_dump()), columns=names, categorical=text)
+    found = read_columns(str(path), reading)
+    wrong = {name: column for each in found.values() for name, column in each.columns.items() if name not in text}
+    problems = [
+        f"{path}: {name}: holds text, {column.levels[0]!r}, and was trained on as numbers; correct the cells"
+        for name, column in wrong.items()
+        if column.levels
+    ]
+    if problems:
+        raise DataError(problems)
+    return found
+
+
+def _off_grid(path: Path, series: Series, further: Further, ahead: pd.Index) -> list[str]:
+    """The problem of rows within the horizon that stand between two steps."""
+    inside = (further.timestamps > series.timestamps[-1]) & (further.timestamps <= ahead[-1])
+    off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
+    if not len(off):
+        return []
+    expected = ", ".join(timestamp_texts(list(ahead[:2])))
+    return [f"{path}: series {series.name}: {off[0]} is no step of {series.frequency}; expected {expected}, ..."]
+
+
+def _extended(series: Series, further: Further, ahead: pd.Index) -> Series:
+    places = further.timestamps.get_indexer(ahead)  # (steps,), -1 where the file has no row
+    columns = {
+        name: _joined(series.covariates[name], column, len(series), places) for name, column in further.columns.items()
+    }
+    return dataclasses.replace(series, covariates={**series.covariates, **columns})
+
+
+def _joined(old: Column, new: Column, steps: int, places: np.ndarray) -> Column:
+    """A column with the cells of another of its kind laid over those from `steps` on, where that has any."""
+    levels = None if old.levels is None else tuple(dict.fromkeys((*old.levels, *(new.levels or ()))))
+    values, missing = new.values, np.nan
+    if levels is not None:
+        missing = -1
+        numbers = {level: number for number, level in enumerate(levels)}
+        values = np.array([*(numbers[level] for level in new.levels or ()), -1], np.int32)[new.values]
+    known = old.values[steps : steps + len(places)]
+    ahead = np.full(len(places), missing, old.values.dtype)
+    ahead[: len(known)] = known
+    given = places >= 0
+    given[given] = (values[places[given]] >= 0) if levels is not None else ~np.isnan(values[places[given]])
+    ahead[given] = values[places[given]]
+    return Column(np.concatenate([old.values[:steps], ahead]), levels)
+
+
+def _texts(series: Series, name: str, steps: int) -> list[str]:
+    """The cells of a column behind a series' end, empty where they are not known."""
+    column = series.covariates[name]
+    known = column.values[len(series) : len(series) + steps]
+    if column.levels is None:
+        texts = ["" if np.isnan(value) else _number(value) for value in known]
+    else:
+        texts = ["" if number < 0 else column.levels[number] for number in known]
+    return texts + [""] * (steps - len(texts))
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))

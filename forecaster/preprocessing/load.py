@@ -1,0 +1,75 @@
+"""The series that a config names, read and checked."""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecaster.config import Config
+from forecaster.config.schema import Data
+from forecaster.data import Panel, Series, read_series
+from forecaster.data.dialect import Dialect
+from forecaster.data.options import Reading
+from forecaster.data.seasonality import seasons_of
+from forecaster.data.sources.files import source_of
+from forecaster.data.time.rules import OBSERVED, SESSIONS
+from forecaster.data.value_ranges import domains_of
+
+log = logging.getLogger("forecaster")
+
+
+def read_data(config: Config, path: Path | None = None) -> Panel:
+    """Read the series of a config, or the same columns of another file.
+
+    Raises:
+        DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
+    """
+    data = config.data
+    values = data.model_dump()
+    domains = domains_of(config.model.head, data.transform, data.minimum, data.maximum)
+    source = source_of(data.path, data.query) if path is None else path
+    panel = read_series(source, Reading.of(values, domains), Dialect.of(values))
+    for notice in panel.said:
+        log.info("%s", notice)
+    panel = panel.carried_on() if data.gaps == "mask" else panel
+    if config.model.channels == "independent":
+        return panel
+    return panel.together(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))
+
+
+def found_in(data: Data, series: Series) -> dict[str, Any]:
+    """The keys of the data section that its CSV decides: what was left open, as it was found."""
+    season = data.season
+    if season == "auto":
+        seasons, notice = seasons_of(series)
+        season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
+        if notice:
+            log.info("%s", notice)
+    found: dict[str, Any] = {"frequency": series.frequency, "season": season}
+    found |= {"time": series.time} if data.time == "auto" else {}
+    found |= {"target": series.target} if data.target == "auto" and data.layout == "columns" else {}
+    text = [name for name, column in series.covariates.items() if column.levels is not None]
+    categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
+    found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
+    found |= {
+        name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands", "header")
+    }
+    found |= {"timezone": series.rules.timezone, "dates": series.rules.dates}
+    return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
+
+
+def data_hash(panel: Iterable[Series]) -> str:
+    """SHA-256 over the names, timestamps, values and covariates of series."""
+    digest = hashlib.sha256()
+    for series in panel:
+        ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
+        digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
+        if series.frequency == OBSERVED:
+            digest.update(np.asarray(series.timestamps).tobytes())
+        digest.update(series.values.tobytes())
+        for column in series.covariates.values():
+            digest.update("\n".join(column.levels or ()).encode() + column.values[: len(series)].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,176 @@
+"""The files of a version: weights, metrics, pictures, facts."""
+
+import csv
+import importlib.metadata
+import io
+import json
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecaster import __version__
+from forecaster.config.ensemble import members_of
+from forecaster.config.template import commented_yaml
+from forecaster.data.sources.files import described
+from forecaster.evaluation.held_out import (
+    last_forecast,
+    least_change,
+    test_scores,
+    validation_guard,
+    validation_residuals,
+)
+from forecaster.forecasting.onnx_network import OnnxNetwork
+from forecaster.forecasting.plots import plot_forecast, shown_steps
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.load import data_hash
+from forecaster.preprocessing.plan import Plan
+from forecaster.runs import member_folders
+from forecaster.training.plots import LossCurve, plot_loss, plot_losses
+from forecaster.training.trainer import Epoch, Progress
+
+_PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+_LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A network that was trained.
+
+    Attributes:
+        files: its graphs, weights and history.
+        state: of its trainer at the end.
+    """
+
+    files: dict[str, bytes]
+    progress: Progress
+    state: bytes
+
+
+def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Every file of the version, and its metrics."""
+    config = plan.config
+    networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
+    alone = Predictor.of_all(networks, config, plan.preprocessing)
+    preprocessing = replace(plan.preprocessing, least_change=least_change(plan, alone))
+    alone = replace(alone, preprocessing=preprocessing)
+    guard = validation_guard(plan, alone)
+    predictor = replace(alone, guard=guard)
+    residuals = validation_residuals(plan, predictor)
+    metrics = test_scores(plan, predictor, residuals)
+    if len(trained) > 1:
+        metrics["members"] = _member_facts(plan, trained)
+    if guard is not None and guard.weights:
+        metrics["guard"] = {"baseline": guard.baseline, "weights": dict(guard.weights)}
+    files = {
+        "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
+        "preprocessing.json": _json({**preprocessing.to_json(), "seen": _seen(plan)}),
+        "residuals.npy": _npy(residuals),
+        "metrics.json": _json(metrics),
+        "loss.png": _loss_picture(plan, trained, name),
+        "forecast.png": _forecast_picture(plan, predictor, residuals, name),
+    }
+    if guard is not None:
+        files["guard.json"] = _json(guard.to_json())
+    for folder, each in zip(member_folders(len(trained)), trained, strict=True):
+        files |= {f"{folder}{file}": content for file, content in each.files.items()}
+    return files, metrics
+
+
+def _seen(plan: Plan) -> dict[str, str]:
+    """The last timestamp of each series that the network learnt from or was chosen by."""
+    return {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
+
+
+def _member_facts(plan: Plan, trained: Sequence[_Trained]) -> list[dict[str, Any]]:
+    """What `metrics.json` tells of each network of an ensemble."""
+    return [
+        {
+            "seed": config.training.seed,
+            "window": config.window.length,
+            "loss": config.loss,
+            "epoch": each.progress.best_epoch,
+            "validation_loss": each.progress.history[each.progress.best_epoch - 1].validation_loss,
+        }
+        for config, each in zip(members_of(plan.config), trained, strict=True)
+    ]
+
+
+def _loss_picture(plan: Plan, trained: Sequence[_Trained], name: str) -> bytes:
+    """The losses by epoch, of every network of an ensemble."""
+    title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in members_of(plan.config)))
+    unit = f"{', '.join(kinds)}, scaled"
+    curves = [
+        LossCurve(
+            [row.loss for row in each.progress.history],
+            [row.validation_loss for row in each.progress.history],
+            each.progress.best_epoch,
+        )
+        for each in trained
+    ]
+    return plot_loss(*curves[0], title, unit) if len(curves) == 1 else plot_losses(curves, title, unit)
+
+
+def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
+    """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
+    member = plan.members[0]
+    forecast = last_forecast(plan, predictor, residuals)
+    series = member.series.part(plan.config.filled, len(member.series))
+    values = pd.Series(series.values, series.timestamps)
+    steps = len(forecast.mean)
+    kind = "held out" if member.split.test else "not held out"
+    return plot_forecast(
+        values.iloc[:-steps].iloc[-shown_steps(steps) :],
+        forecast,
+        f"{name}: the last {steps} steps ({kind}), forecast from before them",
+        values.iloc[-steps:],
+        "held-out truth" if member.split.test else "observed, not held out",
+    )
+
+
+def _history_csv(history: list[Epoch]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Epoch.__dataclass_fields__)
+    for row in history:
+        validation = "" if row.validation_loss is None else row.validation_loss
+        writer.writerow([row.epoch, row.loss, validation, row.learning_rate, round(row.seconds, 3)])
+    return text.getvalue().encode()
+
+
+def _facts(plan: Plan, started: float) -> dict[str, Any]:
+    """What the manifest tells of a training."""
+    panel = plan.panel
+    return {
+        "forecaster": __version__,
+        "python": sys.version.split()[0],
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "seed": plan.config.training.seed,
+        "data": {
+            "path": described(plan.config.data.path),
+            "sha256": data_hash(plan.panel),
+            "series": len(panel),
+            "steps": sum(map(len, panel)),
+            "first": str(min(series.timestamps[0] for series in panel)),
+            "last": str(max(series.timestamps[-1] for series in panel)),
+        },
+        "wall_seconds": round(time.monotonic() - started, 2),
+        "peak_memory_mb": round(max(resource.getrusage(who).ru_maxrss for who in _PROCESSES) / 1024, 1),
+    }
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"

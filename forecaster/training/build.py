@@ -1,0 +1,207 @@
+"""A config becomes a network, and a trainer with its schedule and optimizer."""
+
+import logging
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from forecaster.config import Config, schema
+from forecaster.errors import UsageError
+from forecaster.forecast import timestamp_texts
+from forecaster.models import Network, build_network
+from forecaster.models.weights import Rows, warm_start
+from forecaster.preprocessing.categories import Vocabulary
+from forecaster.preprocessing.fitted import Preprocessing, preprocessing_of
+from forecaster.preprocessing.plan import Plan, window_places
+from forecaster.preprocessing.windows import Starts
+from forecaster.runs import Version
+from forecaster.training import averaging
+from forecaster.training.averaging import Average
+from forecaster.training.optimizers import build_optimizer
+from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
+from forecaster.training.trainer import AnyLearner, Steps, Trainer
+
+log = logging.getLogger("forecaster")
+
+
+def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
+    """The network of a resolved config, its weights drawn by the config's seed.
+
+    Every seed of Keras, TensorFlow, numpy and Python is set.
+    """
+    keras.utils.set_random_seed(config.training.seed)
+    unit = float(next(iter(preprocessing.scalers.values())).unit)
+    sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
+    length, season = config.window.length, config.data.main_season
+    widths = preprocessing.widths
+    return build_network(
+        config.model, length, config.steps_ahead, season, config.loss, unit, sizes, *widths, config.channels
+    )
+
+
+def start_from(network: Network, version: Version, vocabulary: Vocabulary | None, number: int = 1) -> None:
+    """Put the weights of another run into a network where shapes agree, and say which did not.
+
+    Args:
+        vocabulary: of the network's own series and categories, whose vectors go by their names.
+        number: of the network in its ensemble, from 1; of a run that is an ensemble, it takes those of the same
+            number, and where there are fewer begins with the first again.
+
+    Raises:
+        UsageError: no matrix of weights agrees.
+    """
+    theirs = preprocessing_of(version).vocabulary
+    folder = version.members[(number - 1) % len(version.members)]
+    weights = version.read(f"{folder}network.weights.h5")
+    agreed, different = warm_start(network, weights, _rows(vocabulary, theirs))
+    if not agreed:
+        raise UsageError(
+            f"--from {version.path}: no matrix of that network has a shape of this one; use the same cell and units"
+        )
+    log.info("\n".join([f"started from the weights of {version.path / folder}", *different]))
+
+
+def _rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows]:
+    """For each of our categories, the rows of the values that both know; none of a category that they have not."""
+    if ours is None:
+        return []
+    known = {} if theirs is None else dict(zip(theirs.names, theirs.values, strict=True))
+    found = []
+    for name, values in zip(ours.names, ours.values, strict=True):
+        places = {value: row for row, value in enumerate(known.get(name, ()))}
+        shared = [(row, places[value]) for row, value in enumerate(values) if value in places]
+        found.append(Rows([row for row, _ in shared], [row for _, row in shared]))
+    return found
+
+
+_ADAPTED_WINDOWS = 10_000
+
+
+_VALIDATION_WINDOWS = 20_000  # that epochs are compared by, at most
+
+
+def trainer_of(plan: Plan, first_choice: int = 1, described: bool = True) -> Trainer[Network]:
+    """What trains the network of a plan, before its first batch.
+
+    Args:
+        first_choice: the epoch from which one may be the best.
+        described: whether to say what it is trained on.
+
+    Raises:
+        DataError: no window is left of a part.
+    """
+    config, training = plan.config, plan.config.training
+    length = config.window.length
+    tf.config.experimental.enable_op_determinism()
+    training_starts, validation_starts = window_places(plan)
+    if described:
+        log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
+    network = initial_network(config, plan.preprocessing)
+    steps = _steps(plan)
+    _adapt_head(network, steps.values, training_starts, length)
+    watched = validation_starts.spread(_VALIDATION_WINDOWS)
+    return build_trainer(network, training, steps, length, training_starts, watched, first_choice)
+
+
+def _steps(plan: Plan) -> Steps:
+    """The series of a plan, scaled and laid end to end, with all that is read beside them."""
+    features, past = plan.features, 0
+    groups = plan.groups
+    if features is not None:
+        past = features.past_width
+        rows = [features.of(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
+    panel = [group[0].series for group in groups]
+    ends = np.cumsum([len(series) for series in panel]).tolist()
+    told = None if features is None else np.concatenate(rows)
+    return Steps(plan.members.scaled(plan.config.channels), told, past, ends, plan.preprocessing.codes(panel))
+
+
+def build_trainer(
+    network: AnyLearner,
+    training: schema.Training,
+    steps: Steps,
+    length: int,
+    training_starts: Starts | np.ndarray,
+    validation_starts: np.ndarray,
+    first_choice: int = 1,
+) -> Trainer[AnyLearner]:
+    """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
+    stopping, weights = training.early_stopping, network.trainable_variables
+    return Trainer(
+        network,
+        build_optimizer(**training.optimizer.model_dump()),
+        build_schedule(training.schedule, training.epochs),
+        steps,
+        length,
+        training_starts,
+        validation_starts,
+        batch_size=training.batch_size,
+        batches_per_epoch=training.batches_per_epoch,
+        balanced=training.sampling == "series",
+        epochs=training.epochs,
+        early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
+        seed=training.seed,
+        average=build_average(training.averaging, weights, training.epochs),
+        flip=training.flip,
+        first_choice=first_choice,
+    )
+
+
+def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:
+    """Show the head the range of the values that training has it predict, as the windows' normalisation leaves them."""
+    some = starts.spread(_ADAPTED_WINDOWS)
+    rows = values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
+    rows = rows.reshape(len(some), -1).astype(np.float32)
+    window, targets = rows[:, : length * network.channels], rows[:, length * network.channels :]
+    anchors = network.normalization.step(window[:, -network.width :], network.normalization.anchors(window))[1]
+    offset, scale = network.normalization.affine(anchors, targets.shape[1])
+    normalised = (targets - np.asarray(offset)) / np.asarray(scale)
+    network.head.adapt(float(normalised.min()), float(normalised.max()))
+
+
+def build_schedule(section: schema.Schedule, epochs: int) -> Schedule:
+    """The schedule that a config names."""
+    match section:
+        case schema.Exponential():
+            return Exponential(section.decay, section.warmup)
+        case schema.Cosine():
+            return Cosine(epochs, section.minimum, section.warmup)
+        case schema.Plateau():
+            return Plateau(section.factor, section.patience, section.minimum, section.warmup)
+        case _:
+            return Constant(section.warmup)
+
+
+def build_average(section: schema.Averaging | None, weights: Sequence[tf.Variable], epochs: int) -> Average | None:
+    """The average of weights that a config names."""
+    match section:
+        case schema.Ema():
+            return averaging.Exponential(weights, section.decay)
+        case schema.Swa():
+            return averaging.Equal(weights, section.start, epochs)
+        case _:
+            return None
+
+
+def _description(plan: Plan, training: int, validation: int) -> str:
+    panel, splits = plan.panel, [member.split for member in plan.members]
+    filled = plan.config.filled
+    steps = sum(len(series) - filled for series in panel)
+    first, last = timestamp_texts([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
+    name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
+    lines = [
+        f"{name}: {steps:,} steps of {panel[0].frequency}, {first} to {last}",
+        f"season: {plan.season} steps" if plan.season > 1 else "season: none",
+        f"steps: {sum(split.training_end - filled for split in splits):,} training, "
+        f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
+        f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
+    ]
+    for member in plan.members:
+        name, value = member.series.name, member.series.values[0]
+        if member.scaler.scale == 0 and member.scaler.lags:
+            lines.append(f"the differences of {name} are constant in training: every forecast goes on by them")
+        elif member.scaler.scale == 0:
+            lines.append(f"the training part of {name} is constant: every forecast will be {value:g}")
+    return "\n".join(lines)

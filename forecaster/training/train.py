@@ -1,0 +1,242 @@
+"""Train a network, or an ensemble of them, on a prepared series and write it as a version of a run."""
+
+import functools
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from forecaster import __version__
+from forecaster.config.ensemble import members_of
+from forecaster.errors import Diverged, Interrupted, RunError, UsageError
+from forecaster.evaluation import tables
+from forecaster.models import Network
+from forecaster.models.summary import layer_counts
+from forecaster.models.weights import weights_to_h5
+from forecaster.preprocessing.load import data_hash
+from forecaster.preprocessing.plan import Plan
+from forecaster.runs import (
+    Version,
+    differences,
+    read_checkpoint,
+    remove_checkpoint,
+    remove_member_checkpoints,
+    write_checkpoint,
+    write_version,
+)
+from forecaster.training import progress
+from forecaster.training.artifacts import _facts, _history_csv, _results, _Trained
+from forecaster.training.build import start_from, trainer_of
+from forecaster.training.export import export_onnx
+from forecaster.training.processes import in_processes
+from forecaster.training.progress import Teller
+from forecaster.training.trainer import Epoch, Trainer
+
+log = logging.getLogger("forecaster")
+
+_CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
+
+
+def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, warm: Version | None = None) -> Version:
+    """Train on `plan` and promote the result. Call it under `runs.locked`.
+
+    Args:
+        received: the signals that have come so far (`interrupts.collected`); training stops at the next batch.
+        resume: go on from the checkpoint of an interrupted training of the same plan.
+        warm: a version whose weights to start from, where shapes agree.
+
+    Raises:
+        Interrupted: a signal came; the checkpoint is saved.
+        Diverged: a loss or a forecast became NaN or infinite; the old version stays.
+        UsageError: the checkpoint is of another config, or no matrix of `warm` fits.
+        RunError: the checkpoint is damaged.
+    """
+    started = time.monotonic()
+    if not resume:
+        remove_member_checkpoints(run)
+    trained = _train_all(plan, _tasks(plan, run, resume, warm), received)
+    files, metrics = _results(plan, trained, run.resolve().name)
+    if received and len(trained) == 1:
+        write_checkpoint(run, _identity(plan), trained[0].state)
+    if received:
+        raise Interrupted("interrupted: the checkpoint is saved; go on with the same command and --resume", received[0])
+    facts = {**_facts(plan, started), "from": warm and str(warm.path.resolve())}
+    version = write_version(run, files, facts if len(trained) == 1 else {**facts, "members": len(trained)})
+    remove_checkpoint(run)
+    log.info("%s", tables.error_table(metrics))
+    return version
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One network to train.
+
+    Attributes:
+        plan: with the network's own config.
+        number, count: which it is among how many, from 1.
+        identity: of the whole training.
+        snapshot: whether it is a cycle of one training, which goes on from the network before.
+        resume, warm: as in `train`.
+    """
+
+    plan: Plan
+    number: int
+    count: int
+    run: Path
+    identity: Mapping[str, Any]
+    snapshot: bool
+    resume: bool
+    warm: Version | None
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of the file."""
+        return "checkpoint" if self.count == 1 else f"checkpoint-{self.number}"
+
+    @property
+    def label(self) -> str:
+        """What messages begin with."""
+        return "" if self.count == 1 else f"member {self.number} of {self.count}: "
+
+    def description(self) -> str:
+        """What sets it apart."""
+        config = self.plan.config
+        return f"{self.label}seed {config.training.seed}, window of {config.window.length} steps, loss {config.loss}"
+
+
+def _tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
+    """The networks of a plan, in their order."""
+    configs, identity = members_of(plan.config), _identity(plan)
+    snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
+    return [
+        _Task(replace(plan, config=config), number, len(configs), run, identity, snapshot, resume, warm)
+        for number, config in enumerate(configs, 1)
+    ]
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    """What a checkpoint belongs to; how many processes train makes no difference to the weights."""
+    config = plan.config.model_dump(mode="json")
+    if config["ensemble"] is not None:
+        del config["ensemble"]["processes"]
+    return {"config": config, "data": data_hash(plan.panel), "version": __version__}
+
+
+def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[_Trained]:
+    """One after the other, or as many at the same time as the config says."""
+    if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
+        processes = plan.config.ensemble.processes
+        threads = max(1, (os.cpu_count() or 1) // processes)
+        return in_processes(functools.partial(_train_apart, threads), tasks, processes, received)
+    trained: list[_Trained] = []
+    for task in tasks:
+        before = trained[-1].state if trained and task.snapshot else None
+        trained.append(_train_one(task, received, before))
+    return trained
+
+
+def _train_apart(threads: int, task: _Task, received: Sequence[int]) -> _Trained:
+    """In a process that trains nothing else meanwhile."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    return _train_one(task, received)
+
+
+def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> _Trained:
+    """One network to the end, its checkpoint kept where others follow.
+
+    Args:
+        before: the state of the network that it goes on from.
+    """
+    first_choice = task.plan.config.training.epochs if task.snapshot else 1
+    trainer = trainer_of(task.plan, first_choice, described=task.number == 1)
+    network = trainer.network
+    if task.number == 1:
+        log.info("%s", progress.parameter_table(layer_counts(network)))
+    if task.count > 1:
+        log.info("%s", task.description())
+    if task.warm is not None and before is None:
+        start_from(network, task.warm, task.plan.vocabulary, task.number)
+    if before is not None:
+        trainer.begin_from(before)
+    _go_on(trainer, task)
+    _fit(trainer, task, received)
+    state = trainer.state()
+    if task.count > 1:
+        write_checkpoint(task.run, task.identity, state, task.checkpoint)
+    encode, decode = export_onnx(network, task.plan.config.window.length)
+    files = {
+        "network.weights.h5": weights_to_h5(network),
+        "encode.onnx": encode,
+        "decode.onnx": decode,
+        "history.csv": _history_csv(trainer.progress.history),
+    }
+    return _Trained(files, trainer.progress, state)
+
+
+def _go_on(trainer: Trainer[Network], task: _Task) -> None:
+    checkpoint = read_checkpoint(task.run, task.checkpoint) if task.resume else None
+    if checkpoint is None:
+        if task.resume and task.number == 1:
+            log.info("there is no interrupted training to resume: starting from the beginning")
+        return
+    kept, state = checkpoint
+    identity = task.identity
+    if kept.get("config") != identity["config"]:
+        different = ", ".join(differences(kept.get("config"), identity["config"]))
+        raise UsageError(
+            f"--resume: the interrupted training in {task.run} was of other settings ({different}); "
+            "undo the change, or train without --resume"
+        )
+    if kept != identity:
+        what = "data have" if kept.get("data") != identity["data"] else "version of forecast has"
+        log.info("the %s changed since the interrupted training: starting from the beginning", what)
+        return
+    try:
+        trainer.restore(state)
+    except Exception as error:
+        where = f"{task.run}/{task.checkpoint}"
+        raise RunError(f"{where}: cannot be gone on from ({error}); train without --resume") from None
+    progress = trainer.progress
+    log.info("%sresuming after epoch %d, batch %d", task.label, len(progress.history), progress.batch)
+
+
+def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> None:
+    try:
+        with progress.TrainingProgress(trainer.epochs, task.label) as bar:
+            trainer.fit(_Keeper(Teller(bar, task.label), trainer, task), stop=lambda: bool(received))
+    except Diverged as error:
+        raise Diverged(f"{task.label}{error}") from None
+    if received:
+        write_checkpoint(task.run, task.identity, trainer.state(), task.checkpoint)
+        raise Interrupted(
+            f"interrupted{f' in member {task.number} of {task.count}' if task.count > 1 else ''} after epoch "
+            f"{len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint is saved; go on with the "
+            "same command and --resume",
+            received[0],
+        )
+
+
+class _Keeper:
+    """Tells, and keeps a checkpoint against a crash."""
+
+    def __init__(self, teller: Teller, trainer: Trainer[Network], task: _Task) -> None:
+        self._teller, self._trainer, self._task = teller, trainer, task
+        self._saved = time.monotonic()
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """Tell."""
+        self._teller.batch(epoch, batch, batches, loss)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell, and save where the last checkpoint is old."""
+        self._teller.epoch(epoch)
+        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+            task = self._task
+            write_checkpoint(task.run, task.identity, self._trainer.state(), task.checkpoint)
+            self._saved = time.monotonic()

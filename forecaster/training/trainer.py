@@ -1,0 +1,342 @@
+"""The training loop, whose whole state can be taken between any two batches and gone on from exactly."""
+
+import contextlib
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from forecaster.errors import Diverged
+from forecaster.inputs import Inputs
+from forecaster.models.losses import LARGEST
+from forecaster.preprocessing.windows import Starts
+from forecaster.training.averaging import Average
+from forecaster.training.schedules import Patience, Schedule
+
+_VALIDATION_BATCH = 512
+_DIVERGED = LARGEST**2 / 10  # a loss beyond it, or NaN; no loss grows further
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of `history.csv`; losses in scaled units."""
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    learning_rate: float
+    seconds: float
+
+
+class Watch(Protocol):
+    """Whoever wants to know how training goes."""
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """A batch is done; `loss` is the mean of the epoch so far."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch is done."""
+
+
+class Learner(Protocol):
+    """What can be trained: a network, and how far off it is on a batch of windows.
+
+    Attributes:
+        ahead: steps after each window that its losses look at.
+    """
+
+    ahead: int
+    variables: Any
+    trainable_variables: Any
+
+    def training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """The mean loss that training lowers, of windows (batch, length) and targets (batch, ahead)."""
+
+    def validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
+        """The mean loss by which epochs are compared."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Scaled series laid end to end, which windows are cut from.
+
+    Attributes:
+        values: (steps,), or (steps, channels) of series that are read together.
+        features: the covariates of each step, past ones first, (steps, features) float32.
+        past: how many of them are known up to a window's end alone.
+        ends: where each series ends, (series,), where anything goes by the series.
+        codes: the numbers of its categories, (series, categories) int32.
+    """
+
+    values: np.ndarray
+    features: np.ndarray | None = None
+    past: int = 0
+    ends: Sequence[int] = ()
+    codes: np.ndarray | None = None
+
+
+AnyLearner = TypeVar("AnyLearner", bound=Learner)
+
+
+@dataclass
+class Progress:
+    """Where training stands; whole epochs in `history`, the running one in the rest."""
+
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    batch: int = 0
+    windows: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+
+class Trainer(Generic[AnyLearner]):
+    """Fits a network to the windows of scaled series that lie end to end, told by where they start.
+
+    The order of the windows is a function of the seed and the epoch alone, so that no generator
+    has to be kept. A batch's windows are gathered on the device from the one array of values.
+
+    Args:
+        average: of the network's weights, which is validated and kept in their place.
+        flip: whether half of the windows are learnt from upside down.
+        first_choice: the first epoch whose weights may be kept, and that early stopping looks at.
+    """
+
+    def __init__(
+        self,
+        network: AnyLearner,
+        optimizer: keras.optimizers.Optimizer,
+        schedule: Schedule,
+        steps: Steps,
+        length: int,
+        training_starts: Starts | np.ndarray,
+        validation_starts: np.ndarray,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        batches_per_epoch: int | None = None,
+        balanced: bool = False,
+        early_stopping: Patience | None = None,
+        average: Average | None = None,
+        flip: bool = False,
+        first_choice: int = 1,
+    ) -> None:
+        self.network, self.optimizer, self.schedule = network, optimizer, schedule
+        self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
+        self.training_starts, self.validation_starts = training_starts, validation_starts
+        self.early_stopping, self.balanced, self.flip = early_stopping, balanced, flip
+        self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
+        self.batches = math.ceil(len(training_starts) / batch_size)
+        if batches_per_epoch is not None:
+            self.batches = min(self.batches, batches_per_epoch)
+        self.learning_rate = float(optimizer.learning_rate)
+        optimizer.build(network.trainable_variables)
+        self.values = tf.constant(steps.values.reshape(len(steps.values), -1), tf.float32)  # (steps, channels)
+        self.features = None if steps.features is None else tf.constant(steps.features)  # (steps, features)
+        self.past = steps.past
+        self.ends = tf.constant(steps.ends, tf.int32)  # (series,)
+        self.codes = None if steps.codes is None else tf.constant(steps.codes)  # (series, categories)
+        starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
+        self._step = tf.function(self._training_step, input_signature=[starts, epoch], autograph=False)
+        self._validate = tf.function(self._validation_loss, input_signature=[starts], autograph=False)
+        self.progress = Progress()
+        self.best_weights = self._weights()
+
+    @property
+    def done(self) -> bool:
+        """Whether no epoch is left, or patience has run out."""
+        stopped = self.early_stopping is not None and self.early_stopping.exhausted
+        return stopped or len(self.progress.history) >= self.epochs
+
+    def fit(self, watch: Watch, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train until done, then put the best weights into the network.
+
+        Returns:
+            False where `stop()` asked to pause between two batches; `state()` is then exact.
+
+        Raises:
+            Diverged: a loss that is NaN or infinite.
+        """
+        while not self.done:
+            if not self._run_epoch(watch, stop):
+                return False
+            watch.epoch(self.progress.history[-1])
+        for variable, value in zip(self.network.trainable_variables, self.best_weights, strict=True):
+            variable.assign(value)
+        return True
+
+    def _run_epoch(self, watch: Watch, stop: Callable[[], bool]) -> bool:
+        progress, epoch = self.progress, len(self.progress.history) + 1
+        order = self._order(np.random.default_rng([self.seed, epoch]))
+        started = time.monotonic() - progress.seconds
+        while progress.batch < self.batches:
+            if stop():
+                return False
+            starts = order[progress.batch * self.batch_size :][: self.batch_size]
+            passed = epoch - 1 + (progress.batch + 1) / self.batches
+            rate = self.learning_rate * self.schedule.share(passed)
+            self.optimizer.learning_rate.assign(rate)
+            loss = float(self._step(tf.constant(starts), tf.constant(passed, tf.float32)))
+            progress.batch += 1
+            progress.windows += len(starts)
+            progress.loss_sum += loss * len(starts)
+            self._check_finite(loss, "loss", f"epoch {epoch}, batch {progress.batch} of {self.batches}")
+            progress.seconds = time.monotonic() - started
+            watch.batch(epoch, progress.batch, self.batches, progress.loss_sum / progress.windows)
+        self._end_epoch(epoch, rate, started)
+        return True
+
+    def _order(self, generator: np.random.Generator) -> np.ndarray:
+        """The windows of an epoch: all of them, as many as its batches hold, or drawn from each series alike."""
+        total = len(self.training_starts)
+        count = min(self.batches * self.batch_size, total)
+        if self.balanced and isinstance(self.training_starts, Starts):
+            numbers = self.training_starts.balanced(generator, count)
+        elif count < total:
+            numbers = generator.choice(total, count, replace=False)
+        else:
+            numbers = generator.permutation(total)
+        return self.training_starts[numbers]
+
+    def _end_epoch(self, epoch: int, rate: float, started: float) -> None:
+        progress = self.progress
+        loss = progress.loss_sum / progress.windows
+        if self.average is not None:
+            self.average.after_epoch(epoch)
+        with self._averaged(epoch):
+            validation = self._mean_validation_loss(epoch) if len(self.validation_starts) else None
+            self._choose(epoch, validation)
+        progress.history.append(Epoch(epoch, loss, validation, rate, time.monotonic() - started))
+        progress.batch, progress.windows, progress.loss_sum, progress.seconds = 0, 0, 0.0, 0.0
+        if validation is not None:
+            self.schedule.observe(validation)
+
+    def _averaged(self, epoch: int) -> contextlib.AbstractContextManager[None]:
+        """The average stands in the network, if there is one by the end of this epoch."""
+        there = self.average is not None and epoch >= self.average.first_epoch
+        return self.average.in_place() if self.average is not None and there else contextlib.nullcontext()
+
+    def _choose(self, epoch: int, validation: float | None) -> None:
+        """Keep the network's weights if they are the best so far, or the newest where there is no validation."""
+        progress = self.progress
+        if epoch < self.first_choice:
+            return
+        if validation is None:
+            progress.best_epoch, self.best_weights = epoch, self._weights()
+            return
+        if validation < progress.best_loss:
+            progress.best_epoch, progress.best_loss, self.best_weights = epoch, validation, self._weights()
+        if self.early_stopping is not None:
+            self.early_stopping.observe(validation)
+
+    def _batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        """(batch,) -> what the network reads of the windows there, and the values after each (batch, ahead)."""
+        places = starts[:, None] + tf.range(self.length + self.network.ahead)
+        rows = tf.gather(self.values, places)  # (batch, length + ahead, channels)
+        values = tf.reshape(rows, (-1, rows.shape[1] * rows.shape[2]))
+        last = self.length * rows.shape[2]
+        features = future = codes = None
+        if self.features is not None:
+            rows = tf.gather(self.features, places)  # (batch, length + ahead, features)
+            features, future = rows[:, : self.length], rows[:, self.length :, self.past :]
+            future = future if future.shape[-1] else None
+        if self.codes is not None:
+            codes = tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
+        return Inputs(values[:, :last], features, future, codes), values[:, last:]
+
+    def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        inputs, targets = self._batch(starts)
+        if self.flip:
+            signs = self._signs(starts, epoch)
+            inputs, targets = inputs._replace(window=signs * inputs.window), signs * targets
+        with tf.GradientTape() as tape:
+            loss = self.network.training_loss(inputs, targets, epoch)
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.average is not None:
+            self.average.after_batch()
+        return loss
+
+    def _signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """-1 or 1 for each window of a batch, (batch, 1), by the seed and the place of the batch alone."""
+        batch = tf.cast(tf.round(epoch * self.batches), tf.int32)
+        drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
+        return tf.where(drawn < 0.5, -1.0, 1.0)
+
+    def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
+        return self.network.validation_loss(*self._batch(starts))
+
+    def _mean_validation_loss(self, epoch: int) -> float:
+        total = 0.0
+        for first in range(0, len(self.validation_starts), _VALIDATION_BATCH):
+            starts = self.validation_starts[first : first + _VALIDATION_BATCH]
+            total += float(self._validate(tf.constant(starts))) * len(starts)
+        loss = total / len(self.validation_starts)
+        self._check_finite(loss, "validation loss", f"epoch {epoch}")
+        return loss
+
+    def _check_finite(self, loss: float, what: str, where: str) -> None:
+        if not abs(loss) < _DIVERGED:
+            clipped = self.optimizer.global_clipnorm or self.optimizer.clipvalue
+            clipping = "" if clipped else ", or clipping (training.optimizer.clip_norm: 1.0)"
+            raise Diverged(
+                f"training diverged: the {what} became {loss} in {where}; the old version stays. Try a smaller "
+                f"training.optimizer.learning_rate (now {self.learning_rate:g}){clipping}"
+            )
+
+    def _weights(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self.network.trainable_variables]
+
+    @property
+    def _variables(self) -> list[tuple[str, Sequence[tf.Variable]]]:
+        """All that training changes on the device, by what it belongs to."""
+        average = self.average.variables if self.average is not None else []
+        return [("network", self.network.variables), ("optimizer", self.optimizer.variables), ("average", average)]
+
+    def state(self) -> bytes:
+        """Everything that the rest of training depends on, as an .npz without pickles."""
+        record = {
+            "progress": asdict(self.progress),
+            "schedule": self.schedule.state(),
+            "early_stopping": self.early_stopping.state() if self.early_stopping else None,
+        }
+        arrays = {f"{name}_{i}": v.numpy() for name, variables in self._variables for i, v in enumerate(variables)}
+        arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best_weights)}
+        file = io.BytesIO()
+        np.savez(file, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)
+        return file.getvalue()
+
+    def restore(self, state: bytes) -> None:
+        """Go on from `state()` of a trainer that was made alike.
+
+        Raises:
+            ValueError, KeyError: it is not such a state.
+        """
+        arrays = np.load(io.BytesIO(state), allow_pickle=False)
+        record = json.loads(arrays["record"].tobytes())
+        self._assign(arrays)
+        self.best_weights = [arrays[f"best_{index}"] for index in range(len(self.best_weights))]
+        progress = record["progress"]
+        self.progress = Progress(**progress | {"history": [Epoch(**row) for row in progress["history"]]})
+        self.schedule.restore(record["schedule"])
+        if self.early_stopping is not None:
+            self.early_stopping.restore(record["early_stopping"])
+
+    def begin_from(self, state: bytes) -> None:
+        """Begin with the network and the optimizer of `state()` of another trainer that was made alike."""
+        self._assign(np.load(io.BytesIO(state), allow_pickle=False))
+        self.best_weights = self._weights()
+
+    def _assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, variables in self._variables:
+            for index, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}_{index}"])

@@ -1,0 +1,168 @@
+"""Everything about a search that needs neither TensorFlow nor Optuna: what may vary, and what each trial trains on."""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecaster import __version__
+from forecaster.config import Choices, Config, LoadedConfig, Range, Space, overridden, value_of
+from forecaster.config.database_urls import is_url
+from forecaster.config.template import commented_yaml
+from forecaster.data import Panel, Series
+from forecaster.data.seasonality import seasons_of
+from forecaster.data.value_ranges import domains_of
+from forecaster.errors import ConfigError, DataError
+from forecaster.preprocessing.load import data_hash, read_data
+from forecaster.preprocessing.plan import Plan, before_test, prepare
+
+log = logging.getLogger("forecaster")
+
+_SEASONS = (1, 2, 3, 4, 7, 14)  # that windows of the usual space have
+_SEGMENTS = (1, 2, 3, 4, 6, 8, 12)
+
+
+@dataclass(frozen=True)
+class TunePlan:
+    """A search to be made.
+
+    Attributes:
+        loaded: the config that trials vary.
+        panel: the series, whole, since the config that is found has to take them; no trial sees their test parts.
+        base: the plan of the config as it stands, its series without their test parts.
+        space: what may vary.
+    """
+
+    loaded: LoadedConfig
+    panel: Panel
+    base: Plan
+    space: Space
+
+    def trial(self, values: Mapping[str, Any]) -> Plan:
+        """What a trial trains on, of the same series as every other, without their test parts.
+
+        Args:
+            values: of each key of the space.
+
+        Raises:
+            ConfigError, DataError: the values do not go together, or not with the data.
+        """
+        loaded = overridden(self.loaded, [f"{key}={json.dumps(value)}" for key, value in values.items()])
+        _check_domains(loaded.config, self.panel)
+        plan = prepare(loaded, self.panel)
+        if short := len(self.base.members) - len(plan.members):
+            raise DataError([f"{short:,} of {len(self.base.members):,} series are too short for it"])
+        return before_test(plan)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What the config itself says of each key, as the space would have it."""
+        return {key: _as_drawn(each, value_of(self.loaded.config, key)) for key, each in self.space.items()}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What trials have to share for their errors to be compared."""
+        return {
+            "config": self.base.config.model_dump(mode="json"),
+            "tune": {key: str(space) for key, space in self.space.items()},
+            "data": data_hash(self.base.panel),
+            "version": __version__,
+        }
+
+
+def plan_tuning(loaded: LoadedConfig) -> TunePlan:
+    """Check a config, its space and its CSV.
+
+    Raises:
+        ConfigError: the config or the space has problems, or nothing is held out to choose by.
+        DataError: the CSV has problems.
+    """
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    given = read_data(loaded.config)
+    whole = prepare(loaded, given)
+    if not whole.config.split.validation:
+        where = loaded.where("split", "validation")
+        raise ConfigError([f"{where}: trials are compared on the validation part, and it is 0; give it a tenth: 0.1"])
+    panel, base = _trained_on(given, whole), before_test(whole)
+    if loaded.config.data.season == "auto":
+        # The season that was found may owe something to the test part.
+        seasons, _ = seasons_of(max(base.panel, key=len))
+        loaded = overridden(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
+        base = before_test(prepare(loaded, panel))
+    space = loaded.space or _usual_space(loaded, base)
+    if not loaded.space:
+        lines = [f"  {key}: {each}" for key, each in space.items()]
+        log.info(
+            "%s", "\n".join(["there is no tune section; searched is what the usual one would be:", "tune:", *lines])
+        )
+    return TunePlan(loaded, panel, base, space)
+
+
+def _trained_on(panel: Panel, plan: Plan) -> Panel:
+    """The panel that a plan was made of, the series empty that are too short for it, so that no trial takes them."""
+    numbers = plan.members.numbers
+    lengths = np.zeros(len(panel), int)
+    lengths[numbers] = panel.lengths[numbers]
+    return panel.until(lengths)
+
+
+def _as_drawn(space: Choices | Range, value: Any) -> Any:
+    """One layer's units as a number, and fractions to four digits, where a range is drawn from."""
+    if isinstance(space, Range) and isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return float(f"{value:.4g}") if isinstance(space, Range) and isinstance(value, float) else value
+
+
+def _check_domains(config: Config, panel: Iterable[Series]) -> None:
+    data = config.data
+    for domain in domains_of(config.model.head, data.transform, data.minimum, data.maximum):
+        if any(domain.outside(series.values).any() for series in panel):
+            raise DataError([f"expected {domain.what}: {domain.mend}"])
+
+
+def _usual_space(loaded: LoadedConfig, base: Plan) -> Space:
+    """What is worth varying in nearly every config, around the values that this one has."""
+    config, season = base.config, base.season
+    rate, units = config.training.optimizer.learning_rate, config.model.units
+    longest = min(member.split.training_end for member in base.members) // 3
+    windows = (
+        [season * count for count in _SEASONS] if season > 1 else [config.window.length // 2, 2 * config.window.length]
+    )
+    halves, doubles = ([max(1, round(width * factor)) for width in units] for factor in (0.5, 2))
+    listed: dict[str, list[Any]] = {
+        "window.length": sorted({config.window.length, *(n for n in windows if 2 <= n <= longest)}),
+        "model.units": [halves, list(units), doubles, [*units, units[-1]]],
+        "model.segment": sorted(
+            {config.model.segment, *(n for n in _SEGMENTS if (season if season > 1 else 12) % n == 0)}
+        ),
+        "model.normalization": ["none", "last", "mean", "revin", *(["seasonal", "profile"] if season > 1 else [])],
+        "model.dropout": sorted({0.0, 0.1, 0.2, 0.3, config.model.dropout}),
+    }
+    space: dict[str, Choices | Range] = {
+        "training.optimizer.learning_rate": Range(float(f"{rate / 10:.3g}"), float(f"{rate * 10:.3g}"), log=True)
+    }
+    for key, values in listed.items():
+        possible = [
+            json.dumps(value) for value in values if not overridden(loaded, [f"{key}={json.dumps(value)}"]).problems
+        ]
+        if len(possible) > 1:
+            space[key] = Choices(tuple(possible))
+    return space
+
+
+def tuned_yaml(config: Config, folder: Path, command: str) -> str:
+    """A trial's config as a YAML that stands in a folder and runs there."""
+    given = config.data.path
+    path = _seen_from(given, folder) if isinstance(given, str) else tuple(_seen_from(each, folder) for each in given)
+    data = config.data.model_copy(update={"path": path})
+    return commented_yaml(config.model_copy(update={"data": data}), command)
+
+
+def _seen_from(path: str, folder: Path) -> str:
+    return path if path == "-" or is_url(path) else os.path.relpath(path, folder.resolve())
