@@ -2,18 +2,15 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+from tests.helpers.command import FORECAST, TINY, write_hourly_csv
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
-
-ROOT = Path(__file__).parent.parent
-FORECAST = Path(sys.executable).with_name("forecast")
 
 Result = subprocess.CompletedProcess[str]
 
@@ -36,36 +33,6 @@ def forecast() -> Callable[..., Result]:
         )
 
     return run
-
-
-def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
-    """The top-level packages that a command loads."""
-    command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
-    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert shown.returncode == code
-    return {line.split("|")[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
-
-
-HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}
-
-
-def write_hourly_csv(path: Path, rows: int = 400, values: np.ndarray | None = None) -> Path:
-    """An hourly series with a daily season and a little noise."""
-    if values is None:
-        hours = np.arange(rows)
-        values = 100 + 10 * np.sin(2 * np.pi * hours / 24) + np.random.default_rng(1).normal(0, 1, rows)
-    times = np.datetime64("2026-01-01T00") + np.arange(len(values)).astype("timedelta64[h]")
-    lines = [f"{str(time).replace('T', ' ')}:00:00,{value:.4f}" for time, value in zip(times, values, strict=True)]
-    path.write_text("time,load\n" + "\n".join(lines) + "\n")
-    return path
-
-
-TINY = """\
-data: {path: load.csv}
-window: {length: 12, horizon: 6}
-model: {cell: lstm, units: 4, decoder: rollout}
-training: {epochs: 2, batch_size: 64}
-"""
 
 
 @pytest.fixture

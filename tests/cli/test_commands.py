@@ -1,0 +1,463 @@
+"""The real command: what it prints, what it leaves behind, and how it fails."""
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forecaster.errors import EXIT_CODES
+from forecaster.forecast import Forecast
+from tests.helpers.command import FORECAST, HEAVY, TINY, imported, write_hourly_csv
+
+VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema")
+
+
+def test_help_has_every_verb_the_exit_codes_and_examples(forecast):
+    text = forecast("--help").stdout
+    for verb in VERBS:
+        (line,) = [line for line in text.splitlines() if line.startswith(f"  {verb} ")]
+        assert not line.endswith("...")
+    for code, meaning in EXIT_CODES:
+        assert f"{code:<10} {meaning}" in text
+    assert "forecast predict runs/power" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(forecast, verb):
+    assert f"forecast {verb}" in forecast(verb, "--help").stdout.split("Options:")[0].split("\n", 1)[1]
+
+
+def test_the_version_and_the_module(forecast):
+    assert forecast("--version").stdout == "forecast 0.1.0\n"
+    module = subprocess.run(
+        [sys.executable, "-m", "forecaster", "--version"], capture_output=True, text=True, check=True
+    )
+    assert module.stdout == "forecast 0.1.0\n"
+
+
+def test_shell_completion_is_offered(forecast):
+    # Typer would find the shell out from the processes above; a test may stand below none.
+    given = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert "complete" in forecast("--show-completion", "bash", env=given).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["schema"], 0),
+        (["validate", "tiny.yaml"], 0),
+        (["check", "load.csv"], 0),
+        (["init", "load.csv", "-o", "x.yaml"], 0),
+        (["predict", "runs/tiny"], 0),
+        (["evaluate", "runs/tiny", "--data", "load.csv"], 0),
+        (["future", "runs/tiny"], 2),
+        (["explain", "runs/tiny"], 2),
+    ],
+    ids=str,
+)
+def test_serving_never_imports_tensorflow_and_draws_only_when_asked(trained, tmp_path, arguments, code):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    assert imported(arguments, tmp_path, code) & {"forecaster", *HEAVY} == {"forecaster"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ("training.epoch=3", 2),
+        ("model={bidirectional: true, output: sequence}", 2),
+        ("window.length=4000", 4),
+        ("data.target=x", 4),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_tensorflow_is_imported(project, problem, code):
+    assert imported(["train", "tiny.yaml", "--set", problem], project, code) & HEAVY == set()
+
+
+def test_a_run_holds_all_that_it_needs(trained):
+    run = trained / "runs" / "tiny"
+    assert sorted(path.name for path in run.iterdir()) in (["current", "versions"], [".lock", "current", "versions"])
+    version = run / "versions" / (run / "current").read_text().strip()
+    names = "config.yaml decode.onnx encode.onnx forecast.png guard.json history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json residuals.npy"
+    assert sorted(path.name for path in version.iterdir()) == names.split()
+    manifest = json.loads((version / "manifest.json").read_text())
+    assert {"format", "libraries", "seed", "data", "wall_seconds", "peak_memory_mb", "files"} <= manifest.keys()
+    metrics = json.loads((version / "metrics.json").read_text())
+    assert list(metrics["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    assert (version / "history.csv").read_text().startswith("epoch,loss,validation_loss,learning_rate,seconds\n1,")
+    assert "season: 24 " in (version / "config.yaml").read_text()
+
+
+def test_training_leaves_nothing_outside_the_run(trained):
+    assert sorted(path.name for path in trained.iterdir()) == ["load.csv", "runs", "tiny.yaml"]
+
+
+def test_predict_writes_the_real_future_to_stdout(forecast, trained):
+    result = forecast("predict", "runs/tiny", cwd=trained)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source"
+    assert lines[1].startswith("load,2026-01-17 15:00:00,2026-01-17 16:00:00,1,")
+    assert len(lines) == 7
+    assert 80 < Forecast.from_csv(result.stdout).mean.mean() < 120
+
+
+def test_predict_goes_on_beyond_the_trained_horizon_from_other_data_as_json_with_a_picture(forecast, trained, tmp_path):
+    write_hourly_csv(tmp_path / "new.csv", rows=30)
+    result = forecast(
+        "predict",
+        trained / "runs" / "tiny",
+        "--data",
+        "new.csv",
+        "--horizon",
+        48,
+        "--output",
+        "f.json",
+        "--format",
+        "json",
+        "--plot",
+        "f.png",
+        cwd=tmp_path,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    rows = json.loads((tmp_path / "f.json").read_text())
+    assert (len(rows), rows[0]["timestamp"], rows[-1]["step"]) == (48, "2026-01-02 06:00:00", 48)
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_too_few_rows_to_forecast_from_exit_4(forecast, trained, tmp_path):
+    write_hourly_csv(tmp_path / "few.csv", rows=5)
+    result = forecast("predict", trained / "runs/tiny", "--data", "few.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert result.stderr == "few.csv: 5 rows are too few to forecast from; expected at least 12, the window\n"
+
+
+def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
+    header = forecast("predict", "runs/tiny", "--levels", "50,99.9", cwd=trained).stdout.splitlines()[0]
+    assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995,source"
+    assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean,source")
+    wrong = forecast("predict", "runs/tiny", "--levels", "80,100", cwd=trained)
+    assert wrong.returncode == 2
+    assert "expected percentages from 0.001 to 99.999" in wrong.stderr
+
+
+def test_verbose_talks_without_a_terminal_and_json_lines_are_json(forecast, project):
+    result = forecast("validate", "tiny.yaml", "--verbose", cwd=project)
+    assert (result.stdout, result.stderr) == ("", "tiny.yaml: valid\n")
+    line = forecast("validate", "tiny.yaml", "--log-format", "json", cwd=project).stderr
+    assert json.loads(line)["message"] == "tiny.yaml: valid"
+    error = json.loads(forecast("validate", "no.yaml", "--log-format", "json", cwd=project).stderr)
+    assert (error["level"], error["exit_code"]) == ("error", 2)
+
+
+def edited(project: Path, rows) -> None:
+    lines = (project / "load.csv").read_text().splitlines()
+    (project / "load.csv").write_text("\n".join(rows(lines)) + "\n")
+
+
+BAD_DATA = {
+    "missing file": (
+        lambda p: (p / "load.csv").rename(p / "laod.csv"),
+        "load.csv: no such file, did you mean 'laod.csv'?",
+    ),
+    "missing column": (
+        lambda p: (p / "tiny.yaml").write_text(TINY.replace("load.csv", "load.csv, target: laod")),
+        "no column 'laod', did you mean 'load'?",
+    ),
+    "empty": (lambda p: (p / "load.csv").write_text(""), "the file is empty"),
+    "header only": (lambda p: (p / "load.csv").write_text("time,load\n"), "only a header"),
+    "too short": (
+        lambda p: edited(p, lambda rows: rows[:30]),
+        "29 rows are too few for a window of 12 steps, a horizon of 6",
+    ),
+    "text": (
+        lambda p: edited(p, lambda rows: [*rows[:9], rows[9] + "x", *rows[10:]]),
+        "load.csv:10: load: 1 cell is not a number",
+    ),
+    "duplicate": (
+        lambda p: edited(p, lambda rows: [*rows[:9], rows[8], *rows[9:]]),
+        "load.csv:9: 1 timestamp stands on several rows",
+    ),
+    "gap": (lambda p: edited(p, lambda rows: [*rows[:9], *rows[10:]]), "1 step of h is missing: 2026-01-01 08:00:00"),
+    "nan": (
+        lambda p: edited(p, lambda rows: [*rows[:9], rows[9].split(",")[0] + ",nan", *rows[10:]]),
+        "load.csv:10: load: 1 cell is empty",
+    ),
+    "infinity": (
+        lambda p: edited(p, lambda rows: [*rows[:9], rows[9].split(",")[0] + ",inf", *rows[10:]]),
+        "load.csv:10: load: 1 cell is infinite",
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", ["train", "validate"])
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_exit_4_with_a_message_and_leave_no_run(forecast, project, case, verb):
+    harm, message = BAD_DATA[case]
+    harm(project)
+    result = forecast(verb, "tiny.yaml", cwd=project)
+    assert result.returncode == 4
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (project / "runs").exists()
+
+
+def test_a_window_longer_than_the_series_is_placed_in_the_yaml(forecast, project):
+    result = forecast("validate", "tiny.yaml", "--set", "window.length=4000", cwd=project)
+    assert result.returncode == 4
+    assert result.stderr.startswith("--set window.length=4000: window.length: ")
+    assert "expected at least 5" in result.stderr
+
+
+def test_config_and_data_problems_come_together(forecast, project):
+    edited(project, lambda rows: rows[:30])
+    (project / "tiny.yaml").write_text(TINY + "forecast: {rollot: slide}\n")
+    result = forecast("train", "tiny.yaml", cwd=project)
+    assert result.returncode == 2
+    assert "tiny.yaml:5:12: forecast.rollot: unknown key, did you mean 'rollout'?" in result.stderr
+    assert "tiny.yaml:2:10: window.length: " in result.stderr
+
+
+BAD_CALLS = {
+    "a CSV for a config": (
+        ["validate", "load.csv"],
+        "load.csv: its name does not end in .yaml; for a CSV, `forecast init load.csv`",
+    ),
+    "seasonal without a season": (
+        ["validate", "tiny.yaml", "--set", "model.normalization=seasonal", "--set", "data.season=1"],
+        "needs a season",
+    ),
+    "seasonal with a short window": (
+        ["validate", "tiny.yaml", "--set", "model.normalization=seasonal"],
+        "needs a window of at least 26 steps",
+    ),
+    "profile with a short window": (
+        ["validate", "tiny.yaml", "--set", "model.normalization=profile"],
+        "profile needs a window of two seasons, 48 steps; it has 12",
+    ),
+    "changes of a season with a short window": (
+        ["validate", "tiny.yaml", "--set", "model.normalization_scale=change"],
+        "change needs a window longer than a season, 24 steps",
+    ),
+    "missing config": (["train", "no.yaml"], "no.yaml: no such file"),
+    "nearly named config": (["train", "tyni.yaml"], "did you mean 'tiny.yaml'?"),
+    "wrong value": (["train", "tiny.yaml", "--set", "model.cell=lsmt"], "did you mean 'lstm'?"),
+    "unknown verb": (["trian"], "No such command"),
+    "unknown option": (["train", "tiny.yaml", "--epochs", "3"], "No such option"),
+    "no argument": (["train"], "Missing argument"),
+    "zero horizon": (["predict", "runs/tiny", "--horizon", "0"], "horizon"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_a_wrong_call_or_config_exits_2(forecast, project, case):
+    arguments, message = BAD_CALLS[case]
+    result = forecast(*arguments, cwd=project)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_dense_network_refuses_more_than_its_horizon(forecast, project):
+    assert forecast("train", "tiny.yaml", "--set", "model.decoder=dense", cwd=project).returncode == 0
+    result = forecast("predict", "runs/tiny", "--horizon", 7, cwd=project)
+    assert result.returncode == 2
+    assert "gives 6 steps at most" in result.stderr
+    assert len(forecast("predict", "runs/tiny", "--horizon", 3, cwd=project).stdout.splitlines()) == 4
+
+
+BAD_RUNS = {
+    "missing": shutil.rmtree,
+    "half-written": lambda run: next(run.glob("versions/*/manifest.json")).unlink(),
+    "edited": lambda run: (path := next(run.glob("versions/*/config.yaml"))).write_text(path.read_text() + "#"),
+    "truncated": lambda run: os.truncate(next(run.glob("versions/*/encode.onnx")), 100),
+    "newer": lambda run: (path := next(run.glob("versions/*/manifest.json"))).write_text(
+        path.read_text().replace('"format": 3', '"format": 4')
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RUNS)
+def test_a_run_that_cannot_be_trusted_exits_6_and_leaves_the_last_forecast(forecast, trained, tmp_path, case):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "f.csv").write_text("the last good forecast\n")
+    BAD_RUNS[case](tmp_path / "runs" / "tiny")
+    result = forecast("predict", "runs/tiny", "--output", "f.csv", cwd=tmp_path)
+    assert result.returncode == 6
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "f.csv").read_text() == "the last good forecast\n"
+
+
+def test_an_output_that_cannot_be_created_exits_73(forecast, trained, project):
+    assert forecast("predict", "runs/tiny", "--output", "load.csv/f.csv", cwd=trained).returncode == 73
+    assert forecast("predict", "runs/tiny", "--output", "no/such/f.csv", cwd=trained).returncode == 73
+    result = forecast("train", "tiny.yaml", "--run", "load.csv/run", cwd=project)
+    assert result.returncode == 73
+    assert "load.csv/run: cannot be created: Not a directory" in result.stderr
+
+
+def test_a_full_disk_exits_74(forecast, trained):
+    result = forecast("predict", "runs/tiny", "--output", "/dev/full", cwd=trained)
+    assert result.returncode == 74
+    assert "No space left on device" in result.stderr
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [str(FORECAST), "predict", "runs/tiny"],
+            cwd=trained,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 74
+    assert "Traceback" not in result.stderr
+
+
+def test_a_closed_stdout_exits_74(trained):
+    shown = subprocess.run(
+        f"{FORECAST} predict runs/tiny >&-", shell=True, cwd=trained, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (shown.returncode, shown.stderr) == (74, "stdout is closed; name a file with --output\n")
+
+
+def test_a_closed_stderr_does_no_harm(trained):
+    shown = subprocess.run(
+        f"{FORECAST} predict runs/tiny 2>&-", shell=True, cwd=trained, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert len(shown.stdout.splitlines()) == 7
+
+
+def test_nothing_is_left_in_the_users_home(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "project")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    for arguments in (["predict", "runs/tiny"], ["train", "tiny.yaml"]):
+        assert forecast(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
+    left = {path.name for path in home.rglob("*") if path.is_file()}
+    assert all(name.startswith("fontlist") for name in left)  # matplotlib's cache of fonts, in ~/.cache
+
+
+def test_files_changed_together_with_their_hashes_exit_6(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (version,) = (tmp_path / "runs/tiny/versions").iterdir()
+    for name, content in (("encode.onnx", b"garbage"), ("preprocessing.json", b"{}")):
+        (version / name).write_bytes(content)
+        manifest = json.loads((version / "manifest.json").read_text())
+        manifest["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        (version / "manifest.json").write_text(json.dumps(manifest))
+        assert forecast("predict", "runs/tiny", cwd=tmp_path).returncode == 6
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_cost_the_forecast(forecast, trained, tmp_path):
+    result = forecast("predict", trained / "runs/tiny", "-o", "f.csv", "--plot", "no/such/f.png", cwd=tmp_path)
+    assert result.returncode == 73
+    assert (tmp_path / "f.csv").exists()
+    assert forecast("predict", trained / "runs/tiny", "--plot", "f.jpg", cwd=tmp_path).returncode == 2
+
+
+def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+    result = forecast("train", "tiny.yaml", cwd=tmp_path, preexec_fn=limit)
+    assert (result.returncode, "Traceback" in result.stderr) == (74, False), result.stderr
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
+    assert len(list((tmp_path / "runs/tiny/versions").iterdir())) == 1
+
+
+def test_a_closed_pipe_is_no_traceback(trained):
+    shown = subprocess.run(
+        f"{FORECAST} predict runs/tiny --horizon 20000 | head -1",
+        shell=True,
+        cwd=trained,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source\n"
+    assert shown.stderr == ""
+
+
+def test_a_constant_series_is_forecast_as_the_constant(forecast, project):
+    write_hourly_csv(project / "load.csv", values=np.full(200, 7.25))
+    result = forecast("train", "tiny.yaml", "--verbose", cwd=project)
+    assert result.returncode == 0, result.stderr
+    assert "the training part of load is constant: every forecast will be 7.25" in result.stderr
+    assert {
+        cell
+        for line in forecast("predict", "runs/tiny", cwd=project).stdout.splitlines()[1:]
+        for cell in line.split(",")[4:-1]
+    } == {"7.25"}
+
+
+def test_unsorted_rows_are_sorted_and_said(forecast, project):
+    edited(project, lambda rows: [rows[0], *rows[:0:-1]])
+    result = forecast("validate", "tiny.yaml", "--verbose", cwd=project)
+    assert result.returncode == 0
+    assert "rows are not in order of time" in result.stderr
+
+
+def test_a_csv_alone_is_enough_and_its_yaml_can_be_edited_and_run_again(forecast, project):
+    one = ("--set", "training.epochs=1", "--set", "ensemble=null")
+    first = forecast("train", "load.csv", *one, "--verbose", cwd=project)
+    assert first.returncode == 0, first.stderr
+    assert "found: time column 'time', target 'load', frequency h, season of 24 steps" in first.stderr
+    text = (project / "load.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=")
+    (project / "load.yaml").write_text(text.replace("units: [32]", "units: [3]"))
+    assert forecast("train", "load.csv", cwd=project).returncode == 0
+    version = project / "runs/load/versions" / (project / "runs/load/current").read_text().strip()
+    assert "units: [3]" in (version / "config.yaml").read_text()
+    assert forecast("predict", "runs/load", cwd=project).returncode == 0
+
+
+def test_a_yaml_of_the_same_name_for_other_data_is_never_touched(forecast, project):
+    (project / "load.yaml").write_text(TINY.replace("load.csv", "other.csv"))
+    result = forecast("train", "load.csv", cwd=project)
+    assert result.returncode == 2
+    assert "exists and names other data" in result.stderr
+    assert forecast("init", "load.csv", cwd=project).returncode == 2
+    assert (project / "load.yaml").read_text() == TINY.replace("load.csv", "other.csv")
+
+
+def test_init_writes_a_yaml_that_is_valid(forecast, project):
+    (project / "sub").mkdir()
+    assert forecast("init", "load.csv", "--output", "sub/new.yaml", cwd=project).returncode == 0
+    assert "path: ../load.csv" in (project / "sub/new.yaml").read_text()
+    assert forecast("validate", "sub/new.yaml", cwd=project).returncode == 0
+
+
+def test_the_schema_is_json(forecast):
+    assert "properties" in json.loads(forecast("schema").stdout)
+
+
+def test_debug_shows_the_traceback(forecast, project):
+    assert "Traceback" in forecast("validate", "no.yaml", "--debug", cwd=project).stderr
+
+
+FRAGMENTS = [b"day,load\n", b"2026-01-0", b"2026-13-45", b",", b";", b"\t", b'"', b"'", b"1", b"-9e400", b"nan", b"1.234,5", b"\n", b"\r\n",
+             b"\r", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"PAR1", b"\x1f\x8b", b"PK\x03\x04", b"sep=;\n", b"#", "é".encode(), b" ", b"/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_bytes_at_random_end_in_an_answer_or_a_documented_exit_code(tmp_path, forecast, seed):
+    generator = np.random.default_rng(seed)
+    for number in range(4):
+        begin = b"day,load\n" if number % 2 else b""
+        chosen = generator.integers(0, len(FRAGMENTS), size=int(generator.integers(0, 80)))
+        (tmp_path / "x.csv").write_bytes(begin + b"".join(FRAGMENTS[each] for each in chosen))
+        for verb in ("init", "check"):
+            result = forecast(verb, "x.csv", *(("--output", "-") if verb == "init" else ()), cwd=tmp_path)
+            assert result.returncode in {0, 2, 4}, (result.stderr, (tmp_path / "x.csv").read_bytes())
+            assert "Traceback" not in result.stderr

@@ -1,0 +1,227 @@
+"""A CSV beyond what memory holds is the same panel, in memory that does not grow with it, and leaves nothing behind."""
+
+import sys
+import tempfile
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.data import Panel
+from forecaster.data.assembly import fast_csv, out_of_core
+from forecaster.data.dialect import UNKNOWN, Dialect
+from forecaster.data.sources import files
+from forecaster.data.time.rules import TimeRules
+from forecaster.errors import Changing, DataError
+from tests.helpers.reading import read_series
+
+
+@pytest.fixture(params=["pyarrow", "cell by cell"])
+def small_blocks(request, monkeypatch, tmp_path) -> None:
+    """Everything beyond 2 kB is large, and is read in blocks of 600 bytes."""
+    if request.param == "cell by cell":
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+    else:
+        pytest.importorskip("pyarrow")
+        monkeypatch.setattr(fast_csv, "_SAMPLE", 5)
+    monkeypatch.setattr(files, "MAX_BYTES", 2000)
+    monkeypatch.setattr(out_of_core, "BLOCK", 600)
+    monkeypatch.setattr(out_of_core, "ROWS", 50)
+    monkeypatch.setattr(out_of_core, "HEAD", 1500)
+    monkeypatch.setattr(fast_csv, "HEAD", 1500)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+
+def rows(series=7, steps=40, order="time", gap=None) -> list[str]:
+    days = [str(np.datetime64("2026-01-01") + step) for step in range(steps)]
+    found = [
+        f"{day},s{number},{100 * number + step + 0.25},{number / 4},{('fair', 'sale', '')[(step + number) % 3]},k{number}"
+        for step, day in enumerate(days)
+        for number in range(series)
+        if (number, step) != gap
+    ]
+    return sorted(found, key=lambda row: row.split(",")[1]) if order == "series" else found
+
+
+HEADER = "day,id,y,price,event,kind"
+
+
+def both(path: Path, monkeypatch, **options) -> tuple[Panel, Panel]:
+    """The panel in small blocks, and the one of the whole."""
+    asked = {"time": "auto", "target": "y", "frequency": "auto", "series": "id"} | options
+    limited = read_series(path, **asked)
+    with monkeypatch.context() as unlimited:
+        unlimited.setattr(files, "MAX_BYTES", 1 << 30)
+        return limited, read_series(path, **asked)
+
+
+def assert_same(limited: Panel, whole: Panel) -> None:
+    assert isinstance(limited.values, np.memmap)
+    assert limited.values.dtype == np.float32
+    assert list(limited.said) == list(whole.said)
+    for one, other in zip(limited, whole, strict=True):
+        assert (one.name, one.frequency, one.categories, one.notices) == (
+            other.name,
+            other.frequency,
+            other.categories,
+            other.notices,
+        )
+        np.testing.assert_array_equal(one.values, other.values)
+        pd.testing.assert_index_equal(one.timestamps, other.timestamps, check_names=False)
+        assert (one.observed is None) == (other.observed is None)
+        np.testing.assert_array_equal(one.observed, other.observed)
+        for name, column in other.covariates.items():
+            assert one.covariates[name].levels == column.levels
+            np.testing.assert_array_equal(one.covariates[name].values, column.values.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (rows(), {}),
+        (rows(order="series"), {}),
+        (rows(), {"columns": ["price", "event"], "static": ["kind"]}),
+        (rows(gap=(3, 20)), {"gaps": "interpolate"}),
+        (rows()[::-1], {}),
+        ([*rows(), rows()[-1]], {"duplicates": "mean"}),
+        (rows(), {"rules": TimeRules(timezone="Europe/Berlin")}),
+        ([row.replace("s1", '"s,1\n"') for row in rows()], {}),
+        ([row.replace("2026-01-", "31.12.20") for row in rows(steps=20)], {"frequency": "YE-DEC"}),
+        (["", *rows()], {}),
+        (rows(), {"target": "*"}),
+        (rows(), {"target": ["y", "price"], "series": ["id", "kind"], "columns": ["event"]}),
+    ],
+)
+def test_a_large_file_is_the_same_panel(tmp_path, monkeypatch, small_blocks, text, options):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([HEADER, *text]) + "\n")
+    assert_same(*both(path, monkeypatch, **options))
+
+
+def test_several_files_large_together_are_one_panel(tmp_path, monkeypatch, small_blocks):
+    text = rows()
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, *text[:100]]) + "\n")
+    (tmp_path / "b.csv").write_text("\n".join([HEADER, *text[100:]]) + "\n")
+    assert_same(*both(str(tmp_path / "?.csv"), monkeypatch))
+
+
+def test_trading_days_keep_their_timestamps(tmp_path, monkeypatch, small_blocks):
+    days = pd.date_range("2026-01-01", periods=60, freq="B").delete(30)
+    text = [f"{day:%Y-%m-%d},s{number},{number},1,,k" for day in days for number in range(3)]
+    (tmp_path / "x.csv").write_text("\n".join([HEADER, *text]) + "\n")
+    limited, whole = both(tmp_path / "x.csv", monkeypatch)
+    assert limited.frequency == "observed"
+    assert_same(limited, whole)
+
+
+def test_problems_are_counted_over_all_blocks(tmp_path, monkeypatch, small_blocks):
+    text = [row.replace(",s2,2", ",s2,x") for row in rows()]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([HEADER, *text]) + "\n")
+    said = []
+    for limit in (2000, 1 << 30):
+        monkeypatch.setattr(files, "MAX_BYTES", limit)
+        with pytest.raises(DataError) as caught:
+            read_series(path, "auto", "y", "auto", series="id")
+        said.append(caught.value.problems)
+    assert said[0] == said[1]
+    assert "x.csv:4: y: 40 cells are not a number: 'x00.25' (line 4)" in said[0][0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("s3,339.25", "s3,339.25,9", r"x.csv:278: 7 cells in a row of 6 columns"),
+        ("s3,339.25", 's3,"339.25', "x.csv:278: a quote is opened here and never closed"),
+        ("2026-02-09,s3", "9.2.2026,s3", r"x.csv:278: day: 1 cell is not a timestamp: '9.2.2026' \(line 278\)"),
+        ("s3,339.25", "s\udcff,339.25", r"x.csv:278: not UTF-8 text"),
+        ("2026-02-09,s3", "2026-03-09,s3", r"x.csv:278: 28 steps of D are missing.*\[series s3\]"),
+        ("k3", "k9", "kind: 2 values in one series: k3, k9"),
+    ],
+)
+def test_a_problem_far_in_a_large_file_has_its_line(tmp_path, small_blocks, old, new, expected):
+    head, found, tail = ("\n".join([HEADER, *rows()]) + "\n").rpartition(old)
+    path = tmp_path / "x.csv"
+    path.write_bytes((head + new + tail).encode(errors="surrogateescape"))
+    assert found
+    with pytest.raises(DataError, match=expected):
+        read_series(path, "auto", "y", "auto", series="id", static=["kind"])
+
+
+def test_nothing_is_left_behind_and_nothing_has_a_name(tmp_path, small_blocks):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([HEADER, *rows()]) + "\n")
+    panel = read_series(path, "auto", "y", "auto", series="id")
+    assert panel[0].values[0] == 0.25
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_large_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, small_blocks):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([HEADER, *rows()]) + "\n")
+    end = files._records_end
+
+    def growing(data):
+        with path.open("a") as file:
+            file.write("x")
+        return end(data)
+
+    monkeypatch.setattr(files, "_records_end", growing)
+    with pytest.raises(Changing, match="changed while it was read"):
+        read_series(path, "auto", "y", "auto", series="id")
+
+
+@pytest.mark.parametrize("last", ["2026-02-09,s6,639.2", "2026-02-09,s6,639.25,1.5,sale,k", "2026-02-"])
+def test_a_half_written_last_line_is_left_out_of_a_large_file(tmp_path, monkeypatch, small_blocks, last):
+    text = rows()[:-1]
+    (tmp_path / "x.csv").write_text("\n".join([HEADER, *text, last]))
+    limited, whole = both(tmp_path / "x.csv", monkeypatch)
+    assert any("seems half-written" in notice for notice in limited.said)
+    assert_same(limited, whole)
+
+
+def test_a_stated_dialect_is_kept(tmp_path, monkeypatch, small_blocks):
+    text = "\n".join([HEADER, *rows()]).replace(",", ";").replace(".", ",") + "\n"
+    (tmp_path / "x.csv").write_text(text)
+    assert_same(*both(tmp_path / "x.csv", monkeypatch, dialect=Dialect(decimal=",", thousands="none")))
+
+
+@pytest.mark.parametrize("order", ["time", "series"])
+def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # whose memory is not traced
+    monkeypatch.setattr(files, "MAX_BYTES", 2000)
+    monkeypatch.setattr(out_of_core, "BLOCK", 20_000)
+    monkeypatch.setattr(out_of_core, "ROWS", 1000)
+    monkeypatch.setattr(out_of_core, "HEAD", 20_000)
+    peaks = []
+    for series in (20, 500):
+        path = tmp_path / f"{series}.csv"
+        path.write_text("\n".join([HEADER, *rows(series, 200, order)]) + "\n")
+        tracemalloc.start()
+        panel = read_series(path, "auto", "y", "auto", series="id")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(panel) == series
+    assert peaks[1] < 1.4 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "dialect", "told"),
+    [
+        ("day,y", "{}T00:00:00+02:00", UNKNOWN, ("day", "UTC+02:00", True)),
+        (",y", "{}", UNKNOWN, ("index", None, True)),
+        ("", "{}", Dialect(header=False), ("column_1", None, False)),
+    ],
+)
+def test_a_large_file_tells_its_offset_its_index_and_its_columns(
+    tmp_path, monkeypatch, small_blocks, header, date, dialect, told
+):
+    lines = [f"{date.format(np.datetime64('2026-01-01') + day)},{day}.5" for day in range(150)]
+    (tmp_path / "x.csv").write_text("\n".join([header, *lines]).lstrip("\n") + "\n")
+    limited, whole = both(tmp_path / "x.csv", monkeypatch, target="auto", series=None, dialect=dialect)
+    assert_same(limited, whole)
+    assert (whole.time, whole.rules.timezone, whole.dialect.header) == told
+    assert (limited.time, limited.rules, limited.dialect.header) == (whole.time, whole.rules, told[2])

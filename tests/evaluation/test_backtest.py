@@ -1,0 +1,216 @@
+"""Rolling origins: where they lie, that nothing behind them is seen, how they are compared, and the commands."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.config import load_values
+from forecaster.data import Panel
+from forecaster.errors import DataError
+from forecaster.evaluation.baselines import Told, names
+from forecaster.evaluation.comparison import Comparison
+from forecaster.evaluation.folds import plan_folds
+from forecaster.evaluation.metrics import Scale
+from forecaster.evaluation.origins import Origins, scale_of
+from forecaster.evaluation.tables import verdict
+from tests.helpers.command import write_hourly_csv
+
+SMALL = {
+    "window": {"length": 24, "horizon": 6},
+    "model": {"cell": "simple_rnn", "units": 2, "decoder": "dense"},
+    "training": {"epochs": 1},
+}
+
+
+def panel_of(values, observed=None):
+    return Panel(["y"], ["y"], None, "step", pd.Index([0]), np.array([len(values)]), values, observed=observed)
+
+
+def folds_of(tmp_path, count=3, stride=None, refit=None, rows=200):
+    path = write_hourly_csv(tmp_path / "load.csv", rows)
+    loaded = load_values({"data": {"path": str(path)}, **SMALL}, "x.yaml")
+    return plan_folds(loaded, count, stride, refit, None)
+
+
+def test_folds_end_where_the_series_ends(tmp_path):
+    folds = folds_of(tmp_path, 3, 10)
+    assert [folds.known(fold).tolist() for fold in range(3)] == [[174], [184], [194]]
+    assert folds.horizon == 6
+    assert len(folds.first.panel[0]) == 174
+    assert folds.first.members[0].split.test == 0
+    assert folds.trainings == [range(3)]
+
+
+def test_a_refit_serves_so_many_folds(tmp_path):
+    assert folds_of(tmp_path, 5, refit=2).trainings == [range(2), range(2, 4), range(4, 5)]
+    folds = folds_of(tmp_path, 5, refit=2)
+    assert [len(folds.plan(fold).panel[0]) for fold in (0, 2, 4)] == [170, 182, 194]
+
+
+def test_more_folds_than_there_are_rows_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"40 folds keep 240 steps of each series for themselves; ask for fewer"):
+        folds_of(tmp_path, 40)
+
+
+def test_a_gap_at_an_origin_is_filled_from_before_it():
+    values, observed = np.array([1.0, 2, 3, 4, 5, 6]), np.array([True, True, False, False, True, True])
+    panel = panel_of(values, observed)
+    np.testing.assert_array_equal(panel.until(np.array([4]))[0].values, [1, 2, 2, 2])
+    np.testing.assert_array_equal(panel.until(np.array([5]))[0].values, [1, 2, 3, 4, 5])
+    origins = Origins(panel, np.array([0, 0]), np.array([3, 4]))
+    np.testing.assert_array_equal(origins.series[0].values, [1, 2, 2, 2, 5, 6])
+    np.testing.assert_array_equal(origins.series[1].values, values)
+    np.testing.assert_array_equal(origins.actual(3), [[5, 6, np.nan], [6, np.nan, np.nan]])
+    np.testing.assert_array_equal(Origins(panel, np.array([0]), np.array([0])).actual(2), [[2, np.nan]])
+
+
+def compared(first, second, actual, stride=1):
+    """Two forecasters of one step each fold."""
+    panel = panel_of(np.arange(20.0) ** 2)
+    origins = Origins(panel, np.zeros(len(actual), int), np.arange(len(actual)))
+    told = {"model": Told(np.array(first)[:, None], {}), "naive": Told(np.array(second)[:, None], {})}
+    scale = Scale(np.full(len(actual), 2.0), np.full(len(actual), 4.0))
+    return Comparison(told, origins, 1 + np.arange(len(actual)), np.array(actual)[:, None], scale, stride, (), 1)
+
+
+def test_skill_and_scores_by_hand():
+    found = compared([1.0, 2, 3, 4, 6], [3.0, 0, 5, 2, 7], [0.0, 0, 0, 0, 0])
+    assert found.measure == "mase"
+    assert found.scores["model"]["mase"] == pytest.approx(16 / 5 / 2)
+    assert found.skill("naive")["mae"] == pytest.approx(1 - 16 / 17)
+    assert found.by_fold()["mae"].tolist() == [1, 2, 3, 4, 6, 3, 0, 5, 2, 7]
+    assert found.by_step()["mae"].tolist() == [3.2, 3.4]
+    assert found.by_series()["mae"].tolist() == [3.2, 3.4]
+    assert "which may be chance" in found.to_text()
+
+
+def test_a_clear_winner_is_more_than_chance_and_few_folds_are_not_tested():
+    generator = np.random.default_rng(0)
+    errors = generator.uniform(1, 2, 12)
+    found = compared(errors, 3 * errors + generator.uniform(0, 0.1, 12), np.zeros(12))
+    # At one step ahead the test is that of paired differences, with n in place of n - 1 and corrected back.
+    differences = errors / 2 - found.told["naive"].mean[:, 0] / 2
+    expected = differences.mean() / np.sqrt(differences.var(ddof=1) / 12)
+    assert found.test("naive")["statistic"] == pytest.approx(expected)
+    assert "more than chance" in found.to_text()
+    assert compared([1.0, 2], [2.0, 3], [0.0, 0]).test("naive") == {}
+    assert "too few folds to tell" in compared([1.0, 2], [2.0, 3], [0.0, 0]).to_text()
+
+
+def test_the_scale_is_of_what_was_known_and_observed():
+    panel = panel_of(np.array([0.0, 1, 3, 6, 100]), np.array([True, True, True, False, True]))
+    scale = scale_of(Origins(panel, np.array([0]), np.array([3])), [4], 1)
+    assert scale.absolute.tolist() == [1.5]
+
+
+@pytest.fixture(scope="module")
+def backtested(tmp_path_factory, forecast):
+    folder = tmp_path_factory.mktemp("backtest")
+    write_hourly_csv(folder / "load.csv", 200)
+    (folder / "small.yaml").write_text(json.dumps({"data": {"path": "load.csv"}, **SMALL}))
+    result = forecast("backtest", "small.yaml", "--folds", 5, "--format", "json", cwd=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    return folder, json.loads(result.stdout)
+
+
+def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
+    folder, told = backtested
+    written = folder / "backtests/small"
+    names = ["scores.csv", "scores_by_step.csv", "scores_by_series.csv", "scores_by_fold.csv", "forecasts.csv"]
+    assert {path.name for path in written.iterdir()} == {*names, "scores.json", "errors.png", "work", ".lock"}
+    assert json.loads((written / "scores.json").read_text()) == told
+    rows = pd.read_csv(written / "forecasts.csv")
+    assert (len(rows), told["folds"], told["horizon"]) == (30, 5, 6)
+    load = pd.read_csv(folder / "load.csv", index_col="time")["load"]
+    np.testing.assert_allclose(rows["actual"], load.loc[rows["timestamp"]])
+    np.testing.assert_allclose(rows["naive"], load.loc[rows["origin"]])
+    assert told["scores"]["model"]["mae"] == pytest.approx((rows["mean"] - rows["actual"]).abs().mean())
+    assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+
+
+def test_what_comes_after_an_origin_is_not_seen_from_it(backtested, forecast, tmp_path):
+    folder, _ = backtested
+    before = pd.read_csv(folder / "backtests/small/forecasts.csv").query("fold == 1")
+    shutil.copy(folder / "small.yaml", tmp_path)
+    rows = pd.read_csv(folder / "load.csv")
+    rows.loc[200 - 5 * 6 :, "load"] = 1e6 * np.cos(np.arange(30))
+    rows.to_csv(tmp_path / "load.csv", index=False)
+    assert forecast("backtest", "small.yaml", "--folds", 5, cwd=tmp_path).returncode == 0
+    after = pd.read_csv(tmp_path / "backtests/small/forecasts.csv").query("fold == 1")
+    columns = [name for name in before if name != "actual"]
+    pd.testing.assert_frame_equal(before[columns], after[columns])
+
+
+def test_a_planted_leak_is_caught(backtested, tmp_path, monkeypatch):
+    """The same comparison, with a preparation that looks at the whole series, does find a difference."""
+    folder, _ = backtested
+    rows = pd.read_csv(folder / "load.csv")
+    poisoned = rows["load"].to_numpy().copy()
+    poisoned[200 - 5 * 6 :] = 1e6 * np.cos(np.arange(30))
+    scales = {}
+    for leaky in (False, True):
+        if leaky:
+            monkeypatch.setattr(Panel, "until", lambda panel, lengths: panel)
+        for name, values in (("clean", rows["load"].to_numpy()), ("poisoned", poisoned)):
+            path = write_hourly_csv(tmp_path / "load.csv", values=values)
+            folds = plan_folds(load_values({"data": {"path": str(path)}, **SMALL}, "x.yaml"), 5, None, None, None)
+            scales[leaky, name] = folds.first.preprocessing.to_json()
+    assert scales[False, "clean"] == scales[False, "poisoned"]
+    assert scales[True, "clean"] != scales[True, "poisoned"]
+
+
+def test_a_backtest_goes_on_where_it_was_broken_off(backtested, forecast):
+    folder, told = backtested
+    (training,) = (folder / "backtests/small/work").glob("*/training-001/versions/*")
+    (folder / "backtests/small/scores.json").unlink()
+    again = forecast("backtest", "small.yaml", "--folds", 5, "--format", "json", "--verbose", cwd=folder)
+    assert "training" not in again.stderr
+    assert json.loads(again.stdout) == told
+    assert training.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--baselines", "snaive"], 2, "snaive: no such baseline"),
+        (["--refit", "often"], 2, "--refit often: expected never, every, or a number of folds"),
+        (["--folds", "30"], 4, "30 folds keep 180 steps"),
+        (["--set", "model.units=0"], 2, "model.units"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_trained(backtested, forecast, arguments, code, said):
+    folder, _ = backtested
+    result = forecast("backtest", "small.yaml", *arguments, "--output", "elsewhere", cwd=folder)
+    assert result.returncode == code
+    assert said in result.stderr
+    assert not (folder / "elsewhere/work").exists()
+
+
+def test_a_run_is_scored_on_what_came_after_it(trained, forecast, tmp_path):
+    longer = write_hourly_csv(tmp_path / "longer.csv", 460)  # 360 of the 400 rows trained on were seen
+    result = forecast("evaluate", trained / "runs/tiny", "--data", longer, "--format", "json", "--stride", 10)
+    assert (result.returncode, result.stderr) == (0, "")
+    told = json.loads(result.stdout)
+    assert (told["origins"], told["stride"]) == (10, 10)
+    assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    (version,) = (trained / "runs/tiny/versions").iterdir()
+    assert json.loads((version / "preprocessing.json").read_text())["seen"] == {"load": "2026-01-15 23:00:00"}
+
+
+def test_nothing_new_is_nothing_to_score(trained, forecast, tmp_path):
+    shorter = write_hourly_csv(tmp_path / "shorter.csv", 300)
+    result = forecast("evaluate", trained / "runs/tiny", "--data", shorter)
+    assert result.returncode == 4
+    assert "no row lies behind 2026-01-15 23:00:00, up to which the network has seen it" in result.stderr
+
+
+def test_forecasts_are_called_what_they_are():
+    scores = {"model": {"mae": 1.0, "rmse": 1.0}, "naive": {"mae": 2.0, "rmse": 2.0}}
+    facts = {"scores": scores, "horizon": 2, "origins": 3, "networks": 5}
+    assert verdict(facts).startswith("the ensemble wins: its MAE is 50.0% below that of the naive (last value)")
+    facts["scores"] = {"network_alone": {"mae": 3.0}, **scores}
+    assert verdict(facts).startswith("the forecast wins: its MAE is 50.0% below")
+    assert names(facts)["network_alone"] == "ensemble alone"

@@ -1,0 +1,190 @@
+"""Baselines and their intervals against textbook formulas worked by hand, other libraries and published forecasts."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.data import Series
+from forecaster.errors import DataError, UsageError
+from forecaster.evaluation.baselines import (
+    BASELINES,
+    baseline,
+    baseline_forecasts,
+    baselines_at,
+    drift,
+    mean,
+    naive,
+    naive2,
+    seasonal_indices,
+    seasonal_naive,
+)
+from tests.helpers.command import ROOT
+
+SIMPLE = ("naive", "seasonal_naive", "drift", "mean", "naive2")
+FITTED = ("ets", "theta", "arima", "mstl")
+Z80, Z95 = 1.2815515655446004, 1.959963984540054  # of the normal distribution, from its tables
+
+
+def series_of(values, name="y") -> Series:
+    return Series(name, "y", "t", pd.date_range("2026-01-01", periods=len(values)), np.asarray(values, float), "D")
+
+
+def noisy_season(steps: int, season: int = 6) -> np.ndarray:
+    noise = np.random.default_rng(2).normal(0, 0.3, steps)
+    return 20 + 5 * np.sin(2 * np.pi * np.arange(steps) / season) + noise
+
+
+def test_forecasts_by_hand():
+    values, origins = np.array([1.0, 2, 3, 4, 5, 6, 14]), np.array([4, 6])
+    np.testing.assert_array_equal(naive(values, origins, 2), [[5, 5], [14, 14]])
+    np.testing.assert_array_equal(seasonal_naive(values, origins, 5, 3), [[3, 4, 5, 3, 4], [5, 6, 14, 5, 6]])
+    np.testing.assert_allclose(drift(values, origins, 2), [[6, 7], [14 + 13 / 6, 14 + 13 / 3]])
+    np.testing.assert_allclose(mean(values, origins, 2), [[3, 3], [5, 5]])
+
+
+def test_the_seasonal_naive_needs_a_season_and_a_whole_one_before_the_origin():
+    values = np.arange(10.0)
+    assert set(baseline_forecasts(values, np.array([5]), 2, 1)) == {"naive"}
+    assert set(baseline_forecasts(values, np.array([5]), 2, 7)) == {"naive"}
+    assert set(baseline_forecasts(values, np.array([6]), 2, 7)) == {"naive", "seasonal_naive"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "seasons", "means", "deviations"),
+    [  # FPP3, table 5.2, with its σ: the residuals' squares over their number less that of the parameters
+        ("naive", [0, 1, 3, 2], [], [2, 2], np.sqrt(6 / 3) * np.sqrt([1, 2])),
+        ("seasonal_naive", [1, 5, 2, 7, 4], [2], [7, 4, 7], np.sqrt((1 + 4 + 4) / 3) * np.sqrt([1, 1, 2])),
+        ("drift", [0, 1, 3, 3], [], [4, 5], np.sqrt((0 + 1 + 1) / 2) * np.sqrt([1 * (1 + 1 / 3), 2 * (1 + 2 / 3)])),
+        ("mean", [1, 2, 6], [], [3, 3], np.sqrt((4 + 1 + 9) / 2) * np.sqrt([1 + 1 / 3] * 2)),
+        ("naive2", [0, 1, 3, 2], [2], [2, 2], np.sqrt(6 / 3) * np.sqrt([1, 2])),
+    ],
+)
+def test_intervals_by_the_formulas_of_the_textbook(name, values, seasons, means, deviations):
+    found = baseline(name, series_of(values), len(means), seasons, [95, 80])
+    np.testing.assert_allclose(found.mean, means)
+    assert list(found.quantiles) == [0.025, 0.1, 0.9, 0.975]
+    np.testing.assert_allclose(found.quantiles[0.025], means - Z95 * deviations)
+    np.testing.assert_allclose(found.quantiles[0.9], means + Z80 * deviations)
+
+
+def test_a_baseline_is_a_forecast_of_the_real_future():
+    found = baseline("naive", series_of([1, 2, 4], "shop"), 2, [], [])
+    assert (found.series, str(found.origin), found.quantiles) == ("shop", "2026-01-03 00:00:00", {})
+    assert [str(time) for time in found.timestamps] == ["2026-01-04 00:00:00", "2026-01-05 00:00:00"]
+    assert len(found.to_csv().splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_many_origins_are_as_each_alone_and_read_nothing_behind_it(name):
+    panel = [series_of(1e6 + noisy_season(60)), series_of(noisy_season(40), "z")]
+    members, origins = np.array([1, 0, 0, 1, 0]), np.array([39, 30, 59, 20, 7])
+    found = baselines_at(name, panel, members, origins, 9, [6], [80])
+    for row, (member, origin) in enumerate(zip(members, origins, strict=True)):
+        alone = baseline(name, series_of(panel[member].values[: origin + 1]), 9, [6], [80])
+        np.testing.assert_allclose(found.mean[row], alone.mean)
+        np.testing.assert_allclose(found.quantiles[0.1][row], alone.quantiles[0.1])
+
+
+def test_naive2_repeats_the_last_value_without_its_season():
+    values = np.tile([1.0, 2, 3], 20) * 10
+    np.testing.assert_allclose(seasonal_indices(values, 3), [0.5, 1, 1.5])
+    np.testing.assert_allclose(naive2(values, np.array([58, 59]), 4, 3), [[30, 10, 20, 30], [10, 20, 30, 10]])
+    found = baseline("naive2", series_of(noisy_season(60) ** 2), 6, [6], [80])
+    index = seasonal_indices(noisy_season(60) ** 2, 6)
+    width = found.quantiles[0.9] - found.mean
+    np.testing.assert_allclose(width / width[0], np.sqrt(np.arange(1, 7)) * index / index[0])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).uniform(1, 2, 60),
+        np.tile([1.0, 2, 3], 20) - 1,
+        np.tile([1.0, 2, 3], 2),
+        np.full(60, 3.0),
+    ],
+    ids=["no season", "a zero", "less than three seasons", "constant"],
+)
+def test_naive2_leaves_unadjusted_what_has_no_season_to_adjust_for(values):
+    np.testing.assert_array_equal(seasonal_indices(values, 3), 1)
+
+
+@pytest.mark.parametrize("season", [6, 7])
+def test_seasonal_indices_are_those_of_the_classical_decomposition(season):
+    decomposition = pytest.importorskip("statsmodels.tsa.seasonal")
+    values = noisy_season(100, season) * np.linspace(1, 3, 100)
+    expected = decomposition.seasonal_decompose(values, model="multiplicative", period=season).seasonal[:season]
+    np.testing.assert_allclose(seasonal_indices(values, season), expected)
+
+
+def test_an_unknown_baseline_is_named_with_the_nearest():
+    with pytest.raises(UsageError, match="naiv2: no such baseline, did you mean 'naive2'\\?; there are naive, "):
+        baseline("naiv2", series_of([1, 2]), 1, [], [])
+
+
+@pytest.mark.parametrize(("name", "fewest"), [("naive", 2), ("seasonal_naive", 5), ("drift", 3), ("arima", 2)])
+def test_a_series_that_is_too_short_is_named(name, fewest):
+    message = f"shop: {fewest - 1} steps are too few for the baseline {name}, which reads {fewest}"
+    with pytest.raises(DataError, match=message):
+        baseline(name, series_of(range(fewest - 1), "shop"), 1, [4], [80])
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_without_statsforecast_the_extra_is_named(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    with pytest.raises(UsageError, match=r"pip install 'forecaster\[baselines\]'"):
+        baseline(name, series_of(noisy_season(30)), 1, [6], [80])
+
+
+def airline() -> np.ndarray:
+    return pd.read_csv(ROOT / "configs/data/airline.csv").iloc[:, -1].to_numpy(float)
+
+
+@pytest.fixture
+def statsforecast():
+    return pytest.importorskip("statsforecast", reason="the extra baselines is not installed")
+
+
+@pytest.mark.slow
+def test_arima_of_the_airline_passengers_is_that_of_another_library(statsforecast):
+    """The order that is found, (1,1,0)(0,1,0)[12], in statsmodels; R's `auto.arima` comes within 1 %."""
+    statespace = pytest.importorskip("statsmodels.tsa.statespace.sarimax")
+    fitted = statespace.SARIMAX(airline(), order=(1, 1, 0), seasonal_order=(0, 1, 0, 12)).fit(disp=0)
+    expected = fitted.get_forecast(6)
+    found = baseline("arima", series_of(airline()), 6, [12], [80, 95])
+    np.testing.assert_allclose(found.mean, expected.predicted_mean, rtol=1e-4)
+    np.testing.assert_allclose(found.quantiles[0.1], expected.conf_int(alpha=0.2)[:, 0], rtol=1e-3)
+    np.testing.assert_allclose(found.quantiles[0.975], expected.conf_int(alpha=0.05)[:, 1], rtol=1e-3)
+    np.testing.assert_allclose(found.mean[:3], [445.6349, 420.3950, 449.1983], rtol=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FITTED)
+def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name, statsforecast):
+    values = noisy_season(90)
+    told = np.concatenate([values[:72], np.full(18, 1e6)])
+    found = baselines_at(name, [series_of(told)], np.array([0, 0]), np.array([65, 71]), 6, [6], [80, 99.9])
+    assert not found.failures
+    np.testing.assert_allclose(found.mean, [values[66:72], values[72:78]], atol=1.5)
+    low, high = found.quantiles[0.1], found.quantiles[0.9]
+    assert (found.quantiles[0.0005] < low).all()
+    assert ((low < found.mean) & (found.mean < high)).all()
+    assert (high - low < 4).all()
+
+
+@pytest.mark.slow
+def test_where_a_model_cannot_be_fitted_the_last_value_stands_in_and_is_told_of(statsforecast, caplog):
+    caplog.set_level("INFO", "forecaster")
+    panel = [series_of(noisy_season(40)), series_of([1.0, 2.0, 4.0], "short")]
+    found = baselines_at("ets", panel, np.array([1, 0]), np.array([2, 39]), 2, [6], [80])
+    assert found.failures == {0: "tiny datasets"}
+    expected = baseline("naive", panel[1], 2, [], [80])
+    np.testing.assert_array_equal(found.mean[0], expected.mean)
+    np.testing.assert_array_equal(found.quantiles[0.9][0], expected.quantiles[0.9])
+    assert "ets could not be fitted at 1 of 2 origins, where the last value stands in: tiny datasets" in caplog.text
+
+
+def test_the_registry_holds_them_all():
+    assert set(BASELINES) == {*SIMPLE, *FITTED}

@@ -1,0 +1,351 @@
+"""Covariates: their encodings, what stands for missing cells, and networks that read them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.config.schema import Model
+from forecaster.data import Series
+from forecaster.data.series import Column
+from forecaster.errors import DataError
+from forecaster.forecasting.rollout import Rollout
+from forecaster.inputs import Inputs
+from forecaster.models import build_network
+from forecaster.preprocessing.features import Encoding, Features, filled_column, fit_columns, fit_scale, fit_static
+from forecaster.preprocessing.scaling import Scaler
+from tests.helpers.networks import fitted, randomised
+
+NAN = float("nan")
+SCALER = Scaler(10.0, 2.0)
+
+
+def series_of(steps: int = 4, name: str = "a", categories=None, **covariates) -> Series:
+    """Daily from 2026-01-01; a list of numbers is a numeric column, (numbers, levels) a categorical one."""
+    columns = {
+        key: Column(np.array(values[0], np.int32), values[1])
+        if isinstance(values, tuple)
+        else Column(np.array(values, float))
+        for key, values in covariates.items()
+    }
+    timestamps = pd.date_range("2026-01-01", periods=steps)
+    return Series(
+        name, "y", "t", timestamps, np.arange(steps, dtype=float), "D", (), categories or {}, covariates=columns
+    )
+
+
+def test_numbers_become_standard_scores_and_categories_a_one_each():
+    number, category = Encoding("x", 3.0, 2.0), Encoding("z", levels=("rain", "sun"))
+    np.testing.assert_array_equal(number.column(Column(np.array([3.0, 7]))), [[0], [2]])
+    column = Column(np.array([1, 0, 2], np.int32), ("sun", "rain", "snow"))  # snow was not trained on
+    np.testing.assert_array_equal(category.column(column), [[1, 0], [0, 1], [0, 0]])
+
+
+def test_encodings_are_fitted_on_the_training_parts_of_all_series():
+    panel = [series_of(3, x=[1, 3, 99], z=([0, 0, 1], ("b", "c"))), series_of(3, x=[5, NAN, 99], z=([0, 0, 0], ("a",)))]
+    numbers, categories = fit_columns(["x", "z"], panel, [2, 2])
+    assert numbers == Encoding("x", 3.0, float(np.std([1, 3, 5])))
+    assert categories.levels == ("b", "a")  # c came later than both were trained on
+    assert fit_columns(["x"], [series_of(2, x=[4, 4])], [2])[0] == Encoding("x", 4.0, 1.0)  # constant: 0 throughout
+
+
+def test_more_categories_than_features_can_tell_are_refused():
+    many = series_of(300, z=(np.arange(300), tuple(map(str, range(300)))))
+    assert len(fit_columns(["z"], [many], [256])[0].levels) == 256
+    with pytest.raises(DataError, match=r"z: 257 categories, of which each would be a feature: 256 at most"):
+        fit_columns(["z"], [many], [257])
+
+
+def test_static_covariates_are_numbers_unless_they_are_called_categories_or_are_text():
+    panel = [series_of(categories={"size": "10", "kind": "1", "town": "Ulm"}),
+             series_of(categories={"size": "30", "kind": "2", "town": "Bonn"})]  # fmt: skip
+    size, kind, town = fit_static(["size", "kind", "town"], ["kind"], panel)
+    assert (size, kind.levels, town.levels) == (Encoding("size", 20.0, 10.0), ("1", "2"), ("Ulm", "Bonn"))
+
+
+def test_the_scale_of_a_series_is_told_in_logarithms():
+    found = Features(scale=fit_scale([Scaler(0.0, 1.0), Scaler(0.0, np.e**2)]))
+    np.testing.assert_allclose(found.of(series_of(1), Scaler(0.0, np.e), 0, 1), [[0.0, 0.0]], atol=1e-7)
+    np.testing.assert_allclose(found.of(series_of(1), Scaler(0.0, np.e**2), 0, 1), [[0.0, 1.0]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("policy", "values", "rows", "expected"),
+    [
+        ("last", [NAN, 1, NAN, 3], 6, [1, 1, 1, 3, 3, 3]),
+        ("seasonal", [1, 2, NAN, 4, NAN], 7, [1, 2, 1, 4, 1, 4, 1]),
+        ("seasonal", [NAN, 2, 3, NAN], 4, [3, 2, 3, 2]),
+        ("seasonal", [NAN, 2, NAN, 4], 4, [2, 2, 2, 4]),  # nothing of that phase: the first that is known
+        ("error", [1, NAN], 3, [1, NAN, NAN]),
+        ("last", [1, 2, 3], 2, [1, 2]),
+    ],
+)
+def test_missing_cells_are_filled_by_policy(policy, values, rows, expected):
+    np.testing.assert_array_equal(filled_column(Column(np.array(values, float)), rows, policy, 2).values, expected)
+
+
+def test_missing_categories_are_filled_alike():
+    column = Column(np.array([-1, 1, -1, 0], np.int32), ("a", "b"))
+    np.testing.assert_array_equal(filled_column(column, 5, "last", 1).values, [1, 1, 1, 0, 0])
+
+
+def test_a_new_category_is_said_of_static_covariates_too():
+    told = Features(static=(Encoding("region", levels=("N", "S")),))
+    new, known = (series_of(categories={"region": level}) for level in "WS")
+    assert list(told.unseen(new)) == ["series a: region: 'W' is new: taken for none of its categories"]
+    assert not list(told.unseen(known))
+
+
+def test_features_stand_in_the_order_of_past_future_calendar_static_and_scale():
+    series = series_of(3, temperature=[1, 2, 3], promo=[0, 1, 0, 1, 1], categories={"size": "4"})
+    told = Features((Encoding("temperature"),), (Encoding("promo"),), (Encoding("size"),), calendar=("weekend",))
+    found = told.of(series, SCALER, 1, 5)
+    # Friday the 2nd, Saturday, Sunday, Monday; behind the end no temperature is known.
+    np.testing.assert_array_equal(found, [[2, 1, 0, 4], [3, 0, 1, 4], [0, 1, 1, 4], [0, 1, 0, 4]])
+    assert (told.past_width, told.known_width) == (1, 3)
+    assert Features.from_json(told.to_json()) == told
+
+
+def test_a_missing_cell_names_series_column_and_timestamp():
+    told = Features((Encoding("temperature"),), (Encoding("promo"),))
+    series = series_of(3, name="shop 7", temperature=[1, NAN, 3], promo=[0, 1, 0, 1])
+    with pytest.raises(DataError) as caught:
+        told.of(series, SCALER, 0, 6)
+    past, future = caught.value.problems
+    assert past == (
+        "series shop 7: temperature: 1 cell is missing: 2026-01-02; give them; or say what stands for them: "
+        "data.covariates.missing: {temperature: last | seasonal}"
+    )
+    assert future.startswith(
+        "series shop 7: promo: 2 cells are missing: 2026-01-05, 2026-01-06; give them in rows behind"
+    )
+    told.of(series, SCALER, 2, 4)  # what is not read may be missing
+
+
+LENGTH, AHEAD = 12, 6
+DECODERS = {
+    "dense": Model(cell="gru", units=[8], decoder="dense"),
+    "positional": Model(cell="gru", units=[8], decoder="positional", segment=3),
+    "seq2seq": Model(cell="gru", units=[8], decoder="seq2seq", segment=2),
+    "context": Model(cell="gru", units=[8], decoder="context"),
+    "rollout": Model(cell="gru", units=[8]),
+    "sequence": Model(cell="gru", units=[8], output="sequence"),
+}
+
+
+def told_by_features(past: bool, ahead: int = AHEAD):
+    """The value of a step is its known feature; or of every step the past feature at the end of the window."""
+
+    def batch(generator):
+        known = generator.normal(size=(64, LENGTH + ahead, 1)).astype("float32")
+        values = np.repeat(known[:, LENGTH - 1 : LENGTH, 0], LENGTH + ahead, axis=1) if past else known[..., 0]
+        noise = generator.normal(size=(64, LENGTH)).astype("float32")
+        window, future = (noise, None) if past else (values[:, :LENGTH], known[:, LENGTH:])
+        return Inputs(window, known[:, :LENGTH], future), values[:, LENGTH:]
+
+    return batch
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_network_learns_from_what_is_known_of_the_future(name):
+    model = DECODERS[name]
+    ahead = model.segment if model.decoder == "rollout" else AHEAD
+    batch = told_by_features(past=False, ahead=ahead)
+    network = fitted(build_network(model, LENGTH, ahead, season=6, known=1), batch, steps=250, rate=0.02)
+    inputs, targets = batch(np.random.default_rng(9))
+    assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
+
+
+@pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
+def test_a_network_learns_from_the_past_of_a_covariate(name):
+    batch = told_by_features(past=True)
+    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past=1), batch, steps=250, rate=0.02)
+    inputs, targets = batch(np.random.default_rng(9))
+    assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
+
+
+@pytest.mark.parametrize("kind", ["slide", "carry"])
+@pytest.mark.parametrize("segment", [1, 2])
+def test_a_rollout_reads_the_features_of_each_step_it_gives(kind, segment):
+    network, served = randomised(Model(units=3, segment=segment), LENGTH, segment, known=2)
+    generator = np.random.default_rng(1)
+    window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + 5, 2)))
+    found = Rollout(served, kind)(Inputs(window, told[:, :LENGTH], told[:, LENGTH:]), 5).mean
+    known = window
+    while known.shape[1] < LENGTH + 5:  # through Keras: all that is known by then is read again
+        end = known.shape[1]
+        first = end - LENGTH if kind == "slide" else 0
+        future = told[:, end:][:, [0, 1 if end + 1 < LENGTH + 5 else 0][:segment]]
+        answer = network(Inputs(known[:, first:], told[:, first:end], future))[..., 0]
+        known = np.concatenate([known, answer], axis=1)
+    np.testing.assert_allclose(found, known[:, LENGTH:][:, :5], atol=1e-5)
+
+
+def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
+    network, served = randomised(Model(units=3, decoder="seq2seq", segment=2), LENGTH, AHEAD, past=1, known=2)
+    generator = np.random.default_rng(1)
+    window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + AHEAD, 3)))
+    inputs = Inputs(window, told[:, :LENGTH], told[:, LENGTH:, 1:])
+    found = Rollout(served, "carry")(inputs, AHEAD).mean
+    np.testing.assert_allclose(found, network(inputs)[..., 0], atol=1e-5)
+    other = inputs._replace(
+        future=inputs.future + np.array([0, 0, 0, 0, 1, 1], "float32")[:, None]
+    )  # the third segment
+    np.testing.assert_allclose(Rollout(served, "carry")(other, AHEAD).mean[:, :4], found[:, :4], atol=1e-6)
+    assert not np.allclose(
+        Rollout(served, "carry")(other.rows(slice(None)), AHEAD).mean[:, 4:], found[:, 4:], atol=1e-3
+    )
+
+
+SHOPS = """\
+data:
+  path: shops.csv
+  time: day
+  target: sold
+  series: shop
+  covariates: {past: [weather], future: [promo, opening], static: [size]}
+  calendar: [weekday]
+  frequency: D
+  season: 7
+window: {length: 14, horizon: 3}
+model: {cell: gru, units: 4, decoder: seq2seq, series_scale: true}
+training: {epochs: 2, batch_size: 64}
+"""
+DAYS, AHEAD_GIVEN = 120, 2
+
+
+def shops(ahead: int = AHEAD_GIVEN, weather=lambda day: day % 10) -> str:
+    """Two shops; promo doubles what is sold. The last `ahead` days of each are still to come."""
+    rows = ["day,shop,sold,weather,promo,opening,size"]
+    for shop, size in (("a", 10), ("b", 40)):
+        for day, date in enumerate(pd.date_range("2026-01-01", periods=DAYS + ahead).strftime("%Y-%m-%d")):
+            promo = day % 3 == 0
+            known = f"{size * (1 + promo)},{weather(day)}" if day < DAYS else ","
+            rows.append(f"{date},{shop},{known},{int(promo)},{'late' if day % 2 else 'early'},{size}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.fixture(scope="module")
+def trained_shops(tmp_path_factory, forecast):
+    folder = tmp_path_factory.mktemp("shops")
+    (folder / "shops.csv").write_text(shops())
+    (folder / "shops.yaml").write_text(SHOPS)
+    result = forecast("train", "shops.yaml", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trained_shops, forecast):
+    short = forecast("predict", "runs/shops", "--horizon", 2, cwd=trained_shops)
+    assert short.returncode == 0, short.stderr
+    assert [row.split(",")[:4] for row in short.stdout.splitlines()[1:]] == [
+        [shop, "2026-04-30", f"2026-05-0{step}", str(step)] for shop in "ab" for step in (1, 2)
+    ]
+    missing = forecast("predict", "runs/shops", cwd=trained_shops)
+    assert missing.returncode == 4
+    assert missing.stderr.splitlines()[0].startswith(
+        "series a: promo: 1 cell is missing: 2026-05-03; give them in rows"
+    )
+    written = forecast("future", "runs/shops", "--output", "future.csv", cwd=trained_shops)
+    assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
+    rows = (trained_shops / "future.csv").read_text().splitlines()
+    assert rows[:4] == ["day,shop,promo,opening", "2026-05-01,a,1,early", "2026-05-02,a,0,late", "2026-05-03,a,,"]
+    filled = [row.replace(",,", ",0,early") if row.endswith(",") else row for row in rows]
+    (trained_shops / "future.csv").write_text("\n".join(filled) + "\n")
+    told = forecast("predict", "runs/shops", "--future", "future.csv", cwd=trained_shops)
+    assert told.returncode == 0, told.stderr
+    assert len(told.stdout.splitlines()) == 7
+    changed = "\n".join(row.replace("01,a,1", "01,a,0") for row in filled)
+    (trained_shops / "other.csv").write_text(changed + "\n")
+    other = forecast("predict", "runs/shops", "--future", "other.csv", cwd=trained_shops)
+    before, after = (result.stdout.splitlines() for result in (told, other))
+    assert before[1] != after[1]  # the file lies over the rows of the CSV
+    assert before[4:] == after[4:]  # of the other shop
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ("day,shop,promo\n2026-05-03,a,0\n", 4, "other.csv:1: no column 'opening'"),
+        ("day,shop,promo,opening\n2026-05-02 12:00,a,0,late\n", 4, "other.csv: series a: 2026-05-02 12:00:00 is no step of D"),
+        ("day,shop,promo,opening\n2031-05-03,a,0,late\n", 4, "other.csv: no row is of a step ahead, 2026-05-01 to 2026-05-03; correct"),
+        ("day,shop,promo,opening\n2026-05-03,a,much,late\n2026-05-03,b,more,late\n", 4, "other.csv: promo: holds text, 'much', and was trained on as numbers"),
+    ],
+)  # fmt: skip
+def test_a_future_that_cannot_be_read_is_refused(trained_shops, forecast, content, code, message):
+    (trained_shops / "other.csv").write_text(content)
+    result = forecast("predict", "runs/shops", "--future", "other.csv", cwd=trained_shops)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_a_network_without_future_covariates_has_no_template(trained, forecast):
+    for arguments in (["future", "runs/tiny"], ["predict", "runs/tiny", "--future", "load.csv"]):
+        result = forecast(*arguments, cwd=trained)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "trained without data.covariates.future" in result.stderr
+
+
+def validated(folder, forecast, text: str, *overrides: str):
+    (folder / "shops.csv").write_text(text)
+    (folder / "shops.yaml").write_text(SHOPS)
+    return forecast("validate", "shops.yaml", *(part for each in overrides for part in ("--set", each)), cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code", "message"),
+    [
+        (["data.covariates.missing={weather: last}"], 0, ""),
+        ([], 4, "shops.csv: series a: weather: 4 cells are missing: 2026-02-10, 2026-02-11, 2026-02-12, 2026-02-13; give them"),
+        (["model.decoder=rollout"], 2, "shops.yaml:6:16: data.covariates.past: are not known of the steps that decoder rollout reads"),
+        (["data.covariates.static=[promo]"], 2, "column 'promo' is future and static"),
+        (["data.covariates.missing={rain: last}"], 2, "data.covariates.missing: column 'rain' is no covariate"),
+        (["data.covariates.future=[rain]"], 4, "shops.csv:1: no column 'rain'"),
+    ],
+)  # fmt: skip
+def test_covariates_are_checked_before_training(tmp_path, forecast, overrides, code, message):
+    text = shops(weather=lambda day: "" if 40 <= day < 44 else day % 10)
+    result = validated(tmp_path, forecast, text, *overrides)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_masked_gaps_are_told_to_the_network_and_do_not_count_in_scores(tmp_path, forecast):
+    lines = shops(0).splitlines()
+    kept = [line for number, line in enumerate(lines) if number % 9 or number == 0]
+    text = SHOPS.replace("  covariates: {past: [weather], future: [promo, opening], static: [size]}\n", "")
+    (tmp_path / "shops.yaml").write_text(text.replace("frequency: D", "frequency: D\n  gaps: mask"))
+    (tmp_path / "shops.csv").write_text("\n".join(kept) + "\n")
+    result = forecast("train", "shops.yaml", "--verbose", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "missing" in result.stderr
+    assert "weekday" not in result.stderr
+    predicted = forecast("predict", "runs/shops", cwd=tmp_path)
+    assert (predicted.returncode, len(predicted.stdout.splitlines())) == (0, 7)
+
+
+def test_the_mask_is_a_known_feature_of_1_ahead():
+    series = series_of(4)
+    masked = Series(**{**vars(series), "observed": np.array([True, False, True, True])})
+    found = Features(mask=True).of(masked, SCALER, 0, 6)
+    np.testing.assert_array_equal(found[:, 0], [1, 0, 1, 1, 1, 1])
+
+
+@pytest.mark.slow
+def test_the_future_of_rows_without_times_are_the_rows_that_follow(tmp_path, forecast):
+    rows = "".join(f"{row % 7},{row % 7}\n" for row in range(200))
+    (tmp_path / "steps.csv").write_text("y,x\n" + rows)
+    (tmp_path / "steps.yaml").write_text(
+        "data: {path: steps.csv, time: null, target: y, season: 7, covariates: {future: [x]}}\n"
+        "window: {length: 14, horizon: 3}\nmodel: {cell: gru, units: 4, decoder: dense}\ntraining: {epochs: 1}\n"
+    )
+    assert forecast("train", "steps.yaml", cwd=tmp_path).returncode == 0
+    template = forecast("future", "runs/steps", cwd=tmp_path).stdout
+    assert template.splitlines() == ["step,x", "200,", "201,", "202,"]
+    (tmp_path / "future.csv").write_text(template.replace(",\n", ",3\n"))
+    told = forecast("predict", "runs/steps", "--future", "future.csv", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert [row.split(",")[2] for row in told.stdout.splitlines()[1:]] == ["200", "201", "202"]

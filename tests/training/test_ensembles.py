@@ -1,0 +1,313 @@
+"""Several networks in one run: their configs, how their answers are combined, and training them through the real command."""
+
+import contextlib
+import json
+import logging
+import pickle
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from forecaster import runs
+from forecaster.config import load_values
+from forecaster.config.ensemble import member_of, members_of
+from forecaster.data import Series
+from forecaster.errors import DataError, Diverged, ForecasterError, Interrupted, RunError, UsageError
+from forecaster.forecasting.distributions import NegativeBinomial, Normal, Point, Samples
+from forecaster.forecasting.predictive_distribution import CombinedOutlook, NetworkOutlook
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.training.processes import in_processes
+from tests.helpers import jobs
+from tests.helpers.command import FORECAST, TINY, write_hourly_csv
+from tests.helpers.networks import Fake
+
+
+def loaded(ensemble, **sections):
+    document = {"data": {"path": "x.csv"}, "window": {"length": 24, "horizon": 2}, "ensemble": ensemble, **sections}
+    return load_values(document, "x.yaml")
+
+
+def members(ensemble, **sections):
+    found = loaded(ensemble, **sections)
+    assert not found.problems
+    return members_of(found.config)
+
+
+def test_each_member_has_a_seed_of_its_own():
+    assert [m.training.seed for m in members({"size": 3}, training={"seed": 7})] == [7, 8, 9]
+    assert [m.training.seed for m in members({"size": 2}, training={"seed": 2**31 - 1})] == [2**31 - 1, 0]
+
+
+def test_without_an_ensemble_a_config_is_its_own_member():
+    for ensemble in (None, {"size": 1}):
+        config = loaded(ensemble).config
+        assert members_of(config) == [config]
+
+
+@pytest.mark.parametrize(
+    ("size", "model", "season", "lengths"),
+    [
+        (2, {}, 1, [24, 12]),
+        (5, {}, 1, [24, 21, 18, 15, 12]),
+        (3, {"segment": 4}, 1, [24, 16, 12]),  # 18 is as near to 16 as to 20
+        (3, {"decoder": "dense", "normalization": "seasonal"}, 20, [24, 22, 22]),  # a season and two steps
+        (3, {"decoder": "dense", "normalization": "profile", "segment": 4}, 9, [24, 20, 20]),  # two seasons are 18
+        (3, {"decoder": "context"}, 6, [24, 18, 12]),
+        (2, {"dilation": True, "units": [4] * 5}, 1, [24, 17]),  # the fifth layer goes on from 16 steps before
+    ],
+)
+def test_windows_fall_evenly_to_half_as_far_as_the_network_reads_them(size, model, season, lengths):
+    found = members({"size": size, "vary": "window"}, model=model, data={"path": "x.csv", "season": season})
+    assert [member.window.length for member in found] == lengths
+    for member in found:
+        assert not load_values(member.model_dump(mode="json"), "x").problems
+
+
+def test_losses_come_in_turn_behind_the_configured_one():
+    found = members({"size": 5, "vary": "loss"}, training={"loss": "huber"})
+    assert [member.loss for member in found] == ["huber", "mse", "mae", "log_cosh", "huber"]
+
+
+def test_every_second_network_learns_upside_down():
+    found = members({"size": 4, "vary": "flip"})
+    assert [member.training.flip for member in found] == [False, True, False, True]
+
+
+def test_snapshots_are_equal_cycles_of_a_cosine():
+    first, *_ = found = members({"size": 4, "vary": "snapshot"}, training={"epochs": 20, "early_stopping": None})
+    assert len(found) == 4
+    assert (first.training.epochs, first.training.schedule.name, first.training.schedule.minimum) == (5, "cosine", 0)
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "sections", "message"),
+    [
+        ({"size": 1, "vary": "window"}, {}, "ensemble.vary: window sets several networks apart, and size is 1"),
+        ({"size": 2, "processes": 3}, {}, "ensemble.processes: more than ensemble.size has networks; use 2 or fewer"),
+        ({"size": 2, "vary": "loss"}, {"model": {"head": "normal"}}, "loss cannot go with head: normal"),
+        ({"size": 2, "vary": "flip"}, {"model": {"head": "categorical"}}, "head categorical has no values upside down"),
+        ({"size": 2, "vary": "flip"}, {"training": {"flip": True}}, "training.flip: ensemble.vary: flip has every"),
+        ({"size": 2, "vary": "window"}, {"model": {"segment": 12}}, "reads no window shorter than 24 steps"),
+        ({"size": 5, "vary": "snapshot"}, {}, "training.early_stopping: snapshot trains each cycle to its end"),
+        ({"size": 4, "vary": "snapshot"}, {}, "training.epochs: 50 do not divide into 4 cycles"),
+        ({"size": 5, "vary": "snapshot", "processes": 2}, {}, "snapshot goes on from one network to the next"),
+        ({"size": 5, "vary": "snapshot"}, {"training": {"schedule": {"name": "cosine"}}}, "a cosine for each cycle"),
+        ({"size": 5, "vary": "snapshot"}, {"training": {"averaging": {"name": "ema"}}}, "use averaging: null"),
+    ],
+)
+def test_ensembles_that_make_no_sense_are_refused(ensemble, sections, message):
+    assert any(message in problem for problem in loaded(ensemble, **sections).problems)
+
+
+def test_a_member_that_there_is_not_is_refused():
+    with pytest.raises(UsageError, match="--member 3: this run has 2 networks"):
+        member_of(loaded({"size": 2}).config, 3)
+
+
+# Outlooks of three networks on two steps of one series; scaled · 2 + 10.
+SCALER = Scaler(10.0, 2.0)
+
+
+def outlook(distribution, counts=False):
+    return NetworkOutlook(distribution, SCALER, counts)
+
+
+def points(combine):
+    return CombinedOutlook([outlook(Point(np.array([[[a], [b]]]))) for a, b in ((0, 1), (1, 2), (5, 9))], combine)
+
+
+def test_means_are_combined_step_by_step():
+    np.testing.assert_allclose(points("median").mean, [[12, 14]])
+    np.testing.assert_allclose(points("mean").mean, [[14, 18]])
+
+
+def test_conformal_residuals_and_intervals_are_those_of_the_combination():
+    combined = points("mean")
+    np.testing.assert_allclose(combined.residuals(np.array([[15.0, 10.0]])), [[0.5, -4.0]])  # told in 2s
+    found = combined.conformal_quantiles(np.array([[1.0, 2.0]] * 9), [80])
+    np.testing.assert_allclose(found[0.1], [[12, 14]])
+    np.testing.assert_allclose(found[0.9], [[16, 22]])
+
+
+def test_quantiles_are_combined_at_each_probability():
+    normals = [outlook(Normal(np.array([[place]]))) for place in ([0.0, 1.0], [1.0, 2.0], [5.0, 9.0])]
+    z = 1.2815515655446004  # of 0.9, from tables
+    mean, median = (CombinedOutlook(normals, combine).quantiles([80]) for combine in ("mean", "median"))
+    np.testing.assert_allclose(mean[0.9], [[10 + 2 * (2 + 4 * z)]])  # the normal of the mean place and the mean spread
+    np.testing.assert_allclose(median[0.1], [[10 + 2 * (1 - 2 * z)]])  # between -z and 5 - 9 z
+    np.testing.assert_allclose(CombinedOutlook(normals, "mean").spread, [[8.0]])
+
+
+def test_combined_counts_stay_whole():
+    heads = [outlook(NegativeBinomial(np.array([[[mean, 0.1]]]), 1.0), counts=True) for mean in (3.0, 4.0)]
+    found = CombinedOutlook(heads, "mean").quantiles([50, 80])
+    assert all(values % 1 == 0 for values in found.values())
+
+
+def test_paths_come_from_each_network_in_even_shares():
+    draws = [outlook(Samples(np.full((1, 2, 10), value))) for value in (0.0, 1.0, 2.0)]
+    paths = CombinedOutlook(draws, "median").paths(10, np.zeros((3, 2)), np.random.default_rng(0))
+    assert paths.shape == (10, 1, 2)
+    values, counts = np.unique(paths[:, 0, 0], return_counts=True)
+    np.testing.assert_array_equal(values, [10, 12, 14])
+    assert sorted(counts) == [3, 3, 4]
+
+
+def test_paths_of_values_alone_are_errors_around_the_combination():
+    paths = points("median").paths(5, np.array([[1.0, -1.0]]), np.random.default_rng(0))
+    np.testing.assert_allclose(paths, np.broadcast_to([[14, 12]], (5, 1, 2)))
+
+
+class Oldest(Fake):
+    """Answers the first value of the window that it reads."""
+
+    def read(self, windows):
+        return [windows[:, :1]]
+
+    def answer(self, states, previous):
+        return states[0], states
+
+
+def test_each_network_reads_the_last_steps_of_the_longest_window():
+    config = loaded({"size": 2, "vary": "window", "combine": "mean"}).config
+    predictor = Predictor.of_all([Oldest(), Oldest()], config, Preprocessing({"y": Scaler(0.0, 1.0)}))
+    series = Series("y", "y", "t", np.arange(24), np.arange(24.0), "step")
+    found = predictor.outlook([series], np.arange(24.0)[None], 1)
+    assert found.mean == pytest.approx((0 + 12) / 2)
+
+
+FILES = dict.fromkeys(("config.yaml", "preprocessing.json", "residuals.npy"), b"x")
+GRAPHS = {f"members/{number}/{name}.onnx": b"g" for number in (1, 2) for name in ("encode", "decode")}
+
+
+def test_a_version_of_several_networks_is_whole_or_refused(tmp_path):
+    with runs.locked(tmp_path):
+        runs.write_version(tmp_path, FILES | GRAPHS, {"members": 2})
+    version = runs.load_version(tmp_path)
+    assert version.members == ["members/1/", "members/2/"]
+    assert version.read("members/2/decode.onnx") == b"g"
+    (version.path / "members/2/decode.onnx").write_bytes(b"h")
+    with pytest.raises(RunError, match="SHA-256 differs"):
+        runs.load_version(tmp_path)
+
+
+@pytest.mark.parametrize("count", [3, 0, -1, 10**12, "2", None, [1]])
+def test_a_manifest_of_another_number_of_networks_is_damaged(tmp_path, count):
+    with runs.locked(tmp_path):
+        runs.write_version(tmp_path, FILES | GRAPHS, {"members": count})
+    with pytest.raises(RunError, match="damaged"):
+        runs.load_version(tmp_path)
+
+
+def test_errors_cross_from_one_process_to_another():
+    stopped = pickle.loads(pickle.dumps(Interrupted("saved", 15)))
+    assert (str(stopped), stopped.exit_code) == ("saved", 143)
+    assert pickle.loads(pickle.dumps(DataError(["a", "b"]))).problems == ("a", "b")
+
+
+def test_jobs_are_done_in_their_order_and_heard(caplog):
+    with caplog.at_level(logging.INFO, "forecaster"), heard(caplog):
+        assert in_processes(jobs.work, [1, 2, 3], 2, []) == [2, 4, 6]
+    assert sorted(caplog.messages) == ["job 1", "job 2", "job 3"]
+
+
+@contextlib.contextmanager
+def heard(caplog):
+    log = logging.getLogger("forecaster")
+    log.addHandler(caplog.handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(caplog.handler)
+
+
+def test_a_job_that_fails_stops_the_others():
+    with pytest.raises(Diverged, match="it became nan"):
+        in_processes(jobs.work, ["wait", "fail", "wait"], 2, [])
+
+
+def test_a_process_that_dies_is_told():
+    with pytest.raises(ForecasterError, match="ended from outside, perhaps since memory ran out"):
+        in_processes(jobs.work, ["die"], 1, [])
+
+
+def test_a_signal_stops_all_jobs():
+    received: list[int] = []
+    threading.Timer(1, received.append, [15]).start()
+    with pytest.raises(Interrupted, match="go on with the same command") as stopped:
+        in_processes(jobs.work, ["wait", "wait", "wait"], 2, received)
+    assert stopped.value.exit_code == 143
+
+
+# Through the real command.
+
+TWO = TINY.replace("epochs: 2, batch_size: 64", "epochs: 12, batch_size: 8, early_stopping: null")
+TWO = TWO.replace("units: 4", "units: 4, dropout: 0.2") + "ensemble: {size: 2, vary: window}\n"
+
+
+def version_of(run: Path) -> Path:
+    return run / "versions" / (run / "current").read_text().strip()
+
+
+def weights(run: Path, number: int) -> dict[str, np.ndarray]:
+    """Those of a member by path."""
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(version_of(run) / f"members/{number}/network.weights.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+@pytest.fixture(scope="module")
+def in_turn(tmp_path_factory, forecast) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    write_hourly_csv(folder / "load.csv")
+    (folder / "two.yaml").write_text(TWO)
+    result = forecast("train", "two.yaml", cwd=folder)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    return folder
+
+
+@pytest.mark.slow
+def test_one_run_holds_all_networks_and_forecasts_once(forecast, in_turn):
+    run = in_turn / "runs/two"
+    assert sorted(path.name for path in run.iterdir()) == [".lock", "current", "versions"]
+    for number in ("1", "2"):
+        names = sorted(path.name for path in (version_of(run) / "members" / number).iterdir())
+        assert names == ["decode.onnx", "encode.onnx", "history.csv", "network.weights.h5"]
+    metrics = json.loads((version_of(run) / "metrics.json").read_text())
+    assert [(each["seed"], each["window"]) for each in metrics["members"]] == [(0, 12), (1, 6)]
+    assert all(each["validation_loss"] > 0 for each in metrics["members"])
+    assert np.any(weights(run, 1)["head/dense/kernel"] != weights(run, 2)["head/dense/kernel"])
+    result = forecast("predict", "runs/two", cwd=in_turn)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 7
+
+
+@pytest.mark.slow
+def test_members_trained_together_and_interrupted_are_those_trained_in_turn(forecast, in_turn):
+    together = ["train", "two.yaml", "--run", "runs/both", "--set", "ensemble.processes=2", "-v"]
+    process = subprocess.Popen([str(FORECAST), *together], cwd=in_turn, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while not re.match(r"member 2 of 2: epoch 2", line := process.stderr.readline()):
+        assert line, "training ended before it was interrupted"
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 143, stderr
+    assert "the checkpoint of each network is saved; go on with the same command and --resume" in stderr
+    resumed = forecast("train", "two.yaml", "--run", "runs/both", "--resume", "-v", cwd=in_turn)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"member 2 of 2: resuming after epoch \d+, batch \d+", resumed.stderr)
+    assert not list((in_turn / "runs/both").glob("checkpoint*"))
+    for number in (1, 2):
+        ours, theirs = (weights(in_turn / run, number) for run in ("runs/both", "runs/two"))
+        assert ours.keys() == theirs.keys()
+        for name, values in ours.items():
+            np.testing.assert_array_equal(values, theirs[name])

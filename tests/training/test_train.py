@@ -1,0 +1,307 @@
+"""Training through the real command: the textbook case, interruption and resumption, crashes, divergence."""
+
+import csv
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from forecaster.config import load_config
+from forecaster.evaluation.tables import error_table
+from forecaster.forecasting.onnx_network import OnnxNetwork
+from forecaster.forecasting.predict import predict
+from forecaster.preprocessing.plan import prepare
+from forecaster.runs import locked
+from forecaster.training.train import train
+from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
+from tests.helpers.networks import roll_out
+
+pytestmark = pytest.mark.slow
+
+LONGER = TINY.replace("epochs: 2, batch_size: 64", "epochs: 6, batch_size: 8").replace(
+    "units: 4", "units: 4, dropout: 0.2"
+)
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(version_of(run) / "network.weights.h5") as file:
+        file.visititems(
+            lambda name, item: found.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
+
+
+def version_of(run: Path) -> Path:
+    return run / "versions" / (run / "current").read_text().strip()
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    for name, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[name])
+
+
+@pytest.fixture
+def longer(project: Path) -> Path:
+    (project / "longer.yaml").write_text(LONGER)
+    return project
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(FORECAST), "train", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(condition, process: subprocess.Popen[str], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+SLOW_DOWN = ["--set", "training.epochs=400", "--set", "training.early_stopping=null"]
+
+
+def interrupt(folder: Path, number: signal.Signals, *options: str) -> tuple[int, str]:
+    """Train on longer.yaml and send a signal in the third epoch; the exit code and what was said."""
+    process = start(folder, "longer.yaml", *options, "-v")
+    assert process.stderr is not None
+    while "epoch 2" not in (line := process.stderr.readline()):
+        assert line, "training ended before it was interrupted"
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, stderr
+
+
+def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer):
+    few = ["--set", "training.epochs=20", "--set", "training.early_stopping=null"]
+    code, stderr = interrupt(longer, signal.SIGTERM, *few, "--log-format", "json")
+    assert code == 143, stderr
+    assert "go on with the same command and --resume" in stderr
+    assert (longer / "runs/longer/checkpoint").exists()
+    assert not (longer / "runs/longer/current").exists()
+
+    resumed = forecast("train", "longer.yaml", *few, "--resume", "--verbose", cwd=longer)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"resuming after epoch \d+, batch \d+", resumed.stderr)
+    assert not (longer / "runs/longer/checkpoint").exists()
+    assert forecast("train", "longer.yaml", *few, "--run", "runs/whole", cwd=longer).returncode == 0
+    assert_same_weights(longer / "runs/longer", longer / "runs/whole")
+
+
+def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_not_gone_on_with(forecast, longer):
+    code, stderr = interrupt(longer, signal.SIGINT, *SLOW_DOWN)
+    assert code == 130, stderr
+    checkpoint = longer / "runs/longer/checkpoint"
+    kept = checkpoint.read_bytes()
+    other = forecast("train", "longer.yaml", *SLOW_DOWN, "--set", "model.cell=gru", "--resume", cwd=longer)
+    assert other.returncode == 2
+    assert "was of other settings (model.cell)" in other.stderr
+    assert checkpoint.read_bytes() == kept
+    checkpoint.write_bytes(kept[:-100])
+    damaged = forecast("train", "longer.yaml", *SLOW_DOWN, "--resume", cwd=longer)
+    assert damaged.returncode == 6
+    assert "damaged; train without --resume" in damaged.stderr
+    checkpoint.write_bytes(kept)
+    write_hourly_csv(longer / "load.csv", rows=401)
+    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v", "--resume")
+    assert process.stderr is not None
+    while "the data have changed since" not in (line := process.stderr.readline()):
+        assert line
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("delay", [1.0, 2.5, 3.5])
+def test_a_signal_at_any_moment_stops_training_without_noise(project, delay):
+    process = start(project, "tiny.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    time.sleep(delay)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert re.fullmatch(r"interrupted.*\n", stderr)
+
+
+def test_a_network_whose_forecasts_explode_is_not_promoted(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+    wild = "{cell: simple_rnn, units: 4, activation: linear, decoder: rollout}"
+    result = forecast(
+        "train",
+        "tiny.yaml",
+        "--set",
+        f"model={wild}",
+        "--set",
+        "window={length: 12, horizon: 30}",
+        "--set",
+        "training.epochs=1",
+        "--set",
+        "training.optimizer={name: sgd, learning_rate: 1000.0, clip_norm: 1.0}",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 7, result.stderr
+    assert "the old version stays" in result.stderr
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
+
+
+def test_a_killed_training_leaves_the_last_version_and_its_checkpoint(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+    endless = ("--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    process = start(tmp_path, "tiny.yaml", *endless, "-v")
+    try:
+        assert process.stderr is not None
+        while "epoch 1" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGSTOP)  # its clock goes on to the next checkpoint while the processor rests
+        time.sleep(10)
+        process.send_signal(signal.SIGCONT)
+        wait_for((tmp_path / "runs/tiny/checkpoint").exists, process)
+    finally:
+        process.kill()
+        process.communicate()
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
+    assert forecast("train", "tiny.yaml", cwd=tmp_path).returncode == 0  # the lock went with the process
+
+
+def test_a_second_training_of_the_same_run_exits_75(forecast, longer):
+    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
+    try:
+        assert process.stderr is not None
+        while "layer" not in process.stderr.readline():
+            pass
+        second = forecast("train", "longer.yaml", cwd=longer)
+        assert second.returncode == 75
+        assert "another process is at work in it" in second.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(forecast, longer):
+    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
+        options = ("--set", f"training.seed={seed}", "--set", "training.epochs=2", "--run", run)
+        assert forecast("train", "longer.yaml", *options, cwd=longer).returncode == 0
+    assert_same_weights(longer / "a", longer / "b")
+    assert any(np.any(values != weights(longer / "c")[name]) for name, values in weights(longer / "a").items())
+
+
+def test_a_loss_that_explodes_exits_7_and_the_old_version_stays(forecast, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
+    result = forecast(
+        "train",
+        "tiny.yaml",
+        *("--set", "training.optimizer={name: sgd, learning_rate: 1e30, clip_norm: null}"),
+        *("--set", "model.activation=relu", "--set", "model.cell=simple_rnn"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 7
+    assert re.search(r"became (nan|inf) in epoch 1(, batch \d+ of \d+)?; the old version stays", result.stderr)
+    assert "learning_rate" in result.stderr
+    assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
+
+
+def test_a_terminal_sees_progress(longer):
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(
+        [str(FORECAST), "train", "longer.yaml"],
+        cwd=longer,
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(writer)
+    shown = b""
+    try:
+        while chunk := os.read(reader, 65536):
+            shown += chunk
+    except OSError:  # how Linux says that the other end of a terminal is closed
+        pass
+    os.close(reader)
+    assert process.wait(60) == 0
+    text = shown.decode()
+    assert re.search(r"epoch \d/6", text)
+    assert "validation" in text
+    assert "seasonal naive" in text
+
+
+@pytest.fixture(scope="module")
+def sine(tmp_path_factory, forecast) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("sine")
+    result = forecast("train", ROOT / "configs/sine.yaml", "--verbose", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder / "runs/sine", result.stderr
+
+
+def test_the_textbook_network_has_461_parameters_and_35_samples(sine):
+    _, said = sine
+    assert re.search(r"simple_rnn_1 +20 +20 +400 +20 +440", said)
+    assert re.search(r"head +1 +20 +0 +1 +21", said)
+    assert re.search(r"total +40 +400 +21 +461", said)
+    assert "windows: 35, of which 30 training, 5 validation" in said
+
+
+def test_the_textbook_network_learns_down_to_the_noise(sine):
+    run, _ = sine
+    rows = list(csv.DictReader((version_of(run) / "history.csv").read_text().splitlines()))
+    losses, validation = ([float(row[name]) for row in rows] for name in ("loss", "validation_loss"))
+    assert len(rows) == 100
+    noise = 0.3**2
+    assert losses[-1] < losses[0] / 3
+    assert validation[-1] < validation[0]
+    assert losses[-1] < 1.3 * noise
+    assert validation[-1] < 1.3 * noise
+
+
+def test_the_textbook_rollout_follows_the_sine_without_its_noise(sine):
+    run, _ = sine
+    x, y = np.loadtxt(ROOT / "configs/data/sine.csv", delimiter=",", skiprows=1).T
+    version = version_of(run)
+    network = OnnxNetwork((version / "encode.onnx").read_bytes(), (version / "decode.onnx").read_bytes())
+    rollout = roll_out(network, y[None, :15], 35, "slide")[0]
+    assert np.sqrt(np.mean((rollout - np.sin(x[15:])) ** 2)) < 0.3
+    assert np.corrcoef(rollout, np.sin(x[15:]))[0, 1] > 0.9
+
+
+SHIPPED = sorted({path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"sine", "impute"})
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_config_runs(tmp_path, name):
+    few = [
+        *("training.epochs=1", "training.schedule={name: constant}", "model.warmup=0"),
+        *("training.batches_per_epoch=5", "forecast.samples=20"),
+    ]
+    with locked(tmp_path / name):
+        version = train(prepare(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, [])
+    metrics = json.loads(version.read("metrics.json"))
+    assert metrics["origins"] > 1
+    assert "wins: " in error_table(metrics)
+    forecasts = predict(version).forecasts
+    assert [len(each.mean) for each in forecasts] == metrics["series"] * [metrics["horizon"]]
+
+
+def test_a_network_learns_a_season_that_the_seasonal_naive_cannot_do_better(forecast, tmp_path):
+    write_hourly_csv(tmp_path / "load.csv", rows=1200)
+    (tmp_path / "learn.yaml").write_text(
+        "data: {path: load.csv}\nwindow: {length: 24, horizon: 24}\nmodel: {cell: gru, units: 16, decoder: dense}\n"
+        "training: {optimizer: {learning_rate: 0.01}, epochs: 15}\n"
+    )
+    assert forecast("train", "learn.yaml", cwd=tmp_path).returncode == 0
+    scores = json.loads((version_of(tmp_path / "runs/learn") / "metrics.json").read_text())["scores"]
+    # The seasonal naive repeats yesterday's noise: its MAE is sqrt(2) times that of the noise alone.
+    assert scores["model"]["mae"] < 0.85 * scores["seasonal_naive"]["mae"]
