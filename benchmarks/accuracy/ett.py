@@ -29,10 +29,10 @@ from forecaster.cli.signals import collected
 from forecaster.config import LoadedConfig, load_config
 from forecaster.errors import ForecasterError
 from forecaster.evaluation.baselines import naive
-from forecaster.forecasting.predict import served
+from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan, prepare
-from forecaster.preprocessing.prepared_series import Member
+from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.runs import Version, load_version, locked
 
@@ -91,7 +91,7 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
 
             train(plan, folder, received, resume=True)
         version = load_version(folder)
-        errors = _scores(plan, [served(version)[0]], horizon)
+        errors = _scores(plan, [load_predictor(version)[0]], horizon)
         _log({"set": name, "horizon": horizon, "seed": seed, "config": digest, **errors, **_facts(version)})
 
 
@@ -103,7 +103,7 @@ def _together(name: str, horizon: int, seeds: Sequence[int], data: Path) -> None
     known = any(row["horizon"] == horizon and row["seed"] == list(seeds) for row in _results(name, digest))
     if known or len(seeds) == 1 or not all((folder / "current").exists() for folder in folders):
         return
-    predictors = [served(load_version(folder))[0] for folder in folders]
+    predictors = [load_predictor(load_version(folder))[0] for folder in folders]
     errors = _scores(prepare(loaded), predictors, horizon)
     _log({"set": name, "horizon": horizon, "seed": list(seeds), "config": digest, **errors, **_when()})
 
@@ -128,7 +128,7 @@ def _scores(plan: Plan, predictors: Sequence[Predictor], horizon: int) -> dict[s
     return found
 
 
-def _errors(member: Member, predictors: Sequence[Predictor], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+def _errors(member: PreparedSeries, predictors: Sequence[Predictor], horizon: int) -> tuple[np.ndarray, np.ndarray]:
     """Of the mean forecast and the last value of a channel, (windows, horizon), in deviations of its training part."""
     split, values, length = member.split, member.series.values, predictors[0].config.window.length
     end = split.validation_end + split.training_end // 3  # 4 months, where the training part has 12

@@ -30,7 +30,7 @@ from forecaster.cli.signals import collected
 from forecaster.config import LoadedConfig, load_config
 from forecaster.data import Series
 from forecaster.errors import ForecasterError
-from forecaster.forecasting.predict import read_newest, served
+from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.preprocessing.plan import prepare
 from forecaster.runs import Version, load_version, locked
 
@@ -171,7 +171,7 @@ def _forecasts(
         sys.exit("\n".join(problems))
     held_out = horizon if options.part == "validation" else 0
     past = [series.part(0, len(series) - held_out) for series in panel]
-    predictor, residuals = served(version)
+    predictor, residuals = load_predictor(version)
     forecast = np.stack([each.mean for each in predictor.forecasts(past, horizon, residuals, [])])
     truth = np.stack([series.values[-held_out:] for series in panel]) if held_out else case.truth
     observed = [_observed(series) for series in past]

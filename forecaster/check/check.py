@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from forecaster.check.findings import Finding, findings_on, findings_on_all, leaks, row, trouble
-from forecaster.check.repairs import Mended, gap_line, mend, read_leniently, with_lines
-from forecaster.check.statistics import Examined, examine
+from forecaster.check.repairs import RepairResult, gap_line, mend, read_leniently, with_lines
+from forecaster.check.statistics import SeriesStatistics, examine
 from forecaster.config import LoadedConfig
 from forecaster.config.reader import as_yaml
 from forecaster.config.schema import Data
@@ -55,7 +55,7 @@ class Checkup:
     findings: list[Finding]
     lines: tuple[str, ...] = ()
     mendable: bool = True
-    examined: list[Examined] = field(default_factory=list)
+    examined: list[SeriesStatistics] = field(default_factory=list)
 
     @property
     def healthy(self) -> bool:
@@ -140,7 +140,7 @@ def check(loaded: LoadedConfig) -> Checkup:
     return Checkup(path, _facts(mended.table, panel, examined), findings, _lines(refused), not left, examined)
 
 
-def _panel(mended: Mended) -> tuple[Panel, list[str]]:
+def _panel(mended: RepairResult) -> tuple[Panel, list[str]]:
     """The series with their gaps open, and what was said while they were read as a training reads them.
 
     Raises:
@@ -152,7 +152,7 @@ def _panel(mended: Mended) -> tuple[Panel, list[str]]:
     return panel, list(dict.fromkeys([*table.notices, *(strict.said if strict else ())]))
 
 
-def _refused(mended: Mended) -> tuple[list[Finding], bool]:
+def _refused(mended: RepairResult) -> tuple[list[Finding], bool]:
     """What a training would refuse, and whether something of it is left once all is mended that can be."""
     found = [Finding("error", refusal.kind, refusal.text, refusal.repairs) for refusal in mended.refusals]
     if mended.panel is None:
@@ -170,7 +170,7 @@ def _error(problem: str, repairs: tuple[str, ...] = ()) -> Finding:
     return Finding("error", "config", problem, repairs)
 
 
-def _covariate_lines(problems: Sequence[str], mended: Mended) -> tuple[str, ...]:
+def _covariate_lines(problems: Sequence[str], mended: RepairResult) -> tuple[str, ...]:
     """The line by which missing cells of covariates are their last one, where a training takes it."""
     named = {found[1]: "last" for problem in problems if (found := _UNCOVERED.search(problem))}
     missing = mended.loaded.config.data.covariates.missing | named
@@ -179,7 +179,7 @@ def _covariate_lines(problems: Sequence[str], mended: Mended) -> tuple[str, ...]
     return (line,) if named and _taken([line], mended) else ()
 
 
-def _tried(findings: Sequence[Finding], mended: Mended) -> list[Finding]:
+def _tried(findings: Sequence[Finding], mended: RepairResult) -> list[Finding]:
     """Findings whose lines a training takes as well; those that it does not take lose them."""
     with_gaps = [_filling(finding, mended) for finding in findings]
     every = list(dict.fromkeys(line for finding in with_gaps for line in finding.repairs))
@@ -191,7 +191,7 @@ def _tried(findings: Sequence[Finding], mended: Mended) -> list[Finding]:
     ]
 
 
-def _filling(finding: Finding, mended: Mended) -> Finding:
+def _filling(finding: Finding, mended: RepairResult) -> Finding:
     """A mark for missing numbers opens gaps, which need a line of their own where none is there."""
     if finding.kind != "code" or mended.loaded.config.data.gaps != "error":
         return finding
@@ -199,7 +199,7 @@ def _filling(finding: Finding, mended: Mended) -> Finding:
     return dataclasses.replace(finding, repairs=(*finding.repairs, gap_line(mended.table, again)))
 
 
-def _taken(lines: Sequence[str], mended: Mended) -> bool:
+def _taken(lines: Sequence[str], mended: RepairResult) -> bool:
     again = with_lines(mended.loaded, lines)
     try:
         return mended.panel is not None and not again.problems and bool(prepare(again))
@@ -257,7 +257,7 @@ def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dic
     return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}
 
 
-def _facts(table: Table, panel: Panel, examined: Sequence[Examined]) -> dict[str, Any]:
+def _facts(table: Table, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
     longest, lengths = panel.longest, panel.lengths
     each = f"{len(panel):,}, of {lengths.min():,} to {lengths.max():,} steps" if len(panel) > 1 else "1"
     strengths = next(each.strengths for each in examined if each.series.name == longest.name)

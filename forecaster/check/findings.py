@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.check.leakage import copied_shift, parts
-from forecaster.check.statistics import WORTH_IT, Errors, Examined
+from forecaster.check.statistics import WORTH_IT, Errors, SeriesStatistics
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.forecast import shortened, timestamp_texts
@@ -35,12 +35,12 @@ class Finding:
     repairs: tuple[str, ...] = ()
 
 
-def findings_on(examined: Examined, config: Config) -> list[Finding]:
+def findings_on(examined: SeriesStatistics, config: Config) -> list[Finding]:
     """Everything odd about one series, and what can be learnt of it."""
     return [*_gaps(examined), *_values(examined, config), *_seasons(examined), *_learnable(examined)]
 
 
-def findings_on_all(panel: Sequence[Examined], config: Config) -> list[Finding]:
+def findings_on_all(panel: Sequence[SeriesStatistics], config: Config) -> list[Finding]:
     """The same of several series: of each kind how many have it, and which most; each with one line."""
     told = {each.series.name: findings_on(each, config) for each in panel}
     found: dict[tuple[str, str], list[str]] = {}
@@ -57,13 +57,13 @@ def findings_on_all(panel: Sequence[Examined], config: Config) -> list[Finding]:
     ]
 
 
-def trouble(examined: Examined) -> float:
+def trouble(examined: SeriesStatistics) -> float:
     """How ill a series is: the share of its steps that are missing, in a constant stretch or an outlier."""
     odd = examined.missing + sum(stretch.length for stretch in examined.stretches) + len(examined.outliers)
     return odd / len(examined.series)
 
 
-def row(examined: Examined) -> dict[str, Any]:
+def row(examined: SeriesStatistics) -> dict[str, Any]:
     """One series in numbers, by the headings of a table."""
     errors = examined.errors
     return {
@@ -111,7 +111,7 @@ def _moved(shift: int) -> str:
     return f"{rows} earlier: it tells nothing new" if shift else "under another name, and known no sooner"
 
 
-def _gaps(examined: Examined) -> Iterator[Finding]:
+def _gaps(examined: SeriesStatistics) -> Iterator[Finding]:
     series = examined.series
     if len(series) < _SHORT:
         yield Finding("warning", "short", f"{len(series)} steps are few to learn from; {_SHORT} are a beginning")
@@ -122,7 +122,7 @@ def _gaps(examined: Examined) -> Iterator[Finding]:
         yield Finding("note", "missing", f"{share} are missing, {gaps}: {_at(series, [longest.first])}")
 
 
-def _values(examined: Examined, config: Config) -> Iterator[Finding]:
+def _values(examined: SeriesStatistics, config: Config) -> Iterator[Finding]:
     series, values = examined.series, examined.series.values
     for code in examined.codes:
         count = int(np.sum(values == code))
@@ -151,7 +151,7 @@ def _values(examined: Examined, config: Config) -> Iterator[Finding]:
         yield Finding("warning" if repairs else "note", "level", text, repairs)
 
 
-def _seasons(examined: Examined) -> Iterator[Finding]:
+def _seasons(examined: SeriesStatistics) -> Iterator[Finding]:
     errors = examined.errors
     if errors is None or len(errors.seasonal) < 2:
         return
@@ -162,7 +162,7 @@ def _seasons(examined: Examined) -> Iterator[Finding]:
         yield Finding("note", "season", text, (f"data.season: {order}",))
 
 
-def _learnable(examined: Examined) -> Iterator[Finding]:
+def _learnable(examined: SeriesStatistics) -> Iterator[Finding]:
     errors = examined.errors
     if errors is None:
         yield Finding("note", "untold", "too short to tell whether there is anything to learn")

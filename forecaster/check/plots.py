@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from forecaster.check.statistics import Examined
+from forecaster.check.statistics import SeriesStatistics
 from forecaster.data.gaps import Gap
 from forecaster.forecast import shortened
 from forecaster.forecasting.plots import _SHOWN_SERIES
@@ -29,7 +29,7 @@ from forecaster.reporting.figures import (
 )
 
 
-def plot_checkup(examined: Sequence[Examined], name: str) -> bytes:
+def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
     """The first few series of a file with what is odd about them, below each other; a PNG."""
     shown = examined[: _SHOWN_SERIES // 2]
     worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
@@ -45,7 +45,7 @@ def plot_checkup(examined: Sequence[Examined], name: str) -> bytes:
         return _png(figure)
 
 
-def _draw_examined(axes: Axes, examined: Examined) -> None:
+def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
     series = examined.series
     x, values = _x(series.timestamps), series.values
     crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen

@@ -43,7 +43,7 @@ _OFFERED = (
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RejectedInput:
     """Something that stops a training, with the lines `data.gaps: interpolate` that mend it, where any do.
 
     Of kind `columns` it is that rows were not taken for what they are; what else was said of them is void then.
@@ -55,7 +55,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Mended:
+class RepairResult:
     """A CSV with its config, mended as far as lines of YAML can.
 
     Attributes:
@@ -66,24 +66,24 @@ class Mended:
 
     table: Table
     loaded: LoadedConfig
-    refusals: list[Refusal]
+    refusals: list[RejectedInput]
     panel: Panel | None
 
 
-def mend(loaded: LoadedConfig) -> Mended:
+def mend(loaded: LoadedConfig) -> RepairResult:
     """Read the CSV of a config; where it is refused, lay over the config what mends it, and read again.
 
     Raises:
         DataError: it is not even a table.
     """
-    refusals: dict[str, Refusal] = {}
+    refusals: dict[str, RejectedInput] = {}
     table: Table | None = None
     for _ in range(_ROUNDS):
         data = loaded.config.data
         try:
             if table is None:
                 table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
-            return Mended(table, loaded, list(refusals.values()), read(table, loaded))
+            return RepairResult(table, loaded, list(refusals.values()), read(table, loaded))
         except DataError as error:
             remedy = _offered if table is None else _Remedies(table, loaded).refusal
             new = {problem: remedy(problem) for problem in error.problems if problem not in refusals}
@@ -96,7 +96,7 @@ def mend(loaded: LoadedConfig) -> Mended:
         loaded = again
     if table is None:
         raise DataError(list(refusals))
-    return Mended(table, loaded, list(refusals.values()), None)
+    return RepairResult(table, loaded, list(refusals.values()), None)
 
 
 def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:
@@ -166,21 +166,21 @@ class _Remedies:
     def __init__(self, table: Table, loaded: LoadedConfig) -> None:
         self._table, self._loaded, self._data = table, loaded, loaded.config.data
 
-    def refusal(self, problem: str) -> Refusal:
+    def refusal(self, problem: str) -> RejectedInput:
         """A problem with its repair, by what its sentence offers."""
         text = re.split("; (?:or )?say |; where a clock", problem, maxsplit=1)[0]
         if _CLOCK_CHANGE in problem:
             if self._zone:
                 found = f"the clock was changed then: data.timezone: {self._zone}, or another zone of such changes"
-                return Refusal("timezone", f"{text}; {found}", (f"data.timezone: {self._zone}",))
+                return RejectedInput("timezone", f"{text}; {found}", (f"data.timezone: {self._zone}",))
             text += f"; perhaps a change of the clock: {_CLOCK_CHANGE}"
         if "data.duplicates: " in problem:
             said, line = self._apart
-            return Refusal("duplicates" if "duplicates" in line else "columns", text + said, (line,))
+            return RejectedInput("duplicates" if "duplicates" in line else "columns", text + said, (line,))
         if "data.gaps: " in problem:
-            return Refusal("gaps", text, (self._gap_line,))
+            return RejectedInput("gaps", text, (self._gap_line,))
         if "data.text: missing" in problem:
-            return Refusal("text", problem, (_text_line(problem, self._table, self._data),))
+            return RejectedInput("text", problem, (_text_line(problem, self._table, self._data),))
         return _offered(problem)
 
     @functools.cached_property
@@ -211,12 +211,12 @@ class _Remedies:
         return f"{said}several series", f"data.series: {_listed((*ids, *found.columns))}"
 
 
-def _offered(problem: str) -> Refusal:
+def _offered(problem: str) -> RejectedInput:
     """A problem with the line that its sentence names, if any."""
     for key, pattern in _OFFERED:
         if offered := re.search(pattern, problem):
-            return Refusal(key, problem, (f"data.{key}: {offered[1]}",))
-    return Refusal("cells", problem)
+            return RejectedInput(key, problem, (f"data.{key}: {offered[1]}",))
+    return RejectedInput("cells", problem)
 
 
 def _text_line(problem: str, table: Table, data: Data) -> str:

@@ -78,7 +78,7 @@ class Errors(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examined:
+class SeriesStatistics:
     """One series, and where it is odd.
 
     Attributes:
@@ -130,7 +130,7 @@ class Examined:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of numbers near the largest, which a training refuses
-def examine(series: Series, seasons: Sequence[int]) -> Examined:
+def examine(series: Series, seasons: Sequence[int]) -> SeriesStatistics:
     """Measure one series.
 
     Args:
@@ -142,7 +142,7 @@ def examine(series: Series, seasons: Sequence[int]) -> Examined:
     codes = missing_codes(values)
     known = np.where(np.isin(values, codes), np.nan, values)
     far = outliers(known, seasons)
-    return Examined(
+    return SeriesStatistics(
         series,
         tuple(seasons),
         season_strengths(values, seasons),

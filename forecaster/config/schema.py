@@ -503,17 +503,19 @@ class Config(Section):
         return self.model.segment if self.model.decoder == "rollout" else self.window.horizon
 
     @property
-    def read(self) -> int:
+    def context_steps(self) -> int:
         """Steps that a forecast needs: the window, and before it what its differences are taken from."""
         return self.window.length + sum(self.data.difference)
 
     @property
-    def recalled(self) -> int:
+    def lookback_steps(self) -> int:
         """Steps that a forecast looks back on: those that are read, and the last season that it may fall back on."""
-        return self.read if self.forecast.fallback == "never" else max(self.read, self.data.main_season)
+        return (
+            self.context_steps if self.forecast.fallback == "never" else max(self.context_steps, self.data.main_season)
+        )
 
     @property
-    def filled(self) -> int:
+    def padding_steps(self) -> int:
         """Steps before the start of each series that a window may begin in."""
         shortest = self.window.shortest
         return 0 if shortest is None else self.window.length - shortest

@@ -52,14 +52,14 @@ def series_of(table: Table, reading: Reading) -> Panel:
     return panel_of(rows_of(table, reading), reading)
 
 
-class Further(NamedTuple):
+class CovariateRows(NamedTuple):
     """Covariates of one series: their timestamps, (rows,) in order, and the columns, each (rows,)."""
 
     timestamps: pd.Index
     columns: dict[str, Column]
 
 
-def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, Further]:
+def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, CovariateRows]:
     """Read covariates alone, of a file that needs no target: by the name of the series, "" where there is one.
 
     Args:
@@ -76,4 +76,4 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
     if twice := [rows.named(number, str(text)) for number, texts in found.told.problems.items() for text in texts]:
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
-    return {name: Further(part.timestamps, part.columns) for name, part in parts}
+    return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}

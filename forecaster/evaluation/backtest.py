@@ -14,7 +14,7 @@ import numpy as np
 
 from forecaster import __version__
 from forecaster.errors import Interrupted, RunError
-from forecaster.evaluation.baselines import Told
+from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import Folds
 from forecaster.evaluation.origins import (
@@ -22,13 +22,13 @@ from forecaster.evaluation.origins import (
     MODEL,
     Origins,
     baseline_at,
+    drop_duplicates,
     joined,
     network_at,
     scale_of,
-    without_twins,
 )
 from forecaster.evaluation.plots import plot_comparison
-from forecaster.forecasting.predict import served
+from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
 from forecaster.runs import Version, load_version, write_atomically, writing
@@ -56,11 +56,11 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
         DataError: a series is too short for a baseline.
     """
     work = _work(folds, folder)
-    told: dict[str, list[Told]] = {name: [] for name in (MODEL, ALONE, *folds.baselines)}
+    told: dict[str, list[BaselineForecast]] = {name: [] for name in (MODEL, ALONE, *folds.baselines)}
     origins, numbers = [], []
     for training in folds.trainings:
         version, plan = _trained(folds, training[0], work, received, train)
-        predictor, residuals = served(version)
+        predictor, residuals = load_predictor(version)
         for fold in training:
             places = _origins(folds, plan, fold)
             for name, each in network_at(predictor, residuals, places, folds.horizon).items():
@@ -77,14 +77,14 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
 
 
 def _compared(
-    folds: Folds, told: Mapping[str, Sequence[Told]], origins: Sequence[Origins], numbers: np.ndarray
+    folds: Folds, told: Mapping[str, Sequence[BaselineForecast]], origins: Sequence[Origins], numbers: np.ndarray
 ) -> Comparison:
     """All folds together."""
     members, steps = (np.concatenate([getattr(each, name) for each in origins]) for name in ("members", "steps"))
     whole, config = Origins(folds.panel, members, steps), folds.first.config
     scale = scale_of(whole, folds.known(0), folds.first.season)
     return Comparison(
-        without_twins({name: joined(parts) for name, parts in told.items()}),
+        drop_duplicates({name: joined(parts) for name, parts in told.items()}),
         whole,
         numbers,
         whole.actual(folds.horizon),
@@ -145,11 +145,13 @@ def _origins(folds: Folds, plan: Plan, fold: int) -> Origins:
     return Origins(folds.panel, numbers, folds.known(fold)[numbers] - 1)
 
 
-def _baseline(folds: Folds, name: str, origins: Origins, kept: Path) -> Told:
+def _baseline(folds: Folds, name: str, origins: Origins, kept: Path) -> BaselineForecast:
     """What a baseline says at a fold, unless it is there whole."""
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
         arrays = np.load(io.BytesIO(kept.read_bytes()), allow_pickle=False)
-        return Told(arrays["mean"], dict(zip(arrays["probabilities"].tolist(), arrays["quantiles"], strict=True)))
+        return BaselineForecast(
+            arrays["mean"], dict(zip(arrays["probabilities"].tolist(), arrays["quantiles"], strict=True))
+        )
     data, levels = folds.first.config.data, folds.first.config.forecast.levels
     told = baseline_at(name, origins, folds.horizon, data.seasons or (1,), levels)
     probabilities, quantiles = list(told.quantiles), list(told.quantiles.values())

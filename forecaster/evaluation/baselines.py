@@ -42,7 +42,7 @@ def names(facts: Mapping[str, Any]) -> dict[str, str]:
     return LABELS | (alone if "network_alone" in facts["scores"] else {"model": network})
 
 
-class Told(NamedTuple):
+class BaselineForecast(NamedTuple):
     """What a baseline says of the steps after some origins, in the series' own unit.
 
     Attributes:
@@ -90,7 +90,7 @@ def baselines_at(
     horizon: int,
     seasons: Sequence[int],
     levels: Sequence[float],
-) -> Told:
+) -> BaselineForecast:
     """The same of many pairs of a series and an origin; each reads what lies up to its origin, and no more.
 
     Args:
@@ -119,7 +119,7 @@ def baselines_at(
     if failures:
         many, reason = f"{len(failures)} of {len(origins)} origins", next(iter(failures.values()))
         log.info("%s could not be fitted at %s, where the last value stands in: %s", name, many, reason)
-    return Told(means, quantiles, failures)
+    return BaselineForecast(means, quantiles, failures)
 
 
 def check_baselines(names: Sequence[str]) -> None:
@@ -267,7 +267,7 @@ def _main(seasons: Sequence[int]) -> int:
     return next(iter(seasons), 1)
 
 
-_Baseline = Callable[[np.ndarray, np.ndarray, int, Sequence[int], Sequence[float]], Told]
+_Baseline = Callable[[np.ndarray, np.ndarray, int, Sequence[int], Sequence[float]], BaselineForecast]
 
 
 def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Baseline:
@@ -275,10 +275,12 @@ def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Bas
 
     def told(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
-    ) -> Told:
+    ) -> BaselineForecast:
         band = band_of(values, origins, horizon, _main(seasons))
         probabilities = probabilities_of(levels)
-        return Told(band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities})
+        return BaselineForecast(
+            band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities}
+        )
 
     return told
 
@@ -288,7 +290,7 @@ def _fitted(model: str) -> _Baseline:
 
     def told(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
-    ) -> Told:
+    ) -> BaselineForecast:
         means, quantiles, failures = statsforecast_models.fitted(model, values, origins, horizon, seasons, levels)
         if failures:
             rows = np.array(list(failures))
@@ -296,7 +298,7 @@ def _fitted(model: str) -> _Baseline:
             means[rows] = stand_in.mean
             for probability, bounds in quantiles.items():
                 bounds[rows] = stand_in.quantiles[probability]
-        return Told(means, quantiles, failures)
+        return BaselineForecast(means, quantiles, failures)
 
     return told
 

@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecaster.evaluation.baselines import Told
-from forecaster.evaluation.metrics import Judged, Scale, defined, scores, scores_by_series, scores_by_step, unscaled
+from forecaster.evaluation.baselines import BaselineForecast
+from forecaster.evaluation.metrics import (
+    Scale,
+    ScoredForecasts,
+    defined,
+    scores,
+    scores_by_series,
+    scores_by_step,
+    unscaled,
+)
 from forecaster.evaluation.origins import ALONE, MODEL, Origins
 from forecaster.evaluation.significance import diebold_mariano
 from forecaster.evaluation.tables import comparison_table
@@ -35,7 +43,7 @@ class Comparison:
         networks: how many the run's forecasts are made of.
     """
 
-    told: Mapping[str, Told]
+    told: Mapping[str, BaselineForecast]
     origins: Origins
     folds: np.ndarray
     actual: np.ndarray
@@ -45,10 +53,10 @@ class Comparison:
     networks: int
 
     @cached_property
-    def judged(self) -> dict[str, Judged]:
+    def judged(self) -> dict[str, ScoredForecasts]:
         """The forecasters beside what came."""
         return {
-            name: Judged(self.actual, told.mean, told.quantiles, series=self.origins.members, scale=self.scale)
+            name: ScoredForecasts(self.actual, told.mean, told.quantiles, series=self.origins.members, scale=self.scale)
             for name, told in self.told.items()
         }
 
@@ -163,10 +171,10 @@ class Comparison:
         return rows[rows["timestamp"] != ""]
 
 
-def _chosen(judged: Judged, rows: np.ndarray) -> Judged:
+def _chosen(judged: ScoredForecasts, rows: np.ndarray) -> ScoredForecasts:
     """Some origins of what is judged."""
     scale, series = judged.scale, judged.series
-    return Judged(
+    return ScoredForecasts(
         judged.actual[rows],
         judged.mean[rows],
         {p: values[rows] for p, values in judged.quantiles.items()},

@@ -13,8 +13,8 @@ from forecaster.data.sources.files import described
 from forecaster.errors import DataError, RunError
 from forecaster.evaluation.baselines import check_baselines
 from forecaster.evaluation.comparison import Comparison
-from forecaster.evaluation.origins import Origins, baseline_at, network_at, scale_of, without_twins
-from forecaster.forecasting.predict import served
+from forecaster.evaluation.origins import Origins, baseline_at, drop_duplicates, network_at, scale_of
+from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.load import read_data
 from forecaster.runs import Version
 
@@ -48,12 +48,12 @@ def evaluate(
     apart, seasons = stride or horizon, config.data.seasons or (1,)
     names = _usual(seasons) if baselines is None else list(baselines)
     check_baselines(names)
-    predictor, residuals = served(version)
+    predictor, residuals = load_predictor(version)
     panel = read_data(config, data)
     found = _after_training(version, panel, apart)
     if found.problems and not len(found.origins):
         raise DataError([f"{described(data or config.data.path)}: {problem}" for problem in found.problems])
-    told = without_twins(network_at(predictor, residuals, found.origins, horizon))
+    told = drop_duplicates(network_at(predictor, residuals, found.origins, horizon))
     told |= {name: baseline_at(name, found.origins, horizon, seasons, config.forecast.levels) for name in names}
     scale = scale_of(found.origins, found.known, seasons[0])
     actual = found.origins.actual(horizon)
@@ -85,7 +85,7 @@ class _Found(NamedTuple):
 
 def _after_training(version: Version, panel: Panel, stride: int) -> _Found:
     """Every `stride` steps, from the last step that the network has seen of each series on."""
-    read, channels = version.config.read - version.config.filled, version.config.channels
+    read, channels = version.config.context_steps - version.config.padding_steps, version.config.channels
     seen = version.preprocessing.get("seen")
     if not isinstance(seen, dict):
         raise RunError(f"{version.path}: does not say what its network has seen; train again")

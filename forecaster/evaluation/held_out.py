@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.evaluation.baselines import Told
-from forecaster.evaluation.metrics import Judged, defined, scores, unscaled
-from forecaster.evaluation.origins import MODEL, Origins, baseline_at, outlook_at, scale_of, told_by, without_twins
+from forecaster.evaluation.baselines import BaselineForecast
+from forecaster.evaluation.metrics import ScoredForecasts, defined, scores, unscaled
+from forecaster.evaluation.origins import (
+    MODEL,
+    Origins,
+    baseline_at,
+    drop_duplicates,
+    outlook_at,
+    scale_of,
+    to_forecasts,
+)
 from forecaster.forecast import Forecast
-from forecaster.forecasting.fallback import Guard, fit_guard, last_season
+from forecaster.forecasting.fallback import Fallback, fit_guard, last_season
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 
@@ -28,7 +36,7 @@ def least_change(plan: Plan, predictor: Predictor) -> float | None:
     if not plan.config.by_change:
         return None
     origins, _ = _validation(plan, predictor)
-    typical = float(np.median(predictor.changes(origins.series, origins.windows(plan.config.read))))
+    typical = float(np.median(predictor.changes(origins.series, origins.windows(plan.config.context_steps))))
     return _LEAST_CHANGE * typical if 0 < typical < np.inf else None
 
 
@@ -44,7 +52,7 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     return outlook_at(predictor, origins, actual.shape[1]).residuals(actual)
 
 
-def validation_guard(plan: Plan, predictor: Predictor) -> Guard | None:
+def validation_guard(plan: Plan, predictor: Predictor) -> Fallback | None:
     """Which series have to lean on the last season, by errors in their validation parts; None where none are held out.
 
     Args:
@@ -55,7 +63,7 @@ def validation_guard(plan: Plan, predictor: Predictor) -> Guard | None:
         return None
     origins, actual = _validation(plan, predictor)
     horizon = actual.shape[1]
-    baseline = last_season(origins.windows(config.recalled), horizon, plan.season)
+    baseline = last_season(origins.windows(config.lookback_steps), horizon, plan.season)
     outlook = outlook_at(predictor, origins, horizon)
     network, others = (_errors_of(plan, origins, np.abs(actual - mean)) for mean in (outlook.mean, baseline))
     horizons = np.array([split.validation / horizon for split in splits])
@@ -72,7 +80,7 @@ def _errors_of(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:
 
 def _validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
     """Origins from which the validation parts are forecast, and the truth in them, (origins, horizon), else NaN."""
-    read, splits = plan.config.read, plan.members.splits
+    read, splits = plan.config.context_steps, plan.members.splits
     origins = _spaced(
         plan, [((s.training_end if s.validation else read) - 1, s.validation_end - 2) for s in splits], predictor
     )
@@ -101,10 +109,10 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
     if np.isnan(actual).all():
         return {**facts, "origins": 0, "scores": {}}
     outlook, levels = outlook_at(predictor, origins, horizon), config.forecast.levels
-    told = without_twins(told_by(predictor, outlook, residuals))
+    told = drop_duplicates(to_forecasts(predictor, outlook, residuals))
     scale = scale_of(origins, _of_panel(plan, [split.validation_end for split in splits]), plan.season)
     judged = {
-        name: Judged(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
+        name: ScoredForecasts(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
         for name, each in {**told, **_baselines(plan, origins, horizon)}.items()
     }
     found = {name: defined(scores(each)) for name, each in judged.items()}
@@ -126,7 +134,7 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
 def last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> Forecast:
     """The last `horizon` steps of the first series with their intervals, forecast from before them."""
     series = plan.panel[0]
-    end = max(len(series) - plan.config.window.horizon, plan.config.read)
+    end = max(len(series) - plan.config.window.horizon, plan.config.context_steps)
     past = [each.series.part(0, end) for each in plan.groups[0]]
     forecast, *_ = predictor.forecasts(past, len(series) - end, residuals, plan.config.forecast.levels)
     # The rows themselves: a calendar does not know every holiday that was.
@@ -168,7 +176,7 @@ def _affordable(predictor: Predictor, members: int) -> int:
     return min(max(_FEWEST, _READ // read), max(_ORIGINS, members))
 
 
-def _baselines(plan: Plan, origins: Origins, horizon: int) -> dict[str, Told]:
+def _baselines(plan: Plan, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:
     """Those that every member has enough history for, at the levels of the config."""
     seasonal = plan.season > 1 and origins.steps.min() >= plan.season
     names, levels = ["naive", "seasonal_naive"] if seasonal else ["naive"], plan.config.forecast.levels

@@ -40,7 +40,7 @@ class Scale(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredForecasts:
     """Forecasts from some origins beside what came.
 
     Attributes:
@@ -77,12 +77,12 @@ class Metric:
         by_series: whether the overall score is the mean of the series' scores; if not, cells are pooled.
     """
 
-    error: Callable[[Judged], Cells]
-    weight: Callable[[Judged], Cells] | None = None
+    error: Callable[[ScoredForecasts], Cells]
+    weight: Callable[[ScoredForecasts], Cells] | None = None
     root: bool = False
     by_series: bool = False
 
-    def totals(self, judged: Judged) -> tuple[np.ndarray, np.ndarray]:
+    def totals(self, judged: ScoredForecasts) -> tuple[np.ndarray, np.ndarray]:
         """The sums of errors and of weights of each series and step, each (series, horizon)."""
         with np.errstate(divide="ignore", invalid="ignore"):  # where it is not defined, which the weight says
             errors = self.error(judged)
@@ -107,7 +107,7 @@ class Metric:
         return float(self.score(errors, weights)[defined].mean()) if defined.any() else float("nan")
 
 
-def scores(judged: Judged) -> dict[str, float]:
+def scores(judged: ScoredForecasts) -> dict[str, float]:
     """Every metric over all series, origins and steps."""
     found = {}
     for name, metric in metrics_of(judged).items():
@@ -116,7 +116,7 @@ def scores(judged: Judged) -> dict[str, float]:
     return found
 
 
-def scores_by_series(judged: Judged) -> pd.DataFrame:
+def scores_by_series(judged: ScoredForecasts) -> pd.DataFrame:
     """Every metric for each series over its origins and steps: a row each, by the series' number."""
     columns = {}
     for name, metric in metrics_of(judged).items():
@@ -125,7 +125,7 @@ def scores_by_series(judged: Judged) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(np.unique(_series(judged)), name="series"))
 
 
-def scores_by_step(judged: Judged) -> pd.DataFrame:
+def scores_by_step(judged: ScoredForecasts) -> pd.DataFrame:
     """Every metric for each step ahead over all origins, aggregated over series as the overall score: a row each."""
     columns = {}
     for name, metric in metrics_of(judged).items():
@@ -134,7 +134,7 @@ def scores_by_step(judged: Judged) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(1, judged.actual.shape[1] + 1, name="step"))
 
 
-def metrics_of(judged: Judged) -> dict[str, Metric]:
+def metrics_of(judged: ScoredForecasts) -> dict[str, Metric]:
     """Those that can be told of it, by name: what needs quantiles, samples or a scale is there where they are."""
     found = dict(METRICS)
     if judged.scale is not None:
@@ -184,7 +184,7 @@ def seasonal_scale(training: np.ndarray, season: int) -> tuple[float, float]:
     return float(np.mean(np.abs(changes))), float(np.mean(changes**2))
 
 
-def unscaled(judged: Judged) -> int:
+def unscaled(judged: ScoredForecasts) -> int:
     """How many series scaled errors leave out, for want of a scale."""
     if judged.scale is None:
         return len(np.unique(_series(judged)))
@@ -202,36 +202,36 @@ def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     return float(100 * np.mean((low <= actual) & (actual <= high)))
 
 
-def _series(judged: Judged) -> np.ndarray:
+def _series(judged: ScoredForecasts) -> np.ndarray:
     return np.zeros(len(judged.actual), int) if judged.series is None else judged.series
 
 
-def _bias(judged: Judged) -> Cells:
+def _bias(judged: ScoredForecasts) -> Cells:
     """Forecast less actual: above 0 where forecasts are too high."""
     return judged.mean - judged.actual
 
 
-def _absolute(judged: Judged) -> Cells:
+def _absolute(judged: ScoredForecasts) -> Cells:
     """|actual - forecast| (FPP3, 5.8)."""
     return np.abs(judged.actual - judged.mean)
 
 
-def _squared(judged: Judged) -> Cells:
+def _squared(judged: ScoredForecasts) -> Cells:
     """(actual - forecast)² (FPP3, 5.8)."""
     return (judged.actual - judged.mean) ** 2
 
 
-def _percentage(judged: Judged) -> Cells:
+def _percentage(judged: ScoredForecasts) -> Cells:
     """100 |actual - forecast| / |actual| (FPP3, 5.8)."""
     return 100 * _absolute(judged) / np.abs(judged.actual)
 
 
-def _where_not_zero(judged: Judged) -> Cells:
+def _where_not_zero(judged: ScoredForecasts) -> Cells:
     """The percentage error of an actual value of 0 is not defined (Hyndman & Koehler 2006): it does not count."""
     return np.where(judged.actual == 0, np.nan, 1.0)
 
 
-def _symmetric(judged: Judged) -> Cells:
+def _symmetric(judged: ScoredForecasts) -> Cells:
     """200 |actual - forecast| / (|actual| + |forecast|), 0 to 200 % (M4, Makridakis et al. 2020).
 
     0 where both are 0, which M4 leaves open: there is no error.
@@ -252,22 +252,22 @@ def _squared_scaled(scale: Scale) -> Metric:
     return Metric(lambda judged: _squared(judged) / units, _where(~np.isnan(units)), root=True, by_series=True)
 
 
-def _where(told: np.ndarray) -> Callable[[Judged], Cells]:
+def _where(told: np.ndarray) -> Callable[[ScoredForecasts], Cells]:
     """1 for the cells that count, (origins, 1), else NaN."""
     return lambda judged: np.where(told, np.ones_like(judged.actual), np.nan)
 
 
-def _size(judged: Judged) -> Cells:
+def _size(judged: ScoredForecasts) -> Cells:
     return np.abs(judged.actual)
 
 
-def _pinball(judged: Judged, probability: float) -> Cells:
+def _pinball(judged: ScoredForecasts, probability: float) -> Cells:
     """Of the quantile q of probability p: p (y - q) above it, (1 - p) (q - y) below it (Koenker & Bassett 1978)."""
     above = judged.actual - judged.quantiles[probability]
     return np.maximum(probability * above, (probability - 1) * above)
 
 
-def _quantile_loss(judged: Judged) -> Cells:
+def _quantile_loss(judged: ScoredForecasts) -> Cells:
     """Twice the pinball loss, the mean over quantiles; over the sum of |actual| it is gluonts' weighted quantile loss.
 
     `mean_weighted_sum_quantile_loss` of gluonts; Salinas et al. (2020), DeepAR.
@@ -275,7 +275,7 @@ def _quantile_loss(judged: Judged) -> Cells:
     return np.mean([2 * _pinball(judged, probability) for probability in judged.quantiles], axis=0)
 
 
-def _crps_of_quantiles(judged: Judged) -> Cells:
+def _crps_of_quantiles(judged: ScoredForecasts) -> Cells:
     """CRPS = 2 ∫ pinball loss dp (Laio & Tamea 2007), each quantile for the probabilities nearest to it.
 
     As fine as the quantiles are: a forecast of a few levels is only compared with one of the same levels.
@@ -286,7 +286,7 @@ def _crps_of_quantiles(judged: Judged) -> Cells:
     return 2 * np.tensordot(np.diff(edges), losses, axes=1)
 
 
-def _crps_of_samples(judged: Judged, samples: np.ndarray) -> Cells:
+def _crps_of_samples(judged: ScoredForecasts, samples: np.ndarray) -> Cells:
     """E|X - y| - E|X - X'| / 2 over pairs of different paths: the fair form, which does not favour many paths.
 
     Gneiting & Raftery (2007), equation 21; Ferro (2014) for fairness. Of one path the absolute error.
@@ -299,12 +299,12 @@ def _crps_of_samples(judged: Judged, samples: np.ndarray) -> Cells:
     return distance - spread / max(count * (count - 1), 1)
 
 
-def _bounds(judged: Judged, level: float) -> tuple[Cells, Cells]:
+def _bounds(judged: ScoredForecasts, level: float) -> tuple[Cells, Cells]:
     low, high = level_quantiles(level)
     return judged.quantiles[low], judged.quantiles[high]
 
 
-def _interval_score(judged: Judged, level: float) -> Cells:
+def _interval_score(judged: ScoredForecasts, level: float) -> Cells:
     """The width, and 2 / α times what lies outside, α = 1 - level / 100.
 
     Winkler (1972); Gneiting & Raftery (2007), equation 43.
@@ -314,14 +314,14 @@ def _interval_score(judged: Judged, level: float) -> Cells:
     return high - low + 2 / (1 - level / 100) * outside
 
 
-def _covered(judged: Judged, level: float) -> Cells:
+def _covered(judged: ScoredForecasts, level: float) -> Cells:
     """100 where the actual value lies between the bounds, which count as inside, else 0."""
     low, high = _bounds(judged, level)
     inside = (low <= judged.actual) & (judged.actual <= high)
     return np.where(np.isnan(low + high), np.nan, 100.0 * inside)
 
 
-def _width(judged: Judged, level: float) -> Cells:
+def _width(judged: ScoredForecasts, level: float) -> Cells:
     """The upper bound less the lower."""
     low, high = _bounds(judged, level)
     return high - low

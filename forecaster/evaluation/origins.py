@@ -8,10 +8,10 @@ import numpy as np
 
 from forecaster.data import Panel, Series
 from forecaster.data.panel import carried_on
-from forecaster.evaluation.baselines import Told, baselines_at
+from forecaster.evaluation.baselines import BaselineForecast, baselines_at
 from forecaster.evaluation.metrics import Scale, seasonal_scale
-from forecaster.forecasting.fallback import GuardedOutlook
-from forecaster.forecasting.predictive_distribution import Outlook
+from forecaster.forecasting.fallback import BlendedDistribution
+from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.windows import last_steps
 
@@ -116,20 +116,22 @@ def _as_known(series: Series, step: int) -> Series:
     return replace(series, values=np.concatenate([known, series.values[step + 1 :]]))
 
 
-def outlook_at(predictor: Predictor, origins: Origins, horizon: int) -> Outlook:
+def outlook_at(predictor: Predictor, origins: Origins, horizon: int) -> PredictiveDistribution:
     """What a network says of the steps after each origin; its series were trained on, and begin with what it fills."""
-    windows = origins.windows(predictor.config.recalled)
+    windows = origins.windows(predictor.config.lookback_steps)
     return predictor.outlook(origins.series, windows, horizon, origins.features(predictor, horizon))
 
 
-def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> dict[str, Told]:
+def network_at(
+    predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int
+) -> dict[str, BaselineForecast]:
     """What a network says of the steps after each origin, with its intervals, and alone; its series were trained on.
 
     Args:
         residuals: of its validation, for its intervals.
     """
     config = predictor.config
-    origins = origins.led_in(config.filled, config.data.main_season)
+    origins = origins.led_in(config.padding_steps, config.data.main_season)
     together = _TOGETHER * config.channels
     parts = [
         _network_at(predictor, residuals, origins.part(slice(first, first + together)), horizon)
@@ -138,33 +140,39 @@ def network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, ho
     return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
 
-def _network_at(predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int) -> dict[str, Told]:
-    return told_by(predictor, outlook_at(predictor, origins, horizon), residuals)
+def _network_at(
+    predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int
+) -> dict[str, BaselineForecast]:
+    return to_forecasts(predictor, outlook_at(predictor, origins, horizon), residuals)
 
 
-def told_by(predictor: Predictor, outlook: Outlook, residuals: np.ndarray) -> dict[str, Told]:
+def to_forecasts(
+    predictor: Predictor, outlook: PredictiveDistribution, residuals: np.ndarray
+) -> dict[str, BaselineForecast]:
     """An outlook with its intervals, and without the baseline that it may lean on."""
-    alone = outlook.network.mean if isinstance(outlook, GuardedOutlook) else outlook.mean
+    alone = outlook.network.mean if isinstance(outlook, BlendedDistribution) else outlook.mean
     quantiles = predictor.quantiles(outlook, residuals, predictor.config.forecast.levels)
-    return {MODEL: Told(outlook.mean, quantiles), ALONE: Told(alone, {})}
+    return {MODEL: BaselineForecast(outlook.mean, quantiles), ALONE: BaselineForecast(alone, {})}
 
 
-def without_twins(told: Mapping[str, Told]) -> dict[str, Told]:
+def drop_duplicates(told: Mapping[str, BaselineForecast]) -> dict[str, BaselineForecast]:
     """The same, but for the network alone where that is all there is."""
     same = np.array_equal(told[MODEL].mean, told[ALONE].mean)
     return {name: each for name, each in told.items() if not (same and name == ALONE)}
 
 
-def baseline_at(name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]) -> Told:
+def baseline_at(
+    name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]
+) -> BaselineForecast:
     """What a baseline says of them, which reads all that is known there; arguments as for `baselines_at`."""
     read, numbers = origins._read
     return baselines_at(name, read, numbers, origins.steps, horizon, seasons, levels)
 
 
-def joined(parts: Sequence[Told]) -> Told:
+def joined(parts: Sequence[BaselineForecast]) -> BaselineForecast:
     """The forecasts of several origins after each other."""
     quantiles = {p: np.concatenate([part.quantiles[p] for part in parts]) for p in parts[0].quantiles}
-    return Told(np.concatenate([part.mean for part in parts]), quantiles)
+    return BaselineForecast(np.concatenate([part.mean for part in parts]), quantiles)
 
 
 def scale_of(origins: Origins, known: Sequence[int] | np.ndarray, season: int) -> Scale:

@@ -20,7 +20,7 @@ PATHS_TO_COMPARE = 20  # that a mean is taken over, where a network has to draw 
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class ValidationScore:
     """Places in the validation parts by whose forecasts networks of any window, loss, scaling and head are compared.
 
     Attributes:
@@ -51,14 +51,14 @@ class Yardstick:
         """
         if not np.isin(self.members, plan.members.numbers).all():
             raise DataError(["its window is too long for series that other trials forecast"])
-        origins = Origins(plan.members.panel, self.members, self.steps + plan.config.filled)
+        origins = Origins(plan.members.panel, self.members, self.steps + plan.config.padding_steps)
         return self._scaled(outlook_at(predictor, origins, self.actual.shape[1]).mean)
 
     def _scaled(self, mean: np.ndarray) -> float:
         return float(np.nanmean(np.abs(self.actual - mean) / self.scales))
 
 
-def yardstick(plan: Plan) -> Yardstick:
+def validation_score(plan: Plan) -> ValidationScore:
     """The yardstick of a plan that has validation parts.
 
     Raises:
@@ -71,7 +71,7 @@ def yardstick(plan: Plan) -> Yardstick:
     scales = _units(origins, _of_panel(plan, [split.training_end for split in splits]), plan.season)
     if np.isnan(actual / scales).all():
         raise DataError(["nothing was observed in the validation part, so that trials cannot be compared"])
-    made = Yardstick(origins.members, origins.steps - config.filled, actual, scales, {})
+    made = ValidationScore(origins.members, origins.steps - config.padding_steps, actual, scales, {})
     told = _baselines(plan, origins, horizon)
     return dataclasses.replace(made, baselines={name: made._scaled(each.mean) for name, each in told.items()})
 

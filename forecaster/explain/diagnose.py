@@ -20,7 +20,7 @@ from forecaster.models.weights import weights_from_h5
 from forecaster.preprocessing.features import Features
 from forecaster.preprocessing.fitted import preprocessing_of
 from forecaster.preprocessing.plan import Plan
-from forecaster.preprocessing.prepared_series import Member
+from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import Split, window_starts
 from forecaster.runs import Version, version_at
 from forecaster.training.build import initial_network, start_from
@@ -111,7 +111,7 @@ def _sample(plan: Plan) -> tuple[Inputs, np.ndarray]:
     return inputs, targets
 
 
-def _scaled(group: Sequence[Member], first: int, last: int) -> np.ndarray:
+def _scaled(group: Sequence[PreparedSeries], first: int, last: int) -> np.ndarray:
     """Some steps of series that are read together, (steps, channels) float32."""
     rows = [member.scaler.transform(member.series.values[first:last]) for member in group]
     return np.stack(rows, axis=1).astype(np.float32)

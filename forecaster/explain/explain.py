@@ -16,7 +16,7 @@ from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.explain.attention_weights import Attention
 from forecaster.forecasting.onnx_network import Decoded
-from forecaster.forecasting.predict import read_newest, served
+from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.forecasting.predictor import Predictor
 from forecaster.runs import Version
 
@@ -60,7 +60,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     neighbours = _neighbours(version, version.members[member - 1]) if config.model.embedding else None
     if config.model.attention == "none":
         return Explanation([], neighbours, [])
-    predictor, _ = served(version)
+    predictor, _ = load_predictor(version)
     predictor = predictor.members[member - 1] if predictor.members else predictor
     panel, problems = read_newest(config, data)
     attentions: list[Attention] = []
@@ -83,7 +83,7 @@ def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) ->
     series = dataclasses.replace(group[0], name=", ".join(series.name for series in group))
     newest = len(series) - 1
     if config.rollout == "direct":
-        origins = np.arange(max(config.read - 1, newest + 1 - _ORIGINS), newest + 1)
+        origins = np.arange(max(config.context_steps - 1, newest + 1 - _ORIGINS), newest + 1)
     else:
         origins = np.array([newest])
     answers = _decoded(predictor, config, group, origins)
@@ -100,7 +100,7 @@ def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], orig
     """What `decode` gives at each step of the horizon, along the path of the means."""
     network, length = predictor.rollout.network, config.window.length
     rows = [
-        predictor.scaler(series).transform(series.values[origin + 1 - config.read : origin + 1])[-length:]
+        predictor.scaler(series).transform(series.values[origin + 1 - config.context_steps : origin + 1])[-length:]
         for origin in origins
         for series in group
     ]

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.forecasting.predictive_distribution import Outlook
+from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 
 NETWORK = "network"
 _ALL_SERIES = 3  # horizons of validation that all series together count as, beside those of one
 
 
 @dataclass(frozen=True)
-class Guard:
+class Fallback:
     """How much each series' forecast is the network's, and how much the baseline's.
 
     Attributes:
@@ -45,14 +45,14 @@ class Guard:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Guard":
+    def from_json(cls, values: Mapping[str, Any]) -> "Fallback":
         """Read back what `to_json` gave."""
         return cls(int(values["season"]), dict(values["weights"]), float(values["others"]))
 
 
 def fit_guard(
     names: Sequence[str], network: np.ndarray, baseline: np.ndarray, horizons: np.ndarray, season: int, fallback: str
-) -> Guard:
+) -> Fallback:
     """The guard that errors in validation call for.
 
     A series' validation part is often short, so that its ratio of errors is drawn to that of all series: in logarithms,
@@ -73,7 +73,7 @@ def fit_guard(
     shrunk = np.where(np.isnan(own), together, (horizons * own + _ALL_SERIES * together) / (horizons + _ALL_SERIES))
     weights = _weights(np.append(shrunk, together), fallback)
     leaning = {name: weight for name, weight in zip(names, weights.tolist(), strict=False) if weight < 1}
-    return Guard(season, leaning, float(weights[-1]))
+    return Fallback(season, leaning, float(weights[-1]))
 
 
 def _weights(logarithms: np.ndarray, fallback: str) -> np.ndarray:
@@ -97,7 +97,7 @@ def last_season(windows: np.ndarray, horizon: int, season: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class GuardedOutlook(Outlook):
+class BlendedDistribution(PredictiveDistribution):
     """What a network and a baseline say together.
 
     Attributes:
@@ -106,7 +106,7 @@ class GuardedOutlook(Outlook):
         weights: the network's, (batch, 1).
     """
 
-    network: Outlook
+    network: PredictiveDistribution
     baseline: np.ndarray
     weights: np.ndarray
 

@@ -11,7 +11,7 @@ import pandas as pd
 from forecaster.config import Config
 from forecaster.data import Series
 from forecaster.data.options import Reading
-from forecaster.data.read import Further, read_columns
+from forecaster.data.read import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp, timestamp_texts
@@ -106,7 +106,7 @@ def _names(config: Config) -> tuple[str, ...]:
     return names
 
 
-def _read(config: Config, known: Series, path: Path) -> dict[str, Further]:
+def _read(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]:
     """The rows of the file; its columns are of the kinds that those of a `known` series are of."""
     data, names = config.data, _names(config)
     text = [name for name in names if known.covariates[name].levels is not None]
@@ -123,7 +123,7 @@ def _read(config: Config, known: Series, path: Path) -> dict[str, Further]:
     return found
 
 
-def _off_grid(path: Path, series: Series, further: Further, ahead: pd.Index) -> list[str]:
+def _off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Index) -> list[str]:
     """The problem of rows within the horizon that stand between two steps."""
     inside = (further.timestamps > series.timestamps[-1]) & (further.timestamps <= ahead[-1])
     off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
@@ -133,7 +133,7 @@ def _off_grid(path: Path, series: Series, further: Further, ahead: pd.Index) -> 
     return [f"{path}: series {series.name}: {off[0]} is no step of {series.frequency}; expected {expected}, ..."]
 
 
-def _extended(series: Series, further: Further, ahead: pd.Index) -> Series:
+def _extended(series: Series, further: CovariateRows, ahead: pd.Index) -> Series:
     places = further.timestamps.get_indexer(ahead)  # (steps,), -1 where the file has no row
     columns = {
         name: _joined(series.covariates[name], column, len(series), places) for name, column in further.columns.items()

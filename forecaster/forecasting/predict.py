@@ -16,7 +16,7 @@ from forecaster.data import Series
 from forecaster.data.sources.files import described
 from forecaster.errors import DataError, RunError, UsageError
 from forecaster.forecast import Forecast
-from forecaster.forecasting.fallback import Guard
+from forecaster.forecasting.fallback import Fallback
 from forecaster.forecasting.future_covariates import with_future
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
@@ -67,7 +67,7 @@ def predict(
     asked = config.forecast.levels if levels is None else levels
     _check_horizon(config, steps)
     check_levels(config, asked)
-    predictor, residuals = served(version)
+    predictor, residuals = load_predictor(version)
     panel, problems = read_newest(config, data)
     if future is not None:
         panel = with_future(config, panel, future, steps)
@@ -81,7 +81,7 @@ def predict(
         found.problems.extend(ready.problems)
         if ready.panel:
             found.forecasts.extend(predictor.forecasts_of(ready, steps, residuals, asked, with_samples))
-            found.panel.extend(series.part(config.filled, len(series)) for series in ready.panel)
+            found.panel.extend(series.part(config.padding_steps, len(series)) for series in ready.panel)
     if not found.forecasts:
         raise DataError(found.problems)
     return found
@@ -128,7 +128,7 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
-    panel, length = read_data(config, data), config.read - config.filled
+    panel, length = read_data(config, data), config.context_steps - config.padding_steps
     path = described(data or config.data.path)
     problems = [
         f"{path}: {f'series {series.name}: ' if config.data.several else ''}{len(series)} rows are too few to forecast "
@@ -136,14 +136,14 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
         for series in panel
         if len(series) < length
     ]
-    led_in = panel.led_in(config.filled, config.data.main_season)
-    enough = [series for series in led_in if len(series) >= config.read]
+    led_in = panel.led_in(config.padding_steps, config.data.main_season)
+    enough = [series for series in led_in if len(series) >= config.context_steps]
     if not enough:
         raise DataError(problems)
     return enough, problems
 
 
-def served(version: Version) -> tuple[Predictor, np.ndarray]:
+def load_predictor(version: Version) -> tuple[Predictor, np.ndarray]:
     """The predictor and the residuals of a version.
 
     Raises:
@@ -157,7 +157,7 @@ def served(version: Version) -> tuple[Predictor, np.ndarray]:
         preprocessing = Preprocessing.from_json(version.preprocessing)
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
         guarded = "guard.json" in version.manifest["files"]
-        guard = Guard.from_json(json.loads(version.read("guard.json"))) if guarded else None
+        guard = Fallback.from_json(json.loads(version.read("guard.json"))) if guarded else None
         predictor = dataclasses.replace(Predictor.of_all(networks, version.config, preprocessing), guard=guard)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None

@@ -18,7 +18,7 @@ from forecaster.preprocessing.scaling import Scaler
 _NODES, _REACH = 41, 6.0
 
 
-class Outlook(abc.ABC):
+class PredictiveDistribution(abc.ABC):
     """What is said of some horizons; all arrays are (batch, horizon)."""
 
     @property
@@ -68,7 +68,7 @@ class Outlook(abc.ABC):
 
 
 @dataclass(frozen=True)
-class NetworkOutlook(Outlook):
+class NetworkDistribution(PredictiveDistribution):
     """What one network says.
 
     Attributes:
@@ -155,7 +155,7 @@ class NetworkOutlook(Outlook):
 
 
 @dataclass(frozen=True)
-class CombinedOutlook(Outlook):
+class EnsembleDistribution(PredictiveDistribution):
     """What the networks of an ensemble say together: of each value the median, or the mean, over the networks.
 
     Quantiles are combined at each probability (Vincentization: Ratcliff 1979; Lichtendahl, Grushka-Cockayne & Winkler
@@ -166,7 +166,7 @@ class CombinedOutlook(Outlook):
         combine: `median` or `mean`.
     """
 
-    members: Sequence[NetworkOutlook]
+    members: Sequence[NetworkDistribution]
     combine: str
 
     @cached_property

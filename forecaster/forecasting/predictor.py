@@ -15,9 +15,13 @@ from forecaster.data import Series
 from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast
 from forecaster.forecasting.distributions import Distribution, family
-from forecaster.forecasting.fallback import NETWORK, Guard, GuardedOutlook, last_season
+from forecaster.forecasting.fallback import NETWORK, BlendedDistribution, Fallback, last_season
 from forecaster.forecasting.onnx_network import ServedNetwork
-from forecaster.forecasting.predictive_distribution import CombinedOutlook, NetworkOutlook, Outlook
+from forecaster.forecasting.predictive_distribution import (
+    EnsembleDistribution,
+    NetworkDistribution,
+    PredictiveDistribution,
+)
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.preprocessing.features import Features
@@ -45,7 +49,7 @@ class Predictor:
     preprocessing: Preprocessing
     members: tuple["Predictor", ...] = ()
     combine: str = "median"
-    guard: Guard | None = None
+    guard: Fallback | None = None
 
     @classmethod
     def of(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
@@ -66,7 +70,7 @@ class Predictor:
 
     def outlook(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
-    ) -> Outlook:
+    ) -> PredictiveDistribution:
         """What follows some windows, all in one batch.
 
         Args:
@@ -81,11 +85,11 @@ class Predictor:
             DataError: a series was not trained on, and the network has learnt each by itself.
             Diverged: a forecast left the finite numbers.
         """
-        outlook = self._networks_outlook(panel, windows[:, -self.config.read :], horizon, features)
+        outlook = self._networks_outlook(panel, windows[:, -self.config.context_steps :], horizon, features)
         if self.guard is None or (self.weights(panel) == 1).all():
             return outlook
         baseline = last_season(windows, horizon, self.guard.season)
-        return GuardedOutlook(outlook, baseline, self.weights(panel)[:, None])
+        return BlendedDistribution(outlook, baseline, self.weights(panel)[:, None])
 
     def weights(self, panel: Sequence[Series]) -> np.ndarray:
         """The networks' share of the forecasts of each series, (series,)."""
@@ -95,7 +99,7 @@ class Predictor:
 
     def _networks_outlook(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
-    ) -> Outlook:
+    ) -> PredictiveDistribution:
         """What the networks say alone."""
         least = self.preprocessing.least_change
         size = 1.0 if least is None else np.maximum(self.changes(panel, windows), least)
@@ -103,10 +107,10 @@ class Predictor:
             return self._network_outlook(panel, windows, horizon, features, size)
         outlooks = []
         for member in self.members:  # each reads the last of the steps that the longest window has
-            shorter = self.config.read - member.config.read
+            shorter = self.config.context_steps - member.config.context_steps
             told = None if features is None else features[:, shorter:]
             outlooks.append(member._network_outlook(panel, windows[:, shorter:], horizon, told, size))
-        return CombinedOutlook(outlooks, self.combine)
+        return EnsembleDistribution(outlooks, self.combine)
 
     def changes(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
         """The mean absolute change of each window (batch, length) from season to season, (batch, 1), in scaled units.
@@ -124,7 +128,7 @@ class Predictor:
         horizon: int,
         features: np.ndarray | None,
         size: np.ndarray | float,
-    ) -> NetworkOutlook:
+    ) -> NetworkDistribution:
         scaler = Scaler.stacked([self.scaler(series) for series in panel])
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
@@ -158,9 +162,9 @@ class Predictor:
         told = self.preprocessing.features or Features()
         return told.of(series, self.scaler(series), first, last)
 
-    def _outlook(self, distribution: Distribution, scaler: Scaler, size: np.ndarray | float) -> NetworkOutlook:
+    def _outlook(self, distribution: Distribution, scaler: Scaler, size: np.ndarray | float) -> NetworkDistribution:
         low, high = self.config.data.minimum, self.config.data.maximum
-        return NetworkOutlook(
+        return NetworkDistribution(
             distribution,
             scaler,
             self.config.model.head == "negative_binomial",
@@ -172,9 +176,11 @@ class Predictor:
     def scaler(self, series: Series) -> Scaler:
         """That of the training part, or of the whole series where it was not trained on."""
         known = self.preprocessing.scalers.get(series.name)
-        return fitted_scaler(self.config, series.values[self.config.filled :]) if known is None else known
+        return fitted_scaler(self.config, series.values[self.config.padding_steps :]) if known is None else known
 
-    def quantiles(self, outlook: Outlook, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
+    def quantiles(
+        self, outlook: PredictiveDistribution, residuals: np.ndarray, levels: Sequence[float]
+    ) -> dict[float, np.ndarray]:
         """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
         conformal = self.config.conformal
         found = outlook.conformal_quantiles(residuals, levels) if conformal else outlook.quantiles(levels)
@@ -212,7 +218,7 @@ class Predictor:
 
     def forecasts_of(
         self,
-        ready: "Ready",
+        ready: "PredictionInputs",
         steps: int,
         residuals: np.ndarray,
         levels: Sequence[float],
@@ -220,7 +226,7 @@ class Predictor:
     ) -> list[Forecast]:
         """The same of series whose features are there."""
         panel = ready.panel
-        windows = np.stack([last_steps(series.values, len(series), self.config.recalled) for series in panel])
+        windows = np.stack([last_steps(series.values, len(series), self.config.lookback_steps) for series in panel])
         outlook = self.outlook(panel, windows, steps, ready.features)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
@@ -248,7 +254,7 @@ class Predictor:
             return [NETWORK] * len(panel)
         return [self.guard.source(weight) for weight in self.weights(panel).tolist()]
 
-    def ready(self, panel: Sequence[Series], steps: int) -> "Ready":
+    def ready(self, panel: Sequence[Series], steps: int) -> "PredictionInputs":
         """The features of the last window of each series and of the steps after it.
 
         Of those that have all of them, and that the network has learnt where it learns each by itself.
@@ -267,10 +273,10 @@ class Predictor:
                 kept += group
             except DataError as error:
                 problems += error.problems
-        return Ready(kept, np.stack(rows) if rows else np.empty(0), problems)
+        return PredictionInputs(kept, np.stack(rows) if rows else np.empty(0), problems)
 
 
-class Ready(NamedTuple):
+class PredictionInputs(NamedTuple):
     """Series, and what is read beside them.
 
     Attributes:

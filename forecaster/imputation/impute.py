@@ -11,7 +11,7 @@ import tensorflow as tf
 from forecaster.data.gaps import find_gaps
 from forecaster.errors import DataError, Diverged, Interrupted
 from forecaster.evaluation import tables
-from forecaster.evaluation.metrics import Judged, coverage, defined, scores
+from forecaster.evaluation.metrics import ScoredForecasts, coverage, defined, scores
 from forecaster.forecast import level_quantiles
 from forecaster.forecasting.conformal import half_widths
 from forecaster.imputation.filled_csv import Filling
@@ -23,7 +23,7 @@ from forecaster.models.summary import layer_counts
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.training import progress
 from forecaster.training.build import build_trainer
-from forecaster.training.progress import Teller
+from forecaster.training.progress import ProgressLogger
 from forecaster.training.trainer import Steps, Trainer
 
 log = logging.getLogger("forecaster")
@@ -147,7 +147,7 @@ def _description(gap_plan: GapPlan) -> str:
 
 def _fit(trainer: Trainer[ImputingNetwork], received: Sequence[int]) -> None:
     with progress.TrainingProgress(trainer.epochs) as bar:
-        trainer.fit(Teller(bar), stop=lambda: bool(received))
+        trainer.fit(ProgressLogger(bar), stop=lambda: bool(received))
     _stop_if(received)
 
 
@@ -212,7 +212,9 @@ def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> d
     transformed, filled["model"] = filled["model"], filler.undone(filled["model"])
     depths = np.concatenate([distances(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
     return {
-        "scores": {name: defined(scores(Judged(actual[None], values[None]))) for name, values in filled.items()},
+        "scores": {
+            name: defined(scores(ScoredForecasts(actual[None], values[None]))) for name, values in filled.items()
+        },
         "coverage": _coverage(filler.transformed(actual), transformed, depths, residuals, gap_plan.levels),
         "cells": len(actual),
     }

@@ -23,7 +23,7 @@ from forecaster.imputation.filled_csv import Filling, check_columns
 from forecaster.imputation.hidden_gaps import length_shares
 from forecaster.preprocessing.fitted import fitted_scaler
 from forecaster.preprocessing.load import found_in
-from forecaster.preprocessing.prepared_series import Member
+from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import Split, chronological_split
 
 log = logging.getLogger("forecaster")
@@ -54,7 +54,7 @@ class GapPlan:
 
     config: Config
     table: Table
-    member: Member
+    member: PreparedSeries
     gaps: list[Gap]
     levels: Sequence[float]
 
@@ -150,11 +150,11 @@ def _resolved(config: Config, series: Series) -> Config:
     return config.model_copy(update={"data": data.model_copy(update=found_in(data, series))})
 
 
-def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> Member:
+def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSeries:
     """The series with its split, and the scaler of the observed cells of its training part."""
     split = _split(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
     training = series.values[: split.training_end]
-    return Member(series, split, fitted_scaler(loaded.config, training[~np.isnan(training)]))
+    return PreparedSeries(series, split, fitted_scaler(loaded.config, training[~np.isnan(training)]))
 
 
 def _split(loaded: LoadedConfig, series: Series) -> Split:

@@ -124,15 +124,17 @@ def _head(model: Model, steps: int, loss: str, unit: float) -> Head:
     """The head for `steps` steps at once."""
     match model.head:
         case "point":
-            return heads.Point(steps, LOSSES[loss])
+            return heads.PointHead(steps, LOSSES[loss])
         case "quantile":
-            return heads.Quantile(steps, model.quantiles or (0.5,))
+            return heads.QuantileHead(steps, model.quantiles or (0.5,))
         case "negative_binomial":
-            return heads.NegativeBinomial(steps, unit)
+            return heads.NegativeBinomialHead(steps, unit)
         case "categorical":
-            return heads.Categorical(steps, model.bins)
+            return heads.CategoricalHead(steps, model.bins)
         case name:
-            return {"normal": heads.Normal, "student_t": heads.StudentT, "log_normal": heads.LogNormal}[name](steps)
+            return {"normal": heads.NormalHead, "student_t": heads.StudentTHead, "log_normal": heads.LogNormalHead}[
+                name
+            ](steps)
 
 
 def _attention(model: Model) -> Attention | None:

@@ -73,7 +73,7 @@ class Head(keras.layers.Layer, abc.ABC):
         """Look at the range of the normalised training values, where a head needs it."""
 
 
-class Point(Head):
+class PointHead(Head):
     """A value, learnt by whichever loss is asked for."""
 
     values = True
@@ -95,7 +95,7 @@ class Point(Head):
         return parameters[..., 0]
 
 
-class Quantile(Head):
+class QuantileHead(Head):
     """The quantiles of a list of probabilities, which cannot cross: steps above 0 up and down from the middle one."""
 
     values = True
@@ -138,7 +138,7 @@ class Quantile(Head):
         return below + (drawn - first) / (second - first) * (above - below)
 
 
-class Normal(Head):
+class NormalHead(Head):
     """Mean and standard deviation."""
 
     parameters = 2
@@ -157,7 +157,7 @@ class Normal(Head):
         return parameters[..., 0] + parameters[..., 1] * _normal(parameters, seed)
 
 
-class StudentT(Head):
+class StudentTHead(Head):
     """Location, scale and degrees of freedom, of which there are more than 2: a finite variance."""
 
     parameters = 3
@@ -182,7 +182,7 @@ class StudentT(Head):
         return parameters[..., 0] + parameters[..., 1] * _normal(parameters, seed) / ops.sqrt(spread)
 
 
-class LogNormal(Head):
+class LogNormalHead(Head):
     """Median and deviation of the logarithm, for values above 0 that err by a share."""
 
     parameters = 2
@@ -204,7 +204,7 @@ class LogNormal(Head):
         return parameters[..., 0] * ops.exp(parameters[..., 1] * _normal(parameters, seed))
 
 
-class NegativeBinomial(Head):
+class NegativeBinomialHead(Head):
     """Mean μ and dispersion α of counts, whose variance is μ + α μ² (Cameron & Trivedi 1998, NB2; DeepAR, 2020).
 
     The series is scaled by a unit, so that a value y stands for y · unit counts. The mean is in scaled units.
@@ -246,7 +246,7 @@ class NegativeBinomial(Head):
         return tf.random.stateless_poisson(ops.shape(rate), seed + 1, rate, tf.float32) / self.unit
 
 
-class Categorical(Head):
+class CategoricalHead(Head):
     """Log-probabilities of bins of equal width, then the lowest edge and the width of a bin.
 
     The recurrent language model's next-token head on a quantised series: the bins are of normalised values,

@@ -18,7 +18,7 @@ from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.features import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.preprocessing.fitted import Preprocessing, _fitted, fitted_scaler, preprocessing_of
 from forecaster.preprocessing.load import found_in, read_data
-from forecaster.preprocessing.prepared_series import TOGETHER, Member, Members
+from forecaster.preprocessing.prepared_series import TOGETHER, PreparedPanel, PreparedSeries
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.windows import (
     Split,
@@ -41,7 +41,7 @@ class Plan:
     """What to train on: the resolved config, the series, and what tells them apart."""
 
     config: Config
-    members: Members
+    members: PreparedPanel
     vocabulary: Vocabulary | None = None
     features: Features | None = None
 
@@ -56,7 +56,7 @@ class Plan:
         return [member.series for member in self.members]
 
     @property
-    def groups(self) -> list[tuple[Member, ...]]:
+    def groups(self) -> list[tuple[PreparedSeries, ...]]:
         """The members that are read and answered together; each by itself where there are no channels."""
         count = self.config.channels
         return [self.members[first : first + count] for first in range(0, len(self.members), count)]
@@ -104,7 +104,7 @@ def window_places(plan: Plan) -> tuple[Starts, Starts]:
     offsets = np.cumsum(ends) - ends
     (training, one), (validation, other) = (
         _part(plan, offsets, *window_bounds(first, last, config.window.length, config.steps_ahead))
-        for first, last in ((np.full_like(ends, config.read), training_ends), (training_ends, validation_ends))
+        for first, last in ((np.full_like(ends, config.context_steps), training_ends), (training_ends, validation_ends))
     )
     if one + other:
         log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
@@ -149,7 +149,7 @@ def plan_of(version: Version, data: Path | None = None) -> Plan:
         RunError: what the version keeps of its data is damaged.
     """
     config, kept = version.config, preprocessing_of(version)
-    panel = read_data(config, data).led_in(config.filled, config.data.main_season)
+    panel = read_data(config, data).led_in(config.padding_steps, config.data.main_season)
     members = _members(config, panel, described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
 
@@ -165,11 +165,11 @@ def _plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
     where = f"{loaded.where('window', 'length')}: {described(data.path)}"
-    members = _members(config, panel.led_in(config.filled, resolved.data.main_season), where, {})
+    members = _members(config, panel.led_in(config.padding_steps, resolved.data.main_season), where, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
 
 
-def _vocabulary(config: Config, members: Sequence[Member]) -> Vocabulary | None:
+def _vocabulary(config: Config, members: Sequence[PreparedSeries]) -> Vocabulary | None:
     """What an embedding tells apart: the series, and their categories."""
     if not config.model.embedding or not config.data.several:
         return None
@@ -182,14 +182,14 @@ def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
     return is_categorical([series.categories[name] for series in panel], name, given.categorical)
 
 
-def _features(config: Config, members: Members) -> Features | None:
+def _features(config: Config, members: PreparedPanel) -> Features | None:
     """What the network reads beside the values, fitted on the training parts.
 
     Raises:
         DataError: cells of covariates are missing, and nothing may stand for them.
     """
     data, given = config.data, config.data.covariates
-    masked, scaled = data.gaps == "mask" or config.filled > 0, config.model.series_scale
+    masked, scaled = data.gaps == "mask" or config.padding_steps > 0, config.model.series_scale
     if not any((given.past, given.future, given.static, data.calendar, masked, scaled)):
         return None
     panel, ends = [member.series for member in members], [member.split.training_end for member in members]
@@ -217,7 +217,7 @@ def _features(config: Config, members: Members) -> Features | None:
     return features
 
 
-def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Scaler]) -> Members:
+def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Scaler]) -> PreparedPanel:
     """The series that are long enough to train on; the others are named.
 
     Args:
@@ -225,11 +225,11 @@ def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Sca
         scalers: those that are known, by the name of the series.
     """
     numbers, splits, problems = [], [], []
-    held_out, ahead, filled = config.split, config.steps_ahead, config.filled
+    held_out, ahead, filled = config.split, config.steps_ahead, config.padding_steps
     for number, steps in enumerate((panel.lengths - filled).tolist()):
         try:
             split = chronological_split(
-                steps, held_out.validation, held_out.test, config.read - filled, ahead, config.window.horizon
+                steps, held_out.validation, held_out.test, config.context_steps - filled, ahead, config.window.horizon
             )
         except DataError as error:
             problems.append(f"{panel.names[number]}: {error}" if len(panel) > 1 else str(error))
@@ -246,7 +246,7 @@ def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Sca
         names = [panel.names[number] for number in numbers[block]] if scalers else []
         known = [scalers.get(name) or fitted_scaler(config, row) for name, row in zip(names, training, strict=False)]
         fitted.append(Scaler.stacked(known) if known else _fitted(config, training))
-    return Members(panel, numbers, splits, Scaler.joined(fitted))
+    return PreparedPanel(panel, numbers, splits, Scaler.joined(fitted))
 
 
 def _with_quantiles(config: Config) -> Model:

@@ -14,7 +14,7 @@ TOGETHER = 256  # series that are worked on at once
 
 
 @dataclass(frozen=True)
-class Member:
+class PreparedSeries:
     """One series to train on: its split and its scaler."""
 
     series: Series
@@ -23,7 +23,7 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
-class Members(Sequence[Member]):
+class PreparedPanel(Sequence[PreparedSeries]):
     """Some series of a panel; each is made once, when it is first asked for.
 
     Attributes:
@@ -37,25 +37,27 @@ class Members(Sequence[Member]):
     numbers: Sequence[int]
     splits: Sequence[Split]
     scaler: Scaler
-    _made: dict[int, Member] = field(default_factory=dict, init=False)
+    _made: dict[int, PreparedSeries] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     @overload
-    def __getitem__(self, number: int) -> Member: ...
+    def __getitem__(self, number: int) -> PreparedSeries: ...
     @overload
-    def __getitem__(self, number: slice) -> tuple[Member, ...]: ...
-    def __getitem__(self, number: int | slice) -> Member | tuple[Member, ...]:
+    def __getitem__(self, number: slice) -> tuple[PreparedSeries, ...]: ...
+    def __getitem__(self, number: int | slice) -> PreparedSeries | tuple[PreparedSeries, ...]:
         places = range(len(self))
         if isinstance(number, slice):
             return tuple(self[each] for each in places[number])
         number = places[number]
         if number not in self._made:
-            self._made[number] = Member(self.panel[self.numbers[number]], self.splits[number], self.scaler.row(number))
+            self._made[number] = PreparedSeries(
+                self.panel[self.numbers[number]], self.splits[number], self.scaler.row(number)
+            )
         return self._made[number]
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[PreparedSeries]:
         return (self[number] for number in range(len(self)))
 
     @property

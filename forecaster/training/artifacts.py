@@ -122,7 +122,7 @@ def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, n
     """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
     member = plan.members[0]
     forecast = last_forecast(plan, predictor, residuals)
-    series = member.series.part(plan.config.filled, len(member.series))
+    series = member.series.part(plan.config.padding_steps, len(member.series))
     values = pd.Series(series.values, series.timestamps)
     steps = len(forecast.mean)
     kind = "held out" if member.split.test else "not held out"

@@ -187,7 +187,7 @@ def build_average(section: schema.Averaging | None, weights: Sequence[tf.Variabl
 
 def _description(plan: Plan, training: int, validation: int) -> str:
     panel, splits = plan.panel, [member.split for member in plan.members]
-    filled = plan.config.filled
+    filled = plan.config.padding_steps
     steps = sum(len(series) - filled for series in panel)
     first, last = timestamp_texts([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
     name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"

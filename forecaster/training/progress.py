@@ -60,7 +60,7 @@ class TrainingProgress:
             self._bar.update(self._task, validation=f"  validation {validation_loss:.4g}")
 
 
-class Teller:
+class ProgressLogger:
     """Moves the bar, or says each epoch where there is none."""
 
     def __init__(self, bar: TrainingProgress, label: str = "") -> None:

@@ -34,7 +34,7 @@ from forecaster.training.artifacts import _facts, _history_csv, _results, _Train
 from forecaster.training.build import start_from, trainer_of
 from forecaster.training.export import export_onnx
 from forecaster.training.processes import in_processes
-from forecaster.training.progress import Teller
+from forecaster.training.progress import ProgressLogger
 from forecaster.training.trainer import Epoch, Trainer
 
 log = logging.getLogger("forecaster")
@@ -164,7 +164,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         start_from(network, task.warm, task.plan.vocabulary, task.number)
     if before is not None:
         trainer.begin_from(before)
-    _go_on(trainer, task)
+    _resume(trainer, task)
     _fit(trainer, task, received)
     state = trainer.state()
     if task.count > 1:
@@ -179,7 +179,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     return _Trained(files, trainer.progress, state)
 
 
-def _go_on(trainer: Trainer[Network], task: _Task) -> None:
+def _resume(trainer: Trainer[Network], task: _Task) -> None:
     checkpoint = read_checkpoint(task.run, task.checkpoint) if task.resume else None
     if checkpoint is None:
         if task.resume and task.number == 1:
@@ -209,7 +209,7 @@ def _go_on(trainer: Trainer[Network], task: _Task) -> None:
 def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> None:
     try:
         with progress.TrainingProgress(trainer.epochs, task.label) as bar:
-            trainer.fit(_Keeper(Teller(bar, task.label), trainer, task), stop=lambda: bool(received))
+            trainer.fit(Checkpointer(ProgressLogger(bar, task.label), trainer, task), stop=lambda: bool(received))
     except Diverged as error:
         raise Diverged(f"{task.label}{error}") from None
     if received:
@@ -222,10 +222,10 @@ def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> Non
         )
 
 
-class _Keeper:
+class Checkpointer:
     """Tells, and keeps a checkpoint against a crash."""
 
-    def __init__(self, teller: Teller, trainer: Trainer[Network], task: _Task) -> None:
+    def __init__(self, teller: ProgressLogger, trainer: Trainer[Network], task: _Task) -> None:
         self._teller, self._trainer, self._task = teller, trainer, task
         self._saved = time.monotonic()
 

@@ -16,7 +16,8 @@ from typing import Any
 import filelock
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import Trial as OptunaTrial
 from sqlalchemy.exc import SQLAlchemyError
 
 from forecaster.config import Choices, Range, Space
@@ -34,7 +35,7 @@ _FEWEST_TO_WEIGH = 20  # different errors before the keys are weighed
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialResult:
     """What became of a trial.
 
     Attributes:
@@ -55,10 +56,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Trial:
     """A trial to be made."""
 
-    trial: Trial
+    trial: OptunaTrial
     values: Mapping[str, Any]
 
     @property
@@ -161,7 +162,7 @@ class Search:
             (self.folder / f".worker-{self._worker}").unlink(missing_ok=True)
             self._alive.release()
 
-    def draw(self, total: int) -> Drawn | None:
+    def draw(self, total: int) -> Trial | None:
         """The next trial, or None where `total` have been made or are being made, or none is left untried."""
         while True:
             with self._holding():
@@ -174,13 +175,13 @@ class Search:
                 if untried := self._untried():
                     self._study.enqueue_trial(untried[0])
 
-    def _asked(self) -> Drawn:
+    def _asked(self) -> Trial:
         lasting = [trial for trial in self._trials() if trial.state is not TrialState.FAIL]
         seed = self._seed + 1000 * len(lasting)
         self._study.sampler = optuna.samplers.TPESampler(seed=seed)
         trial = self._study.ask()
         trial.set_user_attr("worker", self._worker)
-        return Drawn(trial, {key: _suggested(trial, key, space) for key, space in self.space.items()})
+        return Trial(trial, {key: _suggested(trial, key, space) for key, space in self.space.items()})
 
     def _is_left(self, total: int) -> bool:
         """Whether anything is left to try; a space that `total` exhausts is gone through at random."""
@@ -200,7 +201,7 @@ class Search:
         order = np.random.default_rng(self._seed).permutation(len(combinations))
         return [combinations[place] for place in order if self._told(combinations[place]) not in tried]
 
-    def _is_repeated(self, trial: Trial) -> bool:
+    def _is_repeated(self, trial: OptunaTrial) -> bool:
         """Whether a trial of a small space is one that there has been."""
         if _combinations(self.space) is None:
             return False
@@ -211,20 +212,20 @@ class Search:
         """The values of a trial, so that they can be compared."""
         return json.dumps({key: _told(each, stored[key]) for key, each in self.space.items() if key in stored})
 
-    def finish(self, drawn: Drawn, error: float, epochs: int) -> None:
+    def finish(self, drawn: Trial, error: float, epochs: int) -> None:
         """Keep the error of a whole trial."""
         with _kept():
             drawn.trial.set_user_attr("epochs", epochs)
             self._study.tell(drawn.trial, error)
 
-    def drop(self, drawn: Drawn, kind: str, reason: str = "", epochs: int = 0) -> None:
+    def drop(self, drawn: Trial, kind: str, reason: str = "", epochs: int = 0) -> None:
         """Keep that a trial was stopped early, is impossible or diverged."""
         with _kept():
             for name, value in (("kind", kind), ("reason", reason), ("epochs", epochs)):
                 drawn.trial.set_user_attr(name, value)
             self._study.tell(drawn.trial, state=TrialState.PRUNED)
 
-    def put_back(self, drawn: Drawn) -> None:
+    def put_back(self, drawn: Trial) -> None:
         """Have a trial that was broken off made again; one that has ended stays as it is."""
         with self._holding():
             trial = self._trials()[drawn.trial.number]
@@ -244,7 +245,7 @@ class Search:
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TrialResult]:
         """What became of each trial, in their order; what was broken off is left out."""
         with _kept():
             return [_row(trial, self.space) for trial in self._trials() if trial.state in _COUNTED]
@@ -296,7 +297,7 @@ def _stored(space: Choices | Range, value: Any) -> Any:
     return json.dumps(value) if isinstance(space, Choices) else value
 
 
-def _suggested(trial: Trial, key: str, space: Choices | Range) -> Any:
+def _suggested(trial: OptunaTrial, key: str, space: Choices | Range) -> Any:
     if isinstance(space, Choices):
         return _told(space, trial.suggest_categorical(key, space.values))
     if space.whole:
@@ -333,11 +334,11 @@ def _values(space: Choices | Range) -> list[Any]:
     return [space.low + number * (space.step or 1) for number in range(int(_size(space)))]
 
 
-def _row(trial: FrozenTrial, space: Space) -> Row:
+def _row(trial: FrozenTrial, space: Space) -> TrialResult:
     state = {TrialState.COMPLETE: DONE, TrialState.RUNNING: RUNNING}.get(trial.state, STOPPED)
     told, seconds = trial.user_attrs, trial.duration.total_seconds() if trial.duration else 0.0
     values = {key: _told(each, trial.params[key]) for key, each in space.items() if key in trial.params}
     error = trial.value if state == DONE else None  # Optuna gives one that was stopped the last that it reported
-    return Row(
+    return TrialResult(
         trial.number, told.get("kind", state), error, seconds, told.get("epochs", 0), values, told.get("reason", "")
     )

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from forecaster.config import Config, is_config
 from forecaster.errors import ConfigError, DataError, Diverged, Interrupted, Problems, UsageError
-from forecaster.evaluation.yardstick import PATHS_TO_COMPARE, Yardstick, yardstick
+from forecaster.evaluation.yardstick import PATHS_TO_COMPARE, ValidationScore, validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.runs import write_atomically, writing
@@ -27,7 +27,7 @@ from forecaster.training.trainer import Epoch
 from forecaster.tuning.live_network import LiveNetwork
 from forecaster.tuning.plan import TunePlan, tuned_yaml
 from forecaster.tuning.plots import plot_trials
-from forecaster.tuning.study import DIVERGED, IMPOSSIBLE, STOPPED, Drawn, Row, Search
+from forecaster.tuning.study import DIVERGED, IMPOSSIBLE, STOPPED, Search, Trial, TrialResult
 from forecaster.tuning.tables import outcomes, trial_line, trial_table, weight_line
 
 log = logging.getLogger("forecaster")
@@ -74,7 +74,7 @@ def _check_output(output: Path, search: Search) -> None:
         raise UsageError(f"{output} exists: it is left as it is; move it, or name another with --output")
 
 
-def _write(plan: TunePlan, search: Search, measure: Yardstick, folder: Path, output: Path) -> None:
+def _write(plan: TunePlan, search: Search, measure: ValidationScore, folder: Path, output: Path) -> None:
     """The best config, and the trials as table and picture."""
     rows = search.rows()
     write_atomically(folder / "trials.csv", _trials_csv(rows, plan.space))
@@ -100,12 +100,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _config(plan: TunePlan, best: Row) -> Config:
+def _config(plan: TunePlan, best: TrialResult) -> Config:
     with _hushed():
         return plan.trial(best.values).config
 
 
-def _trials_csv(rows: Sequence[Row], keys: Iterable[str]) -> bytes:
+def _trials_csv(rows: Sequence[TrialResult], keys: Iterable[str]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", "error", "seconds", "epochs", *keys, "reason"])
@@ -116,14 +116,14 @@ def _trials_csv(rows: Sequence[Row], keys: Iterable[str]) -> bytes:
     return text.getvalue().encode()
 
 
-def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -> Yardstick:
+def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -> ValidationScore:
     """Make trials until there are `total`, none is left untried, or `stop()`; a trial that it breaks off is put back.
 
     Returns:
         What the trials were compared by.
     """
     tf.get_logger().setLevel(logging.ERROR)  # it takes a network for each trial for a mistake
-    measure = yardstick(plan.base)
+    measure = validation_score(plan.base)
     while not stop() and (drawn := search.draw(total)) is not None:
         try:
             _make(plan, search, drawn, measure, stop)
@@ -140,7 +140,7 @@ def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -
     return measure
 
 
-def _make(plan: TunePlan, search: Search, drawn: Drawn, measure: Yardstick, stop: Callable[[], bool]) -> None:
+def _make(plan: TunePlan, search: Search, drawn: Trial, measure: ValidationScore, stop: Callable[[], bool]) -> None:
     """One trial, from its values to its error or the reason why it has none."""
     try:
         with _hushed():
@@ -175,7 +175,7 @@ def _reason(error: Problems) -> str:
 class _Watch:
     """Trains one trial, and stops it where it falls behind the others."""
 
-    def __init__(self, drawn: Drawn, plan: Plan, measure: Yardstick) -> None:
+    def __init__(self, drawn: Trial, plan: Plan, measure: ValidationScore) -> None:
         self._drawn, self._plan, self._measure = drawn, plan, measure
         self._bar = TrainingProgress(plan.config.training.epochs)
         self.epochs = 0

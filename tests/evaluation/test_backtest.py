@@ -10,7 +10,7 @@ import pytest
 from forecaster.config import load_values
 from forecaster.data import Panel
 from forecaster.errors import DataError
-from forecaster.evaluation.baselines import Told, names
+from forecaster.evaluation.baselines import BaselineForecast, names
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import plan_folds
 from forecaster.evaluation.metrics import Scale
@@ -71,7 +71,10 @@ def compared(first, second, actual, stride=1):
     """Two forecasters of one step each fold."""
     panel = panel_of(np.arange(20.0) ** 2)
     origins = Origins(panel, np.zeros(len(actual), int), np.arange(len(actual)))
-    told = {"model": Told(np.array(first)[:, None], {}), "naive": Told(np.array(second)[:, None], {})}
+    told = {
+        "model": BaselineForecast(np.array(first)[:, None], {}),
+        "naive": BaselineForecast(np.array(second)[:, None], {}),
+    }
     scale = Scale(np.full(len(actual), 2.0), np.full(len(actual), 4.0))
     return Comparison(told, origins, 1 + np.arange(len(actual)), np.array(actual)[:, None], scale, stride, (), 1)
 

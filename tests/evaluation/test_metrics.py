@@ -10,8 +10,8 @@ from scipy import stats
 
 from forecaster.evaluation.baselines import BASELINES, naive, naive2, seasonal_naive
 from forecaster.evaluation.metrics import (
-    Judged,
     Scale,
+    ScoredForecasts,
     coverage,
     defined,
     levels_in,
@@ -30,9 +30,9 @@ published = pytest.mark.skipif(not DATA.exists(), reason="the real files are not
 NAN = np.nan
 
 
-def two_series(**more) -> Judged:
+def two_series(**more) -> ScoredForecasts:
     """Two origins of series 0, one of series 1, and a cell that nobody knows."""
-    return Judged(
+    return ScoredForecasts(
         np.array([[1.0, 2.0], [4.0, 0.0], [100.0, NAN]]),
         np.array([[2.0, 2.0], [1.0, 0.0], [90.0, 7.0]]),
         series=np.array([0, 0, 1]),
@@ -78,7 +78,7 @@ def test_scores_of_each_step_by_hand():
 def test_a_series_with_many_origins_counts_no_more_in_scaled_errors():
     actual, mean = np.zeros((100, 1)), np.r_[np.ones((99, 1)), [[3.0]]]
     series, ones = np.r_[np.zeros(99, int), 7], np.ones(100)
-    found = scores(Judged(actual, mean, series=series, scale=Scale(ones, ones)))
+    found = scores(ScoredForecasts(actual, mean, series=series, scale=Scale(ones, ones)))
     assert (found["mase"], found["mae"]) == (2, pytest.approx(1.02))
 
 
@@ -86,11 +86,13 @@ def test_a_constant_series_is_left_out_of_scaled_errors_and_counted():
     assert seasonal_scale(np.full(9, 5.0), 1) == pytest.approx((NAN, NAN), nan_ok=True)
     assert seasonal_scale(np.tile([1.0, 2.0], 9), 2) == pytest.approx((NAN, NAN), nan_ok=True)
     absolute = np.array([NAN, 2.0])
-    judged = Judged(np.ones((2, 3)), np.full((2, 3), 5.0), series=np.array([3, 4]), scale=Scale(absolute, absolute))
+    judged = ScoredForecasts(
+        np.ones((2, 3)), np.full((2, 3), 5.0), series=np.array([3, 4]), scale=Scale(absolute, absolute)
+    )
     found = scores(judged)
     assert (found["mase"], found["mae"], unscaled(judged)) == (2, 4, 1)
     assert scores_by_series(judged)["mase"].tolist() == pytest.approx([NAN, 2], nan_ok=True)
-    alone = scores(Judged(np.ones((1, 1)), np.ones((1, 1)), scale=Scale(*np.full((2, 1), NAN))))
+    alone = scores(ScoredForecasts(np.ones((1, 1)), np.ones((1, 1)), scale=Scale(*np.full((2, 1), NAN))))
     assert math.isnan(alone["mase"])
     assert "mase" not in defined(alone)
 
@@ -103,20 +105,24 @@ def test_scales_by_hand():
 
 
 def test_percentage_errors_of_nothing_but_zeros_are_not_defined():
-    found = scores(Judged(np.zeros((1, 2)), np.ones((1, 2))))
+    found = scores(ScoredForecasts(np.zeros((1, 2)), np.ones((1, 2))))
     assert (found["smape"], math.isnan(found["mape"]), math.isnan(found["wape"])) == (200, True, True)
 
 
 def test_a_forecast_that_is_nan_is_not_overlooked():
-    found = scores(Judged(np.ones((1, 2)), np.array([[1.0, NAN]]), {0.1: np.ones((1, 2)), 0.9: np.full((1, 2), NAN)}))
+    found = scores(
+        ScoredForecasts(np.ones((1, 2)), np.array([[1.0, NAN]]), {0.1: np.ones((1, 2)), 0.9: np.full((1, 2), NAN)})
+    )
     assert all(math.isnan(found[name]) for name in ("mae", "rmse", "smape", "mape", "wape", "wql", "coverage_80"))
-    one_of_two = scores(Judged(np.ones((2, 1)), np.array([[1.0], [NAN]]), series=np.array([0, 1])))
+    one_of_two = scores(ScoredForecasts(np.ones((2, 1)), np.array([[1.0], [NAN]]), series=np.array([0, 1])))
     assert math.isnan(one_of_two["smape"])
 
 
 def test_a_perfect_forecast_has_no_error():
     values = np.array([[0.0, -3, 5]])
-    found = scores(Judged(values, values, {0.1: values, 0.9: values}, values[None], scale=Scale(*np.ones((2, 1)))))
+    found = scores(
+        ScoredForecasts(values, values, {0.1: values, 0.9: values}, values[None], scale=Scale(*np.ones((2, 1))))
+    )
     assert found.pop("coverage_80") == 100
     assert set(found.values()) == {0}
 
@@ -125,7 +131,7 @@ QUANTILES = {0.1: np.array([[0.0, 0, 0]]), 0.5: np.array([[5.0, 5, 5]]), 0.9: np
 
 
 def test_quantile_scores_by_hand():
-    found = scores(Judged(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
+    found = scores(ScoredForecasts(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
     low, middle, high = (0.5 + 1.2 + 3.6) / 3, (0 + 3.5 + 4.5) / 3, (0.5 + 1.8 + 1.4) / 3
     assert found["pinball_q0.1"] == pytest.approx(low)
     assert found["pinball_q0.5"] == pytest.approx(middle)
@@ -135,7 +141,7 @@ def test_quantile_scores_by_hand():
 
 
 def test_interval_scores_by_hand():
-    found = scores(Judged(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
+    found = scores(ScoredForecasts(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
     assert found["interval_score_80"] == pytest.approx(10 + (0 + 2 + 4) * (2 / 0.2) / 3)
     assert (found["width_80"], found["coverage_80"]) == (10, pytest.approx(100 / 3))
     assert found["interval_score_80"] == pytest.approx((found["pinball_q0.1"] + found["pinball_q0.9"]) * 2 / 0.2)
@@ -158,7 +164,7 @@ def normal_crps(actual):
 def test_crps_of_fine_quantiles_is_the_integral_however_they_are_spaced(actual):
     probabilities = np.sort(np.random.default_rng(0).beta(0.7, 0.7, 800)).tolist()
     quantiles = {probability: np.full((1, 1), stats.norm.ppf(probability)) for probability in probabilities}
-    judged = Judged(np.full((1, 1), actual), np.zeros((1, 1)), quantiles)
+    judged = ScoredForecasts(np.full((1, 1), actual), np.zeros((1, 1)), quantiles)
     assert scores(judged)["crps"] == pytest.approx(normal_crps(actual), rel=5e-3)
 
 
@@ -166,19 +172,19 @@ def test_crps_of_paths_is_the_mean_over_pairs():
     paths, actual = np.array([3.0, -1, 4, 0.5]), 1.2
     pairs = [abs(one - other) for one in paths for other in paths]
     expected = np.abs(paths - actual).mean() - sum(pairs) / (2 * 4 * 3)
-    judged = Judged(np.full((1, 1), actual), np.zeros((1, 1)), samples=paths[:, None, None])
+    judged = ScoredForecasts(np.full((1, 1), actual), np.zeros((1, 1)), samples=paths[:, None, None])
     assert scores(judged)["crps_samples"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_crps_of_few_paths_is_fair(count):
     paths = np.random.default_rng(0).normal(size=(count, 50_000, 1))
-    judged = Judged(np.full((50_000, 1), 0.4), np.zeros((50_000, 1)), samples=paths)
+    judged = ScoredForecasts(np.full((50_000, 1), 0.4), np.zeros((50_000, 1)), samples=paths)
     assert scores(judged)["crps_samples"] == pytest.approx(normal_crps(0.4), abs=5e-3)
 
 
 def test_crps_of_one_path_is_the_absolute_error():
-    judged = Judged(np.zeros((1, 2)), np.zeros((1, 2)), samples=np.array([[[3.0, -1.0]]]))
+    judged = ScoredForecasts(np.zeros((1, 2)), np.zeros((1, 2)), samples=np.array([[[3.0, -1.0]]]))
     assert scores(judged)["crps_samples"] == 2
 
 
@@ -213,7 +219,7 @@ def m4_hourly() -> dict[str, dict[str, float]]:
     }
     return {
         name: scores(
-            Judged(
+            ScoredForecasts(
                 actual,
                 np.concatenate([forecast(values, np.array([len(values) - 1])) for values in histories]),
                 series=series,
@@ -254,5 +260,5 @@ def test_the_last_value_of_ett_has_its_published_errors(name, mse, error):
     steps = origins[:, None] + np.arange(1, 97)
     actual = np.concatenate([channel[steps] for channel in scaled.T])
     mean = np.concatenate([naive(channel, origins, 96) for channel in scaled.T])
-    found = scores(Judged(actual, mean))
+    found = scores(ScoredForecasts(actual, mean))
     assert (found["mse"], found["mae"]) == (pytest.approx(mse, abs=1e-3), pytest.approx(error, abs=1e-3))

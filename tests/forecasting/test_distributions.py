@@ -24,7 +24,7 @@ from forecaster.forecasting.distributions import (
 )
 from forecaster.forecasting.onnx_network import Decoded
 from forecaster.forecasting.predict import check_levels
-from forecaster.forecasting.predictive_distribution import NetworkOutlook
+from forecaster.forecasting.predictive_distribution import NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
@@ -366,14 +366,16 @@ def ranks(values):
 def test_paths_keep_each_steps_draws_and_take_their_order_from_the_errors():
     draws = np.random.default_rng(0).normal(size=(4, 3))
     distribution = Listed(np.ones((1, 3, 2)), list(draws))
-    paths = NetworkOutlook(distribution, SCALER, counts=False).paths(4, RESIDUALS, InTurn())[:, 0]
+    paths = NetworkDistribution(distribution, SCALER, counts=False).paths(4, RESIDUALS, InTurn())[:, 0]
     np.testing.assert_array_equal(np.sort(paths, axis=0), np.sort(draws, axis=0) * 2 + 10)
     np.testing.assert_array_equal(ranks(paths), ranks(RESIDUALS))
 
 
 def test_paths_of_counts_are_whole():
     distribution = NegativeBinomial(np.array([[[3.0, 0.5]] * 3]), unit=2.0)
-    paths = NetworkOutlook(distribution, Scaler(0, 2), counts=True).paths(50, RESIDUALS, np.random.default_rng(0))[:, 0]
+    paths = NetworkDistribution(distribution, Scaler(0, 2), counts=True).paths(50, RESIDUALS, np.random.default_rng(0))[
+        :, 0
+    ]
     np.testing.assert_array_equal(paths, np.rint(paths))
     assert paths.shape == (50, 3)
     assert len(np.unique(paths)) > 5
@@ -388,7 +390,7 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
     residuals = RESIDUALS.copy()
     residuals[0, 2] = last
     values = np.array([[[1.0], [2], [3], [4], [5]]])
-    paths = NetworkOutlook(Point(values), SCALER, counts=False).paths(6, residuals, InTurn())[:, 0]
+    paths = NetworkDistribution(Point(values), SCALER, counts=False).paths(6, residuals, InTurn())[:, 0]
     mean = np.array([12, 14, 16, 18, 20])
     np.testing.assert_allclose(paths[0], mean + 2 * np.array([0.5, *errors]))
     np.testing.assert_allclose(paths[2], mean + 2 * np.array([2, 1, -5, -5, -5]))
@@ -397,9 +399,11 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
 
 def test_paths_that_were_drawn_are_told_as_they_are():
     draws = np.array([[[1.0, 2], [3, 4.3]]])  # (batch 1, horizon 2, draws 2)
-    paths = NetworkOutlook(Samples(draws), SCALER, counts=False).paths(2, RESIDUALS, np.random.default_rng(0))[:, 0]
+    paths = NetworkDistribution(Samples(draws), SCALER, counts=False).paths(2, RESIDUALS, np.random.default_rng(0))[
+        :, 0
+    ]
     np.testing.assert_allclose(paths, [[12, 16], [14, 18.6]])
-    whole = NetworkOutlook(Samples(draws), SCALER, counts=True).paths(2, RESIDUALS, np.random.default_rng(0))[:, 0]
+    whole = NetworkDistribution(Samples(draws), SCALER, counts=True).paths(2, RESIDUALS, np.random.default_rng(0))[:, 0]
     np.testing.assert_allclose(whole, [[12, 16], [14, 19]])
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from forecaster.forecasting.distributions import Point, Quantile
-from forecaster.forecasting.fallback import Guard, GuardedOutlook, fit_guard, last_season
-from forecaster.forecasting.predictive_distribution import NetworkOutlook
+from forecaster.forecasting.fallback import BlendedDistribution, Fallback, fit_guard, last_season
+from forecaster.forecasting.predictive_distribution import NetworkDistribution
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import Transform
 from tests.helpers.command import write_hourly_csv
@@ -56,8 +56,8 @@ def test_the_last_season_is_repeated_and_the_last_value_where_there_is_none():
 
 
 def test_both_are_mixed_in_means_intervals_and_paths():
-    network = NetworkOutlook(Point(np.array([[[1.0], [2.0]], [[1.0], [2.0]]])), Scaler(0.0, 10.0), counts=False)
-    mixed = GuardedOutlook(network, np.array([[30.0, 40.0], [np.nan, np.nan]]), np.array([[0.25], [1.0]]))
+    network = NetworkDistribution(Point(np.array([[[1.0], [2.0]], [[1.0], [2.0]]])), Scaler(0.0, 10.0), counts=False)
+    mixed = BlendedDistribution(network, np.array([[30.0, 40.0], [np.nan, np.nan]]), np.array([[0.25], [1.0]]))
     np.testing.assert_allclose(mixed.mean, [[25, 35], [10, 20]])
     residuals = np.array([[0.1, 0.2], [-0.1, -0.2], [0.1, 0.2], [0.1, 0.2]])
     quantiles = mixed.conformal_quantiles(residuals, [80])
@@ -71,15 +71,17 @@ def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
     # The network's median is 0.5 and its other quantiles logistic(-z) and logistic(z); a weight of 0 leaves the
     # baseline's logit, 3, as their middle.
     logit = Transform("logit", low=0.0, high=1.0)
-    network = NetworkOutlook(Quantile(np.array([[[-2.0, 0.0, 2.0]]]), (0.1, 0.5, 0.9)), Scaler(0.0, 1.0, logit), False)
-    mixed = GuardedOutlook(network, np.array([[1 / (1 + np.exp(-3.0))]]), np.array([[0.0]]))
+    network = NetworkDistribution(
+        Quantile(np.array([[[-2.0, 0.0, 2.0]]]), (0.1, 0.5, 0.9)), Scaler(0.0, 1.0, logit), False
+    )
+    mixed = BlendedDistribution(network, np.array([[1 / (1 + np.exp(-3.0))]]), np.array([[0.0]]))
     found = mixed.quantiles([80])
     np.testing.assert_allclose([found[p][0, 0] for p in (0.1, 0.9)], 1 / (1 + np.exp([-1.0, -5.0])))
 
 
 def test_the_guard_is_kept_exactly():
-    guard = Guard(24, {"a": 0.123456789012345}, 0.5)
-    assert Guard.from_json(guard.to_json()) == guard
+    guard = Fallback(24, {"a": 0.123456789012345}, 0.5)
+    assert Fallback.from_json(guard.to_json()) == guard
 
 
 def test_the_command_says_where_a_forecast_comes_from(forecast, tmp_path):

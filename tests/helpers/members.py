@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data import Panel
-from forecaster.preprocessing.prepared_series import Member, Members
+from forecaster.preprocessing.prepared_series import PreparedPanel, PreparedSeries
 from forecaster.preprocessing.scaling import Scaler
 
 
-def members_of(*given: Member) -> Members:
+def members_of(*given: PreparedSeries) -> PreparedPanel:
     """The members of a panel of these series alone."""
     panel = [member.series for member in given]
     names, targets = [series.name for series in panel], [series.target for series in panel]
@@ -16,9 +16,9 @@ def members_of(*given: Member) -> Members:
     values = np.concatenate([series.values for series in panel])
     made = Panel(names, targets, panel[0].time, panel[0].frequency, firsts, ends, values)
     scaler = Scaler.stacked([member.scaler for member in given])
-    return Members(made, range(len(given)), [member.split for member in given], scaler)
+    return PreparedPanel(made, range(len(given)), [member.split for member in given], scaler)
 
 
 def only(series, split, scaler):
     """The members of a panel of one series."""
-    return members_of(Member(series, split, scaler))
+    return members_of(PreparedSeries(series, split, scaler))

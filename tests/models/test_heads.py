@@ -13,14 +13,14 @@ from forecaster.models.losses import LOSSES
 
 PROBABILITIES = (0.1, 0.5, 0.9)
 HEADS = {
-    **{name: lambda loss=loss: heads.Point(1, loss) for name, loss in LOSSES.items()},
-    "quantile": lambda: heads.Quantile(1, PROBABILITIES),
-    "normal": lambda: heads.Normal(1),
-    "student_t": lambda: heads.StudentT(1),
-    "log_normal": lambda: heads.LogNormal(1),
-    "negative_binomial": lambda: heads.NegativeBinomial(1, unit=1.0),
-    "negative_binomial of thousands": lambda: heads.NegativeBinomial(1, unit=1e3),
-    "categorical": lambda: heads.Categorical(1, bins=3),
+    **{name: lambda loss=loss: heads.PointHead(1, loss) for name, loss in LOSSES.items()},
+    "quantile": lambda: heads.QuantileHead(1, PROBABILITIES),
+    "normal": lambda: heads.NormalHead(1),
+    "student_t": lambda: heads.StudentTHead(1),
+    "log_normal": lambda: heads.LogNormalHead(1),
+    "negative_binomial": lambda: heads.NegativeBinomialHead(1, unit=1.0),
+    "negative_binomial of thousands": lambda: heads.NegativeBinomialHead(1, unit=1e3),
+    "categorical": lambda: heads.CategoricalHead(1, bins=3),
 }
 every_head = pytest.mark.parametrize("name", HEADS)
 GENERATOR = np.random.default_rng(0)
@@ -109,7 +109,7 @@ def test_the_cross_entropy_by_hand(lowest, width, target, probability):
 
 
 def test_bins_cover_the_training_values_and_a_tenth_more_on_both_sides():
-    head = heads.Categorical(1, bins=6)
+    head = heads.CategoricalHead(1, bins=6)
     head.adapt(0, 10)
     parameters = domain(head, np.zeros((1, 1, 6), "float32"))
     np.testing.assert_allclose(parameters[0, 0], [*[-np.log(6)] * 6, -1, 2], rtol=1e-6)
@@ -117,7 +117,7 @@ def test_bins_cover_the_training_values_and_a_tenth_more_on_both_sides():
 
 @pytest.mark.parametrize(("steps", "read"), [(3, (2, 7)), (1, (2, 3, 7))], ids=["at once", "of every recurrent step"])
 def test_a_head_gives_parameters_for_each_step(steps, read):
-    head = heads.Normal(steps)
+    head = heads.NormalHead(steps)
     assert head(np.ones(read, "float32"), np.zeros((2, 3), "float32"), np.ones((2, 1), "float32")).shape == (2, 3, 2)
 
 

@@ -18,7 +18,7 @@ from forecaster.data import Series
 from forecaster.errors import Diverged
 from forecaster.forecasting.distributions import Categorical, Normal, Point, Quantile, Samples
 from forecaster.forecasting.onnx_network import Decoded
-from forecaster.forecasting.predictive_distribution import NetworkOutlook
+from forecaster.forecasting.predictive_distribution import NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.fitted import Preprocessing, fitted_scaler
 from forecaster.preprocessing.scaling import Scaler
@@ -129,7 +129,7 @@ def lognormal():
 
 
 def test_quantiles_are_those_of_the_bent_distribution_and_its_mean_is_its_own():
-    outlook = NetworkOutlook(Normal(PLACE), SCALER, counts=False)
+    outlook = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
     for probability, values in outlook.quantiles(LEVELS).items():
         np.testing.assert_allclose(values, lognormal().ppf(probability), rtol=1e-9)
     np.testing.assert_allclose(outlook.mean, lognormal().mean(), rtol=1e-7)
@@ -137,7 +137,7 @@ def test_quantiles_are_those_of_the_bent_distribution_and_its_mean_is_its_own():
 
 
 def test_the_mean_of_a_wide_lognormal_is_recovered():
-    found = NetworkOutlook(Normal(np.array([[[0.0, 2.0]]])), Scaler(0.0, 1.0, LOG), counts=False).mean
+    found = NetworkDistribution(Normal(np.array([[[0.0, 2.0]]])), Scaler(0.0, 1.0, LOG), counts=False).mean
     np.testing.assert_allclose(found, np.exp(2), rtol=1e-3)
 
 
@@ -145,21 +145,23 @@ def test_the_mean_of_bins_is_the_integral_over_each():
     shares, lowest, width = np.array([0.1, 0.2, 0.4, 0.3]), -1.0, 0.5
     edges = lowest + width * np.arange(5)
     parameters = np.array([[[*np.log(shares), lowest, width]]])
-    found = NetworkOutlook(Categorical(parameters), Scaler(0.0, 1.0, LOG), counts=False).mean
+    found = NetworkDistribution(Categorical(parameters), Scaler(0.0, 1.0, LOG), counts=False).mean
     np.testing.assert_allclose(found, np.sum(shares * np.diff(np.exp(edges)) / width), rtol=5e-3)
 
 
 def test_values_alone_and_medians_are_undone_as_they_are():
-    point = NetworkOutlook(Point(np.full((1, 2, 1), 3.0)), Scaler(1.0, 2.0, LOG), counts=False)
+    point = NetworkDistribution(Point(np.full((1, 2, 1), 3.0)), Scaler(1.0, 2.0, LOG), counts=False)
     np.testing.assert_allclose(point.mean, np.exp(7), rtol=1e-12)
-    medians = NetworkOutlook(Quantile(np.array([[[0.0, 3, 9]]]), (0.1, 0.5, 0.9)), Scaler(1.0, 2.0, LOG), counts=False)
+    medians = NetworkDistribution(
+        Quantile(np.array([[[0.0, 3, 9]]]), (0.1, 0.5, 0.9)), Scaler(1.0, 2.0, LOG), counts=False
+    )
     np.testing.assert_allclose(medians.mean, np.exp(7), rtol=1e-12)
     np.testing.assert_allclose(medians.quantiles([80])[0.9], np.exp(19), rtol=1e-12)
 
 
 def test_the_mean_of_paths_is_taken_over_the_paths_undone():
     draws = np.random.default_rng(0).normal(size=(2, 3, 7))  # (batch, horizon, draws)
-    outlook = NetworkOutlook(Samples(draws), SCALER, counts=False)
+    outlook = NetworkDistribution(Samples(draws), SCALER, counts=False)
     paths = outlook.paths(7, RESIDUALS, np.random.default_rng(0))
     expected = np.exp(np.moveaxis(draws, -1, 0) * SCALER.scale + SCALER.offset)
     np.testing.assert_allclose(paths, expected, rtol=1e-12)
@@ -167,24 +169,26 @@ def test_the_mean_of_paths_is_taken_over_the_paths_undone():
 
 
 def test_conformal_intervals_are_told_transformed_and_never_below_0():
-    outlook = NetworkOutlook(Normal(PLACE), SCALER, counts=False)
+    outlook = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
     centre = PLACE[..., 0] * SCALER.scale + SCALER.offset
     spread = PLACE[..., 1] * SCALER.scale
     found = outlook.conformal_quantiles(RESIDUALS, [80])
     np.testing.assert_allclose(found[0.1], np.exp(centre - 3 * spread), rtol=1e-12)
     np.testing.assert_allclose(found[0.9], np.exp(centre + 3 * spread), rtol=1e-12)
     np.testing.assert_allclose(outlook.residuals(found[0.9]), 3, rtol=1e-9)
-    wide = NetworkOutlook(Point(np.zeros((1, 3, 1))), Scaler(0.0, 9.0, LOG), counts=False)
+    wide = NetworkDistribution(Point(np.zeros((1, 3, 1))), Scaler(0.0, 9.0, LOG), counts=False)
     assert (wide.conformal_quantiles(100 * RESIDUALS, [80])[0.1] >= 0).all()
     assert (wide.paths(50, RESIDUALS, np.random.default_rng(0)) > 0).all()
 
 
 def test_bounds_hold_for_means_quantiles_intervals_and_paths():
-    point = NetworkOutlook(Point(np.array([[[-5.0], [5.0]]])), Scaler(0.0, 1.0), counts=False, minimum=0.0, maximum=4.0)
-    normal = NetworkOutlook(
+    point = NetworkDistribution(
+        Point(np.array([[[-5.0], [5.0]]])), Scaler(0.0, 1.0), counts=False, minimum=0.0, maximum=4.0
+    )
+    normal = NetworkDistribution(
         Normal(np.array([[[-1.0, 2]] * 2])), Scaler(0.0, 1.0), counts=False, minimum=0.0, maximum=4.0
     )
-    samples = NetworkOutlook(Samples(np.array([[[-1.0, 2, 9], [0, 5, 3]]])), Scaler(0.0, 1.0), False, 0.0, 4.0)
+    samples = NetworkDistribution(Samples(np.array([[[-1.0, 2, 9], [0, 5, 3]]])), Scaler(0.0, 1.0), False, 0.0, 4.0)
     np.testing.assert_array_equal(point.mean, [[0, 4]])
     np.testing.assert_array_equal(samples.paths(3, RESIDUALS, np.random.default_rng(0))[:, 0], [[0, 0], [2, 4], [4, 3]])
     for outlook in (point, normal, samples):

@@ -20,7 +20,7 @@ from forecaster.config.ensemble import member_of, members_of
 from forecaster.data import Series
 from forecaster.errors import DataError, Diverged, ForecasterError, Interrupted, RunError, UsageError
 from forecaster.forecasting.distributions import NegativeBinomial, Normal, Point, Samples
-from forecaster.forecasting.predictive_distribution import CombinedOutlook, NetworkOutlook
+from forecaster.forecasting.predictive_distribution import EnsembleDistribution, NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.fitted import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
@@ -117,11 +117,11 @@ SCALER = Scaler(10.0, 2.0)
 
 
 def outlook(distribution, counts=False):
-    return NetworkOutlook(distribution, SCALER, counts)
+    return NetworkDistribution(distribution, SCALER, counts)
 
 
 def points(combine):
-    return CombinedOutlook([outlook(Point(np.array([[[a], [b]]]))) for a, b in ((0, 1), (1, 2), (5, 9))], combine)
+    return EnsembleDistribution([outlook(Point(np.array([[[a], [b]]]))) for a, b in ((0, 1), (1, 2), (5, 9))], combine)
 
 
 def test_means_are_combined_step_by_step():
@@ -140,21 +140,21 @@ def test_conformal_residuals_and_intervals_are_those_of_the_combination():
 def test_quantiles_are_combined_at_each_probability():
     normals = [outlook(Normal(np.array([[place]]))) for place in ([0.0, 1.0], [1.0, 2.0], [5.0, 9.0])]
     z = 1.2815515655446004  # of 0.9, from tables
-    mean, median = (CombinedOutlook(normals, combine).quantiles([80]) for combine in ("mean", "median"))
+    mean, median = (EnsembleDistribution(normals, combine).quantiles([80]) for combine in ("mean", "median"))
     np.testing.assert_allclose(mean[0.9], [[10 + 2 * (2 + 4 * z)]])  # the normal of the mean place and the mean spread
     np.testing.assert_allclose(median[0.1], [[10 + 2 * (1 - 2 * z)]])  # between -z and 5 - 9 z
-    np.testing.assert_allclose(CombinedOutlook(normals, "mean").spread, [[8.0]])
+    np.testing.assert_allclose(EnsembleDistribution(normals, "mean").spread, [[8.0]])
 
 
 def test_combined_counts_stay_whole():
     heads = [outlook(NegativeBinomial(np.array([[[mean, 0.1]]]), 1.0), counts=True) for mean in (3.0, 4.0)]
-    found = CombinedOutlook(heads, "mean").quantiles([50, 80])
+    found = EnsembleDistribution(heads, "mean").quantiles([50, 80])
     assert all(values % 1 == 0 for values in found.values())
 
 
 def test_paths_come_from_each_network_in_even_shares():
     draws = [outlook(Samples(np.full((1, 2, 10), value))) for value in (0.0, 1.0, 2.0)]
-    paths = CombinedOutlook(draws, "median").paths(10, np.zeros((3, 2)), np.random.default_rng(0))
+    paths = EnsembleDistribution(draws, "median").paths(10, np.zeros((3, 2)), np.random.default_rng(0))
     assert paths.shape == (10, 1, 2)
     values, counts = np.unique(paths[:, 0, 0], return_counts=True)
     np.testing.assert_array_equal(values, [10, 12, 14])

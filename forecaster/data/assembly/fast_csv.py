@@ -16,20 +16,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.localize import are_moved, counted, moved, rules_of, shifted
+from forecaster.data.assembly.localize import (
+    changes_timestamps,
+    describe_shifts,
+    localize_each_series,
+    rank_within_series,
+    rules_of,
+)
 from forecaster.data.assembly.parse_cells import GIVEN, INFINITE, categories_of, numbers_of, said
 from forecaster.data.assembly.parse_cells import TEXT as TEXT_CELL
-from forecaster.data.assembly.rows import Rows, expected_rows, first_rows, found_columns, made
+from forecaster.data.assembly.rows import Rows, build_rows, expected_rows, first_rows, found_columns
 from forecaster.data.assembly.wide_to_long import Stack, stacked
 from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.arrow_columns import converted_column, datetimes
 from forecaster.data.sources.files import Paths, beginning, described, find_files, is_plain, steady
-from forecaster.data.sources.issues import Places, Told
+from forecaster.data.sources.issues import IssueLog, Places
 from forecaster.data.sources.number_formats import MISSING, NONE, is_missing
 from forecaster.data.sources.text_table import TEXT, Table, head_table
-from forecaster.data.sources.timestamp_formats import EPOCHS, ISO, STEPS, Written, within_years, written
+from forecaster.data.sources.timestamp_formats import (
+    EPOCHS,
+    ISO,
+    STEPS,
+    ParsedTimestamps,
+    parse_timestamps,
+    within_years,
+)
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError
 
@@ -193,7 +206,9 @@ class _Conversion:
         dialect = replace(self._head.dialect, decimal=self._decimal, thousands=NONE)
         whole = replace(self._head, places=places, dialect=dialect)
         categories = self._categories(table, codes)
-        rows = made(stack, values, whole, found, categories, columns, Told(), (*self._head.notices, *notices, *moves))
+        rows = build_rows(
+            stack, values, whole, found, categories, columns, IssueLog(), (*self._head.notices, *notices, *moves)
+        )
         return replace(rows, rules=rules)
 
     def _series(self, table: "pa.Table") -> tuple[list[str], np.ndarray]:
@@ -225,7 +240,7 @@ class _Conversion:
         types |= dict.fromkeys((*reading.static, *self._found.ids), texts)
         for name in self._found.times:
             iso = reading.way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
-            read = written(cells[name], reading.way, reading.rules.dates)
+            read = parse_timestamps(cells[name], reading.way, reading.rules.dates)
             whole = read.way == STEPS or read.way in EPOCHS
             types[name] = pa.timestamp("us") if iso else pa.int64() if whole else texts
         types |= dict.fromkeys(self._found.targets, pa.float64())
@@ -261,7 +276,7 @@ class _Conversion:
         _require(len(table) and not any(map(_has_breaks, table.columns)))
         return table.select(list(self._types))
 
-    def _times(self, table: "pa.Table") -> Written | None:
+    def _times(self, table: "pa.Table") -> ParsedTimestamps | None:
         """The timestamps as they are written; None without a time column."""
         if self._found.time is None:
             return None
@@ -271,23 +286,25 @@ class _Conversion:
         if kind.startswith("timestamp"):
             dates = datetimes(column)
             _require(within_years(dates).all())
-            return Written(dates, nothing)
+            return ParsedTimestamps(dates, nothing)
         if kind == "int64":
             return _of_numbers(column.to_numpy())
         numbers, texts = _texts(column)
-        levels = written(texts, self._reading.way, self._reading.rules.dates)
+        levels = parse_timestamps(texts, self._reading.way, self._reading.rules.dates)
         _require(not levels.wrong.any() and not levels.others)
-        return Written(levels.timestamps[numbers], nothing, levels.way)
+        return ParsedTimestamps(levels.timestamps[numbers], nothing, levels.way)
 
-    def _timestamps(self, read: Written | None, codes: np.ndarray, rules: TimeRules) -> tuple[pd.Index, list[str]]:
+    def _timestamps(
+        self, read: ParsedTimestamps | None, codes: np.ndarray, rules: TimeRules
+    ) -> tuple[pd.Index, list[str]]:
         """Those of the rows, by the rules; and what is said of it."""
         if read is None:
-            return counted(codes), []
-        if not are_moved(rules):
+            return rank_within_series(codes), []
+        if not changes_timestamps(rules):
             return read.timestamps, []
-        timestamps, never, far, shifts = moved(read, codes, self._reading.frequency, rules)
+        timestamps, never, far, shifts = localize_each_series(read, codes, self._reading.frequency, rules)
         _require(not never.any() and not far.any())
-        return timestamps, shifted(self._head.path, shifts)
+        return timestamps, describe_shifts(self._head.path, shifts)
 
     def _values(self, values: np.ndarray, stack: Stack) -> np.ndarray:
         """The stacked targets, (cells,) float64, as they are where nothing is wrong with them."""
@@ -356,16 +373,16 @@ def _decimal(stated: Dialect, delimiter: str) -> str:
     return "," if stated.decimal == "," else "."
 
 
-def _of_numbers(numbers: np.ndarray) -> Written:
+def _of_numbers(numbers: np.ndarray) -> ParsedTimestamps:
     """Whole numbers as timestamps: steps, or seconds, milliseconds or microseconds since 1970."""
     nothing, low, high = np.zeros(len(numbers), bool), int(numbers.min()), int(numbers.max())
     if low > -(10**9) and high < 10**9 and not (low > 15_999_999 and high < 22_000_000):  # which may be dates
-        return Written(pd.Index(numbers), nothing, STEPS)
+        return ParsedTimestamps(pd.Index(numbers), nothing, STEPS)
     digits = {"seconds since 1970": 10, "milliseconds since 1970": 13, "microseconds since 1970": 16}
     way = next((way for way, count in digits.items() if low >= 10 ** (count - 1) and high < 10**count), None)
     if way is None:
         raise _NotPlain
-    return Written(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)
+    return ParsedTimestamps(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)
 
 
 def _texts(column: "pa.ChunkedArray") -> tuple[np.ndarray, pd.Series]:

@@ -11,13 +11,13 @@ import pandas as pd
 from forecaster.data.options import Reading
 from forecaster.data.sources.issues import by_series
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import EPOCHS, Written, _order_of, joined, written
+from forecaster.data.sources.timestamp_formats import EPOCHS, ParsedTimestamps, _order_of, joined, parse_timestamps
 from forecaster.data.time.jitter import duration_text, snapped
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.time.timezones import in_zone
 
 
-def settled(read: Written, rules: TimeRules) -> TimeRules:
+def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
     """The rules with what the cells of a file tell: which number of a date comes first, and the offset that all have.
 
     Times that keep one offset from UTC are local times of that offset.
@@ -28,7 +28,7 @@ def settled(read: Written, rules: TimeRules) -> TimeRules:
     return replace(rules, dates=_order_of(read.way) or rules.dates)
 
 
-class Placed(NamedTuple):
+class Localized(NamedTuple):
     """Timestamps in their zone and on their steps.
 
     Attributes:
@@ -44,7 +44,7 @@ class Placed(NamedTuple):
     shifts: np.ndarray
 
 
-def placed(read: Written, frequency: str, rules: TimeRules) -> Placed:
+def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Localized:
     """The timestamps of one series in their zone and on their steps.
 
     Args:
@@ -55,7 +55,7 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> Placed:
     timestamps = read.timestamps
     never, far, shifts = (np.zeros(len(timestamps), kind) for kind in (bool, bool, np.int64))
     if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
-        return Placed(timestamps, never, far, shifts)
+        return Localized(timestamps, never, far, shifts)
     if rules.timezone is not None:
         if timestamps.tz is None and read.way in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
@@ -64,7 +64,7 @@ def placed(read: Written, frequency: str, rules: TimeRules) -> Placed:
         before = timestamps
         timestamps, far = snapped(before, frequency, rules.tolerance)
         shifts = timestamps.as_unit("us").asi8 - before.as_unit("us").asi8
-    return Placed(timestamps, never, far, shifts)
+    return Localized(timestamps, never, far, shifts)
 
 
 def row_timestamps(
@@ -74,10 +74,10 @@ def row_timestamps(
     if time is None:
         return pd.RangeIndex(len(table))
     cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
-    return placed(written(cells, dates=rules.dates), frequency, rules).timestamps
+    return localize(parse_timestamps(cells, dates=rules.dates), frequency, rules).timestamps
 
 
-def counted(codes: np.ndarray) -> pd.Index:
+def rank_within_series(codes: np.ndarray) -> pd.Index:
     """The place of each row among those of its series, from 0."""
     if not codes.any():
         return pd.RangeIndex(len(codes))
@@ -88,22 +88,22 @@ def counted(codes: np.ndarray) -> pd.Index:
     return pd.Index(places)
 
 
-def rules_of(read: Written, reading: Reading) -> TimeRules:
+def rules_of(read: ParsedTimestamps, reading: Reading) -> TimeRules:
     """The rules of a file by its cells; those that are stated in a block of one, which cannot tell of the others."""
-    return reading.rules if reading.way is not None else settled(read, reading.rules)
+    return reading.rules if reading.way is not None else resolve_rules(read, reading.rules)
 
 
-def are_moved(rules: TimeRules) -> bool:
+def changes_timestamps(rules: TimeRules) -> bool:
     """Whether timestamps become others than they are written as."""
     return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
 
 
-def moved(read: Written, codes: np.ndarray, frequency: str, rules: TimeRules) -> Placed:
+def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: str, rules: TimeRules) -> Localized:
     """As `placed` has it, series by series: which hour comes twice, and how far off all are, each tells for itself."""
     if not codes.any():
-        return placed(read, frequency, rules)
+        return localize(read, frequency, rules)
     parts = [
-        (rows, placed(Written(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
+        (rows, localize(ParsedTimestamps(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
         for _, rows in by_series(np.arange(len(codes)), codes)
     ]
     indices = [part.timestamps for _, part in parts]
@@ -111,10 +111,10 @@ def moved(read: Written, codes: np.ndarray, frequency: str, rules: TimeRules) ->
         indices = [_zoned(index, rules.timezone) for index in indices]
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     never, far, shifts = (np.concatenate(found)[order] for found in zip(*(part[1:] for _, part in parts), strict=True))
-    return Placed(indices[0].append(indices[1:])[order], never, far, shifts)
+    return Localized(indices[0].append(indices[1:])[order], never, far, shifts)
 
 
-def shifted(path: str, shifts: np.ndarray) -> list[str]:
+def describe_shifts(path: str, shifts: np.ndarray) -> list[str]:
     """A sentence on the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
     count = np.count_nonzero(shifts)
     if not count:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.assembly.fast_csv import HEAD, PlainBlocks
-from forecaster.data.assembly.localize import counted
+from forecaster.data.assembly.localize import rank_within_series
 from forecaster.data.assembly.parse_cells import said, with_marks
 from forecaster.data.assembly.regular_grid import panel_of
 from forecaster.data.assembly.rows import Rows, found_columns, moved_rows, rows_of
@@ -25,9 +25,9 @@ from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
 from forecaster.data.sources.files import Paths, beginning, blocks, described, find_files, steady
-from forecaster.data.sources.issues import FILE, Places, Told
+from forecaster.data.sources.issues import FILE, IssueLog, Places
 from forecaster.data.sources.text_table import Table, block_table, head_table
-from forecaster.data.sources.timestamp_formats import joined, written
+from forecaster.data.sources.timestamp_formats import joined, parse_timestamps
 from forecaster.data.time.resolve_frequency import Step
 from forecaster.data.time.rules import AS_WRITTEN
 from forecaster.errors import DataError
@@ -78,7 +78,7 @@ class _Spooled:
         self._header_lines = head.places.header_line + dialect.skip
         self._names = list(head.columns)
         self._asked = reading.categorical
-        self.first, self.notices, self.told = first, dict.fromkeys(marked.notices), Told()
+        self.first, self.notices, self.told = first, dict.fromkeys(marked.notices), IssueLog()
         self.numbers: dict[str, int] = {}
         self.targets: list[str] = []
         self.categories: dict[int, tuple[str, ...]] = {}
@@ -187,7 +187,7 @@ class _Spooled:
             first, start = last, int(ends[last - 1])
 
     def _group(self, records: np.ndarray, names: list[str], first: int, last: int) -> Rows:
-        told = Told()
+        told = IssueLog()
         for mine, all_of_them in ((told.problems, self.told.problems), (told.notices, self.told.notices)):
             mine |= {number - first: all_of_them[number] for number in range(first, last) if number in all_of_them}
         codes = records["series"] - np.int32(first)
@@ -212,7 +212,7 @@ class _Spooled:
 
     def _timestamps(self, ticks: np.ndarray, codes: np.ndarray) -> pd.Index:
         if self.first.time is None:
-            return counted(codes)
+            return rank_within_series(codes)
         if not self._zones:
             return pd.Index(ticks)
         index = pd.DatetimeIndex(ticks.view("datetime64[us]"))
@@ -224,7 +224,7 @@ class _Spooled:
 
 def _way(head: Table, times: Sequence[str], dates: str) -> str:
     """The way that timestamps are written in."""
-    return written(joined([head.columns[name] for name in times]), dates=dates).way
+    return parse_timestamps(joined([head.columns[name] for name in times]), dates=dates).way
 
 
 def _in_microseconds(timestamps: pd.Index) -> pd.Index:

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.assembly.column_roles import HEAD, every_target, find_ids, find_target, find_time, mostly_numbers
-from forecaster.data.assembly.localize import are_moved, counted, moved, rules_of, settled, shifted
+from forecaster.data.assembly.localize import (
+    changes_timestamps,
+    describe_shifts,
+    localize_each_series,
+    rank_within_series,
+    resolve_rules,
+    rules_of,
+)
 from forecaster.data.assembly.parse_cells import (
     EMPTY,
     GIVEN,
@@ -27,9 +34,9 @@ from forecaster.data.assembly.wide_to_long import Stack, stacked
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import AUTO, ROWS, Reading
 from forecaster.data.series import Column
-from forecaster.data.sources.issues import FILE, Places, Saying, Told, by_series, counted_cells, listed
+from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, Places, by_series, counted_cells, listed
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import ISO, Written, joined, written
+from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, joined, parse_timestamps
 from forecaster.data.time.jitter import duration_text
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
@@ -72,7 +79,7 @@ class Rows:
     values: np.ndarray
     categories: Sequence[tuple[str, ...]] = ()
     columns: dict[str, Column] = field(default_factory=dict)
-    told: Told = field(default_factory=Told)
+    told: IssueLog = field(default_factory=IssueLog)
     notices: tuple[str, ...] = ()
     stacked: bool = False
     rules: TimeRules = AS_WRITTEN
@@ -97,7 +104,7 @@ class Rows:
         numbers = np.flatnonzero(chosen).tolist()
         renumbered = np.cumsum(chosen).astype(np.int32) - 1
         rows = self.rows(chosen[self.codes])
-        told = Told()
+        told = IssueLog()
         for mine, all_of_them in ((told.problems, self.told.problems), (told.notices, self.told.notices)):
             mine |= {new: all_of_them[old] for new, old in enumerate(numbers) if old in all_of_them}
         return dataclasses.replace(
@@ -139,7 +146,7 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     """
     found = found_columns(table, reading)
     table = with_marks(table, found.targets or _numeric(table, reading), reading.na_values)
-    told = Told()
+    told = IssueLog()
     names, codes = _series(table, found.ids, told) if found.ids else ([], np.zeros(len(table), np.int32))
     timestamps, rules = _timestamps(table, found, codes, reading, told)
     columns, wrong, said = covariates_of(table, reading.columns, reading.categorical, reading.na_values)
@@ -148,18 +155,18 @@ def rows_of(table: Table, reading: Reading) -> Rows:
     categories = _categories(table, codes, reading.static, told)
     stack = stacked(found.targets or [""], names, codes, timestamps, table.lines, reading.layout)
     values = _values(table, stack, reading, told) if found.targets else np.zeros(len(table))
-    rows = made(stack, values, table, found, categories, columns, told, (*table.notices, *said))
+    rows = build_rows(stack, values, table, found, categories, columns, told, (*table.notices, *said))
     return dataclasses.replace(rows, rules=rules)
 
 
-def made(
+def build_rows(
     stack: Stack,
     values: np.ndarray,
     table: Table,
-    found: "Found",
+    found: "ColumnRoles",
     categories: Sequence[tuple[str, ...]],
     columns: dict[str, Column],
-    told: Told,
+    told: IssueLog,
     notices: tuple[str, ...],
 ) -> Rows:
     """Rows of what was made of the columns of a table.
@@ -194,7 +201,7 @@ def made(
     )
 
 
-class Found(NamedTuple):
+class ColumnRoles(NamedTuple):
     """The columns that are read.
 
     Attributes:
@@ -213,7 +220,7 @@ class Found(NamedTuple):
         return " ".join(self.times) or None
 
 
-def found_columns(table: Table, reading: Reading) -> Found:
+def found_columns(table: Table, reading: Reading) -> ColumnRoles:
     """The columns that are read, found where they are not stated.
 
     Raises:
@@ -236,10 +243,10 @@ def found_columns(table: Table, reading: Reading) -> Found:
         case several:
             targets = tuple(several)
     table.require([*named, *targets])
-    return Found(times, reading.ids, targets)
+    return ColumnRoles(times, reading.ids, targets)
 
 
-def _found_in_rows(table: Table, reading: Reading) -> Found:
+def _found_in_rows(table: Table, reading: Reading) -> ColumnRoles:
     """The columns where a row is a series: its ids, and those behind them or from the one named on."""
     ids = reading.ids or (find_ids(table),)
     stated = [] if reading.target == AUTO or reading.target is None else reading.target
@@ -252,7 +259,7 @@ def _found_in_rows(table: Table, reading: Reading) -> Found:
         targets = names[names.index(stated) :]
     if not targets:
         raise DataError([f"{table.path}: no columns stand behind {ids[-1]!r}; name the first of values: data.target"])
-    return Found((), ids, tuple(targets))
+    return ColumnRoles((), ids, tuple(targets))
 
 
 def _numeric(table: Table, reading: Reading) -> tuple[str, ...]:
@@ -261,7 +268,7 @@ def _numeric(table: Table, reading: Reading) -> tuple[str, ...]:
     return tuple(itertools.islice((name for name in numeric if name not in reading.categorical), 1))
 
 
-def _series(table: Table, ids: Sequence[str], told: Told) -> tuple[list[str], np.ndarray]:
+def _series(table: Table, ids: Sequence[str], told: IssueLog) -> tuple[list[str], np.ndarray]:
     """The names of the series, and the number of each row's."""
     cells = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in ids))
     for name in ids:
@@ -274,29 +281,29 @@ def _series(table: Table, ids: Sequence[str], told: Told) -> tuple[list[str], np
 
 
 def _timestamps(
-    table: Table, columns: Found, codes: np.ndarray, reading: Reading, told: Told
+    table: Table, columns: ColumnRoles, codes: np.ndarray, reading: Reading, told: IssueLog
 ) -> tuple[pd.Index, TimeRules]:
     """The timestamp of each row, integers from 0 in each series where there is no column of them; and their rules."""
     time = columns.time
     if time is None:
-        return counted(codes), reading.rules
+        return rank_within_series(codes), reading.rules
     cells = joined([table.columns[name] for name in columns.times])
-    read = written(cells, reading.way, reading.rules.dates)
+    read = parse_timestamps(cells, reading.way, reading.rules.dates)
     rules = rules_of(read, reading)
     if read.others:
         told.problems[FILE].append(_either(table, time, cells, read))
         told.stop = True
-    say = Saying(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
+    say = CellReporter(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
     say.of(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00", told.problems)
-    if not are_moved(rules) or read.wrong.any() or read.others:
-        told.stop |= are_moved(rules)
+    if not changes_timestamps(rules) or read.wrong.any() or read.others:
+        told.stop |= changes_timestamps(rules)
         return read.timestamps, rules
     return _moved_and_told(read, codes, reading.frequency, rules, say, told), rules
 
 
-def _either(table: Table, time: str, cells: pd.Series, read: Written) -> str:
+def _either(table: Table, time: str, cells: pd.Series, read: ParsedTimestamps) -> str:
     """The problem of dates that can be read in two ways, told of the first to which it matters."""
-    other = written(cells, read.others[0])
+    other = parse_timestamps(cells, read.others[0])
     row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
     found = f"{table.places.where(table.lines[row])}: {time}: {cells.iloc[row]!r} can be read as {read.way} and as "
     choice = "--set data.dates=day_first or --set data.dates=month_first"
@@ -304,16 +311,16 @@ def _either(table: Table, time: str, cells: pd.Series, read: Written) -> str:
 
 
 def _moved_and_told(
-    read: Written, codes: np.ndarray, frequency: str, rules: TimeRules, say: Saying, told: Told
+    read: ParsedTimestamps, codes: np.ndarray, frequency: str, rules: TimeRules, say: CellReporter, told: IssueLog
 ) -> pd.Index:
     """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
-    timestamps, never, far, shifts = moved(read, codes, frequency, rules)
+    timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
     mend = f"in {rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
     say.of(never, "a time that never came", mend, told.problems)
     allowed = duration_text(rules.tolerance.value // 1000)
     mend = "correct the cells, or allow more with data.tolerance"
     say.of(far, f"further than {allowed} from a step", mend, told.problems)
-    if said := shifted(say.places.path, shifts):
+    if said := describe_shifts(say.places.path, shifts):
         told.notices[0] += said
     return timestamps
 
@@ -325,22 +332,22 @@ def moved_rows(rows: Rows, reading: Reading) -> Rows:
         rows: of each series in the order of the file.
         reading: the rules.
     """
-    read = Written(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
-    rules = settled(read, reading.rules)
+    read = ParsedTimestamps(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
+    rules = resolve_rules(read, reading.rules)
     rows = dataclasses.replace(rows, rules=rules)
-    if not are_moved(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
+    if not changes_timestamps(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
         return rows
-    say = Saying(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    say = CellReporter(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
     return dataclasses.replace(
         rows, timestamps=_moved_and_told(read, rows.codes, reading.frequency, rules, say, rows.told)
     )
 
 
-def _values(table: Table, stack: Stack, reading: Reading, told: Told) -> np.ndarray:
+def _values(table: Table, stack: Stack, reading: Reading, told: IssueLog) -> np.ndarray:
     """The stacked cells as float64, NaN where one is missing or infinite; what is wrong with them is told."""
     cells = cells_of(table, stack.columns)
     numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
-    say = Saying(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
+    say = CellReporter(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
     if reading.text == "error":
         mend = "correct the cells, or empty them; or data.text: missing, data.na_values"
         say.of(kinds == TEXT, "not a number", mend, told.problems)
@@ -386,7 +393,7 @@ def first_rows(codes: np.ndarray) -> np.ndarray:
     return first
 
 
-def _categories(table: Table, codes: np.ndarray, static: Sequence[str], told: Told) -> list[tuple[str, ...]]:
+def _categories(table: Table, codes: np.ndarray, static: Sequence[str], told: IssueLog) -> list[tuple[str, ...]]:
     """The one value that each static covariate has for each series."""
     if not static:
         return []

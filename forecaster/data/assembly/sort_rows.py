@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.assembly.rows import Rows
-from forecaster.data.sources.issues import Told, listed
+from forecaster.data.sources.issues import IssueLog, listed
 from forecaster.data.time.timezones import clock_change
 
 _RADIX = 1 << 16  # numbers below it are sorted in linear time
@@ -24,7 +24,7 @@ class Ordered:
 
     rows: Rows
     ends: np.ndarray
-    told: Told
+    told: IssueLog
 
     def part(self, number: int) -> slice:
         """The rows of one series."""
@@ -50,7 +50,7 @@ def ordered(rows: Rows, duplicates: str) -> Ordered:
     """
     if np.any(rows.codes[1:] < rows.codes[:-1]):
         rows = rows.rows(_grouping(rows.codes))
-    told = Told()
+    told = IssueLog()
     if not _rises(rows):
         rows = _distinct(_sorted(rows, told), duplicates, told)
     return Ordered(rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), told)
@@ -70,7 +70,7 @@ def _rises(rows: Rows) -> bool:
     return not np.any((ticks[1:] <= ticks[:-1]) & (codes[1:] == codes[:-1]))
 
 
-def _sorted(rows: Rows, told: Told) -> Rows:
+def _sorted(rows: Rows, told: IssueLog) -> Rows:
     ticks, codes = ticks_of(rows.timestamps), rows.codes
     back = np.flatnonzero((ticks[1:] < ticks[:-1]) & (codes[1:] == codes[:-1])) + 1
     if not len(back):
@@ -85,7 +85,7 @@ def _sorted(rows: Rows, told: Told) -> Rows:
     return rows.rows(order)
 
 
-def _distinct(rows: Rows, policy: str, told: Told) -> Rows:
+def _distinct(rows: Rows, policy: str, told: IssueLog) -> Rows:
     """One row a timestamp: the first, with the value that the policy makes of all of them."""
     ticks, codes = ticks_of(rows.timestamps), rows.codes
     repeats = np.concatenate([[False], (ticks[1:] == ticks[:-1]) & (codes[1:] == codes[:-1])])
@@ -100,7 +100,7 @@ def _distinct(rows: Rows, policy: str, told: Told) -> Rows:
     return replace(rows, values=values).rows(~repeats)
 
 
-def _tell(rows: Rows, part: slice, number: int, policy: str, told: Told) -> None:
+def _tell(rows: Rows, part: slice, number: int, policy: str, told: IssueLog) -> None:
     """A problem where the policy is `error`, else a notice."""
     timestamps = rows.timestamps[part]
     repeated = timestamps.duplicated(keep=False)

@@ -99,7 +99,7 @@ FILE = -1  # the number under which is said what concerns no series alone
 
 
 @dataclass
-class Told:
+class IssueLog:
     """What is said of each series, by its number: what is wrong with it, and what was made of its cells.
 
     Attributes:
@@ -110,7 +110,7 @@ class Told:
     notices: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
     stop: bool = False
 
-    def add(self, later: "Told", numbers: Sequence[int]) -> None:
+    def add(self, later: "IssueLog", numbers: Sequence[int]) -> None:
         """Take over what is said of rows further on, whose series have other numbers here."""
         self.stop |= later.stop
         for mine, theirs in ((self.problems, later.problems), (self.notices, later.notices)):
@@ -131,7 +131,7 @@ def _join(mine: list[str | WrongCells], later: list[str | WrongCells]) -> None:
 
 
 @dataclass(frozen=True)
-class Saying:
+class CellReporter:
     """What it takes to say something of cells, series by series.
 
     Attributes:

@@ -15,7 +15,7 @@ from forecaster.data.sources.files import Paths
 from forecaster.data.sources.issues import SHOWN_PLACES as _SHOWN
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import looks_numeric
-from forecaster.data.sources.timestamp_formats import are_dates, written
+from forecaster.data.sources.timestamp_formats import are_dates, parse_timestamps
 from forecaster.errors import DataError
 
 _INDEX = "index"  # what an index is called that was written without a name
@@ -149,7 +149,7 @@ def _are_data(names: Sequence[str]) -> bool:
 
 def _is_datum(name: str) -> bool:
     cell = pd.Series([name], dtype=TEXT)
-    return any(map(str.isdigit, name)) and bool(looks_numeric(cell).all() or not written(cell).wrong.any())
+    return any(map(str.isdigit, name)) and bool(looks_numeric(cell).all() or not parse_timestamps(cell).wrong.any())
 
 
 def _no_names(names: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ _FIRST, _LAST = (int(np.datetime64(date, "us").astype(np.int64)) for date in ("0
 _WHOLE_DATE = 8  # characters, at least: 20260131
 
 
-class Written(NamedTuple):
+class ParsedTimestamps(NamedTuple):
     """A column of cells as timestamps.
 
     Attributes:
@@ -83,7 +83,7 @@ def joined(columns: Sequence[pd.Series]) -> pd.Series:
     return text + ":00" if len(parts) == 4 else text
 
 
-def written(cells: pd.Series, way: str | None = None, dates: str = "auto") -> Written:
+def parse_timestamps(cells: pd.Series, way: str | None = None, dates: str = "auto") -> ParsedTimestamps:
     """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most.
 
     Args:
@@ -96,12 +96,12 @@ def written(cells: pd.Series, way: str | None = None, dates: str = "auto") -> Wr
     steps = chosen == STEPS
     timestamps = pd.Index(parsed.fillna(0).astype("int64")) if steps else pd.DatetimeIndex(parsed)
     others = (name for name in whole[1:] if not readings[name].equals(parsed))
-    return Written(timestamps, wrong, chosen, tuple(others))
+    return ParsedTimestamps(timestamps, wrong, chosen, tuple(others))
 
 
 def are_dates(cells: pd.Series) -> bool:
     """Whether most of some cells are dates, and not merely numbers of steps."""
-    read = written(cells)
+    read = parse_timestamps(cells)
     dated = read.way in CODES if looks_numeric(cells).mean() > 0.5 else read.way != STEPS
     return bool(read.wrong.mean() < 0.5 and dated)
 

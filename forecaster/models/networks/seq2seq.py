@@ -11,7 +11,7 @@ from forecaster.inputs import Inputs
 from forecaster.models.attention import Attention
 from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
-from forecaster.models.heads import Point
+from forecaster.models.heads import PointHead
 from forecaster.models.networks.base import Decoded, Network, Parts
 
 
@@ -83,7 +83,7 @@ class Seq2SeqNetwork(Network):
 
     @property
     def _validated_share(self) -> float:
-        return 1.0 if isinstance(self.head, Point) else 0.0
+        return 1.0 if isinstance(self.head, PointHead) else 0.0
 
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
         """The anchors, with attention the encoder's outputs (batch, steps, width), and the decoder's first states."""
