@@ -151,7 +151,9 @@ def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
             "epochs": 30 if large else 60,
             "early_stopping": {"patience": 8 if large else 15},
         },
-        "ensemble": None if large else {"size": 4, "vary": "seed" if head in ONE_SIDED else "flip", "combine": "mean"},
+        "ensemble": None
+        if large
+        else {"size": 4, "vary": "seed" if head in ONE_SIDED else "sign_flip", "combine": "mean"},
     }
 
 

@@ -25,7 +25,8 @@ import filelock
 from forecaster.config import Config, load_resolved
 from forecaster.errors import ConfigError, Locked, RunError, output_error
 
-FORMAT = 3
+FORMAT = 4
+OLDEST_FORMAT = 3  # what this version still reads
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 
@@ -58,6 +59,12 @@ class Version:
     def preprocessing(self) -> Mapping[str, Any]:
         """The scaler and what was found in the data."""
         return json.loads(self.read("preprocessing.json"))
+
+    @cached_property
+    def fallback(self) -> Mapping[str, Any] | None:
+        """The weight of each series' network against its baseline; None where there is no fallback."""
+        name = "fallback.json" if self.manifest["format"] >= FORMAT else "guard.json"
+        return json.loads(self.read(name)) if name in self.manifest["files"] else None
 
 
 def member_folders(count: int) -> list[str]:
@@ -210,9 +217,9 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RunError(f"{path / _MANIFEST}: damaged; train again, or restore it from a backup") from None
-    if version != FORMAT:
-        what = "upgrade forecast, or train again" if version in range(FORMAT, 1000) else "train again"
-        raise RunError(f"{path}: format {version}, this forecast reads format {FORMAT}; {what}")
+    if version not in range(OLDEST_FORMAT, FORMAT + 1):
+        fix = "upgrade forecast, or train again" if version in range(FORMAT, 1000) else "train again"
+        raise RunError(f"{path}: format {version}, this forecast reads formats {OLDEST_FORMAT} to {FORMAT}; {fix}")
     graphs = {f"{folder}{name}" for folder in folders for name in ("encode.onnx", "decode.onnx")}
     if not graphs or not {"config.yaml", "preprocessing.json", "residuals.npy", *graphs} <= files.keys():
         raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")

@@ -61,7 +61,7 @@ def test_a_short_series_gets_a_plan_that_fits_it(tmp_path, forecast, rows):
 def test_a_long_series_copies_its_days_and_a_short_one_is_forecast_by_several_networks(tmp_path):
     long, short = (propose(csv(tmp_path, np.tile(STEPS % 24 + NOISE, 2)[:rows])) for rows in (2500, 400))
     assert (long.model.segment, long.model.copy_segments, long.ensemble) == (24, True, None)
-    assert (short.model.copy_segments, short.ensemble.size, short.ensemble.vary) == (False, 4, "flip")
+    assert (short.model.copy_segments, short.ensemble.size, short.ensemble.vary) == (False, 4, "sign_flip")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_set_is_checked_against_what_is_found(tmp_path):
     assert (config.ensemble.vary, config.ensemble.size) == ("window", 4)
 
 
-@pytest.mark.parametrize(("head", "vary"), [("normal", "flip"), ("categorical", "seed")])
+@pytest.mark.parametrize(("head", "vary"), [("normal", "sign_flip"), ("categorical", "seed")])
 def test_a_head_that_is_set_has_its_own_loss_and_networks_that_it_can_be_taught_by(tmp_path, head, vary):
     config = propose(csv(tmp_path, NOISE), [f"model.head={head}"])
     assert (config.training.loss, config.ensemble.vary) == ("auto", vary)

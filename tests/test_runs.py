@@ -72,10 +72,13 @@ DAMAGES = {
     "a manifest without files": (lambda run: edit_manifest(run, files={}), "damaged"),
     "a deeply nested manifest": (lambda run: (version_of(run) / "manifest.json").write_text("[" * 100_000), "damaged"),
     "a format that never was": (lambda run: edit_manifest(run, format=-5), "format -5"),
-    "a newer format": (lambda run: edit_manifest(run, format=99), "reads format 3; upgrade forecast, or train again"),
+    "a newer format": (
+        lambda run: edit_manifest(run, format=99),
+        "reads formats 3 to 4; upgrade forecast, or train again",
+    ),
     "an older format": (
         lambda run: edit_manifest(run, format=1),
-        "format 1, this forecast reads format 3; train again",
+        "format 1, this forecast reads formats 3 to 4; train again",
     ),
     "a current that names nothing": (lambda run: (run / "current").write_text("x\n"), "names the version 'x'"),
     "a current that leads out": (lambda run: (run / "current").write_text("../..\n"), "does not exist"),

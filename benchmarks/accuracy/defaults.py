@@ -37,7 +37,7 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "car sales": ("classic/jb_monthly-car-sales.csv", []),
     "sunspots": ("classic/monthly-sunspots.csv", []),
     "max temperatures": ("classic/jb_daily-max-temperatures.csv", _GAPS),
-    "min temperatures": ("classic/jb_daily-min-temperatures.csv", [*_GAPS, "data.text=missing"]),
+    "min temperatures": ("classic/jb_daily-min-temperatures.csv", [*_GAPS, "data.invalid_values=missing"]),
     "births": ("classic/jb_daily-total-female-births.csv", []),
     "gasoline": ("classic/us_gasoline.csv", []),
     "heart rate": ("classic/heart_rate.csv", []),

@@ -36,7 +36,7 @@ _OFFERED = (
     ("comment", r'data\.comment: ("#")'),
     ("time", r"set data\.time: (null)"),
     ("frequency", r"set data\.frequency \((\w+):"),
-    ("longest_gap", r"(\d+) steps of \S+ are missing in a row"),
+    ("max_gap", r"(\d+) steps of \S+ are missing in a row"),
     ("transform", r"correct the cells, or use (?:transform: )?(log1p|none)"),
     ("encoding", r"data\.encoding: (cp1252)"),
 )
@@ -139,9 +139,9 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
     passed_over = dataclasses.replace(
         reading,
         gaps="mask",
-        text="missing",
+        invalid_values="missing",
         duplicates="mean" if reading.duplicates == "error" else reading.duplicates,
-        rules=dataclasses.replace(reading.rules, longest_gap=None),
+        rules=dataclasses.replace(reading.rules, max_gap=None),
         static=(),
         columns=(),
     )
@@ -179,7 +179,7 @@ class _Remedies:
             return RejectedInput("duplicates" if "duplicates" in line else "columns", text + said, (line,))
         if "data.gaps: " in problem:
             return RejectedInput("gaps", text, (self._gap_line,))
-        if "data.text: missing" in problem:
+        if "data.invalid_values: missing" in problem:
             return RejectedInput("text", problem, (_text_line(problem, self._table, self._data),))
         return _offered(problem)
 
@@ -223,11 +223,11 @@ def _text_line(problem: str, table: Table, data: Data) -> str:
     """Marks that come again are named, so that new kinds of text stay errors; others are taken for missing."""
     column = re.search(r"(?::|: row )\d+: (.+?): \d+ cells? (?:is|are) not a number", problem)
     if column is None or column[1] not in table.columns:
-        return "data.text: missing"
+        return "data.invalid_values: missing"
     cells = table.columns[column[1]]
     texts = cells[~is_missing(cells, data.na_values) & ~looks_numeric(cells)].str.strip().value_counts()
     if not 0 < len(texts) <= 3 or texts.min() < 2:
-        return "data.text: missing"
+        return "data.invalid_values: missing"
     return f"data.na_values: {json.dumps([*data.na_values, *texts.index], ensure_ascii=False)}"
 
 

@@ -12,7 +12,7 @@ from forecaster.data.gaps import Gap, filled, find_gaps
 from forecaster.data.seasonality import detrended
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP
-from forecaster.data.time.rules import OBSERVED
+from forecaster.data.time.rules import SESSIONS
 
 _FAR = 8.0  # robust deviations from its neighbours that make a value an outlier
 _SHIFT = 6.0  # robust deviations of the difference of means that make a level shift
@@ -158,7 +158,7 @@ def examine(series: Series, seasons: Sequence[int]) -> SeriesStatistics:
 
 def _steps_of_days(series: Series) -> bool:
     """Whether a step is a day or longer."""
-    if series.frequency not in {STEP, OBSERVED}:
+    if series.frequency not in {STEP, SESSIONS}:
         offset = pd.tseries.frequencies.to_offset(series.frequency)
         return not isinstance(offset, pd.offsets.Tick) or pd.Timedelta(offset) >= pd.Timedelta(days=1)
     stamps = series.timestamps

@@ -58,11 +58,11 @@ def _source(data: Data) -> Iterator[tuple[Path, str]]:
 
 
 def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
-    if data.frequency in {"auto", "C", "observed"}:
+    if data.frequency in {"auto", "C", "sessions"}:
         return
     for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
         if stated:
-            yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or observed, or auto"
+            yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or sessions, or auto"
 
 
 def _features(data: Data) -> Iterator[tuple[Path, str]]:
@@ -175,8 +175,8 @@ def _panel(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
     if model.series_scale and not data.several:
         yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
-    if config.training.sampling == "series" and not data.several:
-        yield ("training", "sampling"), "series draws from each series alike, and there is one; use windows"
+    if config.training.balance_series and not data.several:
+        yield ("training", "balance_series"), "there is one series alone; use false"
     if model.channels == "joint" and not data.wide:
         yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
     if model.channels == "joint" and model.series_scale:
@@ -281,8 +281,8 @@ def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, s
 
 
 def _window(window: Window) -> Iterator[tuple[Path, str]]:
-    if window.shortest is not None and window.shortest >= window.length:
-        yield ("window", "shortest"), f"is not below window.length, {window.length}; use fewer steps, or null"
+    if window.min_length is not None and window.min_length >= window.length:
+        yield ("window", "min_length"), f"is not below window.length, {window.length}; use fewer steps, or null"
 
 
 def _stack(config: Config) -> Iterator[tuple[Path, str]]:
@@ -330,8 +330,8 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
     if training.loss in {"mape", "smape"}:
         yield from _percentages(config)
-    if training.flip and config.model.head in ONE_SIDED:
-        yield ("training", "flip"), f"head {config.model.head} has no values upside down; use flip: false"
+    if training.sign_flip and config.model.head in ONE_SIDED:
+        yield ("training", "sign_flip"), f"head {config.model.head} has no values upside down; use sign_flip: false"
     if config.model.warmup >= training.epochs:
         yield (
             ("model", "warmup"),
@@ -354,10 +354,13 @@ def _ensemble(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("ensemble", "processes"), f"more than ensemble.size has networks; use {ensemble.size} or fewer"
     if ensemble.vary == "loss" and head != "point":
         yield ("ensemble", "vary"), f"loss cannot go with head: {head}, which has its own; use seed or window"
-    if ensemble.vary == "flip" and head in ONE_SIDED:
+    if ensemble.vary == "sign_flip" and head in ONE_SIDED:
         yield ("ensemble", "vary"), f"head {head} has no values upside down; use seed or window"
-    elif ensemble.vary == "flip" and config.training.flip:
-        yield ("training", "flip"), "ensemble.vary: flip has every second network learn upside down; remove the key"
+    elif ensemble.vary == "sign_flip" and config.training.sign_flip:
+        yield (
+            ("training", "sign_flip"),
+            "ensemble.vary: sign_flip has every second network learn upside down; remove the key",
+        )
     if ensemble.vary == "window" and len({member.window.length for member in members_of(config)}) < min(
         2, ensemble.size
     ):

@@ -11,7 +11,7 @@ def members_of(config: Config) -> list[Config]:
     """The config of each network; itself alone where there is no ensemble.
 
     Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
-    window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `flip`
+    window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `sign_flip`
     every second network learns from windows upside down. A `snapshot` is a cycle of one training: an equal share of its
     epochs, the rate falling along half a cosine to 0 (Huang 2017, eq. 2).
     """
@@ -25,8 +25,8 @@ def members_of(config: Config) -> list[Config]:
         case "loss":
             losses = list(dict.fromkeys([config.loss, *_LOSSES]))
             return [_trained(member, loss=losses[number % len(losses)]) for number, member in enumerate(members)]
-        case "flip":
-            return [_trained(member, flip=number % 2 == 1) for number, member in enumerate(members)]
+        case "sign_flip":
+            return [_trained(member, sign_flip=number % 2 == 1) for number, member in enumerate(members)]
         case "snapshot":
             cycle = config.training.epochs // ensemble.size
             return [_trained(member, epochs=cycle, schedule=Cosine(minimum=0.0)) for member in members]

@@ -5,7 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from forecaster.config.reader import Path, shown, suggestion
+from forecaster.config.migration import RENAMED_KEYS, RENAMED_VALUES
+from forecaster.config.reader import Path, as_yaml, shown, suggestion
 from forecaster.config.schema import Config
 
 _EXPECTED = {
@@ -73,12 +74,16 @@ def _path(location: Path, values: Any) -> Path:
 
 def _sentence(item: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     kind, received, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "extra_forbidden" and (renamed := RENAMED_KEYS.get(item["loc"])):
+        return f"this key is now called {renamed}{_renamed_value(item['loc'][0], renamed, received)}"
     if kind == "extra_forbidden":
         return f"unknown key{suggestion(str(item['loc'][-1]), _siblings(item['loc']))}"
     if kind == "missing":
         return "missing: this key is required"
     if kind == "union_tag_not_found":
         return "missing: name is required"
+    if kind == "literal_error" and (renamed := RENAMED_VALUES.get(item["loc"], {}).get(received)):
+        return f"{received} is now called {renamed}; write {renamed}"
     if kind == "literal_error":
         return _choice(received, context["expected"])
     if kind == "union_tag_invalid":
@@ -92,6 +97,12 @@ def _sentence(item: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     return (
         f"received {shown(received)}, expected {expected}" if expected else f"received {shown(received)}: {item['msg']}"
     )
+
+
+def _renamed_value(section: str, key: str, received: object) -> str:
+    """`; write balance_series: true`, the line to paste."""
+    value = RENAMED_VALUES.get((section, key), {}).get(received, received) if isinstance(received, str) else received
+    return f"; write {key}: {shown(value) if not isinstance(value, str) else as_yaml(value)}"
 
 
 def _choice(received: object, expected: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from forecaster.config.conflicts import conflicts
 from forecaster.config.database_urls import absolute_url, is_url
 from forecaster.config.error_messages import described, without
+from forecaster.config.migration import upgrade
 from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
 from forecaster.config.schema import Config
 from forecaster.config.search_space import SECTION, Space, read_space, space_schema
@@ -84,12 +85,13 @@ def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()
 
 
 def load_resolved(text: str, name: str) -> Config:
-    """The config that a run keeps; its paths are absolute already.
+    """The config that a run keeps, of any format; its paths are absolute already.
 
     Raises:
         ConfigError: it is not one.
     """
-    loaded = _validated(parse_document(text, name))
+    document = parse_document(text, name)
+    loaded = _validated(replace(document, values=upgrade(document.values)))
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded.config

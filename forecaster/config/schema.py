@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
 from forecaster.config.calendar_names import misnamed
+from forecaster.config.migration import FORMAT, RENAMED_VALUES
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
@@ -38,6 +39,21 @@ def _season(value: object) -> object:
     if value == "auto":
         return value
     raise ValueError("expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
+
+
+def _frequency(value: object) -> object:
+    renamed = RENAMED_VALUES["data", "frequency"].get(value) if isinstance(value, str) else None
+    if renamed is not None:
+        raise ValueError(f"{value} is now called {renamed}; write {renamed}")
+    return value
+
+
+def _format(value: object) -> object:
+    if value == FORMAT and not isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value > FORMAT:
+        raise ValueError(f"this version reads configs up to format {FORMAT}; upgrade forecast")
+    raise ValueError(f"expected {FORMAT}")
 
 
 def _feature(value: object) -> object:
@@ -173,16 +189,16 @@ class Data(Section):
     layout: Literal["columns", "rows"] = Field("columns", description="a step a row: columns; a series a row: rows")
     skip: Steps = Field(0, description="rows below the header that do not count")
     covariates: Covariates = Field(Covariates(), description="columns besides the target")
-    frequency: Text = Field(
-        "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
+    frequency: Annotated[Text, BeforeValidator(_frequency)] = Field(
+        "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, sessions, step"
     )
     weekmask: Weekmask | None = Field(
-        None, description="weekdays that have rows (frequency C, observed): Mon Tue Wed Thu Fri; null: as the data"
+        None, description="weekdays that have rows (frequency C, sessions): Mon Tue Wed Thu Fri; null: as the data"
     )
-    holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, observed)")
+    holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, sessions)")
     tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
     timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
-    dates: Literal["auto", "day_first", "month_first"] = Field(
+    date_order: Literal["auto", "day_first", "month_first"] = Field(
         "auto", description="which number comes first in 01/02/2026: auto | day_first | month_first"
     )
     season: Season = Field(
@@ -194,12 +210,14 @@ class Data(Section):
     gaps: Literal["error", "interpolate", "seasonal", "previous", "zero", "mask"] = Field(
         "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero | mask"
     )
-    longest_gap: Count | None = Field(None, description="steps that may be missing in a row; null: any number")
-    incomplete: Literal["keep", "drop"] = Field("keep", description="bars that are not over by now: keep | drop")
+    max_gap: Count | None = Field(None, description="longest run of missing steps to fill; null: any length")
+    last_bar: Literal["keep", "drop"] = Field("keep", description="a last bar that is not complete yet: keep | drop")
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
         "error", description="rows of one timestamp: error | first | last | mean | sum"
     )
-    text: Literal["error", "missing"] = Field("error", description="cells of the target that are text: error | missing")
+    invalid_values: Literal["error", "missing"] = Field(
+        "error", description="target cells that are not numbers: error | missing"
+    )
     na_values: tuple[Sentinel, ...] = Field((), description='what stands for a missing number, such as [-999, "?"]')
     encoding: Literal["auto", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
         "auto", description="auto | utf-8 | utf-16 | latin-1 | cp1252"
@@ -254,7 +272,7 @@ class Window(Section):
     """What the network reads and how far it looks."""
 
     length: Annotated[int, Field(strict=True, ge=2)] = Field(description="steps that the network reads")
-    shortest: Count | None = Field(
+    min_length: Count | None = Field(
         None, description="steps of it that a series must have; what is before its start is filled; null: all of them"
     )
     horizon: Count = Field(description="steps ahead that are forecast")
@@ -432,16 +450,14 @@ class Training(Section):
         description="mse | mae | huber | log_cosh, or of logarithms mape | smape; auto: mse, or the head's own",
     )
     batch_size: Count = Field(32, description="windows in a batch")
-    sampling: Literal["windows", "series"] = Field(
-        "windows", description="windows: each as often as others; series: each series as often as others"
-    )
+    balance_series: Flag = Field(False, description="draw as many windows from each series, however long it is")
     batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
     epochs: Count = Field(50, description="passes over the training windows, at most")
     early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
     averaging: Averaging | None = Field(
         None, description="of the weights that are validated and kept: {name: ema, decay} | {name: swa, start}"
     )
-    flip: Flag = Field(False, description="half of the windows are learnt from upside down (sign flipping)")
+    sign_flip: Flag = Field(False, description="train half of the windows with the sign of their values flipped")
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
 
 
@@ -474,8 +490,9 @@ class Ensemble(Section):
     """Several networks whose forecasts are combined."""
 
     size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="networks; 1: no ensemble")
-    vary: Literal["seed", "window", "loss", "flip", "snapshot"] = Field(
-        "seed", description="what sets them apart: seed | window, loss, flip (and seed) | snapshot (of one training)"
+    vary: Literal["seed", "window", "loss", "sign_flip", "snapshot"] = Field(
+        "seed",
+        description="what sets them apart: seed | window, loss, sign_flip (and seed) | snapshot (of one training)",
     )
     combine: Literal["median", "mean"] = Field("median", description="of their forecasts, and of each quantile")
     processes: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
@@ -486,6 +503,9 @@ class Ensemble(Section):
 class Config(Section):
     """A whole config: everything that `forecast train` needs besides the CSV."""
 
+    format: Annotated[int, PlainValidator(_format, json_schema_input_type=Literal[1])] = Field(
+        FORMAT, description="version of the keys below, so that later versions of forecast can read this file"
+    )
     data: Data = Field(description="which CSV, and how its rows become one regular series")
     window: Window = Field(description="in steps")
     split: Split = Field(Split(), description="the end of the series is held out, in order of time")
@@ -517,8 +537,8 @@ class Config(Section):
     @property
     def padding_steps(self) -> int:
         """Steps before the start of each series that a window may begin in."""
-        shortest = self.window.shortest
-        return 0 if shortest is None else self.window.length - shortest
+        min_length = self.window.min_length
+        return 0 if min_length is None else self.window.length - min_length
 
     @property
     def channels(self) -> int:

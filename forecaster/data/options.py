@@ -20,14 +20,14 @@ class Reading:
         time: the time column; `auto` finds it, None makes the row number the step; several that are read together.
         target: the target column, or `auto` where only one other holds numbers; several, or `*` for every column of
             numbers, each a series of its own; None for covariates alone.
-        frequency: a pandas alias, `step`, `observed`, or `auto`; the same for all series.
+        frequency: a pandas alias, `step`, `sessions`, or `auto`; the same for all series.
         gaps: `error | interpolate | seasonal | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
         domains: what the numbers must be, each.
         series: the column of ids, or several that tell series apart together; None where there is none.
         static: columns of categories, one value for each series.
         rules: how timestamps are read and laid out.
-        text: `error | missing`, for cells of the target that are no number.
+        invalid_values: `error | missing`, for cells of the target that are no number.
         na_values: numbers and texts that stand for a missing number.
         columns: covariates; where there are any, rows behind the last number of the target tell of their future.
         categorical: those of them that are categories although they look like numbers.
@@ -45,7 +45,7 @@ class Reading:
     series: str | Sequence[str] | None = None
     static: Sequence[str] = ()
     rules: TimeRules = AS_WRITTEN
-    text: str = "error"
+    invalid_values: str = "error"
     na_values: Sequence[int | float | str] = ()
     columns: Sequence[str] = ()
     categorical: Sequence[str] = ()
@@ -55,7 +55,7 @@ class Reading:
     @classmethod
     def of(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
         """What the values of a `data` section ask for, of numbers within some domains."""
-        named = ("time", "target", "frequency", "gaps", "duplicates", "series", "text", "na_values", "layout")
+        named = ("time", "target", "frequency", "gaps", "duplicates", "series", "invalid_values", "na_values", "layout")
         beside = data["covariates"]
         return cls(
             **{name: data[name] for name in named},

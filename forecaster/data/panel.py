@@ -150,7 +150,7 @@ class Panel(Sequence[Series]):
         if not steps:
             return self
         if self.timestamps is not None:
-            raise DataError(["window.shortest: no step is known before the first of frequency observed; use null"])
+            raise DataError(["window.min_length: no step is known before the first of frequency sessions; use null"])
         places, ends = _led_in(self.ends, steps, season)
         rows, row_ends = _led_in(self.columns.ends, steps, season) if self.columns.columns else (places, ends)
         columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP, season_length, session_times
-from forecaster.data.time.rules import OBSERVED, SESSIONS, TimeRules
+from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
 
 _CLEAR = 0.4  # autocorrelation of a season
 _STRONGER = 0.05  # by which a longer season resembles itself better than a shorter
@@ -55,9 +55,9 @@ def longer_seasons(series: Series, main: int) -> list[int]:
 
 def natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
     """The season of a frequency and its calendar, 1 where they tell none."""
-    if frequency not in {OBSERVED, SESSIONS}:
+    if frequency not in {SESSIONS, CALENDAR}:
         return season_length(frequency)
-    times = len(session_times(pd.DatetimeIndex(timestamps))) if frequency == OBSERVED else 1
+    times = len(session_times(pd.DatetimeIndex(timestamps))) if frequency == SESSIONS else 1
     return times if times > 1 else rules.days_a_week
 
 
@@ -99,7 +99,7 @@ def _clear(steps: int) -> float:
 
 def _calendar_season(frequency: str, main: int) -> int | None:
     """The week of a step shorter than a day, the year of days and weekdays; None of others."""
-    step = None if frequency in {STEP, OBSERVED, SESSIONS} else pd.tseries.frequencies.to_offset(frequency)
+    step = None if frequency in {STEP, SESSIONS, CALENDAR} else pd.tseries.frequencies.to_offset(frequency)
     if isinstance(step, pd.offsets.Tick) and main == season_length(frequency):
         return 7 * main
     return {"D": 365, "B": 261}.get(frequency)

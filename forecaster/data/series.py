@@ -8,7 +8,7 @@ import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.time.frequency import future_sessions, future_timestamps
-from forecaster.data.time.rules import AS_WRITTEN, OBSERVED, TimeRules
+from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, TimeRules
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,6 @@ class Series:
 
     def future(self, steps: int) -> pd.Index:
         """The timestamps of the `steps` steps after its last."""
-        if self.frequency == OBSERVED:
+        if self.frequency == SESSIONS:
             return future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)
         return future_timestamps(self.timestamps[-1], steps, self.rules.step(self.frequency))

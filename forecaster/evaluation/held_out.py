@@ -18,7 +18,7 @@ from forecaster.evaluation.origins import (
     to_forecasts,
 )
 from forecaster.forecast import Forecast
-from forecaster.forecasting.fallback import Fallback, fit_guard, last_season
+from forecaster.forecasting.fallback import Fallback, fit_fallback, last_season
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 
@@ -52,7 +52,7 @@ def validation_residuals(plan: Plan, predictor: Predictor) -> np.ndarray:
     return outlook_at(predictor, origins, actual.shape[1]).residuals(actual)
 
 
-def validation_guard(plan: Plan, predictor: Predictor) -> Fallback | None:
+def validation_fallback(plan: Plan, predictor: Predictor) -> Fallback | None:
     """Which series have to lean on the last season, by errors in their validation parts; None where none are held out.
 
     Args:
@@ -67,7 +67,7 @@ def validation_guard(plan: Plan, predictor: Predictor) -> Fallback | None:
     outlook = outlook_at(predictor, origins, horizon)
     network, others = (_errors_of(plan, origins, np.abs(actual - mean)) for mean in (outlook.mean, baseline))
     horizons = np.array([split.validation / horizon for split in splits])
-    return fit_guard(plan.members.names, network, others, horizons, plan.season, config.forecast.fallback)
+    return fit_fallback(plan.members.names, network, others, horizons, plan.season, config.forecast.fallback)
 
 
 def _errors_of(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:

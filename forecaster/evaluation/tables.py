@@ -27,9 +27,9 @@ def error_table(metrics: Mapping[str, Any]) -> str:
 
 def _leaning(metrics: Mapping[str, Any]) -> list[str]:
     """What the network's forecasts were mixed with, and why."""
-    if "guard" not in metrics:
+    if "fallback" not in metrics:
         return []
-    baseline, weights = LABELS[metrics["guard"]["baseline"]], list(metrics["guard"]["weights"].values())
+    baseline, weights = LABELS[metrics["fallback"]["baseline"]], list(metrics["fallback"]["weights"].values())
     low, high = f"{min(weights):.2g}", f"{max(weights):.2g}"
     share = low if low == high else f"{low} to {high}"
     who = "" if metrics["series"] == 1 else f" for {len(weights):,} of {metrics['series']:,} series"

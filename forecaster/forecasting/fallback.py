@@ -50,10 +50,10 @@ class Fallback:
         return cls(int(values["season"]), dict(values["weights"]), float(values["others"]))
 
 
-def fit_guard(
+def fit_fallback(
     names: Sequence[str], network: np.ndarray, baseline: np.ndarray, horizons: np.ndarray, season: int, fallback: str
 ) -> Fallback:
-    """The guard that errors in validation call for.
+    """The fallback that errors in validation call for.
 
     A series' validation part is often short, so that its ratio of errors is drawn to that of all series: in logarithms,
     its own counts as often as it has horizons, theirs `_ALL_SERIES` times. Where the ratio r is above 1, the network's

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -156,9 +155,8 @@ def load_predictor(version: Version) -> tuple[Predictor, np.ndarray]:
         ]
         preprocessing = Preprocessing.from_json(version.preprocessing)
         residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
-        guarded = "guard.json" in version.manifest["files"]
-        guard = Fallback.from_json(json.loads(version.read("guard.json"))) if guarded else None
-        predictor = dataclasses.replace(Predictor.of_all(networks, version.config, preprocessing), guard=guard)
+        fallback = None if version.fallback is None else Fallback.from_json(version.fallback)
+        predictor = dataclasses.replace(Predictor.of_all(networks, version.config, preprocessing), fallback=fallback)
     except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
     return predictor, residuals

@@ -41,7 +41,7 @@ class Predictor:
         rollout: of the network; of an ensemble, that of the first.
         members: the networks of an ensemble, whose answers are combined.
         combine: how: `median` or `mean`.
-        guard: which series lean on a baseline; None: none.
+        fallback: which series lean on a baseline; None: none.
     """
 
     rollout: Rollout
@@ -49,7 +49,7 @@ class Predictor:
     preprocessing: Preprocessing
     members: tuple["Predictor", ...] = ()
     combine: str = "median"
-    guard: Fallback | None = None
+    fallback: Fallback | None = None
 
     @classmethod
     def of(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
@@ -86,16 +86,16 @@ class Predictor:
             Diverged: a forecast left the finite numbers.
         """
         outlook = self._networks_outlook(panel, windows[:, -self.config.context_steps :], horizon, features)
-        if self.guard is None or (self.weights(panel) == 1).all():
+        if self.fallback is None or (self.weights(panel) == 1).all():
             return outlook
-        baseline = last_season(windows, horizon, self.guard.season)
+        baseline = last_season(windows, horizon, self.fallback.season)
         return BlendedDistribution(outlook, baseline, self.weights(panel)[:, None])
 
     def weights(self, panel: Sequence[Series]) -> np.ndarray:
         """The networks' share of the forecasts of each series, (series,)."""
-        if self.guard is None:
+        if self.fallback is None:
             return np.ones(len(panel))
-        return np.array([self.guard.weight(s.name, s.name in self.preprocessing.scalers) for s in panel])
+        return np.array([self.fallback.weight(s.name, s.name in self.preprocessing.scalers) for s in panel])
 
     def _networks_outlook(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
@@ -250,9 +250,9 @@ class Predictor:
 
     def _sources(self, panel: Sequence[Series]) -> list[str]:
         """Where the forecast of each series comes from."""
-        if self.guard is None:
+        if self.fallback is None:
             return [NETWORK] * len(panel)
-        return [self.guard.source(weight) for weight in self.weights(panel).tolist()]
+        return [self.fallback.source(weight) for weight in self.weights(panel).tolist()]
 
     def ready(self, panel: Sequence[Series], steps: int) -> "PredictionInputs":
         """The features of the last window of each series and of the steps after it.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.calendar_names import CYCLES, FOURIER, HOLIDAY, WEEKEND, clashes, country_of, is_dated, orders_of
-from forecaster.data.time.rules import AS_WRITTEN, OBSERVED, SESSIONS, WORKING_DAYS, TimeRules
+from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 
 _DAY = pd.Timedelta(days=1)
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -141,7 +141,7 @@ def step_numbers(timestamps: pd.Index, frequency: str, rules: TimeRules = AS_WRI
     if not isinstance(timestamps, pd.DatetimeIndex):
         return np.asarray(timestamps, np.int64)
     local = timestamps.tz_localize(None)
-    if frequency in {OBSERVED, SESSIONS}:
+    if frequency in {SESSIONS, CALENDAR}:
         return _weekdays(local, rules.sessions.weekmask)
     step = pd.tseries.frequencies.to_offset(frequency)
     if isinstance(step, pd.offsets.BusinessDay):
@@ -197,7 +197,7 @@ def _problem(name: str, timestamps: pd.Index, frequency: str, rules: TimeRules) 
         return None
     shortest = (timestamps[1:] - timestamps[:-1]).min()
     if not is_dated(name):
-        several = frequency == OBSERVED and shortest < _DAY
+        several = frequency == SESSIONS and shortest < _DAY
         return f"{name} counts steps of a grid, and sessions of several rows have none; use hour" if several else None
     if name.startswith(HOLIDAY):
         if shortest > _DAY:

@@ -15,7 +15,7 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.seasonality import seasons_of
 from forecaster.data.sources.files import source_of
-from forecaster.data.time.rules import OBSERVED, SESSIONS
+from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import domains_of
 
 log = logging.getLogger("forecaster")
@@ -57,8 +57,8 @@ def found_in(data: Data, series: Series) -> dict[str, Any]:
     found |= {
         name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands", "header")
     }
-    found |= {"timezone": series.rules.timezone, "dates": series.rules.dates}
-    return found | ({"weekmask": series.rules.weekmask} if series.frequency in {OBSERVED, SESSIONS} else {})
+    found |= {"timezone": series.rules.timezone, "date_order": series.rules.date_order}
+    return found | ({"weekmask": series.rules.weekmask} if series.frequency in {SESSIONS, CALENDAR} else {})
 
 
 def data_hash(panel: Iterable[Series]) -> str:
@@ -67,7 +67,7 @@ def data_hash(panel: Iterable[Series]) -> str:
     for series in panel:
         ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
         digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
-        if series.frequency == OBSERVED:
+        if series.frequency == SESSIONS:
             digest.update(np.asarray(series.timestamps).tobytes())
         digest.update(series.values.tobytes())
         for column in series.covariates.values():

@@ -126,7 +126,7 @@ def _part(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray
     window, ahead = plan.config.window, plan.config.steps_ahead
     observed = (observed_in_all([member.series for member in group]) for group in plan.groups)
     parts = [
-        offset + told_by_data(np.arange(first, last), told, window.length, ahead, window.shortest)
+        offset + told_by_data(np.arange(first, last), told, window.length, ahead, window.min_length)
         for offset, first, last, told in zip(offsets, firsts, lasts, observed, strict=True)
     ]
     return Starts.of(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))

@@ -132,7 +132,7 @@ class Starts:
 
 
 def told_by_data(
-    starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int, shortest: int | None = None
+    starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int, min_length: int | None = None
 ) -> np.ndarray:
     """Those starts whose windows are no filler: at least half of the window is observed, and every target.
 
@@ -141,14 +141,14 @@ def told_by_data(
     Args:
         observed: (steps,), None where every step is.
         starts, length, ahead: as in `window_starts`.
-        shortest: steps of a window that are enough, where it may be fewer than half.
+        min_length: steps of a window that are enough, where it may be fewer than half.
     """
     if observed is None or not len(starts):
         return starts
     counts = np.concatenate([[0], np.cumsum(observed)])
     read = counts[starts + length] - counts[starts]
     learnt = counts[starts + length + ahead] - counts[starts + length]
-    half = read >= min(length / 2, length if shortest is None else shortest)
+    half = read >= min(length / 2, length if min_length is None else min_length)
     whole = half & (learnt == ahead)
     return starts[whole if 10 * whole.sum() >= len(starts) else half & (2 * learnt >= ahead)]
 

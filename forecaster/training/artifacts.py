@@ -22,7 +22,7 @@ from forecaster.evaluation.held_out import (
     last_forecast,
     least_change,
     test_scores,
-    validation_guard,
+    validation_fallback,
     validation_residuals,
 )
 from forecaster.forecasting.onnx_network import OnnxNetwork
@@ -61,14 +61,14 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
     alone = Predictor.of_all(networks, config, plan.preprocessing)
     preprocessing = replace(plan.preprocessing, least_change=least_change(plan, alone))
     alone = replace(alone, preprocessing=preprocessing)
-    guard = validation_guard(plan, alone)
-    predictor = replace(alone, guard=guard)
+    fallback = validation_fallback(plan, alone)
+    predictor = replace(alone, fallback=fallback)
     residuals = validation_residuals(plan, predictor)
     metrics = test_scores(plan, predictor, residuals)
     if len(trained) > 1:
         metrics["members"] = _member_facts(plan, trained)
-    if guard is not None and guard.weights:
-        metrics["guard"] = {"baseline": guard.baseline, "weights": dict(guard.weights)}
+    if fallback is not None and fallback.weights:
+        metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": _json({**preprocessing.to_json(), "seen": _seen(plan)}),
@@ -77,8 +77,8 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
         "loss.png": _loss_picture(plan, trained, name),
         "forecast.png": _forecast_picture(plan, predictor, residuals, name),
     }
-    if guard is not None:
-        files["guard.json"] = _json(guard.to_json())
+    if fallback is not None:
+        files["fallback.json"] = _json(fallback.to_json())
     for folder, each in zip(member_folders(len(trained)), trained, strict=True):
         files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics

@@ -139,12 +139,12 @@ def build_trainer(
         validation_starts,
         batch_size=training.batch_size,
         batches_per_epoch=training.batches_per_epoch,
-        balanced=training.sampling == "series",
+        balanced=training.balance_series,
         epochs=training.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
         average=build_average(training.averaging, weights, training.epochs),
-        flip=training.flip,
+        sign_flip=training.sign_flip,
         first_choice=first_choice,
     )
 

@@ -106,7 +106,7 @@ class Trainer(Generic[AnyLearner]):
 
     Args:
         average: of the network's weights, which is validated and kept in their place.
-        flip: whether half of the windows are learnt from upside down.
+        sign_flip: whether half of the windows are learnt from upside down.
         first_choice: the first epoch whose weights may be kept, and that early stopping looks at.
     """
 
@@ -127,13 +127,13 @@ class Trainer(Generic[AnyLearner]):
         balanced: bool = False,
         early_stopping: Patience | None = None,
         average: Average | None = None,
-        flip: bool = False,
+        sign_flip: bool = False,
         first_choice: int = 1,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
-        self.early_stopping, self.balanced, self.flip = early_stopping, balanced, flip
+        self.early_stopping, self.balanced, self.sign_flip = early_stopping, balanced, sign_flip
         self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
@@ -255,7 +255,7 @@ class Trainer(Generic[AnyLearner]):
 
     def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         inputs, targets = self._batch(starts)
-        if self.flip:
+        if self.sign_flip:
             signs = self._signs(starts, epoch)
             inputs, targets = inputs._replace(window=signs * inputs.window), signs * targets
         with tf.GradientTape() as tape:

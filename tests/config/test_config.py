@@ -139,8 +139,8 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("forecast: {intervals: head}", "head cannot go with model.head: point, which has none; use conformal"),
         ("model: {embedding: 4}", "tells series apart, and there is one; name their column in data.series"),
         (
-            "scaling: none\nmodel: {head: log_normal}\ntraining: {flip: true}",
-            "training.flip: head log_normal has no values upside",
+            "scaling: none\nmodel: {head: log_normal}\ntraining: {sign_flip: true}",
+            "training.sign_flip: head log_normal has no values upside",
         ),
     ],
 )
@@ -367,3 +367,54 @@ def test_a_text_written_as_yaml_is_read_as_itself_anywhere(text):
     for document in ("value: {}", "value: [{}]", "value: {{{}: 1}}"):
         value = parse_document(document.format(as_yaml(text)), "x").values["value"]
         assert value in (text, [text], {text: 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: {path: x.csv, longest_gap: 3}", "data.longest_gap: this key is now called max_gap; write max_gap: 3"),
+        (
+            "data: {path: x.csv, text: missing}",
+            "data.text: this key is now called invalid_values; write invalid_values: missing",
+        ),
+        (
+            "data: {path: x.csv, dates: day_first}",
+            "data.dates: this key is now called date_order; write date_order: day_first",
+        ),
+        (
+            "data: {path: x.csv, incomplete: drop}",
+            "data.incomplete: this key is now called last_bar; write last_bar: drop",
+        ),
+        (
+            "data: {path: x.csv, frequency: observed}",
+            "data.frequency: received 'observed', observed is now called sessions",
+        ),
+        ("training: {flip: true}", "training.flip: this key is now called sign_flip; write sign_flip: true"),
+        (
+            "training: {sampling: series}",
+            "training.sampling: this key is now called balance_series; write balance_series: true",
+        ),
+        (
+            "training: {sampling: windows}",
+            "training.sampling: this key is now called balance_series; write balance_series: false",
+        ),
+        ("ensemble: {vary: flip}", "ensemble.vary: flip is now called sign_flip; write sign_flip"),
+        ("format: 2", "format: received 2, this version reads configs up to format 1; upgrade forecast"),
+        ("format: x", "format: received 'x', expected 1"),
+    ],
+)
+def test_a_key_of_an_earlier_format_is_refused_with_its_name_of_today(tmp_path, text, message):
+    given = yaml.safe_load(text)
+    document = {"data": {"path": "x.csv"}, "window": {"length": 4, "horizon": 2}} | given
+    path = tmp_path / "x.yaml"
+    path.write_text(json.dumps(document))
+    (problem,) = load_config(path).problems
+    assert message in problem
+
+
+def test_a_shorter_name_of_the_window_is_refused_too(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("data: {path: x.csv}\nwindow: {length: 4, shortest: 2, horizon: 2}\n")
+    assert load_config(path).problems == (
+        f"{path}:2:21: window.shortest: this key is now called min_length; write min_length: 2",
+    )

@@ -103,7 +103,7 @@ def test_covariates_of_weekdays_are_those_of_each_row(tmp_path):
     days = pd.date_range("2026-01-01", periods=30, freq="B").delete(12)
     rows = [f"{day:%Y-%m-%d},{number},{number * 10}" for number, day in enumerate(days)]
     (series,) = read(tmp_path, "\n".join(["day,sold,c", *rows, "2026-02-12,,7"]) + "\n", columns=["c"])
-    assert series.frequency == "observed"
+    assert series.frequency == "sessions"
     assert list(series.timestamps) == list(days)
     np.testing.assert_array_equal(series.covariates["c"].values, [*range(0, 290, 10), 7])
 

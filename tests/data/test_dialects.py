@@ -375,10 +375,10 @@ def test_text_is_an_error_or_missing(tmp_path):
     assert "x.csv:3: load: 2 cells are not a number: '?' (line 3), 'oops' (line 5)" in refused(
         tmp_path, TEXTS, gaps="zero", target="load"
     )
-    found = read(tmp_path, TEXTS, text="missing", gaps="zero", target="load")
+    found = read(tmp_path, TEXTS, invalid_values="missing", gaps="zero", target="load")
     np.testing.assert_array_equal(found.values, [1, 0, -999, 0, 5, 6])
     assert "2 cells are not a number: '?' (line 3), 'oops' (line 5); taken for missing" in found.notices[-1]
-    assert "say how to fill them: data.gaps" in refused(tmp_path, TEXTS, text="missing", target="load")
+    assert "say how to fill them: data.gaps" in refused(tmp_path, TEXTS, invalid_values="missing", target="load")
 
 
 @pytest.mark.parametrize("na_values", [(-999, "?", "oops"), (-999.0, "?", "OOPS"), ("-999", "?", "oops")])
@@ -499,7 +499,7 @@ def test_paths_are_relative_to_the_yaml(tmp_path, path, expected):
         ("path: x, na_values: [true]", "expected a number or text"),
         ("path: x, decimal: ',', thousands: ','", "data.thousands: ',' cannot go with the same data.decimal"),
         ("path: x, delimiter: '#', comment: '#'", "data.comment: '#' holds data.delimiter"),
-        ("path: x, text: ignore", "data.text: received 'ignore', expected error | missing"),
+        ("path: x, text: ignore", "data.invalid_values: received 'ignore', expected error | missing"),
     ],
 )
 def test_wrong_keys_are_refused(tmp_path, line, expected):

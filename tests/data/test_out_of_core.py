@@ -113,7 +113,7 @@ def test_trading_days_keep_their_timestamps(tmp_path, monkeypatch, small_blocks)
     text = [f"{day:%Y-%m-%d},s{number},{number},1,,k" for day in days for number in range(3)]
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *text]) + "\n")
     limited, whole = both(tmp_path / "x.csv", monkeypatch)
-    assert limited.frequency == "observed"
+    assert limited.frequency == "sessions"
     assert_same(limited, whole)
 
 

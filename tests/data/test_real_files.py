@@ -86,7 +86,7 @@ def test_load_is_unsorted_with_hours_that_come_twice():
 
 def test_rates_have_milliseconds_and_no_holidays():
     (series,) = read("nixtla_long/usdeur.csv")
-    assert (series.frequency, str(series.timestamps[0])) == ("observed", "2007-01-01 00:00:00")
+    assert (series.frequency, str(series.timestamps[0])) == ("sessions", "2007-01-01 00:00:00")
     assert series.values[0] == 0.7537
 
 

@@ -59,9 +59,9 @@ def dates(index: pd.Index) -> list[str]:
 
 def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
     found = read(csv(tmp_path, sessions()))
-    assert (found.frequency, len(found), found.rules.weekmask) == ("observed", len(sessions()), "Mon Tue Wed Thu Fri")
+    assert (found.frequency, len(found), found.rules.weekmask) == ("sessions", len(sessions()), "Mon Tue Wed Thu Fri")
     assert "3 of 150 days that are Mon Tue Wed Thu Fri have no row, as on holidays: 2025-12-25," in found.notices[0]
-    assert "data.frequency: observed" in found.notices[0]
+    assert "data.frequency: sessions" in found.notices[0]
     assert "data.holidays" in found.notices[0]
     assert dates(found.future(2)) == ["2026-06-01", "2026-06-02"]
     assert seasons_of(found)[0] == (5,)
@@ -74,11 +74,11 @@ def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
         (sessions(), {"gaps": "previous"}, "B", ["2026-06-01", "2026-06-02"]),
         (sessions(), {"holidays": HOLIDAYS}, "C", ["2026-06-01", "2026-06-02"]),
         (sessions(last="2026-12-24"), {"holidays": HOLIDAYS}, "C", ["2026-12-28", "2026-12-29"]),
-        (sessions(last="2026-12-24"), {"frequency": "observed", "holidays": HOLIDAYS}, "observed", ["2026-12-28", "2026-12-29"]),
-        (sessions(last="2026-12-24"), {"holidays": ("2026-12-25", "2026-12-28")}, "observed", ["2026-12-29", "2026-12-30"]),
+        (sessions(last="2026-12-24"), {"frequency": "sessions", "holidays": HOLIDAYS}, "sessions", ["2026-12-28", "2026-12-29"]),
+        (sessions(last="2026-12-24"), {"holidays": ("2026-12-25", "2026-12-28")}, "sessions", ["2026-12-29", "2026-12-30"]),
         (sessions(weekmask="Mon Tue Wed Thu Fri Sat", holidays=()), {}, "C", ["2026-05-30", "2026-06-01"]),
-        (sessions(weekmask="Sun Mon Tue Wed Thu"), {}, "observed", ["2026-05-31", "2026-06-01"]),
-        (sessions(), {"weekmask": "Mon Fri", "frequency": "observed"}, "observed", ["2026-06-01", "2026-06-05"]),
+        (sessions(weekmask="Sun Mon Tue Wed Thu"), {}, "sessions", ["2026-05-31", "2026-06-01"]),
+        (sessions(), {"weekmask": "Mon Fri", "frequency": "sessions"}, "sessions", ["2026-06-01", "2026-06-05"]),
         (sessions(weekmask="Mon Wed Fri", holidays=()), {"weekmask": "Mon Wed Fri"}, "C", ["2026-06-01", "2026-06-03"]),
         (pd.date_range("2026-01-01", periods=60), {}, "D", ["2026-03-02", "2026-03-03"]),
     ],
@@ -93,7 +93,7 @@ def test_weekdays_that_are_missing_for_weeks_are_no_holidays(tmp_path):
     rows = sessions(holidays=()).delete(range(60, 75))
     (found,) = problems(csv(tmp_path, rows))
     assert "15 steps of B are missing" in found
-    assert "or where they are holidays: data.frequency: observed" in found
+    assert "or where they are holidays: data.frequency: sessions" in found
 
 
 def test_a_day_missing_from_a_daily_series_is_no_holiday(tmp_path):
@@ -130,7 +130,7 @@ def test_a_row_that_alone_keeps_the_others_from_a_step_is_named_with_its_line(tm
     (found,) = problems(tmp_path / "d.csv")
     assert f"d.csv:{row + 2}: the timestamps follow no regular step: all but {stamp}" in found
     assert f"are on steps of {frequency}; correct this row" in found
-    assert "observed" not in found
+    assert "sessions" not in found
 
 
 @pytest.mark.parametrize("day", [10, 15, 28])
@@ -144,7 +144,7 @@ def test_times_at_random_are_no_sessions(tmp_path):
     rows = pd.Timestamp("2026-01-01") + pd.to_timedelta(minutes, unit="min")
     (found,) = problems(csv(tmp_path, rows))
     assert "apart; correct the rows that are off" in found
-    assert "observed" not in found
+    assert "sessions" not in found
 
 
 def test_the_holiday_that_has_a_row_is_named_with_its_line(tmp_path):
@@ -157,8 +157,8 @@ def test_the_holiday_that_has_a_row_is_named_with_its_line(tmp_path):
 def test_trading_hours_go_on_at_the_next_session(tmp_path):
     days = sessions("2026-03-02", "2026-04-02")
     rows = [day + pd.Timedelta(minutes=minutes) for day in days for minutes in range(570, 960, 30)][:-2]
-    assert "set data.frequency (observed: each row is a step" in problems(csv(tmp_path, rows))[0]
-    found = read(csv(tmp_path, rows), frequency="observed", holidays=HOLIDAYS)
+    assert "set data.frequency (sessions: each row is a step" in problems(csv(tmp_path, rows))[0]
+    found = read(csv(tmp_path, rows), frequency="sessions", holidays=HOLIDAYS)
     assert dates(found.future(4)) == ["2026-04-02 15:00", "2026-04-02 15:30", "2026-04-06 09:30", "2026-04-06 10:00"]
     assert seasons_of(found)[0] == (13,)
 
@@ -266,7 +266,7 @@ def test_a_series_with_holes_is_of_the_step_of_the_others(tmp_path):
 
 def test_stocks_with_holidays_of_their_own_are_sessions(tmp_path):
     found = read_panel(panel(tmp_path, a=sessions(holidays=()), b=sessions(), c=sessions(holidays=HOLIDAYS[:1])))
-    assert [series.frequency for series in found] == ["observed"] * 3
+    assert [series.frequency for series in found] == ["sessions"] * 3
     assert [len(series.notices) for series in found] == [1, 0, 0]
 
 
@@ -300,10 +300,10 @@ def test_seasonal_without_a_season_is_refused(tmp_path):
 def test_the_longest_gap_is_a_limit_with_a_place(tmp_path):
     rows = pd.date_range("2026-01-01", periods=12).delete([3, 6, 7, 8])
     path = csv(tmp_path, rows)
-    assert len(read(path, gaps="previous", longest_gap=3)) == 12
-    (found,) = problems(path, gaps="previous", longest_gap=2)
+    assert len(read(path, gaps="previous", max_gap=3)) == 12
+    (found,) = problems(path, gaps="previous", max_gap=2)
     assert found.startswith("x.csv:7: 3 steps of D are missing in a row, 2026-01-07 00:00:00 to 2026-01-09 00:00:00")
-    assert "more than data.longest_gap, 2" in found
+    assert "more than data.max_gap, 2" in found
 
 
 def test_zeros_are_what_the_file_says_not_filler(tmp_path):
@@ -570,8 +570,8 @@ def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_pa
         ("holidays", ["25.12.2026"], "expected a date such as 2026-12-25"),
         ("tolerance", "10 seconds", "expected a time such as 10s, 500ms or 2min"),
         ("timezone", "Europe/Belrin", "expected a time zone such as Europe/Berlin, UTC or UTC+02:00"),
-        ("incomplete", "remove", "expected keep | drop"),
-        ("longest_gap", 0, "expected at least 1"),
+        ("last_bar", "remove", "expected keep | drop"),
+        ("max_gap", 0, "expected at least 1"),
     ],
 )
 def test_wrong_values_are_refused(key, value, expected):
@@ -593,7 +593,7 @@ def test_a_check_reads_a_stock_as_a_training_does(tmp_path):
     path = csv(tmp_path, sessions())
     loaded = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
     checked = check(loaded)
-    assert checked.facts["frequency"] == "observed"
+    assert checked.facts["frequency"] == "sessions"
     assert not [finding for finding in checked.findings if finding.level == "error"]
 
 
@@ -602,12 +602,12 @@ def test_local_times_with_jitter_and_a_gap_validate(tmp_path, forecast):
     rows = jittered(whole).strftime("%d.%m.%Y %H:%M:%S")
     csv(tmp_path, rows.delete(range(50, 60)), np.arange(390) % 96.0)
     (tmp_path / "x.yaml").write_text(
-        "data: {path: x.csv, timezone: Europe/Berlin, tolerance: 5s, gaps: seasonal, longest_gap: 10}\n"
+        "data: {path: x.csv, timezone: Europe/Berlin, tolerance: 5s, gaps: seasonal, max_gap: 10}\n"
         "window: {length: 24, horizon: 4}\n"
     )
     result = forecast("validate", "x.yaml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    refused = forecast("validate", "x.yaml", "--set", "data.longest_gap=9", cwd=tmp_path)
+    refused = forecast("validate", "x.yaml", "--set", "data.max_gap=9", cwd=tmp_path)
     assert refused.returncode == 4
     assert "x.csv:52: 10 steps of 15min are missing in a row" in refused.stderr
 
@@ -621,9 +621,9 @@ def test_stock_prices_train_and_predict_the_next_sessions(tmp_path, forecast):
         "train", "stock.csv", *(part for option in options for part in ("--set", option)), "--verbose", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
-    assert "each row is a step (data.frequency: observed)" in " ".join(result.stderr.split())
+    assert "each row is a step (data.frequency: sessions)" in " ".join(result.stderr.split())
     kept = (next((tmp_path / "runs/stock/versions").iterdir()) / "config.yaml").read_text()
-    assert "frequency: observed" in kept
+    assert "frequency: sessions" in kept
     assert "weekmask: Mon Tue Wed Thu Fri" in kept
     predicted = forecast("predict", "runs/stock", cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stderr
@@ -646,9 +646,9 @@ def test_dates_that_nothing_proves_are_refused_with_both_choices_until_one_is_st
     path = csv(tmp_path, days.strftime("%d/%m/%Y"))
     (problem,) = problems(path)
     assert problem.startswith("x.csv:3: t: '01/02/2010' can be read as %d/%m/%Y and as %m/%d/%Y; choose ")
-    assert "--set data.dates=day_first or --set data.dates=month_first" in problem
-    pd.testing.assert_index_equal(read(path, dates="day_first").timestamps, days, exact="equiv", check_names=False)
-    assert read(path, frequency="observed", dates="month_first").timestamps[1] == pd.Timestamp("2010-01-02")
+    assert "--set data.date_order=day_first or --set data.date_order=month_first" in problem
+    pd.testing.assert_index_equal(read(path, date_order="day_first").timestamps, days, exact="equiv", check_names=False)
+    assert read(path, frequency="sessions", date_order="month_first").timestamps[1] == pd.Timestamp("2010-01-02")
     years = csv(tmp_path, [f"01/01/{year}" for year in range(1990, 2010)])
     assert read(years).frequency == "YS-JAN"  # in whichever way
 
@@ -658,8 +658,8 @@ def test_the_order_that_a_file_proves_is_kept_for_the_next(tmp_path):
     path = csv(tmp_path, days.strftime("%d-%m-%Y"))
     series = read(path)
     data = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x").config.data
-    assert found_in(data, series)["dates"] == series.rules.dates == "day_first"
-    (problem,) = problems(path, dates="month_first")
+    assert found_in(data, series)["date_order"] == series.rules.date_order == "day_first"
+    (problem,) = problems(path, date_order="month_first")
     assert "x.csv:14: t: 36 cells are not a timestamp: '13-01-2024' (line 14)" in problem
 
 

@@ -1,4 +1,4 @@
-"""The guardrail: when forecasts lean on the last season, by how much, and what the command says of it."""
+"""The fallback: when forecasts blend in the last season, by how much, and what the command says of it."""
 
 import math
 
@@ -7,45 +7,45 @@ import pandas as pd
 import pytest
 
 from forecaster.forecasting.distributions import Point, Quantile
-from forecaster.forecasting.fallback import BlendedDistribution, Fallback, fit_guard, last_season
+from forecaster.forecasting.fallback import BlendedDistribution, Fallback, fit_fallback, last_season
 from forecaster.forecasting.predictive_distribution import NetworkDistribution
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import Transform
 from tests.helpers.command import write_hourly_csv
 
 
-def guard_of(network, baseline, horizons, fallback="combine"):
+def fallback_of(network, baseline, horizons, fallback="combine"):
     names = [f"s{number}" for number in range(len(network))]
-    return fit_guard(names, np.array(network), np.array(baseline), np.array(horizons), 24, fallback)
+    return fit_fallback(names, np.array(network), np.array(baseline), np.array(horizons), 24, fallback)
 
 
 def test_a_network_that_wins_is_left_alone():
-    guard = guard_of([1.0], [1.1], [5.0])
-    assert (guard.weights, guard.others, guard.source(guard.weight("s0"))) == ({}, 1.0, "network")
+    fitted = fallback_of([1.0], [1.1], [5.0])
+    assert (fitted.weights, fitted.others, fitted.source(fitted.weight("s0"))) == ({}, 1.0, "network")
 
 
 def test_one_that_loses_gets_the_weight_of_its_error():
-    guard = guard_of([2.0], [1.0], [5.0])
-    assert guard.weights["s0"] == pytest.approx(1 / (1 + 2**2))
-    assert guard.weight("other", known=False) == pytest.approx(0.2)
-    assert guard.source(0.2) == "network+seasonal_naive"
-    assert guard_of([2.0], [1.0], [5.0], "replace").weights == {"s0": 0.0}
-    assert guard.source(0.0) == "seasonal_naive"
+    fitted = fallback_of([2.0], [1.0], [5.0])
+    assert fitted.weights["s0"] == pytest.approx(1 / (1 + 2**2))
+    assert fitted.weight("other", known=False) == pytest.approx(0.2)
+    assert fitted.source(0.2) == "network+seasonal_naive"
+    assert fallback_of([2.0], [1.0], [5.0], "replace").weights == {"s0": 0.0}
+    assert fitted.source(0.0) == "seasonal_naive"
 
 
 def test_a_short_validation_part_is_drawn_to_that_of_all_series():
     # In logarithms: own 2 (1 horizon) and -1 (9 horizons); all together (1 * 2 + 9 * -1) / 10 = -0.7.
-    guard = guard_of(np.exp([2.0, -1.0]), [1.0, 1.0], [1.0, 9.0])
-    assert guard.weights == {}  # (1 * 2 + 3 * -0.7) / 4 is below 0
-    guard = guard_of(np.exp([2.0, -1.0]), [1.0, 1.0], [3.0, 7.0])  # together -0.1, so (3 * 2 - 0.3) / 6 = 0.95
-    assert guard.weights == {"s0": pytest.approx(1 / (1 + math.exp(1.9)))}
+    fitted = fallback_of(np.exp([2.0, -1.0]), [1.0, 1.0], [1.0, 9.0])
+    assert fitted.weights == {}  # (1 * 2 + 3 * -0.7) / 4 is below 0
+    fitted = fallback_of(np.exp([2.0, -1.0]), [1.0, 1.0], [3.0, 7.0])  # together -0.1, so (3 * 2 - 0.3) / 6 = 0.95
+    assert fitted.weights == {"s0": pytest.approx(1 / (1 + math.exp(1.9)))}
 
 
 def test_a_baseline_that_is_always_right_takes_over_and_unknown_errors_go_by_the_others():
-    guard = guard_of([1.0, 2.0, np.nan], [0.0, 1.0, np.nan], [2.0, 2.0, 2.0])
-    assert guard.weights["s0"] == 0
-    assert guard.weights["s2"] == guard.others == pytest.approx(0.2)
-    assert guard_of([0.0], [0.0], [2.0]).weights == {}
+    fitted = fallback_of([1.0, 2.0, np.nan], [0.0, 1.0, np.nan], [2.0, 2.0, 2.0])
+    assert fitted.weights["s0"] == 0
+    assert fitted.weights["s2"] == fitted.others == pytest.approx(0.2)
+    assert fallback_of([0.0], [0.0], [2.0]).weights == {}
 
 
 def test_the_last_season_is_repeated_and_the_last_value_where_there_is_none():
@@ -79,9 +79,9 @@ def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
     np.testing.assert_allclose([found[p][0, 0] for p in (0.1, 0.9)], 1 / (1 + np.exp([-1.0, -5.0])))
 
 
-def test_the_guard_is_kept_exactly():
-    guard = Fallback(24, {"a": 0.123456789012345}, 0.5)
-    assert Fallback.from_json(guard.to_json()) == guard
+def test_the_fallback_is_kept_exactly():
+    fitted = Fallback(24, {"a": 0.123456789012345}, 0.5)
+    assert Fallback.from_json(fitted.to_json()) == fitted
 
 
 def test_the_command_says_where_a_forecast_comes_from(forecast, tmp_path):

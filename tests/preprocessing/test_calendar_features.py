@@ -169,7 +169,7 @@ def test_steps_are_counted_one_by_one_and_the_same_in_every_window(frequency):
 def test_a_week_of_sessions_has_its_steps_whether_a_market_is_closed_or_not():
     rules = TimeRules(weekmask="Mon Tue Wed Thu Fri", holidays=("2026-01-01",))
     sessions = pd.DatetimeIndex(["2025-12-29", "2025-12-31", "2026-01-02", "2026-01-05"])  # closed on the 1st
-    for frequency in ("C", "observed"):
+    for frequency in ("C", "sessions"):
         np.testing.assert_array_equal(np.diff(step_numbers(sessions, frequency, rules)), [2, 2, 1])
 
 
@@ -227,7 +227,7 @@ def test_holidays_that_nobody_knows_and_sessions_without_a_grid_are_refused():
         (0, "holiday.DE: no holiday is known from 1800 to 1800; remove it")
     ]
     half_hours = pd.date_range("2026-01-05 09:30", periods=13, freq="30min")
-    ((_, message),) = unfit(["fourier.13.2"], half_hours, [13], "observed")
+    ((_, message),) = unfit(["fourier.13.2"], half_hours, [13], "sessions")
     assert message == "fourier.13.2 counts steps of a grid, and sessions of several rows have none; use hour"
 
 

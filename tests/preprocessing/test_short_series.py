@@ -58,8 +58,8 @@ def test_filled_cells_stay_marked_behind_the_start(tmp_path):
 
 
 def test_sessions_have_no_days_before_the_first(tmp_path):
-    panel = read(tmp_path, "day,y\n2026-01-02,1\n2026-01-05,2\n2026-01-06,3\n2026-01-08,4\n", frequency="observed")
-    with pytest.raises(DataError, match="window.shortest: no step is known before the first of frequency observed"):
+    panel = read(tmp_path, "day,y\n2026-01-02,1\n2026-01-05,2\n2026-01-06,3\n2026-01-08,4\n", frequency="sessions")
+    with pytest.raises(DataError, match="window.min_length: no step is known before the first of frequency sessions"):
         panel.led_in(2, 1)
 
 
@@ -70,7 +70,7 @@ def plan(tmp_path: Path, lengths: dict[str, int], **options):
     (tmp_path / "rows.csv").write_text("\n".join([f"id,{','.join(map(str, range(width)))}", *rows]) + "\n")
     values = {
         "data": {"path": str(tmp_path / "rows.csv"), "layout": "rows", "season": 4},
-        "window": {"length": 8, "horizon": 2, "shortest": 3},
+        "window": {"length": 8, "horizon": 2, "min_length": 3},
         "split": {"validation": 2, "test": 0},
         "model": {"decoder": "dense"},
         **options,
@@ -113,5 +113,5 @@ def test_series_of_the_shortest_length_are_forecast_and_shorter_ones_named(tmp_p
 
 
 def test_shortest_is_below_the_length():
-    loaded = load_values({"data": {"path": "x.csv"}, "window": {"length": 8, "horizon": 2, "shortest": 8}}, "x.yaml")
-    assert "window.shortest: is not below window.length, 8" in loaded.problems[0]
+    loaded = load_values({"data": {"path": "x.csv"}, "window": {"length": 8, "horizon": 2, "min_length": 8}}, "x.yaml")
+    assert "window.min_length: is not below window.length, 8" in loaded.problems[0]

@@ -77,8 +77,8 @@ def test_losses_come_in_turn_behind_the_configured_one():
 
 
 def test_every_second_network_learns_upside_down():
-    found = members({"size": 4, "vary": "flip"})
-    assert [member.training.flip for member in found] == [False, True, False, True]
+    found = members({"size": 4, "vary": "sign_flip"})
+    assert [member.training.sign_flip for member in found] == [False, True, False, True]
 
 
 def test_snapshots_are_equal_cycles_of_a_cosine():
@@ -93,8 +93,16 @@ def test_snapshots_are_equal_cycles_of_a_cosine():
         ({"size": 1, "vary": "window"}, {}, "ensemble.vary: window sets several networks apart, and size is 1"),
         ({"size": 2, "processes": 3}, {}, "ensemble.processes: more than ensemble.size has networks; use 2 or fewer"),
         ({"size": 2, "vary": "loss"}, {"model": {"head": "normal"}}, "loss cannot go with head: normal"),
-        ({"size": 2, "vary": "flip"}, {"model": {"head": "categorical"}}, "head categorical has no values upside down"),
-        ({"size": 2, "vary": "flip"}, {"training": {"flip": True}}, "training.flip: ensemble.vary: flip has every"),
+        (
+            {"size": 2, "vary": "sign_flip"},
+            {"model": {"head": "categorical"}},
+            "head categorical has no values upside down",
+        ),
+        (
+            {"size": 2, "vary": "sign_flip"},
+            {"training": {"sign_flip": True}},
+            "training.sign_flip: ensemble.vary: sign_flip has every",
+        ),
         ({"size": 2, "vary": "window"}, {"model": {"segment": 12}}, "reads no window shorter than 24 steps"),
         ({"size": 5, "vary": "snapshot"}, {}, "training.early_stopping: snapshot trains each cycle to its end"),
         ({"size": 4, "vary": "snapshot"}, {}, "training.epochs: 50 do not divide into 4 cycles"),

@@ -214,7 +214,7 @@ AVERAGES = {"ema": lambda weights: ExponentialAverage(weights, 0.8), "swa": lamb
         *((pause_after, {}, None) for pause_after in (0, 1, 3, 4, 8)),
         (4, DRAWING, None),
         (4, {}, "ema"),
-        (4, {}, "flip"),
+        (4, {}, "sign_flip"),
         (9, {}, "swa"),
     ],
     ids=str,
@@ -223,7 +223,7 @@ def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pau
     def make():
         return tiny_trainer(
             average=AVERAGES.get(more),
-            flip=more == "flip",
+            sign_flip=more == "sign_flip",
             model=Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, **options),
             epochs=4,
             schedule=Plateau(0.5, 1, 0.01),
@@ -244,14 +244,14 @@ def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pau
 
 def test_windows_upside_down_are_those_of_the_series_upside_down(monkeypatch):
     monkeypatch.setattr(Trainer, "_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
-    flipped, negative = tiny_trainer(flip=True), tiny_trainer(values=-VALUES)
+    flipped, negative = tiny_trainer(sign_flip=True), tiny_trainer(values=-VALUES)
     flipped.fit(Silent())
     negative.fit(Silent())
     assert [row.loss for row in flipped.progress.history] == [row.loss for row in negative.progress.history]
 
 
 def test_half_of_the_windows_are_flipped_and_others_in_each_batch():
-    trainer, starts = tiny_trainer(flip=True), tf.zeros(10_000, tf.int32)
+    trainer, starts = tiny_trainer(sign_flip=True), tf.zeros(10_000, tf.int32)
     first, again, second = (trainer._signs(starts, tf.constant(epoch)).numpy() for epoch in (1 / 3, 1 / 3, 2 / 3))
     assert set(first.ravel().tolist()) == {-1.0, 1.0}
     np.testing.assert_array_equal(first, again)
@@ -394,12 +394,12 @@ def gapped_plan(tmp_path, gaps, missing):
     return prepare(load_values({"data": data, "window": window, "split": split, "model": model}, "x.yaml"))
 
 
-@pytest.mark.parametrize("flip", [False, True])
-def test_windows_are_flipped_as_the_config_says(tmp_path, flip):
+@pytest.mark.parametrize("sign_flip", [False, True])
+def test_windows_are_flipped_as_the_config_says(tmp_path, sign_flip):
     plan = gapped_plan(tmp_path, "previous", {30})
-    training = plan.config.training.model_copy(update={"flip": flip})
+    training = plan.config.training.model_copy(update={"sign_flip": sign_flip})
     plan = replace(plan, config=plan.config.model_copy(update={"training": training}))
-    assert trainer_of(plan).flip is flip
+    assert trainer_of(plan).sign_flip is sign_flip
 
 
 def test_windows_of_filler_are_not_trained_on(tmp_path):

@@ -134,7 +134,7 @@ def test_the_yardstick_lies_at_the_same_places_for_windows_that_begin_before_the
             load_values(
                 {
                     "data": {"path": str(tmp_path / "y.csv")},
-                    "window": {"length": length, "horizon": 2, "shortest": 1},
+                    "window": {"length": length, "horizon": 2, "min_length": 1},
                     "split": {"validation": 10, "test": 0},
                 },
                 "c.yaml",

@@ -240,7 +240,7 @@ class _Conversion:
         types |= dict.fromkeys((*reading.static, *self._found.ids), texts)
         for name in self._found.times:
             iso = reading.way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
-            read = parse_timestamps(cells[name], reading.way, reading.rules.dates)
+            read = parse_timestamps(cells[name], reading.way, reading.rules.date_order)
             whole = read.way == STEPS or read.way in EPOCHS
             types[name] = pa.timestamp("us") if iso else pa.int64() if whole else texts
         types |= dict.fromkeys(self._found.targets, pa.float64())
@@ -290,7 +290,7 @@ class _Conversion:
         if kind == "int64":
             return _of_numbers(column.to_numpy())
         numbers, texts = _texts(column)
-        levels = parse_timestamps(texts, self._reading.way, self._reading.rules.dates)
+        levels = parse_timestamps(texts, self._reading.way, self._reading.rules.date_order)
         _require(not levels.wrong.any() and not levels.others)
         return ParsedTimestamps(levels.timestamps[numbers], nothing, levels.way)
 

@@ -25,7 +25,7 @@ def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
     zone = getattr(read.timestamps, "tz", None)
     if rules.timezone is None and zone is not None and zone != datetime.UTC:
         rules = replace(rules, timezone=str(zone))
-    return replace(rules, dates=_order_of(read.way) or rules.dates)
+    return replace(rules, date_order=_order_of(read.way) or rules.date_order)
 
 
 class Localized(NamedTuple):
@@ -74,7 +74,7 @@ def row_timestamps(
     if time is None:
         return pd.RangeIndex(len(table))
     cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
-    return localize(parse_timestamps(cells, dates=rules.dates), frequency, rules).timestamps
+    return localize(parse_timestamps(cells, date_order=rules.date_order), frequency, rules).timestamps
 
 
 def rank_within_series(codes: np.ndarray) -> pd.Index:

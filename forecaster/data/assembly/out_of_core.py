@@ -71,7 +71,7 @@ class _Spooled:
             rules=AS_WRITTEN,
             gaps="mask" if reading.columns or len(found.targets) > 1 else reading.gaps,
             categorical=[name for name, column in first.columns.items() if column.levels is not None],
-            way=_way(head, found.times, reading.rules.dates) if found.times else None,
+            way=_way(head, found.times, reading.rules.date_order) if found.times else None,
         )
         self.dialect, self.path = marked.dialect, described(paths)
         self._plain = PlainBlocks(marked, self.dialect, self.reading)
@@ -222,9 +222,9 @@ class _Spooled:
         return index.tz_localize("UTC").tz_convert(zone)
 
 
-def _way(head: Table, times: Sequence[str], dates: str) -> str:
+def _way(head: Table, times: Sequence[str], date_order: str) -> str:
     """The way that timestamps are written in."""
-    return parse_timestamps(joined([head.columns[name] for name in times]), dates=dates).way
+    return parse_timestamps(joined([head.columns[name] for name in times]), date_order=date_order).way
 
 
 def _in_microseconds(timestamps: pd.Index) -> pd.Index:

@@ -17,7 +17,7 @@ from forecaster.data.series import Column
 from forecaster.data.sources.issues import listed
 from forecaster.data.time.frequency import Irregular, check_frequency, check_grid, grid, grid_places, is_gapless
 from forecaster.data.time.resolve_frequency import Step, common_frequency, find_frequency, unfinished
-from forecaster.data.time.rules import OBSERVED
+from forecaster.data.time.rules import SESSIONS
 from forecaster.data.time.timezones import clock_change
 from forecaster.errors import DataError
 
@@ -200,7 +200,7 @@ class _Layout:
     def _timestamps(self, number: int, steps: int, step: Step) -> pd.Index:
         """Of the steps of one series, from its first number on."""
         first = int(self._first[number])
-        if step.frequency == OBSERVED:
+        if step.frequency == SESSIONS:
             return self._rows.timestamps[first : first + steps]
         return grid(self._rows.timestamps[first], steps, step.rules.step(step.frequency))
 
@@ -214,7 +214,7 @@ class _Layout:
         if policy == "error":
             hint = "where a clock was set forward, name its zone: data.timezone: Europe/Berlin; or "
             mend = (hint if clock_change(missing) else "") + f"say how to fill them: {POLICIES}"
-            mend += "; or where they are holidays: data.frequency: observed" if step.frequency == "B" else ""
+            mend += "; or where they are holidays: data.frequency: sessions" if step.frequency == "B" else ""
             self._wrong[number].append(f"{found}; {mend}")
         elif problem := self._too_long(number, values, step):
             self._wrong[number].append(problem)
@@ -231,14 +231,14 @@ class _Layout:
 
     def _too_long(self, number: int, values: np.ndarray, step: Step) -> str | None:
         """The problem of a run of missing steps that is longer than the rules allow."""
-        gap, most = longest_gap(values), step.rules.longest_gap
+        gap, most = longest_gap(values), step.rules.max_gap
         if most is None or gap.length <= most:
             return None
         timestamps = self._timestamps(number, len(values), step)
         first, last = timestamps[gap.first], timestamps[gap.first + gap.length - 1]
         missing = f"{gap.length} steps of {step.frequency} are missing in a row, {first} to {last}"
         found = f"{self._where(number, gap.first)}: {missing}"
-        return f"{found}: more than data.longest_gap, {most}; give the rows, or allow more"
+        return f"{found}: more than data.max_gap, {most}; give the rows, or allow more"
 
     def _filled_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
         policy, season = self._reading.gaps, 1
@@ -258,7 +258,7 @@ class _Layout:
             self._said[number] += map(str, texts)
         self._said[0][:0] = rows.notices
         inner = None
-        if step.frequency == OBSERVED:
+        if step.frequency == SESSIONS:
             inside = np.zeros(len(rows) + 1, int)
             np.add.at(inside, self._first, 1)
             np.add.at(inside, self._last + 1, -1)

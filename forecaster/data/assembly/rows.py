@@ -288,7 +288,7 @@ def _timestamps(
     if time is None:
         return rank_within_series(codes), reading.rules
     cells = joined([table.columns[name] for name in columns.times])
-    read = parse_timestamps(cells, reading.way, reading.rules.dates)
+    read = parse_timestamps(cells, reading.way, reading.rules.date_order)
     rules = rules_of(read, reading)
     if read.others:
         told.problems[FILE].append(_either(table, time, cells, read))
@@ -306,7 +306,7 @@ def _either(table: Table, time: str, cells: pd.Series, read: ParsedTimestamps) -
     other = parse_timestamps(cells, read.others[0])
     row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
     found = f"{table.places.where(table.lines[row])}: {time}: {cells.iloc[row]!r} can be read as {read.way} and as "
-    choice = "--set data.dates=day_first or --set data.dates=month_first"
+    choice = "--set data.date_order=day_first or --set data.date_order=month_first"
     return f"{found}{' and as '.join(read.others)}; choose {choice}, or write dates as 2026-01-31"
 
 
@@ -348,8 +348,8 @@ def _values(table: Table, stack: Stack, reading: Reading, told: IssueLog) -> np.
     cells = cells_of(table, stack.columns)
     numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
     say = CellReporter(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
-    if reading.text == "error":
-        mend = "correct the cells, or empty them; or data.text: missing, data.na_values"
+    if reading.invalid_values == "error":
+        mend = "correct the cells, or empty them; or data.invalid_values: missing, data.na_values"
         say.of(kinds == TEXT, "not a number", mend, told.problems)
     else:
         say.of(kinds == TEXT, "not a number", "taken for missing", told.notices)
@@ -361,7 +361,7 @@ def _values(table: Table, stack: Stack, reading: Reading, told: IssueLog) -> np.
     if reading.gaps == "error":
         expected = expected_rows(values, stack, bool(reading.columns))
         kinds_missing = [(EMPTY, "empty"), (NAMED, "missing (data.na_values)"), (INFINITE, "infinite")]
-        for kind, what in [*kinds_missing, *([(TEXT, "not a number")] if reading.text == "missing" else [])]:
+        for kind, what in [*kinds_missing, *([(TEXT, "not a number")] if reading.invalid_values == "missing" else [])]:
             say.of((kinds == kind) & expected, what, f"say how to fill them: {POLICIES}", told.problems)
     return values
 

@@ -83,13 +83,13 @@ def joined(columns: Sequence[pd.Series]) -> pd.Series:
     return text + ":00" if len(parts) == 4 else text
 
 
-def parse_timestamps(cells: pd.Series, way: str | None = None, dates: str = "auto") -> ParsedTimestamps:
+def parse_timestamps(cells: pd.Series, way: str | None = None, date_order: str = "auto") -> ParsedTimestamps:
     """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most.
 
     Args:
-        dates: as in `TimeRules`.
+        date_order: as in `TimeRules`.
     """
-    readings = _readings(cells, dates) if way is None else {way: _read(cells, way)}
+    readings = _readings(cells, date_order) if way is None else {way: _read(cells, way)}
     whole = [name for name, parsed in readings.items() if parsed.notna().all()]
     chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
     parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
@@ -111,15 +111,15 @@ def _order_of(way: str) -> str | None:
     return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
 
 
-def _readings(cells: pd.Series, dates: str) -> dict[str, pd.Series]:
-    """Every way to read the cells that goes with `dates`; one alone where it tells for itself that it is the one."""
+def _readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
+    """Every way to read the cells that go with `date_order`; one alone where it tells for itself that it is the one."""
     for way, pattern in _NUMBERS.items():
         if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
             return {way: parsed}
     iso = _read(cells, ISO)
     if iso.notna().all():
         return {ISO: iso}
-    forms = (way for way in _FORMS if dates == "auto" or _order_of(way) in {None, dates})
+    forms = (way for way in _FORMS if date_order == "auto" or _order_of(way) in {None, date_order})
     return {ISO: iso} | {way: _read(cells, way) for way in forms}
 
 

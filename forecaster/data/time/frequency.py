@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.time.jitter import jitter_of, tolerance_line
-from forecaster.data.time.rules import AS_WRITTEN, OBSERVED, WEEKDAYS, TimeRules
+from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 
@@ -45,7 +45,7 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
     """
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
         raise DataError([f"data.frequency: {alias} does not fit timestamps such as {timestamps[0]}"])
-    if alias in {STEP, OBSERVED}:
+    if alias in {STEP, SESSIONS}:
         return
     try:
         step = pd.tseries.frequencies.to_offset(alias)
@@ -53,7 +53,7 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
     except ValueError:
         known = False
     if not known:
-        examples = "h, 15min, D, B, W-MON, MS, QS, YS, C, observed, step"
+        examples = "h, 15min, D, B, W-MON, MS, QS, YS, C, sessions, step"
         raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {examples}"])
 
 
@@ -131,7 +131,7 @@ def season_length(frequency: str) -> int:
 
     1 where there is none.
     """
-    if frequency in {STEP, OBSERVED}:
+    if frequency in {STEP, SESSIONS}:
         return 1
     offset = pd.tseries.frequencies.to_offset(frequency)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
@@ -147,7 +147,7 @@ def grid_size(timestamps: pd.Index, step: Step) -> int:
     """Places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
     if step == STEP:
         return int(timestamps[-1]) - int(timestamps[0]) + 1
-    if step == OBSERVED:
+    if step == SESSIONS:
         return len(timestamps)
     places = grid_places(timestamps, np.array([len(timestamps)]), step)
     return 0 if (places < 0).any() else int(places[-1]) + 1
@@ -163,7 +163,7 @@ def grid_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarra
     """
     lengths = np.diff(ends, prepend=0)
     starts = ends - lengths
-    if step == OBSERVED:
+    if step == SESSIONS:
         return np.arange(len(timestamps)) - np.repeat(starts, lengths)
     if not isinstance(timestamps, pd.DatetimeIndex):
         steps = np.asarray(timestamps)
@@ -181,7 +181,7 @@ def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
     """Whether the rows of each series follow each other by one step of fixed length; arguments as for `grid_places`."""
     if not isinstance(timestamps, pd.DatetimeIndex):
         ticks, width = np.asarray(timestamps), 1
-    elif step == OBSERVED or (found := _width(timestamps, step)) is None:
+    elif step == SESSIONS or (found := _width(timestamps, step)) is None:
         return False
     else:
         ticks, width = _ticks(timestamps), found

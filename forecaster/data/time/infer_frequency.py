@@ -148,7 +148,7 @@ def _mending(timestamps: pd.DatetimeIndex) -> str:
             return f"set data.frequency ({months}MS: one row for each {every})"
         return f"one row stands for each {every}: date it by the first of its month, as {timestamps[0]:%Y-%m}-01"
     if _are_sessions(timestamps):
-        return "set data.frequency (observed: each row is a step, as in trading hours)"
+        return "set data.frequency (sessions: each row is a step, as in trading hours)"
     return "correct the rows that are off, or bring all onto one step, as by the mean of each hour or day"
 
 

@@ -55,7 +55,7 @@ def _width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
 
     A day for everything that the calendar tells.
     """
-    if frequency not in {"auto", "observed"}:
+    if frequency not in {"auto", "sessions"}:
         offset = pd.tseries.frequencies.to_offset(frequency)
         return (pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else _DAY).value // 1000
     distinct = timestamps.unique().sort_values()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecaster.data.time.frequency import STEP, date_grid, grid_places, grid_size, weekdays_of
 from forecaster.data.time.infer_frequency import infer_frequency
-from forecaster.data.time.rules import OBSERVED, SESSIONS, WORKING_DAYS, TimeRules
+from forecaster.data.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
 
 _ENOUGH = 20  # rows from which days without any row tell a calendar
@@ -20,7 +20,7 @@ _SHOWN = 5
 _BLOCK = 1 << 15  # rows that the processor's cache holds
 _READ = 100  # series with timestamps of their own that a step is looked for in, evenly spaced among all of them
 # Dated by their last day, or by the only one.
-_ENDS = {"B", SESSIONS, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
+_ENDS = {"B", CALENDAR, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
 
     Args:
         timestamps: sorted, distinct.
-        frequency: a pandas alias, `step`, `observed`, or `auto`.
+        frequency: a pandas alias, `step`, `sessions`, or `auto`.
         gaps: the policy; only where it is `error` may days without a row be taken for holidays.
 
     Raises:
@@ -53,7 +53,7 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
     except DataError:
         if not stated or len(timestamps) < 3:
             raise
-        found = OBSERVED
+        found = SESSIONS
     if stated:
         return _stated_calendar(timestamps, found, gaps, rules)
     if found in {"D", "B"} and gaps == "error" and len(timestamps) >= _ENOUGH:
@@ -76,7 +76,7 @@ def common_frequency(
         DataError: none keeps a step, or some keep another.
     """
     if frequency != "auto" or not isinstance(timestamps, pd.DatetimeIndex):
-        read = frequency in {OBSERVED, SESSIONS}
+        read = frequency in {SESSIONS, CALENDAR}
         return find_frequency(timestamps.unique().sort_values() if read else timestamps, frequency, gaps, rules)
     found = _Steps(timestamps, ends, gaps, rules)
     steps = {kind: step for kind in found.sample if isinstance(step := found.step(kind), Step)}
@@ -89,14 +89,14 @@ def common_frequency(
         series[step.frequency] += int(counts[kind])
         lengths[step.frequency] += int(rows[kind])
     common = max(series, key=lambda alias: (series[alias], lengths[alias]))
-    if common == "B" and OBSERVED in series:
-        common = OBSERVED
+    if common == "B" and SESSIONS in series:
+        common = SESSIONS
     first = next(step for step in steps.values() if step.frequency == common)
     if different := found.different(names, first):
         others = ", ".join(different[:_SHOWN]) + (", ..." if len(different) > _SHOWN else "")
         mend = "give them a file of their own, or state data.frequency"
         raise DataError([f"data.frequency: most series are of {common}, but {others}; {mend}"])
-    if common not in {OBSERVED, SESSIONS} or rules.weekmask is not None:
+    if common not in {SESSIONS, CALENDAR} or rules.weekmask is not None:
         return first
     return dataclasses.replace(first, rules=dataclasses.replace(first.rules, weekmask=weekdays_of(timestamps.unique())))
 
@@ -118,7 +118,7 @@ def unfinished(timestamps: pd.Index, step: Step) -> int:
 
 def _bar(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.BaseOffset:
     day = pd.Timedelta(days=1)
-    if step.frequency == OBSERVED:
+    if step.frequency == SESSIONS:
         return min(day, *(timestamps[1:] - timestamps[:-1])) if len(timestamps) > 1 else day
     if step.frequency.split("-")[0].lstrip("0123456789") in _ENDS:
         return day
@@ -127,26 +127,26 @@ def _bar(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.
 
 
 def _with_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRules) -> TimeRules:
-    if rules.weekmask is not None or frequency not in {OBSERVED, SESSIONS}:
+    if rules.weekmask is not None or frequency not in {SESSIONS, CALENDAR}:
         return rules
-    weekmask = weekdays_of(timestamps) if frequency == OBSERVED else WORKING_DAYS
+    weekmask = weekdays_of(timestamps) if frequency == SESSIONS else WORKING_DAYS
     return dataclasses.replace(rules, weekmask=weekmask)
 
 
 def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules: TimeRules) -> Step:
     """The days of a calendar that is stated, or the rows themselves where the calendar does not explain them."""
-    rules = _with_weekmask(OBSERVED, timestamps, rules)
-    daily = found in {"D", "B", OBSERVED} and timestamps.normalize().is_unique
+    rules = _with_weekmask(SESSIONS, timestamps, rules)
+    daily = found in {"D", "B", SESSIONS} and timestamps.normalize().is_unique
     if not daily:
-        return Step(OBSERVED, rules)
+        return Step(SESSIONS, rules)
     size = grid_size(timestamps, rules.sessions)
     if size == len(timestamps) or gaps != "error":
-        return Step(SESSIONS, rules)
+        return Step(CALENDAR, rules)
     unexplained = "rows lie outside it" if not size else f"{size - len(timestamps)} of its {size} days have no row"
     said = (
-        f"the calendar stated does not explain the rows: {unexplained}; each row is a step (data.frequency: observed)"
+        f"the calendar stated does not explain the rows: {unexplained}; each row is a step (data.frequency: sessions)"
     )
-    return Step(OBSERVED, rules, (said,))
+    return Step(SESSIONS, rules, (said,))
 
 
 def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
@@ -156,7 +156,7 @@ def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
     seen = dataclasses.replace(rules, weekmask=weekdays_of(timestamps))
     size = grid_size(timestamps, seen.sessions)
     if size == len(timestamps):
-        return Step(SESSIONS, seen, (f"rows stand on {seen.weekmask} alone: data.frequency: {SESSIONS}",))
+        return Step(CALENDAR, seen, (f"rows stand on {seen.weekmask} alone: data.frequency: {CALENDAR}",))
     if seen.days_a_week == 7 or size == 0:
         return Step(found, rules)
     grid = date_grid(timestamps[0], timestamps[-1], seen.sessions)
@@ -167,10 +167,10 @@ def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
     days = ", ".join(f"{day:%Y-%m-%d}" for day in closed[:_SHOWN]) + (", ..." if len(closed) > _SHOWN else "")
     said = (
         f"{len(closed)} of {size} days that are {seen.weekmask} have no row, as on holidays: {days}; each row is a "
-        "step (data.frequency: observed), and future sessions are those weekdays less data.holidays; to fill the days "
+        "step (data.frequency: sessions), and future sessions are those weekdays less data.holidays; to fill the days "
         "instead, set data.gaps"
     )
-    return Step(OBSERVED, seen, (said,))
+    return Step(SESSIONS, seen, (said,))
 
 
 class _Steps:
@@ -222,7 +222,7 @@ class _Steps:
         return [
             f"{names[number]} is of {step.frequency}"
             for number, step in found
-            if isinstance(step, Step) and step.frequency not in {common.frequency, OBSERVED, SESSIONS}
+            if isinstance(step, Step) and step.frequency not in {common.frequency, SESSIONS, CALENDAR}
         ]
 
     def _part(self, number: int) -> pd.DatetimeIndex:

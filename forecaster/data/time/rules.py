@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-OBSERVED = "observed"
-SESSIONS = "C"  # pandas' name for the days of a calendar of one's own
+SESSIONS = "sessions"
+CALENDAR = "C"  # pandas' name for the days of a calendar of one's own
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NONE = pd.Timedelta(0)
 WORKING_DAYS = " ".join(WEEKDAYS[:5])
@@ -23,9 +23,9 @@ class TimeRules:
         tolerance: how far a timestamp may be from the step that it is moved to.
         timezone: the zone of local times, an IANA name or `UTC+02:00`; None where it is not stated.
         drop_incomplete: whether a bar that is not over yet is left out.
-        longest_gap: steps missing in a row, at most; None for any number.
+        max_gap: steps missing in a row, at most; None for any number.
         season: steps in a season, for gaps filled from one; None where it is not stated.
-        dates: which number comes first in 01/02/2026: `day_first | month_first`; `auto` where the cells tell.
+        date_order: which number comes first in 01/02/2026: `day_first | month_first`; `auto` where the cells tell.
     """
 
     weekmask: str | None = None
@@ -33,9 +33,9 @@ class TimeRules:
     tolerance: pd.Timedelta = _NONE
     timezone: str | None = None
     drop_incomplete: bool = False
-    longest_gap: int | None = None
+    max_gap: int | None = None
     season: int | None = None
-    dates: str = "auto"
+    date_order: str = "auto"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "TimeRules":
@@ -45,10 +45,10 @@ class TimeRules:
             tuple(values["holidays"]),
             pd.Timedelta(values["tolerance"]),
             values["timezone"],
-            values["incomplete"] == "drop",
-            values["longest_gap"],
+            values["last_bar"] == "drop",
+            values["max_gap"],
             _main(values["season"]),
-            values["dates"],
+            values["date_order"],
         )
 
     @property
@@ -63,7 +63,7 @@ class TimeRules:
 
     def step(self, frequency: str) -> str | pd.offsets.BaseOffset:
         """What pandas makes a grid of the frequency with."""
-        return self.sessions if frequency == SESSIONS else frequency
+        return self.sessions if frequency == CALENDAR else frequency
 
 
 def _main(season: str | int | tuple[int, ...]) -> int | None:

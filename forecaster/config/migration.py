@@ -1,0 +1,43 @@
+"""Keys and values that earlier formats of a config have under another name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FORMAT = 1  # of the configs that this version writes
+
+RENAMED_KEYS: Mapping[tuple[str, str], str] = {
+    ("data", "dates"): "date_order",
+    ("data", "incomplete"): "last_bar",
+    ("data", "longest_gap"): "max_gap",
+    ("data", "text"): "invalid_values",
+    ("window", "shortest"): "min_length",
+    ("training", "flip"): "sign_flip",
+    ("training", "sampling"): "balance_series",
+}
+RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
+    ("data", "frequency"): {"observed": "sessions"},
+    ("ensemble", "vary"): {"flip": "sign_flip"},
+    ("training", "balance_series"): {"series": True, "windows": False},
+}
+
+
+def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a config of any format as this version has them.
+
+    Configs without the key `format` were written before format 1.
+    """
+    if values.get("format") is not None:
+        return dict(values)
+    return {name: _upgraded(name, section) for name, section in values.items()} | {"format": FORMAT}
+
+
+def _upgraded(name: str, section: Any) -> Any:
+    if not isinstance(section, dict):
+        return section
+    renamed = {RENAMED_KEYS.get((name, key), key): value for key, value in section.items()}
+    return {key: _renamed_value(name, key, value) for key, value in renamed.items()}
+
+
+def _renamed_value(name: str, key: str, value: Any) -> Any:
+    renamed = RENAMED_VALUES.get((name, key), {})
+    return renamed.get(value, value) if isinstance(value, str) else value

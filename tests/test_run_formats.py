@@ -1,0 +1,36 @@
+"""A run of every format that was ever written is read, and forecasts what it did when it was written."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RUNS = Path(__file__).parent / "runs"
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.parametrize("name", ["load", "shops", "close"])
+@pytest.mark.parametrize("folder", sorted(RUNS.iterdir()), ids=lambda folder: folder.name)
+def test_a_run_forecasts_as_it_did_when_it_was_written(forecast, folder, name):
+    result = forecast("predict", folder / name, "--data", folder / f"{name}.csv")
+    assert (result.returncode, result.stderr) == (0, "")
+    found, expected = rows_of(result.stdout), rows_of((folder / f"{name}-expected.csv").read_text())
+    assert [list(row) for row in found] == [list(row) for row in expected]
+    for mine, theirs in zip(found, expected, strict=True):
+        numbers = [column for column in theirs if column == "mean" or column.startswith("q")]
+        assert [mine[c] for c in mine if c not in numbers] == [theirs[c] for c in theirs if c not in numbers]
+        np.testing.assert_allclose([float(mine[c]) for c in numbers], [float(theirs[c]) for c in numbers], rtol=1e-5)
+
+
+def test_keys_of_an_earlier_format_are_read_under_their_names_of_today():
+    from forecaster.runs import load_version
+
+    config = load_version(RUNS / "format-3" / "shops").config
+    assert (config.window.min_length, config.training.balance_series, config.ensemble.vary) == (7, True, "sign_flip")
+    config = load_version(RUNS / "format-3" / "load").config
+    assert (config.data.max_gap, config.data.date_order, config.training.sign_flip) == (3, "day_first", True)
+    assert load_version(RUNS / "format-3" / "close").config.data.frequency == "sessions"
