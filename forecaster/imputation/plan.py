@@ -126,7 +126,8 @@ def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
         where = loaded.where("data", "difference")
         yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
     if (min_length := loaded.config.window.min_length) is not None:
-        yield f"{loaded.where('window', 'min_length')}: {min_length}: impute reads one series from its first step: use null"
+        where = loaded.where("window", "min_length")
+        yield f"{where}: {min_length}: impute reads one series from its first step: use null"
     if names := loaded.config.data.calendar:
         yield f"{loaded.where('data', 'calendar')}: {list(names)}: impute reads no calendar: use []"
     if beside := (*loaded.config.data.covariates.past, *loaded.config.data.covariates.future):
