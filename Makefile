@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c "import sys; print(1 if (3, 11) <= sys.version_info < (3, 14) else '')" 2>/dev/null),$(name))))
 BIN := .venv/bin
 
-.PHONY: demo test lint docs install clean
+.PHONY: demo test lint docs wheel clean
 
 demo: .venv/installed
 	$(BIN)/forecast train configs/power.yaml --verbose
@@ -26,12 +26,19 @@ lint: .venv/installed-dev
 docs: .venv/installed-dev
 	$(BIN)/python docs/generate_config.py
 
+# The wheel of this version, in dist/; what an earlier build left would end up in it.
+wheel: .venv/bin/python
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	rm -rf build
+	@ls dist/*.whl
+
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13; none was found on the PATH" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train]"
 	@touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
@@ -39,4 +46,4 @@ docs: .venv/installed-dev
 	@touch .venv/installed $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build dist *.egg-info

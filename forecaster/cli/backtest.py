@@ -40,14 +40,18 @@ def backtest(
 
     each = _refit(refit)
     with collected() as received:
-        from forecaster.default_config import load_or_propose
+        from forecaster.config import is_config
+        from forecaster.default_config import config_path, load_or_propose
         from forecaster.evaluation.backtest import backtest as compare
         from forecaster.evaluation.folds import plan_folds
+        from forecaster.extras import require_extra
         from forecaster.runs import locked
 
-        loaded, config = load_or_propose(source, overrides or [], data)
+        folder = output or Path("backtests") / (source if is_config(source) else config_path(source)).stem
+        if not (folder / "work").is_dir():  # networks of an earlier call are used again, without TensorFlow
+            require_extra("train", "forecast backtest")
+        loaded, _ = load_or_propose(source, overrides or [], data)
         planned = plan_folds(loaded, folds, stride, each, parse_names(baselines))
-        folder = output or Path("backtests") / config.stem
         with locked(folder):
             found = compare(planned, folder, received, _train)
     console.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
@@ -55,6 +59,9 @@ def backtest(
 
 def _train(*arguments: Any) -> Any:
     """Train, and load TensorFlow for it; a backtest that is done needs none."""
+    from forecaster.extras import require_extra
+
+    require_extra("train", "forecast backtest: training a network")
     with console.quiet_import():
         from forecaster.training.train import train
     return train(*arguments)

@@ -19,6 +19,9 @@ def diagnose(
     \b
     forecast diagnose runs/power --output gradients.csv --plot gradients.png
     """
+    from forecaster.extras import require_extra
+
+    require_extra("train", "forecast diagnose")
     from forecaster.preprocessing.plan import plan_of
     from forecaster.runs import load_version, write_atomically
 

@@ -32,7 +32,9 @@ def impute(
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png
     """
     from forecaster.cli.signals import collected
+    from forecaster.extras import require_extra
 
+    require_extra("train", "forecast impute")
     check_png(plot)
     with collected() as received:
         from forecaster.config import load_config

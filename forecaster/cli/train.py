@@ -30,7 +30,9 @@ def train(
     forecast train power.csv
     """
     from forecaster.cli.signals import collected
+    from forecaster.extras import require_extra
 
+    require_extra("train", "forecast train")
     with collected() as received:
         from forecaster.default_config import load_or_propose
         from forecaster.preprocessing.plan import prepare

@@ -7,7 +7,6 @@ import typer
 
 from forecaster.cli import console
 from forecaster.cli.options import Data, Set, Source, parse_seconds
-from forecaster.errors import UsageError
 
 
 def tune(
@@ -36,7 +35,9 @@ def tune(
     forecast tune configs/power.yaml --trials 30 --timeout 2h
     """
     from forecaster.cli.signals import collected
+    from forecaster.extras import require_extra
 
+    require_extra("tune", "forecast tune")
     seconds = parse_seconds(timeout, "--timeout")
     with collected() as received:
         from forecaster.default_config import load_or_propose
@@ -44,10 +45,6 @@ def tune(
 
         loaded, config = load_or_propose(source, overrides or [], data)
         plan = plan_tuning(loaded)
-        try:
-            import optuna  # noqa: F401
-        except ImportError:
-            raise UsageError("a search needs Optuna: pip install 'forecaster[tune]'") from None
         with console.quiet_import():
             from forecaster.tuning.tune import search_config
         folder = (run or Path("runs") / config.stem) / "tune"

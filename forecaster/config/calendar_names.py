@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from forecaster.config.reader import suggestion
+from forecaster.extras import install_command, is_installed
 
 CYCLES = ("minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday")
 WEEKEND = "weekend"
@@ -72,10 +73,10 @@ def _lower(season: int) -> str:
 
 
 def _unknown_country(country: str, subdivision: str | None) -> str | None:
-    try:
-        import holidays  # noqa: PLC0415  an optional dependency
-    except ImportError:
-        return "which needs a package that is not installed: pip install 'forecaster[holidays]'"
+    if not is_installed("holidays"):
+        return f"which needs a package that is not installed: {install_command('holidays')}"
+    import holidays  # noqa: PLC0415  an optional dependency
+
     known = holidays.list_supported_countries(include_aliases=False)
     if country not in known:
         example = f", did you mean {country.upper()!r}?" if country.upper() in known else ""

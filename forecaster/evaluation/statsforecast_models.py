@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.errors import UsageError
+from forecaster.extras import importing_extra
 from forecaster.forecast import level_quantiles, probabilities_of
 
 # Steps that a model is fitted on, the last ones, so that a search takes seconds at each origin.
@@ -31,7 +31,7 @@ def fitted(
         The means, (origins, horizon), the quantiles by probability in rising order, and why a row is NaN, by row.
 
     Raises:
-        UsageError: statsforecast is not installed.
+        MissingExtra: statsforecast is not installed.
     """
     models = _models()
     means = np.full((len(origins), horizon), np.nan)
@@ -73,19 +73,14 @@ def require() -> None:
     """Load statsforecast, 2 s.
 
     Raises:
-        UsageError: it is not installed.
+        MissingExtra: it is not installed.
     """
     _models()
 
 
 def _models() -> Any:
-    try:
+    with importing_extra("baselines", f"fitting the baselines {', '.join(MODELS)}"):
         from statsforecast import models  # noqa: PLC0415  an optional dependency, and 2 s
-    except ImportError as error:
-        raise UsageError(
-            f"{', '.join(MODELS)} are fitted by statsforecast, which cannot be loaded ({error}); "
-            "pip install 'forecaster[baselines]'"
-        ) from None
     return models
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -15,6 +14,7 @@ from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.explain.attention_weights import Attention
+from forecaster.extras import importing_extra
 from forecaster.forecasting.onnx_network import Decoded
 from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.forecasting.predictor import Predictor
@@ -49,6 +49,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
 
     Raises:
         UsageError: the network has neither attention nor an embedding, or there is no such network.
+        MissingExtra: it has an embedding, and h5py, which reads it, is not installed.
         DataError: the CSV cannot be read as the series trained on.
     """
     config = member_of(version.config, member)
@@ -133,6 +134,8 @@ def _neighbours(version: Version, folder: str) -> pd.DataFrame:
 
     One row a pair: category, value, rank, neighbour, similarity; the first category is the series itself.
     """
+    with importing_extra("train", "explain: listing similar series"):
+        import h5py  # noqa: PLC0415  an optional dependency
     with h5py.File(io.BytesIO(version.read(f"{folder}network.weights.h5")), "r") as file:
         tables = [
             _nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))

@@ -182,7 +182,9 @@ def test_a_connection_that_fails_says_where_its_password_comes_from(monkeypatch,
 @pytest.mark.parametrize("package", ["sqlalchemy", "pyarrow"])
 def test_without_its_packages_the_extra_is_named(sales, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(UsageError, match=r"a database; install what reads it: pip install 'forecaster\[sql\]'"):
+    with pytest.raises(
+        UsageError, match=rf"reading a database needs {package}, .*: pip install 'recurrent-forecast\[sql\]'"
+    ):
         read(sales, "SELECT * FROM sales")
 
 

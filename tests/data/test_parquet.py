@@ -274,7 +274,7 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        UsageError, match=r"x\.parquet: a Parquet file; install .*: pip install 'forecaster\[parquet\]'"
+        UsageError, match=r"x\.parquet: reading Parquet needs pyarrow, .*: pip install 'recurrent-forecast\[parquet\]'"
     ):
         read(path)
 

@@ -134,7 +134,10 @@ def test_a_series_that_is_too_short_is_named(name, fewest):
 @pytest.mark.parametrize("name", FITTED)
 def test_without_statsforecast_the_extra_is_named(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "statsforecast", None)
-    with pytest.raises(UsageError, match=r"pip install 'forecaster\[baselines\]'"):
+    with pytest.raises(
+        UsageError,
+        match=r"needs statsforecast, which is not installed; .*: pip install 'recurrent-forecast\[baselines\]'",
+    ):
         baseline(name, series_of(noisy_season(30)), 1, [6], [80])
 
 

@@ -278,7 +278,7 @@ def test_names_that_cannot_stand_together_are_all_told(calendar, data, expected)
 def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "holidays", None)
     (found,) = problems(["holiday.DE"])
-    assert "which needs a package that is not installed: pip install 'forecaster[holidays]'" in found
+    assert "which needs a package that is not installed: pip install 'recurrent-forecast[holidays]'" in found
 
 
 def test_the_command_refuses_features_with_their_place(project, forecast):

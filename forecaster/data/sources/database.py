@@ -13,6 +13,7 @@ from forecaster.data.sources.arrow_columns import Stored, below_each_other, chec
 from forecaster.data.sources.files import Query
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed, UsageError
+from forecaster.extras import importing_extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,12 +94,10 @@ def _connected(url: str) -> Iterator["Connection"]:
 
 
 def _engine(url: str) -> "Engine":
-    try:
+    with importing_extra("sql", f"{url}: reading a database"):
         import pyarrow  # noqa: F401, PLC0415
         import sqlalchemy  # noqa: PLC0415
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
-    except ImportError:
-        raise UsageError(f"{url}: a database; install what reads it: pip install 'forecaster[sql]'") from None
     try:
         return sqlalchemy.create_engine(_completed(sqlalchemy.make_url(url)), poolclass=sqlalchemy.NullPool)
     except NoSuchModuleError:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
 from forecaster.data.sources.files import STDIN, Paths, described, find_files, first_bytes, read_bytes, steady
 from forecaster.data.sources.issues import Places
-from forecaster.errors import DataError, InputOutputFailed, UsageError
+from forecaster.errors import DataError, InputOutputFailed
+from forecaster.extras import importing_extra
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -53,7 +54,7 @@ def parquet_head(paths: Paths, rows: int) -> Stored:
 
     Raises:
         DataError: one is damaged or has other columns than the first, or they have no rows.
-        UsageError: pyarrow is not installed.
+        MissingExtra: pyarrow is not installed.
         Changing, InputOutputFailed: as for `read_parquet`.
     """
     name, files = described(paths), find_files(paths)
@@ -93,12 +94,9 @@ def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None
 @contextmanager
 def _opened(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
     """Files that are read within."""
-    try:
+    with importing_extra("parquet", f"{described(files[0])}: reading Parquet"):
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-    except ImportError:
-        mend = "install what reads it: pip install 'forecaster[parquet]'"
-        raise UsageError(f"{described(files[0])}: a Parquet file; {mend}") from None
     at = files[0]
     with ExitStack() as stack:
         try:

@@ -1,0 +1,68 @@
+"""The optional packages, the extra that installs each, and the error for one that is missing."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from forecaster.errors import UsageError
+
+Extra = Literal["train", "tune", "parquet", "sql", "baselines", "holidays"]
+
+# The name on the package index, which is not the import name; a test compares both tables with pyproject.toml.
+DISTRIBUTION = "recurrent-forecast"
+PACKAGES: dict[Extra, tuple[str, ...]] = {
+    "train": ("tensorflow", "keras", "tf2onnx", "h5py"),
+    "tune": ("tensorflow", "keras", "tf2onnx", "h5py", "optuna"),
+    "parquet": ("pyarrow",),
+    "sql": ("pyarrow", "sqlalchemy"),
+    "baselines": ("statsforecast",),
+    "holidays": ("holidays",),
+}
+
+
+class MissingExtra(UsageError):
+    """A feature whose packages are not installed."""
+
+
+def require_extra(extra: Extra, feature: str) -> None:
+    """Check that the packages of an extra are installed, without importing them.
+
+    Args:
+        extra: one of `PACKAGES`.
+        feature: what needs it, the subject of the error's sentence.
+
+    Raises:
+        MissingExtra: some are not installed.
+    """
+    missing = [package for package in PACKAGES[extra] if not is_installed(package)]
+    if missing:
+        names = f"{', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
+        raise MissingExtra(f"{feature} needs {names}; install the extra {extra!r}: {install_command(extra)}")
+
+
+@contextmanager
+def importing_extra(extra: Extra, feature: str) -> Iterator[None]:
+    """Import packages of an extra inside this context; the arguments are those of `require_extra`.
+
+    Raises:
+        MissingExtra: some are not installed, or one cannot be imported.
+    """
+    require_extra(extra, feature)
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(
+            f"{feature} needs a package that cannot be imported ({error}); "
+            f"install the extra {extra!r} again: {install_command(extra)}"
+        ) from error
+
+
+def is_installed(package: str) -> bool:
+    """Whether a top-level package can be found; it is not imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def install_command(extra: Extra) -> str:
+    """Return the command that installs an extra, to be pasted into a shell."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
