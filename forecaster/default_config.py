@@ -14,7 +14,7 @@ from forecaster.config.template import commented_yaml
 from forecaster.data import Series
 from forecaster.data.sources.files import STDIN, described
 from forecaster.errors import ConfigError, UsageError
-from forecaster.evaluation.baselines import baseline_forecasts
+from forecaster.evaluation.baselines import forecast_naive_baselines
 from forecaster.evaluation.metrics import mae
 from forecaster.preprocessing.load import found_in, read_data
 from forecaster.preprocessing.windows import gather_windows
@@ -187,7 +187,7 @@ def _normalization(values: np.ndarray, season: int, length: int, horizon: int) -
         return "last"
     origins = origins[:: -(-len(origins) // 1000)]
     actual = gather_windows(values, origins + 1, horizon)
-    baselines = baseline_forecasts(values, origins, horizon, season)
+    baselines = forecast_naive_baselines(values, origins, horizon, season)
     means = gather_windows(values, origins - length + 1, length).mean(axis=1, keepdims=True)
     errors = {"last": mae(actual, baselines["naive"]), "mean": mae(actual, means)}
     if "seasonal_naive" in baselines and length >= 2 * season:

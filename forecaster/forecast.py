@@ -45,10 +45,10 @@ class Forecast:
         """The rows of `to_frame` as CSV; values are written so that they read back exactly."""
         return forecasts_to_csv([self])
 
-    def samples_frame(self) -> pd.DataFrame:
+    def samples_to_frame(self) -> pd.DataFrame:
         """One row for each step of each path: series, origin, timestamp, step, path (from 1), value."""
         paths = np.empty((0, len(self.mean))) if self.samples is None else self.samples
-        origin, *timestamps = timestamp_texts([self.origin, *self.timestamps])
+        origin, *timestamps = format_timestamps([self.origin, *self.timestamps])
         steps = np.arange(1, len(self.mean) + 1)
         return pd.DataFrame(
             {
@@ -65,7 +65,7 @@ class Forecast:
     def from_csv(cls, text: str) -> "Forecast":
         """Read back what `to_csv` wrote."""
         rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
-        origin, *timestamps = [_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
+        origin, *timestamps = [_parse_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
         quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop([*COLUMNS, "source"])}
         mean, source = rows["mean"].to_numpy(float), rows["source"].iloc[0]
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
@@ -74,7 +74,7 @@ class Forecast:
 def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
     """The rows of every forecast below each other, which have the same quantiles."""
     lengths = [len(forecast.mean) for forecast in forecasts]
-    texts = [_texts(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
+    texts = [_format_timestamps(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
     return pd.DataFrame(
         {
             "series": np.repeat([forecast.series for forecast in forecasts], lengths),
@@ -83,7 +83,7 @@ def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
             "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
             "mean": np.concatenate([forecast.mean for forecast in forecasts]),
             **{
-                quantile_name(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
+                name_quantile(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
                 for probability in forecasts[0].quantiles
             },
             "source": np.repeat([forecast.source for forecast in forecasts], lengths),
@@ -92,9 +92,9 @@ def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
 
 
 @functools.lru_cache(maxsize=64)
-def _texts(origin: Timestamp, timestamps: tuple[Timestamp, ...]) -> list[str]:
+def _format_timestamps(origin: Timestamp, timestamps: tuple[Timestamp, ...]) -> list[str]:
     """Of the origin, then of the timestamps; many series share them."""
-    return timestamp_texts([origin, *timestamps])
+    return format_timestamps([origin, *timestamps])
 
 
 def forecasts_to_csv(forecasts: Sequence[Forecast]) -> str:
@@ -109,26 +109,26 @@ def forecasts_to_json(forecasts: Sequence[Forecast]) -> str:
 
 def samples_to_csv(forecasts: Sequence[Forecast]) -> str:
     """The paths of every forecast below each other."""
-    return pd.concat([forecast.samples_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
+    return pd.concat([forecast.samples_to_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
 
 
-def quantile_name(probability: float) -> str:
+def name_quantile(probability: float) -> str:
     """The column of a quantile, every digit written: 0.025 -> q0.025."""
     return f"q{np.format_float_positional(probability, trim='-')}"
 
 
-def level_quantiles(level: float) -> tuple[float, float]:
+def level_to_quantiles(level: float) -> tuple[float, float]:
     """The two probabilities between which `level` percent lie: 95 -> 0.025 and 0.975."""
     tail = round((1 - level / 100) / 2, 10)
     return tail, round(1 - tail, 10)
 
 
-def probabilities_of(levels: Iterable[float]) -> list[float]:
+def levels_to_probabilities(levels: Iterable[float]) -> list[float]:
     """The probabilities of the bounds of all levels, rising: 80 and 95 -> 0.025, 0.1, 0.9, 0.975."""
-    return sorted({probability for level in levels for probability in level_quantiles(level)})
+    return sorted({probability for level in levels for probability in level_to_quantiles(level)})
 
 
-def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:
+def format_timestamps(timestamps: Sequence[Timestamp]) -> list[str]:
     """ISO 8601, as dates alone where every one of them is midnight; integer steps as digits."""
     texts = [str(timestamp) for timestamp in timestamps]
     if all(text.endswith(" 00:00:00") for text in texts):
@@ -136,10 +136,10 @@ def timestamp_texts(timestamps: Sequence[Timestamp]) -> list[str]:
     return texts
 
 
-def shortened(name: str, most: int = 32) -> str:
+def shorten(name: str, most: int = 32) -> str:
     """A name of at most so many characters, cut where it is longer."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def _timestamp(text: str) -> Timestamp:
+def _parse_timestamp(text: str) -> Timestamp:
     return int(text) if text.lstrip("-").isdigit() else pd.Timestamp(text)

@@ -45,7 +45,7 @@ class Version:
     @property
     def members(self) -> list[str]:
         """What the names of each network's files begin with; of an ensemble there are several."""
-        return member_folders(self.manifest.get("members", 1))
+        return list_member_folders(self.manifest.get("members", 1))
 
     @cached_property
     def config(self) -> Config:
@@ -67,13 +67,13 @@ class Version:
         return json.loads(self.read(name)) if name in self.manifest["files"] else None
 
 
-def member_folders(count: int) -> list[str]:
+def list_member_folders(count: int) -> list[str]:
     """What the names of the files of each of so many networks begin with."""
     return [""] if count == 1 else [f"members/{number}/" for number in range(1, count + 1)]
 
 
 @contextlib.contextmanager
-def locked(run: Path) -> Iterator[None]:
+def lock_run(run: Path) -> Iterator[None]:
     """Make a folder to work in, and hold it alone.
 
     Raises:
@@ -95,7 +95,7 @@ def locked(run: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def convert_write_errors(path: Path) -> Iterator[None]:
     """Turn any `OSError` into the error that a user can mend, naming `path`."""
     try:
         yield
@@ -111,7 +111,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         CannotCreate, InputOutputFailed: it cannot be written; the old content stays.
     """
-    with writing(path):
+    with convert_write_errors(path):
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             path.write_bytes(content)
             return
@@ -123,7 +123,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.chmod(_mode_of(target))
+            unfinished.chmod(_get_mode(target))
             unfinished.replace(target)
         except BaseException:
             unfinished.unlink(missing_ok=True)
@@ -132,16 +132,16 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> Version:
-    """Write a version beside the others, then promote it. Call it under `locked`.
+    """Write a version beside the others, then promote it. Call it under `lock_run`.
 
     Args:
         files: the content of each file.
         facts: what the manifest tells besides: versions of libraries, seed, data, time, memory.
     """
     versions = run / "versions"
-    with writing(versions):
+    with convert_write_errors(versions):
         versions.mkdir(parents=True, exist_ok=True)
-    _sweep(versions)
+    _remove_unfinished(versions)
     manifest = {
         "format": FORMAT,
         **facts,
@@ -153,7 +153,7 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
     written = json.dumps(manifest, indent=1).encode() + b"\n"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     path = versions / f"{now}-{hashlib.sha256(written).hexdigest()[:6]}"
-    with writing(path):
+    with convert_write_errors(path):
         unfinished = Path(tempfile.mkdtemp(dir=versions, prefix=_UNFINISHED))
         try:
             for name, content in {**files, _MANIFEST: written}.items():
@@ -161,7 +161,7 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
                 _write_synced(unfinished / name, content)
             for folder in {parent for name in files for parent in (unfinished / name).relative_to(versions).parents}:
                 _sync_folder(versions / folder)
-            unfinished.chmod(0o777 & ~_umask())
+            unfinished.chmod(0o777 & ~_get_umask())
             unfinished.rename(path)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -192,27 +192,27 @@ def load_version(run: Path) -> Version:
     path = run / "versions" / name
     if not name or path.parent != run / "versions" or not path.is_dir():
         raise RunError(f"{run}/current: names the version {name!r}, which does not exist")
-    return version_at(path)
+    return load_version_at(path)
 
 
-def version_at(path: Path) -> Version:
+def load_version_at(path: Path) -> Version:
     """The version in a folder, verified file by file.
 
     Raises:
         RunError: it is missing, half-written, edited, truncated, or of another format.
     """
-    manifest = _manifest(path)
+    manifest = _read_manifest(path)
     for file, expected in manifest["files"].items():
         _verify(path / file, expected)
     return Version(path, manifest)
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / _MANIFEST).read_bytes())
         version = manifest["format"]
         files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
-        folders = member_folders(min(manifest.get("members", 1), len(files)))
+        folders = list_member_folders(min(manifest.get("members", 1), len(files)))
     except FileNotFoundError:
         raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -269,7 +269,7 @@ def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any]
 
 def remove_checkpoint(run: Path) -> None:
     """Forget an interrupted training."""
-    with writing(run / "checkpoint"):
+    with convert_write_errors(run / "checkpoint"):
         (run / "checkpoint").unlink(missing_ok=True)
     remove_member_checkpoints(run)
 
@@ -277,22 +277,22 @@ def remove_checkpoint(run: Path) -> None:
 def remove_member_checkpoints(run: Path) -> None:
     """Forget what is kept of the networks of an ensemble."""
     for path in run.glob("checkpoint-*"):
-        with writing(path):
+        with convert_write_errors(path):
             path.unlink(missing_ok=True)
 
 
-def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
+def find_differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
     """Where two records of what a training or a search was made of differ, keys joined by dots."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in {**one, **other}:
-            yield from differences(
+            yield from find_differences(
                 one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config.")
             )
     elif one != other:
         yield path
 
 
-def _sweep(versions: Path) -> None:
+def _remove_unfinished(versions: Path) -> None:
     """Remove what a killed process left; the lock is held, so that nobody else is writing it."""
     for left in versions.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -313,12 +313,12 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def _mode_of(path: Path) -> int:
+def _get_mode(path: Path) -> int:
     """The permissions of the file that is replaced, or those of a new one."""
-    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_get_umask()
 
 
-def _umask() -> int:
+def _get_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

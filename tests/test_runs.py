@@ -23,7 +23,7 @@ FILES = {
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
-    with runs.locked(folder):
+    with runs.lock_run(folder):
         runs.write_version(folder, FILES, {"seed": 0})
     return folder
 
@@ -41,7 +41,7 @@ def test_a_version_reads_back(run):
 
 def test_a_new_version_is_promoted_and_the_old_one_stays(run):
     old = version_of(run)
-    with runs.locked(run):
+    with runs.lock_run(run):
         runs.write_version(run, {**FILES, "encode.onnx": b"new"}, {})
     assert runs.load_version(run).read("encode.onnx") == b"new"
     assert old.is_dir()
@@ -96,7 +96,7 @@ def test_a_damaged_run_is_refused(run, damage):
 
 
 def test_a_second_process_is_locked_out(run):
-    with runs.locked(run), pytest.raises(Locked, match="another process"), runs.locked(run):
+    with runs.lock_run(run), pytest.raises(Locked, match="another process"), runs.lock_run(run):
         pass
 
 
@@ -104,7 +104,7 @@ def test_what_a_killed_training_left_is_swept_by_the_next(run):
     left = run / "versions" / ".unfinished-x"
     left.mkdir()
     (left / "encode.onnx").write_bytes(b"half")
-    with runs.locked(run):
+    with runs.lock_run(run):
         runs.write_version(run, FILES, {})
     assert not left.exists()
 
@@ -116,7 +116,7 @@ def test_a_failed_write_leaves_the_old_version_and_no_litter(run, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(runs, "_write_synced", full)
-    with runs.locked(run), pytest.raises(InputOutputFailed, match="No space left"):
+    with runs.lock_run(run), pytest.raises(InputOutputFailed, match="No space left"):
         runs.write_version(run, FILES, {})
     assert sorted((run / "versions").iterdir()) == before
     assert runs.load_version(run).path == promoted

@@ -34,7 +34,7 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan, prepare
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import gather_windows
-from forecaster.runs import Version, load_version, locked
+from forecaster.runs import Version, load_version, lock_run
 
 FOLDER = Path(__file__).parent
 HORIZONS = (96, 192, 336, 720)
@@ -85,7 +85,7 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
         return
     folder = _folder(name, horizon, seed, digest)
     plan = prepare(loaded)
-    with locked(folder):
+    with lock_run(folder):
         if not (folder / "current").exists():
             from forecaster.training.train import train  # noqa: PLC0415  scores alone need no TensorFlow
 

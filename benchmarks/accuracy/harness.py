@@ -32,7 +32,7 @@ from forecaster.data import Series
 from forecaster.errors import ForecasterError
 from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.preprocessing.plan import prepare
-from forecaster.runs import Version, load_version, locked
+from forecaster.runs import Version, load_version, lock_run
 
 Scores = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], dict[str, float]]
 RUNS = Path("runs/accuracy")
@@ -159,7 +159,7 @@ def _forecasts(
     """Those of a training, which is done where it is not yet."""
     loaded = _loaded(benchmark, case, options, seed)
     folder = RUNS / f"{benchmark.name}-{name}-{seed}-{_digest(loaded)}"
-    with locked(folder):
+    with lock_run(folder):
         if not (folder / "current").exists():
             from forecaster.training.train import train  # noqa: PLC0415  forecasts alone need no TensorFlow
 

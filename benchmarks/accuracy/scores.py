@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from forecaster.evaluation import baselines
-from forecaster.evaluation.metrics import Scale, ScoredForecasts, scores, seasonal_scale
+from forecaster.evaluation.metrics import Scale, ScoredForecasts, compute_scores, compute_seasonal_scale
 
 NAIVE2 = {"smape": 18.383, "mase": 2.395}  # M4 Hourly (Makridakis, Spiliotis & Assimakopoulos 2020, table 4)
 
@@ -21,8 +21,8 @@ def scored(
         season: steps.
         names: of `forecaster.metrics`.
     """
-    scale = Scale(*np.array([seasonal_scale(values, season) for values in past]).T)
-    found = scores(ScoredForecasts(actual, forecast, series=np.arange(len(actual)), scale=scale))
+    scale = Scale(*np.array([compute_seasonal_scale(values, season) for values in past]).T)
+    found = compute_scores(ScoredForecasts(actual, forecast, series=np.arange(len(actual)), scale=scale))
     return {name: found[name] for name in names}
 
 

@@ -24,7 +24,7 @@ from forecaster.data.sources.files import described
 from forecaster.data.sources.number_formats import to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import Timestamp, shortened, timestamp_texts
+from forecaster.forecast import Timestamp, format_timestamps, shorten
 from forecaster.preprocessing.plan import prepare
 
 _STEPS = 3_000_000  # that are looked at, of the longest series
@@ -269,7 +269,7 @@ def _facts(table: Table, panel: Panel, examined: Sequence[SeriesStatistics]) -> 
         "series": each,
         "steps": int(lengths.sum()),
         "frequency": longest.frequency,
-        "span": " to ".join(timestamp_texts(_span(panel))),
+        "span": " to ".join(format_timestamps(_span(panel))),
         "strength of seasons, from 0 to 1": {str(season): round(value, 2) for season, value in strengths.items()}
         or "no season",
     }
@@ -329,5 +329,5 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, str):
-        return shortened(value)
+        return shorten(value)
     return "-" if value is None else f"{value:,}"

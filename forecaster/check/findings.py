@@ -10,7 +10,7 @@ from forecaster.check.leakage import copied_shift, parts
 from forecaster.check.statistics import WORTH_IT, Errors, SeriesStatistics
 from forecaster.config.schema import Config
 from forecaster.data import Series
-from forecaster.forecast import shortened, timestamp_texts
+from forecaster.forecast import format_timestamps, shorten
 
 _SHOWN = 5  # places or names of each kind
 _SHORT = 50  # steps below which there is little to learn from
@@ -200,7 +200,7 @@ _OF_SEVERAL: Mapping[str, str] = {
 
 
 def _of(names: Sequence[str], count: int) -> str:
-    return f"{len(names):,} of {count:,} series: {_listed([shortened(name) for name in names])}"
+    return f"{len(names):,} of {count:,} series: {_listed([shorten(name) for name in names])}"
 
 
 def _count(found: Sequence[Any] | np.ndarray, one: str, many: str) -> str:
@@ -213,7 +213,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _at(series: Series, steps: Sequence[int] | np.ndarray, told: Sequence[str] = ()) -> str:
     """The first few places, with what is told of each."""
-    texts = timestamp_texts([series.timestamps[step] for step in steps[:_SHOWN]])
+    texts = format_timestamps([series.timestamps[step] for step in steps[:_SHOWN]])
     if told:
         texts = [f"{text} ({each})" for text, each in zip(texts, told, strict=False)]
     return ", ".join(texts) + (", ..." if len(steps) > _SHOWN else "")

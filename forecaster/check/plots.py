@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from forecaster.check.statistics import SeriesStatistics
 from forecaster.data.gaps import Gap
-from forecaster.forecast import shortened
+from forecaster.forecast import shorten
 from forecaster.forecasting.plots import _SHOWN_SERIES
 from forecaster.reporting.figures import (
     _BAND,
@@ -38,9 +38,9 @@ def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
         for axes, each in zip(rows, shown, strict=True):
             _draw_examined(axes, each)
             if len(shown) > 1:
-                axes.set_title(shortened(each.series.name), fontsize=10, loc="right")
+                axes.set_title(shorten(each.series.name), fontsize=10, loc="right")
             else:
-                axes.set_ylabel(shortened(each.series.target))
+                axes.set_ylabel(shorten(each.series.target))
         _shared_legend(rows)
         return _png(figure)
 

@@ -45,14 +45,14 @@ def backtest(
         from forecaster.evaluation.backtest import backtest as compare
         from forecaster.evaluation.folds import plan_folds
         from forecaster.extras import require_extra
-        from forecaster.runs import locked
+        from forecaster.runs import lock_run
 
         folder = output or Path("backtests") / (source if is_config(source) else config_path(source)).stem
         if not (folder / "work").is_dir():  # networks of an earlier call are used again, without TensorFlow
             require_extra("train", "forecast backtest")
         loaded, _ = load_or_propose(source, overrides or [], data)
         planned = plan_folds(loaded, folds, stride, each, parse_names(baselines))
-        with locked(folder):
+        with lock_run(folder):
             found = compare(planned, folder, received, _train)
     console.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
 

@@ -36,13 +36,13 @@ def train(
     with collected() as received:
         from forecaster.default_config import load_or_propose
         from forecaster.preprocessing.plan import prepare
-        from forecaster.runs import load_version, locked
+        from forecaster.runs import load_version, lock_run
 
         loaded, config = load_or_propose(source, overrides or [], data)
         plan = prepare(loaded)
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
-        with locked(folder):
+        with lock_run(folder):
             with console.quiet_import():
                 from forecaster.training.train import train as train_plan
             train_plan(plan, folder, received, resume, start)

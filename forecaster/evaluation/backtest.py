@@ -31,7 +31,7 @@ from forecaster.evaluation.plots import plot_comparison
 from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
-from forecaster.runs import Version, load_version, write_atomically, writing
+from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
 
 log = logging.getLogger("forecaster")
 
@@ -42,7 +42,7 @@ Training = Callable[[Plan, Path, Sequence[int], bool], Version]
 
 
 def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Training) -> Comparison:
-    """Train, forecast and compare. Call it under `runs.locked`.
+    """Train, forecast and compare. Call it under `runs.lock_run`.
 
     Args:
         train: `training.train`, called where a network is not there yet.
@@ -116,7 +116,7 @@ def _work(folds: Folds, folder: Path) -> Path:
     asked = [folds.loaded.config.model_dump(mode="json"), folds.count, folds.stride, folds.refit, __version__]
     identity = json.dumps([*asked, data_hash(folds.panel)]).encode()
     work = folder / "work" / hashlib.sha256(identity).hexdigest()[:12]
-    with writing(work):
+    with convert_write_errors(work):
         work.mkdir(parents=True, exist_ok=True)
         for other in work.parent.iterdir():
             if other != work:
@@ -131,7 +131,7 @@ def _trained(folds: Folds, fold: int, work: Path, received: Sequence[int], train
         return load_version(run), plan
     except RunError:
         log.info("fold %d of %d: training", fold + 1, folds.count)
-    with writing(run):
+    with convert_write_errors(run):
         run.mkdir(exist_ok=True)
     try:
         return train(plan, run, received, (run / "checkpoint").exists()), plan

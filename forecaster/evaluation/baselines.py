@@ -11,7 +11,7 @@ from forecaster.config.reader import suggestion
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.evaluation import statsforecast_models
-from forecaster.forecast import Forecast, probabilities_of
+from forecaster.forecast import Forecast, levels_to_probabilities
 
 log = logging.getLogger("forecaster")
 
@@ -32,7 +32,7 @@ LABELS = {
 }
 
 
-def names(facts: Mapping[str, Any]) -> dict[str, str]:
+def name_forecasters(facts: Mapping[str, Any]) -> dict[str, str]:
     """What forecasters are called in tables and pictures, by their name in the scores.
 
     Where a run's forecasts lean on a baseline, they are not the network's alone.
@@ -63,7 +63,9 @@ class Band(NamedTuple):
     deviation: np.ndarray
 
 
-def baseline(name: str, series: Series, steps: int, seasons: Sequence[int], levels: Sequence[float]) -> Forecast:
+def forecast_baseline(
+    name: str, series: Series, steps: int, seasons: Sequence[int], levels: Sequence[float]
+) -> Forecast:
     """The `steps` steps after the end of a series, with the intervals of each level in percent.
 
     Args:
@@ -77,12 +79,12 @@ def baseline(name: str, series: Series, steps: int, seasons: Sequence[int], leve
         UsageError: no baseline is called so, or its extra is not installed.
         DataError: the series is too short for it.
     """
-    told = baselines_at(name, [series], np.array([0]), np.array([len(series) - 1]), steps, seasons, levels)
+    told = forecast_baseline_at(name, [series], np.array([0]), np.array([len(series) - 1]), steps, seasons, levels)
     quantiles = {probability: values[0] for probability, values in told.quantiles.items()}
     return Forecast(series.name, series.timestamps[-1], series.future(steps), told.mean[0], quantiles)
 
 
-def baselines_at(
+def forecast_baseline_at(
     name: str,
     panel: Sequence[Series],
     members: np.ndarray,
@@ -103,7 +105,7 @@ def baselines_at(
         UsageError, DataError: as `baseline`.
     """
     check_baselines([name])
-    probabilities = probabilities_of(levels)
+    probabilities = levels_to_probabilities(levels)
     means = np.empty((len(origins), horizon))
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
     failures: dict[int, str] = {}
@@ -133,12 +135,12 @@ def check_baselines(names: Sequence[str]) -> None:
             known = ", ".join(BASELINES)
             raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; there are {known}")
         if name in statsforecast_models.MODELS:
-            statsforecast_models.require()
+            statsforecast_models.check_installed()
 
 
 def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:
     """Refuse a history without the two errors that a spread takes, or a drift's three."""
-    fewest = {"seasonal_naive": _main(seasons) + 1, "drift": 3}.get(name, 2)
+    fewest = {"seasonal_naive": _main_season(seasons) + 1, "drift": 3}.get(name, 2)
     if steps < fewest:
         raise DataError([f"{series.name}: {steps} steps are too few for the baseline {name}, which reads {fewest}"])
 
@@ -170,10 +172,12 @@ def mean(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
 
 def naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """The last value, seasonally adjusted where there is a season to adjust for: M4's Naive2, -> (batch, horizon)."""
-    return _naive2(values, origins, horizon, season).mean
+    return _naive2_band(values, origins, horizon, season).mean
 
 
-def baseline_forecasts(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> dict[str, np.ndarray]:
+def forecast_naive_baselines(
+    values: np.ndarray, origins: np.ndarray, horizon: int, season: int
+) -> dict[str, np.ndarray]:
     """The baselines that the origins have enough history for, by name, each (batch, horizon)."""
     forecasts = {"naive": naive(values, origins, horizon)}
     if season > 1 and origins.min() >= season - 1:
@@ -181,7 +185,7 @@ def baseline_forecasts(values: np.ndarray, origins: np.ndarray, horizon: int, se
     return forecasts
 
 
-def seasonal_indices(history: np.ndarray, season: int) -> np.ndarray:
+def compute_seasonal_indices(history: np.ndarray, season: int) -> np.ndarray:
     """The factor of each place in the season, (season,), from the first step on; 1 where no season is found.
 
     As the benchmarks of M4 (Makridakis, Spiliotis & Assimakopoulos 2020) have it: a season is there where the
@@ -210,50 +214,50 @@ def _is_seasonal(history: np.ndarray, season: int) -> bool:
     return bool(abs(correlations[-1]) > limit)
 
 
-def _naive(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+def _naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √h, σ² the mean square of the changes from step to step."""
-    spread = np.sqrt(_squares(np.diff(values, prepend=values[0]))[origins] / origins)
+    spread = np.sqrt(_sum_squares(np.diff(values, prepend=values[0]))[origins] / origins)
     return Band(naive(values, origins, horizon), spread[:, None] * np.sqrt(_ahead(horizon)))
 
 
-def _seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
+def _seasonal_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
     """FPP3, table 5.2: σ √(k + 1), k the whole seasons before the step, σ² the mean square of the seasons' changes."""
     changes = np.concatenate([np.zeros(season), values[season:] - values[:-season]])
-    spread = np.sqrt(_squares(changes)[origins] / (origins + 1 - season))
+    spread = np.sqrt(_sum_squares(changes)[origins] / (origins + 1 - season))
     seasons = (_ahead(horizon) - 1) // season + 1
     return Band(seasonal_naive(values, origins, horizon, season), spread[:, None] * np.sqrt(seasons))
 
 
-def _drift(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+def _drift_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √(h (1 + h / (T - 1))), σ² the variance of the changes, of which one is spent on the slope."""
     slopes = (values[origins] - values[0]) / origins
-    squares = _squares(np.diff(values, prepend=values[0]))[origins] - origins * slopes**2
+    squares = _sum_squares(np.diff(values, prepend=values[0]))[origins] - origins * slopes**2
     spread = np.sqrt(np.maximum(squares, 0) / (origins - 1))
     ahead = _ahead(horizon)
     return Band(drift(values, origins, horizon), spread[:, None] * np.sqrt(ahead * (1 + ahead / origins[:, None])))
 
 
-def _mean(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+def _mean_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √(1 + 1 / T), σ² the variance of the values, of which one is spent on the mean."""
     centre, count = mean(values, origins, horizon), origins + 1
     middle = values[: origins.min() + 1].mean()  # so that squares of large values do not cancel
-    squares = _squares(values - middle)[origins] - count * (centre[:, 0] - middle) ** 2
+    squares = _sum_squares(values - middle)[origins] - count * (centre[:, 0] - middle) ** 2
     spread = np.sqrt(np.maximum(squares, 0) / origins * (1 + 1 / count))
     return Band(centre, np.repeat(spread[:, None], horizon, axis=1))
 
 
-def _naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
+def _naive2_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
     """That of the naive on the adjusted values, times the indices of the steps ahead; no book has intervals for it."""
     found = Band(np.empty((len(origins), horizon)), np.empty((len(origins), horizon)))
     for row, origin in enumerate(origins.tolist()):
         history = values[: origin + 1]
-        indices = np.resize(seasonal_indices(history, season), origin + 1 + horizon)
-        adjusted = _naive(history / indices[: origin + 1], np.array([origin]), horizon, season)
+        indices = np.resize(compute_seasonal_indices(history, season), origin + 1 + horizon)
+        adjusted = _naive_band(history / indices[: origin + 1], np.array([origin]), horizon, season)
         found.mean[row], found.deviation[row] = (values[0] * indices[origin + 1 :] for values in adjusted)
     return found
 
 
-def _squares(errors: np.ndarray) -> np.ndarray:
+def _sum_squares(errors: np.ndarray) -> np.ndarray:
     """Their sum up to each step, (steps,)."""
     return np.cumsum(errors**2)
 
@@ -262,7 +266,7 @@ def _ahead(horizon: int) -> np.ndarray:
     return np.arange(1, horizon + 1)
 
 
-def _main(seasons: Sequence[int]) -> int:
+def _main_season(seasons: Sequence[int]) -> int:
     """The main season, 1 where there is none."""
     return next(iter(seasons), 1)
 
@@ -270,14 +274,14 @@ def _main(seasons: Sequence[int]) -> int:
 _Baseline = Callable[[np.ndarray, np.ndarray, int, Sequence[int], Sequence[float]], BaselineForecast]
 
 
-def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Baseline:
+def _build_simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Baseline:
     """The quantiles of its normal distributions."""
 
     def told(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> BaselineForecast:
-        band = band_of(values, origins, horizon, _main(seasons))
-        probabilities = probabilities_of(levels)
+        band = band_of(values, origins, horizon, _main_season(seasons))
+        probabilities = levels_to_probabilities(levels)
         return BaselineForecast(
             band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities}
         )
@@ -285,13 +289,15 @@ def _simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Bas
     return told
 
 
-def _fitted(model: str) -> _Baseline:
+def _build_fitted(model: str) -> _Baseline:
     """A model of statsforecast, fitted at each origin; where it cannot be, the last value stands in."""
 
     def told(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> BaselineForecast:
-        means, quantiles, failures = statsforecast_models.fitted(model, values, origins, horizon, seasons, levels)
+        means, quantiles, failures = statsforecast_models.fit_and_forecast(
+            model, values, origins, horizon, seasons, levels
+        )
         if failures:
             rows = np.array(list(failures))
             stand_in = BASELINES["naive"](values, origins[rows], horizon, seasons, levels)
@@ -304,10 +310,10 @@ def _fitted(model: str) -> _Baseline:
 
 
 BASELINES: dict[str, _Baseline] = {
-    "naive": _simple(_naive),
-    "seasonal_naive": _simple(_seasonal_naive),
-    "drift": _simple(_drift),
-    "mean": _simple(_mean),
-    "naive2": _simple(_naive2),
-    **{model: _fitted(model) for model in statsforecast_models.MODELS},
+    "naive": _build_simple(_naive_band),
+    "seasonal_naive": _build_simple(_seasonal_naive_band),
+    "drift": _build_simple(_drift_band),
+    "mean": _build_simple(_mean_band),
+    "naive2": _build_simple(_naive2_band),
+    **{model: _build_fitted(model) for model in statsforecast_models.MODELS},
 }

@@ -14,16 +14,16 @@ from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.metrics import (
     Scale,
     ScoredForecasts,
-    defined,
-    scores,
-    scores_by_series,
-    scores_by_step,
-    unscaled,
+    compute_scores,
+    compute_scores_by_series,
+    compute_scores_by_step,
+    count_unscaled,
+    drop_undefined,
 )
 from forecaster.evaluation.origins import ALONE, MODEL, Origins
 from forecaster.evaluation.significance import diebold_mariano
-from forecaster.evaluation.tables import comparison_table
-from forecaster.forecast import quantile_name, timestamp_texts
+from forecaster.evaluation.tables import format_comparison_table
+from forecaster.forecast import format_timestamps, name_quantile
 
 _FEWEST_FOLDS = 5  # by which a test can tell anything
 
@@ -68,7 +68,7 @@ class Comparison:
     @cached_property
     def scores(self) -> dict[str, dict[str, float]]:
         """Every metric of each forecaster over all origins."""
-        return {name: defined(scores(judged)) for name, judged in self.judged.items()}
+        return {name: drop_undefined(compute_scores(judged)) for name, judged in self.judged.items()}
 
     @property
     def measure(self) -> str:
@@ -89,7 +89,7 @@ class Comparison:
             return {}
         ahead = math.ceil(self.actual.shape[1] / self.stride)
         found = diebold_mariano(self._losses(MODEL), self._losses(rival), ahead)
-        return defined(found._asdict())
+        return drop_undefined(found._asdict())
 
     def _losses(self, name: str) -> np.ndarray:
         """The mean error of each fold, over series and steps, (folds,)."""
@@ -103,7 +103,7 @@ class Comparison:
 
     def to_text(self) -> str:
         """The scores as a table, and who wins."""
-        return comparison_table(self.facts) + "\n"
+        return format_comparison_table(self.facts) + "\n"
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Comparison:
             "origins": len(self.folds),
             "networks": self.networks,
             "measure": self.measure,
-            "unscaled": unscaled(self.judged[MODEL]),
+            "unscaled": count_unscaled(self.judged[MODEL]),
             "scores": self.scores,
             "skill": {name: self.skill(name) for name in self.baselines},
             "diebold_mariano": {name: self.test(name) for name in self.baselines},
@@ -129,18 +129,18 @@ class Comparison:
 
     def by_step(self) -> pd.DataFrame:
         """A row for each forecaster and step of the horizon."""
-        return _stacked({name: scores_by_step(judged) for name, judged in self.judged.items()})
+        return _stacked({name: compute_scores_by_step(judged) for name, judged in self.judged.items()})
 
     def by_series(self) -> pd.DataFrame:
         """A row for each forecaster and series."""
         names = self.origins.panel.names
-        found = {name: scores_by_series(judged) for name, judged in self.judged.items()}
+        found = {name: compute_scores_by_series(judged) for name, judged in self.judged.items()}
         return _stacked({name: table.rename(index=lambda number: names[number]) for name, table in found.items()})
 
     def by_fold(self) -> pd.DataFrame:
         """A row for each forecaster and fold."""
         parts = {
-            name: pd.DataFrame([scores(_chosen(judged, self.folds == fold)) for fold in np.unique(self.folds)])
+            name: pd.DataFrame([compute_scores(_chosen(judged, self.folds == fold)) for fold in np.unique(self.folds)])
             for name, judged in self.judged.items()
         }
         index = pd.Index(np.unique(self.folds), name="fold")
@@ -152,7 +152,7 @@ class Comparison:
         pairs = list(zip(self.origins.members.tolist(), self.origins.steps.tolist(), strict=True))
         known = [self.origins.panel[member] for member, _ in pairs]
         texts = [
-            timestamp_texts(series.timestamps[step : step + 1 + horizon])
+            format_timestamps(series.timestamps[step : step + 1 + horizon])
             for series, (_, step) in zip(known, pairs, strict=True)
         ]
         model = self.told[MODEL]
@@ -164,7 +164,7 @@ class Comparison:
             "step": np.tile(np.arange(1, horizon + 1), count),
             "actual": self.actual.ravel(),
             "mean": model.mean.ravel(),
-            **{quantile_name(p): values.ravel() for p, values in model.quantiles.items()},
+            **{name_quantile(p): values.ravel() for p, values in model.quantiles.items()},
             **{name: told.mean.ravel() for name, told in self.told.items() if name != MODEL},
         }
         rows = pd.DataFrame(columns)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.evaluation.baselines import BaselineForecast
-from forecaster.evaluation.metrics import ScoredForecasts, defined, scores, unscaled
+from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, count_unscaled, drop_undefined
 from forecaster.evaluation.origins import (
     MODEL,
     Origins,
@@ -115,7 +115,7 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
         name: ScoredForecasts(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
         for name, each in {**told, **_baselines(plan, origins, horizon)}.items()
     }
-    found = {name: defined(scores(each)) for name, each in judged.items()}
+    found = {name: drop_undefined(compute_scores(each)) for name, each in judged.items()}
     times = [series.timestamps[step] for series, step in zip(origins.series, origins.steps, strict=True)]
     return {
         **facts,
@@ -125,7 +125,7 @@ def test_scores(plan: Plan, predictor: Predictor, residuals: np.ndarray) -> dict
         "last_origin": str(max(times)),
         "rollout": config.rollout,
         "scores": found,
-        "unscaled": unscaled(judged[MODEL]),
+        "unscaled": count_unscaled(judged[MODEL]),
         "intervals": "conformal" if config.conformal else "head",
         "coverage": {f"{level:g}": found[MODEL][f"coverage_{level:g}"] for level in levels},
     }

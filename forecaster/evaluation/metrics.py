@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.forecast import level_quantiles, quantile_name
+from forecaster.forecast import level_to_quantiles, name_quantile
 
 Cells = np.ndarray  # (origins, horizon)
 
@@ -88,7 +88,7 @@ class Metric:
             errors = self.error(judged)
         weights = np.ones_like(errors) if self.weight is None else self.weight(judged)
         counts = judged.known & ~np.isnan(weights)
-        names, places = np.unique(_series(judged), return_inverse=True)
+        names, places = np.unique(_get_series(judged), return_inverse=True)
         totals = np.zeros((2, len(names), errors.shape[1]))
         np.add.at(totals[0], places, np.where(counts, errors, 0.0))
         np.add.at(totals[1], places, np.where(counts, weights, 0.0))
@@ -103,38 +103,38 @@ class Metric:
         """Of the sums of each series, (series,): the mean of the scores that are defined, or that of all cells."""
         if not self.by_series:
             return float(self.score(errors.sum(), weights.sum()))
-        defined = weights != 0
-        return float(self.score(errors, weights)[defined].mean()) if defined.any() else float("nan")
+        drop_undefined = weights != 0
+        return float(self.score(errors, weights)[drop_undefined].mean()) if drop_undefined.any() else float("nan")
 
 
-def scores(judged: ScoredForecasts) -> dict[str, float]:
+def compute_scores(judged: ScoredForecasts) -> dict[str, float]:
     """Every metric over all series, origins and steps."""
     found = {}
-    for name, metric in metrics_of(judged).items():
+    for name, metric in select_metrics(judged).items():
         errors, weights = metric.totals(judged)
         found[name] = metric.overall(errors.sum(axis=1), weights.sum(axis=1))
     return found
 
 
-def scores_by_series(judged: ScoredForecasts) -> pd.DataFrame:
+def compute_scores_by_series(judged: ScoredForecasts) -> pd.DataFrame:
     """Every metric for each series over its origins and steps: a row each, by the series' number."""
     columns = {}
-    for name, metric in metrics_of(judged).items():
+    for name, metric in select_metrics(judged).items():
         errors, weights = metric.totals(judged)
         columns[name] = metric.score(errors.sum(axis=1), weights.sum(axis=1))
-    return pd.DataFrame(columns, index=pd.Index(np.unique(_series(judged)), name="series"))
+    return pd.DataFrame(columns, index=pd.Index(np.unique(_get_series(judged)), name="series"))
 
 
-def scores_by_step(judged: ScoredForecasts) -> pd.DataFrame:
+def compute_scores_by_step(judged: ScoredForecasts) -> pd.DataFrame:
     """Every metric for each step ahead over all origins, aggregated over series as the overall score: a row each."""
     columns = {}
-    for name, metric in metrics_of(judged).items():
+    for name, metric in select_metrics(judged).items():
         errors, weights = metric.totals(judged)
         columns[name] = [metric.overall(*step) for step in zip(errors.T, weights.T, strict=True)]
     return pd.DataFrame(columns, index=pd.RangeIndex(1, judged.actual.shape[1] + 1, name="step"))
 
 
-def metrics_of(judged: ScoredForecasts) -> dict[str, Metric]:
+def select_metrics(judged: ScoredForecasts) -> dict[str, Metric]:
     """Those that can be told of it, by name: what needs quantiles, samples or a scale is there where they are."""
     found = dict(METRICS)
     if judged.scale is not None:
@@ -143,21 +143,21 @@ def metrics_of(judged: ScoredForecasts) -> dict[str, Metric]:
     if judged.samples is not None:
         found |= {name: of_samples(judged.samples) for name, of_samples in OF_SAMPLES.items()}
     for probability in judged.quantiles:
-        found |= {f"{name}_{quantile_name(probability)}": made(probability) for name, made in OF_QUANTILE.items()}
-    for level in levels_in(judged.quantiles):
+        found |= {f"{name}_{name_quantile(probability)}": made(probability) for name, made in OF_QUANTILE.items()}
+    for level in find_levels(judged.quantiles):
         found |= {f"{name}_{level:g}": of_level(level) for name, of_level in OF_LEVEL.items()}
     return found
 
 
-def defined(found: Mapping[str, float]) -> dict[str, float]:
+def drop_undefined(found: Mapping[str, float]) -> dict[str, float]:
     """The scores that are finite numbers; JSON has no others."""
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def levels_in(probabilities: Sequence[float] | Mapping[float, Cells]) -> list[float]:
+def find_levels(probabilities: Sequence[float] | Mapping[float, Cells]) -> list[float]:
     """The levels, in percent and rising, both of whose quantiles are there."""
     levels = [round(100 * (1 - 2 * probability), 8) for probability in probabilities if probability < 0.5]
-    return sorted(level for level in levels if set(level_quantiles(level)) <= set(probabilities))
+    return sorted(level for level in levels if set(level_to_quantiles(level)) <= set(probabilities))
 
 
 def owa(found: Mapping[str, float], naive2: Mapping[str, float]) -> float:
@@ -170,7 +170,7 @@ def owa(found: Mapping[str, float], naive2: Mapping[str, float]) -> float:
     return float(np.mean(ratios))
 
 
-def seasonal_scale(training: np.ndarray, season: int) -> tuple[float, float]:
+def compute_seasonal_scale(training: np.ndarray, season: int) -> tuple[float, float]:
     """The mean absolute and the mean squared error of the seasonal naive within a training part, (steps,).
 
     Hyndman & Koehler (2006), with a season as M4 has it; squared as M5 has it. Season 1 is the last value.
@@ -184,11 +184,11 @@ def seasonal_scale(training: np.ndarray, season: int) -> tuple[float, float]:
     return float(np.mean(np.abs(changes))), float(np.mean(changes**2))
 
 
-def unscaled(judged: ScoredForecasts) -> int:
+def count_unscaled(judged: ScoredForecasts) -> int:
     """How many series scaled errors leave out, for want of a scale."""
     if judged.scale is None:
-        return len(np.unique(_series(judged)))
-    names = _series(judged)
+        return len(np.unique(_get_series(judged)))
+    names = _get_series(judged)
     return len(np.unique(names)) - len(np.unique(names[~np.isnan(judged.scale.absolute)]))
 
 
@@ -202,7 +202,7 @@ def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     return float(100 * np.mean((low <= actual) & (actual <= high)))
 
 
-def _series(judged: ScoredForecasts) -> np.ndarray:
+def _get_series(judged: ScoredForecasts) -> np.ndarray:
     return np.zeros(len(judged.actual), int) if judged.series is None else judged.series
 
 
@@ -211,57 +211,59 @@ def _bias(judged: ScoredForecasts) -> Cells:
     return judged.mean - judged.actual
 
 
-def _absolute(judged: ScoredForecasts) -> Cells:
+def _absolute_error(judged: ScoredForecasts) -> Cells:
     """|actual - forecast| (FPP3, 5.8)."""
     return np.abs(judged.actual - judged.mean)
 
 
-def _squared(judged: ScoredForecasts) -> Cells:
+def _squared_error(judged: ScoredForecasts) -> Cells:
     """(actual - forecast)² (FPP3, 5.8)."""
     return (judged.actual - judged.mean) ** 2
 
 
-def _percentage(judged: ScoredForecasts) -> Cells:
+def _percentage_error(judged: ScoredForecasts) -> Cells:
     """100 |actual - forecast| / |actual| (FPP3, 5.8)."""
-    return 100 * _absolute(judged) / np.abs(judged.actual)
+    return 100 * _absolute_error(judged) / np.abs(judged.actual)
 
 
-def _where_not_zero(judged: ScoredForecasts) -> Cells:
+def _weigh_nonzero(judged: ScoredForecasts) -> Cells:
     """The percentage error of an actual value of 0 is not defined (Hyndman & Koehler 2006): it does not count."""
     return np.where(judged.actual == 0, np.nan, 1.0)
 
 
-def _symmetric(judged: ScoredForecasts) -> Cells:
+def _symmetric_percentage_error(judged: ScoredForecasts) -> Cells:
     """200 |actual - forecast| / (|actual| + |forecast|), 0 to 200 % (M4, Makridakis et al. 2020).
 
     0 where both are 0, which M4 leaves open: there is no error.
     """
     size = np.abs(judged.actual) + np.abs(judged.mean)
-    return np.where(size == 0, 0.0, 200 * _absolute(judged) / size)
+    return np.where(size == 0, 0.0, 200 * _absolute_error(judged) / size)
 
 
-def _scaled(scale: Scale) -> Metric:
+def _build_mase(scale: Scale) -> Metric:
     """Mean of |actual - forecast| over the scale (Hyndman & Koehler 2006, section 3)."""
     units = scale.absolute[:, None]
-    return Metric(lambda judged: _absolute(judged) / units, _where(~np.isnan(units)), by_series=True)
+    return Metric(lambda judged: _absolute_error(judged) / units, _weigh_scaled(~np.isnan(units)), by_series=True)
 
 
-def _squared_scaled(scale: Scale) -> Metric:
+def _build_rmsse(scale: Scale) -> Metric:
     """Root of the mean of (actual - forecast)² over the squared scale (M5, Makridakis et al. 2022)."""
     units = scale.squared[:, None]
-    return Metric(lambda judged: _squared(judged) / units, _where(~np.isnan(units)), root=True, by_series=True)
+    return Metric(
+        lambda judged: _squared_error(judged) / units, _weigh_scaled(~np.isnan(units)), root=True, by_series=True
+    )
 
 
-def _where(told: np.ndarray) -> Callable[[ScoredForecasts], Cells]:
+def _weigh_scaled(told: np.ndarray) -> Callable[[ScoredForecasts], Cells]:
     """1 for the cells that count, (origins, 1), else NaN."""
     return lambda judged: np.where(told, np.ones_like(judged.actual), np.nan)
 
 
-def _size(judged: ScoredForecasts) -> Cells:
+def _actual_size(judged: ScoredForecasts) -> Cells:
     return np.abs(judged.actual)
 
 
-def _pinball(judged: ScoredForecasts, probability: float) -> Cells:
+def _pinball_loss(judged: ScoredForecasts, probability: float) -> Cells:
     """Of the quantile q of probability p: p (y - q) above it, (1 - p) (q - y) below it (Koenker & Bassett 1978)."""
     above = judged.actual - judged.quantiles[probability]
     return np.maximum(probability * above, (probability - 1) * above)
@@ -272,7 +274,7 @@ def _quantile_loss(judged: ScoredForecasts) -> Cells:
 
     `mean_weighted_sum_quantile_loss` of gluonts; Salinas et al. (2020), DeepAR.
     """
-    return np.mean([2 * _pinball(judged, probability) for probability in judged.quantiles], axis=0)
+    return np.mean([2 * _pinball_loss(judged, probability) for probability in judged.quantiles], axis=0)
 
 
 def _crps_of_quantiles(judged: ScoredForecasts) -> Cells:
@@ -282,7 +284,7 @@ def _crps_of_quantiles(judged: ScoredForecasts) -> Cells:
     """
     probabilities = np.array(sorted(judged.quantiles))
     edges = np.concatenate([[0.0], (probabilities[1:] + probabilities[:-1]) / 2, [1.0]])
-    losses = [_pinball(judged, probability) for probability in probabilities.tolist()]
+    losses = [_pinball_loss(judged, probability) for probability in probabilities.tolist()]
     return 2 * np.tensordot(np.diff(edges), losses, axes=1)
 
 
@@ -299,8 +301,8 @@ def _crps_of_samples(judged: ScoredForecasts, samples: np.ndarray) -> Cells:
     return distance - spread / max(count * (count - 1), 1)
 
 
-def _bounds(judged: ScoredForecasts, level: float) -> tuple[Cells, Cells]:
-    low, high = level_quantiles(level)
+def _get_bounds(judged: ScoredForecasts, level: float) -> tuple[Cells, Cells]:
+    low, high = level_to_quantiles(level)
     return judged.quantiles[low], judged.quantiles[high]
 
 
@@ -309,43 +311,43 @@ def _interval_score(judged: ScoredForecasts, level: float) -> Cells:
 
     Winkler (1972); Gneiting & Raftery (2007), equation 43.
     """
-    (low, high), y = _bounds(judged, level), judged.actual
+    (low, high), y = _get_bounds(judged, level), judged.actual
     outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
     return high - low + 2 / (1 - level / 100) * outside
 
 
-def _covered(judged: ScoredForecasts, level: float) -> Cells:
+def _interval_coverage(judged: ScoredForecasts, level: float) -> Cells:
     """100 where the actual value lies between the bounds, which count as inside, else 0."""
-    low, high = _bounds(judged, level)
+    low, high = _get_bounds(judged, level)
     inside = (low <= judged.actual) & (judged.actual <= high)
     return np.where(np.isnan(low + high), np.nan, 100.0 * inside)
 
 
-def _width(judged: ScoredForecasts, level: float) -> Cells:
+def _interval_width(judged: ScoredForecasts, level: float) -> Cells:
     """The upper bound less the lower."""
-    low, high = _bounds(judged, level)
+    low, high = _get_bounds(judged, level)
     return high - low
 
 
 METRICS: dict[str, Metric] = {
-    "mae": Metric(_absolute),
-    "rmse": Metric(_squared, root=True),
-    "mse": Metric(_squared),
+    "mae": Metric(_absolute_error),
+    "rmse": Metric(_squared_error, root=True),
+    "mse": Metric(_squared_error),
     "bias": Metric(_bias),
-    "wape": Metric(lambda judged: 100 * _absolute(judged), _size),
-    "smape": Metric(_symmetric, by_series=True),
-    "mape": Metric(_percentage, _where_not_zero, by_series=True),
+    "wape": Metric(lambda judged: 100 * _absolute_error(judged), _actual_size),
+    "smape": Metric(_symmetric_percentage_error, by_series=True),
+    "mape": Metric(_percentage_error, _weigh_nonzero, by_series=True),
 }
-SCALED: dict[str, Callable[[Scale], Metric]] = {"mase": _scaled, "rmsse": _squared_scaled}
-OF_QUANTILES: dict[str, Metric] = {"wql": Metric(_quantile_loss, _size), "crps": Metric(_crps_of_quantiles)}
+SCALED: dict[str, Callable[[Scale], Metric]] = {"mase": _build_mase, "rmsse": _build_rmsse}
+OF_QUANTILES: dict[str, Metric] = {"wql": Metric(_quantile_loss, _actual_size), "crps": Metric(_crps_of_quantiles)}
 OF_SAMPLES: dict[str, Callable[[np.ndarray], Metric]] = {
     "crps_samples": lambda samples: Metric(lambda judged: _crps_of_samples(judged, samples)),
 }
 OF_QUANTILE: dict[str, Callable[[float], Metric]] = {
-    "pinball": lambda probability: Metric(lambda judged: _pinball(judged, probability)),
+    "pinball": lambda probability: Metric(lambda judged: _pinball_loss(judged, probability)),
 }
 OF_LEVEL: dict[str, Callable[[float], Metric]] = {
     "interval_score": lambda level: Metric(lambda judged: _interval_score(judged, level)),
-    "coverage": lambda level: Metric(lambda judged: _covered(judged, level)),
-    "width": lambda level: Metric(lambda judged: _width(judged, level)),
+    "coverage": lambda level: Metric(lambda judged: _interval_coverage(judged, level)),
+    "width": lambda level: Metric(lambda judged: _interval_width(judged, level)),
 }

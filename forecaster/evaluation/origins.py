@@ -8,8 +8,8 @@ import numpy as np
 
 from forecaster.data import Panel, Series
 from forecaster.data.panel import carried_on
-from forecaster.evaluation.baselines import BaselineForecast, baselines_at
-from forecaster.evaluation.metrics import Scale, seasonal_scale
+from forecaster.evaluation.baselines import BaselineForecast, forecast_baseline_at
+from forecaster.evaluation.metrics import Scale, compute_seasonal_scale
 from forecaster.forecasting.fallback import BlendedDistribution
 from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
@@ -166,7 +166,7 @@ def baseline_at(
 ) -> BaselineForecast:
     """What a baseline says of them, which reads all that is known there; arguments as for `baselines_at`."""
     read, numbers = origins._read
-    return baselines_at(name, read, numbers, origins.steps, horizon, seasons, levels)
+    return forecast_baseline_at(name, read, numbers, origins.steps, horizon, seasons, levels)
 
 
 def joined(parts: Sequence[BaselineForecast]) -> BaselineForecast:
@@ -183,7 +183,9 @@ def scale_of(origins: Origins, known: Sequence[int] | np.ndarray, season: int) -
         season: in steps.
     """
     members, places = np.unique(origins.members, return_inverse=True)
-    found = np.array([seasonal_scale(_known_values(origins.panel[m], known[m]), season) for m in members.tolist()])
+    found = np.array(
+        [compute_seasonal_scale(_known_values(origins.panel[m], known[m]), season) for m in members.tolist()]
+    )
     return Scale(found[places, 0], found[places, 1])
 
 

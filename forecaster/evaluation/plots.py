@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from forecaster.evaluation.baselines import names
+from forecaster.evaluation.baselines import name_forecasters
 from forecaster.reporting.figures import (
     _LEVEL_COLORS,
     _STYLE,
@@ -50,7 +50,7 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
 
 
 def _error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-    called = names(facts)
+    called = name_forecasters(facts)
     others = [name for name in errors.columns if name != "model"]
     styles: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2))]
     for place, name in enumerate(others):

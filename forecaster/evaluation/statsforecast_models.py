@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from forecaster.extras import importing_extra
-from forecaster.forecast import level_quantiles, probabilities_of
+from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 
 # Steps that a model is fitted on, the last ones, so that a search takes seconds at each origin.
 RECENT = 1000
 
 
-def fitted(
+def fit_and_forecast(
     name: str, values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
 ) -> tuple[np.ndarray, dict[float, np.ndarray], dict[int, str]]:
     """What a model says after each origin, from at most `RECENT` steps up to it, which it is fitted on.
@@ -33,9 +33,9 @@ def fitted(
     Raises:
         MissingExtra: statsforecast is not installed.
     """
-    models = _models()
+    models = _import_models()
     means = np.full((len(origins), horizon), np.nan)
-    probabilities = probabilities_of(levels)
+    probabilities = levels_to_probabilities(levels)
     quantiles = {probability: np.full_like(means, np.nan) for probability in probabilities}
     failures = {}
     for row, origin in enumerate(origins.tolist()):
@@ -45,7 +45,7 @@ def fitted(
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the searches of models; what comes of them is checked below
                 answer = MODELS[name](models, within, len(history)).forecast(y=history, h=horizon, level=[*levels])
-            means[row], found = _checked(answer, levels)
+            means[row], found = _read_answer(answer, levels)
         except Exception as error:  # what a model does not take is told by errors of every kind
             failures[row] = str(error) or type(error).__name__
             continue
@@ -54,7 +54,7 @@ def fitted(
     return means, quantiles, failures
 
 
-def _checked(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarray, dict[float, np.ndarray]]:
+def _read_answer(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarray, dict[float, np.ndarray]]:
     """The mean, and the quantiles by probability, each (horizon,).
 
     Raises:
@@ -62,60 +62,60 @@ def _checked(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarra
     """
     quantiles: dict[float, np.ndarray] = {}
     for level in levels:
-        low, high = level_quantiles(level)
+        low, high = level_to_quantiles(level)
         quantiles |= {low: np.asarray(answer[f"lo-{level}"]), high: np.asarray(answer[f"hi-{level}"])}
     if not all(np.isfinite(values).all() for values in [answer["mean"], *quantiles.values()]):
         raise ValueError("its forecasts are not finite")
     return answer["mean"], quantiles
 
 
-def require() -> None:
+def check_installed() -> None:
     """Load statsforecast, 2 s.
 
     Raises:
         MissingExtra: it is not installed.
     """
-    _models()
+    _import_models()
 
 
-def _models() -> Any:
+def _import_models() -> Any:
     with importing_extra("baselines", f"fitting the baselines {', '.join(MODELS)}"):
         from statsforecast import models  # noqa: PLC0415  an optional dependency, and 2 s
     return models
 
 
-def _main(seasons: Sequence[int]) -> int:
+def _main_season(seasons: Sequence[int]) -> int:
     return next(iter(seasons), 1)
 
 
-def _ets(models: Any, seasons: Sequence[int], _steps: int) -> Any:
+def _build_ets(models: Any, seasons: Sequence[int], _steps: int) -> Any:
     """The ETS model of the least AICc (FPP3, 8.6); seasons above 24 are not read."""
-    season = _main(seasons)
+    season = _main_season(seasons)
     return models.AutoETS(season_length=season if season <= 24 else 1)
 
 
-def _theta(models: Any, seasons: Sequence[int], _steps: int) -> Any:
+def _build_theta(models: Any, seasons: Sequence[int], _steps: int) -> Any:
     """The Theta model, of four, of the least error (Fiorucci et al. 2016)."""
-    return models.AutoTheta(season_length=_main(seasons))
+    return models.AutoTheta(season_length=_main_season(seasons))
 
 
-def _arima(models: Any, seasons: Sequence[int], steps: int) -> Any:
+def _build_arima(models: Any, seasons: Sequence[int], steps: int) -> Any:
     """The ARIMA model of the least AICc (Hyndman & Khandakar 2008).
 
     Models of long series and seasons are compared by an approximation, as R's `auto.arima` does by itself.
     """
-    season = _main(seasons)
+    season = _main_season(seasons)
     return models.AutoARIMA(season_length=season, approximation=steps > 150 or season > 12)
 
 
-def _mstl(models: Any, seasons: Sequence[int], _steps: int) -> Any:
+def _build_mstl(models: Any, seasons: Sequence[int], _steps: int) -> Any:
     """STL of every season (Bandara, Hyndman & Bergmeir 2021), the last of each repeated; ETS of what they leave."""
     return models.MSTL(season_length=[*seasons]) if seasons else models.AutoETS(season_length=1)
 
 
 MODELS: dict[str, Callable[[Any, Sequence[int], int], Any]] = {
-    "ets": _ets,
-    "theta": _theta,
-    "arima": _arima,
-    "mstl": _mstl,
+    "ets": _build_ets,
+    "theta": _build_theta,
+    "arima": _build_arima,
+    "mstl": _build_mstl,
 }

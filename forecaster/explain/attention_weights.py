@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data import Series
-from forecaster.forecast import timestamp_texts
+from forecaster.forecast import format_timestamps
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Attention:
     def to_frame(self) -> pd.DataFrame:
         """One row a weight: series, origin, step, timestamp, steps_back, weight."""
         rows, columns = self.weights.shape
-        timestamps = np.array(timestamp_texts(list(self.series.timestamps)))
+        timestamps = np.array(format_timestamps(list(self.series.timestamps)))
         origins, back = np.repeat(self.origin, columns), np.tile(self.read, rows)
         return pd.DataFrame(
             {

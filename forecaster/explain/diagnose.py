@@ -22,8 +22,8 @@ from forecaster.preprocessing.fitted import preprocessing_of
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import Split, window_starts
-from forecaster.runs import Version, version_at
-from forecaster.training.build import initial_network, start_from
+from forecaster.runs import Version, load_version_at
+from forecaster.training.build import initialize_network, load_initial_weights
 
 _WINDOWS = 64  # that the norms are a mean of, at most
 
@@ -64,9 +64,9 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
     ensemble, kept = plan.config.ensemble, preprocessing_of(version)
     plan = dataclasses.replace(plan, config=member_of(plan.config, member))
     began = 1 if ensemble is not None and ensemble.vary == "snapshot" else member
-    network = initial_network(member_of(version.config, began), kept)
+    network = initialize_network(member_of(version.config, began), kept)
     if source := version.manifest.get("from"):
-        start_from(network, version_at(Path(source)), kept.vocabulary, began)
+        load_initial_weights(network, load_version_at(Path(source)), kept.vocabulary, began)
     initial = [variable.numpy() for variable in network.trainable_variables]
     _load(network, version, version.members[member - 1])
     sample = _sample(plan)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from forecaster.explain.attention_weights import Attention
 from forecaster.explain.gradient_flow import Flow
-from forecaster.forecast import timestamp_texts
+from forecaster.forecast import format_timestamps
 from forecaster.forecasting.plots import _SHOWN_SERIES
 from forecaster.reporting.figures import _STYLE, BLUE, ORANGE, _canvas, _panels, _png, _row_legend
 
@@ -41,7 +41,7 @@ def _draw_attention(figure: Figure, axes: Axes, attention: Attention) -> None:
     else:
         axes.set_ylabel(f"{attention.series.name}: origin")
         labels = [
-            text.removesuffix(":00") for text in timestamp_texts(list(attention.series.timestamps[attention.origin]))
+            text.removesuffix(":00") for text in format_timestamps(list(attention.series.timestamps[attention.origin]))
         ]
     axes.yaxis.set_major_formatter(lambda row, _: labels[int(row)] if 0 <= row < len(labels) else "")
     figure.colorbar(mesh, ax=axes, label="weight", pad=0.01)

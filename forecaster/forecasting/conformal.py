@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecaster.forecast import level_quantiles
+from forecaster.forecast import level_to_quantiles
 
 
-def half_widths(residuals: np.ndarray, level: float) -> np.ndarray:
+def compute_half_widths(residuals: np.ndarray, level: float) -> np.ndarray:
     """Half the width of the interval of `level` % at each step: (origins, horizon) -> (horizon,).
 
     The k-th smallest absolute residual of n, k = ceil((n + 1) level / 100). NaN marks an origin whose step
@@ -32,7 +32,7 @@ def half_widths(residuals: np.ndarray, level: float) -> np.ndarray:
     return widths
 
 
-def conformal_quantiles(
+def compute_conformal_quantiles(
     mean: np.ndarray, spread: np.ndarray, residuals: np.ndarray, levels: Sequence[float]
 ) -> dict[float, np.ndarray]:
     """The quantiles of each level around the mean, by probability in rising order.
@@ -46,7 +46,7 @@ def conformal_quantiles(
     steps = np.minimum(np.arange(mean.shape[-1]), residuals.shape[1] - 1)
     quantiles: dict[float, np.ndarray] = {}
     for level in levels:
-        low, high = level_quantiles(level)
-        width = half_widths(residuals, level)[steps] * spread
+        low, high = level_to_quantiles(level)
+        width = compute_half_widths(residuals, level)[steps] * spread
         quantiles |= {low: mean - width, high: mean + width}
     return dict(sorted(quantiles.items()))

@@ -14,7 +14,7 @@ from forecaster.data.options import Reading
 from forecaster.data.read import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
-from forecaster.forecast import Timestamp, timestamp_texts
+from forecaster.forecast import Timestamp, format_timestamps
 
 log = logging.getLogger("forecaster")
 
@@ -55,7 +55,7 @@ def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.In
     Raises:
         DataError: none does.
     """
-    first, last = timestamp_texts([ahead[0], ahead[-1]])
+    first, last = format_timestamps([ahead[0], ahead[-1]])
     if not any(counts.values()):
         found = f"{path}: no row is of a step ahead, {first} to {last}"
         raise DataError([f"{found}; correct its times, or begin with what `forecast future` writes"])
@@ -76,7 +76,7 @@ def template(config: Config, panel: Sequence[Series], steps: int) -> str:
     for key, told in _cells(config, panel, names, steps).items():
         timestamps = sorted(told)
         parts = dict(zip(ids, key.split("/", len(ids) - 1), strict=True)) if ids else {}
-        for timestamp, text in zip(timestamps, timestamp_texts(timestamps), strict=True):
+        for timestamp, text in zip(timestamps, format_timestamps(timestamps), strict=True):
             rows.append({time or "step": text} | parts | told[timestamp])
     return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
@@ -129,7 +129,7 @@ def _off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Inde
     off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
     if not len(off):
         return []
-    expected = ", ".join(timestamp_texts(list(ahead[:2])))
+    expected = ", ".join(format_timestamps(list(ahead[:2])))
     return [f"{path}: series {series.name}: {off[0]} is no step of {series.frequency}; expected {expected}, ..."]
 
 

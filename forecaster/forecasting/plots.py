@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from forecaster.data import Series
-from forecaster.forecast import Forecast, timestamp_texts
+from forecaster.forecast import Forecast, format_timestamps
 from forecaster.reporting.figures import (
     _STYLE,
     BLUE,
@@ -54,7 +54,7 @@ def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: st
     """Forecasts of the real future after the end of their series, the first few below each other; a PNG."""
     shown = min(len(panel), _SHOWN_SERIES)
     steps, origins = len(forecasts[0].mean), {forecast.origin for forecast in forecasts}
-    after = f" after {timestamp_texts(list(origins))[0]}" if len(origins) == 1 else ""
+    after = f" after {format_timestamps(list(origins))[0]}" if len(origins) == 1 else ""
     some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
     with matplotlib.rc_context(_STYLE):
         figure, rows = _canvas(f"{name}: {_steps(steps)}{after}{some}", shown)

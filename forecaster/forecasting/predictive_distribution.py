@@ -9,8 +9,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from forecaster.forecast import probabilities_of
-from forecaster.forecasting.conformal import conformal_quantiles
+from forecaster.forecast import levels_to_probabilities
+from forecaster.forecasting.conformal import compute_conformal_quantiles
 from forecaster.forecasting.distributions import Distribution, Point, Quantile, Samples
 from forecaster.preprocessing.scaling import Scaler
 
@@ -58,7 +58,7 @@ class PredictiveDistribution(abc.ABC):
 
     def conformal_quantiles(self, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level by errors in validation, by probability in rising order."""
-        found = conformal_quantiles(self.centre, self.spread, residuals, levels)
+        found = compute_conformal_quantiles(self.centre, self.spread, residuals, levels)
         return {probability: self.undone(values) for probability, values in found.items()}
 
     def _paths_around(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -116,7 +116,7 @@ class NetworkDistribution(PredictiveDistribution):
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
         """Those of each level, by probability in rising order, each (batch, horizon)."""
-        probabilities = probabilities_of(levels)
+        probabilities = levels_to_probabilities(levels)
         return {probability: self._values(self.distribution.quantile(probability)) for probability in probabilities}
 
     def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -11,9 +11,9 @@ import tensorflow as tf
 from forecaster.data.gaps import find_gaps
 from forecaster.errors import DataError, Diverged, Interrupted
 from forecaster.evaluation import tables
-from forecaster.evaluation.metrics import ScoredForecasts, coverage, defined, scores
-from forecaster.forecast import level_quantiles
-from forecaster.forecasting.conformal import half_widths
+from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, coverage, drop_undefined
+from forecaster.forecast import level_to_quantiles
+from forecaster.forecasting.conformal import compute_half_widths
 from forecaster.imputation.filled_csv import Filling
 from forecaster.imputation.hidden_gaps import cut_gaps, distances
 from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
@@ -49,7 +49,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
     """
     filler = _Filler(gap_plan)
     log.info("%s", _description(gap_plan))
-    log.info("%s", progress.parameter_table(layer_counts(filler.network)))
+    log.info("%s", progress.format_parameter_table(layer_counts(filler.network)))
     _fit(filler.trainer(), received)
     series, split = gap_plan.member.series, gap_plan.member.split
     residuals = _residuals(filler, series.values, split.training_end, split.validation_end)
@@ -57,7 +57,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
         found = "the validation part has too few observed cells to measure intervals on"
         raise DataError([f"{gap_plan.table.path}: {found}; hold out more, or ask for none with --levels ''"])
     filling = _filling(gap_plan, filler, series.values, residuals)
-    log.info("%s", tables.gap_table(_test_scores(gap_plan, filler, residuals)))
+    log.info("%s", tables.format_gap_table(_test_scores(gap_plan, filler, residuals)))
     _stop_if(received)
     return filling
 
@@ -186,8 +186,8 @@ def _filling(gap_plan: GapPlan, filler: _Filler, values: np.ndarray, residuals: 
     places = np.minimum(distances(values), residuals.shape[1]) - 1
     quantiles: dict[float, np.ndarray] = {}
     for level in gap_plan.levels:
-        widths = np.where(np.isnan(values), half_widths(residuals, level)[places], np.nan)
-        low, high = level_quantiles(level)
+        widths = np.where(np.isnan(values), compute_half_widths(residuals, level)[places], np.nan)
+        low, high = level_to_quantiles(level)
         quantiles |= {low: filler.undone(filled - widths), high: filler.undone(filled + widths)}
     values = np.where(np.isnan(values), filler.undone(filled), values)
     return Filling(gap_plan.member.series, values, dict(sorted(quantiles.items())))
@@ -213,7 +213,8 @@ def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> d
     depths = np.concatenate([distances(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
     return {
         "scores": {
-            name: defined(scores(ScoredForecasts(actual[None], values[None]))) for name, values in filled.items()
+            name: drop_undefined(compute_scores(ScoredForecasts(actual[None], values[None])))
+            for name, values in filled.items()
         },
         "coverage": _coverage(filler.transformed(actual), transformed, depths, residuals, gap_plan.levels),
         "cells": len(actual),
@@ -225,5 +226,5 @@ def _coverage(
 ) -> Mapping[str, float]:
     """Percent of hidden cells inside the interval of each level; values are transformed, (cells,)."""
     places = np.minimum(depths, residuals.shape[1]) - 1
-    widths = {level: half_widths(residuals, level)[places] for level in levels}
+    widths = {level: compute_half_widths(residuals, level)[places] for level in levels}
     return {f"{level:g}": coverage(actual, filled - width, filled + width) for level, width in widths.items()}

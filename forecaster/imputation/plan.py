@@ -18,7 +18,7 @@ from forecaster.data.sources.files import described, source_of
 from forecaster.data.sources.text_table import Table, with_records
 from forecaster.data.value_ranges import domains_of
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import probabilities_of, timestamp_texts
+from forecaster.forecast import format_timestamps, levels_to_probabilities
 from forecaster.imputation.filled_csv import Filling, check_columns
 from forecaster.imputation.hidden_gaps import length_shares
 from forecaster.preprocessing.fitted import fitted_scaler
@@ -61,7 +61,7 @@ class GapPlan:
     @property
     def probabilities(self) -> list[float]:
         """Of the quantiles of every level, in rising order."""
-        return probabilities_of(self.levels)
+        return levels_to_probabilities(self.levels)
 
     @property
     def season(self) -> int:
@@ -105,7 +105,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     if problems := [*loaded.problems, *_refusals(loaded, asked)]:
         raise ConfigError(problems)
     table = with_records(table_of(source_of(data.path, data.query), Dialect.of(data.model_dump())))
-    check_columns(table, probabilities_of(asked))
+    check_columns(table, levels_to_probabilities(asked))
     reading = Reading.of(data.model_dump(), domains_of("point", data.transform, data.minimum, data.maximum))
     (series,) = series_of(table, dataclasses.replace(reading, gaps="mask"))
     gaps = find_gaps(series.values)
@@ -190,7 +190,7 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     ends = series.timestamps[[longest.first, longest.first + longest.length - 1]]
     timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     line = table.lines[int(np.argmax(timestamps >= ends[0]))]
-    first, last = timestamp_texts(list(ends))
+    first, last = format_timestamps(list(ends))
     raise DataError(
         [
             f"{table.places.where(line)}: {longest.length} steps are missing in a row, {first} to {last}: more than "

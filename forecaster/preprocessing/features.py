@@ -10,7 +10,7 @@ import pandas as pd
 from forecaster.data.series import Column, Series
 from forecaster.data.sources.number_formats import to_numbers
 from forecaster.errors import DataError
-from forecaster.forecast import timestamp_texts
+from forecaster.forecast import format_timestamps
 from forecaster.preprocessing.calendar_features import calendar_features, feature_names
 from forecaster.preprocessing.scaling import Scaler
 
@@ -297,7 +297,7 @@ def _missing(column: Column, series: Series, name: str, first: int, last: int) -
     if not len(where):
         return None
     shown = _timestamps(series, int(where[0]), int(where[-1]) + 1)[where[:_SHOWN] - where[0]]
-    places = ", ".join(timestamp_texts(list(shown))) + (", ..." if len(where) > _SHOWN else "")
+    places = ", ".join(format_timestamps(list(shown))) + (", ..." if len(where) > _SHOWN else "")
     ahead = int((where >= len(series)).sum())
     count = "1 cell is" if len(where) == 1 else f"{len(where)} cells are"
     found = f"series {series.name}: {name}: {count} missing: {places}"

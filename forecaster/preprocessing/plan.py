@@ -12,7 +12,7 @@ from forecaster.config.schema import Covariates, Data, Model
 from forecaster.data import Panel, Series
 from forecaster.data.sources.files import described
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import level_quantiles
+from forecaster.forecast import level_to_quantiles
 from forecaster.preprocessing.calendar_features import unfit
 from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.features import Features, fit_columns, fit_scale, fit_static, is_categorical
@@ -254,7 +254,7 @@ def _with_quantiles(config: Config) -> Model:
     model = config.model
     if model.head != "quantile" or model.quantiles is not None:
         return model
-    wanted = {0.5, *(p for level in config.forecast.levels for p in level_quantiles(level))}
+    wanted = {0.5, *(p for level in config.forecast.levels for p in level_to_quantiles(level))}
     return model.model_copy(update={"quantiles": tuple(sorted(wanted))})
 
 

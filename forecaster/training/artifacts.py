@@ -30,7 +30,7 @@ from forecaster.forecasting.plots import plot_forecast, shown_steps
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
-from forecaster.runs import member_folders
+from forecaster.runs import list_member_folders
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
 from forecaster.training.trainer import Epoch, Progress
 
@@ -41,7 +41,7 @@ _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "
 
 
 @dataclass(frozen=True)
-class _Trained:
+class TrainedNetwork:
     """A network that was trained.
 
     Attributes:
@@ -54,7 +54,9 @@ class _Trained:
     state: bytes
 
 
-def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def build_version_files(
+    plan: Plan, trained: Sequence[TrainedNetwork], name: str
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Every file of the version, and its metrics."""
     config = plan.config
     networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
@@ -66,30 +68,30 @@ def _results(plan: Plan, trained: Sequence[_Trained], name: str) -> tuple[dict[s
     residuals = validation_residuals(plan, predictor)
     metrics = test_scores(plan, predictor, residuals)
     if len(trained) > 1:
-        metrics["members"] = _member_facts(plan, trained)
+        metrics["members"] = _describe_members(plan, trained)
     if fallback is not None and fallback.weights:
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _json({**preprocessing.to_json(), "seen": _seen(plan)}),
-        "residuals.npy": _npy(residuals),
-        "metrics.json": _json(metrics),
-        "loss.png": _loss_picture(plan, trained, name),
-        "forecast.png": _forecast_picture(plan, predictor, residuals, name),
+        "preprocessing.json": _encode_json({**preprocessing.to_json(), "seen": _find_last_timestamps(plan)}),
+        "residuals.npy": _encode_npy(residuals),
+        "metrics.json": _encode_json(metrics),
+        "loss.png": _plot_losses(plan, trained, name),
+        "forecast.png": _plot_last_forecast(plan, predictor, residuals, name),
     }
     if fallback is not None:
-        files["fallback.json"] = _json(fallback.to_json())
-    for folder, each in zip(member_folders(len(trained)), trained, strict=True):
+        files["fallback.json"] = _encode_json(fallback.to_json())
+    for folder, each in zip(list_member_folders(len(trained)), trained, strict=True):
         files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics
 
 
-def _seen(plan: Plan) -> dict[str, str]:
+def _find_last_timestamps(plan: Plan) -> dict[str, str]:
     """The last timestamp of each series that the network learnt from or was chosen by."""
     return {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
 
 
-def _member_facts(plan: Plan, trained: Sequence[_Trained]) -> list[dict[str, Any]]:
+def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:
     """What `metrics.json` tells of each network of an ensemble."""
     return [
         {
@@ -103,7 +105,7 @@ def _member_facts(plan: Plan, trained: Sequence[_Trained]) -> list[dict[str, Any
     ]
 
 
-def _loss_picture(plan: Plan, trained: Sequence[_Trained], name: str) -> bytes:
+def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> bytes:
     """The losses by epoch, of every network of an ensemble."""
     title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in members_of(plan.config)))
     unit = f"{', '.join(kinds)}, scaled"
@@ -118,7 +120,7 @@ def _loss_picture(plan: Plan, trained: Sequence[_Trained], name: str) -> bytes:
     return plot_loss(*curves[0], title, unit) if len(curves) == 1 else plot_losses(curves, title, unit)
 
 
-def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
+def _plot_last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
     """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
     member = plan.members[0]
     forecast = last_forecast(plan, predictor, residuals)
@@ -135,7 +137,8 @@ def _forecast_picture(plan: Plan, predictor: Predictor, residuals: np.ndarray, n
     )
 
 
-def _history_csv(history: list[Epoch]) -> bytes:
+def format_history(history: list[Epoch]) -> bytes:
+    """Write the losses of each epoch as the bytes of a CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Epoch.__dataclass_fields__)
@@ -145,7 +148,7 @@ def _history_csv(history: list[Epoch]) -> bytes:
     return text.getvalue().encode()
 
 
-def _facts(plan: Plan, started: float) -> dict[str, Any]:
+def collect_training_facts(plan: Plan, started: float) -> dict[str, Any]:
     """What the manifest tells of a training."""
     panel = plan.panel
     return {
@@ -166,11 +169,11 @@ def _facts(plan: Plan, started: float) -> dict[str, Any]:
     }
 
 
-def _npy(array: np.ndarray) -> bytes:
+def _encode_npy(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
+def _encode_json(values: Mapping[str, Any]) -> bytes:
     return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from forecaster.config import Config, schema
 from forecaster.errors import UsageError
-from forecaster.forecast import timestamp_texts
+from forecaster.forecast import format_timestamps
 from forecaster.models import Network, build_network
 from forecaster.models.weights import Rows, warm_start
 from forecaster.preprocessing.categories import Vocabulary
@@ -26,7 +26,7 @@ from forecaster.training.trainer import AnyLearner, Steps, Trainer
 log = logging.getLogger("forecaster")
 
 
-def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
+def initialize_network(config: Config, preprocessing: Preprocessing) -> Network:
     """The network of a resolved config, its weights drawn by the config's seed.
 
     Every seed of Keras, TensorFlow, numpy and Python is set.
@@ -41,7 +41,7 @@ def initial_network(config: Config, preprocessing: Preprocessing) -> Network:
     )
 
 
-def start_from(network: Network, version: Version, vocabulary: Vocabulary | None, number: int = 1) -> None:
+def load_initial_weights(network: Network, version: Version, vocabulary: Vocabulary | None, number: int = 1) -> None:
     """Put the weights of another run into a network where shapes agree, and say which did not.
 
     Args:
@@ -55,7 +55,7 @@ def start_from(network: Network, version: Version, vocabulary: Vocabulary | None
     theirs = preprocessing_of(version).vocabulary
     folder = version.members[(number - 1) % len(version.members)]
     weights = version.read(f"{folder}network.weights.h5")
-    agreed, different = warm_start(network, weights, _rows(vocabulary, theirs))
+    agreed, different = warm_start(network, weights, _match_rows(vocabulary, theirs))
     if not agreed:
         raise UsageError(
             f"--from {version.path}: no matrix of that network has a shape of this one; use the same cell and units"
@@ -63,7 +63,7 @@ def start_from(network: Network, version: Version, vocabulary: Vocabulary | None
     log.info("\n".join([f"started from the weights of {version.path / folder}", *different]))
 
 
-def _rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows]:
+def _match_rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows]:
     """For each of our categories, the rows of the values that both know; none of a category that they have not."""
     if ours is None:
         return []
@@ -82,7 +82,7 @@ _ADAPTED_WINDOWS = 10_000
 _VALIDATION_WINDOWS = 20_000  # that epochs are compared by, at most
 
 
-def trainer_of(plan: Plan, first_choice: int = 1, described: bool = True) -> Trainer[Network]:
+def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -> Trainer[Network]:
     """What trains the network of a plan, before its first batch.
 
     Args:
@@ -97,8 +97,8 @@ def trainer_of(plan: Plan, first_choice: int = 1, described: bool = True) -> Tra
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = window_places(plan)
     if described:
-        log.info("%s", _description(plan, len(training_starts), len(validation_starts)))
-    network = initial_network(config, plan.preprocessing)
+        log.info("%s", _describe_plan(plan, len(training_starts), len(validation_starts)))
+    network = initialize_network(config, plan.preprocessing)
     steps = _steps(plan)
     _adapt_head(network, steps.values, training_starts, length)
     watched = validation_starts.spread(_VALIDATION_WINDOWS)
@@ -185,11 +185,11 @@ def build_average(section: schema.Averaging | None, weights: Sequence[tf.Variabl
             return None
 
 
-def _description(plan: Plan, training: int, validation: int) -> str:
+def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     panel, splits = plan.panel, [member.split for member in plan.members]
     filled = plan.config.padding_steps
     steps = sum(len(series) - filled for series in panel)
-    first, last = timestamp_texts([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
+    first, last = format_timestamps([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
     name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
     lines = [
         f"{name}: {steps:,} steps of {panel[0].frequency}, {first} to {last}",

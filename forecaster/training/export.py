@@ -15,7 +15,7 @@ OPSET = 18
 _NO_COPIES = "TF2ONNX_CATCH_ERRORS"  # where it is set at all, tf2onnx optimises a graph itself, no copies of it
 
 
-class Served(NamedTuple):
+class ServingFunction(NamedTuple):
     """One of the two functions that a network serves through: its tensors by name, and what it takes, in order."""
 
     function: Callable[..., dict[str, tf.Tensor]]
@@ -25,11 +25,11 @@ class Served(NamedTuple):
 def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
     """The two graphs that serve a network, as `serving` names what goes in and comes out."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    encode, decode = serving(network, length)
-    return _converted(encode), _converted(decode)
+    encode, decode = build_serving_functions(network, length)
+    return _convert(encode), _convert(decode)
 
 
-def serving(network: Network, length: int) -> tuple[Served, Served]:
+def build_serving_functions(network: Network, length: int) -> tuple[ServingFunction, ServingFunction]:
     """The two functions that serve a network.
 
     `encode`: `window` (batch, length), and where they are read `features` (batch, length, features) and `categories`
@@ -64,19 +64,19 @@ def serving(network: Network, length: int) -> tuple[Served, Served]:
         named = {"parameters": parameters} | ({} if attention is None else {"attention": attention})
         return named | {f"new_state_{i:02}": tf.identity(state) for i, state in enumerate(new_states)}
 
-    return Served(encode, [*read.values()]), Served(decode, [*inputs, *beside.values()])
+    return ServingFunction(encode, [*read.values()]), ServingFunction(decode, [*inputs, *beside.values()])
 
 
-def _converted(served: Served) -> bytes:
+def _convert(served: ServingFunction) -> bytes:
     traced = tf.function(served.function, autograph=False)
     try:
         os.environ[_NO_COPIES] = "1"
-        return _onnx(traced, served.inputs)
+        return _trace_to_onnx(traced, served.inputs)
     except Exception:  # an optimisation may fail; it is left out where each works on a copy, in twice the time
         del os.environ[_NO_COPIES]
-        return _onnx(traced, served.inputs)
+        return _trace_to_onnx(traced, served.inputs)
 
 
-def _onnx(traced: tf.types.experimental.PolymorphicFunction, inputs: Sequence[tf.TensorSpec]) -> bytes:
+def _trace_to_onnx(traced: tf.types.experimental.PolymorphicFunction, inputs: Sequence[tf.TensorSpec]) -> bytes:
     model, _ = tf2onnx.convert.from_function(traced, input_signature=inputs, opset=OPSET)
     return model.SerializeToString()

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 _received: list[int] = []  # the signals that a process of ours was sent, or told of
 
 
-def in_processes(
+def run_in_processes(
     work: Callable[[Job, Sequence[int]], Result], jobs: Sequence[Job], processes: int, received: Sequence[int]
 ) -> list[Result]:
     """`work(job, signals)` for every job, `processes` at a time; what they log is said here.
@@ -46,19 +46,19 @@ def in_processes(
     stop, lines = context.Event(), context.Queue()
     listener = logging.handlers.QueueListener(lines, *log.handlers)
     listener.start()
-    with _held(), contextlib.ExitStack() as undo:
+    with _block_signals(), contextlib.ExitStack() as undo:
         undo.callback(listener.stop)
-        pool = concurrent.futures.ProcessPoolExecutor(processes, context, _begin, (stop, lines, log.level))
+        pool = concurrent.futures.ProcessPoolExecutor(processes, context, _initialize_worker, (stop, lines, log.level))
         undo.callback(pool.shutdown, cancel_futures=True)
         undo.callback(stop.set)
         futures = [pool.submit(_run, work, job) for job in jobs]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         _wait(futures, received)
-    return _results(futures, received)
+    return _collect_results(futures, received)
 
 
 @contextlib.contextmanager
-def _held() -> Iterator[None]:
+def _block_signals() -> Iterator[None]:
     """Signals wait until processes are there, which inherit that and let them in when they can take them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -76,7 +76,7 @@ def _wait(futures: Sequence[concurrent.futures.Future[Any]], received: Sequence[
             return
 
 
-def _results(futures: Sequence[concurrent.futures.Future[Result]], received: Sequence[int]) -> list[Result]:
+def _collect_results(futures: Sequence[concurrent.futures.Future[Result]], received: Sequence[int]) -> list[Result]:
     errors = [future.exception() for future in futures if not future.cancelled()]
     failures = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
     if failures and isinstance(failures[0], BrokenProcessPool):
@@ -95,7 +95,7 @@ def _results(futures: Sequence[concurrent.futures.Future[Result]], received: Seq
     return [future.result() for future in futures]
 
 
-def _begin(stop: Any, lines: Any, level: int) -> None:
+def _initialize_worker(stop: Any, lines: Any, level: int) -> None:
     """In a new process: what libraries print is for nobody, what we log goes to the parent, signals are collected.
 
     Ctrl-C reaches every process of a terminal; the parent's word is enough.
@@ -106,10 +106,10 @@ def _begin(stop: Any, lines: Any, level: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     log.handlers, log.propagate = [logging.handlers.QueueHandler(lines)], False
     log.setLevel(level)
-    threading.Thread(target=_watch, args=(stop,), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
 
 
-def _watch(stop: Any) -> None:
+def _watch_parent(stop: Any) -> None:
     parent = multiprocessing.parent_process()
     while parent is not None and parent.is_alive():
         if stop.is_set() and not _received:

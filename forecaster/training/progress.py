@@ -15,7 +15,7 @@ from forecaster.training.trainer import Epoch
 log = logging.getLogger("forecaster")
 
 
-def parameter_table(rows: Sequence[Any]) -> str:
+def format_parameter_table(rows: Sequence[Any]) -> str:
     """The network layer by layer, with its parameters by the part they play (`models.summary.LayerCount`)."""
     head = ("layer", "units", "input weights", "recurrent weights", "biases", "total")
     body = [(row.layer, row.units, row.input_weights, row.recurrent_weights, row.biases, row.total) for row in rows]

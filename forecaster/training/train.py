@@ -22,7 +22,7 @@ from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
 from forecaster.runs import (
     Version,
-    differences,
+    find_differences,
     read_checkpoint,
     remove_checkpoint,
     remove_member_checkpoints,
@@ -30,10 +30,10 @@ from forecaster.runs import (
     write_version,
 )
 from forecaster.training import progress
-from forecaster.training.artifacts import _facts, _history_csv, _results, _Trained
-from forecaster.training.build import start_from, trainer_of
+from forecaster.training.artifacts import TrainedNetwork, build_version_files, collect_training_facts, format_history
+from forecaster.training.build import load_initial_weights, prepare_trainer
 from forecaster.training.export import export_onnx
-from forecaster.training.processes import in_processes
+from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
 from forecaster.training.trainer import Epoch, Trainer
 
@@ -43,7 +43,7 @@ _CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
 
 
 def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, warm: Version | None = None) -> Version:
-    """Train on `plan` and promote the result. Call it under `runs.locked`.
+    """Train on `plan` and promote the result. Call it under `runs.lock_run`.
 
     Args:
         received: the signals that have come so far (`interrupts.collected`); training stops at the next batch.
@@ -59,16 +59,16 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     started = time.monotonic()
     if not resume:
         remove_member_checkpoints(run)
-    trained = _train_all(plan, _tasks(plan, run, resume, warm), received)
-    files, metrics = _results(plan, trained, run.resolve().name)
+    trained = _train_all(plan, _build_tasks(plan, run, resume, warm), received)
+    files, metrics = build_version_files(plan, trained, run.resolve().name)
     if received and len(trained) == 1:
-        write_checkpoint(run, _identity(plan), trained[0].state)
+        write_checkpoint(run, _build_identity(plan), trained[0].state)
     if received:
         raise Interrupted("interrupted: the checkpoint is saved; go on with the same command and --resume", received[0])
-    facts = {**_facts(plan, started), "from": warm and str(warm.path.resolve())}
+    facts = {**collect_training_facts(plan, started), "from": warm and str(warm.path.resolve())}
     version = write_version(run, files, facts if len(trained) == 1 else {**facts, "members": len(trained)})
     remove_checkpoint(run)
-    log.info("%s", tables.error_table(metrics))
+    log.info("%s", tables.format_error_table(metrics))
     return version
 
 
@@ -109,9 +109,9 @@ class _Task:
         return f"{self.label}seed {config.training.seed}, window of {config.window.length} steps, loss {config.loss}"
 
 
-def _tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
+def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
     """The networks of a plan, in their order."""
-    configs, identity = members_of(plan.config), _identity(plan)
+    configs, identity = members_of(plan.config), _build_identity(plan)
     snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
     return [
         _Task(replace(plan, config=config), number, len(configs), run, identity, snapshot, resume, warm)
@@ -119,7 +119,7 @@ def _tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_T
     ]
 
 
-def _identity(plan: Plan) -> dict[str, Any]:
+def _build_identity(plan: Plan) -> dict[str, Any]:
     """What a checkpoint belongs to; how many processes train makes no difference to the weights."""
     config = plan.config.model_dump(mode="json")
     if config["ensemble"] is not None:
@@ -127,41 +127,41 @@ def _identity(plan: Plan) -> dict[str, Any]:
     return {"config": config, "data": data_hash(plan.panel), "version": __version__}
 
 
-def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[_Trained]:
+def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[TrainedNetwork]:
     """One after the other, or as many at the same time as the config says."""
     if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
         processes = plan.config.ensemble.processes
         threads = max(1, (os.cpu_count() or 1) // processes)
-        return in_processes(functools.partial(_train_apart, threads), tasks, processes, received)
-    trained: list[_Trained] = []
+        return run_in_processes(functools.partial(_train_in_process, threads), tasks, processes, received)
+    trained: list[TrainedNetwork] = []
     for task in tasks:
         before = trained[-1].state if trained and task.snapshot else None
         trained.append(_train_one(task, received, before))
     return trained
 
 
-def _train_apart(threads: int, task: _Task, received: Sequence[int]) -> _Trained:
+def _train_in_process(threads: int, task: _Task, received: Sequence[int]) -> TrainedNetwork:
     """In a process that trains nothing else meanwhile."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     return _train_one(task, received)
 
 
-def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> _Trained:
+def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> TrainedNetwork:
     """One network to the end, its checkpoint kept where others follow.
 
     Args:
         before: the state of the network that it goes on from.
     """
     first_choice = task.plan.config.training.epochs if task.snapshot else 1
-    trainer = trainer_of(task.plan, first_choice, described=task.number == 1)
+    trainer = prepare_trainer(task.plan, first_choice, described=task.number == 1)
     network = trainer.network
     if task.number == 1:
-        log.info("%s", progress.parameter_table(layer_counts(network)))
+        log.info("%s", progress.format_parameter_table(layer_counts(network)))
     if task.count > 1:
         log.info("%s", task.description())
     if task.warm is not None and before is None:
-        start_from(network, task.warm, task.plan.vocabulary, task.number)
+        load_initial_weights(network, task.warm, task.plan.vocabulary, task.number)
     if before is not None:
         trainer.begin_from(before)
     _resume(trainer, task)
@@ -174,9 +174,9 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         "network.weights.h5": weights_to_h5(network),
         "encode.onnx": encode,
         "decode.onnx": decode,
-        "history.csv": _history_csv(trainer.progress.history),
+        "history.csv": format_history(trainer.progress.history),
     }
-    return _Trained(files, trainer.progress, state)
+    return TrainedNetwork(files, trainer.progress, state)
 
 
 def _resume(trainer: Trainer[Network], task: _Task) -> None:
@@ -188,7 +188,7 @@ def _resume(trainer: Trainer[Network], task: _Task) -> None:
     kept, state = checkpoint
     identity = task.identity
     if kept.get("config") != identity["config"]:
-        different = ", ".join(differences(kept.get("config"), identity["config"]))
+        different = ", ".join(find_differences(kept.get("config"), identity["config"]))
         raise UsageError(
             f"--resume: the interrupted training in {task.run} was of other settings ({different}); "
             "undo the change, or train without --resume"

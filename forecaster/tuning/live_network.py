@@ -8,14 +8,14 @@ import tensorflow as tf
 from forecaster.forecasting.onnx_network import Decoded
 from forecaster.inputs import Inputs
 from forecaster.models import Network
-from forecaster.training.export import Served, serving
+from forecaster.training.export import ServingFunction, build_serving_functions
 
 
 class LiveNetwork:
     """A served network in TensorFlow, with the weights that its network has when it is asked."""
 
     def __init__(self, network: Network, length: int) -> None:
-        encode, decode = serving(network, length)
+        encode, decode = build_serving_functions(network, length)
         self._read = [spec.name for spec in encode.inputs]
         self._beside = [spec.name for spec in decode.inputs if not spec.name.startswith("state_")]
         self._encode, self._decode = _traced(encode), _traced(decode)
@@ -44,5 +44,5 @@ class LiveNetwork:
         return Decoded(found["parameters"].numpy(), new_states, None if attention is None else attention.numpy())
 
 
-def _traced(served: Served) -> tf.types.experimental.PolymorphicFunction:
+def _traced(served: ServingFunction) -> tf.types.experimental.PolymorphicFunction:
     return tf.function(served.function, input_signature=served.inputs, autograph=False)

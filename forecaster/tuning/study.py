@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from forecaster.config import Choices, Range, Space
 from forecaster.errors import InputOutputFailed, RunError
-from forecaster.runs import differences, writing
+from forecaster.runs import convert_write_errors, find_differences
 
 log = logging.getLogger("forecaster")
 
@@ -95,7 +95,7 @@ class Search:
         self.folder, self.space, self._own = folder, space, own
         self._seed = int(identity["config"]["training"]["seed"])
         self.name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-        with writing(folder):
+        with convert_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(folder / ".lock", timeout=_WAIT)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -119,7 +119,7 @@ class Search:
             study.set_user_attr("identity", dict(identity))
             if known:
                 last = max(known.values(), key=lambda summary: summary.datetime_start or datetime.datetime.min)
-                changed = ", ".join(differences(last.user_attrs.get("identity"), identity)) or "nothing"
+                changed = ", ".join(find_differences(last.user_attrs.get("identity"), identity)) or "nothing"
                 log.info(
                     "a new search, %s, since the last in this folder was of other settings or data: %s",
                     self.name,
@@ -271,7 +271,7 @@ class Search:
     @contextlib.contextmanager
     def _holding(self) -> Iterator[None]:
         """Keep other processes from drawing meanwhile."""
-        with writing(self.folder), self._lock, _kept():
+        with convert_write_errors(self.folder), self._lock, _kept():
             yield
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forecaster.evaluation.baselines import LABELS
-from forecaster.evaluation.tables import _share
+from forecaster.evaluation.tables import format_share
 from forecaster.reporting.tables import _table
 
 _SHOWN_TRIALS = 5
@@ -72,7 +72,7 @@ def _ahead(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str
     as_it_stands = {f"config as it stands (trial {row.number})": row.error for row in ranked if row.values == own}
     against = as_it_stands | against
     told = [
-        f"{_share(best.error, error)} {'below' if best.error <= error else 'above'} the {name}, {error:.4g}"
+        f"{format_share(best.error, error)} {'below' if best.error <= error else 'above'} the {name}, {error:.4g}"
         for name, error in against.items()
     ]
     return "; ".join([f"best: trial {best.number}, error {best.error:.4g}", *told])

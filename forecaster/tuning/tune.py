@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from forecaster.config import Config, is_config
 from forecaster.errors import ConfigError, DataError, Diverged, Interrupted, Problems, UsageError
-from forecaster.evaluation.yardstick import PATHS_TO_COMPARE, ValidationScore, validation_score
+from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationScore, build_validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
-from forecaster.runs import write_atomically, writing
-from forecaster.training.build import trainer_of
+from forecaster.runs import convert_write_errors, write_atomically
+from forecaster.training.build import prepare_trainer
 from forecaster.training.progress import TrainingProgress
 from forecaster.training.trainer import Epoch
 from forecaster.tuning.live_network import LiveNetwork
@@ -68,7 +68,7 @@ def _check_output(output: Path, search: Search) -> None:
     """Refuse before hours of training what could not be written after them."""
     if not is_config(output):
         raise UsageError(f"--output {output}: a config's name ends in .yaml")
-    with writing(output):
+    with convert_write_errors(output):
         output.parent.stat()
     if output.exists() and not search.has_written(_sha256(output.read_bytes())):
         raise UsageError(f"{output} exists: it is left as it is; move it, or name another with --output")
@@ -123,7 +123,7 @@ def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -
         What the trials were compared by.
     """
     tf.get_logger().setLevel(logging.ERROR)  # it takes a network for each trial for a mistake
-    measure = validation_score(plan.base)
+    measure = build_validation_score(plan.base)
     while not stop() and (drawn := search.draw(total)) is not None:
         try:
             _make(plan, search, drawn, measure, stop)
@@ -189,7 +189,7 @@ class _Watch:
             DataError: no window is left of a part.
         """
         with _hushed():
-            trainer = trainer_of(self._plan)
+            trainer = prepare_trainer(self._plan)
         live = LiveNetwork(trainer.network, self._plan.config.window.length)
         options = self._plan.config.forecast
         few = options.model_copy(update={"samples": min(options.samples, PATHS_TO_COMPARE)})

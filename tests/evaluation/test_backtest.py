@@ -10,12 +10,12 @@ import pytest
 from forecaster.config import load_values
 from forecaster.data import Panel
 from forecaster.errors import DataError
-from forecaster.evaluation.baselines import BaselineForecast, names
+from forecaster.evaluation.baselines import BaselineForecast, name_forecasters
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import plan_folds
 from forecaster.evaluation.metrics import Scale
 from forecaster.evaluation.origins import Origins, scale_of
-from forecaster.evaluation.tables import verdict
+from forecaster.evaluation.tables import format_verdict
 from tests.helpers.command import write_hourly_csv
 
 SMALL = {
@@ -122,8 +122,20 @@ def backtested(tmp_path_factory, forecast):
 def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
     folder, told = backtested
     written = folder / "backtests/small"
-    names = ["scores.csv", "scores_by_step.csv", "scores_by_series.csv", "scores_by_fold.csv", "forecasts.csv"]
-    assert {path.name for path in written.iterdir()} == {*names, "scores.json", "errors.png", "work", ".lock"}
+    names = [
+        "scores.csv",
+        "scores_by_step.csv",
+        "scores_by_series.csv",
+        "scores_by_fold.csv",
+        "forecasts.csv",
+    ]
+    assert {path.name for path in written.iterdir()} == {
+        *names,
+        "scores.json",
+        "errors.png",
+        "work",
+        ".lock",
+    }
     assert json.loads((written / "scores.json").read_text()) == told
     rows = pd.read_csv(written / "forecasts.csv")
     assert (len(rows), told["folds"], told["horizon"]) == (30, 5, 6)
@@ -213,7 +225,7 @@ def test_nothing_new_is_nothing_to_score(trained, forecast, tmp_path):
 def test_forecasts_are_called_what_they_are():
     scores = {"model": {"mae": 1.0, "rmse": 1.0}, "naive": {"mae": 2.0, "rmse": 2.0}}
     facts = {"scores": scores, "horizon": 2, "origins": 3, "networks": 5}
-    assert verdict(facts).startswith("the ensemble wins: its MAE is 50.0% below that of the naive (last value)")
+    assert format_verdict(facts).startswith("the ensemble wins: its MAE is 50.0% below that of the naive (last value)")
     facts["scores"] = {"network_alone": {"mae": 3.0}, **scores}
-    assert verdict(facts).startswith("the forecast wins: its MAE is 50.0% below")
-    assert names(facts)["network_alone"] == "ensemble alone"
+    assert format_verdict(facts).startswith("the forecast wins: its MAE is 50.0% below")
+    assert name_forecasters(facts)["network_alone"] == "ensemble alone"

@@ -10,14 +10,14 @@ from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.evaluation.baselines import (
     BASELINES,
-    baseline,
-    baseline_forecasts,
-    baselines_at,
+    compute_seasonal_indices,
     drift,
+    forecast_baseline,
+    forecast_baseline_at,
+    forecast_naive_baselines,
     mean,
     naive,
     naive2,
-    seasonal_indices,
     seasonal_naive,
 )
 from tests.helpers.command import ROOT
@@ -46,9 +46,9 @@ def test_forecasts_by_hand():
 
 def test_the_seasonal_naive_needs_a_season_and_a_whole_one_before_the_origin():
     values = np.arange(10.0)
-    assert set(baseline_forecasts(values, np.array([5]), 2, 1)) == {"naive"}
-    assert set(baseline_forecasts(values, np.array([5]), 2, 7)) == {"naive"}
-    assert set(baseline_forecasts(values, np.array([6]), 2, 7)) == {"naive", "seasonal_naive"}
+    assert set(forecast_naive_baselines(values, np.array([5]), 2, 1)) == {"naive"}
+    assert set(forecast_naive_baselines(values, np.array([5]), 2, 7)) == {"naive"}
+    assert set(forecast_naive_baselines(values, np.array([6]), 2, 7)) == {"naive", "seasonal_naive"}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_seasonal_naive_needs_a_season_and_a_whole_one_before_the_origin():
     ],
 )
 def test_intervals_by_the_formulas_of_the_textbook(name, values, seasons, means, deviations):
-    found = baseline(name, series_of(values), len(means), seasons, [95, 80])
+    found = forecast_baseline(name, series_of(values), len(means), seasons, [95, 80])
     np.testing.assert_allclose(found.mean, means)
     assert list(found.quantiles) == [0.025, 0.1, 0.9, 0.975]
     np.testing.assert_allclose(found.quantiles[0.025], means - Z95 * deviations)
@@ -70,7 +70,7 @@ def test_intervals_by_the_formulas_of_the_textbook(name, values, seasons, means,
 
 
 def test_a_baseline_is_a_forecast_of_the_real_future():
-    found = baseline("naive", series_of([1, 2, 4], "shop"), 2, [], [])
+    found = forecast_baseline("naive", series_of([1, 2, 4], "shop"), 2, [], [])
     assert (found.series, str(found.origin), found.quantiles) == ("shop", "2026-01-03 00:00:00", {})
     assert [str(time) for time in found.timestamps] == ["2026-01-04 00:00:00", "2026-01-05 00:00:00"]
     assert len(found.to_csv().splitlines()) == 3
@@ -80,19 +80,19 @@ def test_a_baseline_is_a_forecast_of_the_real_future():
 def test_many_origins_are_as_each_alone_and_read_nothing_behind_it(name):
     panel = [series_of(1e6 + noisy_season(60)), series_of(noisy_season(40), "z")]
     members, origins = np.array([1, 0, 0, 1, 0]), np.array([39, 30, 59, 20, 7])
-    found = baselines_at(name, panel, members, origins, 9, [6], [80])
+    found = forecast_baseline_at(name, panel, members, origins, 9, [6], [80])
     for row, (member, origin) in enumerate(zip(members, origins, strict=True)):
-        alone = baseline(name, series_of(panel[member].values[: origin + 1]), 9, [6], [80])
+        alone = forecast_baseline(name, series_of(panel[member].values[: origin + 1]), 9, [6], [80])
         np.testing.assert_allclose(found.mean[row], alone.mean)
         np.testing.assert_allclose(found.quantiles[0.1][row], alone.quantiles[0.1])
 
 
 def test_naive2_repeats_the_last_value_without_its_season():
     values = np.tile([1.0, 2, 3], 20) * 10
-    np.testing.assert_allclose(seasonal_indices(values, 3), [0.5, 1, 1.5])
+    np.testing.assert_allclose(compute_seasonal_indices(values, 3), [0.5, 1, 1.5])
     np.testing.assert_allclose(naive2(values, np.array([58, 59]), 4, 3), [[30, 10, 20, 30], [10, 20, 30, 10]])
-    found = baseline("naive2", series_of(noisy_season(60) ** 2), 6, [6], [80])
-    index = seasonal_indices(noisy_season(60) ** 2, 6)
+    found = forecast_baseline("naive2", series_of(noisy_season(60) ** 2), 6, [6], [80])
+    index = compute_seasonal_indices(noisy_season(60) ** 2, 6)
     width = found.quantiles[0.9] - found.mean
     np.testing.assert_allclose(width / width[0], np.sqrt(np.arange(1, 7)) * index / index[0])
 
@@ -108,7 +108,7 @@ def test_naive2_repeats_the_last_value_without_its_season():
     ids=["no season", "a zero", "less than three seasons", "constant"],
 )
 def test_naive2_leaves_unadjusted_what_has_no_season_to_adjust_for(values):
-    np.testing.assert_array_equal(seasonal_indices(values, 3), 1)
+    np.testing.assert_array_equal(compute_seasonal_indices(values, 3), 1)
 
 
 @pytest.mark.parametrize("season", [6, 7])
@@ -116,19 +116,19 @@ def test_seasonal_indices_are_those_of_the_classical_decomposition(season):
     decomposition = pytest.importorskip("statsmodels.tsa.seasonal")
     values = noisy_season(100, season) * np.linspace(1, 3, 100)
     expected = decomposition.seasonal_decompose(values, model="multiplicative", period=season).seasonal[:season]
-    np.testing.assert_allclose(seasonal_indices(values, season), expected)
+    np.testing.assert_allclose(compute_seasonal_indices(values, season), expected)
 
 
 def test_an_unknown_baseline_is_named_with_the_nearest():
     with pytest.raises(UsageError, match="naiv2: no such baseline, did you mean 'naive2'\\?; there are naive, "):
-        baseline("naiv2", series_of([1, 2]), 1, [], [])
+        forecast_baseline("naiv2", series_of([1, 2]), 1, [], [])
 
 
 @pytest.mark.parametrize(("name", "fewest"), [("naive", 2), ("seasonal_naive", 5), ("drift", 3), ("arima", 2)])
 def test_a_series_that_is_too_short_is_named(name, fewest):
     message = f"shop: {fewest - 1} steps are too few for the baseline {name}, which reads {fewest}"
     with pytest.raises(DataError, match=message):
-        baseline(name, series_of(range(fewest - 1), "shop"), 1, [4], [80])
+        forecast_baseline(name, series_of(range(fewest - 1), "shop"), 1, [4], [80])
 
 
 @pytest.mark.parametrize("name", FITTED)
@@ -138,7 +138,7 @@ def test_without_statsforecast_the_extra_is_named(name, monkeypatch):
         UsageError,
         match=r"needs statsforecast, which is not installed; .*: pip install 'recurrent-forecast\[baselines\]'",
     ):
-        baseline(name, series_of(noisy_season(30)), 1, [6], [80])
+        forecast_baseline(name, series_of(noisy_season(30)), 1, [6], [80])
 
 
 def airline() -> np.ndarray:
@@ -156,7 +156,7 @@ def test_arima_of_the_airline_passengers_is_that_of_another_library(statsforecas
     statespace = pytest.importorskip("statsmodels.tsa.statespace.sarimax")
     fitted = statespace.SARIMAX(airline(), order=(1, 1, 0), seasonal_order=(0, 1, 0, 12)).fit(disp=0)
     expected = fitted.get_forecast(6)
-    found = baseline("arima", series_of(airline()), 6, [12], [80, 95])
+    found = forecast_baseline("arima", series_of(airline()), 6, [12], [80, 95])
     np.testing.assert_allclose(found.mean, expected.predicted_mean, rtol=1e-4)
     np.testing.assert_allclose(found.quantiles[0.1], expected.conf_int(alpha=0.2)[:, 0], rtol=1e-3)
     np.testing.assert_allclose(found.quantiles[0.975], expected.conf_int(alpha=0.05)[:, 1], rtol=1e-3)
@@ -168,7 +168,7 @@ def test_arima_of_the_airline_passengers_is_that_of_another_library(statsforecas
 def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name, statsforecast):
     values = noisy_season(90)
     told = np.concatenate([values[:72], np.full(18, 1e6)])
-    found = baselines_at(name, [series_of(told)], np.array([0, 0]), np.array([65, 71]), 6, [6], [80, 99.9])
+    found = forecast_baseline_at(name, [series_of(told)], np.array([0, 0]), np.array([65, 71]), 6, [6], [80, 99.9])
     assert not found.failures
     np.testing.assert_allclose(found.mean, [values[66:72], values[72:78]], atol=1.5)
     low, high = found.quantiles[0.1], found.quantiles[0.9]
@@ -181,9 +181,9 @@ def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name, st
 def test_where_a_model_cannot_be_fitted_the_last_value_stands_in_and_is_told_of(statsforecast, caplog):
     caplog.set_level("INFO", "forecaster")
     panel = [series_of(noisy_season(40)), series_of([1.0, 2.0, 4.0], "short")]
-    found = baselines_at("ets", panel, np.array([1, 0]), np.array([2, 39]), 2, [6], [80])
+    found = forecast_baseline_at("ets", panel, np.array([1, 0]), np.array([2, 39]), 2, [6], [80])
     assert found.failures == {0: "tiny datasets"}
-    expected = baseline("naive", panel[1], 2, [], [80])
+    expected = forecast_baseline("naive", panel[1], 2, [], [80])
     np.testing.assert_array_equal(found.mean[0], expected.mean)
     np.testing.assert_array_equal(found.quantiles[0.9][0], expected.quantiles[0.9])
     assert "ets could not be fitted at 1 of 2 origins, where the last value stands in: tiny datasets" in caplog.text

@@ -8,7 +8,7 @@ import pytest
 from forecaster.data import Series
 from forecaster.errors import Diverged
 from forecaster.evaluation.held_out import last_forecast, least_change, test_scores, validation_residuals
-from forecaster.evaluation.tables import error_table
+from forecaster.evaluation.tables import format_error_table
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.scaling import Scaler
 from tests.helpers.last_value import LastValue, plan, predicted
@@ -69,16 +69,16 @@ def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself
     assert metrics["scores"]["naive"]["mase"] == pytest.approx(1)
     assert metrics["scores"]["naive"]["mae"] > 600
     assert metrics["unscaled"] == 1
-    assert "MASE leaves out 1 of 3 series" in error_table(metrics)
+    assert "MASE leaves out 1 of 3 series" in format_error_table(metrics)
 
 
 def test_the_table_of_errors_stays_narrow_and_marks_what_is_not_defined():
     metrics = test_scores(*predicted(), np.array([[1.0, 2.0, 3.0]]))
-    head = error_table(metrics).splitlines()[0]
+    head = format_error_table(metrics).splitlines()[0]
     assert head.split("  ")[0] == "error on the test part"
     assert head.split()[-5:] == ["MAE", "RMSE", "sMAPE", "%", "MASE"]
     del metrics["scores"]["model"]["mase"]
-    assert error_table(metrics).splitlines()[1].split()[-1] == "-"
+    assert format_error_table(metrics).splitlines()[1].split()[-1] == "-"
 
 
 def test_no_test_part_no_scores():

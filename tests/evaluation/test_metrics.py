@@ -12,16 +12,16 @@ from forecaster.evaluation.baselines import BASELINES, naive, naive2, seasonal_n
 from forecaster.evaluation.metrics import (
     Scale,
     ScoredForecasts,
+    compute_scores,
+    compute_scores_by_series,
+    compute_scores_by_step,
+    compute_seasonal_scale,
+    count_unscaled,
     coverage,
-    defined,
-    levels_in,
+    drop_undefined,
+    find_levels,
     mae,
     owa,
-    scores,
-    scores_by_series,
-    scores_by_step,
-    seasonal_scale,
-    unscaled,
 )
 from tests.helpers.command import DATA, ROOT
 
@@ -42,7 +42,7 @@ def two_series(**more) -> ScoredForecasts:
 
 
 def test_overall_scores_by_hand():
-    assert scores(two_series()) == pytest.approx(
+    assert compute_scores(two_series()) == pytest.approx(
         {
             "mae": (1 + 0 + 3 + 0 + 10) / 5,
             "rmse": math.sqrt(110 / 5),
@@ -59,7 +59,7 @@ def test_overall_scores_by_hand():
 
 
 def test_scores_of_each_series_by_hand():
-    found = scores_by_series(two_series())
+    found = compute_scores_by_series(two_series())
     assert found.index.tolist() == [0, 1]
     np.testing.assert_allclose(found["mae"], [1, 10])
     np.testing.assert_allclose(found["rmse"], [math.sqrt(10 / 4), 10])
@@ -68,7 +68,7 @@ def test_scores_of_each_series_by_hand():
 
 
 def test_scores_of_each_step_by_hand():
-    found = scores_by_step(two_series())
+    found = compute_scores_by_step(two_series())
     assert found.index.tolist() == [1, 2]
     np.testing.assert_allclose(found["mae"], [14 / 3, 0])
     np.testing.assert_allclose(found["mase"], [((1 / 2 + 3 / 4) / 2 + 2) / 2, 0])  # of step 2 series 0 alone knows
@@ -78,49 +78,49 @@ def test_scores_of_each_step_by_hand():
 def test_a_series_with_many_origins_counts_no_more_in_scaled_errors():
     actual, mean = np.zeros((100, 1)), np.r_[np.ones((99, 1)), [[3.0]]]
     series, ones = np.r_[np.zeros(99, int), 7], np.ones(100)
-    found = scores(ScoredForecasts(actual, mean, series=series, scale=Scale(ones, ones)))
+    found = compute_scores(ScoredForecasts(actual, mean, series=series, scale=Scale(ones, ones)))
     assert (found["mase"], found["mae"]) == (2, pytest.approx(1.02))
 
 
 def test_a_constant_series_is_left_out_of_scaled_errors_and_counted():
-    assert seasonal_scale(np.full(9, 5.0), 1) == pytest.approx((NAN, NAN), nan_ok=True)
-    assert seasonal_scale(np.tile([1.0, 2.0], 9), 2) == pytest.approx((NAN, NAN), nan_ok=True)
+    assert compute_seasonal_scale(np.full(9, 5.0), 1) == pytest.approx((NAN, NAN), nan_ok=True)
+    assert compute_seasonal_scale(np.tile([1.0, 2.0], 9), 2) == pytest.approx((NAN, NAN), nan_ok=True)
     absolute = np.array([NAN, 2.0])
     judged = ScoredForecasts(
         np.ones((2, 3)), np.full((2, 3), 5.0), series=np.array([3, 4]), scale=Scale(absolute, absolute)
     )
-    found = scores(judged)
-    assert (found["mase"], found["mae"], unscaled(judged)) == (2, 4, 1)
-    assert scores_by_series(judged)["mase"].tolist() == pytest.approx([NAN, 2], nan_ok=True)
-    alone = scores(ScoredForecasts(np.ones((1, 1)), np.ones((1, 1)), scale=Scale(*np.full((2, 1), NAN))))
+    found = compute_scores(judged)
+    assert (found["mase"], found["mae"], count_unscaled(judged)) == (2, 4, 1)
+    assert compute_scores_by_series(judged)["mase"].tolist() == pytest.approx([NAN, 2], nan_ok=True)
+    alone = compute_scores(ScoredForecasts(np.ones((1, 1)), np.ones((1, 1)), scale=Scale(*np.full((2, 1), NAN))))
     assert math.isnan(alone["mase"])
-    assert "mase" not in defined(alone)
+    assert "mase" not in drop_undefined(alone)
 
 
 def test_scales_by_hand():
-    assert seasonal_scale(np.array([1.0, 2, 4, 1]), 1) == ((1 + 2 + 3) / 3, (1 + 4 + 9) / 3)
-    assert seasonal_scale(np.array([1.0, 2, 4, 1]), 2) == ((3 + 1) / 2, (9 + 1) / 2)
-    assert seasonal_scale(np.array([1.0, NAN, 4, 1]), 1) == (3, 9)
-    assert np.isnan(seasonal_scale(np.array([1.0, 2.0]), 2)).all()
+    assert compute_seasonal_scale(np.array([1.0, 2, 4, 1]), 1) == ((1 + 2 + 3) / 3, (1 + 4 + 9) / 3)
+    assert compute_seasonal_scale(np.array([1.0, 2, 4, 1]), 2) == ((3 + 1) / 2, (9 + 1) / 2)
+    assert compute_seasonal_scale(np.array([1.0, NAN, 4, 1]), 1) == (3, 9)
+    assert np.isnan(compute_seasonal_scale(np.array([1.0, 2.0]), 2)).all()
 
 
 def test_percentage_errors_of_nothing_but_zeros_are_not_defined():
-    found = scores(ScoredForecasts(np.zeros((1, 2)), np.ones((1, 2))))
+    found = compute_scores(ScoredForecasts(np.zeros((1, 2)), np.ones((1, 2))))
     assert (found["smape"], math.isnan(found["mape"]), math.isnan(found["wape"])) == (200, True, True)
 
 
 def test_a_forecast_that_is_nan_is_not_overlooked():
-    found = scores(
+    found = compute_scores(
         ScoredForecasts(np.ones((1, 2)), np.array([[1.0, NAN]]), {0.1: np.ones((1, 2)), 0.9: np.full((1, 2), NAN)})
     )
     assert all(math.isnan(found[name]) for name in ("mae", "rmse", "smape", "mape", "wape", "wql", "coverage_80"))
-    one_of_two = scores(ScoredForecasts(np.ones((2, 1)), np.array([[1.0], [NAN]]), series=np.array([0, 1])))
+    one_of_two = compute_scores(ScoredForecasts(np.ones((2, 1)), np.array([[1.0], [NAN]]), series=np.array([0, 1])))
     assert math.isnan(one_of_two["smape"])
 
 
 def test_a_perfect_forecast_has_no_error():
     values = np.array([[0.0, -3, 5]])
-    found = scores(
+    found = compute_scores(
         ScoredForecasts(values, values, {0.1: values, 0.9: values}, values[None], scale=Scale(*np.ones((2, 1))))
     )
     assert found.pop("coverage_80") == 100
@@ -131,7 +131,7 @@ QUANTILES = {0.1: np.array([[0.0, 0, 0]]), 0.5: np.array([[5.0, 5, 5]]), 0.9: np
 
 
 def test_quantile_scores_by_hand():
-    found = scores(ScoredForecasts(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
+    found = compute_scores(ScoredForecasts(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
     low, middle, high = (0.5 + 1.2 + 3.6) / 3, (0 + 3.5 + 4.5) / 3, (0.5 + 1.8 + 1.4) / 3
     assert found["pinball_q0.1"] == pytest.approx(low)
     assert found["pinball_q0.5"] == pytest.approx(middle)
@@ -141,14 +141,14 @@ def test_quantile_scores_by_hand():
 
 
 def test_interval_scores_by_hand():
-    found = scores(ScoredForecasts(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
+    found = compute_scores(ScoredForecasts(np.array([[5.0, 12, -4]]), QUANTILES[0.5], QUANTILES))
     assert found["interval_score_80"] == pytest.approx(10 + (0 + 2 + 4) * (2 / 0.2) / 3)
     assert (found["width_80"], found["coverage_80"]) == (10, pytest.approx(100 / 3))
     assert found["interval_score_80"] == pytest.approx((found["pinball_q0.1"] + found["pinball_q0.9"]) * 2 / 0.2)
 
 
 def test_levels_are_those_with_both_quantiles():
-    assert levels_in([0.0005, 0.025, 0.1, 0.5, 0.9, 0.975, 0.99, 0.9995]) == [80, 95, 99.9]
+    assert find_levels([0.0005, 0.025, 0.1, 0.5, 0.9, 0.975, 0.99, 0.9995]) == [80, 95, 99.9]
 
 
 def test_bounds_count_as_covered():
@@ -165,7 +165,7 @@ def test_crps_of_fine_quantiles_is_the_integral_however_they_are_spaced(actual):
     probabilities = np.sort(np.random.default_rng(0).beta(0.7, 0.7, 800)).tolist()
     quantiles = {probability: np.full((1, 1), stats.norm.ppf(probability)) for probability in probabilities}
     judged = ScoredForecasts(np.full((1, 1), actual), np.zeros((1, 1)), quantiles)
-    assert scores(judged)["crps"] == pytest.approx(normal_crps(actual), rel=5e-3)
+    assert compute_scores(judged)["crps"] == pytest.approx(normal_crps(actual), rel=5e-3)
 
 
 def test_crps_of_paths_is_the_mean_over_pairs():
@@ -173,19 +173,19 @@ def test_crps_of_paths_is_the_mean_over_pairs():
     pairs = [abs(one - other) for one in paths for other in paths]
     expected = np.abs(paths - actual).mean() - sum(pairs) / (2 * 4 * 3)
     judged = ScoredForecasts(np.full((1, 1), actual), np.zeros((1, 1)), samples=paths[:, None, None])
-    assert scores(judged)["crps_samples"] == pytest.approx(expected)
+    assert compute_scores(judged)["crps_samples"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_crps_of_few_paths_is_fair(count):
     paths = np.random.default_rng(0).normal(size=(count, 50_000, 1))
     judged = ScoredForecasts(np.full((50_000, 1), 0.4), np.zeros((50_000, 1)), samples=paths)
-    assert scores(judged)["crps_samples"] == pytest.approx(normal_crps(0.4), abs=5e-3)
+    assert compute_scores(judged)["crps_samples"] == pytest.approx(normal_crps(0.4), abs=5e-3)
 
 
 def test_crps_of_one_path_is_the_absolute_error():
     judged = ScoredForecasts(np.zeros((1, 2)), np.zeros((1, 2)), samples=np.array([[[3.0, -1.0]]]))
-    assert scores(judged)["crps_samples"] == 2
+    assert compute_scores(judged)["crps_samples"] == 2
 
 
 def test_owa_is_the_mean_of_two_ratios():
@@ -199,7 +199,9 @@ def test_mae_of_plain_arrays():
 
 def test_every_metric_and_baseline_has_its_row_in_the_docs():
     text = (DOCS / "metrics.md").read_text()
-    found = scores(two_series(quantiles={0.1: np.ones((3, 2)), 0.9: np.ones((3, 2))}, samples=np.ones((1, 3, 2))))
+    found = compute_scores(
+        two_series(quantiles={0.1: np.ones((3, 2)), 0.9: np.ones((3, 2))}, samples=np.ones((1, 3, 2)))
+    )
     names = {re.sub(r"_(q0\.\d|80)$", "_…", name) for name in found}
     assert "pinball_…" in names
     assert {name for name in [*names, *BASELINES] if f"`{name.replace('pinball_', 'pinball_q')}`" not in text} == set()
@@ -211,14 +213,14 @@ def m4_hourly() -> dict[str, dict[str, float]]:
     train, test = (pd.read_csv(DATA / f"M4/Hourly-{part}.csv").set_index("V1") for part in ("train", "test"))
     histories = [train.loc[name].dropna().to_numpy(float) for name in test.index]
     actual, series = test.to_numpy(float), np.arange(len(test))
-    scale = Scale(*np.array([seasonal_scale(history, 24) for history in histories]).T)
+    scale = Scale(*np.array([compute_seasonal_scale(history, 24) for history in histories]).T)
     forecasts = {
         "naive": lambda values, origins: naive(values, origins, 48),
         "seasonal_naive": lambda values, origins: seasonal_naive(values, origins, 48, 24),
         "naive2": lambda values, origins: naive2(values, origins, 48, 24),
     }
     return {
-        name: scores(
+        name: compute_scores(
             ScoredForecasts(
                 actual,
                 np.concatenate([forecast(values, np.array([len(values) - 1])) for values in histories]),
@@ -260,5 +262,5 @@ def test_the_last_value_of_ett_has_its_published_errors(name, mse, error):
     steps = origins[:, None] + np.arange(1, 97)
     actual = np.concatenate([channel[steps] for channel in scaled.T])
     mean = np.concatenate([naive(channel, origins, 96) for channel in scaled.T])
-    found = scores(ScoredForecasts(actual, mean))
+    found = compute_scores(ScoredForecasts(actual, mean))
     assert (found["mse"], found["mae"]) == (pytest.approx(mse, abs=1e-3), pytest.approx(error, abs=1e-3))

@@ -28,7 +28,7 @@ from forecaster.preprocessing.plan import Plan, plan_of
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.windows import Split
 from forecaster.runs import Version, load_version
-from forecaster.training.build import initial_network
+from forecaster.training.build import initialize_network
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant
 from forecaster.training.trainer import Steps, Trainer
@@ -322,7 +322,7 @@ def test_before_is_what_the_training_of_that_run_began_with(forecast, project):
     assert result.returncode == 0, result.stderr
     version = load_version(project / "runs/still")
     plan = plan_of(version, project / "load.csv")
-    network = initial_network(plan.config, plan.preprocessing)
+    network = initialize_network(plan.config, plan.preprocessing)
     with h5py.File(io.BytesIO(version.read("network.weights.h5"))) as file:
         for variable in network.trainable_variables:
             np.testing.assert_allclose(variable.numpy(), file[variable.path.split("/", 1)[1]][()], rtol=0, atol=1e-30)

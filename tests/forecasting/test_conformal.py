@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from forecaster.evaluation.metrics import coverage
-from forecaster.forecast import Forecast, level_quantiles
-from forecaster.forecasting.conformal import conformal_quantiles, half_widths
+from forecaster.forecast import Forecast, level_to_quantiles
+from forecaster.forecasting.conformal import compute_conformal_quantiles, compute_half_widths
 
 
 @pytest.mark.parametrize(
     ("level", "tails"), [(95, (0.025, 0.975)), (80, (0.1, 0.9)), (50, (0.25, 0.75)), (99.9, (0.0005, 0.9995))]
 )
 def test_a_level_is_exactly_two_quantiles(level, tails):
-    assert level_quantiles(level) == tails
+    assert level_to_quantiles(level) == tails
 
 
 @pytest.mark.parametrize(
@@ -30,23 +30,23 @@ def test_a_level_is_exactly_two_quantiles(level, tails):
 def test_the_width_is_the_ranked_residual(count, level, rank):
     sizes = np.random.default_rng(0).permutation(np.arange(1.0, count + 1))
     signs = np.where(np.arange(count) % 2, -1, 1)
-    assert half_widths((sizes * signs)[:, None], level) == [rank]
+    assert compute_half_widths((sizes * signs)[:, None], level) == [rank]
 
 
 def test_steps_without_truth_are_left_out_and_a_step_without_any_takes_the_one_before():
     residuals = np.array([[1.0, 5.0, np.nan], [-3.0, np.nan, np.nan]])
-    np.testing.assert_array_equal(half_widths(residuals, 60), [3, 5, 5])
+    np.testing.assert_array_equal(compute_half_widths(residuals, 60), [3, 5, 5])
 
 
 def test_a_step_with_too_few_residuals_is_no_surer_than_the_one_before():
     residuals = np.array([[4.0, 1.0], [3.0, np.nan], [2.0, np.nan], [1.0, np.nan]])
-    np.testing.assert_array_equal(half_widths(residuals, 60), [3, 3])
+    np.testing.assert_array_equal(compute_half_widths(residuals, 60), [3, 3])
 
 
 def test_intervals_lie_around_the_mean_and_go_on_with_the_last_width():
     residuals = np.array([[1.0, 2.0]] * 9 + [[5.0, 6.0]])
     mean = np.array([10.0, 20, 30])
-    quantiles = conformal_quantiles(mean, np.ones(3), residuals, [80, 95])
+    quantiles = compute_conformal_quantiles(mean, np.ones(3), residuals, [80, 95])
     assert list(quantiles) == [0.025, 0.1, 0.9, 0.975]
     np.testing.assert_array_equal(quantiles[0.1], [9, 18, 28])
     np.testing.assert_array_equal(quantiles[0.975], [15, 26, 36])
@@ -59,12 +59,12 @@ def test_intervals_lie_around_the_mean_and_go_on_with_the_last_width():
 def test_widths_are_told_in_the_spread_of_each_forecast():
     residuals = np.array([[1.0, 2.0]] * 9)
     mean, spread = np.array([[10.0, 20], [30, 40]]), np.array([[1.0, 2.0], [3.0, 4.0]])
-    quantiles = conformal_quantiles(mean, spread, residuals, [80])
+    quantiles = compute_conformal_quantiles(mean, spread, residuals, [80])
     np.testing.assert_array_equal(quantiles[0.9], [[11, 24], [33, 48]])
 
 
 def covered(new, calibration, level):
-    low, high = conformal_quantiles(np.zeros_like(new), np.ones_like(new), calibration, [level]).values()
+    low, high = compute_conformal_quantiles(np.zeros_like(new), np.ones_like(new), calibration, [level]).values()
     return coverage(new, low, high)
 
 

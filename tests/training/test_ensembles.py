@@ -24,7 +24,7 @@ from forecaster.forecasting.predictive_distribution import EnsembleDistribution,
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.fitted import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.training.processes import in_processes
+from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
 from tests.helpers.networks import Fake
@@ -197,7 +197,7 @@ GRAPHS = {f"members/{number}/{name}.onnx": b"g" for number in (1, 2) for name in
 
 
 def test_a_version_of_several_networks_is_whole_or_refused(tmp_path):
-    with runs.locked(tmp_path):
+    with runs.lock_run(tmp_path):
         runs.write_version(tmp_path, FILES | GRAPHS, {"members": 2})
     version = runs.load_version(tmp_path)
     assert version.members == ["members/1/", "members/2/"]
@@ -209,7 +209,7 @@ def test_a_version_of_several_networks_is_whole_or_refused(tmp_path):
 
 @pytest.mark.parametrize("count", [3, 0, -1, 10**12, "2", None, [1]])
 def test_a_manifest_of_another_number_of_networks_is_damaged(tmp_path, count):
-    with runs.locked(tmp_path):
+    with runs.lock_run(tmp_path):
         runs.write_version(tmp_path, FILES | GRAPHS, {"members": count})
     with pytest.raises(RunError, match="damaged"):
         runs.load_version(tmp_path)
@@ -223,7 +223,7 @@ def test_errors_cross_from_one_process_to_another():
 
 def test_jobs_are_done_in_their_order_and_heard(caplog):
     with caplog.at_level(logging.INFO, "forecaster"), heard(caplog):
-        assert in_processes(jobs.work, [1, 2, 3], 2, []) == [2, 4, 6]
+        assert run_in_processes(jobs.work, [1, 2, 3], 2, []) == [2, 4, 6]
     assert sorted(caplog.messages) == ["job 1", "job 2", "job 3"]
 
 
@@ -239,19 +239,19 @@ def heard(caplog):
 
 def test_a_job_that_fails_stops_the_others():
     with pytest.raises(Diverged, match="it became nan"):
-        in_processes(jobs.work, ["wait", "fail", "wait"], 2, [])
+        run_in_processes(jobs.work, ["wait", "fail", "wait"], 2, [])
 
 
 def test_a_process_that_dies_is_told():
     with pytest.raises(ForecasterError, match="ended from outside, perhaps since memory ran out"):
-        in_processes(jobs.work, ["die"], 1, [])
+        run_in_processes(jobs.work, ["die"], 1, [])
 
 
 def test_a_signal_stops_all_jobs():
     received: list[int] = []
     threading.Timer(1, received.append, [15]).start()
     with pytest.raises(Interrupted, match="go on with the same command") as stopped:
-        in_processes(jobs.work, ["wait", "wait", "wait"], 2, received)
+        run_in_processes(jobs.work, ["wait", "wait", "wait"], 2, received)
     assert stopped.value.exit_code == 143
 
 

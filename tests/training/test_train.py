@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from forecaster.config import load_config
-from forecaster.evaluation.tables import error_table
+from forecaster.evaluation.tables import format_error_table
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predict import predict
 from forecaster.preprocessing.plan import prepare
-from forecaster.runs import locked
+from forecaster.runs import lock_run
 from forecaster.training.train import train
 from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
 from tests.helpers.networks import roll_out
@@ -286,11 +286,11 @@ def test_a_shipped_config_runs(tmp_path, name):
         *("training.epochs=1", "training.schedule={name: constant}", "model.warmup=0"),
         *("training.batches_per_epoch=5", "forecast.samples=20"),
     ]
-    with locked(tmp_path / name):
+    with lock_run(tmp_path / name):
         version = train(prepare(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, [])
     metrics = json.loads(version.read("metrics.json"))
     assert metrics["origins"] > 1
-    assert "wins: " in error_table(metrics)
+    assert "wins: " in format_error_table(metrics)
     forecasts = predict(version).forecasts
     assert [len(each.mean) for each in forecasts] == metrics["series"] * [metrics["horizon"]]
 

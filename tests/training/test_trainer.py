@@ -18,7 +18,7 @@ from forecaster.preprocessing.plan import prepare, window_places
 from forecaster.preprocessing.windows import Starts
 from forecaster.training.averaging import Equal
 from forecaster.training.averaging import Exponential as ExponentialAverage
-from forecaster.training.build import trainer_of
+from forecaster.training.build import prepare_trainer
 from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.training.trainer import Steps, Trainer
@@ -399,7 +399,7 @@ def test_windows_are_flipped_as_the_config_says(tmp_path, sign_flip):
     plan = gapped_plan(tmp_path, "previous", {30})
     training = plan.config.training.model_copy(update={"sign_flip": sign_flip})
     plan = replace(plan, config=plan.config.model_copy(update={"training": training}))
-    assert trainer_of(plan).sign_flip is sign_flip
+    assert prepare_trainer(plan).sign_flip is sign_flip
 
 
 def test_windows_of_filler_are_not_trained_on(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from forecaster.config import Choices, Range, load_config, load_values
 from forecaster.config.schema import Model
 from forecaster.errors import CannotCreate, ConfigError, RunError, UsageError
-from forecaster.evaluation.yardstick import validation_score
+from forecaster.evaluation.validation_score import build_validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.rollout import Rollout
 from forecaster.preprocessing.plan import before_test, prepare
@@ -121,7 +121,7 @@ def test_the_yardstick_worked_by_hand():
     plan, predictor = (
         predicted()
     )  # 0, 1, 2, ...: a step of the season of 2 changes by 2; the last value errs by 1, 2, 3
-    measure = validation_score(before_test(plan))
+    measure = build_validation_score(before_test(plan))
     assert measure.error(before_test(plan), predictor) == pytest.approx(2 / 2)
     assert measure.baselines == {"naive": pytest.approx(2 / 2), "seasonal_naive": pytest.approx(8 / 3 / 2)}
     assert measure.steps[[0, -1]].tolist() == [19, 26]  # whole horizons before step 30, where the test begins
@@ -142,7 +142,7 @@ def test_the_yardstick_lies_at_the_same_places_for_windows_that_begin_before_the
         )
         for length in (2, 4, 9)
     ]
-    measure = validation_score(plans[0])
+    measure = build_validation_score(plans[0])
     errors = [measure.error(plan, Predictor.of(LastValue(), plan.config, plan.preprocessing)) for plan in plans]
     assert errors == pytest.approx(3 * [measure.baselines["naive"]])
 

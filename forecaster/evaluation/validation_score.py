@@ -58,7 +58,7 @@ class ValidationScore:
         return float(np.nanmean(np.abs(self.actual - mean) / self.scales))
 
 
-def validation_score(plan: Plan) -> ValidationScore:
+def build_validation_score(plan: Plan) -> ValidationScore:
     """The yardstick of a plan that has validation parts.
 
     Raises:
