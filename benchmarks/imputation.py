@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ SETTINGS = (
     "training.batches_per_epoch=100",
     "training.epochs=10",
 )
-WAYS = {
+WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": linear_interpolation,
     "daily": lambda gapped: seasonal_mean(gapped, DAY),
     "weekly": lambda gapped: seasonal_mean(gapped, WEEK),

@@ -58,7 +58,8 @@ class Version:
     @cached_property
     def preprocessing(self) -> Mapping[str, Any]:
         """The scaler and what was found in the data."""
-        return json.loads(self.read("preprocessing.json"))
+        found: Mapping[str, Any] = json.loads(self.read("preprocessing.json"))
+        return found
 
     @cached_property
     def fallback(self) -> Mapping[str, Any] | None:
@@ -209,7 +210,7 @@ def load_version_at(path: Path) -> Version:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((path / _MANIFEST).read_bytes())
+        manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_bytes())
         version = manifest["format"]
         files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
         folders = list_member_folders(min(manifest.get("members", 1), len(files)))

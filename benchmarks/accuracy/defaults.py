@@ -100,7 +100,7 @@ def _line(name: str, csv: Path, said: list[str], before_test: bool) -> float:
     rival = scores.get("seasonal_naive", scores["naive"])["mase"]
     network, alone = scores["model"]["mase"], scores.get("network_alone", scores["model"])["mase"]
     print(f"| {name} | {network:.3f} | {alone:.3f} | {rival:.3f} | {network / rival:.3f} | {seconds:.0f} |", flush=True)
-    return network / rival
+    return float(network / rival)
 
 
 def _without_test(csv: Path, file: Path) -> None:

@@ -79,4 +79,4 @@ def _convert(served: ServingFunction) -> bytes:
 
 def _trace_to_onnx(traced: tf.types.experimental.PolymorphicFunction, inputs: Sequence[tf.TensorSpec]) -> bytes:
     model, _ = tf2onnx.convert.from_function(traced, input_signature=inputs, opset=OPSET)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())

@@ -77,7 +77,7 @@ class Exponential(Schedule):
 
     def shape(self, progress: float) -> float:
         """Decay ^ progress."""
-        return self.decay**progress
+        return float(self.decay**progress)
 
 
 class Cosine(Schedule):

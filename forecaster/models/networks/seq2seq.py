@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -157,7 +158,7 @@ class Seq2SeqNetwork(Network):
             future = ops.swapaxes(self._segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
         written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameters))
 
-        def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple:
+        def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple[Any, ...]:
             known = None if inputs.future is None else future[step]
             parameters, new_states, _ = self.decode(states, previous, known, noise)
             if targets is None:
