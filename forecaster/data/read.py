@@ -10,12 +10,13 @@ from forecaster.data.assembly.out_of_core import read_large
 from forecaster.data.assembly.regular_grid import panel_of
 from forecaster.data.assembly.rows import rows_of
 from forecaster.data.assembly.sort_rows import ordered
-from forecaster.data.assembly.typed_sources import is_typed, typed_rows, typed_table
+from forecaster.data.assembly.typed_sources import typed_rows, typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
 from forecaster.data.series import Column
-from forecaster.data.sources.files import Paths, is_large
+from forecaster.data.sources.files import Paths
+from forecaster.data.sources.source import resolve_source
 from forecaster.data.sources.text_table import Table, read_table
 from forecaster.errors import DataError
 
@@ -34,17 +35,19 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
         Changing: it changed while it was read.
         UsageError: a package that reads it is not installed.
     """
-    if is_typed(path):
-        return panel_of(typed_rows(path, dialect, reading), reading)
-    if is_large(path):
-        return read_large(path, dialect, reading)
-    rows = plain_rows(path, dialect, reading)
-    return series_of(read_table(path, dialect), reading) if rows is None else panel_of(rows, reading)
+    source = resolve_source(path)
+    if source.is_typed:
+        return panel_of(typed_rows(source, dialect, reading), reading)
+    if source.is_large:
+        return read_large(source, dialect, reading)
+    rows = plain_rows(source, dialect, reading)
+    return series_of(read_table(source, dialect), reading) if rows is None else panel_of(rows, reading)
 
 
 def table_of(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
     """All cells of a source as text; arguments and problems as for `read_series`."""
-    return typed_table(path) if is_typed(path) else read_table(path, dialect)
+    source = resolve_source(path)
+    return typed_table(source) if source.is_typed else read_table(source, dialect)
 
 
 def series_of(table: Table, reading: Reading) -> Panel:

@@ -20,13 +20,12 @@ from forecaster.config import load_config
 from forecaster.data.dialect import Dialect
 from forecaster.data.sources import files
 from forecaster.data.sources.files import find_files
-from forecaster.data.sources.text_table import read_table
 from forecaster.data.value_ranges import domains_of
 from forecaster.default_config import config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
 from forecaster.imputation.filled_csv import Filling, filled_csv
 from tests.helpers.command import write_hourly_csv
-from tests.helpers.reading import read_series, series_of
+from tests.helpers.reading import read_series, read_table, series_of
 
 DAYS = "day,load\n2026-01-01,1.5\n2026-01-02,2.5\n2026-01-03,3.5\n2026-01-04,4.5\n"
 VALUES = [1.5, 2.5, 3.5, 4.5]
@@ -499,7 +498,7 @@ def test_paths_are_relative_to_the_yaml(tmp_path, path, expected):
         ("path: x, na_values: [true]", "expected a number or text"),
         ("path: x, decimal: ',', thousands: ','", "data.thousands: ',' cannot go with the same data.decimal"),
         ("path: x, delimiter: '#', comment: '#'", "data.comment: '#' holds data.delimiter"),
-        ("path: x, text: ignore", "data.invalid_values: received 'ignore', expected error | missing"),
+        ("path: x, invalid_values: ignore", "data.invalid_values: received 'ignore', expected error | missing"),
     ],
 )
 def test_wrong_keys_are_refused(tmp_path, line, expected):

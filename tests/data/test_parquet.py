@@ -17,6 +17,7 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.read import table_of
 from forecaster.data.sources import arrow_columns
+from forecaster.data.sources.source import resolve_source
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError, UsageError
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
@@ -42,7 +43,7 @@ def read(path: object, **options) -> Panel:
 
 def both_ways(path: Path, reading: Reading) -> None:
     """The quick way and the one through text agree."""
-    quick = typed_rows(path, Dialect(), reading)
+    quick = typed_rows(resolve_source(path), Dialect(), reading)
     careful = rows_of(table_of(path), reading)
     assert not careful.told.problems
     assert list(quick.names) == list(careful.names)
@@ -153,7 +154,7 @@ def test_only_the_columns_asked_for_are_read(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", long())
     asked = []
     monkeypatch.setattr(
-        "forecaster.data.assembly.typed_sources.read_parquet", lambda *given: asked.append(given[1]) or pytest.skip()
+        "forecaster.data.assembly.typed_sources.read_parquet", lambda *given: asked.append(given[2]) or pytest.skip()
     )
     try:
         read(path, series="id")

@@ -11,7 +11,6 @@ from forecaster.check.check import check
 from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.data.seasonality import find_seasons, longer_seasons, seasons_of
-from forecaster.data.sources.text_table import read_table
 from forecaster.data.time.frequency import season_length
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import TimeRules
@@ -20,7 +19,7 @@ from forecaster.forecast import Forecast
 from forecaster.imputation.filled_csv import Filling, filled_csv
 from forecaster.preprocessing.load import found_in
 from forecaster.preprocessing.windows import told_by_data
-from tests.helpers.reading import read_series
+from tests.helpers.reading import read_series, read_table
 
 HOLIDAYS = ("2025-12-25", "2026-01-01", "2026-04-03", "2026-12-25")
 

@@ -3,6 +3,8 @@
 from forecaster.data import read
 from forecaster.data.dialect import UNKNOWN
 from forecaster.data.options import Reading
+from forecaster.data.sources import text_table
+from forecaster.data.sources.source import resolve_source
 
 
 def read_series(path, *asked, dialect=UNKNOWN, **further):
@@ -19,3 +21,8 @@ def read_columns(path, time, series, columns, categorical=(), frequency="auto", 
     """Covariates alone."""
     reading = Reading(time, None, frequency, series=series, columns=columns, categorical=categorical, **further)
     return read.read_columns(path, reading, dialect)
+
+
+def read_table(path, dialect=UNKNOWN):
+    """The cells of a file as text."""
+    return text_table.read_table(resolve_source(path), dialect)

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from forecaster.data.gaps import Gap, find_gaps
-from forecaster.data.sources.text_table import read_table
 from forecaster.imputation.filled_csv import Filling, filled_csv
 from forecaster.imputation.hidden_gaps import cut_gaps, distances, length_shares
 from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
 from forecaster.inputs import Inputs
 from tests.helpers.command import FORECAST, HEAVY, imported, write_hourly_csv
-from tests.helpers.reading import series_of
+from tests.helpers.reading import read_table, series_of
 
 NAN = np.nan
 

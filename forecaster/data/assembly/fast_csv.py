@@ -31,9 +31,10 @@ from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.arrow_columns import converted_column, datetimes
-from forecaster.data.sources.files import Paths, beginning, described, find_files, is_plain, steady
+from forecaster.data.sources.files import beginning, described, steady
 from forecaster.data.sources.issues import IssueLog, Places
 from forecaster.data.sources.number_formats import MISSING, NONE, is_missing
+from forecaster.data.sources.source import Source
 from forecaster.data.sources.text_table import TEXT, Table, head_table
 from forecaster.data.sources.timestamp_formats import (
     EPOCHS,
@@ -67,19 +68,18 @@ def _require(held: object) -> None:
         raise _NotPlain
 
 
-def plain_rows(paths: Paths, dialect: Dialect, reading: Reading) -> Rows | None:
+def plain_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | None:
     """The rows of a CSV, as `rows_of` has them; None where it is not plain, where it is small, or without pyarrow."""
     if (pyarrow := _pyarrow()) is None:
         return None
     try:
-        files = find_files(paths)
-        sizes = [Path(file).stat().st_size for file in files if is_plain(file)]
-        _require(len(sizes) == len(files) and sum(sizes) >= WORTHWHILE)
-        head = head_table(_whole_lines(files[0]), paths, dialect)
-        for file in files[1:]:
-            other = head_table(_whole_lines(file), [file], head.dialect)
+        _require(source.size is not None and source.size >= WORTHWHILE)
+        (first, *others), name = source.files, source.name
+        head = head_table(_whole_lines(first), first, name, dialect)
+        for file in others:
+            other = head_table(_whole_lines(file), file, name, head.dialect)
             _require(other.columns.keys() == head.columns.keys())
-        return _Conversion(head, dialect, reading).of_files(files)
+        return _Conversion(head, dialect, reading).of_files(source.files)
     except (_NotPlain, DataError, Changing, OSError, pyarrow.ArrowException):
         return None
 

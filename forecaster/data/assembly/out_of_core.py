@@ -24,8 +24,9 @@ from forecaster.data.options import ROWS as A_SERIES_A_ROW
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
-from forecaster.data.sources.files import Paths, beginning, blocks, described, find_files, steady
+from forecaster.data.sources.files import beginning, blocks, described, steady
 from forecaster.data.sources.issues import FILE, IssueLog, Places
+from forecaster.data.sources.source import Source
 from forecaster.data.sources.text_table import Table, block_table, head_table
 from forecaster.data.sources.timestamp_formats import joined, parse_timestamps
 from forecaster.data.time.resolve_frequency import Step
@@ -36,7 +37,7 @@ BLOCK = 1 << 25  # bytes that are read at once
 ROWS = 1 << 21  # rows that are sorted, and laid out, at once
 
 
-def read_large(paths: Paths, dialect: Dialect, reading: Reading) -> Panel:
+def read_large(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     """The panel of plain files of any size; values and covariates are float32.
 
     Raises:
@@ -44,7 +45,7 @@ def read_large(paths: Paths, dialect: Dialect, reading: Reading) -> Panel:
         Changing: one changed while it was read.
         InputOutputFailed: one cannot be read, or there is no room for what is kept of it.
     """
-    spooled = _Spooled(paths, dialect, reading)
+    spooled = _Spooled(source, dialect, reading)
     spooled.read()
     return _laid_out(spooled, reading)
 
@@ -52,13 +53,13 @@ def read_large(paths: Paths, dialect: Dialect, reading: Reading) -> Panel:
 class _Spooled:
     """The rows of files as records in a spool."""
 
-    def __init__(self, paths: Paths, dialect: Dialect, reading: Reading) -> None:
-        self.files = find_files(paths)
-        head = head_table(beginning(self.files[0], HEAD), paths, dialect)
+    def __init__(self, source: Source, dialect: Dialect, reading: Reading) -> None:
+        self.files, self.path = source.files, source.name
+        head = head_table(beginning(self.files[0], HEAD), self.files[0], self.path, dialect)
         if head.dialect.encoding.startswith("utf-16"):
-            raise DataError([f"{described(paths)}: too large to be read in UTF-16; save it in UTF-8"])
+            raise DataError([f"{self.path}: too large to be read in UTF-16; save it in UTF-8"])
         if reading.layout == A_SERIES_A_ROW:
-            raise DataError([f"{described(paths)}: too large to be read with a series in each row; split it"])
+            raise DataError([f"{self.path}: too large to be read with a series in each row; split it"])
         found = found_columns(head, reading)
         first = rows_of(head, replace(reading, rules=AS_WRITTEN))
         if first.told.stop or FILE in first.told.problems:
@@ -73,7 +74,7 @@ class _Spooled:
             categorical=[name for name, column in first.columns.items() if column.levels is not None],
             way=_way(head, found.times, reading.rules.date_order) if found.times else None,
         )
-        self.dialect, self.path = marked.dialect, described(paths)
+        self.dialect = marked.dialect
         self._plain = PlainBlocks(marked, self.dialect, self.reading)
         self._header_lines = head.places.header_line + dialect.skip
         self._names = list(head.columns)
@@ -112,7 +113,7 @@ class _Spooled:
     def _header(self, file: str) -> bytes:
         """The bytes of a file up to the end of its header."""
         head = beginning(file, HEAD)
-        if (names := list(head_table(head, file, self.dialect).columns)) != self._names:
+        if (names := list(head_table(head, file, file, self.dialect).columns)) != self._names:
             expected = ", ".join(self._names)
             raise DataError([f"{file}: other columns than {self.files[0]}: {', '.join(names)}; expected {expected}"])
         return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))

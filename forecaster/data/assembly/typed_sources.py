@@ -14,21 +14,12 @@ from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.sources.arrow_columns import Stored, text_column
 from forecaster.data.sources.database import read_query
-from forecaster.data.sources.files import Paths, Query
-from forecaster.data.sources.parquet import is_parquet, parquet_head, read_parquet
+from forecaster.data.sources.parquet import parquet_head, read_parquet
+from forecaster.data.sources.source import Source
 from forecaster.data.sources.text_table import TEXT, Table
 
 
-def is_typed(source: Paths) -> bool:
-    """Whether the columns of a source have types.
-
-    Raises:
-        DataError: those of some of its files have, or one does not exist.
-    """
-    return isinstance(source, Query) or is_parquet(source)
-
-
-def typed_table(source: Paths) -> Table:
+def typed_table(source: Source) -> Table:
     """All columns of a source as text.
 
     Raises:
@@ -41,11 +32,11 @@ def typed_table(source: Paths) -> Table:
     return _as_text(read(head.columns.column_names))
 
 
-def typed_rows(source: Paths, dialect: Dialect, reading: Reading) -> Rows:
+def typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
     """The rows of a source, by the columns that are asked for.
 
     Args:
-        source: what `is_typed`.
+        source: whose columns have types.
         dialect: what is stated of CSVs, which means nothing here, and is left as it is.
         reading: what is asked.
 
@@ -62,11 +53,11 @@ def typed_rows(source: Paths, dialect: Dialect, reading: Reading) -> Rows:
     return replace(rows_of(_as_text(stored), stated) if rows is None else rows, dialect=dialect)
 
 
-def _begun(source: Paths) -> tuple[Stored, Callable[[Sequence[str]], Stored]]:
+def _begun(source: Source) -> tuple[Stored, Callable[[Sequence[str]], Stored]]:
     """The first rows with all columns, and how to read all rows of some columns."""
-    if not isinstance(source, Query):
-        return parquet_head(source, HEAD), partial(read_parquet, source)
-    columns, places = read_query(source)
+    if source.query is None:
+        return parquet_head(source.name, source.files, HEAD), partial(read_parquet, source.name, source.files)
+    columns, places = read_query(source.query)
     return Stored(columns.slice(0, HEAD), places), lambda names: Stored(columns.select(list(names)), places)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
 from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
-from forecaster.data.sources.files import Paths, described, find_files, read_bytes
+from forecaster.data.sources.files import read_bytes
+from forecaster.data.sources.source import Source
 from forecaster.errors import DataError
 
 _ENOUGH = 10  # rows before the last one that say how wide its last cell should be
@@ -64,7 +65,7 @@ class _File:
         )
 
 
-def read_records(paths: Paths, dialect: Dialect) -> Records:
+def read_records(source: Source, dialect: Dialect) -> Records:
     """Read files without interpreting a cell; blank lines and comments do not count.
 
     Raises:
@@ -72,19 +73,26 @@ def read_records(paths: Paths, dialect: Dialect) -> Records:
         Changing: one changed while it was read.
         InputOutputFailed: one cannot be read.
     """
-    names = find_files(paths)
-    decoded = [decode(read_bytes(name), dialect.encoding, described(name)) for name in names]
-    return _records_of(decoded, [described(name) for name in names], described(paths), dialect)
+    decoded = [
+        decode(read_bytes(file), dialect.encoding, shown)
+        for file, shown in zip(source.files, source.shown, strict=True)
+    ]
+    return _records_of(decoded, source.shown, source.name, dialect)
 
 
-def head_records(head: bytes, paths: Paths, dialect: Dialect) -> Records:
-    """The records that a first file begins with, whole lines that do not count as half-written.
+def head_records(head: bytes, file: str, name: str, dialect: Dialect) -> Records:
+    """Read the records that a file begins with, whole lines that do not count as half-written.
+
+    Args:
+        head: the bytes.
+        file: as messages name it.
+        name: of all files together.
+        dialect: as far as it is known.
 
     Raises:
         DataError: as for `read_records`.
     """
-    name = described(find_files(paths)[0])
-    return _records_of([decode(head, dialect.encoding, name)], [name], described(paths), dialect)
+    return _records_of([decode(head, dialect.encoding, file)], [file], name, dialect)
 
 
 def block_records(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Records:

@@ -153,19 +153,9 @@ def _check_size(size: int, name: str) -> None:
         raise DataError([f"{name}: more than {MAX_BYTES >> 30} GiB; {mend}"])
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name is that of a file that can be read from its beginning to its end, and is not packed."""
-    path = Path(name)
-    if name == STDIN or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return not file.read(len(_XZ)).startswith((_GZIP, _XZ, _ZIP))
-
-
-def is_large(paths: Paths) -> bool:
-    """Whether files that are not packed are more together than is read at once."""
-    names = find_files(paths)
-    return all(map(is_plain, names)) and sum(Path(name).stat().st_size for name in names) > MAX_BYTES
+def is_packed(head: bytes) -> bool:
+    """Whether a file that begins so is compressed."""
+    return head.startswith((_GZIP, _XZ, _ZIP))
 
 
 def first_bytes(name: str, size: int) -> bytes:

@@ -1,13 +1,13 @@
 """The columns of Parquet files, with their types; pyarrow is an optional dependency."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
-from forecaster.data.sources.files import STDIN, Paths, described, find_files, first_bytes, read_bytes, steady
+from forecaster.data.sources.files import STDIN, described, read_bytes, steady
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed
 from forecaster.extras import importing_extra
@@ -18,28 +18,27 @@ if TYPE_CHECKING:
 _MAGIC = b"PAR1"
 
 
-def is_parquet(paths: Paths) -> bool:
-    """Whether files are Parquet, by their first bytes.
+def is_parquet(heads: Mapping[str, bytes]) -> bool:
+    """Whether files are Parquet, by the bytes that each begins with.
 
     Raises:
-        DataError: some are and others are not, or one does not exist.
+        DataError: some are and others are not.
     """
-    kinds = {name: first_bytes(name, len(_MAGIC)) == _MAGIC for name in find_files(paths)}
+    kinds = {name: head.startswith(_MAGIC) for name, head in heads.items()}
     if len(set(kinds.values())) > 1:
         one, other = (described(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
         raise DataError([f"{one} is Parquet and {other} is not; name files of one kind"])
     return all(kinds.values())
 
 
-def read_parquet(paths: Paths, names: Sequence[str]) -> Stored:
-    """Some columns of Parquet files that have the same columns, below each other.
+def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Stored:
+    """Read some columns of Parquet files that have the same columns, below each other.
 
     Raises:
         DataError: they are damaged or too large.
         Changing: one changed while it was read.
         InputOutputFailed: one cannot be read.
     """
-    name, files = described(paths), find_files(paths)
     with _opened(files) as opened:
         counts = [file.metadata.num_rows for file in opened]
         check_cells(name, sum(counts), len(names))
@@ -49,15 +48,14 @@ def read_parquet(paths: Paths, names: Sequence[str]) -> Stored:
     return Stored(below_each_other(columns), places)
 
 
-def parquet_head(paths: Paths, rows: int) -> Stored:
-    """The first rows of Parquet files with all of their columns.
+def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
+    """Read the first rows of Parquet files with all of their columns.
 
     Raises:
         DataError: one is damaged or has other columns than the first, or they have no rows.
         MissingExtra: pyarrow is not installed.
         Changing, InputOutputFailed: as for `read_parquet`.
     """
-    name, files = described(paths), find_files(paths)
     with _opened(files) as opened:
         import pyarrow as pa  # noqa: PLC0415  which is there once a file is open
 

@@ -11,10 +11,10 @@ import pandas as pd
 from forecaster.config.reader import suggestion
 from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
 from forecaster.data.sources.csv_records import Records, block_records, head_records, read_records
-from forecaster.data.sources.files import Paths
 from forecaster.data.sources.issues import SHOWN_PLACES as _SHOWN
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import looks_numeric
+from forecaster.data.sources.source import Source
 from forecaster.data.sources.timestamp_formats import are_dates, parse_timestamps
 from forecaster.errors import DataError
 
@@ -70,7 +70,7 @@ class Table:
             raise DataError(problems)
 
 
-def read_table(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
+def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
     """Read a CSV, or several that share a header, without interpreting a cell; blank lines do not count.
 
     Raises:
@@ -78,12 +78,12 @@ def read_table(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
         Changing: it changed while it was read.
         InputOutputFailed: it cannot be read.
     """
-    return _table(read_records(path, dialect))
+    return _table(read_records(source, dialect))
 
 
-def head_table(head: bytes, path: Paths, dialect: Dialect) -> Table:
-    """The table of the rows that a CSV begins with; raises as `read_table` does."""
-    return _table(head_records(head, path, dialect))
+def head_table(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
+    """Read the rows that a CSV begins with; arguments and problems as for `head_records`."""
+    return _table(head_records(head, file, name, dialect))
 
 
 def block_table(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:

@@ -1,0 +1,64 @@
+"""A source of data, resolved once: which files a path names, and what they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from forecaster.data.sources import files
+from forecaster.data.sources.files import Paths, Query, described, find_files, first_bytes, is_packed
+from forecaster.data.sources.parquet import is_parquet
+
+_HEAD = 6  # bytes that show what a file is
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a path, a pattern, a list of paths or a query names.
+
+    Attributes:
+        name: in messages.
+        files: in the order in which they are read; none for a query.
+        query: the statement and its database, None for files.
+        parquet: whether the files are Parquet.
+        size: bytes of all files, None where one is packed or comes from a pipe, so that it is read as a whole.
+    """
+
+    name: str
+    files: tuple[str, ...] = ()
+    query: Query | None = None
+    parquet: bool = False
+    size: int | None = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether its columns have types."""
+        return self.parquet or self.query is not None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is text that is not read at once."""
+        return not self.is_typed and self.size is not None and self.size > files.MAX_BYTES
+
+    @property
+    def shown(self) -> list[str]:
+        """The files as messages name them."""
+        return list(map(described, self.files))
+
+
+def resolve_source(paths: Paths) -> Source:
+    """Look up the files that are named and their kind.
+
+    Raises:
+        DataError: one does not exist, or some are Parquet and others are not.
+    """
+    if isinstance(paths, Query):
+        return Source(paths.url, query=paths)
+    names = find_files(paths)
+    heads = {name: first_bytes(name, _HEAD) for name in names}
+    return Source(described(paths), tuple(names), None, is_parquet(heads), _size(heads))
+
+
+def _size(heads: dict[str, bytes]) -> int | None:
+    """The bytes of plain files together; None where one has to be read as a whole."""
+    if not all(Path(name).is_file() and not is_packed(head) for name, head in heads.items()):
+        return None
+    return sum(Path(name).stat().st_size for name in heads)
