@@ -4,19 +4,22 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from forecaster.config import ONE_SIDED, Config, LoadedConfig, absolute_path, is_config, load_config, load_values
+from forecaster.config.reader import read_document
+from forecaster.config.schema import Model
 from forecaster.config.template import commented_yaml
-from forecaster.data import Series
+from forecaster.data import Panel, Series
 from forecaster.data.sources.files import STDIN, described
 from forecaster.errors import ConfigError, UsageError
 from forecaster.evaluation.baselines import forecast_naive_baselines
 from forecaster.evaluation.metrics import mae
-from forecaster.preprocessing.load import found_in, read_data
+from forecaster.preprocessing.load import data_request, found_in, read_data
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.runs import write_atomically
 
@@ -37,8 +40,16 @@ def config_path(csv: Path) -> Path:
     return Path(f"{name or csv.resolve().parent.name or 'data'}.yaml")
 
 
-def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[LoadedConfig, Path]:
-    """The config that `source` is or needs, and its path; for a CSV it is written first, unless it is there.
+class ConfiguredData(NamedTuple):
+    """A config, its path, and the series of its data where choosing the config has read them already."""
+
+    loaded: LoadedConfig
+    path: Path
+    panel: Panel | None = None
+
+
+def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | None = None) -> ConfiguredData:
+    """Load the config that `source` is or needs; for a CSV it is written first, unless it exists.
 
     Raises:
         ConfigError: it cannot be used.
@@ -46,23 +57,22 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
         DataError: the CSV cannot be read.
     """
     if is_config(source):
-        return load_config(source, overrides, data), source
+        return ConfiguredData(load_config(source, overrides, data), source)
     if data is not None:
         raise UsageError(f"--data goes with a YAML; {source} is taken for data itself")
     path = config_path(source)
     if not path.exists():
-        write_proposal(source, path, overrides)
-        return load_config(path), path
+        return write_proposal(source, path, overrides)
     loaded = load_config(path, overrides)
     if loaded.config.data.path != absolute_path(str(source), Path.cwd()):
         raise UsageError(
             f"{path} exists and names other data ({described(loaded.config.data.path)}); "
             "name the config to train with, or move it"
         )
-    return loaded, path
+    return ConfiguredData(loaded, path)
 
 
-def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> None:
+def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> ConfiguredData:
     """Write the commented YAML for a CSV.
 
     Raises:
@@ -70,11 +80,13 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> None
     """
     if path.exists():
         raise UsageError(f"{path} exists: it is left as it is; move it, or name another with --output")
-    config = propose(csv, overrides)
+    loaded, panel = propose(csv, overrides)
+    config = loaded.config
     relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
-    config = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
-    write_atomically(path, commented_yaml(config, f"forecast train {path}").encode())
+    written = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
+    write_atomically(path, commented_yaml(written, f"forecast train {path}").encode())
     log.info("%s\n%s: written; edit it, and train with: forecast train %s", _findings(config), path, path)
+    return ConfiguredData(replace(loaded, document=read_document(path), space={}), path, panel)
 
 
 def _findings(config: Config) -> str:
@@ -91,21 +103,40 @@ def _findings(config: Config) -> str:
     )
 
 
-def propose(csv: Path, overrides: Sequence[str] = ()) -> Config:
-    """A config for a CSV, from its longest series; what `overrides` set stays as set.
+class Proposal(NamedTuple):
+    """A config for a CSV, and its series where the config reads the same ones as were read to choose it."""
+
+    loaded: LoadedConfig
+    panel: Panel | None
+
+
+def propose(csv: Path, overrides: Sequence[str] = ()) -> Proposal:
+    """Choose a config for a CSV by its longest series; values in `overrides` are kept.
 
     Raises:
         ConfigError: an override is invalid.
         DataError: the CSV cannot be read.
     """
     data = {"path": absolute_path(str(csv), Path.cwd())}
-    stand_in = {"data": data, "window": {"length": 2, "horizon": 1}}
-    asked = _checked(csv, stand_in, [override for override in overrides if re.match(r"\s*data\b", override)]).config
-    head = load_values(stand_in, str(csv), overrides).config.model.head
-    series = read_data(asked).longest
+    smallest = {"data": data, "window": {"length": 2, "horizon": 1}}
+    given = load_values(smallest, str(csv), overrides)
+    if "data" in given.broken_sections:  # or the window, which is not chosen yet, conflicts with it
+        given = _checked(csv, smallest, [override for override in overrides if re.match(r"\s*data\b", override)])
+    asked = given.config.model_copy(update={"model": Model()})
+    panel = read_data(asked)
+    series = panel.longest
     found = found_in(asked.data, series)
     season = asked.data.model_copy(update=found).main_season
-    return _checked(csv, {"data": data | found, **_choices(series, season, head)}, overrides).config
+    choices = _choices(series, season, given.config.model.head)
+    loaded = _checked(csv, {"data": data | found, **choices}, overrides)
+    return Proposal(loaded, panel if _reads_the_same(asked, loaded.config) else None)
+
+
+def _reads_the_same(asked: Config, chosen: Config) -> bool:
+    """Whether a chosen config reads the series that were read to choose it."""
+    first, then = data_request(asked).reading, data_request(chosen).reading
+    filled_alike = first.gaps != "seasonal" or first.rules.season == then.rules.season
+    return first.domains == then.domains and chosen.model.channels == "independent" and filled_alike
 
 
 def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:

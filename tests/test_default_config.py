@@ -1,11 +1,18 @@
 """What is chosen for a CSV when nobody chose."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.default_config import _segment, propose
+from forecaster import default_config
+from forecaster.config import load, load_config
+from forecaster.data.sources import files
+from forecaster.default_config import _segment, load_or_propose
 from forecaster.errors import ConfigError
+from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.plan import prepare
 
 
 def csv(tmp_path, values, frequency="h"):
@@ -13,6 +20,10 @@ def csv(tmp_path, values, frequency="h"):
     times = pd.date_range("2020-01-01", periods=len(values), freq=frequency)
     pd.DataFrame({"time": times, "y": values}).to_csv(path, index=False)
     return path
+
+
+def propose(path, overrides=()):
+    return default_config.propose(path, overrides).loaded.config
 
 
 STEPS = np.arange(1500)
@@ -90,3 +101,44 @@ def test_a_head_that_is_set_has_its_own_loss_and_networks_that_it_can_be_taught_
 def test_a_wrong_set_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'epochs'"):
         propose(csv(tmp_path, NOISE), ["training.epoch=3"])
+
+
+def count_calls(monkeypatch, owner, name, chosen=lambda *given: True) -> list:
+    """Replace a function by itself with a list of its chosen calls."""
+    calls, real = [], getattr(owner, name)
+
+    def counted(*given, **further):
+        if chosen(*given):
+            calls.append(given)
+        return real(*given, **further)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+@pytest.mark.parametrize("pattern", [False, True])
+def test_data_are_found_once_read_once_and_the_config_is_validated_twice(tmp_path, monkeypatch, pattern):
+    path = csv(tmp_path, NOISE)
+    monkeypatch.chdir(tmp_path)
+    looked_up = count_calls(monkeypatch, files, "_exists")
+    globbed = count_calls(monkeypatch, files, "_matches")
+    opened = count_calls(monkeypatch, Path, "open", lambda file, *_: file.suffix == ".csv")
+    validated = count_calls(monkeypatch, load, "_validated")
+    loaded, config, panel = load_or_propose(tmp_path / "?.csv" if pattern else path)
+    plan = prepare(loaded, panel)
+    assert (len(looked_up), len(globbed)) == ((1, 1) if pattern else (1, 0))
+    assert len(opened) == 2  # for its kind, and for its content
+    assert len(validated) == 2  # before the data are read, and after
+    assert load_config(config).config == loaded.config
+    again = read_data(plan.config)
+    assert again.names == plan.members.panel.names
+    np.testing.assert_array_equal(again.values, plan.members.panel.values)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kept"),
+    [([], True), (["model.head=log_normal", "scaling=mean"], False), (["data.gaps=seasonal"], False)],
+)
+def test_series_are_read_again_where_the_config_reads_them_otherwise(tmp_path, overrides, kept):
+    panel = default_config.propose(csv(tmp_path, np.abs(NOISE) + 1), overrides).panel
+    assert (panel is not None) == kept

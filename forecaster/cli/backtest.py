@@ -50,8 +50,8 @@ def backtest(
         folder = output or Path("backtests") / (source if is_config(source) else config_path(source)).stem
         if not (folder / "work").is_dir():  # networks of an earlier call are used again, without TensorFlow
             require_extra("train", "forecast backtest")
-        loaded, _ = load_or_propose(source, overrides or [], data)
-        planned = plan_folds(loaded, folds, stride, each, parse_names(baselines))
+        loaded, _, panel = load_or_propose(source, overrides or [], data)
+        planned = plan_folds(loaded, folds, stride, each, parse_names(baselines), panel)
         with lock_run(folder):
             found = compare(planned, folder, received, _train)
     console.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())

@@ -38,8 +38,8 @@ def train(
         from forecaster.preprocessing.plan import prepare
         from forecaster.runs import load_version, lock_run
 
-        loaded, config = load_or_propose(source, overrides or [], data)
-        plan = prepare(loaded)
+        loaded, config, panel = load_or_propose(source, overrides or [], data)
+        plan = prepare(loaded, panel)
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):

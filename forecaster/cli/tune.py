@@ -43,8 +43,8 @@ def tune(
         from forecaster.default_config import load_or_propose
         from forecaster.tuning.plan import plan_tuning
 
-        loaded, config = load_or_propose(source, overrides or [], data)
-        plan = plan_tuning(loaded)
+        loaded, config, panel = load_or_propose(source, overrides or [], data)
+        plan = plan_tuning(loaded, panel)
         with console.quiet_import():
             from forecaster.tuning.tune import search_config
         folder = (run or Path("runs") / config.stem) / "tune"

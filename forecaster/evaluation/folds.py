@@ -59,7 +59,12 @@ class Folds:
 
 
 def plan_folds(
-    loaded: LoadedConfig, count: int, stride: int | None, refit: int | None, baselines: Sequence[str] | None
+    loaded: LoadedConfig,
+    count: int,
+    stride: int | None,
+    refit: int | None,
+    baselines: Sequence[str] | None,
+    panel: Panel | None = None,
 ) -> Folds:
     """Read the series of a config and lay folds on them; the last one's horizon ends where its series ends.
 
@@ -68,6 +73,7 @@ def plan_folds(
         stride: steps from fold to fold; the horizon where None.
         refit: as in `Folds`.
         baselines: as in `Folds`; the last value, and the last season where there is one, where None.
+        panel: the series of the config, where they have been read.
 
     Raises:
         ConfigError: the config has problems.
@@ -79,7 +85,7 @@ def plan_folds(
     check_baselines(baselines or ())
     whole, horizon = overridden(loaded, ["split.test=0"]), loaded.config.window.horizon
     apart = stride or horizon
-    panel = read_data(whole.config)
+    panel = read_data(whole.config) if panel is None else panel
     try:
         first = prepare(whole, panel.until(_known(panel, horizon, apart, count - 1)))
     except DataError as error:

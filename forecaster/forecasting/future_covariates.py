@@ -10,11 +10,11 @@ import pandas as pd
 
 from forecaster.config import Config
 from forecaster.data import Series
-from forecaster.data.options import Reading
 from forecaster.data.read import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp, format_timestamps
+from forecaster.preprocessing.load import data_request
 
 log = logging.getLogger("forecaster")
 
@@ -108,10 +108,10 @@ def _names(config: Config) -> tuple[str, ...]:
 
 def _read(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]:
     """The rows of the file; its columns are of the kinds that those of a `known` series are of."""
-    data, names = config.data, _names(config)
+    names = _names(config)
     text = [name for name in names if known.covariates[name].levels is not None]
-    reading = dataclasses.replace(Reading.of(data.model_dump()), columns=names, categorical=text)
-    found = read_columns(str(path), reading)
+    request = data_request(config, path)
+    found = read_columns(request.paths, dataclasses.replace(request.reading, columns=names, categorical=text))
     wrong = {name: column for each in found.values() for name, column in each.columns.items() if name not in text}
     problems = [
         f"{path}: {name}: holds text, {column.levels[0]!r}, and was trained on as numbers; correct the cells"

@@ -10,19 +10,16 @@ import numpy as np
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
 from forecaster.data.assembly.localize import row_timestamps
-from forecaster.data.dialect import Dialect
 from forecaster.data.gaps import Gap, find_gaps
-from forecaster.data.options import Reading
 from forecaster.data.read import series_of, table_of
-from forecaster.data.sources.files import described, source_of
+from forecaster.data.sources.files import described
 from forecaster.data.sources.text_table import Table, with_records
-from forecaster.data.value_ranges import domains_of
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import format_timestamps, levels_to_probabilities
 from forecaster.imputation.filled_csv import Filling, check_columns
 from forecaster.imputation.hidden_gaps import length_shares
 from forecaster.preprocessing.fitted import fitted_scaler
-from forecaster.preprocessing.load import found_in
+from forecaster.preprocessing.load import data_request, found_in
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import Split, chronological_split
 
@@ -100,14 +97,13 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         ConfigError: it has problems, or asks for what imputation does not do.
         DataError: the CSV has problems, or a gap that is too long for the window.
     """
-    data = loaded.config.data
     asked = loaded.config.forecast.levels if levels is None else levels
     if problems := [*loaded.problems, *_refusals(loaded, asked)]:
         raise ConfigError(problems)
-    table = with_records(table_of(source_of(data.path, data.query), Dialect.of(data.model_dump())))
+    request = data_request(loaded.config)
+    table = with_records(table_of(request.paths, request.dialect))
     check_columns(table, levels_to_probabilities(asked))
-    reading = Reading.of(data.model_dump(), domains_of("point", data.transform, data.minimum, data.maximum))
-    (series,) = series_of(table, dataclasses.replace(reading, gaps="mask"))
+    (series,) = series_of(table, dataclasses.replace(request.reading, gaps="mask"))
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_outside(table, series)):
         log.info("%s", notice)

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,11 +14,34 @@ from forecaster.data import Panel, Series, read_series
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.seasonality import seasons_of
-from forecaster.data.sources.files import source_of
+from forecaster.data.sources.files import Paths, source_of
 from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import domains_of
 
 log = logging.getLogger("forecaster")
+
+
+class DataRequest(NamedTuple):
+    """What a config asks of its data.
+
+    Attributes:
+        paths: what is read.
+        reading: which columns, and by which policies.
+        dialect: what is stated of how a CSV is written.
+    """
+
+    paths: Paths
+    reading: Reading
+    dialect: Dialect
+
+
+def data_request(config: Config, path: Path | None = None) -> DataRequest:
+    """State what a config asks of its data, or of another file with the same columns."""
+    data = config.data
+    values = data.model_dump()
+    domains = domains_of(config.model.head, data.transform, data.minimum, data.maximum)
+    paths = source_of(data.path, data.query) if path is None else path
+    return DataRequest(paths, Reading.of(values, domains), Dialect.of(values))
 
 
 def read_data(config: Config, path: Path | None = None) -> Panel:
@@ -27,11 +50,8 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     Raises:
         DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
     """
-    data = config.data
-    values = data.model_dump()
-    domains = domains_of(config.model.head, data.transform, data.minimum, data.maximum)
-    source = source_of(data.path, data.query) if path is None else path
-    panel = read_series(source, Reading.of(values, domains), Dialect.of(values))
+    data, request = config.data, data_request(config, path)
+    panel = read_series(request.paths, request.reading, request.dialect)
     for notice in panel.said:
         log.info("%s", notice)
     panel = panel.carried_on() if data.gaps == "mask" else panel

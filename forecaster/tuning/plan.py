@@ -16,9 +16,8 @@ from forecaster.config.database_urls import is_url
 from forecaster.config.template import commented_yaml
 from forecaster.data import Panel, Series
 from forecaster.data.seasonality import seasons_of
-from forecaster.data.value_ranges import domains_of
 from forecaster.errors import ConfigError, DataError
-from forecaster.preprocessing.load import data_hash, read_data
+from forecaster.preprocessing.load import data_hash, data_request, read_data
 from forecaster.preprocessing.plan import Plan, before_test, prepare
 
 log = logging.getLogger("forecaster")
@@ -75,8 +74,12 @@ class TunePlan:
         }
 
 
-def plan_tuning(loaded: LoadedConfig) -> TunePlan:
+def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
     """Check a config, its space and its CSV.
+
+    Args:
+        loaded: the config.
+        panel: its series, where they have been read.
 
     Raises:
         ConfigError: the config or the space has problems, or nothing is held out to choose by.
@@ -84,7 +87,7 @@ def plan_tuning(loaded: LoadedConfig) -> TunePlan:
     """
     if loaded.problems:
         raise ConfigError(loaded.problems)
-    given = read_data(loaded.config)
+    given = read_data(loaded.config) if panel is None else panel
     whole = prepare(loaded, given)
     if not whole.config.split.validation:
         where = loaded.where("split", "validation")
@@ -120,8 +123,7 @@ def _as_drawn(space: Choices | Range, value: Any) -> Any:
 
 
 def _check_domains(config: Config, panel: Iterable[Series]) -> None:
-    data = config.data
-    for domain in domains_of(config.model.head, data.transform, data.minimum, data.maximum):
+    for domain in data_request(config).reading.domains:
         if any(domain.outside(series.values).any() for series in panel):
             raise DataError([f"expected {domain.what}: {domain.mend}"])
 

@@ -454,7 +454,7 @@ def test_what_was_found_is_frozen_into_the_proposal(tmp_path):
         f"2026-01-02 {h:02}:00;{h},5\n" for h in range(24)
     )
     (tmp_path / "x.csv").write_bytes(("Zeit;Größe\n" + hours).encode("latin-1"))
-    data = propose(tmp_path / "x.csv").data
+    data = propose(tmp_path / "x.csv").loaded.config.data
     assert (data.encoding, data.delimiter, data.decimal, data.thousands) == ("latin-1", ";", ",", "none")
 
 
