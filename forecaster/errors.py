@@ -2,7 +2,8 @@
 
 ForecasterError            1
 ├── UsageError             2   a wrong call or combination of options
-│   └── ConfigError        2   a YAML that cannot be used, every problem listed
+│   ├── ConfigError        2   a YAML that cannot be used, every problem listed
+│   └── MissingExtra       2   packages that are not installed (extras.py)
 ├── DataError              4   a CSV that cannot be used, every problem listed
 ├── Partial                3   some series could not be forecast, the others were
 ├── RunError               6   a run folder that is missing, corrupt or of a newer format
@@ -23,7 +24,7 @@ SHOWN_PROBLEMS = 20
 EXIT_CODES = (
     ("0", "done, or nothing to do"),
     ("1", "unexpected error: a bug, please report it"),
-    ("2", "usage or config"),
+    ("2", "usage or config, or an extra that is not installed"),
     ("3", "partial: some series or jobs failed, the rest is written"),
     ("4", "data invalid"),
     ("5", "data stale"),

@@ -112,9 +112,10 @@ def installed(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def forecast_of(installed, tmp_path):
-    """Run the command of the environment in a folder with load.csv and a run that was trained elsewhere."""
-    shutil.copytree(RUNS / "load", tmp_path / "load")
-    shutil.copy(RUNS / "load.csv", tmp_path)
+    """Run the command of the environment in a folder with runs that were trained elsewhere, and their CSVs."""
+    for name in ("load", "shops"):
+        shutil.copytree(RUNS / name, tmp_path / name)
+        shutil.copy(RUNS / f"{name}.csv", tmp_path)
     return lambda *arguments: run(installed / "venv" / "bin" / "forecast", *arguments, cwd=tmp_path)
 
 
@@ -192,12 +193,13 @@ def test_help_needs_no_extra(forecast_of, verb):
         (["backtest", "absent.csv"], "train"),
         (["backtest", "absent.yaml", "--refit", "every"], "train"),
         (["evaluate", "load", "--data", "load.csv", "--baselines", "ets"], "baselines"),
+        (["explain", "shops", "--data", "shops.csv"], "train"),
         (["check", "load.parquet"], "parquet"),
         (["check", "database.yaml"], "sql"),
         (["validate", "holidays.yaml"], "holidays"),
     ],
 )
-def test_a_missing_extra_is_named_before_data_is_read(forecast_of, tmp_path, command, extra):
+def test_a_missing_extra_is_named(forecast_of, tmp_path, command, extra):
     (tmp_path / "load.parquet").write_bytes(b"PAR1")
     database = "path: 'sqlite:///load.db', query: SELECT 1"
     (tmp_path / "database.yaml").write_text(TINY.replace("path: load.csv", database))

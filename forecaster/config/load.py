@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from forecaster.config.calendar_names import HOLIDAY
 from forecaster.config.conflicts import conflicts
 from forecaster.config.database_urls import absolute_url, is_url
 from forecaster.config.error_messages import described, without
@@ -16,6 +17,7 @@ from forecaster.config.reader import Document, Path, parse_document, read_docume
 from forecaster.config.schema import Config
 from forecaster.config.search_space import SECTION, Space, read_space, space_schema
 from forecaster.errors import ConfigError
+from forecaster.extras import require_extra
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,14 @@ def load_resolved(text: str, name: str) -> Config:
 
     Raises:
         ConfigError: it is not one.
+        MissingExtra: it has features of public holidays, whose package is not installed.
     """
     document = parse_document(text, name)
-    loaded = _validated(replace(document, values=upgrade(document.values)))
+    values = upgrade(document.values)
+    match values:
+        case {"data": {"calendar": [*features]}} if any(str(each).startswith(HOLIDAY) for each in features):
+            require_extra("holidays", f"{name}: a holiday feature of data.calendar")
+    loaded = _validated(replace(document, values=values))
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded.config

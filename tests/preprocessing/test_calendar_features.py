@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from forecaster.config import load_values
+from forecaster.config.load import load_resolved
 from forecaster.data.time.rules import TimeRules
+from forecaster.extras import MissingExtra
 from forecaster.preprocessing.calendar_features import calendar_features, feature_names, step_numbers, unfit
 
 DAYS = pd.date_range("1899-12-25", "2100-01-10", freq="D")
@@ -279,6 +281,13 @@ def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "holidays", None)
     (found,) = problems(["holiday.DE"])
     assert "which needs a package that is not installed: pip install 'recurrent-forecast[holidays]'" in found
+
+
+def test_a_run_with_holidays_names_the_extra_and_is_not_called_damaged(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "holidays", None)
+    config = "data: {path: x.csv, calendar: [hour, holiday.DE]}\nwindow: {length: 2, horizon: 1}\n"
+    with pytest.raises(MissingExtra, match=r"needs holidays, .* pip install 'recurrent-forecast\[holidays\]'"):
+        load_resolved(config, "config.yaml")
 
 
 def test_the_command_refuses_features_with_their_place(project, forecast):
