@@ -1,0 +1,73 @@
+"""Plain English: words that README, docs, configs and the strings and docstrings of the package do not use."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.command import ROOT
+
+# What a colleague would not say of a program, and words with a plainer one: house/README.md of the project's plan.
+WORDS = {
+    r"told|tells?|telling": "report, show, distinguish",
+    r"says?|said|saying|unsaid": "print, report, state",
+    r"mend(s|ed|ing)?": "repair, fix",
+    r"ailments?|ill|doctors?": "problem, missing, invalid",
+    r"odd": "unusual, invalid",
+    r"lean(s|ed|ing)?": "blend, rely",
+    r"(go|goes|going|went|gone) by": "use",
+    r"(go|goes|going|went|gone) on": "resume, continue",
+    r"what (came|comes)": "actuals",
+    r"(stand|stands|standing|stood) (in|for)": "replace, mean, be",
+    r"by (itself|themselves)": "alone, separately",
+    r"so many": "that many, a number",
+    r"who has what": "which series have which finding",
+    r"matters? to": "affect, need",
+    r"of (its|their) own": "separate, own",
+    r"for (itself|themselves)": "separately",
+    r"upside down": "sign-flipped",
+    r"beside": "next to, in addition to",
+    r"twins?": "duplicate",
+    r"livel(y|ier|iest)": "volatile",
+    r"a (series|step|row|column) a (series|step|row|column)": "one row per series",
+}
+PATTERN = re.compile(r"\b(?:" + "|".join(f"(?:{word})" for word in WORDS) + r")\b", re.IGNORECASE)
+
+PACKAGE = sorted((ROOT / "forecaster").rglob("*.py"))
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), *sorted((ROOT / "benchmarks").rglob("*.yaml"))]
+
+
+def _find(text: str, line: int) -> Iterator[tuple[int, str]]:
+    """Each word to lose in a text that begins at `line`, with its line."""
+    for match in PATTERN.finditer(re.sub(r"\s", " ", text)):
+        yield line + text.count("\n", 0, match.start()), match[0]
+
+
+def _find_in_package(path: Path) -> Iterator[tuple[int, str]]:
+    """In string constants, docstrings and comments."""
+    source = path.read_text()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _find(node.value, node.lineno)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield from _find(token.string, token.start[0])
+
+
+def _describe(path: Path, found: Iterator[tuple[int, str]]) -> list[str]:
+    return [f"{path.relative_to(ROOT)}:{line}: {word}" for line, word in sorted(set(found))]
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_package_uses_plain_words(path: Path):
+    assert _describe(path, _find_in_package(path)) == []
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CONFIGS], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_pages_and_configs_use_plain_words(path: Path):
+    assert _describe(path, _find(path.read_text(), 1)) == []
