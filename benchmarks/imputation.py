@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.evaluation.metrics import mae
-from forecaster.imputation.hidden_gaps import cut_gaps
-from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
+from forecaster.imputation.artificial_gaps import cut_gaps
+from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_linearly, interpolate_seasonally
 
 ROOT = Path(__file__).parent.parent
 YEARS = 4
@@ -42,11 +42,11 @@ SETTINGS = (
     "training.epochs=10",
 )
 WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "linear": linear_interpolation,
-    "daily": lambda gapped: seasonal_mean(gapped, DAY),
-    "weekly": lambda gapped: seasonal_mean(gapped, WEEK),
-    "line + day": lambda gapped: seasonal_interpolation(gapped, DAY),
-    "line + week": lambda gapped: seasonal_interpolation(gapped, WEEK),
+    "linear": interpolate_linearly,
+    "daily": lambda gapped: fill_seasonal_mean(gapped, DAY),
+    "weekly": lambda gapped: fill_seasonal_mean(gapped, WEEK),
+    "line + day": lambda gapped: interpolate_seasonally(gapped, DAY),
+    "line + week": lambda gapped: interpolate_seasonally(gapped, WEEK),
 }
 
 

@@ -9,9 +9,9 @@ from forecaster.data.time.frequency import future_timestamps
 from forecaster.forecast import Forecast
 from forecaster.inputs import Inputs
 from forecaster.models import Network, build_network
-from forecaster.models.weights import weights_from_h5
-from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.models.weights import load_weights
 from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.runs import Version, load_version
 
 
@@ -19,7 +19,7 @@ def load_network(version: Version) -> Network:
     """The network of a version, rebuilt from its config, with its weights."""
     config = version.config
     network = build_network(config.model, config.window.length, config.steps_ahead, config.data.main_season)
-    weights_from_h5(network, version.read("network.weights.h5"))
+    load_weights(network, version.read("network.weights.h5"))
     return network
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import LoadedConfig, load_values
-from forecaster.preprocessing.plan import prepare, window_places
+from forecaster.preprocessing.plan import place_windows, plan_training
 
 _WINDOW = {"length": 168, "horizon": 24}
 
@@ -72,9 +72,9 @@ def _bare(path: Path) -> int:
 
 
 def _ready(loaded: LoadedConfig) -> int:
-    plan = prepare(loaded)
-    window_places(plan)
-    return len(plan.members.scaled(plan.config.channels))
+    plan = plan_training(loaded)
+    place_windows(plan)
+    return len(plan.members.scale(plan.config.channels))
 
 
 def _print(seconds: dict[str, list[float]], rows: int) -> None:

@@ -12,7 +12,7 @@ from forecaster.data.sources import files
 from forecaster.default_config import _segment, load_or_propose
 from forecaster.errors import ConfigError
 from forecaster.preprocessing.load import read_data
-from forecaster.preprocessing.plan import prepare
+from forecaster.preprocessing.plan import plan_training
 
 
 def csv(tmp_path, values, frequency="h"):
@@ -125,7 +125,7 @@ def test_data_are_found_once_read_once_and_the_config_is_validated_twice(tmp_pat
     opened = count_calls(monkeypatch, Path, "open", lambda file, *_: file.suffix == ".csv")
     validated = count_calls(monkeypatch, load, "_validated")
     loaded, config, panel = load_or_propose(tmp_path / "?.csv" if pattern else path)
-    plan = prepare(loaded, panel)
+    plan = plan_training(loaded, panel)
     assert (len(looked_up), len(globbed)) == ((1, 1) if pattern else (1, 0))
     assert len(opened) == 2  # for its kind, and for its content
     assert len(validated) == 2  # before the data are read, and after

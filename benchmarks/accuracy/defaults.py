@@ -72,18 +72,18 @@ def main() -> None:
     ratios = []
     for name in options.only:
         path, said = SETS[name]
-        ratio = _line(name, options.data.resolve() / path, [*said, *options.set], options.before_test)
+        ratio = _line(name, options.data.resolve() / path, [*said, *options.set], options.drop_test_parts)
         ratios.append(ratio)
     print(
         f"geometric mean of {len(ratios)} ratios {statistics.geometric_mean(ratios):.3f}, the largest {max(ratios):.3f}"
     )
 
 
-def _line(name: str, csv: Path, said: list[str], before_test: bool) -> float:
+def _line(name: str, csv: Path, said: list[str], drop_test_parts: bool) -> float:
     """Train on one set, print its line, and return its ratio."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{csv.stem}.csv"
-        if before_test:
+        if drop_test_parts:
             _without_test(csv, file)
         else:
             file.symlink_to(csv)

@@ -31,7 +31,7 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation.baselines import naive
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.plan import Plan, prepare
+from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.runs import Version, load_version, lock_run
@@ -84,7 +84,7 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
     if any(row["horizon"] == horizon and row["seed"] == seed for row in _results(name, digest)):
         return
     folder = _folder(name, horizon, seed, digest)
-    plan = prepare(loaded)
+    plan = plan_training(loaded)
     with lock_run(folder):
         if not (folder / "current").exists():
             from forecaster.training.train import train  # noqa: PLC0415  scores alone need no TensorFlow
@@ -104,7 +104,7 @@ def _together(name: str, horizon: int, seeds: Sequence[int], data: Path) -> None
     if known or len(seeds) == 1 or not all((folder / "current").exists() for folder in folders):
         return
     predictors = [load_predictor(load_version(folder))[0] for folder in folders]
-    errors = _scores(prepare(loaded), predictors, horizon)
+    errors = _scores(plan_training(loaded), predictors, horizon)
     _log({"set": name, "horizon": horizon, "seed": list(seeds), "config": digest, **errors, **_when()})
 
 

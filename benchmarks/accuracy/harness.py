@@ -31,7 +31,7 @@ from forecaster.config import LoadedConfig, load_config
 from forecaster.data import Series
 from forecaster.errors import ForecasterError
 from forecaster.forecasting.predict import load_predictor, read_newest
-from forecaster.preprocessing.plan import prepare
+from forecaster.preprocessing.plan import plan_training
 from forecaster.runs import Version, load_version, lock_run
 
 Scores = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], dict[str, float]]
@@ -163,7 +163,7 @@ def _forecasts(
         if not (folder / "current").exists():
             from forecaster.training.train import train  # noqa: PLC0415  forecasts alone need no TensorFlow
 
-            train(prepare(loaded), folder, received, resume=True)
+            train(plan_training(loaded), folder, received, resume=True)
         version = load_version(folder)
     horizon = case.truth.shape[1]
     panel, problems = read_newest(version.config, case.csv)

@@ -25,7 +25,7 @@ from forecaster.data.sources.number_formats import to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, format_timestamps, shorten
-from forecaster.preprocessing.plan import prepare
+from forecaster.preprocessing.plan import plan_training
 
 _STEPS = 3_000_000  # that are looked at, of the longest series
 _SERIES = 10_000  # that are looked at, the longest
@@ -89,7 +89,7 @@ class Checkup:
         """The facts, a line for each finding, the worst series, and the lines of YAML."""
         told = [self.path, *(f"  {name}: {_spoken(value)}" for name, value in self.facts.items() if value != "")]
         told += [f"{finding.level}: {finding.text}" for finding in self.findings]
-        told += _table([row(each) for each in self.examined]) if len(self.examined) > 1 else []
+        told += format_table([row(each) for each in self.examined]) if len(self.examined) > 1 else []
         if self.lines and self.mendable:
             told += ["with these lines a training takes it:", *_yaml(self.lines)]
         elif self.lines:
@@ -158,7 +158,7 @@ def _refused(mended: RepairResult) -> tuple[list[Finding], bool]:
     if mended.panel is None:
         return found, True
     try:
-        prepare(mended.loaded)
+        plan_training(mended.loaded)
     except (ConfigError, DataError) as error:
         lines = _covariate_lines(error.problems, mended)
         found += [_error(problem, lines if _UNCOVERED.search(problem) else ()) for problem in error.problems]
@@ -202,7 +202,7 @@ def _filling(finding: Finding, mended: RepairResult) -> Finding:
 def _taken(lines: Sequence[str], mended: RepairResult) -> bool:
     again = with_lines(mended.loaded, lines)
     try:
-        return mended.panel is not None and not again.problems and bool(prepare(again))
+        return mended.panel is not None and not again.problems and bool(plan_training(again))
     except (ConfigError, DataError):
         return False
 
@@ -315,7 +315,7 @@ def _yaml(lines: Sequence[str]) -> Iterator[str]:
         yield f"{'  ' * (len(sections) + 1)}{name}{colon}{value}"
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+def format_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The first rows below their headings, with what they are."""
     body = [[_cell(value) for value in each.values()] for each in rows[:_ROWS]]
     widths = [max(map(len, column)) for column in zip(rows[0], *body, strict=True)]

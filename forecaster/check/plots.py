@@ -11,43 +11,44 @@ from matplotlib.ticker import FuncFormatter
 from forecaster.check.statistics import SeriesStatistics
 from forecaster.data.gaps import Gap
 from forecaster.forecast import shorten
-from forecaster.forecasting.plots import _SHOWN_SERIES
 from forecaster.reporting.figures import (
-    _BAND,
-    _STYLE,
     BLUE,
     GREEN,
     GREY,
     INK,
+    MAX_SERIES,
     ORANGE,
-    _canvas,
-    _number,
-    _png,
-    _shared_legend,
-    _time_axis,
-    _x,
+    STYLE,
+    add_shared_legend,
+    format_number,
+    format_time_axis,
+    make_figure,
+    render_png,
+    to_axis,
 )
+
+_MIN_BAND_SHARE = 0.005  # share of the steps above which a gap is drawn as a band
 
 
 def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
     """The first few series of a file with what is odd about them, below each other; a PNG."""
-    shown = examined[: _SHOWN_SERIES // 2]
+    shown = examined[: MAX_SERIES // 2]
     worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
-    with matplotlib.rc_context(_STYLE):
-        figure, rows = _canvas(f"{name}{worst}: what is odd", len(shown))
+    with matplotlib.rc_context(STYLE):
+        figure, rows = make_figure(f"{name}{worst}: what is odd", len(shown))
         for axes, each in zip(rows, shown, strict=True):
             _draw_examined(axes, each)
             if len(shown) > 1:
                 axes.set_title(shorten(each.series.name), fontsize=10, loc="right")
             else:
                 axes.set_ylabel(shorten(each.series.target))
-        _shared_legend(rows)
-        return _png(figure)
+        add_shared_legend(rows)
+        return render_png(figure)
 
 
 def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
     series = examined.series
-    x, values = _x(series.timestamps), series.values
+    x, values = to_axis(series.timestamps), series.values
     crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen
     axes.plot(x, values, color=GREY if crowded else INK, linewidth=0.4 if crowded else 0.9, label="observed")
     _draw_gaps(axes, x, examined.gaps)
@@ -65,14 +66,14 @@ def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
     if examined.codes:
         marks = np.flatnonzero(np.isin(values, examined.codes))
         axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="mark for missing")
-    _time_axis(axes, series.timestamps)
+    format_time_axis(axes, series.timestamps)
     axes.margins(x=0.01)
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
 
 
 def _draw_gaps(axes: Axes, x: np.ndarray, gaps: Sequence[Gap]) -> None:
     """Long gaps as bands, short ones, which as bands would look longer than they are, as marks on the lower edge."""
-    long = [gap for gap in gaps if gap.length > len(x) * _BAND]
+    long = [gap for gap in gaps if gap.length > len(x) * _MIN_BAND_SHARE]
     for number, gap in enumerate(long):
         ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
         label = "missing" if number == 0 else None

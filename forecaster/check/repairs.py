@@ -164,7 +164,7 @@ class _Remedies:
     """What mends the refusals of one reading, each looked for once however many series it is needed for."""
 
     def __init__(self, table: Table, loaded: LoadedConfig) -> None:
-        self._table, self._loaded, self._data = table, loaded, loaded.config.data
+        self.format_table, self._loaded, self._data = table, loaded, loaded.config.data
 
     def refusal(self, problem: str) -> RejectedInput:
         """A problem with its repair, by what its sentence offers."""
@@ -180,26 +180,26 @@ class _Remedies:
         if "data.gaps: " in problem:
             return RejectedInput("gaps", text, (self._gap_line,))
         if "data.invalid_values: missing" in problem:
-            return RejectedInput("text", problem, (_text_line(problem, self._table, self._data),))
+            return RejectedInput("text", problem, (_text_line(problem, self.format_table, self._data),))
         return _offered(problem)
 
     @functools.cached_property
     def _gap_line(self) -> str:
-        return gap_line(self._table, self._loaded)
+        return gap_line(self.format_table, self._loaded)
 
     @functools.cached_property
     def _zone(self) -> str | None:
         """The first of some zones whose changes of the clock explain hours that are missing or stand twice."""
-        before = len(_problems(self._table, self._loaded))
+        before = len(_problems(self.format_table, self._loaded))
         zoned = ((zone, with_lines(self._loaded, [f"data.timezone: {zone}"])) for zone in ZONES)
-        return next((zone for zone, loaded in zoned if len(_problems(self._table, loaded)) < before), None)
+        return next((zone for zone, loaded in zoned if len(_problems(self.format_table, loaded)) < before), None)
 
     @functools.cached_property
     def _apart(self) -> tuple[str, str]:
         """What tells rows of one timestamp apart, as is said, with its line; their mean where nothing does."""
-        time, ids = find_time(self._table) if self._data.time == "auto" else self._data.time, self._data.ids
+        time, ids = find_time(self.format_table) if self._data.time == "auto" else self._data.time, self._data.ids
         times = (time,) if isinstance(time, str) else tuple(time or ())
-        found = columns_apart(self._table, (*times, *ids), self._data.target)
+        found = columns_apart(self.format_table, (*times, *ids), self._data.target)
         if found is None:
             return "", "data.duplicates: mean"
         if not found.columns:

@@ -22,12 +22,12 @@ def diagnose(
     from forecaster.extras import require_extra
 
     require_extra("train", "forecast diagnose")
-    from forecaster.preprocessing.plan import plan_of
+    from forecaster.preprocessing.plan import restore_plan
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
     version = load_version(run)
-    plan = plan_of(version, data)
+    plan = restore_plan(version, data)
     with console.quiet_import():
         from forecaster.explain.diagnose import diagnose as diagnose_version
     diagnosis = diagnose_version(version, plan, member)

@@ -31,7 +31,7 @@ def explain(
     \b
     forecast explain runs/power --output weights.csv --plot weights.png
     """
-    from forecaster.explain.attention_weights import attention_csv
+    from forecaster.explain.attention_weights import format_attention_csv
     from forecaster.explain.explain import explain as explain_version
     from forecaster.runs import load_version, write_atomically
 
@@ -42,7 +42,7 @@ def explain(
     if neighbours is not None and alike is None:
         raise UsageError(f"--neighbours {neighbours}: this network has no embedding of series")
     likeness = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
-    text = attention_csv(attentions) if attentions else likeness
+    text = format_attention_csv(attentions) if attentions else likeness
     console.deliver(text, output)
     if neighbours is not None:
         write_atomically(neighbours, likeness.encode())

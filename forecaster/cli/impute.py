@@ -38,7 +38,7 @@ def impute(
     check_png(plot)
     with collected() as received:
         from forecaster.config import load_config
-        from forecaster.imputation.filled_csv import filled_csv
+        from forecaster.imputation.filled_csv import format_filled_csv
         from forecaster.imputation.plan import plan_gaps
         from forecaster.runs import write_atomically
 
@@ -50,7 +50,7 @@ def impute(
             filling = fill_gaps(gap_plan, received)
         else:
             console.log.info("%s: nothing to fill", data)
-    text = filled_csv(gap_plan.table, filling)
+    text = format_filled_csv(gap_plan.table, filling)
     console.deliver(text, output, gap_plan.table.dialect.encoding)
     if plot is not None:
         from forecaster.imputation.plots import plot_filling

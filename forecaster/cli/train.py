@@ -35,11 +35,11 @@ def train(
     require_extra("train", "forecast train")
     with collected() as received:
         from forecaster.default_config import load_or_propose
-        from forecaster.preprocessing.plan import prepare
+        from forecaster.preprocessing.plan import plan_training
         from forecaster.runs import load_version, lock_run
 
         loaded, config, panel = load_or_propose(source, overrides or [], data)
-        plan = prepare(loaded, panel)
+        plan = plan_training(loaded, panel)
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):

@@ -23,7 +23,7 @@ def validate(
     forecast validate configs/power.yaml
     """
     from forecaster.config import load_config
-    from forecaster.preprocessing.plan import prepare
+    from forecaster.preprocessing.plan import plan_training
 
-    prepare(load_config(config, overrides or [], data))
+    plan_training(load_config(config, overrides or [], data))
     console.log.info("%s: valid", config)

@@ -10,7 +10,7 @@ from forecaster.data import Panel
 from forecaster.errors import ConfigError, DataError
 from forecaster.evaluation.baselines import check_baselines
 from forecaster.preprocessing.load import read_data
-from forecaster.preprocessing.plan import Plan, prepare
+from forecaster.preprocessing.plan import Plan, plan_training
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Folds:
         Raises:
             DataError: no series is long enough.
         """
-        return self.first if fold == 0 else prepare(self.loaded, self.panel.until(self.known(fold)))
+        return self.first if fold == 0 else plan_training(self.loaded, self.panel.until(self.known(fold)))
 
 
 def plan_folds(
@@ -87,7 +87,7 @@ def plan_folds(
     apart = stride or horizon
     panel = read_data(whole.config) if panel is None else panel
     try:
-        first = prepare(whole, panel.until(_known(panel, horizon, apart, count - 1)))
+        first = plan_training(whole, panel.until(_known(panel, horizon, apart, count - 1)))
     except DataError as error:
         held = f"{count} folds keep {horizon + (count - 1) * apart:,} steps of each series for themselves"
         raise DataError([*error.problems, f"{held}; ask for fewer --folds, or for a shorter --stride"]) from None

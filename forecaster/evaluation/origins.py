@@ -13,7 +13,7 @@ from forecaster.evaluation.metrics import Scale, compute_seasonal_scale
 from forecaster.forecasting.fallback import BlendedDistribution
 from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.windows import last_steps
+from forecaster.preprocessing.windows import take_last_steps
 
 MODEL, ALONE = "model", "network_alone"  # what a run forecasts; the same without the baseline that it leans on
 _TOGETHER = 1000  # origins that a network forecasts from at once
@@ -73,7 +73,7 @@ class Origins:
     def windows(self, length: int) -> np.ndarray:
         """The last steps that are known at each, (origins, length); NaN before the series begins."""
         pairs = zip(self.series, self.steps.tolist(), strict=True)
-        return np.stack([last_steps(series.values, step + 1, length) for series, step in pairs])
+        return np.stack([take_last_steps(series.values, step + 1, length) for series, step in pairs])
 
     def actual(self, horizon: int, ends: np.ndarray | None = None) -> np.ndarray:
         """What came after each, (origins, horizon); NaN where it was filled or is behind the end of the series.
@@ -97,7 +97,7 @@ class Origins:
 
         Behind a series they are as at its end. What is known of the past alone is not read behind a window's end.
         """
-        length, width = predictor.config.window.length, sum(predictor.preprocessing.widths)
+        length, width = predictor.config.window.length, sum(predictor.preprocessing.feature_widths)
         found = np.empty((len(self), length + horizon, width), np.float32)
         if not width:
             return found

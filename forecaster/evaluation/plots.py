@@ -10,19 +10,19 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.evaluation.baselines import name_forecasters
 from forecaster.reporting.figures import (
-    _LEVEL_COLORS,
-    _STYLE,
     BLUE,
     GREEN,
     GREY,
     INK,
     ORANGE,
-    _canvas,
-    _legend,
-    _number,
-    _png,
+    STYLE,
+    add_legend,
+    format_number,
+    make_figure,
+    render_png,
 )
 
+_LEVEL_COLORS = (BLUE, ORANGE, GREEN)
 _RIVAL_COLORS = (INK, ORANGE, GREEN, GREY)
 
 
@@ -34,8 +34,8 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
         facts: as `Comparison.facts`.
     """
     levels = list(facts["coverage"])
-    with matplotlib.rc_context(_STYLE):
-        figure, rows = _canvas(title, 2 if levels else 1)
+    with matplotlib.rc_context(STYLE):
+        figure, rows = make_figure(title, 2 if levels else 1)
         _error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
         for level, color in zip(levels, _LEVEL_COLORS * len(levels), strict=False):
             covered = by_step[f"coverage_{level}"].unstack("forecaster")["model"]
@@ -44,9 +44,9 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
         if levels:
             rows[1].set_ylabel("share covered, %")
             rows[1].set_ylim(0, 102)
-            _legend(rows[1])
+            add_legend(rows[1])
         rows[-1].set_xlabel(f"steps ahead, over {facts['origins']:,} forecasts")
-        return _png(figure)
+        return render_png(figure)
 
 
 def _error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
@@ -61,5 +61,5 @@ def _error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> 
     axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[facts["measure"]])
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
-    _legend(axes)
+    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
+    add_legend(axes)

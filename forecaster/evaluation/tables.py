@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecaster.evaluation.baselines import LABELS, name_forecasters
-from forecaster.reporting.tables import _table
+from forecaster.reporting.tables import format_table
 
 # The measures of a table, by their name in metrics.json; the others stand there alone.
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
@@ -98,7 +98,7 @@ def _format_errors(title: str, metrics: Mapping[str, Any]) -> str:
     called = name_forecasters(metrics)
     shown = [name for name in _MEASURES if any(name in row for row in rows.values())]
     body = [(called[who], *(f"{row[name]:.4g}" if name in row else "-" for name in shown)) for who, row in rows.items()]
-    return _table([(title, *(_MEASURES[name] for name in shown)), *body])
+    return format_table([(title, *(_MEASURES[name] for name in shown)), *body])
 
 
 def _describe_coverage(metrics: Mapping[str, Any]) -> list[str]:
@@ -139,5 +139,6 @@ def _add_article(label: str) -> str:
 
 
 def format_share(value: float, reference: float) -> str:
+    """Format how far a value is from a reference, as a percentage of the reference."""
     """Format how far a value is from a reference, in percent; the value itself where the reference is 0."""
     return f"{abs(1 - value / reference):.1%}" if reference else f"{value:.4g}"

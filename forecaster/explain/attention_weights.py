@@ -11,7 +11,7 @@ from forecaster.forecast import format_timestamps
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionWeights:
     """Weights over the past of one series, each row summing to 1.
 
     Attributes:
@@ -47,6 +47,6 @@ class Attention:
         )
 
 
-def attention_csv(attentions: Sequence[Attention]) -> str:
+def format_attention_csv(attentions: Sequence[AttentionWeights]) -> str:
     """The weights over every series below each other."""
     return pd.concat([attention.to_frame() for attention in attentions]).to_csv(index=False, lineterminator="\n")

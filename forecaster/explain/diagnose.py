@@ -11,17 +11,18 @@ import numpy as np
 
 from forecaster.config.ensemble import member_of
 from forecaster.errors import RunError
-from forecaster.explain.advice import verdict
-from forecaster.explain.gradient_flow import Flow
-from forecaster.explain.gradients import gradient_flows
+from forecaster.explain.gradient_advice import verdict
+from forecaster.explain.gradient_norms import GradientNorms
+from forecaster.explain.state_gradients import measure_gradients
 from forecaster.inputs import Inputs
 from forecaster.models import Network
-from forecaster.models.weights import weights_from_h5
-from forecaster.preprocessing.features import Features
-from forecaster.preprocessing.fitted import preprocessing_of
+from forecaster.models.weights import load_weights
+from forecaster.preprocessing.covariate_features import Features
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.prepared_series import PreparedSeries
-from forecaster.preprocessing.windows import Split, window_starts
+from forecaster.preprocessing.saved_preprocessing import load_preprocessing
+from forecaster.preprocessing.split import Split
+from forecaster.preprocessing.windows import list_window_starts
 from forecaster.runs import Version, load_version_at
 from forecaster.training.build import initialize_network, load_initial_weights
 
@@ -32,8 +33,8 @@ _WINDOWS = 64  # that the norms are a mean of, at most
 class Diagnosis:
     """The flow through each state of each layer before and after training, and what it means in words."""
 
-    before: list[Flow]
-    after: list[Flow]
+    before: list[GradientNorms]
+    after: list[GradientNorms]
     verdict: list[str]
 
     def to_csv(self) -> str:
@@ -52,7 +53,7 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
     """Measure the flow of the validation loss's gradient, over windows spread through the validation part.
 
     Args:
-        plan: `plan_of` the version.
+        plan: `restore_plan` the version.
         member: which network of an ensemble, from 1. Snapshots are of one training: what is before is its beginning.
 
     Raises:
@@ -61,7 +62,7 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
         RunError: one of the version's files cannot be what was written, or the version that its training started
             from is gone.
     """
-    ensemble, kept = plan.config.ensemble, preprocessing_of(version)
+    ensemble, kept = plan.config.ensemble, load_preprocessing(version)
     plan = dataclasses.replace(plan, config=member_of(plan.config, member))
     began = 1 if ensemble is not None and ensemble.vary == "snapshot" else member
     network = initialize_network(member_of(version.config, began), kept)
@@ -70,17 +71,17 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
     initial = [variable.numpy() for variable in network.trainable_variables]
     _load(network, version, version.members[member - 1])
     sample = _sample(plan)
-    after = gradient_flows(network, *sample)
+    after = measure_gradients(network, *sample)
     # What is no weight, such as the bins of a head, comes from the training part: the training began with it, too.
     for variable, value in zip(network.trainable_variables, initial, strict=True):
         variable.assign(value)
-    before = gradient_flows(network, *sample)
+    before = measure_gradients(network, *sample)
     return Diagnosis(before, after, verdict(before, after, plan.config))
 
 
 def _load(network: Network, version: Version, folder: str) -> None:
     try:
-        weights_from_h5(network, version.read(f"{folder}network.weights.h5"))
+        load_weights(network, version.read(f"{folder}network.weights.h5"))
     except Exception as error:  # whatever HDF5 and Keras say of bytes that are not theirs
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
 
@@ -99,9 +100,12 @@ def _sample(plan: Plan) -> tuple[Inputs, np.ndarray]:
     rows = np.stack([_scaled(group, start - before, start + length + ahead)[before:] for group, start in chosen])
     window, targets = (part.reshape(len(chosen), -1) for part in (rows[:, :length], rows[:, length:]))
     firsts = [(group[0], start) for group, start in chosen]
-    codes, (past, known) = plan.preprocessing.codes([member.series for member, _ in firsts]), plan.preprocessing.widths
+    codes, (past, known) = (
+        plan.preprocessing.encode_categories([member.series for member, _ in firsts]),
+        plan.preprocessing.feature_widths,
+    )
     told = plan.features or Features()
-    features = np.stack([told.of(m.series, m.scaler, start, start + length + ahead) for m, start in firsts])
+    features = np.stack([told.build(m.series, m.scaler, start, start + length + ahead) for m, start in firsts])
     inputs = Inputs(
         window,
         features[:, :length] if past + known else None,
@@ -118,6 +122,6 @@ def _scaled(group: Sequence[PreparedSeries], first: int, last: int) -> np.ndarra
 
 
 def _starts(split: Split, length: int, ahead: int, before: int) -> np.ndarray:
-    return window_starts(
+    return list_window_starts(
         split.training_end if split.validation else before + length, split.validation_end, length, ahead
     )

@@ -13,9 +13,9 @@ from forecaster.config.ensemble import member_of
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
-from forecaster.explain.attention_weights import Attention
+from forecaster.explain.attention_weights import AttentionWeights
 from forecaster.extras import importing_extra
-from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.forecasting.predictor import Predictor
 from forecaster.runs import Version
@@ -34,7 +34,7 @@ class Explanation(NamedTuple):
         problems: series that are too short to look at, or were not trained on.
     """
 
-    attentions: list[Attention]
+    attentions: list[AttentionWeights]
     neighbours: pd.DataFrame | None
     problems: list[str]
 
@@ -64,7 +64,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     predictor, _ = load_predictor(version)
     predictor = predictor.members[member - 1] if predictor.members else predictor
     panel, problems = read_newest(config, data)
-    attentions: list[Attention] = []
+    attentions: list[AttentionWeights] = []
     for group in (panel[first : first + config.channels] for first in range(0, len(panel), config.channels)):
         try:
             attentions.append(_attention(predictor, config, group))
@@ -75,7 +75,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     return Explanation(attentions, neighbours, problems)
 
 
-def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> Attention:
+def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> AttentionWeights:
     """From the newest origin for each step of the horizon, or for all of it from each of the newest origins.
 
     Args:
@@ -94,10 +94,10 @@ def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) ->
     else:
         steps, origins = 1 + config.model.segment * np.arange(len(weights)), np.full(len(weights), newest)
     back = config.model.segment * np.arange(weights.shape[1])[::-1]
-    return Attention(series, origins, steps, back, config.model.segment, weights)
+    return AttentionWeights(series, origins, steps, back, config.model.segment, weights)
 
 
-def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], origins: np.ndarray) -> list[Decoded]:
+def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], origins: np.ndarray) -> list[DecodedSteps]:
     """What `decode` gives at each step of the horizon, along the path of the means."""
     network, length = predictor.rollout.network, config.window.length
     rows = [

@@ -9,25 +9,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from forecaster.explain.attention_weights import Attention
-from forecaster.explain.gradient_flow import Flow
+from forecaster.explain.attention_weights import AttentionWeights
+from forecaster.explain.gradient_norms import GradientNorms
 from forecaster.forecast import format_timestamps
-from forecaster.forecasting.plots import _SHOWN_SERIES
-from forecaster.reporting.figures import _STYLE, BLUE, ORANGE, _canvas, _panels, _png, _row_legend
+from forecaster.reporting.figures import (
+    BLUE,
+    MAX_SERIES,
+    ORANGE,
+    STYLE,
+    add_row_legend,
+    make_figure,
+    make_panels,
+    render_png,
+)
 
 
-def plot_attention(attentions: Sequence[Attention], name: str) -> bytes:
+def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
     """A heat map of the weights over the past, the first few series below each other; a PNG."""
-    shown = attentions[: _SHOWN_SERIES // 2]
-    with matplotlib.rc_context({**_STYLE, "axes.grid": False}):
-        figure, rows = _canvas(f"{name}: where it looked", len(shown))
+    shown = attentions[: MAX_SERIES // 2]
+    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
+        figure, rows = make_figure(f"{name}: where it looked", len(shown))
         for axes, attention in zip(rows, shown, strict=True):
             _draw_attention(figure, axes, attention)
         rows[-1].set_xlabel(f"steps of {shown[0].series.frequency} before the origin")
-        return _png(figure)
+        return render_png(figure)
 
 
-def _draw_attention(figure: Figure, axes: Axes, attention: Attention) -> None:
+def _draw_attention(figure: Figure, axes: Axes, attention: AttentionWeights) -> None:
     edges = np.append(attention.read, attention.read[-1] - attention.segment) + attention.segment - 0.5
     heights = np.arange(len(attention.weights) + 1) - 0.5
     mesh = axes.pcolormesh(edges, heights, attention.weights, cmap="cividis", vmin=0)
@@ -47,25 +55,25 @@ def _draw_attention(figure: Figure, axes: Axes, attention: Attention) -> None:
     figure.colorbar(mesh, ax=axes, label="weight", pad=0.01)
 
 
-def plot_gradients(before: Sequence[Flow], after: Sequence[Flow], title: str) -> bytes:
+def plot_gradients(before: Sequence[GradientNorms], after: Sequence[GradientNorms], title: str) -> bytes:
     """The norm of the gradient by steps back, before and after training, a panel for each layer; a PNG.
 
     Of a stack of more than two layers the lowest and the highest are shown. A norm of 0 has no place on a log axis.
     """
     top = max(flow.level for flow in after)
     layers = list(dict.fromkeys(flow.layer for flow in after if flow.level in {0, top}))
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(title, len(layers))
+    with matplotlib.rc_context(STYLE):
+        figure, panels = make_panels(title, len(layers))
         for layer, axes in zip(layers, panels, strict=True):
             for when, flows, color in (("before", before, ORANGE), ("after", after, BLUE)):
                 _flow_lines(axes, [flow for flow in flows if flow.layer == layer], when, color)
             _flow_axes(axes, next(flow for flow in after if flow.layer == layer))
         figure.supylabel("gradient norm of a window's loss, scaled", fontsize=10)
-        _row_legend(figure, panels[0])
-        return _png(figure)
+        add_row_legend(figure, panels[0])
+        return render_png(figure)
 
 
-def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> None:
+def _flow_lines(axes: Axes, flows: Sequence[GradientNorms], when: str, color: str) -> None:
     """The states of a layer, each with its own style."""
     for flow in flows:
         reached = flow.norms > 0  # a dilated layer hands the gradient on from some of its steps alone
@@ -75,7 +83,7 @@ def _flow_lines(axes: Axes, flows: Sequence[Flow], when: str, color: str) -> Non
         axes.plot(*line, color=color, linestyle=style, linewidth=1.8, label=f"{flow.state}, {when} training", **marker)
 
 
-def _flow_axes(axes: Axes, flow: Flow) -> None:
+def _flow_axes(axes: Axes, flow: GradientNorms) -> None:
     """The whole way back, where nothing is left of the gradient, too."""
     axes.set_title(flow.layer if flow.stride == 1 else f"{flow.layer}, {flow.stride} steps at a time", fontsize=10)
     axes.set_yscale("log")

@@ -9,7 +9,7 @@ import onnxruntime
 from forecaster.inputs import Inputs
 
 
-class Decoded(NamedTuple):
+class DecodedSteps(NamedTuple):
     """What one call of `decode` gives: the head's parameters (batch, steps, parameters), the states after them,
     and the attention over the steps read, (batch, steps read), where there is any.
     """
@@ -41,7 +41,7 @@ class ServedNetwork(Protocol):
         previous: np.ndarray,
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
-    ) -> Decoded:
+    ) -> DecodedSteps:
         """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
 
 
@@ -73,11 +73,11 @@ class OnnxNetwork:
         previous: np.ndarray,
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
-    ) -> Decoded:
+    ) -> DecodedSteps:
         """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
         inputs = dict(zip(self._states, states, strict=True)) | {"previous": previous, "future": future}
         if self.noise:
             inputs["noise"] = np.zeros((len(previous), self.noise), np.float32) if noise is None else noise
         given = {name: inputs[name] for name in self._inputs}
         parameters, *rest = self._decode.run(["parameters", *self._new_states, *self._attention], given)
-        return Decoded(parameters, rest[: len(self._new_states)], rest[-1] if self._attention else None)
+        return DecodedSteps(parameters, rest[: len(self._new_states)], rest[-1] if self._attention else None)

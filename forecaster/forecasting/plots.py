@@ -11,21 +11,20 @@ from matplotlib.ticker import FuncFormatter
 from forecaster.data import Series
 from forecaster.forecast import Forecast, format_timestamps
 from forecaster.reporting.figures import (
-    _STYLE,
     BLUE,
     GREY,
     INK,
-    _canvas,
-    _fan,
-    _legend,
-    _number,
-    _png,
-    _steps,
-    _time_axis,
-    _x,
+    MAX_SERIES,
+    STYLE,
+    add_legend,
+    describe_steps_ahead,
+    draw_intervals,
+    format_number,
+    format_time_axis,
+    make_figure,
+    render_png,
+    to_axis,
 )
-
-_SHOWN_SERIES = 6
 
 
 def plot_forecast(
@@ -43,43 +42,43 @@ def plot_forecast(
         truth: observed values over the forecast's timestamps.
         truth_label: what the legend calls them.
     """
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _canvas(title)
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = make_figure(title)
         _draw_forecast(axes, history, forecast, truth, truth_label)
-        _legend(axes)
-        return _png(figure)
+        add_legend(axes)
+        return render_png(figure)
 
 
 def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> bytes:
     """Forecasts of the real future after the end of their series, the first few below each other; a PNG."""
-    shown = min(len(panel), _SHOWN_SERIES)
+    shown = min(len(panel), MAX_SERIES)
     steps, origins = len(forecasts[0].mean), {forecast.origin for forecast in forecasts}
     after = f" after {format_timestamps(list(origins))[0]}" if len(origins) == 1 else ""
     some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
-    with matplotlib.rc_context(_STYLE):
-        figure, rows = _canvas(f"{name}: {_steps(steps)}{after}{some}", shown)
+    with matplotlib.rc_context(STYLE):
+        figure, rows = make_figure(f"{name}: {describe_steps_ahead(steps)}{after}{some}", shown)
         for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
             history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(steps) :]
             _draw_forecast(axes, history, forecast)
-        _legend(rows[0])
-        return _png(figure)
+        add_legend(rows[0])
+        return render_png(figure)
 
 
 def _draw_forecast(
     axes: Axes, history: pd.Series, forecast: Forecast, truth: pd.Series | None = None, truth_label: str = ""
 ) -> None:
-    axes.plot(_x(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
-    axes.axvline(_x(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
+    axes.plot(to_axis(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
+    axes.axvline(to_axis(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
     if truth is not None:
         observed = pd.concat([history.iloc[-1:], truth])
-        axes.plot(_x(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
-    _fan(axes, forecast)
+        axes.plot(to_axis(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
+    draw_intervals(axes, forecast)
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
-    axes.plot(_x(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
-    _time_axis(axes, history.index)
+    axes.plot(to_axis(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
+    format_time_axis(axes, history.index)
     axes.set_ylabel(forecast.series)
     axes.margins(x=0.02)
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
 
 
 def shown_steps(horizon: int) -> int:

@@ -19,8 +19,8 @@ from forecaster.forecasting.fallback import Fallback
 from forecaster.forecasting.future_covariates import with_future
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.fitted import Preprocessing
 from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")

@@ -107,7 +107,7 @@ class NetworkDistribution(PredictiveDistribution):
     @property
     def centre(self) -> np.ndarray:
         """What its errors are told from, (batch, horizon), transformed: the mean, where there is no transform."""
-        return self.scaler.unscaled(self.distribution.mean.astype(float))
+        return self.scaler.unscale(self.distribution.mean.astype(float))
 
     @property
     def spread(self) -> np.ndarray:

@@ -24,11 +24,11 @@ from forecaster.forecasting.predictive_distribution import (
 )
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
-from forecaster.preprocessing.features import Features
-from forecaster.preprocessing.fitted import Preprocessing, fitted_scaler
+from forecaster.preprocessing.covariate_features import Features
+from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_series_scaler
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.transforms import summed
-from forecaster.preprocessing.windows import last_steps
+from forecaster.preprocessing.transforms import undo_difference
+from forecaster.preprocessing.windows import take_last_steps
 
 log = logging.getLogger("forecaster")
 
@@ -117,7 +117,7 @@ class Predictor:
 
         From step to step where there is no season, or none comes again in the window.
         """
-        scaler, season = Scaler.stacked([self.scaler(series) for series in panel]), self.config.data.main_season
+        scaler, season = Scaler.stack([self.scaler(series) for series in panel]), self.config.data.main_season
         values, lag = scaler.curve.forward(windows) / scaler.unit, season if season < windows.shape[1] else 1
         return np.abs(values[:, lag:] - values[:, :-lag]).mean(axis=1, keepdims=True)
 
@@ -129,7 +129,7 @@ class Predictor:
         features: np.ndarray | None,
         size: np.ndarray | float,
     ) -> NetworkDistribution:
-        scaler = Scaler.stacked([self.scaler(series) for series in panel])
+        scaler = Scaler.stack([self.scaler(series) for series in panel])
         with np.errstate(all="ignore"):  # infinite numbers are told of below
             read = scaler.transform(windows)[:, sum(scaler.lags) :]
             distribution = self.rollout(self.inputs(panel, read, features), horizon)
@@ -146,8 +146,8 @@ class Predictor:
 
     def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
         """What the network reads of windows (batch, length); the rest as in `outlook`."""
-        window, codes = scaled.astype(np.float32), self.preprocessing.codes(panel)
-        past, known = self.preprocessing.widths
+        window, codes = scaled.astype(np.float32), self.preprocessing.encode_categories(panel)
+        past, known = self.preprocessing.feature_widths
         if features is None or not past + known:
             return Inputs(window, categories=codes)
         length = scaled.shape[1]
@@ -160,7 +160,7 @@ class Predictor:
             DataError: cells are missing, and nothing may stand for them.
         """
         told = self.preprocessing.features or Features()
-        return told.of(series, self.scaler(series), first, last)
+        return told.build(series, self.scaler(series), first, last)
 
     def _outlook(self, distribution: Distribution, scaler: Scaler, size: np.ndarray | float) -> NetworkDistribution:
         low, high = self.config.data.minimum, self.config.data.maximum
@@ -176,7 +176,7 @@ class Predictor:
     def scaler(self, series: Series) -> Scaler:
         """That of the training part, or of the whole series where it was not trained on."""
         known = self.preprocessing.scalers.get(series.name)
-        return fitted_scaler(self.config, series.values[self.config.padding_steps :]) if known is None else known
+        return fit_series_scaler(self.config, series.values[self.config.padding_steps :]) if known is None else known
 
     def quantiles(
         self, outlook: PredictiveDistribution, residuals: np.ndarray, levels: Sequence[float]
@@ -226,7 +226,9 @@ class Predictor:
     ) -> list[Forecast]:
         """The same of series whose features are there."""
         panel = ready.panel
-        windows = np.stack([last_steps(series.values, len(series), self.config.lookback_steps) for series in panel])
+        windows = np.stack(
+            [take_last_steps(series.values, len(series), self.config.lookback_steps) for series in panel]
+        )
         outlook = self.outlook(panel, windows, steps, ready.features)
         quantiles = self.quantiles(outlook, residuals, levels)
         paths = None
@@ -264,11 +266,11 @@ class Predictor:
         problems: list[str] = []
         channels = self.config.channels
         for group in (panel[first : first + channels] for first in range(0, len(panel), channels)):
-            for sentence in self.preprocessing.features.unseen(group[0]) if self.preprocessing.features else ():
+            for sentence in self.preprocessing.features.find_unseen(group[0]) if self.preprocessing.features else ():
                 log.info("%s", sentence)
             end = len(group[0])
             try:
-                self.preprocessing.codes(group)  # before those that it knows are forecast
+                self.preprocessing.encode_categories(group)  # before those that it knows are forecast
                 rows += channels * [self.features(group[0], end - self.config.window.length, end + steps)]
                 kept += group
             except DataError as error:
@@ -297,7 +299,7 @@ def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarr
     """
     if not scaler.lags:
         return distribution, scaler
-    differences = scaler.unscaled(np.moveaxis(distribution.parameters.astype(float), -1, 0))  # (paths, batch, horizon)
-    values = summed(differences, scaler.curve.forward(windows), scaler.lags)
+    differences = scaler.unscale(np.moveaxis(distribution.parameters.astype(float), -1, 0))  # (paths, batch, horizon)
+    values = undo_difference(differences, scaler.curve.forward(windows), scaler.lags)
     scaled = np.moveaxis(values / scaler.unit, 0, -1)
     return dataclasses.replace(distribution, parameters=scaled), Scaler(0.0, scaler.unit, scaler.curve)

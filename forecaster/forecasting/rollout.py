@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from forecaster.forecasting.distributions import Distribution, Point, Samples
-from forecaster.forecasting.onnx_network import Decoded, ServedNetwork
+from forecaster.forecasting.onnx_network import DecodedSteps, ServedNetwork
 from forecaster.inputs import Inputs
 
 _ROWS = 4096  # windows, or paths of windows, in memory at once
@@ -112,7 +112,7 @@ class Rollout:
             answers.append(previous)
         return np.concatenate(answers, axis=1)[:, :values]
 
-    def first(self, inputs: Inputs) -> Decoded:
+    def first(self, inputs: Inputs) -> DecodedSteps:
         """What `decode` gives first."""
         last = inputs.window[:, -self.network.width :]
         return self.network.decode(self.network.encode(inputs), last, self.future(inputs))
@@ -125,6 +125,6 @@ class Rollout:
         short = self.network.known_steps - known.shape[1]
         return np.pad(known, ((0, 0), (0, short), (0, 0)), mode="edge")
 
-    def _answer(self, decoded: Decoded, generator: np.random.Generator) -> np.ndarray:
+    def _answer(self, decoded: DecodedSteps, generator: np.random.Generator) -> np.ndarray:
         """A draw for each path, or the value, which is read next: (rows, steps)."""
         return self.family(decoded.parameters).sample(generator).astype(np.float32)

@@ -26,7 +26,7 @@ _SAMPLE = 50  # timestamps from which the way to write one is found
 
 
 @dataclass(frozen=True)
-class Filling:
+class FilledSeries:
     """A series with gaps, and what was found for them; all arrays are (steps,), in the series' own unit.
 
     Attributes:
@@ -58,7 +58,7 @@ def check_columns(table: Table, probabilities: Iterable[float]) -> None:
         raise DataError([f"{where}: {names} will be columns of the filled CSV; rename or remove them here"])
 
 
-def filled_csv(table: Table, filling: Filling) -> str:
+def format_filled_csv(table: Table, filling: FilledSeries) -> str:
     """Every row as it is written, and those that were missing, in order; then the columns `filled`, q0.025, ...
 
     A missing row comes after the row of the step before it. Observed rows are copied as text; in a row that is
@@ -78,7 +78,7 @@ def filled_csv(table: Table, filling: Filling) -> str:
 class _Writer:
     """Writes the records of one table."""
 
-    def __init__(self, table: Table, filling: Filling, timestamp: Callable[[Timestamp], str]) -> None:
+    def __init__(self, table: Table, filling: FilledSeries, timestamp: Callable[[Timestamp], str]) -> None:
         self._table, self._filling, self._timestamp = table, filling, timestamp
         self._delimiter, self._decimal = table.dialect.delimiter, filling.series.dialect.decimal
         self._names = [name.strip() for name in self._cells(table.header)]

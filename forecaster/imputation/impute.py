@@ -14,12 +14,12 @@ from forecaster.evaluation import tables
 from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, coverage, drop_undefined
 from forecaster.forecast import level_to_quantiles
 from forecaster.forecasting.conformal import compute_half_widths
-from forecaster.imputation.filled_csv import Filling
-from forecaster.imputation.hidden_gaps import cut_gaps, distances
-from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
+from forecaster.imputation.artificial_gaps import cut_gaps, measure_distances
+from forecaster.imputation.filled_csv import FilledSeries
+from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_linearly, interpolate_seasonally
 from forecaster.imputation.plan import GapPlan
-from forecaster.models import ImputingNetwork, build_imputing_network
-from forecaster.models.summary import layer_counts
+from forecaster.models import ImputationNetwork, build_imputation_network
+from forecaster.models.parameter_counts import count_parameters
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.training import progress
 from forecaster.training.build import build_trainer
@@ -35,7 +35,7 @@ _ROUNDS = 40  # at most
 _VALIDATION_WINDOWS = 1000  # looked at after each epoch, at most
 
 
-def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
+def impute(gap_plan: GapPlan, received: Sequence[int]) -> FilledSeries:
     """Learn from the training part, choose the epoch and measure intervals on validation, and fill every gap.
 
     Args:
@@ -49,7 +49,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> Filling:
     """
     filler = _Filler(gap_plan)
     log.info("%s", _description(gap_plan))
-    log.info("%s", progress.format_parameter_table(layer_counts(filler.network)))
+    log.info("%s", progress.format_parameter_table(count_parameters(filler.network)))
     _fit(filler.trainer(), received)
     series, split = gap_plan.member.series, gap_plan.member.split
     residuals = _residuals(filler, series.values, split.training_end, split.validation_end)
@@ -73,14 +73,14 @@ class _Filler:
         config, seed = gap_plan.config, gap_plan.config.training.seed
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
-        self.network = build_imputing_network(
+        self.network = build_imputation_network(
             config.model, config.window.length, gap_plan.season, gap_plan.reach, self.shares, config.loss, seed
         )
         self.padding = self.network.width
         window = tf.TensorSpec([None, self.network.width], tf.float32)
         self._answers = tf.function(self.network, input_signature=[window], autograph=False)
 
-    def trainer(self) -> Trainer[ImputingNetwork]:
+    def trainer(self) -> Trainer[ImputationNetwork]:
         """Of windows whose core lies in the training part, with validation windows around every step of that part."""
         split, network = self.member.split, self.network
         first, last = self.padding - network.wing, self.padding + split.training_end - network.length - 2 * network.wing
@@ -106,7 +106,7 @@ class _Filler:
         filled = self.transformed(values).copy()  # none gives the values themselves
         for index in range(0, len(gaps), _BATCH):
             windows = gather_windows(padded, starts[index : index + _BATCH], self.network.width)
-            answers = self.member.scaler.unscaled(self._answers(windows).numpy().astype(float))  # (batch, length)
+            answers = self.member.scaler.unscale(self._answers(windows).numpy().astype(float))  # (batch, length)
             for gap, answer in zip(gaps[index : index + _BATCH], answers, strict=True):
                 first = self.network.length // 2 - gap.length // 2
                 filled[gap.first : gap.first + gap.length] = answer[first : first + gap.length]
@@ -145,7 +145,7 @@ def _description(gap_plan: GapPlan) -> str:
     )
 
 
-def _fit(trainer: Trainer[ImputingNetwork], received: Sequence[int]) -> None:
+def _fit(trainer: Trainer[ImputationNetwork], received: Sequence[int]) -> None:
     with progress.TrainingProgress(trainer.epochs) as bar:
         trainer.fit(ProgressLogger(bar), stop=lambda: bool(received))
     _stop_if(received)
@@ -174,32 +174,32 @@ def _residuals(filler: _Filler, values: np.ndarray, first: int, last: int) -> np
     for gapped in _rounds(filler, values, first, last):
         hidden = np.flatnonzero(np.isnan(gapped) & ~np.isnan(values))
         errors = np.full((len(hidden), columns), np.nan)
-        places = np.minimum(distances(gapped)[hidden], columns) - 1
+        places = np.minimum(measure_distances(gapped)[hidden], columns) - 1
         errors[np.arange(len(hidden)), places] = (filler.transformed(values) - filler.fill(gapped))[hidden]
         rows.append(errors)
     return np.concatenate(rows)
 
 
-def _filling(gap_plan: GapPlan, filler: _Filler, values: np.ndarray, residuals: np.ndarray) -> Filling:
+def _filling(gap_plan: GapPlan, filler: _Filler, values: np.ndarray, residuals: np.ndarray) -> FilledSeries:
     """The series with its gaps filled, and around each filled cell the intervals of its distance."""
     filled = filler.fill(values)
-    places = np.minimum(distances(values), residuals.shape[1]) - 1
+    places = np.minimum(measure_distances(values), residuals.shape[1]) - 1
     quantiles: dict[float, np.ndarray] = {}
     for level in gap_plan.levels:
         widths = np.where(np.isnan(values), compute_half_widths(residuals, level)[places], np.nan)
         low, high = level_to_quantiles(level)
         quantiles |= {low: filler.undone(filled - widths), high: filler.undone(filled + widths)}
     values = np.where(np.isnan(values), filler.undone(filled), values)
-    return Filling(gap_plan.member.series, values, dict(sorted(quantiles.items())))
+    return FilledSeries(gap_plan.member.series, values, dict(sorted(quantiles.items())))
 
 
 def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> dict[str, Any]:
     """Errors on gaps cut into the test part, of the network and of what needs none; no scores without that part."""
     series, split, season = gap_plan.member.series, gap_plan.member.split, gap_plan.season
-    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {"model": filler.fill, "linear": linear_interpolation}
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {"model": filler.fill, "linear": interpolate_linearly}
     if season > 1:
-        ways["seasonal_mean"] = lambda gapped: seasonal_mean(gapped, season)
-        ways["seasonal_interpolation"] = lambda gapped: seasonal_interpolation(gapped, season)
+        ways["seasonal_mean"] = lambda gapped: fill_seasonal_mean(gapped, season)
+        ways["seasonal_interpolation"] = lambda gapped: interpolate_seasonally(gapped, season)
     rounds = _rounds(filler, series.values, split.validation_end, split.steps)
     hidden = [np.isnan(gapped) & ~np.isnan(series.values) for gapped in rounds]
     if not sum(cells.sum() for cells in hidden):
@@ -210,7 +210,7 @@ def _test_scores(gap_plan: GapPlan, filler: _Filler, residuals: np.ndarray) -> d
         for name, way in ways.items()
     }
     transformed, filled["model"] = filled["model"], filler.undone(filled["model"])
-    depths = np.concatenate([distances(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
+    depths = np.concatenate([measure_distances(gapped)[cells] for gapped, cells in zip(rounds, hidden, strict=True)])
     return {
         "scores": {
             name: drop_undefined(compute_scores(ScoredForecasts(actual[None], values[None])))

@@ -3,13 +3,13 @@
 import numpy as np
 
 
-def linear_interpolation(values: np.ndarray) -> np.ndarray:
+def interpolate_linearly(values: np.ndarray) -> np.ndarray:
     """(steps,) with straight lines over its gaps, level before the first number and after the last."""
     steps, known = np.arange(len(values)), ~np.isnan(values)
     return np.interp(steps, steps[known], values[known])
 
 
-def seasonal_mean(values: np.ndarray, season: int) -> np.ndarray:
+def fill_seasonal_mean(values: np.ndarray, season: int) -> np.ndarray:
     """(steps,) with the mean of the cells one season before and after in its gaps.
 
     Where one of the two is missing the other counts; where both are, a straight line.
@@ -17,13 +17,13 @@ def seasonal_mean(values: np.ndarray, season: int) -> np.ndarray:
     return np.where(np.isnan(values), _around(values, season), values)
 
 
-def seasonal_interpolation(values: np.ndarray, season: int) -> np.ndarray:
+def interpolate_seasonally(values: np.ndarray, season: int) -> np.ndarray:
     """(steps,) with the seasonal mean in its gaps, moved onto the cells at their ends.
 
     How far observed cells lie from the mean of their own neighbours is carried over each gap by a straight line.
     """
     profile = _around(values, season)
-    return np.where(np.isnan(values), profile + linear_interpolation(values - profile), values)
+    return np.where(np.isnan(values), profile + interpolate_linearly(values - profile), values)
 
 
 def _around(values: np.ndarray, season: int) -> np.ndarray:
@@ -32,4 +32,4 @@ def _around(values: np.ndarray, season: int) -> np.ndarray:
     before[season:], after[:-season] = values[:-season], values[season:]
     one = np.where(np.isnan(before), after, before)
     mean = np.where(np.isnan(after), one, (one + after) / 2)
-    return np.where(np.isnan(mean), linear_interpolation(values), mean)
+    return np.where(np.isnan(mean), interpolate_linearly(values), mean)

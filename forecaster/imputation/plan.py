@@ -16,12 +16,12 @@ from forecaster.data.sources.files import described
 from forecaster.data.sources.text_table import Table, with_records
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import format_timestamps, levels_to_probabilities
-from forecaster.imputation.filled_csv import Filling, check_columns
-from forecaster.imputation.hidden_gaps import length_shares
-from forecaster.preprocessing.fitted import fitted_scaler
+from forecaster.imputation.artificial_gaps import compute_length_shares
+from forecaster.imputation.filled_csv import FilledSeries, check_columns
 from forecaster.preprocessing.load import data_request, found_in
 from forecaster.preprocessing.prepared_series import PreparedSeries
-from forecaster.preprocessing.windows import Split, chronological_split
+from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
+from forecaster.preprocessing.split import Split, split_chronologically
 
 log = logging.getLogger("forecaster")
 
@@ -76,14 +76,14 @@ class GapPlan:
         """How often gaps of 1, 2, ... steps are hidden to learn from, (longest,)."""
         season = self.season if self.season > 1 else _NO_SEASON
         longest = max([season, *(gap.length for gap in self.gaps)])
-        return length_shares(self.gaps, min(self.config.window.length // 2, longest))
+        return compute_length_shares(self.gaps, min(self.config.window.length // 2, longest))
 
     @property
-    def untouched(self) -> Filling:
+    def untouched(self) -> FilledSeries:
         """The filling of a series that has no gap."""
         series = self.member.series
         values = series.values
-        return Filling(series, values, {p: np.full(len(values), np.nan) for p in self.probabilities})
+        return FilledSeries(series, values, {p: np.full(len(values), np.nan) for p in self.probabilities})
 
 
 def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> GapPlan:
@@ -151,14 +151,14 @@ def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSer
     """The series with its split, and the scaler of the observed cells of its training part."""
     split = _split(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
     training = series.values[: split.training_end]
-    return PreparedSeries(series, split, fitted_scaler(loaded.config, training[~np.isnan(training)]))
+    return PreparedSeries(series, split, fit_series_scaler(loaded.config, training[~np.isnan(training)]))
 
 
 def _split(loaded: LoadedConfig, series: Series) -> Split:
     validation, test = loaded.config.split.validation, loaded.config.split.test
     length = loaded.config.window.length
     try:
-        return chronological_split(len(series), validation, test, length, ahead=1, horizon=1)
+        return split_chronologically(len(series), validation, test, length, ahead=1, horizon=1)
     except DataError:
         raise DataError(
             [

@@ -9,33 +9,34 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from forecaster.data.gaps import Gap, find_gaps
-from forecaster.imputation.filled_csv import Filling
+from forecaster.imputation.filled_csv import FilledSeries
 from forecaster.reporting.figures import (
-    _PANELS,
-    _STYLE,
     BLUE,
     INK,
-    _canvas,
-    _legend,
-    _number,
-    _png,
-    _shade,
-    _time_axis,
-    _x,
+    STYLE,
+    add_legend,
+    compute_band_opacity,
+    format_number,
+    format_time_axis,
+    make_figure,
+    render_png,
+    to_axis,
 )
 
+_MAX_PANELS = 2
 
-def plot_filling(filling: Filling, name: str) -> bytes:
+
+def plot_filling(filling: FilledSeries, name: str) -> bytes:
     """What surrounds the longest gaps, two at most: observed lines, filled points and their intervals; a PNG."""
     gaps = find_gaps(filling.series.values)
     shown = _longest_apart(gaps, len(filling.values))
     title = f"{name}: nothing to fill" if not gaps else f"{name}: the {_longest(len(shown))} of {len(gaps):,}, filled"
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _canvas(title, max(1, len(shown)))
+    with matplotlib.rc_context(STYLE):
+        figure, panels = make_figure(title, max(1, len(shown)))
         for axes, span in zip(panels, shown or [slice(None)], strict=True):
             _filled_stretch(axes, filling, span)
-        _legend(panels[0])
-        return _png(figure)
+        add_legend(panels[0])
+        return render_png(figure)
 
 
 def _longest(count: int) -> str:
@@ -50,27 +51,27 @@ def _longest_apart(gaps: Sequence[Gap], steps: int) -> list[slice]:
         span = slice(max(0, gap.first - around), min(steps, gap.first + gap.length + around))
         if all(span.stop <= other.start or other.stop <= span.start for other in spans):
             spans.append(span)
-        if len(spans) == _PANELS:
+        if len(spans) == _MAX_PANELS:
             break
     return sorted(spans, key=lambda span: span.start)
 
 
-def _filled_stretch(axes: Axes, filling: Filling, span: slice) -> None:
+def _filled_stretch(axes: Axes, filling: FilledSeries, span: slice) -> None:
     """The observed line, broken at the gaps, and each gap's values joined to the observed cells beside it."""
     index, gap = filling.series.timestamps[span], filling.gap[span]
     values = filling.values[span]
-    x = _x(index)
+    x = to_axis(index)
     axes.plot(x, np.where(gap, np.nan, values), color=INK, linewidth=1.3, label="observed")
     beside = gap | np.append(gap[1:], False) | np.append(False, gap[:-1])
     levels = {low: round(1 - low, 10) for low in filling.quantiles if low < 0.5}
     for place, (low, high) in enumerate(levels.items()):
         # An observed cell is certain: the band closes on it.
         bottom, top = (np.where(gap, filling.quantiles[p][span], values) for p in (low, high))
-        shade: Any = {"color": BLUE, "alpha": _shade(place, len(levels)), "linewidth": 0}
+        shade: Any = {"color": BLUE, "alpha": compute_band_opacity(place, len(levels)), "linewidth": 0}
         axes.fill_between(x, bottom, top, where=beside, label=f"{100 * (1 - 2 * low):.6g} %", **shade)
     axes.plot(x, np.where(beside, values, np.nan), color=BLUE, linewidth=1.6)
     axes.plot(x, np.where(gap, values, np.nan), "o", color=BLUE, markersize=3.5, label="filled")
-    _time_axis(axes, index)
+    format_time_axis(axes, index)
     axes.set_ylabel(filling.series.name)
     axes.margins(x=0.02)
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    axes.yaxis.set_major_formatter(FuncFormatter(format_number))

@@ -1,7 +1,7 @@
-"""Keras networks; `build_network` and `build_imputing_network` alone read the model section."""
+"""Keras networks; `build_network` and `build_imputation_network` alone read the model section."""
 
-from forecaster.models.build import build_imputing_network, build_network
-from forecaster.models.imputing import ImputingNetwork
+from forecaster.models.build_network import build_imputation_network, build_network
+from forecaster.models.imputation_network import ImputationNetwork
 from forecaster.models.networks import Network
 
-__all__ = ["ImputingNetwork", "Network", "build_imputing_network", "build_network"]
+__all__ = ["ImputationNetwork", "Network", "build_imputation_network", "build_network"]

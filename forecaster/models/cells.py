@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-Read: TypeAlias = KerasTensor | Sequence[KerasTensor]  # a tensor, or several that lie side by side
+CellInput: TypeAlias = KerasTensor | Sequence[KerasTensor]  # a tensor, or several that lie side by side
 
 
 class Cell(keras.layers.Layer, abc.ABC):
@@ -37,7 +37,7 @@ class Cell(keras.layers.Layer, abc.ABC):
         self.recurrent_kernel = self.add_weight(
             shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
         )  # U: (units, gates * units)
-        self.bias = self.add_weight(shape=self.bias_shape, initializer=self.initial_bias, name="bias")
+        self.bias = self.add_weight(shape=self.bias_shape, initializer=self.initialize_bias, name="bias")
         super().build(input_shape)
 
     @property
@@ -45,12 +45,12 @@ class Cell(keras.layers.Layer, abc.ABC):
         """One bias for each unit of each gate."""
         return (self.gates * self.units,)
 
-    def initial_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
+    def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
         """Zeros, unless a cell says otherwise."""
         return ops.zeros(shape, dtype)
 
     def call(
-        self, inputs: Read, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
+        self, inputs: CellInput, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
     ) -> list[KerasTensor]:
         """One step of time.
 
@@ -62,9 +62,9 @@ class Cell(keras.layers.Layer, abc.ABC):
                 the same at every step (Gal & Ghahramani 2016).
         """
         h = states[0] if recurrent_mask is None else states[0] * recurrent_mask
-        return self.equations(inputs, h, states)
+        return self.update(inputs, h, states)
 
-    def weighted(self, x: Read) -> KerasTensor:
+    def project(self, x: CellInput) -> KerasTensor:
         """W x; of parts that lie side by side the sum of W's rows for each, so that nothing is multiplied twice."""
         parts: Sequence[KerasTensor] = x if isinstance(x, list | tuple) else [x]
         ends = np.cumsum([part.shape[-1] for part in parts])
@@ -72,7 +72,7 @@ class Cell(keras.layers.Layer, abc.ABC):
         return sum(ops.matmul(part, own) for part, own in zip(parts, rows, strict=True))
 
     @abc.abstractmethod
-    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The cell's own equations; `h` is the previous output as the gates see it."""
 
 
@@ -81,9 +81,9 @@ class SimpleRNNCell(Cell):
 
     gates = 1
 
-    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
-        return [self.activation(self.weighted(x) + ops.matmul(h, self.recurrent_kernel) + self.bias)]
+        return [self.activation(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias)]
 
 
 class LSTMCell(Cell):
@@ -96,15 +96,15 @@ class LSTMCell(Cell):
     gates = 4
     state_count = 2
 
-    def initial_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
+    def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
         """1 for the forget gate, 0 elsewhere."""
         zeros = ops.zeros((self.units,), dtype)
         return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
 
-    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
         _, c = states
-        i, f, candidate, o = ops.split(self.weighted(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
+        i, f, candidate, o = ops.split(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
         return [self.recurrent_activation(o) * self.activation(c), c]
 
@@ -120,11 +120,11 @@ class PeepholeLSTMCell(LSTMCell):
         self.peepholes = self.add_weight(shape=(3, self.units), initializer="glorot_uniform", name="peepholes")
         super().build(input_shape)
 
-    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
         _, c = states
         p_i, p_f, p_o = self.peepholes[0], self.peepholes[1], self.peepholes[2]
-        i, f, candidate, o = ops.split(self.weighted(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
+        i, f, candidate, o = ops.split(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         i, f = self.recurrent_activation(i + p_i * c), self.recurrent_activation(f + p_f * c)
         c = f * c + i * self.activation(candidate)
         return [self.recurrent_activation(o + p_o * c) * self.activation(c), c]
@@ -144,10 +144,10 @@ class GRUCell(Cell):
         """B beside the input weights and d beside the recurrent ones."""
         return (2, self.gates * self.units)
 
-    def equations(self, x: Read, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+    def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """The class's docstring, as code."""
         b, d = self.bias[0], self.bias[1]
-        x_z, x_r, x_n = ops.split(self.weighted(x) + b, 3, axis=-1)
+        x_z, x_r, x_n = ops.split(self.project(x) + b, 3, axis=-1)
         h_z, h_r, h_n = ops.split(ops.matmul(h, self.recurrent_kernel) + d, 3, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = self.recurrent_activation(x_r + h_r)

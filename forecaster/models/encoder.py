@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, ops
 
-from forecaster.models.cells import Read
-from forecaster.models.layers import Bidirectional, Recurrent
+from forecaster.models.cells import CellInput
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 
 
 class Encoder(keras.layers.Layer):
@@ -61,7 +61,7 @@ class Encoder(keras.layers.Layer):
             states += layer_states
         return sequence, made[:, -1], states
 
-    def step(self, inputs: Read, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+    def step(self, inputs: CellInput, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """One more step of forward layers: (batch, features) -> the top output (batch, width), new states.
 
         Inputs and states may have further axes and broadcast, as the cell says.
@@ -73,7 +73,7 @@ class Encoder(keras.layers.Layer):
             count = layer.state_count
             layer_states, remaining = layer.step(inputs, remaining[:count]), remaining[count:]
             new_states += layer_states
-            inputs = below = self._joined(layer.output(layer_states), below, index)
+            inputs = below = self._joined(layer.read_output(layer_states), below, index)
         return inputs, new_states
 
     def _joined(self, made: KerasTensor, below: KerasTensor | None, index: int) -> KerasTensor:

@@ -26,7 +26,7 @@ class Normalization(keras.layers.Layer, abc.ABC):
         skipped: steps at the beginning of a window that serve as anchors alone.
     """
 
-    skipped = 0
+    skipped_steps = 0
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__(name="normalization")
@@ -34,11 +34,11 @@ class Normalization(keras.layers.Layer, abc.ABC):
 
     def call(self, window: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
         """(batch, length) -> the window as the encoder reads it, without the steps skipped, and its anchors."""
-        anchors = self.anchors(window)
+        anchors = self.compute_anchors(window)
         return self.normalize(window, anchors), anchors
 
     @abc.abstractmethod
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """What must be remembered of a window (batch, length) before `step` is given its last segment."""
 
     @abc.abstractmethod
@@ -46,14 +46,14 @@ class Normalization(keras.layers.Layer, abc.ABC):
         """(batch, length) -> the same without the steps skipped."""
 
     @abc.abstractmethod
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The offset and the scale of the `values` values after the last that is known, (batch or 1, values or 1)."""
 
-    def unit(self, window: KerasTensor) -> KerasTensor | None:
+    def compute_unit(self, window: KerasTensor) -> KerasTensor | None:
         """What the errors of values count in, (batch, channels); None: in scaled units."""
         return None
 
-    def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
+    def compute_next_offsets(self, window: KerasTensor) -> KerasTensor:
         """The offset of what follows each segment that is read, (batch, length - skipped), or (1, 1).
 
         Only where no anchor is a thing of the whole window, which would tell earlier steps of later ones.
@@ -62,7 +62,7 @@ class Normalization(keras.layers.Layer, abc.ABC):
 
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """One more known segment (batch, values) -> itself normalised, and the anchors after it."""
-        offset, scale = self.affine(anchors, previous.shape[1])
+        offset, scale = self.compute_affine(anchors, previous.shape[1])
         return (previous - offset) / scale, list(anchors)
 
     def _by_channel(self, window: KerasTensor) -> KerasTensor:
@@ -77,7 +77,7 @@ class Normalization(keras.layers.Layer, abc.ABC):
 class NoNormalization(Normalization):
     """The values as they are."""
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """None."""
         return []
 
@@ -85,11 +85,11 @@ class NoNormalization(Normalization):
         """The window."""
         return window
 
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """0 and 1."""
         return ops.zeros((1, 1)), ops.ones((1, 1))
 
-    def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
+    def compute_next_offsets(self, window: KerasTensor) -> KerasTensor:
         """0."""
         return ops.zeros((1, 1))
 
@@ -101,7 +101,7 @@ class Shift(Normalization):
         """The distance from the anchor."""
         return window - self._over(anchors[0], window.shape[1])
 
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The anchor and 1."""
         return self._over(anchors[0], values), ops.ones((1, 1))
 
@@ -109,7 +109,7 @@ class Shift(Normalization):
 class LastShift(Shift):
     """Less the last value (NLinear, Zeng et al. 2023; SegRNN, Lin et al. 2023)."""
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """The last value, (batch, channels)."""
         return [window[:, -self.channels :]]
 
@@ -117,7 +117,7 @@ class LastShift(Shift):
 class MeanShift(Shift):
     """Less the window's mean."""
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """The mean, (batch, channels)."""
         return [ops.mean(self._by_channel(window), axis=1)]
 
@@ -131,7 +131,7 @@ class Revin(Normalization):
         self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
         super().build(input_shape)
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """Mean and deviation, each (batch, channels)."""
         values = self._by_channel(window)
         mean = ops.mean(values, axis=1)
@@ -140,10 +140,10 @@ class Revin(Normalization):
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """(x - mean) / deviation * gain + bias."""
-        offset, scale = self.affine(anchors, window.shape[1])
+        offset, scale = self.compute_affine(anchors, window.shape[1])
         return (window - offset) / scale
 
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """X = (y - bias) / gain * deviation + mean, as an offset and a scale."""
         mean, deviation = anchors
         scale = deviation / self.gain
@@ -155,10 +155,10 @@ class SeasonalShift(Normalization):
 
     def __init__(self, season: int, segment: int = 1, channels: int = 1) -> None:
         super().__init__(channels)
-        self.skipped = season
+        self.skipped_steps = season
         self.season, self.segment = season * channels, segment * channels  # values
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """The season before the last segment, (batch, season)."""
         return [window[:, -self.season - self.segment : -self.segment]]
 
@@ -166,11 +166,11 @@ class SeasonalShift(Normalization):
         """Each step after the first season, less the step a season before it."""
         return window[:, self.season :] - window[:, : -self.season]
 
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The last season, repeated, and 1."""
         return _repeated(anchors[0], values), ops.ones((1, 1))
 
-    def offsets_of_next(self, window: KerasTensor) -> KerasTensor:
+    def compute_next_offsets(self, window: KerasTensor) -> KerasTensor:
         """The segment a season before the next, of each that is read."""
         return window[:, self.segment : window.shape[1] - self.season + self.segment]
 
@@ -191,18 +191,18 @@ class Profile(Normalization):
         profile = p (1 - (season - 3) / (season - 1) min(1, V / A))
 
     where A = Σ p² / (season - 1), and V is the squared error of p that follows from how much the seasons differ. The
-    level is that of `smoothed_level` on what the profile leaves, smoothed for the next quarter of a season.
+    level is that of `smooth_level` on what the profile leaves, smoothed for the next quarter of a season.
     """
 
     def __init__(self, season: int, segment: int = 1, channels: int = 1) -> None:
         super().__init__(channels)
         self.season, self.segment = season, segment * channels  # steps, values
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """The profile from the last segment on, (batch, season values), and the level, (batch, channels)."""
         profile = self._profile(window)
         left = self._by_channel(window - _ending(profile, window.shape[1]))
-        return [ops.roll(profile, self.segment, axis=1), smoothed_level(left, self.season // 4)]
+        return [ops.roll(profile, self.segment, axis=1), smooth_level(left, self.season // 4)]
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """The distance from the profile and the level."""
@@ -210,7 +210,7 @@ class Profile(Normalization):
         values = window.shape[1]
         return window - _ending(ops.roll(profile, -self.segment, axis=1), values) - self._over(level, values)
 
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The level and the profile, repeated, and 1."""
         profile, level = anchors
         return _repeated(profile, values) + self._over(level, values), ops.ones((1, 1))
@@ -218,7 +218,10 @@ class Profile(Normalization):
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """The profile moves on by the segment; the level stays."""
         profile, level = anchors
-        return previous - self.affine(anchors, self.segment)[0], [ops.roll(profile, -self.segment, axis=1), level]
+        return previous - self.compute_affine(anchors, self.segment)[0], [
+            ops.roll(profile, -self.segment, axis=1),
+            level,
+        ]
 
     def _profile(self, window: KerasTensor) -> KerasTensor:
         """From the first step after the window on, (batch, season values)."""
@@ -241,7 +244,7 @@ class Profile(Normalization):
         return profile * (1 - max(0.0, (self.season - 3) / free) * chance)
 
 
-def smoothed_level(values: KerasTensor, ahead: int) -> KerasTensor:
+def smooth_level(values: KerasTensor, ahead: int) -> KerasTensor:
     """The level at the end of (batch, steps, channels) by exponential smoothing, (batch, channels).
 
     It is the mean of the levels by the factors 0, 0.04, 0.16, 0.36, 0.64 and 1, each weighted by its likelihood, which
@@ -284,7 +287,7 @@ def _ending(season: KerasTensor, values: int) -> KerasTensor:
     return ops.tile(season, (1, -(-values // season.shape[1])))[:, -values:]
 
 
-class Sized(Normalization):
+class ScaledNormalization(Normalization):
     """What another normalisation leaves, over the size of the window, in which errors count, too.
 
     Args:
@@ -297,13 +300,13 @@ class Sized(Normalization):
     def __init__(self, inner: Normalization, kind: str, season: int) -> None:
         super().__init__(inner.channels)
         self.inner, self.kind, self.season = inner, kind, season
-        self.skipped = inner.skipped
+        self.skipped_steps = inner.skipped_steps
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """There are no weights."""
         super().build(input_shape)
 
-    def unit(self, window: KerasTensor) -> KerasTensor:
+    def compute_unit(self, window: KerasTensor) -> KerasTensor:
         """The size, (batch, channels)."""
         return ops.maximum(self._size(self._by_channel(window)), _SMALLEST)
 
@@ -318,18 +321,18 @@ class Sized(Normalization):
             case _:
                 return ops.mean(ops.abs(values[:, self.season :] - values[:, : -self.season]), axis=1)
 
-    def anchors(self, window: KerasTensor) -> list[KerasTensor]:
+    def compute_anchors(self, window: KerasTensor) -> list[KerasTensor]:
         """The other's, and the size."""
-        return [*self.inner.anchors(window), self.unit(window)]
+        return [*self.inner.compute_anchors(window), self.compute_unit(window)]
 
     def normalize(self, window: KerasTensor, anchors: Sequence[KerasTensor]) -> KerasTensor:
         """The other's, over the size."""
         read = self.inner.normalize(window, anchors[:-1])
         return read / self._over(anchors[-1], read.shape[1])
 
-    def affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
+    def compute_affine(self, anchors: Sequence[KerasTensor], values: int) -> tuple[KerasTensor, KerasTensor]:
         """The other's offset, and the size."""
-        return self.inner.affine(anchors[:-1], values)[0], self._over(anchors[-1], values)
+        return self.inner.compute_affine(anchors[:-1], values)[0], self._over(anchors[-1], values)
 
     def step(self, previous: KerasTensor, anchors: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
         """The other's, over the size, which stays."""
@@ -340,10 +343,10 @@ class Sized(Normalization):
 def build_normalization(
     name: str, season: int, segment: int = 1, channels: int = 1, size: str = "none"
 ) -> Normalization:
-    """The normalisation of a name, `none | last | mean | revin | seasonal | profile`, over a size (`Sized`)."""
+    """The normalisation of a name, `none | last | mean | revin | seasonal | profile`, over a size."""
     if name in {"seasonal", "profile"}:
         by_season: type[SeasonalShift | Profile] = SeasonalShift if name == "seasonal" else Profile
         inner: Normalization = by_season(season, segment, channels)
     else:
         inner = {"none": NoNormalization, "last": LastShift, "mean": MeanShift, "revin": Revin}[name](channels)
-    return inner if size == "none" else Sized(inner, size, season)
+    return inner if size == "none" else ScaledNormalization(inner, size, season)

@@ -10,14 +10,14 @@ import numpy as np
 from forecaster.models.networks import Network
 
 
-class Rows(NamedTuple):
+class MatchingRows(NamedTuple):
     """Which rows of a table are which of another's, for the values that both have."""
 
     ours: list[int]
     theirs: list[int]
 
 
-def weights_to_h5(network: Network) -> bytes:
+def dump_weights(network: Network) -> bytes:
     """The content of the file.
 
     It is made in memory: the HDF5 library crashes the process where a disk fills up under it.
@@ -29,7 +29,7 @@ def weights_to_h5(network: Network) -> bytes:
     return content.getvalue()
 
 
-def weights_from_h5(network: Network, content: bytes) -> None:
+def load_weights(network: Network, content: bytes) -> None:
     """Put the weights of a file into a network that was built alike.
 
     Raises:
@@ -40,7 +40,7 @@ def weights_from_h5(network: Network, content: bytes) -> None:
             variable.assign(np.asarray(file[path]))
 
 
-def warm_start(network: Network, content: bytes, rows: Sequence[Rows] = ()) -> tuple[int, list[str]]:
+def warm_start(network: Network, content: bytes, rows: Sequence[MatchingRows] = ()) -> tuple[int, list[str]]:
     """Put those weights of a file into a network whose path and shape agree.
 
     What is no weight, such as the bins of a head, stays. A table of vectors takes those of the values that both know.

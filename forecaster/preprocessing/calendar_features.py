@@ -24,36 +24,36 @@ _LONGEST = {
 } | dict.fromkeys(("week", "month", "quarter", "yearday"), 365 * _DAY)
 
 
-def feature_names(names: Sequence[str], seasons: Sequence[int]) -> list[str]:
-    """What each column of `calendar_features` is called: `hour.sin`, `weekend`, `fourier.168.1.cos`."""
+def list_feature_names(names: Sequence[str], seasons: Sequence[int]) -> list[str]:
+    """What each column of `build_calendar_features` is called: `hour.sin`, `weekend`, `fourier.168.1.cos`."""
     return [called for name in names for called in _called(name, seasons)]
 
 
-def calendar_features(
+def build_calendar_features(
     names: Sequence[str], timestamps: pd.Index, seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
 ) -> np.ndarray:
     """Every feature at every timestamp, the same whatever series or window the timestamp stands in.
 
     Args:
-        names: those of `data.calendar`, each of which `unfit` finds nothing against.
+        names: those of `data.calendar`, each of which `find_calendar_problems` finds nothing against.
         timestamps: dates, of which the local time counts where they have a zone, or integers.
         seasons: steps in each season, for `fourier.3`.
         frequency: of the series, by which steps are counted.
         rules: of the series; its weekdays count the steps of a calendar.
 
     Returns:
-        (steps, features) float32, from -1 to 1; the columns as `feature_names` calls them.
+        (steps, features) float32, from -1 to 1; the columns as `list_feature_names` calls them.
     """
-    features = np.empty((len(timestamps), len(feature_names(names, seasons))), np.float32)
+    features = np.empty((len(timestamps), len(list_feature_names(names, seasons))), np.float32)
     local = timestamps.tz_localize(None) if isinstance(timestamps, pd.DatetimeIndex) else pd.DatetimeIndex([])
     counted = any(not is_dated(name) for name in names)
-    numbers = step_numbers(timestamps, frequency, rules) if counted else np.array([], np.int64)
+    numbers = number_steps(timestamps, frequency, rules) if counted else np.array([], np.int64)
     for index, column in enumerate(column for name in names for column in _columns(name, local, numbers, seasons)):
         features[:, index] = column
     return features
 
 
-def unfit(
+def find_calendar_problems(
     names: Sequence[str], timestamps: pd.Index, seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
 ) -> Iterator[tuple[int, str]]:
     """The names that make no sense of these timestamps, in order: number and sentence."""
@@ -132,7 +132,7 @@ def fourier(numbers: np.ndarray, season: int, order: int) -> tuple[np.ndarray, .
     return (np.cos(angles),) if 2 * order == season else (np.sin(angles), np.cos(angles))
 
 
-def step_numbers(timestamps: pd.Index, frequency: str, rules: TimeRules = AS_WRITTEN) -> np.ndarray:
+def number_steps(timestamps: pd.Index, frequency: str, rules: TimeRules = AS_WRITTEN) -> np.ndarray:
     """The number of each timestamp on the grid of its frequency, counted from 1970, (steps,) int64.
 
     Integers are their own numbers. Hours and shorter steps are counted in UTC, where none comes twice. Days of a

@@ -24,7 +24,7 @@ class Vocabulary:
     values: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of(cls, panel: Sequence[Series], series: str, static: Sequence[str]) -> "Vocabulary":
+    def from_panel(cls, panel: Sequence[Series], series: str, static: Sequence[str]) -> "Vocabulary":
         """The categories of a panel, whose ids stand in the column `series`."""
         columns = zip(*(_row(member, static) for member in panel), strict=True)
         return cls((series, *static), tuple(tuple(dict.fromkeys(column)) for column in columns))
@@ -39,7 +39,7 @@ class Vocabulary:
         """The number of each value, by category."""
         return [{value: number for number, value in enumerate(values)} for values in self.values]
 
-    def codes(self, panel: Sequence[Series]) -> np.ndarray:
+    def encode(self, panel: Sequence[Series]) -> np.ndarray:
         """The numbers of each series' categories, (series, categories) int32.
 
         Raises:

@@ -13,21 +13,20 @@ from forecaster.data import Panel, Series
 from forecaster.data.sources.files import described
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_to_quantiles
-from forecaster.preprocessing.calendar_features import unfit
+from forecaster.preprocessing.calendar_features import find_calendar_problems
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.features import Features, fit_columns, fit_scale, fit_static, is_categorical
-from forecaster.preprocessing.fitted import Preprocessing, _fitted, fitted_scaler, preprocessing_of
+from forecaster.preprocessing.covariate_features import Features, fit_columns, fit_scale, fit_static, is_categorical
 from forecaster.preprocessing.load import found_in, read_data
-from forecaster.preprocessing.prepared_series import TOGETHER, PreparedPanel, PreparedSeries
-from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.windows import (
-    Split,
-    Starts,
-    chronological_split,
-    observed_in_all,
-    told_by_data,
-    window_bounds,
+from forecaster.preprocessing.prepared_series import SERIES_PER_BLOCK, PreparedPanel, PreparedSeries
+from forecaster.preprocessing.saved_preprocessing import (
+    Preprocessing,
+    fit_scalers,
+    fit_series_scaler,
+    load_preprocessing,
 )
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.preprocessing.split import Split, split_chronologically
+from forecaster.preprocessing.windows import Starts, combine_observed, compute_window_bounds, select_observed_windows
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
@@ -64,11 +63,11 @@ class Plan:
     @property
     def preprocessing(self) -> Preprocessing:
         """What a run keeps of it."""
-        scalers = {name: self.members.scaler.row(number) for number, name in enumerate(self.members.names)}
+        scalers = {name: self.members.scaler.select_row(number) for number, name in enumerate(self.members.names)}
         return Preprocessing(scalers, self.vocabulary, self.features)
 
 
-def prepare(loaded: LoadedConfig, panel: Panel | None = None) -> Plan:
+def plan_training(loaded: LoadedConfig, panel: Panel | None = None) -> Plan:
     """Check a config against its CSV.
 
     Args:
@@ -91,7 +90,7 @@ def prepare(loaded: LoadedConfig, panel: Panel | None = None) -> Plan:
     return plan
 
 
-def window_places(plan: Plan) -> tuple[Starts, Starts]:
+def place_windows(plan: Plan) -> tuple[Starts, Starts]:
     """Where the training and the validation windows start in the series laid end to end, those of filler left out.
 
     Raises:
@@ -103,7 +102,7 @@ def window_places(plan: Plan) -> tuple[Starts, Starts]:
     )
     offsets = np.cumsum(ends) - ends
     (training, one), (validation, other) = (
-        _part(plan, offsets, *window_bounds(first, last, config.window.length, config.steps_ahead))
+        _part(plan, offsets, *compute_window_bounds(first, last, config.window.length, config.steps_ahead))
         for first, last in ((np.full_like(ends, config.context_steps), training_ends), (training_ends, validation_ends))
     )
     if one + other:
@@ -122,17 +121,17 @@ def _part(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray
         offsets: where each group begins among all steps.
     """
     if plan.members.panel.observed is None:
-        return Starts.between(offsets + firsts, offsets + lasts), 0
+        return Starts.from_bounds(offsets + firsts, offsets + lasts), 0
     window, ahead = plan.config.window, plan.config.steps_ahead
-    observed = (observed_in_all([member.series for member in group]) for group in plan.groups)
+    observed = (combine_observed([member.series for member in group]) for group in plan.groups)
     parts = [
-        offset + told_by_data(np.arange(first, last), told, window.length, ahead, window.min_length)
+        offset + select_observed_windows(np.arange(first, last), told, window.length, ahead, window.min_length)
         for offset, first, last, told in zip(offsets, firsts, lasts, observed, strict=True)
     ]
-    return Starts.of(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))
+    return Starts.from_starts(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))
 
 
-def before_test(plan: Plan) -> Plan:
+def drop_test_parts(plan: Plan) -> Plan:
     """The same plan of series that end where their test parts begin; those that are not trained on are empty."""
     members = plan.members
     ends = np.zeros(len(members.panel), int)
@@ -141,14 +140,14 @@ def before_test(plan: Plan) -> Plan:
     return replace(plan, members=replace(members, panel=members.panel.until(ends), splits=splits))
 
 
-def plan_of(version: Version, data: Path | None = None) -> Plan:
+def restore_plan(version: Version, data: Path | None = None) -> Plan:
     """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
 
     Raises:
         DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
         RunError: what the version keeps of its data is damaged.
     """
-    config, kept = version.config, preprocessing_of(version)
+    config, kept = version.config, load_preprocessing(version)
     panel = read_data(config, data).led_in(config.padding_steps, config.data.main_season)
     members = _members(config, panel, described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
@@ -175,7 +174,7 @@ def _vocabulary(config: Config, members: Sequence[PreparedSeries]) -> Vocabulary
         return None
     panel, given = [member.series for member in members], config.data.covariates
     embedded = [name for name in given.static if _is_embedded(name, panel, given)]
-    return Vocabulary.of(panel, "/".join(config.data.ids) or "series", embedded)
+    return Vocabulary.from_panel(panel, "/".join(config.data.ids) or "series", embedded)
 
 
 def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
@@ -209,7 +208,7 @@ def _features(config: Config, members: PreparedPanel) -> Features | None:
     problems: list[str] = []
     for member in members:
         try:
-            features.of(member.series, member.scaler, 0, len(member.series))
+            features.build(member.series, member.scaler, 0, len(member.series))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -228,25 +227,27 @@ def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Sca
     held_out, ahead, filled = config.split, config.steps_ahead, config.padding_steps
     for number, steps in enumerate((panel.lengths - filled).tolist()):
         try:
-            split = chronological_split(
+            split = split_chronologically(
                 steps, held_out.validation, held_out.test, config.context_steps - filled, ahead, config.window.horizon
             )
         except DataError as error:
             problems.append(f"{panel.names[number]}: {error}" if len(panel) > 1 else str(error))
             continue
         numbers.append(number)
-        splits.append(split.led_in(filled))
+        splits.append(split.shift(filled))
     if not numbers:
         raise DataError([f"{where}: {problem}" for problem in problems])
     for problem in problems:
         log.info("not trained on: %s", problem)
     fitted = []
-    for block, values in panel.blocks(numbers, TOGETHER):
+    for block, values in panel.blocks(numbers, SERIES_PER_BLOCK):
         training = values[:, filled : splits[block.start].training_end]
         names = [panel.names[number] for number in numbers[block]] if scalers else []
-        known = [scalers.get(name) or fitted_scaler(config, row) for name, row in zip(names, training, strict=False)]
-        fitted.append(Scaler.stacked(known) if known else _fitted(config, training))
-    return PreparedPanel(panel, numbers, splits, Scaler.joined(fitted))
+        known = [
+            scalers.get(name) or fit_series_scaler(config, row) for name, row in zip(names, training, strict=False)
+        ]
+        fitted.append(Scaler.stack(known) if known else fit_scalers(config, training))
+    return PreparedPanel(panel, numbers, splits, Scaler.concatenate(fitted))
 
 
 def _with_quantiles(config: Config) -> Model:
@@ -260,7 +261,7 @@ def _with_quantiles(config: Config) -> Model:
 
 def _check_calendar(loaded: LoadedConfig, data: Data, series: Series) -> None:
     """Whether each name of data.calendar tells anything of steps like these."""
-    found = unfit(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
+    found = find_calendar_problems(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
     if problems := [f"{loaded.where('data', 'calendar', index)}: {problem}" for index, problem in found]:
         raise ConfigError(problems)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from forecaster.data import Panel, Series
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.windows import Split
+from forecaster.preprocessing.split import Split
 
-TOGETHER = 256  # series that are worked on at once
+SERIES_PER_BLOCK = 256  # series that are worked on at once
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class PreparedPanel(Sequence[PreparedSeries]):
         number = places[number]
         if number not in self._made:
             self._made[number] = PreparedSeries(
-                self.panel[self.numbers[number]], self.splits[number], self.scaler.row(number)
+                self.panel[self.numbers[number]], self.splits[number], self.scaler.select_row(number)
             )
         return self._made[number]
 
@@ -65,12 +65,12 @@ class PreparedPanel(Sequence[PreparedSeries]):
         """Of the series."""
         return [self.panel.names[number] for number in self.numbers]
 
-    def scaled(self, channels: int) -> np.ndarray:
+    def scale(self, channels: int) -> np.ndarray:
         """The values end to end, each scaled by its own scaler, (steps, channels) float32."""
         scaled = np.empty((sum(split.steps for split in self.splits) // channels, channels), np.float32)
         end = 0
-        for block, values in self.panel.blocks(self.numbers, TOGETHER * channels):
-            rows = self.scaler.rows(block).transform(values)  # (series, steps)
+        for block, values in self.panel.blocks(self.numbers, SERIES_PER_BLOCK * channels):
+            rows = self.scaler.select_rows(block).transform(values)  # (series, steps)
             groups = rows.reshape(-1, channels, rows.shape[1]).swapaxes(1, 2)  # (groups, steps, channels)
             first, end = end, end + values.size // channels
             scaled[first:end] = groups.reshape(-1, channels)

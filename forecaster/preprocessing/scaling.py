@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import DataError
-from forecaster.preprocessing.transforms import IDENTITY, Transform, differenced
+from forecaster.preprocessing.transforms import IDENTITY, Transform, difference
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,27 @@ class Scaler:
     lags: tuple[int, ...] = ()
 
     @classmethod
-    def stacked(cls, scalers: "Sequence[Scaler]") -> "Scaler":
+    def stack(cls, scalers: "Sequence[Scaler]") -> "Scaler":
         """One for values (batch, steps), whose rows are scaled each by its own; their lags are the same."""
         offsets, scales = ([getattr(scaler, name) for scaler in scalers] for name in ("offset", "scale"))
-        curve = Transform.stacked([scaler.curve for scaler in scalers])
+        curve = Transform.stack([scaler.curve for scaler in scalers])
         return cls(np.array(offsets)[:, None], np.array(scales)[:, None], curve, scalers[0].lags)
 
     @classmethod
-    def joined(cls, parts: "Sequence[Scaler]") -> "Scaler":
+    def concatenate(cls, parts: "Sequence[Scaler]") -> "Scaler":
         """One of the rows of several that are stacked."""
         offsets, scales = (np.concatenate([getattr(part, name) for part in parts]) for name in ("offset", "scale"))
-        return cls(offsets, scales, Transform.joined([part.curve for part in parts]), parts[0].lags)
+        return cls(offsets, scales, Transform.concatenate([part.curve for part in parts]), parts[0].lags)
 
-    def rows(self, chosen: slice) -> "Scaler":
+    def select_rows(self, chosen: slice) -> "Scaler":
         """Some rows of one that is stacked."""
         offsets, scales = np.asarray(self.offset)[chosen], np.asarray(self.scale)[chosen]
-        return Scaler(offsets, scales, self.curve.rows(chosen), self.lags)
+        return Scaler(offsets, scales, self.curve.select_rows(chosen), self.lags)
 
-    def row(self, number: int) -> "Scaler":
+    def select_row(self, number: int) -> "Scaler":
         """That of one row of one that is stacked."""
         offset, scale = (float(np.asarray(numbers)[number, 0]) for numbers in (self.offset, self.scale))
-        return Scaler(offset, scale, self.curve.row(number), self.lags)
+        return Scaler(offset, scale, self.curve.select_row(number), self.lags)
 
     @property
     def unit(self) -> np.ndarray:
@@ -58,13 +58,13 @@ class Scaler:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Values in the series' own unit -> scaled values, (..., steps); NaN where there is no difference yet."""
-        return (differenced(self.curve.forward(values), self.lags) - self.offset) / self.unit
+        return (difference(self.curve.forward(values), self.lags) - self.offset) / self.unit
 
     def inverse(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values -> values in the series' own unit, any shape; without differences alone."""
-        return self.curve.inverse(self.unscaled(scaled))
+        return self.curve.inverse(self.unscale(scaled))
 
-    def unscaled(self, scaled: np.ndarray) -> np.ndarray:
+    def unscale(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values -> transformed values, or their differences, any shape."""
         return scaled * self.scale + self.offset
 
@@ -90,7 +90,7 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[i
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
-    transformed = differenced(curve.forward(values), lags)[:, sum(lags) :]
+    transformed = difference(curve.forward(values), lags)[:, sum(lags) :]
     low, high = transformed.min(axis=1), transformed.max(axis=1)
     if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
         raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])

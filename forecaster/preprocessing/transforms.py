@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def differenced(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:
+def difference(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:
     """y(t) - y(t - lag) for one lag after the other: (..., steps) -> (..., steps), the first sum(lags) of them NaN."""
     for lag in lags:
         differences = np.full(values.shape, np.nan)
@@ -16,7 +16,7 @@ def differenced(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:
     return values
 
 
-def summed(differences: np.ndarray, history: np.ndarray, lags: Sequence[int]) -> np.ndarray:
+def undo_difference(differences: np.ndarray, history: np.ndarray, lags: Sequence[int]) -> np.ndarray:
     """The values whose differences follow a history: (..., horizon), (..., at least sum(lags)) -> (..., horizon)."""
     levels = [history]
     for lag in lags[:-1]:
@@ -50,21 +50,21 @@ class Transform:
     high: float = 1.0
 
     @classmethod
-    def stacked(cls, transforms: "Sequence[Transform]") -> "Transform":
+    def stack(cls, transforms: "Sequence[Transform]") -> "Transform":
         """One of one kind for values (batch, steps), whose rows are transformed each by its own."""
         first = transforms[0]
         return cls(first.kind, np.array([transform.power for transform in transforms])[:, None], first.low, first.high)
 
     @classmethod
-    def joined(cls, parts: "Sequence[Transform]") -> "Transform":
+    def concatenate(cls, parts: "Sequence[Transform]") -> "Transform":
         """One of the rows of several that are stacked."""
         return replace(parts[0], power=np.concatenate([np.asarray(part.power) for part in parts]))
 
-    def rows(self, chosen: slice) -> "Transform":
+    def select_rows(self, chosen: slice) -> "Transform":
         """Some rows of one that is stacked."""
         return replace(self, power=np.asarray(self.power)[chosen])
 
-    def row(self, number: int) -> "Transform":
+    def select_row(self, number: int) -> "Transform":
         """That of one row of one that is stacked."""
         return replace(self, power=float(np.asarray(self.power)[number, 0]))
 
@@ -111,15 +111,15 @@ def fit_transform(values: np.ndarray, kind: str, low: float | None = None, high:
     """Fit on training parts of one length, (series, steps), whose values the transform takes; a row for each.
 
     Args:
-        kind: of the transform; Box-Cox's lambda is the likeliest from 0 to 2 (`likeliest_power`).
+        kind: of the transform; Box-Cox's lambda is the likeliest from 0 to 2 (`estimate_boxcox_power`).
         low, high: the bounds of logit.
     """
-    powers = [likeliest_power(row) for row in values] if kind == "boxcox" else [1.0] * len(values)
+    powers = [estimate_boxcox_power(row) for row in values] if kind == "boxcox" else [1.0] * len(values)
     stacked = Transform(kind, np.array(powers)[:, None])
     return replace(stacked, low=low, high=high) if kind == "logit" and low is not None and high is not None else stacked
 
 
-def likeliest_power(values: np.ndarray) -> float:
+def estimate_boxcox_power(values: np.ndarray) -> float:
     """The lambda in [0, 2] under which the transformed values are most likely normal (Box & Cox 1964, section 3).
 
     Below 0 the transform has a ceiling: a network whose answer lies above it has no forecast in the series' own unit.

@@ -1,4 +1,4 @@
-"""The pictures: the only room that imports matplotlib."""
+"""What the plots of several verbs share: style, figures, axes, legends, intervals and the PNG."""
 
 import io
 from collections.abc import Sequence
@@ -13,18 +13,16 @@ from matplotlib.ticker import MaxNLocator
 
 from forecaster.forecast import Forecast
 
-# Okabe & Ito (2008): told apart by every common form of colour blindness, and by lightness in print.
+# Okabe & Ito (2008): distinguishable under every common form of colour blindness, and by lightness in print.
 INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
-# For ticks of years, months, days, hours, minutes and seconds: each says its day, month or year itself.
+# For ticks of years, months, days, hours, minutes and seconds: each tick names its own day, month or year.
 _DATE_FORMATS: Any = {
     "formats": ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"],
     "zero_formats": ["", "%Y", "%-d %b", "%-d %b", "%H:%M", "%H:%M"],
     "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
 }
-_LEVEL_COLORS = (BLUE, ORANGE, GREEN)
-_PANELS = 2  # of gaps in one picture
-_BAND = 0.005  # share of the steps from which a gap is drawn as a band
-_STYLE: Any = {
+MAX_SERIES = 6  # plotted in one figure
+STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
@@ -42,12 +40,13 @@ _STYLE: Any = {
 }
 
 
-def _steps(count: int) -> str:
+def describe_steps_ahead(count: int) -> str:
+    """Name the horizon for a title."""
     return "the next step" if count == 1 else f"the next {count} steps"
 
 
-def _shared_legend(rows: Sequence[Axes]) -> None:
-    """Above the first axes, of whatever any of them shows, each once."""
+def add_shared_legend(rows: Sequence[Axes]) -> None:
+    """Add one legend above the first axes, with every label of all axes once."""
     found = [axes.get_legend_handles_labels() for axes in rows]
     labelled = {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
     rows[0].legend(
@@ -56,8 +55,8 @@ def _shared_legend(rows: Sequence[Axes]) -> None:
     )  # fmt: skip
 
 
-def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
-    """Axes two in a row, their values on one scale, with room for a legend below the title."""
+def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure with two axes per row that share their y axis, with room for a legend below the title."""
     columns, rows = min(count, 2), -(-count // 2)
     figure = Figure(figsize=(9, 1.6 + 2.8 * rows), dpi=110, layout="constrained")
     figure.suptitle(f"{title}\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
@@ -67,48 +66,50 @@ def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
-def _row_legend(figure: Figure, axes: Axes) -> None:
-    """What the lines of all panels are, in one row below the title."""
+def add_row_legend(figure: Figure, axes: Axes) -> None:
+    """Add the legend of one panel to the figure, in one row below the title."""
     handles, labels = axes.get_legend_handles_labels()
     place = (0.005, 1 - 0.26 / figure.get_figheight())
     figure.legend(handles, labels, loc="upper left", bbox_to_anchor=place, ncols=4, handlelength=2.4)
 
 
-def _canvas(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:
+def make_figure(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Make a figure with a title and `rows` axes below each other."""
     figure = Figure(figsize=(9, 4.2 if rows == 1 else 1.2 + 2.2 * rows), dpi=110, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure, list(figure.subplots(rows, squeeze=False)[:, 0])
 
 
-def _x(index: pd.Index) -> np.ndarray:
-    """The index as matplotlib takes it: dates without a zone, or numbers."""
+def to_axis(index: pd.Index) -> np.ndarray:
+    """Convert an index to what matplotlib plots: local timestamps without a time zone, or numbers."""
     return index.tz_localize(None).to_numpy() if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
 
 
-def _fan(axes: Axes, forecast: Forecast) -> None:
-    """The intervals, the widest lightest and lowest; a single step as a bar."""
+def draw_intervals(axes: Axes, forecast: Forecast) -> None:
+    """Draw the prediction intervals, the widest first and lightest; a horizon of one step as a bar."""
     lows = [probability for probability in forecast.quantiles if probability < 0.5]
-    x = _x(forecast.timestamps)
+    x = to_axis(forecast.timestamps)
     for index, low in enumerate(lows):
         band = forecast.quantiles[low], forecast.quantiles[round(1 - low, 10)]
-        label, alpha = f"{100 * (1 - 2 * low):.6g} %", _shade(index, len(lows))
+        label, alpha = f"{100 * (1 - 2 * low):.6g} %", compute_band_opacity(index, len(lows))
         if len(x) > 1:
             axes.fill_between(x, *band, color=BLUE, alpha=alpha, linewidth=0, label=label)
         else:
             axes.vlines(x, *band, color=BLUE, alpha=min(1.0, alpha + 0.2), linewidth=9, label=label)
 
 
-def _shade(place: int, count: int) -> float:
-    """How dark the band at a place from outside is: each darker than the one around it, none opaque."""
+def compute_band_opacity(place: int, count: int) -> float:
+    """Return the opacity of a band by its place from the outside: each darker than the one around it."""
     return 0.14 + min(0.12, 0.6 / count) * place
 
 
-def _number(value: float, position: int | None) -> str:
-    """42,500 rather than 42500, and 0.25 as it is."""
+def format_number(value: float, position: int | None) -> str:
+    """Format a tick label: 42,500 rather than 42500; 0.25 stays."""
     return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
 
 
-def _time_axis(axes: Axes, index: pd.Index) -> None:
+def format_time_axis(axes: Axes, index: pd.Index) -> None:
+    """Label the x axis with dates, and the time zone if there is one, or with step numbers."""
     if isinstance(index, pd.DatetimeIndex):
         locator = AutoDateLocator(minticks=4, maxticks=9)
         axes.xaxis.set_major_locator(locator)
@@ -120,8 +121,8 @@ def _time_axis(axes: Axes, index: pd.Index) -> None:
         axes.set_xlabel("step")
 
 
-def _legend(axes: Axes) -> None:
-    """Above the axes, so that it never lies on a line."""
+def add_legend(axes: Axes) -> None:
+    """Add a legend above the axes, where it cannot cover a line."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
         handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(labels), 7), borderaxespad=0.2,
@@ -129,7 +130,8 @@ def _legend(axes: Axes) -> None:
     )  # fmt: skip
 
 
-def _png(figure: Figure) -> bytes:
+def render_png(figure: Figure) -> bytes:
+    """Render a figure as the bytes of a PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

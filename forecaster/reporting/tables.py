@@ -1,10 +1,10 @@
-"""What the program says, as lines of text: tables of a network and of its errors, and progress."""
+"""Tables of text with aligned columns."""
 
 from collections.abc import Sequence
 
 
-def _table(rows: Sequence[Sequence[object]]) -> str:
-    """Columns aligned: the first to the left, the others to the right."""
+def format_table(rows: Sequence[Sequence[object]]) -> str:
+    """Format rows as text: the first column left-aligned, the others right-aligned, integers with commas."""
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
     lines = []

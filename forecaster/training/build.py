@@ -11,10 +11,10 @@ from forecaster.config import Config, schema
 from forecaster.errors import UsageError
 from forecaster.forecast import format_timestamps
 from forecaster.models import Network, build_network
-from forecaster.models.weights import Rows, warm_start
+from forecaster.models.weights import MatchingRows, warm_start
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.fitted import Preprocessing, preprocessing_of
-from forecaster.preprocessing.plan import Plan, window_places
+from forecaster.preprocessing.plan import Plan, place_windows
+from forecaster.preprocessing.saved_preprocessing import Preprocessing, load_preprocessing
 from forecaster.preprocessing.windows import Starts
 from forecaster.runs import Version
 from forecaster.training import averaging
@@ -35,7 +35,7 @@ def initialize_network(config: Config, preprocessing: Preprocessing) -> Network:
     unit = float(next(iter(preprocessing.scalers.values())).unit)
     sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
     length, season = config.window.length, config.data.main_season
-    widths = preprocessing.widths
+    widths = preprocessing.feature_widths
     return build_network(
         config.model, length, config.steps_ahead, season, config.loss, unit, sizes, *widths, config.channels
     )
@@ -52,7 +52,7 @@ def load_initial_weights(network: Network, version: Version, vocabulary: Vocabul
     Raises:
         UsageError: no matrix of weights agrees.
     """
-    theirs = preprocessing_of(version).vocabulary
+    theirs = load_preprocessing(version).vocabulary
     folder = version.members[(number - 1) % len(version.members)]
     weights = version.read(f"{folder}network.weights.h5")
     agreed, different = warm_start(network, weights, _match_rows(vocabulary, theirs))
@@ -63,7 +63,7 @@ def load_initial_weights(network: Network, version: Version, vocabulary: Vocabul
     log.info("\n".join([f"started from the weights of {version.path / folder}", *different]))
 
 
-def _match_rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows]:
+def _match_rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[MatchingRows]:
     """For each of our categories, the rows of the values that both know; none of a category that they have not."""
     if ours is None:
         return []
@@ -72,7 +72,7 @@ def _match_rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Rows
     for name, values in zip(ours.names, ours.values, strict=True):
         places = {value: row for row, value in enumerate(known.get(name, ()))}
         shared = [(row, places[value]) for row, value in enumerate(values) if value in places]
-        found.append(Rows([row for row, _ in shared], [row for _, row in shared]))
+        found.append(MatchingRows([row for row, _ in shared], [row for _, row in shared]))
     return found
 
 
@@ -95,13 +95,13 @@ def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -
     config, training = plan.config, plan.config.training
     length = config.window.length
     tf.config.experimental.enable_op_determinism()
-    training_starts, validation_starts = window_places(plan)
+    training_starts, validation_starts = place_windows(plan)
     if described:
         log.info("%s", _describe_plan(plan, len(training_starts), len(validation_starts)))
     network = initialize_network(config, plan.preprocessing)
     steps = _steps(plan)
     _adapt_head(network, steps.values, training_starts, length)
-    watched = validation_starts.spread(_VALIDATION_WINDOWS)
+    watched = validation_starts.spread_evenly(_VALIDATION_WINDOWS)
     return build_trainer(network, training, steps, length, training_starts, watched, first_choice)
 
 
@@ -111,11 +111,13 @@ def _steps(plan: Plan) -> Steps:
     groups = plan.groups
     if features is not None:
         past = features.past_width
-        rows = [features.of(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
+        rows = [features.build(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
     panel = [group[0].series for group in groups]
     ends = np.cumsum([len(series) for series in panel]).tolist()
     told = None if features is None else np.concatenate(rows)
-    return Steps(plan.members.scaled(plan.config.channels), told, past, ends, plan.preprocessing.codes(panel))
+    return Steps(
+        plan.members.scale(plan.config.channels), told, past, ends, plan.preprocessing.encode_categories(panel)
+    )
 
 
 def build_trainer(
@@ -151,12 +153,12 @@ def build_trainer(
 
 def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:
     """Show the head the range of the values that training has it predict, as the windows' normalisation leaves them."""
-    some = starts.spread(_ADAPTED_WINDOWS)
+    some = starts.spread_evenly(_ADAPTED_WINDOWS)
     rows = values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
     rows = rows.reshape(len(some), -1).astype(np.float32)
     window, targets = rows[:, : length * network.channels], rows[:, length * network.channels :]
-    anchors = network.normalization.step(window[:, -network.width :], network.normalization.anchors(window))[1]
-    offset, scale = network.normalization.affine(anchors, targets.shape[1])
+    anchors = network.normalization.step(window[:, -network.width :], network.normalization.compute_anchors(window))[1]
+    offset, scale = network.normalization.compute_affine(anchors, targets.shape[1])
     normalised = (targets - np.asarray(offset)) / np.asarray(scale)
     network.head.adapt(float(normalised.min()), float(normalised.max()))
 

@@ -39,7 +39,7 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
     called again, and `attention` (batch, recurrent steps read), where there is any.
     """
     read = {"window": tf.TensorSpec((None, length * network.channels), tf.float32, "window")}
-    if width := network.past + network.known:
+    if width := network.past_width + network.known_width:
         read["features"] = tf.TensorSpec((None, length, width), tf.float32, "features")
     if network.embedding is not None:
         read["categories"] = tf.TensorSpec((None, len(network.embedding.sizes)), tf.int32, "categories")
@@ -50,8 +50,8 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
     made = tf.function(states, autograph=False).get_concrete_function(*read.values()).structured_outputs
     inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(made)]
     beside = {"previous": tf.TensorSpec((None, network.width), tf.float32, "previous")}
-    if network.known:
-        beside["future"] = tf.TensorSpec((None, network.steps_decoded, network.known), tf.float32, "future")
+    if network.known_width:
+        beside["future"] = tf.TensorSpec((None, network.steps_decoded, network.known_width), tf.float32, "future")
     if network.noise:
         beside["noise"] = tf.TensorSpec((None, network.noise), tf.float32, "noise")
 

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from forecaster.reporting.figures import _STYLE, BLUE, INK, ORANGE, _canvas, _legend, _png
+from forecaster.reporting.figures import BLUE, INK, ORANGE, STYLE, add_legend, make_figure, render_png
 
 
 def plot_loss(
@@ -23,8 +23,8 @@ def plot_loss(
     epochs = np.arange(1, len(losses) + 1)
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
     watched = np.array(losses if validation[0] is None else validation, float)
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _canvas(title)
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = make_figure(title)
         axes.plot(epochs, losses, color=BLUE, linewidth=1.8, label="training", **marker)
         if validation[0] is not None:
             axes.plot(epochs, watched, "--", color=ORANGE, linewidth=1.8, label="validation", **marker)
@@ -37,8 +37,8 @@ def plot_loss(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         axes.set_ylabel(unit)
-        _legend(axes)
-        return _png(figure)
+        add_legend(axes)
+        return render_png(figure)
 
 
 class LossCurve(NamedTuple):
@@ -53,8 +53,8 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
     """The loss by which epochs were compared of each network of an ensemble, the chosen epochs marked; a PNG."""
     watched = [np.array(c.losses if c.validation[0] is None else c.validation, float) for c in curves]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _canvas(title)
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = make_figure(title)
         for number, (curve, losses, color) in enumerate(zip(curves, watched, colors, strict=True), 1):
             label = f"member {number}" if len(curves) <= 5 or number in {1, len(curves)} else None
             axes.plot(np.arange(1, len(losses) + 1), losses, color=color, linewidth=1.4, label=label)
@@ -66,5 +66,5 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{'validation ' if curves[0].validation[0] is not None else ''}{unit}")
-        _legend(axes)
-        return _png(figure)
+        add_legend(axes)
+        return render_png(figure)

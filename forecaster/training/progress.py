@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forecaster.reporting.tables import _table
+from forecaster.reporting.tables import format_table
 from forecaster.training.trainer import Epoch
 
 log = logging.getLogger("forecaster")
@@ -20,7 +20,7 @@ def format_parameter_table(rows: Sequence[Any]) -> str:
     head = ("layer", "units", "input weights", "recurrent weights", "biases", "total")
     body = [(row.layer, row.units, row.input_weights, row.recurrent_weights, row.biases, row.total) for row in rows]
     total = ("total", "", *(sum(int(row[column]) for row in body) for column in range(2, 6)))
-    return _table([head, *body, total])
+    return format_table([head, *body, total])
 
 
 class TrainingProgress:

@@ -16,8 +16,8 @@ from forecaster.config.ensemble import members_of
 from forecaster.errors import Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import tables
 from forecaster.models import Network
-from forecaster.models.summary import layer_counts
-from forecaster.models.weights import weights_to_h5
+from forecaster.models.parameter_counts import count_parameters
+from forecaster.models.weights import dump_weights
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
 from forecaster.runs import (
@@ -157,7 +157,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     trainer = prepare_trainer(task.plan, first_choice, described=task.number == 1)
     network = trainer.network
     if task.number == 1:
-        log.info("%s", progress.format_parameter_table(layer_counts(network)))
+        log.info("%s", progress.format_parameter_table(count_parameters(network)))
     if task.count > 1:
         log.info("%s", task.description())
     if task.warm is not None and before is None:
@@ -171,7 +171,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         write_checkpoint(task.run, task.identity, state, task.checkpoint)
     encode, decode = export_onnx(network, task.plan.config.window.length)
     files = {
-        "network.weights.h5": weights_to_h5(network),
+        "network.weights.h5": dump_weights(network),
         "encode.onnx": encode,
         "decode.onnx": decode,
         "history.csv": format_history(trainer.progress.history),

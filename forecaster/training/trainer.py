@@ -56,10 +56,10 @@ class Learner(Protocol):
     variables: Any
     trainable_variables: Any
 
-    def training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+    def compute_training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """The mean loss that training lowers, of windows (batch, length) and targets (batch, ahead)."""
 
-    def validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
+    def compute_validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
         """The mean loss by which epochs are compared."""
 
 
@@ -133,7 +133,7 @@ class Trainer(Generic[AnyLearner]):
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
-        self.early_stopping, self.balanced, self.sign_flip = early_stopping, balanced, sign_flip
+        self.early_stopping, self.draw_balanced, self.sign_flip = early_stopping, balanced, sign_flip
         self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
@@ -199,8 +199,8 @@ class Trainer(Generic[AnyLearner]):
         """The windows of an epoch: all of them, as many as its batches hold, or drawn from each series alike."""
         total = len(self.training_starts)
         count = min(self.batches * self.batch_size, total)
-        if self.balanced and isinstance(self.training_starts, Starts):
-            numbers = self.training_starts.balanced(generator, count)
+        if self.draw_balanced and isinstance(self.training_starts, Starts):
+            numbers = self.training_starts.draw_balanced(generator, count)
         elif count < total:
             numbers = generator.choice(total, count, replace=False)
         else:
@@ -259,7 +259,7 @@ class Trainer(Generic[AnyLearner]):
             signs = self._signs(starts, epoch)
             inputs, targets = inputs._replace(window=signs * inputs.window), signs * targets
         with tf.GradientTape() as tape:
-            loss = self.network.training_loss(inputs, targets, epoch)
+            loss = self.network.compute_training_loss(inputs, targets, epoch)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         if self.average is not None:
@@ -273,7 +273,7 @@ class Trainer(Generic[AnyLearner]):
         return tf.where(drawn < 0.5, -1.0, 1.0)
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
-        return self.network.validation_loss(*self._batch(starts))
+        return self.network.compute_validation_loss(*self._batch(starts))
 
     def _mean_validation_loss(self, epoch: int) -> float:
         total = 0.0

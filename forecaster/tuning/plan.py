@@ -18,7 +18,7 @@ from forecaster.data import Panel, Series
 from forecaster.data.seasonality import seasons_of
 from forecaster.errors import ConfigError, DataError
 from forecaster.preprocessing.load import data_hash, data_request, read_data
-from forecaster.preprocessing.plan import Plan, before_test, prepare
+from forecaster.preprocessing.plan import Plan, drop_test_parts, plan_training
 
 log = logging.getLogger("forecaster")
 
@@ -53,10 +53,10 @@ class TunePlan:
         """
         loaded = overridden(self.loaded, [f"{key}={json.dumps(value)}" for key, value in values.items()])
         _check_domains(loaded.config, self.panel)
-        plan = prepare(loaded, self.panel)
+        plan = plan_training(loaded, self.panel)
         if short := len(self.base.members) - len(plan.members):
             raise DataError([f"{short:,} of {len(self.base.members):,} series are too short for it"])
-        return before_test(plan)
+        return drop_test_parts(plan)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -88,16 +88,16 @@ def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
     if loaded.problems:
         raise ConfigError(loaded.problems)
     given = read_data(loaded.config) if panel is None else panel
-    whole = prepare(loaded, given)
+    whole = plan_training(loaded, given)
     if not whole.config.split.validation:
         where = loaded.where("split", "validation")
         raise ConfigError([f"{where}: trials are compared on the validation part, and it is 0; give it a tenth: 0.1"])
-    panel, base = _trained_on(given, whole), before_test(whole)
+    panel, base = _trained_on(given, whole), drop_test_parts(whole)
     if loaded.config.data.season == "auto":
         # The season that was found may owe something to the test part.
         seasons, _ = seasons_of(max(base.panel, key=len))
         loaded = overridden(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
-        base = before_test(prepare(loaded, panel))
+        base = drop_test_parts(plan_training(loaded, panel))
     space = loaded.space or _usual_space(loaded, base)
     if not loaded.space:
         lines = [f"  {key}: {each}" for key, each in space.items()]
@@ -158,7 +158,7 @@ def _usual_space(loaded: LoadedConfig, base: Plan) -> Space:
     return space
 
 
-def tuned_yaml(config: Config, folder: Path, command: str) -> str:
+def format_tuned_yaml(config: Config, folder: Path, command: str) -> str:
     """A trial's config as a YAML that stands in a folder and runs there."""
     given = config.data.path
     path = _seen_from(given, folder) if isinstance(given, str) else tuple(_seen_from(each, folder) for each in given)

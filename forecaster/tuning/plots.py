@@ -8,7 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from forecaster.reporting.figures import _STYLE, BLUE, GREY, INK, ORANGE, _canvas, _legend, _number, _png
+from forecaster.reporting.figures import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    STYLE,
+    add_legend,
+    format_number,
+    make_figure,
+    render_png,
+)
 
 
 def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float], own: int | None, title: str) -> bytes:
@@ -22,8 +32,8 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
     trials, found = np.array(list(errors)), np.array(list(errors.values()), float)
     best = np.fmin.accumulate(found)
     ended = np.isfinite(found)
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _canvas(title)
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = make_figure(title)
         axes.plot(trials[ended], found[ended], "o", color=BLUE, markersize=4.5, alpha=0.75, label="trial")
         axes.step(trials, best, where="post", color=INK, linewidth=1.6, label="best so far")
         if own is not None:
@@ -37,14 +47,14 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
         _error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        _legend(axes)
-        return _png(figure)
+        add_legend(axes)
+        return render_png(figure)
 
 
 def _error_axis(axes: Axes, errors: np.ndarray, best: float) -> None:
     """What is several times the best would press all others together: on a log scale it does not."""
     if errors.max() > 5 * best > 0:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(_number))
-        axes.yaxis.set_minor_formatter(FuncFormatter(_number))
+        axes.yaxis.set_major_formatter(FuncFormatter(format_number))
+        axes.yaxis.set_minor_formatter(FuncFormatter(format_number))
     axes.set_ylabel("error on the validation part (MASE)")

@@ -6,7 +6,7 @@ from typing import Any
 
 from forecaster.evaluation.baselines import LABELS
 from forecaster.evaluation.tables import format_share
-from forecaster.reporting.tables import _table
+from forecaster.reporting.tables import format_table
 
 _SHOWN_TRIALS = 5
 
@@ -16,7 +16,7 @@ _ERROR = (
 )
 
 
-def trial_line(row: Any, rows: Sequence[Any], total: int) -> str:
+def format_trial_line(row: Any, rows: Sequence[Any], total: int) -> str:
     """What became of one trial (`search.Row`), and which is the best so far."""
     values = ", ".join(f"{key} {value}" for key, value in row.values.items())
     outcome = row.state if row.error is None else f"error {row.error:.4g}"
@@ -26,7 +26,7 @@ def trial_line(row: Any, rows: Sequence[Any], total: int) -> str:
     return f"trial {row.number} ({len(rows)} of {total}), {row.seconds:.0f} s: {outcome}{reason}{leading}\n  {values}"
 
 
-def trial_table(rows: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
+def format_trial_table(rows: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
     """The best trials of a search, what became of all, and how far the best is ahead.
 
     Args:
@@ -39,7 +39,7 @@ def trial_table(rows: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[
     body = [
         (f"{row.number}", f"{row.error:.4g}", *map(_plainly, row.values.values())) for row in ranked[:_SHOWN_TRIALS]
     ]
-    return "\n".join([_table([head, *body]), outcomes(rows), _ahead(ranked, own, baselines), _ERROR])
+    return "\n".join([format_table([head, *body]), format_outcomes(rows), _ahead(ranked, own, baselines), _ERROR])
 
 
 def _short(keys: Sequence[str]) -> list[str]:
@@ -55,7 +55,7 @@ def _plainly(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def outcomes(rows: Sequence[Any]) -> str:
+def format_outcomes(rows: Sequence[Any]) -> str:
     """What became of all trials, counted."""
     states = Counter(row.state for row in rows)
     told = [f"{count} {state}" for state, count in states.items()]
@@ -78,7 +78,7 @@ def _ahead(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str
     return "; ".join([f"best: trial {best.number}, error {best.error:.4g}", *told])
 
 
-def weight_line(weights: Mapping[str, float]) -> str:
+def format_importances(weights: Mapping[str, float]) -> str:
     """How much each key matters among the good trials."""
     told = [f"{key} {share:.0%}" for key, share in weights.items()]
     return f"what tells the best trials from the others: {', '.join(told)}"

@@ -24,11 +24,11 @@ from forecaster.runs import convert_write_errors, write_atomically
 from forecaster.training.build import prepare_trainer
 from forecaster.training.progress import TrainingProgress
 from forecaster.training.trainer import Epoch
-from forecaster.tuning.live_network import LiveNetwork
-from forecaster.tuning.plan import TunePlan, tuned_yaml
+from forecaster.tuning.plan import TunePlan, format_tuned_yaml
 from forecaster.tuning.plots import plot_trials
-from forecaster.tuning.study import DIVERGED, IMPOSSIBLE, STOPPED, Search, Trial, TrialResult
-from forecaster.tuning.tables import outcomes, trial_line, trial_table, weight_line
+from forecaster.tuning.search import DIVERGED, IMPOSSIBLE, STOPPED, Search, Trial, TrialResult
+from forecaster.tuning.tables import format_importances, format_outcomes, format_trial_line, format_trial_table
+from forecaster.tuning.tensorflow_network import TensorFlowNetwork
 
 log = logging.getLogger("forecaster")
 
@@ -58,10 +58,10 @@ def search_config(
         _write(plan, search, measure, folder, output)
         rows = search.rows()
     if received:
-        raise Interrupted(f"interrupted, {outcomes(rows)}; go on with the same command", received[0])
+        raise Interrupted(f"interrupted, {format_outcomes(rows)}; go on with the same command", received[0])
     if all(row.error is None for row in rows):
         kind = Diverged if any(row.state == DIVERGED for row in rows) else UsageError
-        raise kind(f"no trial came to an error, so that there is no best config; {outcomes(rows)}")
+        raise kind(f"no trial came to an error, so that there is no best config; {format_outcomes(rows)}")
 
 
 def _check_output(output: Path, search: Search) -> None:
@@ -82,17 +82,17 @@ def _write(plan: TunePlan, search: Search, measure: ValidationScore, folder: Pat
     if not ended:
         return
     best = min(ended, key=lambda row: row.error or 0.0)
-    text = tuned_yaml(_config(plan, best), output.parent, f"forecast train {output}").encode()
-    search.about_to_write(_sha256(text))
+    text = format_tuned_yaml(_config(plan, best), output.parent, f"forecast train {output}").encode()
+    search.register_output(_sha256(text))
     write_atomically(output, text)
     own = next((row.number for row in ended if row.values == plan.own), None)
     name, error = min(measure.baselines.items(), key=lambda item: item[1])
     title = f"{folder.resolve().parent.name}: {len(rows)} trials, best {best.error:.4g} in trial {best.number}"
     picture = plot_trials({row.number: row.error for row in rows}, (name.replace("_", " "), error), own, title)
     write_atomically(folder / "trials.png", picture)
-    log.info("%s", trial_table(rows, plan.own, measure.baselines))
+    log.info("%s", format_trial_table(rows, plan.own, measure.baselines))
     if weights := search.weights():
-        log.info("%s", weight_line(weights))
+        log.info("%s", format_importances(weights))
     log.info("%s: written; train it with: forecast train %s", output, output)
 
 
@@ -128,7 +128,7 @@ def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -
         try:
             _make(plan, search, drawn, measure, stop)
         except BaseException:
-            search.put_back(drawn)
+            search.requeue(drawn)
             raise
         finally:
             keras.backend.clear_session()
@@ -136,7 +136,7 @@ def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -
         rows = search.rows()
         if not stop():
             row = next(row for row in rows if row.number == drawn.number)
-            log.info("%s", trial_line(row, rows, total))
+            log.info("%s", format_trial_line(row, rows, total))
     return measure
 
 
@@ -161,7 +161,7 @@ def _make(plan: TunePlan, search: Search, drawn: Trial, measure: ValidationScore
         search.drop(drawn, IMPOSSIBLE, "it does not fit into memory")
     else:
         if error is None:
-            search.put_back(drawn)
+            search.requeue(drawn)
         else:
             search.finish(drawn, error, watch.epochs)
 
@@ -190,7 +190,7 @@ class _Watch:
         """
         with _hushed():
             trainer = prepare_trainer(self._plan)
-        live = LiveNetwork(trainer.network, self._plan.config.window.length)
+        live = TensorFlowNetwork(trainer.network, self._plan.config.window.length)
         options = self._plan.config.forecast
         few = options.model_copy(update={"samples": min(options.samples, PATHS_TO_COMPARE)})
         config = self._plan.config.model_copy(update={"forecast": few})
@@ -214,7 +214,7 @@ class _Watch:
         """
         self.epochs = epoch.epoch
         self._bar.epoch(epoch.validation_loss)
-        if self._predictor.rollout.paths == 1 and self._drawn.hopeless(epoch.epoch, self._error()):
+        if self._predictor.rollout.paths == 1 and self._drawn.should_stop(epoch.epoch, self._error()):
             raise _StoppedEarly
 
 

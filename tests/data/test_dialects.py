@@ -23,7 +23,7 @@ from forecaster.data.sources.files import find_files
 from forecaster.data.value_ranges import domains_of
 from forecaster.default_config import config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
-from forecaster.imputation.filled_csv import Filling, filled_csv
+from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from tests.helpers.command import write_hourly_csv
 from tests.helpers.reading import read_series, read_table, series_of
 
@@ -422,7 +422,9 @@ def filled(path: str | list[str], target: str) -> tuple[str, str]:
     (series,) = series_of(table, "auto", target, "D", "mask")
     gap = np.isnan(series.values)
     quantiles = {p: np.where(gap, value, np.nan) for p, value in ((0.1, 9.0), (0.9, 10.0))}
-    return filled_csv(table, Filling(series, np.where(gap, 9.5, series.values), quantiles)), table.dialect.encoding
+    return format_filled_csv(
+        table, FilledSeries(series, np.where(gap, 9.5, series.values), quantiles)
+    ), table.dialect.encoding
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
@@ -620,7 +622,7 @@ def test_dates_in_a_first_column_without_a_name_are_its_index(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(DAYS.replace("day,", ",").replace("2026-01-03,3.5\n", ""))
     (gappy,) = read_series(path, "auto", "auto", "auto", "mask")
-    filled = filled_csv(read_table(path), Filling(gappy, np.array(VALUES), {}))
+    filled = format_filled_csv(read_table(path), FilledSeries(gappy, np.array(VALUES), {}))
     assert filled.splitlines()[::3] == [",load,filled", "2026-01-03,3.5,1"]
 
 

@@ -10,7 +10,8 @@ from forecaster.data.time.frequency import future_timestamps, season_length
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.windows import chronological_split, gather_windows, window_starts
+from forecaster.preprocessing.split import split_chronologically
+from forecaster.preprocessing.windows import gather_windows, list_window_starts
 from tests.helpers.reading import read_series
 from tests.helpers.scaling import fit_scaler
 
@@ -345,15 +346,15 @@ def test_robust_scaling_of_mostly_one_value_still_tells_the_others_apart():
 
 
 def test_the_split_is_chronological():
-    split = chronological_split(100, 0.1, 20, length=5, ahead=1, horizon=10)
+    split = split_chronologically(100, 0.1, 20, length=5, ahead=1, horizon=10)
     assert (split.training_end, split.validation_end, split.steps) == (70, 80, 100)
 
 
 def test_windows_of_the_parts_share_no_target():
     length, ahead = 5, 3
-    split = chronological_split(40, 8, 8, length, ahead, horizon=3)
-    training = window_starts(length, split.training_end, length, ahead)
-    validation = window_starts(split.training_end, split.validation_end, length, ahead)
+    split = split_chronologically(40, 8, 8, length, ahead, horizon=3)
+    training = list_window_starts(length, split.training_end, length, ahead)
+    validation = list_window_starts(split.training_end, split.validation_end, length, ahead)
     targets = [{s + length + h for s in starts for h in range(ahead)} for starts in (training, validation)]
     assert targets == [set(range(5, 24)), set(range(24, 32))]
 
@@ -365,8 +366,8 @@ def test_a_window_holds_the_steps_from_its_start():
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (5, 0.2), (0, 0), (0.5, 3)])
 def test_a_series_that_is_too_short_is_told_how_many_rows_it_needs(validation, test):
     with pytest.raises(DataError, match="expected at least") as caught:
-        chronological_split(6, validation, test, length=6, ahead=1, horizon=3)
+        split_chronologically(6, validation, test, length=6, ahead=1, horizon=3)
     needed = int(str(caught.value).split("at least ")[1].split()[0].replace(",", ""))
-    chronological_split(needed, validation, test, length=6, ahead=1, horizon=3)
+    split_chronologically(needed, validation, test, length=6, ahead=1, horizon=3)
     with pytest.raises(DataError):
-        chronological_split(needed - 1, validation, test, length=6, ahead=1, horizon=3)
+        split_chronologically(needed - 1, validation, test, length=6, ahead=1, horizon=3)

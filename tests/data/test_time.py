@@ -16,9 +16,9 @@ from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
-from forecaster.imputation.filled_csv import Filling, filled_csv
+from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from forecaster.preprocessing.load import found_in
-from forecaster.preprocessing.windows import told_by_data
+from forecaster.preprocessing.windows import select_observed_windows
 from tests.helpers.reading import read_series, read_table
 
 HOLIDAYS = ("2025-12-25", "2026-01-01", "2026-04-03", "2026-12-25")
@@ -322,11 +322,11 @@ def test_zeros_are_what_the_file_says_not_filler(tmp_path):
 )
 def test_windows_of_filler_are_left_out(observed, expected):
     known = np.array([int(step) for step in observed], bool)
-    np.testing.assert_array_equal(told_by_data(np.arange(5), known, length=4, ahead=2), expected)
+    np.testing.assert_array_equal(select_observed_windows(np.arange(5), known, length=4, ahead=2), expected)
 
 
 def test_without_gaps_no_window_is_left_out():
-    np.testing.assert_array_equal(told_by_data(np.arange(5), None, 4, 2), np.arange(5))
+    np.testing.assert_array_equal(select_observed_windows(np.arange(5), None, 4, 2), np.arange(5))
 
 
 # Bars that are not over
@@ -429,8 +429,8 @@ def test_a_gap_is_filled_in_the_way_that_local_times_are_written(tmp_path):
     path = csv(tmp_path, [*rows[:4], *rows[5:]], range(8))
     rules = TimeRules(timezone="Europe/Berlin")
     (found,) = read_series(path, "t", "y", "auto", "mask", rules=rules)
-    filling = Filling(found, pd.Series(found.values).interpolate().to_numpy(), {})
-    lines = filled_csv(read_table(path), filling).splitlines()
+    filling = FilledSeries(found, pd.Series(found.values).interpolate().to_numpy(), {})
+    lines = format_filled_csv(read_table(path), filling).splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == rows
     assert lines[5] == "2026-10-25 02:00,3.5,1"
 
@@ -689,5 +689,5 @@ def test_a_missing_day_of_one_offset_is_written_with_it(tmp_path):
     days = pd.date_range("2026-01-01", periods=30)
     path = csv(tmp_path, [f"{day.isoformat()}+02:00" for day in days.delete(9)])
     series = read(path, gaps="mask")
-    filled = filled_csv(read_table(path), Filling(series, np.ones(30), {}))
+    filled = format_filled_csv(read_table(path), FilledSeries(series, np.ones(30), {}))
     assert filled.splitlines()[10] == "2026-01-10T00:00:00+02:00,1,1"

@@ -17,16 +17,16 @@ from forecaster.config import Config, load_values
 from forecaster.config.schema import Model, Optimizer
 from forecaster.data import Series
 from forecaster.errors import CannotCreate, DataError, RunError
-from forecaster.explain.advice import verdict
 from forecaster.explain.diagnose import _sample, diagnose
-from forecaster.explain.gradient_flow import LARGEST_NORM, Flow, Kind
-from forecaster.explain.gradients import gradient_flows
+from forecaster.explain.gradient_advice import verdict
+from forecaster.explain.gradient_norms import LARGEST_NORM, GradientKind, GradientNorms
 from forecaster.explain.plots import plot_gradients
+from forecaster.explain.state_gradients import measure_gradients
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
-from forecaster.preprocessing.plan import Plan, plan_of
+from forecaster.preprocessing.plan import Plan, restore_plan
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.windows import Split
+from forecaster.preprocessing.split import Split
 from forecaster.runs import Version, load_version
 from forecaster.training.build import initialize_network
 from forecaster.training.optimizers import build_optimizer
@@ -41,8 +41,8 @@ WINDOWS = GENERATOR.normal(size=(3, LENGTH)).astype("float32")
 TARGETS = GENERATOR.normal(size=(3, 4)).astype("float32")
 
 
-def flow(norms, stride=1, layer="lstm_1", state="h", level=0) -> Flow:
-    return Flow(layer, state, level, stride, np.array(norms, float))
+def flow(norms, stride=1, layer="lstm_1", state="h", level=0) -> GradientNorms:
+    return GradientNorms(layer, state, level, stride, np.array(norms, float))
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.0, -2.0])
@@ -50,7 +50,7 @@ def test_a_linear_units_gradient_is_the_power_of_its_recurrent_weight(weight):
     model = Model(cell="simple_rnn", units=1, activation="linear", decoder="dense")
     network = build_network(model, LENGTH, 4)
     network.encoder.layers[0].cell.recurrent_kernel.assign([[weight]])
-    (found,) = gradient_flows(network, Inputs(WINDOWS), TARGETS)
+    (found,) = measure_gradients(network, Inputs(WINDOWS), TARGETS)
     assert (found.layer, found.state, found.level, found.stride) == ("simple_rnn_1", "h", 0, 1)
     np.testing.assert_allclose(found.norms / found.norms[0], abs(weight) ** np.arange(LENGTH), rtol=1e-5)
     assert found.doublings == pytest.approx(np.log2(abs(weight)), abs=1e-5) or weight == 1.0
@@ -60,8 +60,8 @@ def test_more_windows_than_are_read_at_once_change_nothing():
     network = build_network(Model(cell="gru", units=2, decoder="dense"), LENGTH, 4)
     many = [np.tile(rows, (30, 1)) for rows in (WINDOWS, TARGETS)]
     few, all_at_once = (
-        gradient_flows(network, Inputs(WINDOWS), TARGETS),
-        gradient_flows(network, Inputs(many[0]), many[1]),
+        measure_gradients(network, Inputs(WINDOWS), TARGETS),
+        measure_gradients(network, Inputs(many[0]), many[1]),
     )
     np.testing.assert_allclose(all_at_once[0].norms, few[0].norms, rtol=1e-4)
 
@@ -99,7 +99,7 @@ def test_a_norm_is_that_of_the_numerical_derivative(case):
     model = Model(**{"units": 2, **options})
     network = build_network(model, LENGTH, model.segment if model.decoder == "rollout" else 4, season=4)
     targets = TARGETS[:1, : network.ahead]
-    flows = gradient_flows(network, Inputs(WINDOWS[:1]), targets)
+    flows = measure_gradients(network, Inputs(WINDOWS[:1]), targets)
     (found,) = (flow for flow in flows if (flow.layer, flow.state) == (name, "h"))
     assert (found.stride, len(found.norms)) == (stride, steps)
     for back in (0, steps // 2):
@@ -122,7 +122,7 @@ def numerical_norm(network, layer, number, targets) -> float:
 def rows_of(network, layer, targets) -> int:
     seen: list = []
     layer.observer = lambda states: seen.append(states[0].shape[0])
-    network.validation_loss(Inputs(WINDOWS[:1]), targets)
+    network.compute_validation_loss(Inputs(WINDOWS[:1]), targets)
     layer.observer = None
     return seen[0]
 
@@ -140,14 +140,14 @@ def loss_with(network, layer, number, nudge, targets) -> float:
 
     layer.step = step
     try:
-        return float(network.validation_loss(Inputs(WINDOWS[:1]), targets))
+        return float(network.compute_validation_loss(Inputs(WINDOWS[:1]), targets))
     finally:
         del layer.step
 
 
 def test_a_cell_states_gradient_has_the_way_through_its_own_hidden_state():
     network = build_network(Model(units=2, decoder="dense"), LENGTH, 4)
-    hidden, cell = gradient_flows(network, Inputs(WINDOWS), TARGETS)
+    hidden, cell = measure_gradients(network, Inputs(WINDOWS), TARGETS)
     assert (hidden.state, cell.state) == ("h", "c")
     assert cell.norms[0] > 0  # after the last step h alone is read
 
@@ -155,14 +155,14 @@ def test_a_cell_states_gradient_has_the_way_through_its_own_hidden_state():
 @pytest.mark.parametrize("head", ["quantile", "normal", "student_t", "log_normal", "negative_binomial", "categorical"])
 def test_every_head_has_a_gradient(head):
     network = build_network(Model(units=2, decoder="dense", head=head, quantiles=(0.1, 0.5, 0.9)), LENGTH, 4)
-    flows = gradient_flows(network, Inputs(np.exp(WINDOWS)), np.exp(TARGETS))
+    flows = measure_gradients(network, Inputs(np.exp(WINDOWS)), np.exp(TARGETS))
     assert all(np.isfinite(flow.norms).all() and (flow.norms > 0).all() for flow in flows)
 
 
 def test_a_network_over_several_series_reads_what_tells_them_apart():
     network = build_network(Model(units=2, decoder="dense", embedding=2), LENGTH, 4, categories=(3,))
     flows = [
-        gradient_flows(network, Inputs(WINDOWS, categories=np.array(codes)), TARGETS)[0]
+        measure_gradients(network, Inputs(WINDOWS, categories=np.array(codes)), TARGETS)[0]
         for codes in ([[0], [1], [2]], [[0]] * 3)
     ]
     assert not np.allclose(flows[0].norms, flows[1].norms)
@@ -170,23 +170,23 @@ def test_a_network_over_several_series_reads_what_tells_them_apart():
 
 def test_nothing_is_observed_afterwards():
     network = build_network(Model(units=2, decoder="dense", bidirectional=True), LENGTH, 4)
-    gradient_flows(network, Inputs(WINDOWS), TARGETS)
+    measure_gradients(network, Inputs(WINDOWS), TARGETS)
     assert network.encoder.layers[0].forward.observer is network.encoder.layers[0].backward.observer is None
 
 
 def test_numbers_that_float32_does_not_hold_are_capped():
     network = build_network(Model(cell="simple_rnn", units=1, activation="linear", decoder="dense"), 100, 1)
     network.encoder.layers[0].cell.recurrent_kernel.assign([[1e3]])
-    (found,) = gradient_flows(network, Inputs(np.ones((2, 100), "float32")), np.ones((2, 1), "float32"))
+    (found,) = measure_gradients(network, Inputs(np.ones((2, 100), "float32")), np.ones((2, 1), "float32"))
     assert np.isfinite(found.norms).all()
     network.encoder.layers[0].cell.kernel.assign([[0.0]])  # the forecast stays finite, its gradient does not
-    (found,) = gradient_flows(network, Inputs(np.ones((2, 100), "float32")), np.ones((2, 1), "float32"))
+    (found,) = measure_gradients(network, Inputs(np.ones((2, 100), "float32")), np.ones((2, 1), "float32"))
     assert found.norms.max() == LARGEST_NORM
-    assert found.kind is Kind.EXPLODING
+    assert found.kind is GradientKind.EXPLODING
     assert plot_gradients([found], [flow([0, 0, 0], layer="simple_rnn_1")], "both extremes").startswith(b"\x89PNG")
 
 
-def trained_flow(options) -> tuple[Flow, Flow]:
+def trained_flow(options) -> tuple[GradientNorms, GradientNorms]:
     """The lowest layer's carrying state before and after learning a level under noise, 100 steps long."""
     generator, length, series = np.random.default_rng(0), 101, 512
     levels = generator.normal(size=(series, 1))
@@ -195,14 +195,14 @@ def trained_flow(options) -> tuple[Flow, Flow]:
     sample = Inputs(values[-64:, :length].astype("float32")), values[-64:, length:]
     keras.utils.set_random_seed(1)
     network = build_network(Model(units=8, decoder="dense", **options), length, 1)
-    before = gradient_flows(network, *sample)[-1]
+    before = measure_gradients(network, *sample)[-1]
     optimizer = build_optimizer(**Optimizer(learning_rate=0.005).model_dump())
     trainer = Trainer(
         network, optimizer, Constant(), Steps(values.ravel()), length, starts[:-64], starts[-64:],
         batch_size=32, epochs=10, seed=1,
     )  # fmt: skip
     trainer.fit(Silent())
-    return before, gradient_flows(network, *sample)[-1]
+    return before, measure_gradients(network, *sample)[-1]
 
 
 class Silent:
@@ -220,26 +220,26 @@ def test_over_100_steps_a_sigmoid_simple_rnns_gradient_vanishes_where_a_trained_
     # Less than 1/4 of it passes a sigmoid at each step: nothing is left before training, nor has it learnt to keep it.
     assert rnn_before.norms[-1] < 1e-30 * rnn_before.norms.max()
     assert rnn.norms[-1] < 1e-6 * rnn.norms.max()
-    assert rnn.kind is rnn_before.kind is Kind.VANISHING
+    assert rnn.kind is rnn_before.kind is GradientKind.VANISHING
     # An LSTM whose forget gates stand at σ(1) forgets, too; what it can, and this one does, is learn not to.
-    assert lstm_before.kind is Kind.VANISHING
+    assert lstm_before.kind is GradientKind.VANISHING
     assert lstm.norms[-1] > 0.003 * lstm.norms.max()
-    assert lstm.kind is Kind.HEALTHY
+    assert lstm.kind is GradientKind.HEALTHY
 
 
 @pytest.mark.parametrize(
     ("norms", "kind", "reach", "doublings"),
     [
-        (0.5 ** np.arange(8.0), Kind.HEALTHY, 7, -1),
-        (0.5 ** np.arange(21.0), Kind.VANISHING, 9, -1),
-        (0.1 ** np.arange(60.0), Kind.VANISHING, 3, -np.log2(10)),  # beyond 1e-36 nothing counts
-        (2.0 ** np.arange(5.0), Kind.EXPLODING, 4, 1),
-        (2.0 ** np.arange(4.0), Kind.HEALTHY, 3, 1),
-        ([0, 1, 0.5, 0.25], Kind.HEALTHY, 3, -1),
-        ([1.0], Kind.HEALTHY, 0, np.nan),
-        ([1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01], Kind.HEALTHY, 9, np.nan),  # no rate
-        ([0, 0, 0], Kind.NONE, 2, np.nan),
-        ([LARGEST_NORM] * 3, Kind.EXPLODING, 2, np.nan),
+        (0.5 ** np.arange(8.0), GradientKind.HEALTHY, 7, -1),
+        (0.5 ** np.arange(21.0), GradientKind.VANISHING, 9, -1),
+        (0.1 ** np.arange(60.0), GradientKind.VANISHING, 3, -np.log2(10)),  # beyond 1e-36 nothing counts
+        (2.0 ** np.arange(5.0), GradientKind.EXPLODING, 4, 1),
+        (2.0 ** np.arange(4.0), GradientKind.HEALTHY, 3, 1),
+        ([0, 1, 0.5, 0.25], GradientKind.HEALTHY, 3, -1),
+        ([1.0], GradientKind.HEALTHY, 0, np.nan),
+        ([1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01], GradientKind.HEALTHY, 9, np.nan),  # no rate
+        ([0, 0, 0], GradientKind.NONE, 2, np.nan),
+        ([LARGEST_NORM] * 3, GradientKind.EXPLODING, 2, np.nan),
     ],
     ids=str,
 )
@@ -321,7 +321,7 @@ def test_before_is_what_the_training_of_that_run_began_with(forecast, project):
     result = forecast("train", "still.yaml", *still, cwd=project)
     assert result.returncode == 0, result.stderr
     version = load_version(project / "runs/still")
-    plan = plan_of(version, project / "load.csv")
+    plan = restore_plan(version, project / "load.csv")
     network = initialize_network(plan.config, plan.preprocessing)
     with h5py.File(io.BytesIO(version.read("network.weights.h5"))) as file:
         for variable in network.trainable_variables:
@@ -352,7 +352,7 @@ def test_diagnose_writes_a_row_for_each_state_and_step_and_talks_when_asked(fore
 
 def test_without_a_validation_part_the_training_part_is_read(trained):
     version = load_version(trained / "runs/tiny")
-    plan = plan_of(version, trained / "load.csv")
+    plan = restore_plan(version, trained / "load.csv")
     (member,) = plan.members
     whole, part = (
         diagnose(version, replace(plan, members=only(member.series, split, member.scaler))).after[0].norms
@@ -391,7 +391,7 @@ def test_an_output_that_cannot_be_created_is_said_and_its_exit_code_is_73(traine
 
 def test_weights_of_another_network_are_a_damaged_run(trained, tmp_path):
     version = load_version(trained / "runs/tiny")
-    plan = plan_of(version, trained / "load.csv")
+    plan = restore_plan(version, trained / "load.csv")
     copy = Version(Path(shutil.copytree(version.path, tmp_path / "version")), version.manifest)
     for content in (b"not HDF5", None):
         weights = copy.path / "network.weights.h5"
@@ -400,9 +400,9 @@ def test_weights_of_another_network_are_a_damaged_run(trained, tmp_path):
             diagnose(copy, plan)
     (copy.path / "preprocessing.json").write_text('{"scalers": {}}')
     with pytest.raises(RunError, match="changed after training"):
-        plan_of(Version(copy.path, copy.manifest), trained / "load.csv")
+        restore_plan(Version(copy.path, copy.manifest), trained / "load.csv")
     with pytest.raises(DataError):
-        plan_of(version, tmp_path / "nothing.csv")
+        restore_plan(version, tmp_path / "nothing.csv")
 
 
 @pytest.mark.parametrize("validation", [0, 8])

@@ -22,13 +22,13 @@ from forecaster.forecasting.distributions import (
     StudentT,
     family,
 )
-from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predict import check_levels
 from forecaster.forecasting.predictive_distribution import NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
-from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
 from tests.helpers.networks import Fake
 
@@ -239,7 +239,7 @@ class Walk(Fake):
 
     def decode(self, states, previous, future=None, noise=None):
         self.rows.append(len(previous))
-        return Decoded(np.stack([previous, np.ones_like(previous)], axis=-1), states)
+        return DecodedSteps(np.stack([previous, np.ones_like(previous)], axis=-1), states)
 
 
 walks = pytest.mark.parametrize("kind", ["carry", "slide"])
@@ -295,7 +295,7 @@ class Direct(Fake):
 
     def decode(self, states, previous, future=None, noise=None):
         steps = np.arange(5, dtype="float32")
-        return Decoded(np.stack([previous + steps, np.ones_like(previous) + steps], axis=-1), [])
+        return DecodedSteps(np.stack([previous + steps, np.ones_like(previous) + steps], axis=-1), [])
 
 
 def test_a_network_that_answers_at_once_tells_its_quantiles_in_closed_form():
@@ -318,7 +318,7 @@ class Noisy(Fake):
 
     def decode(self, states, previous, future=None, noise=None):
         self.given.append(noise)
-        return Decoded(noise[:, :1, None], states)
+        return DecodedSteps(noise[:, :1, None], states)
 
 
 def test_the_noise_is_standard_normal_and_stays_with_its_path():
@@ -430,7 +430,7 @@ def test_intervals_come_from_the_head_or_from_errors_told_in_its_deviation(inter
 
 class Exploding(Walk):
     def decode(self, states, previous, future=None, noise=None):
-        return Decoded(np.stack([previous * np.float32(1e20), np.ones_like(previous)], axis=-1), states)
+        return DecodedSteps(np.stack([previous * np.float32(1e20), np.ones_like(previous)], axis=-1), states)
 
 
 def test_sampled_paths_that_explode_are_an_error_and_no_warnings():

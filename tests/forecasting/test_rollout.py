@@ -14,8 +14,8 @@ from forecaster.forecast import Forecast
 from forecaster.forecasting.predictor import Predictor
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
-from forecaster.models.weights import weights_from_h5, weights_to_h5
-from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.models.weights import dump_weights, load_weights
+from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
 from tests.helpers import networks
 from tests.helpers.networks import Fake, one_answer, roll_out
@@ -168,14 +168,14 @@ def test_weights_written_and_read_back_make_the_same_network():
     model = Model(cell="lstm", units=[5, 3], bidirectional=True)
     network, _ = randomised(model, 1)
     other = build_network(model, LENGTH, 1)
-    weights_from_h5(other, weights_to_h5(network))
+    load_weights(other, dump_weights(network))
     np.testing.assert_array_equal(network(Inputs(WINDOWS)), other(Inputs(WINDOWS)))
 
 
 def test_weights_of_another_shape_are_refused():
     network, _ = randomised(Model(units=5), 1)
     with pytest.raises(ValueError, match="shape"):
-        weights_from_h5(build_network(Model(units=4), LENGTH, 1), weights_to_h5(network))
+        load_weights(build_network(Model(units=4), LENGTH, 1), dump_weights(network))
 
 
 def test_a_network_is_exported_though_an_optimisation_of_its_graph_fails(monkeypatch):

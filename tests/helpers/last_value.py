@@ -8,7 +8,7 @@ from forecaster.data import Series
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.windows import Split
+from forecaster.preprocessing.split import Split
 from tests.helpers.members import only
 from tests.helpers.networks import Fake
 

@@ -15,7 +15,7 @@ def members_of(*given: PreparedSeries) -> PreparedPanel:
     firsts, ends = pd.Index([series.timestamps[0] for series in panel]), np.cumsum([len(series) for series in panel])
     values = np.concatenate([series.values for series in panel])
     made = Panel(names, targets, panel[0].time, panel[0].frequency, firsts, ends, values)
-    scaler = Scaler.stacked([member.scaler for member in given])
+    scaler = Scaler.stack([member.scaler for member in given])
     return PreparedPanel(made, range(len(given)), [member.split for member in given], scaler)
 
 

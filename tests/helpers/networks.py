@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecaster.config.schema import Model
-from forecaster.forecasting.onnx_network import Decoded, OnnxNetwork
+from forecaster.forecasting.onnx_network import DecodedSteps, OnnxNetwork
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
@@ -24,7 +24,7 @@ class Fake:
 
     def decode(self, states, previous, future=None, noise=None):
         values, new_states = self.answer(states, previous)
-        return Decoded(values[..., None], new_states)
+        return DecodedSteps(values[..., None], new_states)
 
 
 def roll_out(network, windows, horizon, kind):
@@ -56,7 +56,7 @@ def fitted(network, batch, steps=300, rate=0.01):
     @tf.function(autograph=False)
     def step(epoch, inputs, targets):
         with tf.GradientTape() as tape:
-            loss = network.training_loss(inputs, targets, epoch)
+            loss = network.compute_training_loss(inputs, targets, epoch)
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
 
     for number in range(steps):

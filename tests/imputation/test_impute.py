@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from forecaster.data.gaps import Gap, find_gaps
-from forecaster.imputation.filled_csv import Filling, filled_csv
-from forecaster.imputation.hidden_gaps import cut_gaps, distances, length_shares
-from forecaster.imputation.interpolation import linear_interpolation, seasonal_interpolation, seasonal_mean
+from forecaster.imputation.artificial_gaps import compute_length_shares, cut_gaps, measure_distances
+from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
+from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_linearly, interpolate_seasonally
 from forecaster.inputs import Inputs
 from tests.helpers.command import FORECAST, HEAVY, imported, write_hourly_csv
 from tests.helpers.reading import read_table, series_of
@@ -36,12 +36,14 @@ def test_gaps_are_runs_of_nan():
 
 
 def test_distances_to_the_nearest_observed_cell():
-    np.testing.assert_array_equal(distances(np.array([NAN, 1, NAN, NAN, NAN, 2, NAN, NAN])), [1, 0, 1, 2, 1, 0, 1, 2])
+    np.testing.assert_array_equal(
+        measure_distances(np.array([NAN, 1, NAN, NAN, NAN, 2, NAN, NAN])), [1, 0, 1, 2, 1, 0, 1, 2]
+    )
 
 
 def test_lengths_are_half_like_the_gaps_and_half_any():
-    np.testing.assert_allclose(length_shares([], 4), [0.25] * 4)
-    np.testing.assert_allclose(length_shares([Gap(0, 1), Gap(5, 9)], 4), [0.375, 0.125, 0.125, 0.375])
+    np.testing.assert_allclose(compute_length_shares([], 4), [0.25] * 4)
+    np.testing.assert_allclose(compute_length_shares([Gap(0, 1), Gap(5, 9)], 4), [0.375, 0.125, 0.125, 0.375])
 
 
 def test_gaps_are_cut_inside_their_part_and_the_same_for_a_seed():
@@ -57,25 +59,25 @@ def test_gaps_are_cut_inside_their_part_and_the_same_for_a_seed():
 
 def test_baselines_of_a_gap_by_hand():
     values = np.array([0.0, 10, NAN, NAN, 4, 14, 6, 16])
-    np.testing.assert_allclose(linear_interpolation(values), [0, 10, 8, 6, 4, 14, 6, 16])
-    np.testing.assert_allclose(seasonal_mean(values, 2), [0, 10, 2, 12, 4, 14, 6, 16])
+    np.testing.assert_allclose(interpolate_linearly(values), [0, 10, 8, 6, 4, 14, 6, 16])
+    np.testing.assert_allclose(fill_seasonal_mean(values, 2), [0, 10, 2, 12, 4, 14, 6, 16])
     # a saw that rises by 2 each season: its mean of both sides is right already
-    np.testing.assert_allclose(seasonal_interpolation(np.array([0.0, 10, 2, 12, NAN, 14, 6, 16, 8, 18]), 2)[4], 4)
+    np.testing.assert_allclose(interpolate_seasonally(np.array([0.0, 10, 2, 12, NAN, 14, 6, 16, 8, 18]), 2)[4], 4)
 
 
 def network(length=8, season=2, reach=1, shares=(0.5, 0.5), loss="mse"):
     from forecaster.config.schema import Model
-    from forecaster.models import build_imputing_network
+    from forecaster.models import build_imputation_network
 
     model = Model(cell="gru", units=(3,), bidirectional=True)
-    return build_imputing_network(model, length, season, reach, np.array(shares), loss, 0)
+    return build_imputation_network(model, length, season, reach, np.array(shares), loss, 0)
 
 
 def test_straight_lines_between_observed_cells():
-    from forecaster.models.imputing import interpolated
+    from forecaster.models.imputation_network import interpolate
 
     values = np.array([[NAN, 1, NAN, NAN, 4, NAN], [NAN] * 6], np.float32)
-    lines, before, after = interpolated(values, ~np.isnan(values))
+    lines, before, after = interpolate(values, ~np.isnan(values))
     np.testing.assert_allclose(lines, [[1, 1, 2, 3, 4, 4], [0] * 6])
     np.testing.assert_allclose(before[0, 1:5], [0, 1, 2, 0])
     np.testing.assert_allclose(after[0, 1:5], [0, 2, 1, 0])
@@ -112,9 +114,11 @@ def test_validation_hides_the_same_each_time_and_training_does_not():
     net = network(length=16, shares=np.full(6, 1 / 6))
     windows = np.random.default_rng(0).normal(size=(20, 20)).astype(np.float32)
     nothing = np.zeros((20, 0), np.float32)
-    assert float(net.validation_loss(Inputs(windows), nothing)) == float(net.validation_loss(Inputs(windows), nothing))
-    assert float(net.training_loss(Inputs(windows), nothing, 0.0)) != float(
-        net.training_loss(Inputs(windows), nothing, 0.0)
+    assert float(net.compute_validation_loss(Inputs(windows), nothing)) == float(
+        net.compute_validation_loss(Inputs(windows), nothing)
+    )
+    assert float(net.compute_training_loss(Inputs(windows), nothing, 0.0)) != float(
+        net.compute_training_loss(Inputs(windows), nothing, 0.0)
     )
 
 
@@ -124,9 +128,9 @@ def filled_text(path: Path, text: str, time: str | None = "t", numbers: float = 
     table = read_table(path)
     (series,) = series_of(table, time, "y", "auto", "mask")
     gap = np.isnan(series.values)
-    return filled_csv(
+    return format_filled_csv(
         table,
-        Filling(
+        FilledSeries(
             series, np.where(gap, numbers, series.values), {0.1: np.where(gap, 9.0, NAN), 0.9: np.where(gap, 10.0, NAN)}
         ),
     )
@@ -230,7 +234,7 @@ def test_it_learns_to_fill_better_than_a_straight_line(forecast, tmp_path):
     truth = 100 + 10 * np.sin(2 * np.pi * steps / 17.3)
     write_hourly_csv(tmp_path / "load.csv", values=truth)
     rows = (tmp_path / "load.csv").read_text().splitlines()
-    gapped = cut_gaps(truth, 480, 600, length_shares([], 12), 0.2, np.random.default_rng(0))
+    gapped = cut_gaps(truth, 480, 600, compute_length_shares([], 12), 0.2, np.random.default_rng(0))
     gapped[-1] = truth[-1]
     hidden = np.isnan(gapped)
     kept = [row for row, gone in zip(rows[1:], hidden, strict=True) if not gone]
@@ -246,7 +250,7 @@ def test_it_learns_to_fill_better_than_a_straight_line(forecast, tmp_path):
     assert list(rows[0]) == ["time", "load", "filled"]
     filled = np.array([float(row["load"]) for row in rows])
     network_error = np.abs(filled - truth)[hidden].mean()
-    assert network_error < 0.5 * np.abs(linear_interpolation(gapped) - truth)[hidden].mean()
+    assert network_error < 0.5 * np.abs(interpolate_linearly(gapped) - truth)[hidden].mean()
 
 
 def test_nothing_to_fill_is_written_and_said_without_tensorflow(forecast, gappy):

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from forecaster.models.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
-from forecaster.models.layers import Bidirectional, Recurrent
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 
 # Keras has no peepholes
 KERAS = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}

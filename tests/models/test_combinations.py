@@ -56,7 +56,9 @@ def test_a_combination_drawn_at_random_is_trained_and_served(seed):
     model, generator = drawn(seed), np.random.default_rng(100 + seed)
     channels = int(generator.integers(1, 4))
     ahead, (past, known) = model.segment if model.decoder == "rollout" else AHEAD, beside(model, generator)
-    network, served = networks.randomised(model, LENGTH, ahead, SEASON, past=past, known=known, channels=channels)
+    network, served = networks.randomised(
+        model, LENGTH, ahead, SEASON, past_width=past, known_width=known, channels=channels
+    )
     features, future = generator.normal(size=(4, LENGTH, past + known)), generator.normal(size=(4, ahead, known))
     values = generator.uniform(0.2, 2, size=(4, (LENGTH + ahead) * channels)).astype("float32")
     inputs = Inputs(
@@ -65,7 +67,7 @@ def test_a_combination_drawn_at_random_is_trained_and_served(seed):
         future.astype("float32") if known else None,
     )
     with tf.GradientTape() as tape:
-        loss = network.training_loss(inputs, values[:, LENGTH * channels :], tf.constant(1.0))
+        loss = network.compute_training_loss(inputs, values[:, LENGTH * channels :], tf.constant(1.0))
     gradients = tape.gradient(loss, network.trainable_variables)
     assert np.isfinite(loss)
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):

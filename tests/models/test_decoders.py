@@ -10,10 +10,10 @@ from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.attention import AdditiveAttention, MultiplicativeAttention
-from forecaster.models.networks.context import divergence
-from forecaster.models.networks.seq2seq import risen
-from forecaster.models.summary import layer_counts
-from forecaster.models.weights import Rows, warm_start, weights_to_h5
+from forecaster.models.networks.hierarchical_network import compute_kl_divergence
+from forecaster.models.networks.seq2seq_network import ramp_up
+from forecaster.models.parameter_counts import count_parameters
+from forecaster.models.weights import MatchingRows, dump_weights, warm_start
 from tests.helpers import networks
 from tests.helpers.networks import roll_out
 
@@ -33,7 +33,7 @@ def walked(served, windows, network):
     for _ in range(-(-AHEAD // served.width)):
         decoded = served.decode(states, previous)
         found.append(decoded.parameters)
-        states, previous = decoded.states, np.asarray(network.head.center(decoded.parameters))
+        states, previous = decoded.states, np.asarray(network.head.to_point(decoded.parameters))
     return np.concatenate(found, axis=1)[:, :AHEAD]
 
 
@@ -115,7 +115,7 @@ def test_attention_is_served_as_keras_has_it(kind, options):
     network, served = randomised(decoder="seq2seq", attention=kind, **options)
     np.testing.assert_allclose(walked(served, WINDOWS, network), network(Inputs(WINDOWS)), atol=1e-5)
     weights = served.decode(served.encode(Inputs(WINDOWS)), WINDOWS[:, -served.width :]).attention
-    read = (LENGTH - network.normalization.skipped) // served.width
+    read = (LENGTH - network.normalization.skipped_steps) // served.width
     assert weights.shape == (5, read)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
@@ -137,7 +137,7 @@ def test_a_network_that_tells_series_apart_is_served_as_keras_has_it(decoder):
 def test_every_parameter_is_counted(decoder):
     model = Model(decoder=decoder, units=[4, 3], normalization="revin", layer_normalization=True)
     network = build_network(model, LENGTH, AHEAD, SEASON)
-    assert sum(row.total for row in layer_counts(network)) == network.count_params()
+    assert sum(row.total for row in count_parameters(network)) == network.count_params()
 
 
 @pytest.mark.parametrize("decoder", STEPPED)
@@ -156,7 +156,7 @@ def test_a_warm_start_takes_vectors_by_name_and_leaves_bins_alone():
     source.head.adapt(0.0, 10.0)
     target.head.adapt(-1.0, 1.0)
     edges, table = target.head.edges.numpy(), target.embedding.tables[0].numpy()
-    agreed, different = warm_start(target, weights_to_h5(source), [Rows([1], [2])])
+    agreed, different = warm_start(target, dump_weights(source), [MatchingRows([1], [2])])
     assert agreed == 3  # the matrices of the LSTM, and of the head
     assert different == ["embedding/category_0: 1 of 2 vectors are known there"]
     np.testing.assert_array_equal(target.head.edges, edges)
@@ -224,32 +224,34 @@ def by_truth(network, windows, targets):
 @pytest.mark.parametrize("options", [{}, {"segment": 2}, {"attention": "additive", "bidirectional": True}], ids=str)
 def test_it_is_trained_on_the_truth_and_validated_on_its_own_answers(options):
     network, _ = randomised(decoder="seq2seq", **options)
-    trained = float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(3.0)))
+    trained = float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(3.0)))
     assert trained == pytest.approx(np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2), rel=1e-5)
-    validated = float(network.validation_loss(Inputs(WINDOWS), TARGETS))
+    validated = float(network.compute_validation_loss(Inputs(WINDOWS), TARGETS))
     assert validated == pytest.approx(np.mean((network(Inputs(WINDOWS))[..., 0] - TARGETS) ** 2), rel=1e-5)
     assert trained != pytest.approx(validated, rel=1e-3)
 
 
 def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
     network, _ = randomised(decoder="seq2seq", scheduled_sampling=1.0, warmup=4)
-    losses = [float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch))) for epoch in (0.0, 4.0)]
+    losses = [
+        float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch))) for epoch in (0.0, 4.0)
+    ]
     plain = np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2)
     assert losses[0] == pytest.approx(plain, rel=1e-5)
-    assert losses[1] == pytest.approx(float(network.validation_loss(Inputs(WINDOWS), TARGETS)), rel=1e-5)
+    assert losses[1] == pytest.approx(float(network.compute_validation_loss(Inputs(WINDOWS), TARGETS)), rel=1e-5)
 
 
 def test_a_distribution_is_validated_by_the_truth_and_reads_draws_where_it_reads_its_own():
     network, _ = randomised(decoder="seq2seq", head="normal", scheduled_sampling=1.0)
     plain = float(network.head.loss(TARGETS, by_truth(network, WINDOWS, TARGETS)))
-    assert float(network.validation_loss(Inputs(WINDOWS), TARGETS)) == pytest.approx(plain, rel=1e-5)
-    losses = {float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(1.0))) for _ in range(3)}
+    assert float(network.compute_validation_loss(Inputs(WINDOWS), TARGETS)) == pytest.approx(plain, rel=1e-5)
+    losses = {float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(1.0))) for _ in range(3)}
     assert len(losses) == 3
 
 
 def test_a_share_rises_over_its_warmup():
-    assert [float(risen(tf.constant(epoch), 4)) for epoch in (0.0, 1.0, 4.0, 9.0)] == [0, 0.25, 1, 1]
-    assert float(risen(tf.constant(0.0), 0)) == 1
+    assert [float(ramp_up(tf.constant(epoch), 4)) for epoch in (0.0, 1.0, 4.0, 9.0)] == [0, 0.25, 1, 1]
+    assert float(ramp_up(tf.constant(0.0), 0)) == 1
 
 
 def test_the_decoder_starts_from_the_states_of_the_encoder():
@@ -286,7 +288,9 @@ def test_the_context_reads_one_vector_a_season():
 def test_the_divergence_is_the_integral():
     q, p = stats.norm(0.3, 0.5), stats.norm(-0.2, 1.5)
     expected, _ = integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), -8, 8)
-    found = divergence([tf.constant([[0.3]]), tf.constant([[0.5]])], [tf.constant([[-0.2]]), tf.constant([[1.5]])])
+    found = compute_kl_divergence(
+        [tf.constant([[0.3]]), tf.constant([[0.5]])], [tf.constant([[-0.2]]), tf.constant([[1.5]])]
+    )
     assert float(found[0]) == pytest.approx(expected, rel=1e-6)
 
 
@@ -311,6 +315,6 @@ def test_a_latent_network_learns_its_loss_and_the_divergence_as_far_as_it_has_ri
     losses = {}
     for epoch in (0.0, 5.0, 10.0):
         network.draws.state.assign([1, 0])
-        losses[epoch] = float(network.training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch)))
+        losses[epoch] = float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch)))
     assert losses[10.0] > losses[0.0]
     assert losses[5.0] - losses[0.0] == pytest.approx((losses[10.0] - losses[0.0]) / 2, rel=1e-4)

@@ -29,14 +29,14 @@ ABOVE_0 = GENERATOR.gamma(2, size=(4, 5)).astype("float32")
 COUNTS = GENERATOR.poisson(30, size=(4, 5)).astype("float32")
 
 
-def domain(head, raw, offset=0.0, scale=1.0):
+def map_to_domain(head, raw, offset=0.0, scale=1.0):
     """Parameters in numpy; the head's own shapes of offset and scale, one for each window."""
     ones = np.ones((1, 1, 1), "float32")
-    return np.asarray(head.domain(tf.constant(raw), offset * ones, scale * ones))
+    return np.asarray(head.map_to_domain(tf.constant(raw), offset * ones, scale * ones))
 
 
 def loss(head, targets, parameters):
-    return float(head.loss(np.asarray(targets, "float32"), tf.constant(np.asarray(parameters, "float32"))))
+    return float(head.compute_loss(np.asarray(targets, "float32"), tf.constant(np.asarray(parameters, "float32"))))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def loss(head, targets, parameters):
 )
 def test_a_loss_is_the_mean_negative_log_likelihood(name, targets, log_density):
     head = HEADS[name]()
-    parameters = domain(head, RAW[head.raw], offset=0.5, scale=2.0)
+    parameters = map_to_domain(head, RAW[head.raw_count], offset=0.5, scale=2.0)
     expected = -np.mean(log_density(targets.astype(float), *np.moveaxis(parameters.astype(float), -1, 0)))
     assert loss(head, targets, parameters) == pytest.approx(expected, rel=1e-5)
 
@@ -111,7 +111,7 @@ def test_the_cross_entropy_by_hand(lowest, width, target, probability):
 def test_bins_cover_the_training_values_and_a_tenth_more_on_both_sides():
     head = heads.CategoricalHead(1, bins=6)
     head.adapt(0, 10)
-    parameters = domain(head, np.zeros((1, 1, 6), "float32"))
+    parameters = map_to_domain(head, np.zeros((1, 1, 6), "float32"))
     np.testing.assert_allclose(parameters[0, 0], [*[-np.log(6)] * 6, -1, 2], rtol=1e-6)
 
 
@@ -143,14 +143,14 @@ def every(numbers):
 @pytest.mark.parametrize("name", IN_DOMAIN)
 def test_any_raw_numbers_make_parameters_that_are_allowed(name, scale):
     head = HEADS[name]()
-    parameters = domain(head, every(head.raw), offset=0.5, scale=scale)
+    parameters = map_to_domain(head, every(head.raw_count), offset=0.5, scale=scale)
     assert np.isfinite(parameters).all()
     assert IN_DOMAIN[name](parameters).all()
 
 
 @pytest.mark.parametrize("scale", [3.0, -3.0])
 def test_quantiles_lie_apart(scale):
-    assert (np.diff(domain(HEADS["quantile"](), RAW[3], 0.5, scale)) > 0).all()
+    assert (np.diff(map_to_domain(HEADS["quantile"](), RAW[3], 0.5, scale)) > 0).all()
 
 
 def loss_and_gradient(head, raw, targets, through_domain):
@@ -160,7 +160,9 @@ def loss_and_gradient(head, raw, targets, through_domain):
     one = tf.ones((1, 1, 1))
     with tf.GradientTape() as tape:
         tape.watch(rows)
-        value = head.loss(tf.constant(goals), head.domain(rows, 0 * one, one) if through_domain else rows)
+        value = head.compute_loss(
+            tf.constant(goals), head.map_to_domain(rows, 0 * one, one) if through_domain else rows
+        )
     return value.numpy(), tape.gradient(value, rows).numpy()
 
 
@@ -169,7 +171,7 @@ def loss_and_gradient(head, raw, targets, through_domain):
 def test_loss_and_gradient_are_finite_for_any_parameters_and_targets(name, through_domain):
     head = HEADS[name]()
     targets = np.float32([[y, y, y] for y in ENDS])  # constant series
-    raw = every(head.raw if through_domain else head.parameters)
+    raw = every(head.raw_count if through_domain else head.parameter_count)
     value, gradient = loss_and_gradient(head, raw, targets, through_domain)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
@@ -178,7 +180,7 @@ def test_loss_and_gradient_are_finite_for_any_parameters_and_targets(name, throu
 @every_head
 def test_loss_and_gradient_are_finite_on_a_constant_series_hit_exactly(name):
     head = HEADS[name]()
-    raw = np.float32([[[constant] + [-1e30] * (head.raw - 1)] for constant in (0, 1, 5)])
+    raw = np.float32([[[constant] + [-1e30] * (head.raw_count - 1)] for constant in (0, 1, 5)])
     value, gradient = loss_and_gradient(head, raw, np.float32([[0, 0, 0], [1, 1, 1], [5, 5, 5]]), True)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
@@ -212,8 +214,8 @@ AFFINE = {
 @pytest.mark.parametrize("name", AFFINE)
 def test_undoing_a_normalisation_moves_the_whole_distribution(name, scale):
     head, family = HEADS[name](), AFFINE[name]
-    raw = RAW[head.raw]
-    normalised, moved = family(domain(head, raw)), family(domain(head, raw, 0.7, scale))
+    raw = RAW[head.raw_count]
+    normalised, moved = family(map_to_domain(head, raw)), family(map_to_domain(head, raw, 0.7, scale))
     close = {"rtol": 1e-4, "atol": 2e-4}  # beside the floor of a width, which is not scaled
     np.testing.assert_allclose(moved.mean, normalised.mean * scale + 0.7, **close)
     if name != "mse":
@@ -229,9 +231,9 @@ def test_undoing_a_normalisation_moves_the_whole_distribution(name, scale):
 @pytest.mark.parametrize("name", ["log_normal", "negative_binomial"])
 def test_what_stays_above_0_follows_the_normalisation_where_it_is_far_from_0(name):
     head = HEADS[name]()
-    parameters = domain(head, RAW[2], offset=100.0, scale=2.0)
+    parameters = map_to_domain(head, RAW[2], offset=100.0, scale=2.0)
     np.testing.assert_allclose(parameters[..., 0], RAW[2][..., 0] * 2 + 100, rtol=1e-5)
-    np.testing.assert_array_equal(parameters[..., 1], domain(head, RAW[2])[..., 1])
+    np.testing.assert_array_equal(parameters[..., 1], map_to_domain(head, RAW[2])[..., 1])
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ def test_what_stays_above_0_follows_the_normalisation_where_it_is_far_from_0(nam
     ],
 )
 def test_one_value_stands_for_a_distribution_fed_back(name, parameters, expected):
-    found = HEADS[name]().center(tf.constant([[parameters]], "float32"))
+    found = HEADS[name]().to_point(tf.constant([[parameters]], "float32"))
     np.testing.assert_allclose(found, [[expected]], rtol=1e-6)
 
 
@@ -263,8 +265,8 @@ def test_one_value_stands_for_a_distribution_fed_back(name, parameters, expected
 def test_a_draw_is_of_the_distribution(name, parameters, theirs):
     head = HEADS[name]()
     many = tf.tile(tf.constant([[parameters]], tf.float32), (1, 50_000, 1))
-    draws = np.asarray(head.draw(many, tf.constant([3, 5])))[0]
-    np.testing.assert_array_equal(draws, np.asarray(head.draw(many, tf.constant([3, 5])))[0])
+    draws = np.asarray(head.sample(many, tf.constant([3, 5])))[0]
+    np.testing.assert_array_equal(draws, np.asarray(head.sample(many, tf.constant([3, 5])))[0])
     if name == "quantile":  # a line through -1 at 0.1, 0 at 0.5, 3 at 0.9
         expected = [-1, -0.5, 0, 1.875, 3]
     elif name == "categorical":  # 0.2 over (-1, 1), 0.5 over (1, 3), 0.3 over (3, 5)

@@ -26,11 +26,11 @@ def test_each_channel_is_normalised_as_it_would_be_alone(name):
     windows = [10 * generator.random(8) - 3, generator.random(8)]
     joint, alone = build_normalization(name, 4, 2, 2), build_normalization(name, 4, 2)
     read, anchors = joint(tf.constant(interleaved(*windows)))
-    offset, scale = joint.affine(anchors, 2 * 6)
+    offset, scale = joint.compute_affine(anchors, 2 * 6)
     for channel, window in enumerate(windows):
         expected, its_anchors = alone(tf.constant(window[None], tf.float32))
         np.testing.assert_allclose(read[:, channel::2], expected, atol=1e-5)
-        one_offset, one_scale = alone.affine(its_anchors, 6)
+        one_offset, one_scale = alone.compute_affine(its_anchors, 6)
         for found, wanted in ((offset, one_offset), (scale, one_scale)):
             its = np.broadcast_to(found, (1, 12))[:, channel::2]
             np.testing.assert_allclose(its, np.broadcast_to(wanted, (1, 6)), atol=1e-5)
@@ -46,7 +46,7 @@ def test_each_channel_is_normalised_as_it_would_be_alone(name):
     ],
 )
 def test_rows_of_channels_are_forecast_as_keras_has_them(model, kind):
-    network, served = randomised(model, LENGTH, AHEAD, 4, channels=3, known=1)
+    network, served = randomised(model, LENGTH, AHEAD, 4, channels=3, known_width=1)
     generator = np.random.default_rng(1)
     rows = generator.normal(size=(6, LENGTH)).astype("float32")  # three channels of two windows
     told = np.repeat(generator.normal(size=(2, LENGTH + AHEAD, 1)).astype("float32"), 3, axis=0)

@@ -9,8 +9,8 @@ from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.cells import CELLS, LSTMCell, PeepholeLSTMCell, SimpleRNNCell
 from forecaster.models.encoder import Encoder
-from forecaster.models.layers import Bidirectional, Recurrent
-from forecaster.models.summary import layer_counts
+from forecaster.models.parameter_counts import count_parameters
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 from tests.helpers import networks
 from tests.helpers.networks import one_answer, roll_out
 
@@ -58,8 +58,8 @@ def test_without_its_peepholes_it_is_an_lstm():
 
 def test_peepholes_are_counted_as_recurrent_weights():
     network = build_network(Model(cell="peephole_lstm", units=5), LENGTH, 1)
-    assert layer_counts(network)[0].recurrent_weights == 4 * 5 * 5 + 3 * 5
-    assert sum(row.total for row in layer_counts(network)) == network.count_params()
+    assert count_parameters(network)[0].recurrent_weights == 4 * 5 * 5 + 3 * 5
+    assert sum(row.total for row in count_parameters(network)) == network.count_params()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_peepholes_are_counted_as_recurrent_weights():
 )
 def test_every_parameter_is_counted(options):
     network = build_network(Model(**{"units": 4, **options}), LENGTH, 1)
-    assert sum(row.total for row in layer_counts(network)) == network.count_params()
+    assert sum(row.total for row in count_parameters(network)) == network.count_params()
 
 
 @pytest.mark.parametrize("unroll", [False, True])
@@ -211,4 +211,4 @@ def test_a_segmented_network_learns_each_segment_from_those_before_it():
     network.head.dense.kernel.assign(np.zeros((4, 3)))
     network.head.dense.bias.assign(np.zeros(3))
     # after the segments 6-8 and 9-11 come 9-11 and 12-14, of which a season of 6 before are 3-5 and 6-8
-    np.testing.assert_allclose(network.after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 3:9], atol=1e-6)
+    np.testing.assert_allclose(network.predict_after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 3:9], atol=1e-6)

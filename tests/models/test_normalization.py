@@ -7,7 +7,7 @@ import pytest
 from forecaster.config.schema import Model
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.inputs import Inputs
-from forecaster.models.normalization import build_normalization, smoothed_level
+from forecaster.models.normalization import build_normalization, smooth_level
 from forecaster.training.export import export_onnx
 from tests.helpers import networks
 from tests.helpers.networks import one_answer, roll_out
@@ -32,7 +32,7 @@ def test_worked_by_hand(name, read, offset, scale):
     found, anchors = normalization(WINDOW)
     np.testing.assert_allclose(found, [read], rtol=1e-5)
     _, anchors = normalization.step(WINDOW[:, -1:], anchors)
-    found_offset, found_scale = normalization.affine(anchors, 4)
+    found_offset, found_scale = normalization.compute_affine(anchors, 4)
     np.testing.assert_allclose(np.broadcast_to(found_offset, (1, 4)), [offset], rtol=1e-5)
     np.testing.assert_allclose(found_scale, [[scale]], rtol=1e-5)
 
@@ -45,15 +45,19 @@ def test_a_profile_and_a_level_worked_by_hand():
     np.testing.assert_allclose(read, np.zeros((1, 13)), atol=1e-5)
     read, anchors = normalization.step(window[:, -2:] + 1, anchors)
     np.testing.assert_allclose(read, [[1, 1]], atol=1e-5)
-    np.testing.assert_allclose(normalization.affine(anchors, 7)[0], [7 + swing[[0, 1, 2, 3, 4, 0, 1]]], atol=1e-5)
+    np.testing.assert_allclose(
+        normalization.compute_affine(anchors, 7)[0], [7 + swing[[0, 1, 2, 3, 4, 0, 1]]], atol=1e-5
+    )
     _, anchors = normalization.step(window[:, :2], anchors)
-    np.testing.assert_allclose(normalization.affine(anchors, 4)[0], [7 + swing[[2, 3, 4, 0]]], atol=1e-5)
+    np.testing.assert_allclose(normalization.compute_affine(anchors, 4)[0], [7 + swing[[2, 3, 4, 0]]], atol=1e-5)
 
 
 def test_a_trend_is_no_part_of_a_profile():
     swing = np.array([2.0, -1, 0, -3, 2])
     window = (np.tile(swing, 4) + 3 * np.arange(20))[None].astype("float32")
-    np.testing.assert_allclose(build_normalization("profile", 5, segment=5).anchors(window)[0], [swing], atol=1e-4)
+    np.testing.assert_allclose(
+        build_normalization("profile", 5, segment=5).compute_anchors(window)[0], [swing], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_a_trend_is_no_part_of_a_profile():
 def test_a_profile_is_drawn_to_0_as_far_as_its_seasons_differ(apart, left):
     swing, noise = np.array([2.0, -2, 0, 0, 0]), apart * np.array([1.0, 1, -1, -1, 0])
     window = np.concatenate([swing + noise, swing - noise])[None].astype("float32")
-    profile, _ = build_normalization("profile", 5, segment=5).anchors(window)
+    profile, _ = build_normalization("profile", 5, segment=5).compute_anchors(window)
     np.testing.assert_allclose(profile, [left * swing], atol=1e-6)
 
 
@@ -77,7 +81,7 @@ def test_a_level_is_smoothed_by_the_factors_that_forecast_best(asked, ahead):
     following = values.rolling(ahead).mean().shift(-ahead)
     likelihoods = [((following - mean) ** 2).mean() ** (-(7 - ahead) / 2) for mean in means]
     expected = np.average([mean.iloc[-1] for mean in means], weights=likelihoods)
-    found = smoothed_level(np.stack([values, 10 * values], axis=1)[None].astype("float32"), asked)
+    found = smooth_level(np.stack([values, 10 * values], axis=1)[None].astype("float32"), asked)
     np.testing.assert_allclose(found, [[expected, 10 * expected]], rtol=1e-5)
 
 
@@ -104,7 +108,7 @@ def test_sizes_worked_by_hand(name, read, offset, size):
     np.testing.assert_allclose(found, [np.array(read) / SIZES[size]], rtol=1e-5)
     last, anchors = normalization.step(WINDOW[:, -1:], anchors)
     np.testing.assert_allclose(last, found[:, -1:], rtol=1e-5)
-    found_offset, found_scale = normalization.affine(anchors, 4)
+    found_offset, found_scale = normalization.compute_affine(anchors, 4)
     np.testing.assert_allclose(np.broadcast_to(found_offset, (1, 4)), [offset], rtol=1e-5)
     np.testing.assert_allclose(np.broadcast_to(found_scale, (1, 4)), [4 * [SIZES[size]]], rtol=1e-5)
 
@@ -112,7 +116,9 @@ def test_sizes_worked_by_hand(name, read, offset, size):
 def test_without_a_season_a_size_is_that_of_the_whole_window():
     sizes = {"deviation": np.std(WINDOW), "level": 4, "change": (1 + 2 + 1 + 2 + 4) / 5}
     for size, expected in sizes.items():
-        np.testing.assert_allclose(build_normalization("mean", 1, size=size).unit(WINDOW), [[expected]], rtol=1e-5)
+        np.testing.assert_allclose(
+            build_normalization("mean", 1, size=size).compute_unit(WINDOW), [[expected]], rtol=1e-5
+        )
 
 
 def test_each_channel_has_a_size_of_its_own():
@@ -120,13 +126,15 @@ def test_each_channel_has_a_size_of_its_own():
     normalization = build_normalization("mean", SEASON, channels=2, size="change")
     found, anchors = normalization(window)
     np.testing.assert_allclose(found[:, ::2], found[:, 1::2], rtol=1e-5)
-    np.testing.assert_allclose(normalization.affine(anchors, 4)[1], [[10 / 3, 100 / 3, 10 / 3, 100 / 3]], rtol=1e-5)
+    np.testing.assert_allclose(
+        normalization.compute_affine(anchors, 4)[1], [[10 / 3, 100 / 3, 10 / 3, 100 / 3]], rtol=1e-5
+    )
 
 
 def test_a_flat_window_has_the_smallest_size():
     normalization = build_normalization("last", SEASON, size="deviation")
     np.testing.assert_allclose(normalization(np.full((1, 6), 3.0, "float32"))[0], np.zeros((1, 6)))
-    np.testing.assert_allclose(normalization.unit(np.full((1, 6), 3.0, "float32")), [[0.01]])
+    np.testing.assert_allclose(normalization.compute_unit(np.full((1, 6), 3.0, "float32")), [[0.01]])
 
 
 @pytest.mark.parametrize("options", [{}, {"head": "quantile", "quantiles": (0.1, 0.5)}], ids=str)
@@ -134,8 +142,10 @@ def test_errors_count_in_the_size_of_their_window(options):
     model = Model(units=4, normalization="mean", normalization_scale="level", decoder="dense", **options)
     network, _ = randomised(model, 5)
     windows, targets = WINDOWS + 3, WINDOWS[:, :5] + 3
-    expected = network.training_loss(Inputs(windows), targets, 0.0)
-    np.testing.assert_allclose(network.training_loss(Inputs(7 * windows), 7 * targets, 0.0), expected, rtol=1e-4)
+    expected = network.compute_training_loss(Inputs(windows), targets, 0.0)
+    np.testing.assert_allclose(
+        network.compute_training_loss(Inputs(7 * windows), 7 * targets, 0.0), expected, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("options", [{"decoder": "dense"}, {"segment": 2}, {"decoder": "seq2seq"}], ids=str)
@@ -218,4 +228,4 @@ def test_seasonal_learns_every_step_from_a_season_before_it():
     network.head.dense.kernel.assign(np.zeros((4, 1)))
     network.head.dense.bias.assign(np.zeros(1))
     # predictions after steps 3..9 are the values a season before steps 4..10
-    np.testing.assert_allclose(network.after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 1:8], atol=1e-6)
+    np.testing.assert_allclose(network.predict_after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 1:8], atol=1e-6)

@@ -9,7 +9,12 @@ from forecaster.config import load_values
 from forecaster.config.load import load_resolved
 from forecaster.data.time.rules import TimeRules
 from forecaster.extras import MissingExtra
-from forecaster.preprocessing.calendar_features import calendar_features, feature_names, step_numbers, unfit
+from forecaster.preprocessing.calendar_features import (
+    build_calendar_features,
+    find_calendar_problems,
+    list_feature_names,
+    number_steps,
+)
 
 DAYS = pd.date_range("1899-12-25", "2100-01-10", freq="D")
 EVERYTHING = ["minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday", "weekend", "fourier.168.3"]
@@ -17,7 +22,7 @@ EVERYTHING = ["minute", "hour", "weekday", "day", "week", "month", "quarter", "y
 
 def phase(name: str, timestamps: pd.DatetimeIndex) -> np.ndarray:
     """Where in its cycle a feature stands, from 0 to below 1, read back from its sine and cosine."""
-    sine, cosine = calendar_features([name], timestamps, [], "h").T.astype(float)
+    sine, cosine = build_calendar_features([name], timestamps, [], "h").T.astype(float)
     return np.arctan2(sine, cosine) / (2 * np.pi) % 1
 
 
@@ -67,27 +72,27 @@ def test_weeks_against_the_iso_calendar():
 
 
 def test_sunday_is_as_near_to_monday_as_monday_to_tuesday():
-    features = calendar_features(["weekday"], pd.date_range("2026-01-04", periods=3), [], "D")
+    features = build_calendar_features(["weekday"], pd.date_range("2026-01-04", periods=3), [], "D")
     assert np.linalg.norm(features[0] - features[1]) == pytest.approx(np.linalg.norm(features[1] - features[2]))
 
 
 def test_columns_are_called_by_their_feature_in_the_order_of_the_names():
     names = ["weekend", "hour", "holiday.DE", "fourier.168.2", "fourier.1", "fourier.4.2"]
-    assert feature_names(names, [24, 48]) == [
+    assert list_feature_names(names, [24, 48]) == [
         "weekend", "hour.sin", "hour.cos", "holiday.DE", "holiday.DE.ahead", "holiday.DE.behind", "fourier.168.1.sin",
         "fourier.168.1.cos", "fourier.168.2.sin", "fourier.168.2.cos", "fourier.24.1.sin", "fourier.24.1.cos",
         "fourier.48.1.sin", "fourier.48.1.cos", "fourier.4.1.sin", "fourier.4.1.cos", "fourier.4.2.cos",
     ]  # fmt: skip
-    features = calendar_features(names, pd.date_range("2026-01-03 05:00", periods=2, freq="h"), [24, 48], "h")
+    features = build_calendar_features(names, pd.date_range("2026-01-03 05:00", periods=2, freq="h"), [24, 48], "h")
     assert features.shape == (2, 17)
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features[:, 0], [1, 1])
-    assert feature_names([], [24]) == []
+    assert list_feature_names([], [24]) == []
 
 
 def test_holidays_are_felt_a_week_before_and_after():
     days = pd.date_range("2026-12-16", "2027-01-03")
-    on, ahead, behind = calendar_features(["holiday.DE"], days, [], "D").T
+    on, ahead, behind = build_calendar_features(["holiday.DE"], days, [], "D").T
     by_day = {f"{day:%m-%d}": index for index, day in enumerate(days)}
     assert [day for day, index in by_day.items() if on[index]] == ["12-25", "12-26", "01-01"]
     expected = {"12-16": 0, "12-18": 1 / 7, "12-24": 1, "12-25": 1, "12-26": 2 / 7, "12-31": 1, "01-01": 0}
@@ -100,13 +105,13 @@ def test_holidays_are_felt_a_week_before_and_after():
 def test_holidays_against_their_package(name, country, part):
     known = holidays.country_holidays(country, subdiv=part, years=range(1999, 2032))
     days = pd.date_range("2000-01-01", "2030-12-31")
-    on = calendar_features([name], days, [], "D")[:, 0]
+    on = build_calendar_features([name], days, [], "D")[:, 0]
     np.testing.assert_array_equal(on == 1, [day in known for day in days.date])
 
 
 def test_a_fourier_term_goes_by_the_number_of_the_step():
     steps = pd.RangeIndex(5, 9)
-    features = calendar_features(["fourier.8.2"], steps, [], "step")
+    features = build_calendar_features(["fourier.8.2"], steps, [], "step")
     angle = 2 * np.pi * np.arange(5, 9) / 8
     expected = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], axis=1)
     np.testing.assert_allclose(features, expected, atol=1e-6)
@@ -130,7 +135,7 @@ def test_a_fourier_term_goes_by_the_number_of_the_step():
     ],
 )
 def test_steps_are_counted_from_1970(timestamp, frequency, number):
-    assert step_numbers(pd.DatetimeIndex([timestamp]), frequency) == [number]
+    assert number_steps(pd.DatetimeIndex([timestamp]), frequency) == [number]
 
 
 @pytest.mark.parametrize(
@@ -161,10 +166,10 @@ def test_steps_are_counted_from_1970(timestamp, frequency, number):
 )
 def test_steps_are_counted_one_by_one_and_the_same_in_every_window(frequency):
     timestamps = pd.date_range("1955-03-03", periods=60, freq=frequency)
-    numbers = step_numbers(timestamps, frequency)
+    numbers = number_steps(timestamps, frequency)
     np.testing.assert_array_equal(np.diff(numbers), 1)
     np.testing.assert_array_equal(
-        np.concatenate([step_numbers(timestamps[[step]], frequency) for step in range(60)]), numbers
+        np.concatenate([number_steps(timestamps[[step]], frequency) for step in range(60)]), numbers
     )
 
 
@@ -172,23 +177,23 @@ def test_a_week_of_sessions_has_its_steps_whether_a_market_is_closed_or_not():
     rules = TimeRules(weekmask="Mon Tue Wed Thu Fri", holidays=("2026-01-01",))
     sessions = pd.DatetimeIndex(["2025-12-29", "2025-12-31", "2026-01-02", "2026-01-05"])  # closed on the 1st
     for frequency in ("C", "sessions"):
-        np.testing.assert_array_equal(np.diff(step_numbers(sessions, frequency, rules)), [2, 2, 1])
+        np.testing.assert_array_equal(np.diff(number_steps(sessions, frequency, rules)), [2, 2, 1])
 
 
 def test_local_time_counts_but_steps_do_not_stumble_over_the_clock():
     hours = pd.date_range("2026-10-25 00:00", periods=6, freq="h", tz="Europe/Berlin")  # 2 o'clock comes twice
     np.testing.assert_allclose(phase("hour", hours), np.array([0, 1, 2, 2, 3, 4]) / 24, atol=1e-6)
-    np.testing.assert_array_equal(np.diff(step_numbers(hours, "h")), 1)
-    np.testing.assert_array_equal(step_numbers(hours, "h"), step_numbers(hours.tz_convert("UTC"), "h"))
+    np.testing.assert_array_equal(np.diff(number_steps(hours, "h")), 1)
+    np.testing.assert_array_equal(number_steps(hours, "h"), number_steps(hours.tz_convert("UTC"), "h"))
 
 
 @pytest.mark.parametrize("frequency", ["h", "D", "B", "MS"])
 def test_a_timestamp_tells_the_same_in_every_window(frequency):
     timestamps = pd.date_range("1995-05-05", periods=100, freq=frequency)
     names = [*EVERYTHING, "holiday.US", "fourier.2"]
-    whole = calendar_features(names, timestamps, [7], frequency)
+    whole = build_calendar_features(names, timestamps, [7], frequency)
     for first in (0, 31, 99):
-        window = calendar_features(names, timestamps[first : first + 3], [7], frequency)
+        window = build_calendar_features(names, timestamps[first : first + 3], [7], frequency)
         np.testing.assert_array_equal(window, whole[first : first + 3])
 
 
@@ -218,18 +223,20 @@ def test_a_timestamp_tells_the_same_in_every_window(frequency):
 )
 def test_what_makes_no_sense_of_a_frequency_is_refused(name, frequency, seasons, expected):
     dates = pd.date_range("2020-01-01", periods=50, freq="D" if frequency == "step" else frequency)
-    found = list(unfit([name], pd.RangeIndex(50) if frequency == "step" else dates, seasons, frequency))
+    found = list(
+        find_calendar_problems([name], pd.RangeIndex(50) if frequency == "step" else dates, seasons, frequency)
+    )
     assert [index for index, _ in found] == ([] if expected is None else [0])
     assert expected is None or expected in found[0][1]
 
 
 def test_holidays_that_nobody_knows_and_sessions_without_a_grid_are_refused():
     ancient = pd.date_range("1800-01-01", periods=50)
-    assert list(unfit(["holiday.DE"], ancient, [], "D")) == [
+    assert list(find_calendar_problems(["holiday.DE"], ancient, [], "D")) == [
         (0, "holiday.DE: no holiday is known from 1800 to 1800; remove it")
     ]
     half_hours = pd.date_range("2026-01-05 09:30", periods=13, freq="30min")
-    ((_, message),) = unfit(["fourier.13.2"], half_hours, [13], "sessions")
+    ((_, message),) = find_calendar_problems(["fourier.13.2"], half_hours, [13], "sessions")
     assert message == "fourier.13.2 counts steps of a grid, and sessions of several rows have none; use hour"
 
 

@@ -11,7 +11,14 @@ from forecaster.errors import DataError
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
-from forecaster.preprocessing.features import Encoding, Features, filled_column, fit_columns, fit_scale, fit_static
+from forecaster.preprocessing.covariate_features import (
+    Encoding,
+    Features,
+    fill_column,
+    fit_columns,
+    fit_scale,
+    fit_static,
+)
 from forecaster.preprocessing.scaling import Scaler
 from tests.helpers.networks import fitted, randomised
 
@@ -64,8 +71,8 @@ def test_static_covariates_are_numbers_unless_they_are_called_categories_or_are_
 
 def test_the_scale_of_a_series_is_told_in_logarithms():
     found = Features(scale=fit_scale([Scaler(0.0, 1.0), Scaler(0.0, np.e**2)]))
-    np.testing.assert_allclose(found.of(series_of(1), Scaler(0.0, np.e), 0, 1), [[0.0, 0.0]], atol=1e-7)
-    np.testing.assert_allclose(found.of(series_of(1), Scaler(0.0, np.e**2), 0, 1), [[0.0, 1.0]], atol=1e-6)
+    np.testing.assert_allclose(found.build(series_of(1), Scaler(0.0, np.e), 0, 1), [[0.0, 0.0]], atol=1e-7)
+    np.testing.assert_allclose(found.build(series_of(1), Scaler(0.0, np.e**2), 0, 1), [[0.0, 1.0]], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -80,25 +87,25 @@ def test_the_scale_of_a_series_is_told_in_logarithms():
     ],
 )
 def test_missing_cells_are_filled_by_policy(policy, values, rows, expected):
-    np.testing.assert_array_equal(filled_column(Column(np.array(values, float)), rows, policy, 2).values, expected)
+    np.testing.assert_array_equal(fill_column(Column(np.array(values, float)), rows, policy, 2).values, expected)
 
 
 def test_missing_categories_are_filled_alike():
     column = Column(np.array([-1, 1, -1, 0], np.int32), ("a", "b"))
-    np.testing.assert_array_equal(filled_column(column, 5, "last", 1).values, [1, 1, 1, 0, 0])
+    np.testing.assert_array_equal(fill_column(column, 5, "last", 1).values, [1, 1, 1, 0, 0])
 
 
 def test_a_new_category_is_said_of_static_covariates_too():
     told = Features(static=(Encoding("region", levels=("N", "S")),))
     new, known = (series_of(categories={"region": level}) for level in "WS")
-    assert list(told.unseen(new)) == ["series a: region: 'W' is new: taken for none of its categories"]
-    assert not list(told.unseen(known))
+    assert list(told.find_unseen(new)) == ["series a: region: 'W' is new: taken for none of its categories"]
+    assert not list(told.find_unseen(known))
 
 
 def test_features_stand_in_the_order_of_past_future_calendar_static_and_scale():
     series = series_of(3, temperature=[1, 2, 3], promo=[0, 1, 0, 1, 1], categories={"size": "4"})
     told = Features((Encoding("temperature"),), (Encoding("promo"),), (Encoding("size"),), calendar=("weekend",))
-    found = told.of(series, SCALER, 1, 5)
+    found = told.build(series, SCALER, 1, 5)
     # Friday the 2nd, Saturday, Sunday, Monday; behind the end no temperature is known.
     np.testing.assert_array_equal(found, [[2, 1, 0, 4], [3, 0, 1, 4], [0, 1, 1, 4], [0, 1, 0, 4]])
     assert (told.past_width, told.known_width) == (1, 3)
@@ -109,7 +116,7 @@ def test_a_missing_cell_names_series_column_and_timestamp():
     told = Features((Encoding("temperature"),), (Encoding("promo"),))
     series = series_of(3, name="shop 7", temperature=[1, NAN, 3], promo=[0, 1, 0, 1])
     with pytest.raises(DataError) as caught:
-        told.of(series, SCALER, 0, 6)
+        told.build(series, SCALER, 0, 6)
     past, future = caught.value.problems
     assert past == (
         "series shop 7: temperature: 1 cell is missing: 2026-01-02; give them; or say what stands for them: "
@@ -118,7 +125,7 @@ def test_a_missing_cell_names_series_column_and_timestamp():
     assert future.startswith(
         "series shop 7: promo: 2 cells are missing: 2026-01-05, 2026-01-06; give them in rows behind"
     )
-    told.of(series, SCALER, 2, 4)  # what is not read may be missing
+    told.build(series, SCALER, 2, 4)  # what is not read may be missing
 
 
 LENGTH, AHEAD = 12, 6
@@ -150,7 +157,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
     model = DECODERS[name]
     ahead = model.segment if model.decoder == "rollout" else AHEAD
     batch = told_by_features(past=False, ahead=ahead)
-    network = fitted(build_network(model, LENGTH, ahead, season=6, known=1), batch, steps=250, rate=0.02)
+    network = fitted(build_network(model, LENGTH, ahead, season=6, known_width=1), batch, steps=250, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
@@ -158,7 +165,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
 @pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
 def test_a_network_learns_from_the_past_of_a_covariate(name):
     batch = told_by_features(past=True)
-    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past=1), batch, steps=250, rate=0.02)
+    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past_width=1), batch, steps=250, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
@@ -166,7 +173,7 @@ def test_a_network_learns_from_the_past_of_a_covariate(name):
 @pytest.mark.parametrize("kind", ["slide", "carry"])
 @pytest.mark.parametrize("segment", [1, 2])
 def test_a_rollout_reads_the_features_of_each_step_it_gives(kind, segment):
-    network, served = randomised(Model(units=3, segment=segment), LENGTH, segment, known=2)
+    network, served = randomised(Model(units=3, segment=segment), LENGTH, segment, known_width=2)
     generator = np.random.default_rng(1)
     window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + 5, 2)))
     found = Rollout(served, kind)(Inputs(window, told[:, :LENGTH], told[:, LENGTH:]), 5).mean
@@ -181,7 +188,9 @@ def test_a_rollout_reads_the_features_of_each_step_it_gives(kind, segment):
 
 
 def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
-    network, served = randomised(Model(units=3, decoder="seq2seq", segment=2), LENGTH, AHEAD, past=1, known=2)
+    network, served = randomised(
+        Model(units=3, decoder="seq2seq", segment=2), LENGTH, AHEAD, past_width=1, known_width=2
+    )
     generator = np.random.default_rng(1)
     window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + AHEAD, 3)))
     inputs = Inputs(window, told[:, :LENGTH], told[:, LENGTH:, 1:])
@@ -330,7 +339,7 @@ def test_masked_gaps_are_told_to_the_network_and_do_not_count_in_scores(tmp_path
 def test_the_mask_is_a_known_feature_of_1_ahead():
     series = series_of(4)
     masked = Series(**{**vars(series), "observed": np.array([True, False, True, True])})
-    found = Features(mask=True).of(masked, SCALER, 0, 6)
+    found = Features(mask=True).build(masked, SCALER, 0, 6)
     np.testing.assert_array_equal(found[:, 0], [1, 0, 1, 1, 1, 1])
 
 

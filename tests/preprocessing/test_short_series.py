@@ -9,8 +9,8 @@ import pytest
 from forecaster.config import load_values
 from forecaster.errors import DataError
 from forecaster.forecasting.predict import read_newest
-from forecaster.preprocessing.plan import prepare, window_places
-from forecaster.preprocessing.windows import Split
+from forecaster.preprocessing.plan import place_windows, plan_training
+from forecaster.preprocessing.split import Split
 from tests.helpers.reading import read_series
 
 DAYS = """\
@@ -77,7 +77,7 @@ def plan(tmp_path: Path, lengths: dict[str, int], **options):
     }
     loaded = load_values(values, "x.yaml")
     assert not loaded.problems
-    return prepare(loaded)
+    return plan_training(loaded)
 
 
 def test_the_parts_of_a_short_series_are_its_own(tmp_path):
@@ -85,11 +85,11 @@ def test_the_parts_of_a_short_series_are_its_own(tmp_path):
     assert [member.series.name for member in found.members] == ["long", "short"]
     assert found.members[1].split == Split(5 + 5, 5 + 7, 5 + 7)
     assert found.members[1].scaler.offset == np.mean([1, 2, 3, 4, 5])
-    training, validation = window_places(found)
+    training, validation = place_windows(found)
     # the short one: its only window has 3 of its 5 training steps, and the other 2 as targets
     assert training[np.arange(len(training))].tolist() == [0, 1, 2, 3, 4, 5, 17]
     assert validation[np.arange(2)].tolist() == [7, 19]
-    values = found.members.scaled(1)[17:]
+    values = found.members.scale(1)[17:]
     np.testing.assert_allclose(
         found.members[1].scaler.inverse(values[:10, 0]), [4, 1, 2, 3, 4, 1, 2, 3, 4, 5], rtol=1e-6
     )
@@ -97,9 +97,9 @@ def test_the_parts_of_a_short_series_are_its_own(tmp_path):
 
 def test_the_network_is_told_what_was_filled(tmp_path):
     found = plan(tmp_path, {"long": 12, "short": 7})
-    assert found.preprocessing.widths == (0, 1)
+    assert found.preprocessing.feature_widths == (0, 1)
     member = found.members[1]
-    told = found.features.of(member.series, member.scaler, 0, 14)
+    told = found.features.build(member.series, member.scaler, 0, 14)
     np.testing.assert_array_equal(told[:, 0], [0] * 5 + [1] * 9)
 
 

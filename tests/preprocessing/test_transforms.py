@@ -17,12 +17,12 @@ from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.errors import Diverged
 from forecaster.forecasting.distributions import Categorical, Normal, Point, Quantile, Samples
-from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predictive_distribution import NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.fitted import Preprocessing, fitted_scaler
+from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_series_scaler
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.preprocessing.transforms import IDENTITY, Transform, differenced, likeliest_power, summed
+from forecaster.preprocessing.transforms import IDENTITY, Transform, difference, estimate_boxcox_power, undo_difference
 from tests.helpers.command import ROOT, write_hourly_csv
 from tests.helpers.networks import Fake
 from tests.helpers.scaling import fit_scaler, fit_transform
@@ -57,7 +57,7 @@ def test_box_cox_is_scipys(power):
 def test_the_power_is_the_one_that_scipy_finds_likeliest(power):
     values = special.inv_boxcox(np.random.default_rng(3).normal(8, 0.8, 600), power)
     _, expected = stats.boxcox(values)
-    found = likeliest_power(values)
+    found = estimate_boxcox_power(values)
     assert found == pytest.approx(np.clip(expected, 0, 2), abs=2e-4)
     other = [stats.boxcox_llf(each, values) for each in np.linspace(0, 2, 21)]
     assert stats.boxcox_llf(found, values) >= max(other) - 1e-6
@@ -65,11 +65,15 @@ def test_the_power_is_the_one_that_scipy_finds_likeliest(power):
 
 def test_the_power_does_not_depend_on_the_unit_and_stays_from_0_to_2():
     values = np.random.default_rng(0).gamma(2, 3, 400)
-    assert likeliest_power(values * 1e30) == likeliest_power(values) == pytest.approx(likeliest_power(values / 1e30))
-    assert likeliest_power(1 / values) == 0
-    assert likeliest_power(np.exp(values)[values < 20] ** 0.01) <= 2
-    assert likeliest_power(np.array([1e-60, 1.0, 1e60])) == pytest.approx(0, abs=1e-3)
-    assert likeliest_power(np.full(5, 7.0)) == 1
+    assert (
+        estimate_boxcox_power(values * 1e30)
+        == estimate_boxcox_power(values)
+        == pytest.approx(estimate_boxcox_power(values / 1e30))
+    )
+    assert estimate_boxcox_power(1 / values) == 0
+    assert estimate_boxcox_power(np.exp(values)[values < 20] ** 0.01) <= 2
+    assert estimate_boxcox_power(np.array([1e-60, 1.0, 1e60])) == pytest.approx(0, abs=1e-3)
+    assert estimate_boxcox_power(np.full(5, 7.0)) == 1
 
 
 def test_values_that_nothing_transforms_to_become_0_and_too_large_ones_infinite():
@@ -98,7 +102,7 @@ def test_each_row_has_its_own_power_and_scale():
         for row, exponent in zip(rows, (1, 0.4), strict=True)
     ]
     assert scalers[0].curve.power != scalers[1].curve.power
-    stacked = Scaler.stacked(scalers)
+    stacked = Scaler.stack(scalers)
     expected = np.stack([scaler.transform(row) for scaler, row in zip(scalers, rows, strict=True)])
     np.testing.assert_array_equal(stacked.transform(rows), expected)
     np.testing.assert_allclose(stacked.inverse(stacked.transform(rows)), rows, rtol=1e-9)
@@ -216,7 +220,7 @@ class Same(Fake):
         return [inputs.window[:, -1:]]
 
     def decode(self, states, previous, future=None, noise=None):
-        return Decoded(np.full((len(previous), 1, 1), self.value), states)
+        return DecodedSteps(np.full((len(previous), 1, 1), self.value), states)
 
 
 def config_of(**data):
@@ -250,9 +254,9 @@ def test_intervals_that_become_infinite_are_an_error():
 def test_a_series_that_was_not_trained_on_is_fitted_by_itself():
     config = config_of(transform="boxcox")
     values = np.random.default_rng(0).gamma(3, 1, 100)
-    predictor = Predictor.of(Same(0), config, Preprocessing({"other": fitted_scaler(config, values**3)}))
-    assert predictor.scaler(series_of(values)) == fitted_scaler(config, values)
-    assert predictor.scaler(series_of(values)).curve.power == likeliest_power(values)
+    predictor = Predictor.of(Same(0), config, Preprocessing({"other": fit_series_scaler(config, values**3)}))
+    assert predictor.scaler(series_of(values)) == fit_series_scaler(config, values)
+    assert predictor.scaler(series_of(values)).curve.power == estimate_boxcox_power(values)
 
 
 # Differences.
@@ -262,10 +266,10 @@ lags_of = st.lists(st.integers(1, 5), min_size=1, max_size=3)
 
 def test_differences_by_hand():
     nan = np.nan
-    np.testing.assert_array_equal(differenced(np.array([1.0, 4, 9, 16]), [1]), [nan, 3, 5, 7])
-    np.testing.assert_array_equal(differenced(np.array([[1.0, 4, 9, 16, 25]]), [1, 2]), [[nan, nan, nan, 4, 4]])
-    np.testing.assert_array_equal(summed(np.array([4.0, 4]), np.array([4.0, 9, 16]), [1, 2]), [25, 36])
-    np.testing.assert_array_equal(summed(np.array([1.0, 1, 1]), np.array([7.0, 8]), [2]), [8, 9, 9])
+    np.testing.assert_array_equal(difference(np.array([1.0, 4, 9, 16]), [1]), [nan, 3, 5, 7])
+    np.testing.assert_array_equal(difference(np.array([[1.0, 4, 9, 16, 25]]), [1, 2]), [[nan, nan, nan, 4, 4]])
+    np.testing.assert_array_equal(undo_difference(np.array([4.0, 4]), np.array([4.0, 9, 16]), [1, 2]), [25, 36])
+    np.testing.assert_array_equal(undo_difference(np.array([1.0, 1, 1]), np.array([7.0, 8]), [2]), [8, 9, 9])
 
 
 @settings(max_examples=50, deadline=None)
@@ -273,9 +277,9 @@ def test_differences_by_hand():
 def test_sums_undo_differences_exactly_for_each_path(lags, horizon, seed):
     values = np.random.default_rng(seed).integers(-1000, 1000, (3, 2, sum(lags) + 4 + horizon)).astype(float)
     values[..., :-horizon] = values[:1, :, :-horizon]  # (paths, batch, steps): one past, several futures
-    differences = differenced(values, lags)
+    differences = difference(values, lags)
     assert np.isnan(differences[..., : sum(lags)]).all()
-    found = summed(differences[..., -horizon:], values[0, :, :-horizon], lags)
+    found = undo_difference(differences[..., -horizon:], values[0, :, :-horizon], lags)
     np.testing.assert_array_equal(found, values[..., -horizon:])  # whole numbers: no rounding
 
 
@@ -288,7 +292,7 @@ class Drawn(Fake):
 
     def decode(self, states, previous, future=None, noise=None):
         parameters = np.tile(np.float32([0.5, 1]), (len(previous), 1, 1))
-        return Decoded(parameters, states)
+        return DecodedSteps(parameters, states)
 
 
 def test_quantiles_of_summed_paths_are_those_of_a_random_walk_in_logarithms():
@@ -319,7 +323,7 @@ def test_a_value_of_a_direct_network_is_summed_for_each_series_from_its_own_past
     panel = [dataclasses.replace(series_of([1, 2, 4, 8, 9]), name=name) for name in "ab"]
     windows = np.array([[1.0, 2, 4, 8, 9], [0, 0, 1, 1, 5]])
     outlook = predictor.outlook(panel, windows, 3)
-    past = [differenced(np.append(row, mean), (1, 2))[5:] for row, mean in zip(windows, outlook.mean, strict=True)]
+    past = [difference(np.append(row, mean), (1, 2))[5:] for row, mean in zip(windows, outlook.mean, strict=True)]
     np.testing.assert_allclose(past, [[1] * 3, [-1] * 3], atol=1e-12)
     np.testing.assert_allclose(outlook.spread, [[2] * 3, [1] * 3])
     np.testing.assert_allclose(outlook.residuals(outlook.mean + outlook.spread), 1, atol=1e-12)

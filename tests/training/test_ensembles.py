@@ -22,7 +22,7 @@ from forecaster.errors import DataError, Diverged, ForecasterError, Interrupted,
 from forecaster.forecasting.distributions import NegativeBinomial, Normal, Point, Samples
 from forecaster.forecasting.predictive_distribution import EnsembleDistribution, NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.fitted import Preprocessing
+from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs

@@ -19,7 +19,7 @@ from forecaster.config import load_config
 from forecaster.evaluation.tables import format_error_table
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predict import predict
-from forecaster.preprocessing.plan import prepare
+from forecaster.preprocessing.plan import plan_training
 from forecaster.runs import lock_run
 from forecaster.training.train import train
 from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
@@ -287,7 +287,7 @@ def test_a_shipped_config_runs(tmp_path, name):
         *("training.batches_per_epoch=5", "forecast.samples=20"),
     ]
     with lock_run(tmp_path / name):
-        version = train(prepare(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, [])
+        version = train(plan_training(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, [])
     metrics = json.loads(version.read("metrics.json"))
     assert metrics["origins"] > 1
     assert "wins: " in format_error_table(metrics)

@@ -13,8 +13,8 @@ from forecaster.errors import DataError, Diverged
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.losses import LOSSES
-from forecaster.models.summary import layer_counts
-from forecaster.preprocessing.plan import prepare, window_places
+from forecaster.models.parameter_counts import count_parameters
+from forecaster.preprocessing.plan import place_windows, plan_training
 from forecaster.preprocessing.windows import Starts
 from forecaster.training.averaging import Equal
 from forecaster.training.averaging import Exponential as ExponentialAverage
@@ -121,11 +121,11 @@ def test_momentum_and_nesterov_reach_sgd():
 
 def test_parameters_are_counted_by_the_part_they_play():
     network = build_network(Model(cell="simple_rnn", units=20, output="sequence"), 15, 1)
-    assert [(row.input_weights, row.recurrent_weights, row.biases) for row in layer_counts(network)] == [
+    assert [(row.input_weights, row.recurrent_weights, row.biases) for row in count_parameters(network)] == [
         (20, 400, 20),
         (20, 0, 1),
     ]
-    assert sum(row.total for row in layer_counts(network)) == network.count_params() == 461
+    assert sum(row.total for row in count_parameters(network)) == network.count_params() == 461
 
 
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
@@ -140,7 +140,7 @@ def test_parameters_are_as_many_as_in_keras(cell):
             keras.layers.Dense(3),
         ]
     )
-    assert sum(row.total for row in layer_counts(network)) == theirs.count_params()
+    assert sum(row.total for row in count_parameters(network)) == theirs.count_params()
 
 
 class Silent:
@@ -369,7 +369,7 @@ def test_the_gradient_is_that_of_finite_differences():
     windows = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
     targets = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
     with tf.GradientTape() as tape:
-        loss = network.training_loss(Inputs(windows), targets, tf.constant(0.0))
+        loss = network.compute_training_loss(Inputs(windows), targets, tf.constant(0.0))
     gradients = tape.gradient(loss, network.trainable_variables)
     step = 1e-2
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
@@ -380,7 +380,7 @@ def test_the_gradient_is_that_of_finite_differences():
             moved = original.copy()
             moved[index] += shift
             variable.assign(moved)
-            losses.append(float(network.validation_loss(Inputs(windows), targets)))
+            losses.append(float(network.compute_validation_loss(Inputs(windows), targets)))
         variable.assign(original)
         assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(float(gradient.numpy()[index]), rel=0.02, abs=1e-4)
 
@@ -391,7 +391,7 @@ def gapped_plan(tmp_path, gaps, missing):
     data = {"path": str(tmp_path / "x.csv"), "gaps": gaps}
     model = {"decoder": "dense"}
     window, split = {"length": 4, "horizon": 2}, {"validation": 20, "test": 20}
-    return prepare(load_values({"data": data, "window": window, "split": split, "model": model}, "x.yaml"))
+    return plan_training(load_values({"data": data, "window": window, "split": split, "model": model}, "x.yaml"))
 
 
 @pytest.mark.parametrize("sign_flip", [False, True])
@@ -403,31 +403,31 @@ def test_windows_are_flipped_as_the_config_says(tmp_path, sign_flip):
 
 
 def test_windows_of_filler_are_not_trained_on(tmp_path):
-    training, validation = window_places(gapped_plan(tmp_path, "previous", {30, 31, 70}))
+    training, validation = place_windows(gapped_plan(tmp_path, "previous", {30, 31, 70}))
     # Targets begin at step 4 and two of them stand after each window: 30 and 31 are targets of starts 25 to 27 alone,
     # the windows from 28 to 30 read half of their steps, and step 70 is a target of the starts 65 and 66.
     assert sorted(set(range(55)) - set(training)) == [25, 26, 27]
     assert sorted(set(range(56, 75)) - set(validation)) == [65, 66]
-    assert len(window_places(gapped_plan(tmp_path, "zero", {30, 31, 70}))[0]) == 55
+    assert len(place_windows(gapped_plan(tmp_path, "zero", {30, 31, 70}))[0]) == 55
 
 
 def test_a_part_of_filler_alone_is_refused(tmp_path):
     with pytest.raises(DataError, match="every window of the validation part is mostly filler"):
-        window_places(gapped_plan(tmp_path, "interpolate", set(range(58, 82))))
+        place_windows(gapped_plan(tmp_path, "interpolate", set(range(58, 82))))
 
 
 def test_starts_are_kept_as_runs():
-    starts = Starts.of([np.array([3, 4, 5, 9]), np.empty(0, int), np.array([20, 22])])
+    starts = Starts.from_starts([np.array([3, 4, 5, 9]), np.empty(0, int), np.array([20, 22])])
     np.testing.assert_array_equal(starts.firsts, [3, 9, 20, 22])
     assert len(starts) == 6
     np.testing.assert_array_equal(starts[np.arange(6)], [3, 4, 5, 9, 20, 22])
-    np.testing.assert_array_equal(starts.spread(3), [3, 5, 22])
-    np.testing.assert_array_equal(Starts.of([np.empty(0, int)]).spread(3), [])
+    np.testing.assert_array_equal(starts.spread_evenly(3), [3, 5, 22])
+    np.testing.assert_array_equal(Starts.from_starts([np.empty(0, int)]).spread_evenly(3), [])
 
 
 def test_balanced_draws_take_each_series_as_often_as_the_others():
-    starts = Starts.of([np.arange(100), np.empty(0, int), np.arange(200, 203)])
-    drawn = starts[starts.balanced(np.random.default_rng(0), 10_000)]
+    starts = Starts.from_starts([np.arange(100), np.empty(0, int), np.arange(200, 203)])
+    drawn = starts[starts.draw_balanced(np.random.default_rng(0), 10_000)]
     assert np.mean(drawn >= 200) == pytest.approx(0.5, abs=0.02)
     found, counts = np.unique(drawn[drawn >= 200], return_counts=True)
     np.testing.assert_array_equal(found, [200, 201, 202])

@@ -14,9 +14,9 @@ from forecaster.errors import CannotCreate, ConfigError, RunError, UsageError
 from forecaster.evaluation.validation_score import build_validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.rollout import Rollout
-from forecaster.preprocessing.plan import before_test, prepare
+from forecaster.preprocessing.plan import drop_test_parts, plan_training
 from forecaster.tuning.plan import plan_tuning
-from forecaster.tuning.study import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
+from forecaster.tuning.search import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
 from tests.helpers.command import TINY, write_hourly_csv
 from tests.helpers.last_value import LastValue, predicted
 from tests.helpers.networks import randomised
@@ -121,8 +121,8 @@ def test_the_yardstick_worked_by_hand():
     plan, predictor = (
         predicted()
     )  # 0, 1, 2, ...: a step of the season of 2 changes by 2; the last value errs by 1, 2, 3
-    measure = build_validation_score(before_test(plan))
-    assert measure.error(before_test(plan), predictor) == pytest.approx(2 / 2)
+    measure = build_validation_score(drop_test_parts(plan))
+    assert measure.error(drop_test_parts(plan), predictor) == pytest.approx(2 / 2)
     assert measure.baselines == {"naive": pytest.approx(2 / 2), "seasonal_naive": pytest.approx(8 / 3 / 2)}
     assert measure.steps[[0, -1]].tolist() == [19, 26]  # whole horizons before step 30, where the test begins
 
@@ -130,7 +130,7 @@ def test_the_yardstick_worked_by_hand():
 def test_the_yardstick_lies_at_the_same_places_for_windows_that_begin_before_their_series(tmp_path):
     (tmp_path / "y.csv").write_text("y\n" + "".join(f"{day * day}\n" for day in range(40)))
     plans = [
-        prepare(
+        plan_training(
             load_values(
                 {
                     "data": {"path": str(tmp_path / "y.csv")},
@@ -219,7 +219,7 @@ def test_two_processes_share_a_search(tmp_path):
     one.drop(drawn[0], IMPOSSIBLE, "too long")
     one.drop(drawn[2], DIVERGED)
     other.drop(drawn[1], STOPPED)
-    other.put_back(drawn[3])
+    other.requeue(drawn[3])
     assert [row.state for row in one.rows()] == [IMPOSSIBLE, STOPPED, DIVERGED, "running"]
     assert one.draw(5).values == drawn[3].values
     one.close()
@@ -342,9 +342,9 @@ def test_what_cannot_be_written_is_refused_before_any_trial(tunable, output, err
 
 def test_a_live_network_answers_as_the_exported_one():
     from forecaster.inputs import Inputs
-    from forecaster.tuning.live_network import LiveNetwork
+    from forecaster.tuning.tensorflow_network import TensorFlowNetwork
 
     network, served = randomised(Model(cell="gru", units=3, decoder="seq2seq"), 6, 2)
     windows = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
-    one, other = (Rollout(each, "carry")(Inputs(windows), 4).mean for each in (LiveNetwork(network, 6), served))
+    one, other = (Rollout(each, "carry")(Inputs(windows), 4).mean for each in (TensorFlowNetwork(network, 6), served))
     np.testing.assert_allclose(one, other, atol=1e-5)

@@ -1,21 +1,21 @@
 """The networks, one file for each way to decode."""
 
-from forecaster.models.networks.base import Decoded, Network, Parts
-from forecaster.models.networks.context import ContextNetwork, LatentNetwork
-from forecaster.models.networks.dense import DenseNetwork
-from forecaster.models.networks.positional import PositionalNetwork
-from forecaster.models.networks.rollout import RolloutNetwork
-from forecaster.models.networks.seq2seq import Feedback, Seq2SeqNetwork
+from forecaster.models.networks.base_network import DecoderOutput, Network, NetworkParts
+from forecaster.models.networks.dense_network import DenseNetwork
+from forecaster.models.networks.hierarchical_network import ContextNetwork, LatentNetwork
+from forecaster.models.networks.positional_network import PositionalNetwork
+from forecaster.models.networks.rollout_network import RolloutNetwork
+from forecaster.models.networks.seq2seq_network import ScheduledSampling, Seq2SeqNetwork
 
 __all__ = [
     "ContextNetwork",
-    "Decoded",
+    "DecoderOutput",
     "DenseNetwork",
-    "Feedback",
     "LatentNetwork",
     "Network",
-    "Parts",
+    "NetworkParts",
     "PositionalNetwork",
     "RolloutNetwork",
+    "ScheduledSampling",
     "Seq2SeqNetwork",
 ]

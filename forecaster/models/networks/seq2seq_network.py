@@ -10,14 +10,14 @@ from keras import KerasTensor, ops
 
 from forecaster.inputs import Inputs
 from forecaster.models.attention import Attention
-from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
+from forecaster.models.encoder_to_decoder import Bridge
 from forecaster.models.heads import PointHead
-from forecaster.models.networks.base import Decoded, Network, Parts
+from forecaster.models.networks.base_network import DecoderOutput, Network, NetworkParts
 
 
 @dataclass(frozen=True)
-class Feedback:
+class ScheduledSampling:
     """What a decoder reads in training.
 
     Attributes:
@@ -45,9 +45,9 @@ class Seq2SeqNetwork(Network):
 
     def __init__(
         self,
-        parts: Parts,
+        parts: NetworkParts,
         decoder: Encoder,
-        feedback: Feedback,
+        feedback: ScheduledSampling,
         bridge: Bridge | None = None,
         attention: Attention | None = None,
     ) -> None:
@@ -66,18 +66,18 @@ class Seq2SeqNetwork(Network):
     @property
     def decoder_features(self) -> int:
         """What a step of the decoder reads: the segment before it, and what is known of its own."""
-        return self.segment * (self.channels + self.known)
+        return self.segment * (self.channels + self.known_width)
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """The parameters of the `ahead` steps after the window, each from the answers before it."""
         return self._horizon(self.encode(inputs), inputs)
 
-    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """With teacher forcing, as far as the schedule has not taken it back."""
         states = self._states(inputs, training=True)
         return self.error(inputs, targets, self._horizon(states, inputs, targets, self._own_now(epoch)))
 
-    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
+    def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """On its own answers, or by the truth where they would be draws."""
         states = self._states(inputs, training=False)
         return self.error(inputs, targets, self._horizon(states, inputs, targets, self._validated_share))
@@ -96,16 +96,16 @@ class Seq2SeqNetwork(Network):
         previous: KerasTensor,
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
-    ) -> Decoded:
+    ) -> DecoderOutput:
         """One step of the decoder."""
         anchors, kept, layers = self._parted(states)
         read, anchors = self.normalization.step(previous, anchors)
-        known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known))]
+        known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known_width))]
         output, layers = self.decoder.step(ops.concatenate([read, *known, *self._beside(kept, noise)], axis=-1), layers)
         weights = None
         if self.attention is not None:
             output, weights = self.attention(output, kept[0])
-        return Decoded(self._answer(output, anchors, self.segment), [*anchors, *kept, *layers], weights)
+        return DecoderOutput(self._answer(output, anchors, self.segment), [*anchors, *kept, *layers], weights)
 
     @property
     def _kept(self) -> int:
@@ -131,7 +131,7 @@ class Seq2SeqNetwork(Network):
 
     def _own_now(self, epoch: KerasTensor) -> KerasTensor:
         """The share of steps that read their own answer in this epoch."""
-        return self.feedback.own_share * risen(epoch, self.feedback.warmup)
+        return self.feedback.own_share * ramp_up(epoch, self.feedback.warmup)
 
     def _horizon(
         self,
@@ -156,15 +156,15 @@ class Seq2SeqNetwork(Network):
             seed = ops.cast(self.draws.next(), "int32")
         if inputs.future is not None:
             future = ops.swapaxes(self._segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
-        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameters))
+        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameter_count))
 
         def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple[Any, ...]:
             known = None if inputs.future is None else future[step]
             parameters, new_states, _ = self.decode(states, previous, known, noise)
             if targets is None:
-                read = self.head.center(parameters)
+                read = self.head.to_point(parameters)
             else:
-                read = ops.where(reads_own[step], self.head.draw(parameters, seed + 2 * step), truth[step])
+                read = ops.where(reads_own[step], self.head.sample(parameters, seed + 2 * step), truth[step])
             return step + 1, written.write(step, parameters), read, *new_states
 
         _, written, *_ = tf.while_loop(
@@ -174,10 +174,10 @@ class Seq2SeqNetwork(Network):
             maximum_iterations=steps,
         )
         parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, width, parameters)
-        parameters = ops.reshape(parts, (-1, steps * self.width, self.head.parameters))
+        parameters = ops.reshape(parts, (-1, steps * self.width, self.head.parameter_count))
         return parameters[:, : self.ahead * self.channels]
 
 
-def risen(epoch: KerasTensor, warmup: int) -> KerasTensor:
+def ramp_up(epoch: KerasTensor, warmup: int) -> KerasTensor:
     """From 0 to 1 over the first `warmup` epochs."""
     return ops.minimum(1.0, epoch / warmup) if warmup else ops.ones(())

@@ -14,7 +14,7 @@ _BLANK = 0.1  # probability that a training window begins, or ends, before its m
 _VALIDATION_SEED = 1
 
 
-class ImputingNetwork(keras.Model):
+class ImputationNetwork(keras.Model):
     """Windows with gaps -> a value for every cell (bidirectional: Schuster & Paliwal 1997; BRITS, Cao et al. 2018).
 
     A window is a core, which is filled, between two wings of `reach` seasons, of which only the same phase of the
@@ -65,7 +65,7 @@ class ImputingNetwork(keras.Model):
         mean, deviation = _level(window, observed)
         known = ops.where(observed, (window - mean) / deviation, 0.0)
         core = slice(self.wing, self.wing + self.length)
-        line, before, after = interpolated(known[:, core], observed[:, core])
+        line, before, after = interpolate(known[:, core], observed[:, core])
         anchor, neighbours = self._season(known, observed, line)
         steps = [
             anchor,
@@ -81,12 +81,12 @@ class ImputingNetwork(keras.Model):
         bridge = ops.sqrt(4 / self.longest * before * after / ops.maximum(before + after, 1.0))
         return (anchor + bridge * correction) * deviation + mean
 
-    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The mean loss of stretches hidden at random, anywhere in the core, of windows (batch, width)."""
         hidden = self._stretches(inputs.window, self.stretches, self.draws)
         return self._loss(self._blanked(inputs.window), hidden, training=True)
 
-    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
+    def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The mean loss of one stretch in the middle of each window, as gaps are filled; the same at each call."""
         length = self._lengths(inputs.window, 1, _VALIDATION_SEED)  # (batch, 1)
         hidden = _within(self.length // 2 - length // 2, length, self.length)
@@ -132,7 +132,7 @@ class ImputingNetwork(keras.Model):
         core = slice(self.wing, self.wing + self.length)
         values, seen = self._shifted(known), self._shifted(observed)  # (batch, length, lags)
         both = ops.logical_and(seen, observed[:, core, None])
-        apart, *_ = interpolated(known[:, core, None] - values, both)
+        apart, *_ = interpolate(known[:, core, None] - values, both)
         weights = ops.softmax(self.lag_weights) * ops.cast(seen, "float32")
         total = ops.sum(weights, axis=-1)  # (batch, length)
         mean = ops.sum(weights * (values + apart), axis=-1) / ops.maximum(total, 1e-9)
@@ -146,7 +146,7 @@ class ImputingNetwork(keras.Model):
         return ops.stack([tensor[:, start : start + self.length] for start in starts], axis=-1)
 
 
-def interpolated(values: KerasTensor, observed: KerasTensor) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
+def interpolate(values: KerasTensor, observed: KerasTensor) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
     """Straight lines between observed cells, level beyond the first and the last; 0 where there is none.
 
     Args:

@@ -11,7 +11,7 @@ from forecaster.data.series import Column, Series
 from forecaster.data.sources.number_formats import to_numbers
 from forecaster.errors import DataError
 from forecaster.forecast import format_timestamps
-from forecaster.preprocessing.calendar_features import calendar_features, feature_names
+from forecaster.preprocessing.calendar_features import build_calendar_features, list_feature_names
 from forecaster.preprocessing.scaling import Scaler
 
 _SHOWN = 5
@@ -79,7 +79,7 @@ class Features:
 
     Attributes:
         past, future, static, scale: in the order of their features.
-        calendar: names of features, for `calendar_features`.
+        calendar: names of features, for `build_calendar_features`.
         seasons: in steps, the main one first.
         mask: whether the network is told which values are filler.
         missing: the policy for missing cells of a column, `last | seasonal`; an error where there is none.
@@ -103,9 +103,9 @@ class Features:
     def known_width(self) -> int:
         """Features known of the steps that follow, too."""
         known = sum(encoding.width for encoding in (*self.future, *self.static, *self.scale))
-        return known + len(feature_names(self.calendar, self.seasons)) + self.mask
+        return known + len(list_feature_names(self.calendar, self.seasons)) + self.mask
 
-    def of(self, series: Series, scaler: Scaler, first: int, last: int) -> np.ndarray:
+    def build(self, series: Series, scaler: Scaler, first: int, last: int) -> np.ndarray:
         """The features of steps `first` to `last`, which may lie behind the series' end: (steps, features) float32.
 
         Past ones are 0 behind the end.
@@ -124,14 +124,16 @@ class Features:
         parts = [np.pad(past, ((0, steps - inside), (0, 0))), known]
         if self.calendar:  # an index takes its time
             timestamps = _timestamps(series, first, last)
-            parts.append(calendar_features(self.calendar, timestamps, self.seasons, series.frequency, series.rules))
+            parts.append(
+                build_calendar_features(self.calendar, timestamps, self.seasons, series.frequency, series.rules)
+            )
         parts += [np.repeat(row, steps, axis=0) for row in constant]
         if self.mask:
             observed = np.ones(len(series)) if series.observed is None else series.observed
             parts.append(np.pad(observed[first : first + inside], (0, steps - inside), constant_values=1)[:, None])
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
-    def unseen(self, series: Series) -> Iterator[str]:
+    def find_unseen(self, series: Series) -> Iterator[str]:
         """A sentence on each column of a series that has categories which were not trained on."""
         for encoding in self.static:
             if encoding.levels is not None and (level := series.categories[encoding.name]) not in encoding.levels:
@@ -151,7 +153,7 @@ class Features:
         rows = [np.empty((last - first, 0), np.float32)]
         for encoding in encodings:
             policy = self.missing.get(encoding.name, "error")
-            column = filled_column(series.covariates[encoding.name], last, policy, next(iter(self.seasons), 1))
+            column = fill_column(series.covariates[encoding.name], last, policy, next(iter(self.seasons), 1))
             if encoding.levels is None and column.levels is not None:
                 problems.append(_no_numbers(series, encoding.name, column.levels))
             elif found := _missing(column, series, encoding.name, first, last):
@@ -166,14 +168,14 @@ class Features:
         for encoding in self.static:
             cell = series.categories[encoding.name]
             rows.append(
-                encoding.categories([cell]) if encoding.levels is not None else encoding.numbers(numbers_of([cell]))
+                encoding.categories([cell]) if encoding.levels is not None else encoding.numbers(parse_numbers([cell]))
             )
             if np.isnan(rows[-1]).any():
                 problems.append(_no_numbers(series, encoding.name, [cell]))
         return rows
 
     def _scale(self, scaler: Scaler) -> list[np.ndarray]:
-        found = scale_numbers(scaler)
+        found = compute_scale_features(scaler)
         return [encoding.numbers(np.array([found[encoding.name]])) for encoding in self.scale]
 
     def to_json(self) -> dict[str, Any]:
@@ -233,17 +235,17 @@ def fit_static(names: Sequence[str], categorical: Sequence[str], panel: Sequence
         if is_categorical(cells, name, categorical):
             found.append(Encoding(name, levels=tuple(dict.fromkeys(cells))))
         else:
-            found.append(Encoding.of_numbers(name, numbers_of(cells)))
+            found.append(Encoding.of_numbers(name, parse_numbers(cells)))
     return tuple(found)
 
 
 def fit_scale(scalers: Sequence[Scaler]) -> tuple[Encoding, ...]:
     """The encodings of what tells large series from small ones."""
-    rows = [scale_numbers(scaler) for scaler in scalers]
+    rows = [compute_scale_features(scaler) for scaler in scalers]
     return tuple(Encoding.of_numbers(name, np.array([row[name] for row in rows])) for name in SERIES_SCALE)
 
 
-def scale_numbers(scaler: Scaler) -> dict[str, float]:
+def compute_scale_features(scaler: Scaler) -> dict[str, float]:
     """The logarithm of a series' scale (DeepAR, Salinas et al. 2020, section 3.3), and its offset in that scale."""
     unit = float(scaler.unit)
     return {"offset": float(np.arcsinh(scaler.offset / unit)), "scale": float(np.log(unit))}
@@ -251,15 +253,15 @@ def scale_numbers(scaler: Scaler) -> dict[str, float]:
 
 def is_categorical(cells: Sequence[str], name: str, categorical: Sequence[str]) -> bool:
     """Whether a static covariate's cells are categories: they are called so, or not all of them are numbers."""
-    return name in categorical or bool(np.isnan(numbers_of(cells)).any())
+    return name in categorical or bool(np.isnan(parse_numbers(cells)).any())
 
 
-def numbers_of(cells: Sequence[str]) -> np.ndarray:
+def parse_numbers(cells: Sequence[str]) -> np.ndarray:
     """(cells,) float64, NaN for text."""
     return to_numbers(pd.Series(list(cells), dtype=str), ".", "none")
 
 
-def filled_column(column: Column, rows: int, policy: str, season: int) -> Column:
+def fill_column(column: Column, rows: int, policy: str, season: int) -> Column:
     """The first `rows` rows of a column, which go on behind its end as missing, with missing cells filled.
 
     Args:

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor, ops
 
-from forecaster.models.cells import Cell, Read
+from forecaster.models.cells import Cell, CellInput
 
 _Step = Callable[[tf.Tensor | int, KerasTensor, Sequence[KerasTensor]], list[KerasTensor]]
 
@@ -62,15 +62,15 @@ class Recurrent(keras.layers.Layer):
         outputs, states = loop(inputs, [zeros] * self.state_count, step)
         if self.backward:
             outputs = ops.flip(outputs, axis=0)
-        return ops.swapaxes(outputs, 0, 1), self.output(states), states
+        return ops.swapaxes(outputs, 0, 1), self.read_output(states), states
 
-    def output(self, states: Sequence[KerasTensor]) -> KerasTensor:
+    def read_output(self, states: Sequence[KerasTensor]) -> KerasTensor:
         """What the layer answers in these states, (batch, units)."""
         return states[0][..., -self.cell.units :]
 
     def step(
         self,
-        inputs: Read,
+        inputs: CellInput,
         states: Sequence[KerasTensor],
         recurrent_mask: KerasTensor | None = None,
         kept: Sequence[KerasTensor] | None = None,
@@ -116,7 +116,7 @@ class Recurrent(keras.layers.Layer):
         outputs = []
         for number in range(inputs.shape[0]):
             states = step(number, inputs[number], states)
-            outputs.append(self.output(states))
+            outputs.append(self.read_output(states))
         return ops.stack(outputs), states
 
     def _looped(
@@ -128,7 +128,7 @@ class Recurrent(keras.layers.Layer):
 
         def body(number: tf.Tensor, written: tf.TensorArray, *states: tf.Tensor) -> tuple[object, ...]:
             new = step(number, read.read(number), states)
-            return number + 1, written.write(number, self.output(new)), *new
+            return number + 1, written.write(number, self.read_output(new)), *new
 
         _, written, *states = tf.while_loop(
             lambda number, *_: number < steps, body, (0, written, *states), maximum_iterations=steps

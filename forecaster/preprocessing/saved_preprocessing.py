@@ -10,7 +10,7 @@ from forecaster.config import Config
 from forecaster.data import Series
 from forecaster.errors import RunError
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.features import Features
+from forecaster.preprocessing.covariate_features import Features
 from forecaster.preprocessing.scaling import Scaler, fit_scaler
 from forecaster.preprocessing.transforms import fit_transform
 from forecaster.runs import Version
@@ -47,36 +47,36 @@ class Preprocessing:
         return cls(scalers, vocabulary, features, values["least_change"])
 
     @property
-    def widths(self) -> tuple[int, int]:
+    def feature_widths(self) -> tuple[int, int]:
         """Features that are known up to the end of a window, and of the steps that follow, too."""
         return (0, 0) if self.features is None else (self.features.past_width, self.features.known_width)
 
-    def codes(self, panel: Sequence[Series]) -> np.ndarray | None:
+    def encode_categories(self, panel: Sequence[Series]) -> np.ndarray | None:
         """The numbers of each series' categories, (series, categories), where the network reads them.
 
         Raises:
             DataError: one was not trained on.
         """
-        return None if self.vocabulary is None else self.vocabulary.codes(panel)
+        return None if self.vocabulary is None else self.vocabulary.encode(panel)
 
 
-def fitted_scaler(config: Config, values: np.ndarray) -> Scaler:
+def fit_series_scaler(config: Config, values: np.ndarray) -> Scaler:
     """The transform, differences and scaling of a config, fitted on (steps,).
 
     Raises:
         DataError: the values are too large to be scaled in floating point.
     """
-    return _fitted(config, values[None]).row(0)
+    return fit_scalers(config, values[None]).select_row(0)
 
 
-def _fitted(config: Config, values: np.ndarray) -> Scaler:
+def fit_scalers(config: Config, values: np.ndarray) -> Scaler:
     """The same of training parts of one length, (series, steps), a row for each."""
     data = config.data
     curve = fit_transform(values, data.transform, data.minimum, data.maximum)
     return fit_scaler(values, config.scaling, curve, data.difference)
 
 
-def preprocessing_of(version: Version) -> Preprocessing:
+def load_preprocessing(version: Version) -> Preprocessing:
     """What a version keeps of its data.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from keras import KerasTensor, ops
 
 from forecaster.inputs import Inputs
-from forecaster.models.networks.base import Decoded, Network, Parts
+from forecaster.models.networks.base_network import DecoderOutput, Network, NetworkParts
 
 
 class RolloutNetwork(Network):
@@ -15,7 +15,7 @@ class RolloutNetwork(Network):
     al. 2020, equation 1).
     """
 
-    def __init__(self, parts: Parts, every_step: bool = False) -> None:
+    def __init__(self, parts: NetworkParts, every_step: bool = False) -> None:
         super().__init__(parts)
         self.every_step = every_step
 
@@ -26,19 +26,19 @@ class RolloutNetwork(Network):
         _, anchors = self.normalization.step(self._last(inputs.window), anchors)
         return self._answer(summary, anchors, self.segment)
 
-    def after_each(self, inputs: Inputs, training: bool = False) -> KerasTensor:
+    def predict_after_each(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """The parameters of what follows each segment that is read, (batch, steps read, parameters)."""
         sequence, _, _ = self._read(inputs)
         outputs, _, _ = self.encoder(sequence, training=training)
-        return self.head(outputs, self.normalization.offsets_of_next(inputs.window), ops.ones((1, 1)))
+        return self.head(outputs, self.normalization.compute_next_offsets(inputs.window), ops.ones((1, 1)))
 
-    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """Of the segment after the window, or after each segment in it, too."""
         if not self.every_step:
-            return super().training_loss(inputs, targets, epoch)
-        first = (self.normalization.skipped + self.segment) * self.channels
+            return super().compute_training_loss(inputs, targets, epoch)
+        first = (self.normalization.skipped_steps + self.segment) * self.channels
         targets = ops.concatenate([inputs.window[:, first:], targets], axis=1)  # (batch, steps read)
-        return self.head.loss(targets, self.after_each(inputs, training=True))
+        return self.head.compute_loss(targets, self.predict_after_each(inputs, training=True))
 
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
         """The anchors, the embedding, and the states before the last segment, which `decode` reads as `previous`."""
@@ -54,15 +54,15 @@ class RolloutNetwork(Network):
         previous: KerasTensor,
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
-    ) -> Decoded:
+    ) -> DecoderOutput:
         """One step of every layer."""
         anchors, vector, states = self._told_apart(states, self.encoder.state_count)
         read, anchors = self.normalization.step(previous, anchors)
-        known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known))]
+        known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known_width))]
         output, states = self.encoder.step(ops.concatenate([read, *known, *vector], axis=-1), states)
-        return Decoded(self._answer(output, anchors, self.segment), [*anchors, *vector, *states])
+        return DecoderOutput(self._answer(output, anchors, self.segment), [*anchors, *vector, *states])
 
     def _features(self, inputs: Inputs) -> KerasTensor:
         """Those of the segment after each that is read."""
-        behind = inputs.features[:, self.normalization.skipped + self.segment :]
+        behind = inputs.features[:, self.normalization.skipped_steps + self.segment :]
         return ops.concatenate([behind, inputs.future[:, : self.segment]], axis=1)

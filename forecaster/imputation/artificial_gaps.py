@@ -5,7 +5,7 @@ import numpy as np
 from forecaster.data.gaps import Gap
 
 
-def distances(values: np.ndarray) -> np.ndarray:
+def measure_distances(values: np.ndarray) -> np.ndarray:
     """Steps from each cell to the nearest that is not NaN, (steps,); 0 for itself."""
     steps = np.arange(len(values))
     observed = np.flatnonzero(~np.isnan(values))
@@ -15,7 +15,7 @@ def distances(values: np.ndarray) -> np.ndarray:
     return np.minimum(np.abs(back), np.abs(ahead))
 
 
-def length_shares(gaps: list[Gap], longest: int) -> np.ndarray:
+def compute_length_shares(gaps: list[Gap], longest: int) -> np.ndarray:
     """How often a gap of 1, 2, ..., `longest` steps is cut, (longest,): half like the gaps, half any length alike."""
     shares = np.full(longest, 1 / longest)
     counts = np.bincount([min(gap.length, longest) for gap in gaps], minlength=longest + 1)[1:]

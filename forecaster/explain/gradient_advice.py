@@ -5,21 +5,21 @@ from collections.abc import Iterator, Sequence
 
 from forecaster.config import Config
 from forecaster.config.schema import Model
-from forecaster.explain.gradient_flow import FADED, LARGEST_NORM, Flow, Kind
+from forecaster.explain.gradient_norms import FADED, LARGEST_NORM, GradientKind, GradientNorms
 
 _STATES = {"h": "hidden state", "c": "cell state"}
 _BOUNDED = {"tanh", "sigmoid", "softsign", "hard_sigmoid"}
 _HIERARCHICAL = {"context", "latent"}
 
 
-def verdict(before: Sequence[Flow], after: Sequence[Flow], config: Config) -> list[str]:
+def verdict(before: Sequence[GradientNorms], after: Sequence[GradientNorms], config: Config) -> list[str]:
     """A sentence on the gradient before and after training, and one on what to try where it does not last."""
-    sentences = [f"before training {_sentence(flow)}" for flow in carriers(before)]
-    sentences += [f"after training {_sentence(flow)}" for flow in carriers(after)]
-    return [*sentences, *_advice(carriers(before), carriers(after), config)]
+    sentences = [f"before training {_sentence(flow)}" for flow in select_lowest_layers(before)]
+    sentences += [f"after training {_sentence(flow)}" for flow in select_lowest_layers(after)]
+    return [*sentences, *_advice(select_lowest_layers(before), select_lowest_layers(after), config)]
 
 
-def carriers(flows: Sequence[Flow]) -> list[Flow]:
+def select_lowest_layers(flows: Sequence[GradientNorms]) -> list[GradientNorms]:
     """The flows by which a loss reaches furthest back: of the layers that read the series, and of a context.
 
     Everything that the layers above do is part of their gradient. Of an LSTM it is the cell state's.
@@ -28,17 +28,17 @@ def carriers(flows: Sequence[Flow]) -> list[Flow]:
     return list(last.values())
 
 
-def _sentence(flow: Flow) -> str:
+def _sentence(flow: GradientNorms) -> str:
     of = f"the gradient of {flow.layer}'s {_STATES[flow.state]}"
     match flow.kind:
-        case Kind.NONE:
+        case GradientKind.NONE:
             return f"{of} is 0: the loss does not change with it"
-        case Kind.EXPLODING if flow.norms.max() >= LARGEST_NORM:
+        case GradientKind.EXPLODING if flow.norms.max() >= LARGEST_NORM:
             return f"{of} explodes: its norm leaves the numbers that float32 holds"
-        case Kind.EXPLODING:
+        case GradientKind.EXPLODING:
             grown = f"{_steps(flow.span)} back its norm is {flow.growth:.3g} times what it was"
             return f"{of} explodes: {grown}{_pace(flow)}"
-        case Kind.VANISHING:
+        case GradientKind.VANISHING:
             beyond = f"beyond {_steps(flow.reach)} back, of {flow.span},"
             return f"{of} vanishes: {beyond} less than {FADED:g} of its largest norm is left{_pace(flow)}"
         case _ if not flow.span:
@@ -48,7 +48,7 @@ def _sentence(flow: Flow) -> str:
             return f"{of} lasts: {_steps(flow.span)} back {share:.2g} of its largest norm is left{_pace(flow)}"
 
 
-def _pace(flow: Flow) -> str:
+def _pace(flow: GradientNorms) -> str:
     """The half-life, where the norm has one."""
     doublings = flow.doublings
     if math.isnan(doublings) or abs(doublings) * flow.span < 0.1:
@@ -61,13 +61,13 @@ def _steps(count: int) -> str:
     return "1 step" if count == 1 else f"{count} steps"
 
 
-def _advice(before: Sequence[Flow], after: Sequence[Flow], config: Config) -> Iterator[str]:
+def _advice(before: Sequence[GradientNorms], after: Sequence[GradientNorms], config: Config) -> Iterator[str]:
     """What to try, if anything, by what the trained network does."""
     kinds = {flow.kind for flow in after}
-    if Kind.EXPLODING in kinds:
+    if GradientKind.EXPLODING in kinds:
         yield f"try {_listed(list(_against_explosion(config)))}"
-    elif Kind.VANISHING in kinds:
-        learnt = Kind.VANISHING not in {flow.kind for flow in before}
+    elif GradientKind.VANISHING in kinds:
+        learnt = GradientKind.VANISHING not in {flow.kind for flow in before}
         reason = "training shortened its memory; if older steps should count, " if learnt else ""
         yield f"{reason}try {_listed(list(_against_vanishing(after, config)))}"
 
@@ -84,7 +84,7 @@ def _against_explosion(config: Config) -> Iterator[str]:
         yield "model.cell: lstm or gru"
 
 
-def _against_vanishing(flows: Sequence[Flow], config: Config) -> Iterator[str]:
+def _against_vanishing(flows: Sequence[GradientNorms], config: Config) -> Iterator[str]:
     model, reach = config.model, max(flow.reach for flow in flows)
     if model.cell == "simple_rnn":
         yield "model.cell: lstm or gru"

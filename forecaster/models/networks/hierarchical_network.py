@@ -6,11 +6,11 @@ import keras
 from keras import KerasTensor, ops
 
 from forecaster.inputs import Inputs
-from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
-from forecaster.models.layers import Recurrent
-from forecaster.models.networks.base import Parts
-from forecaster.models.networks.seq2seq import Feedback, Seq2SeqNetwork, risen
+from forecaster.models.encoder_to_decoder import Bridge
+from forecaster.models.networks.base_network import NetworkParts
+from forecaster.models.networks.seq2seq_network import ScheduledSampling, Seq2SeqNetwork, ramp_up
+from forecaster.models.recurrent_layers import Recurrent
 
 _LOG_VARIANCES = (-10.0, 10.0)
 
@@ -30,9 +30,9 @@ class ContextNetwork(Seq2SeqNetwork):
 
     def __init__(
         self,
-        parts: Parts,
+        parts: NetworkParts,
         decoder: Encoder,
-        feedback: Feedback,
+        feedback: ScheduledSampling,
         bridge: Bridge,
         seasons: int,
         context: Recurrent,
@@ -81,9 +81,9 @@ class LatentNetwork(ContextNetwork):
 
     def __init__(
         self,
-        parts: Parts,
+        parts: NetworkParts,
         decoder: Encoder,
-        feedback: Feedback,
+        feedback: ScheduledSampling,
         bridge: Bridge,
         seasons: int,
         context: Recurrent,
@@ -112,19 +112,19 @@ class LatentNetwork(ContextNetwork):
     def _kept(self) -> int:
         return 3
 
-    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The head's loss under z from the posterior, and the divergence for each step, as far as it has risen."""
         noise = keras.random.normal((ops.shape(targets)[0], self.noise), seed=self.draws)
         states = self._states(inputs, training=True)
-        loss, divergence = self._bound(states, inputs, targets, noise, self._own_now(epoch), training=True)
-        return loss + risen(epoch, self.feedback.warmup) * divergence
+        loss, compute_kl_divergence = self._bound(states, inputs, targets, noise, self._own_now(epoch), training=True)
+        return loss + ramp_up(epoch, self.feedback.warmup) * compute_kl_divergence
 
-    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
+    def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The same as it is validated, with the posterior's mean for z, and the whole divergence."""
         noise = ops.zeros((ops.shape(targets)[0], self.noise))
         states = self._states(inputs, training=False)
-        loss, divergence = self._bound(states, inputs, targets, noise, self._validated_share, training=False)
-        return loss + divergence
+        loss, compute_kl_divergence = self._bound(states, inputs, targets, noise, self._validated_share, training=False)
+        return loss + compute_kl_divergence
 
     def _bound(
         self,
@@ -137,7 +137,7 @@ class LatentNetwork(ContextNetwork):
     ) -> tuple[KerasTensor, KerasTensor]:
         """The head's loss, and the divergence of posterior from prior for each step of the horizon."""
         anchors, (context, *prior), layers = self._parted(states)
-        offset, scale = self.normalization.affine(
+        offset, scale = self.normalization.compute_affine(
             self.normalization.step(self._last(inputs.window), anchors)[1], targets.shape[1]
         )
         future = self._segments(ops.reshape((targets - offset) / scale, (-1, self.ahead, self.channels)))
@@ -145,7 +145,7 @@ class LatentNetwork(ContextNetwork):
         posterior = _gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
         parameters = self._horizon(states, inputs, targets, own_share, noise)
-        return self.error(inputs, targets, parameters), ops.mean(divergence(posterior, prior)) / self.ahead
+        return self.error(inputs, targets, parameters), ops.mean(compute_kl_divergence(posterior, prior)) / self.ahead
 
     def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
         anchors, context = self._context(inputs, training)
@@ -156,7 +156,7 @@ class LatentNetwork(ContextNetwork):
         return [context, mean if noise is None else mean + deviation * noise]
 
 
-def divergence(posterior: Sequence[KerasTensor], prior: Sequence[KerasTensor]) -> KerasTensor:
+def compute_kl_divergence(posterior: Sequence[KerasTensor], prior: Sequence[KerasTensor]) -> KerasTensor:
     """KL(posterior ‖ prior) of diagonal normals, each as mean and deviation (batch, width): (batch,).
 
     Σ log(σ_p / σ_q) + (σ_q² + (μ_q - μ_p)²) / (2 σ_p²) - 1/2 (Kingma & Welling 2014, appendix B).

@@ -7,7 +7,7 @@ from keras import KerasTensor, ops
 
 from forecaster.inputs import Inputs
 from forecaster.models.attention import Attention
-from forecaster.models.networks.base import Decoded, Network, Parts
+from forecaster.models.networks.base_network import DecoderOutput, Network, NetworkParts
 
 
 class DenseNetwork(Network):
@@ -25,16 +25,18 @@ class DenseNetwork(Network):
         copied: segments of the window to choose from, 0 where nothing is copied.
     """
 
-    def __init__(self, parts: Parts, attention: Attention | None = None, hidden: int = 0, copied: int = 0) -> None:
+    def __init__(
+        self, parts: NetworkParts, attention: Attention | None = None, hidden: int = 0, copied: int = 0
+    ) -> None:
         super().__init__(parts)
         self.attention = attention
         self.copied = copied
         if copied:
             self.choice = keras.layers.Dense(copied * -(-self.ahead // self.segment), name="choice")
-        if self.known:
+        if self.known_width:
             self.from_summary = keras.layers.Dense(hidden, name="known_from_summary")
             self.from_known = keras.layers.Dense(hidden, use_bias=False, name="known_from_features")
-            self.effect = keras.layers.Dense(self.channels * self.head.raw, use_bias=False, name="known_effect")
+            self.effect = keras.layers.Dense(self.channels * self.head.raw_count, use_bias=False, name="known_effect")
 
     @property
     def steps_decoded(self) -> int:
@@ -59,7 +61,7 @@ class DenseNetwork(Network):
         previous: KerasTensor,
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
-    ) -> Decoded:
+    ) -> DecoderOutput:
         """The head alone; there is nothing to call it on again."""
         known = 1 if self.attention is None else 2
         anchors, (summary, *memory) = states[:-known], states[-known:]
@@ -68,9 +70,9 @@ class DenseNetwork(Network):
         weights = None
         if self.attention is not None:
             summary, weights = self.attention(summary, memory[0])
-        offset, scale = self.normalization.affine(anchors, self.ahead * self.channels)
+        offset, scale = self.normalization.compute_affine(anchors, self.ahead * self.channels)
         offset = offset + scale * self._copy(summary, read[0]) if read else offset
-        return Decoded(self.head(summary, offset, scale, self._effect(summary, future)), [], weights)
+        return DecoderOutput(self.head(summary, offset, scale, self._effect(summary, future)), [], weights)
 
     def _copy(self, summary: KerasTensor, read: KerasTensor) -> KerasTensor:
         """The mean of the segments read (batch, values) that stands for each of the horizon, (batch, ahead values)."""
@@ -83,7 +85,7 @@ class DenseNetwork(Network):
         if future is None:
             return None
         hidden = ops.relu(self.from_summary(summary)[:, None] + self.from_known(future))  # (batch, ahead, hidden)
-        return ops.reshape(self.effect(hidden), (-1, self.ahead * self.channels, self.head.raw))
+        return ops.reshape(self.effect(hidden), (-1, self.ahead * self.channels, self.head.raw_count))
 
     def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
         sequence, anchors, _ = self._read(inputs)

@@ -13,7 +13,7 @@ _EXPLAINED = 0.7  # of the variance of a norm's logarithm, by a line that is to 
 _SMALLEST_NORM = 1e-36  # below it float32 runs out of digits, then out of numbers
 
 
-class Kind(StrEnum):
+class GradientKind(StrEnum):
     """What a gradient does on its way back."""
 
     VANISHING = "vanishing"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Flow:
+class GradientNorms:
     """The norm of the loss's gradient with respect to one state of one layer, by steps back.
 
     Attributes:
@@ -75,10 +75,10 @@ class Flow:
         return float(self.norms[-1] / above[0]) if len(above) else 0.0
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> GradientKind:
         """What to call it."""
         if not self.norms.any():
-            return Kind.NONE
+            return GradientKind.NONE
         if self.norms.max() >= LARGEST_NORM or self.growth >= _GROWN:
-            return Kind.EXPLODING
-        return Kind.VANISHING if self.reach < self.span else Kind.HEALTHY
+            return GradientKind.EXPLODING
+        return GradientKind.VANISHING if self.reach < self.span else GradientKind.HEALTHY

@@ -1,4 +1,4 @@
-"""Keras networks; `build_network` and `build_imputing_network` alone read the model section."""
+"""Keras networks; `build_network` and `build_imputation_network` alone read the model section."""
 
 from collections.abc import Sequence
 
@@ -9,26 +9,26 @@ from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from forecaster.models import heads
 from forecaster.models.attention import ATTENTIONS, Attention
-from forecaster.models.bridge import Bridge
 from forecaster.models.cells import CELLS
 from forecaster.models.embedding import Embedding
 from forecaster.models.encoder import Encoder
+from forecaster.models.encoder_to_decoder import Bridge
 from forecaster.models.heads import Head
-from forecaster.models.imputing import ImputingNetwork
-from forecaster.models.layers import Bidirectional, Recurrent
+from forecaster.models.imputation_network import ImputationNetwork
 from forecaster.models.losses import LOSSES
 from forecaster.models.networks import (
     ContextNetwork,
     DenseNetwork,
-    Feedback,
     LatentNetwork,
     Network,
-    Parts,
+    NetworkParts,
     PositionalNetwork,
     RolloutNetwork,
+    ScheduledSampling,
     Seq2SeqNetwork,
 )
 from forecaster.models.normalization import build_normalization
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 
 
 def build_network(
@@ -39,8 +39,8 @@ def build_network(
     loss: str = "mse",
     unit: float = 1.0,
     categories: Sequence[int] = (),
-    past: int = 0,
-    known: int = 0,
+    past_width: int = 0,
+    known_width: int = 0,
     channels: int = 1,
 ) -> Network:
     """The network that a model section describes, with its weights made.
@@ -53,8 +53,8 @@ def build_network(
         loss: of a point head.
         unit: what a scaled value of 1 stands for, for a head of counts.
         categories: how many values each category that tells series apart has.
-        past: features of each step that are known up to the window's end.
-        known: features that are known of the steps that follow, too.
+        past_width: features of each step that are known up to the window's end.
+        known_width: features that are known of the steps that follow, too.
         channels: series that are read and answered together.
     """
     normalization = build_normalization(model.normalization, season, model.segment, channels, model.normalization_scale)
@@ -63,15 +63,17 @@ def build_network(
     head = _head(model, at_once, loss, unit)
     by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
     encoder = _encoder(model, answers=not by_states)
-    parts = Parts(normalization, encoder, head, model.segment, ahead, embedding, past, known, channels)
-    network = _network(model, parts, length - normalization.skipped, season)
+    parts = NetworkParts(
+        normalization, encoder, head, model.segment, ahead, embedding, past_width, known_width, channels
+    )
+    network = _network(model, parts, length - normalization.skipped_steps, season)
     network(_empty_inputs(network, length, categories))  # makes the weights
     return network
 
 
-def build_imputing_network(
+def build_imputation_network(
     model: Model, length: int, season: int, reach: int, shares: np.ndarray, loss: str = "mse", seed: int = 0
-) -> ImputingNetwork:
+) -> ImputationNetwork:
     """The network that fills gaps with the encoder that a model section describes, with its weights made.
 
     Args:
@@ -83,12 +85,12 @@ def build_imputing_network(
         loss: the name of what training lowers.
         seed: of what is hidden.
     """
-    return ImputingNetwork(_encoder(model, answers=True), LOSSES[loss], length, season, reach, shares, seed)
+    return ImputationNetwork(_encoder(model, answers=True), LOSSES[loss], length, season, reach, shares, seed)
 
 
 def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> Inputs:
     """One window of zeros, with all that the network reads beside it."""
-    features, known = network.past + network.known, network.known
+    features, known = network.past_width + network.known_width, network.known_width
     return Inputs(
         ops.zeros((1, length * network.channels)),
         ops.zeros((1, length, features)) if features else None,
@@ -97,7 +99,7 @@ def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> I
     )
 
 
-def _network(model: Model, parts: Parts, read: int, season: int) -> Network:
+def _network(model: Model, parts: NetworkParts, read: int, season: int) -> Network:
     """The network by its decoder; `read` are the steps that the encoder reads."""
     if model.decoder == "dense":
         copied = read // model.segment if model.copy_segments else 0
@@ -107,7 +109,7 @@ def _network(model: Model, parts: Parts, read: int, season: int) -> Network:
         every_step = model.output == "sequence"
         return DenseNetwork(parts, hidden=model.units[-1]) if model.bidirectional else RolloutNetwork(parts, every_step)
     decoder = _decoder(model)
-    bridge, feedback = Bridge(decoder.state_widths), Feedback(model.scheduled_sampling, model.warmup)
+    bridge, feedback = Bridge(decoder.state_widths), ScheduledSampling(model.scheduled_sampling, model.warmup)
     fitting_bridge = bridge if model.bidirectional else None
     if model.decoder == "positional":
         return PositionalNetwork(parts, decoder, fitting_bridge, model.dropout)

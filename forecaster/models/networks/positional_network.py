@@ -6,9 +6,9 @@ import keras
 from keras import KerasTensor, ops
 
 from forecaster.inputs import Inputs
-from forecaster.models.bridge import Bridge
 from forecaster.models.encoder import Encoder
-from forecaster.models.networks.base import Decoded, Network, Parts
+from forecaster.models.encoder_to_decoder import Bridge
+from forecaster.models.networks.base_network import DecoderOutput, Network, NetworkParts
 
 
 class PositionalNetwork(Network):
@@ -18,7 +18,9 @@ class PositionalNetwork(Network):
     nothing but a learnt vector for the position, what is known of its steps, and the embedding of the series.
     """
 
-    def __init__(self, parts: Parts, decoder: Encoder, bridge: Bridge | None = None, dropout: float = 0.0) -> None:
+    def __init__(
+        self, parts: NetworkParts, decoder: Encoder, bridge: Bridge | None = None, dropout: float = 0.0
+    ) -> None:
         super().__init__(parts)
         self.decoder = decoder
         self.bridge = bridge
@@ -31,7 +33,7 @@ class PositionalNetwork(Network):
         self.positions = self.add_weight(
             shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
         )
-        joined = self.segment * self.known + (0 if self.embedding is None else self.embedding.width)
+        joined = self.segment * self.known_width + (0 if self.embedding is None else self.embedding.width)
         self.decoder(ops.zeros((1, 1, width + joined)))
         super().build(window_shape)
 
@@ -54,9 +56,9 @@ class PositionalNetwork(Network):
         previous: KerasTensor,
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
-    ) -> Decoded:
+    ) -> DecoderOutput:
         """All segments at once; there is nothing to call it on again."""
-        return Decoded(self._decoded(states, previous, future, training=False), [])
+        return DecoderOutput(self._decoded(states, previous, future, training=False), [])
 
     def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
         sequence, anchors, vector = self._read(inputs)

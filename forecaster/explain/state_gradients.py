@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from forecaster.explain.gradient_flow import LARGEST_NORM, Flow
+from forecaster.explain.gradient_norms import LARGEST_NORM, GradientNorms
 from forecaster.inputs import Inputs
-from forecaster.models.layers import Bidirectional, Recurrent
 from forecaster.models.networks import ContextNetwork, Network
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 
 _BATCH = 32  # windows whose states are kept at once
 _STATES = ("h", "c")
 
 
-def gradient_flows(network: Network, inputs: Inputs, targets: np.ndarray) -> list[Flow]:
+def measure_gradients(network: Network, inputs: Inputs, targets: np.ndarray) -> list[GradientNorms]:
     """The norms of dL/dh and dL/dc at every step that the network reads, the bottom layer first.
 
     The derivative is the total one: through every later step, every layer and the head. Its norm is taken over the
@@ -36,7 +36,7 @@ def gradient_flows(network: Network, inputs: Inputs, targets: np.ndarray) -> lis
     for place, *parts in zip(places, *norms, strict=True):
         means = np.concatenate(parts, axis=-1).mean(axis=-1)  # (recurrent steps, states)
         for state, column in zip(_STATES, means.T, strict=False):
-            flows.append(Flow(place.layer.name, state, place.level, place.stride, column[::-1]))
+            flows.append(GradientNorms(place.layer.name, state, place.level, place.stride, column[::-1]))
     return flows
 
 
@@ -56,7 +56,7 @@ def _places(network: Network, length: int) -> list[_Place]:
         for half in ((layer.forward, layer.backward) if isinstance(layer, Bidirectional) else (layer,))
     ]
     if isinstance(network, ContextNetwork):
-        places.append(_Place(network.context, 0, (length - network.normalization.skipped) // network.seasons))
+        places.append(_Place(network.context, 0, (length - network.normalization.skipped_steps) // network.seasons))
     return places
 
 
@@ -64,7 +64,7 @@ def _norms(network: Network, layers: Sequence[Recurrent], inputs: Inputs, target
     """Of each layer (recurrent steps, states, rows), in the order of reading."""
     with _observed(layers) as seen, tf.GradientTape() as tape:
         # The loss is a mean over windows; each window's norm is to be its own.
-        total = network.validation_loss(inputs, targets) * len(targets)
+        total = network.compute_validation_loss(inputs, targets) * len(targets)
     gradients = tape.gradient(total, seen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return [np.array([[_lengths(state) for state in step] for step in layer]) for layer in gradients]
 

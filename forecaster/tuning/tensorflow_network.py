@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from forecaster.forecasting.onnx_network import Decoded
+from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.inputs import Inputs
 from forecaster.models import Network
 from forecaster.training.export import ServingFunction, build_serving_functions
 
 
-class LiveNetwork:
+class TensorFlowNetwork:
     """A served network in TensorFlow, with the weights that its network has when it is asked."""
 
     def __init__(self, network: Network, length: int) -> None:
@@ -20,7 +20,7 @@ class LiveNetwork:
         self._beside = [spec.name for spec in decode.inputs if not spec.name.startswith("state_")]
         self._encode, self._decode = _traced(encode), _traced(decode)
         self.width, self.noise = network.width, network.noise
-        self.known_steps = network.steps_decoded if network.known else 0
+        self.known_steps = network.steps_decoded if network.known_width else 0
 
     def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
         """What is read of some windows, nothing of the future -> states, each (batch, ...)."""
@@ -33,7 +33,7 @@ class LiveNetwork:
         previous: np.ndarray,
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
-    ) -> Decoded:
+    ) -> DecodedSteps:
         """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
         if self.noise and noise is None:
             noise = np.zeros((len(previous), self.noise), np.float32)
@@ -41,7 +41,7 @@ class LiveNetwork:
         found = self._decode(*map(tf.constant, (*states, *(beside[name] for name in self._beside))))
         new_states = [found[name].numpy() for name in sorted(found) if name.startswith("new_state_")]
         attention = found.get("attention")
-        return Decoded(found["parameters"].numpy(), new_states, None if attention is None else attention.numpy())
+        return DecodedSteps(found["parameters"].numpy(), new_states, None if attention is None else attention.numpy())
 
 
 def _traced(served: ServingFunction) -> tf.types.experimental.PolymorphicFunction:

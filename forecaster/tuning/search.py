@@ -67,7 +67,7 @@ class Trial:
         """As Optuna counts, from 0."""
         return self.trial.number
 
-    def hopeless(self, epoch: int, error: float) -> bool:
+    def should_stop(self, epoch: int, error: float) -> bool:
         """Whether, with this error after an epoch, it is behind the median of the others (Golovin et al. 2017)."""
         self.trial.report(error, epoch)
         return self.trial.should_prune()
@@ -225,7 +225,7 @@ class Search:
                 drawn.trial.set_user_attr(name, value)
             self._study.tell(drawn.trial, state=TrialState.PRUNED)
 
-    def put_back(self, drawn: Trial) -> None:
+    def requeue(self, drawn: Trial) -> None:
         """Have a trial that was broken off made again; one that has ended stays as it is."""
         with self._holding():
             trial = self._trials()[drawn.trial.number]
@@ -263,7 +263,7 @@ class Search:
         with _kept():
             return digest in self._study.user_attrs.get("written", ())
 
-    def about_to_write(self, digest: str) -> None:
+    def register_output(self, digest: str) -> None:
         """Remember a config, so that it may be replaced by a better one."""
         with _kept():
             self._study.set_user_attr("written", [*self._study.user_attrs.get("written", ()), digest])

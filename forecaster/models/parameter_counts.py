@@ -25,7 +25,7 @@ class LayerCount(NamedTuple):
         return self.input_weights + self.recurrent_weights + self.biases
 
 
-def layer_counts(network: Network) -> list[LayerCount]:
+def count_parameters(network: Network) -> list[LayerCount]:
     """Every layer that has weights: encoder, decoder, head, and what stands between them."""
     layers: dict[str, list[Any]] = {}
     for variable in network.trainable_variables:

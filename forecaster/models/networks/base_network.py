@@ -15,7 +15,7 @@ from forecaster.models.heads import Head
 from forecaster.models.normalization import Normalization
 
 
-class Decoded(NamedTuple):
+class DecoderOutput(NamedTuple):
     """What one call of `decode` gives.
 
     Attributes:
@@ -30,15 +30,15 @@ class Decoded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Parts:
+class NetworkParts:
     """What a network of any kind is made of.
 
     Attributes:
         segment: steps that one recurrent step reads (SegRNN, Lin et al. 2023).
         ahead: steps after the window that training looks at.
         embedding: of the series and its categories, which every step of the encoder reads.
-        past: features known up to the end of the window alone.
-        known: features known of the steps that follow, too.
+        past_width: features known up to the end of the window alone.
+        known_width: features known of the steps that follow, too.
         channels: series that are read and answered together; their values of one step stand side by side.
     """
 
@@ -48,8 +48,8 @@ class Parts:
     segment: int
     ahead: int
     embedding: Embedding | None = None
-    past: int = 0
-    known: int = 0
+    past_width: int = 0
+    known_width: int = 0
     channels: int = 1
 
 
@@ -64,14 +64,15 @@ class Network(keras.Model, abc.ABC):
     `decode(states, previous[, future][, noise]) -> parameters, states`.
 
     Attributes:
-        normalization, encoder, head, segment, ahead, embedding, past, known, channels: of its `Parts`.
+        normalization, encoder, head, segment, ahead, embedding, past_width, known_width, channels: as in
+            `NetworkParts`.
         width: values in a segment, which `previous` holds.
         noise: width of the standard normal noise that `decode` takes, 0 where it takes none.
     """
 
     noise = 0
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__()
         self.normalization = parts.normalization
         self.encoder = parts.encoder
@@ -79,8 +80,8 @@ class Network(keras.Model, abc.ABC):
         self.segment = parts.segment
         self.ahead = parts.ahead
         self.embedding = parts.embedding
-        self.past = parts.past
-        self.known = parts.known
+        self.past_width = parts.past_width
+        self.known_width = parts.known_width
         self.channels = parts.channels
         self.width = parts.segment * parts.channels
 
@@ -104,7 +105,7 @@ class Network(keras.Model, abc.ABC):
         previous: KerasTensor,
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
-    ) -> Decoded:
+    ) -> DecoderOutput:
         """The next steps.
 
         Args:
@@ -114,7 +115,7 @@ class Network(keras.Model, abc.ABC):
             noise: (batch, `noise`), the same at every call of one path; zeros for the path in the middle.
         """
 
-    def training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
+    def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """The mean loss that training lowers.
 
         Args:
@@ -124,7 +125,7 @@ class Network(keras.Model, abc.ABC):
         """
         return self.error(inputs, targets, self(inputs, training=True))
 
-    def validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
+    def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """The mean loss of the steps after the windows, as they are forecast."""
         return self.error(inputs, targets, self(inputs))
 
@@ -133,11 +134,11 @@ class Network(keras.Model, abc.ABC):
 
         The likelihood of a distribution is the same in every unit, but for a constant.
         """
-        unit = self.normalization.unit(inputs.window)
-        if unit is None or not self.head.values:
-            return self.head.loss(targets, parameters)
+        unit = self.normalization.compute_unit(inputs.window)
+        if unit is None or not self.head.predicts_values:
+            return self.head.compute_loss(targets, parameters)
         unit = ops.tile(unit, (1, targets.shape[1] // self.channels))  # (batch, ahead * channels)
-        return self.head.loss(targets / unit, parameters / unit[..., None])
+        return self.head.compute_loss(targets / unit, parameters / unit[..., None])
 
     def _read(self, inputs: Inputs) -> tuple[KerasTensor, list[KerasTensor], list[KerasTensor]]:
         """What the encoder reads, the anchors, and the embedding where there is one.
@@ -154,7 +155,7 @@ class Network(keras.Model, abc.ABC):
 
     def _features(self, inputs: Inputs) -> KerasTensor:
         """Those that stand beside each step that is read, (batch, steps, features)."""
-        return inputs.features[:, self.normalization.skipped :]
+        return inputs.features[:, self.normalization.skipped_steps :]
 
     def _segments(self, steps: KerasTensor) -> KerasTensor:
         """(batch, steps, width) -> (batch, segments, segment * width); what is short is as the last step."""
@@ -174,4 +175,4 @@ class Network(keras.Model, abc.ABC):
 
     def _answer(self, output: KerasTensor, anchors: Sequence[KerasTensor], steps: int) -> KerasTensor:
         """The head on (batch, width), its `steps` steps undone by the anchors."""
-        return self.head(output, *self.normalization.affine(anchors, steps * self.channels))
+        return self.head(output, *self.normalization.compute_affine(anchors, steps * self.channels))
