@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from forecaster import extras
@@ -63,9 +64,10 @@ def required_distributions(requirements: list[str]) -> set[str]:
         requirement = waiting.pop()
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        if requirement.name.lower() not in found:
-            found.add(requirement.name.lower())
-            waiting += [Requirement(text) for text in distribution(requirement.name).requires or []]
+        name = canonicalize_name(requirement.name)
+        if name not in found:
+            found.add(name)
+            waiting += [Requirement(text) for text in distribution(name).requires or []]
     return found
 
 
