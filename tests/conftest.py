@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
+from tests.helpers.fork_server import ForkServer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -16,13 +17,12 @@ Result = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def forecast() -> Callable[..., Result]:
-    """Run the installed command: forecast("train", path, cwd=folder) -> exit code, stdout, stderr."""
+def forecast_process() -> Callable[..., Result]:
+    """Run the installed command in a new process, imports and all; takes the options of `subprocess.run`."""
 
     def run(*arguments: object, cwd: Path | None = None, timeout: float = 240, **options) -> Result:
-        command = [str(FORECAST), *map(str, arguments)]
         return subprocess.run(
-            command,
+            [str(FORECAST), *map(str, arguments)],
             cwd=cwd,
             capture_output=True,
             text=True,
@@ -33,6 +33,21 @@ def forecast() -> Callable[..., Result]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forecast() -> Iterator[Callable[..., Result]]:
+    """Run the command in a fork of a process that has its imports: forecast("train", path, cwd=folder) -> Result.
+
+    What happens before `main` is that of `forecast_process`: imports, and options of the interpreter.
+    """
+    server = ForkServer()
+
+    def run(*arguments: object, cwd: Path | None = None, timeout: float = 240, env: dict[str, str] | None = None):
+        return server.run([*map(str, arguments)], cwd or Path.cwd(), os.environ if env is None else env, timeout)
+
+    yield run
+    server.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 
 from forecaster.errors import EXIT_CODES
 from forecaster.forecast import Forecast
+from forecaster.runs import FORMAT
 from tests.helpers.command import FORECAST, HEAVY, TINY, imported, write_hourly_csv
 
 VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema")
@@ -279,7 +280,7 @@ BAD_RUNS = {
     "edited": lambda run: (path := next(run.glob("versions/*/config.yaml"))).write_text(path.read_text() + "#"),
     "truncated": lambda run: os.truncate(next(run.glob("versions/*/encode.onnx")), 100),
     "newer": lambda run: (path := next(run.glob("versions/*/manifest.json"))).write_text(
-        path.read_text().replace('"format": 3', '"format": 4')
+        path.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
     ),
 }
 
@@ -334,13 +335,13 @@ def test_a_closed_stderr_does_no_harm(trained):
     assert len(shown.stdout.splitlines()) == 7
 
 
-def test_nothing_is_left_in_the_users_home(forecast, trained, tmp_path):
+def test_nothing_is_left_in_the_users_home(forecast_process, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "project")
     home = tmp_path / "home"
     home.mkdir()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    environment = {"HOME": str(home), **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}}
     for arguments in (["predict", "runs/tiny"], ["train", "tiny.yaml"]):
-        assert forecast(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
+        assert forecast_process(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
     left = {path.name for path in home.rglob("*") if path.is_file()}
     assert all(name.startswith("fontlist") for name in left)  # matplotlib's cache of fonts, in ~/.cache
 
@@ -363,14 +364,14 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_forecast(forecast, tra
     assert forecast("predict", trained / "runs/tiny", "--plot", "f.jpg", cwd=tmp_path).returncode == 2
 
 
-def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, trained, tmp_path):
+def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, forecast_process, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
-    result = forecast("train", "tiny.yaml", cwd=tmp_path, preexec_fn=limit)
+    result = forecast_process("train", "tiny.yaml", cwd=tmp_path, preexec_fn=limit)
     assert (result.returncode, "Traceback" in result.stderr) == (74, False), result.stderr
     assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
     assert len(list((tmp_path / "runs/tiny/versions").iterdir())) == 1

@@ -1,0 +1,155 @@
+"""A process that imports the program and its libraries once and forks itself for each command of the tests.
+
+A child begins where a fresh process is after its imports, so that no command sees what another left behind: no state of
+TensorFlow, of the log or of the environment. Five seconds of imports are paid once a worker of pytest.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LIBRARIES = ["matplotlib.backends.backend_agg", "pyarrow.csv", "pyarrow.parquet", "sqlalchemy", "optuna", "holidays"]
+
+
+class ForkServer:
+    """The server, as the tests call it."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.helpers.fork_server", str(theirs.fileno())],
+                cwd=ROOT,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            )
+
+    def run(
+        self, arguments: list[str], cwd: Path, environment: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `forecast arguments` without a terminal and without input.
+
+        Raises:
+            subprocess.TimeoutExpired: the command took longer than `timeout` seconds; it was killed.
+        """
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            request = json.dumps([arguments, str(cwd), dict(environment)]).encode()
+            self._socket.settimeout(timeout)
+            socket.send_fds(self._socket, [len(request).to_bytes(8, "big")], [stdout.fileno(), stderr.fileno()])
+            self._socket.sendall(request)
+            child = _receive_number(self._socket)
+            try:
+                status = _receive_number(self._socket)
+            except TimeoutError:
+                os.kill(child, signal.SIGKILL)
+                self._socket.settimeout(None)
+                _receive_number(self._socket)
+                raise subprocess.TimeoutExpired(["forecast", *arguments], timeout) from None
+            texts = [_text(file) for file in (stdout, stderr)]
+        code = os.waitstatus_to_exitcode(status)
+        return subprocess.CompletedProcess(["forecast", *arguments], code, *texts)
+
+    def close(self) -> None:
+        """End the server."""
+        self._socket.close()
+        self._process.wait(30)
+
+
+def _text(file) -> str:
+    file.seek(0)
+    return file.read().decode().replace("\r\n", "\n")
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    received = b""
+    while len(received) < size:
+        chunk = connection.recv(size - len(received))
+        if not chunk:
+            raise EOFError
+        received += chunk
+    return received
+
+
+def _receive_number(connection: socket.socket) -> int:
+    return int.from_bytes(_receive(connection, 8), "big")
+
+
+# What follows runs in the server.
+
+
+def import_everything() -> None:
+    """Import every module of the program, and the libraries that it imports when they are needed."""
+    import forecaster
+
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(forecaster.__path__, "forecaster."):
+        if module.name != "forecaster.__main__":
+            importlib.import_module(module.name)
+
+
+def serve(connection: socket.socket) -> None:
+    """Fork for one command after another until the tests close the connection."""
+    import_everything()
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(EOFError):
+        while True:
+            header, streams, _, _ = socket.recv_fds(connection, 8, 2)
+            if not header:
+                return
+            request = json.loads(_receive(connection, int.from_bytes(header, "big")))
+            child = os.fork()
+            if not child:
+                connection.close()
+                _run(streams, *request)
+            for stream in streams:
+                os.close(stream)
+            connection.sendall(child.to_bytes(8, "big"))
+            connection.sendall(os.waitpid(child, 0)[1].to_bytes(8, "big"))
+
+
+def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    """Be the command, and leave as a process does whose last thread has ended."""
+    from forecaster.cli import main
+
+    for number, stream in enumerate(streams, 1):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    random.seed()
+    sys.argv = ["forecast", *arguments]
+    code = 1
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
