@@ -13,6 +13,7 @@ from tests.helpers.fork_server import ForkServer
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+TRAINING_VERBS = {"train", "tune", "impute", "diagnose"}
 Result = subprocess.CompletedProcess[str]
 
 
@@ -41,13 +42,18 @@ def forecast() -> Iterator[Callable[..., Result]]:
 
     What happens before `main` is that of `forecast_process`: imports, and options of the interpreter.
     """
-    server = ForkServer()
+    servers: dict[bool, ForkServer] = {}
 
     def run(*arguments: object, cwd: Path | None = None, timeout: float = 240, env: dict[str, str] | None = None):
-        return server.run([*map(str, arguments)], cwd or Path.cwd(), os.environ if env is None else env, timeout)
+        trains = arguments[0] in TRAINING_VERBS
+        if trains not in servers:
+            servers[trains] = ForkServer(trains)
+        environment = os.environ if env is None else env
+        return servers[trains].run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout)
 
     yield run
-    server.close()
+    for server in servers.values():
+        server.close()
 
 
 @pytest.fixture

@@ -339,7 +339,10 @@ def test_nothing_is_left_in_the_users_home(forecast_process, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "project")
     home = tmp_path / "home"
     home.mkdir()
-    environment = {"HOME": str(home), **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}}
+    environment = {
+        "HOME": str(home),
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+    }
     for arguments in (["predict", "runs/tiny"], ["train", "tiny.yaml"]):
         assert forecast_process(*arguments, cwd=tmp_path / "project", env=environment).returncode == 0
     left = {path.name for path in home.rglob("*") if path.is_file()}
@@ -364,7 +367,9 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_forecast(forecast, tra
     assert forecast("predict", trained / "runs/tiny", "--plot", "f.jpg", cwd=tmp_path).returncode == 2
 
 
-def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, forecast_process, trained, tmp_path):
+def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(
+    forecast, forecast_process, trained, tmp_path
+):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
 

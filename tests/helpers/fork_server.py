@@ -1,7 +1,8 @@
 """A process that imports the program and its libraries once and forks itself for each command of the tests.
 
 A child begins where a fresh process is after its imports, so that no command sees what another left behind: no state of
-TensorFlow, of the log or of the environment. Five seconds of imports are paid once a worker of pytest.
+TensorFlow, of the log or of the environment. The imports are paid once a worker of pytest. There are two servers: one
+without TensorFlow, which is ready in two seconds, and one with it, for the commands that train.
 """
 
 import atexit
@@ -22,20 +23,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
 LIBRARIES = ["matplotlib.backends.backend_agg", "pyarrow.csv", "pyarrow.parquet", "sqlalchemy", "optuna", "holidays"]
 
 
 class ForkServer:
-    """The server, as the tests call it."""
+    """The server, as the tests call it.
 
-    def __init__(self) -> None:
+    Args:
+        tensorflow: whether it imports TensorFlow, too.
+    """
+
+    def __init__(self, tensorflow: bool) -> None:
+        self._log = tempfile.TemporaryFile()  # TensorFlow prints while it is imported
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.helpers.fork_server", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.helpers.fork_server", str(theirs.fileno()), str(int(tensorflow))],
                 cwd=ROOT,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stderr=self._log,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             )
 
@@ -67,7 +75,9 @@ class ForkServer:
     def close(self) -> None:
         """End the server."""
         self._socket.close()
-        self._process.wait(30)
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
 
 
 def _text(file) -> str:
@@ -92,20 +102,26 @@ def _receive_number(connection: socket.socket) -> int:
 # What follows runs in the server.
 
 
-def import_everything() -> None:
+def import_modules(tensorflow: bool) -> None:
     """Import every module of the program, and the libraries that it imports when they are needed."""
     import forecaster
 
     for name in LIBRARIES:
         importlib.import_module(name)
-    for module in pkgutil.walk_packages(forecaster.__path__, "forecaster."):
+    if not tensorflow:
+        sys.modules.update(dict.fromkeys(TENSORFLOW))  # an import of None is an ImportError
+    for module in pkgutil.walk_packages(forecaster.__path__, "forecaster.", onerror=lambda name: None):
         if module.name != "forecaster.__main__":
-            importlib.import_module(module.name)
+            with contextlib.nullcontext() if tensorflow else contextlib.suppress(ImportError):
+                importlib.import_module(module.name)
+    if not tensorflow:
+        for name in TENSORFLOW:
+            del sys.modules[name]
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, tensorflow: bool) -> None:
     """Fork for one command after another until the tests close the connection."""
-    import_everything()
+    import_modules(tensorflow)
     gc.collect()
     gc.freeze()
     with contextlib.suppress(EOFError):
@@ -152,4 +168,4 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), bool(int(sys.argv[2])))
