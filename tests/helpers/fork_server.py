@@ -35,7 +35,7 @@ class ForkServer:
     """
 
     def __init__(self, tensorflow: bool) -> None:
-        self._log = tempfile.TemporaryFile()  # TensorFlow prints while it is imported
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server is
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -60,7 +60,10 @@ class ForkServer:
             self._socket.settimeout(timeout)
             socket.send_fds(self._socket, [len(request).to_bytes(8, "big")], [stdout.fileno(), stderr.fileno()])
             self._socket.sendall(request)
-            child = _receive_number(self._socket)
+            try:
+                child = _receive_number(self._socket)
+            except EOFError:
+                raise RuntimeError(f"the server ended:\n{_text(self._log)}") from None
             try:
                 status = _receive_number(self._socket)
             except TimeoutError:
