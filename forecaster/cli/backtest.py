@@ -59,10 +59,9 @@ def backtest(
 
 def _train(*arguments: Any) -> Any:
     """Train, and load TensorFlow for it; a backtest that is done needs none."""
-    from forecaster.extras import require_extra
+    from forecaster.extras import importing_extra
 
-    require_extra("train", "forecast backtest: training a network")
-    with console.quiet_import():
+    with importing_extra("train", "forecast backtest: training a network"), console.quiet_import():
         from forecaster.training.train import train
     return train(*arguments)
 

@@ -32,7 +32,7 @@ def impute(
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png
     """
     from forecaster.cli.signals import collected
-    from forecaster.extras import require_extra
+    from forecaster.extras import importing_extra, require_extra
 
     require_extra("train", "forecast impute")
     check_png(plot)
@@ -45,7 +45,7 @@ def impute(
         gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
         filling = gap_plan.untouched
         if gap_plan.gaps:
-            with console.quiet_import():
+            with importing_extra("train", "forecast impute"), console.quiet_import():
                 from forecaster.imputation.impute import impute as fill_gaps
             filling = fill_gaps(gap_plan, received)
         else:

@@ -30,7 +30,7 @@ def train(
     forecast train power.csv
     """
     from forecaster.cli.signals import collected
-    from forecaster.extras import require_extra
+    from forecaster.extras import importing_extra, require_extra
 
     require_extra("train", "forecast train")
     with collected() as received:
@@ -43,6 +43,6 @@ def train(
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):
-            with console.quiet_import():
+            with importing_extra("train", "forecast train"), console.quiet_import():
                 from forecaster.training.train import train as train_plan
             train_plan(plan, folder, received, resume, start)
