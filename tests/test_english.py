@@ -62,7 +62,6 @@ UNFINISHED = (
     "forecaster/training/",
     "forecaster/tuning/",
     "docs/config.md",
-    "docs/data.md",
 )
 
 
