@@ -192,8 +192,16 @@ def _row(name: str, meaning: str, section: dict[str, Any]) -> str:
         values = "section or `null`" if {"type": "null"} in _alternatives(field) else "section"
         default = "`null`" if field.get("default", "") is None else ""
         return _cells(f"[{key}](#{name.replace('.', '')})", meaning, values, default, "")
+    meaning = _without_values(meaning, field)
     default = "required" if key in section.get("required", ()) else f"`{_yaml(field.get('default'))}`"
     return _cells(f"`{key}`", meaning, _values(field), default, _example(name))
+
+
+def _without_values(meaning: str, field: dict[str, Any]) -> str:
+    """A description without the list of values at its end, which has a column in the table."""
+    text, _, values = meaning.rpartition(": ")
+    listed = {value.strip("\"'") or value for value in values.split(" | ")}
+    return text if text and listed == {value.strip("\"'") for value in field.get("enum", ())} else meaning
 
 
 def _section_of(field: dict[str, Any]) -> dict[str, Any] | None:

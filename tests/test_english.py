@@ -61,7 +61,6 @@ UNFINISHED = (
     "forecaster/runs.py",
     "forecaster/training/",
     "forecaster/tuning/",
-    "docs/config.md",
 )
 
 

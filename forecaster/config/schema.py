@@ -161,85 +161,98 @@ class Section(BaseModel):
 
 
 class Covariates(Section):
-    """Columns besides the target."""
+    """Columns in addition to the target."""
 
-    past: tuple[Text, ...] = Field((), description="columns that are known up to the origin")
-    future: tuple[Text, ...] = Field((), description="columns that are known over the horizon, too")
-    static: tuple[Text, ...] = Field((), description="columns with one value for each series")
-    categorical: tuple[Text, ...] = Field((), description="those of them that are categories, though they are numbers")
+    past: tuple[Text, ...] = Field((), description="columns known up to the origin")
+    future: tuple[Text, ...] = Field((), description="columns known over the horizon, too")
+    static: tuple[Text, ...] = Field((), description="columns with one value per series")
+    categorical: tuple[Text, ...] = Field(
+        (), description="those of these columns that are categories although they hold numbers"
+    )
     missing: dict[Text, Literal["error", "last", "seasonal"]] = Field(
-        {}, description="what stands for missing cells, by column: error | last | seasonal"
+        {}, description="what replaces missing cells, by column: error | last | seasonal"
     )
 
 
 class Data(Section):
-    """Which CSV, and how its rows become one regular series."""
+    """Which file, and how its rows become regular series."""
 
     path: Paths = Field(
-        description="a CSV or Parquet file, relative to this file; -: stdin; or a pattern, a list of files, a URL"
+        description="CSV or Parquet file, relative to this file; a pattern, a list, - for stdin, or a database URL"
     )
-    query: Text | None = Field(None, description="a SELECT, where path is the URL of a database: sqlite:///sales.db")
+    query: Text | None = Field(
+        None, description="SELECT statement, where path is a database URL such as sqlite:///sales.db"
+    )
     time: Names | None = Field(
-        "auto", description="time column; null: the row number is the step; or [year, month, ...]"
+        "auto", description="time column, or its parts [year, month, ...]; null: rows are steps; auto: detected"
     )
     target: Names = Field(
-        "auto", description='column to forecast; or a list, or "*": each is a series; auto: the only one'
+        "auto",
+        description='column to forecast; a list, or "*" for all columns: one series each; auto: the only numeric one',
     )
-    series: Names | None = Field(None, description="column of ids, where rows of several series stand below each other")
-    layout: Literal["columns", "rows"] = Field("columns", description="a step a row: columns; a series a row: rows")
-    skip: Steps = Field(0, description="rows below the header that do not count")
-    covariates: Covariates = Field(Covariates(), description="columns besides the target")
+    series: Names | None = Field(None, description="id column, where one file holds several series; or a list")
+    layout: Literal["columns", "rows"] = Field(
+        "columns", description="what a row is: columns (one step) | rows (one series)"
+    )
+    skip: Steps = Field(0, description="rows below the header to skip")
+    covariates: Covariates = Field(Covariates(), description="columns in addition to the target")
     frequency: Annotated[Text, BeforeValidator(_frequency)] = Field(
-        "auto", description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C, sessions, step"
+        "auto",
+        description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C; sessions; step (no dates)",
     )
     weekmask: Weekmask | None = Field(
-        None, description="weekdays that have rows (frequency C, sessions): Mon Tue Wed Thu Fri; null: as the data"
+        None, description="weekdays with rows (frequency C, sessions): Mon Tue Wed Thu Fri; null: detected"
     )
-    holidays: tuple[Date, ...] = Field((), description="dates without rows, past or to come (frequency C, sessions)")
-    tolerance: Duration = Field("0s", description="how far a timestamp may be from its step, and be moved there")
-    timezone: Zone | None = Field(None, description="of local times, such as Europe/Berlin; null: as they are written")
+    holidays: tuple[Date, ...] = Field((), description="dates without rows, past and future (frequency C, sessions)")
+    tolerance: Duration = Field("0s", description="largest distance of a timestamp from its step; it is moved there")
+    timezone: Zone | None = Field(
+        None, description="time zone of local times, such as Europe/Berlin; null: times are used as written"
+    )
     date_order: Literal["auto", "day_first", "month_first"] = Field(
-        "auto", description="which number comes first in 01/02/2026: auto | day_first | month_first"
+        "auto", description="order of dates such as 01/02/2026: auto | day_first | month_first"
     )
     season: Season = Field(
-        "auto", description="steps in a season (24 for hourly days), or in several, [24, 168]; 1: none"
+        "auto",
+        description="steps in a season (24 for hourly days), or in several: [24, 168]; 1: none; auto: detected",
     )
     calendar: tuple[Feature, ...] = Field(
-        (), description="what dates tell: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
+        (), description="calendar features: hour, weekday, month, weekend, holiday.DE, fourier.168.3, ..."
     )
     gaps: Literal["error", "interpolate", "seasonal", "previous", "zero", "mask"] = Field(
-        "error", description="missing steps and cells: error | interpolate | seasonal | previous | zero | mask"
+        "error",
+        description="how missing steps and cells are filled: error | interpolate | seasonal | previous | zero | mask",
     )
     max_gap: Count | None = Field(None, description="longest run of missing steps to fill; null: any length")
     last_bar: Literal["keep", "drop"] = Field("keep", description="a last bar that is not complete yet: keep | drop")
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
-        "error", description="rows of one timestamp: error | first | last | mean | sum"
+        "error", description="several rows with one timestamp: error | first | last | mean | sum"
     )
     invalid_values: Literal["error", "missing"] = Field(
         "error", description="target cells that are not numbers: error | missing"
     )
-    na_values: tuple[Sentinel, ...] = Field((), description='what stands for a missing number, such as [-999, "?"]')
+    na_values: tuple[Sentinel, ...] = Field((), description='numbers and texts that mean missing, such as [-999, "?"]')
     encoding: Literal["auto", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
-        "auto", description="auto | utf-8 | utf-16 | latin-1 | cp1252"
+        "auto", description="text encoding: auto | utf-8 | utf-16 | utf-16-le | utf-16-be | latin-1 | cp1252"
     )
-    delimiter: Delimiter = Field("auto", description="between cells: auto, tab, or a character")
-    decimal: Literal["auto", ".", ","] = Field("auto", description='auto | "." | ","')
+    delimiter: Delimiter = Field("auto", description="character between cells: auto, tab, or the character")
+    decimal: Literal["auto", ".", ","] = Field("auto", description='decimal mark: auto | "." | ","')
     thousands: Literal["auto", "none", ",", ".", " ", "'"] = Field(
         "auto", description='mark between groups of three digits: auto | none | "," | "." | " " | "\'"'
     )
     header: Header = Field(
-        "auto", description="whether the first row names the columns: auto | true | false, column_1, column_2, ..."
+        "auto",
+        description="whether the first row names the columns: auto | true | false (column_1, column_2, ...)",
     )
-    comment: Text | None = Field(None, description="what a line that does not count begins with; null: none")
+    comment: Text | None = Field(None, description="text that begins a comment line; null: no comments")
     transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
-        "none", description="none | log | log1p | boxcox | logit (between minimum and maximum), undone in forecasts"
+        "none", description="transform of the values, undone in forecasts: none | log | log1p | boxcox | logit"
     )
     difference: tuple[Count, ...] = Field(
         (),
-        description="after the transform: [1] learns changes, [24] changes from 24 steps before, undone in forecasts",
+        description="lags of differences after the transform, undone in forecasts: [1], [24], [24, 1]",
     )
-    minimum: Finite | None = Field(None, description="no value or forecast lies below; null: any")
-    maximum: Finite | None = Field(None, description="no value or forecast lies above; null: any")
+    minimum: Finite | None = Field(None, description="lowest value that is allowed in data and forecasts; null: none")
+    maximum: Finite | None = Field(None, description="highest value that is allowed in data and forecasts; null: none")
 
     @property
     def seasons(self) -> tuple[int, ...]:
@@ -269,11 +282,11 @@ class Data(Section):
 
 
 class Window(Section):
-    """What the network reads and how far it looks."""
+    """What the network reads and forecasts, in steps."""
 
     length: Annotated[int, Field(strict=True, ge=2)] = Field(description="steps that the network reads")
     min_length: Count | None = Field(
-        None, description="steps of it that a series must have; what is before its start is filled; null: all of them"
+        None, description="shortest series to use, in steps; the window before its start is filled; null: window.length"
     )
     horizon: Count = Field(description="steps ahead that are forecast")
 
@@ -281,8 +294,8 @@ class Window(Section):
 class Split(Section):
     """The chronological split: training part, then validation part, then test part."""
 
-    validation: Share = Field(0.1, description="a fraction, or whole steps: chooses the epoch")
-    test: Share = Field(0.1, description="a fraction, or whole steps: scored once, at the end")
+    validation: Share = Field(0.1, description="fraction, or number of steps: the part that selects the epoch")
+    test: Share = Field(0.1, description="fraction, or number of steps: the part that is scored once, at the end")
 
 
 def _layers(value: object) -> object:
@@ -296,60 +309,69 @@ class Model(Section):
     """The network."""
 
     cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru"] = Field(
-        "lstm", description="simple_rnn | lstm | peephole_lstm | gru"
+        "lstm", description="recurrent cell: simple_rnn | lstm | peephole_lstm | gru"
     )
     units: Annotated[tuple[Units, ...], BeforeValidator(_layers, json_schema_input_type=Units | list[Units])] = Field(
-        (64,), min_length=1, description="units of each stacked layer, the first reads the window"
+        (64,), min_length=1, description="units of each layer; the first one reads the window"
     )
     bidirectional: Flag = Field(False, description="read the window from both ends")
-    merge: Literal["concat", "sum", "mean"] = Field("concat", description="of the two directions: concat | sum | mean")
-    residual: Flag = Field(False, description="each layer adds to what the one below it made")
-    dilation: Flag = Field(False, description="layer k goes on from its state 2^k steps before, k from 0")
-    layer_normalization: Flag = Field(False, description="of each layer's outputs")
-    segment: Count = Field(1, description="steps folded into one recurrent step")
-    activation: Activation = Field("tanh", description="of the state: tanh | relu | sigmoid | ...")
-    recurrent_activation: Activation = Field("sigmoid", description="of the gates (lstm, gru)")
+    merge: Literal["concat", "sum", "mean"] = Field(
+        "concat", description="how the outputs of both directions are combined: concat | sum | mean"
+    )
+    residual: Flag = Field(False, description="add each layer's input to its output, from the second layer on")
+    dilation: Flag = Field(False, description="layer k continues from its state 2^k steps earlier, k from 0")
+    layer_normalization: Flag = Field(False, description="normalize the outputs of each layer")
+    segment: Count = Field(1, description="steps that one recurrent step reads")
+    activation: Activation = Field("tanh", description="activation of the state")
+    recurrent_activation: Activation = Field(
+        "sigmoid", description="activation of the gates (lstm, peephole_lstm, gru)"
+    )
     normalization: Literal["none", "last", "mean", "revin", "seasonal", "profile"] = Field(
-        "none", description="of each window by itself: none | last | mean | revin | seasonal | profile"
+        "none", description="how each window is normalized: none | last | mean | revin | seasonal | profile"
     )
     normalization_scale: Literal["none", "deviation", "level", "change"] = Field(
-        "none", description="of each window, over which it is normalised, and errors count: deviation | level | change"
+        "none",
+        description="what each window and its loss are divided by: none | deviation | level | change",
     )
     copy_segments: Flag = Field(
-        False, description="the answer begins with a weighted mean of the window's segments (dense)"
+        False, description="start from a weighted mean of the window's segments (decoder dense)"
     )
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
-        0, description="width of a vector learnt for each series and each static category; 0: none"
+        0, description="width of a learned vector per series and per static category; 0: none"
     )
     channels: Literal["independent", "joint"] = Field(
-        "independent", description="several targets: independent, each through one network; joint, read together"
+        "independent",
+        description="several targets: independent (each through the same network) | joint (read together)",
     )
-    series_scale: Flag = Field(False, description="tell the network how large each series is, beside its scaled values")
-    dropout: Fraction = Field(0.0, description="share of each layer's outputs dropped in training")
-    recurrent_dropout: Fraction = Field(0.0, description="share of the state's units dropped in training")
-    zoneout: Fraction = Field(0.0, description="probability that a unit of the state stays as it is in training")
+    series_scale: Flag = Field(False, description="give the network the scale of each series as an input")
+    dropout: Fraction = Field(0.0, description="fraction of each layer's outputs to drop in training")
+    recurrent_dropout: Fraction = Field(0.0, description="fraction of the state to drop in training")
+    zoneout: Fraction = Field(0.0, description="probability that a unit keeps its state in training")
     output: Literal["last", "sequence"] = Field(
-        "last", description="learn from the window's last step, or from every step shifted by one (sequence)"
+        "last", description="which steps of the window are trained on: last | sequence (every step)"
     )
-    unroll: Flag = Field(False, description="unroll the loop over time: faster for short windows")
+    unroll: Flag = Field(False, description="unroll the loop over time, faster for short windows")
     decoder: Literal["rollout", "dense", "seq2seq", "positional", "context", "latent"] = Field(
-        "rollout", description="rollout | dense | seq2seq | positional | context | latent"
+        "rollout", description="how the horizon is produced: rollout | dense | seq2seq | positional | context | latent"
     )
     attention: Literal["none", "additive", "multiplicative"] = Field(
-        "none", description="over the steps read (dense, seq2seq): none | additive | multiplicative"
+        "none", description="attention over the steps read (dense, seq2seq): none | additive | multiplicative"
     )
     scheduled_sampling: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
-        0.0, description="share of steps that learn from the decoder's own answer, not the truth"
+        0.0, description="fraction of steps that are trained on the decoder's own output instead of the actual value"
     )
-    warmup: Steps = Field(0, description="epochs over which scheduled sampling and latent's divergence rise from 0")
-    latent: Units = Field(16, description="width of what decoder latent draws for each path")
+    warmup: Steps = Field(
+        0, description="epochs over which scheduled_sampling, and the divergence of decoder latent, rise from 0"
+    )
+    latent: Units = Field(16, description="width of the latent variable (decoder latent)")
     head: Literal["point", "quantile", "normal", "student_t", "log_normal", "negative_binomial", "categorical"] = Field(
-        "point", description="point | quantile | normal | student_t | log_normal | negative_binomial | ..."
+        "point",
+        description="what each step is: point | quantile | normal | student_t | log_normal | negative_binomial | categorical",
     )
     quantiles: tuple[Probability, ...] | None = Field(
-        None, description="of head quantile, in rising order; null: 0.5 and those of forecast.levels"
+        None, description="probabilities of head quantile, rising; null: 0.5 and those of forecast.levels"
     )
-    bins: Annotated[int, Field(strict=True, ge=2, le=4096)] = Field(64, description="of head categorical")
+    bins: Annotated[int, Field(strict=True, ge=2, le=4096)] = Field(64, description="number of bins (head categorical)")
 
 
 class Optimizer(Section):
@@ -357,15 +379,22 @@ class Optimizer(Section):
 
     name: Literal[
         "sgd", "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "adafactor", "lion", "ftrl"
-    ] = Field("adam", description="sgd | rmsprop | adam | adamw | nadam | adamax | adagrad | adadelta | lion | ...")
-    learning_rate: Positive = Field(0.001, description="before any schedule")
-    momentum: Fraction = Field(0.0, description="sgd and rmsprop")
-    nesterov: Flag = Field(False, description="sgd with momentum")
-    weight_decay: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="decoupled (Loshchilov 2019); null: 0.004 for adamw, none for the others"
+    ] = Field(
+        "adam",
+        description="optimizer: sgd | rmsprop | adam | adamw | nadam | adamax | adagrad | adadelta | adafactor | lion | ftrl",
     )
-    clip_norm: Positive | None = Field(1.0, description="longest gradient over all weights (Pascanu 2013); null: any")
-    clip_value: Positive | None = Field(None, description="largest gradient of one weight; instead of clip_norm")
+    learning_rate: Positive = Field(0.001, description="learning rate before any schedule")
+    momentum: Fraction = Field(0.0, description="momentum (sgd, rmsprop)")
+    nesterov: Flag = Field(False, description="Nesterov momentum (sgd)")
+    weight_decay: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="decoupled weight decay (Loshchilov 2019); null: 0.004 for adamw, none for the others"
+    )
+    clip_norm: Positive | None = Field(
+        1.0, description="largest norm of the gradient over all weights (Pascanu 2013); null: no limit"
+    )
+    clip_value: Positive | None = Field(
+        None, description="largest gradient of a single weight, instead of clip_norm; null: no limit"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -377,36 +406,36 @@ class Optimizer(Section):
 
 
 class Constant(Section):
-    """The same rate throughout."""
+    """The same rate in all epochs."""
 
-    name: Literal["constant"] = Field("constant", description="constant | exponential | cosine | plateau")
+    name: Literal["constant"] = Field("constant", description="schedule: constant | exponential | cosine | plateau")
     warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
 
 
 class Exponential(Section):
-    """The rate multiplied by `decay` each epoch."""
+    """The rate is multiplied by `decay` each epoch."""
 
     name: Literal["exponential"] = "exponential"
     warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
-    decay: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(0.9, description="factor for each epoch")
+    decay: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(0.9, description="factor per epoch")
 
 
 class Cosine(Section):
-    """The rate along half a cosine, down to `minimum` at the last epoch (Loshchilov 2017)."""
+    """The rate falls along half a cosine to `minimum` at the last epoch (Loshchilov 2017)."""
 
     name: Literal["cosine"] = "cosine"
     warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
-    minimum: Fraction = Field(0.01, description="share of the rate that is left at the end")
+    minimum: Fraction = Field(0.01, description="rate at the end, as a fraction of learning_rate")
 
 
 class Plateau(Section):
-    """The rate multiplied by `factor` whenever the validation loss stops falling."""
+    """The rate is multiplied by `factor` when the validation loss stops falling."""
 
     name: Literal["plateau"] = "plateau"
     warmup: Steps = Field(0, description="epochs over which the rate rises from 0")
-    factor: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.5, description="at each reduction")
+    factor: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.5, description="factor of each reduction")
     patience: Count = Field(3, description="epochs without improvement before a reduction")
-    minimum: Fraction = Field(0.01, description="share of the rate below which it never falls")
+    minimum: Fraction = Field(0.01, description="lowest rate, as a fraction of learning_rate")
 
 
 Schedule = Annotated[Constant | Exponential | Cosine | Plateau, Field(discriminator="name")]
@@ -415,88 +444,98 @@ Schedule = Annotated[Constant | Exponential | Cosine | Plateau, Field(discrimina
 class EarlyStopping(Section):
     """When to stop; the weights of the best epoch are kept."""
 
-    patience: Count = Field(5, description="epochs without a better validation loss")
+    patience: Count = Field(5, description="epochs without a better validation loss before training stops")
     min_delta: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="how much better counts as better"
+        0.0, description="smallest improvement of the validation loss that counts"
     )
 
 
 class Ema(Section):
-    """An exponential mean of the weights over the batches (Polyak & Juditsky 1992)."""
+    """An exponential average of the weights over the batches (Polyak & Juditsky 1992)."""
 
-    name: Literal["ema"] = Field("ema", description="ema | swa")
+    name: Literal["ema"] = Field("ema", description="average of the weights: ema | swa")
     decay: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
-        0.999, description="what the past counts after each batch: 0.999 remembers about 1,000 of them"
+        0.999, description="weight of the past after each batch; 0.999 averages about 1,000 batches"
     )
 
 
 class Swa(Section):
-    """The mean of the weights at the ends of the last epochs (Izmailov 2018)."""
+    """The mean of the weights at the end of the last epochs (Izmailov 2018)."""
 
     name: Literal["swa"] = "swa"
-    start: Fraction = Field(0.75, description="share of the epochs after which the mean begins")
+    start: Fraction = Field(0.75, description="fraction of the epochs after which the average begins")
 
 
 Averaging = Annotated[Ema | Swa, Field(discriminator="name")]
 
 
 class Training(Section):
-    """How the network learns."""
+    """How the network is trained."""
 
-    optimizer: Optimizer = Field(Optimizer(), description="the optimizer with its gradient clipping")
-    schedule: Schedule = Field(Constant(), description="the learning rate over time")
+    optimizer: Optimizer = Field(Optimizer(), description="optimizer and gradient clipping")
+    schedule: Schedule = Field(Constant(), description="learning rate over time")
     loss: Literal["auto", "mse", "mae", "huber", "log_cosh", "mape", "smape"] = Field(
         "auto",
-        description="mse | mae | huber | log_cosh, or of logarithms mape | smape; auto: mse, or the head's own",
+        description="loss: auto (mse, or the head's) | mse | mae | huber | log_cosh | mape | smape",
     )
-    batch_size: Count = Field(32, description="windows in a batch")
-    balance_series: Flag = Field(False, description="draw as many windows from each series, however long it is")
-    batches_per_epoch: Count | None = Field(None, description="at most so many batches, drawn anew; null: all")
-    epochs: Count = Field(50, description="passes over the training windows, at most")
-    early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="null: train all epochs")
+    batch_size: Count = Field(32, description="windows per batch")
+    balance_series: Flag = Field(
+        False, description="draw the same number of windows from each series, however long it is"
+    )
+    batches_per_epoch: Count | None = Field(None, description="batches per epoch, drawn at random; null: all windows")
+    epochs: Count = Field(50, description="largest number of passes over the training windows")
+    early_stopping: EarlyStopping | None = Field(
+        EarlyStopping(), description="when training stops early; null: after all epochs"
+    )
     averaging: Averaging | None = Field(
-        None, description="of the weights that are validated and kept: {name: ema, decay} | {name: swa, start}"
+        None, description="average of the weights, which is validated and saved; null: none"
     )
-    sign_flip: Flag = Field(False, description="train half of the windows with the sign of their values flipped")
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(0, description="of weights, order and dropout")
+    sign_flip: Flag = Field(False, description="train half of the windows with the opposite sign")
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
+        0, description="seed of initial weights, order of windows and dropout"
+    )
 
 
 Level = Annotated[float, Field(strict=True, ge=0.001, le=99.999)]
 
 
 class ForecastOptions(Section):
-    """How the trained network is rolled out, and which intervals go with it."""
+    """Intervals, rollout and fallback of forecasts."""
 
-    levels: tuple[Level, ...] = Field((80, 95), description="coverage of the intervals, in percent; []: none")
+    levels: tuple[Level, ...] = Field((80, 95), description="coverage of the intervals in percent; []: none")
     intervals: Literal["auto", "head", "conformal"] = Field(
-        "auto", description="of the head's distribution, or of errors in validation; auto: conformal for head point"
+        "auto", description="source of the intervals: auto (conformal for head point) | head | conformal"
     )
     interval_scale: Literal["none", "change"] = Field(
         "change",
-        description="what conformal intervals of head point widen with: change (of the window, by season) | none",
+        description="whether conformal intervals of head point scale with the change within the window: change | none",
     )
     samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
-        200, description="paths that a network draws to tell its quantiles, where it has no closed form"
+        200, description="sample paths that are drawn where quantiles have no closed form"
     )
     rollout: Literal["slide", "carry"] = Field(
-        "slide", description="slide: re-read the window at each step; carry: keep the recurrent state"
+        "slide",
+        description="in a rollout: slide (read the window again at each step) | carry (keep the state)",
     )
     fallback: Literal["never", "combine", "replace"] = Field(
-        "combine", description="on the last season, where the network does not beat it: never | combine | replace"
+        "combine",
+        description="blend with the seasonal naive forecast where that is better: combine | replace | never",
     )
 
 
 class Ensemble(Section):
     """Several networks whose forecasts are combined."""
 
-    size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="networks; 1: no ensemble")
+    size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="number of networks; 1: no ensemble")
     vary: Literal["seed", "window", "loss", "sign_flip", "snapshot"] = Field(
         "seed",
-        description="what sets them apart: seed | window, loss, sign_flip (and seed) | snapshot (of one training)",
+        description="how the networks differ: seed | window | loss | sign_flip | snapshot",
     )
-    combine: Literal["median", "mean"] = Field("median", description="of their forecasts, and of each quantile")
+    combine: Literal["median", "mean"] = Field(
+        "median", description="how forecasts and quantiles are combined: median | mean"
+    )
     processes: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
-        1, description="networks trained at the same time, each with its share of the processor"
+        1, description="networks that are trained at the same time"
     )
 
 
@@ -504,18 +543,21 @@ class Config(Section):
     """A whole config: everything that `forecast train` needs besides the CSV."""
 
     format: Annotated[int, PlainValidator(_format, json_schema_input_type=Literal[1])] = Field(
-        FORMAT, description="version of the keys below, so that later versions of forecast can read this file"
+        FORMAT, description="version of the keys, so that later versions of forecast can read this file"
     )
-    data: Data = Field(description="which CSV, and how its rows become one regular series")
-    window: Window = Field(description="in steps")
-    split: Split = Field(Split(), description="the end of the series is held out, in order of time")
+    data: Data = Field(description="which file, and how its rows become regular series")
+    window: Window = Field(description="what the network reads and forecasts, in steps")
+    split: Split = Field(Split(), description="the end of each series that is held out, in time order")
     scaling: Literal["none", "standard", "minmax", "robust", "mean"] = Field(
-        "standard", description="none | standard | minmax | robust | mean, fitted on the training part"
+        "standard",
+        description="scaling of the values, fitted on the training part: none | standard | minmax | robust | mean",
     )
     model: Model = Field(Model(), description="the network")
-    training: Training = Field(Training(), description="how the network learns")
-    ensemble: Ensemble | None = Field(None, description="several networks: {size, vary, combine, processes}")
-    forecast: ForecastOptions = Field(ForecastOptions(), description="how the trained network forecasts")
+    training: Training = Field(Training(), description="how the network is trained")
+    ensemble: Ensemble | None = Field(
+        None, description="several networks whose forecasts are combined; null: one network"
+    )
+    forecast: ForecastOptions = Field(ForecastOptions(), description="intervals, rollout and fallback of forecasts")
 
     @property
     def steps_ahead(self) -> int:
