@@ -158,7 +158,7 @@ def _inline(part: Any, definitions: dict[str, Any]) -> Any:
 def _render_sections(path: str, section: dict[str, Any]) -> Iterator[str]:
     """A section's heading and table, then those of the sections in it."""
     forms = section.get("oneOf", [section])
-    about = "Each name has keys of its own." if len(forms) > 1 else section.get("about", section["description"])
+    about = "The keys depend on `name`." if len(forms) > 1 else section.get("about", section["description"])
     yield "\n".join([f"## {path or 'The top level'}", "", about, "", *_TABLE, *_rows(path, forms), ""])
     for key, field in forms[0]["properties"].items():
         if (inner := _section_of(field)) is not None:

@@ -366,7 +366,7 @@ class Model(Section):
     latent: Units = Field(16, description="width of the latent variable (decoder latent)")
     head: Literal["point", "quantile", "normal", "student_t", "log_normal", "negative_binomial", "categorical"] = Field(
         "point",
-        description="what each step is: point | quantile | normal | student_t | log_normal | negative_binomial | categorical",
+        description="output: point | quantile | normal | student_t | log_normal | negative_binomial | categorical",
     )
     quantiles: tuple[Probability, ...] | None = Field(
         None, description="probabilities of head quantile, rising; null: 0.5 and those of forecast.levels"
@@ -381,7 +381,7 @@ class Optimizer(Section):
         "sgd", "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "adafactor", "lion", "ftrl"
     ] = Field(
         "adam",
-        description="optimizer: sgd | rmsprop | adam | adamw | nadam | adamax | adagrad | adadelta | adafactor | lion | ftrl",
+        description="sgd | rmsprop | adam | adamw | nadam | adamax | adagrad | adadelta | adafactor | lion | ftrl",
     )
     learning_rate: Positive = Field(0.001, description="learning rate before any schedule")
     momentum: Fraction = Field(0.0, description="momentum (sgd, rmsprop)")
