@@ -11,12 +11,14 @@ from forecaster.config.schema import Activation, Model
 from forecaster.data import Series
 from forecaster.errors import Diverged
 from forecaster.forecast import Forecast
+from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.weights import dump_weights, load_weights
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
+from forecaster.training.export import export_onnx
 from tests.helpers import networks
 from tests.helpers.networks import Fake, one_answer, roll_out
 
@@ -116,6 +118,10 @@ def randomised(model: Model, ahead: int):
     return networks.randomised(model, LENGTH, ahead)
 
 
+def random_network(model: Model, ahead: int):
+    return networks.random_network(model, LENGTH, ahead)
+
+
 WINDOWS = np.random.default_rng(4).normal(size=(6, LENGTH)).astype("float32")
 CELLS = ["simple_rnn", "lstm", "gru"]
 
@@ -166,14 +172,14 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(cell):
 
 def test_weights_written_and_read_back_make_the_same_network():
     model = Model(cell="lstm", units=[5, 3], bidirectional=True)
-    network, _ = randomised(model, 1)
+    network = random_network(model, 1)
     other = build_network(model, LENGTH, 1)
     load_weights(other, dump_weights(network))
     np.testing.assert_array_equal(network(Inputs(WINDOWS)), other(Inputs(WINDOWS)))
 
 
 def test_weights_of_another_shape_are_refused():
-    network, _ = randomised(Model(units=5), 1)
+    network = random_network(Model(units=5), 1)
     with pytest.raises(ValueError, match="shape"):
         load_weights(build_network(Model(units=4), LENGTH, 1), dump_weights(network))
 
@@ -183,6 +189,7 @@ def test_a_network_is_exported_though_an_optimisation_of_its_graph_fails(monkeyp
         raise RuntimeError("no such node")
 
     monkeypatch.setattr("tf2onnx.optimizer.IdentityOptimizer.optimize", fail)
-    network, served = networks.randomised(Model(units=(3,), decoder="dense"), LENGTH, 2)
+    network = random_network(Model(units=(3,), decoder="dense"), 2)
+    served = OnnxNetwork(*export_onnx(network, LENGTH))
     windows = np.ones((2, LENGTH), np.float32)
     np.testing.assert_allclose(one_answer(served, windows), network(Inputs(windows), training=False), atol=1e-6)

@@ -32,13 +32,25 @@ def roll_out(network, windows, horizon, kind):
     return Rollout(network, kind)(Inputs(np.asarray(windows, "float32")), horizon).mean
 
 
-def randomised(model: Model, length: int, ahead: int, season: int = 1, **options):
-    """A network with random weights, and the same exported."""
+def random_network(model: Model, length: int, ahead: int, season: int = 1, **options):
+    """Build a network with random weights that are not small; the same for the same arguments."""
     network = build_network(model, length, ahead, season, **options)
     generator = np.random.default_rng(3)
     for variable in network.trainable_variables:
         variable.assign(generator.normal(size=variable.shape) * 0.4 + (1 if "gain" in variable.path else 0))
-    return network, OnnxNetwork(*export_onnx(network, length))
+    return network
+
+
+_EXPORTED: dict[str, tuple[bytes, bytes]] = {}  # an export costs a second, and many tests read the same network
+
+
+def randomised(model: Model, length: int, ahead: int, season: int = 1, **options):
+    """A random network, and the same exported."""
+    network = random_network(model, length, ahead, season, **options)
+    key = f"{model!r} {length} {ahead} {season} {sorted(options.items())}"
+    if key not in _EXPORTED:
+        _EXPORTED[key] = export_onnx(network, length)
+    return network, OnnxNetwork(*_EXPORTED[key])
 
 
 def one_answer(served, inputs):

@@ -27,6 +27,10 @@ def randomised(**options):
     return networks.randomised(Model(**{"units": [4], "latent": 3, **options}), LENGTH, AHEAD, SEASON)
 
 
+def random_network(**options):
+    return networks.random_network(Model(**{"units": [4], "latent": 3, **options}), LENGTH, AHEAD, SEASON)
+
+
 def walked(served, windows, network):
     """The parameters of each step, fed on their centers."""
     states, previous, found = served.encode(Inputs(windows)), windows[:, -served.width :], []
@@ -85,7 +89,7 @@ def test_a_stepped_network_is_served_as_keras_has_it(decoder, options):
 
 @pytest.mark.parametrize("normalization", ["none", "mean", "revin"])
 def test_a_copied_horizon_is_the_mean_of_the_segments_chosen(normalization):
-    network, _ = randomised(decoder="dense", segment=4, normalization=normalization, copy_segments=True)
+    network = random_network(decoder="dense", segment=4, normalization=normalization, copy_segments=True)
     for layer in (network.head.dense, network.choice):
         layer.kernel.assign(np.zeros(layer.kernel.shape))
     network.head.dense.bias.assign(np.zeros(AHEAD))
@@ -223,7 +227,7 @@ def by_truth(network, windows, targets):
 
 @pytest.mark.parametrize("options", [{}, {"segment": 2}, {"attention": "additive", "bidirectional": True}], ids=str)
 def test_it_is_trained_on_the_truth_and_validated_on_its_own_answers(options):
-    network, _ = randomised(decoder="seq2seq", **options)
+    network = random_network(decoder="seq2seq", **options)
     trained = float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(3.0)))
     assert trained == pytest.approx(np.mean((by_truth(network, WINDOWS, TARGETS)[..., 0] - TARGETS) ** 2), rel=1e-5)
     validated = float(network.compute_validation_loss(Inputs(WINDOWS), TARGETS))
@@ -232,7 +236,7 @@ def test_it_is_trained_on_the_truth_and_validated_on_its_own_answers(options):
 
 
 def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
-    network, _ = randomised(decoder="seq2seq", scheduled_sampling=1.0, warmup=4)
+    network = random_network(decoder="seq2seq", scheduled_sampling=1.0, warmup=4)
     losses = [
         float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch))) for epoch in (0.0, 4.0)
     ]
@@ -242,7 +246,7 @@ def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
 
 
 def test_a_distribution_is_validated_by_the_truth_and_reads_draws_where_it_reads_its_own():
-    network, _ = randomised(decoder="seq2seq", head="normal", scheduled_sampling=1.0)
+    network = random_network(decoder="seq2seq", head="normal", scheduled_sampling=1.0)
     plain = float(network.head.loss(TARGETS, by_truth(network, WINDOWS, TARGETS)))
     assert float(network.compute_validation_loss(Inputs(WINDOWS), TARGETS)) == pytest.approx(plain, rel=1e-5)
     losses = {float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(1.0))) for _ in range(3)}
@@ -255,7 +259,7 @@ def test_a_share_rises_over_its_warmup():
 
 
 def test_the_decoder_starts_from_the_states_of_the_encoder():
-    network, _ = randomised(decoder="seq2seq", units=[4, 3])
+    network = random_network(decoder="seq2seq", units=[4, 3])
     _, _, expected = network.encoder(WINDOWS[..., None])
     for state, other in zip(network.encode(Inputs(WINDOWS)), expected, strict=True):
         np.testing.assert_array_equal(state, other)
@@ -265,7 +269,7 @@ def test_the_decoder_starts_from_the_states_of_the_encoder():
 
 
 def test_each_segment_is_one_step_from_the_encoders_states_with_its_position_alone():
-    network, _ = randomised(decoder="positional", cell="gru", segment=3)
+    network = random_network(decoder="positional", cell="gru", segment=3)
     _, _, states = network.encoder(WINDOWS.reshape(5, 4, 3))
     (layer,) = network.decoder.layers
     for number in range(2):
@@ -279,7 +283,7 @@ def test_each_segment_is_one_step_from_the_encoders_states_with_its_position_alo
 
 
 def test_the_context_reads_one_vector_a_season():
-    network, _ = randomised(decoder="context", cell="gru")
+    network = random_network(decoder="context", cell="gru")
     vectors = [network.encoder(WINDOWS[:, first : first + SEASON, None])[1] for first in range(0, LENGTH, SEASON)]
     _, expected, _ = network.context(np.stack(vectors, axis=1))
     np.testing.assert_allclose(network.encode(Inputs(WINDOWS))[0], expected, atol=1e-6)
@@ -311,7 +315,7 @@ def test_the_latent_variable_is_drawn_from_the_prior_once_a_path():
 
 
 def test_a_latent_network_learns_its_loss_and_the_divergence_as_far_as_it_has_risen():
-    network, _ = randomised(decoder="latent", warmup=10)
+    network = random_network(decoder="latent", warmup=10)
     losses = {}
     for epoch in (0.0, 5.0, 10.0):
         network.draws.state.assign([1, 0])

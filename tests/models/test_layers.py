@@ -207,7 +207,8 @@ def test_carrying_is_the_keras_network_reading_everything_from_the_start(options
 
 
 def test_a_segmented_network_learns_each_segment_from_those_before_it():
-    network, _ = served({"segment": 3, "normalization": "seasonal", "output": "sequence"}, 3)
+    model = Model(units=4, segment=3, normalization="seasonal", output="sequence")
+    network = networks.random_network(model, LENGTH, 3, season=6)
     network.head.dense.kernel.assign(np.zeros((4, 3)))
     network.head.dense.bias.assign(np.zeros(3))
     # after the segments 6-8 and 9-11 come 9-11 and 12-14, of which a season of 6 before are 3-5 and 6-8
