@@ -30,7 +30,7 @@ from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
-from tests.helpers.networks import Fake
+from tests.helpers.fake_network import Fake
 
 PROBABILITIES = [0.0005, 0.025, 0.1, 0.45, 0.8, 0.9, 0.975, 0.9995]
 

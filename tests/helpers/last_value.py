@@ -9,8 +9,8 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split
+from tests.helpers.fake_network import Fake
 from tests.helpers.members import only
-from tests.helpers.networks import Fake
 
 
 class LastValue(Fake):

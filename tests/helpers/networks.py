@@ -1,35 +1,14 @@
-"""Networks for tests: fakes whose answers are known, and real ones with weights that are not small."""
+"""Real networks for tests, with weights that are not small, exported and trained; importing this loads TensorFlow."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from forecaster.config.schema import Model
-from forecaster.forecasting.onnx_network import DecodedSteps, OnnxNetwork
-from forecaster.forecasting.rollout import Rollout
+from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.training.export import export_onnx
-
-
-class Fake:
-    """What every fake network has; `read` and `answer` are its own."""
-
-    width = 1
-    noise = 0
-    known_steps = 0
-
-    def encode(self, inputs):
-        return self.read(inputs.window)
-
-    def decode(self, states, previous, future=None, noise=None):
-        values, new_states = self.answer(states, previous)
-        return DecodedSteps(values[..., None], new_states)
-
-
-def roll_out(network, windows, horizon, kind):
-    """The values of a rollout, (batch, horizon)."""
-    return Rollout(network, kind)(Inputs(np.asarray(windows, "float32")), horizon).mean
 
 
 def random_network(model: Model, length: int, ahead: int, season: int = 1, **options):
@@ -51,12 +30,6 @@ def randomised(model: Model, length: int, ahead: int, season: int = 1, **options
     if key not in _EXPORTED:
         _EXPORTED[key] = export_onnx(network, length)
     return network, OnnxNetwork(*_EXPORTED[key])
-
-
-def one_answer(served, inputs):
-    """The parameters of one call of `decode` after one of `encode`."""
-    inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
-    return Rollout(served, "direct").first(inputs).parameters
 
 
 def fitted(network, batch, steps=300, rate=0.01):

@@ -10,6 +10,7 @@ from forecaster.config import load_values
 from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from tests.helpers import networks
+from tests.helpers.fake_network import one_answer
 
 LENGTH, SEASON, AHEAD = 12, 6, 7
 
@@ -73,6 +74,6 @@ def test_a_combination_drawn_at_random_is_trained_and_served(seed):
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
         assert gradient is not None, variable.path
         assert np.isfinite(gradient).all(), variable.path
-    found = networks.one_answer(served, inputs)
+    found = one_answer(served, inputs)
     expected = np.asarray(network(inputs))[:, : found.shape[1]]
     np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-5, rtol=1e-5, err_msg=str(model))

@@ -15,7 +15,7 @@ from forecaster.models.networks.seq2seq_network import ramp_up
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import MatchingRows, dump_weights, warm_start
 from tests.helpers import networks
-from tests.helpers.networks import roll_out
+from tests.helpers.fake_network import one_answer, roll_out
 
 LENGTH, SEASON, AHEAD = 12, 4, 6
 WINDOWS = np.random.default_rng(4).normal(size=(5, LENGTH)).astype("float32")
@@ -74,7 +74,7 @@ HEADS = [
 )
 def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
     network, served = randomised(decoder=decoder, **options)
-    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_channels_are_copied_side_by_side():
     model = Model(units=4, decoder="dense", segment=2, copy_segments=True)
     network, served = networks.randomised(model, LENGTH, 4, SEASON, channels=2)
     windows = np.random.default_rng(4).normal(size=(5, 2 * LENGTH)).astype("float32")
-    np.testing.assert_allclose(networks.one_answer(served, windows), network(Inputs(windows)), atol=1e-5)
+    np.testing.assert_allclose(one_answer(served, windows), network(Inputs(windows)), atol=1e-5)
     network.head.dense.kernel.assign(np.zeros(network.head.dense.kernel.shape))
     network.head.dense.bias.assign(np.zeros(8))
     network.choice.kernel.assign(np.zeros(network.choice.kernel.shape))
@@ -115,7 +115,7 @@ def test_channels_are_copied_side_by_side():
 @pytest.mark.parametrize("options", STRUCTURES[2:5:2], ids=str)
 def test_attention_is_served_as_keras_has_it(kind, options):
     network, served = randomised(decoder="dense", attention=kind, **options)
-    np.testing.assert_allclose(networks.one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
+    np.testing.assert_allclose(one_answer(served, WINDOWS), network(Inputs(WINDOWS)), atol=1e-5)
     network, served = randomised(decoder="seq2seq", attention=kind, **options)
     np.testing.assert_allclose(walked(served, WINDOWS, network), network(Inputs(WINDOWS)), atol=1e-5)
     weights = served.decode(served.encode(Inputs(WINDOWS)), WINDOWS[:, -served.width :]).attention

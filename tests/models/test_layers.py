@@ -12,7 +12,7 @@ from forecaster.models.encoder import Encoder
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 from tests.helpers import networks
-from tests.helpers.networks import one_answer, roll_out
+from tests.helpers.fake_network import one_answer, roll_out
 
 SEQUENCE = np.random.default_rng(0).normal(size=(3, 8, 2)).astype("float32")  # (batch, steps, features)
 LENGTH = 12

@@ -10,7 +10,7 @@ from forecaster.inputs import Inputs
 from forecaster.models.normalization import build_normalization, smooth_level
 from forecaster.training.export import export_onnx
 from tests.helpers import networks
-from tests.helpers.networks import one_answer, roll_out
+from tests.helpers.fake_network import one_answer, roll_out
 
 NAMES = ["none", "last", "mean", "revin", "seasonal", "profile"]
 LENGTH, SEASON = 10, 3

@@ -24,7 +24,7 @@ from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_seri
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import IDENTITY, Transform, difference, estimate_boxcox_power, undo_difference
 from tests.helpers.command import ROOT, write_hourly_csv
-from tests.helpers.networks import Fake
+from tests.helpers.fake_network import Fake
 from tests.helpers.scaling import fit_scaler, fit_transform
 
 LOG = Transform("log")

@@ -27,7 +27,7 @@ from forecaster.preprocessing.scaling import Scaler
 from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
-from tests.helpers.networks import Fake
+from tests.helpers.fake_network import Fake
 
 
 def loaded(ensemble, **sections):

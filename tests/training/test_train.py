@@ -23,7 +23,7 @@ from forecaster.preprocessing.plan import plan_training
 from forecaster.runs import lock_run
 from forecaster.training.train import train
 from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
-from tests.helpers.networks import roll_out
+from tests.helpers.fake_network import roll_out
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,6 @@ from forecaster.tuning.plan import plan_tuning
 from forecaster.tuning.search import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
 from tests.helpers.command import TINY, write_hourly_csv
 from tests.helpers.last_value import LastValue, predicted
-from tests.helpers.networks import randomised
 
 TUNABLE = (
     TINY.replace("epochs: 2", "epochs: 1")
@@ -343,6 +342,7 @@ def test_what_cannot_be_written_is_refused_before_any_trial(tunable, output, err
 def test_a_live_network_answers_as_the_exported_one():
     from forecaster.inputs import Inputs
     from forecaster.tuning.tensorflow_network import TensorFlowNetwork
+    from tests.helpers.networks import randomised
 
     network, served = randomised(Model(cell="gru", units=3, decoder="seq2seq"), 6, 2)
     windows = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")

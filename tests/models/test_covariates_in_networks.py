@@ -1,0 +1,86 @@
+"""Networks that read covariates: what they learn from them, and rollouts that read the features of each step."""
+
+import numpy as np
+import pytest
+
+from forecaster.config.schema import Model
+from forecaster.forecasting.rollout import Rollout
+from forecaster.inputs import Inputs
+from forecaster.models import build_network
+from tests.helpers.networks import fitted, randomised
+
+LENGTH, AHEAD = 12, 6
+DECODERS = {
+    "dense": Model(cell="gru", units=[8], decoder="dense"),
+    "positional": Model(cell="gru", units=[8], decoder="positional", segment=3),
+    "seq2seq": Model(cell="gru", units=[8], decoder="seq2seq", segment=2),
+    "context": Model(cell="gru", units=[8], decoder="context"),
+    "rollout": Model(cell="gru", units=[8]),
+    "sequence": Model(cell="gru", units=[8], output="sequence"),
+}
+
+
+def told_by_features(past: bool, ahead: int = AHEAD):
+    """The value of a step is its known feature; or of every step the past feature at the end of the window."""
+
+    def batch(generator):
+        known = generator.normal(size=(64, LENGTH + ahead, 1)).astype("float32")
+        values = np.repeat(known[:, LENGTH - 1 : LENGTH, 0], LENGTH + ahead, axis=1) if past else known[..., 0]
+        noise = generator.normal(size=(64, LENGTH)).astype("float32")
+        window, future = (noise, None) if past else (values[:, :LENGTH], known[:, LENGTH:])
+        return Inputs(window, known[:, :LENGTH], future), values[:, LENGTH:]
+
+    return batch
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_network_learns_from_what_is_known_of_the_future(name):
+    model = DECODERS[name]
+    ahead = model.segment if model.decoder == "rollout" else AHEAD
+    batch = told_by_features(past=False, ahead=ahead)
+    network = fitted(build_network(model, LENGTH, ahead, season=6, known_width=1), batch, steps=250, rate=0.02)
+    inputs, targets = batch(np.random.default_rng(9))
+    assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
+
+
+@pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
+def test_a_network_learns_from_the_past_of_a_covariate(name):
+    batch = told_by_features(past=True)
+    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past_width=1), batch, steps=250, rate=0.02)
+    inputs, targets = batch(np.random.default_rng(9))
+    assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
+
+
+@pytest.mark.parametrize("kind", ["slide", "carry"])
+@pytest.mark.parametrize("segment", [1, 2])
+def test_a_rollout_reads_the_features_of_each_step_it_gives(kind, segment):
+    network, served = randomised(Model(units=3, segment=segment), LENGTH, segment, known_width=2)
+    generator = np.random.default_rng(1)
+    window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + 5, 2)))
+    found = Rollout(served, kind)(Inputs(window, told[:, :LENGTH], told[:, LENGTH:]), 5).mean
+    known = window
+    while known.shape[1] < LENGTH + 5:  # through Keras: all that is known by then is read again
+        end = known.shape[1]
+        first = end - LENGTH if kind == "slide" else 0
+        future = told[:, end:][:, [0, 1 if end + 1 < LENGTH + 5 else 0][:segment]]
+        answer = network(Inputs(known[:, first:], told[:, first:end], future))[..., 0]
+        known = np.concatenate([known, answer], axis=1)
+    np.testing.assert_allclose(found, known[:, LENGTH:][:, :5], atol=1e-5)
+
+
+def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
+    network, served = randomised(
+        Model(units=3, decoder="seq2seq", segment=2), LENGTH, AHEAD, past_width=1, known_width=2
+    )
+    generator = np.random.default_rng(1)
+    window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + AHEAD, 3)))
+    inputs = Inputs(window, told[:, :LENGTH], told[:, LENGTH:, 1:])
+    found = Rollout(served, "carry")(inputs, AHEAD).mean
+    np.testing.assert_allclose(found, network(inputs)[..., 0], atol=1e-5)
+    other = inputs._replace(
+        future=inputs.future + np.array([0, 0, 0, 0, 1, 1], "float32")[:, None]
+    )  # the third segment
+    np.testing.assert_allclose(Rollout(served, "carry")(other, AHEAD).mean[:, :4], found[:, :4], atol=1e-6)
+    assert not np.allclose(
+        Rollout(served, "carry")(other.rows(slice(None)), AHEAD).mean[:, 4:], found[:, 4:], atol=1e-3
+    )
