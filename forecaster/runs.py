@@ -61,12 +61,6 @@ class Version:
         found: Mapping[str, Any] = json.loads(self.read("preprocessing.json"))
         return found
 
-    @cached_property
-    def fallback(self) -> Mapping[str, Any] | None:
-        """The weight of each series' network against its baseline; None where there is no fallback."""
-        name = "fallback.json" if self.manifest["format"] >= FORMAT else "guard.json"
-        return json.loads(self.read(name)) if name in self.manifest["files"] else None
-
 
 def list_member_folders(count: int) -> list[str]:
     """What the names of the files of each of so many networks begin with."""
@@ -222,7 +216,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         fix = "upgrade forecast, or train again" if version in range(FORMAT, 1000) else "train again"
         raise RunError(f"{path}: format {version}, this forecast reads formats {OLDEST_FORMAT} to {FORMAT}; {fix}")
     graphs = {f"{folder}{name}" for folder in folders for name in ("encode.onnx", "decode.onnx")}
-    if not graphs or not {"config.yaml", "preprocessing.json", "residuals.npy", *graphs} <= files.keys():
+    needed = graphs | {"config.yaml", "preprocessing.json", "residuals.npy"}
+    if version >= 4:
+        needed.add("calibration.json")
+    if not graphs or not needed <= files.keys():
         raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
     return manifest
 

@@ -17,6 +17,7 @@ FILES = {
     "encode.onnx": b"e",
     "decode.onnx": b"d",
     "residuals.npy": b"r",
+    "calibration.json": b"{}",
 }
 
 

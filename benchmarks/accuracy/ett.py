@@ -91,7 +91,7 @@ def _run(name: str, horizon: int, seed: int, data: Path, received: Sequence[int]
 
             train(plan, folder, received, resume=True)
         version = load_version(folder)
-        errors = _scores(plan, [load_predictor(version)[0]], horizon)
+        errors = _scores(plan, [load_predictor(version)], horizon)
         _log({"set": name, "horizon": horizon, "seed": seed, "config": digest, **errors, **_facts(version)})
 
 
@@ -103,7 +103,7 @@ def _together(name: str, horizon: int, seeds: Sequence[int], data: Path) -> None
     known = any(row["horizon"] == horizon and row["seed"] == list(seeds) for row in _results(name, digest))
     if known or len(seeds) == 1 or not all((folder / "current").exists() for folder in folders):
         return
-    predictors = [load_predictor(load_version(folder))[0] for folder in folders]
+    predictors = [load_predictor(load_version(folder)) for folder in folders]
     errors = _scores(plan_training(loaded), predictors, horizon)
     _log({"set": name, "horizon": horizon, "seed": list(seeds), "config": digest, **errors, **_when()})
 
@@ -134,9 +134,11 @@ def _errors(member: PreparedSeries, predictors: Sequence[Predictor], horizon: in
     end = split.validation_end + split.training_end // 3  # 4 months, where the training part has 12
     origins = np.arange(split.validation_end - 1, end - horizon)
     windows = gather_windows(values, origins - length + 1, length)
-    features = gather_windows(predictors[0].features(member.series, 0, end), origins - length + 1, length + horizon)
+    features = gather_windows(
+        predictors[0].build_features(member.series, 0, end), origins - length + 1, length + horizon
+    )
     series = [member.series] * len(origins)
-    forecast = np.mean([each.outlook(series, windows, horizon, features).mean for each in predictors], axis=0)
+    forecast = np.mean([each.predict(series, windows, horizon, features).mean for each in predictors], axis=0)
     actual = gather_windows(values, origins + 1, horizon)
     deviation = values[: split.training_end].std()
     return (actual - forecast) / deviation, (actual - naive(values, origins, horizon)) / deviation

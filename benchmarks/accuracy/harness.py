@@ -171,8 +171,8 @@ def _forecasts(
         sys.exit("\n".join(problems))
     held_out = horizon if options.part == "validation" else 0
     past = [series.part(0, len(series) - held_out) for series in panel]
-    predictor, residuals = load_predictor(version)
-    forecast = np.stack([each.mean for each in predictor.forecasts(past, horizon, residuals, [])])
+    predictor = load_predictor(version)
+    forecast = np.stack([each.mean for each in predictor.forecast(past, horizon, [])])
     truth = np.stack([series.values[-held_out:] for series in panel]) if held_out else case.truth
     observed = [_observed(series) for series in past]
     return _Found(seed, observed, truth, forecast, {"config": _digest(loaded), "seed": seed, **_facts(version)})

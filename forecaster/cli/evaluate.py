@@ -46,6 +46,8 @@ def evaluate(
         from forecaster.evaluation.plots import plot_comparison
 
         name = run.resolve().name
-        write_atomically(plot, plot_comparison(compared.by_step(), compared.facts, f"{name}: error by step ahead"))
+        write_atomically(
+            plot, plot_comparison(compared.tabulate_by_step(), compared.summary, f"{name}: error by step ahead")
+        )
     if found.problems:
         raise Partial(found.problems)

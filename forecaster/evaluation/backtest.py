@@ -1,4 +1,4 @@
-"""Backtest: train networks on what was known at origins in the past, forecast from them, and compare."""
+"""Backtest: train on the steps known at origins in the past, forecast from them, and compare with baselines."""
 
 import contextlib
 import hashlib
@@ -18,14 +18,14 @@ from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import Folds
 from forecaster.evaluation.origins import (
-    ALONE,
     MODEL,
+    NETWORK_ALONE,
     Origins,
-    baseline_at,
+    compute_scale,
+    concatenate,
     drop_duplicates,
-    joined,
-    network_at,
-    scale_of,
+    forecast_with_baseline,
+    forecast_with_network,
 )
 from forecaster.evaluation.plots import plot_comparison
 from forecaster.forecasting.predict import load_predictor
@@ -35,8 +35,7 @@ from forecaster.runs import Version, convert_write_errors, load_version, write_a
 
 log = logging.getLogger("forecaster")
 
-_AGAIN = "what is done is kept; go on with the same command"
-
+_RESUME = "finished folds are kept; resume with the same command"
 
 Training = Callable[[Plan, Path, Sequence[int], bool], Version]
 
@@ -45,49 +44,51 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
     """Train, forecast and compare. Call it under `runs.lock_run`.
 
     Args:
-        train: `training.train`, called where a network is not there yet.
-        folder: where networks and forecasts are kept, so that the same backtest goes on where it was broken off; what
-            is there of another config or other data is removed.
-        received: the signals that have come so far.
+        folds: to train and forecast.
+        folder: keeps networks and forecasts, so that an interrupted backtest resumes; those of another config or other
+            data are removed.
+        received: signals received so far.
+        train: `training.train`, called for each network that is not in the folder.
 
     Raises:
-        Interrupted: a signal came; what is done is kept.
+        Interrupted: a signal was received; finished folds are kept.
         Diverged: a training diverged.
         DataError: a series is too short for a baseline.
     """
-    work = _work(folds, folder)
-    told: dict[str, list[BaselineForecast]] = {name: [] for name in (MODEL, ALONE, *folds.baselines)}
+    work = _prepare_work_folder(folds, folder)
+    forecasts: dict[str, list[BaselineForecast]] = {name: [] for name in (MODEL, NETWORK_ALONE, *folds.baselines)}
     origins, numbers = [], []
     for training in folds.trainings:
-        version, plan = _trained(folds, training[0], work, received, train)
-        predictor, residuals = load_predictor(version)
+        version, plan = _load_or_train(folds, training[0], work, received, train)
+        predictor = load_predictor(version)
         for fold in training:
-            places = _origins(folds, plan, fold)
-            for name, each in network_at(predictor, residuals, places, folds.horizon).items():
-                told[name].append(each)
+            places = _place_origins(folds, plan, fold)
+            for name, each in forecast_with_network(predictor, places, folds.horizon).items():
+                forecasts[name].append(each)
             for name in folds.baselines:
-                told[name].append(_baseline(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
-                _stop_if(received, fold, folds.count)
+                forecasts[name].append(_load_or_forecast(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
+                if received:
+                    raise Interrupted(f"interrupted at fold {fold + 1} of {folds.count}: {_RESUME}", received[0])
             origins.append(places)
             numbers += [fold + 1] * len(places)
             log.info("fold %d of %d: forecast", fold + 1, folds.count)
-    found = _compared(folds, told, origins, np.array(numbers))
-    _write(found, folder)
-    return found
+    comparison = _compare(folds, forecasts, origins, np.array(numbers))
+    _write(comparison, folder)
+    return comparison
 
 
-def _compared(
-    folds: Folds, told: Mapping[str, Sequence[BaselineForecast]], origins: Sequence[Origins], numbers: np.ndarray
+def _compare(
+    folds: Folds, forecasts: Mapping[str, Sequence[BaselineForecast]], origins: Sequence[Origins], numbers: np.ndarray
 ) -> Comparison:
-    """All folds together."""
+    """Compare the forecasts of all folds, whose numbers are (origins,)."""
     members, steps = (np.concatenate([getattr(each, name) for each in origins]) for name in ("members", "steps"))
-    whole, config = Origins(folds.panel, members, steps), folds.first.config
-    scale = scale_of(whole, folds.known(0), folds.first.season)
+    every, config = Origins(folds.panel, members, steps), folds.first.config
+    scale = compute_scale(every, folds.count_known_steps(0), folds.first.season)
     return Comparison(
-        drop_duplicates({name: joined(parts) for name, parts in told.items()}),
-        whole,
+        drop_duplicates({name: concatenate(parts) for name, parts in forecasts.items()}),
+        every,
         numbers,
-        whole.actual(folds.horizon),
+        every.read_actuals(folds.horizon),
         scale,
         folds.stride,
         config.forecast.levels,
@@ -95,26 +96,27 @@ def _compared(
     )
 
 
-def _write(found: Comparison, folder: Path) -> None:
-    """Scores, forecasts and a picture, each whole or as it was."""
+def _write(comparison: Comparison, folder: Path) -> None:
+    """Write scores, forecasts and a picture, each atomically."""
     tables = {
-        "scores.csv": found.overall(),
-        "scores_by_step.csv": found.by_step(),
-        "scores_by_series.csv": found.by_series(),
-        "scores_by_fold.csv": found.by_fold(),
+        "scores.csv": comparison.tabulate_scores(),
+        "scores_by_step.csv": comparison.tabulate_by_step(),
+        "scores_by_series.csv": comparison.tabulate_by_series(),
+        "scores_by_fold.csv": comparison.tabulate_by_fold(),
     }
     files = {name: table.to_csv(lineterminator="\n").encode() for name, table in tables.items()}
-    files["forecasts.csv"] = found.forecasts().to_csv(index=False, lineterminator="\n").encode()
-    files["scores.json"] = found.to_json().encode()
-    files["errors.png"] = plot_comparison(found.by_step(), found.facts, f"{folder.resolve().name}: error by step ahead")
+    files["forecasts.csv"] = comparison.tabulate_forecasts().to_csv(index=False, lineterminator="\n").encode()
+    files["scores.json"] = comparison.to_json().encode()
+    title = f"{folder.resolve().name}: error by step ahead"
+    files["errors.png"] = plot_comparison(comparison.tabulate_by_step(), comparison.summary, title)
     for name, content in files.items():
         write_atomically(folder / name, content)
 
 
-def _work(folds: Folds, folder: Path) -> Path:
-    """The folder of what is kept, alone."""
-    asked = [folds.loaded.config.model_dump(mode="json"), folds.count, folds.stride, folds.refit, __version__]
-    identity = json.dumps([*asked, data_hash(folds.panel)]).encode()
+def _prepare_work_folder(folds: Folds, folder: Path) -> Path:
+    """Make the folder that keeps networks and forecasts of this backtest, and remove those of others."""
+    settings = [folds.loaded.config.model_dump(mode="json"), folds.count, folds.stride, folds.refit, __version__]
+    identity = json.dumps([*settings, data_hash(folds.panel)]).encode()
     work = folder / "work" / hashlib.sha256(identity).hexdigest()[:12]
     with convert_write_errors(work):
         work.mkdir(parents=True, exist_ok=True)
@@ -124,9 +126,11 @@ def _work(folds: Folds, folder: Path) -> Path:
     return work
 
 
-def _trained(folds: Folds, fold: int, work: Path, received: Sequence[int], train: Training) -> tuple[Version, Plan]:
-    """The network that learnt what was known at a fold, trained unless it is there, and what it learnt from."""
-    run, plan = work / f"training-{fold + 1:03}", folds.plan(fold)
+def _load_or_train(
+    folds: Folds, fold: int, work: Path, received: Sequence[int], train: Training
+) -> tuple[Version, Plan]:
+    """Load the network of a fold, or train it; return it with the plan that it was trained on."""
+    run, plan = work / f"training-{fold + 1:03}", folds.plan_training(fold)
     try:
         return load_version(run), plan
     except RunError:
@@ -136,31 +140,26 @@ def _trained(folds: Folds, fold: int, work: Path, received: Sequence[int], train
     try:
         return train(plan, run, received, (run / "checkpoint").exists()), plan
     except Interrupted as interruption:
-        raise Interrupted(f"interrupted at fold {fold + 1} of {folds.count}: {_AGAIN}", received[0]) from interruption
+        raise Interrupted(f"interrupted at fold {fold + 1} of {folds.count}: {_RESUME}", received[0]) from interruption
 
 
-def _origins(folds: Folds, plan: Plan, fold: int) -> Origins:
-    """Those of the series that the network of a fold was trained on."""
+def _place_origins(folds: Folds, plan: Plan, fold: int) -> Origins:
+    """Place the origins of a fold, one in each series that its network was trained on."""
     numbers = np.array(plan.members.numbers)
-    return Origins(folds.panel, numbers, folds.known(fold)[numbers] - 1)
+    return Origins(folds.panel, numbers, folds.count_known_steps(fold)[numbers] - 1)
 
 
-def _baseline(folds: Folds, name: str, origins: Origins, kept: Path) -> BaselineForecast:
-    """What a baseline says at a fold, unless it is there whole."""
+def _load_or_forecast(folds: Folds, name: str, origins: Origins, kept: Path) -> BaselineForecast:
+    """Load the forecasts of a baseline at a fold, or make them where the file is missing or damaged."""
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
         arrays = np.load(io.BytesIO(kept.read_bytes()), allow_pickle=False)
         return BaselineForecast(
             arrays["mean"], dict(zip(arrays["probabilities"].tolist(), arrays["quantiles"], strict=True))
         )
     data, levels = folds.first.config.data, folds.first.config.forecast.levels
-    told = baseline_at(name, origins, folds.horizon, data.seasons or (1,), levels)
-    probabilities, quantiles = list(told.quantiles), list(told.quantiles.values())
+    forecast = forecast_with_baseline(name, origins, folds.horizon, data.seasons or (1,), levels)
+    probabilities, quantiles = list(forecast.quantiles), list(forecast.quantiles.values())
     file = io.BytesIO()
-    np.savez(file, mean=told.mean, probabilities=np.array(probabilities), quantiles=np.array(quantiles))
+    np.savez(file, mean=forecast.mean, probabilities=np.array(probabilities), quantiles=np.array(quantiles))
     write_atomically(kept, file.getvalue())
-    return told
-
-
-def _stop_if(received: Sequence[int], fold: int, count: int) -> None:
-    if received:
-        raise Interrupted(f"interrupted at fold {fold + 1} of {count}: {_AGAIN}", received[0])
+    return forecast

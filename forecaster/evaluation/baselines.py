@@ -42,6 +42,11 @@ def name_forecasters(facts: Mapping[str, Any]) -> dict[str, str]:
     return LABELS | (alone if "network_alone" in facts["scores"] else {"model": network})
 
 
+def select_default_baselines(season: int) -> list[str]:
+    """Select what a network is compared with unless asked otherwise: the last value and, if there is one, season."""
+    return ["naive", "seasonal_naive"] if season > 1 else ["naive"]
+
+
 class BaselineForecast(NamedTuple):
     """What a baseline says of the steps after some origins, in the series' own unit.
 

@@ -1,4 +1,4 @@
-"""The folds of a backtest: origins at the end of each series, and what a network may learn from at each."""
+"""The folds of a backtest: origins at the end of each series, and the training data at each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ import numpy as np
 from forecaster.config import LoadedConfig, overridden
 from forecaster.data import Panel
 from forecaster.errors import ConfigError, DataError
-from forecaster.evaluation.baselines import check_baselines
+from forecaster.evaluation.baselines import check_baselines, select_default_baselines
 from forecaster.preprocessing.load import read_data
 from forecaster.preprocessing.plan import Plan, plan_training
 
 
 @dataclass(frozen=True)
 class Folds:
-    """A backtest that is yet to be done.
+    """The plan of a backtest.
 
     Attributes:
-        loaded: the config that each network is trained by; it holds no test part back.
-        panel: the series, whole.
+        loaded: the config of each network, without a test part.
+        panel: whole series.
         count, stride: origins of each series, and the steps from one to the next.
-        refit: how many folds a training serves; None: all.
-        baselines: the names of what the network is compared with.
-        first: what the first network learns from.
+        refit: folds that each network forecasts; None: all.
+        baselines: the names of those that the network is compared with.
+        first: the plan of the first network.
     """
 
     loaded: LoadedConfig
@@ -42,20 +42,20 @@ class Folds:
     @property
     def trainings(self) -> list[range]:
         """The folds, from 0, that each network forecasts."""
-        each = self.refit or self.count
-        return [range(first, min(first + each, self.count)) for first in range(0, self.count, each)]
+        size = self.refit or self.count
+        return [range(first, min(first + size, self.count)) for first in range(0, self.count, size)]
 
-    def known(self, fold: int) -> np.ndarray:
-        """The steps of each series that are known at its origin, (series,); 0 where it begins later."""
-        return _known(self.panel, self.horizon, self.stride, self.count - 1 - fold)
+    def count_known_steps(self, fold: int) -> np.ndarray:
+        """Count the known steps of each series at a fold's origin, (series,); 0 where it begins later."""
+        return _count_known_steps(self.panel, self.horizon, self.stride, self.count - 1 - fold)
 
-    def plan(self, fold: int) -> Plan:
-        """What a network that is trained at a fold learns from, as if the file ended there.
+    def plan_training(self, fold: int) -> Plan:
+        """Plan the training at a fold, as if the file ended at its origin.
 
         Raises:
             DataError: no series is long enough.
         """
-        return self.first if fold == 0 else plan_training(self.loaded, self.panel.until(self.known(fold)))
+        return self.first if fold == 0 else plan_training(self.loaded, self.panel.until(self.count_known_steps(fold)))
 
 
 def plan_folds(
@@ -66,19 +66,20 @@ def plan_folds(
     baselines: Sequence[str] | None,
     panel: Panel | None = None,
 ) -> Folds:
-    """Read the series of a config and lay folds on them; the last one's horizon ends where its series ends.
+    """Read the series of a config and place folds at their ends; the last horizon ends with its series.
 
     Args:
+        loaded: the config.
         count: folds.
         stride: steps from fold to fold; the horizon where None.
         refit: as in `Folds`.
-        baselines: as in `Folds`; the last value, and the last season where there is one, where None.
-        panel: the series of the config, where they have been read.
+        baselines: as in `Folds`; the default ones where None.
+        panel: the series of the config, where they are read already.
 
     Raises:
         ConfigError: the config has problems.
         DataError: its CSV cannot be read, or no series is long enough.
-        UsageError: a baseline is not known, or its extra is not installed.
+        UsageError: a baseline is unknown, or its extra is not installed.
     """
     if loaded.problems:
         raise ConfigError(loaded.problems)
@@ -87,14 +88,14 @@ def plan_folds(
     apart = stride or horizon
     panel = read_data(whole.config) if panel is None else panel
     try:
-        first = plan_training(whole, panel.until(_known(panel, horizon, apart, count - 1)))
+        first = plan_training(whole, panel.until(_count_known_steps(panel, horizon, apart, count - 1)))
     except DataError as error:
-        held = f"{count} folds keep {horizon + (count - 1) * apart:,} steps of each series for themselves"
-        raise DataError([*error.problems, f"{held}; ask for fewer --folds, or for a shorter --stride"]) from None
-    seasonal = ("naive", "seasonal_naive") if first.season > 1 else ("naive",)
-    return Folds(whole, panel, count, apart, refit, seasonal if baselines is None else baselines, first)
+        held_back = f"{count} folds hold back {horizon + (count - 1) * apart:,} rows of each series"
+        raise DataError([*error.problems, f"{held_back}; use fewer --folds or a shorter --stride"]) from None
+    names = select_default_baselines(first.season) if baselines is None else baselines
+    return Folds(whole, panel, count, apart, refit, names, first)
 
 
-def _known(panel: Panel, horizon: int, stride: int, later: int) -> np.ndarray:
-    """The steps of each series before the origin that so many folds follow."""
+def _count_known_steps(panel: Panel, horizon: int, stride: int, later: int) -> np.ndarray:
+    """Count the steps of each series up to the origin that `later` folds follow, (series,)."""
     return np.maximum(0, panel.lengths - horizon - later * stride)

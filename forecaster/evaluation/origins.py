@@ -1,4 +1,4 @@
-"""Forecasts from origins in the past, each from what was known there, of a served network and of baselines."""
+"""Forecasts of a network and of baselines from origins in the past, each from the steps known at its origin."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +10,12 @@ from forecaster.data import Panel, Series
 from forecaster.data.panel import carried_on
 from forecaster.evaluation.baselines import BaselineForecast, forecast_baseline_at
 from forecaster.evaluation.metrics import Scale, compute_seasonal_scale
-from forecaster.forecasting.fallback import BlendedDistribution
-from forecaster.forecasting.predictive_distribution import PredictiveDistribution
+from forecaster.forecasting.predictive_distribution import BlendedDistribution, PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.windows import take_last_steps
 
-MODEL, ALONE = "model", "network_alone"  # what a run forecasts; the same without the baseline that it leans on
-_TOGETHER = 1000  # origins that a network forecasts from at once
+MODEL, NETWORK_ALONE = "model", "network_alone"  # the forecasts of a run, and the same without the fallback
+_BATCH = 1000  # origins that a network forecasts from at once, so that paths fit into memory
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,9 @@ class Origins:
     """Places to forecast from; those of series that are read together follow each other.
 
     Attributes:
-        panel: the series, longer than what is known at their origins.
+        panel: the series, with steps after their origins.
         members: the number of each origin's series in the panel, (origins,).
-        steps: the last step that is known at each, (origins,).
+        steps: the last known step at each, (origins,).
     """
 
     panel: Panel
@@ -36,160 +35,148 @@ class Origins:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def part(self, chosen: slice) -> "Origins":
-        """Some of them."""
+    def select(self, chosen: slice) -> "Origins":
+        """Select some of them."""
         return Origins(self.panel, self.members[chosen], self.steps[chosen])
 
-    def led_in(self, steps: int, season: int) -> "Origins":
-        """The same in a panel with so many steps before the first of each series (`Panel.led_in`)."""
+    def pad(self, steps: int, season: int) -> "Origins":
+        """Place the same origins in a panel with padding steps before the first of each series."""
         return Origins(self.panel.led_in(steps, season), self.members, self.steps + steps) if steps else self
 
     @cached_property
-    def _read(self) -> tuple[list[Series], np.ndarray]:
-        """The series as they were known at origins, each once, and which of them each origin reads, (origins,).
+    def known_series(self) -> tuple[list[Series], np.ndarray]:
+        """The series as known at the origins, each once, and the number of each origin's among them, (origins,).
 
-        One is not known as it is where an origin lies in a gap that was filled from behind it.
+        Where an origin lies in a gap that was filled from values after it, the gap is filled from before it instead.
         """
         whole = {member: self.panel[member] for member in np.unique(self.members).tolist()}
-        found: dict[tuple[int, int | None], int] = {}
-        read: list[Series] = []
+        places: dict[tuple[int, int | None], int] = {}
+        distinct: list[Series] = []
         numbers = np.empty(len(self), int)
         for row, (member, step) in enumerate(zip(self.members.tolist(), self.steps.tolist(), strict=True)):
             series = whole[member]
-            known = series.observed is None or bool(series.observed[step])
-            key = member, None if known else step
-            if key not in found:
-                found[key] = len(read)
-                read.append(series if known else _as_known(series, step))
-            numbers[row] = found[key]
-        return read, numbers
+            observed = series.observed is None or bool(series.observed[step])
+            key = member, None if observed else step
+            if key not in places:
+                places[key] = len(distinct)
+                distinct.append(series if observed else _refill_gap(series, step))
+            numbers[row] = places[key]
+        return distinct, numbers
 
     @cached_property
     def series(self) -> list[Series]:
-        """That of each origin, as it was known there."""
-        read, numbers = self._read
-        return [read[number] for number in numbers.tolist()]
+        """The series of each origin, as known there."""
+        distinct, numbers = self.known_series
+        return [distinct[number] for number in numbers.tolist()]
 
-    def windows(self, length: int) -> np.ndarray:
-        """The last steps that are known at each, (origins, length); NaN before the series begins."""
+    def cut_windows(self, length: int) -> np.ndarray:
+        """Cut the last known steps at each, (origins, length); NaN before the series begins."""
         pairs = zip(self.series, self.steps.tolist(), strict=True)
         return np.stack([take_last_steps(series.values, step + 1, length) for series, step in pairs])
 
-    def actual(self, horizon: int, ends: np.ndarray | None = None) -> np.ndarray:
-        """What came after each, (origins, horizon); NaN where it was filled or is behind the end of the series.
+    def read_actuals(self, horizon: int, ends: np.ndarray | None = None) -> np.ndarray:
+        """Read the values after each, (origins, horizon); NaN where one was filled or the series has ended.
 
         Args:
             horizon: steps.
-            ends: where what counts of each series of the panel ends, (series,); all of it counts where None.
+            ends: steps of each series of the panel after which values are not read, (series,); all are where None.
         """
-        found = np.full((len(self), horizon), np.nan)
+        actual = np.full((len(self), horizon), np.nan)
         for row, (series, member, step) in enumerate(
             zip(self.series, self.members.tolist(), self.steps.tolist(), strict=True)
         ):
             last = step + 1 + horizon if ends is None else min(step + 1 + horizon, int(ends[member]))
-            came = series.values[step + 1 : last]
-            told = np.ones(len(came), bool) if series.observed is None else series.observed[step + 1 : last]
-            found[row, : len(came)] = np.where(told, came, np.nan)
-        return found
+            values = series.values[step + 1 : last]
+            observed = True if series.observed is None else series.observed[step + 1 : last]
+            actual[row, : len(values)] = np.where(observed, values, np.nan)
+        return actual
 
-    def features(self, predictor: Predictor, horizon: int) -> np.ndarray:
-        """Of each window of a network and of the steps after it, (origins, length + horizon, features).
+    def build_features(self, predictor: Predictor, horizon: int) -> np.ndarray:
+        """Build the features of each window and of the steps after it, (origins, length + horizon, features).
 
-        Behind a series they are as at its end. What is known of the past alone is not read behind a window's end.
+        After the end of a series the last ones repeat. Past covariates are present after a window, but are not read.
         """
         length, width = predictor.config.window.length, sum(predictor.preprocessing.feature_widths)
-        found = np.empty((len(self), length + horizon, width), np.float32)
+        features = np.empty((len(self), length + horizon, width), np.float32)
         if not width:
-            return found
+            return features
         order = np.argsort(self.members, kind="stable")
-        for mine in np.split(order, np.flatnonzero(np.diff(self.members[order])) + 1):
-            series = self.panel[int(self.members[mine[0]])]
-            places = self.steps[mine][:, None] + np.arange(1 - length, horizon + 1)
-            found[mine] = predictor.features(series, 0, len(series))[np.minimum(places, len(series) - 1)]
-        return found
+        for rows in np.split(order, np.flatnonzero(np.diff(self.members[order])) + 1):
+            series = self.panel[int(self.members[rows[0]])]
+            places = self.steps[rows][:, None] + np.arange(1 - length, horizon + 1)
+            features[rows] = predictor.build_features(series, 0, len(series))[np.minimum(places, len(series) - 1)]
+        return features
 
 
-def _as_known(series: Series, step: int) -> Series:
-    """The series, the gap that it ends in at a step filled with the last observed value before it."""
+def _refill_gap(series: Series, step: int) -> Series:
+    """Fill the gap that a step lies in with the last observed value before it, up to that step."""
     assert series.observed is not None
     known = carried_on(series.values[: step + 1], series.observed[: step + 1])
     return replace(series, values=np.concatenate([known, series.values[step + 1 :]]))
 
 
-def outlook_at(predictor: Predictor, origins: Origins, horizon: int) -> PredictiveDistribution:
-    """What a network says of the steps after each origin; its series were trained on, and begin with what it fills."""
-    windows = origins.windows(predictor.config.lookback_steps)
-    return predictor.outlook(origins.series, windows, horizon, origins.features(predictor, horizon))
+def predict_from(predictor: Predictor, origins: Origins, horizon: int) -> PredictiveDistribution:
+    """Predict the steps after each origin; the network was trained on the series, and they begin with its padding."""
+    windows = origins.cut_windows(predictor.config.lookback_steps)
+    return predictor.predict(origins.series, windows, horizon, origins.build_features(predictor, horizon))
 
 
-def network_at(
-    predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int
-) -> dict[str, BaselineForecast]:
-    """What a network says of the steps after each origin, with its intervals, and alone; its series were trained on.
+def forecast_with_network(predictor: Predictor, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:
+    """Forecast from each origin with a network: with its intervals and fallback, and the network alone.
 
-    Args:
-        residuals: of its validation, for its intervals.
+    The network was trained on all series.
     """
     config = predictor.config
-    origins = origins.led_in(config.padding_steps, config.data.main_season)
-    together = _TOGETHER * config.channels
-    parts = [
-        _network_at(predictor, residuals, origins.part(slice(first, first + together)), horizon)
-        for first in range(0, len(origins), together)
-    ]
-    return {name: joined([part[name] for part in parts]) for name in parts[0]}
+    origins = origins.pad(config.padding_steps, config.data.main_season)
+    batch = _BATCH * config.channels
+    batches = (origins.select(slice(first, first + batch)) for first in range(0, len(origins), batch))
+    parts = [convert_to_forecasts(predictor, predict_from(predictor, some, horizon)) for some in batches]
+    return {name: concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _network_at(
-    predictor: Predictor, residuals: np.ndarray, origins: Origins, horizon: int
-) -> dict[str, BaselineForecast]:
-    return to_forecasts(predictor, outlook_at(predictor, origins, horizon), residuals)
+def convert_to_forecasts(predictor: Predictor, prediction: PredictiveDistribution) -> dict[str, BaselineForecast]:
+    """Convert a prediction to forecasts: with its intervals, and of the network alone, without the fallback."""
+    alone = prediction.network.mean if isinstance(prediction, BlendedDistribution) else prediction.mean
+    quantiles = predictor.compute_quantiles(prediction, predictor.config.forecast.levels)
+    return {MODEL: BaselineForecast(prediction.mean, quantiles), NETWORK_ALONE: BaselineForecast(alone, {})}
 
 
-def to_forecasts(
-    predictor: Predictor, outlook: PredictiveDistribution, residuals: np.ndarray
-) -> dict[str, BaselineForecast]:
-    """An outlook with its intervals, and without the baseline that it may lean on."""
-    alone = outlook.network.mean if isinstance(outlook, BlendedDistribution) else outlook.mean
-    quantiles = predictor.quantiles(outlook, residuals, predictor.config.forecast.levels)
-    return {MODEL: BaselineForecast(outlook.mean, quantiles), ALONE: BaselineForecast(alone, {})}
+def drop_duplicates(forecasts: Mapping[str, BaselineForecast]) -> dict[str, BaselineForecast]:
+    """Drop the network alone where no forecast has a fallback."""
+    same = np.array_equal(forecasts[MODEL].mean, forecasts[NETWORK_ALONE].mean)
+    return {name: each for name, each in forecasts.items() if not (same and name == NETWORK_ALONE)}
 
 
-def drop_duplicates(told: Mapping[str, BaselineForecast]) -> dict[str, BaselineForecast]:
-    """The same, but for the network alone where that is all there is."""
-    same = np.array_equal(told[MODEL].mean, told[ALONE].mean)
-    return {name: each for name, each in told.items() if not (same and name == ALONE)}
-
-
-def baseline_at(
+def forecast_with_baseline(
     name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]
 ) -> BaselineForecast:
-    """What a baseline says of them, which reads all that is known there; arguments as for `baselines_at`."""
-    read, numbers = origins._read
-    return forecast_baseline_at(name, read, numbers, origins.steps, horizon, seasons, levels)
+    """Forecast from each origin with a baseline; arguments as for `forecast_baseline_at`."""
+    series, numbers = origins.known_series
+    return forecast_baseline_at(name, series, numbers, origins.steps, horizon, seasons, levels)
 
 
-def joined(parts: Sequence[BaselineForecast]) -> BaselineForecast:
-    """The forecasts of several origins after each other."""
+def concatenate(parts: Sequence[BaselineForecast]) -> BaselineForecast:
+    """Concatenate the forecasts of several groups of origins."""
     quantiles = {p: np.concatenate([part.quantiles[p] for part in parts]) for p in parts[0].quantiles}
     return BaselineForecast(np.concatenate([part.mean for part in parts]), quantiles)
 
 
-def scale_of(origins: Origins, known: Sequence[int] | np.ndarray, season: int) -> Scale:
-    """What scaled errors of each origin are told in: how far the seasonal naive is off within the known steps.
+def compute_scale(origins: Origins, known: Sequence[int] | np.ndarray, season: int) -> Scale:
+    """Compute what scaled errors of each origin are divided by: the seasonal naive's errors within the known steps.
 
     Args:
-        known: how many steps of each series of the panel count as its training part, (series,).
+        origins: to score.
+        known: steps of each series of the panel that count as its training part, (series,).
         season: in steps.
     """
     members, places = np.unique(origins.members, return_inverse=True)
-    found = np.array(
-        [compute_seasonal_scale(_known_values(origins.panel[m], known[m]), season) for m in members.tolist()]
+    scales = np.array(
+        [compute_seasonal_scale(_read_observed(origins.panel[m], known[m]), season) for m in members.tolist()]
     )
-    return Scale(found[places, 0], found[places, 1])
+    return Scale(scales[places, 0], scales[places, 1])
 
 
-def _known_values(series: Series, steps: int) -> np.ndarray:
-    """The first steps of a series, NaN where they were filled."""
-    told = True if series.observed is None else series.observed[:steps]
-    return np.where(told, series.values[:steps], np.nan)
+def _read_observed(series: Series, steps: int) -> np.ndarray:
+    """Read the first steps of a series, NaN where they were filled."""
+    observed = True if series.observed is None else series.observed[:steps]
+    return np.where(observed, series.values[:steps], np.nan)

@@ -30,8 +30,8 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
     """The error of a network and of baselines by step ahead, and how much its intervals cover; a PNG.
 
     Args:
-        by_step: scores by forecaster and step (`Comparison.by_step`).
-        facts: as `Comparison.facts`.
+        by_step: scores by forecaster and step (`Comparison.tabulate_by_step`).
+        facts: as `Comparison.summary`.
     """
     levels = list(facts["coverage"])
     with matplotlib.rc_context(STYLE):

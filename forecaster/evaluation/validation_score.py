@@ -8,8 +8,14 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.errors import DataError
-from forecaster.evaluation.held_out import _FEWEST, _ORIGINS, _baselines, _evenly, _of_panel
-from forecaster.evaluation.origins import Origins, outlook_at, scale_of
+from forecaster.evaluation.held_out import (
+    MAX_ORIGINS,
+    MIN_ORIGINS,
+    forecast_default_baselines,
+    space_origins,
+    spread_over_panel,
+)
+from forecaster.evaluation.origins import Origins, compute_scale, predict_from
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 
@@ -52,7 +58,7 @@ class ValidationScore:
         if not np.isin(self.members, plan.members.numbers).all():
             raise DataError(["its window is too long for series that other trials forecast"])
         origins = Origins(plan.members.panel, self.members, self.steps + plan.config.padding_steps)
-        return self._scaled(outlook_at(predictor, origins, self.actual.shape[1]).mean)
+        return self._scaled(predict_from(predictor, origins, self.actual.shape[1]).mean)
 
     def _scaled(self, mean: np.ndarray) -> float:
         return float(np.nanmean(np.abs(self.actual - mean) / self.scales))
@@ -66,13 +72,13 @@ def build_validation_score(plan: Plan) -> ValidationScore:
     """
     config, horizon, splits = plan.config, plan.config.window.horizon, plan.members.splits
     first_last = [(s.training_end - 1, max(s.training_end - 1, s.validation_end - 1 - horizon)) for s in splits]
-    origins = _evenly(plan, first_last, max(1, _comparable(config) // config.channels))
-    actual = origins.actual(horizon, _of_panel(plan, [split.validation_end for split in splits]))
-    scales = _units(origins, _of_panel(plan, [split.training_end for split in splits]), plan.season)
+    origins = space_origins(plan, first_last, max(1, _comparable(config) // config.channels))
+    actual = origins.read_actuals(horizon, spread_over_panel(plan, [split.validation_end for split in splits]))
+    scales = _units(origins, spread_over_panel(plan, [split.training_end for split in splits]), plan.season)
     if np.isnan(actual / scales).all():
         raise DataError(["nothing was observed in the validation part, so that trials cannot be compared"])
     made = ValidationScore(origins.members, origins.steps - config.padding_steps, actual, scales, {})
-    told = _baselines(plan, origins, horizon)
+    told = forecast_default_baselines(plan, origins, horizon)
     return dataclasses.replace(made, baselines={name: made._scaled(each.mean) for name, each in told.items()})
 
 
@@ -82,11 +88,11 @@ def _comparable(config: Config) -> int:
     read = window.horizon * (window.length if kind == "slide" else 1)
     draws = kind != "direct" and (model.head != "point" or model.decoder == "latent")
     most = _READ_TO_COMPARE // read if not draws else 5 * _READ_TO_COMPARE // (read * PATHS_TO_COMPARE)
-    return min(max(_FEWEST, most), _ORIGINS)
+    return min(max(MIN_ORIGINS, most), MAX_ORIGINS)
 
 
 def _units(origins: Origins, known: np.ndarray, season: int) -> np.ndarray:
     """What errors are told in, (origins, 1): of the naive where the season repeats itself; 1 where nothing changes."""
-    seasonal, naive = (scale_of(origins, known, steps).absolute for steps in (season, 1))
+    seasonal, naive = (compute_scale(origins, known, steps).absolute for steps in (season, 1))
     units = np.where(seasonal > 0, seasonal, naive)
     return np.where(np.isnan(units).all(), 1.0, units)[:, None]

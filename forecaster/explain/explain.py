@@ -61,7 +61,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     neighbours = _neighbours(version, version.members[member - 1]) if config.model.embedding else None
     if config.model.attention == "none":
         return Explanation([], neighbours, [])
-    predictor, _ = load_predictor(version)
+    predictor = load_predictor(version)
     predictor = predictor.members[member - 1] if predictor.members else predictor
     panel, problems = read_newest(config, data)
     attentions: list[AttentionWeights] = []
@@ -101,12 +101,12 @@ def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], orig
     """What `decode` gives at each step of the horizon, along the path of the means."""
     network, length = predictor.rollout.network, config.window.length
     rows = [
-        predictor.scaler(series).transform(series.values[origin + 1 - config.context_steps : origin + 1])[-length:]
+        predictor.get_scaler(series).transform(series.values[origin + 1 - config.context_steps : origin + 1])[-length:]
         for origin in origins
         for series in group
     ]
     features = np.repeat(_features(predictor, config, group[0], origins), len(group), axis=0)
-    inputs = predictor.rollout.together(predictor.inputs(list(group) * len(origins), np.stack(rows), features))
+    inputs = predictor.rollout.together(predictor.build_inputs(list(group) * len(origins), np.stack(rows), features))
     states, previous = network.encode(inputs), inputs.window[:, -network.width :]
     answers = [network.decode(states, previous, predictor.rollout.future(inputs))]
     while config.rollout != "direct" and len(answers) * config.model.segment < config.window.horizon:
@@ -124,7 +124,7 @@ def _features(predictor: Predictor, config: Config, series: Series, origins: np.
     length, horizon = config.window.length, config.window.horizon
     ahead = 0 if config.rollout == "direct" else horizon
     first, last = int(origins[0]) + 1 - length, int(origins[-1]) + 1 + ahead
-    told = predictor.features(series, first, last)
+    told = predictor.build_features(series, first, last)
     rows = np.stack([told[origin + 1 - length - first :][: length + ahead] for origin in origins])
     return np.pad(rows, ((0, 0), (0, horizon - ahead), (0, 0)))
 

@@ -31,7 +31,7 @@ class Distribution(abc.ABC):
         """How wide it is, (...,): the standard deviation, unless a class says otherwise."""
 
     @abc.abstractmethod
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """(...,)."""
 
     @abc.abstractmethod
@@ -52,7 +52,7 @@ class Point(Distribution):
         """1: every error counts the same."""
         return np.ones_like(self.mean)
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """The value."""
         return self.mean
 
@@ -70,14 +70,14 @@ class Quantile(Distribution):
     @property
     def mean(self) -> np.ndarray:
         """The median, or where it was not learnt the line between its neighbours."""
-        return self.quantile(0.5)
+        return self.compute_quantile(0.5)
 
     @property
     def deviation(self) -> np.ndarray:
         """From the lowest quantile to the highest."""
         return np.maximum(self.parameters[..., -1] - self.parameters[..., 0], 1e-9)
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """Where the line reaches a probability."""
         return self._at(np.full(self.parameters.shape[:-1], probability))
 
@@ -109,7 +109,7 @@ class Normal(Distribution):
         """The second."""
         return self.parameters[..., 1]
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """Mean + deviation · Φ⁻¹(p)."""
         return self.mean + self.deviation * NormalDist().inv_cdf(probability)
 
@@ -132,7 +132,7 @@ class StudentT(Distribution):
         degrees = self.parameters[..., 2]
         return self.parameters[..., 1] * np.sqrt(degrees / (degrees - 2))
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """Location + scale · the quantile of Student's t."""
         from scipy.special import stdtrit  # noqa: PLC0415 - 0.2 s that a forecast of another head need not wait
 
@@ -156,7 +156,7 @@ class LogNormal(Distribution):
         """Mean · √(exp(σ²) - 1)."""
         return self.mean * np.sqrt(np.expm1(self._sigma**2))
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """M · exp(σ Φ⁻¹(p))."""
         return self._median * np.exp(self._sigma * NormalDist().inv_cdf(probability))
 
@@ -190,7 +190,7 @@ class NegativeBinomial(Distribution):
         counts = self._counts
         return np.sqrt(counts + self._alpha * counts**2) / self.unit
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """The least count whose cumulative probability reaches p."""
         from scipy.special import betainc, nbdtrik  # noqa: PLC0415 - as above
 
@@ -228,7 +228,7 @@ class Categorical(Distribution):
         variance = np.sum(self._shares * (self._middles - middle) ** 2, axis=-1) + 1 / 12
         return np.abs(self._width) * np.sqrt(variance)
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """Where the cumulative probability, straight inside a bin, reaches p."""
         return self._at(np.full(self._lowest.shape, probability))
 
@@ -275,7 +275,7 @@ class Samples(Distribution):
         """Of the draws; not 0, so that errors can be told in it."""
         return np.maximum(self.parameters.std(axis=-1), 1e-9)
 
-    def quantile(self, probability: float) -> np.ndarray:
+    def compute_quantile(self, probability: float) -> np.ndarray:
         """Of the draws, straight between them."""
         return np.quantile(self.parameters, probability, axis=-1)
 
@@ -284,7 +284,7 @@ class Samples(Distribution):
         return self.parameters[..., generator.integers(self.parameters.shape[-1])]
 
 
-def family(model: Model, unit: float) -> Callable[[np.ndarray], Distribution]:
+def select_distribution(model: Model, unit: float) -> Callable[[np.ndarray], Distribution]:
     """Parameters -> distribution, for the head of a model section; `unit` is what a scaled value of 1 stands for."""
     match model.head:
         case "quantile":

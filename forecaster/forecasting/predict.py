@@ -1,21 +1,18 @@
 """From served networks to forecasts in the series' own unit."""
 
 import dataclasses
-import io
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.data.sources.files import described
 from forecaster.errors import DataError, RunError, UsageError
 from forecaster.forecast import Forecast
-from forecaster.forecasting.fallback import Fallback
+from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.future_covariates import with_future
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
@@ -66,32 +63,36 @@ def predict(
     asked = config.forecast.levels if levels is None else levels
     _check_horizon(config, steps)
     check_levels(config, asked)
-    predictor, residuals = load_predictor(version)
+    predictor = load_predictor(version)
     panel, problems = read_newest(config, data)
     if future is not None:
         panel = with_future(config, panel, future, steps)
     if config.conformal:
         for level in asked:
-            _say_where_errors_are_few(residuals, level)
+            _report_few_errors(predictor.calibration, level)
     found = Prediction([], [], problems)
     many = config.channels * _SERIES
     for some in (panel[first : first + many] for first in range(0, len(panel), many)):
-        ready = predictor.ready(some, steps)
-        found.problems.extend(ready.problems)
-        if ready.panel:
-            found.forecasts.extend(predictor.forecasts_of(ready, steps, residuals, asked, with_samples))
-            found.panel.extend(series.part(config.padding_steps, len(series)) for series in ready.panel)
+        inputs = predictor.prepare(some, steps)
+        found.problems.extend(inputs.problems)
+        if inputs.panel:
+            found.forecasts.extend(predictor.forecast_prepared(inputs, steps, asked, with_samples))
+            found.panel.extend(series.part(config.padding_steps, len(series)) for series in inputs.panel)
     if not found.forecasts:
         raise DataError(found.problems)
     return found
 
 
-def _say_where_errors_are_few(residuals: np.ndarray, level: float) -> None:
-    """A level needs a number of errors in validation; with fewer the largest stands for it."""
-    needed, known = math.ceil(round(level / (100 - level), 9)), int(np.sum(~np.isnan(residuals[:, 0])))
+def _report_few_errors(calibration: Calibration, level: float) -> None:
+    """Log when a level needs more validation errors than there are: the least n with ceil((n + 1) level / 100) <= n."""
+    needed, known = math.ceil(round(level / (100 - level), 9)), calibration.count
     if known < needed:
         log.info(
-            "level %g needs %d errors in validation, there are %d: the largest stands for it", level, needed, known
+            "The %g %% interval needs %d validation errors and has %d; it uses the largest, so treat it as a lower "
+            "bound.",
+            level,
+            needed,
+            known,
         )
 
 
@@ -142,8 +143,8 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     return enough, problems
 
 
-def load_predictor(version: Version) -> tuple[Predictor, np.ndarray]:
-    """The predictor and the residuals of a version.
+def load_predictor(version: Version) -> Predictor:
+    """Load the predictor of a version, with its calibration.
 
     Raises:
         RunError: one of its files cannot be what was written.
@@ -154,9 +155,7 @@ def load_predictor(version: Version) -> tuple[Predictor, np.ndarray]:
             for folder in version.members
         ]
         preprocessing = Preprocessing.from_json(version.preprocessing)
-        residuals = np.load(io.BytesIO(version.read("residuals.npy")), allow_pickle=False)
-        fallback = None if version.fallback is None else Fallback.from_json(version.fallback)
-        predictor = dataclasses.replace(Predictor.of_all(networks, version.config, preprocessing), fallback=fallback)
-    except Exception as error:  # whatever ONNX Runtime and numpy say of bytes that are not theirs
+        predictor = Predictor.from_networks(networks, version.config, preprocessing)
+        return dataclasses.replace(predictor, calibration=read_calibration(version))
+    except Exception as error:  # ONNX Runtime and numpy raise errors of many types on damaged bytes
         raise RunError(f"{version.path}: its files were changed after training: {error}") from None
-    return predictor, residuals

@@ -1,4 +1,4 @@
-"""What networks say of some horizons, in the series' own units: the mean, quantiles, intervals and paths."""
+"""What networks predict for some horizons, in the series' own unit: mean, quantiles and sample paths."""
 
 import abc
 import math
@@ -10,16 +10,21 @@ from statistics import NormalDist
 import numpy as np
 
 from forecaster.forecast import levels_to_probabilities
+from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.conformal import compute_conformal_quantiles
 from forecaster.forecasting.distributions import Distribution, Point, Quantile, Samples
 from forecaster.preprocessing.scaling import Scaler
 
-# Where the mean of a bent distribution is taken: at the quantiles of a standard normal's evenly spaced values.
+# The mean after a transform is an integral over a standard normal variable: its evenly spaced nodes, and their range.
 _NODES, _REACH = 41, 6.0
 
 
 class PredictiveDistribution(abc.ABC):
-    """What is said of some horizons; all arrays are (batch, horizon)."""
+    """The prediction for some horizons; all arrays are (batch, horizon).
+
+    Errors are measured in transformed units (those of `data.transform`), where they are close to symmetric; intervals
+    and paths made of them are transformed back.
+    """
 
     @property
     @abc.abstractmethod
@@ -29,54 +34,56 @@ class PredictiveDistribution(abc.ABC):
     @property
     @abc.abstractmethod
     def centre(self) -> np.ndarray:
-        """What its errors are told from, transformed: the mean, where there is no transform."""
+        """The point that errors are measured from, in transformed units: the mean, where there is no transform."""
 
     @property
     @abc.abstractmethod
     def spread(self) -> np.ndarray:
-        """What they are told in, transformed."""
+        """The scale that errors are divided by, in transformed units."""
 
     @abc.abstractmethod
-    def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Those of each level, by probability in rising order."""
+    def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute the quantiles of each level by the head, by probability in rising order."""
 
     @abc.abstractmethod
-    def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws of each horizon, (count, batch, horizon)."""
+    def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
+        """Draw whole horizons, (count, batch, horizon)."""
 
     @abc.abstractmethod
-    def transformed(self, values: np.ndarray) -> np.ndarray:
-        """Values in the series' own units -> transformed values."""
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Transform values in the series' own unit."""
 
     @abc.abstractmethod
-    def undone(self, transformed: np.ndarray) -> np.ndarray:
-        """Transformed values -> values in the series' own units, within the bounds."""
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
+        """Transform values back to the series' own unit, clipped to its bounds."""
 
-    def residuals(self, actual: np.ndarray) -> np.ndarray:
-        """The errors of the centre over the spread, for values in the series' own units."""
-        return (self.transformed(actual) - self.centre) / self.spread
+    def compute_residuals(self, actual: np.ndarray) -> np.ndarray:
+        """Compute the errors for actual values in the series' own unit, divided by the spread."""
+        return (self.transform(actual) - self.centre) / self.spread
 
-    def conformal_quantiles(self, residuals: np.ndarray, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Those of each level by errors in validation, by probability in rising order."""
-        found = compute_conformal_quantiles(self.centre, self.spread, residuals, levels)
-        return {probability: self.undone(values) for probability, values in found.items()}
+    def compute_conformal_quantiles(self, calibration: Calibration, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute the quantiles of each level by errors in validation, by probability in rising order."""
+        quantiles = compute_conformal_quantiles(self.centre, self.spread, calibration.residuals, levels)
+        return {probability: self.invert(values) for probability, values in quantiles.items()}
 
-    def _paths_around(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Errors in validation, laid around the centre, (count, batch, horizon)."""
-        errors = _paths_of_errors(residuals, self.centre.shape, count, generator)
-        return self.undone(self.centre + errors * self.spread)
+    def _draw_paths_around_centre(
+        self, count: int, calibration: Calibration, generator: np.random.Generator
+    ) -> np.ndarray:
+        errors = calibration.draw_errors(self.centre.shape, count, generator)  # (count, batch, horizon)
+        return self.invert(self.centre + errors * self.spread)
 
 
 @dataclass(frozen=True)
 class NetworkDistribution(PredictiveDistribution):
-    """What one network says.
+    """The prediction of one network.
 
     Attributes:
         distribution: of the scaled values, (batch, horizon).
         scaler: of each row.
         counts: whether values are whole numbers.
-        minimum, maximum: what values are kept between.
-        size: of each window, which errors are told in, (batch, 1), in scaled units.
+        minimum, maximum: bounds that values are clipped to.
+        window_change: the seasonal change of each window, which the spread is proportional to, (batch, 1), in scaled
+            units; 1 where it is not.
     """
 
     distribution: Distribution
@@ -84,85 +91,83 @@ class NetworkDistribution(PredictiveDistribution):
     counts: bool
     minimum: float = -math.inf
     maximum: float = math.inf
-    size: np.ndarray | float = 1.0
+    window_change: np.ndarray | float = 1.0
 
     @cached_property
     def mean(self) -> np.ndarray:
         """The forecast values, (batch, horizon).
 
-        A transform bends a distribution, so that its mean is not the transformed mean undone: it is taken over the
-        values themselves. A value alone and learnt quantiles have no mean to begin with: theirs is the value or the
-        median undone.
+        The mean of transformed values is not the mean of the values, so it is integrated over the values themselves
+        (of normal nodes, through the quantile function). A point and learnt quantiles have no mean: their value or
+        median is transformed back.
         """
-        told = self.distribution
-        if self.scaler.curve.kind == "none" or isinstance(told, Point | Quantile):
-            return self._bounded(self.scaler.inverse(told.mean.astype(float)))
-        if isinstance(told, Samples):
-            return self._paths(told).mean(axis=0)
+        distribution = self.distribution
+        if self.scaler.curve.kind == "none" or isinstance(distribution, Point | Quantile):
+            return self._clip(self.scaler.inverse(distribution.mean.astype(float)))
+        if isinstance(distribution, Samples):
+            return self._values_of_samples(distribution).mean(axis=0)
         nodes = np.linspace(-_REACH, _REACH, _NODES)
         weights = np.exp(-(nodes**2) / 2)
-        values = (self._values(told.quantile(NormalDist().cdf(node))) for node in nodes)
+        values = (self._to_values(distribution.compute_quantile(NormalDist().cdf(node))) for node in nodes)
         return sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True))
 
     @property
     def centre(self) -> np.ndarray:
-        """What its errors are told from, (batch, horizon), transformed: the mean, where there is no transform."""
+        """The mean of the distribution in transformed units, (batch, horizon)."""
         return self.scaler.unscale(self.distribution.mean.astype(float))
 
     @property
     def spread(self) -> np.ndarray:
-        """What they are told in, (batch, horizon), transformed: its deviation, or the size if it gives none."""
-        return self.distribution.deviation * self.size * self.scaler.unit
+        """The distribution's deviation (1 for a point) times the window's change, in transformed units."""
+        return self.distribution.deviation * self.window_change * self.scaler.unit
 
-    def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Those of each level, by probability in rising order, each (batch, horizon)."""
-        probabilities = levels_to_probabilities(levels)
-        return {probability: self._values(self.distribution.quantile(probability)) for probability in probabilities}
+    def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute the quantiles of each level by the head, by probability in rising order, each (batch, horizon)."""
+        return {p: self._to_values(self.distribution.compute_quantile(p)) for p in levels_to_probabilities(levels)}
 
-    def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws of each horizon, (count, batch, horizon).
+    def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
+        """Draw whole horizons, (count, batch, horizon).
 
-        Those of a network that answers at once would know nothing of each other from step to step; they are
-        put in the order of errors in validation (the Schaake shuffle, Clark et al. 2004). A network that gives
-        a value alone gets those errors themselves.
+        A direct decoder's draws are independent from step to step. They are reordered by rank to follow errors in
+        validation (the Schaake shuffle, Clark et al. 2004). A point forecast gets those errors themselves.
         """
         if isinstance(self.distribution, Samples):
-            return self._paths(self.distribution)
+            return self._values_of_samples(self.distribution)
         if isinstance(self.distribution, Point):
-            return self._paths_around(count, residuals, generator)
-        errors = _paths_of_errors(residuals, self.centre.shape, count, generator)  # (count, batch, horizon)
-        draws = np.sort([self._values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
-        return np.take_along_axis(draws, errors.argsort(axis=0).argsort(axis=0), axis=0)
+            return self._draw_paths_around_centre(count, calibration, generator)
+        errors = calibration.draw_errors(self.centre.shape, count, generator)  # (count, batch, horizon)
+        draws = np.sort([self._to_values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
+        ranks = errors.argsort(axis=0).argsort(axis=0)  # (count, batch, horizon)
+        return np.take_along_axis(draws, ranks, axis=0)
 
-    def _paths(self, samples: Samples) -> np.ndarray:
-        """(draws, batch, horizon)."""
-        return self._values(np.moveaxis(samples.parameters, -1, 0))
-
-    def _values(self, scaled: np.ndarray) -> np.ndarray:
-        values = self.scaler.inverse(scaled.astype(float))
-        return self._bounded(np.rint(values) if self.counts else values)
-
-    def transformed(self, values: np.ndarray) -> np.ndarray:
-        """As the scaler transforms."""
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Transform values by the scaler's transform, without its scaling."""
         return self.scaler.curve.forward(values)
 
-    def undone(self, transformed: np.ndarray) -> np.ndarray:
-        """As the scaler undoes it."""
-        return self._bounded(self.scaler.curve.inverse(transformed))
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
+        """Transform values back by the scaler's transform, clipped to the bounds."""
+        return self._clip(self.scaler.curve.inverse(transformed))
 
-    def _bounded(self, values: np.ndarray) -> np.ndarray:
+    def _values_of_samples(self, samples: Samples) -> np.ndarray:
+        return self._to_values(np.moveaxis(samples.parameters, -1, 0))  # (draws, batch, horizon)
+
+    def _to_values(self, scaled: np.ndarray) -> np.ndarray:
+        values = self.scaler.inverse(scaled.astype(float))
+        return self._clip(np.rint(values) if self.counts else values)
+
+    def _clip(self, values: np.ndarray) -> np.ndarray:
         return np.clip(values, self.minimum, self.maximum)
 
 
 @dataclass(frozen=True)
 class EnsembleDistribution(PredictiveDistribution):
-    """What the networks of an ensemble say together: of each value the median, or the mean, over the networks.
+    """The combined prediction of an ensemble: the median or the mean of each value over its networks.
 
     Quantiles are combined at each probability (Vincentization: Ratcliff 1979; Lichtendahl, Grushka-Cockayne & Winkler
     2013 on why that is sharper than mixing the distributions).
 
     Attributes:
-        members: the outlook of each network, of the same horizons.
+        members: the prediction of each network, of the same horizons.
         combine: `median` or `mean`.
     """
 
@@ -171,59 +176,102 @@ class EnsembleDistribution(PredictiveDistribution):
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """Over the networks' means."""
-        return self._combined([member.mean for member in self.members])
+        """The networks' means, combined."""
+        return self._combine([member.mean for member in self.members])
 
     @cached_property
     def centre(self) -> np.ndarray:
-        """Over the networks' centres."""
-        return self._combined([member.centre for member in self.members])
+        """The networks' centres, combined."""
+        return self._combine([member.centre for member in self.members])
 
     @cached_property
     def spread(self) -> np.ndarray:
-        """Over the networks' spreads."""
-        return self._combined([member.spread for member in self.members])
+        """The networks' spreads, combined."""
+        return self._combine([member.spread for member in self.members])
 
-    def quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Over the networks' quantiles."""
-        each = [member.quantiles(levels) for member in self.members]
-        found = {probability: self._combined([told[probability] for told in each]) for probability in each[0]}
-        return {p: np.rint(values) for p, values in found.items()} if self.members[0].counts else found
+    def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Combine the networks' quantiles at each probability; of counts, to the nearest whole number."""
+        each = [member.compute_quantiles(levels) for member in self.members]
+        combined = {p: self._combine([quantiles[p] for quantiles in each]) for p in each[0]}
+        return {p: np.rint(values) for p, values in combined.items()} if self.members[0].counts else combined
 
-    def paths(self, count: int, residuals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """As many of each network, as evenly as that goes; of values alone, errors around their combination."""
+    def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
+        """Draw an equal share from each network; of point forecasts, errors around their combination."""
         if isinstance(self.members[0].distribution, Point):
-            return self._paths_around(count, residuals, generator)
+            return self._draw_paths_around_centre(count, calibration, generator)
         ends = np.linspace(0, count, len(self.members) + 1).round().astype(int)
         parts = [
-            member.paths(share, residuals, generator)[:share]
+            member.draw_paths(share, calibration, generator)[:share]
             for member, share in zip(self.members, np.diff(ends).tolist(), strict=True)
             if share
         ]
-        return np.concatenate(parts)
+        return np.concatenate(parts)  # (count, batch, horizon)
 
-    def transformed(self, values: np.ndarray) -> np.ndarray:
-        """As of every network."""
-        return self.members[0].transformed(values)
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Transform values; all networks share the transform."""
+        return self.members[0].transform(values)
 
-    def undone(self, transformed: np.ndarray) -> np.ndarray:
-        """As of every network."""
-        return self.members[0].undone(transformed)
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
+        """Transform values back; all networks share the transform."""
+        return self.members[0].invert(transformed)
 
-    def _combined(self, values: Sequence[np.ndarray]) -> np.ndarray:
+    def _combine(self, values: Sequence[np.ndarray]) -> np.ndarray:
         return np.median(values, axis=0) if self.combine == "median" else np.mean(values, axis=0)
 
 
-def _paths_of_errors(
-    residuals: np.ndarray, shape: tuple[int, ...], count: int, generator: np.random.Generator
-) -> np.ndarray:
-    """Errors of whole horizons in validation, drawn with replacement: (count, *shape), whose last axis is the horizon.
+@dataclass(frozen=True)
+class BlendedDistribution(PredictiveDistribution):
+    """A weighted average of the networks' prediction and a baseline.
 
-    Where there is no truth, or the trained horizon ends, an error stays as it was last.
+    Attributes:
+        network: the prediction of the networks.
+        baseline: in the series' own unit, (batch, horizon).
+        weights: of the network, (batch, 1).
     """
-    begun = ~np.isnan(residuals[:, 0])
-    residuals = residuals[begun] if begun.any() else np.nan_to_num(residuals)
-    known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, np.arange(residuals.shape[1])), axis=1)
-    filled = np.take_along_axis(residuals, known, axis=1)
-    drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]
-    return drawn[..., np.minimum(np.arange(shape[-1]), residuals.shape[1] - 1)]
+
+    network: PredictiveDistribution
+    baseline: np.ndarray
+    weights: np.ndarray
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The weighted average of both means."""
+        return self._blend(self.network.mean, self.baseline)
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """The weighted average of both in transformed units."""
+        return self._blend(self.network.centre, self.transform(self.baseline))
+
+    @property
+    def spread(self) -> np.ndarray:
+        """The network's; a baseline has none."""
+        return self.network.spread
+
+    def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Shift the network's quantiles by as much as the baseline shifts its mean.
+
+        In transformed units, so that they stay within the bounds of the transform.
+        """
+        shift = self.transform(self.mean) - self.transform(self.network.mean)
+        return {
+            probability: np.where(self.weights == 1, values, self.invert(self.transform(values) + shift))
+            for probability, values in self.network.compute_quantiles(levels).items()
+        }
+
+    def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
+        """Draw from the network where its weight is 1, elsewhere errors in validation around the weighted average."""
+        drawn = self.network.draw_paths(count, calibration, generator)
+        return np.where(self.weights == 1, drawn, self._draw_paths_around_centre(count, calibration, generator))
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Transform values as the network does."""
+        return self.network.transform(values)
+
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
+        """Transform values back as the network does."""
+        return self.network.invert(transformed)
+
+    def _blend(self, network: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+        # a baseline may be NaN where the network's weight is 1: 0 * NaN would be NaN
+        return np.where(self.weights == 1, network, self.weights * network + (1 - self.weights) * baseline)

@@ -14,10 +14,12 @@ from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast
-from forecaster.forecasting.distributions import Distribution, family
-from forecaster.forecasting.fallback import NETWORK, BlendedDistribution, Fallback, last_season
+from forecaster.forecasting.calibration import Calibration
+from forecaster.forecasting.distributions import Distribution, select_distribution
+from forecaster.forecasting.fallback import NETWORK, repeat_last_season
 from forecaster.forecasting.onnx_network import ServedNetwork
 from forecaster.forecasting.predictive_distribution import (
+    BlendedDistribution,
     EnsembleDistribution,
     NetworkDistribution,
     PredictiveDistribution,
@@ -35,13 +37,13 @@ log = logging.getLogger("forecaster")
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network with what turns series into its windows and its answers back; or an ensemble of them.
+    """A trained network, or an ensemble, with what turns series into its inputs and its outputs into forecasts.
 
     Attributes:
         rollout: of the network; of an ensemble, that of the first.
-        members: the networks of an ensemble, whose answers are combined.
-        combine: how: `median` or `mean`.
-        fallback: which series lean on a baseline; None: none.
+        members: one predictor for each network of an ensemble.
+        combine: how an ensemble's predictions are combined: `median` or `mean`.
+        calibration: measured on the validation part; empty until then.
     """
 
     rollout: Rollout
@@ -49,103 +51,122 @@ class Predictor:
     preprocessing: Preprocessing
     members: tuple["Predictor", ...] = ()
     combine: str = "median"
-    fallback: Fallback | None = None
+    calibration: Calibration = dataclasses.field(default_factory=Calibration)
 
     @classmethod
-    def of(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
-        """The network as its config says that it forecasts."""
+    def from_network(cls, network: ServedNetwork, config: Config, preprocessing: Preprocessing) -> "Predictor":
+        """Build the predictor of one network."""
         unit = next(iter(preprocessing.scalers.values())).unit
-        distribution = family(config.model, float(unit))
+        distribution = select_distribution(config.model, float(unit))
         paths, seed = config.forecast.samples, config.training.seed
         return cls(Rollout(network, config.rollout, distribution, paths, seed, config.channels), config, preprocessing)
 
     @classmethod
-    def of_all(cls, networks: Sequence[ServedNetwork], config: Config, preprocessing: Preprocessing) -> "Predictor":
-        """The networks of a config: one, or those of its ensemble in their order."""
+    def from_networks(
+        cls, networks: Sequence[ServedNetwork], config: Config, preprocessing: Preprocessing
+    ) -> "Predictor":
+        """Build the predictor of a config's networks: one, or those of its ensemble in their order."""
         if config.ensemble is None or config.ensemble.size == 1:
-            return cls.of(networks[0], config, preprocessing)
+            return cls.from_network(networks[0], config, preprocessing)
         each = zip(networks, members_of(config), strict=True)
-        members = tuple(cls.of(network, member, preprocessing) for network, member in each)
+        members = tuple(cls.from_network(network, member, preprocessing) for network, member in each)
         return cls(members[0].rollout, config, preprocessing, members, config.ensemble.combine)
 
-    def outlook(
+    def predict(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
     ) -> PredictiveDistribution:
-        """What follows some windows, all in one batch.
+        """Predict what follows some windows, all in one batch.
 
         Args:
             panel: the series of each window; those that are read together follow each other.
-            windows: (batch, steps), in the series' own units: the window, before it what its differences need, and
-                before that as much of a season as is known.
+            windows: (batch, steps), in the series' own unit: the window, before it the steps that its differences
+                need, and before those as much of a season as is known.
             horizon: steps.
             features: of the steps of each window and its horizon, (batch, length + horizon, features); None where
                 the network reads none.
 
         Raises:
-            DataError: a series was not trained on, and the network has learnt each by itself.
-            Diverged: a forecast left the finite numbers.
+            DataError: a series was not trained on, and the network has an embedding of the series.
+            Diverged: a forecast became infinite or NaN.
         """
-        outlook = self._networks_outlook(panel, windows[:, -self.config.context_steps :], horizon, features)
-        if self.fallback is None or (self.weights(panel) == 1).all():
-            return outlook
-        baseline = last_season(windows, horizon, self.fallback.season)
-        return BlendedDistribution(outlook, baseline, self.weights(panel)[:, None])
+        return self.blend(self.predict_with_networks(panel, windows, horizon, features), panel, windows)
 
-    def weights(self, panel: Sequence[Series]) -> np.ndarray:
-        """The networks' share of the forecasts of each series, (series,)."""
-        if self.fallback is None:
-            return np.ones(len(panel))
-        return np.array([self.fallback.weight(s.name, s.name in self.preprocessing.scalers) for s in panel])
-
-    def _networks_outlook(
-        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None
+    def blend(
+        self, networks: PredictiveDistribution, panel: Sequence[Series], windows: np.ndarray
     ) -> PredictiveDistribution:
-        """What the networks say alone."""
-        least = self.preprocessing.least_change
-        size = 1.0 if least is None else np.maximum(self.changes(panel, windows), least)
+        """Average the networks' prediction with the fallback's baseline, by the weights of the series."""
+        fallback, weights = self.calibration.fallback, self.get_network_weights(panel)
+        if fallback is None or (weights == 1).all():
+            return networks
+        baseline = repeat_last_season(windows, networks.mean.shape[1], fallback.season)  # (batch, horizon)
+        return BlendedDistribution(networks, baseline, weights[:, None])
+
+    def get_network_weights(self, panel: Sequence[Series]) -> np.ndarray:
+        """Get the weight of the networks in the forecast of each series, (series,)."""
+        fallback = self.calibration.fallback
+        if fallback is None:
+            return np.ones(len(panel))
+        return np.array([fallback.get_weight(s.name, s.name in self.preprocessing.scalers) for s in panel])
+
+    def predict_with_networks(
+        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
+    ) -> PredictiveDistribution:
+        """Predict as `predict`, without the fallback."""
+        windows = windows[:, -self.config.context_steps :]
+        smallest, change = self.calibration.smallest_change, 1.0
+        if smallest is not None:
+            change = np.maximum(self.measure_changes(panel, windows), smallest)  # (batch, 1)
         if not self.members:
-            return self._network_outlook(panel, windows, horizon, features, size)
-        outlooks = []
-        for member in self.members:  # each reads the last of the steps that the longest window has
-            shorter = self.config.context_steps - member.config.context_steps
-            told = None if features is None else features[:, shorter:]
-            outlooks.append(member._network_outlook(panel, windows[:, shorter:], horizon, told, size))
-        return EnsembleDistribution(outlooks, self.combine)
+            return self._predict_with_network(panel, windows, horizon, features, change)
+        predictions = []
+        for member in self.members:  # windows differ in length; each network reads the end of the longest
+            skipped = self.config.context_steps - member.config.context_steps
+            read = None if features is None else features[:, skipped:]
+            predictions.append(member._predict_with_network(panel, windows[:, skipped:], horizon, read, change))
+        return EnsembleDistribution(predictions, self.combine)
 
-    def changes(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
-        """The mean absolute change of each window (batch, length) from season to season, (batch, 1), in scaled units.
+    def measure_changes(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
+        """Measure the mean absolute change from season to season in each window, in scaled units.
 
-        From step to step where there is no season, or none comes again in the window.
+        It is the seasonal naive's mean absolute error within the window; from step to step where there is no season,
+        or the window is shorter than one.
+
+        Args:
+            panel: the series of each window.
+            windows: (batch, length), in the series' own unit.
+
+        Returns:
+            (batch, 1).
         """
-        scaler, season = Scaler.stack([self.scaler(series) for series in panel]), self.config.data.main_season
+        scaler, season = Scaler.stack([self.get_scaler(series) for series in panel]), self.config.data.main_season
         values, lag = scaler.curve.forward(windows) / scaler.unit, season if season < windows.shape[1] else 1
         return np.abs(values[:, lag:] - values[:, :-lag]).mean(axis=1, keepdims=True)
 
-    def _network_outlook(
+    def _predict_with_network(
         self,
         panel: Sequence[Series],
         windows: np.ndarray,
         horizon: int,
         features: np.ndarray | None,
-        size: np.ndarray | float,
+        change: np.ndarray | float,
     ) -> NetworkDistribution:
-        scaler = Scaler.stack([self.scaler(series) for series in panel])
-        with np.errstate(all="ignore"):  # infinite numbers are told of below
-            read = scaler.transform(windows)[:, sum(scaler.lags) :]
-            distribution = self.rollout(self.inputs(panel, read, features), horizon)
-            outlook = self._outlook(*_undifferenced(distribution, scaler, windows), size)
-            # A bound, or a transform, may hide that the network's own answer is infinite, or make it so.
-            finite = (np.isfinite(distribution.mean) & np.isfinite(outlook.mean)).all(axis=0)  # (horizon,)
+        scaler = Scaler.stack([self.get_scaler(series) for series in panel])
+        with np.errstate(all="ignore"):  # infinite values are reported below
+            scaled = scaler.transform(windows)[:, sum(scaler.lags) :]  # (batch, length)
+            distribution = self.rollout(self.build_inputs(panel, scaled, features), horizon)
+            prediction = self._undo_preprocessing(*_undo_differences(distribution, scaler, windows), change)
+            # A bound or a transform can hide that the network's own output is infinite, or make it infinite.
+            finite = (np.isfinite(distribution.mean) & np.isfinite(prediction.mean)).all(axis=0)  # (horizon,)
         if not finite.all():
             step = int(np.flatnonzero(~finite)[0]) + 1
             raise Diverged(
                 f"the network's forecasts become infinite at step {step}; ask for fewer steps, or train again: longer, "
                 "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
             )
-        return outlook
+        return prediction
 
-    def inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
-        """What the network reads of windows (batch, length); the rest as in `outlook`."""
+    def build_inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
+        """Build what the network reads of scaled windows (batch, length); the rest as in `predict`."""
         window, codes = scaled.astype(np.float32), self.preprocessing.encode_categories(panel)
         past, known = self.preprocessing.feature_widths
         if features is None or not past + known:
@@ -153,41 +174,37 @@ class Predictor:
         length = scaled.shape[1]
         return Inputs(window, features[:, :length], features[:, length:, past:] if known else None, codes)
 
-    def features(self, series: Series, first: int, last: int) -> np.ndarray:
-        """Those of some steps of a series, which may lie behind its end, (steps, features); none wide where none are.
+    def build_features(self, series: Series, first: int, last: int) -> np.ndarray:
+        """Build the features of steps of a series, which may lie after its end: (steps, features), or (steps, 0).
 
         Raises:
-            DataError: cells are missing, and nothing may stand for them.
+            DataError: cells are missing, and nothing may replace them.
         """
-        told = self.preprocessing.features or Features()
-        return told.build(series, self.scaler(series), first, last)
+        return (self.preprocessing.features or Features()).build(series, self.get_scaler(series), first, last)
 
-    def _outlook(self, distribution: Distribution, scaler: Scaler, size: np.ndarray | float) -> NetworkDistribution:
+    def _undo_preprocessing(
+        self, distribution: Distribution, scaler: Scaler, change: np.ndarray | float
+    ) -> NetworkDistribution:
         low, high = self.config.data.minimum, self.config.data.maximum
-        return NetworkDistribution(
-            distribution,
-            scaler,
-            self.config.model.head == "negative_binomial",
-            -math.inf if low is None else low,
-            math.inf if high is None else high,
-            size,
-        )
+        counts = self.config.model.head == "negative_binomial"
+        bounds = -math.inf if low is None else low, math.inf if high is None else high
+        return NetworkDistribution(distribution, scaler, counts, *bounds, change)
 
-    def scaler(self, series: Series) -> Scaler:
-        """That of the training part, or of the whole series where it was not trained on."""
+    def get_scaler(self, series: Series) -> Scaler:
+        """Get the scaler of a series' training part; of an unknown series, fit one on all of it."""
         known = self.preprocessing.scalers.get(series.name)
         return fit_series_scaler(self.config, series.values[self.config.padding_steps :]) if known is None else known
 
-    def quantiles(
-        self, outlook: PredictiveDistribution, residuals: np.ndarray, levels: Sequence[float]
-    ) -> dict[float, np.ndarray]:
-        """The quantiles of each level as the config wants them told, by probability, each (batch, horizon)."""
-        conformal = self.config.conformal
-        found = outlook.conformal_quantiles(residuals, levels) if conformal else outlook.quantiles(levels)
-        return {probability: self._allowed(values) for probability, values in found.items()}
+    def compute_quantiles(self, prediction: PredictiveDistribution, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute the quantiles of each level as `forecast.intervals` asks, by probability, each (batch, horizon)."""
+        if self.config.conformal:
+            quantiles = prediction.compute_conformal_quantiles(self.calibration, levels)
+        else:
+            quantiles = prediction.compute_quantiles(levels)
+        return {probability: self._clip_to_domain(values) for probability, values in quantiles.items()}
 
-    def _allowed(self, values: np.ndarray) -> np.ndarray:
-        """Bounds that know nothing of the head's domain, or were moved out of it, brought back."""
+    def _clip_to_domain(self, values: np.ndarray) -> np.ndarray:
+        """Clip bounds that errors in validation or the fallback moved out of the domain of the head or the data."""
         low, high = self.config.data.minimum, self.config.data.maximum
         values = values if low is None and high is None else np.clip(values, low, high)
         match self.config.model.head:
@@ -198,68 +215,53 @@ class Predictor:
             case _:
                 return values
 
-    def forecasts(
-        self,
-        panel: Sequence[Series],
-        steps: int,
-        residuals: np.ndarray,
-        levels: Sequence[float],
-        with_samples: bool = False,
+    def forecast(
+        self, panel: Sequence[Series], steps: int, levels: Sequence[float], with_samples: bool = False
     ) -> list[Forecast]:
-        """The `steps` steps after the end of each series, which is no shorter than what is read.
+        """Forecast the steps after the end of each series, each of which is at least as long as a window.
 
         Raises:
-            DataError: cells of covariates are missing; of all series.
+            DataError: cells of covariates are missing; lists all series.
         """
-        ready = self.ready(panel, steps)
-        if ready.problems:
-            raise DataError(ready.problems)
-        return self.forecasts_of(ready, steps, residuals, levels, with_samples)
+        inputs = self.prepare(panel, steps)
+        if inputs.problems:
+            raise DataError(inputs.problems)
+        return self.forecast_prepared(inputs, steps, levels, with_samples)
 
-    def forecasts_of(
-        self,
-        ready: "PredictionInputs",
-        steps: int,
-        residuals: np.ndarray,
-        levels: Sequence[float],
-        with_samples: bool = False,
+    def forecast_prepared(
+        self, inputs: "PredictionInputs", steps: int, levels: Sequence[float], with_samples: bool = False
     ) -> list[Forecast]:
-        """The same of series whose features are there."""
-        panel = ready.panel
+        """Forecast the steps after the end of series whose features are prepared."""
+        panel = inputs.panel
         windows = np.stack(
             [take_last_steps(series.values, len(series), self.config.lookback_steps) for series in panel]
         )
-        outlook = self.outlook(panel, windows, steps, ready.features)
-        quantiles = self.quantiles(outlook, residuals, levels)
+        prediction = self.predict(panel, windows, steps, inputs.features)
+        quantiles = self.compute_quantiles(prediction, levels)
         paths = None
         if with_samples:
             generator = np.random.default_rng(self.config.training.seed)
-            paths = outlook.paths(self.config.forecast.samples, residuals, generator)
+            paths = prediction.draw_paths(self.config.forecast.samples, self.calibration, generator)
         if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
             raise Diverged("the forecasts' intervals become infinite; ask for fewer steps, or use data.transform: none")
+        fallback, weights = self.calibration.fallback, self.get_network_weights(panel).tolist()
         return [
             Forecast(
                 series.name,
                 series.timestamps[-1],
                 series.future(steps),
-                outlook.mean[row],
+                prediction.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},
                 None if paths is None else paths[:, row],
-                source,
+                NETWORK if fallback is None else fallback.name_source(weights[row]),
             )
-            for row, (series, source) in enumerate(zip(panel, self._sources(panel), strict=True))
+            for row, series in enumerate(panel)
         ]
 
-    def _sources(self, panel: Sequence[Series]) -> list[str]:
-        """Where the forecast of each series comes from."""
-        if self.fallback is None:
-            return [NETWORK] * len(panel)
-        return [self.fallback.source(weight) for weight in self.weights(panel).tolist()]
+    def prepare(self, panel: Sequence[Series], steps: int) -> "PredictionInputs":
+        """Build the features of the last window of each series and of the steps after it.
 
-    def ready(self, panel: Sequence[Series], steps: int) -> "PredictionInputs":
-        """The features of the last window of each series and of the steps after it.
-
-        Of those that have all of them, and that the network has learnt where it learns each by itself.
+        Series that lack cells, or that the network has no embedding of, are reported as problems.
         """
         kept: list[Series] = []
         rows: list[np.ndarray] = []
@@ -270,8 +272,8 @@ class Predictor:
                 log.info("%s", sentence)
             end = len(group[0])
             try:
-                self.preprocessing.encode_categories(group)  # before those that it knows are forecast
-                rows += channels * [self.features(group[0], end - self.config.window.length, end + steps)]
+                self.preprocessing.encode_categories(group)  # raises for a series without an embedding
+                rows += channels * [self.build_features(group[0], end - self.config.window.length, end + steps)]
                 kept += group
             except DataError as error:
                 problems += error.problems
@@ -279,12 +281,12 @@ class Predictor:
 
 
 class PredictionInputs(NamedTuple):
-    """Series, and what is read beside them.
+    """Series with the features that a prediction reads.
 
     Attributes:
-        panel: those of which nothing is missing, and that the network knows.
+        panel: the series that can be forecast.
         features: of their last windows and of the steps after them, (series, length + steps, features).
-        problems: of the others.
+        problems: why the others cannot.
     """
 
     panel: list[Series]
@@ -292,14 +294,14 @@ class PredictionInputs(NamedTuple):
     problems: list[str]
 
 
-def _undifferenced(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:
-    """A value or paths (batch, horizon) of scaled differences, as those of scaled values, and their scaler.
+def _undo_differences(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:
+    """Turn a value or paths (batch, horizon) of scaled differences into scaled values, with the scaler of those.
 
-    Each path is summed by itself, from the last values of its window.
+    Each path is summed separately, from the last values of its window.
     """
     if not scaler.lags:
         return distribution, scaler
     differences = scaler.unscale(np.moveaxis(distribution.parameters.astype(float), -1, 0))  # (paths, batch, horizon)
     values = undo_difference(differences, scaler.curve.forward(windows), scaler.lags)
-    scaled = np.moveaxis(values / scaler.unit, 0, -1)
+    scaled = np.moveaxis(values / scaler.unit, 0, -1)  # (batch, horizon, paths)
     return dataclasses.replace(distribution, parameters=scaled), Scaler(0.0, scaler.unit, scaler.curve)

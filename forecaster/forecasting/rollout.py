@@ -18,7 +18,7 @@ class Rollout:
         network: what serves.
         kind: `direct` takes the first steps of one answer; `carry` reads the window once and carries the states
             on; `slide` re-reads the last steps of the window at each step, its own answers among them.
-        family: the head's parameters -> their distribution (`distributions.family`).
+        family: the head's parameters -> their distribution (`distributions.select_distribution`).
         paths: how many are drawn where the quantiles have no closed form.
         seed: of the draws.
         channels: rows that are answered together, which follow each other.

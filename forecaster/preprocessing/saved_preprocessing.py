@@ -23,20 +23,18 @@ class Preprocessing:
     Attributes:
         scalers: by the name of the series.
         vocabulary, features: where the network reads them.
-        least_change: of a window, in scaled units, which its forecast's errors are told in; None: not in changes.
     """
 
     scalers: Mapping[str, Scaler]
     vocabulary: Vocabulary | None = None
     features: Features | None = None
-    least_change: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every number, exact."""
         scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
         parts = (("categories", self.vocabulary), ("features", self.features))
         told = {name: part and part.to_json() for name, part in parts}
-        return {"scalers": scalers, **told, "least_change": self.least_change}
+        return {"scalers": scalers, **told}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
@@ -44,7 +42,7 @@ class Preprocessing:
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
         vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
         features = values["features"] and Features.from_json(values["features"])
-        return cls(scalers, vocabulary, features, values["least_change"])
+        return cls(scalers, vocabulary, features)
 
     @property
     def feature_widths(self) -> tuple[int, int]:

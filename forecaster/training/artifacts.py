@@ -11,20 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from forecaster import __version__
 from forecaster.config.ensemble import members_of
 from forecaster.config.template import commented_yaml
 from forecaster.data.sources.files import described
-from forecaster.evaluation.held_out import (
-    last_forecast,
-    least_change,
-    test_scores,
-    validation_fallback,
-    validation_residuals,
-)
+from forecaster.evaluation.calibrate import measure_calibration
+from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
+from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.plots import plot_forecast, shown_steps
 from forecaster.forecasting.predictor import Predictor
@@ -60,27 +55,24 @@ def build_version_files(
     """Every file of the version, and its metrics."""
     config = plan.config
     networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
-    alone = Predictor.of_all(networks, config, plan.preprocessing)
-    preprocessing = replace(plan.preprocessing, least_change=least_change(plan, alone))
-    alone = replace(alone, preprocessing=preprocessing)
-    fallback = validation_fallback(plan, alone)
-    predictor = replace(alone, fallback=fallback)
-    residuals = validation_residuals(plan, predictor)
-    metrics = test_scores(plan, predictor, residuals)
+    predictor = Predictor.from_networks(networks, config, plan.preprocessing)
+    predictor = replace(predictor, calibration=measure_calibration(plan, predictor))
+    metrics = score_test_part(plan, predictor)
     if len(trained) > 1:
         metrics["members"] = _describe_members(plan, trained)
+    fallback = predictor.calibration.fallback
     if fallback is not None and fallback.weights:
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _encode_json({**preprocessing.to_json(), "seen": _find_last_timestamps(plan)}),
-        "residuals.npy": _encode_npy(residuals),
+        "preprocessing.json": _encode_json(
+            {**plan.preprocessing.to_json(), "trained_until": _find_last_timestamps(plan)}
+        ),
+        **encode_calibration(predictor.calibration),
         "metrics.json": _encode_json(metrics),
         "loss.png": _plot_losses(plan, trained, name),
-        "forecast.png": _plot_last_forecast(plan, predictor, residuals, name),
+        "forecast.png": _plot_last_forecast(plan, predictor, name),
     }
-    if fallback is not None:
-        files["fallback.json"] = _encode_json(fallback.to_json())
     for folder, each in zip(list_member_folders(len(trained)), trained, strict=True):
         files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics
@@ -120,10 +112,10 @@ def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> by
     return plot_loss(*curves[0], title, unit) if len(curves) == 1 else plot_losses(curves, title, unit)
 
 
-def _plot_last_forecast(plan: Plan, predictor: Predictor, residuals: np.ndarray, name: str) -> bytes:
+def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
     """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
     member = plan.members[0]
-    forecast = last_forecast(plan, predictor, residuals)
+    forecast = forecast_last_horizon(plan, predictor)
     series = member.series.part(plan.config.padding_steps, len(member.series))
     values = pd.Series(series.values, series.timestamps)
     steps = len(forecast.mean)
@@ -167,12 +159,6 @@ def collect_training_facts(plan: Plan, started: float) -> dict[str, Any]:
         "wall_seconds": round(time.monotonic() - started, 2),
         "peak_memory_mb": round(max(resource.getrusage(who).ru_maxrss for who in _PROCESSES) / 1024, 1),
     }
-
-
-def _encode_npy(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
 
 
 def _encode_json(values: Mapping[str, Any]) -> bytes:

@@ -194,7 +194,7 @@ class _Watch:
         options = self._plan.config.forecast
         few = options.model_copy(update={"samples": min(options.samples, PATHS_TO_COMPARE)})
         config = self._plan.config.model_copy(update={"forecast": few})
-        self._predictor = Predictor.of(live, config, self._plan.preprocessing)
+        self._predictor = Predictor.from_network(live, config, self._plan.preprocessing)
         with self._bar:
             if not trainer.fit(self, stop):
                 return None

@@ -14,7 +14,7 @@ from forecaster.evaluation.baselines import BaselineForecast, name_forecasters
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import plan_folds
 from forecaster.evaluation.metrics import Scale
-from forecaster.evaluation.origins import Origins, scale_of
+from forecaster.evaluation.origins import Origins, compute_scale
 from forecaster.evaluation.tables import format_verdict
 from tests.helpers.command import write_hourly_csv
 
@@ -37,7 +37,7 @@ def folds_of(tmp_path, count=3, stride=None, refit=None, rows=200):
 
 def test_folds_end_where_the_series_ends(tmp_path):
     folds = folds_of(tmp_path, 3, 10)
-    assert [folds.known(fold).tolist() for fold in range(3)] == [[174], [184], [194]]
+    assert [folds.count_known_steps(fold).tolist() for fold in range(3)] == [[174], [184], [194]]
     assert folds.horizon == 6
     assert len(folds.first.panel[0]) == 174
     assert folds.first.members[0].split.test == 0
@@ -47,11 +47,11 @@ def test_folds_end_where_the_series_ends(tmp_path):
 def test_a_refit_serves_so_many_folds(tmp_path):
     assert folds_of(tmp_path, 5, refit=2).trainings == [range(2), range(2, 4), range(4, 5)]
     folds = folds_of(tmp_path, 5, refit=2)
-    assert [len(folds.plan(fold).panel[0]) for fold in (0, 2, 4)] == [170, 182, 194]
+    assert [len(folds.plan_training(fold).panel[0]) for fold in (0, 2, 4)] == [170, 182, 194]
 
 
 def test_more_folds_than_there_are_rows_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"40 folds keep 240 steps of each series for themselves; ask for fewer"):
+    with pytest.raises(DataError, match=r"40 folds hold back 240 rows of each series; use fewer"):
         folds_of(tmp_path, 40)
 
 
@@ -63,8 +63,8 @@ def test_a_gap_at_an_origin_is_filled_from_before_it():
     origins = Origins(panel, np.array([0, 0]), np.array([3, 4]))
     np.testing.assert_array_equal(origins.series[0].values, [1, 2, 2, 2, 5, 6])
     np.testing.assert_array_equal(origins.series[1].values, values)
-    np.testing.assert_array_equal(origins.actual(3), [[5, 6, np.nan], [6, np.nan, np.nan]])
-    np.testing.assert_array_equal(Origins(panel, np.array([0]), np.array([0])).actual(2), [[2, np.nan]])
+    np.testing.assert_array_equal(origins.read_actuals(3), [[5, 6, np.nan], [6, np.nan, np.nan]])
+    np.testing.assert_array_equal(Origins(panel, np.array([0]), np.array([0])).read_actuals(2), [[2, np.nan]])
 
 
 def compared(first, second, actual, stride=1):
@@ -83,11 +83,11 @@ def test_skill_and_scores_by_hand():
     found = compared([1.0, 2, 3, 4, 6], [3.0, 0, 5, 2, 7], [0.0, 0, 0, 0, 0])
     assert found.measure == "mase"
     assert found.scores["model"]["mase"] == pytest.approx(16 / 5 / 2)
-    assert found.skill("naive")["mae"] == pytest.approx(1 - 16 / 17)
-    assert found.by_fold()["mae"].tolist() == [1, 2, 3, 4, 6, 3, 0, 5, 2, 7]
-    assert found.by_step()["mae"].tolist() == [3.2, 3.4]
-    assert found.by_series()["mae"].tolist() == [3.2, 3.4]
-    assert "which may be chance" in found.to_text()
+    assert found.compute_skill("naive")["mae"] == pytest.approx(1 - 16 / 17)
+    assert found.tabulate_by_fold()["mae"].tolist() == [1, 2, 3, 4, 6, 3, 0, 5, 2, 7]
+    assert found.tabulate_by_step()["mae"].tolist() == [3.2, 3.4]
+    assert found.tabulate_by_series()["mae"].tolist() == [3.2, 3.4]
+    assert "the difference is statistically not significant (Diebold-Mariano p = " in found.to_text()
 
 
 def test_a_clear_winner_is_more_than_chance_and_few_folds_are_not_tested():
@@ -95,17 +95,20 @@ def test_a_clear_winner_is_more_than_chance_and_few_folds_are_not_tested():
     errors = generator.uniform(1, 2, 12)
     found = compared(errors, 3 * errors + generator.uniform(0, 0.1, 12), np.zeros(12))
     # At one step ahead the test is that of paired differences, with n in place of n - 1 and corrected back.
-    differences = errors / 2 - found.told["naive"].mean[:, 0] / 2
+    differences = errors / 2 - found.forecasts["naive"].mean[:, 0] / 2
     expected = differences.mean() / np.sqrt(differences.var(ddof=1) / 12)
-    assert found.test("naive")["statistic"] == pytest.approx(expected)
-    assert "more than chance" in found.to_text()
-    assert compared([1.0, 2], [2.0, 3], [0.0, 0]).test("naive") == {}
-    assert "too few folds to tell" in compared([1.0, 2], [2.0, 3], [0.0, 0]).to_text()
+    assert found.test_significance("naive")["statistic"] == pytest.approx(expected)
+    assert "the difference is statistically significant (Diebold-Mariano p = " in found.to_text()
+    assert compared([1.0, 2], [2.0, 3], [0.0, 0]).test_significance("naive") == {}
+    assert (
+        "there are too few folds to test whether the difference is significant"
+        in compared([1.0, 2], [2.0, 3], [0.0, 0]).to_text()
+    )
 
 
 def test_the_scale_is_of_what_was_known_and_observed():
     panel = panel_of(np.array([0.0, 1, 3, 6, 100]), np.array([True, True, True, False, True]))
-    scale = scale_of(Origins(panel, np.array([0]), np.array([3])), [4], 1)
+    scale = compute_scale(Origins(panel, np.array([0]), np.array([3])), [4], 1)
     assert scale.absolute.tolist() == [1.5]
 
 
@@ -192,7 +195,7 @@ def test_a_backtest_goes_on_where_it_was_broken_off(backtested, forecast):
     [
         (["--baselines", "snaive"], 2, "snaive: no such baseline"),
         (["--refit", "often"], 2, "--refit often: expected never, every, or a number of folds"),
-        (["--folds", "30"], 4, "30 folds keep 180 steps"),
+        (["--folds", "30"], 4, "30 folds hold back 180 rows"),
         (["--set", "model.units=0"], 2, "model.units"),
     ],
 )
@@ -212,20 +215,20 @@ def test_a_run_is_scored_on_what_came_after_it(trained, forecast, tmp_path):
     assert (told["origins"], told["stride"]) == (10, 10)
     assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
     (version,) = (trained / "runs/tiny/versions").iterdir()
-    assert json.loads((version / "preprocessing.json").read_text())["seen"] == {"load": "2026-01-15 23:00:00"}
+    assert json.loads((version / "preprocessing.json").read_text())["trained_until"] == {"load": "2026-01-15 23:00:00"}
 
 
 def test_nothing_new_is_nothing_to_score(trained, forecast, tmp_path):
     shorter = write_hourly_csv(tmp_path / "shorter.csv", 300)
     result = forecast("evaluate", trained / "runs/tiny", "--data", shorter)
     assert result.returncode == 4
-    assert "no row lies behind 2026-01-15 23:00:00, up to which the network has seen it" in result.stderr
+    assert "no rows after 2026-01-15 23:00:00, where the training data of this run ends" in result.stderr
 
 
 def test_forecasts_are_called_what_they_are():
     scores = {"model": {"mae": 1.0, "rmse": 1.0}, "naive": {"mae": 2.0, "rmse": 2.0}}
     facts = {"scores": scores, "horizon": 2, "origins": 3, "networks": 5}
-    assert format_verdict(facts).startswith("the ensemble wins: its MAE is 50.0% below that of the naive (last value)")
+    assert format_verdict(facts).startswith("The ensemble wins: its MAE is 50.0% below that of the naive (last value)")
     facts["scores"] = {"network_alone": {"mae": 3.0}, **scores}
-    assert format_verdict(facts).startswith("the forecast wins: its MAE is 50.0% below")
+    assert format_verdict(facts).startswith("The forecast wins: its MAE is 50.0% below")
     assert name_forecasters(facts)["network_alone"] == "ensemble alone"

@@ -137,7 +137,10 @@ def test_many_levels_are_drawn_and_named_apart(forecast, trained):
 
 def test_a_level_that_errors_in_validation_do_not_reach_is_told(forecast, trained):
     result = forecast("predict", "runs/tiny", "--levels", "99.9", "--verbose", cwd=trained)
-    assert "level 99.9 needs 999 errors in validation, there are 40: the largest stands for it" in result.stderr
+    assert (
+        "The 99.9 % interval needs 999 validation errors and has 40; it uses the largest, so treat it as a lower bound."
+        in result.stderr
+    )
 
 
 def test_two_outputs_of_one_name_are_refused(forecast, trained):

@@ -1,5 +1,6 @@
-"""Distributions against SciPy or worked by hand, and what rollouts and outlooks draw from them."""
+"""Distributions against SciPy or worked by hand, and what rollouts and predictions draw from them."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from forecaster.config import load_values
 from forecaster.config.schema import Model
 from forecaster.data import Series
 from forecaster.errors import Diverged, UsageError
+from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import (
     Categorical,
     LogNormal,
@@ -20,7 +22,7 @@ from forecaster.forecasting.distributions import (
     Quantile,
     Samples,
     StudentT,
-    family,
+    select_distribution,
 )
 from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predict import check_levels
@@ -60,10 +62,10 @@ closed = pytest.mark.parametrize(
 @closed
 def test_mean_deviation_and_quantiles_are_those_of_scipy(kind, parameters, expected):
     found = kind(np.array([[parameters, parameters]], float))  # (batch 1, steps 2)
-    assert found.mean.shape == found.deviation.shape == found.quantile(0.1).shape == (1, 2)
+    assert found.mean.shape == found.deviation.shape == found.compute_quantile(0.1).shape == (1, 2)
     np.testing.assert_allclose(found.mean, expected.mean(), rtol=1e-9)
     np.testing.assert_allclose(found.deviation, expected.std(), rtol=1e-9)
-    quantiles = np.array([found.quantile(probability)[0, 0] for probability in PROBABILITIES])
+    quantiles = np.array([found.compute_quantile(probability)[0, 0] for probability in PROBABILITIES])
     np.testing.assert_allclose(quantiles, expected.ppf(PROBABILITIES), rtol=1e-9, atol=1e-12)
 
 
@@ -85,7 +87,7 @@ def test_counts_are_those_of_scipy_in_scaled_units(unit):
     np.testing.assert_allclose(found.mean * unit, expected.mean(), **close)
     np.testing.assert_allclose(found.deviation * unit, expected.std(), **close)
     for probability in PROBABILITIES:
-        np.testing.assert_allclose(found.quantile(probability) * unit, expected.ppf(probability), rtol=1e-15)
+        np.testing.assert_allclose(found.compute_quantile(probability) * unit, expected.ppf(probability), rtol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_counts_are_those_of_scipy_in_scaled_units(unit):
 def test_the_quantile_of_large_counts_is_the_next_above_however_near_the_one_below(mean, dispersion, probability):
     # the continuous inverse is 64302.00004: the count 64302 does not reach the probability yet
     expected = stats.nbinom.ppf(probability, 1 / dispersion, 1 / (1 + dispersion * mean))
-    assert NegativeBinomial(np.array([mean, dispersion]), 1.0).quantile(probability) == expected
+    assert NegativeBinomial(np.array([mean, dispersion]), 1.0).compute_quantile(probability) == expected
 
 
 @pytest.mark.parametrize(
@@ -104,33 +106,33 @@ def test_the_quantile_of_large_counts_is_the_next_above_however_near_the_one_bel
 )
 def test_quantiles_are_straight_between_and_beyond_those_learnt(probability, expected):
     found = Quantile(np.array([[1.0, 2, 4]]), (0.1, 0.5, 0.9))
-    np.testing.assert_allclose(found.quantile(probability), [expected])
+    np.testing.assert_allclose(found.compute_quantile(probability), [expected])
     np.testing.assert_allclose([*found.mean, *found.deviation], [2, 3])
 
 
 def test_a_learnt_quantile_is_told_exactly():
     found = Quantile(np.float32([[-7, 0.1, 1 / 3, 1e8]]), (0.025, 0.3, 0.5, 0.975))
-    told = [found.quantile(probability)[0] for probability in found.probabilities]
+    told = [found.compute_quantile(probability)[0] for probability in found.probabilities]
     np.testing.assert_array_equal(told, found.parameters[0])
 
 
 def test_quantiles_at_the_ends_of_float32_do_not_cross():
     values = np.sort(np.random.default_rng(0).choice(np.float32([-1e30, -1, 0, 1e-30, 1, 3, 1e30]), (500, 4)))
     found = Quantile(values, (0.1, 0.2, 0.5, 0.9))
-    told = np.stack([found.quantile(probability) for probability in np.linspace(0.001, 0.999, 200)])
+    told = np.stack([found.compute_quantile(probability) for probability in np.linspace(0.001, 0.999, 200)])
     assert (np.diff(told, axis=0) >= 0).all()
 
 
 def test_without_the_median_the_mean_lies_between_its_neighbours_and_one_quantile_is_every_other():
     np.testing.assert_allclose(Quantile(np.array([0.0, 6]), (0.2, 0.8)).mean, 3)
     alone = Quantile(np.array([[3.0]]), (0.4,))
-    assert (alone.mean, alone.quantile(0.9), alone.sample(np.random.default_rng(0))) == (3, 3, 3)
+    assert (alone.mean, alone.compute_quantile(0.9), alone.sample(np.random.default_rng(0))) == (3, 3, 3)
     assert alone.deviation > 0
 
 
 def test_a_point_is_itself():
     found = Point(np.array([[[3.0], [4.0]]]))
-    for values in (found.mean, found.quantile(0.9), found.sample(np.random.default_rng(0))):
+    for values in (found.mean, found.compute_quantile(0.9), found.sample(np.random.default_rng(0))):
         np.testing.assert_array_equal(values, [[3, 4]])
     np.testing.assert_array_equal(found.deviation, [[1, 1]])
 
@@ -140,7 +142,7 @@ def test_samples_tell_their_own_quantiles_and_are_drawn_as_whole_paths():
     found = Samples(draws)
     np.testing.assert_allclose(found.mean, [[4, 40]])
     np.testing.assert_allclose(found.deviation, np.array([[1, 10]]) * np.sqrt(10))  # (9 + 4 + 1 + 0 + 36) / 5
-    np.testing.assert_allclose(found.quantile(0.625), [[3.5, 35]])
+    np.testing.assert_allclose(found.compute_quantile(0.625), [[3.5, 35]])
     one, ten = found.sample(np.random.default_rng(0))[0]
     assert ten == 10 * one
     assert (Samples(np.ones((1, 1, 5))).deviation > 0).all()
@@ -148,9 +150,13 @@ def test_samples_tell_their_own_quantiles_and_are_drawn_as_whole_paths():
 
 def test_each_head_has_its_family():
     parameters = np.zeros((1, 1, 3))
-    assert family(Model(head="student_t"), 1.0)(parameters) == StudentT(parameters)
-    assert family(Model(head="quantile", quantiles=(0.1, 0.5, 0.9)), 1.0)(parameters).probabilities == (0.1, 0.5, 0.9)
-    assert family(Model(head="negative_binomial"), 7.0)(parameters).unit == 7
+    assert select_distribution(Model(head="student_t"), 1.0)(parameters) == StudentT(parameters)
+    assert select_distribution(Model(head="quantile", quantiles=(0.1, 0.5, 0.9)), 1.0)(parameters).probabilities == (
+        0.1,
+        0.5,
+        0.9,
+    )
+    assert select_distribution(Model(head="negative_binomial"), 7.0)(parameters).unit == 7
 
 
 # Sampling. A share of n draws is off by a standard normal times √(p (1 - p) / n).
@@ -257,7 +263,7 @@ def test_the_paths_of_a_random_walk_spread_by_the_root_of_the_step(kind):
         expected = stats.norm(3, np.sqrt(steps))
         value = expected.ppf(probability)
         error = np.sqrt(probability * (1 - probability) / PATHS) / expected.pdf(value)
-        assert (np.abs(found.quantile(probability)[0] - value) < 4 * error).all()
+        assert (np.abs(found.compute_quantile(probability)[0] - value) < 4 * error).all()
 
 
 @walks
@@ -302,7 +308,7 @@ def test_a_network_that_answers_at_once_tells_its_quantiles_in_closed_form():
     found = Rollout(Direct(), "direct", Normal, 1000)(Inputs(np.array([[0.0, 2], [0, 10]])), 3)
     expected = stats.norm([[2, 3, 4], [10, 11, 12]], [1, 2, 3])
     np.testing.assert_allclose(found.mean, expected.mean())
-    np.testing.assert_allclose(found.quantile(0.975), expected.ppf(0.975), rtol=1e-6)
+    np.testing.assert_allclose(found.compute_quantile(0.975), expected.ppf(0.975), rtol=1e-6)
 
 
 class Noisy(Fake):
@@ -366,16 +372,18 @@ def ranks(values):
 def test_paths_keep_each_steps_draws_and_take_their_order_from_the_errors():
     draws = np.random.default_rng(0).normal(size=(4, 3))
     distribution = Listed(np.ones((1, 3, 2)), list(draws))
-    paths = NetworkDistribution(distribution, SCALER, counts=False).paths(4, RESIDUALS, InTurn())[:, 0]
+    paths = NetworkDistribution(distribution, SCALER, counts=False).draw_paths(4, Calibration(RESIDUALS), InTurn())[
+        :, 0
+    ]
     np.testing.assert_array_equal(np.sort(paths, axis=0), np.sort(draws, axis=0) * 2 + 10)
     np.testing.assert_array_equal(ranks(paths), ranks(RESIDUALS))
 
 
 def test_paths_of_counts_are_whole():
     distribution = NegativeBinomial(np.array([[[3.0, 0.5]] * 3]), unit=2.0)
-    paths = NetworkDistribution(distribution, Scaler(0, 2), counts=True).paths(50, RESIDUALS, np.random.default_rng(0))[
-        :, 0
-    ]
+    paths = NetworkDistribution(distribution, Scaler(0, 2), counts=True).draw_paths(
+        50, Calibration(RESIDUALS), np.random.default_rng(0)
+    )[:, 0]
     np.testing.assert_array_equal(paths, np.rint(paths))
     assert paths.shape == (50, 3)
     assert len(np.unique(paths)) > 5
@@ -390,7 +398,9 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
     residuals = RESIDUALS.copy()
     residuals[0, 2] = last
     values = np.array([[[1.0], [2], [3], [4], [5]]])
-    paths = NetworkDistribution(Point(values), SCALER, counts=False).paths(6, residuals, InTurn())[:, 0]
+    paths = NetworkDistribution(Point(values), SCALER, counts=False).draw_paths(6, Calibration(residuals), InTurn())[
+        :, 0
+    ]
     mean = np.array([12, 14, 16, 18, 20])
     np.testing.assert_allclose(paths[0], mean + 2 * np.array([0.5, *errors]))
     np.testing.assert_allclose(paths[2], mean + 2 * np.array([2, 1, -5, -5, -5]))
@@ -399,11 +409,13 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
 
 def test_paths_that_were_drawn_are_told_as_they_are():
     draws = np.array([[[1.0, 2], [3, 4.3]]])  # (batch 1, horizon 2, draws 2)
-    paths = NetworkDistribution(Samples(draws), SCALER, counts=False).paths(2, RESIDUALS, np.random.default_rng(0))[
-        :, 0
-    ]
+    paths = NetworkDistribution(Samples(draws), SCALER, counts=False).draw_paths(
+        2, Calibration(RESIDUALS), np.random.default_rng(0)
+    )[:, 0]
     np.testing.assert_allclose(paths, [[12, 16], [14, 18.6]])
-    whole = NetworkDistribution(Samples(draws), SCALER, counts=True).paths(2, RESIDUALS, np.random.default_rng(0))[:, 0]
+    whole = NetworkDistribution(Samples(draws), SCALER, counts=True).draw_paths(
+        2, Calibration(RESIDUALS), np.random.default_rng(0)
+    )[:, 0]
     np.testing.assert_allclose(whole, [[12, 16], [14, 19]])
 
 
@@ -419,10 +431,10 @@ def config_of(head, decoder="dense", levels=(80,), intervals="auto", **model):
 
 @pytest.mark.parametrize(("intervals", "upper"), [("head", 1.2815515655446004), ("conformal", 3)])
 def test_intervals_come_from_the_head_or_from_errors_told_in_its_deviation(intervals, upper):
-    predictor = Predictor.of(Direct(), config_of("normal", intervals=intervals), KEPT)
-    outlook = predictor.outlook([SERIES], np.array([[10.0, 14]]), 3)  # scaled 2: mean 2 3 4, deviation 1 2 3
+    predictor = Predictor.from_network(Direct(), config_of("normal", intervals=intervals), KEPT)
+    prediction = predictor.predict([SERIES], np.array([[10.0, 14]]), 3)  # scaled 2: mean 2 3 4, deviation 1 2 3
     residuals = np.array([[1.0], [-2], [3], [-1]]) * np.ones(3)  # the 4th smallest of 4 is 3
-    quantiles = predictor.quantiles(outlook, residuals, [80])
+    quantiles = dataclasses.replace(predictor, calibration=Calibration(residuals)).compute_quantiles(prediction, [80])
     mean, deviation = np.array([[14, 16, 18]]), np.array([[2, 4, 6]])
     np.testing.assert_allclose(quantiles[0.9], mean + upper * deviation, rtol=1e-6)
     np.testing.assert_allclose(quantiles[0.1], mean - upper * deviation, rtol=1e-6)
@@ -434,9 +446,9 @@ class Exploding(Walk):
 
 
 def test_sampled_paths_that_explode_are_an_error_and_no_warnings():
-    predictor = Predictor.of(Exploding(), config_of("normal", "rollout"), KEPT)
+    predictor = Predictor.from_network(Exploding(), config_of("normal", "rollout"), KEPT)
     with pytest.raises(Diverged, match="become infinite at step 2"):
-        predictor.outlook([SERIES], np.array([[10.0, 14]]), 4)
+        predictor.predict([SERIES], np.array([[10.0, 14]]), 4)
 
 
 @pytest.mark.parametrize(

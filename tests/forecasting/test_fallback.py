@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Point, Quantile
-from forecaster.forecasting.fallback import BlendedDistribution, Fallback, fit_fallback, last_season
-from forecaster.forecasting.predictive_distribution import NetworkDistribution
+from forecaster.forecasting.fallback import Fallback, fit_fallback, repeat_last_season
+from forecaster.forecasting.predictive_distribution import BlendedDistribution, NetworkDistribution
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import Transform
 from tests.helpers.command import write_hourly_csv
@@ -21,16 +22,16 @@ def fallback_of(network, baseline, horizons, fallback="combine"):
 
 def test_a_network_that_wins_is_left_alone():
     fitted = fallback_of([1.0], [1.1], [5.0])
-    assert (fitted.weights, fitted.others, fitted.source(fitted.weight("s0"))) == ({}, 1.0, "network")
+    assert (fitted.weights, fitted.unknown_weight, fitted.name_source(fitted.get_weight("s0"))) == ({}, 1.0, "network")
 
 
 def test_one_that_loses_gets_the_weight_of_its_error():
     fitted = fallback_of([2.0], [1.0], [5.0])
     assert fitted.weights["s0"] == pytest.approx(1 / (1 + 2**2))
-    assert fitted.weight("other", known=False) == pytest.approx(0.2)
-    assert fitted.source(0.2) == "network+seasonal_naive"
+    assert fitted.get_weight("other", known=False) == pytest.approx(0.2)
+    assert fitted.name_source(0.2) == "network+seasonal_naive"
     assert fallback_of([2.0], [1.0], [5.0], "replace").weights == {"s0": 0.0}
-    assert fitted.source(0.0) == "seasonal_naive"
+    assert fitted.name_source(0.0) == "seasonal_naive"
 
 
 def test_a_short_validation_part_is_drawn_to_that_of_all_series():
@@ -44,15 +45,15 @@ def test_a_short_validation_part_is_drawn_to_that_of_all_series():
 def test_a_baseline_that_is_always_right_takes_over_and_unknown_errors_go_by_the_others():
     fitted = fallback_of([1.0, 2.0, np.nan], [0.0, 1.0, np.nan], [2.0, 2.0, 2.0])
     assert fitted.weights["s0"] == 0
-    assert fitted.weights["s2"] == fitted.others == pytest.approx(0.2)
+    assert fitted.weights["s2"] == fitted.unknown_weight == pytest.approx(0.2)
     assert fallback_of([0.0], [0.0], [2.0]).weights == {}
 
 
 def test_the_last_season_is_repeated_and_the_last_value_where_there_is_none():
     windows = np.array([[1.0, 2, 3, 4], [np.nan, np.nan, 7, 8]])
-    np.testing.assert_array_equal(last_season(windows, 5, 3), [[2, 3, 4, 2, 3], [8, 8, 8, 8, 8]])
-    np.testing.assert_array_equal(last_season(windows, 2, 1), [[4, 4], [8, 8]])
-    np.testing.assert_array_equal(last_season(windows, 2, 9), [[4, 4], [8, 8]])
+    np.testing.assert_array_equal(repeat_last_season(windows, 5, 3), [[2, 3, 4, 2, 3], [8, 8, 8, 8, 8]])
+    np.testing.assert_array_equal(repeat_last_season(windows, 2, 1), [[4, 4], [8, 8]])
+    np.testing.assert_array_equal(repeat_last_season(windows, 2, 9), [[4, 4], [8, 8]])
 
 
 def test_both_are_mixed_in_means_intervals_and_paths():
@@ -60,9 +61,9 @@ def test_both_are_mixed_in_means_intervals_and_paths():
     mixed = BlendedDistribution(network, np.array([[30.0, 40.0], [np.nan, np.nan]]), np.array([[0.25], [1.0]]))
     np.testing.assert_allclose(mixed.mean, [[25, 35], [10, 20]])
     residuals = np.array([[0.1, 0.2], [-0.1, -0.2], [0.1, 0.2], [0.1, 0.2]])
-    quantiles = mixed.conformal_quantiles(residuals, [80])
+    quantiles = mixed.compute_conformal_quantiles(Calibration(residuals), [80])
     np.testing.assert_allclose(quantiles[0.1], [[24, 33], [9, 18]])
-    paths = mixed.paths(3, residuals, np.random.default_rng(0))
+    paths = mixed.draw_paths(3, Calibration(residuals), np.random.default_rng(0))
     assert paths.shape == (3, 2, 2)
     assert set(np.abs(paths[:, 0, 0] - 25).round(6)) == {1.0}
 
@@ -75,7 +76,7 @@ def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
         Quantile(np.array([[[-2.0, 0.0, 2.0]]]), (0.1, 0.5, 0.9)), Scaler(0.0, 1.0, logit), False
     )
     mixed = BlendedDistribution(network, np.array([[1 / (1 + np.exp(-3.0))]]), np.array([[0.0]]))
-    found = mixed.quantiles([80])
+    found = mixed.compute_quantiles([80])
     np.testing.assert_allclose([found[p][0, 0] for p in (0.1, 0.9)], 1 / (1 + np.exp([-1.0, -5.0])))
 
 
@@ -92,7 +93,9 @@ def test_the_command_says_where_a_forecast_comes_from(forecast, tmp_path):
         "model: {cell: simple_rnn, units: 2}\ntraining: {epochs: 1}\n"
     )
     trained = forecast("train", "weak.yaml", "--verbose", cwd=tmp_path)
-    assert "did not beat the seasonal naive, which stands in these forecasts" in trained.stderr
+    assert (
+        "did not beat the seasonal naive. Forecasts are a weighted average of both (network weight " in trained.stderr
+    )
     assert forecast("predict", "runs/weak", "--output", "f.csv", cwd=tmp_path).returncode == 0
     rows = pd.read_csv(tmp_path / "f.csv")
     assert set(rows["source"]) == {"network+seasonal_naive"}

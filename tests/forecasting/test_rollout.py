@@ -77,14 +77,13 @@ class Explosive(Fibonacci):
 CONFIG = load_values(
     {"data": {"path": "x.csv"}, "window": {"length": 3, "horizon": 5}, "forecast": {"levels": []}}, "x"
 ).config
-NO_RESIDUALS = np.zeros((1, 5))
 
 
 def forecast_of(network, scaler, values, steps):
     timestamps = pd.date_range("2026-01-01", periods=len(values), freq="h")
-    predictor = Predictor.of(network, CONFIG, Preprocessing({"y": scaler}))
+    predictor = Predictor.from_network(network, CONFIG, Preprocessing({"y": scaler}))
     series = Series("y", "y", "t", timestamps, np.asarray(values, float), "h")
-    return predictor.forecasts([series], steps, NO_RESIDUALS, [])[0]
+    return predictor.forecast([series], steps, [])[0]
 
 
 def test_a_forecast_is_in_the_series_own_unit():

@@ -40,4 +40,4 @@ def plan(validation=10, test=10, horizon=3) -> Plan:
 
 def predicted(network=None, **parts):
     made = plan(**parts)
-    return made, Predictor.of(network or LastValue(), made.config, made.preprocessing)
+    return made, Predictor.from_network(network or LastValue(), made.config, made.preprocessing)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from forecaster.config.schema import Model
-from forecaster.forecasting.distributions import family
+from forecaster.forecasting.distributions import select_distribution
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
@@ -74,7 +74,9 @@ def test_a_rollout_of_channels_feeds_all_of_them_back(kind):
 def test_paths_of_channels_are_drawn_for_each():
     model = Model(units=4, decoder="seq2seq", head="normal")
     _, served = randomised(model, LENGTH, AHEAD, channels=2)
-    found = Rollout(served, "carry", family(model, 1.0), 7, channels=2)(Inputs(np.zeros((4, LENGTH), "float32")), 3)
+    found = Rollout(served, "carry", select_distribution(model, 1.0), 7, channels=2)(
+        Inputs(np.zeros((4, LENGTH), "float32")), 3
+    )
     assert found.parameters.shape == (4, 3, 7)
 
 

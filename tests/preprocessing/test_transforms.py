@@ -16,6 +16,7 @@ from scipy import special, stats
 from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.errors import Diverged
+from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Categorical, Normal, Point, Quantile, Samples
 from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predictive_distribution import NetworkDistribution
@@ -133,11 +134,11 @@ def lognormal():
 
 
 def test_quantiles_are_those_of_the_bent_distribution_and_its_mean_is_its_own():
-    outlook = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
-    for probability, values in outlook.quantiles(LEVELS).items():
+    prediction = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
+    for probability, values in prediction.compute_quantiles(LEVELS).items():
         np.testing.assert_allclose(values, lognormal().ppf(probability), rtol=1e-9)
-    np.testing.assert_allclose(outlook.mean, lognormal().mean(), rtol=1e-7)
-    assert (outlook.mean > lognormal().median()).all()
+    np.testing.assert_allclose(prediction.mean, lognormal().mean(), rtol=1e-7)
+    assert (prediction.mean > lognormal().median()).all()
 
 
 def test_the_mean_of_a_wide_lognormal_is_recovered():
@@ -160,29 +161,29 @@ def test_values_alone_and_medians_are_undone_as_they_are():
         Quantile(np.array([[[0.0, 3, 9]]]), (0.1, 0.5, 0.9)), Scaler(1.0, 2.0, LOG), counts=False
     )
     np.testing.assert_allclose(medians.mean, np.exp(7), rtol=1e-12)
-    np.testing.assert_allclose(medians.quantiles([80])[0.9], np.exp(19), rtol=1e-12)
+    np.testing.assert_allclose(medians.compute_quantiles([80])[0.9], np.exp(19), rtol=1e-12)
 
 
 def test_the_mean_of_paths_is_taken_over_the_paths_undone():
     draws = np.random.default_rng(0).normal(size=(2, 3, 7))  # (batch, horizon, draws)
-    outlook = NetworkDistribution(Samples(draws), SCALER, counts=False)
-    paths = outlook.paths(7, RESIDUALS, np.random.default_rng(0))
+    prediction = NetworkDistribution(Samples(draws), SCALER, counts=False)
+    paths = prediction.draw_paths(7, Calibration(RESIDUALS), np.random.default_rng(0))
     expected = np.exp(np.moveaxis(draws, -1, 0) * SCALER.scale + SCALER.offset)
     np.testing.assert_allclose(paths, expected, rtol=1e-12)
-    np.testing.assert_allclose(outlook.mean, expected.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(prediction.mean, expected.mean(axis=0), rtol=1e-12)
 
 
 def test_conformal_intervals_are_told_transformed_and_never_below_0():
-    outlook = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
+    prediction = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
     centre = PLACE[..., 0] * SCALER.scale + SCALER.offset
     spread = PLACE[..., 1] * SCALER.scale
-    found = outlook.conformal_quantiles(RESIDUALS, [80])
+    found = prediction.compute_conformal_quantiles(Calibration(RESIDUALS), [80])
     np.testing.assert_allclose(found[0.1], np.exp(centre - 3 * spread), rtol=1e-12)
     np.testing.assert_allclose(found[0.9], np.exp(centre + 3 * spread), rtol=1e-12)
-    np.testing.assert_allclose(outlook.residuals(found[0.9]), 3, rtol=1e-9)
+    np.testing.assert_allclose(prediction.compute_residuals(found[0.9]), 3, rtol=1e-9)
     wide = NetworkDistribution(Point(np.zeros((1, 3, 1))), Scaler(0.0, 9.0, LOG), counts=False)
-    assert (wide.conformal_quantiles(100 * RESIDUALS, [80])[0.1] >= 0).all()
-    assert (wide.paths(50, RESIDUALS, np.random.default_rng(0)) > 0).all()
+    assert (wide.compute_conformal_quantiles(Calibration(100 * RESIDUALS), [80])[0.1] >= 0).all()
+    assert (wide.draw_paths(50, Calibration(RESIDUALS), np.random.default_rng(0)) > 0).all()
 
 
 def test_bounds_hold_for_means_quantiles_intervals_and_paths():
@@ -194,17 +195,19 @@ def test_bounds_hold_for_means_quantiles_intervals_and_paths():
     )
     samples = NetworkDistribution(Samples(np.array([[[-1.0, 2, 9], [0, 5, 3]]])), Scaler(0.0, 1.0), False, 0.0, 4.0)
     np.testing.assert_array_equal(point.mean, [[0, 4]])
-    np.testing.assert_array_equal(samples.paths(3, RESIDUALS, np.random.default_rng(0))[:, 0], [[0, 0], [2, 4], [4, 3]])
-    for outlook in (point, normal, samples):
+    np.testing.assert_array_equal(
+        samples.draw_paths(3, Calibration(RESIDUALS), np.random.default_rng(0))[:, 0], [[0, 0], [2, 4], [4, 3]]
+    )
+    for prediction in (point, normal, samples):
         told = [
-            outlook.mean,
-            *outlook.quantiles([99]).values(),
-            *outlook.conformal_quantiles(RESIDUALS, [80]).values(),
-            outlook.paths(60, RESIDUALS, np.random.default_rng(0)),
+            prediction.mean,
+            *prediction.compute_quantiles([99]).values(),
+            *prediction.compute_conformal_quantiles(Calibration(RESIDUALS), [80]).values(),
+            prediction.draw_paths(60, Calibration(RESIDUALS), np.random.default_rng(0)),
         ]
         assert all((values >= 0).all() and (values <= 4).all() for values in told)
-    np.testing.assert_allclose(normal.quantiles([99])[0.995], 4)
-    np.testing.assert_allclose(normal.quantiles([50])[0.75], -1 + 2 * stats.norm.ppf(0.75))
+    np.testing.assert_allclose(normal.compute_quantiles([99])[0.995], 4)
+    np.testing.assert_allclose(normal.compute_quantiles([50])[0.75], -1 + 2 * stats.norm.ppf(0.75))
 
 
 # Predictors.
@@ -240,23 +243,29 @@ def series_of(values):
     ],
 )
 def test_what_leaves_the_finite_numbers_is_an_error_even_where_a_bound_would_hide_it(scaler, value, data):
-    predictor = Predictor.of(Same(value), config_of(**data), Preprocessing({"y": scaler}))
+    predictor = Predictor.from_network(Same(value), config_of(**data), Preprocessing({"y": scaler}))
     with pytest.raises(Diverged, match="infinite at step 1"):
-        predictor.outlook([series_of([0.3, 0.4])], np.array([[0.3, 0.4]]), 3)
+        predictor.predict([series_of([0.3, 0.4])], np.array([[0.3, 0.4]]), 3)
+
+
+def calibrated(predictor, residuals):
+    return dataclasses.replace(predictor, calibration=Calibration(residuals))
 
 
 def test_intervals_that_become_infinite_are_an_error():
-    predictor = Predictor.of(Same(700), config_of(transform="log"), Preprocessing({"y": Scaler(0.0, 1.0, LOG)}))
+    predictor = Predictor.from_network(
+        Same(700), config_of(transform="log"), Preprocessing({"y": Scaler(0.0, 1.0, LOG)})
+    )
     with pytest.raises(Diverged, match="intervals become infinite"):
-        predictor.forecasts([series_of([1, 2])], 3, 50 * RESIDUALS, [80])
+        calibrated(predictor, 50 * RESIDUALS).forecast([series_of([1, 2])], 3, [80])
 
 
 def test_a_series_that_was_not_trained_on_is_fitted_by_itself():
     config = config_of(transform="boxcox")
     values = np.random.default_rng(0).gamma(3, 1, 100)
-    predictor = Predictor.of(Same(0), config, Preprocessing({"other": fit_series_scaler(config, values**3)}))
-    assert predictor.scaler(series_of(values)) == fit_series_scaler(config, values)
-    assert predictor.scaler(series_of(values)).curve.power == estimate_boxcox_power(values)
+    predictor = Predictor.from_network(Same(0), config, Preprocessing({"other": fit_series_scaler(config, values**3)}))
+    assert predictor.get_scaler(series_of(values)) == fit_series_scaler(config, values)
+    assert predictor.get_scaler(series_of(values)).curve.power == estimate_boxcox_power(values)
 
 
 # Differences.
@@ -304,8 +313,8 @@ def test_quantiles_of_summed_paths_are_those_of_a_random_walk_in_logarithms():
     }
     config = load_values(values, "x").config
     scaler = Scaler(0.1, 0.2, LOG, (1,))
-    predictor = Predictor.of(Drawn(), config, Preprocessing({"y": scaler}))
-    (found,) = predictor.forecasts([series_of([9, 5, 6, 7, 8])], 4, RESIDUALS, [80], with_samples=True)
+    predictor = Predictor.from_network(Drawn(), config, Preprocessing({"y": scaler}))
+    (found,) = calibrated(predictor, RESIDUALS).forecast([series_of([9, 5, 6, 7, 8])], 4, [80], with_samples=True)
     steps = np.arange(1, 5)
     expected = stats.lognorm(s=0.2 * np.sqrt(steps), scale=8 * np.exp(0.2 * steps))  # 0.5 * 0.2 + 0.1 a step
     for probability, told in found.quantiles.items():
@@ -319,14 +328,14 @@ def test_quantiles_of_summed_paths_are_those_of_a_random_walk_in_logarithms():
 def test_a_value_of_a_direct_network_is_summed_for_each_series_from_its_own_past():
     config = config_of(difference=[1, 2])
     scalers = [Scaler(0.5, 2.0, lags=(1, 2)), Scaler(-1.0, 0.0, lags=(1, 2))]  # the second's differences are constant
-    predictor = Predictor.of(Same(0.25), config, Preprocessing(dict(zip("ab", scalers, strict=True))))
+    predictor = Predictor.from_network(Same(0.25), config, Preprocessing(dict(zip("ab", scalers, strict=True))))
     panel = [dataclasses.replace(series_of([1, 2, 4, 8, 9]), name=name) for name in "ab"]
     windows = np.array([[1.0, 2, 4, 8, 9], [0, 0, 1, 1, 5]])
-    outlook = predictor.outlook(panel, windows, 3)
-    past = [difference(np.append(row, mean), (1, 2))[5:] for row, mean in zip(windows, outlook.mean, strict=True)]
+    prediction = predictor.predict(panel, windows, 3)
+    past = [difference(np.append(row, mean), (1, 2))[5:] for row, mean in zip(windows, prediction.mean, strict=True)]
     np.testing.assert_allclose(past, [[1] * 3, [-1] * 3], atol=1e-12)
-    np.testing.assert_allclose(outlook.spread, [[2] * 3, [1] * 3])
-    np.testing.assert_allclose(outlook.residuals(outlook.mean + outlook.spread), 1, atol=1e-12)
+    np.testing.assert_allclose(prediction.spread, [[2] * 3, [1] * 3])
+    np.testing.assert_allclose(prediction.compute_residuals(prediction.mean + prediction.spread), 1, atol=1e-12)
 
 
 def test_a_scaler_is_fitted_on_differences_and_kept_with_its_lags():

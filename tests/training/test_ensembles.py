@@ -19,6 +19,7 @@ from forecaster.config import load_values
 from forecaster.config.ensemble import member_of, members_of
 from forecaster.data import Series
 from forecaster.errors import DataError, Diverged, ForecasterError, Interrupted, RunError, UsageError
+from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import NegativeBinomial, Normal, Point, Samples
 from forecaster.forecasting.predictive_distribution import EnsembleDistribution, NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
@@ -124,12 +125,14 @@ def test_a_member_that_there_is_not_is_refused():
 SCALER = Scaler(10.0, 2.0)
 
 
-def outlook(distribution, counts=False):
+def prediction(distribution, counts=False):
     return NetworkDistribution(distribution, SCALER, counts)
 
 
 def points(combine):
-    return EnsembleDistribution([outlook(Point(np.array([[[a], [b]]]))) for a, b in ((0, 1), (1, 2), (5, 9))], combine)
+    return EnsembleDistribution(
+        [prediction(Point(np.array([[[a], [b]]]))) for a, b in ((0, 1), (1, 2), (5, 9))], combine
+    )
 
 
 def test_means_are_combined_step_by_step():
@@ -139,30 +142,32 @@ def test_means_are_combined_step_by_step():
 
 def test_conformal_residuals_and_intervals_are_those_of_the_combination():
     combined = points("mean")
-    np.testing.assert_allclose(combined.residuals(np.array([[15.0, 10.0]])), [[0.5, -4.0]])  # told in 2s
-    found = combined.conformal_quantiles(np.array([[1.0, 2.0]] * 9), [80])
+    np.testing.assert_allclose(combined.compute_residuals(np.array([[15.0, 10.0]])), [[0.5, -4.0]])  # told in 2s
+    found = combined.compute_conformal_quantiles(Calibration(np.array([[1.0, 2.0]] * 9)), [80])
     np.testing.assert_allclose(found[0.1], [[12, 14]])
     np.testing.assert_allclose(found[0.9], [[16, 22]])
 
 
 def test_quantiles_are_combined_at_each_probability():
-    normals = [outlook(Normal(np.array([[place]]))) for place in ([0.0, 1.0], [1.0, 2.0], [5.0, 9.0])]
+    normals = [prediction(Normal(np.array([[place]]))) for place in ([0.0, 1.0], [1.0, 2.0], [5.0, 9.0])]
     z = 1.2815515655446004  # of 0.9, from tables
-    mean, median = (EnsembleDistribution(normals, combine).quantiles([80]) for combine in ("mean", "median"))
+    mean, median = (EnsembleDistribution(normals, combine).compute_quantiles([80]) for combine in ("mean", "median"))
     np.testing.assert_allclose(mean[0.9], [[10 + 2 * (2 + 4 * z)]])  # the normal of the mean place and the mean spread
     np.testing.assert_allclose(median[0.1], [[10 + 2 * (1 - 2 * z)]])  # between -z and 5 - 9 z
     np.testing.assert_allclose(EnsembleDistribution(normals, "mean").spread, [[8.0]])
 
 
 def test_combined_counts_stay_whole():
-    heads = [outlook(NegativeBinomial(np.array([[[mean, 0.1]]]), 1.0), counts=True) for mean in (3.0, 4.0)]
-    found = EnsembleDistribution(heads, "mean").quantiles([50, 80])
+    heads = [prediction(NegativeBinomial(np.array([[[mean, 0.1]]]), 1.0), counts=True) for mean in (3.0, 4.0)]
+    found = EnsembleDistribution(heads, "mean").compute_quantiles([50, 80])
     assert all(values % 1 == 0 for values in found.values())
 
 
 def test_paths_come_from_each_network_in_even_shares():
-    draws = [outlook(Samples(np.full((1, 2, 10), value))) for value in (0.0, 1.0, 2.0)]
-    paths = EnsembleDistribution(draws, "median").paths(10, np.zeros((3, 2)), np.random.default_rng(0))
+    draws = [prediction(Samples(np.full((1, 2, 10), value))) for value in (0.0, 1.0, 2.0)]
+    paths = EnsembleDistribution(draws, "median").draw_paths(
+        10, Calibration(np.zeros((3, 2))), np.random.default_rng(0)
+    )
     assert paths.shape == (10, 1, 2)
     values, counts = np.unique(paths[:, 0, 0], return_counts=True)
     np.testing.assert_array_equal(values, [10, 12, 14])
@@ -170,7 +175,7 @@ def test_paths_come_from_each_network_in_even_shares():
 
 
 def test_paths_of_values_alone_are_errors_around_the_combination():
-    paths = points("median").paths(5, np.array([[1.0, -1.0]]), np.random.default_rng(0))
+    paths = points("median").draw_paths(5, Calibration(np.array([[1.0, -1.0]])), np.random.default_rng(0))
     np.testing.assert_allclose(paths, np.broadcast_to([[14, 12]], (5, 1, 2)))
 
 
@@ -186,13 +191,13 @@ class Oldest(Fake):
 
 def test_each_network_reads_the_last_steps_of_the_longest_window():
     config = loaded({"size": 2, "vary": "window", "combine": "mean"}).config
-    predictor = Predictor.of_all([Oldest(), Oldest()], config, Preprocessing({"y": Scaler(0.0, 1.0)}))
+    predictor = Predictor.from_networks([Oldest(), Oldest()], config, Preprocessing({"y": Scaler(0.0, 1.0)}))
     series = Series("y", "y", "t", np.arange(24), np.arange(24.0), "step")
-    found = predictor.outlook([series], np.arange(24.0)[None], 1)
+    found = predictor.predict([series], np.arange(24.0)[None], 1)
     assert found.mean == pytest.approx((0 + 12) / 2)
 
 
-FILES = dict.fromkeys(("config.yaml", "preprocessing.json", "residuals.npy"), b"x")
+FILES = dict.fromkeys(("config.yaml", "preprocessing.json", "residuals.npy", "calibration.json"), b"x")
 GRAPHS = {f"members/{number}/{name}.onnx": b"g" for number in (1, 2) for name in ("encode", "decode")}
 
 

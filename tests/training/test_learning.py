@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from forecaster.config.schema import Model
-from forecaster.forecasting.distributions import family
+from forecaster.forecasting.distributions import select_distribution
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
@@ -121,7 +121,7 @@ def test_a_latent_variable_draws_whole_trajectories():
     network = fitted(build_network(model, 8, 4, season=4), up_or_down, steps=600, rate=0.01)
     served = OnnxNetwork(*export_onnx(network, 8))
     windows, _ = up_or_down(np.random.default_rng(99))
-    paths = Rollout(served, "carry", family(model, 1.0), paths=300)(Inputs(windows[:1]), 4).parameters[
+    paths = Rollout(served, "carry", select_distribution(model, 1.0), paths=300)(Inputs(windows[:1]), 4).parameters[
         0
     ]  # (horizon, paths)
     assert np.corrcoef(paths).min() > 0.9  # one trajectory goes one way
@@ -177,7 +177,7 @@ def test_a_head_learns_how_sure_it_can_be(head):
     for last in (0.1, 0.9):
         window = np.array([[0.5, 0.5, 0.5, last]], "float32")
         truth = HEADS[head](generator, np.full((100_000, 1), last))
-        found = family(model, 1.0)(np.asarray(network(Inputs(window))))
+        found = select_distribution(model, 1.0)(np.asarray(network(Inputs(window))))
         if head == "negative_binomial":  # a quantile of counts covers more than it says
             assert found.mean[0, 0] == pytest.approx(truth.mean(), rel=0.15)
             assert found.deviation[0, 0] == pytest.approx(truth.std(), rel=0.2)

@@ -142,7 +142,9 @@ def test_the_yardstick_lies_at_the_same_places_for_windows_that_begin_before_the
         for length in (2, 4, 9)
     ]
     measure = build_validation_score(plans[0])
-    errors = [measure.error(plan, Predictor.of(LastValue(), plan.config, plan.preprocessing)) for plan in plans]
+    errors = [
+        measure.error(plan, Predictor.from_network(LastValue(), plan.config, plan.preprocessing)) for plan in plans
+    ]
     assert errors == pytest.approx(3 * [measure.baselines["naive"]])
 
 

@@ -1,0 +1,90 @@
+"""One pass over the validation part: residuals, smallest change and fallback weights of a network."""
+
+import dataclasses
+
+import numpy as np
+
+from forecaster.config import Config
+from forecaster.data import Series
+from forecaster.evaluation.held_out import select_origins, spread_over_panel
+from forecaster.evaluation.origins import Origins
+from forecaster.forecasting.calibration import Calibration
+from forecaster.forecasting.fallback import Fallback, fit_fallback, repeat_last_season
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.plan import Plan
+
+_SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
+
+
+def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
+    """Forecast the validation part once and measure the calibration of its networks.
+
+    The order matters. The smallest change limits the spread, which the residuals are divided by; the fallback's
+    weights shift the centre, which the residuals are measured from. A network predicts each origin once for all three.
+
+    Without a validation part, residuals come from the training part, and are too small.
+
+    Args:
+        plan: of the training.
+        predictor: without a calibration.
+
+    Raises:
+        Diverged: a forecast became infinite or NaN.
+    """
+    config, horizon = plan.config, plan.config.window.horizon
+    origins, actual = _select_validation(plan, predictor)
+    windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
+    smallest = _find_smallest_change(predictor, config, origins.series, windows)
+    predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest))
+    features = origins.build_features(predictor, horizon)
+    networks = predictor.predict_with_networks(origins.series, windows, horizon, features)
+    fallback = _fit_fallback(plan, origins, actual, networks.mean, windows)
+    predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
+    residuals = predictor.blend(networks, origins.series, windows).compute_residuals(actual)
+    return Calibration(residuals, smallest, fallback)
+
+
+def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
+    """Select origins in the validation parts, and their actual values (origins, horizon), NaN after a part's end."""
+    first, splits = plan.config.context_steps, plan.members.splits
+    ranges = [((s.training_end if s.validation else first) - 1, s.validation_end - 2) for s in splits]
+    origins = select_origins(plan, ranges, predictor)
+    ends = spread_over_panel(plan, [split.validation_end for split in splits])
+    return origins, origins.read_actuals(plan.config.window.horizon, ends)
+
+
+def _find_smallest_change(
+    predictor: Predictor, config: Config, series: list[Series], windows: np.ndarray
+) -> float | None:
+    """Find the change below which windows count as equally calm; None where residuals are not divided by changes.
+
+    A window that hardly changes would otherwise give an interval of almost no width.
+    """
+    if not config.by_change:
+        return None
+    typical = float(np.median(predictor.measure_changes(series, windows[:, -config.context_steps :])))
+    return _SMALLEST_CHANGE * typical if 0 < typical < np.inf else None
+
+
+def _fit_fallback(
+    plan: Plan, origins: Origins, actual: np.ndarray, network: np.ndarray, windows: np.ndarray
+) -> Fallback | None:
+    """Fit the fallback on errors in validation; None where it is off or a series has no validation part."""
+    options, splits = plan.config.forecast, plan.members.splits
+    if options.fallback == "never" or not all(split.validation for split in splits):
+        return None
+    horizon = actual.shape[1]
+    baseline = repeat_last_season(windows, horizon, plan.season)
+    network_errors, baseline_errors = (
+        _average_by_series(plan, origins, np.abs(actual - mean)) for mean in (network, baseline)
+    )
+    horizons = np.array([split.validation / horizon for split in splits])
+    return fit_fallback(plan.members.names, network_errors, baseline_errors, horizons, plan.season, options.fallback)
+
+
+def _average_by_series(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:
+    """Average errors (origins, horizon) by series, (members,); NaN where a series has none."""
+    known, series = ~np.isnan(errors), len(plan.members.panel)
+    sums = np.bincount(origins.members, np.where(known, errors, 0.0).sum(axis=1), series)
+    counts = np.bincount(origins.members, known.sum(axis=1), series)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[plan.members.numbers]

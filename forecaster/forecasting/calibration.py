@@ -1,0 +1,85 @@
+"""What the validation part measures of a network, and the files that keep it in a run."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from forecaster.forecasting.fallback import Fallback
+from forecaster.runs import Version
+
+_RESIDUALS, _REST = "residuals.npy", "calibration.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What one pass over the validation part measures of a network; without one, nothing is measured.
+
+    Attributes:
+        residuals: (origins, horizon), actual minus forecast in transformed units, divided by the forecast's spread;
+            NaN where the actual value is unknown.
+        smallest_change: the smallest seasonal change of a window that residuals are divided by, in scaled units; None
+            where they are not divided by it.
+        fallback: the weights of the network against its baseline; None where there is no fallback.
+    """
+
+    residuals: np.ndarray = field(default_factory=lambda: np.empty((0, 1)))
+    smallest_change: float | None = None
+    fallback: Fallback | None = None
+
+    @property
+    def count(self) -> int:
+        """Validation errors of the first step ahead."""
+        return int(np.sum(~np.isnan(self.residuals[:, 0])))
+
+    def draw_errors(self, shape: tuple[int, ...], count: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw the errors of whole horizons with replacement, so that errors keep their correlation between steps.
+
+        Args:
+            shape: (..., horizon), which may be longer than the horizon of the residuals.
+            count: draws of each.
+            generator: of random numbers.
+
+        Returns:
+            (count, *shape). Where the actual value is unknown, and after the last step, the last known error repeats.
+        """
+        begun = ~np.isnan(self.residuals[:, 0])
+        residuals = self.residuals[begun] if begun.any() else np.nan_to_num(self.residuals)
+        steps = np.arange(residuals.shape[1])
+        last_known = np.maximum.accumulate(np.where(np.isnan(residuals), 0, steps), axis=1)  # (origins, horizon)
+        filled = np.take_along_axis(residuals, last_known, axis=1)
+        drawn = filled[generator.integers(len(filled), size=(count, *shape[:-1]))]  # (count, ..., trained horizon)
+        return drawn[..., np.minimum(np.arange(shape[-1]), residuals.shape[1] - 1)]
+
+
+def encode_calibration(calibration: Calibration) -> dict[str, bytes]:
+    """Encode a calibration as the files of a version, by name; every number is exact."""
+    array = io.BytesIO()
+    np.save(array, calibration.residuals)
+    fallback = None if calibration.fallback is None else calibration.fallback.to_json()
+    rest = {"smallest_change": calibration.smallest_change, "fallback": fallback}
+    return {_RESIDUALS: array.getvalue(), _REST: json.dumps(rest, indent=1, allow_nan=False).encode() + b"\n"}
+
+
+def read_calibration(version: Version) -> Calibration:
+    """Read the calibration of a version of any format.
+
+    Raises:
+        ValueError, KeyError, TypeError: a file does not hold what `encode_calibration` wrote.
+    """
+    residuals = np.load(io.BytesIO(version.read(_RESIDUALS)), allow_pickle=False)
+    rest = _read_format_3(version) if version.manifest["format"] == 3 else json.loads(version.read(_REST))
+    fallback = rest["fallback"]
+    return Calibration(residuals, rest["smallest_change"], None if fallback is None else Fallback.from_json(fallback))
+
+
+def _read_format_3(version: Version) -> Mapping[str, Any]:
+    """Read `guard.json`, which is missing where there is no fallback, and the change from `preprocessing.json`."""
+    fallback = None
+    if "guard.json" in version.manifest["files"]:
+        fallback = json.loads(version.read("guard.json"))
+        fallback["unknown_weight"] = fallback.pop("others")
+    return {"smallest_change": version.preprocessing["least_change"], "fallback": fallback}
