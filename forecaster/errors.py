@@ -19,6 +19,8 @@ import errno
 from collections.abc import Sequence
 from typing import Any
 
+from forecaster.problems import Problem
+
 SHOWN_PROBLEMS = 20
 
 EXIT_CODES = (
@@ -38,9 +40,30 @@ EXIT_CODES = (
 
 
 class ForecasterError(Exception):
-    """Anything that stops a command for a reason its user can mend."""
+    """Anything that stops a command for a reason that its user can repair.
+
+    Attributes:
+        problems: one at least; the text of the error renders the first 20.
+    """
 
     exit_code = 1
+
+    def __init__(self, problems: Problem | str | Sequence[Problem | str]) -> None:
+        several = [problems] if isinstance(problems, Problem | str) else problems
+        if not several:
+            raise ValueError("an error without a problem")
+        self.problems = tuple(_problem(each) for each in several)
+        hidden = len(several) - SHOWN_PROBLEMS
+        more = [f"... and {hidden} more problems"] if hidden > 0 else []
+        super().__init__("\n".join([*map(str, self.problems[:SHOWN_PROBLEMS]), *more]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make it possible to send the error to another process."""
+        return type(self), (self.problems,)
+
+
+def _problem(problem: Problem | str) -> Problem:
+    return problem if isinstance(problem, Problem) else Problem("other", detail={"message": problem})
 
 
 class UsageError(ForecasterError):
@@ -49,33 +72,17 @@ class UsageError(ForecasterError):
     exit_code = 2
 
 
-class Problems(ForecasterError):
-    """Several problems of one input, reported at once."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        if not problems:
-            raise ValueError("an error that names no problem")
-        self.problems = tuple(problems)
-        hidden = len(problems) - SHOWN_PROBLEMS
-        more = [f"... and {hidden} more problems"] if hidden > 0 else []
-        super().__init__("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """How it crosses from one process to another."""
-        return type(self), (self.problems,)
-
-
-class ConfigError(Problems, UsageError):
+class ConfigError(UsageError):
     """A config that cannot be used."""
 
 
-class DataError(Problems):
+class DataError(ForecasterError):
     """A CSV that cannot be used."""
 
     exit_code = 4
 
 
-class Partial(Problems):
+class Partial(ForecasterError):
     """Some series failed; what could be written is written."""
 
     exit_code = 3
@@ -120,13 +127,13 @@ class Changing(ForecasterError):
 class Interrupted(ForecasterError):
     """A signal stopped the command after its state was saved."""
 
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
+    def __init__(self, problems: Problem | str | Sequence[Problem | str], signal_number: int) -> None:
+        super().__init__(problems)
         self.exit_code = 128 + signal_number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """How it crosses from one process to another."""
-        return type(self), (str(self), self.exit_code - 128)
+        """Make it possible to send the error to another process."""
+        return type(self), (self.problems, self.exit_code - 128)
 
 
 # The device gave out (74); any other refusal means that the place is wrong (73).

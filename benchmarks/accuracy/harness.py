@@ -168,7 +168,7 @@ def _forecasts(
     horizon = case.truth.shape[1]
     panel, problems = read_newest(version.config, case.csv)
     if problems:
-        sys.exit("\n".join(problems))
+        sys.exit("\n".join(map(str, problems)))
     held_out = horizon if options.part == "validation" else 0
     past = [series.part(0, len(series) - held_out) for series in panel]
     predictor = load_predictor(version)

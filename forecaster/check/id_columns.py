@@ -1,4 +1,4 @@
-"""Columns that tell rows of one timestamp apart: ids of several series, or a part of the time."""
+"""Columns that separate rows of one timestamp: ids of several series, or a part of the time."""
 
 import re
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ import pandas as pd
 from forecaster.data.sources.number_formats import looks_numeric
 from forecaster.data.sources.text_table import Table
 
-_REPEATED = 0.1  # share of rows whose timestamp has come already; fewer are told apart by anything
-_LEFT = 0.05  # share of these that ids may leave, whose series have doubles of their own
+_REPEATED = 0.1  # share of rows with the timestamp of an earlier row; fewer are separated by any column
+_LEFT = 0.05  # share of these that ids may leave, whose series have duplicates
 _MOST = 3  # columns of ids
 _WHOLE = r"-?\d+"
 _CLOCK = re.compile(r"hours?|hrs?|h|minutes?|mins?|(?:hour|time)_?of_?day|stunde|heure|hora", re.IGNORECASE)
 
 
 class Apart(NamedTuple):
-    """Columns that tell rows apart, none where none do, and whether they are a part of the time, not ids."""
+    """Columns that separate rows, none where none do, and whether they are a part of the time, not ids."""
 
     columns: tuple[str, ...]
     is_clock: bool = False
 
 
 def columns_apart(table: Table, known: Sequence[str], target: object) -> Apart | None:
-    """The fewest columns that tell almost all rows apart that agree in those known; None where few rows agree.
+    """Find the fewest columns that separate almost all rows that agree in those known; None where few rows agree.
 
     Columns of words come first, then hours and minutes by their names, then other whole numbers.
 

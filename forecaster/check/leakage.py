@@ -1,4 +1,4 @@
-"""Columns that tell the target: under another name, from its future, or together as its parts."""
+"""Leakage: columns that are the target under another name, its future, or together its parts."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,7 +13,7 @@ _FEWEST = 30  # rows
 def copied_shift(target: np.ndarray, column: np.ndarray, shifts: Iterable[int]) -> int | None:
     """By how many rows the target has to be moved to be the column, None where it is not.
 
-    At a shift of 1 the column tells the next row's target, at -1 the last one's. The changes from row to row are
+    At a shift of 1 the column holds the next row's target, at -1 the last one's. The changes from row to row are
     compared, not the values: two trends resemble each other for no reason.
 
     Args:

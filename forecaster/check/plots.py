@@ -31,11 +31,11 @@ _MIN_BAND_SHARE = 0.005  # share of the steps above which a gap is drawn as a ba
 
 
 def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
-    """The first few series of a file with what is odd about them, below each other; a PNG."""
+    """Draw the first few series of a file with their anomalies, below each other; a PNG."""
     shown = examined[: MAX_SERIES // 2]
     worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
     with matplotlib.rc_context(STYLE):
-        figure, rows = make_figure(f"{name}{worst}: what is odd", len(shown))
+        figure, rows = make_figure(f"{name}{worst}: anomalies", len(shown))
         for axes, each in zip(rows, shown, strict=True):
             _draw_examined(axes, each)
             if len(shown) > 1:
@@ -49,7 +49,7 @@ def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
 def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
     series = examined.series
     x, values = to_axis(series.timestamps), series.values
-    crowded = len(values) > 3000  # the line is a surface then, on which what is odd must be seen
+    crowded = len(values) > 3000  # the line is a surface then, on which anomalies must be visible
     axes.plot(x, values, color=GREY if crowded else INK, linewidth=0.4 if crowded else 0.9, label="observed")
     _draw_gaps(axes, x, examined.gaps)
     for number, stretch in enumerate(examined.stretches):

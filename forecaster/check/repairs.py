@@ -1,16 +1,15 @@
-"""What reading a CSV refuses, and the lines of YAML that make it readable, tried out one after the other."""
+"""The problems of a CSV, and the keys of the config that repair them, tried one reading after the other."""
 
 import dataclasses
 import functools
-import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from forecaster.check.findings import Finding
 from forecaster.check.id_columns import columns_apart
 from forecaster.check.statistics import season_strengths
 from forecaster.config import LoadedConfig, overridden
-from forecaster.config.reader import as_yaml
 from forecaster.config.schema import Data
 from forecaster.data import Panel
 from forecaster.data.assembly.column_roles import find_time
@@ -25,98 +24,83 @@ from forecaster.data.sources.text_table import Table
 from forecaster.data.time.timezones import ZONES
 from forecaster.data.value_ranges import domains_of
 from forecaster.errors import DataError
+from forecaster.problems import Problem, yaml_text
 
-_ROUNDS = 8  # a mended file may show what its first ailment hid
-_CLOCK_CHANGE = "name its zone: data.timezone"
+_ROUNDS = 8  # a repaired file may show problems that its first ones hid
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
-# Sentences that name the one line that mends them.
-_OFFERED = (
-    ("timezone", r"data\.timezone: (\S+/\S+)"),
-    ("tolerance", r"data\.tolerance: (\S+)"),
-    ("comment", r'data\.comment: ("#")'),
-    ("time", r"set data\.time: (null)"),
-    ("frequency", r"set data\.frequency \((\w+):"),
-    ("max_gap", r"(\d+) steps of \S+ are missing in a row"),
-    ("transform", r"correct the cells, or use (?:transform: )?(log1p|none)"),
-    ("encoding", r"data\.encoding: (cp1252)"),
-)
-
-
-@dataclass(frozen=True)
-class RejectedInput:
-    """Something that stops a training, with the lines `data.gaps: interpolate` that mend it, where any do.
-
-    Of kind `columns` it is that rows were not taken for what they are; what else was said of them is void then.
-    """
-
-    kind: str
-    text: str
-    repairs: tuple[str, ...] = ()
+# Problems of which the first repair is tried; of others it is for the user to choose.
+_AUTOMATIC = {
+    *("unknown-encoding", "commented-header", "no-time-column"),
+    *("dates-in-zone", "jittered-timestamps", "jittered-grid", "irregular-months", "irregular-sessions"),
+    *("gap-too-long", "outside-transform"),
+}
+_CLOCK_CODES = {"duplicate-timestamps": "repeated-hour", "missing-steps": "skipped-hour"}
+# Rows that are several series, or parts of a time: other problems of the same reading mean nothing then.
+_MISREAD = {"several-series", "time-in-several-columns"}
 
 
 @dataclass(frozen=True)
 class RepairResult:
-    """A CSV with its config, mended as far as lines of YAML can.
+    """A CSV with its config, repaired as far as keys of the config can.
 
     Attributes:
-        loaded: the config with every repair laid over it.
-        refusals: what had to be mended, in the order in which it came to light.
-        panel: the series as a training reads them then; None where something is refused still.
+        loaded: the config with every repair set.
+        findings: the problems that had to be repaired, in the order in which they were found.
+        panel: the series as a training reads them then; None where a problem is left.
     """
 
     table: Table
     loaded: LoadedConfig
-    refusals: list[RejectedInput]
+    findings: list[Finding]
     panel: Panel | None
 
 
-def mend(loaded: LoadedConfig) -> RepairResult:
-    """Read the CSV of a config; where it is refused, lay over the config what mends it, and read again.
+def repair_config(loaded: LoadedConfig) -> RepairResult:
+    """Read the CSV of a config; while it has problems, set what repairs them and read again.
 
     Raises:
         DataError: it is not even a table.
     """
-    refusals: dict[str, RejectedInput] = {}
+    findings: dict[Problem, Finding] = {}
     table: Table | None = None
     for _ in range(_ROUNDS):
         data = loaded.config.data
         try:
             if table is None:
                 table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
-            return RepairResult(table, loaded, list(refusals.values()), read(table, loaded))
+            return RepairResult(table, loaded, list(findings.values()), read(table, loaded))
         except DataError as error:
-            remedy = _offered if table is None else _Remedies(table, loaded).refusal
-            new = {problem: remedy(problem) for problem in error.problems if problem not in refusals}
-        new = {problem: each for problem, each in new.items() if each.kind == "columns"} or new
-        refusals |= new
-        repairs = dict.fromkeys(line for refusal in new.values() for line in refusal.repairs)
-        again = with_lines(loaded, list(repairs))
-        if not repairs or again.problems:
+            find = _find_first_repair if table is None else _Repairs(table, loaded).find
+            new = {problem: find(problem) for problem in error.problems if problem not in findings}
+        new = {problem: each for problem, each in new.items() if each.code in _MISREAD} or new
+        findings |= new
+        again = with_repairs(loaded, [finding.repair for finding in new.values()])
+        if again is loaded or again.problems:
             break
         loaded = again
     if table is None:
-        raise DataError(list(refusals))
-    return RepairResult(table, loaded, list(refusals.values()), None)
+        raise DataError(list(findings))
+    return RepairResult(table, loaded, list(findings.values()), None)
 
 
-def with_lines(loaded: LoadedConfig, lines: Sequence[str]) -> LoadedConfig:
-    """The config with lines such as `data.gaps: interpolate` laid over it."""
-    return overridden(loaded, [line.replace(": ", "=", 1) for line in lines])
+def with_repairs(loaded: LoadedConfig, repairs: Iterable[Mapping[str, Any]]) -> LoadedConfig:
+    """Set the keys of repairs such as `{"data.gaps": "interpolate"}` in a config; itself where there are none."""
+    assignments = [f"{key}={yaml_text(value)}" for repair in repairs for key, value in repair.items()]
+    return overridden(loaded, list(dict.fromkeys(assignments))) if assignments else loaded
 
 
 def read(table: Table, loaded: LoadedConfig) -> Panel:
-    """The series of a table as a training reads them.
+    """Read the series of a table as a training does.
 
     Raises:
-        DataError: it is refused.
+        DataError: they have problems.
     """
     data = loaded.config.data
     domains = domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum)
     return series_of(table, Reading.of(data.model_dump(), domains))
 
 
-def _problems(table: Table, loaded: LoadedConfig) -> Sequence[str]:
-    """Why the series are refused, if they are."""
+def _problems(table: Table, loaded: LoadedConfig) -> Sequence[Problem]:
     try:
         read(table, loaded)
     except DataError as error:
@@ -125,7 +109,7 @@ def _problems(table: Table, loaded: LoadedConfig) -> Sequence[str]:
 
 
 def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = None) -> Panel:
-    """The series with their gaps left open, and whatever else can be passed over passed over.
+    """Read the series with their gaps left open, and every other problem ignored that can be.
 
     Args:
         strict: the same as a training reads them, whose step and calendar are kept; None where they are not known.
@@ -136,7 +120,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
     reading = Reading.of(loaded.config.data.model_dump())
     if strict is not None:
         reading = dataclasses.replace(reading, frequency=strict.frequency, rules=strict.rules)
-    passed_over = dataclasses.replace(
+    lenient = dataclasses.replace(
         reading,
         gaps="mask",
         invalid_values="missing",
@@ -145,93 +129,86 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
         static=(),
         columns=(),
     )
-    return series_of(table, passed_over)
+    return series_of(table, lenient)
 
 
-def gap_line(table: Table, loaded: LoadedConfig) -> str:
-    """The line that fills gaps: a straight line, or the season where gaps of half a season stand in a clear one."""
+def gap_repair(table: Table, loaded: LoadedConfig) -> dict[str, str]:
+    """Choose how to fill gaps: from the season where they are half as long as a clear one, else a straight line."""
     try:
         series = max(read_leniently(table, loaded), key=len)
     except DataError:
-        return "data.gaps: interpolate"
+        return {"data.gaps": "interpolate"}
     seasons = loaded.config.data.seasons or seasons_of(series)[0]
     strength = max(season_strengths(series.values, seasons).values(), default=0.0)
     long = bool(seasons) and longest_gap(series.values).length > seasons[0] // 2
-    return f"data.gaps: {'seasonal' if long and strength >= _SEASONAL else 'interpolate'}"
+    return {"data.gaps": "seasonal" if long and strength >= _SEASONAL else "interpolate"}
 
 
-class _Remedies:
-    """What mends the refusals of one reading, each looked for once however many series it is needed for."""
+class _Repairs:
+    """The repairs of the problems of one reading, each looked for once however many series need it."""
 
     def __init__(self, table: Table, loaded: LoadedConfig) -> None:
-        self.format_table, self._loaded, self._data = table, loaded, loaded.config.data
+        self._table, self._loaded, self._data = table, loaded, loaded.config.data
 
-    def refusal(self, problem: str) -> RejectedInput:
-        """A problem with its repair, by what its sentence offers."""
-        text = re.split("; (?:or )?say |; where a clock", problem, maxsplit=1)[0]
-        if _CLOCK_CHANGE in problem:
-            if self._zone:
-                found = f"the clock was changed then: data.timezone: {self._zone}, or another zone of such changes"
-                return RejectedInput("timezone", f"{text}; {found}", (f"data.timezone: {self._zone}",))
-            text += f"; perhaps a change of the clock: {_CLOCK_CHANGE}"
-        if "data.duplicates: " in problem:
-            said, line = self._apart
-            return RejectedInput("duplicates" if "duplicates" in line else "columns", text + said, (line,))
-        if "data.gaps: " in problem:
-            return RejectedInput("gaps", text, (self._gap_line,))
-        if "data.invalid_values: missing" in problem:
-            return RejectedInput("text", problem, (_text_line(problem, self.format_table, self._data),))
-        return _offered(problem)
+    def find(self, problem: Problem) -> Finding:
+        """Find the repair of a problem, by its code."""
+        if problem.detail.get("clock_change") and self._zone:
+            repair = {"data.timezone": self._zone}
+            code = _CLOCK_CODES[problem.code]
+            return Finding("error", dataclasses.replace(problem, code=code, repairs=(repair,)), repair)
+        match problem.code:
+            case "duplicate-timestamps":
+                return self._separated(problem)
+            case "missing-steps" | "missing-cell":
+                return Finding("error", problem, self._gap_repair)
+            case "not-a-number":
+                return Finding("error", problem, _text_repair(problem, self._table, self._data))
+            case _:
+                return _find_first_repair(problem)
 
     @functools.cached_property
-    def _gap_line(self) -> str:
-        return gap_line(self.format_table, self._loaded)
+    def _gap_repair(self) -> dict[str, str]:
+        return gap_repair(self._table, self._loaded)
 
     @functools.cached_property
     def _zone(self) -> str | None:
-        """The first of some zones whose changes of the clock explain hours that are missing or stand twice."""
-        before = len(_problems(self.format_table, self._loaded))
-        zoned = ((zone, with_lines(self._loaded, [f"data.timezone: {zone}"])) for zone in ZONES)
-        return next((zone for zone, loaded in zoned if len(_problems(self.format_table, loaded)) < before), None)
+        """The first zone whose changes of the clock explain hours that are missing or repeated."""
+        before = len(_problems(self._table, self._loaded))
+        zoned = ((zone, with_repairs(self._loaded, [{"data.timezone": zone}])) for zone in ZONES)
+        return next((zone for zone, loaded in zoned if len(_problems(self._table, loaded)) < before), None)
+
+    def _separated(self, problem: Problem) -> Finding:
+        """Find the columns that separate rows of one timestamp; their mean repairs them where none do."""
+        if self._apart is None:
+            return Finding("error", problem, {"data.duplicates": "mean"})
+        repair, columns = self._apart
+        code = "time-in-several-columns" if "data.time" in repair else "several-series"
+        detail = {**problem.detail, "columns": list(map(repr, columns))}
+        return Finding("error", dataclasses.replace(problem, code=code, detail=detail, repairs=(repair,)), repair)
 
     @functools.cached_property
-    def _apart(self) -> tuple[str, str]:
-        """What tells rows of one timestamp apart, as is said, with its line; their mean where nothing does."""
-        time, ids = find_time(self.format_table) if self._data.time == "auto" else self._data.time, self._data.ids
+    def _apart(self) -> tuple[dict[str, Any], Sequence[str]] | None:
+        time, ids = find_time(self._table) if self._data.time == "auto" else self._data.time, self._data.ids
         times = (time,) if isinstance(time, str) else tuple(time or ())
-        found = columns_apart(self.format_table, (*times, *ids), self._data.target)
-        if found is None:
-            return "", "data.duplicates: mean"
-        if not found.columns:
-            return "; where they are several series, data.series names their ids", "data.duplicates: mean"
-        tell = "the column {} tells" if len(found.columns) == 1 else "the columns {} tell"
-        said = f"; {tell.format(' and '.join(map(repr, found.columns)))} them apart: "
-        if found.is_clock:
-            return f"{said}a part of the time", f"data.time: {_listed((*times, *found.columns))}"
-        return f"{said}several series", f"data.series: {_listed((*ids, *found.columns))}"
+        found = columns_apart(self._table, (*times, *ids), self._data.target)
+        if found is None or not found.columns:
+            return None
+        key, names = ("data.time", times) if found.is_clock else ("data.series", ids)
+        several = [*names, *found.columns]
+        return {key: several[0] if len(several) == 1 else several}, found.columns
 
 
-def _offered(problem: str) -> RejectedInput:
-    """A problem with the line that its sentence names, if any."""
-    for key, pattern in _OFFERED:
-        if offered := re.search(pattern, problem):
-            return RejectedInput(key, problem, (f"data.{key}: {offered[1]}",))
-    return RejectedInput("cells", problem)
+def _find_first_repair(problem: Problem) -> Finding:
+    repair = problem.repairs[0] if problem.code in _AUTOMATIC and problem.repairs else {}
+    return Finding("error", problem, repair)
 
 
-def _text_line(problem: str, table: Table, data: Data) -> str:
-    """Marks that come again are named, so that new kinds of text stay errors; others are taken for missing."""
-    column = re.search(r"(?::|: row )\d+: (.+?): \d+ cells? (?:is|are) not a number", problem)
-    if column is None or column[1] not in table.columns:
-        return "data.invalid_values: missing"
-    cells = table.columns[column[1]]
+def _text_repair(problem: Problem, table: Table, data: Data) -> dict[str, Any]:
+    """List marks that occur repeatedly, so that new kinds of text stay errors; others are read as missing."""
+    if problem.column not in table.columns:
+        return {"data.invalid_values": "missing"}
+    cells = table.columns[problem.column]
     texts = cells[~is_missing(cells, data.na_values) & ~looks_numeric(cells)].str.strip().value_counts()
     if not 0 < len(texts) <= 3 or texts.min() < 2:
-        return "data.invalid_values: missing"
-    return f"data.na_values: {json.dumps([*data.na_values, *texts.index], ensure_ascii=False)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """`shop`, or `[state, shop]`."""
-    named = ", ".join(map(as_yaml, names))
-    return named if len(names) == 1 else f"[{named}]"
+        return {"data.invalid_values": "missing"}
+    return {"data.na_values": [*data.na_values, *texts.index]}

@@ -1,4 +1,4 @@
-"""What a doctor measures on a series: outliers, level shifts, constant stretches, seasons, what can be learnt."""
+"""Measures of a series for `forecast check`: outliers, level shifts, constant stretches, seasons, errors."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from forecaster.data.time.rules import SESSIONS
 _FAR = 8.0  # robust deviations from its neighbours that make a value an outlier
 _SHIFT = 6.0  # robust deviations of the difference of means that make a level shift
 _LASTING = (0.75, 1.33)  # a shift over half the width, as a share of that over the whole
-_LASTS = 50  # a level lasts at least so many times shorter than the series
+_LASTS = 50  # a level lasts at least this fraction of the series
 _MAD = 1.4826  # a normal's deviation over its median absolute deviation
 _FEWEST = 12  # steps of a constant stretch
 _CHANCE = 0.01  # of a stretch that is constant by chance, in the whole series
@@ -79,7 +79,7 @@ class Errors(NamedTuple):
 
 @dataclass(frozen=True)
 class SeriesStatistics:
-    """One series, and where it is odd.
+    """The anomalies of one series, and whether it can be learnt.
 
     Attributes:
         series: NaN where a step is missing.
@@ -91,7 +91,7 @@ class SeriesStatistics:
         shifts: the largest first.
         codes: values that look like a code for a missing one.
         zeros: share of the steps that are 0.
-        errors: what can be learnt; None where it is too short to tell.
+        errors: of naive forecasts and a straight line; None where the series is too short.
     """
 
     series: Series
@@ -190,7 +190,7 @@ def _shortest(values: np.ndarray, shortest: int) -> float:
 
 
 def missing_codes(values: np.ndarray) -> list[float]:
-    """Values such as -999 that stand for a missing one: nines, at least twice, far outside of all others."""
+    """Find values such as -999 that mean a missing one: nines, at least twice, far outside of all others."""
     known = np.unique(values[np.isfinite(values)])
     found = []
     for code, rest in ((known[:1], known[1:]), (known[-1:], known[:-1])):
@@ -237,8 +237,8 @@ def _neighbours(values: np.ndarray, season: int) -> np.ndarray:
 def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
     """Steps at which the mean of the next steps leaves that of the last for good, the largest first.
 
-    The means are over whole seasons, a fiftieth of the series or more, 30 steps at least. The change is told from the
-    usual one, which a trend makes, in robust deviations of all changes; it has to be as large over half the width,
+    The means are over whole seasons, a fiftieth of the series or more, 30 steps at least. The change is compared with
+    the usual one, which a trend makes, in robust deviations of all changes; it has to be as large over half the width,
     where a drift has half of it and a short disturbance more. Of neighbours within a width only the largest counts.
     """
     width = 2 * season * math.ceil(max(2 * season, len(values) / _LASTS, 30) / (2 * season))
@@ -314,7 +314,7 @@ def _profile(values: np.ndarray, season: int) -> np.ndarray:
 
 
 def errors_ahead(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
-    """A straight line through the last values beside those that need no training; None where there is too little.
+    """Compare a straight line through the last values with naive forecasts; None where there are too few values.
 
     The line is a ridge regression of the change since a season ago on the last lags and the values a season before,
     all less their mean. It is fitted on the first four fifths, its penalty chosen on the last fifth of these, so that

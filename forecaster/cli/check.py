@@ -60,5 +60,5 @@ def check(
         from forecaster.check.plots import plot_checkup
 
         write_atomically(plot, plot_checkup(found.examined, data.name))
-    if not found.healthy:
+    if not found.is_ready:
         raise typer.Exit(4)

@@ -1,4 +1,4 @@
-"""YAML -> a frozen, validated `Config`; every problem with where it stands and how to mend it."""
+"""YAML -> a frozen, validated `Config`; every problem with its position and a repair."""
 
 from forecaster.config.load import (
     LoadedConfig,

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from forecaster.config.reader import suggestion
+from forecaster.config.invalid_value import InvalidValue
+from forecaster.config.reader import nearest_name
 from forecaster.extras import install_command, is_installed
 
 CYCLES = ("minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday")
@@ -31,59 +33,63 @@ def country_of(name: str) -> tuple[str, str | None]:
 
 
 def orders_of(name: str, seasons: Sequence[int]) -> dict[int, int]:
-    """The highest order of each season of a `fourier.168.3`, or of a `fourier.3`, which is told of all `seasons`."""
+    """Find the highest order of each season of a `fourier.168.3`, or of a `fourier.3`, which has all `seasons`."""
     found = _FOURIER.fullmatch(name)
     if found is None:
         return {}
     return dict.fromkeys([int(found["season"])] if found["season"] else seasons, int(found["order"]))
 
 
-def misnamed(value: object) -> str | None:
-    """What is expected instead of a name that is none, or whose holidays nobody knows; None where all is well."""
+def check_feature_name(value: object) -> InvalidValue | None:
+    """Report a name that is no feature, or whose holidays are not known; None where it is valid."""
     if not is_known(value):
-        expected = f"expected {', '.join(CYCLES)}, {WEEKEND}, holiday.DE, fourier.3 or fourier.168.3"
-        return expected + suggestion(str(value), [*CYCLES, WEEKEND, "holiday.DE", "fourier.3"])
+        expected = f"{', '.join(CYCLES)}, {WEEKEND}, holiday.DE, fourier.3 or fourier.168.3"
+        nearest = nearest_name(str(value), [*CYCLES, WEEKEND, "holiday.DE", "fourier.3"])
+        return InvalidValue(expected, nearest)
     name = str(value)
-    return _unknown_country(*country_of(name)) if name.startswith(HOLIDAY) else None
+    return _check_country(*country_of(name)) if name.startswith(HOLIDAY) else None
 
 
-def clashes(names: Sequence[str], seasons: Sequence[int] | None) -> Iterator[tuple[int, str]]:
-    """Names that cannot stand beside those before them, or that their season does not take: number and sentence.
+def find_clashes(names: Sequence[str], seasons: Sequence[int] | None) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Find names that repeat those before them, or that their season does not take.
 
     Args:
         names: each is known.
         seasons: steps in each season of the series; None where they are not known yet.
+
+    Yields:
+        The number of the name, and the code and the detail of its problem.
     """
-    told: set[str | int] = set()
+    seen: set[str | int] = set()
     for index, name in enumerate(names):
         orders = orders_of(name, seasons or ())
-        for what in orders or [name]:
-            if what in told:
-                yield index, f"{name}: {f'a season of {what} steps' if orders else 'it'} is told already; remove it"
-        told.update(orders or [name])
+        for feature in orders or [name]:
+            if feature in seen:
+                season = feature if isinstance(feature, int) else 0
+                yield index, "repeated-feature", {"name": name, "season": season}
+        seen.update(orders or [name])
         if seasons is not None and not is_dated(name) and not orders:
-            yield index, f"{name} tells of every season, and there is none; set data.season, or name its steps: {name}"
-        for season, order in orders.items():
-            if 2 * order > season:
-                yield index, f"{name}: a season of {season} steps has orders up to {season // 2}; {_lower(season)}"
+            order = name.rpartition(".")[2]
+            yield index, "feature-without-season", {"name": name, "example": f"{FOURIER}24.{order}"}
+        for season, order_of_season in orders.items():
+            if 2 * order_of_season > season:
+                instead = f"use fourier.{season}.{season // 2}" if season > 1 else "remove it"
+                detail = {"name": name, "season": season, "most": season // 2, "instead": instead}
+                yield index, "order-too-high", detail
 
 
-def _lower(season: int) -> str:
-    return f"use fourier.{season}.{season // 2}" if season > 1 else "remove it"
-
-
-def _unknown_country(country: str, subdivision: str | None) -> str | None:
+def _check_country(country: str, subdivision: str | None) -> InvalidValue | None:
     if not is_installed("holidays"):
-        return f"which needs a package that is not installed: {install_command('holidays')}"
+        return InvalidValue(code="holidays-not-installed", command=install_command("holidays"))
     import holidays  # noqa: PLC0415  an optional dependency
 
     known = holidays.list_supported_countries(include_aliases=False)
     if country not in known:
-        example = f", did you mean {country.upper()!r}?" if country.upper() in known else ""
-        return f"expected the two letters of a country, such as holiday.DE or holiday.US-CA{example}"
+        nearest = country.upper() if country.upper() in known else ""
+        return InvalidValue("the two letters of a country, such as holiday.DE or holiday.US-CA", nearest)
     if subdivision is None or subdivision in known[country]:
         return None
     if not known[country]:
-        return f"but no part of {country} has holidays of its own: use holiday.{country}"
-    example = f", did you mean {subdivision.upper()!r}?" if subdivision.upper() in known[country] else ""
-    return f"expected a part of {country}: {', '.join(sorted(known[country]))}{example}"
+        return InvalidValue(code="no-regional-holidays", country=country)
+    nearest = subdivision.upper() if subdivision.upper() in known[country] else ""
+    return InvalidValue(f"a part of {country}: {', '.join(sorted(known[country]))}", nearest)

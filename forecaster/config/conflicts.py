@@ -2,21 +2,20 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from forecaster.config.calendar_names import clashes, is_dated
+from forecaster.config.calendar_names import find_clashes, is_dated
 from forecaster.config.database_urls import PASSWORD, has_password, is_url
 from forecaster.config.ensemble import members_of
-from forecaster.config.reader import Path
+from forecaster.config.reader import KeyProblem, Path, Repairs
 from forecaster.config.schema import ONE_SIDED, Config, Constant, Data, Model, Optimizer, Split, Window
 
 # Behind blanks, brackets and comments.
 _SELECT = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
 
 
-def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
-    """Every impossible combination as (path, sentence), but those of keys in `broken`, whose values
-    are not the user's.
-    """
+def find_conflicts(config: Config, broken: set[Path]) -> list[KeyProblem]:
+    """Find every impossible combination, but those of keys in `broken`, whose values are not the user's."""
     touched = {path[:2] for path in broken}
     found = [
         *_source(config.data),
@@ -40,387 +39,374 @@ def conflicts(config: Config, broken: set[Path]) -> list[tuple[Path, str]]:
         *_split(config.split),
         *_rollout(config),
     ]
-    return [(path, message) for path, message in found if path[:2] not in touched]
+    return [conflict for conflict in found if conflict.path[:2] not in touched]
 
 
-def _source(data: Data) -> Iterator[tuple[Path, str]]:
+def _source(data: Data) -> Iterator[KeyProblem]:
     urls = [path for path in ([data.path] if isinstance(data.path, str) else data.path) if is_url(path)]
     if any(map(has_password, urls)):
-        yield ("data", "path"), f"holds a password; take it out of the URL and set it in the environment as {PASSWORD}"
+        yield KeyProblem(("data", "path"), "password-in-url", {"variable": PASSWORD})
     if urls and not isinstance(data.path, str):
-        yield ("data", "path"), "lists a database; it is asked alone: name its URL by itself"
+        yield KeyProblem(("data", "path"), "database-in-list")
     elif urls and data.query is None:
-        yield ("data", "path"), "names a database; say what to ask it: data.query: SELECT day, sold FROM sales"
+        yield KeyProblem(("data", "path"), "database-without-query")
     if data.query is not None and not urls:
-        yield ("data", "query"), "is asked of a database; name its URL in data.path, such as sqlite:///sales.db"
+        yield KeyProblem(("data", "query"), "query-without-database")
     if data.query is not None and not _SELECT.match(data.query):
-        yield ("data", "query"), "expected a SELECT, or WITH ... SELECT: nothing is ever written"
+        yield KeyProblem(("data", "query"), "not-a-select")
 
 
-def _calendar(data: Data) -> Iterator[tuple[Path, str]]:
+def _calendar(data: Data) -> Iterator[KeyProblem]:
     if data.frequency in {"auto", "C", "sessions"}:
         return
     for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
         if stated:
-            yield ("data", key), f"frequency {data.frequency} reads no calendar; use frequency: C or sessions, or auto"
+            repairs = tuple({"data.frequency": each} for each in ("C", "sessions", "auto"))
+            yield KeyProblem(("data", key), "calendar-without-days", {"frequency": data.frequency}, repairs)
 
 
-def _features(data: Data) -> Iterator[tuple[Path, str]]:
+def _features(data: Data) -> Iterator[KeyProblem]:
     """Of data.calendar: what no file of any frequency could make right."""
-    found = list(clashes(data.calendar, None if data.season == "auto" else data.seasons))
+    found = [
+        KeyProblem(("data", "calendar", index), code, detail)
+        for index, code, detail in find_clashes(data.calendar, None if data.season == "auto" else data.seasons)
+    ]
     if data.time is None or data.frequency == "step":
-        mend = "name their column in data.time" if data.time is None else "state their data.frequency"
-        dated = [index for index, name in enumerate(data.calendar) if is_dated(name)]
-        found += [(index, f"{data.calendar[index]} is read off dates; {mend}, or remove it") for index in dated]
-    for index, message in sorted(found):
-        yield ("data", "calendar", index), message
+        for index, name in enumerate(data.calendar):
+            if is_dated(name):
+                detail = {"name": name, "key": "data.time" if data.time is None else "data.frequency"}
+                found.append(KeyProblem(("data", "calendar", index), "calendar-without-dates", detail))
+    yield from sorted(found, key=lambda conflict: int(conflict.path[2]))
 
 
-def _data(data: Data) -> Iterator[tuple[Path, str]]:
-    if data.layout == "rows" and data.time not in {"auto", None}:
-        yield ("data", "time"), "cannot go with layout: rows, whose columns are the steps; use null"
-    if data.layout == "rows" and data.frequency not in {"auto", "step"}:
-        yield ("data", "frequency"), f"{data.frequency} cannot go with layout: rows, which has no dates; use auto"
-    if data.layout == "rows" and (data.covariates.past or data.covariates.future):
+def _data(data: Data) -> Iterator[KeyProblem]:
+    rows = data.layout == "rows"
+    if rows and data.time not in {"auto", None}:
+        yield KeyProblem(("data", "time"), "time-with-layout-rows", repairs=({"data.time": None},))
+    if rows and data.frequency not in {"auto", "step"}:
+        detail, repairs = {"frequency": data.frequency}, ({"data.frequency": "auto"},)
+        yield KeyProblem(("data", "frequency"), "frequency-with-layout-rows", detail, repairs)
+    if rows and (data.covariates.past or data.covariates.future):
         named = "past" if data.covariates.past else "future"
-        yield ("data", "covariates", named), "cannot go with layout: rows, where a row is a series; use layout: columns"
+        repairs = ({"data.layout": "columns"},)
+        yield KeyProblem(("data", "covariates", named), "covariates-with-layout-rows", repairs=repairs)
     if data.decimal == data.thousands != "auto":
-        yield ("data", "thousands"), f"'{data.thousands}' cannot go with the same data.decimal; use none"
+        detail, none = {"mark": data.thousands}, ({"data.thousands": "none"},)
+        yield KeyProblem(("data", "thousands"), "same-mark", detail, none)
     if data.delimiter != "auto" and data.comment is not None and data.delimiter in data.comment:
-        yield ("data", "comment"), f"{data.comment!r} holds data.delimiter; use another"
+        yield KeyProblem(("data", "comment"), "comment-holds-delimiter", {"comment": data.comment})
 
 
-def _model(model: Model) -> Iterator[tuple[Path, str]]:
-    if model.bidirectional and model.output == "sequence":
-        yield (
-            ("model", "output"),
-            "sequence cannot go with bidirectional: true, whose backward half reads the answer; use output: last",
-        )
-    if model.decoder != "rollout" and model.output == "sequence":
-        yield (
-            ("model", "output"),
-            f"sequence cannot go with decoder: {model.decoder}, which learns what follows the window; "
-            "use decoder: rollout",
-        )
-    if model.normalization in {"last", "mean", "revin", "profile"} and model.output == "sequence":
-        yield (
-            ("model", "normalization"),
-            f"{model.normalization} cannot go with output: sequence, since it tells early steps of later ones; "
-            "use seasonal or none, or output: last",
-        )
+def _model(model: Model) -> Iterator[KeyProblem]:
+    last, sequence = {"model.output": "last"}, model.output == "sequence"
+    detail: dict[str, Any]
+    repairs: Repairs
+    if model.bidirectional and sequence:
+        yield KeyProblem(("model", "output"), "sequence-bidirectional", repairs=(last,))
+    if model.decoder != "rollout" and sequence:
+        detail, repairs = {"decoder": model.decoder}, ({"model.decoder": "rollout"},)
+        yield KeyProblem(("model", "output"), "sequence-without-rollout", detail, repairs)
+    if model.normalization in {"last", "mean", "revin", "profile"} and sequence:
+        detail = {"normalization": model.normalization}
+        repairs = ({"model.normalization": "seasonal"}, {"model.normalization": "none"}, last)
+        yield KeyProblem(("model", "normalization"), "normalization-leaks", detail, repairs)
     if model.normalization_scale != "none" and model.normalization == "revin":
-        yield ("model", "normalization_scale"), "revin has a scale of its own; remove the key, or use mean"
-    if model.normalization_scale != "none" and model.output == "sequence":
-        yield (
-            ("model", "normalization_scale"),
-            "cannot go with output: sequence, since it tells early steps of later ones; use output: last",
+        yield KeyProblem(
+            ("model", "normalization_scale"), "revin-has-scale", repairs=({"model.normalization": "mean"},)
         )
+    if model.normalization_scale != "none" and sequence:
+        yield KeyProblem(("model", "normalization_scale"), "scale-leaks", repairs=(last,))
     if model.copy_segments and model.decoder != "dense":
-        yield ("model", "copy_segments"), f"decoder {model.decoder} answers step by step; use decoder: dense"
+        detail, repairs = {"decoder": model.decoder}, ({"model.decoder": "dense"},)
+        yield KeyProblem(("model", "copy_segments"), "copy-segments-needs-dense", detail, repairs)
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
-        yield ("model", "recurrent_activation"), "cell simple_rnn has no gates; remove the key, or use lstm or gru"
+        repairs = ({"model.cell": "lstm"}, {"model.cell": "gru"})
+        yield KeyProblem(("model", "recurrent_activation"), "cell-without-gates", repairs=repairs)
 
 
-def _decoder(model: Model) -> Iterator[tuple[Path, str]]:
+def _decoder(model: Model) -> Iterator[KeyProblem]:
     decoder = model.decoder
+    detail = {"decoder": decoder}
+    seq2seq, latent = {"model.decoder": "seq2seq"}, {"model.decoder": "latent"}
     if model.attention != "none" and decoder not in {"dense", "seq2seq"}:
-        instead = "dense" if decoder == "positional" else "seq2seq"
-        yield (
-            ("model", "attention"),
-            f"{model.attention} cannot go with decoder: {decoder}, which keeps nothing of the window but its states; "
-            f"use decoder: {instead}",
+        instead = {"model.decoder": "dense"} if decoder == "positional" else seq2seq
+        yield KeyProblem(
+            ("model", "attention"), "attention-needs-states", {**detail, "attention": model.attention}, (instead,)
         )
-    feeds_back = decoder in {"seq2seq", "context", "latent"}
-    if model.scheduled_sampling and not feeds_back:
-        yield (
-            ("model", "scheduled_sampling"),
-            f"decoder {decoder} is not trained on its own answers; remove the key, or use decoder: seq2seq",
-        )
+    if model.scheduled_sampling and decoder not in {"seq2seq", "context", "latent"}:
+        yield KeyProblem(("model", "scheduled_sampling"), "sampling-needs-feedback", detail, (seq2seq,))
     if model.warmup and not model.scheduled_sampling and decoder != "latent":
-        yield ("model", "warmup"), "nothing rises over these epochs; give scheduled_sampling, or use decoder: latent"
+        yield KeyProblem(("model", "warmup"), "warmup-of-nothing", repairs=({"model.scheduled_sampling": 0.5}, latent))
     if model.latent != 16 and decoder != "latent":
-        yield ("model", "latent"), f"decoder {decoder} draws nothing; use decoder: latent, or remove the key"
+        yield KeyProblem(("model", "latent"), "latent-needs-decoder", detail, (latent,))
 
 
-def _head(config: Config) -> Iterator[tuple[Path, str]]:
+def _head(config: Config) -> Iterator[KeyProblem]:
     model, name = config.model, config.model.head
+    detail = {"head": name}
     if name in {"negative_binomial", "log_normal"} and config.scaling not in {"mean", "none"}:
         keeps = "none" if name == "negative_binomial" and config.data.several else "mean"
-        yield (
-            ("scaling",),
-            f"{config.scaling} moves 0, below which head {name} has no values; use scaling: {keeps}",
+        yield KeyProblem(
+            ("scaling",), "scaling-moves-zero", {**detail, "scaling": config.scaling}, ({"scaling": keeps},)
         )
     if name == "log_normal" and config.data.gaps == "zero":
-        yield ("data", "gaps"), "zero cannot go with head: log_normal, which takes numbers above 0; use interpolate"
+        yield KeyProblem(("data", "gaps"), "zero-gaps-with-head", detail, ({"data.gaps": "interpolate"},))
     if name != "point" and config.training.loss != "auto":
-        yield (
-            ("training", "loss"),
-            f"{config.training.loss} is a loss of head point; {name} has its own: use loss: auto",
-        )
+        loss = {**detail, "loss": config.training.loss}
+        yield KeyProblem(("training", "loss"), "head-has-loss", loss, ({"training.loss": "auto"},))
     if model.quantiles is not None and name != "quantile":
-        yield ("model", "quantiles"), f"head {name} has a closed form; remove the key, or use head: quantile"
+        yield KeyProblem(("model", "quantiles"), "head-without-quantiles", detail, ({"model.head": "quantile"},))
     if model.quantiles is not None and list(model.quantiles) != sorted(set(model.quantiles)):
-        yield ("model", "quantiles"), f"{list(model.quantiles)} do not rise; write {sorted(set(model.quantiles))}"
+        rising = {"quantiles": list(model.quantiles), "rising": sorted(set(model.quantiles))}
+        yield KeyProblem(
+            ("model", "quantiles"), "quantiles-not-rising", rising, ({"model.quantiles": rising["rising"]},)
+        )
     elif model.quantiles is not None:
         yield from _reach(config, model.quantiles)
     if model.bins != 64 and name != "categorical":
-        yield ("model", "bins"), f"head {name} has no bins; remove the key, or use head: categorical"
+        yield KeyProblem(("model", "bins"), "head-without-bins", detail, ({"model.head": "categorical"},))
     if config.forecast.intervals == "head" and name == "point" and model.decoder != "latent":
-        yield ("forecast", "intervals"), "head cannot go with model.head: point, which has none; use conformal"
+        yield KeyProblem(
+            ("forecast", "intervals"), "head-without-intervals", repairs=({"forecast.intervals": "conformal"},)
+        )
 
 
-def _panel(config: Config) -> Iterator[tuple[Path, str]]:
+def _panel(config: Config) -> Iterator[KeyProblem]:
     data, model = config.data, config.model
     if model.embedding and not data.several:
-        yield ("model", "embedding"), "tells series apart, and there is one; name their column in data.series"
+        yield KeyProblem(("model", "embedding"), "embedding-of-one-series")
     if model.series_scale and not data.several:
-        yield ("model", "series_scale"), "tells large series from small ones, and there is one; remove the key"
+        yield KeyProblem(("model", "series_scale"), "scale-of-one-series", repairs=({"model.series_scale": False},))
     if config.training.balance_series and not data.several:
-        yield ("training", "balance_series"), "there is one series alone; use false"
+        repairs = ({"training.balance_series": False},)
+        yield KeyProblem(("training", "balance_series"), "balance-of-one-series", repairs=repairs)
     if model.channels == "joint" and not data.wide:
-        yield ("model", "channels"), "joint reads several targets together; name them in data.target: [a, b]"
+        yield KeyProblem(("model", "channels"), "joint-of-one-target")
     if model.channels == "joint" and model.series_scale:
-        yield ("model", "series_scale"), "tells series apart, which channels: joint reads together; remove the key"
+        yield KeyProblem(("model", "series_scale"), "scale-of-joint-channels", repairs=({"model.series_scale": False},))
     if model.head == "negative_binomial" and data.several and config.scaling == "mean":
-        yield ("scaling",), f"{config.scaling} gives each series its own unit of counts; use scaling: none"
+        yield KeyProblem(("scaling",), "scaling-of-counts", {"scaling": config.scaling}, ({"scaling": "none"},))
 
 
-def _covariates(config: Config) -> Iterator[tuple[Path, str]]:
+def _covariates(config: Config) -> Iterator[KeyProblem]:
     data, given, decoder = config.data, config.data.covariates, config.model.decoder
     path: Path = ("data", "covariates")
     if given.past and decoder == "rollout":
-        yield (
-            (*path, "past"),
-            "are not known of the steps that decoder rollout reads next; use decoder: seq2seq, positional or dense",
-        )
+        repairs = tuple({"model.decoder": each} for each in ("seq2seq", "positional", "dense"))
+        yield KeyProblem((*path, "past"), "past-covariates-in-rollout", repairs=repairs)
     if given.static and data.series is None and data.layout == "columns":
-        yield (*path, "static"), "tell series apart, and there is one; name their column in data.series"
+        yield KeyProblem((*path, "static"), "static-covariates-of-one-series")
     parts = (("time", data.time), ("target", data.target), ("series", data.series))
     roles = [(role, name) for role, names in parts for name in ([names] if isinstance(names, str) else names or ())]
     roles += [(kind, name) for kind in ("past", "future", "static") for name in getattr(given, kind)]
     seen: dict[str, str] = {}
     for role, name in roles:
         if name in seen and name not in {"auto", "*"}:
-            yield path, f"column {name!r} is {seen[name]} and {role}; a column has one part"
+            yield KeyProblem(path, "column-has-two-roles", {"name": name, "roles": [seen[name], role]})
         seen[name] = role
     for key, names in (("categorical", given.categorical), ("missing", given.missing)):
         for name in names:
             if name not in {*given.past, *given.future, *(given.static if key == "categorical" else ())}:
-                yield (*path, key), f"column {name!r} is no covariate; name it in data.covariates.past or future, too"
+                yield KeyProblem((*path, key), "not-a-covariate", {"name": name})
 
 
-def _transform(config: Config) -> Iterator[tuple[Path, str]]:
+def _transform(config: Config) -> Iterator[KeyProblem]:
     data, head, name = config.data, config.model.head, config.data.transform
     path: Path = ("data", "transform")
+    detail, none = {"transform": name, "head": head}, {"data.transform": "none"}
     if name == "none":
         return
     if head == "log_normal":
-        yield path, f"{name} cannot go with head: log_normal, which takes the logarithm itself; use head: normal"
+        yield KeyProblem(path, "transform-with-log-normal", detail, ({"model.head": "normal"},))
     if head == "negative_binomial":
-        yield path, f"{name} makes counts fractions, which head negative_binomial has not; use transform: none"
+        yield KeyProblem(path, "transform-of-counts", detail, (none,))
     if head == "student_t" and name != "logit":
-        yield (
-            path,
-            f"{name} undone gives Student's t a mean without bound; use head: normal or quantile, or transform: none",
-        )
+        repairs = ({"model.head": "normal"}, {"model.head": "quantile"}, none)
+        yield KeyProblem(path, "transform-with-student-t", detail, repairs)
     if name == "logit" and (data.minimum is None or data.maximum is None):
-        missing = " and ".join(key for key in ("minimum", "maximum") if getattr(data, key) is None)
-        yield path, f"logit needs both bounds; give data.{missing}, a little beyond any value, or use transform: log"
+        missing = [f"data.{key}" for key in ("minimum", "maximum") if getattr(data, key) is None]
+        yield KeyProblem(path, "logit-without-bounds", {"missing": missing}, ({"data.transform": "log"},))
     if name in {"log", "boxcox"} and data.gaps == "zero":
-        yield ("data", "gaps"), f"zero cannot go with transform: {name}, which takes numbers above 0; use interpolate"
+        yield KeyProblem(("data", "gaps"), "zero-gaps-with-transform", detail, ({"data.gaps": "interpolate"},))
 
 
-def _difference(config: Config) -> Iterator[tuple[Path, str]]:
+def _difference(config: Config) -> Iterator[KeyProblem]:
     model, path = config.model, ("data", "difference")
     if not config.data.difference:
         return
     if model.head in {"negative_binomial", "log_normal"}:
-        yield path, f"differences fall below 0, where head {model.head} has no values; use head: normal"
+        yield KeyProblem(path, "difference-with-head", {"head": model.head}, ({"model.head": "normal"},))
     elif model.head != "point" and config.rollout == "direct":
-        yield (
-            path,
-            f"needs whole paths to sum, and decoder {model.decoder} tells the distribution of each step by itself; "
-            "use decoder: rollout or seq2seq, or head: point",
-        )
+        repairs = ({"model.decoder": "rollout"}, {"model.decoder": "seq2seq"}, {"model.head": "point"})
+        yield KeyProblem(path, "difference-without-paths", {"decoder": model.decoder}, repairs)
 
 
-def _bounds(data: Data) -> Iterator[tuple[Path, str]]:
+def _bounds(data: Data) -> Iterator[KeyProblem]:
     low, high = data.minimum, data.maximum
     if low is None and high is None:
         return
     strict = data.transform == "logit"
     if low is not None and high is not None and low >= high:
-        yield ("data", "maximum"), f"{high:g} is not above data.minimum, {low:g}; exchange or correct them"
+        yield KeyProblem(("data", "maximum"), "maximum-below-minimum", {"minimum": low, "maximum": high})
         return
     below = low is not None and (low > 0 or (strict and low == 0))
     above = high is not None and (high < 0 or (strict and high == 0))
     if data.gaps == "zero" and (below or above):
-        yield ("data", "gaps"), "zero lies outside data.minimum and data.maximum; use interpolate"
+        yield KeyProblem(("data", "gaps"), "zero-gaps-outside-bounds", repairs=({"data.gaps": "interpolate"},))
     if data.duplicates == "sum" and (low, high, strict) != (0, None, False):
-        yield (
-            ("data", "duplicates"),
-            "sum cannot go with data.minimum and data.maximum, which hold for each cell; use mean, or minimum: 0 alone",
-        )
+        yield KeyProblem(("data", "duplicates"), "sum-with-bounds", repairs=({"data.duplicates": "mean"},))
 
 
-def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[tuple[Path, str]]:
-    """Levels beyond the outermost quantiles, which nothing was learnt of."""
+def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[KeyProblem]:
+    """Find levels beyond the outermost quantiles, which the network does not learn."""
+    path = ("model", "quantiles")
     if not quantiles:
-        yield ("model", "quantiles"), "is empty; give probabilities such as [0.1, 0.5, 0.9]"
+        yield KeyProblem(path, "quantiles-empty", repairs=({"model.quantiles": [0.1, 0.5, 0.9]},))
     elif not quantiles[0] <= 0.5 <= quantiles[-1]:
-        yield ("model", "quantiles"), "leave the median out, which stands for the forecast; add 0.5"
+        yield KeyProblem(path, "quantiles-without-median")
     elif not config.conformal:
         reach = 100 * min(1 - 2 * quantiles[0], 2 * quantiles[-1] - 1)
         beyond = [level for level in config.forecast.levels if level > reach + 1e-6]
         if beyond:
             low, high = round((1 - beyond[0] / 100) / 2, 10), round((1 + beyond[0] / 100) / 2, 10)
-            yield (
-                ("forecast", "levels"),
-                f"{beyond[0]:g} lies beyond model.quantiles; add {low:g} and {high:g} to them, or ask for less",
-            )
+            detail = {"level": beyond[0], "low": low, "high": high}
+            yield KeyProblem(("forecast", "levels"), "level-beyond-quantiles", detail)
 
 
-def _window(window: Window) -> Iterator[tuple[Path, str]]:
+def _window(window: Window) -> Iterator[KeyProblem]:
     if window.min_length is not None and window.min_length >= window.length:
-        yield ("window", "min_length"), f"is not below window.length, {window.length}; use fewer steps, or null"
+        detail, repairs = {"length": window.length}, ({"window.min_length": None},)
+        yield KeyProblem(("window", "min_length"), "min-length-too-long", detail, repairs)
 
 
-def _stack(config: Config) -> Iterator[tuple[Path, str]]:
+def _stack(config: Config) -> Iterator[KeyProblem]:
     model, length = config.model, config.window.length
     if model.residual and len(set(model.units)) > 1:
-        yield ("model", "residual"), f"needs layers of the same width, units are {list(model.units)}; make them equal"
+        yield KeyProblem(("model", "residual"), "residual-of-unequal-layers", {"units": list(model.units)})
     if model.residual and len(model.units) == 1:
-        yield ("model", "residual"), "needs a second layer to add to the first; give units two numbers"
+        yield KeyProblem(("model", "residual"), "residual-of-one-layer")
     if model.dilation and len(model.units) == 1:
-        yield ("model", "dilation"), "begins with the second layer; give units two numbers or more"
+        yield KeyProblem(("model", "dilation"), "dilation-of-one-layer")
     read, layers = length // model.segment, len(model.units)
     if model.dilation and 2 ** (layers - 1) >= read > 1:
-        fitting = max(2, (read - 1).bit_length())
-        yield (
-            ("model", "dilation"),
-            f"layer {layers} would go on from {2 ** (layers - 1)} steps before, and {read} are read; "
-            f"use {fitting} layers or fewer, or a longer window",
+        detail = {"layer": layers, "distance": 2 ** (layers - 1), "read": read}
+        yield KeyProblem(
+            ("model", "dilation"), "dilation-beyond-window", {**detail, "most": max(2, (read - 1).bit_length())}
         )
     if model.merge != "concat" and not model.bidirectional:
-        yield ("model", "merge"), f"{model.merge} merges two directions; set bidirectional: true"
+        detail = {"merge": model.merge}
+        yield KeyProblem(("model", "merge"), "merge-of-one-direction", detail, ({"model.bidirectional": True},))
     if length % model.segment:
         down, up = length - length % model.segment, length + model.segment - length % model.segment
-        yield (
-            ("model", "segment"),
-            f"a window of {length} steps does not divide into segments of {model.segment}; "
-            f"use window.length: {' or '.join(str(n) for n in (down, up) if n)}",
+        repairs = tuple({"window.length": steps} for steps in (down, up) if steps)
+        yield KeyProblem(
+            ("model", "segment"), "window-not-in-segments", {"window": length, "segment": model.segment}, repairs
         )
     elif model.decoder == "rollout" and length < 2 * model.segment:
-        yield ("model", "segment"), f"a rollout needs a window of at least two segments, {2 * model.segment} steps"
+        yield KeyProblem(("model", "segment"), "rollout-of-one-segment", {"steps": 2 * model.segment})
 
 
-def _optimizer(optimizer: Optimizer) -> Iterator[tuple[Path, str]]:
+def _optimizer(optimizer: Optimizer) -> Iterator[KeyProblem]:
     path: Path = ("training", "optimizer")
+    key = "training.optimizer"
     if optimizer.clip_value is not None and optimizer.clip_norm is not None:
-        yield (*path, "clip_value"), "cannot go with clip_norm; use clip_norm: null beside it"
+        yield KeyProblem((*path, "clip_value"), "clipped-twice", repairs=({f"{key}.clip_norm": None},))
     if optimizer.momentum and optimizer.name not in {"sgd", "rmsprop"}:
-        yield (*path, "momentum"), f"{optimizer.name} has no momentum of its own; use name: sgd or rmsprop"
+        repairs = ({f"{key}.name": "sgd"}, {f"{key}.name": "rmsprop"})
+        yield KeyProblem((*path, "momentum"), "optimizer-without-momentum", {"optimizer": optimizer.name}, repairs)
     if optimizer.nesterov and (optimizer.name != "sgd" or not optimizer.momentum):
-        yield (*path, "nesterov"), "needs name: sgd and a momentum above 0, such as momentum: 0.9"
+        yield KeyProblem(
+            (*path, "nesterov"), "nesterov-without-sgd", repairs=({f"{key}.name": "sgd", f"{key}.momentum": 0.9},)
+        )
 
 
-def _training(config: Config) -> Iterator[tuple[Path, str]]:
+def _training(config: Config) -> Iterator[KeyProblem]:
     training = config.training
     if training.schedule.name == "plateau" and config.split.validation == 0:
-        yield ("training", "schedule", "name"), "plateau watches the validation loss; give split.validation steps"
+        yield KeyProblem(("training", "schedule", "name"), "plateau-without-validation")
     if training.loss in {"mape", "smape"}:
         yield from _percentages(config)
     if training.sign_flip and config.model.head in ONE_SIDED:
-        yield ("training", "sign_flip"), f"head {config.model.head} has no values upside down; use sign_flip: false"
+        repairs = ({"training.sign_flip": False},)
+        yield KeyProblem(("training", "sign_flip"), "one-sided-head", {"head": config.model.head}, repairs)
     if config.model.warmup >= training.epochs:
-        yield (
-            ("model", "warmup"),
-            f"{config.model.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
+        yield KeyProblem(
+            ("model", "warmup"), "warmup-too-long", {"warmup": config.model.warmup, "epochs": training.epochs}
         )
     if training.schedule.warmup >= training.epochs:
-        yield (
-            ("training", "schedule", "warmup"),
-            f"{training.schedule.warmup} epochs of warm-up leave none of {training.epochs}; use fewer",
-        )
+        detail = {"warmup": training.schedule.warmup, "epochs": training.epochs}
+        yield KeyProblem(("training", "schedule", "warmup"), "warmup-too-long", detail)
 
 
-def _ensemble(config: Config) -> Iterator[tuple[Path, str]]:
+def _ensemble(config: Config) -> Iterator[KeyProblem]:
     ensemble, head = config.ensemble, config.model.head
     if ensemble is None:
         return
+    path, seeds = ("ensemble", "vary"), ({"ensemble.vary": "seed"}, {"ensemble.vary": "window"})
     if ensemble.size == 1 and ensemble.vary != "seed":
-        yield ("ensemble", "vary"), f"{ensemble.vary} sets several networks apart, and size is 1; give a larger size"
+        yield KeyProblem(path, "ensemble-of-one", {"vary": ensemble.vary})
     if ensemble.processes > ensemble.size:
-        yield ("ensemble", "processes"), f"more than ensemble.size has networks; use {ensemble.size} or fewer"
+        repairs = ({"ensemble.processes": ensemble.size},)
+        yield KeyProblem(("ensemble", "processes"), "more-processes-than-networks", repairs=repairs)
     if ensemble.vary == "loss" and head != "point":
-        yield ("ensemble", "vary"), f"loss cannot go with head: {head}, which has its own; use seed or window"
+        yield KeyProblem(path, "losses-with-head", {"head": head}, seeds)
     if ensemble.vary == "sign_flip" and head in ONE_SIDED:
-        yield ("ensemble", "vary"), f"head {head} has no values upside down; use seed or window"
+        yield KeyProblem(path, "one-sided-head", {"head": head}, seeds)
     elif ensemble.vary == "sign_flip" and config.training.sign_flip:
-        yield (
-            ("training", "sign_flip"),
-            "ensemble.vary: sign_flip has every second network learn upside down; remove the key",
-        )
-    if ensemble.vary == "window" and len({member.window.length for member in members_of(config)}) < min(
-        2, ensemble.size
-    ):
-        yield (
-            ("ensemble", "vary"),
-            f"this network reads no window shorter than {config.window.length} steps; use vary: seed, or a longer one",
-        )
+        repairs = ({"training.sign_flip": False},)
+        yield KeyProblem(("training", "sign_flip"), "sign-flipped-twice", repairs=repairs)
+    lengths = {member.window.length for member in members_of(config)} if ensemble.vary == "window" else set()
+    if ensemble.vary == "window" and len(lengths) < min(2, ensemble.size):
+        detail = {"window": config.window.length}
+        yield KeyProblem(path, "window-cannot-be-shorter", detail, ({"ensemble.vary": "seed"},))
 
 
-def _snapshots(config: Config) -> Iterator[tuple[Path, str]]:
-    """Of a training in cycles, whose networks are those at the end of each."""
+def _snapshots(config: Config) -> Iterator[KeyProblem]:
+    """Find conflicts of a training in cycles, whose networks are those at the end of each."""
     ensemble, training = config.ensemble, config.training
     if ensemble is None or ensemble.vary != "snapshot" or ensemble.size == 1:
         return
     if ensemble.processes > 1:
-        yield ("ensemble", "processes"), "snapshot goes on from one network to the next; use processes: 1"
+        yield KeyProblem(("ensemble", "processes"), "snapshots-in-processes", repairs=({"ensemble.processes": 1},))
     if training.epochs % ensemble.size:
         fitting = max(1, round(training.epochs / ensemble.size)) * ensemble.size
-        yield (
-            ("training", "epochs"),
-            f"{training.epochs} do not divide into {ensemble.size} cycles of ensemble.vary: snapshot; use {fitting}",
-        )
+        detail, repairs = {"epochs": training.epochs, "cycles": ensemble.size}, ({"training.epochs": fitting},)
+        yield KeyProblem(("training", "epochs"), "epochs-not-in-cycles", detail, repairs)
     elif config.model.warmup >= training.epochs // ensemble.size:
-        cycle = training.epochs // ensemble.size
-        yield ("model", "warmup"), f"{config.model.warmup} epochs leave none of a cycle's {cycle}; use fewer"
+        detail = {"warmup": config.model.warmup, "cycle": training.epochs // ensemble.size}
+        yield KeyProblem(("model", "warmup"), "warmup-longer-than-cycle", detail)
     if training.early_stopping is not None:
-        yield ("training", "early_stopping"), "snapshot trains each cycle to its end; use early_stopping: null"
+        last = ({"training.early_stopping": None},)
+        yield KeyProblem(("training", "early_stopping"), "snapshots-stop-early", repairs=last)
     if training.schedule != Constant():
-        yield ("training", "schedule"), "snapshot has a rate of its own, a cosine for each cycle; remove the key"
+        yield KeyProblem(("training", "schedule"), "snapshots-have-schedule")
     if training.averaging is not None:
-        yield ("training", "averaging"), "snapshot takes the weights at the end of each cycle; use averaging: null"
+        yield KeyProblem(("training", "averaging"), "snapshots-are-averaged", repairs=({"training.averaging": None},))
 
 
-def _percentages(config: Config) -> Iterator[tuple[Path, str]]:
-    """What has to be so that a difference of two scaled values is the logarithm of a ratio."""
-    name = config.training.loss
+def _percentages(config: Config) -> Iterator[KeyProblem]:
+    """Find what keeps the difference of two scaled values from being the logarithm of a ratio."""
+    path, detail, mae = ("training", "loss"), {"loss": config.training.loss}, {"training.loss": "mae"}
     if config.data.transform not in {"log", "log1p"}:
-        yield ("training", "loss"), f"{name} is told by logarithms; use data.transform: log or log1p, or loss: mae"
+        repairs = ({"data.transform": "log"}, {"data.transform": "log1p"}, mae)
+        yield KeyProblem(path, "percentage-without-logarithm", detail, repairs)
     elif config.scaling != "none":
-        yield ("training", "loss"), f"{name} is told by logarithms as they are; use scaling: none, or loss: mae"
+        yield KeyProblem(path, "percentage-with-scaling", detail, ({"scaling": "none"}, mae))
     elif config.model.normalization_scale != "none":
-        yield ("training", "loss"), f"{name} has a unit of its own; use model.normalization_scale: none, or loss: mae"
+        yield KeyProblem(path, "percentage-with-scale", detail, ({"model.normalization_scale": "none"}, mae))
 
 
-def _split(split: Split) -> Iterator[tuple[Path, str]]:
+def _split(split: Split) -> Iterator[KeyProblem]:
     shares = [part for part in (split.validation, split.test) if isinstance(part, float)]
     if sum(shares) >= 1:
-        yield ("split", "test"), f"validation and test, {' and '.join(map(str, shares))}, leave nothing to train on"
+        yield KeyProblem(("split", "test"), "nothing-to-train-on", {"shares": shares})
 
 
-def _rollout(config: Config) -> Iterator[tuple[Path, str]]:
+def _rollout(config: Config) -> Iterator[KeyProblem]:
     if config.forecast.rollout == "slide":
         return
+    path, slide = ("forecast", "rollout"), ({"forecast.rollout": "slide"},)
     if config.model.decoder != "rollout":
-        yield (
-            ("forecast", "rollout"),
-            f"carry is a choice of decoder: rollout alone; {config.model.decoder} has its own way: remove the key",
-        )
+        yield KeyProblem(path, "carry-without-rollout", {"decoder": config.model.decoder}, slide)
     elif config.model.bidirectional:
-        yield (
-            ("forecast", "rollout"),
-            "carry cannot go with model.bidirectional: true, whose backward half has no state to carry on; use slide",
-        )
+        yield KeyProblem(path, "carry-bidirectional", repairs=slide)

@@ -14,7 +14,7 @@ def is_url(path: str) -> bool:
 
 
 def has_password(url: str) -> bool:
-    """Whether a password stands in a URL."""
+    """Whether a URL holds a password."""
     return bool(IN_URL.search(url) or IN_PARAMETER.search(url))
 
 

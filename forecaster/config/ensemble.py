@@ -12,8 +12,8 @@ def members_of(config: Config) -> list[Config]:
 
     Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
     window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `sign_flip`
-    every second network learns from windows upside down. A `snapshot` is a cycle of one training: an equal share of its
-    epochs, the rate falling along half a cosine to 0 (Huang 2017, eq. 2).
+    every second network is trained on sign-flipped windows. A `snapshot` is a cycle of one training: an equal share of
+    its epochs, the rate falling along half a cosine to 0 (Huang 2017, eq. 2).
     """
     ensemble = config.ensemble
     if ensemble is None or ensemble.size == 1:

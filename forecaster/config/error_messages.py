@@ -1,12 +1,13 @@
-"""pydantic's errors -> sentences that say what was received, what was expected and the nearest right name."""
+"""pydantic's errors as problems of keys: what was received, what was expected, and the nearest known name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import RENAMED_KEYS, RENAMED_VALUES
-from forecaster.config.reader import Path, as_yaml, shown, suggestion
+from forecaster.config.reader import KeyProblem, Path, Repairs, as_yaml, nearest_name, shown
 from forecaster.config.schema import Config
 
 _EXPECTED = {
@@ -18,9 +19,9 @@ _EXPECTED = {
     "bool_type": "true or false",
     "tuple_type": "a list",
     "list_type": "a list",
-    "model_type": "a section with keys of its own",
-    "model_attributes_type": "a section with keys of its own",
-    "dict_type": "a section with keys of its own",
+    "model_type": "a section with keys",
+    "model_attributes_type": "a section with keys",
+    "dict_type": "a section with keys",
     "union_tag_not_found": "a name",
     "string_too_short": "text that is not empty",
     "too_short": "at least one",
@@ -33,9 +34,9 @@ _BOUNDS = {
 }
 
 
-def described(error: ValidationError, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
-    """Each problem as (path of the value, sentence), in the order of the sections."""
-    return [(_path(item["loc"], values), _sentence(item, values)) for item in error.errors(include_url=False)]
+def find_problems(error: ValidationError, values: Mapping[str, Any]) -> list[KeyProblem]:
+    """Convert pydantic's errors to problems of keys, in the order of the sections."""
+    return [KeyProblem(_path(item["loc"], values), *_problem(item)) for item in error.errors(include_url=False)]
 
 
 def without(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
@@ -72,42 +73,42 @@ def _path(location: Path, values: Any) -> Path:
     return tuple(path)
 
 
-def _sentence(item: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+def _problem(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Repairs]:
+    """Choose the code, the detail and the repairs of one of pydantic's errors."""
     kind, received, context = item["type"], item["input"], item.get("ctx", {})
-    if kind == "extra_forbidden" and (renamed := RENAMED_KEYS.get(item["loc"])):
-        return f"this key is now called {renamed}{_renamed_value(item['loc'][0], renamed, received)}"
+    detail: dict[str, Any] = {"received": shown(received), "nearest": ""}
     if kind == "extra_forbidden":
-        return f"unknown key{suggestion(str(item['loc'][-1]), _siblings(item['loc']))}"
-    if kind == "missing":
-        return "missing: this key is required"
-    if kind == "union_tag_not_found":
-        return "missing: name is required"
+        return _unknown_key(item["loc"], received)
+    if kind in {"missing", "union_tag_not_found"}:
+        return "missing-key" if kind == "missing" else "missing-name", {}, ()
     if kind == "literal_error" and (renamed := RENAMED_VALUES.get(item["loc"], {}).get(received)):
-        return f"{received} is now called {renamed}; write {renamed}"
-    if kind == "literal_error":
-        return _choice(received, context["expected"])
-    if kind == "union_tag_invalid":
-        return "name: " + _choice(context["tag"], context["expected_tags"])
-    if kind == "value_error":
-        return f"received {shown(received)}, {context['error']}"
+        return "renamed-value", {"received": received, "name": renamed}, ()
+    if kind in {"literal_error", "union_tag_invalid"}:
+        received = context.get("tag", received)
+        names = _names(context.get("expected_tags") or context["expected"])
+        detail = {"received": shown(received), "expected": names, "nearest": nearest_name(str(received), names)}
+        return "unknown-value" if kind == "literal_error" else "unknown-name", detail, ()
+    if kind == "value_error" and isinstance(error := context["error"], InvalidValue):
+        return error.code, {"received": shown(received), **error.detail}, ()
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"received {shown(received)}, expected {words} {context[bound]}"
-    expected = _EXPECTED.get(kind)
-    return (
-        f"received {shown(received)}, expected {expected}" if expected else f"received {shown(received)}: {item['msg']}"
-    )
+        return "invalid-value", {**detail, "expected": f"{words} {context[bound]}"}, ()
+    return "invalid-value", {**detail, "expected": _EXPECTED.get(kind) or item["msg"]}, ()
 
 
-def _renamed_value(section: str, key: str, received: object) -> str:
-    """`; write balance_series: true`, the line to paste."""
-    value = RENAMED_VALUES.get((section, key), {}).get(received, received) if isinstance(received, str) else received
-    return f"; write {key}: {shown(value) if not isinstance(value, str) else as_yaml(value)}"
+def _unknown_key(location: Path, received: object) -> tuple[str, Mapping[str, Any], Repairs]:
+    if not (renamed := RENAMED_KEYS.get(tuple(map(str, location)))):
+        return "unknown-key", {"nearest": nearest_name(str(location[-1]), _siblings(location))}, ()
+    section = str(location[0])
+    known = RENAMED_VALUES.get((section, renamed), {})
+    value = known.get(received, received) if isinstance(received, str) else received
+    detail = {"name": renamed, "value": as_yaml(value) if isinstance(value, str) else shown(value)}
+    return "renamed-key", detail, ({f"{section}.{renamed}": value},)
 
 
-def _choice(received: object, expected: str) -> str:
-    names = [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
-    return f"received {shown(received)}, expected {' | '.join(names)}{suggestion(str(received), names)}"
+def _names(expected: str) -> list[str]:
+    """Split pydantic's list of names, `'a', 'b' or 'c'`."""
+    return [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
 
 
 def _siblings(location: Path) -> Iterable[str]:
@@ -130,7 +131,7 @@ def _member(model: Any, part: str | int) -> type[BaseModel] | None:
 
 
 class _Union:
-    """The members of a discriminated union, told apart by the default of `name`."""
+    """The members of a discriminated union, by the default of `name`."""
 
     def __init__(self, members: list[type[BaseModel]]) -> None:
         self.members = {member.model_fields["name"].default: member for member in members}

@@ -1,7 +1,7 @@
-"""YAML -> a frozen, validated `Config`; every problem with where it stands and how to mend it."""
+"""YAML -> a frozen, validated `Config`; every problem with its position and a repair."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -9,15 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from forecaster.config.calendar_names import HOLIDAY
-from forecaster.config.conflicts import conflicts
+from forecaster.config.conflicts import find_conflicts
 from forecaster.config.database_urls import absolute_url, is_url
-from forecaster.config.error_messages import described, without
+from forecaster.config.error_messages import find_problems, without
 from forecaster.config.migration import upgrade
-from forecaster.config.reader import Document, Path, parse_document, read_document, with_override
+from forecaster.config.reader import Document, KeyProblem, Path, parse_document, read_document, with_override
 from forecaster.config.schema import Config
 from forecaster.config.search_space import SECTION, Space, read_space, space_schema
 from forecaster.errors import ConfigError
 from forecaster.extras import require_extra
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LoadedConfig:
     """A config as far as it is valid, its problems, and where each value was written.
 
     While `problems` is not empty, the values they name are defaults and the rest is as given:
-    enough to go on looking for problems, never to train.
+    enough to look for more problems, never to train.
 
     Attributes:
         space: what `forecast tune` may choose from.
@@ -33,13 +34,23 @@ class LoadedConfig:
 
     config: Config
     document: Document
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     broken_sections: frozenset[str | int]
     space: Space = field(default_factory=dict)
 
+    def problem(
+        self,
+        code: str,
+        path: Path,
+        detail: Mapping[str, Any] | None = None,
+        repairs: tuple[Mapping[str, Any], ...] = (),
+    ) -> Problem:
+        """Report a value that does not go with the data, at its position or that of the section around it."""
+        return self.document.place(KeyProblem(path, code, detail or {}, repairs))
+
     def where(self, *path: str | int) -> str:
-        """`file:line:column: section.key` of a value, or of the section that should hold it."""
-        return f"{self.document.where(path)}: {'.'.join(map(str, path))}"
+        """Find the position of a value, `file:line:column`, or of the section that should hold it."""
+        return self.document.where(path)
 
 
 def is_config(source: FilePath) -> bool:
@@ -57,7 +68,7 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
         ConfigError: nothing can be made of it: not YAML, or a required key is missing.
     """
     if not is_config(source):
-        raise ConfigError([f"{source}: its name does not end in .yaml; for a CSV, `forecast init {source}` writes one"])
+        raise ConfigError(Problem("config-name", str(source), detail={"source": str(source)}))
     document = _overridden(read_document(source), overrides)
     base = source.parent
     if data is not None:
@@ -79,9 +90,9 @@ def absolute_path(path: str, base: FilePath) -> str:
 
 
 def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Validate values that stand in no file, with `--set` laid over them; paths stay as they are.
+    """Validate values that come from no file, with those of `--set`; paths stay as they are.
 
-    `name` stands for the file in problems.
+    `name` is the place of problems.
     """
     return _validated(_overridden(Document(values, {}, name), overrides))
 
@@ -126,7 +137,7 @@ def json_schema() -> dict[str, Any]:
 
 def _validated(document: Document) -> LoadedConfig:
     """Validate, replace what is invalid by its default, and validate again, collecting all problems."""
-    problems: list[tuple[Path, str]] = []
+    problems: list[KeyProblem] = []
     given = {name: section for name, section in document.values.items() if name != SECTION}
     values = given
     while True:
@@ -134,23 +145,14 @@ def _validated(document: Document) -> LoadedConfig:
             config = Config.model_validate(values)
             break
         except ValidationError as error:
-            found = described(error, values)
-            removed = {path for path, _ in problems}
-            problems += [(path, message) for path, message in found if path not in removed]
-            values, whole = without(values, [path for path, _ in found])
+            found = find_problems(error, values)
+            removed = {problem.path for problem in problems}
+            problems += [problem for problem in found if problem.path not in removed]
+            values, whole = without(values, [problem.path for problem in found])
             if not whole:
-                raise ConfigError([_line(document, *problem) for problem in problems]) from None
-    problems += conflicts(config, {path for path, _ in problems})
-    space, unfit = read_space(document.values[SECTION], given) if SECTION in document.values else ({}, [])
-    problems += unfit
-    return LoadedConfig(
-        config,
-        document,
-        tuple(_line(document, *problem) for problem in problems),
-        frozenset(path[0] for path, _ in problems),
-        space,
-    )
-
-
-def _line(document: Document, path: Path, message: str) -> str:
-    return f"{document.where(path)}: {'.'.join(map(str, path))}: {message}"
+                raise ConfigError(list(map(document.place, problems))) from None
+    problems += find_conflicts(config, {problem.path for problem in problems})
+    space, untunable = read_space(document.values[SECTION], given) if SECTION in document.values else ({}, [])
+    problems += untunable
+    placed = tuple(map(document.place, problems))
+    return LoadedConfig(config, document, placed, frozenset(problem.path[0] for problem in problems), space)

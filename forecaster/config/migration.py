@@ -5,7 +5,7 @@ from typing import Any
 
 FORMAT = 1  # of the configs that this version writes
 
-RENAMED_KEYS: Mapping[tuple[str, str], str] = {
+RENAMED_KEYS: Mapping[tuple[str, ...], str] = {
     ("data", "dates"): "date_order",
     ("data", "incomplete"): "last_bar",
     ("data", "longest_gap"): "max_gap",

@@ -4,19 +4,36 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from forecaster.errors import ConfigError
+from forecaster.problems import Problem
 
 MAX_BYTES = 1 << 20
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 
 Path = tuple[str | int, ...]  # ("training", "optimizer", "name"); numbers index a list
+Repairs = tuple[Mapping[str, Any], ...]
+_NOTHING: Mapping[str, Any] = {}
+
+
+class KeyProblem(NamedTuple):
+    """A problem of a key, wherever the file has it.
+
+    Attributes:
+        path: of the key.
+        code, detail, repairs: of the problem.
+    """
+
+    path: Path
+    code: str
+    detail: Mapping[str, Any] = _NOTHING
+    repairs: Repairs = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,11 @@ class Document:
         while path and path not in self.positions:
             path = path[:-1]
         return self.positions.get(path, self.name)
+
+    def place(self, problem: KeyProblem) -> Problem:
+        """Give a problem of a key the position of its value."""
+        path, code, detail, repairs = problem
+        return Problem(code, self.where(path), ".".join(map(str, path)), detail=detail, repairs=repairs)
 
 
 class _Loader(yaml.SafeLoader):
@@ -72,33 +94,37 @@ def read_document(path: FilePath) -> Document:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ConfigError([f"{path}: {size} bytes; a config has at most {MAX_BYTES}"])
+            raise ConfigError(Problem("config-too-large", str(path), detail={"size": size, "limit": MAX_BYTES}))
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError([f"{path}: no such file{nearest_file(path)}"]) from None
+        raise ConfigError(missing_file(path)) from None
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: not UTF-8 text (byte {error.start})"]) from None
+        raise ConfigError(Problem("config-not-utf-8", str(path), detail={"byte": error.start})) from None
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+        raise ConfigError(Problem("cannot-read", str(path), detail={"reason": str(error.strerror)})) from None
     return parse_document(text, str(path))
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Parse YAML whose top level is a mapping; `name` stands for the file in positions."""
+    """Parse YAML whose top level is a mapping; positions begin with `name`."""
     positions: dict[Path, str] = {}
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         values = {} if node is None else _plain(loader, node, (), positions, name)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([f"{_position(name, error.problem_mark)}: {error.problem}"]) from None
+        raise ConfigError(_invalid_yaml(_position(name, error.problem_mark), str(error.problem))) from None
     except yaml.YAMLError as error:
-        raise ConfigError([f"{name}: not YAML: {error}"]) from None
+        raise ConfigError(_invalid_yaml(name, f"not YAML: {error}")) from None
     except RecursionError:
-        raise ConfigError([f"{name}: nested too deeply"]) from None
+        raise ConfigError(Problem("nested-too-deeply", name)) from None
     if not isinstance(values, dict):
-        raise ConfigError([f"{name}:1:1: expected sections such as 'data:' and 'window:', received {shown(values)}"])
+        raise ConfigError(Problem("no-sections", f"{name}:1:1", detail={"received": shown(values)}))
     return Document(values, positions, name)
+
+
+def _invalid_yaml(where: str, reason: str) -> Problem:
+    return Problem("invalid-yaml", where, detail={"reason": reason, "quoted": ""})
 
 
 def _plain(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Path, str], name: str) -> Any:
@@ -135,16 +161,17 @@ def with_override(document: Document, assignment: str) -> Document:
     dotted, equals, text = assignment.partition("=")
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
-        raise ConfigError([f"{origin}: expected section.key=value, such as training.epochs=5"])
+        raise ConfigError(Problem("invalid-assignment", origin))
     written = '"*"' if text.strip() == "*" else text  # alone it would be an alias of YAML's
-    mend = f"put it in quotes: {option(dotted.strip(), text.strip(), quoted=True)}"
+    quoted = option(dotted.strip(), text.strip(), quoted=True)
     try:
         values = parse_document(f"value: {written}", origin).values
     except ConfigError as error:
-        raise ConfigError([f"{problem}; where the value is text, {mend}" for problem in error.problems]) from None
+        raise ConfigError([replace(p, detail={**p.detail, "quoted": quoted}) for p in error.problems]) from None
     value = values["value"]
     if len(values) > 1 or (value is None and text.strip() not in {"null", "~"}):
-        raise ConfigError([f"{origin}: the value reads as {shown(value)}; {mend}"])
+        detail = {"received": shown(value), "quoted": quoted}
+        raise ConfigError(Problem("ambiguous-assignment", origin, detail=detail))
     path: Path = tuple(keys)
     positions = {known: where for known, where in document.positions.items() if known[: len(path)] != path}
     return Document(assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
@@ -170,30 +197,37 @@ def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -
     """The values with one more, at the end of nested keys.
 
     Raises:
-        ConfigError: a section on the way is a single value; told of `origin`.
+        ConfigError: a section on the way is a single value; its place is `origin`.
     """
     head, *rest = keys
     if not rest:
         return values | {head: value}
     inner = values.get(head)
     if inner is not None and not isinstance(inner, dict):
-        raise ConfigError([f"{origin}: {head} is a single value, it has no keys"])
+        raise ConfigError(Problem("key-of-a-value", origin, detail={"name": head}))
     return values | {head: assigned(inner or {}, rest, value, origin)}
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`, did you mean 'epochs'?` for the nearest of `known`, or nothing."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
+    near = nearest_name(word, known)
+    return f", did you mean {near!r}?" if near else ""
 
 
-def nearest_file(path: FilePath) -> str:
-    """`, did you mean 'x.csv'?` for the nearest name beside a file that is missing, or nothing."""
+def missing_file(path: FilePath) -> Problem:
+    """Report a file that does not exist, with the nearest name in its folder."""
     try:
         names = [other.name for other in path.parent.iterdir() if other.is_file()]
     except OSError:
-        return f": the folder {path.parent} does not exist either"
-    return suggestion(path.name, names)
+        detail = {"nearest": "", "missing_folder": str(path.parent)}
+    else:
+        detail = {"nearest": nearest_name(path.name, names), "missing_folder": ""}
+    return Problem("no-such-file", str(path), detail=detail)
+
+
+def nearest_name(word: str, known: Iterable[str]) -> str:
+    """Find the nearest of some names; empty where none is near."""
+    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)), "")
 
 
 def shown(value: Any) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
-from forecaster.config.calendar_names import misnamed
+from forecaster.config.calendar_names import check_feature_name
+from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import FORMAT, RENAMED_VALUES
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -24,9 +25,9 @@ Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 def _share(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("expected a fraction below 1, or whole steps")
+        raise InvalidValue("a fraction below 1, or whole steps")
     if not 0 <= value < (1 if isinstance(value, float) else math.inf):
-        raise ValueError("expected a fraction from 0 to below 1, or whole steps from 0")
+        raise InvalidValue("a fraction from 0 to below 1, or whole steps from 0")
     return value
 
 
@@ -38,13 +39,13 @@ def _season(value: object) -> object:
         return tuple(steps) if len(steps) > 1 else steps[0]
     if value == "auto":
         return value
-    raise ValueError("expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
+    raise InvalidValue("auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
 
 
 def _frequency(value: object) -> object:
     renamed = RENAMED_VALUES["data", "frequency"].get(value) if isinstance(value, str) else None
     if renamed is not None:
-        raise ValueError(f"{value} is now called {renamed}; write {renamed}")
+        raise InvalidValue(code="renamed-value", name=renamed)
     return value
 
 
@@ -52,20 +53,20 @@ def _format(value: object) -> object:
     if value == FORMAT and not isinstance(value, bool):
         return value
     if isinstance(value, int) and value > FORMAT:
-        raise ValueError(f"this version reads configs up to format {FORMAT}; upgrade forecast")
-    raise ValueError(f"expected {FORMAT}")
+        raise InvalidValue(code="newer-format", format=FORMAT)
+    raise InvalidValue(f"{FORMAT}")
 
 
 def _feature(value: object) -> object:
-    if problem := misnamed(value):
-        raise ValueError(problem)
+    if error := check_feature_name(value):
+        raise error
     return value
 
 
 def _paths(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
     if not named or not all(isinstance(path, str) and path for path in named):
-        raise ValueError("expected a path, or a list of paths")
+        raise InvalidValue("a path, or a list of paths")
     return value if isinstance(value, str) else tuple(named)
 
 
@@ -73,9 +74,9 @@ def _names(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(name, int | float) for name in named):
         quotes = """needs quotes: "69", and in a shell '"69"'"""
-        raise ValueError(f"expected the name of a column, or a list of names; one that looks like a number {quotes}")
+        raise InvalidValue(f"the name of a column, or a list of names; one that looks like a number {quotes}")
     if not named or not all(isinstance(name, str) and name for name in named) or len(set(named)) < len(named):
-        raise ValueError("expected the name of a column, or a list of names")
+        raise InvalidValue("the name of a column, or a list of names")
     return value if isinstance(value, str) else tuple(named)
 
 
@@ -84,18 +85,18 @@ def _delimiter(value: object) -> object:
         return "\t" if value == "tab" else value
     if isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in '"\r\n':
         return value
-    raise ValueError("expected auto, tab, or one character that is no letter, digit or quote")
+    raise InvalidValue("auto, tab, or one character that is no letter, digit or quote")
 
 
 def _header(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
-    raise ValueError("expected auto, true or false")
+    raise InvalidValue("auto, true or false")
 
 
 def _sentinel(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value in {math.inf, -math.inf}:
-        raise ValueError("expected a number or text")
+        raise InvalidValue("a number or text")
     return value
 
 
@@ -119,7 +120,7 @@ Feature = Annotated[str, PlainValidator(_feature, json_schema_input_type=str)]
 def _weekmask(value: object) -> object:
     days = value.split() if isinstance(value, str) else []
     if not days or any(day not in _WEEKDAYS for day in days) or len(set(days)) < len(days):
-        raise ValueError("expected weekdays such as Mon Tue Wed Thu Fri")
+        raise InvalidValue("weekdays such as Mon Tue Wed Thu Fri")
     return " ".join(sorted(days, key=_WEEKDAYS.index))
 
 
@@ -127,13 +128,13 @@ def _date(value: object) -> object:
     try:
         return datetime.date.fromisoformat(value if isinstance(value, str) else "").isoformat()
     except ValueError:
-        raise ValueError("expected a date such as 2026-12-25") from None
+        raise InvalidValue("a date such as 2026-12-25") from None
 
 
 def _duration(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\d+(?:\.\d+)?(?:ms|s|min|h)", value):
         return value
-    raise ValueError("expected a time such as 10s, 500ms or 2min")
+    raise InvalidValue("a time such as 10s, 500ms or 2min")
 
 
 def _zone(value: object) -> object:
@@ -142,7 +143,7 @@ def _zone(value: object) -> object:
     try:
         zoneinfo.ZoneInfo(value if isinstance(value, str) else "")
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("expected a time zone such as Europe/Berlin, UTC or UTC+02:00") from None
+        raise InvalidValue("a time zone such as Europe/Berlin, UTC or UTC+02:00") from None
     return value
 
 
@@ -262,7 +263,7 @@ class Data(Section):
 
     @property
     def main_season(self) -> int:
-        """Steps in the season that baselines and normalisations go by, 1 where there is none."""
+        """Steps in the season that baselines and normalisations use, 1 where there is none."""
         return next(iter(self.seasons), 1)
 
     @property
@@ -608,7 +609,7 @@ class Config(Section):
 
     @property
     def by_change(self) -> bool:
-        """Whether errors are told in how much each window changes."""
+        """Whether errors are divided by the change of each window."""
         return self.conformal and self.model.head == "point" and self.forecast.interval_scale == "change"
 
     @property

@@ -7,19 +7,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from forecaster.config.error_messages import described
-from forecaster.config.reader import Path, assigned, shown, suggestion
+from forecaster.config.error_messages import find_problems
+from forecaster.config.reader import KeyProblem, Path, assigned, nearest_name, shown
 from forecaster.config.schema import Config
 from forecaster.errors import ConfigError
 
 SECTION = "tune"
-# The rest says what is forecast and what it is compared with, which is the same for every trial.
+# The other keys choose what is forecast and what it is compared with, which is the same for every trial.
 TUNABLE = ("window.length", "scaling", "data.transform", "data.difference", "data.calendar", "forecast.rollout")
 _WITHIN = {"model.": "model.units", "training.": "training.loss"}
 _UNFIT = {
-    "model.channels": "changes which steps are compared; tune each in a file of its own",
-    "training.seed": "is luck, and what luck chose does not last; take it out",
+    "model.channels": "tuned-channels",
+    "training.seed": "tuned-seed",
 }
+_UNKNOWN = {"unknown-key", "key-of-a-value"}
 _KEYS = ("low", "high", "step", "log")
 
 
@@ -74,24 +75,24 @@ def space_schema() -> dict[str, Any]:
     }
 
 
-def read_space(section: Any, values: dict[str, Any]) -> tuple[Space, list[tuple[Path, str]]]:
-    """The space that a section describes, as far as it is valid, and its problems.
+def read_space(section: Any, values: dict[str, Any]) -> tuple[Space, list[KeyProblem]]:
+    """Read the space that a section describes, as far as it is valid, and its problems.
 
     Args:
-        section: what stands under `tune`, keys with dots or below each other.
-        values: the rest of the document, beside which each candidate has to be valid for its own key.
+        section: the value of `tune`: keys with dots or below each other.
+        values: the rest of the document, together with which each candidate has to be valid for its own key.
     """
     if not isinstance(section, dict):
-        return {}, [((SECTION,), f"received {shown(section)}, expected keys such as model.units: [[32], [64]]")]
+        return {}, [KeyProblem((SECTION,), "no-search-space", {"received": shown(section)})]
     space: dict[str, Choices | Range] = {}
-    problems: list[tuple[Path, str]] = []
+    problems: list[KeyProblem] = []
     for path, key, written in _entries(section, (SECTION,)):
-        found: list[tuple[Path, str]] = [((), message) for message in (*_unfit(key, values), *_overlaps(key, space))]
+        found = [*_untunable(key, values), *_overlaps(key, space)]
         if not found:
-            misshapen = dict(_misshapen(written))
-            refused = ((below, message) for below, message in _refused(key, written, values) if below not in misshapen)
-            found = [*misshapen.items(), *refused]
-        problems += [((*path, *below), message) for below, message in found]
+            misshapen = list(_misshapen(written))
+            known = {problem.path for problem in misshapen}
+            found = [*misshapen, *(each for each in _refused(key, written, values) if each.path not in known)]
+        problems += [each._replace(path=(*path, *each.path)) for each in found]
         if not found:
             space[key] = _read(key, written, values)
     return space, problems
@@ -107,96 +108,101 @@ def _entries(section: Mapping[str, Any], path: Path, outer: str = "") -> Iterato
             yield (*path, name), key, written
 
 
-def _unfit(key: str, values: dict[str, Any]) -> Iterator[str]:
-    """Why a key may not be tuned."""
-    unknown = [message for message in _checked(key, None, values) if "unknown key" in message]
+def _untunable(key: str, values: dict[str, Any]) -> Iterator[KeyProblem]:
+    """Find keys that do not exist, and those that are the same for every trial."""
+    unknown = [problem for problem in _checked(key, None, values) if problem.code in _UNKNOWN]
     if unknown:
-        yield unknown[0]
+        yield unknown[0]._replace(path=())
     elif key in _UNFIT:
-        yield _UNFIT[key]
+        yield KeyProblem((), _UNFIT[key])
     elif f"{key}." in _WITHIN:
-        yield f"is a whole section; name a key of it, such as {_WITHIN[f'{key}.']}"
+        yield KeyProblem((), "untunable-section", {"example": _WITHIN[f"{key}."]})
     elif key not in TUNABLE and not key.startswith(tuple(_WITHIN)):
-        yield f"is the same for every trial; what may be tuned: model.*, training.*, {', '.join(TUNABLE)}"
+        yield KeyProblem((), "untunable-key", {"tunable": list(TUNABLE)})
 
 
-def _overlaps(key: str, space: Space) -> Iterator[str]:
+def _overlaps(key: str, space: Space) -> Iterator[KeyProblem]:
     for other in space:
         if key == other:
-            yield "is given twice"
+            yield KeyProblem((), "tuned-twice")
         elif f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
-            yield f"overlaps with {other}; tune the inner key alone, or the outer"
+            yield KeyProblem((), "tuned-overlap", {"other": other})
 
 
-def _misshapen(written: Any) -> Iterator[tuple[Path, str]]:
+def _misshapen(written: Any) -> Iterator[KeyProblem]:
     if isinstance(written, list):
         texts = [json.dumps(each) for each in written]
         if not written:
-            yield (), "is empty; list the values to choose from"
+            yield KeyProblem((), "no-candidates")
         for index, text in enumerate(texts):
             if text in texts[:index]:
-                yield (index,), f"{shown(written[index])} is given twice"
+                yield KeyProblem((index,), "repeated-candidate", {"received": shown(written[index])})
     elif isinstance(written, dict) and written:
         yield from _misshapen_range(written)
     else:
-        yield (), f"received {shown(written)}, expected a list of values, or {{low: ..., high: ...}}"
+        yield KeyProblem((), "no-range", {"received": shown(written)})
 
 
-def _misshapen_range(written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def _misshapen_range(written: Mapping[str, Any]) -> Iterator[KeyProblem]:
     unknown = [name for name in written if name not in _KEYS]
     for name in unknown:
-        yield (name,), f"unknown key{suggestion(name, _KEYS)}"
+        yield KeyProblem((name,), "unknown-key", {"nearest": nearest_name(name, _KEYS)})
     missing = [name for name in ("low", "high") if name not in written and not unknown]
     for name in missing:
-        yield (), f"{name} is missing: a range is {{low: ..., high: ...}}, with step: ... or log: true where wanted"
+        yield KeyProblem((), "open-range", {"name": name})
     wrong = [name for name in ("low", "high", "step") if name in written and not _is_number(written[name])]
     for name in wrong:
-        yield (name,), f"received {shown(written[name])}, expected a number"
+        yield _invalid(name, written[name], "a number")
     if "log" in written and not isinstance(written["log"], bool):
-        yield ("log",), f"received {shown(written['log'])}, expected true or false"
+        yield _invalid("log", written["log"], "true or false")
     if not (unknown or missing or wrong):
         yield from _impossible_range(written["low"], written["high"], written.get("step"), written.get("log", False))
 
 
-def _impossible_range(low: float, high: float, step: float | None, log: bool) -> Iterator[tuple[Path, str]]:
+def _impossible_range(low: float, high: float, step: float | None, log: bool) -> Iterator[KeyProblem]:
     if low >= high:
-        yield ("high",), f"{high:g} is not above low, {low:g}"
+        yield KeyProblem(("high",), "empty-range", {"low": low, "high": high})
     elif log and low <= 0:
-        yield ("low",), f"{low:g} has no logarithm; use a low above 0, or take log out"
+        yield KeyProblem(("low",), "no-logarithm", {"low": low})
     elif log and step is not None:
-        yield ("step",), "cannot go with log: true, whose steps are ratios; take one of them out"
+        yield KeyProblem(("step",), "step-with-log")
     elif step is not None and step <= 0:
-        yield ("step",), f"received {step:g}, expected more than 0"
+        yield _invalid("step", step, "more than 0")
     elif step is not None and not _divides(high - low, step):
         fitting = low + (high - low) // step * step
-        yield ("high",), f"{high:g} is no whole number of steps of {step:g} above {low:g}; use {fitting:g}"
+        yield KeyProblem(("high",), "uneven-range", {"low": low, "high": high, "step": step, "fitting": fitting})
 
 
-def _refused(key: str, written: Any, values: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Candidates that the key itself does not take; of a range its ends."""
+def _invalid(name: str, received: Any, expected: str) -> KeyProblem:
+    return KeyProblem((name,), "invalid-value", {"received": shown(received), "expected": expected, "nearest": ""})
+
+
+def _refused(key: str, written: Any, values: dict[str, Any]) -> Iterator[KeyProblem]:
+    """Find candidates that the key itself does not take; of a range its ends."""
     if isinstance(written, list):
-        for index, candidate in enumerate(written):
-            yield from (((index,), message) for message in _checked(key, candidate, values))
+        candidates: dict[str | int, Any] = dict(enumerate(written))
     elif isinstance(written, dict):
-        numbers = {name: written[name] for name in ("low", "high", "step") if _is_number(written.get(name))}
-        if "step" in numbers:
-            numbers["step"] += numbers.get("low", 0)
-        for name, candidate in numbers.items():
-            yield from (((name,), message) for message in _checked(key, candidate, values))
+        candidates = {name: written[name] for name in ("low", "high", "step") if _is_number(written.get(name))}
+        if "step" in candidates:
+            candidates["step"] += candidates.get("low", 0)
+    else:
+        candidates = {}
+    for name, candidate in candidates.items():
+        yield from (problem._replace(path=(name,)) for problem in _checked(key, candidate, values))
 
 
-def _checked(key: str, candidate: Any, values: dict[str, Any]) -> Sequence[str]:
-    """What is wrong with a value of a key, whatever the rest of the config says."""
+def _checked(key: str, candidate: Any, values: dict[str, Any]) -> Sequence[KeyProblem]:
+    """Find what is wrong with a value of a key, whatever the rest of the config is."""
     keys = key.split(".")
     try:
         changed = assigned(values, keys, candidate, SECTION)
-    except ConfigError:
-        return ["unknown key: the section that it names is a single value"]
+    except ConfigError as error:
+        return [KeyProblem((), error.problems[0].code, error.problems[0].detail)]
     try:
         Config.model_validate(changed)
     except ValidationError as error:
-        paths = [(path, message) for path, message in described(error, changed) if path]
-        return [m for path, m in paths if all(a == b for a, b in zip(path, keys, strict=False))][:1]
+        found = [problem for problem in find_problems(error, changed) if problem.path]
+        return [each for each in found if all(a == b for a, b in zip(each.path, keys, strict=False))][:1]
     return []
 
 
@@ -219,7 +225,7 @@ def _normalised(key: str, candidate: Any, values: dict[str, Any]) -> Any:
 
 
 def value_of(config: Config, key: str) -> Any:
-    """What a config says of a key, in JSON's types; None where a section around it is left out."""
+    """Read the value of a key, in JSON's types; None where a section around it is left out."""
     value: Any = config.model_dump(mode="json")
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -14,6 +14,7 @@ from forecaster.data.series import Column, Series
 from forecaster.data.time.frequency import earlier, grid
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Panel(Sequence[Series]):
     static: Sequence[str] = ()
     categories: Sequence[tuple[str, ...]] = ()
     columns: Columns = field(default_factory=Columns)
-    notices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    notices: Mapping[int, tuple[Problem, ...]] = field(default_factory=dict)
     dialect: Dialect = USUAL
 
     def __len__(self) -> int:
@@ -129,7 +130,7 @@ class Panel(Sequence[Series]):
         return self[int(np.argmax(self.lengths))]
 
     @property
-    def said(self) -> Iterator[str]:
+    def said(self) -> Iterator[Problem]:
         """The notices of all series, in their order."""
         return (notice for number in sorted(self.notices) for notice in self.notices[number])
 
@@ -150,7 +151,8 @@ class Panel(Sequence[Series]):
         if not steps:
             return self
         if self.timestamps is not None:
-            raise DataError(["window.min_length: no step is known before the first of frequency sessions; use null"])
+            repairs = ({"window.min_length": None},)
+            raise DataError(Problem("no-earlier-sessions", column="window.min_length", repairs=repairs))
         places, ends = _led_in(self.ends, steps, season)
         rows, row_ends = _led_in(self.columns.ends, steps, season) if self.columns.columns else (places, ends)
         columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
@@ -176,16 +178,17 @@ class Panel(Sequence[Series]):
         """
         channels = len(targets)
         kept: list[slice] = []
-        problems = []
+        problems: list[Problem] = []
+        repairs = ({"model.channels": "independent"},)
         for group in (self[first : first + channels] for first in range(0, len(self), channels)):
             named = ", ".join(series.name for series in group)
             if [series.target for series in group] != list(targets):
-                wanted = f"model.channels: joint reads {', '.join(targets)} together"
-                problems.append(f"{named}: not every target has a number here; {wanted}; give them, or use independent")
+                detail = {"series": named, "targets": list(targets)}
+                problems.append(Problem("missing-channel", detail=detail, repairs=repairs))
                 break
             first, last = max(s.timestamps[0] for s in group), min(s.timestamps[-1] for s in group)
             if first > last:
-                problems.append(f"{named}: no step is common to them; use model.channels: independent")
+                problems.append(Problem("no-common-step", detail={"series": named}, repairs=repairs))
             kept += [slice(*s.timestamps.slice_locs(first, last)) for s in group]
         if problems:
             raise DataError(problems)

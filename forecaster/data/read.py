@@ -76,7 +76,7 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")
-    if twice := [rows.named(number, str(text)) for number, texts in found.told.problems.items() for text in texts]:
+    if twice := [rows.named(number, each) for number, problems in found.told.problems.items() for each in problems]:
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
     return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}

@@ -8,6 +8,7 @@ import pandas as pd
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP, season_length, session_times
 from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
+from forecaster.problems import Problem
 
 _CLEAR = 0.4  # autocorrelation of a season
 _STRONGER = 0.05  # by which a longer season resembles itself better than a shorter
@@ -18,8 +19,8 @@ _CANDIDATES = 20
 _HUGE = 1e100  # of which squares overflow
 
 
-def seasons_of(series: Series) -> tuple[tuple[int, ...], str | None]:
-    """Steps in each season of a series, the main one first, and a sentence where the data had a part in it.
+def seasons_of(series: Series) -> tuple[tuple[int, ...], Problem | None]:
+    """Find the steps in each season of a series, the main one first; with a notice where the data decide.
 
     The season of the frequency comes first; autocorrelation finds one where the frequency has none. Longer ones follow
     where the data show them. None where there is none.
@@ -31,7 +32,7 @@ def seasons_of(series: Series) -> tuple[tuple[int, ...], str | None]:
         return (), None
     longer = longer_seasons(series, main)
     others = [season for season in found if len(_apart([main, *longer, season])) > 1 + len(longer)]
-    return (main, *longer), _said(series.name, natural, [main, *longer], others)
+    return (main, *longer), _notice(series, natural, [main, *longer], others)
 
 
 def longer_seasons(series: Series, main: int) -> list[int]:
@@ -126,19 +127,15 @@ def _whole(season: int, main: int) -> int:
     return whole if abs(season - whole) <= season / 40 else season
 
 
-def _said(name: str, natural: int, seasons: list[int], others: list[int]) -> str | None:
-    """What is said of seasons that the data had a part in, or could have."""
+def _notice(series: Series, natural: int, seasons: list[int], others: list[int]) -> Problem | None:
+    """Give a notice of seasons that the data show, where they show any."""
     main, *longer = seasons
     if natural > 1 and not longer and not others:
         return None
-    by = "by the frequency" if natural > 1 else "found by autocorrelation"
-    told = f"{name}: a season of {main} steps, {by}"
-    if longer:
-        told += f", and of {_listed(longer)}" + (", by autocorrelation" if natural > 1 else "")
-    if others:
-        told += f"; by autocorrelation {_listed(others)} too"
-    instead = [*longer, *others][:1]
-    return f"{told}; to go by another: data.season: {instead[0]}" if instead and natural > 1 else told
+    instead = next(iter([*longer, *others]), None) if natural > 1 else None
+    detail = {"series": series.name, "main": main, "frequency": series.frequency, "natural": natural > 1}
+    detail |= {"longer": longer, "longer_by_data": bool(longer) and natural > 1, "others": others, "instead": instead}
+    return Problem("seasons-found", detail=detail)
 
 
 def _apart(lags: Iterable[int]) -> list[int]:
@@ -189,7 +186,3 @@ def _peaks(correlation: np.ndarray) -> list[int]:
     lags = np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:]) & (inner > _CLEAR / 4)) + 1
     lags = lags[lags > 1]
     return [int(lag) for lag in lags[np.argsort(-correlation[lags], kind="stable")][:_CANDIDATES]]
-
-
-def _listed(seasons: list[int]) -> str:
-    return " and ".join(map(str, seasons))

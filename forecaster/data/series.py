@@ -9,6 +9,7 @@ import pandas as pd
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.time.frequency import future_sessions, future_timestamps
 from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, TimeRules
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Series:
         values: (steps,) float64, in the series' own unit; never infinite; NaN only
             where it was read with gaps left open (`mask`).
         frequency: a pandas alias, `step` for integer timestamps, or `observed` where each row is a step.
-        notices: what was found or mended while reading, as sentences.
+        notices: what was found or repaired while reading.
         categories: its value of each static covariate.
         rules: how its rows became steps, and which are to come.
         observed: whether each value stood in the file, (steps,); None where all did.
@@ -67,7 +68,7 @@ class Series:
     timestamps: _Timestamps = _Timestamps()
     values: np.ndarray  # type: ignore[misc]  # the descriptor above is no default
     frequency: str  # type: ignore[misc]
-    notices: tuple[str, ...] = ()
+    notices: tuple[Problem, ...] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
     rules: TimeRules = AS_WRITTEN
     observed: np.ndarray | None = None

@@ -1,8 +1,9 @@
 """Domains: what the numbers of a series must be, and who says so."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,18 +13,27 @@ class Domain:
     """Numbers from `low` to `high`.
 
     Attributes:
-        what: what they are called: `numbers above 0`.
-        mend: who takes no others, and what to do about them.
+        code: of the problem of numbers outside it.
+        what: what its numbers are called: `numbers above 0`.
         open: whether `low` and `high` themselves lie outside.
         whole: whether they have no fraction.
+        transform: the one that takes no others; empty where it is the head or a bound.
+        repairs: of the config, for numbers outside it.
     """
 
+    code: str
     what: str
-    mend: str
     low: float = -math.inf
     high: float = math.inf
     open: bool = False
     whole: bool = False
+    transform: str = ""
+    repairs: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def detail(self) -> dict[str, str]:
+        """The values that the sentence of its problem needs."""
+        return {"expected": self.what} | ({"transform": self.transform} if self.transform else {})
 
     def outside(self, numbers: np.ndarray) -> np.ndarray:
         """Which finite numbers lie outside it."""
@@ -42,30 +52,28 @@ def domains_of(head: str, transform: str, minimum: float | None, maximum: float 
 
 
 def _head(head: str) -> Iterator[Domain]:
-    mend = "model.head takes {}; correct the cells, or use head: normal or student_t"
+    repairs = ({"model.head": "normal"}, {"model.head": "student_t"})
     if head == "negative_binomial":
-        what = "whole numbers from 0 up"
-        yield Domain(what, mend.format(what), low=0, whole=True)
+        yield Domain("outside-head", "whole numbers from 0 up", low=0, whole=True, repairs=repairs)
     if head == "log_normal":
-        what = "numbers above 0"
-        yield Domain(what, mend.format(what), low=0, open=True)
+        yield Domain("outside-head", "numbers above 0", low=0, open=True, repairs=repairs)
 
 
 def _transform(transform: str, minimum: float | None, maximum: float | None) -> Iterator[Domain]:
-    mend = f"data.transform: {transform} takes no others; correct the cells, or use "
+    code, log1p, none = "outside-transform", {"data.transform": "log1p"}, {"data.transform": "none"}
     match transform:
         case "log" | "boxcox":
-            yield Domain("numbers above 0", mend + "transform: log1p, which takes 0, or none", low=0, open=True)
+            repairs = (log1p, none)
+            yield Domain(code, "numbers above 0", low=0, open=True, transform=transform, repairs=repairs)
         case "log1p":
-            yield Domain("numbers from 0 up", mend + "transform: none", low=0)
+            yield Domain(code, "numbers from 0 up", low=0, transform=transform, repairs=(none,))
         case "logit" if minimum is not None and maximum is not None:
-            what = f"numbers between {minimum:g} and {maximum:g}, themselves not included"
-            yield Domain(what, mend + "a data.minimum and data.maximum further apart", minimum, maximum, open=True)
+            what = f"numbers between {minimum:g} and {maximum:g}, both excluded"
+            yield Domain("outside-logit", what, minimum, maximum, open=True)
 
 
 def _bounds(minimum: float | None, maximum: float | None) -> Iterator[Domain]:
-    mend = "correct the cells, or change the bound"
     if minimum is not None:
-        yield Domain(f"numbers from data.minimum, {minimum:g}, up", mend, low=minimum)
+        yield Domain("outside-bounds", f"numbers from data.minimum, {minimum:g}, up", low=minimum)
     if maximum is not None:
-        yield Domain(f"numbers up to data.maximum, {maximum:g}", mend, high=maximum)
+        yield Domain("outside-bounds", f"numbers up to data.maximum, {maximum:g}", high=maximum)

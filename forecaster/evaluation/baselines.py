@@ -12,6 +12,7 @@ from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.evaluation import statsforecast_models
 from forecaster.forecast import Forecast, levels_to_probabilities
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -147,7 +148,8 @@ def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int])
     """Refuse a history without the two errors that a spread takes, or a drift's three."""
     fewest = {"seasonal_naive": _main_season(seasons) + 1, "drift": 3}.get(name, 2)
     if steps < fewest:
-        raise DataError([f"{series.name}: {steps} steps are too few for the baseline {name}, which reads {fewest}"])
+        detail = {"series": series.name, "rows": steps, "baseline": name, "needed": fewest}
+        raise DataError(Problem("too-short-for-baseline", detail=detail))
 
 
 def naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from forecaster.evaluation.origins import (
 )
 from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.load import read_data
+from forecaster.problems import Problem
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
@@ -31,7 +32,7 @@ class Evaluation(NamedTuple):
     """The scores of a run, and why some series have none."""
 
     comparison: Comparison
-    problems: list[str]
+    problems: list[Problem]
 
 
 def evaluate(
@@ -58,7 +59,7 @@ def evaluate(
     panel = read_data(config, data)
     places = _find_origins(version, panel, stride)
     if places.problems and not len(places.origins):
-        raise DataError([f"{described(data or config.data.path)}: {problem}" for problem in places.problems])
+        raise DataError([problem.at(described(data or config.data.path)) for problem in places.problems])
     forecasts = drop_duplicates(forecast_with_network(predictor, places.origins, horizon))
     forecasts |= {name: forecast_with_baseline(name, places.origins, horizon, seasons, levels) for name in names}
     scale = compute_scale(places.origins, places.known, seasons[0])
@@ -81,7 +82,7 @@ class _Places(NamedTuple):
     origins: Origins
     folds: np.ndarray
     known: np.ndarray
-    problems: list[str]
+    problems: list[Problem]
 
 
 def _find_origins(version: Version, panel: Panel, stride: int) -> _Places:
@@ -98,12 +99,13 @@ def _find_origins(version: Version, panel: Panel, stride: int) -> _Places:
         known[first : first + channels] = _count_known_steps(series, trained_until)
         steps = np.arange(max(known[first], read) - 1, len(series) - 1, stride)
         if not known[first]:
-            problems.append(f"{series.name}: not in the training data of this run")
+            problems.append(Problem("unseen-series", detail={"series": series.name}))
+        elif not len(steps) and len(series) > read:
+            detail = {"series": series.name, "last": trained_until[series.name]}
+            problems.append(Problem("no-new-rows", detail=detail))
         elif not len(steps):
             problems.append(
-                f"{series.name}: no rows after {trained_until[series.name]}, where the training data of this run ends"
-                if len(series) > read
-                else f"{series.name}: {len(series)} rows are too few; expected more than {read}, the window"
+                Problem("too-few-rows-to-score", detail={"series": series.name, "rows": len(series), "window": read})
             )
         else:
             members = np.tile(first + np.arange(channels), len(steps))

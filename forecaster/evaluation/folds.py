@@ -11,6 +11,7 @@ from forecaster.errors import ConfigError, DataError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
 from forecaster.preprocessing.load import read_data
 from forecaster.preprocessing.plan import Plan, plan_training
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def plan_folds(
     try:
         first = plan_training(whole, panel.until(_count_known_steps(panel, horizon, apart, count - 1)))
     except DataError as error:
-        held_back = f"{count} folds hold back {horizon + (count - 1) * apart:,} rows of each series"
-        raise DataError([*error.problems, f"{held_back}; use fewer --folds or a shorter --stride"]) from None
+        detail = {"folds": count, "rows": horizon + (count - 1) * apart}
+        raise DataError([*error.problems, Problem("folds-too-long", detail=detail)]) from None
     names = select_default_baselines(first.season) if baselines is None else baselines
     return Folds(whole, panel, count, apart, refit, names, first)
 

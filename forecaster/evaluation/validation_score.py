@@ -18,6 +18,7 @@ from forecaster.evaluation.held_out import (
 from forecaster.evaluation.origins import Origins, compute_scale, predict_from
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
+from forecaster.problems import Problem
 
 _READ_TO_COMPARE = 1_000_000  # the same for a yardstick, which is laid on after each epoch
 
@@ -56,7 +57,7 @@ class ValidationScore:
             Diverged: a forecast left the finite numbers.
         """
         if not np.isin(self.members, plan.members.numbers).all():
-            raise DataError(["its window is too long for series that other trials forecast"])
+            raise DataError(Problem("window-too-long-for-trial"))
         origins = Origins(plan.members.panel, self.members, self.steps + plan.config.padding_steps)
         return self._scaled(predict_from(predictor, origins, self.actual.shape[1]).mean)
 
@@ -76,7 +77,7 @@ def build_validation_score(plan: Plan) -> ValidationScore:
     actual = origins.read_actuals(horizon, spread_over_panel(plan, [split.validation_end for split in splits]))
     scales = _units(origins, spread_over_panel(plan, [split.training_end for split in splits]), plan.season)
     if np.isnan(actual / scales).all():
-        raise DataError(["nothing was observed in the validation part, so that trials cannot be compared"])
+        raise DataError(Problem("nothing-observed"))
     made = ValidationScore(origins.members, origins.steps - config.padding_steps, actual, scales, {})
     told = forecast_default_baselines(plan, origins, horizon)
     return dataclasses.replace(made, baselines={name: made._scaled(each.mean) for name, each in told.items()})

@@ -18,6 +18,7 @@ from forecaster.extras import importing_extra
 from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.forecasting.predictor import Predictor
+from forecaster.problems import Problem
 from forecaster.runs import Version
 
 _ORIGINS = 48  # that a network which answers at once is asked from, at most: the newest
@@ -36,7 +37,7 @@ class Explanation(NamedTuple):
 
     attentions: list[AttentionWeights]
     neighbours: pd.DataFrame | None
-    problems: list[str]
+    problems: list[Problem]
 
 
 def explain(version: Version, data: Path | None = None, member: int = 1) -> Explanation:

@@ -15,6 +15,7 @@ from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp, format_timestamps
 from forecaster.preprocessing.load import data_request
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -31,7 +32,7 @@ def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int)
     found = _read(config, panel[0], path)
     counts: dict[str, int] = {}  # of rows that are steps ahead, by id
     extended: list[Series] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for series in panel:
         further = found.get(_id(config, series))
         if further is None:
@@ -57,8 +58,8 @@ def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.In
     """
     first, last = format_timestamps([ahead[0], ahead[-1]])
     if not any(counts.values()):
-        found = f"{path}: no row is of a step ahead, {first} to {last}"
-        raise DataError([f"{found}; correct its times, or begin with what `forecast future` writes"])
+        detail = {"first": str(first), "last": str(last)}
+        raise DataError(Problem("no-future-rows", str(path), detail=detail))
     if sum(counts.values()) < rows:
         log.info("%s: %d of %d rows are of steps ahead; the others do not count", path, sum(counts.values()), rows)
 
@@ -114,7 +115,7 @@ def _read(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]
     found = read_columns(request.paths, dataclasses.replace(request.reading, columns=names, categorical=text))
     wrong = {name: column for each in found.values() for name, column in each.columns.items() if name not in text}
     problems = [
-        f"{path}: {name}: holds text, {column.levels[0]!r}, and was trained on as numbers; correct the cells"
+        Problem("text-instead-of-numbers", str(path), name, detail={"levels": [repr(column.levels[0])]})
         for name, column in wrong.items()
         if column.levels
     ]
@@ -123,14 +124,14 @@ def _read(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]
     return found
 
 
-def _off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Index) -> list[str]:
-    """The problem of rows within the horizon that stand between two steps."""
+def _off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Index) -> list[Problem]:
+    """Report rows within the horizon that lie between two steps."""
     inside = (further.timestamps > series.timestamps[-1]) & (further.timestamps <= ahead[-1])
     off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
     if not len(off):
         return []
-    expected = ", ".join(format_timestamps(list(ahead[:2])))
-    return [f"{path}: series {series.name}: {off[0]} is no step of {series.frequency}; expected {expected}, ..."]
+    detail = {"stray": str(off[0]), "frequency": series.frequency, "expected": format_timestamps(list(ahead[:2]))}
+    return [Problem("future-off-grid", str(path), detail=detail | {"series": series.name})]
 
 
 def _extended(series: Series, further: CovariateRows, ahead: pd.Index) -> Series:

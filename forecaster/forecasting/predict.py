@@ -18,6 +18,7 @@ from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.load import read_data
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
+from forecaster.problems import Problem
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
@@ -31,7 +32,7 @@ class Prediction:
 
     forecasts: list[Forecast]
     panel: list[Series]
-    problems: list[str]
+    problems: list[Problem]
 
 
 def predict(
@@ -122,7 +123,7 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
         )
 
 
-def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[str]]:
+def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[Problem]]:
     """The series of a run, or of another CSV, that are long enough for a window, and what is wrong with the others.
 
     Raises:
@@ -130,12 +131,12 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[s
     """
     panel, length = read_data(config, data), config.context_steps - config.padding_steps
     path = described(data or config.data.path)
-    problems = [
-        f"{path}: {f'series {series.name}: ' if config.data.several else ''}{len(series)} rows are too few to forecast "
-        f"from; expected at least {length}, the window{' and its differences' if config.data.difference else ''}"
-        for series in panel
-        if len(series) < length
-    ]
+    problems = []
+    for series in panel:
+        if len(series) < length:
+            detail = {"rows": len(series), "needed": length, "differences": bool(config.data.difference)}
+            problem = Problem("too-few-rows-to-forecast", path, detail=detail)
+            problems.append(problem.of_series(series.name) if config.data.several else problem)
     led_in = panel.led_in(config.padding_steps, config.data.main_season)
     enough = [series for series in led_in if len(series) >= config.context_steps]
     if not enough:

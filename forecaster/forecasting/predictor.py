@@ -31,6 +31,7 @@ from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_seri
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import undo_difference
 from forecaster.preprocessing.windows import take_last_steps
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -265,11 +266,11 @@ class Predictor:
         """
         kept: list[Series] = []
         rows: list[np.ndarray] = []
-        problems: list[str] = []
+        problems: list[Problem] = []
         channels = self.config.channels
         for group in (panel[first : first + channels] for first in range(0, len(panel), channels)):
-            for sentence in self.preprocessing.features.find_unseen(group[0]) if self.preprocessing.features else ():
-                log.info("%s", sentence)
+            for notice in self.preprocessing.features.find_unseen(group[0]) if self.preprocessing.features else ():
+                log.info("%s", notice)
             end = len(group[0])
             try:
                 self.preprocessing.encode_categories(group)  # raises for a series without an embedding
@@ -291,7 +292,7 @@ class PredictionInputs(NamedTuple):
 
     panel: list[Series]
     features: np.ndarray
-    problems: list[str]
+    problems: list[Problem]
 
 
 def _undo_differences(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:

@@ -18,6 +18,7 @@ from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import DATE_FORMATS
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
+from forecaster.problems import Problem
 
 FILLED = "filled"
 _Precision = Literal["seconds", "minutes", "milliseconds", "microseconds"]
@@ -53,9 +54,8 @@ def check_columns(table: Table, probabilities: Iterable[float]) -> None:
     """
     added = {FILLED, *(_quantile_name(probability) for probability in probabilities)}
     if taken := [name for name in table.columns if name in added]:
-        names = ", ".join(map(repr, taken))
         where = table.places.where(table.places.header_line)
-        raise DataError([f"{where}: {names} will be columns of the filled CSV; rename or remove them here"])
+        raise DataError(Problem("reserved-column", where, detail={"names": list(map(repr, taken))}))
 
 
 def format_filled_csv(table: Table, filling: FilledSeries) -> str:

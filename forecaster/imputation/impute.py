@@ -21,6 +21,7 @@ from forecaster.imputation.plan import GapPlan
 from forecaster.models import ImputationNetwork, build_imputation_network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.preprocessing.windows import gather_windows
+from forecaster.problems import Problem
 from forecaster.training import progress
 from forecaster.training.build import build_trainer
 from forecaster.training.progress import ProgressLogger
@@ -54,8 +55,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> FilledSeries:
     series, split = gap_plan.member.series, gap_plan.member.split
     residuals = _residuals(filler, series.values, split.training_end, split.validation_end)
     if gap_plan.levels and np.isnan(residuals[:, :1]).all():
-        found = "the validation part has too few observed cells to measure intervals on"
-        raise DataError([f"{gap_plan.table.path}: {found}; hold out more, or ask for none with --levels ''"])
+        raise DataError(Problem("too-few-cells-for-intervals", gap_plan.table.path))
     filling = _filling(gap_plan, filler, series.values, residuals)
     log.info("%s", tables.format_gap_table(_test_scores(gap_plan, filler, residuals)))
     _stop_if(received)

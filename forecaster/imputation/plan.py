@@ -22,6 +22,7 @@ from forecaster.preprocessing.load import data_request, found_in
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
 from forecaster.preprocessing.split import Split, split_chronologically
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -29,13 +30,14 @@ _NO_SEASON = 24  # steps up to which gaps are learnt at least, where there is no
 _SEASONS = 7  # looked up on each side at most: a week of days
 
 # What `forecast impute` would ignore although it was asked for: key, the value to use, why.
-_REFUSED = (
-    ("bidirectional", True, "a gap is filled from both sides, and a forward network sees one: set it to true"),
-    ("head", "point", "impute learns one value for each cell, with intervals from hidden cells: use point"),
-    ("segment", 1, "impute fills single steps, not whole segments: use 1"),
-    ("attention", "none", "impute reads every step at its own place: use none"),
-    ("normalization", "none", "impute takes each window's level from its observed cells: use none"),
-    ("normalization_scale", "none", "impute takes each window's size from its observed cells: use none"),
+# Keys of the model with the one value that fills gaps, and the code of the problem of any other.
+_REQUIRED = (
+    ("bidirectional", True, "impute-reads-both-sides"),
+    ("head", "point", "impute-learns-one-value"),
+    ("segment", 1, "impute-fills-single-steps"),
+    ("attention", "none", "impute-reads-every-step"),
+    ("normalization", "none", "impute-finds-the-level"),
+    ("normalization_scale", "none", "impute-finds-the-level"),
 )
 
 
@@ -98,7 +100,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         DataError: the CSV has problems, or a gap that is too long for the window.
     """
     asked = loaded.config.forecast.levels if levels is None else levels
-    if problems := [*loaded.problems, *_refusals(loaded, asked)]:
+    if problems := [*loaded.problems, *_config_problems(loaded, asked)]:
         raise ConfigError(problems)
     request = data_request(loaded.config)
     table = with_records(table_of(request.paths, request.dialect))
@@ -111,35 +113,33 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     return GapPlan(_resolved(loaded.config, series), table, _member(loaded, series, bool(gaps)), gaps, asked)
 
 
-def _refusals(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[str]:
-    model = loaded.config.model
-    for key, wanted, why in _REFUSED:
-        if (received := getattr(model, key)) != wanted:
-            yield f"{loaded.where('model', key)}: {str(received).lower()} cannot fill gaps; {why}"
-    if loaded.config.ensemble is not None and loaded.config.ensemble.size > 1:
-        yield f"{loaded.where('ensemble')}: impute trains one network: remove the key"
-    if lags := loaded.config.data.difference:
-        where = loaded.where("data", "difference")
-        yield f"{where}: {list(lags)} cannot fill gaps, next to which no difference is known: use []"
-    if (min_length := loaded.config.window.min_length) is not None:
-        where = loaded.where("window", "min_length")
-        yield f"{where}: {min_length}: impute reads one series from its first step: use null"
-    if names := loaded.config.data.calendar:
-        yield f"{loaded.where('data', 'calendar')}: {list(names)}: impute reads no calendar: use []"
-    if beside := (*loaded.config.data.covariates.past, *loaded.config.data.covariates.future):
-        yield f"{loaded.where('data', 'covariates')}: {list(beside)}: impute reads the target alone: leave them out"
-    if (ids := loaded.config.data.series) is not None:
-        yield f"{loaded.where('data', 'series')}: {ids!r}: impute fills one series: give a CSV with one, and use null"
-    elif loaded.config.data.several:
-        key = "layout" if loaded.config.data.layout == "rows" else "target"
-        yield f"{loaded.where('data', key)}: impute fills one series: name one column of numbers in data.target"
-    if isinstance(loaded.config.data.time, tuple):
-        yield f"{loaded.where('data', 'time')}: impute writes timestamps into one column: join them into one"
-    if levels and not loaded.config.split.validation:
-        yield (
-            f"{loaded.where('split', 'validation')}: intervals are measured on gaps cut into the validation part, and "
-            "there is none; give it a share, or ask for no intervals with --levels ''"
-        )
+def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[Problem]:
+    """Find what a config asks for that no imputation does."""
+    config, data = loaded.config, loaded.config.data
+    for key, wanted, code in _REQUIRED:
+        if (value := getattr(config.model, key)) != wanted:
+            detail = {"received": str(value).lower()}
+            yield loaded.problem(code, ("model", key), detail, ({f"model.{key}": wanted},))
+    if config.ensemble is not None and config.ensemble.size > 1:
+        yield loaded.problem("impute-one-network", ("ensemble",), repairs=({"ensemble": None},))
+    if lags := data.difference:
+        received = {"received": list(lags)}
+        yield loaded.problem("impute-no-difference", ("data", "difference"), received, ({"data.difference": []},))
+    if config.window.min_length is not None:
+        repairs = ({"window.min_length": None},)
+        yield loaded.problem("impute-whole-series", ("window", "min_length"), repairs=repairs)
+    if data.calendar:
+        yield loaded.problem("impute-no-calendar", ("data", "calendar"), repairs=({"data.calendar": []},))
+    if columns := [*data.covariates.past, *data.covariates.future]:
+        yield loaded.problem("impute-no-covariates", ("data", "covariates"), {"columns": columns})
+    if data.series is not None:
+        yield loaded.problem("impute-one-series", ("data", "series"), repairs=({"data.series": None},))
+    elif data.several:
+        yield loaded.problem("impute-one-column", ("data", "layout" if data.layout == "rows" else "target"))
+    if isinstance(data.time, tuple):
+        yield loaded.problem("impute-one-time-column", ("data", "time"))
+    if levels and not config.split.validation:
+        yield loaded.problem("impute-without-validation", ("split", "validation"))
 
 
 def _resolved(config: Config, series: Series) -> Config:
@@ -160,22 +160,17 @@ def _split(loaded: LoadedConfig, series: Series) -> Split:
     try:
         return split_chronologically(len(series), validation, test, length, ahead=1, horizon=1)
     except DataError:
-        raise DataError(
-            [
-                f"{loaded.where('window', 'length')}: {described(loaded.config.data.path)}: {len(series)} steps are "
-                f"too few to learn windows of {length} from, beside a validation part of {validation} and a test part "
-                f"of {test}; use a shorter window, or hold out less"
-            ]
-        ) from None
+        detail = {"rows": len(series), "source": described(loaded.config.data.path), "window": length}
+        detail |= {"validation": validation, "test": test}
+        raise DataError(loaded.problem("too-few-rows-to-impute", ("window", "length"), detail)) from None
 
 
-def _outside(table: Table, series: Series) -> Iterator[str]:
-    """What is said of rows before the first number and after the last."""
+def _outside(table: Table, series: Series) -> Iterator[Problem]:
+    """Give a notice of rows before the first number and after the last."""
     timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     count = int(np.sum((timestamps < series.timestamps[0]) | (timestamps > series.timestamps[-1])))
     if count:
-        rows = "1 row is" if count == 1 else f"{count} rows are"
-        yield f"{table.path}: {rows} before the first number or after the last, and not filled: one side is missing"
+        yield Problem("rows-outside", table.path, detail={"count": count})
 
 
 def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Sequence[Gap]) -> None:
@@ -187,9 +182,7 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     line = table.lines[int(np.argmax(timestamps >= ends[0]))]
     first, last = format_timestamps(list(ends))
-    raise DataError(
-        [
-            f"{table.places.where(line)}: {longest.length} steps are missing in a row, {first} to {last}: more than "
-            f"half of the window of {length} steps; use window.length: {2 * longest.length}"
-        ]
-    )
+    detail = {"missing": longest.length, "frequency": series.frequency, "window": length}
+    detail |= {"first": first, "last": last}
+    repairs = ({"window.length": 2 * longest.length},)
+    raise DataError(Problem("gap-longer-than-window", table.places.where(line), detail=detail, repairs=repairs))

@@ -2,11 +2,21 @@
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecaster.config.calendar_names import CYCLES, FOURIER, HOLIDAY, WEEKEND, clashes, country_of, is_dated, orders_of
+from forecaster.config.calendar_names import (
+    CYCLES,
+    FOURIER,
+    HOLIDAY,
+    WEEKEND,
+    country_of,
+    find_clashes,
+    is_dated,
+    orders_of,
+)
 from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 
 _DAY = pd.Timedelta(days=1)
@@ -35,7 +45,7 @@ def build_calendar_features(
     """Every feature at every timestamp, the same whatever series or window the timestamp stands in.
 
     Args:
-        names: those of `data.calendar`, each of which `find_calendar_problems` finds nothing against.
+        names: those of `data.calendar`, each of which `find_calendar_problems` accepts.
         timestamps: dates, of which the local time counts where they have a zone, or integers.
         seasons: steps in each season, for `fourier.3`.
         frequency: of the series, by which steps are counted.
@@ -55,13 +65,13 @@ def build_calendar_features(
 
 def find_calendar_problems(
     names: Sequence[str], timestamps: pd.Index, seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
-) -> Iterator[tuple[int, str]]:
-    """The names that make no sense of these timestamps, in order: number and sentence."""
-    found = list(clashes(names, seasons))
+) -> list[tuple[int, str, dict[str, Any]]]:
+    """Find the names that make no sense for these timestamps, in order: their number, and code and detail."""
+    found = list(find_clashes(names, seasons))
     for index, name in enumerate(names):
         if problem := _problem(name, timestamps, frequency, rules):
-            found.append((index, problem))
-    yield from sorted(found)
+            found.append((index, *problem))
+    return sorted(found, key=lambda problem: problem[0])
 
 
 def minute(local: pd.DatetimeIndex) -> np.ndarray:
@@ -188,33 +198,30 @@ def _called(name: str, seasons: Sequence[int]) -> list[str]:
     ]
 
 
-def _problem(name: str, timestamps: pd.Index, frequency: str, rules: TimeRules) -> str | None:
-    """Why a feature makes no sense of these timestamps, None where it does."""
+def _problem(name: str, timestamps: pd.Index, frequency: str, rules: TimeRules) -> tuple[str, dict[str, Any]] | None:
+    """Find why a feature makes no sense for these timestamps, None where it does."""
     if not isinstance(timestamps, pd.DatetimeIndex):
-        mend = "name them in data.time, or remove it"
-        return f"{name} is read off dates, and the steps of this file have none; {mend}" if is_dated(name) else None
+        return ("calendar-without-dates", {"name": name, "key": "data.time"}) if is_dated(name) else None
     if len(timestamps) < 2:
         return None
     shortest = (timestamps[1:] - timestamps[:-1]).min()
     if not is_dated(name):
-        several = frequency == SESSIONS and shortest < _DAY
-        return f"{name} counts steps of a grid, and sessions of several rows have none; use hour" if several else None
+        return ("feature-without-steps", {"name": name}) if frequency == SESSIONS and shortest < _DAY else None
     if name.startswith(HOLIDAY):
         if shortest > _DAY:
-            return f"{name} tells days, and a step of {frequency} is longer; remove it"
-        return None if _knows(timestamps, *country_of(name)) else _unknown_years(name, timestamps)
+            return "feature-too-fine", {"name": name, "frequency": frequency}
+        if _knows(timestamps, *country_of(name)):
+            return None
+        years = {"first": timestamps.min().year, "last": timestamps.max().year}
+        return "unknown-holidays", {"name": name, **years}
     if shortest < _LONGEST[name]:
         return None
-    return f"{name} is no shorter than a step of {frequency}, which it cannot tell from the next; remove it"
+    return "feature-too-fine", {"name": name, "frequency": frequency}
 
 
 def _knows(timestamps: pd.DatetimeIndex, country: str, subdivision: str | None) -> bool:
     first, last = timestamps.min().year, timestamps.max().year
     return len(_public_holidays(country, subdivision, first, last)) > 0
-
-
-def _unknown_years(name: str, timestamps: pd.DatetimeIndex) -> str:
-    return f"{name}: no holiday is known from {timestamps.min().year} to {timestamps.max().year}; remove it"
 
 
 def _holidays(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> np.ndarray:

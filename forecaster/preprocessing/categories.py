@@ -9,6 +9,7 @@ import numpy as np
 
 from forecaster.data.series import Series
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ class Vocabulary:
         """
         rows = [_row(member, self.names[1:]) for member in panel]
         unseen = [
-            f"series {row[0]}: {name} {value!r} was not trained on, so that no vector was learnt for it; "
-            "train again, or without model.embedding"
+            Problem("unknown-category", column=name, detail={"value": value, "series": row[0]})
             for row in rows
             for name, value, known in zip(self.names, row, self._numbers, strict=True)
             if value not in known

@@ -13,8 +13,9 @@ from forecaster.errors import DataError
 from forecaster.forecast import format_timestamps
 from forecaster.preprocessing.calendar_features import build_calendar_features, list_feature_names
 from forecaster.preprocessing.scaling import Scaler
+from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
-_SHOWN = 5
 _MOST_LEVELS = 256
 SERIES_SCALE = ("offset", "scale")  # the features of `model.series_scale`
 
@@ -113,7 +114,7 @@ class Features:
         Raises:
             DataError: a cell is missing, and the column has no policy; all of them.
         """
-        problems: list[str] = []
+        problems: list[Problem] = []
         steps = last - first
         inside = max(0, min(last, len(series)) - first)
         past = self._columns(self.past, series, first, first + inside, problems)
@@ -133,21 +134,21 @@ class Features:
             parts.append(np.pad(observed[first : first + inside], (0, steps - inside), constant_values=1)[:, None])
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
-    def find_unseen(self, series: Series) -> Iterator[str]:
-        """A sentence on each column of a series that has categories which were not trained on."""
+    def find_unseen(self, series: Series) -> Iterator[Problem]:
+        """Give a notice of each column of a series that has categories which were not trained on."""
         for encoding in self.static:
             if encoding.levels is not None and (level := series.categories[encoding.name]) not in encoding.levels:
-                yield _is_new(series, encoding.name, [level])
+                yield _about_levels("new-category", series, encoding.name, [level])
         for encoding in (*self.past, *self.future):
             column = series.covariates[encoding.name]
             if encoding.levels is None or column.levels is None:
                 continue
             here = [column.levels[number] for number in np.unique(column.values[column.values >= 0])]
             if new := [level for level in here if level not in encoding.levels]:
-                yield _is_new(series, encoding.name, new)
+                yield _about_levels("new-category", series, encoding.name, new)
 
     def _columns(
-        self, encodings: Sequence[Encoding], series: Series, first: int, last: int, problems: list[str]
+        self, encodings: Sequence[Encoding], series: Series, first: int, last: int, problems: list[Problem]
     ) -> np.ndarray:
         """(steps, width)."""
         rows = [np.empty((last - first, 0), np.float32)]
@@ -155,14 +156,14 @@ class Features:
             policy = self.missing.get(encoding.name, "error")
             column = fill_column(series.covariates[encoding.name], last, policy, next(iter(self.seasons), 1))
             if encoding.levels is None and column.levels is not None:
-                problems.append(_no_numbers(series, encoding.name, column.levels))
+                problems.append(_about_levels("text-instead-of-numbers", series, encoding.name, column.levels))
             elif found := _missing(column, series, encoding.name, first, last):
                 problems.append(found)
             else:
                 rows.append(encoding.column(Column(column.values[first:last], column.levels)))
         return np.concatenate(rows, axis=1) if not problems else rows[0]
 
-    def _static(self, series: Series, problems: list[str]) -> list[np.ndarray]:
+    def _static(self, series: Series, problems: list[Problem]) -> list[np.ndarray]:
         """(1, width) each."""
         rows = []
         for encoding in self.static:
@@ -171,7 +172,7 @@ class Features:
                 encoding.categories([cell]) if encoding.levels is not None else encoding.numbers(parse_numbers([cell]))
             )
             if np.isnan(rows[-1]).any():
-                problems.append(_no_numbers(series, encoding.name, [cell]))
+                problems.append(_about_levels("text-instead-of-numbers", series, encoding.name, [cell]))
         return rows
 
     def _scale(self, scaler: Scaler) -> list[np.ndarray]:
@@ -212,8 +213,8 @@ def fit_columns(names: Sequence[str], panel: Sequence[Series], ends: Sequence[in
         levels = _levels(columns, parts)
         found.append(Encoding(name, levels=levels))
         if len(levels) > _MOST_LEVELS:
-            told = f"{name}: {len(levels):,} categories, of which each would be a feature: {_MOST_LEVELS} at most"
-            problems.append(f"{told}; leave the column out, or write numbers into it")
+            detail = {"count": len(levels), "limit": _MOST_LEVELS}
+            problems.append(Problem("too-many-categories", column=name, detail=detail))
     if problems:
         raise DataError(problems)
     return tuple(found)
@@ -293,28 +294,22 @@ def _is_missing(values: np.ndarray) -> np.ndarray:
     return np.isnan(values) if values.dtype.kind == "f" else values < 0
 
 
-def _missing(column: Column, series: Series, name: str, first: int, last: int) -> str | None:
-    """The problem of missing cells among some steps, with the first few timestamps."""
+def _missing(column: Column, series: Series, name: str, first: int, last: int) -> Problem | None:
+    """Report missing cells among some steps, with the first timestamps."""
     where = first + np.flatnonzero(_is_missing(column.values[first:last]))
     if not len(where):
         return None
-    shown = _timestamps(series, int(where[0]), int(where[-1]) + 1)[where[:_SHOWN] - where[0]]
-    places = ", ".join(format_timestamps(list(shown))) + (", ..." if len(where) > _SHOWN else "")
-    ahead = int((where >= len(series)).sum())
-    count = "1 cell is" if len(where) == 1 else f"{len(where)} cells are"
-    found = f"series {series.name}: {name}: {count} missing: {places}"
-    give = "give them in rows behind the last value, or with --future" if ahead else "give them"
-    return f"{found}; {give}; or say what stands for them: data.covariates.missing: {{{name}: last | seasonal}}"
+    shown = _timestamps(series, int(where[0]), int(where[-1]) + 1)[where[:KEPT] - where[0]]
+    detail = {"count": len(where), "timestamps": format_timestamps(list(shown)), "series": series.name}
+    detail |= {"ahead": bool((where >= len(series)).any())}
+    repairs = tuple({"data.covariates.missing": {name: policy}} for policy in ("last", "seasonal"))
+    return Problem("missing-covariate", column=name, detail=detail, repairs=repairs)
 
 
-def _is_new(series: Series, name: str, levels: Sequence[str]) -> str:
-    texts = ", ".join(map(repr, levels[:_SHOWN])) + (", ..." if len(levels) > _SHOWN else "")
-    return f"series {series.name}: {name}: {texts} is new: taken for none of its categories"
-
-
-def _no_numbers(series: Series, name: str, levels: Sequence[str]) -> str:
-    texts = ", ".join(map(repr, levels[:_SHOWN])) + (", ..." if len(levels) > _SHOWN else "")
-    return f"series {series.name}: {name}: holds text, {texts}, and was trained on as numbers; correct the cells"
+def _about_levels(code: str, series: Series, name: str, levels: Sequence[str]) -> Problem:
+    """Report some categories of a covariate."""
+    detail = {"levels": list(map(repr, levels[:KEPT])), "series": series.name}
+    return Problem(code, column=name, detail=detail)
 
 
 def _timestamps(series: Series, first: int, last: int) -> pd.Index:

@@ -27,6 +27,7 @@ from forecaster.preprocessing.saved_preprocessing import (
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.preprocessing.windows import Starts, combine_observed, compute_window_bounds, select_observed_windows
+from forecaster.problems import Problem
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
@@ -109,8 +110,7 @@ def place_windows(plan: Plan) -> tuple[Starts, Starts]:
         log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
     if not len(training) or (config.split.validation and not len(validation)):
         what = "training" if not len(training) else "validation"
-        found = f"{described(config.data.path)}: every window of the {what} part is mostly filler"
-        raise DataError([f"{found}; use a shorter window.length, or give more of the missing rows"])
+        raise DataError(Problem("only-filled-windows", described(config.data.path), detail={"part": what}))
     return training, validation
 
 
@@ -149,7 +149,7 @@ def restore_plan(version: Version, data: Path | None = None) -> Plan:
     """
     config, kept = version.config, load_preprocessing(version)
     panel = read_data(config, data).led_in(config.padding_steps, config.data.main_season)
-    members = _members(config, panel, described(data or config.data.path), kept.scalers)
+    members = _members(config, panel, "", described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
 
 
@@ -163,8 +163,8 @@ def _plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
-    where = f"{loaded.where('window', 'length')}: {described(data.path)}"
-    members = _members(config, panel.led_in(config.padding_steps, resolved.data.main_season), where, {})
+    where, source = loaded.where("window", "length"), described(data.path)
+    members = _members(config, panel.led_in(config.padding_steps, resolved.data.main_season), where, source, {})
     return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
 
 
@@ -205,22 +205,23 @@ def _features(config: Config, members: PreparedPanel) -> Features | None:
     )
     if features == Features(seasons=features.seasons):
         return None
-    problems: list[str] = []
+    problems: list[Problem] = []
     for member in members:
         try:
             features.build(member.series, member.scaler, 0, len(member.series))
         except DataError as error:
             problems += error.problems
     if problems:
-        raise DataError([f"{described(data.path)}: {problem}" for problem in problems])
+        raise DataError([problem.at(described(data.path)) for problem in problems])
     return features
 
 
-def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Scaler]) -> PreparedPanel:
-    """The series that are long enough to train on; the others are named.
+def _members(config: Config, panel: Panel, where: str, source: str, scalers: Mapping[str, Scaler]) -> PreparedPanel:
+    """Choose the series that are long enough to train on; the others are reported.
 
     Args:
-        where: the place that a problem is told of.
+        where: the place of the window's length in a config; empty where there is none.
+        source: the name of the file that the series come from.
         scalers: those that are known, by the name of the series.
     """
     numbers, splits, problems = [], [], []
@@ -231,12 +232,15 @@ def _members(config: Config, panel: Panel, where: str, scalers: Mapping[str, Sca
                 steps, held_out.validation, held_out.test, config.context_steps - filled, ahead, config.window.horizon
             )
         except DataError as error:
-            problems.append(f"{panel.names[number]}: {error}" if len(panel) > 1 else str(error))
+            (problem,) = error.problems
+            key = "window.length" if where else ""
+            problem = replace(problem, where=where, column=key, detail={**problem.detail, "source": source})
+            problems.append(problem.of_series(panel.names[number]) if len(panel) > 1 else problem)
             continue
         numbers.append(number)
         splits.append(split.shift(filled))
     if not numbers:
-        raise DataError([f"{where}: {problem}" for problem in problems])
+        raise DataError(problems)
     for problem in problems:
         log.info("not trained on: %s", problem)
     fitted = []
@@ -262,7 +266,7 @@ def _with_quantiles(config: Config) -> Model:
 def _check_calendar(loaded: LoadedConfig, data: Data, series: Series) -> None:
     """Whether each name of data.calendar tells anything of steps like these."""
     found = find_calendar_problems(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
-    if problems := [f"{loaded.where('data', 'calendar', index)}: {problem}" for index, problem in found]:
+    if problems := [loaded.problem(code, ("data", "calendar", index), detail) for index, code, detail in found]:
         raise ConfigError(problems)
 
 
@@ -270,34 +274,27 @@ def _check_season(loaded: LoadedConfig, season: int) -> None:
     """Whether what goes by the season finds one, and enough of it in the window."""
     model, length = loaded.config.model, loaded.config.window.length
     hierarchical, seasonal = model.decoder in {"context", "latent"}, model.normalization == "seasonal"
-    where = loaded.where("model", "decoder" if hierarchical else "normalization")
-    name = model.decoder if hierarchical else model.normalization
+    path = ("model", "decoder" if hierarchical else "normalization")
+    detail = {"name": model.decoder if hierarchical else model.normalization, "season": season, "window": length}
     if model.normalization_scale == "change" and length <= season:
-        where_scale = loaded.where("model", "normalization_scale")
-        raise ConfigError(
-            [f"{where_scale}: change needs a window longer than a season, {season} steps; it has {length}"]
-        )
+        raise ConfigError(loaded.problem("season-longer-than-window", ("model", "normalization_scale"), detail))
     if not (hierarchical or seasonal or model.normalization == "profile"):
         return
     if season < 2:
-        instead = "seq2seq" if hierarchical else "last"
-        raise ConfigError([f"{where}: {name} needs a season, and none was found; set data.season, or use {instead}"])
+        repair = {"model.decoder": "seq2seq"} if hierarchical else {"model.normalization": "last"}
+        raise ConfigError(loaded.problem("no-season", path, detail, (repair,)))
     if model.normalization == "profile" and length < 2 * season:
-        where = loaded.where("model", "normalization")
-        raise ConfigError([f"{where}: profile needs a window of two seasons, {2 * season} steps; it has {length}"])
+        detail |= {"needed": 2 * season}
+        raise ConfigError(loaded.problem("window-below-two-seasons", ("model", "normalization"), detail))
     if not (hierarchical or seasonal):
         return
     if season % model.segment:
-        raise ConfigError(
-            [
-                f"{where}: {name} needs a season that divides into segments; {season} steps, {model.segment} each; "
-                f"use model.segment: {max(n for n in range(1, model.segment) if season % n == 0)}"
-            ]
-        )
+        segment = max(n for n in range(1, model.segment) if season % n == 0)
+        detail |= {"segment": model.segment}
+        raise ConfigError(loaded.problem("season-not-in-segments", path, detail, ({"model.segment": segment},)))
     if hierarchical and (length % season or length < (2 + seasonal) * season):
         fits = max(2 + seasonal, round(length / season)) * season
-        raise ConfigError([f"{where}: {name} reads whole seasons of {season} steps; use window.length: {fits}"])
+        raise ConfigError(loaded.problem("window-not-in-seasons", path, detail, ({"window.length": fits},)))
     if length < season + 2 * model.segment:
-        raise ConfigError(
-            [f"{where}: seasonal needs a window of at least {season + 2 * model.segment} steps; it has {length}"]
-        )
+        detail |= {"needed": season + 2 * model.segment}
+        raise ConfigError(loaded.problem("window-too-short-for-season", path, detail))

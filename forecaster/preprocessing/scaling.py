@@ -8,6 +8,7 @@ import numpy as np
 
 from forecaster.errors import DataError
 from forecaster.preprocessing.transforms import IDENTITY, Transform, difference
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[i
     transformed = difference(curve.forward(values), lags)[:, sum(lags) :]
     low, high = transformed.min(axis=1), transformed.max(axis=1)
     if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
-        raise DataError([f"values up to {np.max(np.abs(values)):.3g} are too large to work with; divide them"])
+        raise DataError(Problem("values-too-large", detail={"largest": float(np.max(np.abs(values)))}))
     offsets, scales = _offsets_and_scales(transformed, kind, low, high)
     constant = low == high
     offsets, scales = np.where(constant, low, offsets), np.where(constant, 0.0, scales)

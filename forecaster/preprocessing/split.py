@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass
 
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,9 @@ def split_chronologically(
     if _fits(split, validation, test, length, ahead, horizon):
         return split
     needed = _rows_needed(validation, test, length, ahead, horizon)
-    raise DataError(
-        [
-            f"{steps} rows are too few for a window of {length} steps, a horizon of {horizon}, a validation part of "
-            f"{validation} and a test part of {test}; expected at least {needed:,} rows, or a shorter window or horizon"
-        ]
-    )
+    detail = {"rows": steps, "source": "", "window": length, "horizon": horizon, "needed": needed}
+    detail |= {"validation": validation, "test": test}
+    raise DataError(Problem("too-few-rows-to-train", detail=detail))
 
 
 def _split(steps: int, validation: int | float, test: int | float) -> Split:

@@ -19,6 +19,7 @@ from forecaster.data.seasonality import seasons_of
 from forecaster.errors import ConfigError, DataError
 from forecaster.preprocessing.load import data_hash, data_request, read_data
 from forecaster.preprocessing.plan import Plan, drop_test_parts, plan_training
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -55,7 +56,8 @@ class TunePlan:
         _check_domains(loaded.config, self.panel)
         plan = plan_training(loaded, self.panel)
         if short := len(self.base.members) - len(plan.members):
-            raise DataError([f"{short:,} of {len(self.base.members):,} series are too short for it"])
+            detail = {"short": short, "count": len(self.base.members)}
+            raise DataError(Problem("too-short-for-trial", detail=detail))
         return drop_test_parts(plan)
 
     @property
@@ -90,8 +92,8 @@ def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
     given = read_data(loaded.config) if panel is None else panel
     whole = plan_training(loaded, given)
     if not whole.config.split.validation:
-        where = loaded.where("split", "validation")
-        raise ConfigError([f"{where}: trials are compared on the validation part, and it is 0; give it a tenth: 0.1"])
+        repairs = ({"split.validation": 0.1},)
+        raise ConfigError(loaded.problem("no-validation-part", ("split", "validation"), repairs=repairs))
     panel, base = _trained_on(given, whole), drop_test_parts(whole)
     if loaded.config.data.season == "auto":
         # The season that was found may owe something to the test part.
@@ -125,7 +127,7 @@ def _as_drawn(space: Choices | Range, value: Any) -> Any:
 def _check_domains(config: Config, panel: Iterable[Series]) -> None:
     for domain in data_request(config).reading.domains:
         if any(domain.outside(series.values).any() for series in panel):
-            raise DataError([f"expected {domain.what}: {domain.mend}"])
+            raise DataError(Problem("outside-domain-in-trial", detail={"expected": domain.what}))
 
 
 def _usual_space(loaded: LoadedConfig, base: Plan) -> Space:

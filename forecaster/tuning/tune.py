@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import gc
 import hashlib
 import io
@@ -16,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from forecaster.config import Config, is_config
-from forecaster.errors import ConfigError, DataError, Diverged, Interrupted, Problems, UsageError
+from forecaster.errors import ConfigError, DataError, Diverged, ForecasterError, Interrupted, UsageError
 from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationScore, build_validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
@@ -166,10 +167,10 @@ def _make(plan: TunePlan, search: Search, drawn: Trial, measure: ValidationScore
             search.finish(drawn, error, watch.epochs)
 
 
-def _reason(error: Problems) -> str:
-    """The first problem, without the values that a trial lays over the config and its table shows."""
+def _reason(error: ForecasterError) -> str:
+    """Render the first problem, without the value that a trial set, which the table of trials has."""
     problem = error.problems[0]
-    return problem.partition(": ")[2] if problem.startswith("--set ") else problem
+    return str(dataclasses.replace(problem, where="") if problem.where.startswith("--set ") else problem)
 
 
 class _Watch:

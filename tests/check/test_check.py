@@ -1,4 +1,4 @@
-"""The doctor's measures, on series whose ailments are known, and forecast check on files that are ill."""
+"""The measures of `forecast check` on series with known anomalies, and the command on broken files."""
 
 import json
 
@@ -184,7 +184,7 @@ def test_parts_are_found_among_other_columns():
 
 
 def findings(result) -> dict[str, dict]:
-    return {finding["kind"]: finding for finding in json.loads(result.stdout)["findings"]}
+    return {finding["code"]: finding for finding in json.loads(result.stdout)["findings"]}
 
 
 def hourly(values) -> list[str]:
@@ -197,6 +197,7 @@ def written(folder, rows, header="time,load", encoding="utf-8"):
     return folder / "ill.csv"
 
 
+CLOCK = {"repeated-hour", "skipped-hour"}
 LOAD = (100 + 10 * DAYS[:600] + NOISE[:600]).round(3)
 
 
@@ -206,7 +207,7 @@ def test_a_healthy_csv_is_ready_and_its_season_is_told(forecast, project):
     assert "frequency: h" in result.stdout
     assert "strength of seasons, from 0 to 1: 24: 0.9" in result.stdout
     assert "there is something to learn" in result.stdout
-    assert "written:" not in result.stdout
+    assert "dialect:" not in result.stdout
     assert "warning" not in result.stdout
     assert result.stdout.endswith("ready to train\n")
     assert (project / "check.png").read_bytes().startswith(b"\x89PNG")
@@ -240,31 +241,32 @@ def in_latin(rows):
 
 
 ILLS = {
-    "gap": (gap, ["data.gaps: interpolate"]),
-    "long gap in a season": (long_gap, ["data.gaps: seasonal"]),
-    "duplicate": (twice, ["data.duplicates: mean"]),
-    "both": (lambda rows: twice(gap(rows)), ["data.duplicates: mean", "data.gaps: interpolate"]),
-    "empty": (replaced("", {7, 8}), ["data.gaps: interpolate"]),
-    "infinite": (replaced("inf", {7}), ["data.gaps: interpolate"]),
-    "one text": (replaced("12x", {7}), ["data.invalid_values: missing", "data.gaps: interpolate"]),
-    "a mark": (replaced("?", {7, 90, 300}), ['data.na_values: ["?"]', "data.gaps: interpolate"]),
-    "jitter": (jitter, ["data.tolerance: 2s"]),
+    "gap": (gap, {"data.gaps": "interpolate"}),
+    "long gap in a season": (long_gap, {"data.gaps": "seasonal"}),
+    "duplicate": (twice, {"data.duplicates": "mean"}),
+    "both": (lambda rows: twice(gap(rows)), {"data.duplicates": "mean", "data.gaps": "interpolate"}),
+    "empty": (replaced("", {7, 8}), {"data.gaps": "interpolate"}),
+    "infinite": (replaced("inf", {7}), {"data.gaps": "interpolate"}),
+    "one text": (replaced("12x", {7}), {"data.invalid_values": "missing", "data.gaps": "interpolate"}),
+    "a mark": (replaced("?", {7, 90, 300}), {"data.na_values": ["?"], "data.gaps": "interpolate"}),
+    "jitter": (jitter, {"data.tolerance": "2s"}),
 }
 
 
 @pytest.mark.parametrize("name", ILLS)
 def test_the_lines_that_are_told_really_mend_it(forecast, tmp_path, name):
-    make, lines = ILLS[name]
+    make, repairs = ILLS[name]
     written(tmp_path, make(hourly(LOAD)))
     result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
     assert result.returncode == 4, result.stderr
     report = json.loads(result.stdout)
-    assert sorted(report["lines"]) == sorted(lines)
-    assert report["mendable"]
-    sets = [part for line in report["lines"] for part in ("--set", line.replace(": ", "=", 1))]
+    assert report["repairs"] == repairs
+    assert report["repairable"]
+    sets = [part for key, value in repairs.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     again = forecast("check", "ill.csv", *sets, cwd=tmp_path)
     assert (again.returncode, again.stderr) == (0, "")
-    data = "".join(f"  {line.removeprefix('data.')}\n" for line in ["path: ill.csv", *lines])
+    lines = {"path": "ill.csv"} | {key.removeprefix("data."): value for key, value in repairs.items()}
+    data = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
     (tmp_path / "ill.yaml").write_text(f"data:\n{data}window: {{length: 48, horizon: 24}}\n")
     validated = forecast("validate", "ill.yaml", cwd=tmp_path)
     assert validated.returncode == 0, validated.stderr
@@ -274,7 +276,7 @@ def test_a_file_that_is_no_table_is_mended_before_it_is_read(forecast, tmp_path)
     written(tmp_path, ["time,load", *hourly(LOAD)], "# of the new sensor")
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert 'with these lines a training takes it:\n  data:\n    comment: "#"\n' in result.stdout
+    assert 'with these lines a training accepts it:\n  data:\n    comment: "#"\n' in result.stdout
     assert forecast("check", "ill.csv", "--set", 'data.comment="#"', cwd=tmp_path).returncode == 0
 
 
@@ -282,12 +284,13 @@ def test_places_are_told_and_the_lines_stand_as_yaml(forecast, tmp_path):
     written(tmp_path, twice(gap(hourly(LOAD))))
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "error: ill.csv:201: 1 timestamp stands on several rows: 2026-01-09 07:00:00\n" in result.stdout
+    assert "error: ill.csv:201: 1 timestamp has several rows: 2026-01-09 07:00:00; choose" in result.stdout
     assert (
-        "note: 10 of 600 steps (1.67%) are missing, in 1 gap, the longest of 10: 2026-01-13 12:00:00\n" in result.stdout
+        "note: 10 of 600 hours (1.67%) are missing, in 1 gap, the longest of 10: 2026-01-13 12:00:00\n" in result.stdout
     )
     assert (
-        "with these lines a training takes it:\n  data:\n    duplicates: mean\n    gaps: interpolate\n" in result.stdout
+        "with these lines a training accepts it:\n  data:\n    duplicates: mean\n    gaps: interpolate\n"
+        in result.stdout
     )
     assert result.stdout.endswith("a training would refuse it as it is\n")
 
@@ -296,7 +299,7 @@ def test_a_dialect_is_told_where_it_is_not_the_usual(forecast, tmp_path):
     written(tmp_path, in_latin(hourly(LOAD)), "time;load;unit", "latin-1")
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 0, result.stdout
-    assert "  written: encoding latin-1, delimiter ;, decimal ,\n" in result.stdout
+    assert "  dialect: encoding latin-1, delimiter ;, decimal ,\n" in result.stdout
 
 
 def test_an_outlier_that_spoils_the_scale_is_worth_another(forecast, tmp_path):
@@ -304,9 +307,9 @@ def test_an_outlier_that_spoils_the_scale_is_worth_another(forecast, tmp_path):
     result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
     assert result.returncode == 0
     found = findings(result)["outliers"]
-    assert (found["level"], found["repairs"]) == ("warning", ["scaling: robust"])
+    assert (found["level"], found["repair"]) == ("warning", {"scaling": "robust"})
     assert (
-        (found["text"])
+        (found["message"])
         == "1 outlier or run of them, far from the values a season before and after: 2026-01-05 03:00:00 (9000)"
     )
     counts = forecast(
@@ -327,7 +330,7 @@ def test_a_code_for_missing_numbers_is_told_with_the_lines_that_take_it_out(fore
     written(tmp_path, hourly(np.where(np.isin(np.arange(600), [50, 51, 300]), -999, LOAD)))
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 0
-    assert "warning: -999 stands 3 times, far from all other values, like a mark for a missing one" in result.stdout
+    assert "warning: -999 occurs 3 times, far from all other values, like a code for a missing value" in result.stdout
     assert "worth a try:\n  data:\n    na_values: [-999]\n    gaps: interpolate\n" in result.stdout
     mended = forecast(
         "check", "ill.csv", "--set", "data.na_values=[-999]", "--set", "data.gaps=interpolate", cwd=tmp_path
@@ -341,8 +344,8 @@ def test_several_series_without_their_column_are_told_apart(forecast, tmp_path):
     written(tmp_path, rows, "time,load,shop")
     result = forecast("check", "ill.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "the column 'shop' tells them apart: several series" in result.stdout
-    assert "with these lines a training takes it:\n  data:\n    series: shop\n" in result.stdout
+    assert "the column 'shop' separates several series: data.series: shop" in result.stdout
+    assert "with these lines a training accepts it:\n  data:\n    series: shop\n" in result.stdout
     assert forecast("check", "ill.csv", "--set", "data.series=shop", cwd=tmp_path).returncode == 0
 
 
@@ -372,9 +375,11 @@ def test_another_season_that_is_worth_more_is_told(forecast, tmp_path):
     written(tmp_path, hourly(weeks + np.random.default_rng(0).normal(size=2016)))
     result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
     assert result.returncode == 0
-    found = findings(result)["season"]
-    assert found["text"] == "the value 168 steps before errs less than that 24 steps before, the main season"
-    assert found["repairs"] == ["data.season: [168, 24]"]
+    found = findings(result)["better-season"]
+    assert found["message"] == (
+        "the value 168 hours before has a smaller error than the value 24 hours before, the main season"
+    )
+    assert found["repair"] == {"data.season": [168, 24]}
     assert forecast("check", "ill.csv", "--set", "data.season=[168, 24]", cwd=tmp_path).returncode == 0
 
 
@@ -398,8 +403,8 @@ def test_a_column_that_tells_the_future_is_suspected(forecast, tmp_path):
     (tmp_path / "leak.csv").write_text("day,price,tomorrow,one,other\n" + "\n".join(rows) + "\n")
     result = forecast("check", "leak.csv", "--set", "data.target=price", cwd=tmp_path)
     assert result.returncode == 0
-    assert "the column 'tomorrow' is the target one row later: it tells the future" in result.stdout
-    assert "weighed, add up to the target: they are its parts, known no sooner" in result.stdout
+    assert "the column 'tomorrow' is the target 1 row later: it reveals the future" in result.stdout
+    assert "is the target: they are its parts, and not known any sooner" in result.stdout
 
 
 def test_what_no_line_mends_is_told_and_refused(forecast, tmp_path):
@@ -419,7 +424,7 @@ def checked(path, *lines: str) -> Checkup:
 
 
 def told(found: Checkup) -> dict[str, str]:
-    return {finding.kind: finding.text for finding in found.findings}
+    return {finding.code: finding.text for finding in found.findings}
 
 
 def stamped(stamps, values=LOAD) -> list[str]:
@@ -430,15 +435,15 @@ def stamped(stamps, values=LOAD) -> list[str]:
 def test_days_of_a_calendar_that_is_seen_are_healthy(tmp_path, weekmask):
     days = pd.bdate_range("2020-01-01", periods=300, freq="C", weekmask=weekmask)
     found = checked(written(tmp_path, stamped(days)))
-    assert found.healthy
+    assert found.is_ready
     assert found.facts["frequency"] == "C"
-    assert f"rows stand on {weekmask} alone" in told(found)["read"]
+    assert f"all rows are on {weekmask}" in told(found)["weekdays-found"]
 
 
 def test_a_row_a_series_is_checked_without_looking_for_leaks(tmp_path):
     header = ",".join(["name", *(f"V{step}" for step in range(60))])
     rows = [",".join([name, *map(str, LOAD[:60])]) for name in ("a", "b")]
-    assert checked(written(tmp_path, rows, header), "data.layout=rows").healthy
+    assert checked(written(tmp_path, rows, header), "data.layout=rows").is_ready
 
 
 def test_a_short_file_with_a_second_column_of_numbers_is_checked(tmp_path):
@@ -447,7 +452,7 @@ def test_a_short_file_with_a_second_column_of_numbers_is_checked(tmp_path):
 
 
 def test_an_error_names_a_problem():
-    with pytest.raises(ValueError, match="names no problem"):
+    with pytest.raises(ValueError, match="without a problem"):
         DataError([])
 
 
@@ -458,28 +463,28 @@ def several(folder, header, *columns) -> str:
 
 
 @pytest.mark.parametrize(
-    ("header", "columns", "line"),
+    ("header", "columns", "repairs"),
     [
-        ("state,shop", [("CA", "CA", "TX", "TX"), ("x", "y", "x", "y")], "data.series: [state, shop]"),
-        ("state,shop", [("CA", "CA", "TX", "TX"), ("a", "b", "c", "d")], "data.series: shop"),
-        ("shop", [("1", "2", "3", "4")], "data.series: shop"),
+        ("state,shop", [("CA", "CA", "TX", "TX"), ("x", "y", "x", "y")], {"data.series": ["state", "shop"]}),
+        ("state,shop", [("CA", "CA", "TX", "TX"), ("a", "b", "c", "d")], {"data.series": "shop"}),
+        ("shop", [("1", "2", "3", "4")], {"data.series": "shop"}),
     ],
 )
-def test_columns_of_ids_are_found_that_tell_series_apart(tmp_path, header, columns, line):
+def test_columns_of_ids_are_found_that_tell_series_apart(tmp_path, header, columns, repairs):
     found = checked(several(tmp_path, header, *columns), "data.target=load")
-    assert found.lines == (line,)
-    assert found.mendable
+    assert found.repairs == repairs
+    assert found.is_repairable
 
 
 def test_series_with_doubles_of_their_own_are_told_apart_first(tmp_path):
     rows = [f"{row},{name}" for name in "ab" for row in twice(hourly(LOAD[:250]))]
-    assert checked(written(tmp_path, rows, "time,load,id")).lines == ("data.series: id", "data.duplicates: mean")
+    assert checked(written(tmp_path, rows, "time,load,id")).repairs == {"data.series": "id", "data.duplicates": "mean"}
 
 
 def test_a_column_of_hours_is_a_part_of_the_time(tmp_path):
     rows = [f"2026-01-{1 + index // 24:02},{index % 24},{value}" for index, value in enumerate(LOAD[:240])]
     found = checked(written(tmp_path, rows, "day,hr,load"), "data.target=load")
-    assert found.lines == ("data.time: [day, hr]",)
+    assert found.repairs == {"data.time": ["day", "hr"]}
     assert found.facts["frequency"] == "h"
 
 
@@ -494,16 +499,16 @@ def test_a_column_of_hours_is_a_part_of_the_time(tmp_path):
 def test_a_change_of_the_clock_is_mended_by_its_zone(tmp_path, zone, start):
     stamps = pd.date_range(start, periods=480, freq="h", tz=zone).tz_localize(None)
     found = checked(written(tmp_path, stamped(stamps)))
-    assert found.lines == (f"data.timezone: {zone}",)
-    assert found.mendable
-    assert "the clock was changed then" in told(found)["timezone"]
+    assert found.repairs == {"data.timezone": zone}
+    assert found.is_repairable
+    assert "the clock was set " in next(finding.text for finding in found.findings if finding.code in CLOCK)
 
 
 @pytest.mark.parametrize("frequency", ["D", "MS"])
 def test_local_midnights_with_changing_offsets_are_dates_of_their_zone(tmp_path, frequency):
     stamps = pd.date_range("2023-01-01", periods=120, freq=frequency, tz="America/New_York")
     found = checked(written(tmp_path, stamped(stamps)))
-    assert found.lines == ("data.timezone: America/New_York",)
+    assert found.repairs == {"data.timezone": "America/New_York"}
     assert (found.facts["frequency"], found.facts["span"][:10]) == (frequency, "2023-01-01")
 
 
@@ -512,13 +517,17 @@ def test_local_midnights_with_changing_offsets_are_dates_of_their_zone(tmp_path,
     [
         ([f"{row},1" for row in hourly(LOAD[:30])], "time,load,other", "choose one"),
         ([f"01/{1 + index:02}/2010,{index}" for index in range(12)], "time,load", "can be read as"),
-        ([row.replace(",", ";") for row in hourly([f"{value:.3f}" for value in LOAD[:30] / 30])], "time;load", "say"),
+        (
+            [row.replace(",", ";") for row in hourly([f"{value:.3f}" for value in LOAD[:30] / 30])],
+            "time;load",
+            "choose one",
+        ),
     ],
 )
 def test_what_offers_choices_alone_is_a_report_too(tmp_path, rows, header, offered):
     found = checked(written(tmp_path, rows, header))
-    assert not found.healthy
-    assert not found.mendable
+    assert not found.is_ready
+    assert not found.is_repairable
     assert offered in found.findings[0].text
     assert found.facts["rows"] == len(rows)
     assert json.loads(found.to_json())["series"] == []
@@ -531,16 +540,16 @@ def test_missing_cells_of_covariates_are_mended(tmp_path):
         ("data.target=load", "data.covariates.past=[heat]", "model.decoder=dense"),
     )
     found = checked(path, *sets)
-    assert found.lines == ("data.covariates.missing: {heat: last}",)
+    assert found.repairs == {"data.covariates.missing": {"heat": "last"}}
     assert "  data:\n    covariates:\n      missing: {heat: last}\n" in found.to_text()
-    assert checked(path, *sets, "data.covariates.missing={heat: last}").healthy
+    assert checked(path, *sets, "data.covariates.missing={heat: last}").is_ready
 
 
 def test_marks_for_missing_numbers_are_no_level_shift(tmp_path):
     rows = hourly(np.where(np.isin(np.arange(300), [4, 60, 100]), -999, LOAD[:300]))
     found = told(checked(written(tmp_path, rows)))
-    assert "code" in found
-    assert "level" not in found
+    assert "missing-code" in found
+    assert "level-shifts" not in found
 
 
 def test_what_was_said_of_rows_that_are_several_series_is_void(tmp_path):
@@ -554,5 +563,5 @@ def test_what_was_said_of_rows_that_are_several_series_is_void(tmp_path):
 def test_rows_half_a_decade_apart_are_a_step_of_months(tmp_path):
     stamps = [f"{year}-01-01" for year in range(1700, 2020, 5)]
     found = checked(written(tmp_path, stamped(stamps)))
-    assert found.lines == ("data.frequency: 60MS",)
-    assert found.mendable
+    assert found.repairs == {"data.frequency": "60MS"}
+    assert found.is_repairable

@@ -184,9 +184,9 @@ BAD_DATA = {
     ),
     "duplicate": (
         lambda p: edited(p, lambda rows: [*rows[:9], rows[8], *rows[9:]]),
-        "load.csv:9: 1 timestamp stands on several rows",
+        "load.csv:9: 1 timestamp has several rows",
     ),
-    "gap": (lambda p: edited(p, lambda rows: [*rows[:9], *rows[10:]]), "1 step of h is missing: 2026-01-01 08:00:00"),
+    "gap": (lambda p: edited(p, lambda rows: [*rows[:9], *rows[10:]]), "1 hour is missing: 2026-01-01 08:00:00"),
     "nan": (
         lambda p: edited(p, lambda rows: [*rows[:9], rows[9].split(",")[0] + ",nan", *rows[10:]]),
         "load.csv:10: load: 1 cell is empty",

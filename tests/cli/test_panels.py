@@ -41,7 +41,7 @@ def test_the_rows_of_each_id_are_a_series(tmp_path):
         (LONG.replace("a,big,2", "a,big,x"), r"long.csv:5: sold: 1 cell is not a number: 'x' \(line 5\).*series a"),
         (LONG.replace("a,big,3", "a,small,3"), "long.csv:2: kind: 2 values in one series: big, small.*has one"),
         (LONG.replace("a,big,2", ",big,2"), "long.csv:5: shop: 1 cell is empty; every row needs its series"),
-        (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp stands on several rows.*\[series a\]"),
+        (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp has several rows.*\[series a\]"),
     ],
 )
 def test_what_is_wrong_with_one_series_is_said_with_its_name(tmp_path, text, message):
@@ -139,7 +139,7 @@ def test_a_series_too_short_to_forecast_does_not_stop_the_others(forecast, shops
     (tmp_path / "short.csv").write_text("\n".join([lines[0], *rows]) + "\n")
     result = forecast("predict", "runs/shops", "--data", tmp_path / "short.csv", cwd=shops)
     assert result.returncode == 3
-    assert "series s2: 5 rows are too few to forecast from; expected at least 14" in result.stderr
+    assert "5 rows are too few to forecast from; expected at least 14, the window [series s2]" in result.stderr
     assert len(result.stdout.splitlines()) == 1 + 3 * 7
 
 
@@ -163,5 +163,6 @@ def test_a_series_too_short_to_train_on_is_left_out_and_named(forecast, shops, t
     (tmp_path / "shops.yaml").write_text(CONFIG)
     result = forecast("train", "shops.yaml", "--verbose", "--set", "training.epochs=1", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "not trained on: s2: 9 rows are too few" in result.stderr
+    assert "shops.csv: 9 rows are too few for a window" in result.stderr
+    assert "[series s2]" in result.stderr
     assert "3 series of sold" in result.stderr

@@ -54,7 +54,7 @@ def test_covariates_stand_on_the_grid_and_go_on_behind_the_last_number(tmp_path)
     assert a.covariates["event"].levels == b.covariates["event"].levels == ("fair", "sale", "show")
     np.testing.assert_array_equal(a.covariates["event"].values, [-1, 1, 0, 0, -1, 1])
     np.testing.assert_array_equal(b.covariates["event"].values, [-1, 0, -1, 2, -1])
-    assert a.notices[0].endswith("x.csv: event: text, taken for 3 categories: fair, sale, show")
+    assert str(a.notices[0]).endswith("x.csv: event: text, taken for 3 categories: fair, sale, show")
 
 
 def test_without_covariates_an_empty_target_is_a_gap(tmp_path):
@@ -88,7 +88,9 @@ def test_what_a_covariate_holds(tmp_path, cells, options, expected):
 def test_text_among_the_numbers_of_a_covariate_is_refused_with_its_place(tmp_path):
     text = "day,sold,c,d\n2026-01-01,1,1,1\n2026-01-02,2,x,2\n2026-01-03,3,3,y\n"
     found = refused(tmp_path, text, columns=["c", "d"])
-    assert "x.csv:3: c: 1 cell is not a number: 'x' (line 3); correct the cells, or empty them; or data.cov" in found
+    assert (
+        "x.csv:3: c: 1 cell is not a number: 'x' (line 3); correct the cells, or empty them; or set data.cov" in found
+    )
     assert "x.csv:4: d: 1 cell is not a number: 'y' (line 4)" in found
 
 
@@ -123,7 +125,7 @@ def test_covariates_alone_are_read_by_series(tmp_path):
 
 def test_a_timestamp_that_stands_twice_among_covariates_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text(FUTURE.replace("06.01", "25.01").replace("05.01", "25.01"))
-    with pytest.raises(DataError, match=r"x.csv:3: 1 timestamp stands on several rows: 2026-01-25.*\[series a\]"):
+    with pytest.raises(DataError, match=r"x.csv:3: 1 timestamp has several rows: 2026-01-25.*\[series a\]"):
         read_columns(tmp_path / "x.csv", "auto", "shop", ["price"])
 
 

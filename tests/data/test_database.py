@@ -63,7 +63,7 @@ def test_what_is_wrong_is_said_with_its_row(sales):
     with pytest.raises(DataError) as found:
         read(sales, "SELECT * FROM sales", series="shop")
     assert str(found.value) == (
-        f"{sales}: row 9: sold: 1 cell is empty: '' (row 9); say how to fill them: "
+        f"{sales}: row 9: sold: 1 cell is empty: '' (row 9); choose how to fill them: "
         "data.gaps: interpolate | seasonal | previous | zero [series shop 2]"
     )
 
@@ -73,11 +73,11 @@ def test_what_is_wrong_is_said_with_its_row(sales):
     [
         ("SELECT * FROM sale", {}, "data.query: no such table: sale"),
         ("SELECT day sold FROM", {}, "data.query: incomplete input"),
-        ("SELECT day, sold FROM sales WHERE sold > 99", {}, "data.query gives no rows"),
+        ("SELECT day, sold FROM sales WHERE sold > 99", {}, "data.query: no rows"),
         ("SELECT sold, sold FROM sales", {}, "the column 'sold' is named twice; rename one"),
         ("SELECT day, shop FROM sales", {}, "no column 'sold'; columns: day, shop"),
         ("SELECT day, shop AS sold FROM sales", {}, "row 1: sold: 12 cells are not a number: 'shop 1' (row 1)"),
-        ("SELECT day, sold FROM sales", {"gaps": "zero"}, "row 1: 6 timestamps stand on several rows"),
+        ("SELECT day, sold FROM sales", {"gaps": "zero"}, "row 1: 6 timestamps have several rows"),
     ],
 )
 def test_what_the_query_gives_may_be_no_series(sales, text, options, expected):
@@ -227,8 +227,8 @@ def test_a_password_in_a_url_is_refused_and_masked(url):
     assert SECRET not in text
     assert "***" in text
     loaded = load_values({"data": {"path": url, "query": "SELECT 1"}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
-    assert loaded.problems == (
-        f"x.yaml: data.path: holds a password; take it out of the URL and set it in the environment as {PASSWORD}",
+    assert tuple(map(str, loaded.problems)) == (
+        f"x.yaml: data.path: holds a password; remove it from the URL and set it in the environment as {PASSWORD}",
     )
 
 
@@ -244,15 +244,15 @@ def test_what_holds_no_password_stays(text, monkeypatch):
 
 def problems(tmp_path: Path, data: str) -> str:
     (tmp_path / "x.yaml").write_text(f"data: {{{data}}}\nwindow: {{length: 2, horizon: 1}}\n")
-    return "\n".join(load_config(tmp_path / "x.yaml").problems)
+    return "\n".join(map(str, load_config(tmp_path / "x.yaml").problems))
 
 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ("path: 'sqlite:///x.db'", "data.path: names a database; say what to ask it: data.query: SELECT"),
-        ("path: ['sqlite:///x.db'], query: SELECT 1", "data.path: lists a database; it is asked alone"),
-        ("path: x.csv, query: SELECT 1", "data.query: is asked of a database; name its URL in data.path"),
+        ("path: 'sqlite:///x.db'", "data.path: names a database; add the query: data.query: SELECT"),
+        ("path: ['sqlite:///x.db'], query: SELECT 1", "data.path: lists a database; name its URL alone"),
+        ("path: x.csv, query: SELECT 1", "data.query: needs a database; name its URL in data.path"),
         ("path: 'sqlite:///x.db', query: DROP TABLE x", "data.query: expected a SELECT"),
         ("path: 'sqlite:///x.db', query: selection", "data.query: expected a SELECT"),
         ("path: 'sqlite:///x.db', query: ''", "data.query: received '', expected text that is not empty"),

@@ -67,13 +67,13 @@ def test_the_encoding_is_found_and_said(tmp_path, content, encoding):
     np.testing.assert_array_equal(found.values, VALUES)
     assert found.dialect == Dialect(encoding, ",", ".", "none", header=True)
     said = [f"{tmp_path}/x.csv: read as {encoding} (data.encoding)"]
-    assert list(found.notices) == ([] if encoding == "utf-8" else said)
+    assert list(map(str, found.notices)) == ([] if encoding == "utf-8" else said)
     assert read(tmp_path, content, dialect=found.dialect).notices == ()
 
 
 def test_what_may_be_in_several_encodings_is_refused_with_the_choices(tmp_path):
     text = DAYS.replace("load", "€")
-    assert "x.csv:1: not UTF-8 text (byte 0x80); say what it is: data.encoding: cp1252 (Windows) | latin-1" in refused(
+    assert "x.csv:1: not UTF-8 text (byte 0x80); name the encoding: data.encoding: cp1252 | latin-1" in refused(
         tmp_path, text.encode("cp1252")
     )
     assert read(tmp_path, text.encode("cp1252"), dialect=Dialect("cp1252")).target == "€"
@@ -82,7 +82,11 @@ def test_what_may_be_in_several_encodings_is_refused_with_the_choices(tmp_path):
 @pytest.mark.parametrize(
     ("content", "stated", "expected"),
     [
-        (b"day,load\n2026-01-01,\xff\n", "utf-8", "x.csv:2: not UTF-8 text; save it so, or say which"),
+        (
+            b"day,load\n2026-01-01,\xff\n",
+            "utf-8",
+            "x.csv:2: not UTF-8 text; save it in this encoding, or set data.encoding",
+        ),
         (DAYS.encode("utf-16"), "utf-8", "x.csv:1: not UTF-8 text"),
         (b"\xff\xfe\x00\xd8\x00\xd8", "auto", "x.csv:1: not UTF-16-LE text"),
         (b"PK\x05\x06\x15\x04\x00\x99", "auto", "x.csv:1: not text"),
@@ -98,7 +102,7 @@ def test_the_delimiter_is_found_and_said(tmp_path, mark, word):
     found = read(tmp_path, DAYS.replace(",", mark))
     np.testing.assert_array_equal(found.values, VALUES)
     assert found.dialect.delimiter == mark
-    assert found.notices == (f"{tmp_path}/x.csv: cells are separated by {word} (data.delimiter)",)
+    assert tuple(map(str, found.notices)) == (f"{tmp_path}/x.csv: cells are separated by {word} (data.delimiter)",)
 
 
 def test_delimiters_in_quotes_and_in_cells_do_not_count(tmp_path):
@@ -109,7 +113,7 @@ def test_delimiters_in_quotes_and_in_cells_do_not_count(tmp_path):
 
 def test_two_delimiters_that_fit_are_refused_with_the_choices(tmp_path):
     text = "day;load,MW\n2026-01-01;1,5\n2026-01-02;2,5\n2026-01-03;3,5\n"
-    assert "x.csv: cells may be separated by ',' or ';'; say which: data.delimiter: \",\" | \";\"" in refused(
+    assert "x.csv: cells may be separated by ',' or ';'; choose one: data.delimiter: \",\" | \";\"" in refused(
         tmp_path, text
     )
     np.testing.assert_array_equal(read(tmp_path, text, dialect=Dialect(delimiter=";")).values, [1.5, 2.5, 3.5])
@@ -139,7 +143,7 @@ def test_decimals_and_thousands_are_proven_by_the_numbers(tmp_path, cells, delim
     assert (found.dialect.decimal, found.dialect.thousands) == marks
     again = read(tmp_path, days(*cells, delimiter=delimiter), gaps="previous", dialect=found.dialect)
     np.testing.assert_array_equal(again.values, found.values)
-    assert not [notice for notice in again.notices if "data." in notice]
+    assert not [notice for notice in again.notices if "data." in str(notice)]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_decimals_and_thousands_are_proven_by_the_numbers(tmp_path, cells, delim
         (
             ['"1,234"', '"5,678"'],
             ",",
-            "x.csv:2: load: '1,234' can be read in several ways; say which: "
+            "x.csv:2: load: '1,234' can be read in several ways; choose one: "
             'data: {decimal: ",", thousands: none} (1.234) | data: {decimal: ".", thousands: ","} (1234)',
         ),
         (
@@ -185,7 +189,7 @@ def test_one_comma_among_points_is_no_number(tmp_path):
 
 def test_a_frozen_dialect_does_not_drift(tmp_path):
     usual = Dialect("utf-8", ",", ".", "none")
-    assert "2 cells in a row of 1 columns" in refused(tmp_path, days("1,5", "2,5", delimiter=";"), dialect=usual)
+    assert "2 cells in a row of 1 column" in refused(tmp_path, days("1,5", "2,5", delimiter=";"), dialect=usual)
     assert "not a number: '1,5'" in refused(tmp_path, days('"1,5"', '"2,5"'), dialect=usual, target="load")
 
 
@@ -228,7 +232,7 @@ def test_compressed_files_are_known_by_their_first_bytes(tmp_path, content):
         (zipped("x.csv")[:-9], "x.csv: damaged or cut short"),
         (b"\x1f\x8b" + b"x" * 50, "x.csv: damaged or cut short"),
         (zipped("a.csv", "b.csv"), "x.csv: a zip of 2 files (a.csv, b.csv); expected one"),
-        (zipped("[Content_Types].xml", "xl/a.xml"), "x.csv: a spreadsheet; export its sheet as CSV"),
+        (zipped("[Content_Types].xml", "xl/a.xml"), "x.csv: a spreadsheet; export the sheet as CSV"),
     ],
     ids=["gz", "xz", "zip", "no gz", "two files", "spreadsheet"],
 )
@@ -238,7 +242,7 @@ def test_archives_that_hold_no_one_csv_are_refused(tmp_path, content, expected):
 
 def test_a_packed_file_beyond_the_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_BYTES", 100)
-    expected = "x.csv: decompressed: more than 0 GiB; unpack it into a file, which may be of any size"
+    expected = "x.csv: more than 0 GiB once decompressed; unpack it into a file, which may be of any size"
     assert expected in refused(tmp_path, gzip.compress(b"x" * 101))
 
 
@@ -274,7 +278,9 @@ def test_files_of_one_encoding_or_none(tmp_path):
     for name, content in (("a", b"t,y\n0,1\n"), ("b", "t,y\n1,é\n".encode()), ("c", "t,y\n2,é\n".encode("latin-1"))):
         (tmp_path / f"{name}.csv").write_bytes(content)
     assert read_table([str(tmp_path / "a.csv"), str(tmp_path / "c.csv")]).dialect.encoding == "latin-1"
-    with pytest.raises(DataError, match=r"different encodings: .*b.csv in utf-8, .*c.csv in latin-1; save them alike"):
+    with pytest.raises(
+        DataError, match=r"different encodings: .*b.csv in utf-8, .*c.csv in latin-1; save them in the same encoding"
+    ):
         read_table(str(tmp_path / "*.csv"))
 
 
@@ -283,7 +289,7 @@ def test_files_that_do_not_exist_are_named_at_once(tmp_path):
     with pytest.raises(DataError) as caught:
         find_files([str(tmp_path / "q*.csv"), str(tmp_path / "p-4.csv"), str(tmp_path / "p-1.csv")])
     assert len(caught.value.problems) == 2
-    assert "q*.csv: no file has such a name" in str(caught.value)
+    assert "q*.csv: no file matches this pattern" in str(caught.value)
     assert "p-4.csv: no such file, did you mean 'p-" in str(caught.value)
 
 
@@ -314,7 +320,10 @@ def test_a_half_written_last_line_is_left_out_and_said(tmp_path, last, dropped):
     text = "time,load\n" + "".join(f"{hour},{value}.25\n" for value, hour in enumerate(HOURS[:-1], 5)) + last
     found = read(tmp_path, text)
     assert len(found) == (23 if dropped else 24)
-    assert any("x.csv:25: the last line has no end and seems half-written" in each for each in found.notices) == dropped
+    assert (
+        any("x.csv:25: the last line has no end and seems half-written" in str(each) for each in found.notices)
+        == dropped
+    )
 
 
 @pytest.mark.parametrize(
@@ -362,7 +371,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatc
     monkeypatch.setattr(files, "_content", growing)
     assert len(read_series(path, "auto", "auto", "auto")[0]) == 5
     left += [1] * 10
-    with pytest.raises(Changing, match="x.csv: changed while it was read, 3 times; try again") as caught:
+    with pytest.raises(Changing, match="x.csv: changed while it was read; try again") as caught:
         read_series(path, "auto", "auto", "auto")
     assert caught.value.exit_code == 75
 
@@ -376,8 +385,8 @@ def test_text_is_an_error_or_missing(tmp_path):
     )
     found = read(tmp_path, TEXTS, invalid_values="missing", gaps="zero", target="load")
     np.testing.assert_array_equal(found.values, [1, 0, -999, 0, 5, 6])
-    assert "2 cells are not a number: '?' (line 3), 'oops' (line 5); taken for missing" in found.notices[-1]
-    assert "say how to fill them: data.gaps" in refused(tmp_path, TEXTS, invalid_values="missing", target="load")
+    assert "2 cells are not a number: '?' (line 3), 'oops' (line 5); taken for missing" in str(found.notices[-1])
+    assert "choose how to fill them: data.gaps" in refused(tmp_path, TEXTS, invalid_values="missing", target="load")
 
 
 @pytest.mark.parametrize("na_values", [(-999, "?", "oops"), (-999.0, "?", "OOPS"), ("-999", "?", "oops")])
@@ -403,8 +412,8 @@ def test_a_sentinel_is_known_by_its_number_and_lies_outside_no_domain(tmp_path):
 
 def test_infinite_cells_are_an_error_or_missing_and_said(tmp_path):
     text = days("1", "inf", "3", "4")
-    assert "1 cell is infinite: 'inf' (line 3); say how to fill" in refused(tmp_path, text)
-    assert "1 cell is infinite: 'inf' (line 3); taken for missing" in read(tmp_path, text, gaps="zero").notices[-1]
+    assert "1 cell is infinite: 'inf' (line 3); choose how to fill" in refused(tmp_path, text)
+    assert "1 cell is infinite: 'inf' (line 3); taken for missing" in str(read(tmp_path, text, gaps="zero").notices[-1])
 
 
 GERMAN = 'Zeit;Größe;Bemerkung\n01.01.2026;1.234,50;a\n02.01.2026;;"b;"\n04.01.2026;2.345,50;c\n13.01.2026;1,5;d\n'
@@ -509,7 +518,7 @@ def test_wrong_keys_are_refused(tmp_path, line, expected):
         (found,) = load_config(tmp_path / "c.yaml").problems
     except ConfigError as error:
         (found,) = error.problems
-    assert expected in found
+    assert expected in str(found)
 
 
 def command(*arguments: str, cwd: Path, standard_input: bytes = b""):

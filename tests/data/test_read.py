@@ -25,7 +25,7 @@ def csv(tmp_path: Path, text: str | bytes) -> Path:
 def problems(tmp_path: Path, text: str | bytes, **options) -> list[str]:
     with pytest.raises(DataError) as caught:
         series(tmp_path, text, **options)
-    return [line.replace(str(tmp_path) + "/", "") for line in caught.value.problems]
+    return [str(problem).replace(str(tmp_path) + "/", "") for problem in caught.value.problems]
 
 
 def series(tmp_path: Path, text: str | bytes, **options):
@@ -53,13 +53,13 @@ def test_a_byte_order_mark_windows_line_ends_and_blank_lines_do_not_matter(tmp_p
 def test_unsorted_rows_are_sorted_and_said(tmp_path):
     found = series(tmp_path, "t,y\n2026-01-03,3\n2026-01-01,1\n2026-01-02,2\n")
     np.testing.assert_array_equal(found.values, [1, 2, 3])
-    assert "rows are not in order of time (the first at line 3): sorted" in found.notices[0]
+    assert "rows are not in order of time (the first at line 3): sorted" in str(found.notices[0])
 
 
 def test_duplicates_are_refused_with_their_line(tmp_path):
     text = "t,y\n2026-01-01,1\n2026-01-02,2\n2026-01-02,4\n2026-01-03,3\n"
     (found,) = problems(tmp_path, text)
-    assert found.startswith("x.csv:3: 1 timestamp stands on several rows: 2026-01-02")
+    assert found.startswith("x.csv:3: 1 timestamp has several rows: 2026-01-02")
     assert "data.duplicates: first | last | mean | sum" in found
 
 
@@ -67,7 +67,7 @@ def test_duplicates_are_refused_with_their_line(tmp_path):
 def test_duplicates_by_policy(tmp_path, policy, value):
     found = series(tmp_path, "t,y\n2026-01-01,1\n2026-01-02,2\n2026-01-02,4\n2026-01-03,3\n", duplicates=policy)
     np.testing.assert_array_equal(found.values, [1, value, 3])
-    assert f"took the {policy}" in found.notices[0]
+    assert f"took the {policy}" in str(found.notices[0])
 
 
 GAP = "t,y\n2026-01-01,1\n2026-01-02,\n2026-01-04,7\n2026-01-05,inf\n2026-01-06,9\n2026-01-07,10\n"
@@ -75,10 +75,10 @@ GAP = "t,y\n2026-01-01,1\n2026-01-02,\n2026-01-04,7\n2026-01-05,inf\n2026-01-06,
 
 def test_empty_infinite_and_missing_steps_are_refused(tmp_path):
     found = problems(tmp_path, GAP)
-    assert found[0].startswith("x.csv:3: y: 1 cell is empty: '' (line 3); say how to fill")
+    assert found[0].startswith("x.csv:3: y: 1 cell is empty: '' (line 3); choose how to fill")
     assert found[1].startswith("x.csv:5: y: 1 cell is infinite: 'inf' (line 5)")
     (gap,) = problems(tmp_path, "t,y\n2026-01-01,1\n2026-01-02,2\n2026-01-03,3\n2026-01-05,5\n")
-    assert gap.startswith("x.csv:5: 1 step of D is missing: 2026-01-04")
+    assert gap.startswith("x.csv:5: 1 day is missing: 2026-01-04")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_gaps_by_policy(tmp_path, policy, filled):
     found = series(tmp_path, GAP, gaps=policy)
     np.testing.assert_array_equal(found.values, filled)
     assert (
-        f"3 steps of D are missing: 2026-01-02 00:00:00, 2026-01-03 00:00:00, 2026-01-05 00:00:00: filled ({policy})"
-        in found.notices[0]
+        f"3 days are missing: 2026-01-02 00:00:00, 2026-01-03 00:00:00, 2026-01-05 00:00:00: filled ({policy})"
+        in str(found.notices[0])
     )
 
 
@@ -126,9 +126,9 @@ def test_a_cell_that_is_no_date_is_refused(tmp_path):
         ("t,y\n2026-01-01,1\n2026-01-02,2,3,4\n", "x.csv:3: 4 cells in a row of 2 columns"),
         (b"t,y\n\x81\xfe,1\n", "not UTF-8"),
         ("a,b\nx,y\nu,v\n", "no column holds timestamps such as 2026-01-31 ('a' begins with 'x')"),
-        ("t,a,b\n2026-01-01,1,2\n", "several columns hold numbers: a, b; choose one, as with --set data.target=b"),
-        ("t,1,2\n2026-01-01,1,2\n", """choose one, as with --set 'data.target="2"', or"""),
-        ("t,1,b c\n2026-01-01,1,2\n", "choose one, as with --set 'data.target=b c', or"),
+        ("t,a,b\n2026-01-01,1,2\n", "several columns hold numbers: a, b; choose one, such as --set data.target=b"),
+        ("t,1,2\n2026-01-01,1,2\n", """choose one, such as --set 'data.target="2"', or"""),
+        ("t,1,b c\n2026-01-01,1,2\n", "choose one, such as --set 'data.target=b c', or"),
         ("t,y\n2026-01-01,\n2026-01-02,\n", "no column holds numbers"),
     ],
 )
@@ -139,8 +139,8 @@ def test_what_is_no_series_is_refused(tmp_path, text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("t,y\n2026-01-01,1,000\n2026-01-02,2,000\n", "x.csv:2: 3 cells in a row of 2 columns, and 1 more such rows"),
-        ("t,y\n2026-01-01,1\n2026-01\n", "x.csv:3: 1 cells in a row of 2 columns"),
+        ("t,y\n2026-01-01,1,000\n2026-01-02,2,000\n", "x.csv:2: 3 cells in a row of 2 columns, and 1 more such row"),
+        ("t,y\n2026-01-01,1\n2026-01\n", "x.csv:3: 1 cell in a row of 2 columns"),
         ("t,y, y\n2026-01-01,1,2\n", "x.csv:1: the column 'y' is named twice"),
         (
             "t,y\n2026-01-01,1\n2026-13-02,2\n2026-01-03,3\n",
@@ -239,7 +239,7 @@ def test_day_and_month_are_told_apart_by_the_data_or_not_at_all(tmp_path):
         "2026-02-01"
     )
     (found,) = problems(tmp_path, "t,y\n01/02/2026,1\n02/02/2026,2\n03/02/2026,3\n")
-    assert "can be read as %d/%m/%Y and as %m/%d/%Y" in found
+    assert "can be read as %d/%m/%Y and %m/%d/%Y" in found
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_stated_frequency_must_hold_every_timestamp(tmp_path):
         in problems(tmp_path, DAYS, frequency="W-THU")[0]
     )
     assert "does not fit timestamps such as" in problems(tmp_path, DAYS, frequency="step")[0]
-    assert "is no frequency" in problems(tmp_path, DAYS, frequency="hourly")[0]
+    assert "is not a frequency" in problems(tmp_path, DAYS, frequency="hourly")[0]
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_an_unknown_baseline_is_named_with_the_nearest():
 
 @pytest.mark.parametrize(("name", "fewest"), [("naive", 2), ("seasonal_naive", 5), ("drift", 3), ("arima", 2)])
 def test_a_series_that_is_too_short_is_named(name, fewest):
-    message = f"shop: {fewest - 1} steps are too few for the baseline {name}, which reads {fewest}"
+    message = f"shop: {fewest - 1} rows? (is|are) too few for the baseline {name}, which reads {fewest}"
     with pytest.raises(DataError, match=message):
         forecast_baseline(name, series_of(range(fewest - 1), "shop"), 1, [4], [80])
 

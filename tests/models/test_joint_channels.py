@@ -180,7 +180,7 @@ def test_targets_without_a_common_step_are_refused(tmp_path, forecast):
     (tmp_path / "wide.yaml").write_text(WIDE)
     result = forecast("validate", "wide.yaml", cwd=tmp_path)
     assert result.returncode == 4
-    assert "load, solar: no step is common to them" in result.stderr
+    assert "load, solar: they have no step in common" in result.stderr
 
 
 def test_ids_that_lack_a_target_are_refused_together(tmp_path, forecast):

@@ -15,6 +15,7 @@ from forecaster.preprocessing.calendar_features import (
     list_feature_names,
     number_steps,
 )
+from forecaster.problems import Problem
 
 DAYS = pd.date_range("1899-12-25", "2100-01-10", freq="D")
 EVERYTHING = ["minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday", "weekend", "fourier.168.3"]
@@ -201,22 +202,22 @@ def test_a_timestamp_tells_the_same_in_every_window(frequency):
     ("name", "frequency", "seasons", "expected"),
     [
         ("minute", "15min", [], None),
-        ("minute", "h", [], "minute is no shorter than a step of h, which it cannot tell from the next; remove it"),
+        ("minute", "h", [], "minute is the same for every step of h, which it cannot tell from the next; remove it"),
         ("hour", "h", [], None),
-        ("hour", "D", [], "hour is no shorter than a step of D"),
+        ("hour", "D", [], "hour is the same for every step of D"),
         ("weekday", "D", [], None),
         ("weekday", "B", [], None),
-        ("weekday", "W-SUN", [], "weekday is no shorter than a step of W-SUN"),
-        ("weekend", "MS", [], "weekend is no shorter than a step of MS"),
+        ("weekday", "W-SUN", [], "weekday is the same for every step of W-SUN"),
+        ("weekend", "MS", [], "weekend is the same for every step of MS"),
         ("day", "W-SUN", [], None),
-        ("day", "MS", [], "day is no shorter than a step of MS"),
+        ("day", "MS", [], "day is the same for every step of MS"),
         ("month", "QS", [], None),
-        ("month", "YS", [], "month is no shorter than a step of YS"),
+        ("month", "YS", [], "month is the same for every step of YS"),
         ("holiday.DE", "D", [], None),
-        ("holiday.DE", "W-SUN", [], "holiday.DE tells days, and a step of W-SUN is longer; remove it"),
-        ("hour", "step", [], "hour is read off dates, and the steps of this file have none"),
+        ("holiday.DE", "W-SUN", [], "holiday.DE is the same for every step of W-SUN; remove it"),
+        ("hour", "step", [], "hour is computed from dates; set data.time, or remove it"),
         ("fourier.3", "step", [8], None),
-        ("fourier.3", "h", [], "fourier.3 tells of every season, and there is none; set data.season"),
+        ("fourier.3", "h", [], "fourier.3 describes every season, and there is none; set data.season"),
         ("fourier.3", "B", [5], "a season of 5 steps has orders up to 2; use fourier.5.2"),
         ("fourier.5.3", "h", [], "a season of 5 steps has orders up to 2; use fourier.5.2"),
     ],
@@ -226,23 +227,23 @@ def test_what_makes_no_sense_of_a_frequency_is_refused(name, frequency, seasons,
     found = list(
         find_calendar_problems([name], pd.RangeIndex(50) if frequency == "step" else dates, seasons, frequency)
     )
-    assert [index for index, _ in found] == ([] if expected is None else [0])
-    assert expected is None or expected in found[0][1]
+    assert [index for index, *_ in found] == ([] if expected is None else [0])
+    assert expected is None or expected in str(Problem(found[0][1], detail=found[0][2]))
 
 
 def test_holidays_that_nobody_knows_and_sessions_without_a_grid_are_refused():
     ancient = pd.date_range("1800-01-01", periods=50)
-    assert list(find_calendar_problems(["holiday.DE"], ancient, [], "D")) == [
-        (0, "holiday.DE: no holiday is known from 1800 to 1800; remove it")
+    assert find_calendar_problems(["holiday.DE"], ancient, [], "D") == [
+        (0, "unknown-holidays", {"name": "holiday.DE", "first": 1800, "last": 1800})
     ]
     half_hours = pd.date_range("2026-01-05 09:30", periods=13, freq="30min")
-    ((_, message),) = find_calendar_problems(["fourier.13.2"], half_hours, [13], "sessions")
-    assert message == "fourier.13.2 counts steps of a grid, and sessions of several rows have none; use hour"
+    ((_, code, detail),) = find_calendar_problems(["fourier.13.2"], half_hours, [13], "sessions")
+    assert (code, detail) == ("feature-without-steps", {"name": "fourier.13.2"})
 
 
 def problems(calendar: list, **data) -> list[str]:
     values = {"data": {"path": "x.csv", "calendar": calendar, **data}, "window": {"length": 10, "horizon": 2}}
-    return [problem.removeprefix("c.yaml: data.calendar.") for problem in load_values(values, "c.yaml").problems]
+    return [str(problem).removeprefix("c.yaml: data.calendar.") for problem in load_values(values, "c.yaml").problems]
 
 
 @pytest.mark.parametrize(
@@ -268,10 +269,14 @@ def test_a_name_that_is_none_is_told_with_the_nearest(name, expected):
 @pytest.mark.parametrize(
     ("calendar", "data", "expected"),
     [
-        (["hour", "hour"], {}, ["1: hour: it is told already; remove it"]),
-        (["fourier.24.2", "fourier.24.3"], {}, ["1: fourier.24.3: a season of 24 steps is told already; remove it"]),
+        (["hour", "hour"], {}, ["1: hour: it is a feature already; remove it"]),
+        (
+            ["fourier.24.2", "fourier.24.3"],
+            {},
+            ["1: fourier.24.3: a season of 24 steps is a feature already; remove it"],
+        ),
         (["fourier.24.2", "fourier.3"], {"season": [24, 168]}, ["1: fourier.3: a season of 24 steps is told already"]),
-        (["fourier.2"], {"season": 1}, ["0: fourier.2 tells of every season, and there is none; set data.season"]),
+        (["fourier.2"], {"season": 1}, ["0: fourier.2 describes every season, and there is none; set data.season"]),
         (["fourier.2"], {}, []),
         (["hour", "month"], {"time": None}, ["0: hour is read off dates; name their column in data.time", "1: month"]),
         (["hour"], {"frequency": "step"}, ["0: hour is read off dates; state their data.frequency, or remove it"]),
@@ -302,5 +307,5 @@ def test_the_command_refuses_features_with_their_place(project, forecast):
     (project / "tiny.yaml").write_text(yaml)
     refused = forecast("validate", "tiny.yaml", cwd=project)
     assert refused.returncode == 2
-    assert "tiny.yaml:1:41: data.calendar.1: minute is no shorter than a step of h" in refused.stderr
+    assert "tiny.yaml:1:41: data.calendar.1: minute is the same for every step of h" in refused.stderr
     assert forecast("validate", "tiny.yaml", "--set", "data.calendar=[hour, fourier.2]", cwd=project).returncode == 0

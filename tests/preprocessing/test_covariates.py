@@ -53,7 +53,9 @@ def test_encodings_are_fitted_on_the_training_parts_of_all_series():
 def test_more_categories_than_features_can_tell_are_refused():
     many = series_of(300, z=(np.arange(300), tuple(map(str, range(300)))))
     assert len(fit_columns(["z"], [many], [256])[0].levels) == 256
-    with pytest.raises(DataError, match=r"z: 257 categories, of which each would be a feature: 256 at most"):
+    with pytest.raises(
+        DataError, match=r"z: 257 categories, each of which would be a feature: at most 256 are possible"
+    ):
         fit_columns(["z"], [many], [257])
 
 
@@ -93,7 +95,9 @@ def test_missing_categories_are_filled_alike():
 def test_a_new_category_is_said_of_static_covariates_too():
     told = Features(static=(Encoding("region", levels=("N", "S")),))
     new, known = (series_of(categories={"region": level}) for level in "WS")
-    assert list(told.find_unseen(new)) == ["series a: region: 'W' is new: taken for none of its categories"]
+    assert list(map(str, told.find_unseen(new))) == [
+        "region: the network was not trained on 'W': read as none of its categories [series a]"
+    ]
     assert not list(told.find_unseen(known))
 
 
@@ -112,14 +116,13 @@ def test_a_missing_cell_names_series_column_and_timestamp():
     series = series_of(3, name="shop 7", temperature=[1, NAN, 3], promo=[0, 1, 0, 1])
     with pytest.raises(DataError) as caught:
         told.build(series, SCALER, 0, 6)
-    past, future = caught.value.problems
+    past, future = map(str, caught.value.problems)
     assert past == (
-        "series shop 7: temperature: 1 cell is missing: 2026-01-02; give them; or say what stands for them: "
-        "data.covariates.missing: {temperature: last | seasonal}"
+        "temperature: 1 cell is missing: 2026-01-02; add them; or choose what replaces them: "
+        "data.covariates.missing: {temperature: last} | {temperature: seasonal} [series shop 7]"
     )
-    assert future.startswith(
-        "series shop 7: promo: 2 cells are missing: 2026-01-05, 2026-01-06; give them in rows behind"
-    )
+    assert future.startswith("promo: 2 cells are missing: 2026-01-05, 2026-01-06; add them in rows behind")
+    assert future.endswith("[series shop 7]")
     told.build(series, SCALER, 2, 4)  # what is not read may be missing
 
 
@@ -195,9 +198,9 @@ def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trai
     ("content", "code", "message"),
     [
         ("day,shop,promo\n2026-05-03,a,0\n", 4, "other.csv:1: no column 'opening'"),
-        ("day,shop,promo,opening\n2026-05-02 12:00,a,0,late\n", 4, "other.csv: series a: 2026-05-02 12:00:00 is no step of D"),
-        ("day,shop,promo,opening\n2031-05-03,a,0,late\n", 4, "other.csv: no row is of a step ahead, 2026-05-01 to 2026-05-03; correct"),
-        ("day,shop,promo,opening\n2026-05-03,a,much,late\n2026-05-03,b,more,late\n", 4, "other.csv: promo: holds text, 'much', and was trained on as numbers"),
+        ("day,shop,promo,opening\n2026-05-02 12:00,a,0,late\n", 4, "other.csv: 2026-05-02 12:00:00 is not on a step of D"),
+        ("day,shop,promo,opening\n2031-05-03,a,0,late\n", 4, "other.csv: no row is a step ahead, 2026-05-01 to 2026-05-03; correct"),
+        ("day,shop,promo,opening\n2026-05-03,a,much,late\n2026-05-03,b,more,late\n", 4, "other.csv: promo: holds text, 'much', and the network was trained on numbers"),
     ],
 )  # fmt: skip
 def test_a_future_that_cannot_be_read_is_refused(trained_shops, forecast, content, code, message):

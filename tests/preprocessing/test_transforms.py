@@ -389,7 +389,7 @@ def test_a_seasonal_pattern_on_a_line_is_forecast_exactly_by_its_differences(for
 
 def problems_of(data, **sections):
     values = {"data": {"path": "x.csv", **data}, "window": {"length": 2, "horizon": 3}, **sections}
-    return load_values(values, "x").problems
+    return list(map(str, load_values(values, "x").problems))
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,7 @@ def test_new_values_that_the_run_does_not_take_are_refused_with_their_line(forec
         ("log1p", "load.csv:6: load: 1 cell is not among numbers from 0 up: '-1.0000' (line 6)"),
         (
             "logit",
-            "load.csv:6: load: 2 cells are not among numbers between -1 and 399, themselves not included: '-1.0000'",
+            "load.csv:6: load: 2 cells are not among numbers between -1 and 399, both excluded: '-1.0000'",
         ),
     ],
 )

@@ -97,7 +97,7 @@ def test_snapshots_are_equal_cycles_of_a_cosine():
         (
             {"size": 2, "vary": "sign_flip"},
             {"model": {"head": "categorical"}},
-            "head categorical has no values upside down",
+            "head categorical has no values of the other down",
         ),
         (
             {"size": 2, "vary": "sign_flip"},
@@ -107,13 +107,13 @@ def test_snapshots_are_equal_cycles_of_a_cosine():
         ({"size": 2, "vary": "window"}, {"model": {"segment": 12}}, "reads no window shorter than 24 steps"),
         ({"size": 5, "vary": "snapshot"}, {}, "training.early_stopping: snapshot trains each cycle to its end"),
         ({"size": 4, "vary": "snapshot"}, {}, "training.epochs: 50 do not divide into 4 cycles"),
-        ({"size": 5, "vary": "snapshot", "processes": 2}, {}, "snapshot goes on from one network to the next"),
+        ({"size": 5, "vary": "snapshot", "processes": 2}, {}, "snapshot continues from one network to the next"),
         ({"size": 5, "vary": "snapshot"}, {"training": {"schedule": {"name": "cosine"}}}, "a cosine for each cycle"),
-        ({"size": 5, "vary": "snapshot"}, {"training": {"averaging": {"name": "ema"}}}, "use averaging: null"),
+        ({"size": 5, "vary": "snapshot"}, {"training": {"averaging": {"name": "ema"}}}, "use training.averaging: null"),
     ],
 )
 def test_ensembles_that_make_no_sense_are_refused(ensemble, sections, message):
-    assert any(message in problem for problem in loaded(ensemble, **sections).problems)
+    assert any(message in str(problem) for problem in loaded(ensemble, **sections).problems)
 
 
 def test_a_member_that_there_is_not_is_refused():
@@ -223,7 +223,7 @@ def test_a_manifest_of_another_number_of_networks_is_damaged(tmp_path, count):
 def test_errors_cross_from_one_process_to_another():
     stopped = pickle.loads(pickle.dumps(Interrupted("saved", 15)))
     assert (str(stopped), stopped.exit_code) == ("saved", 143)
-    assert pickle.loads(pickle.dumps(DataError(["a", "b"]))).problems == ("a", "b")
+    assert list(map(str, pickle.loads(pickle.dumps(DataError(["a", "b"]))).problems)) == ["a", "b"]
 
 
 def test_jobs_are_done_in_their_order_and_heard(caplog):

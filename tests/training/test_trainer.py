@@ -422,7 +422,7 @@ def test_windows_of_filler_are_not_trained_on(tmp_path):
 
 
 def test_a_part_of_filler_alone_is_refused(tmp_path):
-    with pytest.raises(DataError, match="every window of the validation part is mostly filler"):
+    with pytest.raises(DataError, match="every window of the validation part consists mostly of filled values"):
         place_windows(gapped_plan(tmp_path, "interpolate", set(range(58, 82))))
 
 

@@ -35,7 +35,7 @@ tune:
 def problems(tmp_path: Path, tune: str) -> list[str]:
     path = tmp_path / "c.yaml"
     path.write_text(f"data: {{path: x.csv}}\nwindow: {{length: 10, horizon: 2}}\ntune:\n  {tune}\n")
-    return [line.replace(f"{path}:4:", "").replace("tune.", "") for line in load_config(path).problems]
+    return [str(problem).replace(f"{path}:4:", "").replace("tune.", "") for problem in load_config(path).problems]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_keys_of_a_space_do_not_overlap(tmp_path):
 def test_all_problems_of_a_space_and_of_the_config_come_at_once(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(TINY.replace("epochs", "epoch") + "tune: {model.unit: [1], scaling: []}\n")
-    assert [line.split(": ")[1] for line in load_config(path).problems] == [
+    assert [problem.column for problem in load_config(path).problems] == [
         "training.epoch",
         "tune.model.unit",
         "tune.scaling",

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from forecaster.config.reader import option
+from forecaster.config.reader import option as set_option
 from forecaster.data.sources.number_formats import MISSING, is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import are_dates
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 HEAD = 100  # rows that are looked at, at most
 
@@ -28,12 +29,8 @@ def find_time(table: Table) -> str | None:
             texts.append(name)
     if texts:
         example = table.columns[texts[0]].iloc[0]
-        raise DataError(
-            [
-                f"{table.path}: no column holds timestamps such as 2026-01-31 ({texts[0]!r} begins with {example!r}); "
-                "name it with data.time, or set data.time: null to take the rows as steps"
-            ]
-        )
+        detail = {"text_column": texts[0], "example": example}
+        raise DataError(Problem("no-time-column", table.path, detail=detail, repairs=({"data.time": None},)))
     return None
 
 
@@ -46,10 +43,10 @@ def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | f
     numeric = find_targets(table, others, na_values)
     if len(numeric) == 1:
         return numeric[0]
-    offered = ", ".join(numeric[:10])
-    more = ", ..." if len(numeric) > 10 else ""
-    mend = f'choose one, as with {option("data.target", numeric[-1])}, or take each for a series: data.target: "*"'
-    raise DataError([f"{table.path}: data.target: several columns hold numbers: {offered}{more}; {mend}"])
+    option = set_option("data.target", numeric[-1])
+    detail = {"columns": numeric[:10], "more": len(numeric) > 10, "option": option}
+    repairs = ({"data.target": numeric[-1]}, {"data.target": "*"})
+    raise DataError(Problem("several-numeric-columns", table.path, "data.target", detail=detail, repairs=repairs))
 
 
 def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
@@ -65,7 +62,8 @@ def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | 
     ]
     if numeric:
         return numeric
-    raise DataError([f"{table.path}: data.target: no column holds numbers; columns: {', '.join(table.columns)}"])
+    detail = {"columns": list(table.columns)}
+    raise DataError(Problem("no-numeric-column", table.path, "data.target", detail=detail))
 
 
 def every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
@@ -100,7 +98,7 @@ def find_ids(table: Table) -> str:
     texts = (name for name, cells in table.columns.items() if not mostly_numbers(cells.iloc[:HEAD]))
     if (found := next(texts, None)) is not None:
         return found
-    raise DataError([f"{table.path}: no column of text holds the names of the series; name one with data.series"])
+    raise DataError(Problem("no-id-column", table.path))
 
 
 def mostly_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:

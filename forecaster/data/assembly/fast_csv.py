@@ -23,7 +23,7 @@ from forecaster.data.assembly.localize import (
     rank_within_series,
     rules_of,
 )
-from forecaster.data.assembly.parse_cells import GIVEN, INFINITE, categories_of, numbers_of, said
+from forecaster.data.assembly.parse_cells import GIVEN, INFINITE, categories_of, category_notice, numbers_of
 from forecaster.data.assembly.parse_cells import TEXT as TEXT_CELL
 from forecaster.data.assembly.rows import Rows, build_rows, expected_rows, first_rows, found_columns
 from forecaster.data.assembly.wide_to_long import Stack, stacked
@@ -46,6 +46,7 @@ from forecaster.data.sources.timestamp_formats import (
 )
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError
+from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -296,8 +297,8 @@ class _Conversion:
 
     def _timestamps(
         self, read: ParsedTimestamps | None, codes: np.ndarray, rules: TimeRules
-    ) -> tuple[pd.Index, list[str]]:
-        """Those of the rows, by the rules; and what is said of it."""
+    ) -> tuple[pd.Index, list[Problem]]:
+        """Localize the timestamps of the rows by the rules, with notices."""
         if read is None:
             return rank_within_series(codes), []
         if not changes_timestamps(rules):
@@ -325,9 +326,10 @@ class _Conversion:
         sentinels = [value for value in self._reading.na_values if not isinstance(value, str)]
         return np.where(np.isin(values, sentinels), np.nan, values) if sentinels else values
 
-    def _columns(self, table: "pa.Table") -> tuple[dict[str, Column], list[str]]:
-        """The covariates, and what is said of those that are categories."""
-        reading, notices = self._reading, []
+    def _columns(self, table: "pa.Table") -> tuple[dict[str, Column], list[Problem]]:
+        """Convert the covariates, with a notice of each that is categorical."""
+        reading = self._reading
+        notices: list[Problem] = []
         columns: dict[str, Column] = {}
         for name in dict.fromkeys(reading.columns):
             if str(self._types[name]) == "double":
@@ -338,7 +340,7 @@ class _Conversion:
             columns[name] = categories_of(codes, pd.Index(texts), reading.na_values)
             if name not in reading.categorical:
                 _require(self._is_text(codes, texts))
-                notices.append(said(self._head.path, name, columns[name]))
+                notices.append(category_notice(self._head.path, name, columns[name]))
         return columns, notices
 
     def _is_text(self, codes: np.ndarray, texts: pd.Series) -> bool:

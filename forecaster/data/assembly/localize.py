@@ -15,6 +15,7 @@ from forecaster.data.sources.timestamp_formats import EPOCHS, ParsedTimestamps, 
 from forecaster.data.time.jitter import duration_text, snapped
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.time.timezones import in_zone
+from forecaster.problems import Problem
 
 
 def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
@@ -114,14 +115,13 @@ def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: s
     return Localized(indices[0].append(indices[1:])[order], never, far, shifts)
 
 
-def describe_shifts(path: str, shifts: np.ndarray) -> list[str]:
-    """A sentence on the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
+def describe_shifts(path: str, shifts: np.ndarray) -> list[Problem]:
+    """Give a notice of the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
     count = np.count_nonzero(shifts)
     if not count:
         return []
-    furthest = duration_text(int(np.abs(shifts).max()))
-    timestamps = "1 timestamp is" if count == 1 else f"{count:,} timestamps are"
-    return [f"{path}: {timestamps} moved to the nearest step, by {furthest} at most (data.tolerance)"]
+    detail = {"count": int(count), "furthest": duration_text(int(np.abs(shifts).max()))}
+    return [Problem("timestamps-moved", path, detail=detail)]
 
 
 def _zoned(index: pd.Index, zone: str | None) -> pd.Index:

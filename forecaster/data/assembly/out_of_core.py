@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecaster.data.assembly.fast_csv import HEAD, PlainBlocks
 from forecaster.data.assembly.localize import rank_within_series
-from forecaster.data.assembly.parse_cells import said, with_marks
+from forecaster.data.assembly.parse_cells import category_notice, with_marks
 from forecaster.data.assembly.regular_grid import panel_of
 from forecaster.data.assembly.rows import Rows, found_columns, moved_rows, rows_of
 from forecaster.data.assembly.sort_rows import ticks_of
@@ -32,6 +32,7 @@ from forecaster.data.sources.timestamp_formats import joined, parse_timestamps
 from forecaster.data.time.resolve_frequency import Step
 from forecaster.data.time.rules import AS_WRITTEN
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 BLOCK = 1 << 25  # bytes that are read at once
 ROWS = 1 << 21  # rows that are sorted, and laid out, at once
@@ -57,9 +58,9 @@ class _Spooled:
         self.files, self.path = source.files, source.name
         head = head_table(beginning(self.files[0], HEAD), self.files[0], self.path, dialect)
         if head.dialect.encoding.startswith("utf-16"):
-            raise DataError([f"{self.path}: too large to be read in UTF-16; save it in UTF-8"])
+            raise DataError(Problem("too-large-for-encoding", self.path))
         if reading.layout == A_SERIES_A_ROW:
-            raise DataError([f"{self.path}: too large to be read with a series in each row; split it"])
+            raise DataError(Problem("too-large-for-layout", self.path))
         found = found_columns(head, reading)
         first = rows_of(head, replace(reading, rules=AS_WRITTEN))
         if first.told.stop or FILE in first.told.problems:
@@ -108,14 +109,15 @@ class _Spooled:
             raise DataError(self.problems())
         for name in self.reading.categorical:
             if name not in self._asked:
-                self.notices |= {said(self.path, name, Column(np.zeros(0), tuple(self.levels[name]))): None}
+                column = Column(np.zeros(0), tuple(self.levels[name]))
+                self.notices |= {category_notice(self.path, name, column): None}
 
     def _header(self, file: str) -> bytes:
         """The bytes of a file up to the end of its header."""
         head = beginning(file, HEAD)
         if (names := list(head_table(head, file, file, self.dialect).columns)) != self._names:
-            expected = ", ".join(self._names)
-            raise DataError([f"{file}: other columns than {self.files[0]}: {', '.join(names)}; expected {expected}"])
+            detail = {"first": self.files[0], "columns": names, "expected": self._names}
+            raise DataError(Problem("different-columns", file, detail=detail))
         return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))
 
     def _rows(self, header: bytes, block: bytes, line: int, before: int) -> Rows | None:
@@ -158,8 +160,8 @@ class _Spooled:
         if column.levels is None:
             return column.values
         if name not in self.levels:
-            found = f"{rows.places.where(rows.lines[0])}: {name}: text below here, and numbers above"
-            raise DataError([f"{found}; correct the cells, or data.covariates.categorical: [{name}]"])
+            repairs = ({"data.covariates.categorical": [name]},)
+            raise DataError(Problem("mixed-covariate", rows.places.where(rows.lines[0]), name, repairs=repairs))
         known = self.levels[name]
         numbers = np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])
         return numbers[column.values]
@@ -170,11 +172,12 @@ class _Spooled:
             known = self.categories.setdefault(number, values)
             for column, one, other in zip(self.reading.static, known, values, strict=True):
                 if one != other and number not in self.told.problems:
-                    found = f"{self.path}: {column}: 2 values in one series: {one}, {other}"
-                    self.told.problems[number].append(f"{found}; a static covariate has one")
+                    detail = {"count": 2, "values": [one, other]}
+                    problem = Problem("several-static-values", self.path, column, detail=detail)
+                    self.told.problems[number].append(problem)
 
-    def problems(self) -> list[str]:
-        """What was found wrong with cells."""
+    def problems(self) -> list[Problem]:
+        """The problems of cells."""
         return replace(self.first, names=list(self.numbers), told=self.told).problems()
 
     def groups(self) -> Iterator[tuple[int, Rows]]:
@@ -235,7 +238,7 @@ def _in_microseconds(timestamps: pd.Index) -> pd.Index:
 def _laid_out(spooled: _Spooled, reading: Reading) -> Panel:
     """The panel of spooled rows, group by group."""
     kept = _Kept()
-    problems: list[str] = []
+    problems: list[Problem] = []
     for first, rows in spooled.groups():
         try:
             kept.add(first, panel_of(moved_rows(rows, replace(reading, way=spooled.reading.way)), reading, kept.step))
@@ -252,7 +255,7 @@ class _Kept:
     def __init__(self) -> None:
         self.step: Step | None = None
         self._panels: list[Panel] = []
-        self._notices: dict[int, tuple[str, ...]] = {}
+        self._notices: dict[int, tuple[Problem, ...]] = {}
         self._values, self._observed, self._ticks = Spool(np.float32), Spool(np.bool_), Spool(np.int64)
         self._columns: dict[str, Spool] = {}
         self._filled = False
@@ -267,7 +270,7 @@ class _Kept:
             self._ticks.append(ticks_of(panel.timestamps))
         for name, column in panel.columns.columns.items():
             self._columns.setdefault(name, Spool(column.values.dtype)).append(column.values)
-        self._notices |= {number + first: said for number, said in panel.notices.items()}
+        self._notices |= {number + first: notices for number, notices in panel.notices.items()}
         empty = {
             name: Column(column.values[:0].copy(), column.levels) for name, column in panel.columns.columns.items()
         }

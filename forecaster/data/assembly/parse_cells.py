@@ -8,16 +8,17 @@ import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.series import Column
-from forecaster.data.sources.issues import WrongCells
 from forecaster.data.sources.number_formats import NONE, Unsure, find_marks, is_missing, to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
+from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 
 def covariates_of(
     table: Table, names: Sequence[str], categorical: Sequence[str], na_values: Sequence[int | float | str]
-) -> tuple[dict[str, Column], list[WrongCells], list[str]]:
-    """The covariates of a table's rows, with problems, and sentences on those that are categories.
+) -> tuple[dict[str, Column], list[Problem], list[Problem]]:
+    """Read the covariates of a table's rows, with problems, and notices of those that are categories.
 
     A column of which every given cell is a number is numeric, one of which at most half are is categorical; its
     levels are in the order in which they first stand there. Text among numbers is a problem. Numbers are written as
@@ -30,8 +31,8 @@ def covariates_of(
         na_values: what stands for a missing cell.
     """
     columns: dict[str, Column] = {}
-    problems: list[WrongCells] = []
-    notices: list[str] = []
+    problems: list[Problem] = []
+    notices: list[Problem] = []
     for name in dict.fromkeys(names):
         cells = table.columns[name]
         numbers, kinds = numbers_of(cells, table.dialect, na_values)
@@ -40,10 +41,11 @@ def covariates_of(
         if name in categorical or len(wrong) >= max(numeric, 1):
             columns[name] = categories_of(*pd.factorize(cells), na_values)
             if name not in categorical:
-                notices.append(said(table.path, name, columns[name]))
+                notices.append(category_notice(table.path, name, columns[name]))
         elif len(wrong):
-            mend = f"correct the cells, or empty them; or data.covariates.categorical: [{name}]"
-            problems.append(table.places.cells(name, table.lines, cells.iloc.__getitem__, wrong, "not a number", mend))
+            code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
+            text = cells.iloc.__getitem__
+            problems.append(table.places.problem(code, name, table.lines, text, wrong, repairs=repairs))
         else:
             columns[name] = Column(np.where(kinds == GIVEN, numbers, np.nan))
     return columns, problems, notices
@@ -56,12 +58,11 @@ def categories_of(codes: np.ndarray, texts: pd.Index, na_values: Sequence[int | 
     return Column(numbers[codes], tuple(map(str, texts[given])))
 
 
-def said(path: str, name: str, column: Column) -> str:
-    """That a column is taken for categories."""
+def category_notice(path: str, name: str, column: Column) -> Problem:
+    """Give a notice of a column that is taken for categories."""
     levels = column.levels or ()
-    shown = ", ".join(levels[:5]) + (", ..." if len(levels) > 5 else "")
-    count = "1 category" if len(levels) == 1 else f"{len(levels)} categories"
-    return f"{path}: {name}: text, taken for {count}: {shown}"
+    detail = {"count": len(levels), "levels": list(levels[:KEPT])}
+    return Problem("categories-found", path, name, detail=detail)
 
 
 # What a cell is.
@@ -84,18 +85,18 @@ def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | f
     try:
         decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
     except Unsure as unsure:
-        ways = " | ".join(_way(*reading) for reading in unsure.readings)
-        cell, line = cells.iloc[unsure.row], table.lines[unsure.row % len(table)]
+        where = table.places.where(table.lines[unsure.row % len(table)])
         target = targets[unsure.row // len(table)]
-        found = f"{table.places.where(line)}: {target}: {cell!r} can be read in several ways"
-        raise DataError([f"{found}; say which: {ways}"]) from None
-    said = []
+        detail = {"cell": cells.iloc[unsure.row], "ways": [_way(*reading) for reading in unsure.readings]}
+        repairs = tuple({"data.decimal": point, "data.thousands": mark} for point, mark, _ in unsure.readings)
+        raise DataError(Problem("ambiguous-numbers", where, target, detail=detail, repairs=repairs)) from None
+    notices = []
     if decimal not in {dialect.decimal, "."}:
-        said.append(f"{table.path}: {target}: decimals have a comma (data.decimal)")
+        notices.append(Problem("decimal-comma", table.path, target))
     if thousands not in {dialect.thousands, NONE}:
-        said.append(f"{table.path}: {target}: thousands have a mark, {thousands!r} (data.thousands)")
+        notices.append(Problem("thousands-mark", table.path, target, detail={"mark": thousands}))
     known = dataclasses.replace(dialect, decimal=decimal, thousands=thousands)
-    return dataclasses.replace(table, dialect=known, notices=(*table.notices, *said))
+    return dataclasses.replace(table, dialect=known, notices=(*table.notices, *notices))
 
 
 def cells_of(table: Table, targets: Sequence[str]) -> pd.Series:

@@ -7,19 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.rows import POLICIES, Rows
+from forecaster.data.assembly.rows import GAP_REPAIRS, Rows
 from forecaster.data.assembly.sort_rows import ordered
 from forecaster.data.gaps import filled, longest_gap
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_seasons, natural_season
 from forecaster.data.series import Column
-from forecaster.data.sources.issues import listed
 from forecaster.data.time.frequency import Irregular, check_frequency, check_grid, grid, grid_places, is_gapless
 from forecaster.data.time.resolve_frequency import Step, common_frequency, find_frequency, unfinished
 from forecaster.data.time.rules import SESSIONS
 from forecaster.data.time.timezones import clock_change
 from forecaster.errors import DataError
+from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 _SPARSEST = 20  # steps of the grid for each row, at most
 
@@ -53,13 +54,13 @@ class _Layout:
         self._rows, self._ends, self._reading = found.rows, found.ends, reading
         self._starts = found.starts
         self._path = rows.places.path
-        self._wrong = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.problems.items()})
-        self._said = defaultdict(list, {number: list(map(str, said)) for number, said in found.told.notices.items()})
+        self._wrong = defaultdict(list, found.told.problems)
+        self._notices = defaultdict(list, found.told.notices)
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """What is wrong, in the order of the series."""
-        return [self._rows.named(number, text) for number in sorted(self._wrong) for text in self._wrong[number]]
+        return [self._rows.named(number, each) for number in sorted(self._wrong) for each in self._wrong[number]]
 
     def panel(self, known: Step | None) -> Panel:
         """The panel by a step that is known or found, or what could be laid out of it where there are problems.
@@ -68,7 +69,7 @@ class _Layout:
             DataError: the series have no common step.
         """
         step = known or self._step()
-        self._said[0] += [f"{self._path}: {notice}" for notice in step.notices]
+        self._notices[0] += [notice.at(self._path) for notice in step.notices]
         if self._is_laid(step):
             self._first, self._last = self._starts, self._ends - 1
             return self._assembled(self._rows.values, None, self._ends, step)
@@ -112,19 +113,19 @@ class _Layout:
             raise DataError(self._placed(error, slice(None))) from None
         return step
 
-    def _placed(self, error: DataError, part: slice) -> list[str]:
-        """Problems of the timestamps of some rows, with the place of the one that is to blame."""
+    def _placed(self, error: DataError, part: slice) -> list[Problem]:
+        """Add the place of the row that causes them to problems of the timestamps of some rows."""
         place = self._path
         if isinstance(error, Irregular) and error.stray is not None:
             row = np.flatnonzero(self._rows.timestamps[part] == error.stray)[0]
             place = self._rows.places.where(self._rows.lines[part][row])
-        return [f"{place}: {problem}" for problem in error.problems]
+        return [problem.at(place) for problem in error.problems]
 
     def _part(self, number: int) -> slice:
         return slice(int(self._starts[number]), int(self._ends[number]))
 
     def _finished(self, step: Step) -> np.ndarray:
-        """The values, NaN at bars that are not over, which is said."""
+        """Set the values of bars that are not complete yet to NaN, with a notice."""
         values = self._rows.values
         if not step.rules.drop_incomplete:
             return values
@@ -135,7 +136,8 @@ class _Layout:
             told = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
             if len(told) and (dropped := unfinished(told, step)):
                 values[part][len(told) - dropped : len(told)] = np.nan
-                self._said[number].append(f"{self._path}: {listed(told[-dropped:])}: not over yet: left out")
+                detail = {"timestamps": list(map(str, told[-dropped:]))}
+                self._notices[number].append(Problem("unfinished-bar", self._path, detail=detail))
         return values
 
     def _find_extents(self, known: np.ndarray) -> None:
@@ -160,8 +162,8 @@ class _Layout:
             lengths[number] = 0
         return lengths
 
-    def _hindrances(self, number: int, off: bool, length: int, step: Step) -> Sequence[str]:
-        """Why a series cannot be laid out."""
+    def _hindrances(self, number: int, off: bool, length: int, step: Step) -> Sequence[Problem]:
+        """Find why a series cannot be laid out."""
         if off:
             try:
                 check_grid(step.frequency, self._rows.timestamps[self._part(number)], step.rules)
@@ -169,9 +171,9 @@ class _Layout:
                 return self._placed(error, self._part(number))
         count = int(self._counts[number])
         if not count:
-            return [f"{self._path}: no cell of the target holds a number"]
-        found = f"{count} rows lie on a grid of {length:,} steps of {step.frequency}"
-        return [f"{self._path}: {found}: almost all are missing; check data.time and data.frequency"]
+            return [Problem("no-number-in-target", self._path)]
+        detail = {"rows": count, "steps": length, "frequency": step.frequency}
+        return [Problem("sparse-series", self._path, detail=detail)]
 
     def _scattered(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """The numbers at their steps, NaN where a step has none."""
@@ -193,7 +195,7 @@ class _Layout:
         observed, policy = ~np.isnan(steps), self._reading.gaps
         for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
             part = slice(int(ends[number - 1]) if number else 0, int(ends[number]))
-            if self._tell_gaps(number, steps[part], step) and policy != "error":
+            if self._report_gaps(number, steps[part], step) and policy != "error":
                 steps[part] = self._filled_series(number, steps[part], step)
         return steps, None if policy == "zero" else observed
 
@@ -204,22 +206,22 @@ class _Layout:
             return self._rows.timestamps[first : first + steps]
         return grid(self._rows.timestamps[first], steps, step.rules.step(step.frequency))
 
-    def _tell_gaps(self, number: int, values: np.ndarray, step: Step) -> bool:
-        """Say which steps of a series are missing; whether they may be filled."""
+    def _report_gaps(self, number: int, values: np.ndarray, step: Step) -> bool:
+        """Report the missing steps of a series; whether they may be filled."""
         policy = self._reading.gaps
         gaps = np.flatnonzero(np.isnan(values))
         missing = self._timestamps(number, len(values), step)[gaps]
-        count = f"1 step of {step.frequency} is" if len(gaps) == 1 else f"{len(gaps)} steps of {step.frequency} are"
-        found = f"{self._where(number, int(gaps[0]))}: {count} missing: {listed(missing)}"
+        where = self._where(number, int(gaps[0]))
+        detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": _first_texts(missing)}
         if policy == "error":
-            hint = "where a clock was set forward, name its zone: data.timezone: Europe/Berlin; or "
-            mend = (hint if clock_change(missing) else "") + f"say how to fill them: {POLICIES}"
-            mend += "; or where they are holidays: data.frequency: sessions" if step.frequency == "B" else ""
-            self._wrong[number].append(f"{found}; {mend}")
+            detail |= {"clock_change": clock_change(missing), "weekdays": step.frequency == "B"}
+            self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=GAP_REPAIRS))
         elif problem := self._too_long(number, values, step):
             self._wrong[number].append(problem)
+        elif policy == "mask":
+            self._notices[number].append(Problem("steps-masked", where, detail=detail))
         else:
-            self._said[number].append(found if policy == "mask" else f"{found}: filled ({policy})")
+            self._notices[number].append(Problem("steps-filled", where, detail=detail | {"policy": policy}))
         return number not in self._wrong
 
     def _where(self, number: int, gap: int) -> str:
@@ -229,16 +231,17 @@ class _Layout:
         after = int(np.searchsorted(self._places[part], place, side="right"))
         return self._rows.places.where(self._rows.lines[part][min(after, part.stop - part.start - 1)])
 
-    def _too_long(self, number: int, values: np.ndarray, step: Step) -> str | None:
-        """The problem of a run of missing steps that is longer than the rules allow."""
+    def _too_long(self, number: int, values: np.ndarray, step: Step) -> Problem | None:
+        """Report a run of missing steps that is longer than the rules allow."""
         gap, most = longest_gap(values), step.rules.max_gap
         if most is None or gap.length <= most:
             return None
         timestamps = self._timestamps(number, len(values), step)
         first, last = timestamps[gap.first], timestamps[gap.first + gap.length - 1]
-        missing = f"{gap.length} steps of {step.frequency} are missing in a row, {first} to {last}"
-        found = f"{self._where(number, gap.first)}: {missing}"
-        return f"{found}: more than data.max_gap, {most}; give the rows, or allow more"
+        detail = {"missing": gap.length, "frequency": step.frequency, "limit": most}
+        detail |= {"first": str(first), "last": str(last)}
+        repairs = ({"data.max_gap": gap.length},)
+        return Problem("gap-too-long", self._where(number, gap.first), detail=detail, repairs=repairs)
 
     def _filled_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
         policy, season = self._reading.gaps, 1
@@ -247,16 +250,15 @@ class _Layout:
                 step.frequency, self._timestamps(number, len(values), step), step.rules
             )
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
-                mend = "data.gaps: seasonal needs a season, and none was found; set data.season"
-                self._wrong[number].append(f"{self._path}: {mend}")
+                self._wrong[number].append(Problem("no-season-for-gaps", self._path))
                 return values
         return filled(values, policy, season)
 
     def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
         rows, told = self._rows, self._rows.told
-        for number, texts in told.notices.items():
-            self._said[number] += map(str, texts)
-        self._said[0][:0] = rows.notices
+        for number, notices in told.notices.items():
+            self._notices[number] += notices
+        self._notices[0][:0] = rows.notices
         inner = None
         if step.frequency == SESSIONS:
             inside = np.zeros(len(rows) + 1, int)
@@ -277,7 +279,7 @@ class _Layout:
             self._reading.static,
             rows.categories,
             self._columns(ends),
-            {number: tuple(texts) for number, texts in self._said.items() if texts},
+            {number: tuple(notices) for number, notices in self._notices.items() if notices},
             rows.dialect,
         )
 
@@ -297,3 +299,8 @@ class _Layout:
             laid[steps] = column.values[inside]
             columns[name] = Column(laid, column.levels)
         return Columns(columns, np.cumsum(lengths))
+
+
+def _first_texts(timestamps: pd.Index) -> list[str]:
+    """Write the first few timestamps as text."""
+    return list(map(str, timestamps[:KEPT]))

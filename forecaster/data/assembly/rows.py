@@ -34,14 +34,16 @@ from forecaster.data.assembly.wide_to_long import Stack, stacked
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import AUTO, ROWS, Reading
 from forecaster.data.series import Column
-from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, Places, by_series, counted_cells, listed
+from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, Places, by_series
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, joined, parse_timestamps
 from forecaster.data.time.jitter import duration_text
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
+from forecaster.problems import Cells, Problem
+from forecaster.wording import KEPT
 
-POLICIES = "data.gaps: interpolate | seasonal | previous | zero"
+GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Rows:
         values: (rows,) float64, NaN where missing.
         categories: of each series, its values of the static covariates.
         columns: the covariates, a value for each row.
-        told: what was found wrong with cells, or taken for missing.
-        notices: what was found while reading, as sentences.
+        told: the problems of cells, and what was taken for missing.
+        notices: what was found while reading.
         stacked: whether the columns of values are several, of which some may be empty.
         rules: for their timestamps, those that are stated with what the cells tell.
     """
@@ -80,7 +82,7 @@ class Rows:
     categories: Sequence[tuple[str, ...]] = ()
     columns: dict[str, Column] = field(default_factory=dict)
     told: IssueLog = field(default_factory=IssueLog)
-    notices: tuple[str, ...] = ()
+    notices: tuple[Problem, ...] = ()
     stacked: bool = False
     rules: TimeRules = AS_WRITTEN
 
@@ -124,18 +126,18 @@ class Rows:
         if good.all() or not good.any():
             return self
         empty = [name for name, kept in zip(self.names, good, strict=True) if not kept]
-        count = "1 series has" if len(empty) == 1 else f"{len(empty)} series have"
-        notice = f"{self.places.path}: {count} no number and are left out: {listed(empty)}"
+        detail = {"count": len(empty), "names": empty[:KEPT]}
+        notice = Problem("empty-series-dropped", self.places.path, detail=detail)
         return dataclasses.replace(self.series(good), notices=(*self.notices, notice))
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """All that is wrong, in the order of the series, each with the name of its series."""
         told = self.told.problems
-        return [self.named(number, str(each)) for number in sorted(told) for each in told[number]]
+        return [self.named(number, each) for number in sorted(told) for each in told[number]]
 
-    def named(self, number: int, problem: str) -> str:
-        """A problem with the name of its series, where there are several."""
-        return f"{problem} [series {self.names[number]}]" if self.long and number != FILE else problem
+    def named(self, number: int, problem: Problem) -> Problem:
+        """Add the name of its series to a problem, where there are several."""
+        return problem.of_series(self.names[number]) if self.long and number != FILE else problem
 
 
 def rows_of(table: Table, reading: Reading) -> Rows:
@@ -167,7 +169,7 @@ def build_rows(
     categories: Sequence[tuple[str, ...]],
     columns: dict[str, Column],
     told: IssueLog,
-    notices: tuple[str, ...],
+    notices: tuple[Problem, ...],
 ) -> Rows:
     """Rows of what was made of the columns of a table.
 
@@ -258,7 +260,7 @@ def _found_in_rows(table: Table, reading: Reading) -> ColumnRoles:
     elif isinstance(stated, str):
         targets = names[names.index(stated) :]
     if not targets:
-        raise DataError([f"{table.path}: no columns stand behind {ids[-1]!r}; name the first of values: data.target"])
+        raise DataError(Problem("no-value-columns", table.path, detail={"last": ids[-1]}))
     return ColumnRoles((), ids, tuple(targets))
 
 
@@ -274,8 +276,8 @@ def _series(table: Table, ids: Sequence[str], told: IssueLog) -> tuple[list[str]
     for name in ids:
         empty = table.lines[(table.columns[name] == "").to_numpy()]
         if len(empty):
-            found = f"{table.places.where(empty[0])}: {name}: {counted_cells(len(empty))} empty"
-            told.problems[FILE].append(f"{found}; every row needs its series")
+            where = table.places.where(empty[0])
+            told.problems[FILE].append(Problem("empty-series-id", where, name, Cells(len(empty))))
     codes, names = pd.factorize(cells)
     return list(map(str, names)), codes.astype(np.int32)
 
@@ -291,37 +293,36 @@ def _timestamps(
     read = parse_timestamps(cells, reading.way, reading.rules.date_order)
     rules = rules_of(read, reading)
     if read.others:
-        told.problems[FILE].append(_either(table, time, cells, read))
+        told.problems[FILE].append(_ambiguous_dates(table, time, cells, read))
         told.stop = True
-    say = CellReporter(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
-    say.of(read.wrong, "not a timestamp", "expected a date such as 2026-01-31 or 2026-01-31 13:45:00", told.problems)
+    reporter = CellReporter(table.places, [time], table.lines, cells.iloc.__getitem__, codes)
+    reporter.report("not-a-timestamp", read.wrong, told.problems)
     if not changes_timestamps(rules) or read.wrong.any() or read.others:
         told.stop |= changes_timestamps(rules)
         return read.timestamps, rules
-    return _moved_and_told(read, codes, reading.frequency, rules, say, told), rules
+    return _move_timestamps(read, codes, reading.frequency, rules, reporter, told), rules
 
 
-def _either(table: Table, time: str, cells: pd.Series, read: ParsedTimestamps) -> str:
-    """The problem of dates that can be read in two ways, told of the first to which it matters."""
+def _ambiguous_dates(table: Table, time: str, cells: pd.Series, read: ParsedTimestamps) -> Problem:
+    """Report dates that can be read in several ways, at the first that differs between them."""
     other = parse_timestamps(cells, read.others[0])
     row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
-    found = f"{table.places.where(table.lines[row])}: {time}: {cells.iloc[row]!r} can be read as {read.way} and as "
-    choice = "--set data.date_order=day_first or --set data.date_order=month_first"
-    return f"{found}{' and as '.join(read.others)}; choose {choice}, or write dates as 2026-01-31"
+    detail = {"cell": cells.iloc[row], "formats": [read.way, *read.others]}
+    repairs = tuple({"data.date_order": order} for order in ("day_first", "month_first"))
+    where = table.places.where(table.lines[row])
+    return Problem("ambiguous-dates", where, time, detail=detail, repairs=repairs)
 
 
-def _moved_and_told(
-    read: ParsedTimestamps, codes: np.ndarray, frequency: str, rules: TimeRules, say: CellReporter, told: IssueLog
+def _move_timestamps(
+    read: ParsedTimestamps, codes: np.ndarray, frequency: str, rules: TimeRules, reporter: CellReporter, told: IssueLog
 ) -> pd.Index:
-    """The timestamps in their zone and on their steps; those that cannot be moved there are told."""
+    """Move timestamps into their zone and onto their steps; those that cannot be moved are reported."""
     timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
-    mend = f"in {rules.timezone} the clock is set forward over it; correct the cell or data.timezone"
-    say.of(never, "a time that never came", mend, told.problems)
-    allowed = duration_text(rules.tolerance.value // 1000)
-    mend = "correct the cells, or allow more with data.tolerance"
-    say.of(far, f"further than {allowed} from a step", mend, told.problems)
-    if said := describe_shifts(say.places.path, shifts):
-        told.notices[0] += said
+    reporter.report("nonexistent-time", never, told.problems, {"zone": rules.timezone})
+    tolerance = duration_text(rules.tolerance.value // 1000)
+    reporter.report("far-from-step", far, told.problems, {"tolerance": tolerance})
+    if moved := describe_shifts(reporter.places.path, shifts):
+        told.notices[0] += moved
     return timestamps
 
 
@@ -337,32 +338,32 @@ def moved_rows(rows: Rows, reading: Reading) -> Rows:
     rows = dataclasses.replace(rows, rules=rules)
     if not changes_timestamps(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
         return rows
-    say = CellReporter(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
-    return dataclasses.replace(
-        rows, timestamps=_moved_and_told(read, rows.codes, reading.frequency, rules, say, rows.told)
-    )
+    reporter = CellReporter(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    timestamps = _move_timestamps(read, rows.codes, reading.frequency, rules, reporter, rows.told)
+    return dataclasses.replace(rows, timestamps=timestamps)
 
 
 def _values(table: Table, stack: Stack, reading: Reading, told: IssueLog) -> np.ndarray:
-    """The stacked cells as float64, NaN where one is missing or infinite; what is wrong with them is told."""
+    """Read the stacked cells as float64, NaN where one is missing or infinite; invalid ones are reported."""
     cells = cells_of(table, stack.columns)
     numbers, kinds = numbers_of(cells, table.dialect, reading.na_values)
-    say = CellReporter(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
+    reporter = CellReporter(table.places, stack.targets, stack.lines, cells.iloc.__getitem__, stack.codes)
     if reading.invalid_values == "error":
-        mend = "correct the cells, or empty them; or data.invalid_values: missing, data.na_values"
-        say.of(kinds == TEXT, "not a number", mend, told.problems)
+        repairs = ({"data.invalid_values": "missing"},)
+        reporter.report("not-a-number", kinds == TEXT, told.problems, repairs=repairs)
     else:
-        say.of(kinds == TEXT, "not a number", "taken for missing", told.notices)
+        reporter.report("text-as-missing", kinds == TEXT, told.notices)
     if reading.gaps != "error":
-        say.of(kinds == INFINITE, "infinite", "taken for missing", told.notices)
+        reporter.report("infinite-as-missing", kinds == INFINITE, told.notices)
     for domain in reading.domains:
-        say.of(domain.outside(numbers), f"not among {domain.what}", domain.mend, told.problems)
+        reporter.report(domain.code, domain.outside(numbers), told.problems, domain.detail, domain.repairs)
     values = np.where(kinds == GIVEN, numbers, np.nan)
     if reading.gaps == "error":
         expected = expected_rows(values, stack, bool(reading.columns))
         kinds_missing = [(EMPTY, "empty"), (NAMED, "missing (data.na_values)"), (INFINITE, "infinite")]
         for kind, what in [*kinds_missing, *([(TEXT, "not a number")] if reading.invalid_values == "missing" else [])]:
-            say.of((kinds == kind) & expected, what, f"say how to fill them: {POLICIES}", told.problems)
+            detail = {"kind": what}
+            reporter.report("missing-cell", (kinds == kind) & expected, told.problems, detail, GAP_REPAIRS)
     return values
 
 
@@ -404,8 +405,8 @@ def _categories(table: Table, codes: np.ndarray, static: Sequence[str], told: Is
         numbers = pd.factorize(values)[0]
         for number, _ in by_series(numbers != numbers[firsts][codes], codes):
             several = values[codes == number].unique().tolist()
-            place = table.places.where(table.lines[firsts[number]])
-            problem = f"{place}: {column}: {len(several)} values in one series: {listed(several)}"
-            told.problems[number].append(f"{problem}; a static covariate has one")
+            where = table.places.where(table.lines[firsts[number]])
+            detail = {"count": len(several), "values": several[:KEPT]}
+            told.problems[number].append(Problem("several-static-values", where, column, detail=detail))
         found.append(values.iloc[firsts].tolist())
     return list(zip(*found, strict=True))

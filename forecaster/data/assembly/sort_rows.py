@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.assembly.rows import Rows
-from forecaster.data.sources.issues import IssueLog, listed
+from forecaster.data.sources.issues import IssueLog
 from forecaster.data.time.timezones import clock_change
+from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 _RADIX = 1 << 16  # numbers below it are sorted in linear time
 
@@ -81,7 +83,7 @@ def _sorted(rows: Rows, told: IssueLog) -> Rows:
     for number, row, start, stop in zip(numbers.tolist(), back[first], begin, end, strict=True):
         order[start:stop] = start + np.argsort(ticks[start:stop], kind="stable")
         spot = rows.places.spot(rows.lines[row])
-        told.notices[number].append(f"{rows.places.path}: rows are not in order of time (the first at {spot}): sorted")
+        told.notices[number].append(Problem("rows-sorted", rows.places.path, detail={"place": spot}))
     return rows.rows(order)
 
 
@@ -96,22 +98,20 @@ def _distinct(rows: Rows, policy: str, told: IssueLog) -> Rows:
         part = slice(*np.searchsorted(codes, [number, number + 1]).tolist())
         merged = pd.Series(values[part]).groupby(ticks[part]).agg("first" if policy == "error" else policy)
         values[part.start + np.flatnonzero(~repeats[part])] = merged.to_numpy()
-        _tell(rows, part, number, policy, told)
+        _report_duplicates(rows, part, number, policy, told)
     return replace(rows, values=values).rows(~repeats)
 
 
-def _tell(rows: Rows, part: slice, number: int, policy: str, told: IssueLog) -> None:
-    """A problem where the policy is `error`, else a notice."""
+def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, told: IssueLog) -> None:
+    """Add a problem where the policy is `error`, else a notice."""
     timestamps = rows.timestamps[part]
     repeated = timestamps.duplicated(keep=False)
     distinct = timestamps[repeated].unique()
-    count = "1 timestamp stands" if len(distinct) == 1 else f"{len(distinct)} timestamps stand"
-    line = rows.lines[part][repeated][0]
-    found = f"{rows.places.where(line)}: {count} on several rows: {listed(distinct)}"
+    where = rows.places.where(rows.lines[part][repeated][0])
+    detail = {"count": len(distinct), "timestamps": list(map(str, distinct[:KEPT]))}
     if policy != "error":
-        told.notices[number].append(f"{found}: took the {policy}")
+        told.notices[number].append(Problem("duplicates-merged", where, detail=detail | {"policy": policy}))
         return
-    mend = "data.duplicates: first | last | mean | sum; or which column tells series apart: data.series"
-    if clock_change(distinct):
-        mend = f"where a clock was set back, name its zone: data.timezone: Europe/Berlin; or {mend}"
-    told.problems[number].append(f"{found}; say which counts: {mend}")
+    detail |= {"clock_change": clock_change(distinct)}
+    repairs = tuple({"data.duplicates": each} for each in ("first", "last", "mean", "sum"))
+    told.problems[number].append(Problem("duplicate-timestamps", where, detail=detail, repairs=repairs))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecaster.errors import InputOutputFailed
+from forecaster.problems import Problem
 
 
 class Spool:
@@ -17,7 +18,7 @@ class Spool:
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self.dtype, self._count = np.dtype(dtype), 0
-        with _told(), tempfile.TemporaryFile() as file:
+        with _report_failures(), tempfile.TemporaryFile() as file:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)
 
@@ -32,7 +33,7 @@ class Spool:
         """Write records at a place."""
         data = np.ascontiguousarray(records, self.dtype).view(np.uint8).data
         at = first * self.dtype.itemsize
-        with _told():
+        with _report_failures():
             while data:
                 written = os.pwrite(self._file, data, at)
                 data, at = data[written:], at + written
@@ -42,7 +43,7 @@ class Spool:
         """A copy of records from a place on."""
         records = np.empty(count, self.dtype)
         data, at = records.view(np.uint8).data, first * self.dtype.itemsize
-        with _told():
+        with _report_failures():
             while data:
                 taken = os.preadv(self._file, [data], at)
                 data, at = data[taken:], at + taken
@@ -62,12 +63,12 @@ class Spool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _report_failures() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        folder = tempfile.gettempdir()
-        raise InputOutputFailed(f"{folder}: {error.strerror or error}; a large CSV needs room there (TMPDIR)") from None
+        detail = {"reason": error.strerror or str(error)}
+        raise InputOutputFailed(Problem("no-temporary-space", tempfile.gettempdir(), detail=detail)) from None
 
 
 def grouped(spool: Spool, field: str, ends: np.ndarray, count: int) -> Spool:

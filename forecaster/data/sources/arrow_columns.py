@@ -9,6 +9,7 @@ import pandas as pd
 from forecaster.data.sources.files import MAX_BYTES
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +36,7 @@ def check_names(source: str, names: Sequence[str]) -> None:
         DataError: says which there are.
     """
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError([f"{source}: the column {name!r} is named twice; rename one" for name in twice])
+        raise DataError([Problem("duplicate-column", source, detail={"name": name}) for name in twice])
 
 
 def check_cells(source: str, rows: int, columns: int) -> None:
@@ -45,8 +46,8 @@ def check_cells(source: str, rows: int, columns: int) -> None:
         DataError: says how much it is.
     """
     if rows * columns * _CELL > MAX_BYTES:
-        found = f"{source}: {rows:,} rows of {columns} columns are more than {MAX_BYTES // _CELL:,} cells"
-        raise DataError([f"{found}; name fewer columns or rows, or a CSV, which may be of any size"])
+        detail = {"rows": rows, "columns": columns, "limit": MAX_BYTES // _CELL}
+        raise DataError(Problem("too-many-cells", source, detail=detail))
 
 
 def below_each_other(parts: Sequence["pa.Table"]) -> "pa.Table":

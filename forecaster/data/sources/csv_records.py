@@ -3,14 +3,16 @@
 import csv
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
 from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
 from forecaster.data.sources.files import read_bytes
 from forecaster.data.sources.source import Source
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 _ENOUGH = 10  # rows before the last one that say how wide its last cell should be
 
@@ -28,7 +30,7 @@ class Records:
         header, texts: the records as they are written, line ends included.
         header_line, lines: the last line of each record; they count on from file to file.
         rows: the cells of each.
-        notices: what was found, as sentences.
+        notices: what was found.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Records:
     lines: list[int]
     rows: list[list[str]]
     texts: list[str]
-    notices: tuple[str, ...]
+    notices: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ class _File:
     rows: list[list[str]]
     texts: list[str]
     length: int  # lines, blank ones and comments included
-    notices: tuple[str, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
     @property
     def names(self) -> list[str]:
         return [cell.strip() for cell in self.rows[0]]
 
-    def without_last(self, notice: str) -> "_File":
+    def without_last(self, notice: Problem) -> "_File":
         return replace(
             self, lines=self.lines[:-1], rows=self.rows[:-1], texts=self.texts[:-1], notices=(*self.notices, notice)
         )
@@ -131,7 +133,7 @@ def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Di
         [start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]],
         [row for file in files for row in file.rows[1:]],
         [text for file in files for text in file.texts[1:]],
-        (*_said(dialect, found, name), *(notice for file in files for notice in file.notices)),
+        (*_dialect_notices(dialect, found, name), *(notice for file in files for notice in file.notices)),
     )
 
 
@@ -143,24 +145,27 @@ def _encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
     """
     kinds = {part.encoding: name for name, part in zip(names, decoded, strict=True) if part.encoding != "ascii"}
     if len(kinds) > 1:
-        listed = ", ".join(f"{name} in {encoding}" for encoding, name in kinds.items())
-        raise DataError([f"files in different encodings: {listed}; save them alike"])
+        files = [f"{name} in {encoding}" for encoding, name in kinds.items()]
+        raise DataError(Problem("mixed-encodings", detail={"files": files}))
     return next(iter(kinds), "utf-8" if stated == AUTO else stated)
 
 
-def _said(stated: Dialect, found: Dialect, name: str) -> Iterator[str]:
-    """What was found out, where it is not what a CSV usually is."""
+def _dialect_notices(stated: Dialect, found: Dialect, name: str) -> Iterator[Problem]:
+    """Give notices of an encoding and a delimiter that are not those of most CSVs."""
     if stated.encoding == AUTO and found.encoding != "utf-8":
-        yield f"{name}: read as {found.encoding} (data.encoding)"
+        yield Problem("encoding-found", name, detail={"encoding": found.encoding})
     if stated.delimiter == AUTO and found.delimiter != ",":
-        yield f"{name}: cells are separated by {DELIMITERS[found.delimiter]} (data.delimiter)"
+        yield Problem("delimiter-found", name, detail={"delimiter": DELIMITERS[found.delimiter]})
 
 
 def _check_headers(files: list[_File]) -> None:
     wanted = files[0].names
     problems = [
-        f"{file.name}:{file.lines[0]}: other columns than {files[0].name}: {', '.join(file.names)}; "
-        f"expected {', '.join(wanted)}"
+        Problem(
+            "different-columns",
+            f"{file.name}:{file.lines[0]}",
+            detail={"first": files[0].name, "columns": file.names, "expected": wanted},
+        )
         for file in files
         if file.names != wanted
     ]
@@ -178,13 +183,13 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     try:
         numbers, rows, texts = _records(lines, dialect, '"' in part.text)
     except csv.Error as error:
-        raise DataError([f"{name}: not a CSV: {error}; is a quote opened and never closed?"]) from None
+        raise DataError(Problem("not-a-csv", name, detail={"reason": str(error)})) from None
     kept = [bool(row and row[0].strip()) or any(map(str.strip, row)) for row in rows]
     if not all(kept):
         numbers = list(itertools.compress(numbers, kept))
         rows, texts = list(itertools.compress(rows, kept)), list(itertools.compress(texts, kept))
     if not rows:
-        raise DataError([f"{name}: the file is empty; expected a header and rows"])
+        raise DataError(Problem("empty-file", name))
     if dialect.header is False:
         names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         numbers, rows, texts = [0, *numbers], [names, *rows], [f"{dialect.delimiter.join(names)}\n", *texts]
@@ -194,7 +199,7 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     file = _without_a_half(_File(name, numbers, rows, texts, len(lines)), part, dialect)
     if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
         first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")
-        raise DataError([f"{name}:{first}: a quote is opened here and never closed; close it, or double it"])
+        raise DataError(Problem("unclosed-quote", f"{name}:{first}"))
     _check_rectangular(file, dialect)
     return file
 
@@ -244,8 +249,8 @@ def _without_a_half(file: _File, part: Decoded, dialect: Dialect) -> _File:
     if not (part.cut or ("\n" not in text and _is_open(text, dialect)) or _ends_half(file)):
         return file
     shown = text if len(text) <= 60 else f"{text[:57]}..."
-    found = f"{file.name}:{file.lines[-1]}: the last line has no end and seems half-written: {shown!r} is left out"
-    return file.without_last(found)
+    where = f"{file.name}:{file.lines[-1]}"
+    return file.without_last(Problem("incomplete-line", where, detail={"text": shown}))
 
 
 def _is_open(text: str, dialect: Dialect) -> bool:
@@ -276,27 +281,28 @@ def _decimals(cell: str) -> int:
 def _check_rectangular(file: _File, dialect: Dialect) -> None:
     names, rows = file.names, file.rows[1:]
     twice = sorted({name for name in names if name and names.count(name) > 1})
-    problems = [f"{file.name}:{file.lines[0]}: the column {name!r} is named twice; rename one" for name in twice]
+    header = f"{file.name}:{file.lines[0]}"
+    problems = [Problem("duplicate-column", header, detail={"name": name}) for name in twice]
     if not rows:
-        problems.append(f"{file.name}: only a header; expected rows below it")
+        problems.append(Problem("only-header", file.name))
     if set(map(len, rows)) - {len(names)}:
         problems += _ragged(file, dialect)
     if problems:
         raise DataError(problems)
 
 
-def _ragged(file: _File, dialect: Dialect) -> Iterator[str]:
-    """What follows the last named column may be empty: a comma at the end of each line."""
+def _ragged(file: _File, dialect: Dialect) -> Iterator[Problem]:
+    """Report rows that are too short or too long; cells behind the last named column may be empty."""
     names = file.names
     wrong = [at for at, row in enumerate(file.rows) if len(row) < len(names) or any(row[len(names) :])]
     if not wrong:
         return
-    more = f", and {len(wrong) - 1} more such rows" if len(wrong) > 1 else ""
     mark = {",": "comma", "\t": "tab"}.get(dialect.delimiter, f"'{dialect.delimiter}'")
-    mend = f"a {mark} inside a cell needs quotes around the cell"
+    code, repairs = "ragged-row", tuple[Mapping[str, Any], ...]()
     if dialect.comment is None and names[0].startswith("#"):
-        mend = 'where lines that begin with # are comments, say so: data.comment: "#"'
+        code, repairs = "commented-header", ({"data.comment": "#"},)
     elif len(names) == 1:
-        mend = "where cells are separated by another character, say by which: data.delimiter"
-    found = f"{file.name}:{file.lines[wrong[0]]}: {len(file.rows[wrong[0]])} cells in a row of {len(names)} columns"
-    yield f"{found}{more}; {mend}"
+        code = "wrong-delimiter"
+    where, found = f"{file.name}:{file.lines[wrong[0]]}", len(file.rows[wrong[0]])
+    detail = {"found": found, "expected": len(names), "others": len(wrong) - 1, "mark": mark}
+    yield Problem(code, where, detail=detail, repairs=repairs)

@@ -1,5 +1,6 @@
 """The columns of a query of a database, with their types; SQLAlchemy and pyarrow are optional dependencies."""
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from forecaster.config.database_urls import PASSWORD, masked
-from forecaster.config.reader import nearest_file
+from forecaster.config.reader import missing_file
 from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
 from forecaster.data.sources.files import Query
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed, UsageError
 from forecaster.extras import importing_extra
+from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +35,7 @@ def read_query(query: Query) -> Stored:
     with _connected(query.url) as connection:
         parts = list(_parts(connection, query))
     if not parts:
-        raise DataError([f"{query.url}: data.query gives no rows"])
+        raise DataError(Problem("no-rows", query.url, "data.query"))
     places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
     return Stored(below_each_other(parts), places)
 
@@ -56,8 +58,10 @@ def _parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
             yield pa.table([_column(cells) for cells in zip(*rows, strict=True)], names)
     except SQLAlchemyError as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise InputOutputFailed(f"{query.url}: the connection broke: {_reason(error)}; try again") from None
-        raise DataError([f"{query.url}: data.query: {_reason(error)}"]) from None
+            broken = Problem("connection-lost", query.url, detail={"reason": _reason(error)})
+            raise InputOutputFailed(broken) from None
+        failed = Problem("query-failed", query.url, "data.query", detail={"reason": _reason(error)})
+        raise DataError(failed) from None
 
 
 def _column(cells: Sequence[Any]) -> "pa.Array":
@@ -83,9 +87,9 @@ def _connected(url: str) -> Iterator["Connection"]:
     try:
         connection = engine.connect()
     except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
-        given = "set" if os.environ.get(PASSWORD) else "not set"
-        mend = f"; its password is read from {PASSWORD}, which is {given}" if engine.url.username else ""
-        raise InputOutputFailed(f"{url}: cannot connect: {_reason(error)}{mend}") from None
+        detail = {"reason": _reason(error), "user": bool(engine.url.username), "variable": PASSWORD}
+        detail |= {"is_set": bool(os.environ.get(PASSWORD))}
+        raise InputOutputFailed(Problem("cannot-connect", url, detail=detail)) from None
     try:
         yield connection
     finally:
@@ -101,12 +105,11 @@ def _engine(url: str) -> "Engine":
     try:
         return sqlalchemy.create_engine(_completed(sqlalchemy.make_url(url)), poolclass=sqlalchemy.NullPool)
     except NoSuchModuleError:
-        known = "such as sqlite, postgresql, mysql, mssql, oracle"
-        raise UsageError(f"{url}: SQLAlchemy knows no such kind of database; expected one {known}") from None
+        raise UsageError(Problem("unknown-database", url)) from None
     except (ArgumentError, ValueError):
-        raise UsageError(f"{url}: not a URL of a database; expected one such as postgresql://user@host/db") from None
+        raise UsageError(Problem("not-a-database-url", url)) from None
     except ImportError as error:
-        raise UsageError(f"{url}: needs a driver that is not installed: pip install {error.name}") from None
+        raise UsageError(Problem("missing-driver", url, detail={"package": str(error.name)})) from None
 
 
 def _completed(url: "URL") -> "URL":
@@ -121,7 +124,7 @@ def _completed(url: "URL") -> "URL":
     if url.get_backend_name() != "sqlite" or not file or file == ":memory:" or file.startswith("file:"):
         return url
     if not Path(file).is_file():
-        raise DataError([f"{url}: no such file{nearest_file(Path(file))}"])
+        raise DataError(dataclasses.replace(missing_file(Path(file)), where=str(url)))
     return url.set(database=f"file:{quote(file)}").update_query_dict({"mode": "ro", "uri": "true"})
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from forecaster.data.dialect import AUTO, DELIMITERS
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 _SAMPLE = 500  # records that the delimiter is found in
 
@@ -58,11 +59,13 @@ def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
     except UnicodeDecodeError as error:
         if encoding != AUTO or wanted != "utf-8" or marked:
             line = body[: error.start].count(b"\n") + 1 + before
-            mend = "save it so, or say which: data.encoding: auto | utf-8 | utf-16 | latin-1 | cp1252"
-            raise DataError([f"{name}:{line}: not {wanted.upper()} text; {mend}"]) from None
+            repairs = tuple({"data.encoding": each} for each in ("auto", "utf-8", "utf-16", "latin-1", "cp1252"))
+            detail = {"encoding": wanted.upper()}
+            raise DataError(Problem("not-in-encoding", f"{name}:{line}", detail=detail, repairs=repairs)) from None
         wanted, text, cut = "latin-1", _latin_1(body, name, before), False
     if "\0" in text:
-        raise DataError([f"{name}:{text[: text.index(chr(0))].count(chr(10)) + 1 + before}: not text: a byte is 0"])
+        line = text[: text.index("\0")].count("\n") + 1 + before
+        raise DataError(Problem("null-byte", f"{name}:{line}"))
     return Decoded(text, "ascii" if wanted == "utf-8" and body.isascii() else wanted, marked, cut)
 
 
@@ -93,13 +96,14 @@ def _latin_1(data: bytes, name: str, before: int) -> str:
     text = data.decode("latin-1")
     control = next((at for at, byte in enumerate(data) if byte < 32 and byte not in b"\t\n\r\f"), None)
     if control is not None:
-        raise DataError(
-            [f"{name}:{data[:control].count(10) + 1 + before}: not text: byte {data[control]} is a control character"]
-        )
+        where = f"{name}:{data[:control].count(10) + 1 + before}"
+        raise DataError(Problem("control-character", where, detail={"byte": data[control]}))
     unsure = next((at for at, byte in enumerate(data) if 0x7F <= byte < 0xA0), None)
     if unsure is not None:
-        found = f"{name}:{data[:unsure].count(10) + 1 + before}: not UTF-8 text (byte 0x{data[unsure]:x})"
-        raise DataError([f"{found}; say what it is: data.encoding: cp1252 (Windows) | latin-1 | utf-16"])
+        where = f"{name}:{data[:unsure].count(10) + 1 + before}"
+        repairs = tuple({"data.encoding": each} for each in ("cp1252", "latin-1", "utf-16"))
+        detail = {"byte": f"0x{data[unsure]:x}"}
+        raise DataError(Problem("unknown-encoding", where, detail=detail, repairs=repairs))
     return text
 
 
@@ -118,9 +122,9 @@ def find_delimiter(lines: Iterable[str], name: str) -> str:
     cuts = [mark for mark, counts in counted.items() if counts and counts[0] > 1]
     choices = [mark for mark in cuts if len(set(counted[mark])) == 1] or cuts
     if len(choices) > 1:
-        ways = " or ".join(DELIMITERS[mark] for mark in choices)
-        offered = " | ".join("tab" if mark == "\t" else f'"{mark}"' for mark in choices)
-        raise DataError([f"{name}: cells may be separated by {ways}; say which: data.delimiter: {offered}"])
+        detail = {"marks": [DELIMITERS[mark] for mark in choices]}
+        repairs = tuple({"data.delimiter": "tab" if mark == "\t" else mark} for mark in choices)
+        raise DataError(Problem("ambiguous-delimiter", name, detail=detail, repairs=repairs))
     return choices[0] if choices else ","
 
 

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from forecaster.config.reader import nearest_file
+from forecaster.config.reader import missing_file
 from forecaster.errors import Changing, DataError, InputOutputFailed
+from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,6 @@ Paths = str | Path | Sequence[str] | Query
 STDIN = "-"
 MAX_BYTES = 1 << 30  # that are read at once, decompressed
 _ATTEMPTS = 3
-_MEND_CHANGING = "try again, or have its writer write another file and rename it"
 _PAUSE = 0.2  # seconds before the second attempt; twice as long before the third
 
 _GZIP, _XZ, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
@@ -70,14 +71,14 @@ def find_files(paths: Paths) -> list[str]:
     assert not isinstance(paths, Query)
     named = [str(paths)] if isinstance(paths, str | Path) else list(paths)
     found: list[str] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for name in named:
         pattern = glob.has_magic(name) and not _exists(name)
         matches = _matches(name) if pattern else [name]
         if not matches:
-            problems.append(f"{name}: no file has such a name")
+            problems.append(Problem("no-match", name))
         elif not pattern and not _exists(name):
-            problems.append(f"{name}: no such file{nearest_file(Path(name))}")
+            problems.append(missing_file(Path(name)))
         found += matches
     if problems:
         raise DataError(problems)
@@ -109,14 +110,14 @@ def read_bytes(name: str) -> bytes:
     try:
         return _decompressed(data, described(name))
     except _DAMAGED as error:
-        raise DataError([f"{described(name)}: damaged or cut short: {error}"]) from None
+        raise DataError(Problem("damaged-file", described(name), detail={"reason": str(error)})) from None
 
 
 @functools.lru_cache(maxsize=1)
 def _standard_input() -> bytes:
     """All of standard input, kept: it can be read once, and a proposal and a training both look at it."""
     if sys.stdin is None:
-        raise InputOutputFailed("stdin is closed; name a file")
+        raise InputOutputFailed(Problem("stdin-closed"))
     data = sys.stdin.buffer.read(MAX_BYTES + 1)
     _check_size(len(data), "stdin")
     return data
@@ -126,7 +127,7 @@ def _stable(path: Path) -> bytes:
     """A file as it stood at one moment."""
     try:
         if not path.is_file():
-            raise DataError([f"{path}: not a file; expected a CSV"])
+            raise DataError(Problem("not-a-file", str(path)))
         for attempt in range(_ATTEMPTS):
             time.sleep(_PAUSE * attempt)
             with path.open("rb") as file:
@@ -139,18 +140,23 @@ def _stable(path: Path) -> bytes:
             ) == after.st_size:
                 return data
     except (OSError, ValueError) as error:
-        raise InputOutputFailed(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    raise Changing(f"{path}: changed while it was read, {_ATTEMPTS} times; {_MEND_CHANGING}")
+        raise InputOutputFailed(unreadable(path, error)) from None
+    raise Changing(Problem("file-changed", str(path)))
+
+
+def unreadable(name: object, error: Exception) -> Problem:
+    """Report a file that the operating system does not let us read."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return Problem("cannot-read", str(name), detail={"reason": reason})
 
 
 def _content(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def _check_size(size: int, name: str) -> None:
+def _check_size(size: int, name: str, packed: bool = False) -> None:
     if size > MAX_BYTES:
-        mend = "unpack it into a file, which may be of any size, or leave out what is not forecast"
-        raise DataError([f"{name}: more than {MAX_BYTES >> 30} GiB; {mend}"])
+        raise DataError(Problem("too-large", name, detail={"limit_gib": MAX_BYTES >> 30, "packed": packed}))
 
 
 def is_packed(head: bytes) -> bool:
@@ -179,7 +185,7 @@ def beginning(name: str, size: int) -> bytes:
         with Path(name).open("rb") as file:
             head = file.read(size)
     except OSError as error:
-        raise InputOutputFailed(f"{name}: cannot be read: {error.strerror or error}") from None
+        raise InputOutputFailed(unreadable(name, error)) from None
     return head if len(head) < size else head[: head.rfind(b"\n") + 1]
 
 
@@ -197,7 +203,7 @@ def steady(name: str) -> Iterator[None]:
         if before == _state(name):
             raise
     if before != _state(name):
-        raise Changing(f"{name}: changed while it was read; {_MEND_CHANGING}")
+        raise Changing(Problem("file-changed", name))
 
 
 def _state(name: str) -> tuple[int, int]:
@@ -224,7 +230,7 @@ def blocks(name: str, start: int, size: int) -> Iterator[bytes]:
                     yield held
                 held, rest = (data[:end], data[end:]) if end else (held, data)
     except OSError as error:
-        raise InputOutputFailed(f"{name}: cannot be read: {error.strerror or error}") from None
+        raise InputOutputFailed(unreadable(name, error)) from None
     if held or rest:
         yield held + rest
 
@@ -251,7 +257,7 @@ def _decompressed(data: bytes, name: str) -> bytes:
 
 def _limited(file: IO[bytes] | gzip.GzipFile | lzma.LZMAFile, name: str) -> bytes:
     data = file.read(MAX_BYTES + 1)
-    _check_size(len(data), f"{name}: decompressed")
+    _check_size(len(data), name, packed=True)
     return data
 
 
@@ -260,11 +266,11 @@ def _member(data: bytes, name: str) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [each for each in archive.infolist() if not each.is_dir() and "__MACOSX" not in each.filename]
         if any(each.filename == "[Content_Types].xml" for each in members):
-            raise DataError([f"{name}: a spreadsheet; export its sheet as CSV"])
+            raise DataError(Problem("spreadsheet", name))
         if len(members) != 1:
-            listed = ", ".join(each.filename for each in members[:5]) + (", ..." if len(members) > 5 else "")
-            raise DataError([f"{name}: a zip of {len(members)} files ({listed}); expected one: unpack it"])
+            detail = {"count": len(members), "files": [each.filename for each in members[:KEPT]]}
+            raise DataError(Problem("zip-of-several", name, detail=detail))
         if members[0].flag_bits & 1:
-            raise DataError([f"{name}: needs a password; unpack it"])
+            raise DataError(Problem("zip-with-password", name))
         with archive.open(members[0]) as member:
             return _limited(member, name)

@@ -1,22 +1,23 @@
-"""Where the rows of a file, or of several below each other, stand: what a message says of a line."""
+"""Problems of cells: where the rows of one or several files are, and what is wrong with them, by series."""
 
 import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-SHOWN_PLACES = 5
+from forecaster.problems import Cells, Problem
+from forecaster.wording import SHOWN
 
 
 @dataclass(frozen=True)
 class Places:
-    """The files, and which lines of all of them are whose.
+    """The files that rows come from, and the lines of each.
 
     Attributes:
-        path: what they are called together.
+        path: the name of all files together.
         files: each file, with the number of lines in those before it.
         header_line: the line of the header, 0 where there is none.
         counts_rows: whether the lines are numbers of rows, from 1, of a source that has no lines; its header is 0.
@@ -40,103 +41,74 @@ class Places:
             return self.where(line)
         return f"row {line}" if self.counts_rows else f"line {line}"
 
-    def cells(
-        self, column: str, lines: np.ndarray, text: Callable[[int], str], wrong: np.ndarray, what: str, mend: str
-    ) -> "WrongCells":
-        """What is said of some cells of a column.
+    def problem(
+        self,
+        code: str,
+        column: str,
+        lines: np.ndarray,
+        text: Callable[[int], str],
+        rows: np.ndarray,
+        detail: Mapping[str, Any] | None = None,
+        repairs: tuple[Mapping[str, Any], ...] = (),
+    ) -> Problem:
+        """Report some cells of a column.
 
         Args:
+            code: of the problem.
             column: its name.
             lines: of each row.
             text: the cell of a row.
-            wrong: the numbers of the rows that it is said of, one at least.
-            what: is wrong with them.
-            mend: what to do about it.
+            rows: the numbers of the rows whose cells they are, one at least.
+            detail, repairs: of the problem.
         """
-        shown = tuple(f"{text(row)!r} ({self.spot(lines[row])})" for row in wrong[:SHOWN_PLACES].tolist())
-        return WrongCells(self.where(lines[wrong[0]]), column, len(wrong), what, shown, mend)
+        first = tuple((text(row), self.spot(lines[row])) for row in rows[:SHOWN].tolist())
+        where = self.where(lines[rows[0]])
+        return Problem(code, where, column, Cells(len(rows), first), detail or {}, repairs)
 
 
-@dataclass(frozen=True)
-class WrongCells:
-    """`file:line: column: 3 cells are not a number: 'x' (line 7), ...; mend`, with the first few places."""
-
-    where: str
-    column: str
-    count: int
-    what: str
-    shown: tuple[str, ...]
-    mend: str
-
-    def __str__(self) -> str:
-        more = ", ..." if self.count > len(self.shown) else ""
-        found = f"{self.where}: {self.column}: {counted_cells(self.count)} {self.what}"
-        return f"{found}: {', '.join(self.shown)}{more}; {self.mend}"
-
-    def joined(self, later: "WrongCells") -> "WrongCells":
-        """The same said of cells further on, too."""
-        shown = (*self.shown, *later.shown)[:SHOWN_PLACES]
-        return replace(self, count=self.count + later.count, shown=shown)
-
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        """What is alike where the same is said of other cells."""
-        return self.column, self.what, self.mend
-
-
-def counted_cells(count: int) -> str:
-    """`1 cell is` or `7 cells are`."""
-    return "1 cell is" if count == 1 else f"{count} cells are"
-
-
-def listed(things: Sequence[object] | pd.Index) -> str:
-    """The first few of them."""
-    shown = [str(thing) for thing in list(things[:SHOWN_PLACES])]
-    return ", ".join(shown) + (", ..." if len(things) > SHOWN_PLACES else "")
-
-
-FILE = -1  # the number under which is said what concerns no series alone
+FILE = -1  # the number under which problems stand that concern no series alone
 
 
 @dataclass
 class IssueLog:
-    """What is said of each series, by its number: what is wrong with it, and what was made of its cells.
+    """Problems and notices of each series, by its number.
 
     Attributes:
-        stop: whether timestamps are so wrong that nothing more can be told of any series.
+        problems: what is wrong with its cells.
+        notices: what was done about its cells.
+        stop: whether timestamps are so wrong that no other problem of a series can be found.
     """
 
-    problems: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
-    notices: dict[int, list[str | WrongCells]] = field(default_factory=lambda: defaultdict(list))
+    problems: dict[int, list[Problem]] = field(default_factory=lambda: defaultdict(list))
+    notices: dict[int, list[Problem]] = field(default_factory=lambda: defaultdict(list))
     stop: bool = False
 
     def add(self, later: "IssueLog", numbers: Sequence[int]) -> None:
-        """Take over what is said of rows further on, whose series have other numbers here."""
+        """Take over the problems of later rows, whose series have other numbers here."""
         self.stop |= later.stop
         for mine, theirs in ((self.problems, later.problems), (self.notices, later.notices)):
-            for number, said in theirs.items():
-                _join(mine[number if number == FILE else numbers[number]], said)
+            for number, problems in theirs.items():
+                merge_problems(mine[number if number == FILE else numbers[number]], problems)
 
 
-def _join(mine: list[str | WrongCells], later: list[str | WrongCells]) -> None:
-    """Add what is said to what was said, the same said of other cells in one sentence."""
-    kinds = {each.kind: place for place, each in enumerate(mine) if isinstance(each, WrongCells)}
-    for each in later:
-        if isinstance(each, WrongCells) and each.kind in kinds:
-            first = mine[kinds[each.kind]]
-            assert isinstance(first, WrongCells)
-            mine[kinds[each.kind]] = first.joined(each)
+def merge_problems(known: list[Problem], later: Sequence[Problem]) -> None:
+    """Add problems to a list; those that differ from a known one in their cells alone are merged with it."""
+    kinds = {problem.kind: place for place, problem in enumerate(known) if problem.cells is not None}
+    for problem in later:
+        if problem.cells is not None and problem.kind in kinds:
+            place = kinds[problem.kind]
+            known[place] = known[place].merge(problem)
         else:
-            mine.append(each)
+            known.append(problem)
 
 
 @dataclass(frozen=True)
 class CellReporter:
-    """What it takes to say something of cells, series by series.
+    """Reports cells series by series.
 
     Attributes:
-        places: what messages say of lines.
-        columns: what the column of each series is called; that of the first stands for those behind the last.
+        places: where the rows are.
+        columns: the name of each series' column; that of the first counts for those behind the last.
         lines: of each row.
         text: the cell of a row.
         codes: the number of each row's series.
@@ -148,11 +120,18 @@ class CellReporter:
     text: Callable[[int], str]
     codes: np.ndarray
 
-    def of(self, wrong: np.ndarray, what: str, mend: str, into: dict[int, list[str | WrongCells]]) -> None:
-        """Say it of some rows, (rows,) bool."""
+    def report(
+        self,
+        code: str,
+        wrong: np.ndarray,
+        into: dict[int, list[Problem]],
+        detail: Mapping[str, Any] | None = None,
+        repairs: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
+        """Add a problem for each series that has some of the rows, (rows,) bool."""
         for number, rows in by_series(wrong, self.codes):
             column = self.columns[number % len(self.columns)]
-            into[number].append(self.places.cells(column, self.lines, self.text, rows, what, mend))
+            into[number].append(self.places.problem(code, column, self.lines, self.text, rows, detail, repairs))
 
 
 def by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -7,10 +7,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
-from forecaster.data.sources.files import STDIN, described, read_bytes, steady
+from forecaster.data.sources.files import STDIN, described, read_bytes, steady, unreadable
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed
 from forecaster.extras import importing_extra
+from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -27,7 +28,7 @@ def is_parquet(heads: Mapping[str, bytes]) -> bool:
     kinds = {name: head.startswith(_MAGIC) for name, head in heads.items()}
     if len(set(kinds.values())) > 1:
         one, other = (described(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
-        raise DataError([f"{one} is Parquet and {other} is not; name files of one kind"])
+        raise DataError(Problem("mixed-kinds", detail={"parquet": one, "other": other}))
     return all(kinds.values())
 
 
@@ -64,7 +65,7 @@ def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
     check_names(name, columns[0])
     _check_alike(files, columns)
     if first is None:
-        raise DataError([f"{name}: no rows"])
+        raise DataError(Problem("no-rows", name))
     places = Places(name, ((0, name),), header_line=0, counts_rows=True)
     return Stored(pa.Table.from_batches([first]).select(columns[0]), places)
 
@@ -80,8 +81,11 @@ def _names(file: "ParquetFile") -> list[str]:
 
 def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
     problems = [
-        f"{described(file)}: other columns than {described(files[0])}: {', '.join(names)}; "
-        f"expected {', '.join(columns[0])}"
+        Problem(
+            "different-columns",
+            described(file),
+            detail={"first": described(files[0]), "columns": list(names), "expected": list(columns[0])},
+        )
         for file, names in zip(files, columns, strict=True)
         if sorted(names) != sorted(columns[0])
     ]
@@ -105,5 +109,5 @@ def _opened(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
             yield opened
         except (OSError, pa.ArrowException) as error:
             if isinstance(error, OSError) and error.errno:
-                raise InputOutputFailed(f"{described(at)}: cannot be read: {error.strerror or error}") from None
-            raise DataError([f"{described(at)}: damaged or cut short: {error}"]) from None
+                raise InputOutputFailed(unreadable(described(at), error)) from None
+            raise DataError(Problem("damaged-file", described(at), detail={"reason": str(error)})) from None

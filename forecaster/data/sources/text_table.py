@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecaster.config.reader import suggestion
+from forecaster.config.reader import nearest_name
 from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
 from forecaster.data.sources.csv_records import Records, block_records, head_records, read_records
-from forecaster.data.sources.issues import SHOWN_PLACES as _SHOWN
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import looks_numeric
 from forecaster.data.sources.source import Source
 from forecaster.data.sources.timestamp_formats import are_dates, parse_timestamps
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 _INDEX = "index"  # what an index is called that was written without a name
 _HEAD = 20  # rows that tell whether it holds dates
@@ -34,7 +34,7 @@ class Table:
         header, texts: the records as they are written, line ends included; empty where it is no CSV.
         dialect: how it is written.
         marked: whether it begins with a byte order mark.
-        notices: what was found while reading, as sentences.
+        notices: what was found while reading.
     """
 
     places: Places
@@ -44,7 +44,7 @@ class Table:
     texts: tuple[str, ...]
     dialect: Dialect
     marked: bool = False
-    notices: tuple[str, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -62,7 +62,11 @@ class Table:
         """
         place = self.places.where(self.places.header_line)
         problems = [
-            f"{place}: no column {name!r}{suggestion(name, self.columns)}; columns: {', '.join(self.columns)}"
+            Problem(
+                "no-such-column",
+                place,
+                detail={"name": name, "nearest": nearest_name(name, self.columns), "columns": list(self.columns)},
+            )
             for name in names
             if name not in self.columns
         ]
@@ -108,7 +112,9 @@ def _record(cells: Iterable[str]) -> str:
 def _table(records: Records) -> Table:
     places = Places(records.name, records.files, records.header_line)
     if records.dialect.header == AUTO and _are_data(records.names):
-        raise DataError([f"{places.where(records.header_line)}: {_no_names(records.names)}"])
+        detail = {"names": list(map(repr, records.names))}
+        repairs = ({"data.header": False}, {"data.header": True})
+        raise DataError(Problem("header-is-data", places.where(records.header_line), detail=detail, repairs=repairs))
     columns = {
         name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
         for index, name in enumerate(_names(records))
@@ -150,9 +156,3 @@ def _are_data(names: Sequence[str]) -> bool:
 def _is_datum(name: str) -> bool:
     cell = pd.Series([name], dtype=TEXT)
     return any(map(str.isdigit, name)) and bool(looks_numeric(cell).all() or not parse_timestamps(cell).wrong.any())
-
-
-def _no_names(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
-    choice = "--set data.header=false, which calls the columns column_1, column_2, ..., or --set data.header=true"
-    return f"the header looks like a row of data: {shown}; choose {choice}"

@@ -1,15 +1,15 @@
 """The step of a series: laid out as a grid, counted into seasons."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.jitter import jitter_of, tolerance_line
+from forecaster.data.time.jitter import jitter_of
 from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
+from forecaster.problems import Problem
 
 STEP = "step"
 Step = str | pd.offsets.BaseOffset
@@ -32,9 +32,13 @@ class Irregular(DataError):
         stray: the one to blame; None where none is alone to blame.
     """
 
-    def __init__(self, problems: Sequence[str], stray: Timestamp | None = None) -> None:
-        super().__init__(problems)
+    def __init__(self, problem: Problem, stray: Timestamp | None = None) -> None:
+        super().__init__(problem)
         self.stray = stray
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make it possible to send the error to another process."""
+        return type(self), (*self.problems, self.stray)
 
 
 def check_frequency(alias: str, timestamps: pd.Index) -> None:
@@ -44,7 +48,8 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
         DataError: says what was expected.
     """
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
-        raise DataError([f"data.frequency: {alias} does not fit timestamps such as {timestamps[0]}"])
+        detail = {"frequency": alias, "example": str(timestamps[0])}
+        raise DataError(Problem("frequency-mismatch", column="data.frequency", detail=detail))
     if alias in {STEP, SESSIONS}:
         return
     try:
@@ -53,8 +58,7 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
     except ValueError:
         known = False
     if not known:
-        examples = "h, 15min, D, B, W-MON, MS, QS, YS, C, sessions, step"
-        raise DataError([f"data.frequency: {alias!r} is no frequency; expected auto, or one such as {examples}"])
+        raise DataError(Problem("unknown-frequency", column="data.frequency", detail={"frequency": alias}))
 
 
 def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
@@ -68,9 +72,12 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
         first, *others = timestamps
         apart = (stamp for stamp in others if grid_size(pd.DatetimeIndex([first, stamp]), place) == 0)
         off = next(apart) if step.is_on_offset(first) else first
-        found = f"data.frequency: the timestamps are not all on steps of {alias}, the first that is not: {off}"
-        jitter = jitter_of(pd.DatetimeIndex(timestamps), alias)
-        raise Irregular([f"{found}; {tolerance_line(jitter)}" if jitter else found], off)
+        problem = Problem("off-grid", column="data.frequency", detail={"frequency": alias, "stray": str(off)})
+        if jitter := jitter_of(pd.DatetimeIndex(timestamps), alias):
+            detail = {**problem.detail, "step": jitter[0], "distance": jitter[1]}
+            repairs = ({"data.tolerance": jitter[1]},)
+            problem = Problem("jittered-grid", column="data.frequency", detail=detail, repairs=repairs)
+        raise Irregular(problem, off)
 
 
 def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:

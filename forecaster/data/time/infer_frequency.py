@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.time.frequency import STEP, Irregular, grid_size
-from forecaster.data.time.jitter import jitter_of, tolerance_line
+from forecaster.data.time.jitter import jitter_of
 from forecaster.data.time.timezones import zone_of_dates
 from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 # Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
 _CALENDAR = (
@@ -52,21 +53,18 @@ def infer_frequency(timestamps: pd.Index) -> str:
     if not isinstance(timestamps, pd.DatetimeIndex):
         return STEP
     if len(timestamps) < 3:
-        raise DataError(
-            [f"{len(timestamps)} rows are too few to see a frequency; expected at least 3, and more to train on"]
-        )
+        raise DataError(Problem("too-few-rows", detail={"rows": len(timestamps)}))
     fullest = _fullest(timestamps)
     if fullest is not None and fullest.places <= _SUSPECT * len(timestamps):
         return fullest.alias
-    told = _told_by_all(timestamps) if fullest is None else None
-    row, rest = (None, None) if told else _stray(timestamps)
+    moved = _common_shift(timestamps) if fullest is None else None
+    row, rest = (None, None) if moved else _stray(timestamps)
     if row is not None and rest is not None:
-        found = f"all but {timestamps[row]} are on steps of {rest.alias}; correct this row, or leave it out"
-        raise Irregular([f"the timestamps follow no regular step: {found}"], timestamps[row])
+        detail = {"stray": str(timestamps[row]), "frequency": rest.alias}
+        raise Irregular(Problem("stray-row", detail=detail), timestamps[row])
     if fullest is not None:
         return fullest.alias
-    mend = told or _mending(timestamps)
-    raise Irregular([f"the timestamps follow no regular step: {_irregularity(timestamps)}; {mend}"])
+    raise Irregular(moved or _irregular(timestamps))
 
 
 def _fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
@@ -132,24 +130,29 @@ def _irregularity(timestamps: pd.DatetimeIndex) -> str:
     return f"most are {common} apart, but {timestamps[odd + 1]} follows {timestamps[odd]}"
 
 
-def _told_by_all(timestamps: pd.DatetimeIndex) -> str | None:
-    """The line that moves all rows onto steps, where one does."""
+def _common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
+    """Report rows that a time zone or a tolerance moves onto steps, all of them."""
+    detail = {"reason": _irregularity(timestamps)}
     if zone := zone_of_dates(timestamps):
-        return f"all are midnight in {zone}: data.timezone: {zone}"
-    jitter = jitter_of(timestamps)
-    return tolerance_line(jitter) if jitter else None
+        return Problem("dates-in-zone", detail=detail | {"zone": zone}, repairs=({"data.timezone": zone},))
+    if jitter := jitter_of(timestamps):
+        step, distance = jitter
+        detail |= {"step": step, "distance": distance}
+        return Problem("jittered-timestamps", detail=detail, repairs=({"data.tolerance": distance},))
+    return None
 
 
-def _mending(timestamps: pd.DatetimeIndex) -> str:
-    """What to do about rows of which no single one is to blame."""
+def _irregular(timestamps: pd.DatetimeIndex) -> Problem:
+    """Report rows that keep no step, of which no single one is to blame."""
+    detail = {"reason": _irregularity(timestamps)}
     if months := _months_apart(timestamps):
-        every = {1: "month", 3: "quarter", 12: "year"}.get(months, f"{months} months")
+        detail |= {"period": {1: "month", 3: "quarter", 12: "year"}.get(months, f"{months} months")}
         if months > 1 and (timestamps == timestamps.normalize()).all() and (timestamps.day == 1).all():
-            return f"set data.frequency ({months}MS: one row for each {every})"
-        return f"one row stands for each {every}: date it by the first of its month, as {timestamps[0]:%Y-%m}-01"
+            return Problem("irregular-months", detail=detail, repairs=({"data.frequency": f"{months}MS"},))
+        return Problem("days-within-months", detail=detail | {"example": f"{timestamps[0]:%Y-%m}-01"})
     if _are_sessions(timestamps):
-        return "set data.frequency (sessions: each row is a step, as in trading hours)"
-    return "correct the rows that are off, or bring all onto one step, as by the mean of each hour or day"
+        return Problem("irregular-sessions", detail=detail, repairs=({"data.frequency": "sessions"},))
+    return Problem("irregular-timestamps", detail=detail)
 
 
 def _months_apart(timestamps: pd.DatetimeIndex) -> int:

@@ -89,9 +89,3 @@ def duration_text(microseconds: int) -> str:
     """A time as the config writes it: `15min`, `1h`, `5s`."""
     text = str(pd.tseries.frequencies.to_offset(pd.Timedelta(microseconds, "us")).freqstr)
     return text if text[0].isdigit() else f"1{text}"
-
-
-def tolerance_line(jitter: tuple[str, str]) -> str:
-    """What moves timestamps to their steps, as a message says it, from what `jitter_of` found."""
-    step, distance = jitter
-    return f"all are within {distance} of steps of {step}; to move them there: data.tolerance: {distance}"

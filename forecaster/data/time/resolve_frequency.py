@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,12 @@ from forecaster.data.time.frequency import STEP, date_grid, grid_places, grid_si
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
+from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 _ENOUGH = 20  # rows from which days without any row tell a calendar
 _HOLIDAYS = 0.1  # share of a calendar's days without a row, at most
 _LONGEST_HOLIDAY = 10  # days of a calendar in a row
-_SHOWN = 5
 _BLOCK = 1 << 15  # rows that the processor's cache holds
 _READ = 100  # series with timestamps of their own that a step is looked for in, evenly spaced among all of them
 # Dated by their last day, or by the only one.
@@ -25,11 +27,11 @@ _ENDS = {"B", CALENDAR, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
 
 @dataclass(frozen=True)
 class Step:
-    """A frequency with its rules, the calendar resolved, and what is to be said of how it was found."""
+    """A frequency with its rules, the calendar resolved, and notices of how it was found."""
 
     frequency: str
     rules: TimeRules
-    notices: tuple[str, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
 
 def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:
@@ -93,9 +95,8 @@ def common_frequency(
         common = SESSIONS
     first = next(step for step in steps.values() if step.frequency == common)
     if different := found.different(names, first):
-        others = ", ".join(different[:_SHOWN]) + (", ..." if len(different) > _SHOWN else "")
-        mend = "give them a file of their own, or state data.frequency"
-        raise DataError([f"data.frequency: most series are of {common}, but {others}; {mend}"])
+        detail = {"common": common, "others": different[:KEPT]}
+        raise DataError(Problem("different-frequencies", column="data.frequency", detail=detail))
     if common not in {SESSIONS, CALENDAR} or rules.weekmask is not None:
         return first
     return dataclasses.replace(first, rules=dataclasses.replace(first.rules, weekmask=weekdays_of(timestamps.unique())))
@@ -143,10 +144,7 @@ def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules:
     if size == len(timestamps) or gaps != "error":
         return Step(CALENDAR, rules)
     unexplained = "rows lie outside it" if not size else f"{size - len(timestamps)} of its {size} days have no row"
-    said = (
-        f"the calendar stated does not explain the rows: {unexplained}; each row is a step (data.frequency: sessions)"
-    )
-    return Step(SESSIONS, rules, (said,))
+    return Step(SESSIONS, rules, (Problem("calendar-unexplained", detail={"reason": unexplained}),))
 
 
 def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
@@ -156,7 +154,7 @@ def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
     seen = dataclasses.replace(rules, weekmask=weekdays_of(timestamps))
     size = grid_size(timestamps, seen.sessions)
     if size == len(timestamps):
-        return Step(CALENDAR, seen, (f"rows stand on {seen.weekmask} alone: data.frequency: {CALENDAR}",))
+        return Step(CALENDAR, seen, (Problem("weekdays-found", detail={"weekmask": seen.weekmask}),))
     if seen.days_a_week == 7 or size == 0:
         return Step(found, rules)
     grid = date_grid(timestamps[0], timestamps[-1], seen.sessions)
@@ -164,13 +162,9 @@ def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
     if size - len(timestamps) > _HOLIDAYS * size or np.diff(present).max() - 1 > _LONGEST_HOLIDAY:
         return Step(found, rules)
     closed = grid[~grid.isin(timestamps)]
-    days = ", ".join(f"{day:%Y-%m-%d}" for day in closed[:_SHOWN]) + (", ..." if len(closed) > _SHOWN else "")
-    said = (
-        f"{len(closed)} of {size} days that are {seen.weekmask} have no row, as on holidays: {days}; each row is a "
-        "step (data.frequency: sessions), and future sessions are those weekdays less data.holidays; to fill the days "
-        "instead, set data.gaps"
-    )
-    return Step(SESSIONS, seen, (said,))
+    detail: dict[str, Any] = {"closed": len(closed), "days": size, "weekmask": seen.weekmask}
+    detail |= {"dates": [f"{day:%Y-%m-%d}" for day in closed[:KEPT]]}
+    return Step(SESSIONS, seen, (Problem("holidays-found", detail=detail),))
 
 
 class _Steps:
@@ -220,7 +214,7 @@ class _Steps:
         looked_at = sparse[:: -(-len(sparse) // _READ) or 1]
         found = ((number, self.step(int(self.kinds[number]))) for number in looked_at.tolist())
         return [
-            f"{names[number]} is of {step.frequency}"
+            f"{names[number]} has {step.frequency}"
             for number, step in found
             if isinstance(step, Step) and step.frequency not in {common.frequency, SESSIONS, CALENDAR}
         ]

@@ -1,0 +1,90 @@
+"""The sentence of a code: a template, and what fills it."""
+
+import json
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from forecaster.wording import count_steps, list_some
+
+_PLAIN = re.compile(r"[A-Za-z_][\w./+@-]*(?: [\w./+@-]+)*|\d+(?![eE]\d*$)[A-Za-z]\w*")  # text that YAML reads as itself
+_SEPARATORS = {"all": ", ", "and": " and ", "or": " or ", "either": " | "}
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
+
+
+@dataclass(frozen=True)
+class Message:
+    """How a code is written, explained and shown.
+
+    Attributes:
+        template: the sentence behind `where: column: `. A field in braces is a value of `detail`, or one of `cells`
+            (`3 cells are`), `places` (the first of them) and `repairs`. Behind a colon stand `list` (the first few),
+            `all`, `and`, `or`, `either` (everything, joined), `row|rows` (the word for a count, `#` the count),
+            `?text` (the text where the value is true), `suggest` (a question where the value is not empty),
+            `steps={frequency}` (a count of steps by their unit), or a format of Python's.
+        description: one line on what it means.
+        example: `where`, `column`, `cells`, `detail` and `repairs` of one such problem.
+    """
+
+    template: str
+    description: str
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Template(string.Formatter):
+    """Python's format language with the words that counts and lists need."""
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if spec.startswith("?"):
+            return spec[1:] if value else ""
+        if spec == "suggest":
+            return f", did you mean {value!r}?" if value else ""
+        if spec == "list":
+            return list_some(value)
+        if spec in _SEPARATORS:
+            return _SEPARATORS[spec].join(map(str, value))
+        if spec == "yaml":
+            return yaml_text(value)
+        if spec.startswith("steps="):
+            return count_steps(value, spec.removeprefix("steps="))
+        if "|" in spec:
+            one, many = spec.split("|")
+            count = value if isinstance(value, int) else len(value)
+            return (one if count == 1 else many).replace("#", f"{count:,}")
+        return str(super().format_field(value, spec))
+
+
+def fill_template(template: str, values: Mapping[str, Any]) -> str:
+    """Write a template with its values.
+
+    Raises:
+        KeyError: a value is missing.
+    """
+    return _Template().vformat(template, (), values)
+
+
+def names_field(template: str, name: str) -> bool:
+    """Whether a template has a field of this name."""
+    return any(found == name for _, found, _, _ in string.Formatter().parse(template))
+
+
+def repairs_text(repairs: Sequence[Mapping[str, Any]]) -> str:
+    """Write alternatives: `data.gaps: interpolate | seasonal`, or `data.time: null or data.skip: 1`."""
+    keys = {tuple(repair) for repair in repairs}
+    if len(keys) == 1 and len(next(iter(keys))) == 1:
+        (key,) = next(iter(keys))
+        return f"{key}: {' | '.join(yaml_text(repair[key]) for repair in repairs)}"
+    return " or ".join(", ".join(f"{key}: {yaml_text(value)}" for key, value in repair.items()) for repair in repairs)
+
+
+def yaml_text(value: Any) -> str:
+    """Write a plain value as YAML, on one line."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{yaml_text(key)}: {yaml_text(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(yaml_text, value))}]"
+    return json.dumps(value, ensure_ascii=False)

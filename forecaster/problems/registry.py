@@ -1,0 +1,20 @@
+"""All codes with their messages, by what they are about."""
+
+from collections.abc import Mapping
+
+from forecaster.problems.check_messages import CHECKS
+from forecaster.problems.config_messages import CONFIGS
+from forecaster.problems.data_messages import DATA, NOTICES
+from forecaster.problems.forecast_messages import FORECASTS
+from forecaster.problems.message import Message
+from forecaster.problems.table_messages import FILES
+
+SECTIONS: Mapping[str, Mapping[str, Message]] = {
+    "Files, databases and tables": FILES,
+    "Columns, cells and rows": DATA,
+    "Notices of reading": NOTICES,
+    "Configs": CONFIGS,
+    "Training, forecasting and scoring": FORECASTS,
+    "Findings of forecast check": CHECKS,
+}
+MESSAGES: Mapping[str, Message] = {code: each for messages in SECTIONS.values() for code, each in messages.items()}

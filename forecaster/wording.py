@@ -1,0 +1,45 @@
+"""Counts, steps and lists as messages write them."""
+
+import re
+from collections.abc import Iterable
+
+SHOWN = 5  # things of a list that a message names
+KEPT = 20  # things of a list that a problem keeps
+
+_UNITS = {
+    **{"ns": "nanosecond", "us": "microsecond", "ms": "millisecond", "s": "second", "min": "minute", "h": "hour"},
+    **{"d": "day", "b": "weekday", "c": "working day", "w": "week"},
+    **dict.fromkeys(("ms_", "me", "m", "bms", "bme", "bm", "cbms", "cbme"), "month"),
+    **dict.fromkeys(("qs", "qe", "q", "bqs", "bqe", "bq"), "quarter"),
+    **dict.fromkeys(("ys", "ye", "y", "bys", "bye", "by"), "year"),
+    **{"sms": "half-month", "sme": "half-month", "wom": "month", "step": "step", "sessions": "trading day"},
+}
+
+
+def count_steps(steps: int, frequency: str) -> str:
+    """Name a number of steps by what they are: `30 hours`, `1 day`, `2,047 trading days`, `12 steps`.
+
+    Args:
+        steps: how many.
+        frequency: a pandas alias, `sessions`, `step`, or empty where it is not known; `15min` gives
+            `30 steps of 15 minutes`.
+    """
+    found = re.fullmatch(r"(\d*)([A-Za-z]+)(?:-\w+)?", frequency)
+    # Only the case distinguishes the start of a month, MS, from a millisecond.
+    key = "ms_" if found and found[2] == "MS" else found[2].lower() if found else ""
+    unit = _UNITS.get(key, "step")
+    multiple = int(found[1] or 1) if found else 1
+    if multiple == 1 or unit == "step":
+        return count_of(steps, unit)
+    return f"{count_of(steps, 'step')} of {count_of(multiple, unit)}"
+
+
+def count_of(count: int, noun: str, plural: str = "") -> str:
+    """Write a count with its noun: `1 row`, `2,047 rows`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def list_some(things: Iterable[object], most: int = SHOWN) -> str:
+    """Join the first few things by commas, with `...` for the others."""
+    every = list(things)
+    return ", ".join(map(str, every[:most])) + (", ..." if len(every) > most else "")

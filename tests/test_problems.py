@@ -1,0 +1,154 @@
+"""The codes of all problems: each is rendered, raised somewhere, and listed in docs/problems.md."""
+
+import ast
+import importlib.util
+import json
+import pickle
+
+import pytest
+
+from forecaster.config import load_values
+from forecaster.errors import DataError
+from forecaster.problems import Cells, Problem, yaml_text
+from forecaster.problems.registry import MESSAGES, SECTIONS
+from forecaster.wording import count_of, count_steps, list_some
+from tests.helpers.command import ROOT
+
+SOURCES = [path for path in sorted((ROOT / "forecaster").rglob("*.py")) if path.parent.name != "problems"]
+IN_SERIES = "-in-series"  # of what `forecast check` finds in several series, built from the code for one
+
+
+def _texts() -> set[str]:
+    trees = [ast.parse(path.read_text()) for path in SOURCES]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return {node.value for node in nodes if isinstance(node.value, str)}
+
+
+def _codes_raised() -> set[str]:
+    """The first argument of each `Problem(...)`, where it is written out."""
+    trees = [ast.parse(path.read_text()) for path in SOURCES]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = [
+        call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Problem" and call.args
+    ]
+    return {code.value for code in named if isinstance(code, ast.Constant)}
+
+
+@pytest.mark.parametrize("code", MESSAGES)
+def test_a_problem_is_rendered_as_a_sentence_and_as_json(code):
+    problem = Problem.example(code)
+    text = str(problem)
+    assert text
+    assert "  " not in text
+    assert "{" not in text.replace("{low", "").replace("{decimal", "") or "repairs" in MESSAGES[code].template
+    found = json.loads(json.dumps(problem.to_json()))
+    assert list(found) == ["code", "where", "column", "cells", "detail", "repairs", "message"]
+    assert (found["code"], found["message"]) == (code, text)
+    assert MESSAGES[code].description.endswith(".")
+
+
+@pytest.mark.parametrize("code", MESSAGES)
+def test_a_problem_crosses_from_one_process_to_another(code):
+    problem = Problem.example(code)
+    assert pickle.loads(pickle.dumps(problem)) == problem
+    error = pickle.loads(pickle.dumps(DataError([problem, problem])))
+    assert error.problems == (problem, problem)
+    assert str(error) == f"{problem}\n{problem}"
+
+
+def test_every_code_is_raised_and_every_code_that_is_raised_is_known():
+    texts = _texts()
+    unused = [code for code in MESSAGES if code.removesuffix(IN_SERIES) not in texts]
+    assert unused == []
+    assert _codes_raised() <= MESSAGES.keys()
+    assert sum(map(len, SECTIONS.values())) == len(MESSAGES)
+
+
+def test_a_code_without_a_message_is_a_bug():
+    with pytest.raises(ValueError, match="no message has this code"):
+        Problem("no-such-code")
+
+
+@pytest.mark.parametrize("code", [code for code in MESSAGES if Problem.example(code).repairs])
+def test_a_repair_names_keys_and_values_that_a_config_takes(code):
+    known = {"data": {"path": "x.csv"}, "window": {"length": 8, "horizon": 2}}
+    for repair in Problem.example(code).repairs:
+        sets = [f"{key}={yaml_text(value)}" for key, value in repair.items()]
+        found = {problem.code for problem in load_values(known, "x.yaml", sets).problems}
+        assert not found & {"unknown-key", "invalid-value", "unknown-value", "invalid-yaml"}
+
+
+def test_the_page_of_problems_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("generate_problems", ROOT / "docs/generate_problems.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.render_page(), "run `make docs`"
+
+
+def test_problems_of_one_kind_share_their_cells():
+    one = Problem("not-a-number", "x.csv:3", "load", Cells(6, tuple(("x", f"line {line}") for line in range(3, 7))))
+    other = Problem("not-a-number", "x.csv:90", "load", Cells(2, (("y", "line 90"), ("z", "line 91"))))
+    both = one.merge(other)
+    assert (both.where, both.cells.count, len(both.cells.first)) == ("x.csv:3", 8, 5)
+    assert "8 cells are not a number: 'x' (line 3)" in str(both)
+    assert "'y' (line 90), ...;" in str(both)
+    assert one.kind == other.kind
+    assert one.kind != Problem("not-a-number", "x.csv:3", "price", Cells(1)).kind
+
+
+def test_a_place_and_a_series_are_added_by_whoever_knows_them():
+    problem = Problem("no-number-in-target")
+    assert str(problem.at("x.csv").of_series("north")) == "x.csv: no cell of the target holds a number [series north]"
+    assert problem.at("x.csv").at("y.csv").where == "x.csv"
+
+
+@pytest.mark.parametrize(
+    ("steps", "frequency", "expected"),
+    [
+        (30, "h", "30 hours"),
+        (1, "D", "1 day"),
+        (2047, "sessions", "2,047 trading days"),
+        (12, "step", "12 steps"),
+        (12, "", "12 steps"),
+        (30, "15min", "30 steps of 15 minutes"),
+        (1, "2h", "1 step of 2 hours"),
+        (3, "MS", "3 months"),
+        (3, "ms", "3 milliseconds"),
+        (2, "QS-JAN", "2 quarters"),
+        (2, "YE-DEC", "2 years"),
+        (2, "W-MON", "2 weeks"),
+        (5, "B", "5 weekdays"),
+        (5, "C", "5 working days"),
+        (4, "WOM-3FRI", "4 months"),
+    ],
+)
+def test_steps_are_named_by_what_they_are(steps, frequency, expected):
+    assert count_steps(steps, frequency) == expected
+
+
+def test_counts_and_lists():
+    assert (count_of(1, "row"), count_of(2047, "row"), count_of(2, "category", "categories")) == (
+        "1 row",
+        "2,047 rows",
+        "2 categories",
+    )
+    assert list_some("abc") == "a, b, c"
+    assert list_some("abcdef") == "a, b, c, d, e, ..."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("5s", "5s"),
+        ("1e5", '"1e5"'),
+        ("null", '"null"'),
+        ("a b", "a b"),
+        (": ", '": "'),
+        (None, "null"),
+        (True, "true"),
+        ([24, "a"], "[24, a]"),
+        ({"heat": "last"}, "{heat: last}"),
+    ],
+)
+def test_values_are_written_as_yaml(value, text):
+    assert yaml_text(value) == text
