@@ -71,11 +71,15 @@ def _find(text: str, line: int) -> Iterator[tuple[int, str]]:
 
 
 def _find_in_package(path: Path) -> Iterator[tuple[int, str]]:
-    """In string constants, docstrings and comments."""
+    """In string constants, docstrings, names and comments."""
     source = path.read_text()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _find(node.value, node.lineno)
+        for name in (getattr(node, field, None) for field in ("id", "attr", "name", "arg")):
+            if isinstance(name, str):
+                words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name)
+                yield from ((node.lineno, f"{name}: {word}") for _, word in _find(words, 1))
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield from _find(token.string, token.start[0])
