@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from forecaster import __version__
-from forecaster.cli.signals import collected
+from forecaster.cli.signals import collect_signals
 from forecaster.config import LoadedConfig, load_config
 from forecaster.errors import ForecasterError
 from forecaster.evaluation.baselines import naive
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder in which ETT-small lies")
     parser.add_argument("--table", action="store_true", help="print what is known, train nothing")
     options = parser.parse_args()
-    with collected() as received:
+    with collect_signals() as received:
         for horizon in [] if options.table else options.horizons:
             try:
                 for seed in options.seeds:

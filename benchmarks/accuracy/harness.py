@@ -26,7 +26,7 @@ import pandas as pd
 from scores import seasonal_naive
 
 from forecaster import __version__
-from forecaster.cli.signals import collected
+from forecaster.cli.signals import collect_signals
 from forecaster.config import LoadedConfig, load_config
 from forecaster.data import Series
 from forecaster.errors import ForecasterError
@@ -85,7 +85,7 @@ def run(benchmark: Benchmark, description: str) -> None:
     """Train and score what is missing in the log, as the command line asks, then print the table."""
     options = _options(description)
     cases = benchmark.cases(options.data)
-    with collected() as received:
+    with collect_signals() as received:
         for name, case in cases.items():
             found = []
             for seed in options.seeds:

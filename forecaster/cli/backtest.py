@@ -12,34 +12,34 @@ from forecaster.errors import UsageError
 
 def backtest(
     source: Source,
-    folds: Annotated[int, typer.Option("--folds", min=1, max=10_000, help="Origins in the past.")] = 8,
+    folds: Annotated[int, typer.Option("--folds", min=1, max=10_000, help="Number of origins in the past.")] = 8,
     stride: Stride = None,
     refit: Annotated[
-        str, typer.Option("--refit", help="Train anew: never, every fold, or every so many folds.")
+        str, typer.Option("--refit", help="When to retrain: never, every (fold), or a number of folds.")
     ] = "never",
     baselines: Baselines = None,
     data: Data = None,
     overrides: Set = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; backtests/NAME of the config by default.")
+        Path | None, typer.Option("--output", "-o", help="Output folder; backtests/NAME of the config by default.")
     ] = None,
     format: Scores = ScoresFormat.TEXT,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Find how good forecasts would have been, from origins in the past, beside baselines.
+    """Forecast from origins in the past, and compare with baselines.
 
-    A network learns from what was known at its origin alone. The same command goes on with a backtest that was broken
-    off. The folder gets scores, forecasts and a picture.
+    Each network is trained only on data known at its origin. The folder gets scores, forecasts and a picture. The
+    same command resumes an interrupted backtest.
 
     \b
     forecast backtest configs/power.yaml --folds 8 --baselines naive,seasonal_naive,ets
     """
-    from forecaster.cli.signals import collected
+    from forecaster.cli.signals import collect_signals
 
-    each = _refit(refit)
-    with collected() as received:
+    each = _parse_refit(refit)
+    with collect_signals() as received:
         from forecaster.config import is_config
         from forecaster.default_config import config_path, load_or_propose
         from forecaster.evaluation.backtest import backtest as compare
@@ -48,25 +48,25 @@ def backtest(
         from forecaster.runs import lock_run
 
         folder = output or Path("backtests") / (source if is_config(source) else config_path(source)).stem
-        if not (folder / "work").is_dir():  # networks of an earlier call are used again, without TensorFlow
+        if not (folder / "work").is_dir():  # networks of an earlier call are reused, without TensorFlow
             require_extra("train", "forecast backtest")
         loaded, _, panel = load_or_propose(source, overrides or [], data)
         planned = plan_folds(loaded, folds, stride, each, parse_names(baselines), panel)
         with lock_run(folder):
             found = compare(planned, folder, received, _train)
-    console.answer(found.to_json() if format is ScoresFormat.JSON else found.to_text())
+    console.print_result(found.to_json() if format is ScoresFormat.JSON else found.to_text())
 
 
 def _train(*arguments: Any) -> Any:
-    """Train, and load TensorFlow for it; a backtest that is done needs none."""
+    """Load TensorFlow and train; a backtest whose networks are trained does not need it."""
     from forecaster.extras import importing_extra
 
-    with importing_extra("train", "forecast backtest: training a network"), console.quiet_import():
+    with importing_extra("train", "forecast backtest: training a network"), console.silence_imports():
         from forecaster.training.train import train
     return train(*arguments)
 
 
-def _refit(text: str) -> int | None:
+def _parse_refit(text: str) -> int | None:
     if text == "never":
         return None
     if text == "every":

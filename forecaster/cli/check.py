@@ -55,7 +55,7 @@ def check(
         smallest = {"data": {"path": str(data)}, "window": {"length": 2, "horizon": 1}}
         loaded = load_values(smallest, str(data), overrides or [])
     found = check_csv(loaded)
-    console.deliver(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
+    console.write_result(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
     if plot is not None and found.examined:
         from forecaster.check.plots import plot_checkup
 

@@ -1,4 +1,4 @@
-"""How the program talks: sentences or JSON lines on stderr, and none without a terminal."""
+"""Output: results on stdout, messages as text or JSON lines on stderr, which are off without a terminal."""
 
 import contextlib
 import json
@@ -20,14 +20,14 @@ log = logging.getLogger("forecaster")
 
 
 class LogFormat(StrEnum):
-    """How each line on stderr looks."""
+    """Format of the lines on stderr."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class _State:
-    """What the options of the running command asked for."""
+    """Options of the running command."""
 
     debug = False
     verbose = False
@@ -46,15 +46,18 @@ def _verbose(value: bool) -> bool:
 
 def _format(value: LogFormat) -> LogFormat:
     _State.format = value
-    start()
+    configure_logging()
     return value
 
 
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", callback=_verbose, is_eager=True, help="Talk without a terminal, too.")
+    bool,
+    typer.Option(
+        "--verbose", "-v", callback=_verbose, is_eager=True, help="Print progress even when stderr is not a terminal."
+    ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", callback=_debug, is_eager=True, help="Show tracebacks.")]
-Format = Annotated[LogFormat, typer.Option("--log-format", callback=_format, help="How each line on stderr looks.")]
+Debug = Annotated[bool, typer.Option("--debug", callback=_debug, is_eager=True, help="Print tracebacks.")]
+Format = Annotated[LogFormat, typer.Option("--log-format", callback=_format, help="Format of messages on stderr.")]
 
 
 class _JsonLines(logging.Formatter):
@@ -68,8 +71,8 @@ def _mask(record: logging.LogRecord) -> bool:
     return True
 
 
-def start() -> None:
-    """Let the log speak as the options ask."""
+def configure_logging() -> None:
+    """Set the level and format of the log from the options."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if _State.format is LogFormat.JSON else logging.Formatter("%(message)s"))
     handler.addFilter(_mask)
@@ -79,20 +82,20 @@ def start() -> None:
     log.setLevel(logging.INFO if asked else logging.ERROR)
 
 
-def complain(message: str, code: int) -> None:
-    """Print an error, whatever the options."""
+def print_error(message: str, code: int) -> None:
+    """Print an error, regardless of the options."""
     if _State.format is LogFormat.JSON:
         log.error(message, extra={"facts": {"exit_code": code}})
     else:
         sys.stderr.write(masked(message) + "\n")
 
 
-def answer(text: str, encoding: str = "utf-8") -> None:
+def print_result(text: str, encoding: str = "utf-8") -> None:
     """Write a result to stdout.
 
     Raises:
         InputOutputFailed: there is no stdout.
-        OSError: it does not take the text.
+        OSError: stdout cannot be written.
     """
     if sys.stdout is None:
         raise InputOutputFailed("stdout is closed; name a file with --output")
@@ -107,33 +110,33 @@ def answer(text: str, encoding: str = "utf-8") -> None:
         raise
 
 
-def deliver(text: str, output: str, encoding: str = "utf-8") -> None:
-    """Write a result to the file that is named, or to stdout where that is `-`.
+def write_result(text: str, output: str, encoding: str = "utf-8") -> None:
+    """Write a result to a file, or to stdout for `-`.
 
     Raises:
-        CannotCreate, InputOutputFailed: it cannot be written.
+        CannotCreate, InputOutputFailed: the file cannot be written.
     """
     from forecaster.runs import write_atomically
 
     if output == "-":
-        answer(text, encoding)
+        print_result(text, encoding)
     else:
         write_atomically(Path(output), text.encode(encoding))
 
 
 def drop_stdout() -> None:
-    """Let what stdout has not taken go, or the interpreter would try it again at its end and fail by itself."""
+    """Discard what stdout has not accepted, or the interpreter would fail when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def wants_traceback() -> bool:
-    """Whether `--debug` was given."""
+    """Return whether `--debug` was given."""
     return _State.debug
 
 
 @contextlib.contextmanager
-def quiet_import() -> Iterator[None]:
-    """Keep what libraries print on stderr while they are imported, and show it only where that fails.
+def silence_imports() -> Iterator[None]:
+    """Hold back what libraries print on stderr while they are imported; print it if an import fails.
 
     TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow's first lines, and cron mails every line.
     """

@@ -14,7 +14,7 @@ def diagnose(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Show how far back a run's gradient reaches.
+    """Show how far back in time the gradients of a network reach.
 
     \b
     forecast diagnose runs/power --output gradients.csv --plot gradients.png
@@ -28,11 +28,11 @@ def diagnose(
     check_png(plot)
     version = load_version(run)
     plan = restore_plan(version, data)
-    with importing_extra("train", "forecast diagnose"), console.quiet_import():
+    with importing_extra("train", "forecast diagnose"), console.silence_imports():
         from forecaster.explain.diagnose import diagnose as diagnose_version
     diagnosis = diagnose_version(version, plan, member)
     console.log.info("%s", "\n".join(diagnosis.verdict))
-    console.deliver(diagnosis.to_csv(), output)
+    console.write_result(diagnosis.to_csv(), output)
     if plot is not None:
         from forecaster.explain.plots import plot_gradients
 

@@ -28,9 +28,9 @@ def evaluate(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Score a run on what came after all that its network has seen, beside baselines.
+    """Score a run on data newer than its training data, and compare with baselines.
 
-    TensorFlow is never loaded.
+    TensorFlow is not loaded.
 
     \b
     forecast evaluate runs/power --data actuals.csv
@@ -41,7 +41,7 @@ def evaluate(
     check_png(plot)
     found = evaluate_version(load_version(run), data, stride, parse_names(baselines))
     compared = found.comparison
-    console.deliver(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
+    console.write_result(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
     if plot is not None:
         from forecaster.evaluation.plots import plot_comparison
 

@@ -16,7 +16,7 @@ def explain(
     output: Output = "-",
     neighbours: Annotated[
         Path | None,
-        typer.Option("--neighbours", help="CSV of the series that each is most like.", show_default=False),
+        typer.Option("--neighbours", help="Write a CSV of the most similar series of each series.", show_default=False),
     ] = None,
     plot: Plot = None,
     member: Member = 1,
@@ -24,9 +24,9 @@ def explain(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Say which past steps a network with attention looked at, and which series it holds to be alike.
+    """Show attention weights over past steps, and the most similar series.
 
-    Without attention, stdout gets the neighbours.
+    Without attention, the output is the similar series.
 
     \b
     forecast explain runs/power --output weights.csv --plot weights.png
@@ -41,11 +41,11 @@ def explain(
         raise UsageError(f"--plot {plot}: this network has no attention to draw")
     if neighbours is not None and alike is None:
         raise UsageError(f"--neighbours {neighbours}: this network has no embedding of series")
-    likeness = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
-    text = format_attention_csv(attentions) if attentions else likeness
-    console.deliver(text, output)
+    similar = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
+    text = format_attention_csv(attentions) if attentions else similar
+    console.write_result(text, output)
     if neighbours is not None:
-        write_atomically(neighbours, likeness.encode())
+        write_atomically(neighbours, similar.encode())
     if plot is not None:
         from forecaster.explain.plots import plot_attention
 

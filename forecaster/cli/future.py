@@ -13,10 +13,10 @@ def future(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Write the CSV to fill with what is known of the future.
+    """Write a CSV to fill in with future covariates.
 
-    It has a row for each step after the newest data, and a column for each future covariate, filled as far as the
-    data go. `forecast predict --future` reads it back.
+    It has one row per step after the newest data and one column per future covariate, filled in where the data
+    already have values. `forecast predict --future` reads it.
 
     \b
     forecast future runs/shops --output future.csv
@@ -28,6 +28,6 @@ def future(
 
     config = load_version(run).config
     panel, problems = read_newest(config, data)
-    console.deliver(template(config, panel, horizon or config.window.horizon), output)
+    console.write_result(template(config, panel, horizon or config.window.horizon), output)
     if problems:
         raise Partial(problems)

@@ -12,7 +12,7 @@ from forecaster.cli.options import Levels, Output, Plot, Set, check_file, check_
 def impute(
     data: Annotated[
         Path,
-        typer.Argument(help="A file with gaps: missing rows, empty cells.", show_default=False, callback=check_file),
+        typer.Argument(help="A CSV with gaps: missing rows or empty cells.", show_default=False, callback=check_file),
     ],
     config: Annotated[Path, typer.Argument(help="A YAML config; DATA replaces its data.path.", show_default=False)],
     output: Output = "-",
@@ -23,20 +23,20 @@ def impute(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Fill the gaps of a CSV from both sides.
+    """Fill the gaps of a CSV with a network that reads both sides.
 
-    A bidirectional network learns it on stretches of the CSV that are hidden from it. Observed cells stay as they
-    are; filled ones are marked, with their intervals.
+    A bidirectional network is trained on parts of the CSV that are hidden from it. Observed cells stay as written;
+    filled cells are marked and have intervals.
 
     \b
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png
     """
-    from forecaster.cli.signals import collected
+    from forecaster.cli.signals import collect_signals
     from forecaster.extras import importing_extra, require_extra
 
     require_extra("train", "forecast impute")
     check_png(plot)
-    with collected() as received:
+    with collect_signals() as received:
         from forecaster.config import load_config
         from forecaster.imputation.filled_csv import format_filled_csv
         from forecaster.imputation.plan import plan_gaps
@@ -45,13 +45,13 @@ def impute(
         gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
         filling = gap_plan.untouched
         if gap_plan.gaps:
-            with importing_extra("train", "forecast impute"), console.quiet_import():
+            with importing_extra("train", "forecast impute"), console.silence_imports():
                 from forecaster.imputation.impute import impute as fill_gaps
             filling = fill_gaps(gap_plan, received)
         else:
             console.log.info("%s: nothing to fill", data)
     text = format_filled_csv(gap_plan.table, filling)
-    console.deliver(text, output, gap_plan.table.dialect.encoding)
+    console.write_result(text, output, gap_plan.table.dialect.encoding)
     if plot is not None:
         from forecaster.imputation.plots import plot_filling
 

@@ -11,15 +11,13 @@ from forecaster.cli.options import Set, check_file
 
 def init(
     data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False, callback=check_file)],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="YAML to write; NAME.yaml of the CSV by default.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="YAML to write; NAME.yaml by default.")] = None,
     overrides: Set = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Write a commented YAML for a CSV, without training.
+    """Write a commented YAML with settings for a CSV.
 
     \b
     forecast init power.csv

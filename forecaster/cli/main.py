@@ -1,4 +1,4 @@
-"""The verbs together, and how each error becomes its message and exit code."""
+"""The verbs of `forecast`, and the message and exit code of each error."""
 
 import os
 import signal
@@ -32,10 +32,10 @@ Forecast time series with recurrent networks.
 
 \b
 Examples:
-  forecast train power.csv               from a CSV alone: settings are found, said and written
-  forecast train configs/power.yaml      from a YAML
-  forecast predict runs/power            the future, as CSV on stdout
-  forecast impute gaps.csv power.yaml    the same CSV, its gaps filled and marked
+  forecast train power.csv               choose settings, write them to power.yaml, train
+  forecast train configs/power.yaml      train with the settings of a YAML
+  forecast predict runs/power            forecast the next steps, as CSV on stdout
+  forecast check power.csv               list what is wrong with a CSV and how to repair it
 
 \b
 Exit codes:
@@ -56,7 +56,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -68,49 +68,49 @@ for verb in _VERBS:
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with the exit code of `errors.EXIT_CODES`."""
+    """Run the command line and exit with a code of `errors.EXIT_CODES`."""
     _open_standard_streams()
-    # ONNX Runtime would leave a device id and a log of events in the user's home.
+    # ONNX Runtime would write a device id and an event log into the user's home.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     interrupts: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         interrupts.append(number)
-        raise errors.Interrupted("interrupted: nothing had to be saved", number)
+        raise errors.Interrupted("interrupted: there was nothing to save", number)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    console.start()
+    console.configure_logging()
     try:
         app()
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0
     except errors.ForecasterError as error:
-        code = _failed(error, str(error), error.exit_code)
+        code = _report(error, str(error), error.exit_code)
     except BrokenPipeError:
-        console.drop_stdout()  # whoever read our output has left: there is nobody to tell
+        console.drop_stdout()  # the reader of stdout is gone, and a message would have no reader
         code = 74
     except OSError as error:
-        mended = errors.output_error(error, error.filename or "stdout")
-        code = _failed(error, str(mended), mended.exit_code)
+        output_error = errors.output_error(error, error.filename or "stdout")
+        code = _report(error, str(output_error), output_error.exit_code)
     except Exception as error:
-        if interrupts:  # some imports turn what is raised in them into errors of their own
-            sys.exit(_failed(error, "interrupted: nothing had to be saved", 128 + interrupts[0]))
-        hint = "this is a bug in forecast: please report it, with what the same command prints with --debug"
-        code = _failed(error, f"unexpected error: {type(error).__name__}: {error}\n{hint}", 1)
+        if interrupts:  # some imports replace exceptions that are raised in them
+            sys.exit(_report(error, "interrupted: there was nothing to save", 128 + interrupts[0]))
+        hint = "this is a bug in forecast; please report it with the output of the same command and --debug"
+        code = _report(error, f"unexpected error: {type(error).__name__}: {error}\n{hint}", 1)
     sys.exit(code)
 
 
-def _failed(error: BaseException, message: str, code: int) -> int:
+def _report(error: BaseException, message: str, code: int) -> int:
     if console.wants_traceback():
         sys.stderr.write(masked("".join(traceback.format_exception(error))))
-    console.complain(message, code)
+    console.print_error(message, code)
     return code
 
 
 def _open_standard_streams() -> None:
-    """A process that was started without stderr must not write its errors into the first file it opens."""
+    """Open what is closed of stdin, stdout and stderr, or errors would be written into the first file opened."""
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(handle)

@@ -25,21 +25,21 @@ def predict(
     levels: Levels = None,
     future: Annotated[
         Path | None,
-        typer.Option("--future", help="CSV of what is known of the steps ahead.", show_default=False),
+        typer.Option("--future", help="CSV with known values of future covariates.", show_default=False),
     ] = None,
     output: Output = "-",
-    format: Annotated[OutputFormat, typer.Option("--format", help="How the forecast is written.")] = OutputFormat.CSV,
+    format: Annotated[OutputFormat, typer.Option("--format", help="Format of the forecast.")] = OutputFormat.CSV,
     samples: Annotated[
-        Path | None, typer.Option("--samples", help="CSV of whole paths to write.", show_default=False)
+        Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)
     ] = None,
     plot: Plot = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Forecast the future of a run's newest data.
+    """Forecast the steps after the newest data of a run.
 
-    TensorFlow is never loaded: the exported network runs in ONNX Runtime.
+    TensorFlow is not loaded: ONNX Runtime runs the exported network.
 
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
@@ -54,7 +54,7 @@ def predict(
         raise UsageError(f"{', '.join(named)}: --output, --samples and --plot need a file each")
     found = predict_version(load_version(run), data, horizon, parse_levels(levels), samples is not None, future)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
-    console.deliver(text, output)
+    console.write_result(text, output)
     if samples is not None:
         write_atomically(samples, samples_to_csv(found.forecasts).encode())
     if plot is not None:

@@ -6,11 +6,11 @@ from forecaster.cli import console
 
 
 def schema() -> None:
-    """Print the JSON Schema of the config, for editors.
+    """Print the JSON Schema of the YAML, for editors.
 
     \b
     forecast schema > forecast.schema.json
     """
     from forecaster.config import json_schema
 
-    console.answer(json.dumps(json_schema(), indent=1) + "\n")
+    console.print_result(json.dumps(json_schema(), indent=1) + "\n")

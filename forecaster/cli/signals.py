@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, collected instead of obeyed at once, so that a training can save itself first."""
+"""Ctrl-C and SIGTERM: collected, so that a training can save its state before it stops."""
 
 import contextlib
 import signal
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def collected() -> Iterator[list[int]]:
-    """The signals that came while the context lasts; a second one does what it always did.
+def collect_signals() -> Iterator[list[int]]:
+    """Collect the signals that arrive within the context; a second one has its usual effect.
 
-    Imports of TensorFlow are why nothing is raised from the handler: they swallow exceptions.
+    The handler does not raise, because imports of TensorFlow swallow exceptions.
     """
     received: list[int] = []
 

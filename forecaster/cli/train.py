@@ -14,26 +14,26 @@ def train(
     data: Data = None,
     overrides: Set = None,
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/NAME of the config by default.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted training.")] = False,
     warm: Annotated[
         Path | None,
-        typer.Option("--from", help="Run whose weights to start from, where shapes agree.", show_default=False),
+        typer.Option("--from", help="Run whose weights to start from, where shapes match.", show_default=False),
     ] = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Train a network on a CSV and keep it as a run.
+    """Train a network and save it as a run.
 
     \b
     forecast train configs/power.yaml --set training.epochs=5
     forecast train power.csv
     """
-    from forecaster.cli.signals import collected
+    from forecaster.cli.signals import collect_signals
     from forecaster.extras import importing_extra, require_extra
 
     require_extra("train", "forecast train")
-    with collected() as received:
+    with collect_signals() as received:
         from forecaster.default_config import load_or_propose
         from forecaster.preprocessing.plan import plan_training
         from forecaster.runs import load_version, lock_run
@@ -43,6 +43,6 @@ def train(
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):
-            with importing_extra("train", "forecast train"), console.quiet_import():
+            with importing_extra("train", "forecast train"), console.silence_imports():
                 from forecaster.training.train import train as train_plan
             train_plan(plan, folder, received, resume, start)

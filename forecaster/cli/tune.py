@@ -11,41 +11,43 @@ from forecaster.cli.options import Data, Set, Source, parse_seconds
 
 def tune(
     source: Source,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="In all, those of earlier calls among them.")] = 50,
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Total number of trials, including those of earlier calls.")
+    ] = 50,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help="When to stop: 90s, 30m, 2h.", show_default=False)
+        str | None, typer.Option("--timeout", help="Stop after this time: 90s, 30m, 2h.", show_default=False)
     ] = None,
     data: Data = None,
     overrides: Set = None,
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/NAME of the config by default.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="YAML to write; NAME.tuned.yaml beside the config by default."),
+        typer.Option("--output", "-o", help="YAML to write; NAME.tuned.yaml next to the config by default."),
     ] = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Search for a better config, and write it as a YAML that runs.
+    """Search for a better config, and write it as a YAML.
 
-    What varies stands in the config's section `tune`; trials are compared on the validation part alone. The same
-    command goes on with a search that was broken off; several at once share it.
+    The config's section `tune` lists what varies; trials are compared on the validation part only. The same command
+    resumes an interrupted search, and several processes can share one.
 
     \b
     forecast tune configs/power.yaml --trials 30 --timeout 2h
     """
-    from forecaster.cli.signals import collected
+    from forecaster.cli.signals import collect_signals
     from forecaster.extras import importing_extra, require_extra
 
     require_extra("tune", "forecast tune")
     seconds = parse_seconds(timeout, "--timeout")
-    with collected() as received:
+    with collect_signals() as received:
         from forecaster.default_config import load_or_propose
         from forecaster.tuning.plan import plan_tuning
 
         loaded, config, panel = load_or_propose(source, overrides or [], data)
         plan = plan_tuning(loaded, panel)
-        with importing_extra("tune", "forecast tune"), console.quiet_import():
+        with importing_extra("tune", "forecast tune"), console.silence_imports():
             from forecaster.tuning.tune import search_config
         folder = (run or Path("runs") / config.stem) / "tune"
         search_config(plan, folder, output or config.with_name(f"{config.stem}.tuned.yaml"), trials, seconds, received)

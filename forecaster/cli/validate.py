@@ -17,7 +17,7 @@ def validate(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Check a config and its CSV, and list every problem.
+    """Check a config and its data, and list every problem.
 
     \b
     forecast validate configs/power.yaml

@@ -41,7 +41,7 @@ def impute(gap_plan: GapPlan, received: Sequence[int]) -> FilledSeries:
 
     Args:
         gap_plan: of a series with at least one gap.
-        received: the signals that have come so far (`interrupts.collected`).
+        received: the signals that have come so far (`signals.collect_signals`).
 
     Raises:
         Interrupted: a signal came; nothing was kept.

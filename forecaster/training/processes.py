@@ -36,7 +36,7 @@ def run_in_processes(
 
     Args:
         work: a function of a module; it is imported in each process.
-        received: the signals that have come so far (`interrupts.collected`).
+        received: the signals that have come so far (`signals.collect_signals`).
 
     Raises:
         Interrupted: a signal came.

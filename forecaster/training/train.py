@@ -46,7 +46,7 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     """Train on `plan` and promote the result. Call it under `runs.lock_run`.
 
     Args:
-        received: the signals that have come so far (`interrupts.collected`); training stops at the next batch.
+        received: the signals that have come so far (`signals.collect_signals`); training stops at the next batch.
         resume: go on from the checkpoint of an interrupted training of the same plan.
         warm: a version whose weights to start from, where shapes agree.
 

@@ -45,7 +45,7 @@ def search_config(
 
     Args:
         folder: of the search; nothing else is written but `output`.
-        received: the signals that have come so far (`interrupts.collected`).
+        received: the signals that have come so far (`signals.collect_signals`).
 
     Raises:
         UsageError: `output` is there, and this search has not written it; or no trial ended.

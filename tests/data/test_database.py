@@ -359,7 +359,7 @@ def test_a_url_that_is_no_file_is_sent_into_a_yaml_without_being_said(forecast, 
     for arguments in (["train", url], ["init", url], ["check", url], ["validate", "tiny.yaml", "--data", url]):
         result = forecast(*arguments, "--debug", cwd=folder)
         assert result.returncode == 2
-        assert "the URL of a database stands in a YAML: data: {path: URL, query: SELECT ...}" in result.stderr
+        assert "a database URL needs a YAML: write data: {path: URL, query: SELECT ...}" in result.stderr
         assert SECRET not in result.stdout + result.stderr
 
 
