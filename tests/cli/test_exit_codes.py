@@ -1,0 +1,70 @@
+"""Exit codes: --help lists those that something raises, and the command exits with them."""
+
+import importlib
+import logging
+import re
+import signal
+
+import pytest
+
+from forecaster import errors
+from forecaster.errors import EXIT_CODES
+from forecaster.extras import MissingExtra
+from tests.helpers.command import ROOT
+
+main = importlib.import_module("forecaster.cli.main")
+
+RAISED = [
+    (errors.UsageError("wrong"), 2),
+    (errors.ConfigError(["wrong"]), 2),
+    (errors.DataError(["wrong"]), 4),
+    (errors.Partial(["one of two"]), 3),
+    (errors.RunError("no run"), 6),
+    (errors.Diverged("NaN"), 7),
+    (errors.CannotCreate("no folder"), 73),
+    (errors.InputOutputFailed("disk full"), 74),
+    (OSError(28, "No space left on device"), 74),
+    (BrokenPipeError(), 74),
+    (errors.Locked("run"), 75),
+    (errors.Changing("file"), 75),
+    (errors.Interrupted("saved", signal.SIGINT), 130),
+    (errors.Interrupted("saved", signal.SIGTERM), 143),
+    (ZeroDivisionError("bug"), 1),
+    (SystemExit(0), 0),
+]
+
+
+@pytest.fixture
+def restored():
+    """The signal handlers and the log as they were."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    log = logging.getLogger("forecaster")
+    before = (log.handlers, log.propagate, log.level)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    log.handlers, log.propagate, log.level = before
+
+
+@pytest.mark.parametrize(("error", "code"), RAISED, ids=lambda value: type(value).__name__)
+def test_each_error_has_its_exit_code(error: BaseException, code: int, monkeypatch, restored):
+    def stop() -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", stop)
+    monkeypatch.setattr(main, "_open_standard_streams", lambda: None)
+    monkeypatch.setattr(main.console, "drop_stdout", lambda: None)
+    with pytest.raises(SystemExit) as leaving:
+        main.main()
+    assert leaving.value.code == code
+
+
+def test_help_lists_the_codes_that_are_raised():
+    listed = {int(code) for codes, _ in EXIT_CODES for code in codes.split(" / ")}
+    assert listed == {code for _, code in RAISED}
+
+
+def test_the_package_raises_each_error():
+    source = "\n".join(path.read_text() for path in (ROOT / "forecaster").rglob("*.py"))
+    classes = {type(error) for error, _ in RAISED if isinstance(error, errors.ForecasterError)} | {MissingExtra}
+    assert [each.__name__ for each in classes if not re.search(rf"(raise|return) {each.__name__}\(", source)] == []
