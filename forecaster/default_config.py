@@ -90,7 +90,7 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
 
 
 def _findings(config: Config) -> str:
-    """What was found in the data and chosen for it, in sentences."""
+    """Describe what was found in the data and chosen for it."""
     data, window, model = config.data, config.window, config.model
     time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
     season = f"season of {' and '.join(map(str, data.seasons))} steps" if data.seasons else "no season"
@@ -151,7 +151,7 @@ def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
 
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
     one the mean of several, which begin with the mean of its last seasons: there is too little to learn from which to
-    copy. Every second of them learns upside down, too, so that they lean less on a trend.
+    copy. Every second one also learns sign-flipped windows, so that they depend less on a trend.
     """
     steps = len(series)
     horizon, length = _horizon(season, steps), _length(season, steps)
@@ -189,7 +189,7 @@ def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
 
 
 def _horizon(season: int, steps: int) -> int:
-    """A season, a quarter for weeks, two weeks for days; at most a tenth of the series."""
+    """Choose a season, a quarter for weeks, two weeks for days; at most a tenth of the series."""
     wanted = {1: 12, 52: 13}.get(season, 2 * season if season < 12 else season)
     return max(1, min(wanted, 96, steps // 10))
 
@@ -206,13 +206,13 @@ def _length(season: int, steps: int) -> int:
 
 
 def _segment(season: int, length: int) -> int:
-    """A season, or the largest part of it of which the window holds two behind its first season."""
+    """Choose a season, or its largest part of which the window holds two after its first season."""
     parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
     return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
 
 
 def _normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:
-    """The one whose anchor alone, held still as the forecast, errs least before the test part."""
+    """Choose the normalisation whose anchor, used as the forecast, has the lowest MAE before the test part."""
     origins = np.arange(length - 1, len(values) - horizon)
     if not len(origins):
         return "last"

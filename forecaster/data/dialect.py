@@ -10,13 +10,13 @@ DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV is written; `auto` where the file has to tell.
+    """How a CSV is written; `auto` where it is found in the file.
 
     Attributes:
         encoding: `utf-8 | utf-16-le | utf-16-be | utf-16 | latin-1 | cp1252`.
         delimiter: the character between cells.
         decimal: `.` or `,`.
-        thousands: the mark between groups of three digits, `none` for none; a space stands for any kind of space.
+        thousands: the mark between groups of three digits, `none` for none; a space means any kind of space.
         comment: what a line that does not count begins with.
         skip: rows below the header that do not count.
         header: whether the first row names the columns; `auto` where it does unless it looks like data.
@@ -32,7 +32,7 @@ class Dialect:
 
     @classmethod
     def of(cls, stated: Mapping[str, Any]) -> "Dialect":
-        """What a `data` section says of it; other keys are left alone."""
+        """Take the keys of a `data` section that state it."""
         names = ("encoding", "delimiter", "decimal", "thousands", "comment", "skip", "header")
         return cls(*(stated[name] for name in names))
 

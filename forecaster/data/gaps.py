@@ -18,19 +18,19 @@ class Gap(NamedTuple):
 
 
 def find_gaps(values: np.ndarray) -> list[Gap]:
-    """The runs of NaN in (steps,), in order."""
+    """Find the runs of NaN in (steps,), in order."""
     missing = np.concatenate([[False], np.isnan(values), [False]]).astype(int)
     edges = np.flatnonzero(np.diff(missing)).reshape(-1, 2)  # (gaps, 2), where each begins and ends
     return [Gap(int(first), int(end - first)) for first, end in edges]
 
 
 def longest_gap(values: np.ndarray) -> Gap:
-    """The longest run of NaN in (steps,), the first of several; of length 0 where there is none."""
+    """Find the longest run of NaN in (steps,), the first of several; of length 0 where there is none."""
     return max(find_gaps(values), key=lambda gap: gap.length, default=Gap(0, 0))
 
 
 def filled(values: np.ndarray, policy: str, season: int) -> np.ndarray:
-    """(steps,) with its gaps filled, its first and last cell being known.
+    """Fill the gaps of (steps,), whose first and last cell are known.
 
     Args:
         policy: `interpolate | seasonal | previous | zero`; `mask` leaves them.

@@ -19,21 +19,21 @@ class Reading:
     Attributes:
         time: the time column; `auto` finds it, None makes the row number the step; several that are read together.
         target: the target column, or `auto` where only one other holds numbers; several, or `*` for every column of
-            numbers, each a series of its own; None for covariates alone.
+            numbers, each one series; None for covariates alone.
         frequency: a pandas alias, `step`, `sessions`, or `auto`; the same for all series.
         gaps: `error | interpolate | seasonal | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
         domains: what the numbers must be, each.
-        series: the column of ids, or several that tell series apart together; None where there is none.
+        series: the column of ids, or several that identify a series together; None where there is none.
         static: columns of categories, one value for each series.
         rules: how timestamps are read and laid out.
         invalid_values: `error | missing`, for cells of the target that are no number.
-        na_values: numbers and texts that stand for a missing number.
-        columns: covariates; where there are any, rows behind the last number of the target tell of their future.
+        na_values: numbers and texts that mean a missing number.
+        columns: covariates; where there are any, rows after the last number of the target hold their future.
         categorical: those of them that are categories although they look like numbers.
-        layout: `columns`, a step a row; or `rows`, a series a row: its values stand in the columns of `target`, which
-            names the first of them, or all; those behind the ids where it is `auto`.
-        way: how timestamps are written, as `timestamps` names it; None where the column tells.
+        layout: `columns`, one step in each row; or `rows`, one series in each, with values in the columns of `target`,
+            which names the first of them, or all; in those after the ids where it is `auto`.
+        way: how timestamps are written, as `timestamp_formats` names it; None where the column decides.
     """
 
     time: str | Sequence[str] | None = AUTO
@@ -54,16 +54,16 @@ class Reading:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
-        """What the values of a `data` section ask for, of numbers within some domains."""
+        """Take what a `data` section asks for, of numbers within some domains."""
         named = ("time", "target", "frequency", "gaps", "duplicates", "series", "invalid_values", "na_values", "layout")
-        beside = data["covariates"]
+        covariates = data["covariates"]
         return cls(
             **{name: data[name] for name in named},
             domains=domains,
-            static=beside["static"],
+            static=covariates["static"],
             rules=TimeRules.of(data),
-            columns=(*beside["past"], *beside["future"]),
-            categorical=beside["categorical"],
+            columns=(*covariates["past"], *covariates["future"]),
+            categorical=covariates["categorical"],
         )
 
     @property

@@ -47,7 +47,7 @@ class Panel(Sequence[Series]):
         ends: where the values of each end, (series,).
         values: of all series end to end, (steps,), float64, or float32 where they are kept on disk.
         timestamps: (steps,) where each row is a step (`observed`); None where they follow from `firsts`.
-        observed: whether each value stood in the file, (steps,); None where all did.
+        observed: whether each value is in the file, (steps,); None where all are.
         static: the names of the static covariates.
         categories: of each series, its values of them; empty where there are none.
         columns: the other covariates.
@@ -83,6 +83,7 @@ class Panel(Sequence[Series]):
             return [self[each] for each in range(len(self))[number]]
         number = range(len(self))[number]
         part = _part(self.ends, number)
+        observed = None if self.observed is None else self.observed[part]
         return Series(
             self.names[number],
             self.targets[number],
@@ -93,7 +94,7 @@ class Panel(Sequence[Series]):
             self.notices.get(number, ()),
             dict(zip(self.static, self.categories[number], strict=True)) if self.categories else {},
             self.rules,
-            self._observed(part),
+            None if observed is None or observed.all() else observed,
             self.dialect,
             self.columns.of(number),
         )
@@ -107,7 +108,7 @@ class Panel(Sequence[Series]):
         return np.diff(self.ends, prepend=0)
 
     def blocks(self, numbers: Sequence[int], most: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """The values of some series, of those together that follow each other here and are as long.
+        """Iterate over the values of some series, those together that are neighbours here and have the same length.
 
         Args:
             numbers: of the series, in rising order.
@@ -135,18 +136,18 @@ class Panel(Sequence[Series]):
         return (notice for number in sorted(self.notices) for notice in self.notices[number])
 
     def carried_on(self) -> "Panel":
-        """A panel that was read with its gaps open, each filled by the last value before it."""
+        """Fill each gap, which was left open in reading, with the last value before it."""
         observed = ~np.isnan(self.values)
         last = np.maximum.accumulate(np.where(observed, np.arange(len(observed)), 0))  # every series begins with one
         return replace(self, values=self.values[last], observed=observed)
 
     def led_in(self, steps: int, season: int) -> "Panel":
-        """The same with so many steps before the first of each series, which count as not observed.
+        """Prepend steps to each series, which count as not observed.
 
         They hold its first season, again and again, so that nothing happens in them that does not happen every season.
 
         Raises:
-            DataError: each row is a step, and no calendar tells which came before.
+            DataError: each row is a step, and no calendar gives the earlier ones.
         """
         if not steps:
             return self
@@ -171,7 +172,7 @@ class Panel(Sequence[Series]):
         )
 
     def together(self, targets: Sequence[str]) -> "Panel":
-        """The same with each group of series, one for each target, cut to the steps that all of them have.
+        """Cut each group of series, one for each target, to the steps that all of them have.
 
         Raises:
             DataError: those of a group have none in common, or one has no number at all.
@@ -208,9 +209,9 @@ class Panel(Sequence[Series]):
         )
 
     def until(self, lengths: np.ndarray) -> "Panel":
-        """The same as it was known when each series had so many steps, (series,).
+        """Cut each series to its first steps, as it was known then: (series,) lengths.
 
-        Gaps that its end lies in are filled with the last observed value, since nobody knew what came after them.
+        A gap at its end is filled with the last observed value, since later values were not known then.
         Covariates stay whole: past ones are read up to a window's end alone.
         """
         steps = _chosen(self.ends, [slice(length) for length in lengths.tolist()])
@@ -229,14 +230,9 @@ class Panel(Sequence[Series]):
         first, part = self.firsts[number], _part(self.ends, number)
         return grid(first, part.stop - part.start, self.rules.step(self.frequency))
 
-    def _observed(self, part: slice) -> np.ndarray | None:
-        if self.observed is None or self.observed[part].all():
-            return None
-        return self.observed[part]
-
 
 def carried_on(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """(steps,) with the last observed value in all that is not observed behind it."""
+    """Repeat the last observed value of (steps,) up to its end."""
     last = int(np.flatnonzero(observed)[-1])
     return np.concatenate([values[: last + 1], np.full(len(values) - last - 1, values[last])])
 
@@ -246,16 +242,16 @@ def _part(ends: np.ndarray, number: int) -> slice:
 
 
 def _led_in(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of series end to end, with so many before each, as numbers of those that there are; and their ends."""
+    """Take rows of series end to end, with `steps` more before each, by their numbers; and where each then ends."""
     lengths = np.diff(ends, prepend=0)
     longer = ends + steps * np.arange(1, len(ends) + 1)
     within = np.arange(longer[-1]) - np.repeat(longer - lengths, lengths + steps)  # below 0 before the first
     seasons = np.repeat(np.clip(lengths, 1, season), lengths + steps)
     places = np.where(within < 0, within % seasons, within) + np.repeat(ends - lengths, lengths + steps)
-    return np.minimum(places, ends[-1] - 1), longer  # an empty series has none of its own to hold
+    return np.minimum(places, ends[-1] - 1), longer  # an empty series has no row to repeat
 
 
 def _chosen(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
-    """The numbers of some steps of each series among all of them."""
+    """Find the places of some steps of each series among all steps."""
     places = np.arange(ends[-1])
     return np.concatenate([places[_part(ends, number)][part] for number, part in enumerate(parts)])

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from forecaster.data.assembly.fast_csv import plain_rows
+from forecaster.data.assembly.build_rows import rows_of
 from forecaster.data.assembly.out_of_core import read_large
 from forecaster.data.assembly.regular_grid import panel_of
-from forecaster.data.assembly.rows import rows_of
 from forecaster.data.assembly.sort_rows import ordered
-from forecaster.data.assembly.typed_sources import typed_rows, typed_table
+from forecaster.data.assembly.typed_path import csv_rows, typed_rows, typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
@@ -22,7 +21,7 @@ from forecaster.errors import DataError
 
 
 def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Panel:
-    """Read the series of a source, in the order in which their ids first stand there.
+    """Read the series of a source, in the order of their first rows.
 
     Args:
         path: a CSV with a header, or Parquet; `-` for stdin; a pattern or a list for several of the same columns; or
@@ -40,7 +39,7 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
         return panel_of(typed_rows(source, dialect, reading), reading)
     if source.is_large:
         return read_large(source, dialect, reading)
-    rows = plain_rows(source, dialect, reading)
+    rows = csv_rows(source, dialect, reading)
     return series_of(read_table(source, dialect), reading) if rows is None else panel_of(rows, reading)
 
 
@@ -51,7 +50,7 @@ def table_of(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
 
 
 def series_of(table: Table, reading: Reading) -> Panel:
-    """The series in a table; problems as in `read_series`."""
+    """Build the series of a table of text; problems as in `read_series`."""
     return panel_of(rows_of(table, reading), reading)
 
 
@@ -69,14 +68,14 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
         path, reading, dialect: as for `read_series`.
 
     Raises:
-        DataError: the file cannot be read so, or a timestamp stands twice in a series; all problems at once.
+        DataError: the file cannot be read so, or a timestamp is repeated in a series; all problems at once.
         Changing: it changed while it was read.
     """
     rows = rows_of(table_of(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
     if problems := rows.problems():
         raise DataError(problems)
     found = ordered(rows, "error")
-    if twice := [rows.named(number, each) for number, problems in found.told.problems.items() for each in problems]:
+    if twice := [rows.named(number, each) for number, problems in found.issues.problems.items() for each in problems]:
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
     return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}

@@ -36,7 +36,7 @@ def seasons_of(series: Series) -> tuple[tuple[int, ...], Problem | None]:
 
 
 def longer_seasons(series: Series, main: int) -> list[int]:
-    """The seasons above the main one that the data show once the profile of the main one is taken away: (steps,).
+    """Find the longer seasons that the data show once the profile of the main one is subtracted.
 
     Of steps of a day and shorter the week or the year is looked at, which their length is known of; of others what
     autocorrelation finds, in whole main seasons where it nearly is.
@@ -55,7 +55,7 @@ def longer_seasons(series: Series, main: int) -> list[int]:
 
 
 def natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
-    """The season of a frequency and its calendar, 1 where they tell none."""
+    """Return the season of a frequency and its calendar in steps, 1 where they have none."""
     if frequency not in {SESSIONS, CALENDAR}:
         return season_length(frequency)
     times = len(session_times(pd.DatetimeIndex(timestamps))) if frequency == SESSIONS else 1
@@ -63,9 +63,9 @@ def natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> in
 
 
 def find_seasons(values: np.ndarray) -> list[int]:
-    """The seasons that a series shows clearly, the shortest first: (steps,), NaN for cells that are missing.
+    """Find the seasons of (steps,), NaN where missing, that are clear in it, the shortest first.
 
-    A season is a peak of the autocorrelation (Box & Jenkins 1976) that stands when a moving average over one season
+    A season is a peak of the autocorrelation (Box & Jenkins 1976) that remains when a moving average over one season
     is taken away, so that no random walk has one; a multiple of a shorter one counts only where it is clearer.
     """
     filled = _filled(values)
@@ -84,7 +84,7 @@ def find_seasons(values: np.ndarray) -> list[int]:
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    """The newest values from the first number to the last, straight over gaps; none where they are too few."""
+    """Interpolate the newest values from the first number to the last; none where they are too few."""
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < 3 * _CYCLES:
         return values[:0]
@@ -94,12 +94,12 @@ def _filled(values: np.ndarray) -> np.ndarray:
 
 
 def _clear(steps: int) -> float:
-    """The autocorrelation of a season; noise of few steps resembles itself by chance."""
+    """Return the least autocorrelation of a season; that of short noise is high by chance."""
     return max(_CLEAR, 4 / steps**0.5)
 
 
 def _calendar_season(frequency: str, main: int) -> int | None:
-    """The week of a step shorter than a day, the year of days and weekdays; None of others."""
+    """Return the week for a step shorter than a day, the year for days and weekdays, None for others."""
     step = None if frequency in {STEP, SESSIONS, CALENDAR} else pd.tseries.frequencies.to_offset(frequency)
     if isinstance(step, pd.offsets.Tick) and main == season_length(frequency):
         return 7 * main
@@ -107,7 +107,7 @@ def _calendar_season(frequency: str, main: int) -> int | None:
 
 
 def _shows(rest: np.ndarray, season: int, main: int) -> bool:
-    """Whether a season of known length stands in what the main one leaves.
+    """Whether a season of known length is in what remains after the main one.
 
     Two of it must resemble each other, and again two further, and more than what lies half way between them: the
     profile of a main season that grows and shrinks resembles itself at all of its multiples.
@@ -122,7 +122,7 @@ def _shows(rest: np.ndarray, season: int, main: int) -> bool:
 
 
 def _whole(season: int, main: int) -> int:
-    """A season that is whole main ones to a fortieth."""
+    """Round a season to whole main ones where it is within a fortieth of them."""
     whole = main * round(season / main)
     return whole if abs(season - whole) <= season / 40 else season
 
@@ -148,7 +148,7 @@ def _apart(lags: Iterable[int]) -> list[int]:
 
 
 def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
-    """The season near a peak and its autocorrelation; 0 where two seasons ahead it has faded, as in a random walk."""
+    """Find the season near a peak and its autocorrelation; 0 where it fades within two seasons, as in a random walk."""
     reach = near // 10
     correlation = _autocorrelation(detrended(values, near), 2 * (near + reach))
     width = 2 * (near // 40) + 1
@@ -181,7 +181,7 @@ def _autocorrelation(values: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _peaks(correlation: np.ndarray) -> list[int]:
-    """The lags that resemble more than both neighbours, the clearest first."""
+    """Find the lags whose autocorrelation is above both neighbours', the highest first."""
     inner = correlation[1:-1]
     lags = np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:]) & (inner > _CLEAR / 4)) + 1
     lags = lags[lags > 1]

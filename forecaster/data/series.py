@@ -57,7 +57,7 @@ class Series:
         notices: what was found or repaired while reading.
         categories: its value of each static covariate.
         rules: how its rows became steps, and which are to come.
-        observed: whether each value stood in the file, (steps,); None where all did.
+        observed: whether each value is in the file, (steps,); None where all are.
         dialect: how its CSV is written, where it was read from one.
         covariates: past and future ones by column.
     """
@@ -79,18 +79,18 @@ class Series:
         return len(self.values)
 
     def part(self, first: int, last: int) -> "Series":
-        """Its steps from `first` to before `last`, as a series whose covariates go on behind them."""
+        """Its steps from `first` to before `last`, with the covariates of all later steps."""
         observed = None if self.observed is None else self.observed[first:last]
         columns = {name: Column(column.values[first:], column.levels) for name, column in self.covariates.items()}
         values, timestamps = self.values[first:last], self.timestamps[first:last]
         return replace(self, values=values, timestamps=timestamps, observed=observed, covariates=columns)
 
     def id_in(self, wide: bool) -> str:
-        """The id of the rows that it stands in: its name, without its target in a file of several targets."""
+        """Return the id of its rows: its name, without its target in a file of several targets."""
         return self.name.removesuffix(f"/{self.target}") if wide else self.name
 
     def future(self, steps: int) -> pd.Index:
-        """The timestamps of the `steps` steps after its last."""
+        """Return the timestamps of the `steps` steps after its last."""
         if self.frequency == SESSIONS:
             return future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)
         return future_timestamps(self.timestamps[-1], steps, self.rules.step(self.frequency))

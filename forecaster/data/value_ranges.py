@@ -1,4 +1,4 @@
-"""Domains: what the numbers of a series must be, and who says so."""
+"""Domains: which numbers a series may have, and which key of the config requires it."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ class Domain:
 
 
 def domains_of(head: str, transform: str, minimum: float | None, maximum: float | None) -> list[Domain]:
-    """What the head, the transform and the bounds of a config take."""
+    """List the domains of the head, the transform and the bounds of a config."""
     bounds = [] if transform == "logit" else _bounds(minimum, maximum)
     return [*_head(head), *_transform(transform, minimum, maximum), *bounds]
 

@@ -61,7 +61,7 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
 
 
 def found_in(data: Data, series: Series) -> dict[str, Any]:
-    """The keys of the data section that its CSV decides: what was left open, as it was found."""
+    """Collect the keys of the data section that were left open, as the data decide them."""
     season = data.season
     if season == "auto":
         seasons, notice = seasons_of(series)

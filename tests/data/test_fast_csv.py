@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.assembly import fast_csv
-from forecaster.data.assembly.rows import Rows, rows_of
+from forecaster.data.assembly import typed_path
+from forecaster.data.assembly.build_rows import rows_of
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
+from forecaster.data.sources import arrow_csv
 from forecaster.data.sources.source import resolve_source
 from forecaster.data.time.rules import TimeRules
 from forecaster.data.value_ranges import domains_of
@@ -24,8 +26,8 @@ pytest.importorskip("pyarrow")
 
 @pytest.fixture(autouse=True)
 def for_small_files_too(monkeypatch):
-    monkeypatch.setattr(fast_csv, "WORTHWHILE", 0)
-    monkeypatch.setattr(fast_csv, "_BLOCK", 300)
+    monkeypatch.setattr(typed_path, "WORTHWHILE", 0)
+    monkeypatch.setattr(arrow_csv, "BLOCK", 300)
 
 
 def assert_same(quick: Rows, careful: Rows) -> None:
@@ -34,8 +36,8 @@ def assert_same(quick: Rows, careful: Rows) -> None:
     assert (quick.places.path, quick.places.files) == (careful.places.path, careful.places.files)
     assert list(quick.names) == list(careful.names)
     assert list(quick.categories) == list(careful.categories)
-    assert not careful.told.problems
-    assert not careful.told.notices
+    assert not careful.issues.problems
+    assert not careful.issues.notices
     for name in ("codes", "lines", "values"):
         np.testing.assert_array_equal(getattr(quick, name), getattr(careful, name))
     pd.testing.assert_index_equal(quick.timestamps, careful.timestamps, check_names=False, exact="equiv")
@@ -92,7 +94,7 @@ QUOTED = LONG.replace("s0", '"s,0"').replace("fair", '"the ""fair"""')
 def test_plain_files_are_read_quickly_and_the_same(tmp_path, text, reading, dialect):
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode())
-    quick = fast_csv.plain_rows(resolve_source(path), dialect, reading)
+    quick = typed_path.csv_rows(resolve_source(path), dialect, reading)
     assert quick is not None
     assert_same(quick, rows_of(read_table(path, dialect), reading))
 
@@ -102,7 +104,7 @@ def test_several_files_are_counted_on(tmp_path):
     (tmp_path / "a.csv").write_text("".join(lines[:20]))
     (tmp_path / "b.csv").write_text("".join([lines[0], *lines[20:]]))
     paths, reading = str(tmp_path / "*.csv"), Reading(target="y", series="id")
-    quick = fast_csv.plain_rows(resolve_source(paths), UNKNOWN, reading)
+    quick = typed_path.csv_rows(resolve_source(paths), UNKNOWN, reading)
     assert quick is not None
     assert_same(quick, rows_of(read_table(paths), reading))
 
@@ -131,7 +133,7 @@ def test_what_is_not_plain_is_left_alone(tmp_path, old, new):
     assert old in LONG
     path = tmp_path / "x.csv"
     path.write_bytes(LONG.replace(old, new).encode("latin-1"))
-    assert fast_csv.plain_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
+    assert typed_path.csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
 
 
 def test_without_pyarrow_everything_is_read_cell_by_cell(tmp_path, monkeypatch):
@@ -139,7 +141,7 @@ def test_without_pyarrow_everything_is_read_cell_by_cell(tmp_path, monkeypatch):
     path.write_text(LONG)
     quick = read_series(path, None, "y", "auto", series="id")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert fast_csv.plain_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
+    assert typed_path.csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
     careful = read_series(path, None, "y", "auto", series="id")
     for one, other in zip(quick, careful, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
@@ -166,7 +168,7 @@ def test_whatever_is_read_quickly_is_the_same(tmp_path, rows, end, form, gaps, n
     path.write_bytes((end.join(["id,t,y,price,event", *records]) + end).encode())
     for series, columns in ((None, ()), ("id", ("price", "event"))):
         reading = Reading("t", "y", "auto", gaps, "first", series=series, na_values=na_values, columns=columns)
-        quick = fast_csv.plain_rows(resolve_source(path), UNKNOWN, reading)
+        quick = typed_path.csv_rows(resolve_source(path), UNKNOWN, reading)
         if quick is None:
             continue
         try:

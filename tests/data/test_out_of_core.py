@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
-from forecaster.data.assembly import fast_csv, out_of_core
+from forecaster.data.assembly import out_of_core, typed_path
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.sources import files
 from forecaster.data.time.rules import TimeRules
@@ -25,12 +25,12 @@ def small_blocks(request, monkeypatch, tmp_path) -> None:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
     else:
         pytest.importorskip("pyarrow")
-        monkeypatch.setattr(fast_csv, "_SAMPLE", 5)
+        monkeypatch.setattr(typed_path, "_SAMPLE", 5)
     monkeypatch.setattr(files, "MAX_BYTES", 2000)
     monkeypatch.setattr(out_of_core, "BLOCK", 600)
     monkeypatch.setattr(out_of_core, "ROWS", 50)
     monkeypatch.setattr(out_of_core, "HEAD", 1500)
-    monkeypatch.setattr(fast_csv, "HEAD", 1500)
+    monkeypatch.setattr(typed_path, "HEAD_BYTES", 1500)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
-from forecaster.data.assembly.rows import rows_of
-from forecaster.data.assembly.typed_sources import typed_rows
+from forecaster.data.assembly.build_rows import rows_of
+from forecaster.data.assembly.typed_path import typed_rows
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.read import table_of
@@ -45,7 +45,7 @@ def both_ways(path: Path, reading: Reading) -> None:
     """The quick way and the one through text agree."""
     quick = typed_rows(resolve_source(path), Dialect(), reading)
     careful = rows_of(table_of(path), reading)
-    assert not careful.told.problems
+    assert not careful.issues.problems
     assert list(quick.names) == list(careful.names)
     np.testing.assert_array_equal(quick.values, careful.values)
     np.testing.assert_array_equal(quick.codes, careful.codes)
@@ -156,7 +156,7 @@ def test_only_the_columns_asked_for_are_read(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", long())
     asked = []
     monkeypatch.setattr(
-        "forecaster.data.assembly.typed_sources.read_parquet", lambda *given: asked.append(given[2]) or pytest.skip()
+        "forecaster.data.assembly.typed_path.read_parquet", lambda *given: asked.append(given[2]) or pytest.skip()
     )
     try:
         read(path, series="id")

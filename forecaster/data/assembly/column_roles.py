@@ -1,10 +1,12 @@
-"""Columns that nobody named, found by what stands in them."""
+"""Which columns hold time, ids and values: those that are named, and others found by their cells."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from forecaster.config.reader import option as set_option
+from forecaster.data.options import AUTO, ROWS, Reading
 from forecaster.data.sources.number_formats import MISSING, is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import are_dates
@@ -14,8 +16,69 @@ from forecaster.problems import Problem
 HEAD = 100  # rows that are looked at, at most
 
 
+class ColumnRoles(NamedTuple):
+    """The columns that are read.
+
+    Attributes:
+        times: of time, read together; none where rows are steps.
+        ids: of ids.
+        targets: of values; none where covariates are read alone.
+    """
+
+    times: tuple[str, ...]
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def time(self) -> str | None:
+        """What the columns of time are called together."""
+        return " ".join(self.times) or None
+
+
+def find_roles(table: Table, reading: Reading) -> ColumnRoles:
+    """Find the columns that are read, those that are not stated by their cells.
+
+    Raises:
+        DataError: one cannot be found, or a column is absent.
+    """
+    if reading.layout == ROWS:
+        return _find_roles_in_rows(table, reading)
+    time = find_time(table) if reading.time == AUTO else None
+    times = reading.times if reading.time != AUTO else (time,) if time else ()
+    named = [*times, *reading.ids, *reading.static, *reading.columns]
+    match reading.target:
+        case None:
+            targets: tuple[str, ...] = ()
+        case "auto":
+            targets = (find_target(table, named, reading.na_values),)
+        case "*":
+            targets = tuple(every_target(table, named, reading.na_values))
+        case str(name):
+            targets = (name,)
+        case several:
+            targets = tuple(several)
+    table.require([*named, *targets])
+    return ColumnRoles(times, reading.ids, targets)
+
+
+def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:
+    """Find the columns where each row is a series: ids, and values after them or from the column that is named."""
+    ids = reading.ids or (find_ids(table),)
+    stated = [] if reading.target == AUTO or reading.target is None else reading.target
+    targets = [stated] if isinstance(stated, str) else list(stated)
+    table.require([*ids, *reading.static, *targets])
+    names = list(table.columns)
+    if not targets:
+        targets = names[1 + max(map(names.index, (*ids, *reading.static))) :]
+    elif isinstance(stated, str):
+        targets = names[names.index(stated) :]
+    if not targets:
+        raise DataError(Problem("no-value-columns", table.path, detail={"last": ids[-1]}))
+    return ColumnRoles((), ids, tuple(targets))
+
+
 def find_time(table: Table) -> str | None:
-    """The first column that begins with dates; None where every column begins with numbers.
+    """Find the first column that begins with dates; None where every column begins with numbers.
 
     Raises:
         DataError: there are columns of text, and none of dates.
@@ -35,7 +98,7 @@ def find_time(table: Table) -> str | None:
 
 
 def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> str:
-    """The only column besides those of time, ids and categories that starts with numbers.
+    """Find the only column that begins with numbers, apart from those of time, ids and categories.
 
     Raises:
         DataError: there is none, or a choice.
@@ -67,7 +130,7 @@ def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | 
 
 
 def every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
-    """The same with columns that begin late, which hold no text either, and may yet turn out to be empty.
+    """Find also columns that are empty at first and hold no text later; they may turn out to be empty.
 
     Raises:
         DataError: there is none.
@@ -90,7 +153,7 @@ def _begins_with_numbers(cells: pd.Series, na_values: Sequence[int | float | str
 
 
 def find_ids(table: Table) -> str:
-    """The first column of text, where each row is a series.
+    """Find the first column of text, where each row is a series.
 
     Raises:
         DataError: there is none.

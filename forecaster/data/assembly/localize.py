@@ -19,7 +19,7 @@ from forecaster.problems import Problem
 
 
 def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
-    """The rules with what the cells of a file tell: which number of a date comes first, and the offset that all have.
+    """Complete rules by the cells: which number of a date comes first, and the offset from UTC that all of them have.
 
     Times that keep one offset from UTC are local times of that offset.
     """
@@ -34,7 +34,7 @@ class Localized(NamedTuple):
 
     Attributes:
         timestamps: (rows,).
-        never: which of them never came, (rows,).
+        never: which of them do not exist, skipped by DST, (rows,).
         far: which are too far from a step, (rows,).
         shifts: how far each was moved to its step, (rows,) microseconds.
     """
@@ -46,7 +46,7 @@ class Localized(NamedTuple):
 
 
 def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Localized:
-    """The timestamps of one series in their zone and on their steps.
+    """Move the timestamps of one series into their zone and onto their steps.
 
     Args:
         read: in the order of the file.
@@ -71,7 +71,7 @@ def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Locali
 def row_timestamps(
     table: "Table", time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
 ) -> pd.Index:
-    """The timestamp of each row of a table that holds one series, in the order of the rows, as `series_of` has it."""
+    """Parse the timestamp of each row of a table of one series, in the order of the rows, as `series_of` does."""
     if time is None:
         return pd.RangeIndex(len(table))
     cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
@@ -79,7 +79,7 @@ def row_timestamps(
 
 
 def rank_within_series(codes: np.ndarray) -> pd.Index:
-    """The place of each row among those of its series, from 0."""
+    """Rank the rows of each series from 0, (rows,)."""
     if not codes.any():
         return pd.RangeIndex(len(codes))
     order = np.argsort(codes, kind="stable")
@@ -90,7 +90,7 @@ def rank_within_series(codes: np.ndarray) -> pd.Index:
 
 
 def rules_of(read: ParsedTimestamps, reading: Reading) -> TimeRules:
-    """The rules of a file by its cells; those that are stated in a block of one, which cannot tell of the others."""
+    """Choose the rules of a file by its cells; of a block those that are stated, since the others are not known."""
     return reading.rules if reading.way is not None else resolve_rules(read, reading.rules)
 
 
@@ -100,7 +100,7 @@ def changes_timestamps(rules: TimeRules) -> bool:
 
 
 def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: str, rules: TimeRules) -> Localized:
-    """As `placed` has it, series by series: which hour comes twice, and how far off all are, each tells for itself."""
+    """Localize series by series: each has its own repeated hour, and its own distance from the steps."""
     if not codes.any():
         return localize(read, frequency, rules)
     parts = [

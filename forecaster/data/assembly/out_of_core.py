@@ -1,33 +1,35 @@
-"""A CSV that is not held in memory: block by block into a panel whose values lie in a file without a name.
+"""Data beyond memory: block by block into a panel whose values are in a file without a name.
 
-Dialect, columns, the way to write dates and the step are found in the beginning of the file; what is written in another
-way further on is an error. Memory grows with the number of series and with the longest of them, not with the file.
+Dialect, roles, the format of timestamps and the step are found in the first rows; what is written in another way
+below them is an error. Memory grows with the number of series and with the longest of them, not with the file.
 """
 
 import datetime
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.fast_csv import HEAD, PlainBlocks
+from forecaster.data.assembly.build_rows import category_notice, localize_rows, rows_of
+from forecaster.data.assembly.column_roles import find_roles
+from forecaster.data.assembly.decoded_columns import with_marks
 from forecaster.data.assembly.localize import rank_within_series
-from forecaster.data.assembly.parse_cells import category_notice, with_marks
 from forecaster.data.assembly.regular_grid import panel_of
-from forecaster.data.assembly.rows import Rows, found_columns, moved_rows, rows_of
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import ticks_of
 from forecaster.data.assembly.spool import Spool, grouped
+from forecaster.data.assembly.typed_path import CsvBlocks
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import ROWS as A_SERIES_A_ROW
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
-from forecaster.data.sources.files import beginning, blocks, described, steady
+from forecaster.data.sources.files import beginning, blocks, steady
 from forecaster.data.sources.issues import FILE, IssueLog, Places
 from forecaster.data.sources.source import Source
-from forecaster.data.sources.text_table import Table, block_table, head_table
+from forecaster.data.sources.text_table import block_table, head_table
 from forecaster.data.sources.timestamp_formats import joined, parse_timestamps
 from forecaster.data.time.resolve_frequency import Step
 from forecaster.data.time.rules import AS_WRITTEN
@@ -35,187 +37,214 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 BLOCK = 1 << 25  # bytes that are read at once
+HEAD = 1 << 20  # bytes that roles and dialect are found in
 ROWS = 1 << 21  # rows that are sorted, and laid out, at once
 
 
 def read_large(source: Source, dialect: Dialect, reading: Reading) -> Panel:
-    """The panel of plain files of any size; values and covariates are float32.
+    """Read plain files of any size; values and covariates are float32.
 
     Raises:
         DataError: they cannot be read as series; all problems at once.
         Changing: one changed while it was read.
-        InputOutputFailed: one cannot be read, or there is no room for what is kept of it.
+        InputOutputFailed: one cannot be read, or there is no room for the temporary file.
     """
-    spooled = _Spooled(source, dialect, reading)
-    spooled.read()
-    return _laid_out(spooled, reading)
+    blocks_of_rows = _RowBlocks(source, dialect, reading)
+    spool = _RowSpool(blocks_of_rows.first, source.name, blocks_of_rows.reading)
+    for rows in blocks_of_rows:
+        spool.add(rows)
+    spool.finish(reading)
+    panels = _PanelSpool()
+    problems: list[Problem] = []
+    localized = replace(reading, way=blocks_of_rows.reading.way)
+    for first, rows in spool.groups():
+        try:
+            panels.add(first, panel_of(localize_rows(rows, localized), reading, panels.step))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return panels.join()
 
 
-class _Spooled:
-    """The rows of files as records in a spool."""
+class _RowBlocks:
+    """The rows of files, a block at a time.
+
+    Attributes:
+        first: the rows of their head.
+        reading: what is asked, with everything that the head decides.
+    """
 
     def __init__(self, source: Source, dialect: Dialect, reading: Reading) -> None:
-        self.files, self.path = source.files, source.name
-        head = head_table(beginning(self.files[0], HEAD), self.files[0], self.path, dialect)
+        self._source, name = source, source.name
+        file = source.files[0]
+        head = head_table(beginning(file, HEAD), file, name, dialect)
         if head.dialect.encoding.startswith("utf-16"):
-            raise DataError(Problem("too-large-for-encoding", self.path))
+            raise DataError(Problem("too-large-for-encoding", name))
         if reading.layout == A_SERIES_A_ROW:
-            raise DataError(Problem("too-large-for-layout", self.path))
-        found = found_columns(head, reading)
-        first = rows_of(head, replace(reading, rules=AS_WRITTEN))
-        if first.told.stop or FILE in first.told.problems:
-            raise DataError(first.problems())
-        marked = with_marks(head, found.targets, reading.na_values)
+            raise DataError(Problem("too-large-for-layout", name))
+        self._roles = find_roles(head, reading)
+        self.first = rows_of(head, replace(reading, rules=AS_WRITTEN), self._roles)
+        if self.first.issues.stop or FILE in self.first.issues.problems:
+            raise DataError(self.first.problems())
+        times = [head.columns[name] for name in self._roles.times]
         self.reading = replace(
             reading,
-            time=found.times or None,
-            target=found.targets,
             rules=AS_WRITTEN,
-            gaps="mask" if reading.columns or len(found.targets) > 1 else reading.gaps,
-            categorical=[name for name, column in first.columns.items() if column.levels is not None],
-            way=_way(head, found.times, reading.rules.date_order) if found.times else None,
+            gaps="mask" if reading.columns or len(self._roles.targets) > 1 else reading.gaps,
+            categorical=[name for name, column in self.first.columns.items() if column.levels is not None],
+            way=parse_timestamps(joined(times), date_order=reading.rules.date_order).way if times else None,
         )
-        self.dialect = marked.dialect
-        self._plain = PlainBlocks(marked, self.dialect, self.reading)
+        marked = with_marks(head, self._roles.targets, reading.na_values)
+        self.first = replace(self.first, notices=marked.notices)
+        self._dialect, self._names = marked.dialect, list(head.columns)
+        self._plain = CsvBlocks(marked, marked.dialect, self._roles, self.reading)
         self._header_lines = head.places.header_line + dialect.skip
-        self._names = list(head.columns)
-        self._asked = reading.categorical
-        self.first, self.notices, self.told = first, dict.fromkeys(marked.notices), IssueLog()
-        self.numbers: dict[str, int] = {}
-        self.targets: list[str] = []
-        self.categories: dict[int, tuple[str, ...]] = {}
-        self.levels: dict[str, dict[str, int]] = {name: {} for name in self.reading.categorical}
-        kinds = [(name, np.float32 if column.levels is None else np.int32) for name, column in first.columns.items()]
-        self._fields = {name: f"column {number}" for number, (name, _) in enumerate(kinds)}
-        columns = [(self._fields[name], kind) for name, kind in kinds]
-        self.spool = Spool([("series", "i4"), ("line", "i8"), ("tick", "i8"), ("value", "f8"), *columns])
-        self.counts = np.zeros(0, np.int64)
-        self.starts: list[tuple[int, str]] = []
-        self._sorted, self._zones = True, set[datetime.tzinfo | None]()
 
-    def read(self) -> None:
-        """Spool every block."""
-        before = 0
-        for file in self.files:
+    def __iter__(self) -> Iterator[Rows]:
+        before, starts = 0, []
+        for file in self._source.files:
             header = self._header(file)
-            self.starts.append((before, described(file)))
+            starts.append((before, file))
+            places = Places(self._source.name, tuple(starts))
             line = before + header.count(b"\n") + 1
             with steady(file):
                 for block in blocks(file, len(header), BLOCK):
-                    self._take(self._rows(header, block, line, before))
+                    if block.strip():
+                        yield replace(self._rows(header, block, line, before, places), places=places)
                     line += block.count(b"\n")
             before = line - 1
-        if FILE in self.told.problems or self.told.stop:
-            raise DataError(self.problems())
-        for name in self.reading.categorical:
-            if name not in self._asked:
-                column = Column(np.zeros(0), tuple(self.levels[name]))
-                self.notices |= {category_notice(self.path, name, column): None}
 
     def _header(self, file: str) -> bytes:
-        """The bytes of a file up to the end of its header."""
+        """Read the bytes of a file up to the end of its header."""
         head = beginning(file, HEAD)
-        if (names := list(head_table(head, file, file, self.dialect).columns)) != self._names:
-            detail = {"first": self.files[0], "columns": names, "expected": self._names}
+        if (names := list(head_table(head, file, file, self._dialect).columns)) != self._names:
+            detail = {"first": self._source.files[0], "columns": names, "expected": self._names}
             raise DataError(Problem("different-columns", file, detail=detail))
         return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))
 
-    def _rows(self, header: bytes, block: bytes, line: int, before: int) -> Rows | None:
-        """The rows of a block; None where it has none."""
-        if not block.strip():
-            return None
-        rows = self._plain.rows(block, line)
-        if rows is None:
-            table = block_table(header, block, line - before, self.starts[-1][1], self.dialect)
-            places = Places(self.path, tuple(self.starts))
-            rows = rows_of(replace(table, places=places, lines=table.lines + before), self.reading)
-        return rows
+    def _rows(self, header: bytes, block: bytes, line: int, before: int, places: Places) -> Rows:
+        """Build the rows of a block, which begins on a line, of a file with `before` lines in earlier files."""
+        if (rows := self._plain.rows(block, line)) is not None:
+            return rows
+        table = block_table(header, block, line - before, places.files[-1][1], self._dialect)
+        return rows_of(replace(table, places=places, lines=table.lines + before), self.reading, self._roles)
 
-    def _take(self, rows: Rows | None) -> None:
-        """Add the rows of a block."""
-        if rows is None:
-            return
-        self.targets += [
-            target for name, target in zip(rows.names, rows.targets, strict=True) if name not in self.numbers
-        ]
-        numbers = np.array([self.numbers.setdefault(name, len(self.numbers)) for name in rows.names])
-        self.notices |= dict.fromkeys(rows.notices)
-        self.told.add(rows.told, numbers.tolist())
+
+class _RowSpool:
+    """Rows as records in a file, given back in groups of whole series.
+
+    Args:
+        first: the first rows.
+        path: the name of all files together.
+        reading: what is asked of each block.
+    """
+
+    def __init__(self, first: Rows, path: str, reading: Reading) -> None:
+        self._first, self._path, self._static = first, path, reading.static
+        self._places, self._issues = first.places, IssueLog()
+        self._notices = dict.fromkeys(first.notices)
+        self._numbers: dict[str, int] = {}
+        self._targets: list[str] = []
+        self._categories: dict[int, tuple[str, ...]] = {}
+        self._levels: dict[str, dict[str, int]] = {name: {} for name in reading.categorical}
+        kinds = [(name, np.float32 if column.levels is None else np.int32) for name, column in first.columns.items()]
+        self._fields = {name: f"column {number}" for number, (name, _) in enumerate(kinds)}
+        columns = [(self._fields[name], kind) for name, kind in kinds]
+        self._spool = Spool([("series", "i4"), ("line", "i8"), ("tick", "i8"), ("value", "f8"), *columns])
+        self._counts = np.zeros(0, np.int64)
+        self._sorted, self._zones = True, set[datetime.tzinfo | None]()
+
+    def add(self, rows: Rows) -> None:
+        """Append the rows of a block, whose series are numbered anew."""
+        self._places = rows.places
+        named = zip(rows.names, rows.targets, strict=True)
+        self._targets += [target for name, target in named if name not in self._numbers]
+        numbers = np.array([self._numbers.setdefault(name, len(self._numbers)) for name in rows.names])
+        self._notices |= dict.fromkeys(rows.notices)
+        self._issues.add(rows.issues, numbers.tolist())
         self._check_categories(rows, numbers)
-        records = np.empty(len(rows), self.spool.dtype)
+        records = np.empty(len(rows), self._spool.dtype)
         records["series"], records["line"], records["value"] = numbers[rows.codes], rows.lines, rows.values
-        records["tick"] = 0 if rows.time is None else ticks_of(_in_microseconds(rows.timestamps))
+        timestamps = rows.timestamps
+        if isinstance(timestamps, pd.DatetimeIndex):
+            timestamps = timestamps.as_unit("us")
+            self._zones.add(timestamps.tz)
+        records["tick"] = 0 if rows.time is None else ticks_of(timestamps)
         for name, column in rows.columns.items():
-            records[self._fields[name]] = self._values(name, column, rows)
-        if isinstance(rows.timestamps, pd.DatetimeIndex):
-            self._zones.add(rows.timestamps.tz)
-        last = self.spool.read(len(self.spool) - 1, 1)["series"] if len(self.spool) else records["series"][:1]
+            records[self._fields[name]] = self._number_levels(name, column, rows)
+        last = self._spool.read(len(self._spool) - 1, 1)["series"] if len(self._spool) else records["series"][:1]
         self._sorted &= bool(np.all(np.diff(records["series"], prepend=last) >= 0))
-        self.counts = np.pad(self.counts, (0, len(self.numbers) - len(self.counts)))
-        self.counts += np.bincount(records["series"], minlength=len(self.counts))
-        self.spool.append(records)
+        self._counts = np.pad(self._counts, (0, len(self._numbers) - len(self._counts)))
+        self._counts += np.bincount(records["series"], minlength=len(self._counts))
+        self._spool.append(records)
 
-    def _values(self, name: str, column: Column, rows: Rows) -> np.ndarray:
-        """The numbers of a covariate, or the numbers of its levels in the whole file."""
+    def _number_levels(self, name: str, column: Column, rows: Rows) -> np.ndarray:
+        """Convert a covariate to records: its numbers, or the numbers of its levels in the whole source."""
         if column.levels is None:
             return column.values
-        if name not in self.levels:
+        if name not in self._levels:
             repairs = ({"data.covariates.categorical": [name]},)
             raise DataError(Problem("mixed-covariate", rows.places.where(rows.lines[0]), name, repairs=repairs))
-        known = self.levels[name]
+        known = self._levels[name]
         numbers = np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])
         return numbers[column.values]
 
     def _check_categories(self, rows: Rows, numbers: np.ndarray) -> None:
-        """One value of each static covariate for each series, in all blocks."""
+        """Report the series whose static covariates have other values in another block."""
         for number, values in zip(numbers.tolist(), rows.categories, strict=False):
-            known = self.categories.setdefault(number, values)
-            for column, one, other in zip(self.reading.static, known, values, strict=True):
-                if one != other and number not in self.told.problems:
+            known = self._categories.setdefault(number, values)
+            for column, one, other in zip(self._static, known, values, strict=True):
+                if one != other and number not in self._issues.problems:
                     detail = {"count": 2, "values": [one, other]}
-                    problem = Problem("several-static-values", self.path, column, detail=detail)
-                    self.told.problems[number].append(problem)
+                    problem = Problem("several-static-values", self._path, column, detail=detail)
+                    self._issues.problems[number].append(problem)
 
-    def problems(self) -> list[Problem]:
-        """The problems of cells."""
-        return replace(self.first, names=list(self.numbers), told=self.told).problems()
+    def finish(self, reading: Reading) -> None:
+        """Check that rows can be laid out, and add notices of the covariates that are taken for categories.
+
+        Raises:
+            DataError: they cannot.
+        """
+        if FILE in self._issues.problems or self._issues.stop:
+            raise DataError(replace(self._first, names=list(self._numbers), issues=self._issues).problems())
+        for name, levels in self._levels.items():
+            if name not in reading.categorical:
+                self._notices |= {category_notice(self._path, name, tuple(levels)): None}
 
     def groups(self) -> Iterator[tuple[int, Rows]]:
-        """The rows of a few series at a time, with the number of the first of them."""
-        ends = np.cumsum(self.counts)
-        spool = self.spool if self._sorted else grouped(self.spool, "series", ends, ROWS)
-        names, first, start = list(self.numbers), 0, 0
+        """Read the rows of a few series at a time, with the number of the first of them."""
+        ends = np.cumsum(self._counts)
+        spool = self._spool if self._sorted else grouped(self._spool, "series", ends, ROWS)
+        names, first, start = list(self._numbers), 0, 0
         while first < len(names):
             last = max(first + 1, int(np.searchsorted(ends, start + ROWS, side="right")))
             yield first, self._group(spool.read(start, int(ends[last - 1]) - start), names, first, last)
             first, start = last, int(ends[last - 1])
 
     def _group(self, records: np.ndarray, names: list[str], first: int, last: int) -> Rows:
-        told = IssueLog()
-        for mine, all_of_them in ((told.problems, self.told.problems), (told.notices, self.told.notices)):
-            mine |= {number - first: all_of_them[number] for number in range(first, last) if number in all_of_them}
         codes = records["series"] - np.int32(first)
         columns = {}
-        for name, column in self.first.columns.items():
-            levels = None if column.levels is None else tuple(self.levels[name])
+        for name, column in self._first.columns.items():
+            levels = None if column.levels is None else tuple(self._levels[name])
             columns[name] = Column(records[self._fields[name]].copy(), levels)
         return replace(
-            self.first,
-            places=Places(self.path, tuple(self.starts)),
+            self._first,
+            places=self._places,
             names=names[first:last],
-            targets=self.targets[first:last],
+            targets=self._targets[first:last],
             codes=codes,
             lines=records["line"],
             timestamps=self._timestamps(records["tick"], codes),
             values=records["value"].copy(),
-            categories=[self.categories[number] for number in range(first, last)] if self.categories else [],
+            categories=[self._categories[number] for number in range(first, last)] if self._categories else [],
             columns=columns,
-            told=told,
-            notices=tuple(self.notices) if first == 0 else (),
+            issues=self._issues.select(range(first, last)),
+            notices=tuple(self._notices) if first == 0 else (),
         )
 
     def _timestamps(self, ticks: np.ndarray, codes: np.ndarray) -> pd.Index:
-        if self.first.time is None:
+        if self._first.time is None:
             return rank_within_series(codes)
         if not self._zones:
             return pd.Index(ticks)
@@ -226,31 +255,12 @@ class _Spooled:
         return index.tz_localize("UTC").tz_convert(zone)
 
 
-def _way(head: Table, times: Sequence[str], date_order: str) -> str:
-    """The way that timestamps are written in."""
-    return parse_timestamps(joined([head.columns[name] for name in times]), date_order=date_order).way
+class _PanelSpool:
+    """Panels of a few series that become one, whose long arrays are in files.
 
-
-def _in_microseconds(timestamps: pd.Index) -> pd.Index:
-    return timestamps.as_unit("us") if isinstance(timestamps, pd.DatetimeIndex) else timestamps
-
-
-def _laid_out(spooled: _Spooled, reading: Reading) -> Panel:
-    """The panel of spooled rows, group by group."""
-    kept = _Kept()
-    problems: list[Problem] = []
-    for first, rows in spooled.groups():
-        try:
-            kept.add(first, panel_of(moved_rows(rows, replace(reading, way=spooled.reading.way)), reading, kept.step))
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return kept.panel()
-
-
-class _Kept:
-    """A panel that grows, its long arrays in spools."""
+    Attributes:
+        step: of the first of them, which all keep.
+    """
 
     def __init__(self) -> None:
         self.step: Step | None = None
@@ -261,7 +271,7 @@ class _Kept:
         self._filled = False
 
     def add(self, first: int, panel: Panel) -> None:
-        """Add the series from a number on."""
+        """Append the series from a number on."""
         self.step = Step(panel.frequency, panel.rules)
         self._values.append(panel.values)
         self._filled |= panel.observed is not None
@@ -271,17 +281,15 @@ class _Kept:
         for name, column in panel.columns.columns.items():
             self._columns.setdefault(name, Spool(column.values.dtype)).append(column.values)
         self._notices |= {number + first: notices for number, notices in panel.notices.items()}
-        empty = {
-            name: Column(column.values[:0].copy(), column.levels) for name, column in panel.columns.columns.items()
-        }
+        empty = {name: Column(each.values[:0].copy(), each.levels) for name, each in panel.columns.columns.items()}
         timestamps = None if panel.timestamps is None else panel.timestamps[:0].copy()
         columns = Columns(empty, panel.columns.ends)
         self._panels.append(
             replace(panel, values=panel.values[:0].copy(), observed=None, timestamps=timestamps, columns=columns)
         )
 
-    def panel(self) -> Panel:
-        """All of them."""
+    def join(self) -> Panel:
+        """Join all of them."""
         one, *others = self._panels
         timestamps = None
         if one.timestamps is not None:
@@ -296,16 +304,16 @@ class _Kept:
             names=[name for panel in self._panels for name in panel.names],
             targets=[target for panel in self._panels for target in panel.targets],
             firsts=one.firsts.append([panel.firsts for panel in others]),
-            ends=_joined([panel.ends for panel in self._panels]),
+            ends=_join_ends([panel.ends for panel in self._panels]),
             values=self._values.mapped(),
             timestamps=timestamps,
             observed=self._observed.mapped() if self._filled else None,
             categories=[categories for panel in self._panels for categories in panel.categories],
-            columns=Columns(columns, _joined([panel.columns.ends for panel in self._panels])),
+            columns=Columns(columns, _join_ends([panel.columns.ends for panel in self._panels])),
             notices=self._notices,
         )
 
 
-def _joined(ends: list[np.ndarray]) -> np.ndarray:
-    """Where series end, whose panels follow each other."""
+def _join_ends(ends: list[np.ndarray]) -> np.ndarray:
+    """Where series end whose panels follow each other."""
     return np.cumsum(np.concatenate([np.diff(some, prepend=0) for some in ends]))

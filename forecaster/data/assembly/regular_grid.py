@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.rows import GAP_REPAIRS, Rows
+from forecaster.data.assembly.build_rows import GAP_REPAIRS
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import ordered
 from forecaster.data.gaps import filled, longest_gap
 from forecaster.data.options import Reading
@@ -26,15 +27,15 @@ _SPARSEST = 20  # steps of the grid for each row, at most
 
 
 def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
-    """The panel of a file's rows, laid out by a step, or by the one that they keep.
+    """Lay rows out on a regular grid, by a known step or by the one that they have.
 
     Raises:
         DataError: what is wrong with cells, rows and steps; all of it.
     """
     problems = rows.problems()
-    good = np.array([number not in rows.told.problems for number in range(len(rows.names))], bool)
+    good = np.array([number not in rows.issues.problems for number in range(len(rows.names))], bool)
     whole = rows.series(good) if problems else rows.without_empty()
-    if rows.told.stop or not whole.names:
+    if rows.issues.stop or not whole.names:
         raise DataError(problems)
     layout = _Layout(whole, replace(reading, rules=rows.rules))
     try:
@@ -54,8 +55,8 @@ class _Layout:
         self._rows, self._ends, self._reading = found.rows, found.ends, reading
         self._starts = found.starts
         self._path = rows.places.path
-        self._wrong = defaultdict(list, found.told.problems)
-        self._notices = defaultdict(list, found.told.notices)
+        self._wrong = defaultdict(list, found.issues.problems)
+        self._notices = defaultdict(list, found.issues.notices)
 
     @property
     def problems(self) -> list[Problem]:
@@ -63,7 +64,7 @@ class _Layout:
         return [self._rows.named(number, each) for number in sorted(self._wrong) for each in self._wrong[number]]
 
     def panel(self, known: Step | None) -> Panel:
-        """The panel by a step that is known or found, or what could be laid out of it where there are problems.
+        """Build the panel by a step that is known or found; where there are problems, of the series that have none.
 
         Raises:
             DataError: the series have no common step.
@@ -87,7 +88,7 @@ class _Layout:
         return self._assembled(steps, observed, ends, step)
 
     def _is_laid(self, step: Step) -> bool:
-        """Whether the rows are all that the grid has, and nothing is to be said of them: the usual case, and quick."""
+        """Whether the rows fill the grid and none is to be reported: the usual case, and fast."""
         asked = step.rules.drop_incomplete or self._rows.columns or self._wrong
         return (
             not asked
@@ -96,7 +97,7 @@ class _Layout:
         )
 
     def _step(self) -> Step:
-        """The step of all series.
+        """Find the step of all series.
 
         Raises:
             DataError: there is none.
@@ -133,10 +134,10 @@ class _Layout:
         for number in range(len(self._ends)):
             part = self._part(number)
             given = np.flatnonzero(~np.isnan(values[part]))
-            told = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
-            if len(told) and (dropped := unfinished(told, step)):
-                values[part][len(told) - dropped : len(told)] = np.nan
-                detail = {"timestamps": list(map(str, told[-dropped:]))}
+            known = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
+            if len(known) and (dropped := unfinished(known, step)):
+                values[part][len(known) - dropped : len(known)] = np.nan
+                detail = {"timestamps": list(map(str, known[-dropped:]))}
                 self._notices[number].append(Problem("unfinished-bar", self._path, detail=detail))
         return values
 
@@ -152,7 +153,7 @@ class _Layout:
             self._first = self._last = np.zeros_like(first)
 
     def _lengths(self, step: Step) -> np.ndarray:
-        """The steps of each series from its first number to its last; 0 where it cannot be laid out, which is told."""
+        """Count the steps of each series from its first number to its last; 0, with a problem, off the grid."""
         lengths = self._places[self._last] - self._places[self._first] + 1
         further = self._places[self._ends - 1] - self._places[self._first] + 1 if self._rows.columns else lengths
         off = np.logical_or.reduceat(self._places < 0, self._starts)
@@ -176,7 +177,7 @@ class _Layout:
         return [Problem("sparse-series", self._path, detail=detail)]
 
     def _scattered(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """The numbers at their steps, NaN where a step has none."""
+        """Put the numbers at their steps, NaN where a step has none."""
         steps = np.full(int(lengths.sum()), np.nan)
         owners = self._rows.codes[known]
         known, owners = known[lengths[owners] > 0], owners[lengths[owners] > 0]
@@ -185,9 +186,9 @@ class _Layout:
         return steps
 
     def _filled(self, steps: np.ndarray, ends: np.ndarray, step: Step) -> tuple[np.ndarray, np.ndarray | None]:
-        """The values with their gaps filled, and which of them were observed, None where all were.
+        """Fill the gaps of the values; and give which of them were observed, None where all were.
 
-        A gap of zeros is no filler: that nothing happened is what the file says by leaving the row out.
+        A gap filled with zeros counts as observed: a file that leaves a row out states that nothing happened.
         """
         missing = np.flatnonzero(np.isnan(steps))
         if not len(missing):
@@ -212,7 +213,7 @@ class _Layout:
         gaps = np.flatnonzero(np.isnan(values))
         missing = self._timestamps(number, len(values), step)[gaps]
         where = self._where(number, int(gaps[0]))
-        detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": _first_texts(missing)}
+        detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": list(map(str, missing[:KEPT]))}
         if policy == "error":
             detail |= {"clock_change": clock_change(missing), "weekdays": step.frequency == "B"}
             self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=GAP_REPAIRS))
@@ -225,7 +226,7 @@ class _Layout:
         return number not in self._wrong
 
     def _where(self, number: int, gap: int) -> str:
-        """The line of the row after a missing step, or of its own where the cell is empty in an observed series."""
+        """Find the line of the row after a missing step, or of its own row where that has an empty cell."""
         part = self._part(number)
         place = self._places[self._first[number]] + gap
         after = int(np.searchsorted(self._places[part], place, side="right"))
@@ -255,8 +256,8 @@ class _Layout:
         return filled(values, policy, season)
 
     def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
-        rows, told = self._rows, self._rows.told
-        for number, notices in told.notices.items():
+        rows, issues = self._rows, self._rows.issues
+        for number, notices in issues.notices.items():
             self._notices[number] += notices
         self._notices[0][:0] = rows.notices
         inner = None
@@ -284,7 +285,7 @@ class _Layout:
         )
 
     def _columns(self, ends: np.ndarray) -> Columns:
-        """The covariates on the grid of each series, from its first number to its last row."""
+        """Put the covariates on the grid of each series, from its first number to its last row."""
         if not self._rows.columns:
             return Columns()
         begins = self._places[self._first]
@@ -299,8 +300,3 @@ class _Layout:
             laid[steps] = column.values[inside]
             columns[name] = Column(laid, column.levels)
         return Columns(columns, np.cumsum(lengths))
-
-
-def _first_texts(timestamps: pd.Index) -> list[str]:
-    """Write the first few timestamps as text."""
-    return list(map(str, timestamps[:KEPT]))

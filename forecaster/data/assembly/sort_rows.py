@@ -21,15 +21,15 @@ class Ordered:
     Attributes:
         rows: all of them.
         ends: where the rows of each series end, (series,).
-        told: what was sorted and merged, and what may not be merged, by the number of the series.
+        issues: what was sorted and merged, and what may not be merged, by the number of the series.
     """
 
     rows: Rows
     ends: np.ndarray
-    told: IssueLog
+    issues: IssueLog
 
     def part(self, number: int) -> slice:
-        """The rows of one series."""
+        """Select the rows of one series."""
         return slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))
 
     @property
@@ -44,7 +44,7 @@ def ticks_of(timestamps: pd.Index) -> np.ndarray:
 
 
 def ordered(rows: Rows, duplicates: str) -> Ordered:
-    """The rows of each series in order of time, those of one timestamp merged.
+    """Sort the rows of each series by time, and merge those of one timestamp.
 
     Args:
         rows: in the order of the file.
@@ -52,27 +52,23 @@ def ordered(rows: Rows, duplicates: str) -> Ordered:
     """
     if np.any(rows.codes[1:] < rows.codes[:-1]):
         rows = rows.rows(_grouping(rows.codes))
-    told = IssueLog()
-    if not _rises(rows):
-        rows = _distinct(_sorted(rows, told), duplicates, told)
-    return Ordered(rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), told)
+    issues = IssueLog()
+    ticks = ticks_of(rows.timestamps)
+    # Rows are mostly sorted already, which is quick to see.
+    if np.any((ticks[1:] <= ticks[:-1]) & (rows.codes[1:] == rows.codes[:-1])):
+        rows = _distinct(_sorted(rows, issues), duplicates, issues)
+    return Ordered(rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), issues)
 
 
 def _grouping(codes: np.ndarray) -> np.ndarray:
-    """The order that puts equal codes together, those that stood before others still before them: (rows,)."""
+    """Sort codes stably: (rows,) numbers of rows."""
     order = np.argsort((codes % _RADIX).astype(np.uint16), kind="stable")
     if codes.max() < _RADIX:
         return order
     return order[np.argsort((codes[order] // _RADIX).astype(np.uint16), kind="stable")]
 
 
-def _rises(rows: Rows) -> bool:
-    """Whether each row of a series is later than the one before it: the usual case, and quick."""
-    ticks, codes = ticks_of(rows.timestamps), rows.codes
-    return not np.any((ticks[1:] <= ticks[:-1]) & (codes[1:] == codes[:-1]))
-
-
-def _sorted(rows: Rows, told: IssueLog) -> Rows:
+def _sorted(rows: Rows, issues: IssueLog) -> Rows:
     ticks, codes = ticks_of(rows.timestamps), rows.codes
     back = np.flatnonzero((ticks[1:] < ticks[:-1]) & (codes[1:] == codes[:-1])) + 1
     if not len(back):
@@ -83,11 +79,11 @@ def _sorted(rows: Rows, told: IssueLog) -> Rows:
     for number, row, start, stop in zip(numbers.tolist(), back[first], begin, end, strict=True):
         order[start:stop] = start + np.argsort(ticks[start:stop], kind="stable")
         spot = rows.places.spot(rows.lines[row])
-        told.notices[number].append(Problem("rows-sorted", rows.places.path, detail={"place": spot}))
+        issues.notices[number].append(Problem("rows-sorted", rows.places.path, detail={"place": spot}))
     return rows.rows(order)
 
 
-def _distinct(rows: Rows, policy: str, told: IssueLog) -> Rows:
+def _distinct(rows: Rows, policy: str, issues: IssueLog) -> Rows:
     """One row a timestamp: the first, with the value that the policy makes of all of them."""
     ticks, codes = ticks_of(rows.timestamps), rows.codes
     repeats = np.concatenate([[False], (ticks[1:] == ticks[:-1]) & (codes[1:] == codes[:-1])])
@@ -98,11 +94,11 @@ def _distinct(rows: Rows, policy: str, told: IssueLog) -> Rows:
         part = slice(*np.searchsorted(codes, [number, number + 1]).tolist())
         merged = pd.Series(values[part]).groupby(ticks[part]).agg("first" if policy == "error" else policy)
         values[part.start + np.flatnonzero(~repeats[part])] = merged.to_numpy()
-        _report_duplicates(rows, part, number, policy, told)
+        _report_duplicates(rows, part, number, policy, issues)
     return replace(rows, values=values).rows(~repeats)
 
 
-def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, told: IssueLog) -> None:
+def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, issues: IssueLog) -> None:
     """Add a problem where the policy is `error`, else a notice."""
     timestamps = rows.timestamps[part]
     repeated = timestamps.duplicated(keep=False)
@@ -110,8 +106,8 @@ def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, told: 
     where = rows.places.where(rows.lines[part][repeated][0])
     detail = {"count": len(distinct), "timestamps": list(map(str, distinct[:KEPT]))}
     if policy != "error":
-        told.notices[number].append(Problem("duplicates-merged", where, detail=detail | {"policy": policy}))
+        issues.notices[number].append(Problem("duplicates-merged", where, detail=detail | {"policy": policy}))
         return
     detail |= {"clock_change": clock_change(distinct)}
     repairs = tuple({"data.duplicates": each} for each in ("first", "last", "mean", "sum"))
-    told.problems[number].append(Problem("duplicate-timestamps", where, detail=detail, repairs=repairs))
+    issues.problems[number].append(Problem("duplicate-timestamps", where, detail=detail, repairs=repairs))

@@ -40,7 +40,7 @@ class Spool:
         self._count = max(self._count, first + len(records))
 
     def read(self, first: int, count: int) -> np.ndarray:
-        """A copy of records from a place on."""
+        """Copy records from a place on."""
         records = np.empty(count, self.dtype)
         data, at = records.view(np.uint8).data, first * self.dtype.itemsize
         with _report_failures():
@@ -50,7 +50,7 @@ class Spool:
         return records
 
     def blocks(self, count: int) -> Iterator[np.ndarray]:
-        """Copies of all records, so many at a time."""
+        """Copy all records, `count` at a time."""
         for first in range(0, self._count, count):
             yield self.read(first, min(count, self._count - first))
 
@@ -72,7 +72,7 @@ def _report_failures() -> Iterator[None]:
 
 
 def grouped(spool: Spool, field: str, ends: np.ndarray, count: int) -> Spool:
-    """The records of a spool with those of each number in a field together, in the order in which they stood.
+    """Group the records of a spool by the numbers in a field; each group keeps its order.
 
     Args:
         spool: the records.

@@ -20,7 +20,7 @@ class Stack:
         codes: the number of each cell's series, (cells,) int32.
         timestamps: of each cell, (cells,).
         lines: (cells,).
-        rows: the row of the table that each cell stands in, (cells,).
+        rows: the row of the table that each cell is in, (cells,).
     """
 
     columns: Sequence[str]
@@ -32,7 +32,7 @@ class Stack:
     rows: np.ndarray | slice
 
 
-def stacked(
+def stack_columns(
     columns: Sequence[str],
     names: Sequence[str],
     codes: np.ndarray,
@@ -40,11 +40,11 @@ def stacked(
     lines: np.ndarray,
     layout: str,
 ) -> Stack:
-    """The stack of a table.
+    """Stack the columns of values of a table.
 
     Args:
-        columns: of values; each is a series of its own by the layout `columns`, a step by the layout `rows`.
-        names: of the rows' series; none where nothing but columns tells series apart.
+        columns: of values; each is a series in the layout `columns`, a step in the layout `rows`.
+        names: of the rows' series; none where only columns separate series.
         codes, timestamps, lines: of each row.
         layout: `columns | rows`.
     """

@@ -33,7 +33,7 @@ def check_names(source: str, names: Sequence[str]) -> None:
     """Refuse columns of one name.
 
     Raises:
-        DataError: says which there are.
+        DataError: there are some.
     """
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError([Problem("duplicate-column", source, detail={"name": name}) for name in twice])
@@ -43,7 +43,7 @@ def check_cells(source: str, rows: int, columns: int) -> None:
     """Refuse what memory may not hold.
 
     Raises:
-        DataError: says how much it is.
+        DataError: there are too many cells.
     """
     if rows * columns * _CELL > MAX_BYTES:
         detail = {"rows": rows, "columns": columns, "limit": MAX_BYTES // _CELL}
@@ -62,7 +62,7 @@ def below_each_other(parts: Sequence["pa.Table"]) -> "pa.Table":
 
 
 def converted_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
-    """A column as numbers, timestamps, or a dictionary of texts; exactly, as if its cells were text.
+    """Convert a column to numbers, timestamps, or a dictionary of texts; exactly, as if its cells were text.
 
     Raises:
         ArrowException: a cell cannot be converted.
@@ -78,7 +78,7 @@ def converted_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.Chun
 
 
 def text_column(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.ChunkedArray":
-    """A column as the text that a CSV would have of it: `1` and `0` for true and false, nothing for no value."""
+    """Write a column as the text of a CSV: `1` and `0` for true and false, nothing for no value."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
-from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
-from forecaster.data.sources.files import read_bytes
-from forecaster.data.sources.source import Source
+from forecaster.data.sources.decoding import Decoded, find_delimiter
+from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
-_ENOUGH = 10  # rows before the last one that say how wide its last cell should be
+_ENOUGH = 10  # rows before the last one that show how wide its last cell should be
 
 
 @dataclass(frozen=True)
@@ -22,24 +21,21 @@ class Records:
     """A header and the rows below it, each with as many cells as the header or more, those empty.
 
     Attributes:
-        name: what the files are called together.
-        dialect: as far as records tell it: encoding and delimiter.
+        places: of the records; the header and each row are counted by their last line, on from file to file.
+        dialect: encoding and delimiter are known, marks are not.
         marked: whether the first file begins with a byte order mark.
-        files: each file, with the number of lines in those before it.
         names: the cells of the header, stripped.
         header, texts: the records as they are written, line ends included.
-        header_line, lines: the last line of each record; they count on from file to file.
+        lines: of each row.
         rows: the cells of each.
         notices: what was found.
     """
 
-    name: str
+    places: Places
     dialect: Dialect
     marked: bool
-    files: tuple[tuple[int, str], ...]
     names: list[str]
     header: str
-    header_line: int
     lines: list[int]
     rows: list[list[str]]
     texts: list[str]
@@ -67,55 +63,19 @@ class _File:
         )
 
 
-def read_records(source: Source, dialect: Dialect) -> Records:
-    """Read files without interpreting a cell; blank lines and comments do not count.
-
-    Raises:
-        DataError: one is missing, empty, not text, not rectangular, names a column twice, or differs from the others.
-        Changing: one changed while it was read.
-        InputOutputFailed: one cannot be read.
-    """
-    decoded = [
-        decode(read_bytes(file), dialect.encoding, shown)
-        for file, shown in zip(source.files, source.shown, strict=True)
-    ]
-    return _records_of(decoded, source.shown, source.name, dialect)
-
-
-def head_records(head: bytes, file: str, name: str, dialect: Dialect) -> Records:
-    """Read the records that a file begins with, whole lines that do not count as half-written.
+def parse_records(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect, before: int = 0) -> Records:
+    """Split decoded files into records, without interpreting a cell; blank lines and comments do not count.
 
     Args:
-        head: the bytes.
-        file: as messages name it.
+        decoded: the texts.
+        shown: the files as messages name them.
         name: of all files together.
         dialect: as far as it is known.
+        before: lines between the header and the rows of a block of a file.
 
     Raises:
-        DataError: as for `read_records`.
+        DataError: one is empty, not rectangular, names a column twice, or differs from the others.
     """
-    return _records_of([decode(head, dialect.encoding, file)], [file], name, dialect)
-
-
-def block_records(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Records:
-    """The records of a block of a file, of which the encoding and the delimiter are known.
-
-    Args:
-        header: the bytes up to the end of the header.
-        block: whole records.
-        line: on which the block begins.
-        name: of the file.
-        dialect: of the file.
-
-    Raises:
-        DataError: as for `read_records`.
-    """
-    before = line - 1 - header.count(b"\n")
-    return _records_of([decode(header + block, dialect.encoding, name, before)], [name], name, dialect, before)
-
-
-def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect, before: int = 0) -> Records:
-    """The records of decoded files, or of a part of one that has so many lines between its header and its rows."""
     found = replace(dialect, encoding=_encoding(decoded, shown, dialect.encoding))
     if dialect.delimiter == AUTO:
         found = replace(found, delimiter=find_delimiter(_whole_lines(decoded[0].text, dialect.comment), shown[0]))
@@ -123,13 +83,11 @@ def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Di
     _check_headers(files)
     starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
     return Records(
-        name,
+        Places(name, tuple(zip(starts, shown, strict=True)), files[0].lines[0]),
         found,
         decoded[0].marked,
-        tuple(zip(starts, shown, strict=True)),
         files[0].names,
         files[0].texts[0],
-        files[0].lines[0],
         [start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]],
         [row for file in files for row in file.rows[1:]],
         [text for file in files for text in file.texts[1:]],
@@ -138,7 +96,7 @@ def _records_of(decoded: list[Decoded], shown: list[str], name: str, dialect: Di
 
 
 def _encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
-    """The one encoding of all files.
+    """Find the one encoding of all files.
 
     Raises:
         DataError: there are several.
@@ -174,7 +132,7 @@ def _check_headers(files: list[_File]) -> None:
 
 
 def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
-    """The records of one file.
+    """Read the records of one file.
 
     Raises:
         DataError: it has none, or is not rectangular.
@@ -213,7 +171,7 @@ def _records(lines: list[str], dialect: Dialect, quoted: bool) -> tuple[list[int
 
 
 def _quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
-    """The same where a record may have several lines, and a line may be a comment."""
+    """Read records that may have several lines, between lines that may be comments."""
     read: list[str] = []
     number = 0
 
@@ -231,7 +189,7 @@ def _quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[int, l
 
 
 def _whole_lines(text: str, comment: str | None) -> Iterator[str]:
-    """The lines from the header on, but a last one that has no end, unless that is the header."""
+    """Iterate over the lines from the header on, without a last one that has no end, unless that is the header."""
     first = True
     for line in io.StringIO(text, newline=""):
         if not line.strip() or (comment is not None and line.lstrip().startswith(comment)):
@@ -242,7 +200,7 @@ def _whole_lines(text: str, comment: str | None) -> Iterator[str]:
 
 
 def _without_a_half(file: _File, part: Decoded, dialect: Dialect) -> _File:
-    """The file but a last row that was written in part, which is said."""
+    """Drop a last row that is half-written, with a notice."""
     text = file.texts[-1]
     if len(file.rows) < 2 or part.text.endswith(("\n", "\r")):
         return file

@@ -41,7 +41,7 @@ def read_query(query: Query) -> Stored:
 
 
 def _parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
-    """The rows, some at a time."""
+    """Fetch the rows, some at a time."""
     import pyarrow as pa  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def _column(cells: Sequence[Any]) -> "pa.Array":
 
 @contextmanager
 def _connected(url: str) -> Iterator["Connection"]:
-    """A connection that is read from within.
+    """Open a connection, and close it after use.
 
     Raises:
         InputOutputFailed, UsageError: as for `read_query`.
@@ -113,7 +113,7 @@ def _engine(url: str) -> "Engine":
 
 
 def _completed(url: "URL") -> "URL":
-    """A URL with its password, or with an SQLite file to be opened for reading alone, since it would be made anew.
+    """Add the password to a URL; or open an SQLite file read-only, since SQLite would create one that is absent.
 
     Raises:
         DataError: there is no such file.
@@ -129,7 +129,7 @@ def _completed(url: "URL") -> "URL":
 
 
 def _reason(error: Exception) -> str:
-    """What the database says, in a line; what SQLAlchemy says around it holds the statement."""
-    told = getattr(error, "orig", None) or error
-    texts = [each for each in told.args if isinstance(each, str)]  # MySQL's drivers have a number before it
-    return masked((texts[-1] if texts else str(told)).strip().partition("\n")[0])
+    """Take the database's own message, in a line; SQLAlchemy wraps it with the statement."""
+    own = getattr(error, "orig", None) or error
+    texts = [each for each in own.args if isinstance(each, str)]  # MySQL's drivers have a number before it
+    return masked((texts[-1] if texts else str(own)).strip().partition("\n")[0])

@@ -34,7 +34,7 @@ class Decoded:
 def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
     """Bytes to text in an encoding, or, for `auto`, in the one that they are written in.
 
-    A byte order mark tells; else it is UTF-16 where every other byte is 0, UTF-8 where it is valid, Latin-1
+    A byte order mark decides; else it is UTF-16 where every other byte is 0, UTF-8 where it is valid, Latin-1
     where it holds no control characters.
 
     Args:
@@ -70,7 +70,7 @@ def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
 
 
 def _decoded(data: bytes, encoding: str) -> tuple[str, bool]:
-    """The text, and whether the data ends within a character, which is left out."""
+    """Decode data; and report whether it ends within a character, which is left out."""
     try:
         return data.decode(encoding), False
     except UnicodeDecodeError as error:
@@ -84,7 +84,7 @@ def _decoded(data: bytes, encoding: str) -> tuple[str, bool]:
 
 
 def _utf_16(data: bytes) -> str | None:
-    """The byte order of text in UTF-16 without a mark: every other byte of its first characters is 0."""
+    """Find the byte order of UTF-16 without a mark: every other byte of its first characters is 0."""
     head = data[:64]
     even, odd = head[::2], head[1::2]
     if len(odd) > 1 and not any(odd) and all(even):
@@ -108,7 +108,7 @@ def _latin_1(data: bytes, name: str, before: int) -> str:
 
 
 def find_delimiter(lines: Iterable[str], name: str) -> str:
-    """The delimiter that cuts the header, and every row below it, into the same number of cells.
+    """Find the delimiter that splits the header, and every row below it, into the same number of cells.
 
     Args:
         lines: whole lines from the header on.
@@ -129,7 +129,7 @@ def find_delimiter(lines: Iterable[str], name: str) -> str:
 
 
 def _counts(lines: list[str], mark: str) -> list[int]:
-    """The cells of each record, those that are empty beyond the header's left out; a 0 where quotes do not fit."""
+    """Count the cells of each record, without empty ones beyond the header's; 0 where quotes do not match."""
     counts: list[int] = []
     try:
         for row in csv.reader(lines, delimiter=mark, strict=True):

@@ -47,12 +47,12 @@ _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZ
 
 
 def source_of(path: str | Sequence[str], query: str | None) -> Paths:
-    """What the `data` section of a config names by its keys `path` and `query`."""
+    """Combine the keys `path` and `query` of a config's `data` section."""
     return Query(str(path), query) if query is not None else path
 
 
 def described(paths: Paths) -> str:
-    """What a path, a pattern, a list of them or a database is called in a message."""
+    """Name a path, a pattern, a list of them or a database for a message."""
     if isinstance(paths, Query):
         return paths.url
     if isinstance(paths, str | Path):
@@ -61,7 +61,7 @@ def described(paths: Paths) -> str:
 
 
 def find_files(paths: Paths) -> list[str]:
-    """The files behind a path, `-`, a pattern such as `load-*.csv`, or a list of them.
+    """Find the files of a path, `-`, a pattern such as `load-*.csv`, or a list of them.
 
     Those of a pattern come in the order of their names; none comes twice.
 
@@ -86,7 +86,7 @@ def find_files(paths: Paths) -> list[str]:
 
 
 def _exists(name: str) -> bool:
-    """Whether there is such a file; one that cannot be looked at is taken to be there: reading it tells why."""
+    """Whether there is such a file; one that cannot be looked up is taken to exist: reading it fails with a reason."""
     try:
         return name == STDIN or Path(name).exists()
     except (OSError, ValueError):
@@ -99,7 +99,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def read_bytes(name: str) -> bytes:
-    """The content of one file, or of standard input for `-`; gzip, xz and zip are known by their first bytes.
+    """Read one file, or standard input for `-`; gzip, xz and zip are recognised by their first bytes.
 
     Raises:
         DataError: it is no plain file, too large, or damaged.
@@ -124,7 +124,7 @@ def _standard_input() -> bytes:
 
 
 def _stable(path: Path) -> bytes:
-    """A file as it stood at one moment."""
+    """Read a file as it is at one moment."""
     try:
         if not path.is_file():
             raise DataError(Problem("not-a-file", str(path)))
@@ -165,7 +165,7 @@ def is_packed(head: bytes) -> bool:
 
 
 def first_bytes(name: str, size: int) -> bytes:
-    """What a file, or standard input, begins with; nothing where it cannot be read: reading all of it tells why."""
+    """Read the first bytes of a file or standard input; none where it cannot be read, which fails later."""
     if name == STDIN:
         return _standard_input()[:size]
     try:
@@ -176,7 +176,7 @@ def first_bytes(name: str, size: int) -> bytes:
 
 
 def beginning(name: str, size: int) -> bytes:
-    """The whole lines that a plain file begins with; all of it where that is no more than `size` bytes.
+    """Read the whole lines that a plain file begins with; all of it where that is no more than `size` bytes.
 
     Raises:
         InputOutputFailed: it cannot be read.
@@ -191,7 +191,7 @@ def beginning(name: str, size: int) -> bytes:
 
 @contextmanager
 def steady(name: str) -> Iterator[None]:
-    """What is read within is of a file that stays as it is.
+    """Check that a file stays as it is while the block runs.
 
     Raises:
         Changing: it did not.
@@ -212,9 +212,9 @@ def _state(name: str) -> tuple[int, int]:
 
 
 def blocks(name: str, start: int, size: int) -> Iterator[bytes]:
-    """A plain file from a byte on, in blocks of whole records; each is about `size` bytes.
+    """Read a plain file from a byte on, in blocks of whole records of about `size` bytes.
 
-    A last line without an end comes with lines before it, which tell whether it is half-written.
+    A last line without an end comes with lines before it, which show whether it is half-written.
 
     Raises:
         InputOutputFailed: it cannot be read.
@@ -262,7 +262,7 @@ def _limited(file: IO[bytes] | gzip.GzipFile | lzma.LZMAFile, name: str) -> byte
 
 
 def _member(data: bytes, name: str) -> bytes:
-    """The one file in a zip; folders and what a Mac adds do not count."""
+    """Read the one file in a zip; folders and what macOS adds do not count."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [each for each in archive.infolist() if not each.is_dir() and "__MACOSX" not in each.filename]
         if any(each.filename == "[Content_Types].xml" for each in members):

@@ -66,7 +66,7 @@ class Places:
         return Problem(code, where, column, Cells(len(rows), first), detail or {}, repairs)
 
 
-FILE = -1  # the number under which problems stand that concern no series alone
+FILE = -1  # the number of problems that concern no single series
 
 
 @dataclass
@@ -82,6 +82,13 @@ class IssueLog:
     problems: dict[int, list[Problem]] = field(default_factory=lambda: defaultdict(list))
     notices: dict[int, list[Problem]] = field(default_factory=lambda: defaultdict(list))
     stop: bool = False
+
+    def select(self, numbers: Sequence[int]) -> "IssueLog":
+        """Those of some series, which are numbered anew."""
+        chosen = IssueLog(stop=self.stop)
+        for ours, theirs in ((chosen.problems, self.problems), (chosen.notices, self.notices)):
+            ours |= {new: theirs[old] for new, old in enumerate(numbers) if old in theirs}
+        return chosen
 
     def add(self, later: "IssueLog", numbers: Sequence[int]) -> None:
         """Take over the problems of later rows, whose series have other numbers here."""

@@ -45,7 +45,7 @@ def looks_numeric(cells: pd.Series) -> pd.Series:
 def find_marks(
     cells: pd.Series, decimal: str, thousands: str, delimiter: str, na_values: Sequence[int | float | str] = ()
 ) -> tuple[str, str]:
-    """The decimal and the thousands mark by which most cells are numbers; points and none where nothing tells.
+    """Find the decimal and thousands marks by which most cells are numbers; a point and none where no cell shows them.
 
     Where cells are separated by semicolons, as where decimals have commas, `1.234` is no proof of a decimal point.
 
@@ -53,7 +53,7 @@ def find_marks(
         cells: (rows,)
         decimal, thousands: what is known, else `auto`.
         delimiter: between cells.
-        na_values: what stands for a missing number.
+        na_values: the values of missing numbers.
 
     Raises:
         Unsure: ways that differ read as many.
@@ -87,13 +87,13 @@ def find_marks(
 
 
 def _possible(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]]:
-    """The ways less those with a thousands mark that nobody wrote: without it they read the same."""
+    """Drop the ways whose thousands mark is in no cell: without it they read the same."""
     used = [mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)]
     return [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]
 
 
 def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:
-    """The cells as float64, NaN where one is no number: (rows,)."""
+    """Convert cells to float64, NaN where one is no number: (rows,)."""
     if (decimal, thousands) == (".", NONE):
         return _exactly(cells)
     numeric = cells.str.fullmatch(f"{_pattern(decimal, thousands, '[0-9]')}|{_INFINITE}")
@@ -115,7 +115,7 @@ def _exactly(cells: pd.Series) -> np.ndarray:
 
 
 def _pattern(decimal: str, thousands: str, first: str) -> str:
-    """A regular expression of the numbers that are written so; `first` is the first digit of those with groups."""
+    """Build a regular expression of such numbers; `first` is the first digit of those with groups."""
     point = re.escape(decimal)
     groups = "" if thousands == NONE else rf"|{first}[0-9]{{0,2}}(?:[{_CHARACTERS[thousands]}][0-9]{{3}})+"
     return rf"[+-]?(?:(?:[0-9]+{groups})(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"

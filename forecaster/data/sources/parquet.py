@@ -71,7 +71,7 @@ def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
 
 
 def _names(file: "ParquetFile") -> list[str]:
-    """The columns but an index of numbers that nobody named, which pandas writes of rows that were left out."""
+    """List the columns without an unnamed index of numbers, which pandas writes where rows were left out."""
     import pyarrow as pa  # noqa: PLC0415
 
     unnamed = [field for field in file.schema_arrow if field.name.startswith("__index_level_")]

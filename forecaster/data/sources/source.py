@@ -58,7 +58,7 @@ def resolve_source(paths: Paths) -> Source:
 
 
 def _size(heads: dict[str, bytes]) -> int | None:
-    """The bytes of plain files together; None where one has to be read as a whole."""
+    """Sum the bytes of plain files; None where one has to be read as a whole."""
     if not all(Path(name).is_file() and not is_packed(head) for name, head in heads.items()):
         return None
     return sum(Path(name).stat().st_size for name in heads)

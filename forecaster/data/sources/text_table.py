@@ -10,7 +10,9 @@ import pandas as pd
 
 from forecaster.config.reader import nearest_name
 from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
-from forecaster.data.sources.csv_records import Records, block_records, head_records, read_records
+from forecaster.data.sources.csv_records import Records, parse_records
+from forecaster.data.sources.decoding import decode
+from forecaster.data.sources.files import read_bytes
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import looks_numeric
 from forecaster.data.sources.source import Source
@@ -19,16 +21,16 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 _INDEX = "index"  # what an index is called that was written without a name
-_HEAD = 20  # rows that tell whether it holds dates
+_HEAD = 20  # rows by which it is found to hold dates
 TEXT = pd.StringDtype("python", na_value=np.nan)  # the same whether or not pyarrow is there
 
 
 @dataclass(frozen=True)
 class Table:
-    """Every cell a string, with the line that each row stands on.
+    """Every cell a string, with the line of each row.
 
     Attributes:
-        places: what messages say of lines.
+        places: of the rows, for messages.
         columns: the stripped cells of each, (rows,).
         lines: (rows,), counted on from file to file.
         header, texts: the records as they are written, line ends included; empty where it is no CSV.
@@ -55,10 +57,10 @@ class Table:
         return self.places.path
 
     def require(self, names: Sequence[str]) -> None:
-        """Refuse to go on without columns of these names.
+        """Require columns of these names.
 
         Raises:
-            DataError: says which there are not, and which come near.
+            DataError: some are absent; with the nearest names.
         """
         place = self.places.where(self.places.header_line)
         problems = [
@@ -82,21 +84,26 @@ def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
         Changing: it changed while it was read.
         InputOutputFailed: it cannot be read.
     """
-    return _table(read_records(source, dialect))
+    files = zip(source.files, source.shown, strict=True)
+    decoded = [decode(read_bytes(file), dialect.encoding, shown) for file, shown in files]
+    return _table(parse_records(decoded, source.shown, source.name, dialect))
 
 
 def head_table(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
-    """Read the rows that a CSV begins with; arguments and problems as for `head_records`."""
-    return _table(head_records(head, file, name, dialect))
+    """Read the rows that a file, one of several called `name`, begins with; raises as `read_table` does."""
+    return _table(parse_records([decode(head, dialect.encoding, file)], [file], name, dialect))
 
 
 def block_table(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
-    """The table of a block of a file; arguments and problems as for `block_records`."""
-    return _table(block_records(header, block, line, name, dialect))
+    """Read a block of whole records that begins on a line of a file, below the bytes of its header."""
+    before = line - 1 - header.count(b"\n")
+    return _table(
+        parse_records([decode(header + block, dialect.encoding, name, before)], [name], name, dialect, before)
+    )
 
 
 def with_records(table: Table) -> Table:
-    """The table with its header and rows written as a plain CSV, where it was read from something else."""
+    """Write the header and the rows of a table as CSV, where it was read from something else."""
     if table.texts:
         return table
     records = zip(*table.columns.values(), strict=True)
@@ -110,18 +117,18 @@ def _record(cells: Iterable[str]) -> str:
 
 
 def _table(records: Records) -> Table:
-    places = Places(records.name, records.files, records.header_line)
     if records.dialect.header == AUTO and _are_data(records.names):
         detail = {"names": list(map(repr, records.names))}
         repairs = ({"data.header": False}, {"data.header": True})
-        raise DataError(Problem("header-is-data", places.where(records.header_line), detail=detail, repairs=repairs))
+        where = records.places.where(records.places.header_line)
+        raise DataError(Problem("header-is-data", where, detail=detail, repairs=repairs))
     columns = {
         name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
         for index, name in enumerate(_names(records))
         if name
     }
     return Table(
-        places,
+        records.places,
         columns,
         np.array(records.lines),
         records.header,
@@ -133,7 +140,7 @@ def _table(records: Records) -> Table:
 
 
 def _names(records: Records) -> list[str]:
-    """The names of the columns; that of an index of dates, which pandas writes without one, is `index`."""
+    """Name the columns; an index of dates, which pandas writes without a name, is `index`."""
     first, *others = records.names
     head = pd.Series([row[0].strip() for row in records.rows[:_HEAD]], dtype=TEXT)
     return [_INDEX if not first and _INDEX not in others and are_dates(head) else first, *others]
@@ -142,7 +149,7 @@ def _names(records: Records) -> list[str]:
 def _are_data(names: Sequence[str]) -> bool:
     """Whether the cells of a header are no names: all are numbers or dates.
 
-    Those that count up, 0, 1, 2 or 2024, 2025, are names, and so is whatever stands beside an index without one.
+    Those that count up, 0, 1, 2 or 2024, 2025, are names, and so are those next to an index without a name.
     """
     given = [name for name in names if name]
     if not names[0] or not all(map(_is_datum, given)):

@@ -21,7 +21,7 @@ _FORMS = tuple(date + time for date in _DATES for time in _TIMES)
 _ORDERS = {"day_first": ("%d/", "%d-"), "month_first": ("%m/", "%m-")}  # the forms that look alike
 DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *_FORMS)
 
-# Ways to read timestamps beside `_FORMS`.
+# Ways to read timestamps in addition to `_FORMS`.
 ISO, COMPACT, STEPS = "ISO 8601", "%Y%m%d", "steps"
 EPOCHS: dict[str, Literal["s", "ms", "us"]] = {
     "seconds since 1970": "s",
@@ -61,7 +61,7 @@ class ParsedTimestamps(NamedTuple):
 
 
 def joined(columns: Sequence[pd.Series]) -> pd.Series:
-    """The cells of several columns as one timestamp each, ISO 8601 where they are its parts in whole numbers.
+    """Join the cells of several columns to one timestamp each, ISO 8601 where they are its parts as whole numbers.
 
     The parts come in the order year, month, day, hour, minute, second, or hour, minute, second behind a date; other
     cells are joined by a blank.
@@ -84,7 +84,7 @@ def joined(columns: Sequence[pd.Series]) -> pd.Series:
 
 
 def parse_timestamps(cells: pd.Series, way: str | None = None, date_order: str = "auto") -> ParsedTimestamps:
-    """The timestamps of (rows,) cells, read in a way, or else in the one that reads all of them, or most.
+    """Parse (rows,) cells in a given way, or else in the one that reads all of them, or most.
 
     Args:
         date_order: as in `TimeRules`.
@@ -112,7 +112,7 @@ def _order_of(way: str) -> str | None:
 
 
 def _readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
-    """Every way to read the cells that go with `date_order`; one alone where it tells for itself that it is the one."""
+    """Parse the cells in every way that fits `date_order`; in one alone where their digits identify it."""
     for way, pattern in _NUMBERS.items():
         if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
             return {way: parsed}
@@ -130,7 +130,7 @@ def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
 
 
 def _read(cells: pd.Series, way: str) -> pd.Series:
-    """The cells read in a way, NaT or NaN where one is written otherwise, or is of no year to be reckoned with."""
+    """Parse cells in one way, NaT or NaN where one has another format or its year is out of range."""
     parsed = _parsed(cells, way)
     return parsed if way == STEPS else parsed.where(within_years(parsed))
 

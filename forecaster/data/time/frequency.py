@@ -45,7 +45,7 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
     """Refuse a frequency that pandas does not know, or that is none of such timestamps.
 
     Raises:
-        DataError: says what was expected.
+        DataError: with what was expected.
     """
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
         detail = {"frequency": alias, "example": str(timestamps[0])}
@@ -88,28 +88,28 @@ def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
 
 
 def grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
-    """The timestamps of so many steps from the first on."""
+    """Make the timestamps of `steps` steps from the first on."""
     if step == STEP:
         return pd.RangeIndex(first, first + steps)
     return pd.date_range(first, periods=steps, freq=step)
 
 
 def future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
-    """The timestamps of the `steps` steps after the origin."""
+    """Make the timestamps of the `steps` steps after the origin."""
     if step == STEP:
         return pd.RangeIndex(origin + 1, origin + 1 + steps)
     return pd.date_range(origin, periods=steps + 1, freq=step)[1:]
 
 
 def earlier(first: Timestamp, steps: int, step: Step) -> Timestamp:
-    """The timestamp so many steps before one on the grid."""
+    """Return the timestamp `steps` steps before one on the grid."""
     if step == STEP:
         return first - steps
     return pd.date_range(end=first, periods=steps + 1, freq=step)[0]
 
 
 def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
-    """The `steps` steps after rows that are trading sessions: the calendar's days at the times of day of the rows."""
+    """Make the `steps` steps after trading sessions: the calendar's days at the times of day of the rows."""
     local = timestamps.tz_localize(None)
     times = session_times(local)
     days = pd.date_range(local[-1].normalize(), periods=steps // len(times) + 3, freq=rules.sessions)
@@ -120,7 +120,7 @@ def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) 
 
 
 def session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
-    """The times of day that at least half of the newest sessions have a row at; of the last row where there is none."""
+    """Find the times of day at which half of the newest sessions have a row; the last row's where there is none."""
     local = timestamps[-_RECENT:].tz_localize(None)
     times = local - local.normalize()
     counts = pd.Series(times).value_counts()
@@ -129,12 +129,12 @@ def session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
 
 
 def weekdays_of(timestamps: pd.DatetimeIndex) -> str:
-    """The weekdays that occur, `Mon Tue Wed Thu Fri`."""
+    """List the weekdays that occur, `Mon Tue Wed Thu Fri`."""
     return " ".join(WEEKDAYS[day] for day in sorted(set(timestamps.day_of_week)))
 
 
 def season_length(frequency: str) -> int:
-    """Steps in the frequency's natural season: the day below a day, the week for days, the year above.
+    """Count the steps in the frequency's natural season: the day below a day, the week for days, the year above.
 
     1 where there is none.
     """
@@ -161,7 +161,7 @@ def grid_size(timestamps: pd.Index, step: Step) -> int:
 
 
 def grid_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
-    """The place of each timestamp in the grid from the first of its series on, (rows,); -1 where it is off the grid.
+    """Find the place of each timestamp in the grid from the first of its series on, (rows,); -1 off the grid.
 
     Args:
         timestamps: (rows,) of series end to end, in order of time within each.
@@ -217,7 +217,7 @@ def _unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
 
 
 def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:
-    """The same for a step of no fixed length, in local time: one grid of days for all series."""
+    """Find places for a step of no fixed length, in local time: one grid of days for all series."""
     lengths = np.diff(ends, prepend=0)
     starts = ends - lengths
     days = local.normalize()

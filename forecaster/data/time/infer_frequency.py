@@ -41,7 +41,7 @@ class _Grid(NamedTuple):
 
 
 def infer_frequency(timestamps: pd.Index) -> str:
-    """The frequency whose grid holds every timestamp with the fewest empty places.
+    """Infer the frequency whose grid holds every timestamp with the fewest empty places.
 
     Args:
         timestamps: sorted, distinct; dates or integers.
@@ -68,7 +68,7 @@ def infer_frequency(timestamps: pd.Index) -> str:
 
 
 def _fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
-    """The grid with the fewest empty places; None where none is at least half full."""
+    """Find the grid with the fewest empty places; None where none is at least half full."""
     best: _Grid | None = None
     for alias in _candidates(timestamps):
         size = grid_size(timestamps, alias)
@@ -97,9 +97,9 @@ def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
 
 
 def _stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None]:
-    """The row without which all others are on one grid, almost full, with that grid; None where no row is such.
+    """Find the row without which all others are on one grid that is almost full, and that grid; None without one.
 
-    It stands first, last, next to one of the three shortest or longest distances, or is of a rare day of its month.
+    It is first, last, next to one of the three shortest or longest distances, or is of a rare day of its month.
     """
     if len(timestamps) < _FEWEST or not _are_nearly_regular(timestamps):
         return None, None
@@ -126,8 +126,8 @@ def _irregularity(timestamps: pd.DatetimeIndex) -> str:
     common = steps.mode().iloc[0]
     if (steps == common).mean() < 0.5:
         return f"they are from {steps.min()} to {steps.max()} apart"
-    odd = int(np.flatnonzero((steps != common).to_numpy())[0])
-    return f"most are {common} apart, but {timestamps[odd + 1]} follows {timestamps[odd]}"
+    stray = int(np.flatnonzero((steps != common).to_numpy())[0])
+    return f"most are {common} apart, but {timestamps[stray + 1]} follows {timestamps[stray]}"
 
 
 def _common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:

@@ -1,7 +1,6 @@
 """Timestamps that are a few seconds off their steps: how far, and where they belong."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,7 +35,7 @@ def snapped(
 
 
 def jitter_of(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[str, str] | None:
-    """The step that the timestamps are near to, and a round time that none is further from it; None where they are not.
+    """Find a step that all timestamps are near to, and a round limit of their distance; None without such a step.
 
     Both as the config writes them: `15min`, `5s`.
     """
@@ -53,7 +52,7 @@ def jitter_of(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[st
 def _width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
     """Microseconds between the places that timestamps belong to; None where no round step is near.
 
-    A day for everything that the calendar tells.
+    A day for every step of the calendar.
     """
     if frequency not in {"auto", "sessions"}:
         offset = pd.tseries.frequencies.to_offset(frequency)
@@ -72,12 +71,9 @@ def _distances(microseconds: np.ndarray, width: int, tolerance: int) -> np.ndarr
     """How far each is from its place, for the roundest places that none is further from than the tolerance."""
     relative = _centred(microseconds - microseconds[0], width)
     phase = int(microseconds[0] + np.median(relative)) % width
-    found = [_centred(microseconds - place, width) for place in _phases(phase)]
+    phases = [0, *(round(phase / unit) * unit for unit in (3600 * _SECOND, 60 * _SECOND, _SECOND)), phase]
+    found = [_centred(microseconds - place, width) for place in phases]
     return next((distances for distances in found if np.abs(distances).max() <= tolerance), found[-1])
-
-
-def _phases(phase: int) -> Sequence[int]:
-    return [0, *(round(phase / unit) * unit for unit in (3600 * _SECOND, 60 * _SECOND, _SECOND)), phase]
 
 
 def _centred(distances: np.ndarray, width: int) -> np.ndarray:
@@ -86,6 +82,6 @@ def _centred(distances: np.ndarray, width: int) -> np.ndarray:
 
 
 def duration_text(microseconds: int) -> str:
-    """A time as the config writes it: `15min`, `1h`, `5s`."""
+    """Write a duration as the config does: `15min`, `1h`, `5s`."""
     text = str(pd.tseries.frequencies.to_offset(pd.Timedelta(microseconds, "us")).freqstr)
     return text if text[0].isdigit() else f"1{text}"

@@ -16,7 +16,7 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
 
-_ENOUGH = 20  # rows from which days without any row tell a calendar
+_ENOUGH = 20  # rows from which days without any row show a calendar
 _HOLIDAYS = 0.1  # share of a calendar's days without a row, at most
 _LONGEST_HOLIDAY = 10  # days of a calendar in a row
 _BLOCK = 1 << 15  # rows that the processor's cache holds
@@ -35,7 +35,7 @@ class Step:
 
 
 def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:
-    """The step of one series.
+    """Find the step of one series.
 
     Args:
         timestamps: sorted, distinct.
@@ -66,7 +66,7 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
 def common_frequency(
     names: Sequence[str], timestamps: pd.Index, ends: np.ndarray, frequency: str, gaps: str, rules: TimeRules
 ) -> Step:
-    """The step of several series: the commonest among them.
+    """Find the most common step of several series.
 
     Args:
         names: of the series.
@@ -135,7 +135,7 @@ def _with_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRule
 
 
 def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules: TimeRules) -> Step:
-    """The days of a calendar that is stated, or the rows themselves where the calendar does not explain them."""
+    """Take the days of a stated calendar, or the rows themselves where the calendar does not explain them."""
     rules = _with_weekmask(SESSIONS, timestamps, rules)
     daily = found in {"D", "B", SESSIONS} and timestamps.normalize().is_unique
     if not daily:
@@ -148,7 +148,7 @@ def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules:
 
 
 def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
-    """The days of the week that have rows, as of a market or an office, where some weekdays never have one."""
+    """Take the weekdays that have rows, as of a market or an office, where some weekdays never have one."""
     if grid_size(timestamps, found) == len(timestamps):
         return Step(found, rules)
     seen = dataclasses.replace(rules, weekmask=weekdays_of(timestamps))
@@ -186,7 +186,7 @@ class _Steps:
         self.sample = [number for number in numbers.values() if number not in left_out]
 
     def step(self, kind: int) -> Step | DataError:
-        """The step of a kind, or why it has none."""
+        """Return the step of a kind, or why it has none."""
         if kind not in self._found:
             try:
                 self._found[kind] = find_frequency(
@@ -204,7 +204,7 @@ class _Steps:
         return found
 
     def different(self, names: Sequence[str], common: Step) -> list[str]:
-        """The series whose own step is another, and whose rows do not fill half of the common grid either."""
+        """List the series with another step, whose rows do not fill half of the common grid either."""
         if not self.kinds.any():
             return []
         places = grid_places(self._timestamps, self._ends, common.rules.step(common.frequency))
@@ -224,7 +224,7 @@ class _Steps:
         return self._timestamps[start : int(self._ends[number])]
 
     def _keys(self) -> list[Hashable]:
-        """What series of a kind share, for each series."""
+        """Make the key that series of one kind share, for each series."""
         ticks, starts = self._timestamps.asi8, self._ends - np.diff(self._ends, prepend=0)
         bends = _bends(ticks)
         owners = np.searchsorted(self._ends, bends, side="right")
@@ -241,7 +241,7 @@ class _Steps:
 
 
 def _bends(ticks: np.ndarray) -> np.ndarray:
-    """The middle rows of three that are not the same distance apart."""
+    """Find the middle rows of three that are not the same distance apart."""
     found = [np.zeros(0, np.int64)]
     for start in range(0, len(ticks), _BLOCK):
         apart = np.diff(ticks[start : start + _BLOCK + 2])

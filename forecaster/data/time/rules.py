@@ -25,7 +25,7 @@ class TimeRules:
         drop_incomplete: whether a bar that is not over yet is left out.
         max_gap: steps missing in a row, at most; None for any number.
         season: steps in a season, for gaps filled from one; None where it is not stated.
-        date_order: which number comes first in 01/02/2026: `day_first | month_first`; `auto` where the cells tell.
+        date_order: which number comes first in 01/02/2026: `day_first | month_first`; `auto` where the cells decide.
     """
 
     weekmask: str | None = None
@@ -62,12 +62,12 @@ class TimeRules:
         return len((self.weekmask or WORKING_DAYS).split())
 
     def step(self, frequency: str) -> str | pd.offsets.BaseOffset:
-        """What pandas makes a grid of the frequency with."""
+        """Return what pandas makes a grid of the frequency with."""
         return self.sessions if frequency == CALENDAR else frequency
 
 
 def _main(season: str | int | tuple[int, ...]) -> int | None:
-    """The first of several seasons, None where none is stated."""
+    """Take the first of several seasons, None where none is stated."""
     if isinstance(season, tuple | list):
         return int(season[0])
     return None if season == "auto" else int(season)

@@ -1,4 +1,4 @@
-"""Local times made unambiguous by their zone: the hour that comes twice and the one that never comes."""
+"""Local times made unambiguous by their zone: the hour that DST repeats and the one that it skips."""
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,10 @@ ZONES = (
 
 
 def in_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Local times with their zone, and which of them never came, (rows,): the clock was set forward over them.
+    """Give local times their zone; and find those that do not exist, (rows,), skipped by DST.
 
-    Of an hour that comes twice the first rows are summer time, and those from where the clock goes back are not.
-    Rows that all stand at one time of day are dates, to which no zone matters: they stay as they are written.
+    In a repeated hour at the end of DST, rows are DST until the clock goes back.
+    Rows at one time of day are dates, which have no zone: they stay as they are written.
 
     Args:
         timestamps: in the order of the file; those that have a zone already are moved to this one.
@@ -41,7 +41,7 @@ def clock_change(timestamps: pd.Index) -> bool:
 
 
 def zone_of_dates(timestamps: pd.DatetimeIndex) -> str | None:
-    """The zone in which all of these instants are midnight, as dates with changing offsets are; None where none is."""
+    """Find the zone in which all instants are midnight, as dates with changing offsets are; None without one."""
     midnights = (zone for zone in ZONES if (local := timestamps.tz_convert(zone)).equals(local.normalize()))
     return next(midnights, None) if timestamps.tz is not None else None
 
@@ -53,7 +53,7 @@ def _are_dates(local: pd.DatetimeIndex, tolerance: pd.Timedelta) -> bool:
 
 
 def _summer(local: pd.DatetimeIndex, zone: str) -> np.ndarray:
-    """Which of the rows are summer time, if they stand in an hour that comes twice, (rows,)."""
+    """Which rows of a repeated hour are daylight saving time, (rows,)."""
     twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
     summer = np.ones(len(local), bool)
     backwards = len(local) > 1 and np.median(np.diff(local.asi8)) < 0

@@ -1,0 +1,303 @@
+"""The first half of reading: series ids, timestamps, values and covariates built from decoded columns."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, find_roles, mostly_numbers
+from forecaster.data.assembly.decoded_columns import (
+    EMPTY,
+    GIVEN,
+    INFINITE,
+    NAMED,
+    TEXT,
+    DecodedColumns,
+    Labels,
+    Numbers,
+    TextColumns,
+    with_marks,
+)
+from forecaster.data.assembly.localize import (
+    changes_timestamps,
+    describe_shifts,
+    localize_each_series,
+    rank_within_series,
+    resolve_rules,
+    rules_of,
+)
+from forecaster.data.assembly.rows import Rows
+from forecaster.data.assembly.wide_to_long import Stack, stack_columns
+from forecaster.data.options import Reading
+from forecaster.data.series import Column
+from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, by_series
+from forecaster.data.sources.number_formats import is_missing
+from forecaster.data.sources.text_table import Table
+from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, parse_timestamps
+from forecaster.data.time.jitter import duration_text
+from forecaster.data.time.rules import TimeRules
+from forecaster.problems import Cells, Problem
+from forecaster.wording import KEPT
+
+GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
+
+
+def rows_of(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
+    """Build the rows of a table of text; problems of cells are kept with them.
+
+    Args:
+        table: the cells.
+        reading: what is asked.
+        roles: of the columns, found in the table where None.
+
+    Raises:
+        DataError: a column is absent or cannot be found, or its cells can be read in several ways.
+    """
+    roles = roles or find_roles(table, reading)
+    covariates = (name for name in reading.columns if name not in reading.categorical)
+    numeric = (name for name in covariates if mostly_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
+    shown = roles.targets or tuple(itertools.islice(numeric, 1))  # the columns that show the marks of numbers
+    return build_rows(TextColumns(with_marks(table, shown, reading.na_values), reading.na_values), roles, reading)
+
+
+def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) -> Rows:
+    """Build rows in the order of the source; problems of cells are kept with them."""
+    issues = IssueLog()
+    names, codes = _number_series(columns, roles.ids, issues)
+    timestamps, rules = _build_timestamps(columns, roles, codes, reading, issues)
+    covariates, notices = _build_covariates(columns, reading, issues)
+    categories = _find_categories(columns, codes, reading.static, issues)
+    stack = stack_columns(roles.targets or [""], names, codes, timestamps, columns.lines, reading.layout)
+    values = _build_values(columns, stack, reading, issues) if roles.targets else np.zeros(len(columns.lines))
+    if not isinstance(stack.rows, slice):
+        covariates = {name: Column(column.values[stack.rows], column.levels) for name, column in covariates.items()}
+    each = len(stack.names) // max(len(categories), 1)  # series that share their static values
+    return Rows(
+        columns.places,
+        columns.dialect,
+        roles.time,
+        stack.targets,
+        stack.names,
+        bool(roles.ids) or len(stack.names) > 1,
+        stack.codes,
+        stack.lines,
+        stack.timestamps,
+        values,
+        [category for category in categories for _ in range(each)],
+        covariates,
+        issues,
+        (*columns.notices, *notices),
+        len(stack.columns) > 1,
+        rules,
+    )
+
+
+def _number_series(columns: DecodedColumns, ids: Sequence[str], issues: IssueLog) -> tuple[list[str], np.ndarray]:
+    """Name the series, none without columns of ids, and number each row's, (rows,) int32."""
+    if not ids:
+        return [], np.zeros(len(columns.lines), np.int32)
+    parts = [columns.labels(name) for name in ids]
+    for name, part in zip(ids, parts, strict=True):
+        empty = columns.lines[(part.texts == "").to_numpy()[part.codes]]
+        if len(empty):
+            where = columns.places.where(empty[0])
+            issues.problems[FILE].append(Problem("empty-series-id", where, name, Cells(len(empty))))
+    codes, texts = parts[0]
+    names = texts.tolist()
+    for others, more in parts[1:]:
+        pairs, distinct = pd.factorize(codes.astype(np.int64) * len(more) + others)
+        joined = [f"{names[pair // len(more)]}/{more.iloc[pair % len(more)]}" for pair in distinct.tolist()]
+        numbers, unique = pd.factorize(pd.Series(joined))  # `a/b` with `c` is named like `a` with `b/c`
+        codes, names = numbers[pairs], unique.tolist()
+    return list(map(str, names)), codes.astype(np.int32, copy=False)
+
+
+def _build_timestamps(
+    columns: DecodedColumns, roles: ColumnRoles, codes: np.ndarray, reading: Reading, issues: IssueLog
+) -> tuple[pd.Index, TimeRules]:
+    """Build the timestamp of each row, its place among those of its series without a time column; and their rules."""
+    if roles.time is None:
+        return rank_within_series(codes), reading.rules
+    read = columns.timestamps(roles.times, reading.way, reading.rules.date_order)
+    rules = rules_of(read, reading)
+    if read.others:
+        issues.problems[FILE].append(_ambiguous_dates(columns, roles, read))
+        issues.stop = True
+    text = _quote(lambda: columns.time_cells(roles.times))
+    reporter = CellReporter(columns.places, [roles.time], columns.lines, text, codes)
+    reporter.report("not-a-timestamp", read.wrong, issues.problems)
+    if not changes_timestamps(rules) or read.wrong.any() or read.others:
+        issues.stop |= changes_timestamps(rules)
+        return read.timestamps, rules
+    return _move_timestamps(read, codes, reading.frequency, rules, reporter, issues), rules
+
+
+def _ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: ParsedTimestamps) -> Problem:
+    """Report dates that can be read in several ways, at the first that differs between them."""
+    cells = columns.time_cells(roles.times)
+    other = parse_timestamps(cells, read.others[0])
+    row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
+    detail = {"cell": cells.iloc[row], "formats": [read.way, *read.others]}
+    repairs = tuple({"data.date_order": order} for order in ("day_first", "month_first"))
+    where = columns.places.where(columns.lines[row])
+    return Problem("ambiguous-dates", where, str(roles.time), detail=detail, repairs=repairs)
+
+
+def _move_timestamps(
+    read: ParsedTimestamps,
+    codes: np.ndarray,
+    frequency: str,
+    rules: TimeRules,
+    reporter: CellReporter,
+    issues: IssueLog,
+) -> pd.Index:
+    """Move timestamps into their zone and onto their steps; those that cannot be moved are reported."""
+    timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
+    reporter.report("nonexistent-time", never, issues.problems, {"zone": rules.timezone})
+    tolerance = duration_text(rules.tolerance.value // 1000)
+    reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
+    if moved := describe_shifts(reporter.places.path, shifts):
+        issues.notices[0] += moved
+    return timestamps
+
+
+def localize_rows(rows: Rows, reading: Reading) -> Rows:
+    """Move the timestamps of rows, which are as they are written, into their zone and onto their steps.
+
+    Args:
+        rows: of each series in the order of the file.
+        reading: the rules.
+    """
+    read = ParsedTimestamps(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
+    rules = resolve_rules(read, reading.rules)
+    rows = dataclasses.replace(rows, rules=rules)
+    if not changes_timestamps(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
+        return rows
+    reporter = CellReporter(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    timestamps = _move_timestamps(read, rows.codes, reading.frequency, rules, reporter, rows.issues)
+    return dataclasses.replace(rows, timestamps=timestamps)
+
+
+def _build_covariates(
+    columns: DecodedColumns, reading: Reading, issues: IssueLog
+) -> tuple[dict[str, Column], list[Problem]]:
+    """Build the covariates, with a notice of each that is taken for categories.
+
+    A column of which every given cell is a number is numeric, one of which at most half are is categorical. Text
+    among numbers is a problem. Numbers are written as those of the target are.
+    """
+    covariates: dict[str, Column] = {}
+    notices: list[Problem] = []
+    for name in dict.fromkeys(reading.columns):
+        if name in reading.categorical:
+            covariates[name] = _to_categories(columns.labels(name), reading.na_values)
+            continue
+        numbers = columns.numbers([name])
+        wrong = np.flatnonzero(numbers.kinds == TEXT)
+        numeric = int(np.sum((numbers.kinds == GIVEN) | (numbers.kinds == INFINITE)))
+        if len(wrong) >= max(numeric, 1):
+            covariates[name] = _to_categories(columns.labels(name), reading.na_values)
+            notices.append(category_notice(columns.places.path, name, covariates[name].levels or ()))
+        elif len(wrong):
+            code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
+            text = columns.cells([name]).iloc.__getitem__
+            problem = columns.places.problem(code, name, columns.lines, text, wrong, repairs=repairs)
+            issues.problems[FILE].append(problem)
+        else:
+            covariates[name] = Column(numbers.known)
+    return covariates, notices
+
+
+def _to_categories(labels: Labels, na_values: Sequence[int | float | str]) -> Column:
+    """Convert labels to the numbers of categories in the order of their first rows, -1 where a cell is missing."""
+    given = ~is_missing(labels.texts, na_values)
+    numbers = np.where(given, np.cumsum(given) - 1, -1).astype(np.int32)
+    return Column(numbers[labels.codes], tuple(map(str, labels.texts[given])))
+
+
+def category_notice(path: str, name: str, levels: Sequence[str]) -> Problem:
+    """Give a notice of a column that is taken for categories."""
+    return Problem("categories-found", path, name, detail={"count": len(levels), "levels": list(levels[:KEPT])})
+
+
+def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issues: IssueLog) -> np.ndarray:
+    """Build the stacked values as float64, NaN where one is missing or infinite; invalid cells are reported."""
+    found = columns.numbers(stack.columns)
+    kinds, text = found.kinds, _quote(lambda: columns.cells(stack.columns))
+    reporter = CellReporter(columns.places, stack.targets, stack.lines, text, stack.codes)
+    is_plain = not kinds.any()  # every cell holds a number
+    if not is_plain and reading.invalid_values == "error":
+        repairs = ({"data.invalid_values": "missing"},)
+        reporter.report("not-a-number", kinds == TEXT, issues.problems, repairs=repairs)
+    elif not is_plain:
+        reporter.report("text-as-missing", kinds == TEXT, issues.notices)
+    if not is_plain and reading.gaps != "error":
+        reporter.report("infinite-as-missing", kinds == INFINITE, issues.notices)
+    for domain in reading.domains:
+        reporter.report(domain.code, domain.outside(found.values), issues.problems, domain.detail, domain.repairs)
+    if is_plain:
+        return found.values
+    if reading.gaps == "error":
+        _report_missing(found, _expected_cells(found.known, stack, bool(reading.columns)), reading, reporter, issues)
+    return found.known
+
+
+def _report_missing(
+    found: Numbers, expected: np.ndarray, reading: Reading, reporter: CellReporter, issues: IssueLog
+) -> None:
+    """Report the expected cells, (cells,) bool, that hold no number, by the kind of what they hold."""
+    kinds = {EMPTY: "empty", NAMED: "missing (data.na_values)", INFINITE: "infinite"}
+    if reading.invalid_values == "missing":
+        kinds[TEXT] = "not a number"
+    for kind, what in kinds.items():
+        chosen = (found.kinds == kind) & expected
+        reporter.report("missing-cell", chosen, issues.problems, {"kind": what}, GAP_REPAIRS)
+
+
+def _quote(read: Callable[[], pd.Series]) -> Callable[[int], str]:
+    """Give the text of a row's cell; the texts are read when the first one is quoted."""
+    texts = functools.cache(read)
+    return lambda row: texts().iloc[row]
+
+
+def _expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
+    """Which cells should hold a number, (cells,).
+
+    All; but where covariates reach into the `future` none after the last number of a series, and where columns are
+    stacked none before its first number or after its last.
+    """
+    ragged, timestamps = len(stack.columns) > 1, stack.timestamps
+    if not (ragged or future) or len(timestamps) < len(values) or timestamps.hasnans:
+        return np.ones(len(values), bool)
+    ticks = np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
+    known, limits = ~np.isnan(values), np.iinfo(np.int64)
+    first, last = np.full(len(stack.names), limits.max), np.full(len(stack.names), limits.min)
+    np.maximum.at(last, stack.codes[known], ticks[known])
+    np.minimum.at(first, stack.codes[known], ticks[known])
+    inside = ticks <= last[stack.codes]
+    if ragged:
+        return inside & (ticks >= first[stack.codes])
+    return inside | (first == limits.max)[stack.codes]
+
+
+def _find_categories(
+    columns: DecodedColumns, codes: np.ndarray, static: Sequence[str], issues: IssueLog
+) -> list[tuple[str, ...]]:
+    """Find the one value that each static covariate has for each series."""
+    if not static:
+        return []
+    first = np.zeros(int(codes.max()) + 1, np.int64)  # the first row of each series
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    found = []
+    for column in static:
+        numbers, texts = columns.labels(column)
+        for number, _ in by_series(numbers != numbers[first][codes], codes):
+            several = texts[pd.unique(numbers[codes == number])].tolist()
+            where = columns.places.where(columns.lines[first[number]])
+            detail = {"count": len(several), "values": several[:KEPT]}
+            issues.problems[number].append(Problem("several-static-values", where, column, detail=detail))
+        found.append(texts.iloc[numbers[first]].tolist())
+    return list(zip(*found, strict=True))

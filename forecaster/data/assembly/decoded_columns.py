@@ -1,0 +1,168 @@
+"""The columns of a source as numbers, labels and timestamps, whether they were decoded from text or from types."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.dialect import USUAL, Dialect
+from forecaster.data.sources.issues import Places
+from forecaster.data.sources.number_formats import NONE, Unsure, find_marks, is_missing, to_numbers
+from forecaster.data.sources.text_table import Table
+from forecaster.data.sources.timestamp_formats import ParsedTimestamps, joined, parse_timestamps
+from forecaster.errors import DataError
+from forecaster.problems import Problem
+
+# What a cell is.
+GIVEN, EMPTY, NAMED, INFINITE, TEXT = range(5)
+
+
+class Labels(NamedTuple):
+    """A column of text: the number of each row's text, (rows,), and the texts in the order of their first rows."""
+
+    codes: np.ndarray
+    texts: pd.Series
+
+
+class Numbers(NamedTuple):
+    """Cells as float64, NaN where one is missing or text, infinite ones kept, (cells,); and what each is, (cells,)."""
+
+    values: np.ndarray
+    kinds: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """The finite numbers, NaN in all other cells: (cells,)."""
+        return np.where(self.kinds == GIVEN, self.values, np.nan)
+
+
+class DecodedColumns(ABC):
+    """What rows are built from.
+
+    Attributes:
+        places: of the rows.
+        lines: of each row, (rows,).
+        dialect: how the source is written.
+        notices: what was found while decoding.
+        na_values: what a missing cell may be written as.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        lines: np.ndarray,
+        dialect: Dialect,
+        notices: tuple[Problem, ...],
+        na_values: Sequence[int | float | str],
+    ) -> None:
+        self.places, self.lines, self.dialect = places, lines, dialect
+        self.notices, self.na_values = notices, na_values
+
+    @abstractmethod
+    def labels(self, name: str) -> Labels:
+        """Encode a column as the numbers of its distinct texts."""
+
+    @abstractmethod
+    def numbers(self, names: Sequence[str]) -> Numbers:
+        """Convert the cells of some columns, one column after the other."""
+
+    @abstractmethod
+    def timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
+        """Parse the columns of time, which are read together."""
+
+    @abstractmethod
+    def cells(self, names: Sequence[str]) -> pd.Series:
+        """Give the texts of some columns, one column after the other, as messages quote them."""
+
+    @abstractmethod
+    def time_cells(self, names: Sequence[str]) -> pd.Series:
+        """Give the texts that timestamps are parsed from."""
+
+
+class TextColumns(DecodedColumns):
+    """The columns of a table of text, each cell parsed in any way in which numbers and dates are written."""
+
+    def __init__(self, table: Table, na_values: Sequence[int | float | str]) -> None:
+        super().__init__(table.places, table.lines, table.dialect, table.notices, na_values)
+        self._columns = table.columns
+
+    def labels(self, name: str) -> Labels:
+        """Encode a column as the numbers of its distinct texts."""
+        codes, texts = pd.factorize(self._columns[name])
+        return Labels(codes, pd.Series(texts))
+
+    def numbers(self, names: Sequence[str]) -> Numbers:
+        """Convert the cells of some columns, one column after the other."""
+        return parse_numbers(self.cells(names), self.dialect, self.na_values)
+
+    def timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
+        """Parse the columns of time."""
+        return parse_timestamps(self.time_cells(names), way, date_order)
+
+    def cells(self, names: Sequence[str]) -> pd.Series:
+        """Give the texts of some columns, one column after the other."""
+        return _end_to_end([self._columns[name] for name in names])
+
+    def time_cells(self, names: Sequence[str]) -> pd.Series:
+        """Give the texts that timestamps are parsed from."""
+        return joined([self._columns[name] for name in names])
+
+
+def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: Sequence[int | float | str]) -> Numbers:
+    """Parse cells whose decimal and thousands marks are known."""
+    numbers = to_numbers(cells, dialect.decimal, dialect.thousands)
+    kinds = np.where(np.isnan(numbers), TEXT, GIVEN).astype(np.int8)
+    kinds[np.isinf(numbers)] = INFINITE
+    if na_values:
+        kinds[is_missing(cells, na_values) | np.isin(numbers, numeric_na_values(na_values))] = NAMED
+    kinds[is_missing(cells)] = EMPTY
+    return Numbers(np.where(kinds == NAMED, np.nan, numbers), kinds)
+
+
+def numeric_na_values(na_values: Sequence[int | float | str]) -> list[int | float]:
+    """Select the numbers among the values that a missing cell may be written as."""
+    return [value for value in na_values if not isinstance(value, str)]
+
+
+def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | float | str]) -> Table:
+    """Find the decimal and thousands marks of some columns, with a notice where they are not the usual ones.
+
+    Where no column holds numbers the marks are the usual ones.
+
+    Raises:
+        DataError: their numbers can be read in several ways.
+    """
+    dialect = table.dialect
+    if not targets:
+        usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
+        return dataclasses.replace(table, dialect=usual)
+    cells = _end_to_end([table.columns[target] for target in targets])
+    try:
+        decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
+    except Unsure as unsure:
+        where = table.places.where(table.lines[unsure.row % len(table)])
+        detail = {"cell": cells.iloc[unsure.row], "ways": [_as_yaml(*reading) for reading in unsure.readings]}
+        repairs = tuple({"data.decimal": point, "data.thousands": mark} for point, mark, _ in unsure.readings)
+        column = targets[unsure.row // len(table)]
+        raise DataError(Problem("ambiguous-numbers", where, column, detail=detail, repairs=repairs)) from None
+    notices = []
+    if decimal not in {dialect.decimal, "."}:
+        notices.append(Problem("decimal-comma", table.path, targets[0]))
+    if thousands not in {dialect.thousands, NONE}:
+        notices.append(Problem("thousands-mark", table.path, targets[0], detail={"mark": thousands}))
+    known = dataclasses.replace(dialect, decimal=decimal, thousands=thousands)
+    return dataclasses.replace(table, dialect=known, notices=(*table.notices, *notices))
+
+
+def _as_yaml(decimal: str, thousands: str, value: float) -> str:
+    """Write marks as YAML, with the number that they make of an example."""
+    mark = thousands if thousands == NONE else f'"{thousands}"'
+    read = "no number" if np.isnan(value) else f"{value:.12g}"
+    return f'data: {{decimal: "{decimal}", thousands: {mark}}} ({read})'
+
+
+def _end_to_end(columns: Sequence[pd.Series]) -> pd.Series:
+    return columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True)

@@ -1,0 +1,221 @@
+"""Columns that have types: how each is converted, found in the first rows, and its conversion to numpy.
+
+Rows are the same as those built from the text of the cells: whatever is not sure, or has to be quoted in a message, is
+left to the text path.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecaster.data.assembly.build_rows import build_rows
+from forecaster.data.assembly.column_roles import ColumnRoles
+from forecaster.data.assembly.decoded_columns import (
+    EMPTY,
+    GIVEN,
+    INFINITE,
+    NAMED,
+    DecodedColumns,
+    Labels,
+    Numbers,
+    numeric_na_values,
+    parse_numbers,
+)
+from forecaster.data.assembly.rows import Rows
+from forecaster.data.dialect import AUTO, Dialect
+from forecaster.data.options import Reading
+from forecaster.data.sources.arrow_columns import converted_column, datetimes
+from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
+from forecaster.data.sources.issues import Places
+from forecaster.data.sources.number_formats import NONE, is_missing
+from forecaster.data.sources.text_table import TEXT, Table
+from forecaster.data.sources.timestamp_formats import (
+    EPOCHS,
+    ISO,
+    STEPS,
+    ParsedTimestamps,
+    parse_timestamps,
+    within_years,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
+
+
+@dataclass(frozen=True)
+class TypedLayout:
+    """How the columns of a source are converted.
+
+    Attributes:
+        head: its first rows as text; the dialect has the marks of its numbers.
+        roles: of its columns.
+        reading: what is asked.
+        types: of the columns that are converted.
+    """
+
+    head: Table
+    roles: ColumnRoles
+    reading: Reading
+    types: dict[str, "pa.DataType"]
+
+    def decode_csv(self, source: "pa.NativeFile", header: int) -> "pa.Table":
+        """Decode a file, or a block of one, below `header` lines; raises as `decode_csv` does."""
+        dialect, quoted = self.head.dialect, '"' in "".join(self.head.texts)
+        names, na_values = list(self.head.columns), self.reading.na_values
+        return decode_csv(source, names, self.types, header, dialect.delimiter, dialect.decimal, quoted, na_values)
+
+    def convert(self, columns: "pa.Table") -> "pa.Table":
+        """Convert columns of other types, exactly, as if their cells were text.
+
+        Raises:
+            ArrowException: a cell cannot be converted.
+        """
+        import pyarrow as pa  # noqa: PLC0415
+
+        zones = {name: getattr(columns[name].type, "tz", None) for name in self.types if name == self.roles.time}
+        types = self.types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
+        return pa.table({name: converted_column(columns[name], kind) for name, kind in types.items()})
+
+    def rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
+        """Build the rows of converted columns.
+
+        Raises:
+            NotPlain: a cell has to be parsed as text, or is a problem.
+        """
+        rows = build_rows(TypedColumns(table, self, places, lines), self.roles, self.reading)
+        require_plain(not rows.issues.problems)
+        return rows
+
+
+def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Reading) -> TypedLayout:
+    """Find how columns are converted in the first rows.
+
+    Args:
+        head: the first rows.
+        dialect: as far as it is stated.
+        roles: of the columns.
+        reading: what is asked.
+
+    Raises:
+        NotPlain: they have to be read as text.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    require_plain(
+        head.places.header_line <= 1
+        and (dialect.comment, dialect.skip, head.dialect.encoding) == (None, 0, "utf-8")
+        and dialect.header is not False
+    )
+    require_plain(roles.targets and len(roles.times) < 2)
+    stated, delimiter = (dialect.decimal, dialect.thousands), head.dialect.delimiter
+    # Where cells are separated by semicolons decimals may have commas.
+    require_plain(stated in {(".", NONE), (",", NONE)} or (delimiter != ";" and set(stated) <= {AUTO, ".", NONE}))
+    marks = replace(head.dialect, decimal="," if dialect.decimal == "," else ".", thousands=NONE)
+    cells, texts = head.columns, pa.dictionary(pa.int32(), pa.string())
+    types: dict[str, pa.DataType] = {}
+    for name in dict.fromkeys(reading.columns):
+        given = cells[name][~is_missing(cells[name], reading.na_values)]
+        numeric = name not in reading.categorical and pd.to_numeric(given, errors="coerce").notna().all()
+        types[name] = pa.float64() if numeric else texts
+    types |= dict.fromkeys((*reading.static, *roles.ids), texts)
+    for name in roles.times:
+        iso = reading.way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
+        way = parse_timestamps(cells[name], reading.way, reading.rules.date_order).way
+        types[name] = pa.timestamp("us") if iso else pa.int64() if way == STEPS or way in EPOCHS else texts
+    types |= dict.fromkeys(roles.targets, pa.float64())
+    require_plain(len(types) == sum(map(len, roles)) + len({*reading.columns, *reading.static}))
+    return TypedLayout(replace(head, dialect=marks), roles, reading, types)
+
+
+class TypedColumns(DecodedColumns):
+    """Arrow's columns as numpy arrays.
+
+    Raises:
+        NotPlain: a column has to be parsed as text.
+    """
+
+    def __init__(self, table: "pa.Table", layout: TypedLayout, places: Places, lines: np.ndarray) -> None:
+        super().__init__(places, lines, layout.head.dialect, layout.head.notices, layout.reading.na_values)
+        self._may_be_blank = not (layout.roles.times or layout.roles.ids)
+        with ThreadPoolExecutor() as pool:  # each releases the interpreter while it copies
+            arrays = pool.map(_to_numpy, table.columns)
+            self._columns = dict(zip(table.column_names, arrays, strict=True))
+
+    def labels(self, name: str) -> Labels:
+        """Encode a column as the numbers of its distinct texts."""
+        found = self._columns[name]
+        require_plain(isinstance(found, Labels))
+        return found
+
+    def numbers(self, names: Sequence[str]) -> Numbers:
+        """Convert the cells of some columns, one column after the other."""
+        parts = [self._numbers(self._columns[name]) for name in names]
+        return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _numbers(self, column: np.ndarray | Labels) -> Numbers:
+        if isinstance(column, Labels):
+            values, kinds = parse_numbers(column.texts, self.dialect, self.na_values)
+            return Numbers(values[column.codes], kinds[column.codes])
+        kinds = np.full(len(column), GIVEN, np.int8)
+        if sentinels := numeric_na_values(self.na_values):
+            kinds[np.isin(column, sentinels)] = NAMED
+        if not np.isfinite(column).all():
+            require_plain(not self._may_be_blank)  # a row without any cell is none
+            kinds[np.isnan(column)] = EMPTY
+            kinds[np.isinf(column)] = INFINITE
+        return Numbers(np.where(kinds == NAMED, np.nan, column) if sentinels else column, kinds)
+
+    def timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
+        """Parse the columns of time."""
+        found = self._columns[names[0]]
+        if isinstance(found, Labels):
+            parsed = parse_timestamps(found.texts, way, date_order)
+            require_plain(not parsed.wrong.any() and not parsed.others)
+            return ParsedTimestamps(parsed.timestamps[found.codes], parsed.wrong[found.codes], parsed.way)
+        if isinstance(found, pd.DatetimeIndex):
+            require_plain(within_years(found).all())
+            return ParsedTimestamps(found, np.zeros(len(found), bool))
+        return _count_from_epoch(found)
+
+    def cells(self, names: Sequence[str]) -> pd.Series:
+        """Leave the typed path: a message quotes a cell."""
+        raise NotPlain
+
+    def time_cells(self, names: Sequence[str]) -> pd.Series:
+        """Leave the typed path: a message quotes a timestamp."""
+        raise NotPlain
+
+
+def _to_numpy(column: "pa.ChunkedArray") -> np.ndarray | pd.DatetimeIndex | Labels:
+    """Copy a column: numbers, whole numbers and dates of time columns, or the labels of texts."""
+    kind = str(column.type)
+    if kind == "double":
+        return column.to_numpy()
+    if kind == "int64" or kind.startswith("timestamp"):
+        require_plain(column.null_count == 0)
+        return column.to_numpy() if kind == "int64" else datetimes(column)
+    whole = column.unify_dictionaries()
+    codes = np.concatenate([part.indices.to_numpy() for part in whole.chunks])
+    texts = pd.Series(whole.chunk(0).dictionary.to_pylist(), dtype=TEXT)
+    require_plain((texts == texts.str.strip()).all())
+    changes = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    require_plain(np.array_equal(pd.unique(codes[changes]), np.arange(len(texts))))  # in the order of their first rows
+    return Labels(codes, texts)
+
+
+def _count_from_epoch(numbers: np.ndarray) -> ParsedTimestamps:
+    """Take whole numbers for steps, or for seconds, milliseconds or microseconds since 1970."""
+    nothing, low, high = np.zeros(len(numbers), bool), int(numbers.min()), int(numbers.max())
+    if low > -(10**9) and high < 10**9 and not (low > 15_999_999 and high < 22_000_000):  # which may be dates
+        return ParsedTimestamps(pd.Index(numbers), nothing, STEPS)
+    digits = {"seconds since 1970": 10, "milliseconds since 1970": 13, "microseconds since 1970": 16}
+    way = next((way for way, count in digits.items() if low >= 10 ** (count - 1) and high < 10**count), None)
+    if way is None:
+        raise NotPlain
+    return ParsedTimestamps(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)
