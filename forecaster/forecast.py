@@ -1,4 +1,4 @@
-"""Forecast: what every model ends in and every metric, plot and file begins with."""
+"""The forecast: the result of every model, and the input of every metric, plot and file."""
 
 import functools
 import io
@@ -17,16 +17,16 @@ COLUMNS = ("series", "origin", "timestamp", "step", "mean")
 
 @dataclass(frozen=True)
 class Forecast:
-    """The future of one series as seen from one origin, in the series' own unit.
+    """The forecast of one series from one origin, in the series' own unit.
 
     Attributes:
         series: the name of the series.
-        origin: the last observed timestamp behind the forecast.
+        origin: the last observed timestamp before the forecast.
         timestamps: the forecast timestamps, (horizon,): dates, or integer steps.
         mean: the forecast values, (horizon,).
         quantiles: by probability in rising order, each (horizon,).
-        samples: whole paths, (paths, horizon), where they were drawn.
-        source: what made it: `network`, the name of a baseline, or both.
+        samples: sample paths, (paths, horizon), where they were drawn.
+        source: `network`, the name of a baseline, or both joined by +.
     """
 
     series: str
@@ -38,15 +38,15 @@ class Forecast:
     source: str = "network"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a step, with the columns `COLUMNS`, q0.025, ..., source; timestamps as ISO 8601 text."""
+        """Convert to one row per step, with the columns `COLUMNS`, q0.025, ..., source; timestamps as ISO 8601 text."""
         return forecasts_to_frame([self])
 
     def to_csv(self) -> str:
-        """The rows of `to_frame` as CSV; values are written so that they read back exactly."""
+        """Convert the rows of `to_frame` to CSV; values read back exactly."""
         return forecasts_to_csv([self])
 
     def samples_to_frame(self) -> pd.DataFrame:
-        """One row for each step of each path: series, origin, timestamp, step, path (from 1), value."""
+        """Convert the paths to one row for each step of each: series, origin, timestamp, step, path (from 1), value."""
         paths = np.empty((0, len(self.mean))) if self.samples is None else self.samples
         origin, *timestamps = format_timestamps([self.origin, *self.timestamps])
         steps = np.arange(1, len(self.mean) + 1)
@@ -63,7 +63,7 @@ class Forecast:
 
     @classmethod
     def from_csv(cls, text: str) -> "Forecast":
-        """Read back what `to_csv` wrote."""
+        """Read a forecast from the CSV of `to_csv`."""
         rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
         origin, *timestamps = [_parse_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
         quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop([*COLUMNS, "source"])}
@@ -72,7 +72,7 @@ class Forecast:
 
 
 def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
-    """The rows of every forecast below each other, which have the same quantiles."""
+    """Convert forecasts with the same quantiles to one table, a row per step."""
     lengths = [len(forecast.mean) for forecast in forecasts]
     texts = [_format_timestamps(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
     return pd.DataFrame(
@@ -93,43 +93,43 @@ def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
 
 @functools.lru_cache(maxsize=64)
 def _format_timestamps(origin: Timestamp, timestamps: tuple[Timestamp, ...]) -> list[str]:
-    """Of the origin, then of the timestamps; many series share them."""
+    """Format the origin, then the timestamps; cached, since many series share them."""
     return format_timestamps([origin, *timestamps])
 
 
 def forecasts_to_csv(forecasts: Sequence[Forecast]) -> str:
-    """The rows of every forecast below each other; values are written so that they read back exactly."""
+    """Convert forecasts to one CSV; values read back exactly."""
     return forecasts_to_frame(forecasts).to_csv(index=False, lineterminator="\n")
 
 
 def forecasts_to_json(forecasts: Sequence[Forecast]) -> str:
-    """The same rows as a JSON list of objects."""
+    """Convert forecasts to a JSON list of objects, one per step."""
     return json.dumps(forecasts_to_frame(forecasts).to_dict("records"), indent=1) + "\n"
 
 
 def samples_to_csv(forecasts: Sequence[Forecast]) -> str:
-    """The paths of every forecast below each other."""
+    """Convert the paths of forecasts to one CSV."""
     return pd.concat([forecast.samples_to_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
 
 
 def name_quantile(probability: float) -> str:
-    """The column of a quantile, every digit written: 0.025 -> q0.025."""
+    """Name the column of a quantile with all digits: 0.025 -> q0.025."""
     return f"q{np.format_float_positional(probability, trim='-')}"
 
 
 def level_to_quantiles(level: float) -> tuple[float, float]:
-    """The two probabilities between which `level` percent lie: 95 -> 0.025 and 0.975."""
+    """Convert a level in percent to the probabilities of its two bounds: 95 -> 0.025 and 0.975."""
     tail = round((1 - level / 100) / 2, 10)
     return tail, round(1 - tail, 10)
 
 
 def levels_to_probabilities(levels: Iterable[float]) -> list[float]:
-    """The probabilities of the bounds of all levels, rising: 80 and 95 -> 0.025, 0.1, 0.9, 0.975."""
+    """Convert levels to the probabilities of all bounds, rising: 80 and 95 -> 0.025, 0.1, 0.9, 0.975."""
     return sorted({probability for level in levels for probability in level_to_quantiles(level)})
 
 
 def format_timestamps(timestamps: Sequence[Timestamp]) -> list[str]:
-    """ISO 8601, as dates alone where every one of them is midnight; integer steps as digits."""
+    """Format timestamps as ISO 8601, without the time where all are midnight; integer steps as digits."""
     texts = [str(timestamp) for timestamp in timestamps]
     if all(text.endswith(" 00:00:00") for text in texts):
         return [text.removesuffix(" 00:00:00") for text in texts]
@@ -137,7 +137,7 @@ def format_timestamps(timestamps: Sequence[Timestamp]) -> list[str]:
 
 
 def shorten(name: str, most: int = 32) -> str:
-    """A name of at most so many characters, cut where it is longer."""
+    """Shorten a name to at most `most` characters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 

@@ -33,18 +33,18 @@ _UNFINISHED = ".unfinished-"
 
 @dataclass(frozen=True)
 class Version:
-    """One trained model with all that is needed to use it; its files have been verified."""
+    """One trained model with everything needed to use it; its files are verified."""
 
     path: Path
     manifest: Mapping[str, Any]
 
     def read(self, name: str) -> bytes:
-        """A file's content."""
+        """Read a file."""
         return (self.path / name).read_bytes()
 
     @property
     def members(self) -> list[str]:
-        """What the names of each network's files begin with; of an ensemble there are several."""
+        """The prefix of each network's file names: one, or several of an ensemble."""
         return list_member_folders(self.manifest.get("members", 1))
 
     @cached_property
@@ -53,23 +53,23 @@ class Version:
         try:
             return load_resolved(self.read("config.yaml").decode(), str(self.path / "config.yaml"))
         except ConfigError as error:
-            raise RunError(f"{self.path}: its config is not one that this version of forecast knows: {error}") from None
+            raise RunError(f"{self.path}: this version of forecast cannot read its config: {error}") from None
 
     @cached_property
     def preprocessing(self) -> Mapping[str, Any]:
-        """The scaler and what was found in the data."""
+        """Scalers, categories and covariate features, as JSON values."""
         found: Mapping[str, Any] = json.loads(self.read("preprocessing.json"))
         return found
 
 
 def list_member_folders(count: int) -> list[str]:
-    """What the names of the files of each of so many networks begin with."""
+    """List the prefix of each network's file names."""
     return [""] if count == 1 else [f"members/{number}/" for number in range(1, count + 1)]
 
 
 @contextlib.contextmanager
 def lock_run(run: Path) -> Iterator[None]:
-    """Make a folder to work in, and hold it alone.
+    """Make a run folder and lock it against other processes.
 
     Raises:
         CannotCreate, InputOutputFailed: the folder cannot be made or written.
@@ -80,7 +80,7 @@ def lock_run(run: Path) -> Iterator[None]:
         lock = filelock.FileLock(run / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout:
-        raise Locked(f"{run}: another process is at work in it; try again when it has ended") from None
+        raise Locked(f"{run}: locked by another process; try again when it has finished") from None
     except OSError as error:
         raise output_error(error, run) from None
     try:
@@ -91,7 +91,7 @@ def lock_run(run: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def convert_write_errors(path: Path) -> Iterator[None]:
-    """Turn any `OSError` into the error that a user can mend, naming `path`."""
+    """Convert any `OSError` to an error that names `path` and a fix."""
     try:
         yield
     except OSError as error:
@@ -101,7 +101,7 @@ def convert_write_errors(path: Path) -> Iterator[None]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
-    What is no plain file, such as /dev/stdout, is written in place.
+    Anything but a plain file, such as /dev/stdout, is written in place.
 
     Raises:
         CannotCreate, InputOutputFailed: it cannot be written; the old content stays.
@@ -110,7 +110,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             path.write_bytes(content)
             return
-        target = path.resolve()  # of a link, the file that it names is replaced
+        target = path.resolve()  # replaces the file that a link points to
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         unfinished = Path(name)
         try:
@@ -126,12 +126,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         _sync_folder(target.parent)
 
 
-def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> Version:
-    """Write a version beside the others, then promote it. Call it under `lock_run`.
+def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, Any]) -> Version:
+    """Write a new version of a run, then promote it. Call it under `lock_run`.
 
     Args:
         files: the content of each file.
-        facts: what the manifest tells besides: versions of libraries, seed, data, time, memory.
+        record: for the manifest: versions of libraries, seed, data, time, memory.
     """
     versions = run / "versions"
     with convert_write_errors(versions):
@@ -139,19 +139,19 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
     _remove_unfinished(versions)
     manifest = {
         "format": FORMAT,
-        **facts,
+        **record,
         "files": {
             name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in files.items()
         },
     }
-    written = json.dumps(manifest, indent=1).encode() + b"\n"
+    encoded = json.dumps(manifest, indent=1).encode() + b"\n"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = versions / f"{now}-{hashlib.sha256(written).hexdigest()[:6]}"
+    path = versions / f"{now}-{hashlib.sha256(encoded).hexdigest()[:6]}"
     with convert_write_errors(path):
         unfinished = Path(tempfile.mkdtemp(dir=versions, prefix=_UNFINISHED))
         try:
-            for name, content in {**files, _MANIFEST: written}.items():
+            for name, content in {**files, _MANIFEST: encoded}.items():
                 (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
                 _write_synced(unfinished / name, content)
             for folder in {parent for name in files for parent in (unfinished / name).relative_to(versions).parents}:
@@ -167,12 +167,12 @@ def write_version(run: Path, files: Mapping[str, bytes], facts: Mapping[str, Any
 
 
 def promote(run: Path, name: str) -> None:
-    """Make a version the one that `predict` uses."""
+    """Promote a version: `predict` uses it from now on."""
     write_atomically(run / "current", f"{name}\n".encode())
 
 
 def load_version(run: Path) -> Version:
-    """The promoted version of a run, verified file by file.
+    """Load the promoted version of a run and verify its files.
 
     Raises:
         RunError: it is missing, half-written, edited, truncated, or of a newer format.
@@ -180,8 +180,8 @@ def load_version(run: Path) -> Version:
     try:
         name = (run / "current").read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
-        hint = "it holds no finished training" if run.is_dir() else "no such run"
-        raise RunError(f"{run}: {hint}; make one with: forecast train CONFIG --run {run}") from None
+        hint = "the run has no finished training" if run.is_dir() else "the run does not exist"
+        raise RunError(f"{run}: {hint}; create it with: forecast train CONFIG --run {run}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{run}/current: cannot be read: {error}") from None
     path = run / "versions" / name
@@ -191,7 +191,7 @@ def load_version(run: Path) -> Version:
 
 
 def load_version_at(path: Path) -> Version:
-    """The version in a folder, verified file by file.
+    """Load the version in a folder and verify its files.
 
     Raises:
         RunError: it is missing, half-written, edited, truncated, or of another format.
@@ -233,54 +233,54 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) != expected["size"]:
         raise RunError(
-            f"{path}: {len(content)} bytes, {expected['size']} were written: truncated or edited; train again"
+            f"{path}: truncated or edited: it has {len(content)} bytes instead of {expected['size']}; train again"
         )
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise RunError(f"{path}: not what was written (its SHA-256 differs): edited or damaged; train again")
+        raise RunError(f"{path}: edited or damaged: its SHA-256 differs from the manifest; train again")
 
 
 def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes, name: str = "checkpoint") -> None:
-    """Keep an interrupted training, with what it belongs to."""
-    head = {"sha256": hashlib.sha256(state).hexdigest(), "identity": identity}
-    write_atomically(run / name, json.dumps(head).encode() + b"\n" + state)
+    """Save an interrupted training with the identity of its config and data."""
+    header = {"sha256": hashlib.sha256(state).hexdigest(), "identity": identity}
+    write_atomically(run / name, json.dumps(header).encode() + b"\n" + state)
 
 
 def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any], bytes] | None:
-    """What `write_checkpoint` kept, if anything.
+    """Read the identity and the state of a checkpoint; None where there is none.
 
     Raises:
         RunError: it cannot be read.
     """
     try:
-        head, _, state = (run / name).read_bytes().partition(b"\n")
-        kept = json.loads(head)
-        whole = kept["sha256"] == hashlib.sha256(state).hexdigest()
-        identity = dict(kept["identity"])
+        header, _, state = (run / name).read_bytes().partition(b"\n")
+        saved = json.loads(header)
+        intact = saved["sha256"] == hashlib.sha256(state).hexdigest()
+        identity = dict(saved["identity"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        whole, identity = False, {}
-    if not whole:
+        intact, identity = False, {}
+    if not intact:
         raise RunError(f"{run}/{name}: damaged; train without --resume")
     return identity, state
 
 
 def remove_checkpoint(run: Path) -> None:
-    """Forget an interrupted training."""
+    """Remove the checkpoints of an interrupted training."""
     with convert_write_errors(run / "checkpoint"):
         (run / "checkpoint").unlink(missing_ok=True)
     remove_member_checkpoints(run)
 
 
 def remove_member_checkpoints(run: Path) -> None:
-    """Forget what is kept of the networks of an ensemble."""
+    """Remove the checkpoints of an ensemble's networks."""
     for path in run.glob("checkpoint-*"):
         with convert_write_errors(path):
             path.unlink(missing_ok=True)
 
 
 def find_differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    """Where two records of what a training or a search was made of differ, keys joined by dots."""
+    """Find the keys, joined by dots, where two records of a training or a search differ."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in {**one, **other}:
             yield from find_differences(
@@ -291,7 +291,7 @@ def find_differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
 
 
 def _remove_unfinished(versions: Path) -> None:
-    """Remove what a killed process left; the lock is held, so that nobody else is writing it."""
+    """Remove what a killed process left unfinished; the lock is held, so no process is writing it."""
     for left in versions.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -312,7 +312,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _get_mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or those of a new one."""
+    """Get the permissions of the file to replace, or those of a new file."""
     return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_get_umask()
 
 

@@ -34,3 +34,17 @@ def test_keys_of_an_earlier_format_are_read_under_their_names_of_today():
     config = load_version(RUNS / "format-3" / "load").config
     assert (config.data.max_gap, config.data.date_order, config.training.sign_flip) == (3, "day_first", True)
     assert load_version(RUNS / "format-3" / "close").config.data.frequency == "sessions"
+
+
+@pytest.mark.parametrize("name", ["load", "shops", "close"])
+def test_the_calibration_of_a_run_is_the_same_in_every_format(name):
+    from forecaster.forecasting.calibration import read_calibration
+    from forecaster.runs import load_version
+
+    old, new = (read_calibration(load_version(RUNS / f"format-{number}" / name)) for number in (3, 4))
+    np.testing.assert_allclose(old.residuals, new.residuals, rtol=1e-5)
+    assert (old.smallest_change is None) == (new.smallest_change is None) == (name == "shops")
+    assert old.fallback is not None
+    assert new.fallback is not None
+    assert (old.fallback.season, list(old.fallback.weights)) == (new.fallback.season, list(new.fallback.weights))
+    np.testing.assert_allclose(old.fallback.unknown_weight, new.fallback.unknown_weight, rtol=1e-5)

@@ -49,12 +49,12 @@ def test_a_new_version_is_promoted_and_the_old_one_stays(run):
 
 
 def test_a_missing_run_says_how_to_make_one(tmp_path):
-    with pytest.raises(RunError, match="no such run; make one with: forecast train"):
+    with pytest.raises(RunError, match="the run does not exist; create it with: forecast train"):
         runs.load_version(tmp_path / "nothing")
 
 
 def test_a_folder_without_a_finished_training_is_refused(tmp_path):
-    with pytest.raises(RunError, match="holds no finished training"):
+    with pytest.raises(RunError, match="the run has no finished training"):
         runs.load_version(tmp_path)
 
 

@@ -16,12 +16,12 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
-# What people call them, in tables and pictures.
+# Their labels in tables and pictures.
 LABELS = {
     "naive": "naive (last value)",
     "seasonal_naive": "seasonal naive",
     "drift": "drift",
-    "mean": "mean of all before",
+    "mean": "mean of all earlier values",
     "naive2": "naive, seasonally adjusted",
     "ets": "ETS",
     "theta": "Theta",
@@ -29,18 +29,19 @@ LABELS = {
     "mstl": "MSTL",
     "linear": "linear interpolation",
     "seasonal_mean": "seasonal naive (mean of both sides)",
-    "seasonal_interpolation": "interpolation of what the season leaves",
+    "seasonal_interpolation": "linear interpolation of the seasonally adjusted series",
 }
 
 
-def name_forecasters(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What forecasters are called in tables and pictures, by their name in the scores.
+def name_forecasters(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Name forecasters in tables and pictures, by their key in the scores.
 
-    Where a run's forecasts lean on a baseline, they are not the network's alone.
+    The forecasts of a run are called the network's, unless some are blended with a baseline.
     """
-    network = "network" if facts.get("networks", 1) == 1 else "ensemble"
-    alone = {"model": "forecast", "network_alone": f"{network} alone"}
-    return LABELS | (alone if "network_alone" in facts["scores"] else {"model": network})
+    network = "network" if summary.get("networks", 1) == 1 else "ensemble"
+    if "network_alone" in summary["scores"]:
+        return LABELS | {"model": "forecast", "network_alone": f"{network} alone"}
+    return LABELS | {"model": network}
 
 
 def select_default_baselines(season: int) -> list[str]:
@@ -49,12 +50,12 @@ def select_default_baselines(season: int) -> list[str]:
 
 
 class BaselineForecast(NamedTuple):
-    """What a baseline says of the steps after some origins, in the series' own unit.
+    """The forecasts of a baseline, or of a network, from some origins in the series' own unit.
 
     Attributes:
         mean: (origins, horizon).
         quantiles: by probability in rising order, each (origins, horizon).
-        failures: why the last value stands in for a model that could not be fitted, by the number of the origin.
+        failures: why a model could not be fitted and the last value replaces it, by the row of the origin.
     """
 
     mean: np.ndarray
@@ -72,22 +73,22 @@ class Band(NamedTuple):
 def forecast_baseline(
     name: str, series: Series, steps: int, seasons: Sequence[int], levels: Sequence[float]
 ) -> Forecast:
-    """The `steps` steps after the end of a series, with the intervals of each level in percent.
+    """Forecast the steps after the end of a series with a baseline, with intervals.
 
     Args:
         name: of `BASELINES`.
         series: without gaps.
-        steps: how many.
+        steps: to forecast.
         seasons: steps in each season, the main one first; none or 1 where there is none.
         levels: in percent.
 
     Raises:
-        UsageError: no baseline is called so, or its extra is not installed.
+        UsageError: the baseline is unknown, or its extra is not installed.
         DataError: the series is too short for it.
     """
-    told = forecast_baseline_at(name, [series], np.array([0]), np.array([len(series) - 1]), steps, seasons, levels)
-    quantiles = {probability: values[0] for probability, values in told.quantiles.items()}
-    return Forecast(series.name, series.timestamps[-1], series.future(steps), told.mean[0], quantiles)
+    forecast = forecast_baseline_at(name, [series], np.array([0]), np.array([len(series) - 1]), steps, seasons, levels)
+    quantiles = {probability: values[0] for probability, values in forecast.quantiles.items()}
+    return Forecast(series.name, series.timestamps[-1], series.future(steps), forecast.mean[0], quantiles)
 
 
 def forecast_baseline_at(
@@ -99,7 +100,7 @@ def forecast_baseline_at(
     seasons: Sequence[int],
     levels: Sequence[float],
 ) -> BaselineForecast:
-    """The same of many pairs of a series and an origin; each reads what lies up to its origin, and no more.
+    """Forecast from many pairs of a series and an origin; each reads the steps up to its origin.
 
     Args:
         name, seasons, levels: as in `baseline`.
@@ -116,49 +117,55 @@ def forecast_baseline_at(
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
     failures: dict[int, str] = {}
     order = np.argsort(members, kind="stable")
-    for mine in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
-        member = int(members[mine[0]])
-        _check_length(name, panel[member], int(origins[mine].min()) + 1, seasons)
-        told = BASELINES[name](panel[member].values, origins[mine], horizon, seasons, levels)
-        means[mine] = told.mean
+    for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
+        member = int(members[rows[0]])
+        _check_length(name, panel[member], int(origins[rows].min()) + 1, seasons)
+        forecast = BASELINES[name](panel[member].values, origins[rows], horizon, seasons, levels)
+        means[rows] = forecast.mean
         for probability in probabilities:
-            quantiles[probability][mine] = told.quantiles[probability]
-        failures |= {int(mine[row]): reason for row, reason in told.failures.items()}
+            quantiles[probability][rows] = forecast.quantiles[probability]
+        failures |= {int(rows[row]): reason for row, reason in forecast.failures.items()}
     if failures:
-        many, reason = f"{len(failures)} of {len(origins)} origins", next(iter(failures.values()))
-        log.info("%s could not be fitted at %s, where the last value stands in: %s", name, many, reason)
+        reason = next(iter(failures.values()))
+        log.info(
+            "%s could not be fitted at %d of %d origins; the last value replaces it there: %s",
+            name,
+            len(failures),
+            len(origins),
+            reason,
+        )
     return BaselineForecast(means, quantiles, failures)
 
 
 def check_baselines(names: Sequence[str]) -> None:
-    """Refuse baselines that cannot be had, before anything is done for them.
+    """Check that baselines exist and their extra is installed.
 
     Raises:
-        UsageError: no baseline is called so, or its extra is not installed.
+        UsageError: the baseline is unknown, or its extra is not installed.
     """
     for name in names:
         if name not in BASELINES:
             known = ", ".join(BASELINES)
-            raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; there are {known}")
+            raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; choose from {known}")
         if name in statsforecast_models.MODELS:
             statsforecast_models.check_installed()
 
 
 def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:
-    """Refuse a history without the two errors that a spread takes, or a drift's three."""
-    fewest = {"seasonal_naive": _main_season(seasons) + 1, "drift": 3}.get(name, 2)
-    if steps < fewest:
-        detail = {"series": series.name, "rows": steps, "baseline": name, "needed": fewest}
+    """Refuse a history too short to estimate a spread: two errors, and the drift's slope needs one more step."""
+    needed = {"seasonal_naive": _main_season(seasons) + 1, "drift": 3}.get(name, 2)
+    if steps < needed:
+        detail = {"series": series.name, "rows": steps, "baseline": name, "needed": needed}
         raise DataError(Problem("too-short-for-baseline", detail=detail))
 
 
 def naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """The last value, repeated: (steps,), indices of the origins (batch,) -> (batch, horizon)."""
+    """Repeat the last value: (steps,), indices of the origins (batch,) -> (batch, horizon)."""
     return np.repeat(values[origins][:, None], horizon, axis=1)
 
 
 def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    """The last season, repeated (Hyndman & Athanasopoulos, FPP3, 5.2): -> (batch, horizon).
+    """Repeat the last season (Hyndman & Athanasopoulos, FPP3, 5.2): -> (batch, horizon).
 
     Every origin needs a whole season before it: origins >= season - 1.
     """
@@ -167,25 +174,25 @@ def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season
 
 
 def drift(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """The line from the first value through the last (FPP3, 5.2): -> (batch, horizon); origins >= 1."""
+    """Extend the line from the first value through the last (FPP3, 5.2): -> (batch, horizon); origins >= 1."""
     slopes = (values[origins] - values[0]) / origins
     return values[origins][:, None] + slopes[:, None] * np.arange(1, horizon + 1)
 
 
 def mean(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """The mean of all values up to the origin (FPP3, 5.2): -> (batch, horizon)."""
+    """Repeat the mean of all values up to the origin (FPP3, 5.2): -> (batch, horizon)."""
     return np.repeat((np.cumsum(values)[origins] / (origins + 1))[:, None], horizon, axis=1)
 
 
 def naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    """The last value, seasonally adjusted where there is a season to adjust for: M4's Naive2, -> (batch, horizon)."""
+    """Repeat the last value, seasonally adjusted if the history is seasonal: M4's Naive2, -> (batch, horizon)."""
     return _naive2_band(values, origins, horizon, season).mean
 
 
 def forecast_naive_baselines(
     values: np.ndarray, origins: np.ndarray, horizon: int, season: int
 ) -> dict[str, np.ndarray]:
-    """The baselines that the origins have enough history for, by name, each (batch, horizon)."""
+    """Forecast with the default baselines that the origins have history for, by name, each (batch, horizon)."""
     forecasts = {"naive": naive(values, origins, horizon)}
     if season > 1 and origins.min() >= season - 1:
         forecasts["seasonal_naive"] = seasonal_naive(values, origins, horizon, season)
@@ -193,9 +200,9 @@ def forecast_naive_baselines(
 
 
 def compute_seasonal_indices(history: np.ndarray, season: int) -> np.ndarray:
-    """The factor of each place in the season, (season,), from the first step on; 1 where no season is found.
+    """Compute the seasonal index of each step of the season, (season,), from the first step; 1 without a season.
 
-    As the benchmarks of M4 (Makridakis, Spiliotis & Assimakopoulos 2020) have it: a season is there where the
+    As in the benchmarks of M4 (Makridakis, Spiliotis & Assimakopoulos 2020): a history is seasonal where the
     autocorrelation at its lag lies outside its limits of 90 % (Bartlett's formula); its indices are those of the
     classical multiplicative decomposition (FPP3, 3.4): means of the ratios to a centred moving average, brought to a
     mean of 1. Less than three seasons, or values that are not above 0, are not adjusted.
@@ -254,18 +261,18 @@ def _mean_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: i
 
 
 def _naive2_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
-    """That of the naive on the adjusted values, times the indices of the steps ahead; no book has intervals for it."""
-    found = Band(np.empty((len(origins), horizon)), np.empty((len(origins), horizon)))
+    """Compute the naive's on adjusted values, times the indices of the steps ahead; FPP3 has no intervals for it."""
+    band = Band(np.empty((len(origins), horizon)), np.empty((len(origins), horizon)))
     for row, origin in enumerate(origins.tolist()):
         history = values[: origin + 1]
         indices = np.resize(compute_seasonal_indices(history, season), origin + 1 + horizon)
         adjusted = _naive_band(history / indices[: origin + 1], np.array([origin]), horizon, season)
-        found.mean[row], found.deviation[row] = (values[0] * indices[origin + 1 :] for values in adjusted)
-    return found
+        band.mean[row], band.deviation[row] = (values[0] * indices[origin + 1 :] for values in adjusted)
+    return band
 
 
 def _sum_squares(errors: np.ndarray) -> np.ndarray:
-    """Their sum up to each step, (steps,)."""
+    """Sum the squares up to each step, (steps,)."""
     return np.cumsum(errors**2)
 
 
@@ -274,7 +281,7 @@ def _ahead(horizon: int) -> np.ndarray:
 
 
 def _main_season(seasons: Sequence[int]) -> int:
-    """The main season, 1 where there is none."""
+    """Get the main season, 1 where there is none."""
     return next(iter(seasons), 1)
 
 
@@ -282,9 +289,9 @@ _Baseline = Callable[[np.ndarray, np.ndarray, int, Sequence[int], Sequence[float
 
 
 def _build_simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -> _Baseline:
-    """The quantiles of its normal distributions."""
+    """Build a baseline whose quantiles are those of its normal distributions."""
 
-    def told(
+    def forecast(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> BaselineForecast:
         band = band_of(values, origins, horizon, _main_season(seasons))
@@ -293,13 +300,13 @@ def _build_simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -
             band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities}
         )
 
-    return told
+    return forecast
 
 
 def _build_fitted(model: str) -> _Baseline:
-    """A model of statsforecast, fitted at each origin; where it cannot be, the last value stands in."""
+    """Build a baseline that fits a model of statsforecast at each origin; the last value replaces one that fails."""
 
-    def told(
+    def forecast(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> BaselineForecast:
         means, quantiles, failures = statsforecast_models.fit_and_forecast(
@@ -307,13 +314,13 @@ def _build_fitted(model: str) -> _Baseline:
         )
         if failures:
             rows = np.array(list(failures))
-            stand_in = BASELINES["naive"](values, origins[rows], horizon, seasons, levels)
-            means[rows] = stand_in.mean
+            replacement = BASELINES["naive"](values, origins[rows], horizon, seasons, levels)
+            means[rows] = replacement.mean
             for probability, bounds in quantiles.items():
-                bounds[rows] = stand_in.quantiles[probability]
+                bounds[rows] = replacement.quantiles[probability]
         return BaselineForecast(means, quantiles, failures)
 
-    return told
+    return forecast
 
 
 BASELINES: dict[str, _Baseline] = {

@@ -1,8 +1,8 @@
 """Error measures: an elementwise error, a weight, and an aggregation; one table of them all.
 
 How cells become one number. A metric has an error and a weight for each cell, and the score of some cells is
-the sum of their errors over the sum of their weights (then its root, for RMSE and RMSSE). Which cells, says its
-aggregation:
+the sum of their errors over the sum of their weights (then its root, for RMSE and RMSSE). The aggregation
+chooses the cells:
 
 - pooled (MAE, MSE, RMSE, WAPE, bias and everything about quantiles and intervals): all cells of all series together.
   It is in the series' own unit, so that large series count for more.
@@ -12,7 +12,7 @@ aggregation:
 
 A cell without a known actual value is never counted. A score that nothing defines (an actual value of 0 in MAPE, a
 constant training part in MASE and RMSSE) is NaN; such cells and series are left out of the means, and `unscaled`
-counts the series. A forecast that is NaN where the truth is known is no such gap: its scores are NaN.
+counts the series. A forecast that is NaN where the actual value is known is not left out: its scores are NaN.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +28,10 @@ Cells = np.ndarray  # (origins, horizon)
 
 
 class Scale(NamedTuple):
-    """How far the seasonal naive is off within training parts, which scaled errors are told in.
+    """The errors of the seasonal naive within training parts, which scaled errors are divided by.
 
     Attributes:
-        absolute, squared: its mean absolute and mean squared error of the series behind each origin, (origins,); NaN
+        absolute, squared: its mean absolute and mean squared error of the series of each origin, (origins,); NaN
             where there is none.
     """
 
@@ -41,14 +41,14 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoredForecasts:
-    """Forecasts from some origins beside what came.
+    """Forecasts from some origins with the actual values.
 
     Attributes:
         actual: (origins, horizon), in the series' own unit; NaN where unknown or filled, which is never counted.
         mean: the forecast values, (origins, horizon).
         quantiles: by probability in rising order, each (origins, horizon).
         samples: paths, (paths, origins, horizon), where they were drawn.
-        series: the number of the series behind each origin, (origins,); None where there is one series.
+        series: the number of the series of each origin, (origins,); None where there is one series.
         scale: for scaled errors, which are left out without it.
     """
 
@@ -82,13 +82,13 @@ class Metric:
     root: bool = False
     by_series: bool = False
 
-    def totals(self, judged: ScoredForecasts) -> tuple[np.ndarray, np.ndarray]:
-        """The sums of errors and of weights of each series and step, each (series, horizon)."""
-        with np.errstate(divide="ignore", invalid="ignore"):  # where it is not defined, which the weight says
-            errors = self.error(judged)
-        weights = np.ones_like(errors) if self.weight is None else self.weight(judged)
-        counts = judged.known & ~np.isnan(weights)
-        names, places = np.unique(_get_series(judged), return_inverse=True)
+    def sum_errors(self, scored: ScoredForecasts) -> tuple[np.ndarray, np.ndarray]:
+        """Sum the errors and the weights of each series and step, each (series, horizon)."""
+        with np.errstate(divide="ignore", invalid="ignore"):  # undefined errors have a NaN weight
+            errors = self.error(scored)
+        weights = np.ones_like(errors) if self.weight is None else self.weight(scored)
+        counts = scored.known & ~np.isnan(weights)
+        names, places = np.unique(_get_series(scored), return_inverse=True)
         totals = np.zeros((2, len(names), errors.shape[1]))
         np.add.at(totals[0], places, np.where(counts, errors, 0.0))
         np.add.at(totals[1], places, np.where(counts, weights, 0.0))
@@ -107,55 +107,55 @@ class Metric:
         return float(self.score(errors, weights)[drop_undefined].mean()) if drop_undefined.any() else float("nan")
 
 
-def compute_scores(judged: ScoredForecasts) -> dict[str, float]:
+def compute_scores(scored: ScoredForecasts) -> dict[str, float]:
     """Every metric over all series, origins and steps."""
     found = {}
-    for name, metric in select_metrics(judged).items():
-        errors, weights = metric.totals(judged)
+    for name, metric in select_metrics(scored).items():
+        errors, weights = metric.sum_errors(scored)
         found[name] = metric.overall(errors.sum(axis=1), weights.sum(axis=1))
     return found
 
 
-def compute_scores_by_series(judged: ScoredForecasts) -> pd.DataFrame:
+def compute_scores_by_series(scored: ScoredForecasts) -> pd.DataFrame:
     """Every metric for each series over its origins and steps: a row each, by the series' number."""
     columns = {}
-    for name, metric in select_metrics(judged).items():
-        errors, weights = metric.totals(judged)
+    for name, metric in select_metrics(scored).items():
+        errors, weights = metric.sum_errors(scored)
         columns[name] = metric.score(errors.sum(axis=1), weights.sum(axis=1))
-    return pd.DataFrame(columns, index=pd.Index(np.unique(_get_series(judged)), name="series"))
+    return pd.DataFrame(columns, index=pd.Index(np.unique(_get_series(scored)), name="series"))
 
 
-def compute_scores_by_step(judged: ScoredForecasts) -> pd.DataFrame:
+def compute_scores_by_step(scored: ScoredForecasts) -> pd.DataFrame:
     """Every metric for each step ahead over all origins, aggregated over series as the overall score: a row each."""
     columns = {}
-    for name, metric in select_metrics(judged).items():
-        errors, weights = metric.totals(judged)
+    for name, metric in select_metrics(scored).items():
+        errors, weights = metric.sum_errors(scored)
         columns[name] = [metric.overall(*step) for step in zip(errors.T, weights.T, strict=True)]
-    return pd.DataFrame(columns, index=pd.RangeIndex(1, judged.actual.shape[1] + 1, name="step"))
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, scored.actual.shape[1] + 1, name="step"))
 
 
-def select_metrics(judged: ScoredForecasts) -> dict[str, Metric]:
-    """Those that can be told of it, by name: what needs quantiles, samples or a scale is there where they are."""
+def select_metrics(scored: ScoredForecasts) -> dict[str, Metric]:
+    """Select the metrics that the forecasts have what they need for (quantiles, samples, a scale), by name."""
     found = dict(METRICS)
-    if judged.scale is not None:
-        found |= {name: scaled(judged.scale) for name, scaled in SCALED.items()}
-    found |= OF_QUANTILES if judged.quantiles else {}
-    if judged.samples is not None:
-        found |= {name: of_samples(judged.samples) for name, of_samples in OF_SAMPLES.items()}
-    for probability in judged.quantiles:
-        found |= {f"{name}_{name_quantile(probability)}": made(probability) for name, made in OF_QUANTILE.items()}
-    for level in find_levels(judged.quantiles):
-        found |= {f"{name}_{level:g}": of_level(level) for name, of_level in OF_LEVEL.items()}
+    if scored.scale is not None:
+        found |= {name: build(scored.scale) for name, build in SCALED.items()}
+    found |= OF_QUANTILES if scored.quantiles else {}
+    if scored.samples is not None:
+        found |= {name: build(scored.samples) for name, build in OF_SAMPLES.items()}
+    for probability in scored.quantiles:
+        found |= {f"{name}_{name_quantile(probability)}": build(probability) for name, build in OF_QUANTILE.items()}
+    for level in find_levels(scored.quantiles):
+        found |= {f"{name}_{level:g}": build(level) for name, build in OF_LEVEL.items()}
     return found
 
 
 def drop_undefined(found: Mapping[str, float]) -> dict[str, float]:
-    """The scores that are finite numbers; JSON has no others."""
+    """Drop the scores that are NaN or infinite; JSON has no such numbers."""
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def find_levels(probabilities: Sequence[float] | Mapping[float, Cells]) -> list[float]:
-    """The levels, in percent and rising, both of whose quantiles are there."""
+    """Find the levels, in percent and rising, whose two quantiles are among the probabilities."""
     levels = [round(100 * (1 - 2 * probability), 8) for probability in probabilities if probability < 0.5]
     return sorted(level for level in levels if set(level_to_quantiles(level)) <= set(probabilities))
 
@@ -171,11 +171,11 @@ def owa(found: Mapping[str, float], naive2: Mapping[str, float]) -> float:
 
 
 def compute_seasonal_scale(training: np.ndarray, season: int) -> tuple[float, float]:
-    """The mean absolute and the mean squared error of the seasonal naive within a training part, (steps,).
+    """Compute the mean absolute and mean squared error of the seasonal naive within a training part, (steps,).
 
     Hyndman & Koehler (2006), with a season as M4 has it; squared as M5 has it. Season 1 is the last value.
     NaN in `training` is left out. Both are NaN where the part is no longer than a season, or where it repeats itself
-    exactly, as a constant does: nothing could be told in units of 0.
+    exactly, as a constant does: errors cannot be divided by 0.
     """
     changes = training[season:] - training[:-season]
     changes = changes[~np.isnan(changes)]
@@ -184,12 +184,12 @@ def compute_seasonal_scale(training: np.ndarray, season: int) -> tuple[float, fl
     return float(np.mean(np.abs(changes))), float(np.mean(changes**2))
 
 
-def count_unscaled(judged: ScoredForecasts) -> int:
-    """How many series scaled errors leave out, for want of a scale."""
-    if judged.scale is None:
-        return len(np.unique(_get_series(judged)))
-    names = _get_series(judged)
-    return len(np.unique(names)) - len(np.unique(names[~np.isnan(judged.scale.absolute)]))
+def count_unscaled(scored: ScoredForecasts) -> int:
+    """Count the series without a scale, which scaled errors leave out."""
+    if scored.scale is None:
+        return len(np.unique(_get_series(scored)))
+    names = _get_series(scored)
+    return len(np.unique(names)) - len(np.unique(names[~np.isnan(scored.scale.absolute)]))
 
 
 def mae(actual: np.ndarray, forecast: np.ndarray) -> float:
@@ -198,134 +198,134 @@ def mae(actual: np.ndarray, forecast: np.ndarray) -> float:
 
 
 def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
-    """The share of actual values between two bounds, all of one shape, in percent."""
+    """Compute the share of actual values between two bounds, all of one shape, in percent."""
     return float(100 * np.mean((low <= actual) & (actual <= high)))
 
 
-def _get_series(judged: ScoredForecasts) -> np.ndarray:
-    return np.zeros(len(judged.actual), int) if judged.series is None else judged.series
+def _get_series(scored: ScoredForecasts) -> np.ndarray:
+    return np.zeros(len(scored.actual), int) if scored.series is None else scored.series
 
 
-def _bias(judged: ScoredForecasts) -> Cells:
+def _bias(scored: ScoredForecasts) -> Cells:
     """Forecast less actual: above 0 where forecasts are too high."""
-    return judged.mean - judged.actual
+    return scored.mean - scored.actual
 
 
-def _absolute_error(judged: ScoredForecasts) -> Cells:
+def _absolute_error(scored: ScoredForecasts) -> Cells:
     """|actual - forecast| (FPP3, 5.8)."""
-    return np.abs(judged.actual - judged.mean)
+    return np.abs(scored.actual - scored.mean)
 
 
-def _squared_error(judged: ScoredForecasts) -> Cells:
+def _squared_error(scored: ScoredForecasts) -> Cells:
     """(actual - forecast)² (FPP3, 5.8)."""
-    return (judged.actual - judged.mean) ** 2
+    return (scored.actual - scored.mean) ** 2
 
 
-def _percentage_error(judged: ScoredForecasts) -> Cells:
+def _percentage_error(scored: ScoredForecasts) -> Cells:
     """100 |actual - forecast| / |actual| (FPP3, 5.8)."""
-    return 100 * _absolute_error(judged) / np.abs(judged.actual)
+    return 100 * _absolute_error(scored) / np.abs(scored.actual)
 
 
-def _weigh_nonzero(judged: ScoredForecasts) -> Cells:
-    """The percentage error of an actual value of 0 is not defined (Hyndman & Koehler 2006): it does not count."""
-    return np.where(judged.actual == 0, np.nan, 1.0)
+def _weigh_nonzero(scored: ScoredForecasts) -> Cells:
+    """Weigh cells 1, NaN where an actual value is 0: its percentage error is undefined (Hyndman & Koehler 2006)."""
+    return np.where(scored.actual == 0, np.nan, 1.0)
 
 
-def _symmetric_percentage_error(judged: ScoredForecasts) -> Cells:
+def _symmetric_percentage_error(scored: ScoredForecasts) -> Cells:
     """200 |actual - forecast| / (|actual| + |forecast|), 0 to 200 % (M4, Makridakis et al. 2020).
 
     0 where both are 0, which M4 leaves open: there is no error.
     """
-    size = np.abs(judged.actual) + np.abs(judged.mean)
-    return np.where(size == 0, 0.0, 200 * _absolute_error(judged) / size)
+    size = np.abs(scored.actual) + np.abs(scored.mean)
+    return np.where(size == 0, 0.0, 200 * _absolute_error(scored) / size)
 
 
 def _build_mase(scale: Scale) -> Metric:
     """Mean of |actual - forecast| over the scale (Hyndman & Koehler 2006, section 3)."""
     units = scale.absolute[:, None]
-    return Metric(lambda judged: _absolute_error(judged) / units, _weigh_scaled(~np.isnan(units)), by_series=True)
+    return Metric(lambda scored: _absolute_error(scored) / units, _weigh_scaled(~np.isnan(units)), by_series=True)
 
 
 def _build_rmsse(scale: Scale) -> Metric:
     """Root of the mean of (actual - forecast)² over the squared scale (M5, Makridakis et al. 2022)."""
     units = scale.squared[:, None]
     return Metric(
-        lambda judged: _squared_error(judged) / units, _weigh_scaled(~np.isnan(units)), root=True, by_series=True
+        lambda scored: _squared_error(scored) / units, _weigh_scaled(~np.isnan(units)), root=True, by_series=True
     )
 
 
-def _weigh_scaled(told: np.ndarray) -> Callable[[ScoredForecasts], Cells]:
-    """1 for the cells that count, (origins, 1), else NaN."""
-    return lambda judged: np.where(told, np.ones_like(judged.actual), np.nan)
+def _weigh_scaled(has_scale: np.ndarray) -> Callable[[ScoredForecasts], Cells]:
+    """Weigh cells 1 where the origin has a scale, (origins, 1), else NaN."""
+    return lambda scored: np.where(has_scale, np.ones_like(scored.actual), np.nan)
 
 
-def _actual_size(judged: ScoredForecasts) -> Cells:
-    return np.abs(judged.actual)
+def _actual_size(scored: ScoredForecasts) -> Cells:
+    return np.abs(scored.actual)
 
 
-def _pinball_loss(judged: ScoredForecasts, probability: float) -> Cells:
+def _pinball_loss(scored: ScoredForecasts, probability: float) -> Cells:
     """Of the quantile q of probability p: p (y - q) above it, (1 - p) (q - y) below it (Koenker & Bassett 1978)."""
-    above = judged.actual - judged.quantiles[probability]
+    above = scored.actual - scored.quantiles[probability]
     return np.maximum(probability * above, (probability - 1) * above)
 
 
-def _quantile_loss(judged: ScoredForecasts) -> Cells:
+def _quantile_loss(scored: ScoredForecasts) -> Cells:
     """Twice the pinball loss, the mean over quantiles; over the sum of |actual| it is gluonts' weighted quantile loss.
 
     `mean_weighted_sum_quantile_loss` of gluonts; Salinas et al. (2020), DeepAR.
     """
-    return np.mean([2 * _pinball_loss(judged, probability) for probability in judged.quantiles], axis=0)
+    return np.mean([2 * _pinball_loss(scored, probability) for probability in scored.quantiles], axis=0)
 
 
-def _crps_of_quantiles(judged: ScoredForecasts) -> Cells:
+def _crps_of_quantiles(scored: ScoredForecasts) -> Cells:
     """CRPS = 2 ∫ pinball loss dp (Laio & Tamea 2007), each quantile for the probabilities nearest to it.
 
     As fine as the quantiles are: a forecast of a few levels is only compared with one of the same levels.
     """
-    probabilities = np.array(sorted(judged.quantiles))
+    probabilities = np.array(sorted(scored.quantiles))
     edges = np.concatenate([[0.0], (probabilities[1:] + probabilities[:-1]) / 2, [1.0]])
-    losses = [_pinball_loss(judged, probability) for probability in probabilities.tolist()]
+    losses = [_pinball_loss(scored, probability) for probability in probabilities.tolist()]
     return 2 * np.tensordot(np.diff(edges), losses, axes=1)
 
 
-def _crps_of_samples(judged: ScoredForecasts, samples: np.ndarray) -> Cells:
+def _crps_of_samples(scored: ScoredForecasts, samples: np.ndarray) -> Cells:
     """E|X - y| - E|X - X'| / 2 over pairs of different paths: the fair form, which does not favour many paths.
 
     Gneiting & Raftery (2007), equation 21; Ferro (2014) for fairness. Of one path the absolute error.
     """
     paths = np.sort(samples, axis=0)  # (paths, origins, horizon)
     count = len(paths)
-    distance = np.abs(paths - judged.actual).mean(axis=0)
+    distance = np.abs(paths - scored.actual).mean(axis=0)
     # The sum of |x_i - x_j| over pairs i < j, from sorted values.
     spread = np.tensordot(2 * np.arange(1, count + 1) - count - 1, paths, axes=1)
     return distance - spread / max(count * (count - 1), 1)
 
 
-def _get_bounds(judged: ScoredForecasts, level: float) -> tuple[Cells, Cells]:
+def _get_bounds(scored: ScoredForecasts, level: float) -> tuple[Cells, Cells]:
     low, high = level_to_quantiles(level)
-    return judged.quantiles[low], judged.quantiles[high]
+    return scored.quantiles[low], scored.quantiles[high]
 
 
-def _interval_score(judged: ScoredForecasts, level: float) -> Cells:
-    """The width, and 2 / α times what lies outside, α = 1 - level / 100.
+def _interval_score(scored: ScoredForecasts, level: float) -> Cells:
+    """Add to the width 2 / α times the distance of values outside, α = 1 - level / 100.
 
     Winkler (1972); Gneiting & Raftery (2007), equation 43.
     """
-    (low, high), y = _get_bounds(judged, level), judged.actual
+    (low, high), y = _get_bounds(scored, level), scored.actual
     outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
     return high - low + 2 / (1 - level / 100) * outside
 
 
-def _interval_coverage(judged: ScoredForecasts, level: float) -> Cells:
+def _interval_coverage(scored: ScoredForecasts, level: float) -> Cells:
     """100 where the actual value lies between the bounds, which count as inside, else 0."""
-    low, high = _get_bounds(judged, level)
-    inside = (low <= judged.actual) & (judged.actual <= high)
+    low, high = _get_bounds(scored, level)
+    inside = (low <= scored.actual) & (scored.actual <= high)
     return np.where(np.isnan(low + high), np.nan, 100.0 * inside)
 
 
-def _interval_width(judged: ScoredForecasts, level: float) -> Cells:
-    """The upper bound less the lower."""
-    low, high = _get_bounds(judged, level)
+def _interval_width(scored: ScoredForecasts, level: float) -> Cells:
+    """Subtract the lower bound from the upper."""
+    low, high = _get_bounds(scored, level)
     return high - low
 
 
@@ -334,20 +334,20 @@ METRICS: dict[str, Metric] = {
     "rmse": Metric(_squared_error, root=True),
     "mse": Metric(_squared_error),
     "bias": Metric(_bias),
-    "wape": Metric(lambda judged: 100 * _absolute_error(judged), _actual_size),
+    "wape": Metric(lambda scored: 100 * _absolute_error(scored), _actual_size),
     "smape": Metric(_symmetric_percentage_error, by_series=True),
     "mape": Metric(_percentage_error, _weigh_nonzero, by_series=True),
 }
 SCALED: dict[str, Callable[[Scale], Metric]] = {"mase": _build_mase, "rmsse": _build_rmsse}
 OF_QUANTILES: dict[str, Metric] = {"wql": Metric(_quantile_loss, _actual_size), "crps": Metric(_crps_of_quantiles)}
 OF_SAMPLES: dict[str, Callable[[np.ndarray], Metric]] = {
-    "crps_samples": lambda samples: Metric(lambda judged: _crps_of_samples(judged, samples)),
+    "crps_samples": lambda samples: Metric(lambda scored: _crps_of_samples(scored, samples)),
 }
 OF_QUANTILE: dict[str, Callable[[float], Metric]] = {
-    "pinball": lambda probability: Metric(lambda judged: _pinball_loss(judged, probability)),
+    "pinball": lambda probability: Metric(lambda scored: _pinball_loss(scored, probability)),
 }
 OF_LEVEL: dict[str, Callable[[float], Metric]] = {
-    "interval_score": lambda level: Metric(lambda judged: _interval_score(judged, level)),
-    "coverage": lambda level: Metric(lambda judged: _interval_coverage(judged, level)),
-    "width": lambda level: Metric(lambda judged: _interval_width(judged, level)),
+    "interval_score": lambda level: Metric(lambda scored: _interval_score(scored, level)),
+    "coverage": lambda level: Metric(lambda scored: _interval_coverage(scored, level)),
+    "width": lambda level: Metric(lambda scored: _interval_width(scored, level)),
 }

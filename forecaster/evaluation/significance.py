@@ -1,4 +1,4 @@
-"""Whether one forecast is better than another by more than chance: the Diebold-Mariano test."""
+"""The Diebold-Mariano test: whether the difference between two forecasts is statistically significant."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from scipy.special import stdtr
 
 
 class Comparison(NamedTuple):
-    """What a test says of two forecasts.
+    """The result of a test of two forecasts.
 
     Attributes:
-        statistic: below 0 where the first loses less; NaN where nothing can be tested.
-        p_value: how likely a statistic as far from 0 is, where both forecasts are as good; two-sided.
+        statistic: below 0 where the first is better; NaN where nothing can be tested.
+        p_value: the probability of a statistic as far from 0 if both forecasts are equally good; two-sided.
     """
 
     statistic: float
@@ -30,8 +30,8 @@ def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Comp
     Args:
         first, second: losses (absolute errors, squared errors, ..., or their means over a horizon), (origins,), by
             origin in rising order, of one series or averaged over series. An origin that is NaN in either is left out.
-        horizon: the furthest step ahead that a loss tells of, in distances between origins: of 24 steps ahead from
-            every 24th step 1, from every step 24.
+        horizon: the furthest step ahead of a loss, in strides between origins: 24 steps ahead are 1 at every 24th
+            step, 24 at every step.
 
     Returns:
         NaN and NaN where there are no more origins than `horizon`, or where the losses differ by one constant, which

@@ -1,4 +1,4 @@
-"""ETS, Theta, ARIMA and MSTL through statsforecast, fitted at each origin on what lies before it."""
+"""ETS, Theta, ARIMA and MSTL of statsforecast, fitted at each origin on the steps up to it."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -9,22 +9,22 @@ import numpy as np
 from forecaster.extras import importing_extra
 from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 
-# Steps that a model is fitted on, the last ones, so that a search takes seconds at each origin.
+# The last steps, which a model is fitted on, so that its search takes seconds at each origin.
 RECENT = 1000
 
 
 def fit_and_forecast(
     name: str, values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
 ) -> tuple[np.ndarray, dict[float, np.ndarray], dict[int, str]]:
-    """What a model says after each origin, from at most `RECENT` steps up to it, which it is fitted on.
+    """Fit a model at each origin on at most `RECENT` steps up to it, and forecast.
 
     Args:
         name: of `MODELS`.
         values: (steps,).
         origins: the last step that is read, (origins,).
         horizon: steps.
-        seasons: steps in each season, the main one first; the others are read by mstl alone. A season that the
-            history does not hold twice is none.
+        seasons: steps in each season, the main one first; only mstl reads the others. Seasons longer than
+            half the history are not read.
         levels: in percent.
 
     Returns:
@@ -46,7 +46,7 @@ def fit_and_forecast(
                 warnings.simplefilter("ignore")  # of the searches of models; what comes of them is checked below
                 answer = MODELS[name](models, within, len(history)).forecast(y=history, h=horizon, level=[*levels])
             means[row], found = _read_answer(answer, levels)
-        except Exception as error:  # what a model does not take is told by errors of every kind
+        except Exception as error:  # statsforecast raises errors of many types
             failures[row] = str(error) or type(error).__name__
             continue
         for probability, bounds in found.items():
@@ -55,7 +55,7 @@ def fit_and_forecast(
 
 
 def _read_answer(answer: dict[str, Any], levels: Sequence[float]) -> tuple[np.ndarray, dict[float, np.ndarray]]:
-    """The mean, and the quantiles by probability, each (horizon,).
+    """Read the mean, and the quantiles by probability, each (horizon,).
 
     Raises:
         ValueError: some are not finite.
@@ -89,20 +89,20 @@ def _main_season(seasons: Sequence[int]) -> int:
 
 
 def _build_ets(models: Any, seasons: Sequence[int], _steps: int) -> Any:
-    """The ETS model of the least AICc (FPP3, 8.6); seasons above 24 are not read."""
+    """Build the ETS model of the least AICc (FPP3, 8.6); seasons above 24 are not read."""
     season = _main_season(seasons)
     return models.AutoETS(season_length=season if season <= 24 else 1)
 
 
 def _build_theta(models: Any, seasons: Sequence[int], _steps: int) -> Any:
-    """The Theta model, of four, of the least error (Fiorucci et al. 2016)."""
+    """Build the Theta model, of four, of the least error (Fiorucci et al. 2016)."""
     return models.AutoTheta(season_length=_main_season(seasons))
 
 
 def _build_arima(models: Any, seasons: Sequence[int], steps: int) -> Any:
-    """The ARIMA model of the least AICc (Hyndman & Khandakar 2008).
+    """Build the ARIMA model of the least AICc (Hyndman & Khandakar 2008).
 
-    Models of long series and seasons are compared by an approximation, as R's `auto.arima` does by itself.
+    Models of long series and seasons are compared by an approximation, as in R's `auto.arima`.
     """
     season = _main_season(seasons)
     return models.AutoARIMA(season_length=season, approximation=steps > 150 or season > 12)

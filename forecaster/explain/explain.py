@@ -107,12 +107,14 @@ def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], orig
         for series in group
     ]
     features = np.repeat(_features(predictor, config, group[0], origins), len(group), axis=0)
-    inputs = predictor.rollout.together(predictor.build_inputs(list(group) * len(origins), np.stack(rows), features))
+    inputs = predictor.rollout.join_channels(
+        predictor.build_inputs(list(group) * len(origins), np.stack(rows), features)
+    )
     states, previous = network.encode(inputs), inputs.window[:, -network.width :]
-    answers = [network.decode(states, previous, predictor.rollout.future(inputs))]
+    answers = [network.decode(states, previous, predictor.rollout.slice_future(inputs))]
     while config.rollout != "direct" and len(answers) * config.model.segment < config.window.horizon:
         previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
-        known = predictor.rollout.future(inputs, len(answers) * config.model.segment)
+        known = predictor.rollout.slice_future(inputs, len(answers) * config.model.segment)
         answers.append(network.decode(answers[-1].states, previous, known))
     return answers
 

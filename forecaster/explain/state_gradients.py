@@ -29,7 +29,7 @@ def measure_gradients(network: Network, inputs: Inputs, targets: np.ndarray) -> 
     """
     places = _places(network, inputs.window.shape[1])
     norms = [
-        _norms(network, [place.layer for place in places], inputs.rows(some), tf.constant(targets[some], tf.float32))
+        _norms(network, [place.layer for place in places], inputs.select(some), tf.constant(targets[some], tf.float32))
         for some in (slice(first, first + _BATCH) for first in range(0, len(targets), _BATCH))
     ]
     flows = []

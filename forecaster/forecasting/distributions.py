@@ -1,7 +1,7 @@
-"""What each head's parameters say: mean, spread, quantiles and samples, in numpy.
+"""The distribution of each head's parameters: mean, spread, quantiles and samples, in numpy.
 
-The other half of a head, its domain map and its loss, stands in `forecaster/models/heads.py`. Everything is in
-scaled units; the last axis of `parameters` is the head's.
+The other half of a head, its domain map and its loss, is in `forecaster/models/heads.py`. Everything is in scaled
+units; the last axis of `parameters` is the head's.
 """
 
 import abc
@@ -28,19 +28,19 @@ class Distribution(abc.ABC):
     @property
     @abc.abstractmethod
     def deviation(self) -> np.ndarray:
-        """How wide it is, (...,): the standard deviation, unless a class says otherwise."""
+        """The spread, (...,): the standard deviation, except of `Point` and `Quantile`."""
 
     @abc.abstractmethod
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """(...,)."""
+        """Compute the quantile of a probability, (...,)."""
 
     @abc.abstractmethod
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """One draw for each place, (...,)."""
+        """Draw one value for each place, (...,)."""
 
 
 class Point(Distribution):
-    """A value alone."""
+    """A value without a distribution."""
 
     @property
     def mean(self) -> np.ndarray:
@@ -53,23 +53,23 @@ class Point(Distribution):
         return np.ones_like(self.mean)
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """The value."""
+        """Return the value."""
         return self.mean
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """The value."""
+        """Return the value."""
         return self.mean
 
 
 @dataclass(frozen=True)
 class Quantile(Distribution):
-    """Quantiles of some probabilities; straight between them, and on beyond them as between the last two."""
+    """Quantiles of some probabilities, linear between them; beyond them the last line continues."""
 
     probabilities: Sequence[float]
 
     @property
     def mean(self) -> np.ndarray:
-        """The median, or where it was not learnt the line between its neighbours."""
+        """The median, interpolated between its neighbours where it was not trained."""
         return self.compute_quantile(0.5)
 
     @property
@@ -78,14 +78,14 @@ class Quantile(Distribution):
         return np.maximum(self.parameters[..., -1] - self.parameters[..., 0], 1e-9)
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """Where the line reaches a probability."""
-        return self._at(np.full(self.parameters.shape[:-1], probability))
+        """Interpolate at a probability."""
+        return self._interpolate(np.full(self.parameters.shape[:-1], probability))
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """Where the line reaches an even draw."""
-        return self._at(generator.uniform(size=self.parameters.shape[:-1]))
+        """Interpolate at a uniform draw."""
+        return self._interpolate(generator.uniform(size=self.parameters.shape[:-1]))
 
-    def _at(self, drawn: np.ndarray) -> np.ndarray:
+    def _interpolate(self, drawn: np.ndarray) -> np.ndarray:
         if len(self.probabilities) == 1:
             return self.parameters[..., 0]
         known = np.asarray(self.probabilities)
@@ -110,11 +110,11 @@ class Normal(Distribution):
         return self.parameters[..., 1]
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """Mean + deviation · Φ⁻¹(p)."""
+        """Compute mean + deviation · Φ⁻¹(p)."""
         return self.mean + self.deviation * NormalDist().inv_cdf(probability)
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """Mean + deviation · ε."""
+        """Draw mean + deviation · ε."""
         return self.mean + self.deviation * generator.standard_normal(self.mean.shape)
 
 
@@ -133,13 +133,13 @@ class StudentT(Distribution):
         return self.parameters[..., 1] * np.sqrt(degrees / (degrees - 2))
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """Location + scale · the quantile of Student's t."""
-        from scipy.special import stdtrit  # noqa: PLC0415 - 0.2 s that a forecast of another head need not wait
+        """Compute location + scale · the quantile of Student's t."""
+        from scipy.special import stdtrit  # noqa: PLC0415 - 0.2 s, which forecasts of other heads save
 
         return self.mean + self.parameters[..., 1] * stdtrit(self.parameters[..., 2], probability)
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """Location + scale · a draw of Student's t."""
+        """Draw location + scale · Student's t."""
         return self.mean + self.parameters[..., 1] * generator.standard_t(self.parameters[..., 2])
 
 
@@ -157,11 +157,11 @@ class LogNormal(Distribution):
         return self.mean * np.sqrt(np.expm1(self._sigma**2))
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """M · exp(σ Φ⁻¹(p))."""
+        """Compute m · exp(σ Φ⁻¹(p))."""
         return self._median * np.exp(self._sigma * NormalDist().inv_cdf(probability))
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """M · exp(σ ε)."""
+        """Draw m · exp(σ ε)."""
         return self._median * np.exp(self._sigma * generator.standard_normal(self._sigma.shape))
 
     @property
@@ -175,7 +175,7 @@ class LogNormal(Distribution):
 
 @dataclass(frozen=True)
 class NegativeBinomial(Distribution):
-    """Mean and dispersion of counts; a scaled value of 1 stands for `unit` of them."""
+    """Mean and dispersion of counts; a scaled value of 1 is `unit` of them."""
 
     unit: float
 
@@ -191,7 +191,7 @@ class NegativeBinomial(Distribution):
         return np.sqrt(counts + self._alpha * counts**2) / self.unit
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """The least count whose cumulative probability reaches p."""
+        """Find the least count whose cumulative probability reaches p."""
         from scipy.special import betainc, nbdtrik  # noqa: PLC0415 - as above
 
         r, success = 1 / self._alpha, 1 / (1 + self._alpha * self._counts)
@@ -199,7 +199,7 @@ class NegativeBinomial(Distribution):
         return (below + (betainc(r, below + 1, success) < probability)) / self.unit
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """A count, as a Poisson draw of a gamma draw of the mean."""
+        """Draw a count from a Poisson distribution whose mean is drawn from a gamma distribution."""
         rate = generator.gamma(1 / self._alpha, self._alpha * self._counts)
         counts = generator.poisson(np.minimum(np.nan_to_num(rate), 1e18))
         return np.where(np.isnan(rate), np.nan, counts) / self.unit
@@ -214,30 +214,30 @@ class NegativeBinomial(Distribution):
 
 
 class Categorical(Distribution):
-    """Log-probabilities of bins, the lowest edge and the width of a bin; even inside each."""
+    """Log-probabilities of bins, the lowest edge and the width of a bin; uniform inside each."""
 
     @property
     def mean(self) -> np.ndarray:
-        """The middles, weighted."""
+        """The average of the bins' middles by their probability."""
         return self._lowest + self._width * np.sum(self._shares * self._middles, axis=-1)
 
     @property
     def deviation(self) -> np.ndarray:
-        """Of the middles, and a twelfth of the square of a bin's width for what is inside."""
+        """Of the middles, plus the variance inside a bin, width² / 12."""
         middle = np.sum(self._shares * self._middles, axis=-1, keepdims=True)
         variance = np.sum(self._shares * (self._middles - middle) ** 2, axis=-1) + 1 / 12
         return np.abs(self._width) * np.sqrt(variance)
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """Where the cumulative probability, straight inside a bin, reaches p."""
-        return self._at(np.full(self._lowest.shape, probability))
+        """Find where the cumulative probability, linear inside a bin, reaches p."""
+        return self._interpolate(np.full(self._lowest.shape, probability))
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """A bin by its probability, then evenly inside it."""
-        return self._at(generator.uniform(size=self._lowest.shape))
+        """Draw a bin by its probability, then uniformly inside it."""
+        return self._interpolate(generator.uniform(size=self._lowest.shape))
 
-    def _at(self, drawn: np.ndarray) -> np.ndarray:
-        drawn = np.where(self._width < 0, 1 - drawn, drawn)  # a learnt gain below 0 turns the bins round
+    def _interpolate(self, drawn: np.ndarray) -> np.ndarray:
+        drawn = np.where(self._width < 0, 1 - drawn, drawn)  # a trained gain below 0 reverses the bins
         reached = np.cumsum(self._shares, axis=-1)
         bins = np.minimum(np.sum(reached < drawn[..., None], axis=-1), reached.shape[-1] - 1)[..., None]
         share = np.take_along_axis(self._shares, bins, -1)
@@ -272,20 +272,20 @@ class Samples(Distribution):
 
     @property
     def deviation(self) -> np.ndarray:
-        """Of the draws; not 0, so that errors can be told in it."""
+        """Of the draws; not 0, so that errors can be divided by it."""
         return np.maximum(self.parameters.std(axis=-1), 1e-9)
 
     def compute_quantile(self, probability: float) -> np.ndarray:
-        """Of the draws, straight between them."""
+        """Compute the quantile of the draws, interpolated."""
         return np.quantile(self.parameters, probability, axis=-1)
 
     def sample(self, generator: np.random.Generator) -> np.ndarray:
-        """One of the draws, the same at every place: a whole path."""
+        """Draw one of the paths, the same at every place."""
         return self.parameters[..., generator.integers(self.parameters.shape[-1])]
 
 
 def select_distribution(model: Model, unit: float) -> Callable[[np.ndarray], Distribution]:
-    """Parameters -> distribution, for the head of a model section; `unit` is what a scaled value of 1 stands for."""
+    """Select the function from parameters to distribution for a head; a scaled value of 1 is `unit` in the data."""
     match model.head:
         case "quantile":
             return lambda parameters: Quantile(parameters, model.quantiles or (0.5,))

@@ -1,4 +1,4 @@
-"""A network without recurrent state, rolled out over the horizon."""
+"""The rollout: a network's outputs, one call or step by step, become a horizon."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,16 +12,16 @@ _ROWS = 4096  # windows, or paths of windows, in memory at once
 
 
 class Rollout:
-    """How a network's steps become a horizon.
+    """The way a network forecasts a horizon.
 
     Args:
-        network: what serves.
-        kind: `direct` takes the first steps of one answer; `carry` reads the window once and carries the states
-            on; `slide` re-reads the last steps of the window at each step, its own answers among them.
-        family: the head's parameters -> their distribution (`distributions.select_distribution`).
-        paths: how many are drawn where the quantiles have no closed form.
+        network: with `encode` and `decode`.
+        kind: `direct` takes the first steps of one output; `carry` reads the window once and carries the states
+            on; `slide` reads the last steps again at each step, with its own outputs among them.
+        family: the function from the head's parameters to their distribution (`distributions.select_distribution`).
+        paths: sample paths, where the quantiles have no closed form.
         seed: of the draws.
-        channels: rows that are answered together, which follow each other.
+        channels: rows that are predicted together, which follow each other.
     """
 
     def __init__(
@@ -35,96 +35,98 @@ class Rollout:
     ) -> None:
         self.network, self.kind, self.family, self.seed = network, kind, family, seed
         self.channels = channels
-        answers_alone = family is Point or kind == "direct"
-        self.paths = 1 if answers_alone and not network.noise else paths
+        one_value = family is Point or kind == "direct"
+        self.paths = 1 if one_value and not network.noise else paths
 
     def __call__(self, inputs: Inputs, horizon: int) -> Distribution:
-        """The distribution of the `horizon` steps after each window, (batch, horizon).
+        """Predict the distribution of the `horizon` steps after each window, (batch, horizon).
 
         Args:
             inputs: float32; the known features of at least `horizon` steps, where the network reads any.
             horizon: steps.
         """
         generator = np.random.default_rng(self.seed)
-        inputs = self.together(inputs)
+        inputs = self.join_channels(inputs)  # (batch, ...)
         many = max(1, _ROWS // self.paths)
         parts = [
-            self._part(inputs.rows(slice(first, first + many)), horizon, generator)
+            self._predict_batch(inputs.select(slice(first, first + many)), horizon, generator)
             for first in range(0, len(inputs.window), many)
         ]
-        parameters = self._apart(np.concatenate(parts))
+        parameters = self._split_channels(np.concatenate(parts))
         if self.paths > 1:
             return Samples(parameters)
         return self.family(parameters) if self.kind == "direct" else Point(parameters)
 
-    def together(self, inputs: Inputs) -> Inputs:
-        """The rows of all channels as one, their values of each step side by side; the rest is that of the first."""
+    def join_channels(self, inputs: Inputs) -> Inputs:
+        """Join the rows of all channels to one, step by step; the other inputs are those of the first channel."""
         if self.channels == 1:
             return inputs
         windows = inputs.window.reshape(-1, self.channels, inputs.window.shape[1])  # (batch, channels, length)
-        first = inputs.rows(slice(None, None, self.channels))
+        first = inputs.select(slice(None, None, self.channels))
         return first._replace(window=np.moveaxis(windows, 1, 2).reshape(len(windows), -1))
 
-    def _apart(self, parameters: np.ndarray) -> np.ndarray:
-        """(batch, horizon * channels, parameters) -> (batch * channels, horizon, parameters)."""
+    def _split_channels(self, parameters: np.ndarray) -> np.ndarray:
+        """Split channels: (batch, horizon * channels, parameters) -> (batch * channels, horizon, parameters)."""
         steps = parameters.reshape(len(parameters), -1, self.channels, parameters.shape[2])
         return np.moveaxis(steps, 2, 1).reshape(-1, steps.shape[1], parameters.shape[2])
 
-    def _part(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
-        """(batch, values, parameters), or (batch, values, paths)."""
+    def _predict_batch(self, inputs: Inputs, horizon: int, generator: np.random.Generator) -> np.ndarray:
+        """Predict (batch, values, parameters), or (batch, values, paths) of sample paths."""
         values = horizon * self.channels
         if self.kind == "direct":
-            return self.first(inputs).parameters[:, :values]
-        walk = (self._slide if self.kind == "slide" else self._carry)(inputs, values, generator)
-        return np.moveaxis(walk.reshape(len(inputs.window), self.paths, values), 1, 2)
+            return self.decode_first(inputs).parameters[:, :values]
+        steps = (self._slide if self.kind == "slide" else self._carry)(inputs, values, generator)
+        return np.moveaxis(steps.reshape(len(inputs.window), self.paths, values), 1, 2)
 
     def _slide(self, inputs: Inputs, values: int, generator: np.random.Generator) -> np.ndarray:
-        """(batch * paths, values)."""
+        """Read the window again at each step, (batch * paths, values)."""
         length = inputs.window.shape[1]
-        inputs = inputs.repeated(self.paths)
+        inputs = inputs.repeat(self.paths)
         known = np.empty((len(inputs.window), length + values), np.float32)
         known[:, :length] = inputs.window
         place = 0
         while place < values:
-            read = self._moved(inputs, place // self.channels)._replace(window=known[:, place : place + length])
-            answer = self._answer(self.first(read), generator)[:, : values - place]
+            read = self._shift_features(inputs, place // self.channels)._replace(
+                window=known[:, place : place + length]
+            )
+            answer = self._draw(self.decode_first(read), generator)[:, : values - place]
             known[:, place + length : place + length + answer.shape[1]] = answer
             place += answer.shape[1]
         return known[:, length:]
 
-    def _moved(self, inputs: Inputs, steps: int) -> Inputs:
-        """The features of the window and the future some steps later."""
+    def _shift_features(self, inputs: Inputs, steps: int) -> Inputs:
+        """Shift the features of the window and the future by some steps."""
         if inputs.features is None or inputs.future is None:
             return inputs
-        told, length = np.concatenate([inputs.features, inputs.future], axis=1), inputs.features.shape[1]
-        return inputs._replace(features=told[:, steps:][:, :length], future=told[:, steps + length :])
+        known, length = np.concatenate([inputs.features, inputs.future], axis=1), inputs.features.shape[1]
+        return inputs._replace(features=known[:, steps:][:, :length], future=known[:, steps + length :])
 
     def _carry(self, inputs: Inputs, values: int, generator: np.random.Generator) -> np.ndarray:
-        """(batch * paths, values)."""
+        """Carry the states from step to step, (batch * paths, values)."""
         states: Sequence[np.ndarray] = [np.repeat(each, self.paths, axis=0) for each in self.network.encode(inputs)]
-        inputs = inputs.repeated(self.paths)
+        inputs = inputs.repeat(self.paths)
         previous = inputs.window[:, -self.network.width :]
         noise = generator.standard_normal((len(previous), self.network.noise)).astype(np.float32)
         answers = []
         for first in range(0, values, self.network.width):
-            decoded = self.network.decode(states, previous, self.future(inputs, first // self.channels), noise)
-            previous, states = self._answer(decoded, generator), decoded.states
+            decoded = self.network.decode(states, previous, self.slice_future(inputs, first // self.channels), noise)
+            previous, states = self._draw(decoded, generator), decoded.states
             answers.append(previous)
         return np.concatenate(answers, axis=1)[:, :values]
 
-    def first(self, inputs: Inputs) -> DecodedSteps:
-        """What `decode` gives first."""
+    def decode_first(self, inputs: Inputs) -> DecodedSteps:
+        """Encode the window and decode the first steps."""
         last = inputs.window[:, -self.network.width :]
-        return self.network.decode(self.network.encode(inputs), last, self.future(inputs))
+        return self.network.decode(self.network.encode(inputs), last, self.slice_future(inputs))
 
-    def future(self, inputs: Inputs, first: int = 0) -> np.ndarray | None:
-        """The known features that `decode` reads from a step on; what is short is as the last step."""
+    def slice_future(self, inputs: Inputs, first: int = 0) -> np.ndarray | None:
+        """Slice the known features that `decode` reads from a step on; the last step repeats after their end."""
         if not self.network.known_steps:
             return None
         known = inputs.future[:, first : first + self.network.known_steps]
         short = self.network.known_steps - known.shape[1]
         return np.pad(known, ((0, 0), (0, short), (0, 0)), mode="edge")
 
-    def _answer(self, decoded: DecodedSteps, generator: np.random.Generator) -> np.ndarray:
-        """A draw for each path, or the value, which is read next: (rows, steps)."""
+    def _draw(self, decoded: DecodedSteps, generator: np.random.Generator) -> np.ndarray:
+        """Draw the values that are read next, or take the point forecast: (rows, steps)."""
         return self.family(decoded.parameters).sample(generator).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The files of a version: weights, metrics, pictures, facts."""
+"""The files of a version: weights, calibration, metrics, pictures, and the record of the training."""
 
 import csv
 import importlib.metadata
@@ -37,10 +37,11 @@ _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network that was trained.
+    """A trained network.
 
     Attributes:
         files: its graphs, weights and history.
+        progress: losses by epoch.
         state: of its trainer at the end.
     """
 
@@ -52,7 +53,7 @@ class TrainedNetwork:
 def build_version_files(
     plan: Plan, trained: Sequence[TrainedNetwork], name: str
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Every file of the version, and its metrics."""
+    """Build every file of the version, and its metrics."""
     config = plan.config
     networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
     predictor = Predictor.from_networks(networks, config, plan.preprocessing)
@@ -79,12 +80,12 @@ def build_version_files(
 
 
 def _find_last_timestamps(plan: Plan) -> dict[str, str]:
-    """The last timestamp of each series that the network learnt from or was chosen by."""
+    """Find the last timestamp of each series in its training and validation parts."""
     return {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
 
 
 def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:
-    """What `metrics.json` tells of each network of an ensemble."""
+    """Describe each network of an ensemble for `metrics.json`."""
     return [
         {
             "seed": config.training.seed,
@@ -98,7 +99,7 @@ def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dic
 
 
 def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> bytes:
-    """The losses by epoch, of every network of an ensemble."""
+    """Plot the losses by epoch of every network."""
     title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in members_of(plan.config)))
     unit = f"{', '.join(kinds)}, scaled"
     curves = [
@@ -113,7 +114,7 @@ def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> by
 
 
 def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
-    """The last `horizon` steps of the first series, forecast from before them; held out where there is a test part."""
+    """Plot the forecast of the last `horizon` steps of the first series, held out where there is a test part."""
     member = plan.members[0]
     forecast = forecast_last_horizon(plan, predictor)
     series = member.series.part(plan.config.padding_steps, len(member.series))
@@ -123,9 +124,9 @@ def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
     return plot_forecast(
         values.iloc[:-steps].iloc[-shown_steps(steps) :],
         forecast,
-        f"{name}: the last {steps} steps ({kind}), forecast from before them",
+        f"{name}: forecast of the last {steps} steps ({kind})",
         values.iloc[-steps:],
-        "held-out truth" if member.split.test else "observed, not held out",
+        "held-out values" if member.split.test else "observed, not held out",
     )
 
 
@@ -140,8 +141,8 @@ def format_history(history: list[Epoch]) -> bytes:
     return text.getvalue().encode()
 
 
-def collect_training_facts(plan: Plan, started: float) -> dict[str, Any]:
-    """What the manifest tells of a training."""
+def record_training(plan: Plan, started: float) -> dict[str, Any]:
+    """Record a training for the manifest."""
     panel = plan.panel
     return {
         "forecaster": __version__,

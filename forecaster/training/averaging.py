@@ -1,4 +1,4 @@
-"""Averages of a network's weights over its training: exponential, or over the last epochs alone."""
+"""Averages of a network's weights over its training: exponential, or over the last epochs."""
 
 import abc
 import contextlib
@@ -9,9 +9,9 @@ import tensorflow as tf
 
 
 class Average(abc.ABC):
-    """A mean of weights in variables of its own, which stay on the device.
+    """A mean of weights in separate variables, which stay on the device.
 
-    Taking note of weights moves the mean towards them by a share: mean += share · (weights - mean).
+    Observing weights moves the mean towards them by a share: mean += share · (weights - mean).
 
     Args:
         weights: the variables that are averaged.
@@ -20,7 +20,7 @@ class Average(abc.ABC):
     def __init__(self, weights: Sequence[tf.Variable]) -> None:
         self.weights = list(weights)
         self.means = [tf.Variable(tf.convert_to_tensor(weight), trainable=False) for weight in self.weights]
-        self.count = tf.Variable(0, dtype=tf.int64, trainable=False)  # how often weights were taken note of
+        self.count = tf.Variable(0, dtype=tf.int64, trainable=False)  # of observed weights
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -32,15 +32,15 @@ class Average(abc.ABC):
     def first_epoch(self) -> int:
         """The first epoch, from 1, at whose end there is a mean."""
 
-    def after_batch(self) -> None:  # noqa: B027  an average may look at the ends of epochs alone
-        """Take note of the weights after a batch; this is part of the training step's graph."""
+    def after_batch(self) -> None:  # noqa: B027  an average may observe epochs only
+        """Observe the weights after a batch; this is part of the training step's graph."""
 
-    def after_epoch(self, epoch: int) -> None:  # noqa: B027  or at batches alone
-        """Take note of the weights at the end of an epoch, counted from 1."""
+    def after_epoch(self, epoch: int) -> None:  # noqa: B027  or batches only
+        """Observe the weights at the end of an epoch, counted from 1."""
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The means stand in the network while the context lasts."""
+    def replace_weights(self) -> Iterator[None]:
+        """Put the means into the network while the context lasts."""
         own = [tf.convert_to_tensor(weight) for weight in self.weights]
         self._put(self.means)
         try:
@@ -58,7 +58,7 @@ class Average(abc.ABC):
 
 
 class Exponential(Average):
-    """After each batch, the weights of the past counting `decay` times as much (Polyak & Juditsky 1992).
+    """The exponential average after each batch: past weights count `decay` times as much (Polyak & Juditsky 1992).
 
     With m_t = decay m_(t-1) + (1 - decay) w_t from m_0 = 0, the mean is m_t / (1 - decay^t), as Adam corrects its
     start (Kingma & Ba 2015, section 3): a mean that moves by (1 - decay) / (1 - decay^t).
@@ -80,7 +80,7 @@ class Exponential(Average):
 
 
 class Equal(Average):
-    """After each epoch behind a share of them, all counting alike: stochastic weight averaging (Izmailov 2018, eq. 2).
+    """The plain mean over the last epochs: stochastic weight averaging (Izmailov et al. 2018, eq. 2).
 
     Args:
         weights: the variables that are averaged.
@@ -94,10 +94,10 @@ class Equal(Average):
 
     @property
     def first_epoch(self) -> int:
-        """The first behind the share."""
+        """The first epoch after the share `start`."""
         return self._first_epoch
 
     def after_epoch(self, epoch: int) -> None:
-        """Move by 1 / n at the n-th."""
+        """Move the mean by 1 / n at the n-th observed epoch."""
         if epoch >= self.first_epoch:
             self._move(1 / tf.cast(self.count.assign_add(1), tf.float64))

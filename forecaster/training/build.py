@@ -1,4 +1,4 @@
-"""A config becomes a network, and a trainer with its schedule and optimizer."""
+"""Build a network from its config, and a trainer with its schedule, optimizer and data."""
 
 import logging
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ log = logging.getLogger("forecaster")
 
 
 def initialize_network(config: Config, preprocessing: Preprocessing) -> Network:
-    """The network of a resolved config, its weights drawn by the config's seed.
+    """Initialize the network of a resolved config, its weights drawn with the config's seed.
 
-    Every seed of Keras, TensorFlow, numpy and Python is set.
+    Sets every seed of Keras, TensorFlow, numpy and Python.
     """
     keras.utils.set_random_seed(config.training.seed)
     unit = float(next(iter(preprocessing.scalers.values())).unit)
@@ -42,29 +42,27 @@ def initialize_network(config: Config, preprocessing: Preprocessing) -> Network:
 
 
 def load_initial_weights(network: Network, version: Version, vocabulary: Vocabulary | None, number: int = 1) -> None:
-    """Put the weights of another run into a network where shapes agree, and say which did not.
+    """Load the weights of another run into a network where shapes match, and log which do not.
 
     Args:
-        vocabulary: of the network's own series and categories, whose vectors go by their names.
-        number: of the network in its ensemble, from 1; of a run that is an ensemble, it takes those of the same
-            number, and where there are fewer begins with the first again.
+        vocabulary: of the network's series and categories; their vectors are matched by name.
+        number: of the network in its ensemble, from 1. From a run of an ensemble it takes the weights of the same
+            number, cyclically.
 
     Raises:
-        UsageError: no matrix of weights agrees.
+        UsageError: no weight matrix has a matching shape.
     """
     theirs = load_preprocessing(version).vocabulary
     folder = version.members[(number - 1) % len(version.members)]
     weights = version.read(f"{folder}network.weights.h5")
     agreed, different = warm_start(network, weights, _match_rows(vocabulary, theirs))
     if not agreed:
-        raise UsageError(
-            f"--from {version.path}: no matrix of that network has a shape of this one; use the same cell and units"
-        )
-    log.info("\n".join([f"started from the weights of {version.path / folder}", *different]))
+        raise UsageError(f"--from {version.path}: no weight matrix has a matching shape; use the same cell and units")
+    log.info("\n".join([f"Starting from the weights of {version.path / folder}.", *different]))
 
 
 def _match_rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[MatchingRows]:
-    """For each of our categories, the rows of the values that both know; none of a category that they have not."""
+    """Match the embedding rows of values that both vocabularies have, for each of our categories."""
     if ours is None:
         return []
     known = {} if theirs is None else dict(zip(theirs.names, theirs.values, strict=True))
@@ -79,18 +77,18 @@ def _match_rows(ours: Vocabulary | None, theirs: Vocabulary | None) -> list[Matc
 _ADAPTED_WINDOWS = 10_000
 
 
-_VALIDATION_WINDOWS = 20_000  # that epochs are compared by, at most
+_VALIDATION_WINDOWS = 20_000  # at most, to compare epochs
 
 
 def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -> Trainer[Network]:
-    """What trains the network of a plan, before its first batch.
+    """Prepare the trainer of a plan's network, before its first batch.
 
     Args:
-        first_choice: the epoch from which one may be the best.
-        described: whether to say what it is trained on.
+        first_choice: the first epoch whose weights may be kept.
+        described: whether to log the data that it is trained on.
 
     Raises:
-        DataError: no window is left of a part.
+        DataError: a part has no window.
     """
     config, training = plan.config, plan.config.training
     length = config.window.length
@@ -106,7 +104,7 @@ def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -
 
 
 def _steps(plan: Plan) -> Steps:
-    """The series of a plan, scaled and laid end to end, with all that is read beside them."""
+    """Concatenate the scaled series of a plan, with their features and categories."""
     features, past = plan.features, 0
     groups = plan.groups
     if features is not None:
@@ -114,9 +112,9 @@ def _steps(plan: Plan) -> Steps:
         rows = [features.build(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
     panel = [group[0].series for group in groups]
     ends = np.cumsum([len(series) for series in panel]).tolist()
-    told = None if features is None else np.concatenate(rows)
+    joined = None if features is None else np.concatenate(rows)  # (steps, features)
     return Steps(
-        plan.members.scale(plan.config.channels), told, past, ends, plan.preprocessing.encode_categories(panel)
+        plan.members.scale(plan.config.channels), joined, past, ends, plan.preprocessing.encode_categories(panel)
     )
 
 
@@ -129,7 +127,7 @@ def build_trainer(
     validation_starts: np.ndarray,
     first_choice: int = 1,
 ) -> Trainer[AnyLearner]:
-    """The trainer that a config's `training` section describes; what it trains on as `Trainer` takes it."""
+    """Build the trainer of a config's `training` section; the other arguments are those of `Trainer`."""
     stopping, weights = training.early_stopping, network.trainable_variables
     return Trainer(
         network,
@@ -152,7 +150,7 @@ def build_trainer(
 
 
 def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:
-    """Show the head the range of the values that training has it predict, as the windows' normalisation leaves them."""
+    """Adapt a categorical head to the range of the training targets after the windows' normalisation."""
     some = starts.spread_evenly(_ADAPTED_WINDOWS)
     rows = values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
     rows = rows.reshape(len(some), -1).astype(np.float32)
@@ -164,7 +162,7 @@ def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: in
 
 
 def build_schedule(section: schema.Schedule, epochs: int) -> Schedule:
-    """The schedule that a config names."""
+    """Build the schedule that a config names."""
     match section:
         case schema.Exponential():
             return Exponential(section.decay, section.warmup)
@@ -177,7 +175,7 @@ def build_schedule(section: schema.Schedule, epochs: int) -> Schedule:
 
 
 def build_average(section: schema.Averaging | None, weights: Sequence[tf.Variable], epochs: int) -> Average | None:
-    """The average of weights that a config names."""
+    """Build the average of weights that a config names; None without one."""
     match section:
         case schema.Ema():
             return averaging.Exponential(weights, section.decay)
@@ -203,7 +201,7 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     for member in plan.members:
         name, value = member.series.name, member.series.values[0]
         if member.scaler.scale == 0 and member.scaler.lags:
-            lines.append(f"the differences of {name} are constant in training: every forecast goes on by them")
+            lines.append(f"the differences of {name} are constant in the training part: every forecast continues them")
         elif member.scaler.scale == 0:
             lines.append(f"the training part of {name} is constant: every forecast will be {value:g}")
     return "\n".join(lines)

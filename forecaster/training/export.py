@@ -1,4 +1,4 @@
-"""A network -> the ONNX graphs `encode` and `decode`, for any number of windows at once."""
+"""Export a network as the ONNX graphs `encode` and `decode`, for any number of windows at once."""
 
 import logging
 import os
@@ -12,25 +12,25 @@ from forecaster.inputs import Inputs
 from forecaster.models import Network
 
 OPSET = 18
-_NO_COPIES = "TF2ONNX_CATCH_ERRORS"  # where it is set at all, tf2onnx optimises a graph itself, no copies of it
+_NO_COPIES = "TF2ONNX_CATCH_ERRORS"  # if set to anything, tf2onnx optimises a graph in place instead of copies
 
 
 class ServingFunction(NamedTuple):
-    """One of the two functions that a network serves through: its tensors by name, and what it takes, in order."""
+    """One of the two exported functions of a network: it returns tensors by name; its inputs, in order."""
 
     function: Callable[..., dict[str, tf.Tensor]]
     inputs: list[tf.TensorSpec]
 
 
 def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
-    """The two graphs that serve a network, as `serving` names what goes in and comes out."""
+    """Export the two graphs; `build_serving_functions` names their inputs and outputs."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     encode, decode = build_serving_functions(network, length)
     return _convert(encode), _convert(decode)
 
 
 def build_serving_functions(network: Network, length: int) -> tuple[ServingFunction, ServingFunction]:
-    """The two functions that serve a network.
+    """Build the two functions that are exported.
 
     `encode`: `window` (batch, length), and where they are read `features` (batch, length, features) and `categories`
     (batch, categories) -> state_00, state_01, ..., each (batch, ...).
@@ -47,24 +47,26 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
     def states(*tensors: tf.Tensor) -> list[tf.Tensor]:
         return network.encode(Inputs(**dict(zip(read, tensors, strict=True))))
 
-    made = tf.function(states, autograph=False).get_concrete_function(*read.values()).structured_outputs
-    inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(made)]
-    beside = {"previous": tf.TensorSpec((None, network.width), tf.float32, "previous")}
+    encoded = tf.function(states, autograph=False).get_concrete_function(*read.values()).structured_outputs
+    inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(encoded)]
+    decoder_inputs = {"previous": tf.TensorSpec((None, network.width), tf.float32, "previous")}
     if network.known_width:
-        beside["future"] = tf.TensorSpec((None, network.steps_decoded, network.known_width), tf.float32, "future")
+        decoder_inputs["future"] = tf.TensorSpec(
+            (None, network.steps_decoded, network.known_width), tf.float32, "future"
+        )
     if network.noise:
-        beside["noise"] = tf.TensorSpec((None, network.noise), tf.float32, "noise")
+        decoder_inputs["noise"] = tf.TensorSpec((None, network.noise), tf.float32, "noise")
 
     def encode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f"state_{i:02}": tf.identity(state) for i, state in enumerate(states(*tensors))}
 
     def decode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        known = dict(zip(beside, tensors[len(made) :], strict=True))
-        parameters, new_states, attention = network.decode(tensors[: len(made)], **known)
+        known = dict(zip(decoder_inputs, tensors[len(encoded) :], strict=True))
+        parameters, new_states, attention = network.decode(tensors[: len(encoded)], **known)
         named = {"parameters": parameters} | ({} if attention is None else {"attention": attention})
         return named | {f"new_state_{i:02}": tf.identity(state) for i, state in enumerate(new_states)}
 
-    return ServingFunction(encode, [*read.values()]), ServingFunction(decode, [*inputs, *beside.values()])
+    return ServingFunction(encode, [*read.values()]), ServingFunction(decode, [*inputs, *decoder_inputs.values()])
 
 
 def _convert(served: ServingFunction) -> bytes:
@@ -72,7 +74,7 @@ def _convert(served: ServingFunction) -> bytes:
     try:
         os.environ[_NO_COPIES] = "1"
         return _trace_to_onnx(traced, served.inputs)
-    except Exception:  # an optimisation may fail; it is left out where each works on a copy, in twice the time
+    except Exception:  # an optimisation in place may fail; on copies tf2onnx skips it, in twice the time
         del os.environ[_NO_COPIES]
         return _trace_to_onnx(traced, served.inputs)
 

@@ -26,7 +26,7 @@ def build_optimizer(
     clip_norm: float | None = None,
     clip_value: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """An optimizer whose gradients are clipped by their norm over all weights, or one by one."""
+    """Build an optimizer; gradients are clipped by their norm over all weights, or one by one."""
     own: dict[str, float] = {"momentum": momentum} if name in {"sgd", "rmsprop"} else {}
     if name == "sgd":
         own["nesterov"] = nesterov

@@ -18,7 +18,7 @@ def plot_loss(
     Args:
         losses, validation: of each epoch from the first; None where there was no validation part.
         chosen_epoch: counted from 1.
-        unit: what the axis says of the loss.
+        unit: label of the loss axis.
     """
     epochs = np.arange(1, len(losses) + 1)
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
@@ -50,7 +50,7 @@ class LossCurve(NamedTuple):
 
 
 def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
-    """The loss by which epochs were compared of each network of an ensemble, the chosen epochs marked; a PNG."""
+    """Plot the loss that epochs were compared by, of each network of an ensemble, with the chosen epochs; a PNG."""
     watched = [np.array(c.losses if c.validation[0] is None else c.validation, float) for c in curves]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
     with matplotlib.rc_context(STYLE):

@@ -1,4 +1,4 @@
-"""Several trainings at the same time, in processes of their own that are stopped together."""
+"""Several trainings at the same time, each in its process; all are stopped together."""
 
 import concurrent.futures
 import contextlib
@@ -18,28 +18,28 @@ from forecaster.errors import ForecasterError, Interrupted
 log = logging.getLogger("forecaster")
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
-_LOOKED = 0.1  # seconds between two looks at whether to stop
+_POLL_SECONDS = 0.1
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_received: list[int] = []  # the signals that a process of ours was sent, or told of
+_received: list[int] = []  # signals of this worker, or passed on by its parent
 
 
 def run_in_processes(
     work: Callable[[Job, Sequence[int]], Result], jobs: Sequence[Job], processes: int, received: Sequence[int]
 ) -> list[Result]:
-    """`work(job, signals)` for every job, `processes` at a time; what they log is said here.
+    """Run `work(job, signals)` for every job, `processes` at a time; their logs are logged here.
 
-    The first that fails stops the others, as a signal does: `work` finds it among its signals, saves what it has and
-    raises Interrupted. A process whose parent was killed ends by itself.
+    The first failure stops the others, as a signal does: `work` finds a signal, saves its checkpoint and raises
+    Interrupted. A process whose parent was killed exits.
 
     Args:
         work: a function of a module; it is imported in each process.
-        received: the signals that have come so far (`signals.collect_signals`).
+        received: signals received so far (`signals.collect_signals`).
 
     Raises:
-        Interrupted: a signal came.
+        Interrupted: a signal was received.
         ForecasterError: what a job raised; or one of the processes was ended from outside.
     """
     context = multiprocessing.get_context("spawn")
@@ -59,7 +59,7 @@ def run_in_processes(
 
 @contextlib.contextmanager
 def _block_signals() -> Iterator[None]:
-    """Signals wait until processes are there, which inherit that and let them in when they can take them."""
+    """Block signals while processes start; they inherit that, and unblock them when they can handle them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -68,10 +68,10 @@ def _block_signals() -> Iterator[None]:
 
 
 def _wait(futures: Sequence[concurrent.futures.Future[Any]], received: Sequence[int]) -> None:
-    """Until all are done, one failed, or a signal came."""
+    """Wait until all are done, one failed, or a signal was received."""
     pending = set(futures)
     while pending and not received:
-        done, pending = concurrent.futures.wait(pending, _LOOKED, concurrent.futures.FIRST_EXCEPTION)
+        done, pending = concurrent.futures.wait(pending, _POLL_SECONDS, concurrent.futures.FIRST_EXCEPTION)
         if any(future.exception() for future in done):
             return
 
@@ -81,24 +81,24 @@ def _collect_results(futures: Sequence[concurrent.futures.Future[Result]], recei
     failures = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
     if failures and isinstance(failures[0], BrokenProcessPool):
         raise ForecasterError(
-            "a process that trained one of the networks was ended from outside, perhaps since memory ran out; go on "
-            "with the same command, --resume and a smaller ensemble.processes"
+            "a process that trained one of the networks was killed, perhaps because memory ran out; resume with the "
+            "same command, --resume and a smaller ensemble.processes"
         )
     if failures:
         raise failures[0]
     stopped = [error.exit_code - 128 for error in errors if isinstance(error, Interrupted)]
     if received or stopped:
         raise Interrupted(
-            "interrupted: the checkpoint of each network is saved; go on with the same command and --resume",
+            "interrupted: the checkpoint of each network is saved; resume with the same command and --resume",
             [*received, *stopped][0],
         )
     return [future.result() for future in futures]
 
 
 def _initialize_worker(stop: Any, lines: Any, level: int) -> None:
-    """In a new process: what libraries print is for nobody, what we log goes to the parent, signals are collected.
+    """Initialize a worker: discard what libraries print, log to the parent, and collect signals.
 
-    Ctrl-C reaches every process of a terminal; the parent's word is enough.
+    Ctrl-C reaches every process of a terminal, so workers ignore it and wait for the parent.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -114,11 +114,11 @@ def _watch_parent(stop: Any) -> None:
     while parent is not None and parent.is_alive():
         if stop.is_set() and not _received:
             _received.append(signal.SIGTERM)
-        time.sleep(_LOOKED)
+        time.sleep(_POLL_SECONDS)
     os._exit(1)
 
 
 def _run(work: Callable[[Job, Sequence[int]], Result], job: Job) -> Result:
     if _received:
-        raise Interrupted("interrupted before it began", _received[0])
+        raise Interrupted("interrupted before it started", _received[0])
     return work(job, _received)

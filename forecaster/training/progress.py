@@ -16,7 +16,7 @@ log = logging.getLogger("forecaster")
 
 
 def format_parameter_table(rows: Sequence[Any]) -> str:
-    """The network layer by layer, with its parameters by the part they play (`models.summary.LayerCount`)."""
+    """Format a table of the layers with their parameters by kind (`models.summary.LayerCount`)."""
     head = ("layer", "units", "input weights", "recurrent weights", "biases", "total")
     body = [(row.layer, row.units, row.input_weights, row.recurrent_weights, row.biases, row.total) for row in rows]
     total = ("total", "", *(sum(int(row[column]) for row in body) for column in range(2, 6)))
@@ -24,7 +24,7 @@ def format_parameter_table(rows: Sequence[Any]) -> str:
 
 
 class TrainingProgress:
-    """A progress bar over all batches on a terminal, behind a label; nothing anywhere else."""
+    """A progress bar over all batches, with a label; shown on a terminal only."""
 
     def __init__(self, epochs: int, label: str = "") -> None:
         self._epochs = epochs
@@ -50,7 +50,7 @@ class TrainingProgress:
         self._bar.stop()
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Move on by a batch."""
+        """Advance by a batch."""
         done = (epoch - 1) * batches + batch
         self._bar.update(self._task, completed=done, total=self._epochs * batches, epoch=epoch, loss=loss)
 
@@ -61,17 +61,17 @@ class TrainingProgress:
 
 
 class ProgressLogger:
-    """Moves the bar, or says each epoch where there is none."""
+    """Advances the bar, or logs each epoch where there is no terminal."""
 
     def __init__(self, bar: TrainingProgress, label: str = "") -> None:
         self._bar, self._label = bar, label
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._bar.batch(epoch, batch, batches, loss)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Show the epoch's validation loss, or say the epoch."""
+        """Show the epoch's validation loss on the bar, or log the epoch."""
         self._bar.epoch(epoch.validation_loss)
         if not self._bar.visible:
             validation = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.5g}"

@@ -15,7 +15,7 @@ class Patience:
         self.waited = 0
 
     def observe(self, loss: float) -> None:
-        """Take note of an epoch's loss."""
+        """Observe an epoch's loss."""
         if loss < self.best - self.min_delta:
             self.best, self.waited = loss, 0
         else:
@@ -27,11 +27,11 @@ class Patience:
         return self.waited >= self.patience
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep."""
+        """Return what a checkpoint must keep."""
         return {"best": self.best, "waited": self.waited}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+        """Restore what `state()` returned."""
         self.best, self.waited = state["best"], state["waited"]
 
 
@@ -41,30 +41,30 @@ class Schedule(abc.ABC):
     def __init__(self, warmup: int = 0) -> None:
         self.warmup = warmup
 
-    def share(self, progress: float) -> float:
-        """The share at `progress` epochs, fractions included."""
-        return self.shape(progress) * (min(1.0, progress / self.warmup) if self.warmup else 1.0)
+    def compute_share(self, progress: float) -> float:
+        """Compute the share at `progress` epochs, a fraction between epochs."""
+        return self.compute_shape(progress) * (min(1.0, progress / self.warmup) if self.warmup else 1.0)
 
     @abc.abstractmethod
-    def shape(self, progress: float) -> float:
-        """The share without warm-up."""
+    def compute_shape(self, progress: float) -> float:
+        """Compute the share without warm-up."""
 
     def observe(self, loss: float) -> None:  # noqa: B027  most schedules do not look at the loss
-        """Take note of an epoch's validation loss."""
+        """Observe an epoch's validation loss."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep."""
+        """Return what a checkpoint must keep."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:  # noqa: B027  most schedules keep nothing
-        """Go on from `state()`."""
+        """Restore what `state()` returned."""
 
 
 class Constant(Schedule):
-    """Always the whole rate."""
+    """The configured rate throughout."""
 
-    def shape(self, progress: float) -> float:
-        """1."""
+    def compute_shape(self, progress: float) -> float:
+        """Return 1."""
         return 1.0
 
 
@@ -75,8 +75,8 @@ class Exponential(Schedule):
         super().__init__(warmup)
         self.decay = decay
 
-    def shape(self, progress: float) -> float:
-        """Decay ^ progress."""
+    def compute_shape(self, progress: float) -> float:
+        """Compute decay ^ progress."""
         return float(self.decay**progress)
 
 
@@ -88,8 +88,8 @@ class Cosine(Schedule):
         self.epochs = epochs
         self.minimum = minimum
 
-    def shape(self, progress: float) -> float:
-        """Minimum + (1 - minimum) (1 + cos(π progress / epochs)) / 2."""
+    def compute_shape(self, progress: float) -> float:
+        """Compute minimum + (1 - minimum) (1 + cos(π progress / epochs)) / 2."""
         return self.minimum + (1 - self.minimum) * (1 + math.cos(math.pi * progress / self.epochs)) / 2
 
 
@@ -103,22 +103,22 @@ class Plateau(Schedule):
         self.patience = Patience(patience)
         self.reduced = 1.0
 
-    def shape(self, progress: float) -> float:
-        """What the reductions so far have left."""
+    def compute_shape(self, progress: float) -> float:
+        """Return the share that the reductions so far leave."""
         return self.reduced
 
     def observe(self, loss: float) -> None:
-        """Reduce where patience has run out."""
+        """Reduce the share when patience has run out."""
         self.patience.observe(loss)
         if self.patience.exhausted:
             self.patience.waited = 0
             self.reduced = max(self.minimum, self.reduced * self.factor)
 
     def state(self) -> dict[str, Any]:
-        """The share left and the patience spent."""
+        """Return the share and the patience spent."""
         return {"reduced": self.reduced, **self.patience.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+        """Restore what `state()` returned."""
         self.reduced = state["reduced"]
         self.patience.restore(state)

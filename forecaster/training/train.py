@@ -30,7 +30,7 @@ from forecaster.runs import (
     write_version,
 )
 from forecaster.training import progress
-from forecaster.training.artifacts import TrainedNetwork, build_version_files, collect_training_facts, format_history
+from forecaster.training.artifacts import TrainedNetwork, build_version_files, format_history, record_training
 from forecaster.training.build import load_initial_weights, prepare_trainer
 from forecaster.training.export import export_onnx
 from forecaster.training.processes import run_in_processes
@@ -39,21 +39,21 @@ from forecaster.training.trainer import Epoch, Trainer
 
 log = logging.getLogger("forecaster")
 
-_CHECKPOINT_SECONDS = 10.0  # at the end of an epoch, where the last is older
+_CHECKPOINT_SECONDS = 10.0  # between checkpoints, which are saved at the end of an epoch
 
 
 def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, warm: Version | None = None) -> Version:
     """Train on `plan` and promote the result. Call it under `runs.lock_run`.
 
     Args:
-        received: the signals that have come so far (`signals.collect_signals`); training stops at the next batch.
-        resume: go on from the checkpoint of an interrupted training of the same plan.
-        warm: a version whose weights to start from, where shapes agree.
+        received: signals received so far (`signals.collect_signals`); training stops at the next batch.
+        resume: from the checkpoint of an interrupted training of the same plan.
+        warm: a version whose weights to start from, where shapes match.
 
     Raises:
-        Interrupted: a signal came; the checkpoint is saved.
+        Interrupted: a signal was received; the checkpoint is saved.
         Diverged: a loss or a forecast became NaN or infinite; the old version stays.
-        UsageError: the checkpoint is of another config, or no matrix of `warm` fits.
+        UsageError: the checkpoint has a different config, or no matrix of `warm` has a matching shape.
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
@@ -64,9 +64,11 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     if received and len(trained) == 1:
         write_checkpoint(run, _build_identity(plan), trained[0].state)
     if received:
-        raise Interrupted("interrupted: the checkpoint is saved; go on with the same command and --resume", received[0])
-    facts = {**collect_training_facts(plan, started), "from": warm and str(warm.path.resolve())}
-    version = write_version(run, files, facts if len(trained) == 1 else {**facts, "members": len(trained)})
+        raise Interrupted(
+            "interrupted: the checkpoint is saved; resume with the same command and --resume", received[0]
+        )
+    record = {**record_training(plan, started), "from": warm and str(warm.path.resolve())}
+    version = write_version(run, files, record if len(trained) == 1 else {**record, "members": len(trained)})
     remove_checkpoint(run)
     log.info("%s", tables.format_error_table(metrics))
     return version
@@ -78,9 +80,9 @@ class _Task:
 
     Attributes:
         plan: with the network's own config.
-        number, count: which it is among how many, from 1.
+        number, count: of this network, from 1, and of all.
         identity: of the whole training.
-        snapshot: whether it is a cycle of one training, which goes on from the network before.
+        snapshot: whether it is a cycle of one training, which continues from the previous network.
         resume, warm: as in `train`.
     """
 
@@ -95,22 +97,22 @@ class _Task:
 
     @property
     def checkpoint(self) -> str:
-        """The name of the file."""
+        """The name of its checkpoint file."""
         return "checkpoint" if self.count == 1 else f"checkpoint-{self.number}"
 
     @property
     def label(self) -> str:
-        """What messages begin with."""
+        """The prefix of its messages."""
         return "" if self.count == 1 else f"member {self.number} of {self.count}: "
 
-    def description(self) -> str:
-        """What sets it apart."""
+    def describe(self) -> str:
+        """Describe what differs between the networks."""
         config = self.plan.config
         return f"{self.label}seed {config.training.seed}, window of {config.window.length} steps, loss {config.loss}"
 
 
 def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
-    """The networks of a plan, in their order."""
+    """Build the tasks of a plan's networks, in their order."""
     configs, identity = members_of(plan.config), _build_identity(plan)
     snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
     return [
@@ -120,7 +122,7 @@ def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> l
 
 
 def _build_identity(plan: Plan) -> dict[str, Any]:
-    """What a checkpoint belongs to; how many processes train makes no difference to the weights."""
+    """Build what a checkpoint must match to be resumed; the number of processes does not change the weights."""
     config = plan.config.model_dump(mode="json")
     if config["ensemble"] is not None:
         del config["ensemble"]["processes"]
@@ -128,7 +130,7 @@ def _build_identity(plan: Plan) -> dict[str, Any]:
 
 
 def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[TrainedNetwork]:
-    """One after the other, or as many at the same time as the config says."""
+    """Train one network after the other, or `ensemble.processes` at a time."""
     if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
         processes = plan.config.ensemble.processes
         threads = max(1, (os.cpu_count() or 1) // processes)
@@ -141,17 +143,19 @@ def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> l
 
 
 def _train_in_process(threads: int, task: _Task, received: Sequence[int]) -> TrainedNetwork:
-    """In a process that trains nothing else meanwhile."""
+    """Train one network in its process, with a share of the processor."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     return _train_one(task, received)
 
 
 def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> TrainedNetwork:
-    """One network to the end, its checkpoint kept where others follow.
+    """Train one network to the end; of an ensemble, keep its checkpoint until all are trained.
 
     Args:
-        before: the state of the network that it goes on from.
+        task: to train.
+        received: signals received so far.
+        before: the state of the network that a snapshot continues from.
     """
     first_choice = task.plan.config.training.epochs if task.snapshot else 1
     trainer = prepare_trainer(task.plan, first_choice, described=task.number == 1)
@@ -159,7 +163,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     if task.number == 1:
         log.info("%s", progress.format_parameter_table(count_parameters(network)))
     if task.count > 1:
-        log.info("%s", task.description())
+        log.info("%s", task.describe())
     if task.warm is not None and before is None:
         load_initial_weights(network, task.warm, task.plan.vocabulary, task.number)
     if before is not None:
@@ -183,25 +187,25 @@ def _resume(trainer: Trainer[Network], task: _Task) -> None:
     checkpoint = read_checkpoint(task.run, task.checkpoint) if task.resume else None
     if checkpoint is None:
         if task.resume and task.number == 1:
-            log.info("there is no interrupted training to resume: starting from the beginning")
+            log.info("No interrupted training to resume: training starts from the beginning.")
         return
     kept, state = checkpoint
     identity = task.identity
     if kept.get("config") != identity["config"]:
         different = ", ".join(find_differences(kept.get("config"), identity["config"]))
         raise UsageError(
-            f"--resume: the interrupted training in {task.run} was of other settings ({different}); "
+            f"--resume: the checkpoint in {task.run} has a different config ({different}); "
             "undo the change, or train without --resume"
         )
     if kept != identity:
-        what = "data have" if kept.get("data") != identity["data"] else "version of forecast has"
-        log.info("the %s changed since the interrupted training: starting from the beginning", what)
+        changed = "data have" if kept.get("data") != identity["data"] else "version of forecast has"
+        log.info("The %s changed since the interrupted training: training starts from the beginning.", changed)
         return
     try:
         trainer.restore(state)
     except Exception as error:
         where = f"{task.run}/{task.checkpoint}"
-        raise RunError(f"{where}: cannot be gone on from ({error}); train without --resume") from None
+        raise RunError(f"{where}: cannot resume from this checkpoint ({error}); train without --resume") from None
     progress = trainer.progress
     log.info("%sresuming after epoch %d, batch %d", task.label, len(progress.history), progress.batch)
 
@@ -216,26 +220,26 @@ def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> Non
         write_checkpoint(task.run, task.identity, trainer.state(), task.checkpoint)
         raise Interrupted(
             f"interrupted{f' in member {task.number} of {task.count}' if task.count > 1 else ''} after epoch "
-            f"{len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint is saved; go on with the "
-            "same command and --resume",
+            f"{len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint is saved; resume with "
+            "the same command and --resume",
             received[0],
         )
 
 
 class Checkpointer:
-    """Tells, and keeps a checkpoint against a crash."""
+    """Reports progress, and saves a checkpoint every few seconds in case of a crash."""
 
-    def __init__(self, teller: ProgressLogger, trainer: Trainer[Network], task: _Task) -> None:
-        self._teller, self._trainer, self._task = teller, trainer, task
+    def __init__(self, logger: ProgressLogger, trainer: Trainer[Network], task: _Task) -> None:
+        self._logger, self._trainer, self._task = logger, trainer, task
         self._saved = time.monotonic()
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Tell."""
-        self._teller.batch(epoch, batch, batches, loss)
+        """Report the batch."""
+        self._logger.batch(epoch, batch, batches, loss)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Tell, and save where the last checkpoint is old."""
-        self._teller.epoch(epoch)
+        """Report the epoch, and save a checkpoint if the last is old."""
+        self._logger.epoch(epoch)
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             task = self._task
             write_checkpoint(task.run, task.identity, self._trainer.state(), task.checkpoint)

@@ -1,4 +1,4 @@
-"""The training loop, whose whole state can be taken between any two batches and gone on from exactly."""
+"""The training loop; its whole state can be saved between any two batches and resumed from exactly."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from forecaster.training.averaging import Average
 from forecaster.training.schedules import Patience, Schedule
 
 _VALIDATION_BATCH = 512
-_DIVERGED = LARGEST**2 / 10  # a loss beyond it, or NaN; no loss grows further
+_DIVERGED = LARGEST**2 / 10  # a loss above it, or NaN, has diverged; losses are clipped at LARGEST²
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class Epoch:
 
 
 class Watch(Protocol):
-    """Whoever wants to know how training goes."""
+    """Receives the progress of a training."""
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """A batch is done; `loss` is the mean of the epoch so far."""
+        """Receive a finished batch; `loss` is the mean of the epoch so far."""
 
     def epoch(self, epoch: Epoch) -> None:
-        """An epoch is done."""
+        """Receive a finished epoch."""
 
 
 class Learner(Protocol):
-    """What can be trained: a network, and how far off it is on a batch of windows.
+    """A network that can be trained, with its losses on a batch of windows.
 
     Attributes:
-        ahead: steps after each window that its losses look at.
+        ahead: steps after each window that its losses compare.
     """
 
     ahead: int
@@ -57,22 +57,22 @@ class Learner(Protocol):
     trainable_variables: Any
 
     def compute_training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        """The mean loss that training lowers, of windows (batch, length) and targets (batch, ahead)."""
+        """Compute the mean loss that training minimises, of windows (batch, length) and targets (batch, ahead)."""
 
     def compute_validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
-        """The mean loss by which epochs are compared."""
+        """Compute the mean loss that epochs are compared by."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Scaled series laid end to end, which windows are cut from.
+    """Scaled series, concatenated; windows are cut from them.
 
     Attributes:
         values: (steps,), or (steps, channels) of series that are read together.
         features: the covariates of each step, past ones first, (steps, features) float32.
-        past: how many of them are known up to a window's end alone.
-        ends: where each series ends, (series,), where anything goes by the series.
-        codes: the numbers of its categories, (series, categories) int32.
+        past: how many of the features are known up to a window's end only.
+        ends: the end of each series, (series,), where its categories are read.
+        codes: of each series' categories, (series, categories) int32.
     """
 
     values: np.ndarray
@@ -87,7 +87,7 @@ AnyLearner = TypeVar("AnyLearner", bound=Learner)
 
 @dataclass
 class Progress:
-    """Where training stands; whole epochs in `history`, the running one in the rest."""
+    """The progress of a training: finished epochs in `history`, the current epoch in the rest."""
 
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
@@ -99,15 +99,15 @@ class Progress:
 
 
 class Trainer(Generic[AnyLearner]):
-    """Fits a network to the windows of scaled series that lie end to end, told by where they start.
+    """Fits a network to the windows of scaled, concatenated series, which are given by their starts.
 
-    The order of the windows is a function of the seed and the epoch alone, so that no generator
-    has to be kept. A batch's windows are gathered on the device from the one array of values.
+    The order of the windows depends on the seed and the epoch only, so no generator
+    has to be saved. A batch's windows are gathered on the device from the one array of values.
 
     Args:
-        average: of the network's weights, which is validated and kept in their place.
-        sign_flip: whether half of the windows are learnt from upside down.
-        first_choice: the first epoch whose weights may be kept, and that early stopping looks at.
+        average: of the network's weights, which is validated and kept instead of them.
+        sign_flip: whether half of the windows are sign-flipped.
+        first_choice: the first epoch whose weights may be kept, and that early stopping observes.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Trainer(Generic[AnyLearner]):
         self._step = tf.function(self._training_step, input_signature=[starts, epoch], autograph=False)
         self._validate = tf.function(self._validation_loss, input_signature=[starts], autograph=False)
         self.progress = Progress()
-        self.best_weights = self._weights()
+        self.best_weights = self._copy_weights()
 
     @property
     def done(self) -> bool:
@@ -183,7 +183,7 @@ class Trainer(Generic[AnyLearner]):
                 return False
             starts = order[progress.batch * self.batch_size :][: self.batch_size]
             passed = epoch - 1 + (progress.batch + 1) / self.batches
-            rate = self.learning_rate * self.schedule.share(passed)
+            rate = self.learning_rate * self.schedule.compute_share(passed)
             self.optimizer.learning_rate.assign(rate)
             loss = float(self._step(tf.constant(starts), tf.constant(passed, tf.float32)))
             progress.batch += 1
@@ -196,7 +196,7 @@ class Trainer(Generic[AnyLearner]):
         return True
 
     def _order(self, generator: np.random.Generator) -> np.ndarray:
-        """The windows of an epoch: all of them, as many as its batches hold, or drawn from each series alike."""
+        """Order the windows of an epoch: all, as many as its batches hold, or an equal share of each series."""
         total = len(self.training_starts)
         count = min(self.batches * self.batch_size, total)
         if self.draw_balanced and isinstance(self.training_starts, Starts):
@@ -212,7 +212,7 @@ class Trainer(Generic[AnyLearner]):
         loss = progress.loss_sum / progress.windows
         if self.average is not None:
             self.average.after_epoch(epoch)
-        with self._averaged(epoch):
+        with self._use_average(epoch):
             validation = self._mean_validation_loss(epoch) if len(self.validation_starts) else None
             self._choose(epoch, validation)
         progress.history.append(Epoch(epoch, loss, validation, rate, time.monotonic() - started))
@@ -220,10 +220,11 @@ class Trainer(Generic[AnyLearner]):
         if validation is not None:
             self.schedule.observe(validation)
 
-    def _averaged(self, epoch: int) -> contextlib.AbstractContextManager[None]:
-        """The average stands in the network, if there is one by the end of this epoch."""
-        there = self.average is not None and epoch >= self.average.first_epoch
-        return self.average.in_place() if self.average is not None and there else contextlib.nullcontext()
+    def _use_average(self, epoch: int) -> contextlib.AbstractContextManager[None]:
+        """Put the average into the network, if there is one by the end of this epoch."""
+        if self.average is None or epoch < self.average.first_epoch:
+            return contextlib.nullcontext()
+        return self.average.replace_weights()
 
     def _choose(self, epoch: int, validation: float | None) -> None:
         """Keep the network's weights if they are the best so far, or the newest where there is no validation."""
@@ -231,15 +232,15 @@ class Trainer(Generic[AnyLearner]):
         if epoch < self.first_choice:
             return
         if validation is None:
-            progress.best_epoch, self.best_weights = epoch, self._weights()
+            progress.best_epoch, self.best_weights = epoch, self._copy_weights()
             return
         if validation < progress.best_loss:
-            progress.best_epoch, progress.best_loss, self.best_weights = epoch, validation, self._weights()
+            progress.best_epoch, progress.best_loss, self.best_weights = epoch, validation, self._copy_weights()
         if self.early_stopping is not None:
             self.early_stopping.observe(validation)
 
-    def _batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
-        """(batch,) -> what the network reads of the windows there, and the values after each (batch, ahead)."""
+    def _cut_batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
+        """Cut a batch: starts (batch,) -> the network's inputs, and the values after each window (batch, ahead)."""
         places = starts[:, None] + tf.range(self.length + self.network.ahead)
         rows = tf.gather(self.values, places)  # (batch, length + ahead, channels)
         values = tf.reshape(rows, (-1, rows.shape[1] * rows.shape[2]))
@@ -254,9 +255,9 @@ class Trainer(Generic[AnyLearner]):
         return Inputs(values[:, :last], features, future, codes), values[:, last:]
 
     def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        inputs, targets = self._batch(starts)
+        inputs, targets = self._cut_batch(starts)
         if self.sign_flip:
-            signs = self._signs(starts, epoch)
+            signs = self._draw_signs(starts, epoch)
             inputs, targets = inputs._replace(window=signs * inputs.window), signs * targets
         with tf.GradientTape() as tape:
             loss = self.network.compute_training_loss(inputs, targets, epoch)
@@ -266,14 +267,14 @@ class Trainer(Generic[AnyLearner]):
             self.average.after_batch()
         return loss
 
-    def _signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        """-1 or 1 for each window of a batch, (batch, 1), by the seed and the place of the batch alone."""
+    def _draw_signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """Draw -1 or 1 for each window of a batch, (batch, 1), from the seed and the number of the batch only."""
         batch = tf.cast(tf.round(epoch * self.batches), tf.int32)
         drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
         return tf.where(drawn < 0.5, -1.0, 1.0)
 
     def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
-        return self.network.compute_validation_loss(*self._batch(starts))
+        return self.network.compute_validation_loss(*self._cut_batch(starts))
 
     def _mean_validation_loss(self, epoch: int) -> float:
         total = 0.0
@@ -293,17 +294,17 @@ class Trainer(Generic[AnyLearner]):
                 f"training.optimizer.learning_rate (now {self.learning_rate:g}){clipping}"
             )
 
-    def _weights(self) -> list[np.ndarray]:
+    def _copy_weights(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self.network.trainable_variables]
 
     @property
     def _variables(self) -> list[tuple[str, Sequence[tf.Variable]]]:
-        """All that training changes on the device, by what it belongs to."""
+        """The variables that training changes, by what they belong to."""
         average = self.average.variables if self.average is not None else []
         return [("network", self.network.variables), ("optimizer", self.optimizer.variables), ("average", average)]
 
     def state(self) -> bytes:
-        """Everything that the rest of training depends on, as an .npz without pickles."""
+        """Save everything that the rest of training depends on, as an .npz without pickles."""
         record = {
             "progress": asdict(self.progress),
             "schedule": self.schedule.state(),
@@ -316,10 +317,10 @@ class Trainer(Generic[AnyLearner]):
         return file.getvalue()
 
     def restore(self, state: bytes) -> None:
-        """Go on from `state()` of a trainer that was made alike.
+        """Restore the `state()` of a trainer with the same arguments.
 
         Raises:
-            ValueError, KeyError: it is not such a state.
+            ValueError, KeyError: the state is of another trainer.
         """
         arrays = np.load(io.BytesIO(state), allow_pickle=False)
         record = json.loads(arrays["record"].tobytes())
@@ -332,9 +333,9 @@ class Trainer(Generic[AnyLearner]):
             self.early_stopping.restore(record["early_stopping"])
 
     def begin_from(self, state: bytes) -> None:
-        """Begin with the network and the optimizer of `state()` of another trainer that was made alike."""
+        """Start from the network and the optimizer in the `state()` of another trainer with the same arguments."""
         self._assign(np.load(io.BytesIO(state), allow_pickle=False))
-        self.best_weights = self._weights()
+        self.best_weights = self._copy_weights()
 
     def _assign(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name, variables in self._variables:

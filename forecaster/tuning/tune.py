@@ -202,7 +202,7 @@ class _Watch:
         return self._error()
 
     def _error(self) -> float:
-        return self._measure.error(self._plan, self._predictor)
+        return self._measure.score(self._plan, self._predictor)
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Move the bar."""

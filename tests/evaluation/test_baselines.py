@@ -120,7 +120,7 @@ def test_seasonal_indices_are_those_of_the_classical_decomposition(season):
 
 
 def test_an_unknown_baseline_is_named_with_the_nearest():
-    with pytest.raises(UsageError, match="naiv2: no such baseline, did you mean 'naive2'\\?; there are naive, "):
+    with pytest.raises(UsageError, match="naiv2: no such baseline, did you mean 'naive2'\\?; choose from naive, "):
         forecast_baseline("naiv2", series_of([1, 2]), 1, [], [])
 
 
@@ -186,7 +186,7 @@ def test_where_a_model_cannot_be_fitted_the_last_value_stands_in_and_is_told_of(
     expected = forecast_baseline("naive", panel[1], 2, [], [80])
     np.testing.assert_array_equal(found.mean[0], expected.mean)
     np.testing.assert_array_equal(found.quantiles[0.9][0], expected.quantiles[0.9])
-    assert "ets could not be fitted at 1 of 2 origins, where the last value stands in: tiny datasets" in caplog.text
+    assert "ets could not be fitted at 1 of 2 origins; the last value replaces it there: tiny datasets" in caplog.text
 
 
 def test_the_registry_holds_them_all():

@@ -363,7 +363,7 @@ def test_without_a_validation_part_the_training_part_is_read(trained):
 
 
 REFUSALS = {
-    "no such run": (["nothing"], 6, "no such run"),
+    "no such run": (["nothing"], 6, "the run does not exist"),
     "no data": (["runs/tiny", "--data", "nothing.csv"], 4, "nothing.csv"),
     "too few rows": (["runs/tiny", "--data", "few.csv"], 4, "few.csv: 13 rows are too few"),
     "a picture of another kind": (["runs/tiny", "--plot", "x.jpg"], 2, "name it x.png"),

@@ -30,4 +30,4 @@ def roll_out(network, windows, horizon, kind):
 def one_answer(served, inputs):
     """The parameters of one call of `decode` after one of `encode`."""
     inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
-    return Rollout(served, "direct").first(inputs).parameters
+    return Rollout(served, "direct").decode_first(inputs).parameters

@@ -255,7 +255,7 @@ def test_a_process_that_dies_is_told():
 def test_a_signal_stops_all_jobs():
     received: list[int] = []
     threading.Timer(1, received.append, [15]).start()
-    with pytest.raises(Interrupted, match="go on with the same command") as stopped:
+    with pytest.raises(Interrupted, match="resume with the same command") as stopped:
         run_in_processes(jobs.work, ["wait", "wait", "wait"], 2, received)
     assert stopped.value.exit_code == 143
 
@@ -314,7 +314,7 @@ def test_members_trained_together_and_interrupted_are_those_trained_in_turn(fore
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 143, stderr
-    assert "the checkpoint of each network is saved; go on with the same command and --resume" in stderr
+    assert "the checkpoint of each network is saved; resume with the same command and --resume" in stderr
     resumed = forecast("train", "two.yaml", "--run", "runs/both", "--resume", "-v", cwd=in_turn)
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(r"member 2 of 2: resuming after epoch \d+, batch \d+", resumed.stderr)

@@ -65,11 +65,11 @@ def test_a_loss_and_its_gradient_are_finite_at_extremes(name, error):
 
 
 def test_schedules_worked_by_hand():
-    assert Constant().share(7.5) == 1
-    assert Exponential(0.5).share(3) == pytest.approx(0.125)
-    assert [Cosine(10, 0.2).share(at) for at in (0, 5, 10)] == pytest.approx([1, 0.6, 0.2])
-    assert [Constant(warmup=4).share(at) for at in (1, 2, 4, 9)] == [0.25, 0.5, 1, 1]
-    assert Exponential(0.5, warmup=2).share(1) == pytest.approx(0.25)
+    assert Constant().compute_share(7.5) == 1
+    assert Exponential(0.5).compute_share(3) == pytest.approx(0.125)
+    assert [Cosine(10, 0.2).compute_share(at) for at in (0, 5, 10)] == pytest.approx([1, 0.6, 0.2])
+    assert [Constant(warmup=4).compute_share(at) for at in (1, 2, 4, 9)] == [0.25, 0.5, 1, 1]
+    assert Exponential(0.5, warmup=2).compute_share(1) == pytest.approx(0.25)
 
 
 def test_a_plateau_reduces_after_its_patience_and_never_below_its_minimum():
@@ -77,7 +77,7 @@ def test_a_plateau_reduces_after_its_patience_and_never_below_its_minimum():
     shares = []
     for loss in (1.0, 0.9, 0.95, 0.92, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6):
         schedule.observe(loss)
-        shares.append(schedule.share(1))
+        shares.append(schedule.compute_share(1))
     assert shares == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
 
 
@@ -298,7 +298,7 @@ def test_averages_worked_by_hand():
     # m = 0.5, 1.75, 3.375, 6.1875 over 1 - 0.5^t; and the mean of the third and the fourth.
     expected = [0.5 / 0.5, 1.75 / 0.75, 3.375 / 0.875, 6.1875 / 0.9375]
     np.testing.assert_allclose(means, np.transpose([expected, [0, 0, 5, 7]]), rtol=1e-6)
-    with exponential.in_place():
+    with exponential.replace_weights():
         assert float(weight[0]) == pytest.approx(6.6)
     assert float(weight[0]) == 9
 

@@ -121,7 +121,7 @@ def test_the_yardstick_worked_by_hand():
         predicted()
     )  # 0, 1, 2, ...: a step of the season of 2 changes by 2; the last value errs by 1, 2, 3
     measure = build_validation_score(drop_test_parts(plan))
-    assert measure.error(drop_test_parts(plan), predictor) == pytest.approx(2 / 2)
+    assert measure.score(drop_test_parts(plan), predictor) == pytest.approx(2 / 2)
     assert measure.baselines == {"naive": pytest.approx(2 / 2), "seasonal_naive": pytest.approx(8 / 3 / 2)}
     assert measure.steps[[0, -1]].tolist() == [19, 26]  # whole horizons before step 30, where the test begins
 
@@ -143,7 +143,7 @@ def test_the_yardstick_lies_at_the_same_places_for_windows_that_begin_before_the
     ]
     measure = build_validation_score(plans[0])
     errors = [
-        measure.error(plan, Predictor.from_network(LastValue(), plan.config, plan.preprocessing)) for plan in plans
+        measure.score(plan, Predictor.from_network(LastValue(), plan.config, plan.preprocessing)) for plan in plans
     ]
     assert errors == pytest.approx(3 * [measure.baselines["naive"]])
 
