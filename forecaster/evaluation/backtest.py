@@ -46,7 +46,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
     Args:
         folds: to train and forecast.
         folder: keeps networks and forecasts, so that an interrupted backtest resumes; those of another config or other
-            data are removed.
+            data are removed once all folds are done.
         received: signals received so far.
         train: `training.train`, called for each network that is not in the folder.
 
@@ -55,7 +55,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
         Diverged: a training diverged.
         DataError: a series is too short for a baseline.
     """
-    work = _prepare_work_folder(folds, folder)
+    work = _make_work_folder(folds, folder)
     forecasts: dict[str, list[BaselineForecast]] = {name: [] for name in (MODEL, NETWORK_ALONE, *folds.baselines)}
     origins, numbers = [], []
     for training in folds.trainings:
@@ -73,6 +73,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
             numbers += [fold + 1] * len(places)
             log.info("fold %d of %d: forecast", fold + 1, folds.count)
     comparison = _compare(folds, forecasts, origins, np.array(numbers))
+    _remove_others(work)
     _write(comparison, folder)
     return comparison
 
@@ -113,17 +114,22 @@ def _write(comparison: Comparison, folder: Path) -> None:
         write_atomically(folder / name, content)
 
 
-def _prepare_work_folder(folds: Folds, folder: Path) -> Path:
-    """Make the folder that keeps networks and forecasts of this backtest, and remove those of others."""
+def _make_work_folder(folds: Folds, folder: Path) -> Path:
+    """Make the folder that keeps networks and forecasts of this backtest."""
     settings = [folds.loaded.config.model_dump(mode="json"), folds.count, folds.stride, folds.refit, __version__]
     identity = json.dumps([*settings, data_hash(folds.panel)]).encode()
     work = folder / "work" / hashlib.sha256(identity).hexdigest()[:12]
     with convert_write_errors(work):
         work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def _remove_others(work: Path) -> None:
+    """Remove the networks and forecasts of backtests with another config or other data."""
+    with convert_write_errors(work.parent):
         for other in work.parent.iterdir():
             if other != work:
                 shutil.rmtree(other)
-    return work
 
 
 def _load_or_train(

@@ -10,12 +10,14 @@ import pytest
 from forecaster.config import load_values
 from forecaster.data import Panel
 from forecaster.errors import DataError
+from forecaster.evaluation.backtest import backtest
 from forecaster.evaluation.baselines import BaselineForecast, name_forecasters
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import plan_folds
 from forecaster.evaluation.metrics import Scale
 from forecaster.evaluation.origins import Origins, compute_scale
 from forecaster.evaluation.tables import format_verdict
+from forecaster.extras import MissingExtra
 from tests.helpers.command import write_hourly_csv
 
 SMALL = {
@@ -188,6 +190,26 @@ def test_a_backtest_goes_on_where_it_was_broken_off(backtested, forecast):
     assert "training" not in again.stderr
     assert json.loads(again.stdout) == told
     assert training.exists()
+
+
+def test_a_backtest_that_cannot_train_keeps_the_networks_of_the_one_before(tmp_path):
+    def train(*_):
+        raise MissingExtra("TensorFlow is not installed")
+
+    network = tmp_path / "backtest/work/another/training-001"
+    network.mkdir(parents=True)
+    with pytest.raises(MissingExtra):
+        backtest(folds_of(tmp_path), tmp_path / "backtest", [], train)
+    assert network.is_dir()
+
+
+def test_a_backtest_that_is_done_removes_the_networks_of_the_one_before(backtested, forecast, tmp_path):
+    shutil.copytree(backtested[0], tmp_path, dirs_exist_ok=True)
+    network = tmp_path / "backtests/small/work/another/training-001"
+    network.mkdir(parents=True)
+    assert forecast("backtest", "small.yaml", "--folds", 2, cwd=tmp_path).returncode == 0
+    assert len([*network.parents[1].iterdir()]) == 1
+    assert not network.exists()
 
 
 @pytest.mark.parametrize(
