@@ -46,17 +46,12 @@ UNFINISHED = (
     "forecaster/check/",
     "forecaster/cli/",
     "forecaster/data/",
-    "forecaster/default_config.py",
     "forecaster/evaluation/",
     "forecaster/explain/",
-    "forecaster/forecast.py",
     "forecaster/forecasting/",
     "forecaster/imputation/",
-    "forecaster/inputs.py",
     "forecaster/models/",
     "forecaster/preprocessing/",
-    "forecaster/runs.py",
-    "forecaster/training/",
     "forecaster/tuning/",
 )
 

@@ -23,7 +23,7 @@ class Patience:
 
     @property
     def exhausted(self) -> bool:
-        """Whether `patience` epochs went by without improvement."""
+        """Whether `patience` epochs have passed without improvement."""
         return self.waited >= self.patience
 
     def state(self) -> dict[str, Any]:
