@@ -112,3 +112,13 @@ def test_readme_names_every_verb():
 
 def test_readme_stays_short():
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+def test_readme_quotes_what_check_prints(forecast, tmp_path: Path):
+    header, *rows = (ROOT / "configs" / "data" / "airline.csv").read_text().splitlines()
+    rows[8] = f"{rows[8].split(',')[0]},12x"  # line 10
+    (tmp_path / "sales.csv").write_text("\n".join([header, *rows[:18], *rows[19:]]) + "\n")
+    printed = forecast("check", "sales.csv", cwd=tmp_path).stdout.splitlines()
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    quoted = next(block for block in blocks if block.startswith("error: sales.csv")).splitlines()
+    assert [line for line in printed if line in quoted] == quoted
