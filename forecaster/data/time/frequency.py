@@ -1,5 +1,6 @@
 """The step of a series: laid out as a grid, counted into seasons."""
 
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -216,13 +217,18 @@ def _unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
     return "ns" if timestamps.unit == "ns" else "us"
 
 
+@functools.lru_cache(128)  # to find the step, the same span is compared with a hundred calendars, a dozen times
+def _calendar_days(first: pd.Timestamp, last: pd.Timestamp, offset: pd.offsets.BaseOffset) -> pd.DatetimeIndex:
+    return pd.date_range(first, last, freq=offset)
+
+
 def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:
     """Find places for a step of no fixed length, in local time: one grid of days for all series."""
     lengths = np.diff(ends, prepend=0)
     starts = ends - lengths
     days = local.normalize()
     times = local.asi8 - days.asi8
-    grid = pd.date_range(days.min(), days.max(), freq=offset.base)
+    grid = _calendar_days(days.min(), days.max(), offset.base)
     found = grid.get_indexer(days)
     first = np.repeat(found[starts], lengths)
     places, over = np.divmod(found - first, offset.n)
