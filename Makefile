@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c "import sys; print(1 if (3, 11) <= sys.version_info < (3, 14) else '')" 2>/dev/null),$(name))))
 BIN := .venv/bin
 
-.PHONY: demo test lint docs wheel clean
+.PHONY: demo test test-fast lint docs wheel clean
 
 demo: .venv/installed
 	$(BIN)/forecast train configs/power.yaml --verbose
@@ -15,7 +15,11 @@ demo: .venv/installed
 	@echo "What to do next:                   README.md"
 
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
+
+# For the loop while you work, under a minute: it leaves out every test that runs a command, trains or loads TensorFlow.
+test-fast: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --ignore tests/models --ignore tests/training --ignore tests/explain/test_diagnose.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

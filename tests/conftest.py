@@ -17,6 +17,13 @@ TRAINING_VERBS = {"train", "tune", "impute", "diagnose"}
 Result = subprocess.CompletedProcess[str]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever runs a command is slow."""
+    for item in items:
+        if isinstance(item, pytest.Function) and {"forecast", "forecast_process"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def forecast_process() -> Callable[..., Result]:
     """Run the installed command in a new process, imports and all; takes the options of `subprocess.run`."""

@@ -35,6 +35,8 @@ from forecaster.training.trainer import Steps, Trainer
 from tests.helpers.command import TINY
 from tests.helpers.members import only
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(7)
 LENGTH = 12
 WINDOWS = GENERATOR.normal(size=(3, LENGTH)).astype("float32")

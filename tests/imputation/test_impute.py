@@ -73,6 +73,7 @@ def network(length=8, season=2, reach=1, shares=(0.5, 0.5), loss="mse"):
     return build_imputation_network(model, length, season, reach, np.array(shares), loss, 0)
 
 
+@pytest.mark.slow
 def test_straight_lines_between_observed_cells():
     from forecaster.models.imputation_network import interpolate
 
@@ -83,6 +84,7 @@ def test_straight_lines_between_observed_cells():
     np.testing.assert_allclose(after[0, 1:5], [0, 2, 1, 0])
 
 
+@pytest.mark.slow
 def test_an_untrained_network_interpolates_what_the_season_leaves():
     steps = np.arange(12, dtype=np.float32)
     truth = np.where(steps % 2, 5.0, 0.0) + steps  # a saw on a slope
@@ -91,10 +93,12 @@ def test_an_untrained_network_interpolates_what_the_season_leaves():
     np.testing.assert_allclose(np.asarray(network()(window[None]))[0], truth[2:10], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_window_of_which_nothing_is_known_is_finite():
     assert np.isfinite(np.asarray(network()(np.full((1, 12), NAN, np.float32)))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "penalty"), [("mae", np.abs), ("mse", np.square)])
 def test_the_loss_counts_cells_that_are_hidden_and_known_alone(loss, penalty):
     net = network(loss=loss)
@@ -110,6 +114,7 @@ def test_the_loss_counts_cells_that_are_hidden_and_known_alone(loss, penalty):
     assert float(net._loss(truth, np.zeros((1, 8), bool), training=False)) == 0
 
 
+@pytest.mark.slow
 def test_validation_hides_the_same_each_time_and_training_does_not():
     net = network(length=16, shares=np.full(6, 1 / 6))
     windows = np.random.default_rng(0).normal(size=(20, 20)).astype(np.float32)

@@ -8,6 +8,8 @@ from keras import ops
 from forecaster.models.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
 from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 
+pytestmark = pytest.mark.slow
+
 # Keras has no peepholes
 KERAS = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 SEQUENCE = np.random.default_rng(0).normal(size=(3, 7, 2)).astype("float32")  # (batch, steps, features)

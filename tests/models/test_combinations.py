@@ -12,6 +12,8 @@ from forecaster.inputs import Inputs
 from tests.helpers import networks
 from tests.helpers.fake_network import one_answer
 
+pytestmark = pytest.mark.slow
+
 LENGTH, SEASON, AHEAD = 12, 6, 7
 
 

@@ -9,6 +9,8 @@ from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from tests.helpers.networks import fitted, randomised
 
+pytestmark = pytest.mark.slow
+
 LENGTH, AHEAD = 12, 6
 DECODERS = {
     "dense": Model(cell="gru", units=[8], decoder="dense"),

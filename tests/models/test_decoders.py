@@ -17,6 +17,8 @@ from forecaster.models.weights import MatchingRows, dump_weights, warm_start
 from tests.helpers import networks
 from tests.helpers.fake_network import one_answer, roll_out
 
+pytestmark = pytest.mark.slow
+
 LENGTH, SEASON, AHEAD = 12, 4, 6
 WINDOWS = np.random.default_rng(4).normal(size=(5, LENGTH)).astype("float32")
 TARGETS = np.random.default_rng(5).normal(size=(5, AHEAD)).astype("float32")

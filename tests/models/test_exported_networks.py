@@ -14,6 +14,8 @@ from forecaster.training.export import export_onnx
 from tests.helpers import networks
 from tests.helpers.fake_network import one_answer, roll_out
 
+pytestmark = pytest.mark.slow
+
 LENGTH = 9
 
 

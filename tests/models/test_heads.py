@@ -11,6 +11,8 @@ from forecaster.forecasting import distributions
 from forecaster.models import heads
 from forecaster.models.losses import LOSSES
 
+pytestmark = pytest.mark.slow
+
 PROBABILITIES = (0.1, 0.5, 0.9)
 HEADS = {
     **{name: lambda loss=loss: heads.PointHead(1, loss) for name, loss in LOSSES.items()},

@@ -12,6 +12,8 @@ from forecaster.models import build_network
 from forecaster.models.normalization import build_normalization
 from tests.helpers.networks import fitted, randomised
 
+pytestmark = pytest.mark.slow
+
 LENGTH, AHEAD = 12, 6
 
 

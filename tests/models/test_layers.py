@@ -14,6 +14,8 @@ from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 from tests.helpers import networks
 from tests.helpers.fake_network import one_answer, roll_out
 
+pytestmark = pytest.mark.slow
+
 SEQUENCE = np.random.default_rng(0).normal(size=(3, 8, 2)).astype("float32")  # (batch, steps, features)
 LENGTH = 12
 WINDOWS = np.random.default_rng(4).normal(size=(5, LENGTH)).astype("float32")

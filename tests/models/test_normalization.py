@@ -12,6 +12,8 @@ from forecaster.training.export import export_onnx
 from tests.helpers import networks
 from tests.helpers.fake_network import one_answer, roll_out
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["none", "last", "mean", "revin", "seasonal", "profile"]
 LENGTH, SEASON = 10, 3
 WINDOW = np.array([[1.0, 2, 4, 3, 5, 9]], "float32")

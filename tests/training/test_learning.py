@@ -13,6 +13,8 @@ from forecaster.models import build_network
 from forecaster.training.export import export_onnx
 from tests.helpers.networks import fitted
 
+pytestmark = pytest.mark.slow
+
 BATCH = 64
 
 

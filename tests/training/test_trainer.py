@@ -24,6 +24,8 @@ from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.training.trainer import Steps, Trainer
 
+pytestmark = pytest.mark.slow
+
 TARGETS = np.array([[0.0, 1.0], [-2.0, 5.0]], "float32")
 PREDICTIONS = np.array([[0.5, 1.0], [1.0, 2.0]], "float32")
 KERAS_LOSSES = {

@@ -298,6 +298,7 @@ def search(folder: Path, trials: int) -> list[dict[str, str]]:
     return trials_of(folder)
 
 
+@pytest.mark.slow
 def test_the_test_part_is_never_read(tunable):
     found = search(tunable, trials=1)
     hours = np.arange(400)
@@ -310,6 +311,7 @@ def test_the_test_part_is_never_read(tunable):
     assert search(other, trials=1) == found
 
 
+@pytest.mark.slow
 def test_a_signal_keeps_what_was_found(tunable):
     from forecaster.errors import Interrupted
     from forecaster.tuning.tune import search_config
@@ -321,6 +323,7 @@ def test_a_signal_keeps_what_was_found(tunable):
     assert not (tunable / "x.yaml").exists()
 
 
+@pytest.mark.slow
 def test_where_no_trial_can_be_the_first_reason_is_told(project):
     (project / "tiny.yaml").write_text(TUNABLE.split("tune:")[0] + "tune: {model.segment: [5, 7]}\n")
     with pytest.raises(
@@ -330,6 +333,7 @@ def test_where_no_trial_can_be_the_first_reason_is_told(project):
     assert not (project / "tiny.tuned.yaml").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("output", "error"), [("no/x.yaml", CannotCreate), ("x.txt", UsageError), ("tiny.yaml", UsageError)]
 )
@@ -341,6 +345,7 @@ def test_what_cannot_be_written_is_refused_before_any_trial(tunable, output, err
         search_config(plan, tunable / "tune", tunable / output, 1, None, [])
 
 
+@pytest.mark.slow
 def test_a_live_network_answers_as_the_exported_one():
     from forecaster.inputs import Inputs
     from forecaster.tuning.tensorflow_network import TensorFlowNetwork
