@@ -1,4 +1,4 @@
-"""Attention: how much each step that the encoder read matters for what is asked now."""
+"""Attention over the encoder's outputs, additive or multiplicative."""
 
 import abc
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from keras import KerasTensor, ops
 
 
 class Attention(keras.layers.Layer, abc.ABC):
-    """Weights over the encoder's outputs, and the output joined with what they point at.
+    """Global attention over the encoder's outputs (Luong et al. 2015, section 3.1).
 
-    α = softmax(score(query, key of each step)); context = Σ α key; the answer is the attentional vector
-    tanh(W [context; query]) of Luong et al. (2015), eq. 5.
+    α = softmax(score(query, key_t)) over the steps t; context = Σ_t α_t key_t; the output is the attentional vector
+    tanh(W [context; query]) (equation 5).
     """
 
     def __init__(self) -> None:
         super().__init__(name="attention")
 
     def build(self, query_shape: Sequence[int | None], keys_shape: Sequence[int | None]) -> None:
-        """Make the weights for queries (batch, width) and keys (batch, steps, key width)."""
+        """Create the weights for queries (batch, width) and keys (batch, steps, key width)."""
         width, key_width = int(query_shape[-1] or 0), int(keys_shape[-1] or 0)
         self.build_score(width, key_width)
         self.joined = self.add_weight(shape=(key_width + width, width), initializer="glorot_uniform", name="joined")
@@ -26,14 +26,14 @@ class Attention(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def build_score(self, width: int, key_width: int) -> None:
-        """Make the score's own weights."""
+        """Create the weights of the score."""
 
     @abc.abstractmethod
     def score(self, query: KerasTensor, keys: KerasTensor) -> KerasTensor:
-        """(batch, width), (batch, steps, key width) -> (batch, steps)."""
+        """Score each key for a query: (batch, width), (batch, steps, key width) -> (batch, steps)."""
 
     def call(self, query: KerasTensor, keys: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        """The attentional vector (batch, width), and the weights (batch, steps), which sum to 1."""
+        """Return the attentional vector (batch, width) and the weights (batch, steps), which sum to 1."""
         weights = ops.softmax(self.score(query, keys), axis=-1)
         context = ops.sum(weights[..., None] * keys, axis=1)  # (batch, key width)
         return ops.tanh(ops.concatenate([context, query], axis=-1) @ self.joined), weights
@@ -43,13 +43,13 @@ class AdditiveAttention(Attention):
     """The score is v · tanh(W query + U key) (Bahdanau et al. 2015, appendix A.1.2)."""
 
     def build_score(self, width: int, key_width: int) -> None:
-        """W, U and v."""
+        """Create W (`of_query`), U (`of_key`) and v (`direction`)."""
         self.of_query = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="of_query")
         self.of_key = self.add_weight(shape=(key_width, width), initializer="glorot_uniform", name="of_key")
         self.direction = self.add_weight(shape=(width, 1), initializer="glorot_uniform", name="direction")
 
     def score(self, query: KerasTensor, keys: KerasTensor) -> KerasTensor:
-        """The class's docstring, as code."""
+        """Apply the equation in the class docstring."""
         return (ops.tanh((query @ self.of_query)[:, None] + keys @ self.of_key) @ self.direction)[..., 0]
 
 
@@ -57,11 +57,11 @@ class MultiplicativeAttention(Attention):
     """The score is queryᵀ W key (Luong et al. 2015, `general`)."""
 
     def build_score(self, width: int, key_width: int) -> None:
-        """W."""
+        """Create W (`general`)."""
         self.general = self.add_weight(shape=(width, key_width), initializer="glorot_uniform", name="general")
 
     def score(self, query: KerasTensor, keys: KerasTensor) -> KerasTensor:
-        """The class's docstring, as code."""
+        """Apply the equation in the class docstring."""
         return ops.sum((query @ self.general)[:, None] * keys, axis=-1)
 
 

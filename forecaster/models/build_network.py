@@ -1,4 +1,4 @@
-"""Keras networks; `build_network` and `build_imputation_network` alone read the model section."""
+"""Networks built from the `model` section of a config."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from keras import ops
 from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from forecaster.models import heads
-from forecaster.models.attention import ATTENTIONS, Attention
+from forecaster.models.attention import ATTENTIONS
 from forecaster.models.cells import CELLS
 from forecaster.models.embedding import Embedding
 from forecaster.models.encoder import Encoder
@@ -43,53 +43,53 @@ def build_network(
     known_width: int = 0,
     channels: int = 1,
 ) -> Network:
-    """The network that a model section describes, with its weights made.
+    """Build the network of a model section, with its weights initialized.
 
     Args:
-        model: the section; its quantiles are given where its head needs them.
+        model: the section, its quantiles resolved if its head needs them.
         length: steps in a window.
-        ahead: steps after the window that it learns.
-        season: steps in a season, for what goes by it.
+        ahead: steps after the window that it is trained to forecast.
+        season: steps in a season, 1 without one.
         loss: of a point head.
-        unit: what a scaled value of 1 stands for, for a head of counts.
-        categories: how many values each category that tells series apart has.
-        past_width: features of each step that are known up to the window's end.
-        known_width: features that are known of the steps that follow, too.
-        channels: series that are read and answered together.
+        unit: counts in a scaled value of 1, for the negative binomial head.
+        categories: the number of values of each embedded category.
+        past_width: features of each step that are known up to the origin only.
+        known_width: features that are also known over the horizon.
+        channels: series that one window holds and that are forecast jointly.
     """
     normalization = build_normalization(model.normalization, season, model.segment, channels, model.normalization_scale)
-    at_once = channels * (ahead if model.decoder == "dense" else model.segment)
+    steps_per_call = channels * (ahead if model.decoder == "dense" else model.segment)
     embedding = Embedding(categories, model.embedding) if categories else None
-    head = _head(model, at_once, loss, unit)
-    by_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
-    encoder = _encoder(model, answers=not by_states)
+    head = _build_head(model, steps_per_call, loss, unit)
+    reads_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
+    encoder = _build_encoder(model, has_outputs=not reads_states)
     parts = NetworkParts(
         normalization, encoder, head, model.segment, ahead, embedding, past_width, known_width, channels
     )
-    network = _network(model, parts, length - normalization.skipped_steps, season)
-    network(_empty_inputs(network, length, categories))  # makes the weights
+    network = _build_by_decoder(model, parts, length - normalization.skipped_steps, season)
+    network(_make_zero_inputs(network, length, categories))  # the first call creates the weights
     return network
 
 
 def build_imputation_network(
     model: Model, length: int, season: int, reach: int, shares: np.ndarray, loss: str = "mse", seed: int = 0
 ) -> ImputationNetwork:
-    """The network that fills gaps with the encoder that a model section describes, with its weights made.
+    """Build the network that fills gaps with the encoder of a model section, with its weights initialized.
 
     Args:
-        model: the section; it is bidirectional.
+        model: the section, which is bidirectional.
         length: steps that the encoder reads.
         season: steps in a season.
-        reach: seasons looked up on each side.
-        shares: how often a stretch of 1, 2, ... steps is hidden in training, (longest,).
-        loss: the name of what training lowers.
-        seed: of what is hidden.
+        reach: seasons read on each side of the window.
+        shares: the probability that a hidden gap has 1, 2, ... steps, (longest,).
+        loss: name of the training loss.
+        seed: of the gaps hidden in training.
     """
-    return ImputationNetwork(_encoder(model, answers=True), LOSSES[loss], length, season, reach, shares, seed)
+    return ImputationNetwork(_build_encoder(model, has_outputs=True), LOSSES[loss], length, season, reach, shares, seed)
 
 
-def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> Inputs:
-    """One window of zeros, with all that the network reads beside it."""
+def _make_zero_inputs(network: Network, length: int, categories: Sequence[int]) -> Inputs:
+    """Make one window of zeros, with zero features and category 0."""
     features, known = network.past_width + network.known_width, network.known_width
     return Inputs(
         ops.zeros((1, length * network.channels)),
@@ -99,31 +99,32 @@ def _empty_inputs(network: Network, length: int, categories: Sequence[int]) -> I
     )
 
 
-def _network(model: Model, parts: NetworkParts, read: int, season: int) -> Network:
-    """The network by its decoder; `read` are the steps that the encoder reads."""
+def _build_by_decoder(model: Model, parts: NetworkParts, steps: int, season: int) -> Network:
+    """Build the network of the model's decoder; the encoder reads `steps` steps."""
+    attention = None if model.attention == "none" else ATTENTIONS[model.attention]()
     if model.decoder == "dense":
-        copied = read // model.segment if model.copy_segments else 0
-        return DenseNetwork(parts, _attention(model), model.units[-1], copied)
+        copied = steps // model.segment if model.copy_segments else 0
+        return DenseNetwork(parts, attention, model.units[-1], copied)
     if model.decoder == "rollout":
-        # Both directions have no state to carry on: a direct network of one segment, slid.
+        # A bidirectional encoder has no state to carry forward: the window slides over a direct network of one segment.
         every_step = model.output == "sequence"
         return DenseNetwork(parts, hidden=model.units[-1]) if model.bidirectional else RolloutNetwork(parts, every_step)
-    decoder = _decoder(model)
-    bridge, feedback = Bridge(decoder.state_widths), ScheduledSampling(model.scheduled_sampling, model.warmup)
-    fitting_bridge = bridge if model.bidirectional else None
+    decoder = _build_decoder(model)
+    bridge, sampling = Bridge(decoder.state_widths), ScheduledSampling(model.scheduled_sampling, model.warmup)
+    encoder_bridge = bridge if model.bidirectional else None
     if model.decoder == "positional":
-        return PositionalNetwork(parts, decoder, fitting_bridge, model.dropout)
+        return PositionalNetwork(parts, decoder, encoder_bridge, model.dropout)
     if model.decoder == "seq2seq":
-        return Seq2SeqNetwork(parts, decoder, feedback, fitting_bridge, _attention(model))
-    context = _recurrent(model, model.units[-1], "context")
+        return Seq2SeqNetwork(parts, decoder, sampling, encoder_bridge, attention)
+    context = _build_recurrent(model, model.units[-1], "context")
     if model.decoder == "context":
-        return ContextNetwork(parts, decoder, feedback, bridge, read // season, context)
-    future = _recurrent(model, model.units[-1], "future")
-    return LatentNetwork(parts, decoder, feedback, bridge, read // season, context, model.latent, future)
+        return ContextNetwork(parts, decoder, sampling, bridge, steps // season, context)
+    future = _build_recurrent(model, model.units[-1], "future")
+    return LatentNetwork(parts, decoder, sampling, bridge, steps // season, context, model.latent, future)
 
 
-def _head(model: Model, steps: int, loss: str, unit: float) -> Head:
-    """The head for `steps` steps at once."""
+def _build_head(model: Model, steps: int, loss: str, unit: float) -> Head:
+    """Build the head for `steps` values per call."""
     match model.head:
         case "point":
             return heads.PointHead(steps, LOSSES[loss])
@@ -139,35 +140,31 @@ def _head(model: Model, steps: int, loss: str, unit: float) -> Head:
             ](steps)
 
 
-def _attention(model: Model) -> Attention | None:
-    return None if model.attention == "none" else ATTENTIONS[model.attention]()
+def _build_encoder(model: Model, has_outputs: bool) -> Encoder:
+    """Build the encoder; `has_outputs` is false if only its states are read."""
+    layers = [_build_layer(model, index) for index in range(len(model.units))]
+    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, has_outputs)
 
 
-def _encoder(model: Model, answers: bool) -> Encoder:
-    """The stack; `answers` says whether its outputs are read, or its states alone."""
-    layers = [_layer(model, index) for index in range(len(model.units))]
-    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, answers)
-
-
-def _decoder(model: Model) -> Encoder:
-    """Layers like the encoder's, all forward, so that its states fit them; they are only ever stepped."""
+def _build_decoder(model: Model) -> Encoder:
+    """Build forward layers of the encoder's sizes, so that its states fit; the decoder is only ever stepped."""
     layers = [
-        _recurrent(model, units, f"{model.cell}_{index + 1}", 2**index if model.dilation else 1)
+        _build_recurrent(model, units, f"{model.cell}_{index + 1}", 2**index if model.dilation else 1)
         for index, units in enumerate(model.units)
     ]
     return Encoder(layers, residual=model.residual, layer_normalization=model.layer_normalization, name="decoder")
 
 
-def _layer(model: Model, index: int) -> Recurrent | Bidirectional:
+def _build_layer(model: Model, index: int) -> Recurrent | Bidirectional:
     name, units, dilation = f"{model.cell}_{index + 1}", model.units[index], 2**index if model.dilation else 1
     if not model.bidirectional:
-        return _recurrent(model, units, name, dilation)
-    forward = _recurrent(model, units, f"{name}_forward", dilation)
+        return _build_recurrent(model, units, name, dilation)
+    forward = _build_recurrent(model, units, f"{name}_forward", dilation)
     return Bidirectional(
-        forward, _recurrent(model, units, f"{name}_backward", dilation, backward=True), model.merge, name
+        forward, _build_recurrent(model, units, f"{name}_backward", dilation, backward=True), model.merge, name
     )
 
 
-def _recurrent(model: Model, units: int, name: str, dilation: int = 1, backward: bool = False) -> Recurrent:
+def _build_recurrent(model: Model, units: int, name: str, dilation: int = 1, backward: bool = False) -> Recurrent:
     cell = CELLS[model.cell](units, model.activation, model.recurrent_activation)
     return Recurrent(cell, model.recurrent_dropout, model.zoneout, dilation, backward, model.unroll, name)

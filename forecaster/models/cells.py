@@ -1,8 +1,8 @@
-"""The recurrent cells, one step of time each, their equations as code.
+"""The recurrent cells: one time step each, with the equations as code.
 
 In the equations x is the input (batch, inputs), h the hidden state (batch, units), W and U the
 input and recurrent weights, b a bias, σ the gate activation, ⊙ the elementwise product. A gate's
-weights lie side by side with the other gates' in one matrix, in the order that the equations name.
+weights are column blocks of one matrix, in the order in which the equations name the gates.
 """
 
 import abc
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-CellInput: TypeAlias = KerasTensor | Sequence[KerasTensor]  # a tensor, or several that lie side by side
+CellInput: TypeAlias = KerasTensor | Sequence[KerasTensor]  # one tensor, or several to concatenate
 
 
 class Cell(keras.layers.Layer, abc.ABC):
@@ -29,7 +29,7 @@ class Cell(keras.layers.Layer, abc.ABC):
         self.recurrent_activation = keras.activations.get(recurrent_activation)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the weights for inputs of `input_shape[-1]` features."""
+        """Create the weights for inputs of `input_shape[-1]` features."""
         width = self.gates * self.units
         self.kernel = self.add_weight(
             shape=(input_shape[-1], width), initializer="glorot_uniform", name="kernel"
@@ -46,43 +46,46 @@ class Cell(keras.layers.Layer, abc.ABC):
         return (self.gates * self.units,)
 
     def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
-        """Zeros, unless a cell says otherwise."""
+        """Return zeros; a cell may override it."""
         return ops.zeros(shape, dtype)
 
     def call(
         self, inputs: CellInput, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
     ) -> list[KerasTensor]:
-        """One step of time.
+        """Compute one time step: the new states, the output first.
 
         Args:
-            inputs: (batch, features), or several such tensors, which lie side by side.
-            states: `state_count` tensors (batch, units), the output first. Between batch and width there may be
-                further axes, of which any of inputs and states may have 1 where others have more.
-            recurrent_mask: (batch, units), what recurrent dropout lets the gates see of the output;
-                the same at every step (Gal & Ghahramani 2016).
+            inputs: (batch, features), or several such tensors whose features are concatenated.
+            states: `state_count` tensors (batch, units), the output first. Inputs and states may have further axes
+                between batch and features; they broadcast.
+            recurrent_mask: (batch, units), recurrent dropout's mask on the previous output as the gates read it; the
+                same at every step (Gal & Ghahramani 2016, equation 7).
         """
         h = states[0] if recurrent_mask is None else states[0] * recurrent_mask
         return self.update(inputs, h, states)
 
     def project(self, x: CellInput) -> KerasTensor:
-        """W x; of parts that lie side by side the sum of W's rows for each, so that nothing is multiplied twice."""
+        """Multiply inputs by the kernel, W x: (batch, features) -> (batch, gates * units).
+
+        Of several inputs it is the sum over W's row blocks, so that an input that broadcasts is multiplied once.
+        """
         parts: Sequence[KerasTensor] = x if isinstance(x, list | tuple) else [x]
         ends = np.cumsum([part.shape[-1] for part in parts])
         rows = ops.split(self.kernel, ends[:-1].tolist(), axis=0) if len(parts) > 1 else [self.kernel]
-        return sum(ops.matmul(part, own) for part, own in zip(parts, rows, strict=True))
+        return sum(ops.matmul(part, block) for part, block in zip(parts, rows, strict=True))
 
     @abc.abstractmethod
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
-        """The cell's own equations; `h` is the previous output as the gates see it."""
+        """Compute the new states; `h` is the previous output after recurrent dropout."""
 
 
 class SimpleRNNCell(Cell):
-    """h' = activation(W x + U h + b) (Elman 1990)."""
+    """Elman's recurrent unit: h' = activation(W x + U h + b) (Elman 1990)."""
 
     gates = 1
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
-        """The class's docstring, as code."""
+        """Apply the equations in the class docstring."""
         return [self.activation(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias)]
 
 
@@ -90,43 +93,44 @@ class LSTMCell(Cell):
     """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
     i, f, o = σ(W x + U h + b); c' = f ⊙ c + i ⊙ activation(W x + U h + b); h' = o ⊙ activation(c').
-    The forget bias starts at 1, so that memory is kept before anything is learnt (Jozefowicz 2015).
+    The forget bias starts at 1, so that an untrained cell keeps its memory (Jozefowicz et al. 2015, section 2.2).
     """
 
     gates = 4
     state_count = 2
 
     def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
-        """1 for the forget gate, 0 elsewhere."""
+        """Return 1 for the forget gate and 0 elsewhere."""
         zeros = ops.zeros((self.units,), dtype)
         return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
-        """The class's docstring, as code."""
+        """Apply the equations in the class docstring."""
         _, c = states
+        # each (batch, units)
         i, f, candidate, o = ops.split(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
         return [self.recurrent_activation(o) * self.activation(c), c]
 
 
 class PeepholeLSTMCell(LSTMCell):
-    """An LSTM whose gates see the cell state (Gers & Schmidhuber 2000).
+    """An LSTM whose gates read the cell state (Gers & Schmidhuber 2000).
 
     i, f = σ(W x + U h + p ⊙ c + b); o = σ(W x + U h + p ⊙ c' + b), with a vector p for each gate.
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the LSTM's weights and the peepholes."""
+        """Create the LSTM's weights and the peepholes."""
         self.peepholes = self.add_weight(shape=(3, self.units), initializer="glorot_uniform", name="peepholes")
         super().build(input_shape)
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
-        """The class's docstring, as code."""
+        """Apply the equations in the class docstring."""
         _, c = states
         p_i, p_f, p_o = self.peepholes[0], self.peepholes[1], self.peepholes[2]
         i, f, candidate, o = ops.split(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         i, f = self.recurrent_activation(i + p_i * c), self.recurrent_activation(f + p_f * c)
-        c = f * c + i * self.activation(candidate)
+        c = f * c + i * self.activation(candidate)  # the output gate reads this new c, the others the old one
         return [self.recurrent_activation(o + p_o * c) * self.activation(c), c]
 
 
@@ -134,18 +138,18 @@ class GRUCell(Cell):
     """Gated recurrent unit (Cho et al. 2014), its reset gate applied after the recurrent product.
 
     z, r = σ(W x + b + U h + d); n = activation(W x + b + r ⊙ (U h + d)); h' = z ⊙ h + (1 - z) ⊙ n,
-    which is the variant of cuDNN and of Keras's reset_after.
+    the variant of cuDNN, and of Keras with `reset_after=True`.
     """
 
     gates = 3
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
-        """B beside the input weights and d beside the recurrent ones."""
+        """The biases b of the input weights and d of the recurrent weights."""
         return (2, self.gates * self.units)
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
-        """The class's docstring, as code."""
+        """Apply the equations in the class docstring."""
         b, d = self.bias[0], self.bias[1]
         x_z, x_r, x_n = ops.split(self.project(x) + b, 3, axis=-1)
         h_z, h_r, h_n = ops.split(ops.matmul(h, self.recurrent_kernel) + d, 3, axis=-1)

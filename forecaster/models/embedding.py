@@ -1,4 +1,4 @@
-"""A learnt vector for each value of each category: which series it is, and of what kind."""
+"""Embeddings of categories: a learned vector for each series and for each value of its static covariates."""
 
 from collections.abc import Sequence
 
@@ -7,34 +7,34 @@ from keras import KerasTensor, ops
 
 
 class Embedding(keras.layers.Layer):
-    """Numbers of categories (batch, categories) -> their vectors side by side, (batch, categories * width).
+    """Codes of categories (batch, categories) -> their vectors, concatenated, (batch, categories * vector width).
 
-    Bengio et al. (2003) for words; Guo & Berkhahn (2016) for categories.
+    Bengio et al. (2003) for words; Guo & Berkhahn (2016) for categorical variables.
 
     Args:
         sizes: how many values each category has.
-        width: of a vector.
+        vector_width: numbers in the vector of one category.
     """
 
-    def __init__(self, sizes: Sequence[int], width: int) -> None:
+    def __init__(self, sizes: Sequence[int], vector_width: int) -> None:
         super().__init__(name="embedding")
         self.sizes = list(sizes)
-        self.each = width
+        self.vector_width = vector_width
 
     @property
     def width(self) -> int:
-        """Of all vectors together."""
-        return len(self.sizes) * self.each
+        """Numbers in all vectors together."""
+        return len(self.sizes) * self.vector_width
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make a table for each category."""
+        """Create a table (values, vector width) for each category."""
         self.tables = [
-            self.add_weight(shape=(size, self.each), initializer="uniform", name=f"category_{index}")
+            self.add_weight(shape=(size, self.vector_width), initializer="uniform", name=f"category_{index}")
             for index, size in enumerate(self.sizes)
         ]
         super().build(input_shape)
 
     def call(self, categories: KerasTensor) -> KerasTensor:
-        """The rows of the tables."""
+        """Look up the vectors of codes (batch, categories)."""
         rows = [ops.take(table, categories[:, index], axis=0) for index, table in enumerate(self.tables)]
         return ops.concatenate(rows, axis=-1)

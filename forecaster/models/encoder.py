@@ -1,4 +1,4 @@
-"""The encoder: recurrent layers stacked, which read the window into states."""
+"""The encoder: stacked recurrent layers that read the window into states."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,13 @@ from forecaster.models.recurrent_layers import Bidirectional, Recurrent
 
 
 class Encoder(keras.layers.Layer):
-    """A stack of recurrent layers; what goes from each to the next is a residual sum, normalised, and dropped out.
+    """A stack of recurrent layers: y_l = dropout(norm(layer_l(y_(l-1)) + y_(l-1))), each part optional.
 
-    The residual sum begins with the second layer: the first reads values, not what a layer made.
+    Residual sums (He et al. 2016) begin with the second layer, since the first reads values of another width; the norm
+    is layer normalization (Ba et al. 2016).
 
     Args:
-        answers: whether anything reads the top layer's outputs; where its states alone are read, they have no norm.
+        has_outputs: whether the top layer's outputs are read; if only its states are, they are not normalized.
     """
 
     def __init__(
@@ -24,20 +25,20 @@ class Encoder(keras.layers.Layer):
         dropout: float = 0.0,
         residual: bool = False,
         layer_normalization: bool = False,
-        answers: bool = True,
+        has_outputs: bool = True,
         name: str = "encoder",
     ) -> None:
         super().__init__(name=name)
         self.layers = list(layers)
         self.residual = residual
-        normalised = len(self.layers) - (not answers) if layer_normalization else 0
+        normalised = len(self.layers) - (not has_outputs) if layer_normalization else 0
         self.norms = [keras.layers.LayerNormalization() for _ in range(normalised)]
-        # One mask for all steps: a new one at each would be noise in the memory (Gal & Ghahramani 2016).
+        # One mask for all steps: a new mask at each step would add noise to the memory (Gal & Ghahramani 2016).
         self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in self.layers]
 
     @property
     def state_count(self) -> int:
-        """State tensors of all layers; bidirectional ones cannot be stepped."""
+        """Number of state tensors of all layers; bidirectional layers cannot be stepped."""
         return sum(layer.state_count for layer in self.layers)
 
     @property
@@ -46,25 +47,27 @@ class Encoder(keras.layers.Layer):
         return [layer.dilation * layer.cell.units for layer in self.layers for _ in range(layer.state_count)]
 
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
-        """(batch, steps, features) -> the top outputs (batch, steps, width), the summary (batch, width), all states.
+        """Read a sequence (batch, steps, features).
 
-        The summary is what the top layer knows once it has read everything: of a backward half its output at
-        the first step. It goes through the same sums, norms and masks as one more step at the end.
+        Returns:
+            The top layer's outputs (batch, steps, width), the summary (batch, width), and the states of all layers.
+            The summary is the top layer's output after reading everything; a backward layer's is that of the first
+            step. It passes through the same residual sums, norms and masks, as one more step at the end.
         """
         states: list[KerasTensor] = []
         below = None
         for index, layer in enumerate(self.layers):
             outputs, last, layer_states = layer(sequence, training=training)
-            made = self._joined(ops.concatenate([outputs, last[:, None]], axis=1), below, index)
-            made = self.dropouts[index](made, training=training)  # (batch, steps + 1, width)
-            sequence, below = made[:, :-1], made
+            combined = self._combine(ops.concatenate([outputs, last[:, None]], axis=1), below, index)
+            combined = self.dropouts[index](combined, training=training)  # (batch, steps + 1, width)
+            sequence, below = combined[:, :-1], combined
             states += layer_states
-        return sequence, made[:, -1], states
+        return sequence, combined[:, -1], states
 
     def step(self, inputs: CellInput, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
-        """One more step of forward layers: (batch, features) -> the top output (batch, width), new states.
+        """Advance forward layers by one step: inputs (batch, features) -> top output (batch, width), new states.
 
-        Inputs and states may have further axes and broadcast, as the cell says.
+        Inputs and states may have further axes and broadcast, as in `Cell.call`.
         """
         remaining = list(states)
         new_states: list[KerasTensor] = []
@@ -73,11 +76,11 @@ class Encoder(keras.layers.Layer):
             count = layer.state_count
             layer_states, remaining = layer.step(inputs, remaining[:count]), remaining[count:]
             new_states += layer_states
-            inputs = below = self._joined(layer.read_output(layer_states), below, index)
+            inputs = below = self._combine(layer.read_output(layer_states), below, index)
         return inputs, new_states
 
-    def _joined(self, made: KerasTensor, below: KerasTensor | None, index: int) -> KerasTensor:
-        """A layer's outputs with what it read added, where that is a layer's, and normalised."""
+    def _combine(self, outputs: KerasTensor, below: KerasTensor | None, index: int) -> KerasTensor:
+        """Add the residual, which the first layer has not (`below` is None), and normalize."""
         if self.residual and below is not None:
-            made = made + below
-        return self.norms[index](made) if index < len(self.norms) else made
+            outputs = outputs + below
+        return self.norms[index](outputs) if index < len(self.norms) else outputs

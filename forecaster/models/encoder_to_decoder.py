@@ -1,4 +1,4 @@
-"""The bridge: the states that a decoder starts from, made from whatever was read."""
+"""The bridge from encoder to decoder: it maps what the encoder has read to the decoder's initial states."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from keras import KerasTensor, ops
 
 
 class Bridge(keras.layers.Layer):
-    """tanh(W [all that was read] + b), cut into the decoder's states (Bahdanau et al. 2015, appendix A.2.2).
+    """s_0 = tanh(W [encoder states] + b), split into the decoder's states (Bahdanau et al. 2015, appendix A.2.2).
 
-    It stands wherever states do not fit as they are: after a bidirectional encoder, or from a context.
+    It is used where the encoder's states do not have the decoder's shape: after a bidirectional encoder or a context.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
@@ -17,8 +17,8 @@ class Bridge(keras.layers.Layer):
         self.widths = list(widths)
         self.dense = keras.layers.Dense(sum(widths), activation="tanh", name="dense")
 
-    def call(self, read: Sequence[KerasTensor]) -> list[KerasTensor]:
-        """Tensors (batch, ...) -> a state (batch, width) for each width."""
-        joined = self.dense(ops.concatenate(list(read), axis=-1))
+    def call(self, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """Map tensors (batch, ...) to one state (batch, width) for each width."""
+        joined = self.dense(ops.concatenate(list(states), axis=-1))  # (batch, sum of widths)
         ends = [sum(self.widths[: index + 1]) for index in range(len(self.widths) - 1)]
         return ops.split(joined, ends, axis=-1) if ends else [joined]

@@ -1,9 +1,8 @@
-"""The heads: what turns a decoder's output into a value or a distribution for each step, and their losses.
+"""Output heads: they map a decoder's output to a value or a distribution for each step, and have the training loss.
 
-A head is its parameters, their domain map, its negative log-likelihood and its sampler; what a forecast needs of it
-without TensorFlow stands in `forecaster/distributions.py` under the same name. Parameters are in scaled units:
-the window's normalisation is undone by the domain map, an `offset` on what tells a place and a `scale` on what
-tells a width.
+A head has parameters, their domain map, a loss (a negative log-likelihood, or a point loss) and a sampler. What a
+forecast needs without TensorFlow is in `forecasting/distributions.py`. Parameters are in scaled units: the domain map
+also inverts the window's normalization, with an `offset` on locations and a `scale` on locations and widths.
 """
 
 import abc
@@ -16,16 +15,21 @@ from keras import KerasTensor, ops
 
 from forecaster.models.losses import LARGEST, Loss
 
-_FLOOR = 1e-6  # of a scaled unit: no likelihood is won by calling a constant stretch certain
-_WIDEST = 10.0  # deviation of a logarithm; the mean goes with the exponential of half its square
-_DEGREES = 200.0  # of freedom at most; a Student's t of more is a normal in float32
+_FLOOR = 1e-6  # scaled units; a smaller width would give constant segments an unbounded likelihood
+_MAX_LOG_DEVIATION = 10.0  # of a logarithm; the mean of a log-normal grows with exp(σ² / 2)
+_MAX_DEGREES = 200.0  # of freedom; above, a Student's t equals a normal in float32
 
 
 class Head(keras.layers.Layer, abc.ABC):
-    """One dense layer, then the domain map: (batch, width) -> parameters (batch, steps, `parameter_count`)."""
+    """One dense layer and a domain map: (batch, width) -> parameters (batch, steps, parameter_count).
+
+    Attributes:
+        parameter_count: parameters of one step.
+        predicts_values: whether each parameter is a value, so that the loss depends on the unit of the values.
+    """
 
     parameter_count = 1
-    predicts_values = False  # whether each parameter is a value, whose loss depends on the unit that it is told in
+    predicts_values = False
 
     def __init__(self, steps: int) -> None:
         super().__init__(name="head")
@@ -33,21 +37,20 @@ class Head(keras.layers.Layer, abc.ABC):
 
     @property
     def raw_count(self) -> int:
-        """Numbers that the domain map makes a step's parameters from."""
+        """Outputs of the dense layer for one step."""
         return self.parameter_count
 
     def call(
         self, output: KerasTensor, offset: KerasTensor, scale: KerasTensor, added: KerasTensor | None = None
     ) -> KerasTensor:
-        """Parameters of the steps that follow.
+        """Compute the parameters of the next steps.
 
         Args:
-            output: (batch, width), or (batch, recurrent steps, width), whose steps are laid end to end.
-            offset: (batch or 1, steps or 1), of the window's normalisation.
-            scale: (batch or 1, steps or 1).
-            added: (batch, steps, `raw_count`), to what the dense layer makes.
+            output: (batch, width), or (batch, recurrent steps, width), whose steps are concatenated.
+            offset, scale: of the window's normalization, (batch or 1, steps or 1).
+            added: (batch, steps, raw_count), added to the dense layer's output.
         """
-        raw = self.dense(output)
+        raw = self.dense(output)  # (batch[, recurrent steps], steps * raw_count)
         steps = math.prod(raw.shape[1:]) // self.raw_count
         raw = ops.reshape(raw, (-1, steps, self.raw_count))
         raw = raw if added is None else raw + added
@@ -55,26 +58,26 @@ class Head(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """Any numbers (batch, steps, `raw_count`) -> parameters that are allowed, normalisation undone."""
+        """Map real numbers (batch, steps, raw_count) to valid parameters, with the normalization inverted."""
 
     @abc.abstractmethod
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """The mean loss of targets (batch, steps) under parameters (batch, steps, `parameter_count`)."""
+        """Compute the mean loss of targets (batch, steps) for parameters (batch, steps, parameter_count)."""
 
     def to_point(self, parameters: KerasTensor) -> KerasTensor:
-        """The one value, (batch, steps), that stands for a distribution."""
+        """Reduce each distribution to one value, (batch, steps)."""
         return parameters[..., 0]
 
     @abc.abstractmethod
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """One value of each distribution, (batch, steps), which is fed back in training; `seed` is two integers."""
+        """Sample one value from each distribution, (batch, steps), for scheduled sampling; `seed` is two integers."""
 
     def adapt(self, low: float, high: float) -> None:
-        """Look at the range of the normalised training values, where a head needs it."""
+        """Adapt to the range of the normalized training values; most heads need nothing."""
 
 
 class PointHead(Head):
-    """A value, learnt by whichever loss is asked for."""
+    """A value, trained with the loss of the config."""
 
     predicts_values = True
 
@@ -83,20 +86,23 @@ class PointHead(Head):
         self.point_loss = loss
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The value."""
+        """Invert the normalization: y = raw · scale + offset."""
         return raw * scale + offset
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """The loss that was asked for."""
+        """Apply the loss of the config."""
         return self.point_loss(targets, parameters[..., 0])
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """The value."""
+        """Return the value, which is certain."""
         return parameters[..., 0]
 
 
 class QuantileHead(Head):
-    """The quantiles of a list of probabilities, which cannot cross: steps above 0 up and down from the middle one."""
+    """Quantiles that cannot cross: the middle one, and positive increments upwards and downwards from it.
+
+    q_m = raw_m; q_k = q_(k-1) + softplus(raw_k) above the middle, and correspondingly below.
+    """
 
     predicts_values = True
 
@@ -107,7 +113,7 @@ class QuantileHead(Head):
         super().__init__(steps)
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The middle one, less the sums of what lies below, plus the sums of what lies above."""
+        """Add up the increments on both sides of the middle quantile."""
         m = self.middle
         middle, width = raw[..., m : m + 1] * scale + offset, ops.abs(scale)
         below = ops.flip(ops.cumsum(ops.flip(ops.softplus(raw[..., :m]), axis=-1), axis=-1), axis=-1)
@@ -115,99 +121,100 @@ class QuantileHead(Head):
         return ops.concatenate([middle - below * width, middle, middle + above * width], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """The pinball loss, mean over the quantiles (Koenker & Bassett 1978): max(p e, (p - 1) e)."""
+        """Compute the mean pinball loss: max(p e, (p - 1) e) with e = y - q_p (Koenker & Bassett 1978)."""
         error = targets[..., None] - parameters
         probabilities = ops.convert_to_tensor(self.probabilities, "float32")
         return ops.mean(ops.maximum(probabilities * error, (probabilities - 1) * error))
 
     def to_point(self, parameters: KerasTensor) -> KerasTensor:
-        """The middle quantile."""
+        """Return the middle quantile."""
         return parameters[..., self.middle]
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """Where the line through the quantiles reaches an even draw."""
+        """Sample by inverse transform: interpolate the quantiles linearly at a uniform random probability."""
         count = len(self.probabilities)
         if count == 1:
             return parameters[..., 0]
         known = ops.convert_to_tensor(self.probabilities, "float32")
-        drawn = tf.random.stateless_uniform(ops.shape(parameters)[:-1], seed)
-        low = ops.sum(ops.cast(drawn[..., None] >= known[1:-1], "int32"), axis=-1)  # the segment that it falls into
+        uniform = tf.random.stateless_uniform(ops.shape(parameters)[:-1], seed)
+        low = ops.sum(ops.cast(uniform[..., None] >= known[1:-1], "int32"), axis=-1)  # index of the interval
         (first, below), (second, above) = (
             (ops.take(known, low + i), ops.sum(parameters * ops.one_hot(low + i, count), axis=-1)) for i in (0, 1)
         )
-        return below + (drawn - first) / (second - first) * (above - below)
+        return below + (uniform - first) / (second - first) * (above - below)
 
 
 class NormalHead(Head):
-    """Mean and standard deviation."""
+    """A normal distribution: mean μ = raw_0 and standard deviation σ = softplus(raw_1)."""
 
     parameter_count = 2
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The deviation above 0 by a softplus."""
-        return ops.concatenate([raw[..., :1] * scale + offset, _positive(raw[..., 1:], scale)], axis=-1)
+        """Invert the normalization of μ and σ."""
+        return ops.concatenate([raw[..., :1] * scale + offset, _to_positive(raw[..., 1:], scale)], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """Log σ + z² / 2 + log(2π) / 2 with z = (y - μ) / σ."""
-        z, deviation = _standardised(targets, parameters)
-        return _mean(ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
+        """Compute the mean of log σ + z² / 2 + log(2π) / 2 with z = (y - μ) / σ."""
+        z, deviation = _standardize(targets, parameters)
+        return _average(ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """μ + σ ε."""
-        return parameters[..., 0] + parameters[..., 1] * _normal(parameters, seed)
+        """Sample μ + σ ε with ε ~ N(0, 1)."""
+        return parameters[..., 0] + parameters[..., 1] * _sample_normal(parameters, seed)
 
 
 class StudentTHead(Head):
-    """Location, scale and degrees of freedom, of which there are more than 2: a finite variance."""
+    """Student's t: location μ, scale σ, and degrees of freedom ν > 2, so that the variance is finite."""
 
     parameter_count = 3
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The scale above 0 by a softplus, the degrees between 2 and 200."""
+        """Invert the normalization of μ and σ; keep ν between 2 and 200."""
         location, width, degrees = raw[..., :1], raw[..., 1:2], raw[..., 2:]
-        degrees = 2.0 + ops.clip(ops.softplus(degrees), 0.01, _DEGREES - 2.0)
-        return ops.concatenate([location * scale + offset, _positive(width, scale), degrees], axis=-1)
+        degrees = 2.0 + ops.clip(ops.softplus(degrees), 0.01, _MAX_DEGREES - 2.0)
+        return ops.concatenate([location * scale + offset, _to_positive(width, scale), degrees], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """(ν + 1) / 2 log(1 + z² / ν) + log σ + log(πν) / 2 + log Γ(ν / 2) - log Γ((ν + 1) / 2)."""
-        z, width = _standardised(targets, parameters)
-        nu = ops.clip(_double(parameters[..., 2]), 0.01, _DEGREES)
-        normaliser = 0.5 * ops.log(math.pi * nu) + tf.math.lgamma(nu / 2) - tf.math.lgamma((nu + 1) / 2)
-        return _mean((nu + 1) / 2 * ops.log1p(ops.square(z) / nu) + ops.log(width) + normaliser)
+        """Compute the mean of (ν+1)/2 log(1 + z²/ν) + log σ + log(πν)/2 + log Γ(ν/2) - log Γ((ν+1)/2)."""
+        z, width = _standardize(targets, parameters)
+        nu = ops.clip(_to_float64(parameters[..., 2]), 0.01, _MAX_DEGREES)
+        normalizer = 0.5 * ops.log(math.pi * nu) + tf.math.lgamma(nu / 2) - tf.math.lgamma((nu + 1) / 2)
+        return _average((nu + 1) / 2 * ops.log1p(ops.square(z) / nu) + ops.log(width) + normalizer)
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """μ + σ ε / √(χ² / ν)."""
+        """Sample μ + σ ε / √(χ²(ν) / ν)."""
         half = parameters[..., 2] / 2
         spread = tf.random.stateless_gamma(ops.shape(half), seed + 1, half) / half
-        return parameters[..., 0] + parameters[..., 1] * _normal(parameters, seed) / ops.sqrt(spread)
+        return parameters[..., 0] + parameters[..., 1] * _sample_normal(parameters, seed) / ops.sqrt(spread)
 
 
 class LogNormalHead(Head):
-    """Median and deviation of the logarithm, for values above 0 that err by a share."""
+    """A log-normal distribution, for positive values with relative errors: median, and deviation σ of the logarithm."""
 
     parameter_count = 2
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The normalisation is undone on the median, then kept above 0; the deviation is a softplus up to 10."""
-        median = _above_zero(raw[..., :1] * scale + offset)
-        return ops.concatenate([median, ops.minimum(ops.softplus(raw[..., 1:]) + _FLOOR, _WIDEST)], axis=-1)
+        """Invert the normalization of the median and keep it positive; σ is a softplus, at most 10."""
+        median = _keep_above_zero(raw[..., :1] * scale + offset)
+        return ops.concatenate([median, ops.minimum(ops.softplus(raw[..., 1:]) + _FLOOR, _MAX_LOG_DEVIATION)], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """Log y + log σ + z² / 2 + log(2π) / 2 with z = (log y - log median) / σ."""
-        logs = ops.log(ops.clip(_double(targets), 1e-30, 1e30))
-        medians = ops.log(ops.clip(_double(parameters[..., 0]), _FLOOR, 1e30))
-        z, deviation = _standardised(logs, ops.stack([medians, _double(parameters[..., 1])], axis=-1))
-        return _mean(logs + ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
+        """Compute the mean of log y + log σ + z² / 2 + log(2π) / 2 with z = (log y - log median) / σ."""
+        logs = ops.log(ops.clip(_to_float64(targets), 1e-30, 1e30))
+        medians = ops.log(ops.clip(_to_float64(parameters[..., 0]), _FLOOR, 1e30))
+        z, deviation = _standardize(logs, ops.stack([medians, _to_float64(parameters[..., 1])], axis=-1))
+        return _average(logs + ops.log(deviation) + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi))
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """Median · exp(σ ε)."""
-        return parameters[..., 0] * ops.exp(parameters[..., 1] * _normal(parameters, seed))
+        """Sample median · exp(σ ε)."""
+        return parameters[..., 0] * ops.exp(parameters[..., 1] * _sample_normal(parameters, seed))
 
 
 class NegativeBinomialHead(Head):
-    """Mean μ and dispersion α of counts, whose variance is μ + α μ² (Cameron & Trivedi 1998, NB2; DeepAR, 2020).
+    """A negative binomial distribution of counts with mean μ, dispersion α and variance μ + α μ².
 
-    The series is scaled by a unit, so that a value y stands for y · unit counts. The mean is in scaled units.
+    It is NB2 of Cameron & Trivedi (1998), as in DeepAR (Salinas et al. 2020, section 3.1). A scaled value y is
+    y · unit counts; μ is in scaled units, α has none.
     """
 
     parameter_count = 2
@@ -217,17 +224,17 @@ class NegativeBinomialHead(Head):
         self.unit = unit
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """The normalisation is undone on the mean, which is then kept above 0; the dispersion is a softplus."""
-        mean = _above_zero(raw[..., :1] * scale + offset)
+        """Invert the normalization of the mean and keep it positive; the dispersion is a softplus."""
+        mean = _keep_above_zero(raw[..., :1] * scale + offset)
         return ops.concatenate([mean, ops.softplus(raw[..., 1:]) + _FLOOR], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """-log Γ(y + r) + log Γ(r) + log Γ(y + 1) + (r + y) log(1 + αμ) - y log(αμ) with r = 1 / α.
+        """Compute the mean of log Γ(r) + log Γ(y + 1) - log Γ(y + r) + (r + y) log(1 + αμ) - y log(αμ), r = 1 / α.
 
-        In float64, since the first two are large and nearly equal where r is.
+        It is computed in float64, since log Γ(r) and log Γ(y + r) are large and nearly equal for a large r.
         """
         y, mu, alpha = (
-            ops.clip(_double(tensor) * unit, low, LARGEST)
+            ops.clip(_to_float64(tensor) * unit, low, LARGEST)
             for tensor, unit, low in (
                 (targets, self.unit, 0.0),
                 (parameters[..., 0], self.unit, _FLOOR),
@@ -236,10 +243,10 @@ class NegativeBinomialHead(Head):
         )
         r = 1 / alpha
         gammas = tf.math.lgamma(r) + tf.math.lgamma(y + 1) - tf.math.lgamma(y + r)
-        return _mean(gammas + (r + y) * ops.log1p(alpha * mu) - y * ops.log(alpha * mu))
+        return _average(gammas + (r + y) * ops.log1p(alpha * mu) - y * ops.log(alpha * mu))
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """A Poisson draw of a gamma draw of the mean."""
+        """Sample a gamma rate with mean μ and shape 1 / α, then a Poisson count with that rate."""
         shape = 1 / parameters[..., 1]
         share = tf.random.stateless_gamma(ops.shape(shape), seed, shape) / shape
         rate = share * parameters[..., 0] * self.unit
@@ -247,10 +254,11 @@ class NegativeBinomialHead(Head):
 
 
 class CategoricalHead(Head):
-    """Log-probabilities of bins of equal width, then the lowest edge and the width of a bin.
+    """A categorical distribution over bins of equal width.
 
-    The recurrent language model's next-token head on a quantised series: the bins are of normalised values,
-    and what lies beyond them counts as the outermost one.
+    It is a language model's next-token head on a quantized series (Chronos, Ansari et al. 2024, section 3.1). The bins
+    divide the range of normalized values; values beyond it count as the outermost bin. The parameters are the bins'
+    log-probabilities, the lowest edge, and the width of a bin.
     """
 
     def __init__(self, steps: int, bins: int) -> None:
@@ -262,72 +270,72 @@ class CategoricalHead(Head):
 
     @property
     def raw_count(self) -> int:
-        """A logit a bin."""
+        """One logit per bin."""
         return self.bins
 
     def adapt(self, low: float, high: float) -> None:
-        """Lay the bins over the range and a tenth of it on both sides."""
+        """Set the bins to the range of the training values plus a tenth of it on both sides."""
         margin = 0.1 * max(high - low, _FLOOR)
         self.edges.assign([low - margin, (high - low + 2 * margin) / self.bins])
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """A softmax; the edges are turned back into scaled units."""
+        """Apply a log-softmax and convert the edges to scaled units."""
         log_probabilities = ops.log_softmax(raw, axis=-1)
         ones = ops.ones_like(raw[..., :1])
         lowest, width = self.edges[0] * scale + offset, self.edges[1] * scale
         return ops.concatenate([log_probabilities, lowest * ones, width * ones], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """The cross-entropy of the bins that the targets fall into."""
+        """Compute the mean cross-entropy of the targets' bins."""
         log_probabilities, lowest, width = parameters[..., :-2], parameters[..., -2], parameters[..., -1]
         place = ops.clip((targets - lowest) / width, 0.0, self.bins - 1.0)
         chosen = ops.one_hot(ops.cast(ops.floor(place), "int32"), self.bins)
         return -ops.mean(ops.sum(chosen * ops.clip(log_probabilities, -LARGEST, 0.0), axis=-1))
 
     def to_point(self, parameters: KerasTensor) -> KerasTensor:
-        """The mean: the bins' middles, weighted."""
+        """Return the mean: the sum of bin centers weighted by probability."""
         middles = ops.arange(self.bins, dtype="float32") + 0.5
         mean = ops.sum(ops.exp(parameters[..., :-2]) * middles, axis=-1)
         return parameters[..., -2] + parameters[..., -1] * mean
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-        """A bin by its probability, and evenly inside it."""
+        """Sample a bin by its probability, and uniformly inside it."""
         shape = ops.shape(parameters)[:-1]
-        reached = ops.cumsum(ops.exp(parameters[..., :-2]), axis=-1)
-        drawn = tf.random.stateless_uniform(shape, seed)[..., None] * reached[..., -1:]
-        bins = ops.sum(ops.cast(reached < drawn, "float32"), axis=-1)
+        cumulative = ops.cumsum(ops.exp(parameters[..., :-2]), axis=-1)
+        threshold = tf.random.stateless_uniform(shape, seed)[..., None] * cumulative[..., -1:]
+        bins = ops.sum(ops.cast(cumulative < threshold, "float32"), axis=-1)
         return parameters[..., -2] + parameters[..., -1] * (bins + tf.random.stateless_uniform(shape, seed + 1))
 
 
-def _normal(parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
-    """A standard normal draw for each distribution."""
+def _sample_normal(parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
+    """Sample a standard normal value for each distribution, (batch, steps)."""
     return tf.random.stateless_normal(ops.shape(parameters)[:-1], seed)
 
 
-def _above_zero(place: KerasTensor) -> KerasTensor:
-    """A place itself, where it lies well above 0, and above 0 elsewhere: a softplus of a fifth of its width.
+def _keep_above_zero(location: KerasTensor) -> KerasTensor:
+    """Keep a location above 0 by softplus(5 x) / 5, which is nearly x for x > 1.
 
-    A softplus as it is would move a scaled value of 1 by a third, and every network would have to learn that back.
+    A plain softplus would move a scaled value of 1 by a third, a bias that every network would have to learn.
     """
-    return ops.softplus(5.0 * ops.clip(place, -LARGEST, LARGEST)) / 5.0 + _FLOOR
+    return ops.softplus(5.0 * ops.clip(location, -LARGEST, LARGEST)) / 5.0 + _FLOOR
 
 
-def _positive(raw: KerasTensor, scale: KerasTensor) -> KerasTensor:
-    """A width above 0."""
+def _to_positive(raw: KerasTensor, scale: KerasTensor) -> KerasTensor:
+    """Map a real number to a positive width in scaled units: softplus(raw) · |scale|."""
     return ops.softplus(raw) * ops.abs(scale) + _FLOOR
 
 
-def _standardised(targets: KerasTensor, parameters: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """Z = (y - location) / width, bounded so that its square is finite, and the width."""
-    location, width = _double(parameters[..., 0]), ops.maximum(_double(parameters[..., 1]), _FLOOR)
-    return ops.clip((_double(targets) - location) / width, -LARGEST, LARGEST), width
+def _standardize(targets: KerasTensor, parameters: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Return z = (y - location) / width, clipped so that its square is finite, and the width."""
+    location, width = _to_float64(parameters[..., 0]), ops.maximum(_to_float64(parameters[..., 1]), _FLOOR)
+    return ops.clip((_to_float64(targets) - location) / width, -LARGEST, LARGEST), width
 
 
-def _double(tensor: KerasTensor) -> KerasTensor:
-    """In float64: in float32 a gradient through a large error over a small width is 0 · ∞."""
+def _to_float64(tensor: KerasTensor) -> KerasTensor:
+    """Cast to float64: in float32 the gradient of a large error over a small width is 0 · ∞."""
     return ops.cast(tensor, "float64")
 
 
-def _mean(penalties: KerasTensor) -> KerasTensor:
-    """Over a batch, float64 -> float32."""
+def _average(penalties: KerasTensor) -> KerasTensor:
+    """Average over a batch, float64 -> float32."""
     return ops.cast(ops.mean(penalties), "float32")

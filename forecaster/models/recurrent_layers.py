@@ -1,4 +1,4 @@
-"""Cells run through time: forward, backward or both, in a loop or unrolled."""
+"""Recurrent layers: a cell run through time, forward, backward or both, in a loop or unrolled."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,11 +12,14 @@ _Step = Callable[[tf.Tensor | int, KerasTensor, Sequence[KerasTensor]], list[Ker
 
 
 class Recurrent(keras.layers.Layer):
-    """One cell run over a sequence in one direction, from states of zero.
+    """One cell run over a sequence in one direction, from zero states.
 
-    With a dilation d each step goes on from the state d steps before (Chang et al. 2017); a state tensor then
-    holds the last d states side by side, the oldest first. Zoneout keeps each unit's old state with a
-    probability in training, and mixes old and new by it afterwards (Krueger et al. 2017).
+    With dilation d, h_t = cell(x_t, h_(t-d)) (DilatedRNN, Chang et al. 2017, equation 2); a state tensor then holds
+    the last d states, (batch, d * units), the oldest first. Zoneout keeps each unit's old state with probability p in
+    training and uses the expectation p h_(t-1) + (1 - p) h_t otherwise (Krueger et al. 2017, section 3).
+
+    Attributes:
+        observer: called with the cell's new states at each step, to measure gradients; None in normal use.
     """
 
     def __init__(
@@ -36,36 +39,38 @@ class Recurrent(keras.layers.Layer):
         self.dilation = dilation
         self.zoneout = keras.layers.Dropout(zoneout)
         self.recurrent_dropout = keras.layers.Dropout(recurrent_dropout)
-        self.observer: Callable[[list[KerasTensor]], object] | None = None  # is shown what the cell makes at each step
+        self.observer: Callable[[list[KerasTensor]], object] | None = None
 
     @property
     def state_count(self) -> int:
-        """Tensors in the state."""
+        """Number of state tensors."""
         return self.cell.state_count
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the cell's weights for sequences (batch, steps, features)."""
+        """Create the cell's weights for sequences (batch, steps, features)."""
         self.cell.build((None, input_shape[-1]))
         super().build(input_shape)
 
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
-        """(batch, steps, features) -> outputs (batch, steps, units), the last made (batch, units), and the states.
+        """Run the cell over a sequence (batch, steps, features).
 
-        A backward layer reads the last step first; its outputs still stand in order of time.
+        Returns:
+            The outputs in chronological order (batch, steps, units), the output of the step read last (batch, units),
+            which is the first in time for a backward layer, and the final states (batch, dilation * units).
         """
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)
         zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
-        step = self._masked_step(inputs, training)
-        loop = self._unrolled if self.unroll else self._looped
+        step = self._bind_masks(inputs, training)
+        loop = self._run_unrolled if self.unroll else self._run_loop
         outputs, states = loop(inputs, [zeros] * self.state_count, step)
         if self.backward:
             outputs = ops.flip(outputs, axis=0)
         return ops.swapaxes(outputs, 0, 1), self.read_output(states), states
 
     def read_output(self, states: Sequence[KerasTensor]) -> KerasTensor:
-        """What the layer answers in these states, (batch, units)."""
+        """Return the output of the newest step, (batch, units)."""
         return states[0][..., -self.cell.units :]
 
     def step(
@@ -73,15 +78,15 @@ class Recurrent(keras.layers.Layer):
         inputs: CellInput,
         states: Sequence[KerasTensor],
         recurrent_mask: KerasTensor | None = None,
-        kept: Sequence[KerasTensor] | None = None,
+        kept_shares: Sequence[KerasTensor] | None = None,
     ) -> list[KerasTensor]:
-        """One more step in order of reading: (batch, features) and the states -> the new states.
+        """Advance by one step: inputs (batch, features) and states -> new states.
 
-        Inputs and states may have further axes and broadcast, as the cell says.
+        Inputs and states may have further axes and broadcast, as in `Cell.call`.
 
         Args:
             recurrent_mask: (batch, units), of recurrent dropout.
-            kept: how much of each old state stays, (batch, units) each; zoneout's mean where None.
+            kept_shares: the share of each old state that zoneout keeps, (batch, units) each; its probability if None.
         """
         units = self.cell.units
         old = [state[..., :units] for state in states]
@@ -89,28 +94,28 @@ class Recurrent(keras.layers.Layer):
         if self.observer is not None:
             self.observer(new)
         if self.zoneout.rate:
-            shares = [self.zoneout.rate] * len(old) if kept is None else kept
+            shares = [self.zoneout.rate] * len(old) if kept_shares is None else kept_shares
             new = [share * before + (1 - share) * after for share, before, after in zip(shares, old, new, strict=True)]
         if self.dilation == 1:
             return new
-        return [_shifted(state, after) for state, after in zip(states, new, strict=True)]
+        return [_append_state(state, after) for state, after in zip(states, new, strict=True)]
 
-    def _masked_step(self, inputs: KerasTensor, training: bool) -> _Step:
-        """`step` at a number of the sequence, with the masks that are drawn for all of it."""
+    def _bind_masks(self, inputs: KerasTensor, training: bool) -> _Step:
+        """Return `step` by position in the sequence, with dropout masks sampled once for the whole sequence."""
         drops, zones = (training and layer.rate > 0 for layer in (self.recurrent_dropout, self.zoneout))
         steps, batch = ops.shape(inputs)[:2]
         mask = self.recurrent_dropout(ops.ones((batch, self.cell.units)), training=True) if drops else None
-        # Dropout leaves 0 where zoneout keeps the old state.
-        ones = ops.ones((self.state_count, steps, batch, self.cell.units)) if zones else None
-        kept = ops.cast(self.zoneout(ones, training=True) == 0, "float32") if zones else None
+        # Dropout zeroes a unit with probability p: exactly where zoneout keeps its old state.
+        ones = ops.ones((self.state_count, steps, batch, self.cell.units)) if zones else None  # a mask per step
+        is_kept = ops.cast(self.zoneout(ones, training=True) == 0, "float32") if zones else None
 
         def step(number: tf.Tensor | int, features: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
-            shares = None if kept is None else [kept[index, number] for index in range(self.state_count)]
+            shares = None if is_kept is None else [is_kept[index, number] for index in range(self.state_count)]
             return self.step(features, states, mask, shares)
 
         return step
 
-    def _unrolled(
+    def _run_unrolled(
         self, inputs: KerasTensor, states: list[KerasTensor], step: _Step
     ) -> tuple[KerasTensor, list[KerasTensor]]:
         outputs = []
@@ -119,7 +124,7 @@ class Recurrent(keras.layers.Layer):
             outputs.append(self.read_output(states))
         return ops.stack(outputs), states
 
-    def _looped(
+    def _run_loop(
         self, inputs: KerasTensor, states: list[KerasTensor], step: _Step
     ) -> tuple[KerasTensor, list[KerasTensor]]:
         steps = inputs.shape[0]
@@ -136,15 +141,15 @@ class Recurrent(keras.layers.Layer):
         return written.stack(), states
 
 
-def _shifted(state: KerasTensor, after: KerasTensor) -> KerasTensor:
-    """The last states of a dilated layer without the oldest, and with a new one (..., units)."""
+def _append_state(state: KerasTensor, after: KerasTensor) -> KerasTensor:
+    """Append a new state (..., units) to the last states of a dilated layer and drop the oldest."""
     younger = state[..., after.shape[-1] :]
     younger = ops.broadcast_to(younger, (*ops.shape(after)[:-1], younger.shape[-1]))
-    return ops.concatenate([younger, after], axis=-1)
+    return ops.concatenate([younger, after], axis=-1)  # (..., dilation * units)
 
 
 class Bidirectional(keras.layers.Layer):
-    """A forward and a backward layer over one sequence, their outputs merged (Schuster & Paliwal 1997)."""
+    """Two layers over one sequence: y_t = merge(forward_t, backward_t) (Schuster & Paliwal 1997)."""
 
     def __init__(self, forward: Recurrent, backward: Recurrent, merge: str = "concat", name: str | None = None) -> None:
         super().__init__(name=name)
@@ -153,7 +158,7 @@ class Bidirectional(keras.layers.Layer):
         self.merge = MERGES[merge]
 
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
-        """(batch, steps, features) -> merged outputs, the merged last made of each half, and both halves' states."""
+        """Run both layers; merge outputs (batch, steps, width) and last outputs (batch, width); return all states."""
         ahead, ahead_last, ahead_states = self.forward(sequence, training=training)
         back, back_last, back_states = self.backward(sequence, training=training)
         return self.merge(ahead, back), self.merge(ahead_last, back_last), [*ahead_states, *back_states]

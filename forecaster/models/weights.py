@@ -1,4 +1,4 @@
-"""A network's weights as an HDF5 file: one array for each, under its path in the network."""
+"""A network's weights as an HDF5 file, one array per weight, and the warm start from another network's file."""
 
 import io
 from collections.abc import Sequence
@@ -11,69 +11,78 @@ from forecaster.models.networks import Network
 
 
 class MatchingRows(NamedTuple):
-    """Which rows of a table are which of another's, for the values that both have."""
+    """The rows of an embedding table for the values that it shares with the table of another run.
 
-    ours: list[int]
-    theirs: list[int]
+    Attributes:
+        target: rows in this network's table.
+        source: the same values' rows in the other network's table.
+    """
+
+    target: list[int]
+    source: list[int]
 
 
 def dump_weights(network: Network) -> bytes:
-    """The content of the file.
+    """Write the weights to the bytes of an HDF5 file.
 
-    It is made in memory: the HDF5 library crashes the process where a disk fills up under it.
+    The file is built in memory, because the HDF5 library crashes the process if the disk fills up while it writes.
     """
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        for path, variable in _by_path(network).items():
+        for path, variable in _index_by_path(network).items():
             file[path] = variable.numpy()
     return content.getvalue()
 
 
 def load_weights(network: Network, content: bytes) -> None:
-    """Put the weights of a file into a network that was built alike.
+    """Assign the weights of a file to a network of the same architecture.
 
     Raises:
-        KeyError, ValueError: the file has not the network's arrays and shapes.
+        KeyError, ValueError: the file does not have the network's arrays and shapes.
     """
     with h5py.File(io.BytesIO(content), "r") as file:
-        for path, variable in _by_path(network).items():
+        for path, variable in _index_by_path(network).items():
             variable.assign(np.asarray(file[path]))
 
 
 def warm_start(network: Network, content: bytes, rows: Sequence[MatchingRows] = ()) -> tuple[int, list[str]]:
-    """Put those weights of a file into a network whose path and shape agree.
+    """Assign those weights of a file whose path and shape match the network's.
 
-    What is no weight, such as the bins of a head, stays. A table of vectors takes those of the values that both know.
+    Only trainable weights are assigned; the bins of a categorical head stay. An embedding table takes the vectors of
+    the values that both networks know.
 
     Args:
-        rows: of each category that tells series apart, which of the network's rows are which of the file's.
+        rows: for each embedded category, the rows of the shared values.
 
     Returns:
-        How many matrices agreed, and a sentence on each of the network's weights that did not.
+        How many matrices were assigned, and a sentence on each of the network's weights that was not.
     """
-    agreed, different = 0, []
-    tables = {} if network.embedding is None else dict(zip(map(_path, network.embedding.tables), rows, strict=False))
+    assigned, different = 0, []
+    tables = (
+        {} if network.embedding is None else dict(zip(map(_shorten_path, network.embedding.tables), rows, strict=False))
+    )
     with h5py.File(io.BytesIO(content), "r") as file:
-        for path, variable in ((_path(variable), variable) for variable in network.trainable_variables):
-            shape, theirs = tuple(variable.shape), file[path].shape if path in file else None
-            if path in tables and theirs is not None and shape[1] == theirs[1]:
-                table = variable.numpy()
-                table[tables[path].ours] = np.asarray(file[path])[tables[path].theirs]
+        for path, variable in ((_shorten_path(variable), variable) for variable in network.trainable_variables):
+            shape, source_shape = tuple(variable.shape), file[path].shape if path in file else None
+            if path in tables and source_shape is not None and shape[1] == source_shape[1]:
+                table, copied = variable.numpy(), len(tables[path].target)
+                table[tables[path].target] = np.asarray(file[path])[tables[path].source]
                 variable.assign(table)
-                different.append(f"{path}: {len(tables[path].ours)} of {len(table)} vectors are known there")
-            elif shape == theirs and path not in tables:
+                text = f"{copied} of {len(table)} vectors copied"
+                different.append(f"{path}: {text}, the others are newly initialized")
+            elif shape == source_shape and path not in tables:
                 variable.assign(np.asarray(file[path]))
-                agreed += len(shape) > 1
+                assigned += len(shape) > 1
             else:
-                there = "it has none" if theirs is None else f"its shape is {theirs}"
-                different.append(f"{path}: {shape} starts afresh, {there}")
-    return agreed, different
+                there = "does not have it" if source_shape is None else f"has {source_shape}"
+                different.append(f"{path}: {shape}, newly initialized; the other run {there}")
+    return assigned, different
 
 
-def _by_path(network: Network) -> dict[str, Any]:
-    """The weights without the network's own name, which Keras numbers."""
-    return {_path(variable): variable for variable in network.weights}
+def _index_by_path(network: Network) -> dict[str, Any]:
+    """Index the weights by their path, without the network's name, which Keras numbers."""
+    return {_shorten_path(variable): variable for variable in network.weights}
 
 
-def _path(variable: Any) -> str:
+def _shorten_path(variable: Any) -> str:
     return variable.path.split("/", 1)[1]

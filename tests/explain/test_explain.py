@@ -60,7 +60,7 @@ def test_a_training_starts_from_another_runs_weights_where_shapes_agree(forecast
     other = forecast("train", "dense.yaml", "--from", "runs/seq2seq", "--run", "runs/x", "-v", *few, cwd=attentive)
     assert other.returncode == 0, other.stderr
     assert "started from the weights of runs/seq2seq/versions/" in other.stderr
-    assert "head/dense/kernel: (4, 6) starts afresh, its shape is (4, 1)" in other.stderr
+    assert "head/dense/kernel: (4, 6), newly initialized; the other run has (4, 1)" in other.stderr
 
 
 def test_a_run_that_shares_no_weight_is_refused(forecast, attentive):

@@ -164,7 +164,7 @@ def test_a_warm_start_takes_vectors_by_name_and_leaves_bins_alone():
     edges, table = target.head.edges.numpy(), target.embedding.tables[0].numpy()
     agreed, different = warm_start(target, dump_weights(source), [MatchingRows([1], [2])])
     assert agreed == 3  # the matrices of the LSTM, and of the head
-    assert different == ["embedding/category_0: 1 of 2 vectors are known there"]
+    assert different == ["embedding/category_0: 1 of 2 vectors copied, the others are newly initialized"]
     np.testing.assert_array_equal(target.head.edges, edges)
     np.testing.assert_array_equal(target.embedding.tables[0][0], table[0])
     np.testing.assert_array_equal(target.embedding.tables[0][1], source.embedding.tables[0][2])
@@ -320,7 +320,7 @@ def test_a_latent_network_learns_its_loss_and_the_divergence_as_far_as_it_has_ri
     network = random_network(decoder="latent", warmup=10)
     losses = {}
     for epoch in (0.0, 5.0, 10.0):
-        network.draws.state.assign([1, 0])
+        network.seed_generator.state.assign([1, 0])
         losses[epoch] = float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch)))
     assert losses[10.0] > losses[0.0]
     assert losses[5.0] - losses[0.0] == pytest.approx((losses[10.0] - losses[0.0]) / 2, rel=1e-4)

@@ -1,4 +1,4 @@
-"""What every network is: a normalisation, an encoder and a head, joined by its decoder."""
+"""The base of all networks: a normalization, an encoder and a head, connected by a decoder."""
 
 import abc
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from forecaster.models.normalization import Normalization
 
 
 class DecoderOutput(NamedTuple):
-    """What one call of `decode` gives.
+    """The result of one call of `decode`.
 
     Attributes:
-        parameters: of the head, (batch, steps, parameters), in scaled units.
-        states: after these steps; none where `decode` cannot be called on them.
-        attention: over the recurrent steps that the encoder read, (batch, steps read), where there is any.
+        parameters: of the head's distribution, (batch, steps, parameters), in scaled units.
+        states: after these steps; empty if `decode` is called only once.
+        attention: weights over the encoder's recurrent steps, (batch, recurrent steps), if the network has any.
     """
 
     parameters: KerasTensor
@@ -31,15 +31,15 @@ class DecoderOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkParts:
-    """What a network of any kind is made of.
+    """The parts that every network has.
 
     Attributes:
-        segment: steps that one recurrent step reads (SegRNN, Lin et al. 2023).
-        ahead: steps after the window that training looks at.
-        embedding: of the series and its categories, which every step of the encoder reads.
-        past_width: features known up to the end of the window alone.
-        known_width: features known of the steps that follow, too.
-        channels: series that are read and answered together; their values of one step stand side by side.
+        segment: steps of the series in one recurrent step (SegRNN, Lin et al. 2023, section 4.2).
+        ahead: steps after the window that training forecasts.
+        embedding: of the series and its categories, read at every step of the encoder.
+        past_width: features per step known up to the origin only.
+        known_width: features per step that are also known over the horizon.
+        channels: series in one window, forecast jointly; a step holds one value of each.
     """
 
     normalization: Normalization
@@ -54,20 +54,20 @@ class NetworkParts:
 
 
 class Network(keras.Model, abc.ABC):
-    """Windows of scaled values (batch, length) -> parameters of the head for the steps after them.
+    """Maps windows of scaled values (batch, length) to parameters of the head for the steps after them.
 
-    Of several channels, values and parameters are (batch, steps * channels, ...), those of one step side by side;
-    where a shape says steps of values, it is so many times more.
+    With several channels, values and parameters are (batch, steps * channels, ...), the channels of one step next to
+    each other; shapes below name the steps only.
 
-    It trains through `training_loss`, and serves through two functions that are exported:
+    It trains through `compute_training_loss`, and forecasts through two functions that are exported to ONNX:
     `encode(window[, features][, categories]) -> states` and
     `decode(states, previous[, future][, noise]) -> parameters, states`.
 
     Attributes:
         normalization, encoder, head, segment, ahead, embedding, past_width, known_width, channels: as in
             `NetworkParts`.
-        width: values in a segment, which `previous` holds.
-        noise: width of the standard normal noise that `decode` takes, 0 where it takes none.
+        width: values in a segment, segment * channels: the width of `previous`.
+        noise: width of the standard normal noise that `decode` reads, 0 if none.
     """
 
     noise = 0
@@ -87,16 +87,16 @@ class Network(keras.Model, abc.ABC):
 
     @property
     def steps_decoded(self) -> int:
-        """Steps whose known features `decode` reads at once."""
+        """Steps whose known features one call of `decode` reads."""
         return self.segment
 
     @abc.abstractmethod
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
-        """The head's parameters for the `ahead` steps after the window, (batch, ahead, parameters)."""
+        """Forecast the head's parameters for the `ahead` steps after the window, (batch, ahead, parameters)."""
 
     @abc.abstractmethod
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
-        """The states that `decode` starts from, (batch, ...) each; it reads nothing of the future."""
+        """Read the window into the states that `decode` starts from, (batch, ...) each, without future features."""
 
     @abc.abstractmethod
     def decode(
@@ -106,33 +106,33 @@ class Network(keras.Model, abc.ABC):
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
     ) -> DecoderOutput:
-        """The next steps.
+        """Forecast the next steps.
 
         Args:
-            states: of `encode`, or of the call before.
-            previous: (batch, width), what is known last: the window's end, then one's own answer.
-            future: (batch, `steps_decoded`, known features), of the steps that are asked for.
-            noise: (batch, `noise`), the same at every call of one path; zeros for the path in the middle.
+            states: of `encode`, or of the previous call.
+            previous: (batch, width), the last known segment: the window's end, then the network's own forecast.
+            future: (batch, steps_decoded, known features), of the steps to forecast.
+            noise: (batch, noise), the same at every call of one sample path; zeros for the central path.
         """
 
     def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
-        """The mean loss that training lowers.
+        """Compute the mean training loss, a scalar.
 
         Args:
-            inputs: with the features of the `ahead` steps after the window.
+            inputs: with the known features of the `ahead` steps after the window.
             targets: (batch, ahead), the values of those steps.
-            epoch: how many epochs have passed, fractions included.
+            epoch: epochs passed, with fractions, a scalar.
         """
-        return self.error(inputs, targets, self(inputs, training=True))
+        return self.compute_error(inputs, targets, self(inputs, training=True))
 
     def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
-        """The mean loss of the steps after the windows, as they are forecast."""
-        return self.error(inputs, targets, self(inputs))
+        """Compute the mean loss of the steps after the windows, forecast as after training."""
+        return self.compute_error(inputs, targets, self(inputs))
 
-    def error(self, inputs: Inputs, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
-        """The head's mean loss, of values in the unit of each window where its normalisation has one.
+    def compute_error(self, inputs: Inputs, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
+        """Compute the head's mean loss, in the unit of each window if its normalization has one.
 
-        The likelihood of a distribution is the same in every unit, but for a constant.
+        Only point and quantile losses depend on the unit; a likelihood changes by a constant.
         """
         unit = self.normalization.compute_unit(inputs.window)
         if unit is None or not self.head.predicts_values:
@@ -140,39 +140,39 @@ class Network(keras.Model, abc.ABC):
         unit = ops.tile(unit, (1, targets.shape[1] // self.channels))  # (batch, ahead * channels)
         return self.head.compute_loss(targets / unit, parameters / unit[..., None])
 
-    def _read(self, inputs: Inputs) -> tuple[KerasTensor, list[KerasTensor], list[KerasTensor]]:
-        """What the encoder reads, the anchors, and the embedding where there is one.
+    def _read_window(self, inputs: Inputs) -> tuple[KerasTensor, list[KerasTensor], list[KerasTensor]]:
+        """Build the encoder's input (batch, recurrent steps, width), the anchors, and the embedding if there is one.
 
-        It reads (batch, steps / segment, width): a segment of the normalised window, its features, and the embedding.
+        A recurrent step reads a segment of the normalized window, its features, and the embedding.
         """
-        read, anchors = self.normalization(inputs.window)
-        parts = [self._segments(ops.reshape(read, (-1, read.shape[1] // self.channels, self.channels)))]
+        read, anchors = self.normalization(inputs.window)  # (batch, values), without the steps skipped
+        parts = [self._to_segments(ops.reshape(read, (-1, read.shape[1] // self.channels, self.channels)))]
         if inputs.features is not None:
-            parts.append(self._segments(self._features(inputs)))
+            parts.append(self._to_segments(self._select_features(inputs)))
         vector = [] if self.embedding is None else [self.embedding(inputs.categories)]  # (batch, width)
         parts += [ops.repeat(each[:, None], parts[0].shape[1], axis=1) for each in vector]
         return ops.concatenate(parts, axis=-1), anchors, vector
 
-    def _features(self, inputs: Inputs) -> KerasTensor:
-        """Those that stand beside each step that is read, (batch, steps, features)."""
+    def _select_features(self, inputs: Inputs) -> KerasTensor:
+        """Select the features that the encoder reads with each step, (batch, steps, features)."""
         return inputs.features[:, self.normalization.skipped_steps :]
 
-    def _segments(self, steps: KerasTensor) -> KerasTensor:
-        """(batch, steps, width) -> (batch, segments, segment * width); what is short is as the last step."""
+    def _to_segments(self, steps: KerasTensor) -> KerasTensor:
+        """Reshape (batch, steps, width) -> (batch, segments, segment * width), padded with the last step."""
         short = -steps.shape[1] % self.segment
         whole = ops.concatenate([steps, ops.repeat(steps[:, -1:], short, axis=1)], axis=1) if short else steps
         return ops.reshape(whole, (-1, whole.shape[1] // self.segment, self.segment * steps.shape[2]))
 
-    def _told_apart(self, states: Sequence[KerasTensor], layers: int) -> tuple[Sequence[KerasTensor], ...]:
-        """States as (anchors, the embedding where there is one, those of `layers`)."""
+    def _split_states(self, states: Sequence[KerasTensor], layers: int) -> tuple[Sequence[KerasTensor], ...]:
+        """Split states into the anchors, the embedding if there is one, and the `layers` states of recurrent layers."""
         first = len(states) - layers
         known = first if self.embedding is None else first - 1
         return states[:known], states[known:first], states[first:]
 
-    def _last(self, window: KerasTensor) -> KerasTensor:
-        """The window's last segment."""
+    def _take_last_segment(self, window: KerasTensor) -> KerasTensor:
+        """Return the window's last segment, (batch, width)."""
         return window[:, -self.width :]
 
-    def _answer(self, output: KerasTensor, anchors: Sequence[KerasTensor], steps: int) -> KerasTensor:
-        """The head on (batch, width), its `steps` steps undone by the anchors."""
+    def _apply_head(self, output: KerasTensor, anchors: Sequence[KerasTensor], steps: int) -> KerasTensor:
+        """Apply the head to (batch, width) for `steps` steps, with the normalization inverted by the anchors."""
         return self.head(output, *self.normalization.compute_affine(anchors, steps * self.channels))

@@ -1,4 +1,4 @@
-"""The dense decoder: the whole horizon at once from what the encoder knows after the window."""
+"""The dense decoder: the whole horizon in one step from the encoder's summary of the window."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from forecaster.models.networks.base_network import DecoderOutput, Network, Netw
 
 
 class DenseNetwork(Network):
-    """The head on the encoder's summary, which may look back at every step by attention.
+    """Direct multi-step forecasting: ŷ = head(summary), optionally with attention over the encoder's outputs.
 
-    What is known of a step to come adds to what the head makes of the summary: a hidden layer on both, the same for
-    every step, as the temporal decoder of TiDE (Das et al. 2023, section 4.2).
+    Known features x_k of step k add V relu(U summary + W x_k) to the head's input, with the same weights at every step,
+    as the temporal decoder of TiDE does (Das et al. 2023, section 4.2).
 
-    Where it copies, each segment of the horizon begins with a weighted mean of those of the window, whose weights the
-    summary chooses: a pointer to the days that tomorrow is like (pointer networks, Vinyals et al. 2015; the copying of
-    See et al. 2017, equations 8 and 9). What the head adds are the changes.
+    With copying, each segment of the horizon starts from Σ_j α_j segment_j over the window's segments, α =
+    softmax(W summary): pointers to similar days (pointer networks, Vinyals et al. 2015; See et al. 2017, equations 8
+    and 9). The head adds the difference.
 
     Args:
-        hidden: units between what is known of a step and what it adds.
-        copied: segments of the window to choose from, 0 where nothing is copied.
+        hidden: units of the hidden layer between known features and their effect.
+        copied: segments of the window to copy from, 0 without copying.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class DenseNetwork(Network):
         return self.ahead
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
-        """The parameters of the `ahead` steps after the window."""
-        states = self._states(inputs, training)
-        return self.decode(states, self._last(inputs.window), inputs.future).parameters
+        """Forecast the parameters of the `ahead` steps after the window, (batch, ahead, parameters)."""
+        states = self._encode(inputs, training)
+        return self.decode(states, self._take_last_segment(inputs.window), inputs.future).parameters
 
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
-        """The anchors, the normalised window where it is copied (batch, values), the encoder's summary (batch, width).
+        """Return the anchors, the normalized window if it is copied (batch, values), and the summary (batch, width).
 
         With attention the encoder's outputs (batch, steps, width) come last.
         """
-        return self._states(inputs, training=False)
+        return self._encode(inputs, training=False)
 
     def decode(
         self,
@@ -62,7 +62,7 @@ class DenseNetwork(Network):
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
     ) -> DecoderOutput:
-        """The head alone; there is nothing to call it on again."""
+        """Forecast the whole horizon in one call."""
         known = 1 if self.attention is None else 2
         anchors, (summary, *memory) = states[:-known], states[-known:]
         anchors, read = (anchors[:-1], anchors[-1:]) if self.copied else (anchors, [])
@@ -72,23 +72,26 @@ class DenseNetwork(Network):
             summary, weights = self.attention(summary, memory[0])
         offset, scale = self.normalization.compute_affine(anchors, self.ahead * self.channels)
         offset = offset + scale * self._copy(summary, read[0]) if read else offset
-        return DecoderOutput(self.head(summary, offset, scale, self._effect(summary, future)), [], weights)
+        return DecoderOutput(
+            self.head(summary, offset, scale, self._compute_known_effect(summary, future)), [], weights
+        )
 
     def _copy(self, summary: KerasTensor, read: KerasTensor) -> KerasTensor:
-        """The mean of the segments read (batch, values) that stands for each of the horizon, (batch, ahead values)."""
+        """Average the window's segments (batch, values) for each segment of the horizon, (batch, ahead values)."""
+        # (batch, segments of the horizon, segments of the window)
         shares = ops.softmax(ops.reshape(self.choice(summary), (-1, self.choice.units // self.copied, self.copied)))
-        segments = ops.matmul(shares, ops.reshape(read, (-1, self.copied, self.width)))
+        segments = ops.matmul(shares, ops.reshape(read, (-1, self.copied, self.width)))  # (batch, segments, width)
         return ops.reshape(segments, (-1, segments.shape[1] * self.width))[:, : self.ahead * self.channels]
 
-    def _effect(self, summary: KerasTensor, future: KerasTensor | None) -> KerasTensor | None:
-        """What the known features of each step add, (batch, ahead, raw)."""
+    def _compute_known_effect(self, summary: KerasTensor, future: KerasTensor | None) -> KerasTensor | None:
+        """Compute what the known features of each step add to the head's input, (batch, ahead, raw count)."""
         if future is None:
             return None
         hidden = ops.relu(self.from_summary(summary)[:, None] + self.from_known(future))  # (batch, ahead, hidden)
         return ops.reshape(self.effect(hidden), (-1, self.ahead * self.channels, self.head.raw_count))
 
-    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
-        sequence, anchors, _ = self._read(inputs)
+    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        sequence, anchors, _ = self._read_window(inputs)
         outputs, summary, _ = self.encoder(sequence, training=training)
         read = [self.normalization.normalize(inputs.window, anchors)] if self.copied else []
         return [*anchors, *read, summary, *([] if self.attention is None else [outputs])]

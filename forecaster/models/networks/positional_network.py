@@ -1,4 +1,4 @@
-"""The positional decoder: every segment of the horizon in parallel, told apart by an embedding of its position."""
+"""The positional decoder: every segment of the horizon in parallel, each with a learned position embedding."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from forecaster.models.networks.base_network import DecoderOutput, Network, Netw
 
 
 class PositionalNetwork(Network):
-    """SegRNN's parallel multi-step forecasting (Lin et al. 2023, section 4.3).
+    """Parallel multi-step forecasting: ŷ_k = head(cell(s_T, [p_k, x_k, e])) (SegRNN, Lin et al. 2023, section 4.3).
 
-    The encoder's states are copied to each segment of the horizon, whose decoder takes one step from them and reads
-    nothing but a learnt vector for the position, what is known of its steps, and the embedding of the series.
+    Each segment k of the horizon takes one decoder step from the encoder's states s_T. It reads a learned vector p_k of
+    its position, the known features x_k of its steps, and the embedding e of the series.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class PositionalNetwork(Network):
         self.segments = -(-self.ahead // self.segment)
 
     def build(self, window_shape: Sequence[int | None]) -> None:
-        """Make the positions and the decoder's weights."""
+        """Create the position vectors and the decoder's weights."""
         width = self.decoder.layers[0].cell.units
         self.positions = self.add_weight(
             shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
@@ -43,12 +43,14 @@ class PositionalNetwork(Network):
         return self.ahead
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
-        """The parameters of the `ahead` steps after the window."""
-        return self._decoded(self._states(inputs, training), self._last(inputs.window), inputs.future, training)
+        """Forecast the parameters of the `ahead` steps after the window, (batch, ahead, parameters)."""
+        return self._decode_segments(
+            self._encode(inputs, training), self._take_last_segment(inputs.window), inputs.future, training
+        )
 
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
-        """The anchors and the states that each segment starts from."""
-        return self._states(inputs, training=False)
+        """Return the anchors, the embedding, and the states from which each segment starts."""
+        return self._encode(inputs, training=False)
 
     def decode(
         self,
@@ -57,22 +59,22 @@ class PositionalNetwork(Network):
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
     ) -> DecoderOutput:
-        """All segments at once; there is nothing to call it on again."""
-        return DecoderOutput(self._decoded(states, previous, future, training=False), [])
+        """Forecast all segments in one call."""
+        return DecoderOutput(self._decode_segments(states, previous, future, training=False), [])
 
-    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
-        sequence, anchors, vector = self._read(inputs)
+    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        sequence, anchors, vector = self._read_window(inputs)
         _, _, states = self.encoder(sequence, training=training)
         return [*anchors, *vector, *(states if self.bridge is None else self.bridge(states))]
 
-    def _decoded(
+    def _decode_segments(
         self, states: Sequence[KerasTensor], previous: KerasTensor, future: KerasTensor | None, training: bool
     ) -> KerasTensor:
-        anchors, vector, states = self._told_apart(states, self.decoder.state_count)
+        anchors, vector, states = self._split_states(states, self.decoder.state_count)
         _, anchors = self.normalization.step(previous, anchors)
         read = [self.positions[None]]  # (1, segments, width)
-        read += [] if future is None else [self._segments(future)]  # (batch, segments, known features of a segment)
+        read += [] if future is None else [self._to_segments(future)]  # (batch, segments, known features of a segment)
         vector, states = ([each[:, None] for each in group] for group in (vector, states))  # (batch, 1, width)
         output, _ = self.decoder.step([*read, *vector], states)  # (batch, segments, width)
         output = self.dropout(output, training=training)
-        return self._answer(output, anchors, self.segments * self.segment)[:, : self.ahead * self.channels]
+        return self._apply_head(output, anchors, self.segments * self.segment)[:, : self.ahead * self.channels]

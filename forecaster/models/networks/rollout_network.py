@@ -1,4 +1,4 @@
-"""The rollout: a segment ahead from forward layers, which feed on their own output."""
+"""The rollout decoder: forward layers that forecast one segment and read it as the next input."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,13 @@ from forecaster.models.networks.base_network import DecoderOutput, Network, Netw
 
 
 class RolloutNetwork(Network):
-    """Learns the segment after the window, or after every segment of it; `decode` carries the state on.
+    """An autoregressive network, h_t = cell(h_(t-1), y_(t-1), x_t), trained on the segment after the window or on all.
 
-    A step reads a segment of values beside the known features of the segment that it is to give (DeepAR, Salinas et
-    al. 2020, equation 1).
+    A step reads a segment of values y_(t-1) and the known features x_t of the segment to forecast (DeepAR, Salinas et
+    al. 2020, equation 1). `decode` takes one step from the states of `encode`.
+
+    Args:
+        every_step: whether training forecasts the segment after each segment of the window.
     """
 
     def __init__(self, parts: NetworkParts, every_step: bool = False) -> None:
@@ -20,20 +23,20 @@ class RolloutNetwork(Network):
         self.every_step = every_step
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
-        """The parameters of what follows the window."""
-        sequence, anchors, _ = self._read(inputs)
+        """Forecast the parameters of the segment after the window, (batch, segment, parameters)."""
+        sequence, anchors, _ = self._read_window(inputs)
         _, summary, _ = self.encoder(sequence, training=training)
-        _, anchors = self.normalization.step(self._last(inputs.window), anchors)
-        return self._answer(summary, anchors, self.segment)
+        _, anchors = self.normalization.step(self._take_last_segment(inputs.window), anchors)
+        return self._apply_head(summary, anchors, self.segment)
 
     def predict_after_each(self, inputs: Inputs, training: bool = False) -> KerasTensor:
-        """The parameters of what follows each segment that is read, (batch, steps read, parameters)."""
-        sequence, _, _ = self._read(inputs)
+        """Forecast the parameters of the segment after each segment read, (batch, steps read, parameters)."""
+        sequence, _, _ = self._read_window(inputs)
         outputs, _, _ = self.encoder(sequence, training=training)
         return self.head(outputs, self.normalization.compute_next_offsets(inputs.window), ops.ones((1, 1)))
 
     def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
-        """Of the segment after the window, or after each segment in it, too."""
+        """Compute the loss of the segment after the window, and of those after each segment in it if `every_step`."""
         if not self.every_step:
             return super().compute_training_loss(inputs, targets, epoch)
         first = (self.normalization.skipped_steps + self.segment) * self.channels
@@ -41,10 +44,10 @@ class RolloutNetwork(Network):
         return self.head.compute_loss(targets, self.predict_after_each(inputs, training=True))
 
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
-        """The anchors, the embedding, and the states before the last segment, which `decode` reads as `previous`."""
-        if inputs.features is not None:  # of the last segment there is no step to read what follows it
+        """Return anchors, embedding, and the states before the last segment, which `decode` reads as `previous`."""
+        if inputs.features is not None:  # a placeholder: the last segment is not read here
             inputs = inputs._replace(future=inputs.features[:, -self.segment :])
-        sequence, anchors, vector = self._read(inputs)
+        sequence, anchors, vector = self._read_window(inputs)
         _, _, states = self.encoder(sequence[:, :-1])
         return [*anchors, *vector, *states]
 
@@ -55,14 +58,14 @@ class RolloutNetwork(Network):
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
     ) -> DecoderOutput:
-        """One step of every layer."""
-        anchors, vector, states = self._told_apart(states, self.encoder.state_count)
+        """Take one step of every layer."""
+        anchors, vector, states = self._split_states(states, self.encoder.state_count)
         read, anchors = self.normalization.step(previous, anchors)
         known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known_width))]
         output, states = self.encoder.step(ops.concatenate([read, *known, *vector], axis=-1), states)
-        return DecoderOutput(self._answer(output, anchors, self.segment), [*anchors, *vector, *states])
+        return DecoderOutput(self._apply_head(output, anchors, self.segment), [*anchors, *vector, *states])
 
-    def _features(self, inputs: Inputs) -> KerasTensor:
-        """Those of the segment after each that is read."""
+    def _select_features(self, inputs: Inputs) -> KerasTensor:
+        """Select the features of the segment after each segment read."""
         behind = inputs.features[:, self.normalization.skipped_steps + self.segment :]
         return ops.concatenate([behind, inputs.future[:, : self.segment]], axis=1)

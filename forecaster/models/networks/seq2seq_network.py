@@ -1,4 +1,4 @@
-"""Sequence to sequence: a recurrent decoder that starts from the encoder's states and reads its own answers."""
+"""Sequence to sequence: a recurrent decoder that starts from the encoder's states and reads its own forecasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,36 +18,36 @@ from forecaster.models.networks.base_network import DecoderOutput, Network, Netw
 
 @dataclass(frozen=True)
 class ScheduledSampling:
-    """What a decoder reads in training.
+    """The schedule by which a decoder reads its own forecasts in training (Bengio et al. 2015, section 2.4).
 
     Attributes:
-        own_share: the share of steps that read their own answer in the end, 0 for the truth alone.
-        warmup: epochs over which that share rises from 0.
+        sampled_share: final share of steps that read the decoder's own forecast; 0 is teacher forcing.
+        warmup: epochs over which the share rises linearly from 0.
     """
 
-    own_share: float = 0.0
+    sampled_share: float = 0.0
     warmup: int = 0
 
 
 class Seq2SeqNetwork(Network):
-    """An encoder-decoder (Sutskever et al. 2014; Cho et al. 2014), attended where asked for.
+    """An encoder-decoder, optionally with attention (Sutskever et al. 2014; Cho et al. 2014; Bahdanau et al. 2015).
 
-    In training each step reads the truth before it (teacher forcing), or by a share that rises with the epochs
-    its own answer (scheduled sampling, Bengio et al. 2015): the value, or a draw from the distribution, as when
-    it is served. A value is validated on its own answers alone, and a distribution by the truth, under which the
-    losses of the steps add up to that of the whole path.
+    s_0 = encoder(window), s_k = cell(s_(k-1), y_(k-1)), ŷ_k = head(s_k). In training a step reads the actual y_(k-1)
+    (teacher forcing), or with a probability that rises with the epochs the network's own forecast (scheduled sampling,
+    Bengio et al. 2015): a point forecast's value, or a sample of the distribution. Point forecasts are validated on
+    their own forecasts; distributions on actuals, under which the steps' losses add up to the path's log-likelihood.
 
     Args:
         decoder: the layers that are stepped over the horizon.
-        feedback: how much of it is scheduled sampling.
-        bridge: None where the encoder's states fit the decoder as they are.
+        sampling: the schedule of scheduled sampling.
+        bridge: None if the encoder's states fit the decoder.
     """
 
     def __init__(
         self,
         parts: NetworkParts,
         decoder: Encoder,
-        feedback: ScheduledSampling,
+        sampling: ScheduledSampling,
         bridge: Bridge | None = None,
         attention: Attention | None = None,
     ) -> None:
@@ -55,40 +55,44 @@ class Seq2SeqNetwork(Network):
         self.decoder = decoder
         self.bridge = bridge
         self.attention = attention
-        self.feedback = feedback
-        self.draws = keras.random.SeedGenerator()
+        self.sampling = sampling
+        self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, window_shape: Sequence[int | None]) -> None:
-        """Make the decoder's weights, which are only ever stepped."""
+        """Create the decoder's weights, since it is only ever stepped."""
         self.decoder(ops.zeros((1, 1, self.decoder_features)))
         super().build(window_shape)
 
     @property
     def decoder_features(self) -> int:
-        """What a step of the decoder reads: the segment before it, and what is known of its own."""
+        """Inputs of a decoder step: the previous segment and the known features of its own."""
         return self.segment * (self.channels + self.known_width)
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
-        """The parameters of the `ahead` steps after the window, each from the answers before it."""
-        return self._horizon(self.encode(inputs), inputs)
+        """Forecast the `ahead` steps after the window from their own forecasts, (batch, ahead, parameters)."""
+        return self._decode_horizon(self.encode(inputs), inputs)
 
     def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
-        """With teacher forcing, as far as the schedule has not taken it back."""
-        states = self._states(inputs, training=True)
-        return self.error(inputs, targets, self._horizon(states, inputs, targets, self._own_now(epoch)))
+        """Compute the loss with teacher forcing and, by the schedule, scheduled sampling."""
+        states = self._encode(inputs, training=True)
+        return self.compute_error(
+            inputs, targets, self._decode_horizon(states, inputs, targets, self._compute_sampled_share(epoch))
+        )
 
     def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
-        """On its own answers, or by the truth where they would be draws."""
-        states = self._states(inputs, training=False)
-        return self.error(inputs, targets, self._horizon(states, inputs, targets, self._validated_share))
+        """Compute the loss on the network's own forecasts, or on actuals if forecasts are samples."""
+        states = self._encode(inputs, training=False)
+        return self.compute_error(
+            inputs, targets, self._decode_horizon(states, inputs, targets, self._validation_share)
+        )
 
     @property
-    def _validated_share(self) -> float:
+    def _validation_share(self) -> float:
         return 1.0 if isinstance(self.head, PointHead) else 0.0
 
     def encode(self, inputs: Inputs) -> list[KerasTensor]:
-        """The anchors, with attention the encoder's outputs (batch, steps, width), and the decoder's first states."""
-        return self._states(inputs, training=False)
+        """Return the anchors, with attention the encoder's outputs (batch, steps, width), and initial states."""
+        return self._encode(inputs, training=False)
 
     def decode(
         self,
@@ -97,87 +101,95 @@ class Seq2SeqNetwork(Network):
         future: KerasTensor | None = None,
         noise: KerasTensor | None = None,
     ) -> DecoderOutput:
-        """One step of the decoder."""
-        anchors, kept, layers = self._parted(states)
+        """Take one step of the decoder."""
+        anchors, kept, layers = self._split_decoder_states(states)
         read, anchors = self.normalization.step(previous, anchors)
         known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known_width))]
-        output, layers = self.decoder.step(ops.concatenate([read, *known, *self._beside(kept, noise)], axis=-1), layers)
+        output, layers = self.decoder.step(
+            ops.concatenate([read, *known, *self._collect_context(kept, noise)], axis=-1), layers
+        )
         weights = None
         if self.attention is not None:
             output, weights = self.attention(output, kept[0])
-        return DecoderOutput(self._answer(output, anchors, self.segment), [*anchors, *kept, *layers], weights)
+        return DecoderOutput(self._apply_head(output, anchors, self.segment), [*anchors, *kept, *layers], weights)
 
     @property
-    def _kept(self) -> int:
-        """Tensors that every step sees as they are, between the anchors and the decoder's states."""
+    def _context_count(self) -> int:
+        """Number of constant tensors between the anchors and the decoder's states, read at every step."""
         return 0 if self.attention is None else 1
 
-    def _parted(
+    def _split_decoder_states(
         self, states: Sequence[KerasTensor]
     ) -> tuple[Sequence[KerasTensor], list[KerasTensor], Sequence[KerasTensor]]:
-        """The anchors, what is kept, and the decoder's states."""
+        """Split states into the anchors, the constant context, and the decoder's states."""
         layers = len(states) - self.decoder.state_count
-        return states[: layers - self._kept], list(states[layers - self._kept : layers]), states[layers:]
+        return (
+            states[: layers - self._context_count],
+            list(states[layers - self._context_count : layers]),
+            states[layers:],
+        )
 
-    def _states(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
-        sequence, anchors, _ = self._read(inputs)
+    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+        sequence, anchors, _ = self._read_window(inputs)
         outputs, _, states = self.encoder(sequence, training=training)
         kept = [] if self.attention is None else [outputs]
         return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]
 
-    def _beside(self, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> list[KerasTensor]:
-        """What else the decoder reads at every step, (batch, width) each."""
+    def _collect_context(self, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> list[KerasTensor]:
+        """Collect further decoder inputs of every step, (batch, width) each."""
         return []
 
-    def _own_now(self, epoch: KerasTensor) -> KerasTensor:
-        """The share of steps that read their own answer in this epoch."""
-        return self.feedback.own_share * ramp_up(epoch, self.feedback.warmup)
+    def _compute_sampled_share(self, epoch: KerasTensor) -> KerasTensor:
+        """Return the share of steps that read the network's own forecast in this epoch."""
+        return self.sampling.sampled_share * ramp_up(epoch, self.sampling.warmup)
 
-    def _horizon(
+    def _decode_horizon(
         self,
         states: Sequence[KerasTensor],
         inputs: Inputs,
         targets: KerasTensor | None = None,
-        own_share: KerasTensor | float = 1.0,
+        sampled_share: KerasTensor | float = 1.0,
         noise: KerasTensor | None = None,
     ) -> KerasTensor:
-        """The parameters of all steps, (batch, ahead, parameters), from the states of `encode`.
+        """Step the decoder over the horizon from the states of `encode`: (batch, ahead, parameters).
 
         Args:
-            targets: (batch, ahead), the truth that steps read instead of their own answer.
-            own_share: the share of (window, step) pairs that read their own answer all the same.
+            targets: (batch, ahead), actuals that steps read instead of the network's own forecasts.
+            sampled_share: the share of (window, step) pairs that read the network's own forecast nevertheless.
             noise: as in `decode`.
         """
         batch, steps = ops.shape(inputs.window)[0], -(-self.ahead // self.segment)
         if targets is not None:
             padded = ops.pad(targets, [[0, 0], [0, steps * self.width - targets.shape[1]]])
-            truth = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
-            reads_own = keras.random.uniform((steps, batch, 1), seed=self.draws) < own_share
-            seed = ops.cast(self.draws.next(), "int32")
+            actuals = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
+            reads_forecast = keras.random.uniform((steps, batch, 1), seed=self.seed_generator) < sampled_share
+            seed = ops.cast(self.seed_generator.next(), "int32")
         if inputs.future is not None:
-            future = ops.swapaxes(self._segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
-        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameter_count))
+            future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
+        collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameter_count))
 
-        def body(step: tf.Tensor, written: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor) -> tuple[Any, ...]:
+        def body(
+            step: tf.Tensor, collected: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor
+        ) -> tuple[Any, ...]:
             known = None if inputs.future is None else future[step]
             parameters, new_states, _ = self.decode(states, previous, known, noise)
             if targets is None:
                 read = self.head.to_point(parameters)
             else:
-                read = ops.where(reads_own[step], self.head.sample(parameters, seed + 2 * step), truth[step])
-            return step + 1, written.write(step, parameters), read, *new_states
+                read = ops.where(reads_forecast[step], self.head.sample(parameters, seed + 2 * step), actuals[step])
+            return step + 1, collected.write(step, parameters), read, *new_states
 
-        _, written, *_ = tf.while_loop(
+        _, collected, *_ = tf.while_loop(
             lambda step, *_: step < steps,
             body,
-            (0, written, self._last(inputs.window), *states),
+            (0, collected, self._take_last_segment(inputs.window), *states),
             maximum_iterations=steps,
         )
-        parts = ops.swapaxes(written.stack(), 0, 1)  # (batch, steps, width, parameters)
+        parts = ops.swapaxes(collected.stack(), 0, 1)  # (batch, steps, width, parameters)
         parameters = ops.reshape(parts, (-1, steps * self.width, self.head.parameter_count))
         return parameters[:, : self.ahead * self.channels]
 
 
 def ramp_up(epoch: KerasTensor, warmup: int) -> KerasTensor:
-    """From 0 to 1 over the first `warmup` epochs."""
+    """Return a factor that rises linearly from 0 to 1 over the first `warmup` epochs."""
     return ops.minimum(1.0, epoch / warmup) if warmup else ops.ones(())
