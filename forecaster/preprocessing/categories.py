@@ -1,4 +1,4 @@
-"""The categories that tell series apart, as numbers: the series itself, then its static covariates."""
+"""Codes of series and of their categorical static covariates, for embeddings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from forecaster.problems import Problem
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Every value of each category that was trained on.
+    """The values of each embedded category in the training data, and their codes.
 
     Attributes:
-        names: what each category is called.
-        values: of each category, in the order of their numbers.
+        names: of the categories; the first is the series itself.
+        values: of each category, in the order of their codes.
     """
 
     names: tuple[str, ...]
@@ -26,48 +26,48 @@ class Vocabulary:
 
     @classmethod
     def from_panel(cls, panel: Sequence[Series], series: str, static: Sequence[str]) -> "Vocabulary":
-        """The categories of a panel, whose ids stand in the column `series`."""
-        columns = zip(*(_row(member, static) for member in panel), strict=True)
+        """Collect the categories of a panel; `series` is the name of its id column."""
+        columns = zip(*(_list_categories(member, static) for member in panel), strict=True)
         return cls((series, *static), tuple(tuple(dict.fromkeys(column)) for column in columns))
 
     @property
     def sizes(self) -> list[int]:
-        """How many values each category has."""
+        """Number of values of each category."""
         return [len(values) for values in self.values]
 
     @cached_property
-    def _numbers(self) -> list[dict[str, int]]:
-        """The number of each value, by category."""
+    def _codes(self) -> list[dict[str, int]]:
+        """Code of each value, by category."""
         return [{value: number for number, value in enumerate(values)} for values in self.values]
 
     def encode(self, panel: Sequence[Series]) -> np.ndarray:
-        """The numbers of each series' categories, (series, categories) int32.
+        """Encode each series' categories, (series, categories) int32.
 
         Raises:
-            DataError: a value that was not trained on; all of them.
+            DataError: values are not in the training data; lists all.
         """
-        rows = [_row(member, self.names[1:]) for member in panel]
+        rows = [_list_categories(member, self.names[1:]) for member in panel]
         unseen = [
             Problem("unknown-category", column=name, detail={"value": value, "series": row[0]})
             for row in rows
-            for name, value, known in zip(self.names, row, self._numbers, strict=True)
+            for name, value, known in zip(self.names, row, self._codes, strict=True)
             if value not in known
         ]
         if unseen:
             raise DataError(unseen)
-        coded = [[known[value] for value, known in zip(row, self._numbers, strict=True)] for row in rows]
+        coded = [[known[value] for value, known in zip(row, self._codes, strict=True)] for row in rows]
         return np.array(coded, np.int32)
 
     def to_json(self) -> dict[str, list[str]]:
-        """The values by name."""
+        """Return the values by category, for JSON."""
         return {name: list(values) for name, values in zip(self.names, self.values, strict=True)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Vocabulary":
-        """Read back what `to_json` gave."""
+        """Restore what `to_json` returned."""
         return cls(tuple(values), tuple(tuple(map(str, column)) for column in values.values()))
 
 
-def _row(series: Series, static: Sequence[str]) -> tuple[str, ...]:
-    """What tells a series apart: its name, then its static covariates."""
+def _list_categories(series: Series, static: Sequence[str]) -> tuple[str, ...]:
+    """List a series' categories: its name, then its static covariates."""
     return (series.name, *(series.categories[name] for name in static))

@@ -1,4 +1,4 @@
-"""Everything about a training that needs no TensorFlow: config and CSV, checked together and resolved."""
+"""The plan of a training: config and data, checked against each other and resolved, without TensorFlow."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _READ_BY_DATA = {"data", "window", "split", "model"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train on: the resolved config, the series, and what tells them apart."""
+    """The resolved config, the prepared series, and the encodings that are fitted on them."""
 
     config: Config
     members: PreparedPanel
@@ -47,41 +47,41 @@ class Plan:
 
     @property
     def season(self) -> int:
-        """Steps in a season, 1 where there is none."""
+        """Steps in a season, 1 without one."""
         return self.config.data.main_season
 
     @property
     def panel(self) -> list[Series]:
-        """The series alone."""
+        """The series without split and scaler."""
         return [member.series for member in self.members]
 
     @property
     def groups(self) -> list[tuple[PreparedSeries, ...]]:
-        """The members that are read and answered together; each by itself where there are no channels."""
+        """The series that are forecast jointly, as channels; otherwise groups of one."""
         count = self.config.channels
         return [self.members[first : first + count] for first in range(0, len(self.members), count)]
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What a run keeps of it."""
+        """The preprocessing that a run saves."""
         scalers = {name: self.members.scaler.select_row(number) for number, name in enumerate(self.members.names)}
         return Preprocessing(scalers, self.vocabulary, self.features)
 
 
 def plan_training(loaded: LoadedConfig, panel: Panel | None = None) -> Plan:
-    """Check a config against its CSV.
+    """Check a config against its data and resolve what it leaves open.
 
     Args:
-        panel: its series, where they have been read.
+        panel: its series, if they are read already.
 
     Raises:
-        ConfigError: the config has problems; those of the CSV are listed with them.
-        DataError: the CSV alone has problems.
+        ConfigError: the config has problems; those of the data are listed with them.
+        DataError: only the data has problems.
     """
     if loaded.problems and loaded.broken_sections & _READ_BY_DATA:
         raise ConfigError(loaded.problems)
     try:
-        plan = _plan(loaded, panel)
+        plan = _resolve_plan(loaded, panel)
     except (ConfigError, DataError) as error:
         if loaded.problems:
             raise ConfigError([*loaded.problems, *error.problems]) from None
@@ -92,10 +92,10 @@ def plan_training(loaded: LoadedConfig, panel: Panel | None = None) -> Plan:
 
 
 def place_windows(plan: Plan) -> tuple[Starts, Starts]:
-    """Where the training and the validation windows start in the series laid end to end, those of filler left out.
+    """Find where training and validation windows start in the concatenated series, without windows of filled values.
 
     Raises:
-        DataError: nothing is left of a part.
+        DataError: no window of a part is left.
     """
     config, splits = plan.config, plan.members.splits[:: plan.config.channels]
     training_ends, validation_ends, ends = (
@@ -103,7 +103,7 @@ def place_windows(plan: Plan) -> tuple[Starts, Starts]:
     )
     offsets = np.cumsum(ends) - ends
     (training, one), (validation, other) = (
-        _part(plan, offsets, *compute_window_bounds(first, last, config.window.length, config.steps_ahead))
+        _find_starts(plan, offsets, *compute_window_bounds(first, last, config.window.length, config.steps_ahead))
         for first, last in ((np.full_like(ends, config.context_steps), training_ends), (training_ends, validation_ends))
     )
     if one + other:
@@ -114,25 +114,25 @@ def place_windows(plan: Plan) -> tuple[Starts, Starts]:
     return training, validation
 
 
-def _part(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray) -> tuple[Starts, int]:
-    """The starts from the first to the last of each group of members that tell something, and how many are left out.
+def _find_starts(plan: Plan, offsets: np.ndarray, firsts: np.ndarray, lasts: np.ndarray) -> tuple[Starts, int]:
+    """Find the starts [first, last) of each group whose windows are observed; count those left out.
 
     Args:
-        offsets: where each group begins among all steps.
+        offsets: first step of each group in the concatenated series.
     """
     if plan.members.panel.observed is None:
         return Starts.from_bounds(offsets + firsts, offsets + lasts), 0
     window, ahead = plan.config.window, plan.config.steps_ahead
     observed = (combine_observed([member.series for member in group]) for group in plan.groups)
     parts = [
-        offset + select_observed_windows(np.arange(first, last), told, window.length, ahead, window.min_length)
-        for offset, first, last, told in zip(offsets, firsts, lasts, observed, strict=True)
+        offset + select_observed_windows(np.arange(first, last), mask, window.length, ahead, window.min_length)
+        for offset, first, last, mask in zip(offsets, firsts, lasts, observed, strict=True)
     ]
     return Starts.from_starts(parts), int(np.maximum(0, lasts - firsts).sum()) - sum(map(len, parts))
 
 
 def drop_test_parts(plan: Plan) -> Plan:
-    """The same plan of series that end where their test parts begin; those that are not trained on are empty."""
+    """End the series of a plan where their test parts begin, and empty those that are not trained on."""
     members = plan.members
     ends = np.zeros(len(members.panel), int)
     ends[members.numbers] = [split.validation_end for split in members.splits]
@@ -141,67 +141,69 @@ def drop_test_parts(plan: Plan) -> Plan:
 
 
 def restore_plan(version: Version, data: Path | None = None) -> Plan:
-    """What a version was trained on, as its CSV is now; or another CSV, scaled and told apart in the same way.
+    """Restore the plan of a version with its data as it is now, or with other data preprocessed in the same way.
 
     Raises:
-        DataError: the CSV cannot be read as the series trained on, or none of them is long enough.
-        RunError: what the version keeps of its data is damaged.
+        DataError: the data cannot be read as the series trained on, or none of them is long enough.
+        RunError: the version's preprocessing is damaged.
     """
     config, kept = version.config, load_preprocessing(version)
     panel = read_data(config, data).led_in(config.padding_steps, config.data.main_season)
-    members = _members(config, panel, "", described(data or config.data.path), kept.scalers)
+    members = _prepare_series(config, panel, "", described(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
 
 
-def _plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
+def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config) if panel is None else panel
-    found = found_in(data, panel.longest)
+    updates = found_in(data, panel.longest)
     if config.model.channels == "joint":
-        found["target"] = tuple(dict.fromkeys(series.target for series in panel))
-    resolved = config.model_copy(update={"data": data.model_copy(update=found), "model": _with_quantiles(config)})
+        updates["target"] = tuple(dict.fromkeys(series.target for series in panel))
+    resolved = config.model_copy(update={"data": data.model_copy(update=updates), "model": _resolve_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
     where, source = loaded.where("window", "length"), described(data.path)
-    members = _members(config, panel.led_in(config.padding_steps, resolved.data.main_season), where, source, {})
-    return Plan(resolved, members, _vocabulary(resolved, members), _features(resolved, members))
+    members = _prepare_series(config, panel.led_in(config.padding_steps, resolved.data.main_season), where, source, {})
+    return Plan(resolved, members, _collect_vocabulary(resolved, members), _fit_features(resolved, members))
 
 
-def _vocabulary(config: Config, members: Sequence[PreparedSeries]) -> Vocabulary | None:
-    """What an embedding tells apart: the series, and their categories."""
+def _collect_vocabulary(config: Config, members: Sequence[PreparedSeries]) -> Vocabulary | None:
+    """Collect what an embedding encodes: the series, and their categorical static covariates."""
     if not config.model.embedding or not config.data.several:
         return None
-    panel, given = [member.series for member in members], config.data.covariates
-    embedded = [name for name in given.static if _is_embedded(name, panel, given)]
+    panel, covariates = [member.series for member in members], config.data.covariates
+    embedded = [name for name in covariates.static if _is_embedded(name, panel, covariates)]
     return Vocabulary.from_panel(panel, "/".join(config.data.ids) or "series", embedded)
 
 
-def _is_embedded(name: str, panel: Sequence[Series], given: Covariates) -> bool:
-    return is_categorical([series.categories[name] for series in panel], name, given.categorical)
+def _is_embedded(name: str, panel: Sequence[Series], covariates: Covariates) -> bool:
+    return is_categorical([series.categories[name] for series in panel], name, covariates.categorical)
 
 
-def _features(config: Config, members: PreparedPanel) -> Features | None:
-    """What the network reads beside the values, fitted on the training parts.
+def _fit_features(config: Config, members: PreparedPanel) -> Features | None:
+    """Fit the features that the network reads in addition to the values, on the training parts.
 
     Raises:
-        DataError: cells of covariates are missing, and nothing may stand for them.
+        DataError: cells of covariates are missing in columns without a policy.
     """
-    data, given = config.data, config.data.covariates
+    data, covariates = config.data, config.data.covariates
     masked, scaled = data.gaps == "mask" or config.padding_steps > 0, config.model.series_scale
-    if not any((given.past, given.future, given.static, data.calendar, masked, scaled)):
+    if not any((covariates.past, covariates.future, covariates.static, data.calendar, masked, scaled)):
         return None
     panel, ends = [member.series for member in members], [member.split.training_end for member in members]
-    static = [name for name in given.static if not (config.model.embedding and _is_embedded(name, panel, given))]
+    static = [
+        name for name in covariates.static if not (config.model.embedding and _is_embedded(name, panel, covariates))
+    ]
     features = Features(
-        fit_columns(given.past, panel, ends),
-        fit_columns(given.future, panel, ends),
-        fit_static(static, given.categorical, panel),
+        fit_columns(covariates.past, panel, ends),
+        fit_columns(covariates.future, panel, ends),
+        fit_static(static, covariates.categorical, panel),
         fit_scale([member.scaler for member in members]) if scaled else (),
         data.calendar,
         data.seasons,
         masked,
-        {name: policy for name, policy in given.missing.items() if policy != "error"},
+        {name: policy for name, policy in covariates.missing.items() if policy != "error"},
     )
     if features == Features(seasons=features.seasons):
         return None
@@ -216,7 +218,9 @@ def _features(config: Config, members: PreparedPanel) -> Features | None:
     return features
 
 
-def _members(config: Config, panel: Panel, where: str, source: str, scalers: Mapping[str, Scaler]) -> PreparedPanel:
+def _prepare_series(
+    config: Config, panel: Panel, where: str, source: str, scalers: Mapping[str, Scaler]
+) -> PreparedPanel:
     """Choose the series that are long enough to train on; the others are reported.
 
     Args:
@@ -254,8 +258,8 @@ def _members(config: Config, panel: Panel, where: str, source: str, scalers: Map
     return PreparedPanel(panel, numbers, splits, Scaler.concatenate(fitted))
 
 
-def _with_quantiles(config: Config) -> Model:
-    """The model section, with the quantiles that its head learns where they were left open."""
+def _resolve_quantiles(config: Config) -> Model:
+    """Return the model section with the quantiles of its head, by default those of the forecast levels."""
     model = config.model
     if model.head != "quantile" or model.quantiles is not None:
         return model
@@ -264,14 +268,14 @@ def _with_quantiles(config: Config) -> Model:
 
 
 def _check_calendar(loaded: LoadedConfig, data: Data, series: Series) -> None:
-    """Whether each name of data.calendar tells anything of steps like these."""
-    found = find_calendar_problems(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
-    if problems := [loaded.problem(code, ("data", "calendar", index), detail) for index, code, detail in found]:
+    """Check that each name of data.calendar suits these timestamps."""
+    findings = find_calendar_problems(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
+    if problems := [loaded.problem(code, ("data", "calendar", index), detail) for index, code, detail in findings]:
         raise ConfigError(problems)
 
 
 def _check_season(loaded: LoadedConfig, season: int) -> None:
-    """Whether what goes by the season finds one, and enough of it in the window."""
+    """Check that decoder and normalization have the season they need, and enough of it in the window."""
     model, length = loaded.config.model, loaded.config.window.length
     hierarchical, seasonal = model.decoder in {"context", "latent"}, model.normalization == "seasonal"
     path = ("model", "decoder" if hierarchical else "normalization")

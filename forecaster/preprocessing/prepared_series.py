@@ -1,4 +1,4 @@
-"""Members: the series of a panel that are trained on, each with its split and its scaler, made when asked for."""
+"""Series prepared for training, each with its split and scaler, built when first read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from forecaster.data import Panel, Series
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split
 
-SERIES_PER_BLOCK = 256  # series that are worked on at once
+SERIES_PER_BLOCK = 256  # series processed at once, which bounds memory
 
 
 @dataclass(frozen=True)
 class PreparedSeries:
-    """One series to train on: its split and its scaler."""
+    """A series to train on, its split and its scaler."""
 
     series: Series
     split: Split
@@ -24,20 +24,20 @@ class PreparedSeries:
 
 @dataclass(frozen=True, eq=False)
 class PreparedPanel(Sequence[PreparedSeries]):
-    """Some series of a panel; each is made once, when it is first asked for.
+    """The series of a panel that are long enough to train on; each is built once, when first read.
 
     Attributes:
-        panel: they, and those that are too short.
-        numbers: theirs in the panel, in rising order.
-        splits: of each.
-        scaler: of all, each a row.
+        panel: all series, including those that are too short.
+        numbers: indices of the prepared series in the panel, in rising order.
+        splits: by prepared series.
+        scaler: with a row for each prepared series.
     """
 
     panel: Panel
     numbers: Sequence[int]
     splits: Sequence[Split]
     scaler: Scaler
-    _made: dict[int, PreparedSeries] = field(default_factory=dict, init=False)
+    _cache: dict[int, PreparedSeries] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -51,22 +51,22 @@ class PreparedPanel(Sequence[PreparedSeries]):
         if isinstance(number, slice):
             return tuple(self[each] for each in places[number])
         number = places[number]
-        if number not in self._made:
-            self._made[number] = PreparedSeries(
+        if number not in self._cache:
+            self._cache[number] = PreparedSeries(
                 self.panel[self.numbers[number]], self.splits[number], self.scaler.select_row(number)
             )
-        return self._made[number]
+        return self._cache[number]
 
     def __iter__(self) -> Iterator[PreparedSeries]:
         return (self[number] for number in range(len(self)))
 
     @property
     def names(self) -> list[str]:
-        """Of the series."""
+        """Names of the series."""
         return [self.panel.names[number] for number in self.numbers]
 
     def scale(self, channels: int) -> np.ndarray:
-        """The values end to end, each scaled by its own scaler, (steps, channels) float32."""
+        """Scale every series by its own scaler and concatenate them, (steps, channels) float32."""
         scaled = np.empty((sum(split.steps for split in self.splits) // channels, channels), np.float32)
         end = 0
         for block, values in self.panel.blocks(self.numbers, SERIES_PER_BLOCK * channels):

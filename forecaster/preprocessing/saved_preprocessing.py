@@ -1,4 +1,4 @@
-"""What was fitted on a training part, and what a run keeps of it."""
+"""The preprocessing that a run saves: scalers, vocabulary and features fitted on its training data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from forecaster.runs import Version
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a run keeps of the data that it was trained on.
+    """The preprocessing of a run.
 
     Attributes:
-        scalers: by the name of the series.
-        vocabulary, features: where the network reads them.
+        scalers: by series.
+        vocabulary, features: if the network reads them.
     """
 
     scalers: Mapping[str, Scaler]
@@ -30,15 +30,15 @@ class Preprocessing:
     features: Features | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Every number, exact."""
+        """Return every number, exact, for JSON."""
         scalers = {name: scaler.to_json() for name, scaler in self.scalers.items()}
         parts = (("categories", self.vocabulary), ("features", self.features))
-        told = {name: part and part.to_json() for name, part in parts}
-        return {"scalers": scalers, **told}
+        optional = {name: part and part.to_json() for name, part in parts}
+        return {"scalers": scalers, **optional}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
-        """Read back what `to_json` gave."""
+        """Restore what `to_json` returned."""
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
         vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
         features = values["features"] and Features.from_json(values["features"])
@@ -46,36 +46,36 @@ class Preprocessing:
 
     @property
     def feature_widths(self) -> tuple[int, int]:
-        """Features that are known up to the end of a window, and of the steps that follow, too."""
+        """Number of features known up to the origin only, and of those also known over the horizon."""
         return (0, 0) if self.features is None else (self.features.past_width, self.features.known_width)
 
     def encode_categories(self, panel: Sequence[Series]) -> np.ndarray | None:
-        """The numbers of each series' categories, (series, categories), where the network reads them.
+        """Encode each series' categories, (series, categories), if the network reads them.
 
         Raises:
-            DataError: one was not trained on.
+            DataError: a category was not trained on.
         """
         return None if self.vocabulary is None else self.vocabulary.encode(panel)
 
 
 def fit_series_scaler(config: Config, values: np.ndarray) -> Scaler:
-    """The transform, differences and scaling of a config, fitted on (steps,).
+    """Fit the transform, differences and scaling of a config on one series, (steps,).
 
     Raises:
-        DataError: the values are too large to be scaled in floating point.
+        DataError: the values are too large for floating point.
     """
     return fit_scalers(config, values[None]).select_row(0)
 
 
 def fit_scalers(config: Config, values: np.ndarray) -> Scaler:
-    """The same of training parts of one length, (series, steps), a row for each."""
+    """Fit them on training parts of one length, (series, steps): a scaler with a row for each."""
     data = config.data
     curve = fit_transform(values, data.transform, data.minimum, data.maximum)
     return fit_scaler(values, config.scaling, curve, data.difference)
 
 
 def load_preprocessing(version: Version) -> Preprocessing:
-    """What a version keeps of its data.
+    """Load the preprocessing of a version.
 
     Raises:
         RunError: it is damaged.

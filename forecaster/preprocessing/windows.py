@@ -1,4 +1,4 @@
-"""Where the windows of each part start, never a copy of every window."""
+"""The starts of training and validation windows, without copies of the windows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ Ends = TypeVar("Ends", int, np.ndarray)
 
 
 def compute_window_bounds(first_target: Ends, last_target: Ends, length: int, ahead: int) -> tuple[Ends, Ends]:
-    """The first and the last, exclusive, of the starts of windows whose targets lie in [first_target, last_target).
+    """Compute the range [first, last) of the starts of windows whose targets lie in [first_target, last_target).
 
     A window that starts at s reads steps s .. s+length-1; its `ahead` targets are s+length .. s+length+ahead-1.
-    Of many parts at once where targets are arrays.
+    Arrays compute many parts at once.
     """
     return np.maximum(0, first_target - length), np.maximum(0, last_target - ahead - length + 1)
 
 
 def list_window_starts(first_target: int, last_target: int, length: int, ahead: int) -> np.ndarray:
-    """All of them, (starts,) int32."""
+    """List these starts, (starts,) int32."""
     return np.arange(*compute_window_bounds(first_target, last_target, length, ahead), dtype=np.int32)
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Where the windows of a panel start, kept as runs of steps in a row: a few numbers for each series.
+    """The starts of a panel's windows, stored as runs of consecutive steps: a few numbers per series.
 
     Attributes:
-        firsts: where each run begins, (runs,).
-        ends: how many starts there are up to the end of each run, (runs,).
-        series_ends: how many there are up to the end of each series, (series,).
+        firsts: first start of each run, (runs,).
+        ends: cumulative number of starts at the end of each run, (runs,).
+        series_ends: cumulative number of starts at the end of each series, (series,).
     """
 
     firsts: np.ndarray
@@ -41,13 +41,13 @@ class Starts:
 
     @classmethod
     def from_bounds(cls, firsts: np.ndarray, lasts: np.ndarray) -> "Starts":
-        """A run for each series, up to its last, exclusive."""
+        """Build one run [first, last) for each series."""
         ends = np.cumsum(np.maximum(0, lasts - firsts))
         return cls(firsts, ends, ends)
 
     @classmethod
     def from_starts(cls, parts: Iterable[np.ndarray]) -> "Starts":
-        """Those of each series, in rising order."""
+        """Build the runs of each series' starts, which are in rising order."""
         firsts: list[int] = []
         counts: list[int] = []
         series_counts = []
@@ -62,17 +62,17 @@ class Starts:
         return int(self.series_ends[-1])
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
-        """The starts of these numbers, (count,) int32."""
+        """Return the starts with these numbers, (count,) int32."""
         runs = np.searchsorted(self.ends, numbers, side="right")
         before = np.concatenate([[0], self.ends])[runs]
         return (self.firsts[runs] + numbers - before).astype(np.int32)
 
     def spread_evenly(self, most: int) -> np.ndarray:
-        """At most so many starts, evenly spaced over all."""
+        """Return at most `most` starts, evenly spaced over all."""
         return self[np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)]
 
     def draw_balanced(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        """Numbers of starts drawn so that each series that has any comes up as often as the others."""
+        """Draw numbers of starts so that each series that has any is equally likely."""
         begins = np.concatenate([[0], self.series_ends[:-1]])
         filled = np.flatnonzero(self.series_ends > begins)
         drawn = filled[generator.integers(len(filled), size=count)]
@@ -82,14 +82,14 @@ class Starts:
 def select_observed_windows(
     starts: np.ndarray, observed: np.ndarray | None, length: int, ahead: int, min_length: int | None = None
 ) -> np.ndarray:
-    """Those starts whose windows are no filler: at least half of the window is observed, and every target.
+    """Select the starts of windows with at least half of their steps and all of their targets observed.
 
-    Where gaps lie so close that less than a tenth of the windows would be left, half of the targets is enough.
+    If fewer than a tenth of the windows remain, half of the targets is enough.
 
     Args:
-        observed: (steps,), None where every step is.
+        observed: (steps,), None if every step is.
         starts, length, ahead: as in `list_window_starts`.
-        min_length: steps of a window that are enough, where it may be fewer than half.
+        min_length: observed steps that are enough, if fewer than half.
     """
     if observed is None or not len(starts):
         return starts
@@ -102,17 +102,17 @@ def select_observed_windows(
 
 
 def combine_observed(panel: Sequence[Series]) -> np.ndarray | None:
-    """Whether each step stood in the file for every one of some series of the same steps; None where all did."""
+    """Return whether each step was observed in all of several aligned series; None if every step was."""
     known = [series.observed for series in panel if series.observed is not None]
     return np.logical_and.reduce(known) if known else None
 
 
 def gather_windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """The steps of some windows: (steps,), (batch,) -> (batch, length)."""
+    """Gather windows: values (steps,), starts (batch,) -> (batch, length)."""
     return values[starts[:, None] + np.arange(length)]
 
 
 def take_last_steps(values: np.ndarray, end: int, length: int) -> np.ndarray:
-    """The `length` steps before `end`, (length,); NaN where the series had not begun."""
-    found = values[max(0, end - length) : end]
-    return np.concatenate([np.full(length - len(found), np.nan), found])
+    """Return the `length` steps before `end`, (length,); NaN before the series' first step."""
+    steps = values[max(0, end - length) : end]
+    return np.concatenate([np.full(length - len(steps), np.nan), steps])

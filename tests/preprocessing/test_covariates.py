@@ -37,9 +37,9 @@ def series_of(steps: int = 4, name: str = "a", categories=None, **covariates) ->
 
 def test_numbers_become_standard_scores_and_categories_a_one_each():
     number, category = Encoding("x", 3.0, 2.0), Encoding("z", levels=("rain", "sun"))
-    np.testing.assert_array_equal(number.column(Column(np.array([3.0, 7]))), [[0], [2]])
+    np.testing.assert_array_equal(number.encode_column(Column(np.array([3.0, 7]))), [[0], [2]])
     column = Column(np.array([1, 0, 2], np.int32), ("sun", "rain", "snow"))  # snow was not trained on
-    np.testing.assert_array_equal(category.column(column), [[1, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(category.encode_column(column), [[1, 0], [0, 1], [0, 0]])
 
 
 def test_encodings_are_fitted_on_the_training_parts_of_all_series():
