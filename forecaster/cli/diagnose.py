@@ -31,7 +31,7 @@ def diagnose(
     with importing_extra("train", "forecast diagnose"), console.silence_imports():
         from forecaster.explain.diagnose import diagnose as diagnose_version
     diagnosis = diagnose_version(version, plan, member)
-    console.log.info("%s", "\n".join(diagnosis.verdict))
+    console.log.info("%s", "\n".join(diagnosis.sentences))
     console.write_result(diagnosis.to_csv(), output)
     if plot is not None:
         from forecaster.explain.plots import plot_gradients

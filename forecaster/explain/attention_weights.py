@@ -1,4 +1,4 @@
-"""Attention: what a network looked at in the past of one series, and every file and picture of it begins with."""
+"""Attention weights over the past of one series, and their table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from forecaster.forecast import format_timestamps
 
 @dataclass(frozen=True)
 class AttentionWeights:
-    """Weights over the past of one series, each row summing to 1.
+    """Attention weights over the past of one series; each row sums to 1.
 
     Attributes:
-        series: what was looked at.
-        origin: the number of the last step behind each row, (rows,).
-        step: the step of the horizon that each row asks for, (rows,); 0 where it is all of it.
-        read: how many steps before the origin each segment that was read ends, (columns,), falling.
-        segment: steps that each column stands for.
+        series: the series read.
+        origin: index of the origin of each row, (rows,).
+        step: step of the horizon of each row, (rows,); 0 for the whole horizon.
+        steps_back: steps from the end of each segment read to the origin, (columns,), decreasing.
+        segment: steps in a column.
         weights: (rows, columns).
     """
 
     series: Series
     origin: np.ndarray
     step: np.ndarray
-    read: np.ndarray
+    steps_back: np.ndarray
     segment: int
     weights: np.ndarray
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a weight: series, origin, step, timestamp, steps_back, weight."""
+        """Return one row per weight: series, origin, step, timestamp, steps_back, weight."""
         rows, columns = self.weights.shape
         timestamps = np.array(format_timestamps(list(self.series.timestamps)))
-        origins, back = np.repeat(self.origin, columns), np.tile(self.read, rows)
+        origins, back = np.repeat(self.origin, columns), np.tile(self.steps_back, rows)
         return pd.DataFrame(
             {
                 "series": self.series.name,
@@ -48,5 +48,5 @@ class AttentionWeights:
 
 
 def format_attention_csv(attentions: Sequence[AttentionWeights]) -> str:
-    """The weights over every series below each other."""
+    """Format the weights of all series as one CSV."""
     return pd.concat([attention.to_frame() for attention in attentions]).to_csv(index=False, lineterminator="\n")

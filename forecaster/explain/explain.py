@@ -1,4 +1,4 @@
-"""What a trained network looked at: its attention over the past, and which series it holds to be alike."""
+"""A network's attention over the past of each series, and the series that its embedding places close together."""
 
 import dataclasses
 import io
@@ -21,18 +21,18 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.problems import Problem
 from forecaster.runs import Version
 
-_ORIGINS = 48  # that a network which answers at once is asked from, at most: the newest
+_MAX_ORIGINS = 48  # newest origins of a direct forecast whose attention is shown
 _NEIGHBOURS = 5
-_EMBEDDINGS = "embedding/category_{}"  # in the file of weights
+_EMBEDDINGS = "embedding/category_{}"  # path in the weights file
 
 
 class Explanation(NamedTuple):
-    """What `explain` has to say.
+    """The result of `explain`.
 
     Attributes:
-        attentions: over each series, none where the network has no attention.
-        neighbours: of each series and category, None where the network has no embedding.
-        problems: series that are too short to look at, or were not trained on.
+        attentions: by series; empty without attention.
+        neighbours: of each series and category; None without an embedding.
+        problems: series that are too short, or were not trained on.
     """
 
     attentions: list[AttentionWeights]
@@ -41,17 +41,17 @@ class Explanation(NamedTuple):
 
 
 def explain(version: Version, data: Path | None = None, member: int = 1) -> Explanation:
-    """The attention over each series of a run, and the neighbours of each by what was learnt of them.
+    """Compute the attention over each series of a run, and each series' neighbours in the embedding.
 
     Args:
         version: a verified version of a run.
-        data: a CSV instead of the one trained on.
-        member: which network of an ensemble, from 1.
+        data: data file to use instead of the one in the config.
+        member: network of an ensemble, from 1.
 
     Raises:
         UsageError: the network has neither attention nor an embedding, or there is no such network.
         MissingExtra: it has an embedding, and h5py, which reads it, is not installed.
-        DataError: the CSV cannot be read as the series trained on.
+        DataError: the data cannot be read as the series trained on.
     """
     config = member_of(version.config, member)
     if config.model.attention == "none" and not config.model.embedding:
@@ -59,7 +59,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
             "this network has nothing to explain: it was trained without attention or embedding; train with "
             "model.attention: additive (decoders dense and seq2seq), or over several series with model.embedding: 8"
         )
-    neighbours = _neighbours(version, version.members[member - 1]) if config.model.embedding else None
+    neighbours = _find_neighbours(version, version.members[member - 1]) if config.model.embedding else None
     if config.model.attention == "none":
         return Explanation([], neighbours, [])
     predictor = load_predictor(version)
@@ -68,7 +68,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     attentions: list[AttentionWeights] = []
     for group in (panel[first : first + config.channels] for first in range(0, len(panel), config.channels)):
         try:
-            attentions.append(_attention(predictor, config, group))
+            attentions.append(_measure_attention(predictor, config, group))
         except DataError as error:
             problems += error.problems
     if not attentions:
@@ -76,20 +76,20 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     return Explanation(attentions, neighbours, problems)
 
 
-def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> AttentionWeights:
-    """From the newest origin for each step of the horizon, or for all of it from each of the newest origins.
+def _measure_attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> AttentionWeights:
+    """Measure attention at the newest origin for each step; of a direct forecast at each of the newest origins.
 
     Args:
-        group: the series that are read together; one by itself where there are no channels.
+        group: series that are channels of one window, or one series.
     """
     series = dataclasses.replace(group[0], name=", ".join(series.name for series in group))
     newest = len(series) - 1
     if config.rollout == "direct":
-        origins = np.arange(max(config.context_steps - 1, newest + 1 - _ORIGINS), newest + 1)
+        origins = np.arange(max(config.context_steps - 1, newest + 1 - _MAX_ORIGINS), newest + 1)
     else:
         origins = np.array([newest])
-    answers = _decoded(predictor, config, group, origins)
-    weights = np.concatenate([answer.attention for answer in answers if answer.attention is not None])
+    outputs = _decode_horizon(predictor, config, group, origins)
+    weights = np.concatenate([output.attention for output in outputs if output.attention is not None])
     if config.rollout == "direct":
         steps = np.zeros_like(origins)
     else:
@@ -98,58 +98,61 @@ def _attention(predictor: Predictor, config: Config, group: Sequence[Series]) ->
     return AttentionWeights(series, origins, steps, back, config.model.segment, weights)
 
 
-def _decoded(predictor: Predictor, config: Config, group: Sequence[Series], origins: np.ndarray) -> list[DecodedSteps]:
-    """What `decode` gives at each step of the horizon, along the path of the means."""
+def _decode_horizon(
+    predictor: Predictor, config: Config, group: Sequence[Series], origins: np.ndarray
+) -> list[DecodedSteps]:
+    """Decode the horizon step by step, with each mean as the next input."""
     network, length = predictor.rollout.network, config.window.length
     rows = [
         predictor.get_scaler(series).transform(series.values[origin + 1 - config.context_steps : origin + 1])[-length:]
         for origin in origins
         for series in group
     ]
-    features = np.repeat(_features(predictor, config, group[0], origins), len(group), axis=0)
+    features = np.repeat(_build_features(predictor, config, group[0], origins), len(group), axis=0)
     inputs = predictor.rollout.join_channels(
         predictor.build_inputs(list(group) * len(origins), np.stack(rows), features)
     )
     states, previous = network.encode(inputs), inputs.window[:, -network.width :]
-    answers = [network.decode(states, previous, predictor.rollout.slice_future(inputs))]
-    while config.rollout != "direct" and len(answers) * config.model.segment < config.window.horizon:
-        previous = predictor.rollout.family(answers[-1].parameters).mean.astype(np.float32)
-        known = predictor.rollout.slice_future(inputs, len(answers) * config.model.segment)
-        answers.append(network.decode(answers[-1].states, previous, known))
-    return answers
+    outputs = [network.decode(states, previous, predictor.rollout.slice_future(inputs))]
+    while config.rollout != "direct" and len(outputs) * config.model.segment < config.window.horizon:
+        previous = predictor.rollout.family(outputs[-1].parameters).mean.astype(np.float32)
+        known = predictor.rollout.slice_future(inputs, len(outputs) * config.model.segment)
+        outputs.append(network.decode(outputs[-1].states, previous, known))
+    return outputs
 
 
-def _features(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> np.ndarray:
-    """Of the window and the horizon at each origin, (origins, length + horizon, features).
+def _build_features(predictor: Predictor, config: Config, series: Series, origins: np.ndarray) -> np.ndarray:
+    """Build the features of window and horizon at each origin, (origins, length + horizon, features).
 
-    Those of a horizon that is answered at once have no part in the attention: they are 0, known or not.
+    A direct forecast's attention does not depend on the horizon's features, which are 0.
     """
     length, horizon = config.window.length, config.window.horizon
     ahead = 0 if config.rollout == "direct" else horizon
     first, last = int(origins[0]) + 1 - length, int(origins[-1]) + 1 + ahead
-    told = predictor.build_features(series, first, last)
-    rows = np.stack([told[origin + 1 - length - first :][: length + ahead] for origin in origins])
+    features = predictor.build_features(series, first, last)
+    rows = np.stack([features[origin + 1 - length - first :][: length + ahead] for origin in origins])
     return np.pad(rows, ((0, 0), (0, horizon - ahead), (0, 0)))
 
 
-def _neighbours(version: Version, folder: str) -> pd.DataFrame:
-    """The nearest values of each value of each category by the cosine of their vectors.
+def _find_neighbours(version: Version, folder: str) -> pd.DataFrame:
+    """Find the nearest values of each value of each category by cosine similarity of their vectors.
 
-    One row a pair: category, value, rank, neighbour, similarity; the first category is the series itself.
+    One row per pair: category, value, rank, neighbour, similarity; the first category is the series itself.
     """
     with importing_extra("train", "explain: listing similar series"):
         import h5py  # noqa: PLC0415  an optional dependency
     with h5py.File(io.BytesIO(version.read(f"{folder}network.weights.h5")), "r") as file:
         tables = [
-            _nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))
+            _find_nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))
             for number, (category, values) in enumerate(version.preprocessing["categories"].items())
         ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _nearest(category: str, values: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
+def _find_nearest(category: str, values: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
+    """Find the nearest values of one category, whose vectors are (values, width)."""
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    similarity = units @ units.T
+    similarity = units @ units.T  # cosines, (values, values)
     np.fill_diagonal(similarity, -np.inf)
     shown = min(_NEIGHBOURS, len(values) - 1)
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :shown]  # (values, shown)

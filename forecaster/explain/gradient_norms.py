@@ -1,4 +1,4 @@
-"""The flow of a gradient: its norm by steps back in time, and what to call the way it goes."""
+"""Gradient norms by steps back in time: whether they vanish or explode, and how fast."""
 
 import math
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 import numpy as np
 
-LARGEST_NORM = float(np.finfo(np.float32).max)  # stands for every norm that float32 does not hold
-FADED = 1e-3  # of the largest norm: a gradient with less left counts as gone
-_GROWN = 10.0  # times the norm of the state read last: an explosion
-_EXPLAINED = 0.7  # of the variance of a norm's logarithm, by a line that is to stand for it
-_SMALLEST_NORM = 1e-36  # below it float32 runs out of digits, then out of numbers
+LARGEST_NORM = float(np.finfo(np.float32).max)  # replaces norms beyond float32
+FADED = 1e-3  # of the largest norm: below, a gradient counts as vanished
+_EXPLODED = 10.0  # times the norm at the state read last
+_MIN_R2 = 0.7  # of a line through the norms' logarithms, for its slope to be a rate
+_SMALLEST_NORM = 1e-36  # below, float32 loses precision, then becomes 0
 
 
 class GradientKind(StrEnum):
-    """What a gradient does on its way back."""
+    """How a gradient changes with steps back in time."""
 
     VANISHING = "vanishing"
     EXPLODING = "exploding"
@@ -29,8 +29,8 @@ class GradientNorms:
     Attributes:
         state: `h`, the hidden state, or `c`, the cell state.
         level: of the layer in its stack, 0 at the bottom.
-        stride: steps of the series that a recurrent step takes.
-        norms: finite, (recurrent steps,), that of the state read last first.
+        stride: steps of the series in one recurrent step.
+        norms: finite, (recurrent steps,); the state read last comes first.
     """
 
     layer: str
@@ -46,39 +46,39 @@ class GradientNorms:
 
     @property
     def span(self) -> int:
-        """The most steps back."""
+        """Largest number of steps back."""
         return int(self.steps_back[-1])
 
     @property
     def doublings(self) -> float:
-        """How often the norm doubles with a step back, -1/half-life; NaN where it does not fall or grow by a rate.
+        """Doublings of the norm per step back, -1 / half-life; NaN if the rate is not constant.
 
-        The slope of the least-squares line through log2 of those norms that float32 holds in full.
+        It is the slope of the least-squares line through log2 of the norms within float32's range.
         """
-        held = (self.norms > _SMALLEST_NORM) & (self.norms < LARGEST_NORM)
-        if held.sum() < 2:
+        in_range = (self.norms > _SMALLEST_NORM) & (self.norms < LARGEST_NORM)
+        if in_range.sum() < 2:
             return math.nan
-        steps, powers = self.steps_back[held], np.log2(self.norms[held])
+        steps, powers = self.steps_back[in_range], np.log2(self.norms[in_range])
         slope, start = np.polyfit(steps, powers, 1)
-        left = np.var(powers - slope * steps - start)
-        return float(slope) if left <= (1 - _EXPLAINED) * np.var(powers) else math.nan
+        residual = np.var(powers - slope * steps - start)
+        return float(slope) if residual <= (1 - _MIN_R2) * np.var(powers) else math.nan
 
     @property
     def reach(self) -> int:
-        """Steps back to the last norm that is not `FADED`."""
+        """Steps back to the last norm of at least `FADED` times the largest."""
         return int(self.steps_back[self.norms >= FADED * self.norms.max()][-1])
 
     @property
     def growth(self) -> float:
-        """The norm furthest back over that of the state read last, or of the first that has one; 0 where none has."""
+        """Norm furthest back over the first nonzero norm; 0 if all are 0."""
         above = self.norms[self.norms > 0]
         return float(self.norms[-1] / above[0]) if len(above) else 0.0
 
     @property
     def kind(self) -> GradientKind:
-        """What to call it."""
+        """Classification of the norms."""
         if not self.norms.any():
             return GradientKind.NONE
-        if self.norms.max() >= LARGEST_NORM or self.growth >= _GROWN:
+        if self.norms.max() >= LARGEST_NORM or self.growth >= _EXPLODED:
             return GradientKind.EXPLODING
         return GradientKind.VANISHING if self.reach < self.span else GradientKind.HEALTHY

@@ -1,4 +1,4 @@
-"""The pictures of attention weights and of gradients through time."""
+"""Plots of attention weights and of gradients through time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,10 +25,10 @@ from forecaster.reporting.figures import (
 
 
 def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
-    """A heat map of the weights over the past, the first few series below each other; a PNG."""
+    """Plot the attention weights over the past as heat maps of the first few series, as a PNG."""
     shown = attentions[: MAX_SERIES // 2]
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure, rows = make_figure(f"{name}: where it looked", len(shown))
+        figure, rows = make_figure(f"{name}: attention weights", len(shown))
         for axes, attention in zip(rows, shown, strict=True):
             _draw_attention(figure, axes, attention)
         rows[-1].set_xlabel(f"steps of {shown[0].series.frequency} before the origin")
@@ -36,7 +36,8 @@ def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
 
 
 def _draw_attention(figure: Figure, axes: Axes, attention: AttentionWeights) -> None:
-    edges = np.append(attention.read, attention.read[-1] - attention.segment) + attention.segment - 0.5
+    """Draw the weights of one series, a row per origin or step of the horizon."""
+    edges = np.append(attention.steps_back, attention.steps_back[-1] - attention.segment) + attention.segment - 0.5
     heights = np.arange(len(attention.weights) + 1) - 0.5
     mesh = axes.pcolormesh(edges, heights, attention.weights, cmap="cividis", vmin=0)
     axes.invert_xaxis()
@@ -44,10 +45,10 @@ def _draw_attention(figure: Figure, axes: Axes, attention: AttentionWeights) -> 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     if attention.step.any():
-        axes.set_ylabel(f"{attention.series.name}: step of the horizon")
+        axes.set_ylabel(f"step of the horizon\n{attention.series.name}")
         labels = [f"{step}" for step in attention.step]
     else:
-        axes.set_ylabel(f"{attention.series.name}: origin")
+        axes.set_ylabel(f"origin\n{attention.series.name}")
         labels = [
             text.removesuffix(":00") for text in format_timestamps(list(attention.series.timestamps[attention.origin]))
         ]
@@ -56,41 +57,43 @@ def _draw_attention(figure: Figure, axes: Axes, attention: AttentionWeights) -> 
 
 
 def plot_gradients(before: Sequence[GradientNorms], after: Sequence[GradientNorms], title: str) -> bytes:
-    """The norm of the gradient by steps back, before and after training, a panel for each layer; a PNG.
+    """Plot gradient norms by steps back, before and after training, in a panel for each layer, as a PNG.
 
-    Of a stack of more than two layers the lowest and the highest are shown. A norm of 0 has no place on a log axis.
+    Of a stack of more than two layers only the lowest and the highest are shown. Norms of 0 are not on the log axis.
     """
-    top = max(flow.level for flow in after)
-    layers = list(dict.fromkeys(flow.layer for flow in after if flow.level in {0, top}))
+    top = max(norms.level for norms in after)
+    layers = list(dict.fromkeys(norms.layer for norms in after if norms.level in {0, top}))
     with matplotlib.rc_context(STYLE):
         figure, panels = make_panels(title, len(layers))
         for layer, axes in zip(layers, panels, strict=True):
-            for when, flows, color in (("before", before, ORANGE), ("after", after, BLUE)):
-                _flow_lines(axes, [flow for flow in flows if flow.layer == layer], when, color)
-            _flow_axes(axes, next(flow for flow in after if flow.layer == layer))
-        figure.supylabel("gradient norm of a window's loss, scaled", fontsize=10)
+            for when, all_norms, color in (("before", before, ORANGE), ("after", after, BLUE)):
+                _draw_norms(axes, [norms for norms in all_norms if norms.layer == layer], when, color)
+            _format_norm_axes(axes, next(norms for norms in after if norms.layer == layer))
+        figure.supylabel("gradient norm of the loss (scaled units)", fontsize=10)
         add_row_legend(figure, panels[0])
         return render_png(figure)
 
 
-def _flow_lines(axes: Axes, flows: Sequence[GradientNorms], when: str, color: str) -> None:
-    """The states of a layer, each with its own style."""
-    for flow in flows:
-        reached = flow.norms > 0  # a dilated layer hands the gradient on from some of its steps alone
+def _draw_norms(axes: Axes, all_norms: Sequence[GradientNorms], when: str, color: str) -> None:
+    """Draw the norms of a layer's states, a line style for each."""
+    for norms in all_norms:
+        reached = norms.norms > 0  # in a dilated layer only some steps receive a gradient
         marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if reached.sum() <= 40 else {}
-        style = {"h": "-", "c": (0, (4, 2))}[flow.state]
-        line = np.asarray(flow.steps_back)[reached], flow.norms[reached]
-        axes.plot(*line, color=color, linestyle=style, linewidth=1.8, label=f"{flow.state}, {when} training", **marker)
+        style = {"h": "-", "c": (0, (4, 2))}[norms.state]
+        line = np.asarray(norms.steps_back)[reached], norms.norms[reached]
+        axes.plot(*line, color=color, linestyle=style, linewidth=1.8, label=f"{norms.state}, {when} training", **marker)
 
 
-def _flow_axes(axes: Axes, flow: GradientNorms) -> None:
-    """The whole way back, where nothing is left of the gradient, too."""
-    axes.set_title(flow.layer if flow.stride == 1 else f"{flow.layer}, {flow.stride} steps at a time", fontsize=10)
+def _format_norm_axes(axes: Axes, norms: GradientNorms) -> None:
+    """Title the panel and show all steps back, including those whose norm is 0."""
+    axes.set_title(
+        norms.layer if norms.stride == 1 else f"{norms.layer}, {norms.stride} steps per recurrent step", fontsize=10
+    )
     axes.set_yscale("log")
-    margin = 0.02 * max(flow.span, 1)
-    axes.set_xlim(-margin, flow.span + margin)
-    if len(flow.norms) <= 8:
-        axes.set_xticks(flow.steps_back)
+    margin = 0.02 * max(norms.span, 1)
+    axes.set_xlim(-margin, norms.span + margin)
+    if len(norms.norms) <= 8:
+        axes.set_xticks(norms.steps_back)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("steps back in the order of reading")
+    axes.set_xlabel("steps back")

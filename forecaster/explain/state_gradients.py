@@ -1,4 +1,4 @@
-"""The gradient of a network's loss with respect to its recurrent states, step by step back in time."""
+"""Measures the gradient of a network's loss with respect to its recurrent states, by steps back in time."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,61 +17,67 @@ _STATES = ("h", "c")
 
 
 def measure_gradients(network: Network, inputs: Inputs, targets: np.ndarray) -> list[GradientNorms]:
-    """The norms of dL/dh and dL/dc at every step that the network reads, the bottom layer first.
+    """Measure the norms of dL/dh and dL/dc at every step that the network reads, the bottom layer first.
 
-    The derivative is the total one: through every later step, every layer and the head. Its norm is taken over the
-    units of a state for the loss of one window, and the mean over windows is given; over windows and seasons for
-    an encoder that reads each season by itself. One that float32 does not hold counts as `LARGEST_NORM`.
+    The total derivative goes through all later steps, all layers and the head (Pascanu et al. 2013, equation 5). Norms
+    are over a state's units for the loss of one window, averaged over windows, and over seasons for an encoder that
+    reads each season separately. A norm beyond float32 counts as `LARGEST_NORM`.
 
     Args:
-        inputs: arrays of what the network reads of some windows.
+        inputs: arrays of some windows.
         targets: (windows, ahead), the steps after each.
     """
-    places = _places(network, inputs.window.shape[1])
+    observed = _list_layers(network, inputs.window.shape[1])
     norms = [
-        _norms(network, [place.layer for place in places], inputs.select(some), tf.constant(targets[some], tf.float32))
+        _compute_norms(
+            network, [entry.layer for entry in observed], inputs.select(some), tf.constant(targets[some], tf.float32)
+        )
         for some in (slice(first, first + _BATCH) for first in range(0, len(targets), _BATCH))
     ]
-    flows = []
-    for place, *parts in zip(places, *norms, strict=True):
+    results = []
+    for entry, *parts in zip(observed, *norms, strict=True):
         means = np.concatenate(parts, axis=-1).mean(axis=-1)  # (recurrent steps, states)
         for state, column in zip(_STATES, means.T, strict=False):
-            flows.append(GradientNorms(place.layer.name, state, place.level, place.stride, column[::-1]))
-    return flows
+            results.append(GradientNorms(entry.layer.name, state, entry.level, entry.stride, column[::-1]))
+    return results
 
 
-class _Place(NamedTuple):
-    """A layer that reads the window, its level in its stack, and the steps that it reads at once."""
+class _ObservedLayer(NamedTuple):
+    """A layer whose states are observed, its level in the stack, and the steps of the series in one of its steps."""
 
     layer: Recurrent
     level: int
     stride: int
 
 
-def _places(network: Network, length: int) -> list[_Place]:
-    """Every such layer, both halves of a bidirectional one; a context's one step is a season."""
-    places = [
-        _Place(half, level, network.segment)
+def _list_layers(network: Network, length: int) -> list[_ObservedLayer]:
+    """List the layers that read the window, both halves of a bidirectional one; a context's step is a season."""
+    observed = [
+        _ObservedLayer(half, level, network.segment)
         for level, layer in enumerate(network.encoder.layers)
         for half in ((layer.forward, layer.backward) if isinstance(layer, Bidirectional) else (layer,))
     ]
     if isinstance(network, ContextNetwork):
-        places.append(_Place(network.context, 0, (length - network.normalization.skipped_steps) // network.seasons))
-    return places
+        observed.append(
+            _ObservedLayer(network.context, 0, (length - network.normalization.skipped_steps) // network.seasons)
+        )
+    return observed
 
 
-def _norms(network: Network, layers: Sequence[Recurrent], inputs: Inputs, targets: tf.Tensor) -> list[np.ndarray]:
-    """Of each layer (recurrent steps, states, rows), in the order of reading."""
-    with _observed(layers) as seen, tf.GradientTape() as tape:
-        # The loss is a mean over windows; each window's norm is to be its own.
+def _compute_norms(
+    network: Network, layers: Sequence[Recurrent], inputs: Inputs, targets: tf.Tensor
+) -> list[np.ndarray]:
+    """Compute the norms of each layer, (recurrent steps, states, rows), in the order of reading."""
+    with _record_states(layers) as seen, tf.GradientTape() as tape:
+        # The loss is a mean over windows; times their number, each window's gradient is that of its own loss.
         total = network.compute_validation_loss(inputs, targets) * len(targets)
     gradients = tape.gradient(total, seen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [np.array([[_lengths(state) for state in step] for step in layer]) for layer in gradients]
+    return [np.array([[_measure_lengths(state) for state in step] for step in layer]) for layer in gradients]
 
 
 @contextlib.contextmanager
-def _observed(layers: Sequence[Recurrent]) -> Iterator[list[list[list[tf.Tensor]]]]:
-    """What each layer's cell makes at each step while the block runs: layers of steps of states (rows, units)."""
+def _record_states(layers: Sequence[Recurrent]) -> Iterator[list[list[list[tf.Tensor]]]]:
+    """Record the states of each layer at each step within the block: layers of steps of states (rows, units)."""
     seen: list[list[list[tf.Tensor]]] = [[] for _ in layers]
     for layer, kept in zip(layers, seen, strict=True):
         layer.observer = kept.append
@@ -82,7 +88,7 @@ def _observed(layers: Sequence[Recurrent]) -> Iterator[list[list[list[tf.Tensor]
             layer.observer = None
 
 
-def _lengths(gradient: tf.Tensor) -> np.ndarray:
-    """(rows, units) -> (rows,), finite."""
+def _measure_lengths(gradient: tf.Tensor) -> np.ndarray:
+    """Compute norms, finite: (rows, units) -> (rows,)."""
     lengths = np.linalg.norm(gradient.numpy().astype(float), axis=-1)
     return np.minimum(np.nan_to_num(lengths, nan=LARGEST_NORM, posinf=LARGEST_NORM), LARGEST_NORM)

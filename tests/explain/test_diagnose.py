@@ -18,7 +18,7 @@ from forecaster.config.schema import Model, Optimizer
 from forecaster.data import Series
 from forecaster.errors import CannotCreate, DataError, RunError
 from forecaster.explain.diagnose import _sample, diagnose
-from forecaster.explain.gradient_advice import verdict
+from forecaster.explain.gradient_advice import describe_gradients
 from forecaster.explain.gradient_norms import LARGEST_NORM, GradientKind, GradientNorms
 from forecaster.explain.plots import plot_gradients
 from forecaster.explain.state_gradients import measure_gradients
@@ -259,26 +259,26 @@ def config_with(**sections) -> Config:
 
 
 HALVING, LASTING, GROWING = flow(0.5 ** np.arange(48)), flow(np.ones(48)), flow(2.0 ** np.arange(48))
-VANISHES = "the gradient of lstm_1's hidden state vanishes: beyond 9 steps back, of 47, less than 0.001 of its largest norm is left; it halves every step"
-LASTS = "the gradient of lstm_1's hidden state lasts: 47 steps back 1 of its largest norm is left"
-EXPLODES = "the gradient of lstm_1's hidden state explodes: 47 steps back its norm is 1.41e+14 times what it was; it doubles every step"
+VANISHES = "the gradient of lstm_1's hidden state vanishes: more than 9 steps back (of 47) it is less than 0.001 of its largest norm; it halves every step"
+LASTS = "the gradient of lstm_1's hidden state is preserved: 47 steps back it is 1 of its largest norm"
+EXPLODES = "the gradient of lstm_1's hidden state explodes: 47 steps back its norm is 1.41e+14 times as large; it doubles every step"
 WORDS = {
     "what lasts needs nothing": (HALVING, LASTING, {}, [VANISHES, LASTS]),
     "a simple cell, looked through in one piece": (
         HALVING, HALVING, {"cell": "simple_rnn", "decoder": "dense"},
-        [VANISHES, VANISHES, "try model.cell: lstm or gru, model.segment: 6 (fewer recurrent steps), model.attention: additive (a way around them), model.dilation: true (over a second layer), or a window.length of about 10 (older steps hardly teach it)"],
+        [VANISHES, VANISHES, "try model.cell: lstm or gru, model.segment: 6 (fewer recurrent steps), model.attention: additive (a direct path to each step), model.dilation: true (with a second layer), or a window.length of about 10 (it learns little from older steps)"],
     ),
     "where all else is there, a shorter window": (
         HALVING, HALVING, {"decoder": "seq2seq", "attention": "additive", "units": [4, 4], "dilation": True, "segment": 4},
-        [VANISHES, VANISHES, "try a window.length of about 12 (older steps hardly teach it)"],
+        [VANISHES, VANISHES, "try a window.length of about 12 (it learns little from older steps)"],
     ),
     "a memory that training shortened": (
         LASTING, HALVING, {"units": [4, 4], "dilation": True},
-        [LASTS, VANISHES, "training shortened its memory; if older steps should count, try model.segment: 6 (fewer recurrent steps), or a window.length of about 10 (older steps hardly teach it)"],
+        [LASTS, VANISHES, "training shortened its memory; if older steps matter, try model.segment: 6 (fewer recurrent steps), or a window.length of about 10 (it learns little from older steps)"],
     ),
     "an explosion in a simple cell": (
         LASTING, GROWING, {"cell": "simple_rnn", "activation": "relu"},
-        [LASTS, EXPLODES, "try a training.optimizer.learning_rate below 0.001, model.activation: tanh (which is bounded), or model.cell: lstm or gru"],
+        [LASTS, EXPLODES, "try a training.optimizer.learning_rate below 0.001, model.activation: tanh (bounded), or model.cell: lstm or gru"],
     ),
 }  # fmt: skip
 
@@ -286,13 +286,13 @@ WORDS = {
 @pytest.mark.parametrize("case", WORDS)
 def test_the_verdict_says_what_happens_and_what_to_try(case):
     before, after, model, expected = WORDS[case]
-    found = verdict([before], [after], config_with(model=model))
+    found = describe_gradients([before], [after], config_with(model=model))
     assert found == [f"before training {expected[0]}", f"after training {expected[1]}", *expected[2:]]
 
 
 def test_the_verdict_suggests_clipping_where_there_is_none():
     config = config_with(training={"optimizer": {"clip_norm": None}})
-    assert verdict([LASTING], [GROWING], config)[-1] == "try training.optimizer.clip_norm: 1.0"
+    assert describe_gradients([LASTING], [GROWING], config)[-1] == "try training.optimizer.clip_norm: 1.0"
 
 
 def test_the_verdict_goes_by_the_cell_states_of_the_lowest_layers():
@@ -301,16 +301,16 @@ def test_the_verdict_goes_by_the_cell_states_of_the_lowest_layers():
         for layer, level in (("lstm_1", 0), ("lstm_2", 1), ("context", 0))
         for state in "hc"
     ]
-    sentences = verdict(flows, flows, config_with())
+    sentences = describe_gradients(flows, flows, config_with())
     named = [sentence.split("gradient of ")[1].split(" state")[0] for sentence in sentences]
     assert named == ["lstm_1's cell", "context's cell"] * 2
 
 
 def test_the_verdict_has_words_for_extremes():
     extremes = [flow([0, 0]), flow([LARGEST_NORM, 1], layer="context"), flow([1.0], layer="x")]
-    said = " ".join(verdict(extremes, extremes, config_with()))
+    said = " ".join(describe_gradients(extremes, extremes, config_with()))
     assert "is 0" in said
-    assert "leaves the numbers that float32 holds" in said
+    assert "exceeds the range of float32" in said
     assert "no way back" in said
 
 
