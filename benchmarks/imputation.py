@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecaster.data.gaps import interpolate_linearly
 from forecaster.evaluation.metrics import mae
 from forecaster.imputation.artificial_gaps import cut_gaps
-from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_linearly, interpolate_seasonally
+from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_seasonally
 
 ROOT = Path(__file__).parent.parent
 YEARS = 4

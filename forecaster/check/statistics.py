@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.gaps import Gap, filled, find_gaps
+from forecaster.data.gaps import Gap, find_gaps, interpolate_linearly
 from forecaster.data.seasonality import detrended
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP
@@ -244,7 +244,7 @@ def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
     width = 2 * season * math.ceil(max(2 * season, len(values) / _LASTS, 30) / (2 * season))
     if len(values) < 4 * width or np.isnan(values).all():
         return []
-    sums = np.concatenate([[0.0], np.cumsum(filled(_edged(values), "interpolate", 1))])
+    sums = np.concatenate([[0.0], np.cumsum(interpolate_linearly(_edged(values)))])
     changes = _mean_changes(sums, width)  # at the steps width, width + 1, ...
     halves = _mean_changes(sums, width // 2)[width // 2 :][: len(changes)]
     unusual = changes - np.median(changes)
@@ -292,7 +292,7 @@ def season_strengths(values: np.ndarray, seasons: Sequence[int]) -> dict[int, fl
     if not fitting or np.isnan(values).mean() > 0.5:
         return {}
     longest = fitting[-1]
-    rest = detrended(filled(_edged(values), "interpolate", 1), longest)
+    rest = detrended(interpolate_linearly(_edged(values)), longest)
     rest = np.where(np.isnan(values[longest // 2 :][: len(rest)]), np.nan, rest)
     profiles = {}
     for season in fitting:

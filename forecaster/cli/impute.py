@@ -43,7 +43,7 @@ def impute(
         from forecaster.runs import write_atomically
 
         gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
-        filling = gap_plan.untouched
+        filling = gap_plan.unfilled
         if gap_plan.gaps:
             with importing_extra("train", "forecast impute"), console.silence_imports():
                 from forecaster.imputation.impute import impute as fill_gaps

@@ -29,7 +29,7 @@ def longest_gap(values: np.ndarray) -> Gap:
     return max(find_gaps(values), key=lambda gap: gap.length, default=Gap(0, 0))
 
 
-def filled(values: np.ndarray, policy: str, season: int) -> np.ndarray:
+def fill_gaps(values: np.ndarray, policy: str, season: int) -> np.ndarray:
     """Fill the gaps of (steps,), whose first and last cell are known.
 
     Args:
@@ -38,24 +38,25 @@ def filled(values: np.ndarray, policy: str, season: int) -> np.ndarray:
     """
     match policy:
         case "interpolate":
-            return _straight(values)
+            return interpolate_linearly(values)
         case "previous":
             return values[np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))]
         case "seasonal":
-            return _straight(_from_seasons(values, season))
+            return interpolate_linearly(_fill_from_seasons(values, season))
         case "zero":
             return np.nan_to_num(values, nan=0.0)
         case _:
             return values
 
 
-def _straight(values: np.ndarray) -> np.ndarray:
+def interpolate_linearly(values: np.ndarray) -> np.ndarray:
+    """Interpolate gaps of (steps,) linearly, constant before the first and after the last known cell."""
     steps, known = np.arange(len(values)), ~np.isnan(values)
     return np.interp(steps, steps[known], values[known]) if known.any() else values
 
 
-def _from_seasons(values: np.ndarray, season: int) -> np.ndarray:
-    """Each missing cell as one season before, or where that is missing as one season after; NaN where both are."""
+def _fill_from_seasons(values: np.ndarray, season: int) -> np.ndarray:
+    """Fill each missing cell from one season before, else from one season after; NaN if both are missing."""
     result = values.copy()
     for step in np.flatnonzero(np.isnan(values)):
         if step >= season:

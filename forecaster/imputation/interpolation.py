@@ -1,33 +1,29 @@
-"""Gaps filled without a network, which every network has to beat."""
+"""Seasonal interpolation of gaps without a network: baselines of imputation, with linear interpolation."""
 
 import numpy as np
 
-
-def interpolate_linearly(values: np.ndarray) -> np.ndarray:
-    """(steps,) with straight lines over its gaps, level before the first number and after the last."""
-    steps, known = np.arange(len(values)), ~np.isnan(values)
-    return np.interp(steps, steps[known], values[known])
+from forecaster.data.gaps import interpolate_linearly
 
 
 def fill_seasonal_mean(values: np.ndarray, season: int) -> np.ndarray:
-    """(steps,) with the mean of the cells one season before and after in its gaps.
+    """Fill gaps of (steps,) with the mean of the cells one season before and after.
 
-    Where one of the two is missing the other counts; where both are, a straight line.
+    If one of them is missing the other is used; if both are, linear interpolation.
     """
-    return np.where(np.isnan(values), _around(values, season), values)
+    return np.where(np.isnan(values), _average_neighbours(values, season), values)
 
 
 def interpolate_seasonally(values: np.ndarray, season: int) -> np.ndarray:
-    """(steps,) with the seasonal mean in its gaps, moved onto the cells at their ends.
+    """Fill gaps of (steps,) with the seasonal mean plus an interpolated offset, so that they join the observed cells.
 
-    How far observed cells lie from the mean of their own neighbours is carried over each gap by a straight line.
+    The offset is the difference between observed cells and their own seasonal mean, interpolated over each gap.
     """
-    profile = _around(values, season)
+    profile = _average_neighbours(values, season)
     return np.where(np.isnan(values), profile + interpolate_linearly(values - profile), values)
 
 
-def _around(values: np.ndarray, season: int) -> np.ndarray:
-    """The mean of the cells one season before and after each step, or the one that is known; else a straight line."""
+def _average_neighbours(values: np.ndarray, season: int) -> np.ndarray:
+    """Average the cells one season before and after each step, or take the observed one; else interpolate."""
     before, after = (np.full(len(values), np.nan) for _ in range(2))
     before[season:], after[:-season] = values[:-season], values[season:]
     one = np.where(np.isnan(before), after, before)

@@ -1,4 +1,4 @@
-"""Everything about an imputation that needs no TensorFlow: config and CSV, checked together, and the gaps found."""
+"""The plan of an imputation: config and data, checked against each other, and the gaps, without TensorFlow."""
 
 import dataclasses
 import logging
@@ -26,10 +26,10 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
-_NO_SEASON = 24  # steps up to which gaps are learnt at least, where there is no season
-_SEASONS = 7  # looked up on each side at most: a week of days
+_MIN_LONGEST = 24  # steps of the longest artificial gap without a season, at least
+_MAX_SEASONS = 7  # read on each side: a week of days
 
-# What `forecast impute` would ignore although it was asked for: key, the value to use, why.
+# What `forecast impute` would ignore although it was levels_used for: key, the value to use, why.
 # Keys of the model with the one value that fills gaps, and the code of the problem of any other.
 _REQUIRED = (
     ("bidirectional", True, "impute-reads-both-sides"),
@@ -43,11 +43,11 @@ _REQUIRED = (
 
 @dataclass(frozen=True)
 class GapPlan:
-    """What to fill: the resolved config, the CSV as text, and its series with its split and scaler.
+    """The resolved config, the CSV as text, its series with split and scaler, and the gaps.
 
     Attributes:
         member: its series is NaN at the gaps.
-        gaps: in order of time.
+        gaps: in chronological order.
         levels: coverage of the intervals, in percent.
     """
 
@@ -59,58 +59,60 @@ class GapPlan:
 
     @property
     def probabilities(self) -> list[float]:
-        """Of the quantiles of every level, in rising order."""
+        """Probabilities of the quantiles of all levels, in rising order."""
         return levels_to_probabilities(self.levels)
 
     @property
     def season(self) -> int:
-        """Steps in a season, 1 where there is none."""
+        """Steps in a season, 1 without one."""
         return self.config.data.main_season
 
     @property
     def reach(self) -> int:
-        """Seasons looked up on each side: what leaves most of the training part to its windows."""
+        """Seasons read on each side, few enough that they leave most of the training part to windows."""
         steps = self.member.split.training_end - self.config.window.length
-        return 0 if self.season == 1 else min(_SEASONS, steps // (3 * self.season))
+        return 0 if self.season == 1 else min(_MAX_SEASONS, steps // (3 * self.season))
 
     @property
     def shares(self) -> np.ndarray:
-        """How often gaps of 1, 2, ... steps are hidden to learn from, (longest,)."""
-        season = self.season if self.season > 1 else _NO_SEASON
+        """Probability that an artificial gap has 1, 2, ... steps, (longest,)."""
+        season = self.season if self.season > 1 else _MIN_LONGEST
         longest = max([season, *(gap.length for gap in self.gaps)])
         return compute_length_shares(self.gaps, min(self.config.window.length // 2, longest))
 
     @property
-    def untouched(self) -> FilledSeries:
-        """The filling of a series that has no gap."""
+    def unfilled(self) -> FilledSeries:
+        """The result for a series without gaps."""
         series = self.member.series
         values = series.values
         return FilledSeries(series, values, {p: np.full(len(values), np.nan) for p in self.probabilities})
 
 
 def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> GapPlan:
-    """Check a config against the CSV whose gaps are to be filled.
+    """Check a config against the CSV whose gaps it fills.
 
     Args:
         loaded: the config.
-        levels: of the intervals, in percent; the config's where None.
+        levels: of the intervals, in percent; the config's if None.
 
     Raises:
-        ConfigError: it has problems, or asks for what imputation does not do.
-        DataError: the CSV has problems, or a gap that is too long for the window.
+        ConfigError: it has problems, or needs what imputation does not support.
+        DataError: the CSV has problems, or a gap is too long for the window.
     """
-    asked = loaded.config.forecast.levels if levels is None else levels
-    if problems := [*loaded.problems, *_config_problems(loaded, asked)]:
+    levels_used = loaded.config.forecast.levels if levels is None else levels
+    if problems := [*loaded.problems, *_config_problems(loaded, levels_used)]:
         raise ConfigError(problems)
     request = data_request(loaded.config)
     table = with_records(table_of(request.paths, request.dialect))
-    check_columns(table, levels_to_probabilities(asked))
+    check_columns(table, levels_to_probabilities(levels_used))
     (series,) = series_of(table, dataclasses.replace(request.reading, gaps="mask"))
     gaps = find_gaps(series.values)
-    for notice in (*series.notices, *_outside(table, series)):
+    for notice in (*series.notices, *_describe_outside_rows(table, series)):
         log.info("%s", notice)
     _check_lengths(loaded, table, series, gaps)
-    return GapPlan(_resolved(loaded.config, series), table, _member(loaded, series, bool(gaps)), gaps, asked)
+    return GapPlan(
+        _resolve_config(loaded.config, series), table, _prepare_series(loaded, series, bool(gaps)), gaps, levels_used
+    )
 
 
 def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[Problem]:
@@ -142,19 +144,19 @@ def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[
         yield loaded.problem("impute-without-validation", ("split", "validation"))
 
 
-def _resolved(config: Config, series: Series) -> Config:
+def _resolve_config(config: Config, series: Series) -> Config:
     data = config.data
     return config.model_copy(update={"data": data.model_copy(update=found_in(data, series))})
 
 
-def _member(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSeries:
-    """The series with its split, and the scaler of the observed cells of its training part."""
-    split = _split(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
+def _prepare_series(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSeries:
+    """Split the series and fit its scaler on the observed cells of the training part."""
+    split = _split_series(loaded, series) if has_gaps else Split(len(series), len(series), len(series))
     training = series.values[: split.training_end]
     return PreparedSeries(series, split, fit_series_scaler(loaded.config, training[~np.isnan(training)]))
 
 
-def _split(loaded: LoadedConfig, series: Series) -> Split:
+def _split_series(loaded: LoadedConfig, series: Series) -> Split:
     validation, test = loaded.config.split.validation, loaded.config.split.test
     length = loaded.config.window.length
     try:
@@ -165,7 +167,7 @@ def _split(loaded: LoadedConfig, series: Series) -> Split:
         raise DataError(loaded.problem("too-few-rows-to-impute", ("window", "length"), detail)) from None
 
 
-def _outside(table: Table, series: Series) -> Iterator[Problem]:
+def _describe_outside_rows(table: Table, series: Series) -> Iterator[Problem]:
     """Give a notice of rows before the first number and after the last."""
     timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
     count = int(np.sum((timestamps < series.timestamps[0]) | (timestamps > series.timestamps[-1])))

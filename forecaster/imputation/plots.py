@@ -1,4 +1,4 @@
-"""The picture of filled gaps."""
+"""The plot of filled gaps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,24 +27,24 @@ _MAX_PANELS = 2
 
 
 def plot_filling(filling: FilledSeries, name: str) -> bytes:
-    """What surrounds the longest gaps, two at most: observed lines, filled points and their intervals; a PNG."""
+    """Plot up to two of the longest gaps with their surroundings: observed, filled and intervals; a PNG."""
     gaps = find_gaps(filling.series.values)
-    shown = _longest_apart(gaps, len(filling.values))
-    title = f"{name}: nothing to fill" if not gaps else f"{name}: the {_longest(len(shown))} of {len(gaps):,}, filled"
+    shown = _select_spans(gaps, len(filling.values))
+    title = f"{name}: nothing to fill" if not gaps else f"{name}: the {_name_gaps(len(shown))} of {len(gaps):,}, filled"
     with matplotlib.rc_context(STYLE):
         figure, panels = make_figure(title, max(1, len(shown)))
         for axes, span in zip(panels, shown or [slice(None)], strict=True):
-            _filled_stretch(axes, filling, span)
+            _draw_span(axes, filling, span)
         add_legend(panels[0])
         return render_png(figure)
 
 
-def _longest(count: int) -> str:
+def _name_gaps(count: int) -> str:
     return "longest gap" if count == 1 else f"{count} longest gaps"
 
 
-def _longest_apart(gaps: Sequence[Gap], steps: int) -> list[slice]:
-    """The steps to show of the longest gaps, in order of time; the second only where the first does not show it."""
+def _select_spans(gaps: Sequence[Gap], steps: int) -> list[slice]:
+    """Select the steps around the longest gaps, in chronological order and without overlap."""
     spans: list[slice] = []
     for gap in sorted(gaps, key=lambda gap: -gap.length):
         around = max(2 * gap.length, 36)
@@ -56,20 +56,20 @@ def _longest_apart(gaps: Sequence[Gap], steps: int) -> list[slice]:
     return sorted(spans, key=lambda span: span.start)
 
 
-def _filled_stretch(axes: Axes, filling: FilledSeries, span: slice) -> None:
-    """The observed line, broken at the gaps, and each gap's values joined to the observed cells beside it."""
+def _draw_span(axes: Axes, filling: FilledSeries, span: slice) -> None:
+    """Draw the observed line with breaks at gaps, and each gap's values joined to the observed cells next to it."""
     index, gap = filling.series.timestamps[span], filling.gap[span]
     values = filling.values[span]
     x = to_axis(index)
     axes.plot(x, np.where(gap, np.nan, values), color=INK, linewidth=1.3, label="observed")
-    beside = gap | np.append(gap[1:], False) | np.append(False, gap[:-1])
+    adjacent = gap | np.append(gap[1:], False) | np.append(False, gap[:-1])
     levels = {low: round(1 - low, 10) for low in filling.quantiles if low < 0.5}
     for place, (low, high) in enumerate(levels.items()):
-        # An observed cell is certain: the band closes on it.
+        # The band closes at observed cells, which have no uncertainty.
         bottom, top = (np.where(gap, filling.quantiles[p][span], values) for p in (low, high))
         shade: Any = {"color": BLUE, "alpha": compute_band_opacity(place, len(levels)), "linewidth": 0}
-        axes.fill_between(x, bottom, top, where=beside, label=f"{100 * (1 - 2 * low):.6g} %", **shade)
-    axes.plot(x, np.where(beside, values, np.nan), color=BLUE, linewidth=1.6)
+        axes.fill_between(x, bottom, top, where=adjacent, label=f"{100 * (1 - 2 * low):.6g} %", **shade)
+    axes.plot(x, np.where(adjacent, values, np.nan), color=BLUE, linewidth=1.6)
     axes.plot(x, np.where(gap, values, np.nan), "o", color=BLUE, markersize=3.5, label="filled")
     format_time_axis(axes, index)
     axes.set_ylabel(filling.series.name)

@@ -10,7 +10,7 @@ import pandas as pd
 from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import ordered
-from forecaster.data.gaps import filled, longest_gap
+from forecaster.data.gaps import fill_gaps, longest_gap
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_seasons, natural_season
@@ -253,7 +253,7 @@ class _Layout:
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
                 self._wrong[number].append(Problem("no-season-for-gaps", self._path))
                 return values
-        return filled(values, policy, season)
+        return fill_gaps(values, policy, season)
 
     def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
         rows, issues = self._rows, self._rows.issues
