@@ -1,1 +1,8 @@
-"""`forecast tune`."""
+"""The search for a better config.
+
+- `plan`: the plan of a search: the space of values, and the plan of each trial, without TensorFlow and Optuna
+- `search`: the trials, sampled and stored by Optuna, resumed after a crash
+- `tune`: trains and scores each trial
+- `tensorflow_network`: a network in training behind the interface of exported ones
+- `tables`, `plots`: errors of all trials
+"""

@@ -1,4 +1,4 @@
-"""Everything about a search that needs neither TensorFlow nor Optuna: what may vary, and what each trial trains on."""
+"""The plan of a search: which keys vary, and the plan of each trial, without TensorFlow and Optuna."""
 
 import json
 import logging
@@ -23,19 +23,19 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
-_SEASONS = (1, 2, 3, 4, 7, 14)  # that windows of the usual space have
+_SEASONS = (1, 2, 3, 4, 7, 14)  # in the windows of the default space
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12)
 
 
 @dataclass(frozen=True)
 class TunePlan:
-    """A search to be made.
+    """A search to run.
 
     Attributes:
         loaded: the config that trials vary.
-        panel: the series, whole, since the config that is found has to take them; no trial sees their test parts.
-        base: the plan of the config as it stands, its series without their test parts.
-        space: what may vary.
+        panel: the whole series, which the best config must accept; no trial sees their test parts.
+        base: the plan of the config itself, without test parts.
+        space: the values to try.
     """
 
     loaded: LoadedConfig
@@ -43,14 +43,14 @@ class TunePlan:
     base: Plan
     space: Space
 
-    def trial(self, values: Mapping[str, Any]) -> Plan:
-        """What a trial trains on, of the same series as every other, without their test parts.
+    def plan_trial(self, values: Mapping[str, Any]) -> Plan:
+        """Plan a trial on the same series as all others, without their test parts.
 
         Args:
-            values: of each key of the space.
+            values: by key of the space.
 
         Raises:
-            ConfigError, DataError: the values do not go together, or not with the data.
+            ConfigError, DataError: the values are incompatible with each other or with the data.
         """
         loaded = overridden(self.loaded, [f"{key}={json.dumps(value)}" for key, value in values.items()])
         _check_domains(loaded.config, self.panel)
@@ -61,13 +61,13 @@ class TunePlan:
         return drop_test_parts(plan)
 
     @property
-    def own(self) -> dict[str, Any]:
-        """What the config itself says of each key, as the space would have it."""
-        return {key: _as_drawn(each, value_of(self.loaded.config, key)) for key, each in self.space.items()}
+    def own_values(self) -> dict[str, Any]:
+        """The config's value of each key, in the form of the space."""
+        return {key: _to_space_value(each, value_of(self.loaded.config, key)) for key, each in self.space.items()}
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What trials have to share for their errors to be compared."""
+        """What trials must share for their errors to be comparable."""
         return {
             "config": self.base.config.model_dump(mode="json"),
             "tune": {key: str(space) for key, space in self.space.items()},
@@ -84,41 +84,39 @@ def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
         panel: its series, where they have been read.
 
     Raises:
-        ConfigError: the config or the space has problems, or nothing is held out to choose by.
-        DataError: the CSV has problems.
+        ConfigError: the config or the space has problems, or there is no validation part.
+        DataError: the data has problems.
     """
     if loaded.problems:
         raise ConfigError(loaded.problems)
-    given = read_data(loaded.config) if panel is None else panel
-    whole = plan_training(loaded, given)
+    data_panel = read_data(loaded.config) if panel is None else panel
+    whole = plan_training(loaded, data_panel)
     if not whole.config.split.validation:
         repairs = ({"split.validation": 0.1},)
         raise ConfigError(loaded.problem("no-validation-part", ("split", "validation"), repairs=repairs))
-    panel, base = _trained_on(given, whole), drop_test_parts(whole)
+    panel, base = _empty_short_series(data_panel, whole), drop_test_parts(whole)
     if loaded.config.data.season == "auto":
-        # The season that was found may owe something to the test part.
+        # The season was inferred from all data; infer it again without the test part.
         seasons, _ = seasons_of(max(base.panel, key=len))
         loaded = overridden(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
         base = drop_test_parts(plan_training(loaded, panel))
-    space = loaded.space or _usual_space(loaded, base)
+    space = loaded.space or _build_default_space(loaded, base)
     if not loaded.space:
         lines = [f"  {key}: {each}" for key, each in space.items()]
-        log.info(
-            "%s", "\n".join(["there is no tune section; searched is what the usual one would be:", "tune:", *lines])
-        )
+        log.info("%s", "\n".join(["the config has no tune section; the default space is:", "tune:", *lines]))
     return TunePlan(loaded, panel, base, space)
 
 
-def _trained_on(panel: Panel, plan: Plan) -> Panel:
-    """The panel that a plan was made of, the series empty that are too short for it, so that no trial takes them."""
+def _empty_short_series(panel: Panel, plan: Plan) -> Panel:
+    """Empty the series that are too short for the config's own plan, so that no trial uses them."""
     numbers = plan.members.numbers
     lengths = np.zeros(len(panel), int)
     lengths[numbers] = panel.lengths[numbers]
     return panel.until(lengths)
 
 
-def _as_drawn(space: Choices | Range, value: Any) -> Any:
-    """One layer's units as a number, and fractions to four digits, where a range is drawn from."""
+def _to_space_value(space: Choices | Range, value: Any) -> Any:
+    """Convert a value to the form of a range: one layer's units as a number, fractions to four digits."""
     if isinstance(space, Range) and isinstance(value, list) and len(value) == 1:
         value = value[0]
     return float(f"{value:.4g}") if isinstance(space, Range) and isinstance(value, float) else value
@@ -130,8 +128,8 @@ def _check_domains(config: Config, panel: Iterable[Series]) -> None:
             raise DataError(Problem("outside-domain-in-trial", detail={"expected": domain.what}))
 
 
-def _usual_space(loaded: LoadedConfig, base: Plan) -> Space:
-    """What is worth varying in nearly every config, around the values that this one has."""
+def _build_default_space(loaded: LoadedConfig, base: Plan) -> Space:
+    """Build the default space: keys worth varying in most configs, around this config's values."""
     config, season = base.config, base.season
     rate, units = config.training.optimizer.learning_rate, config.model.units
     longest = min(member.split.training_end for member in base.members) // 3
@@ -161,12 +159,16 @@ def _usual_space(loaded: LoadedConfig, base: Plan) -> Space:
 
 
 def format_tuned_yaml(config: Config, folder: Path, command: str) -> str:
-    """A trial's config as a YAML that stands in a folder and runs there."""
-    given = config.data.path
-    path = _seen_from(given, folder) if isinstance(given, str) else tuple(_seen_from(each, folder) for each in given)
+    """Format a trial's config as a YAML with paths relative to the folder that it is written to."""
+    data_panel = config.data.path
+    path = (
+        _relate_path(data_panel, folder)
+        if isinstance(data_panel, str)
+        else tuple(_relate_path(each, folder) for each in data_panel)
+    )
     data = config.data.model_copy(update={"path": path})
     return commented_yaml(config.model_copy(update={"data": data}), command)
 
 
-def _seen_from(path: str, folder: Path) -> str:
+def _relate_path(path: str, folder: Path) -> str:
     return path if path == "-" or is_url(path) else os.path.relpath(path, folder.resolve())

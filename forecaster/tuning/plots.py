@@ -1,4 +1,4 @@
-"""The picture of the errors of all trials."""
+"""The plot of the errors of all trials."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,12 +22,12 @@ from forecaster.reporting.figures import (
 
 
 def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float], own: int | None, title: str) -> bytes:
-    """The error of each trial in their order, and the best so far; a PNG.
+    """Plot the error of each trial in order, and the best so far, as a PNG.
 
     Args:
-        errors: by the number of the trial, one at least; None of one that has none, drawn as a mark on the lower edge.
-        baseline: what a line is drawn at, its name and error.
-        own: the number of the config as it stands, if it was tried.
+        errors: by trial number, at least one; None for a trial without an error, drawn as a mark on the lower edge.
+        baseline: name and error of a horizontal line.
+        own: number of the trial with the original config, if it was tried.
     """
     trials, found = np.array(list(errors)), np.array(list(errors.values()), float)
     best = np.fmin.accumulate(found)
@@ -38,12 +38,19 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
         axes.step(trials, best, where="post", color=INK, linewidth=1.6, label="best so far")
         if own is not None:
             rings: dict[str, Any] = {"markersize": 10, "fillstyle": "none", "markeredgewidth": 1.6}
-            axes.plot(own, found[trials == own], "o", color=ORANGE, label="config as it stands", **rings)
+            axes.plot(own, found[trials == own], "o", color=ORANGE, label="original config", **rings)
         axes.axhline(baseline[1], color=GREY, linestyle=(0, (4, 2)), label=baseline[0])
         if not ended.all():
             edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
             without = trials[~ended], np.zeros((~ended).sum())
-            axes.plot(*without, "x", color=GREY, markersize=6, label="stopped early, impossible", **edge)
+            axes.plot(
+                *without,
+                "x",
+                color=GREY,
+                markersize=6,
+                label="no error (stopped early, impossible or diverged)",
+                **edge,
+            )
         _error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -52,9 +59,9 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
 
 
 def _error_axis(axes: Axes, errors: np.ndarray, best: float) -> None:
-    """What is several times the best would press all others together: on a log scale it does not."""
+    """Label the y axis, on a log scale if the largest error is several times the best."""
     if errors.max() > 5 * best > 0:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(format_number))
         axes.yaxis.set_minor_formatter(FuncFormatter(format_number))
-    axes.set_ylabel("error on the validation part (MASE)")
+    axes.set_ylabel("validation error (MASE)")

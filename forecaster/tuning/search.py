@@ -1,4 +1,4 @@
-"""The trials of a search, kept in SQLite by Optuna: drawn, reported, gone on with after a crash."""
+"""The trials of a search, sampled and stored in SQLite by Optuna, and resumed after a crash."""
 
 import contextlib
 import datetime
@@ -27,22 +27,22 @@ from forecaster.runs import convert_write_errors, find_differences
 log = logging.getLogger("forecaster")
 
 DONE, STOPPED, IMPOSSIBLE, DIVERGED, RUNNING = "done", "stopped early", "impossible", "diverged", "running"
-_ENUMERATED = 10_000  # combinations up to which a space is known to be exhausted
+_MAX_ENUMERATED = 10_000  # combinations: a larger space is never exhausted
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-_WAIT = 60.0  # seconds, for another process that writes
-_LEAST = 5  # trials before one is stopped early
-_FEWEST_TO_WEIGH = 20  # different errors before the keys are weighed
+_LOCK_TIMEOUT = 60.0  # seconds to wait for another process that writes
+_MIN_TRIALS = 5  # complete trials before one is stopped early
+_MIN_FOR_IMPORTANCES = 20  # different errors before importances are computed
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What became of a trial.
+    """The result of a trial.
 
     Attributes:
-        number: as Optuna counts, from 0.
+        number: counted from 0.
         state: done | stopped early | impossible | diverged | running.
-        error: of the whole trial, None where it has none.
-        values: of each key of the space.
+        error: after the whole training, None if it did not complete.
+        values: by key of the space.
         reason: why it is impossible or diverged.
     """
 
@@ -57,80 +57,83 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial to be made."""
+    """A trial to train."""
 
-    trial: OptunaTrial
+    optuna_trial: OptunaTrial
     values: Mapping[str, Any]
 
     @property
     def number(self) -> int:
-        """As Optuna counts, from 0."""
-        return self.trial.number
+        """Number of the trial, from 0."""
+        return self.optuna_trial.number
 
     def should_stop(self, epoch: int, error: float) -> bool:
-        """Whether, with this error after an epoch, it is behind the median of the others (Golovin et al. 2017)."""
-        self.trial.report(error, epoch)
-        return self.trial.should_prune()
+        """Report the error after an epoch; return whether it is above the others' median (Golovin et al. 2017)."""
+        self.optuna_trial.report(error, epoch)
+        return self.optuna_trial.should_prune()
 
 
 class Search:
-    """One search in the folder `tune` of a run; several processes may hold the same.
+    """A search in the folder `tune` of a run, which several processes may share.
 
-    What is drawn for a trial goes by the seed, its number and the trials before it, so that a search that was killed
-    goes on as it would have.
+    A trial's values depend on the seed, its number and the earlier trials, so that a search that was killed resumes as
+    it would have continued.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], space: Space, own: Mapping[str, Any]) -> None:
-        """Open the search of an identity, or begin it.
+    def __init__(self, folder: Path, identity: Mapping[str, Any], space: Space, own_values: Mapping[str, Any]) -> None:
+        """Open the search of an identity, or create it.
 
         Args:
-            identity: what all its trials share; another one is another search.
-            space: what is drawn.
-            own: the config's own values, the first trial, where they lie in the space.
+            identity: what all trials share; another identity is another search.
+            space: the values to try.
+            own_values: the config's values, the first trial if they are in the space.
 
         Raises:
             CannotCreate, InputOutputFailed: the folder or the file cannot be written.
             RunError: the file is damaged.
         """
-        self.folder, self.space, self._own = folder, space, own
+        self.folder, self.space, self._own_values = folder, space, own_values
         self._seed = int(identity["config"]["training"]["seed"])
         self.name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         with convert_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        self._lock = filelock.FileLock(folder / ".lock", timeout=_WAIT)
+        self._lock = filelock.FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
-        with self._holding():
-            self._study = self._opened(identity)
-            self._worker, self._alive = self._first_free()
-            self._mend()
+        with self._hold_lock():
+            self._study = self._open_study(identity)
+            self._worker, self._alive = self._claim_worker_number()
+            self._requeue_abandoned()
 
-    def _opened(self, identity: Mapping[str, Any]) -> optuna.Study:
+    def _open_study(self, identity: Mapping[str, Any]) -> optuna.Study:
         self._storage = storage = optuna.storages.RDBStorage(
-            f"sqlite:///{(self.folder / 'study.db').resolve()}", engine_kwargs={"connect_args": {"timeout": _WAIT}}
+            f"sqlite:///{(self.folder / 'study.db').resolve()}",
+            engine_kwargs={"connect_args": {"timeout": _LOCK_TIMEOUT}},
         )
         known = {study.study_name: study for study in optuna.get_all_study_summaries(storage)}
         epochs = int(identity["config"]["training"]["epochs"])
-        pruner = optuna.pruners.MedianPruner(_LEAST, n_warmup_steps=max(2, epochs // 5), n_min_trials=_LEAST)
+        pruner = optuna.pruners.MedianPruner(_MIN_TRIALS, n_warmup_steps=max(2, epochs // 5), n_min_trials=_MIN_TRIALS)
         study = optuna.create_study(storage=storage, study_name=self.name, pruner=pruner, load_if_exists=True)
         if self.name in known:
-            log.info("going on with the search %s after %d trials", self.name, self._count(study))
+            log.info("resuming search %s after %d trials", self.name, self._count_trials(study))
         else:
             study.set_user_attr("identity", dict(identity))
             if known:
                 last = max(known.values(), key=lambda summary: summary.datetime_start or datetime.datetime.min)
                 changed = ", ".join(find_differences(last.user_attrs.get("identity"), identity)) or "nothing"
                 log.info(
-                    "a new search, %s, since the last in this folder was of other settings or data: %s",
+                    "new search %s: settings or data differ from the last search in this folder: %s",
                     self.name,
                     changed,
                 )
-            if all(self._own[key] in space for key, space in self.space.items()):
-                study.enqueue_trial({key: _stored(space, self._own[key]) for key, space in self.space.items()})
+            if all(self._own_values[key] in space for key, space in self.space.items()):
+                study.enqueue_trial(
+                    {key: _to_stored_value(space, self._own_values[key]) for key, space in self.space.items()}
+                )
         return study
 
-    def _first_free(self) -> tuple[int, filelock.BaseFileLock]:
-        """A number that no living process has, and what holds it while this one lives."""
+    def _claim_worker_number(self) -> tuple[int, filelock.BaseFileLock]:
+        """Claim a number that no running process has, with a lock held while this one runs."""
         for number in itertools.count():
             lock = filelock.FileLock(self.folder / f".worker-{number}", timeout=0)
             with contextlib.suppress(filelock.Timeout):
@@ -138,12 +141,12 @@ class Search:
                 return number, lock
         raise AssertionError
 
-    def _mend(self) -> None:
-        """Put what died with its process back into the queue."""
+    def _requeue_abandoned(self) -> None:
+        """Requeue the trials of processes that are gone."""
         for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
             worker = trial.user_attrs.get("worker")
             if worker in {None, self._worker} or self._is_dead(worker):
-                self._again(trial, trial.user_attrs.get("died", 0) + 1)
+                self._enqueue_again(trial, trial.user_attrs.get("died", 0) + 1)
 
     def _is_dead(self, worker: int) -> bool:
         lock = filelock.FileLock(self.folder / f".worker-{worker}", timeout=0)
@@ -155,190 +158,202 @@ class Search:
         return True
 
     def close(self) -> None:
-        """Let go of the folder and the file."""
+        """Release the folder and the file."""
         self._storage.remove_session()
         self._storage.engine.dispose()
-        with self._holding(), contextlib.suppress(OSError):  # nobody takes the number between the two
+        with self._hold_lock(), contextlib.suppress(OSError):  # under the lock nobody claims the number in between
             (self.folder / f".worker-{self._worker}").unlink(missing_ok=True)
             self._alive.release()
 
-    def draw(self, total: int) -> Trial | None:
-        """The next trial, or None where `total` have been made or are being made, or none is left untried."""
+    def start_trial(self, total: int) -> Trial | None:
+        """Start the next trial; return None if `total` are done or running, or nothing is untried."""
         while True:
-            with self._holding():
-                if self._count(self._study) >= total or not self._is_left(total):
+            with self._hold_lock():
+                if self._count_trials(self._study) >= total or not self._has_untried(total):
                     return None
-                drawn = self._asked()
-                if not self._is_repeated(drawn.trial):
-                    return drawn
-                self._study.tell(drawn.trial, state=TrialState.FAIL)
-                if untried := self._untried():
+                trial = self._sample_trial()
+                if not self._is_repeated(trial.optuna_trial):
+                    return trial
+                self._study.tell(trial.optuna_trial, state=TrialState.FAIL)
+                if untried := self._list_untried():
                     self._study.enqueue_trial(untried[0])
 
-    def _asked(self) -> Trial:
-        lasting = [trial for trial in self._trials() if trial.state is not TrialState.FAIL]
+    def _sample_trial(self) -> Trial:
+        """Ask Optuna for a trial, with a seed given by the number of earlier ones."""
+        lasting = [trial for trial in self._list_trials() if trial.state is not TrialState.FAIL]
         seed = self._seed + 1000 * len(lasting)
         self._study.sampler = optuna.samplers.TPESampler(seed=seed)
-        trial = self._study.ask()
-        trial.set_user_attr("worker", self._worker)
-        return Trial(trial, {key: _suggested(trial, key, space) for key, space in self.space.items()})
+        optuna_trial = self._study.ask()
+        optuna_trial.set_user_attr("worker", self._worker)
+        return Trial(optuna_trial, {key: _suggest(optuna_trial, key, space) for key, space in self.space.items()})
 
-    def _is_left(self, total: int) -> bool:
-        """Whether anything is left to try; a space that `total` exhausts is gone through at random."""
-        if _combinations(self.space) is None or any(trial.state is TrialState.WAITING for trial in self._trials()):
+    def _has_untried(self, total: int) -> bool:
+        """Return whether anything is untried; a space of at most `total` combinations is tried in random order."""
+        if _list_combinations(self.space) is None or any(
+            trial.state is TrialState.WAITING for trial in self._list_trials()
+        ):
             return True
-        untried = self._untried()
+        untried = self._list_untried()
         if not untried:
-            log.info("all %d combinations have been tried", len(_combinations(self.space) or ()))
-        elif len(_combinations(self.space) or ()) <= total:
+            log.info("all %d combinations have been tried", len(_list_combinations(self.space) or ()))
+        elif len(_list_combinations(self.space) or ()) <= total:
             self._study.enqueue_trial(untried[0])
         return bool(untried)
 
-    def _untried(self) -> list[dict[str, Any]]:
-        """The combinations of a small space that no trial has had, in the order of the seed."""
-        combinations = _combinations(self.space) or []
-        tried = {self._told(trial.params) for trial in self._trials() if trial.state in _COUNTED}
+    def _list_untried(self) -> list[dict[str, Any]]:
+        """List the untried combinations of a small space, in an order given by the seed."""
+        combinations = _list_combinations(self.space) or []
+        tried = {self._serialize_values(trial.params) for trial in self._list_trials() if trial.state in _COUNTED}
         order = np.random.default_rng(self._seed).permutation(len(combinations))
-        return [combinations[place] for place in order if self._told(combinations[place]) not in tried]
+        return [combinations[place] for place in order if self._serialize_values(combinations[place]) not in tried]
 
     def _is_repeated(self, trial: OptunaTrial) -> bool:
-        """Whether a trial of a small space is one that there has been."""
-        if _combinations(self.space) is None:
+        """Return whether a trial of a small space repeats another."""
+        if _list_combinations(self.space) is None:
             return False
-        others = (other for other in self._trials() if other.state in _COUNTED and other.number != trial.number)
-        return any(self._told(other.params) == self._told(trial.params) for other in others)
+        others = (other for other in self._list_trials() if other.state in _COUNTED and other.number != trial.number)
+        return any(self._serialize_values(other.params) == self._serialize_values(trial.params) for other in others)
 
-    def _told(self, stored: Mapping[str, Any]) -> str:
-        """The values of a trial, so that they can be compared."""
-        return json.dumps({key: _told(each, stored[key]) for key, each in self.space.items() if key in stored})
+    def _serialize_values(self, stored: Mapping[str, Any]) -> str:
+        """Serialize the values of a trial, to compare them."""
+        return json.dumps(
+            {key: _to_config_value(each, stored[key]) for key, each in self.space.items() if key in stored}
+        )
 
-    def finish(self, drawn: Trial, error: float, epochs: int) -> None:
-        """Keep the error of a whole trial."""
-        with _kept():
-            drawn.trial.set_user_attr("epochs", epochs)
-            self._study.tell(drawn.trial, error)
+    def finish(self, trial: Trial, error: float, epochs: int) -> None:
+        """Store the error of a complete trial."""
+        with _convert_errors():
+            trial.optuna_trial.set_user_attr("epochs", epochs)
+            self._study.tell(trial.optuna_trial, error)
 
-    def drop(self, drawn: Trial, kind: str, reason: str = "", epochs: int = 0) -> None:
-        """Keep that a trial was stopped early, is impossible or diverged."""
-        with _kept():
+    def drop(self, trial: Trial, kind: str, reason: str = "", epochs: int = 0) -> None:
+        """Store that a trial was stopped early, is impossible, or diverged."""
+        with _convert_errors():
             for name, value in (("kind", kind), ("reason", reason), ("epochs", epochs)):
-                drawn.trial.set_user_attr(name, value)
-            self._study.tell(drawn.trial, state=TrialState.PRUNED)
+                trial.optuna_trial.set_user_attr(name, value)
+            self._study.tell(trial.optuna_trial, state=TrialState.PRUNED)
 
-    def requeue(self, drawn: Trial) -> None:
-        """Have a trial that was broken off made again; one that has ended stays as it is."""
-        with self._holding():
-            trial = self._trials()[drawn.trial.number]
-            if trial.state is TrialState.RUNNING:
-                self._again(trial)
+    def requeue(self, trial: Trial) -> None:
+        """Requeue a trial that was interrupted, unless it has ended."""
+        with self._hold_lock():
+            stored = self._list_trials()[trial.number]
+            if stored.state is TrialState.RUNNING:
+                self._enqueue_again(stored)
 
-    def _again(self, trial: FrozenTrial, died: int = 0) -> None:
-        """Queue a trial anew, but not one that has taken its process with it twice."""
+    def _enqueue_again(self, trial: FrozenTrial, died: int = 0) -> None:
+        """Enqueue a trial again, unless its process has died twice with it."""
         self._study.tell(trial.number, state=TrialState.FAIL)
         if died < 2:
             self._study.enqueue_trial(trial.params, {"died": died})
 
     @staticmethod
-    def _count(study: optuna.Study) -> int:
+    def _count_trials(study: optuna.Study) -> int:
         return len(study.get_trials(deepcopy=False, states=_COUNTED))
 
-    def _trials(self) -> list[FrozenTrial]:
+    def _list_trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
-    def rows(self) -> list[TrialResult]:
-        """What became of each trial, in their order; what was broken off is left out."""
-        with _kept():
-            return [_row(trial, self.space) for trial in self._trials() if trial.state in _COUNTED]
+    def list_results(self) -> list[TrialResult]:
+        """List the results of all trials in order, without interrupted ones."""
+        with _convert_errors():
+            return [_to_result(trial, self.space) for trial in self._list_trials() if trial.state in _COUNTED]
 
-    def weights(self) -> dict[str, float]:
-        """How much each key tells good trials from the others, the largest first (PED-ANOVA, Watanabe et al. 2023)."""
-        with _kept():
-            errors = {trial.value for trial in self._trials() if trial.state is TrialState.COMPLETE}
-            if len(errors) < _FEWEST_TO_WEIGH or len(self.space) < 2:
+    def compute_importances(self) -> dict[str, float]:
+        """Compute the importance of each key, largest first (PED-ANOVA, Watanabe et al. 2023)."""
+        with _convert_errors():
+            errors = {trial.value for trial in self._list_trials() if trial.state is TrialState.COMPLETE}
+            if len(errors) < _MIN_FOR_IMPORTANCES or len(self.space) < 2:
                 return {}
             return optuna.importance.get_param_importances(self._study)
 
     def has_written(self, digest: str) -> bool:
-        """Whether this search wrote a config of that SHA-256, or was about to."""
-        with _kept():
+        """Return whether this search wrote a config with that SHA-256, or was about to."""
+        with _convert_errors():
             return digest in self._study.user_attrs.get("written", ())
 
     def register_output(self, digest: str) -> None:
-        """Remember a config, so that it may be replaced by a better one."""
-        with _kept():
+        """Register a config before it is written, so that a better one may replace it."""
+        with _convert_errors():
             self._study.set_user_attr("written", [*self._study.user_attrs.get("written", ()), digest])
 
     @contextlib.contextmanager
-    def _holding(self) -> Iterator[None]:
-        """Keep other processes from drawing meanwhile."""
-        with convert_write_errors(self.folder), self._lock, _kept():
+    def _hold_lock(self) -> Iterator[None]:
+        """Hold the lock under which processes start trials."""
+        with convert_write_errors(self.folder), self._lock, _convert_errors():
             yield
 
 
 @contextlib.contextmanager
-def _kept() -> Iterator[None]:
-    """Turn what SQLite refuses into errors that a user can mend."""
+def _convert_errors() -> Iterator[None]:
+    """Convert errors of SQLite into errors with a fix."""
     try:
         yield
     except SQLAlchemyError as error:
         raise RunError(
-            f"study.db: cannot be read, or is of another version ({_first_line(error)}); move it away"
+            f"study.db: cannot be read, or is of another version ({_take_first_line(error)}); move it away"
         ) from None
     except optuna.exceptions.StorageInternalError as error:
-        raise InputOutputFailed(f"study.db: cannot be written: {_first_line(error.__cause__ or error)}") from None
+        raise InputOutputFailed(f"study.db: cannot be written: {_take_first_line(error.__cause__ or error)}") from None
 
 
-def _first_line(error: BaseException) -> str:
+def _take_first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _stored(space: Choices | Range, value: Any) -> Any:
-    """A value as Optuna keeps it: choices as JSON, which need not be numbers or text."""
+def _to_stored_value(space: Choices | Range, value: Any) -> Any:
+    """Convert a value to what Optuna stores; choices become JSON, since they may be lists."""
     return json.dumps(value) if isinstance(space, Choices) else value
 
 
-def _suggested(trial: OptunaTrial, key: str, space: Choices | Range) -> Any:
+def _suggest(trial: OptunaTrial, key: str, space: Choices | Range) -> Any:
+    """Let Optuna suggest a value of a key, converted to the config's."""
     if isinstance(space, Choices):
-        return _told(space, trial.suggest_categorical(key, space.values))
+        return _to_config_value(space, trial.suggest_categorical(key, space.values))
     if space.whole:
         return trial.suggest_int(key, int(space.low), int(space.high), step=int(space.step or 1), log=space.log)
-    return _told(space, trial.suggest_float(key, space.low, space.high, step=space.step, log=space.log))
+    return _to_config_value(space, trial.suggest_float(key, space.low, space.high, step=space.step, log=space.log))
 
 
-def _told(space: Choices | Range, stored: Any) -> Any:
-    """A value as the config takes it; a fraction to four digits, which a reader can keep in mind."""
+def _to_config_value(space: Choices | Range, stored: Any) -> Any:
+    """Convert a stored value to the config's, fractions rounded to four digits."""
     if isinstance(space, Choices):
         return json.loads(stored)
     return stored if space.whole else min(max(float(f"{stored:.4g}"), float(space.low)), float(space.high))
 
 
-def _combinations(space: Space) -> list[dict[str, Any]] | None:
-    """All of them, as Optuna keeps them; None where there are many or infinitely many."""
-    if math.prod(map(_size, space.values())) > _ENUMERATED:
+def _list_combinations(space: Space) -> list[dict[str, Any]] | None:
+    """List all combinations as Optuna stores them; None if there are too many."""
+    if math.prod(map(_count_values, space.values())) > _MAX_ENUMERATED:
         return None
-    return [dict(zip(space, values, strict=True)) for values in itertools.product(*map(_values, space.values()))]
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*map(_list_values, space.values()))]
 
 
-def _size(space: Choices | Range) -> float:
-    """How many values there are."""
+def _count_values(space: Choices | Range) -> float:
+    """Count the values."""
     if isinstance(space, Choices):
         return len(space.values)
     step = space.step or (1 if space.whole else 0)
     return round((space.high - space.low) / step) + 1 if step else math.inf
 
 
-def _values(space: Choices | Range) -> list[Any]:
-    """All values of a finite space."""
+def _list_values(space: Choices | Range) -> list[Any]:
+    """List all values of a finite space."""
     if isinstance(space, Choices):
         return list(space.values)
-    return [space.low + number * (space.step or 1) for number in range(int(_size(space)))]
+    return [space.low + number * (space.step or 1) for number in range(int(_count_values(space)))]
 
 
-def _row(trial: FrozenTrial, space: Space) -> TrialResult:
+def _to_result(trial: FrozenTrial, space: Space) -> TrialResult:
     state = {TrialState.COMPLETE: DONE, TrialState.RUNNING: RUNNING}.get(trial.state, STOPPED)
-    told, seconds = trial.user_attrs, trial.duration.total_seconds() if trial.duration else 0.0
-    values = {key: _told(each, trial.params[key]) for key, each in space.items() if key in trial.params}
-    error = trial.value if state == DONE else None  # Optuna gives one that was stopped the last that it reported
+    attributes, seconds = trial.user_attrs, trial.duration.total_seconds() if trial.duration else 0.0
+    values = {key: _to_config_value(each, trial.params[key]) for key, each in space.items() if key in trial.params}
+    error = trial.value if state == DONE else None  # Optuna gives stopped trials their last reported error
     return TrialResult(
-        trial.number, told.get("kind", state), error, seconds, told.get("epochs", 0), values, told.get("reason", "")
+        trial.number,
+        attributes.get("kind", state),
+        error,
+        seconds,
+        attributes.get("epochs", 0),
+        values,
+        attributes.get("reason", ""),
     )

@@ -1,4 +1,4 @@
-"""The tables of trials."""
+"""Tables and lines on trials."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,11 @@ from forecaster.reporting.tables import format_table
 _SHOWN_TRIALS = 5
 
 
-_ERROR = (
-    "error: mean absolute error over the validation part; 1 is that of the seasonal naive in the training part (MASE)"
-)
+_ERROR = "error: MASE on the validation part; 1 is the mean absolute error of the seasonal naive in the training part"
 
 
 def format_trial_line(row: Any, rows: Sequence[Any], total: int) -> str:
-    """What became of one trial (`search.Row`), and which is the best so far."""
+    """Format the result of one trial, and the best so far."""
     values = ", ".join(f"{key} {value}" for key, value in row.values.items())
     outcome = row.state if row.error is None else f"error {row.error:.4g}"
     best = sorted((each.error, each.number) for each in rows if each.error is not None)[:1]
@@ -27,58 +25,62 @@ def format_trial_line(row: Any, rows: Sequence[Any], total: int) -> str:
 
 
 def format_trial_table(rows: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
-    """The best trials of a search, what became of all, and how far the best is ahead.
+    """Format the best trials of a search, the outcomes of all, and how the best compares.
 
     Args:
-        rows: every trial (`search.Row`), at least one with an error.
-        own: the values of the config as it stands.
-        baselines: errors without a network.
+        rows: all trials (`search.TrialResult`), at least one with an error.
+        own: the values of the original config.
+        baselines: errors of the baselines.
     """
     ranked = sorted((row for row in rows if row.error is not None), key=lambda row: row.error)
-    head = ("trial", "error", *_short(list(own)))
+    head = ("trial", "error", *_shorten_keys(list(own)))
     body = [
-        (f"{row.number}", f"{row.error:.4g}", *map(_plainly, row.values.values())) for row in ranked[:_SHOWN_TRIALS]
+        (f"{row.number}", f"{row.error:.4g}", *map(_format_value, row.values.values()))
+        for row in ranked[:_SHOWN_TRIALS]
     ]
-    return "\n".join([format_table([head, *body]), format_outcomes(rows), _ahead(ranked, own, baselines), _ERROR])
+    return "\n".join(
+        [format_table([head, *body]), format_outcomes(rows), _compare_best(ranked, own, baselines), _ERROR]
+    )
 
 
-def _short(keys: Sequence[str]) -> list[str]:
-    """The last part of each key, where it is no other's."""
+def _shorten_keys(keys: Sequence[str]) -> list[str]:
+    """Shorten each key to its last part, if that is unique."""
     last = [key.rsplit(".", 1)[-1] for key in keys]
     return [short if last.count(short) == 1 else key for key, short in zip(keys, last, strict=True)]
 
 
-def _plainly(value: Any) -> str:
-    """A value as a YAML would have it; of a section its name."""
+def _format_value(value: Any) -> str:
+    """Format a value as in YAML; a section as its name."""
     if isinstance(value, Mapping):
         return str(value.get("name", dict(value)))
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def format_outcomes(rows: Sequence[Any]) -> str:
-    """What became of all trials, counted."""
+    """Count the trials by outcome."""
     states = Counter(row.state for row in rows)
-    told = [f"{count} {state}" for state, count in states.items()]
-    reason = next((f"; the first impossible one: {row.reason}" for row in rows if row.state == "impossible"), "")
+    parts = [f"{count} {state}" for state, count in states.items()]
+    reason = next((f"; first impossible trial: {row.reason}" for row in rows if row.state == "impossible"), "")
     trials = "1 trial" if len(rows) == 1 else f"{len(rows)} trials"
-    return f"{trials}: {', '.join(told) or 'none'}{reason}"
+    return f"{trials}: {', '.join(parts) or 'none'}{reason}"
 
 
-def _ahead(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
+def _compare_best(ranked: Sequence[Any], own: Mapping[str, Any], baselines: Mapping[str, float]) -> str:
+    """Compare the best trial with the original config and the baselines."""
     best = ranked[0]
     against = {LABELS[name]: error for name, error in baselines.items()}
     if best.values == own:
-        return f"best: trial {best.number}, error {best.error:.4g}, which is the config as it stands"
-    as_it_stands = {f"config as it stands (trial {row.number})": row.error for row in ranked if row.values == own}
+        return f"best: trial {best.number}, error {best.error:.4g}, which is the original config"
+    as_it_stands = {f"original config (trial {row.number})": row.error for row in ranked if row.values == own}
     against = as_it_stands | against
-    told = [
+    parts = [
         f"{format_share(best.error, error)} {'below' if best.error <= error else 'above'} the {name}, {error:.4g}"
         for name, error in against.items()
     ]
-    return "; ".join([f"best: trial {best.number}, error {best.error:.4g}", *told])
+    return "; ".join([f"best: trial {best.number}, error {best.error:.4g}", *parts])
 
 
 def format_importances(weights: Mapping[str, float]) -> str:
-    """How much each key matters among the good trials."""
-    told = [f"{key} {share:.0%}" for key, share in weights.items()]
-    return f"what tells the best trials from the others: {', '.join(told)}"
+    """Format the importances of the keys."""
+    parts = [f"{key} {share:.0%}" for key, share in weights.items()]
+    return f"importance for reaching the best errors: {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""A network that is still in training, served by the functions that will be exported."""
+"""A network in training behind the interface of an exported network, so that trials are scored during training."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,20 @@ from forecaster.training.export import ServingFunction, build_serving_functions
 
 
 class TensorFlowNetwork:
-    """A served network in TensorFlow, with the weights that its network has when it is asked."""
+    """A `ServedNetwork` in TensorFlow that uses the current weights of a network."""
 
     def __init__(self, network: Network, length: int) -> None:
         encode, decode = build_serving_functions(network, length)
-        self._read = [spec.name for spec in encode.inputs]
-        self._beside = [spec.name for spec in decode.inputs if not spec.name.startswith("state_")]
-        self._encode, self._decode = _traced(encode), _traced(decode)
+        self._encode_inputs = [spec.name for spec in encode.inputs]
+        self._decode_inputs = [spec.name for spec in decode.inputs if not spec.name.startswith("state_")]
+        self._encode, self._decode = _trace(encode), _trace(decode)
         self.width, self.noise = network.width, network.noise
         self.known_steps = network.steps_decoded if network.known_width else 0
 
     def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
-        """What is read of some windows, nothing of the future -> states, each (batch, ...)."""
-        found = self._encode(*(tf.constant(getattr(inputs, name)) for name in self._read))
-        return [found[name].numpy() for name in sorted(found)]
+        """Read windows into states, each (batch, ...), without future features."""
+        outputs = self._encode(*(tf.constant(getattr(inputs, name)) for name in self._encode_inputs))
+        return [outputs[name].numpy() for name in sorted(outputs)]
 
     def decode(
         self,
@@ -34,15 +34,16 @@ class TensorFlowNetwork:
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> DecodedSteps:
-        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
+        """Decode the next steps from states, the last known values (batch, width), known features and noise."""
         if self.noise and noise is None:
             noise = np.zeros((len(previous), self.noise), np.float32)
-        beside = {"previous": previous, "future": future, "noise": noise}
-        found = self._decode(*map(tf.constant, (*states, *(beside[name] for name in self._beside))))
-        new_states = [found[name].numpy() for name in sorted(found) if name.startswith("new_state_")]
-        attention = found.get("attention")
-        return DecodedSteps(found["parameters"].numpy(), new_states, None if attention is None else attention.numpy())
+        optional = {"previous": previous, "future": future, "noise": noise}
+        outputs = self._decode(*map(tf.constant, (*states, *(optional[name] for name in self._decode_inputs))))
+        new_states = [outputs[name].numpy() for name in sorted(outputs) if name.startswith("new_state_")]
+        attention = outputs.get("attention")
+        return DecodedSteps(outputs["parameters"].numpy(), new_states, None if attention is None else attention.numpy())
 
 
-def _traced(served: ServingFunction) -> tf.types.experimental.PolymorphicFunction:
+def _trace(served: ServingFunction) -> tf.types.experimental.PolymorphicFunction:
+    """Compile one of the two functions of a network."""
     return tf.function(served.function, input_signature=served.inputs, autograph=False)

@@ -1,4 +1,4 @@
-"""The trials of `forecast tune`: each trained on the training part, all compared on the validation part."""
+"""The trials of a search, trained on the training part and compared on the validation part."""
 
 import contextlib
 import csv
@@ -35,65 +35,65 @@ log = logging.getLogger("forecaster")
 
 
 class _StoppedEarly(Exception):
-    """A trial is behind the others."""
+    """A trial is worse than the others."""
 
 
 def search_config(
     plan: TunePlan, folder: Path, output: Path, total: int, seconds: float | None, received: Sequence[int]
 ) -> None:
-    """Search until there are `total` trials or the time is over, and write the best config and what was tried.
+    """Search until there are `total` trials or the time is over; write the best config and all trials.
 
     Args:
-        folder: of the search; nothing else is written but `output`.
-        received: the signals that have come so far (`signals.collect_signals`).
+        folder: of the search; other than that, only `output` is written.
+        received: signals received so far.
 
     Raises:
-        UsageError: `output` is there, and this search has not written it; or no trial ended.
-        Diverged: no trial ended, and some diverged.
-        Interrupted: a signal came; what was found so far is written.
+        UsageError: `output` exists and is not of this search; or no trial completed.
+        Diverged: no trial completed, and some diverged.
+        Interrupted: a signal was received; the results so far are written.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
-    with contextlib.closing(Search(folder, plan.identity, plan.space, plan.own)) as search:
+    with contextlib.closing(Search(folder, plan.identity, plan.space, plan.own_values)) as search:
         _check_output(output, search)
-        measure = tune(plan, search, total, lambda: bool(received) or time.monotonic() > deadline)
-        _write(plan, search, measure, folder, output)
-        rows = search.rows()
+        scoring = tune(plan, search, total, lambda: bool(received) or time.monotonic() > deadline)
+        _write_results(plan, search, scoring, folder, output)
+        rows = search.list_results()
     if received:
-        raise Interrupted(f"interrupted, {format_outcomes(rows)}; go on with the same command", received[0])
+        raise Interrupted(f"interrupted, {format_outcomes(rows)}; resume with the same command", received[0])
     if all(row.error is None for row in rows):
         kind = Diverged if any(row.state == DIVERGED for row in rows) else UsageError
-        raise kind(f"no trial came to an error, so that there is no best config; {format_outcomes(rows)}")
+        raise kind(f"no trial completed, so there is no best config; {format_outcomes(rows)}")
 
 
 def _check_output(output: Path, search: Search) -> None:
-    """Refuse before hours of training what could not be written after them."""
+    """Check before hours of training that the config can be written after them."""
     if not is_config(output):
         raise UsageError(f"--output {output}: a config's name ends in .yaml")
     with convert_write_errors(output):
         output.parent.stat()
     if output.exists() and not search.has_written(_sha256(output.read_bytes())):
-        raise UsageError(f"{output} exists: it is left as it is; move it, or name another with --output")
+        raise UsageError(f"{output} exists and is not from this search; move it, or choose another file with --output")
 
 
-def _write(plan: TunePlan, search: Search, measure: ValidationScore, folder: Path, output: Path) -> None:
-    """The best config, and the trials as table and picture."""
-    rows = search.rows()
-    write_atomically(folder / "trials.csv", _trials_csv(rows, plan.space))
+def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, folder: Path, output: Path) -> None:
+    """Write the best config, and the trials as CSV and plot."""
+    rows = search.list_results()
+    write_atomically(folder / "trials.csv", _format_trials_csv(rows, plan.space))
     ended = [row for row in rows if row.error is not None]
     if not ended:
         return
     best = min(ended, key=lambda row: row.error or 0.0)
-    text = format_tuned_yaml(_config(plan, best), output.parent, f"forecast train {output}").encode()
+    text = format_tuned_yaml(_plan_best(plan, best), output.parent, f"forecast train {output}").encode()
     search.register_output(_sha256(text))
     write_atomically(output, text)
-    own = next((row.number for row in ended if row.values == plan.own), None)
-    name, error = min(measure.baselines.items(), key=lambda item: item[1])
+    own = next((row.number for row in ended if row.values == plan.own_values), None)
+    name, error = min(scoring.baselines.items(), key=lambda item: item[1])
     title = f"{folder.resolve().parent.name}: {len(rows)} trials, best {best.error:.4g} in trial {best.number}"
     picture = plot_trials({row.number: row.error for row in rows}, (name.replace("_", " "), error), own, title)
     write_atomically(folder / "trials.png", picture)
-    log.info("%s", format_trial_table(rows, plan.own, measure.baselines))
-    if weights := search.weights():
-        log.info("%s", format_importances(weights))
+    log.info("%s", format_trial_table(rows, plan.own_values, scoring.baselines))
+    if importances := search.compute_importances():
+        log.info("%s", format_importances(importances))
     log.info("%s: written; train it with: forecast train %s", output, output)
 
 
@@ -101,12 +101,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _config(plan: TunePlan, best: TrialResult) -> Config:
-    with _hushed():
-        return plan.trial(best.values).config
+def _plan_best(plan: TunePlan, best: TrialResult) -> Config:
+    with _silence_log():
+        return plan.plan_trial(best.values).config
 
 
-def _trials_csv(rows: Sequence[TrialResult], keys: Iterable[str]) -> bytes:
+def _format_trials_csv(rows: Sequence[TrialResult], keys: Iterable[str]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", "error", "seconds", "epochs", *keys, "reason"])
@@ -118,78 +118,80 @@ def _trials_csv(rows: Sequence[TrialResult], keys: Iterable[str]) -> bytes:
 
 
 def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -> ValidationScore:
-    """Make trials until there are `total`, none is left untried, or `stop()`; a trial that it breaks off is put back.
+    """Run trials until there are `total`, nothing is untried, or `stop()`; requeue a trial that is interrupted.
 
     Returns:
-        What the trials were compared by.
+        The scoring by which trials are compared.
     """
-    tf.get_logger().setLevel(logging.ERROR)  # it takes a network for each trial for a mistake
-    measure = build_validation_score(plan.base)
-    while not stop() and (drawn := search.draw(total)) is not None:
+    tf.get_logger().setLevel(logging.ERROR)  # it warns of a new network for each trial
+    scoring = build_validation_score(plan.base)
+    while not stop() and (trial := search.start_trial(total)) is not None:
         try:
-            _make(plan, search, drawn, measure, stop)
+            _run_trial(plan, search, trial, scoring, stop)
         except BaseException:
-            search.requeue(drawn)
+            search.requeue(trial)
             raise
         finally:
             keras.backend.clear_session()
             gc.collect()
-        rows = search.rows()
+        rows = search.list_results()
         if not stop():
-            row = next(row for row in rows if row.number == drawn.number)
+            row = next(row for row in rows if row.number == trial.number)
             log.info("%s", format_trial_line(row, rows, total))
-    return measure
+    return scoring
 
 
-def _make(plan: TunePlan, search: Search, drawn: Trial, measure: ValidationScore, stop: Callable[[], bool]) -> None:
-    """One trial, from its values to its error or the reason why it has none."""
+def _run_trial(
+    plan: TunePlan, search: Search, trial: Trial, scoring: ValidationScore, stop: Callable[[], bool]
+) -> None:
+    """Run one trial; store its error, or why it has none."""
     try:
-        with _hushed():
-            trial = plan.trial(drawn.values)
+        with _silence_log():
+            trial_plan = plan.plan_trial(trial.values)
     except (ConfigError, DataError) as problem:
-        search.drop(drawn, IMPOSSIBLE, _reason(problem))
+        search.drop(trial, IMPOSSIBLE, _describe_reason(problem))
         return
-    watch = _Watch(drawn, trial, measure)
+    run = _TrialRun(trial, trial_plan, scoring)
     try:
-        error = watch.error_after_training(stop)
+        error = run.train_and_score(stop)
     except _StoppedEarly:
-        search.drop(drawn, STOPPED, epochs=watch.epochs)
+        search.drop(trial, STOPPED, epochs=run.epochs)
     except Diverged:
-        search.drop(drawn, DIVERGED, epochs=watch.epochs)
+        search.drop(trial, DIVERGED, epochs=run.epochs)
     except DataError as problem:
-        search.drop(drawn, IMPOSSIBLE, _reason(problem))
+        search.drop(trial, IMPOSSIBLE, _describe_reason(problem))
     except tf.errors.ResourceExhaustedError:
-        search.drop(drawn, IMPOSSIBLE, "it does not fit into memory")
+        search.drop(trial, IMPOSSIBLE, "out of memory")
     else:
         if error is None:
-            search.requeue(drawn)
+            search.requeue(trial)
         else:
-            search.finish(drawn, error, watch.epochs)
+            search.finish(trial, error, run.epochs)
 
 
-def _reason(error: ForecasterError) -> str:
+def _describe_reason(error: ForecasterError) -> str:
     """Render the first problem, without the value that a trial set, which the table of trials has."""
     problem = error.problems[0]
     return str(dataclasses.replace(problem, where="") if problem.where.startswith("--set ") else problem)
 
 
-class _Watch:
-    """Trains one trial, and stops it where it falls behind the others."""
+class _TrialRun:
+    """Trains one trial, and stops it when it is worse than the others."""
 
-    def __init__(self, drawn: Trial, plan: Plan, measure: ValidationScore) -> None:
-        self._drawn, self._plan, self._measure = drawn, plan, measure
+    def __init__(self, trial: Trial, plan: Plan, scoring: ValidationScore) -> None:
+        self._trial, self._plan, self._scoring = trial, plan, scoring
         self._bar = TrainingProgress(plan.config.training.epochs)
         self.epochs = 0
 
-    def error_after_training(self, stop: Callable[[], bool]) -> float | None:
-        """The error of the best epoch's weights; None where `stop()` broke it off.
+    def train_and_score(self, stop: Callable[[], bool]) -> float | None:
+        """Train, and score the best epoch's weights; None if `stop()` interrupted it.
 
         Raises:
-            _StoppedEarly: it is behind.
+            _StoppedEarly: it is worse than the others.
             Diverged: a loss or a forecast became NaN or infinite.
-            DataError: no window is left of a part.
+            DataError: a part has no usable window.
         """
-        with _hushed():
+        with _silence_log():
             trainer = prepare_trainer(self._plan)
         live = TensorFlowNetwork(trainer.network, self._plan.config.window.length)
         options = self._plan.config.forecast
@@ -199,29 +201,30 @@ class _Watch:
         with self._bar:
             if not trainer.fit(self, stop):
                 return None
-        return self._error()
+        return self._compute_error()
 
-    def _error(self) -> float:
-        return self._measure.score(self._plan, self._predictor)
+    def _compute_error(self) -> float:
+        return self._scoring.score(self._plan, self._predictor)
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Move the bar."""
+        """Advance the progress bar."""
         self._bar.batch(epoch, batch, batches, loss)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Lay the yardstick on, which all trials share; the validation loss is in units of its own for each of them.
+        """Score the weights, and stop the trial if it is worse than the others.
 
-        Where paths have to be drawn that takes too long.
+        The score is the error that all trials share; the unit of the validation loss depends on the trial. Forecasts
+        that need sample paths take too long to score after every epoch.
         """
         self.epochs = epoch.epoch
         self._bar.epoch(epoch.validation_loss)
-        if self._predictor.rollout.paths == 1 and self._drawn.should_stop(epoch.epoch, self._error()):
+        if self._predictor.rollout.paths == 1 and self._trial.should_stop(epoch.epoch, self._compute_error()):
             raise _StoppedEarly
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep what a training says of its data to the first that says it."""
+def _silence_log() -> Iterator[None]:
+    """Silence notices on the data, which the first plan has logged."""
     level = log.level
     log.setLevel(logging.ERROR)
     try:

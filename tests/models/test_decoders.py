@@ -249,7 +249,7 @@ def test_scheduled_sampling_goes_from_the_truth_to_its_own_answers():
 
 def test_a_distribution_is_validated_by_the_truth_and_reads_draws_where_it_reads_its_own():
     network = random_network(decoder="seq2seq", head="normal", scheduled_sampling=1.0)
-    plain = float(network.head.loss(TARGETS, by_truth(network, WINDOWS, TARGETS)))
+    plain = float(network.head.compute_loss(TARGETS, by_truth(network, WINDOWS, TARGETS)))
     assert float(network.compute_validation_loss(Inputs(WINDOWS), TARGETS)) == pytest.approx(plain, rel=1e-5)
     losses = {float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(1.0))) for _ in range(3)}
     assert len(losses) == 3

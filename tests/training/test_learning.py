@@ -26,7 +26,7 @@ def _seeded():
 def error(network, batch):
     """The mean squared error over the variance of the targets, on data that were not trained on."""
     windows, targets, *categories = batch(np.random.default_rng(99))
-    answers = np.asarray(network.head.center(network(Inputs(windows, None, None, *categories))))
+    answers = np.asarray(network.head.to_point(network(Inputs(windows, None, None, *categories))))
     return np.mean((answers - targets) ** 2) / np.var(targets)
 
 

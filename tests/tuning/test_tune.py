@@ -160,7 +160,7 @@ def test_a_small_space_is_exhausted_and_begins_with_the_config_as_it_stands(tmp_
     own = {"model.units": [4], "model.dropout": 0.1}
     search = Search(tmp_path, identity(), SMALL, own)
     tried = []
-    while (drawn := search.draw(50)) is not None:
+    while (drawn := search.start_trial(50)) is not None:
         tried.append(drawn.values)
         search.finish(drawn, 1.0, 1)
     search.close()
@@ -176,7 +176,7 @@ def test_a_small_space_is_exhausted_and_begins_with_the_config_as_it_stands(tmp_
 def test_no_combination_is_tried_twice(tmp_path):
     search = Search(tmp_path, identity(), SMALL, {"model.units": [9], "model.dropout": 0.1})
     tried = []
-    while (drawn := search.draw(5)) is not None:
+    while (drawn := search.start_trial(5)) is not None:
         tried.append(json.dumps(drawn.values))
         search.finish(drawn, float(len(tried)), 1)
     search.close()
@@ -186,7 +186,7 @@ def test_no_combination_is_tried_twice(tmp_path):
 def drawn_values(folder: Path, total: int, killed_at: int | None = None) -> list:
     """What is drawn for trials whose error goes by their values, with a process that dies in between."""
     search, found = Search(folder, identity(), LARGE, {"a": 0.5, "b": 2000}), []
-    while (drawn := search.draw(total)) is not None:
+    while (drawn := search.start_trial(total)) is not None:
         if len(found) == killed_at:
             search._alive.release()  # as the system does for a process that is gone
             return found + drawn_values(folder, total)
@@ -202,7 +202,7 @@ def test_a_killed_search_makes_the_lost_trial_again_and_loses_no_other(tmp_path)
     assert len(whole) == len(broken) == 5
     assert broken == whole
     search = Search(tmp_path / "two", identity(), LARGE, {"a": 0.5, "b": 2000})
-    assert [row.state for row in search.rows()] == [DONE] * 5
+    assert [row.state for row in search.list_results()] == [DONE] * 5
     search.close()
 
 
@@ -214,27 +214,27 @@ def test_a_damaged_file_is_told(tmp_path):
 
 def test_two_processes_share_a_search(tmp_path):
     one, other = (Search(tmp_path, identity(), LARGE, {"a": 0.5, "b": 2000}) for _ in range(2))
-    drawn = [search.draw(5) for search in (one, other, one, other, one, other)]
+    drawn = [search.start_trial(5) for search in (one, other, one, other, one, other)]
     assert [each and each.number for each in drawn] == [0, 1, 2, 3, 4, None]
     assert len({each.values["a"] for each in drawn[:-1]}) == 5
     one.drop(drawn[0], IMPOSSIBLE, "too long")
     one.drop(drawn[2], DIVERGED)
     other.drop(drawn[1], STOPPED)
     other.requeue(drawn[3])
-    assert [row.state for row in one.rows()] == [IMPOSSIBLE, STOPPED, DIVERGED, "running"]
-    assert one.draw(5).values == drawn[3].values
+    assert [row.state for row in one.list_results()] == [IMPOSSIBLE, STOPPED, DIVERGED, "running"]
+    assert one.start_trial(5).values == drawn[3].values
     one.close()
     other.close()
 
 
 def test_other_settings_or_data_are_another_search(tmp_path, caplog):
     first = Search(tmp_path, identity(), LARGE, {"a": 0.5, "b": 1})
-    first.finish(first.draw(1), 1.0, 1)
+    first.finish(first.start_trial(1), 1.0, 1)
     first.close()
     with caplog.at_level(logging.INFO, "forecaster"):
         second = Search(tmp_path, identity(data="x"), LARGE, {"a": 0.5, "b": 1})
-    assert second.rows() == []
-    assert "was of other settings or data: data" in caplog.text
+    assert second.list_results() == []
+    assert "settings or data differ from the last search in this folder: data" in caplog.text
     second.close()
 
 
@@ -261,7 +261,7 @@ def test_without_a_validation_part_nothing_is_tuned(tunable):
 def test_a_trial_that_cannot_be_is_refused_with_its_reason(tunable):
     plan = plan_tuning(load_config(tunable / "tiny.yaml"))
     with pytest.raises(ConfigError, match="does not divide into segments of 5"):
-        plan.trial({"model.segment": 5})
+        plan.plan_trial({"model.segment": 5})
 
 
 def trials_of(folder: Path) -> list[dict[str, str]]:
@@ -286,7 +286,7 @@ def test_the_command_writes_the_best_config_and_goes_on(forecast, tunable):
     assert tuned.config.model.units == (int(best["model.units"]),)
     assert tuned.config.data.path == str(tunable / "load.csv")
     (tunable / "tiny.tuned.yaml").write_text("# mine\n")
-    with pytest.raises(UsageError, match="tiny.tuned.yaml exists: it is left as it is"):
+    with pytest.raises(UsageError, match="tiny.tuned.yaml exists and is not from this search"):
         search(tunable, trials=3)
 
 
@@ -317,7 +317,7 @@ def test_a_signal_keeps_what_was_found(tunable):
     from forecaster.tuning.tune import search_config
 
     plan = plan_tuning(load_config(tunable / "tiny.yaml"))
-    with pytest.raises(Interrupted, match="interrupted, 0 trials: none; go on with the same command") as raised:
+    with pytest.raises(Interrupted, match="interrupted, 0 trials: none; resume with the same command") as raised:
         search_config(plan, tunable / "tune", tunable / "x.yaml", 3, None, [15])
     assert raised.value.exit_code == 143
     assert not (tunable / "x.yaml").exists()
@@ -326,9 +326,7 @@ def test_a_signal_keeps_what_was_found(tunable):
 @pytest.mark.slow
 def test_where_no_trial_can_be_the_first_reason_is_told(project):
     (project / "tiny.yaml").write_text(TUNABLE.split("tune:")[0] + "tune: {model.segment: [5, 7]}\n")
-    with pytest.raises(
-        UsageError, match="no trial came to an error.*2 impossible; the first impossible one: model.segment: a"
-    ):
+    with pytest.raises(UsageError, match="no trial completed.*2 impossible; first impossible trial: model.segment: a"):
         search(project, trials=5)
     assert not (project / "tiny.tuned.yaml").exists()
 
