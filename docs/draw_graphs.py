@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Line
 
-VALUE, CELL, ANSWER, VECTOR, WIRE = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#666666"
+VALUE, CELL, OUTPUT, VECTOR, WIRE = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#666666"
 BOX: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.16", "lw": 1.2, "clip_on": False}
 HEAD = "-|>,head_length=4,head_width=2"
 ARROW: dict[str, Any] = {"arrowstyle": HEAD, "lw": 1.1, "zorder": 0.9, "joinstyle": "miter", "clip_on": False}
@@ -21,7 +21,7 @@ DASHED: dict[str, Any] = {"ls": "dashed"}
 
 
 class Node(NamedTuple):
-    """A box around (x, y), or a mere point of a wire."""
+    """A box around (x, y), or a point of a wire."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Node(NamedTuple):
     height: float = 0
 
     def edge(self, x: float, y: float) -> tuple[float, float]:
-        """Where a wire to (x, y) leaves: straight if it can, else from the middle of the nearer side."""
+        """Return where a wire to (x, y) leaves: straight if possible, else from the middle of the nearer side."""
         right, up = x - self.x, y - self.y
         level, upright = abs(up) < self.height / 2, abs(right) < self.width / 2
         if level or (abs(right) > abs(up) and not upright):
@@ -48,53 +48,53 @@ class Picture:
     def box(
         self, x: float, y: float, label: str, color: str = CELL, width: float = 1, height: float = 0.7, **style: Any
     ) -> Node:
-        """A rounded box, or bare dots."""
-        look = BOX | {"ec": color, "fc": tint(color), "visible": label != "..."} | style
+        """Draw a rounded box, or an ellipsis without a frame."""
+        look = BOX | {"ec": color, "fc": lighten(color), "visible": label != "..."} | style
         patch = FancyBboxPatch((x - width / 2, y - height / 2), width, height, **look)
         self.axes.add_patch(patch)
         self.note(x, y, label.replace("...", r"$\cdots$"), min(11, 15 * height))
         return Node(x, y, width, height)
 
     def circle(self, x: float, y: float, label: str) -> Node:
-        """An elementwise operation."""
+        """Draw an elementwise operation."""
         return self.box(x, y, label, WIRE, 0.6, 0.6, boxstyle="circle,pad=0")
 
     def note(self, x: float, y: float, text: str, size: float = 10) -> None:
-        """Text around a point."""
+        """Write text centered on a point."""
         self.axes.text(x, y, text, ha="center", va="center", color="#222222", size=size)
 
     def row(self, y: float, xs: Iterable[float], labels: str, color: str = CELL, **style: Any) -> list[Node]:
-        """A box for each label between spaces."""
+        """Draw a box for each label between spaces."""
         named = [label if label == "..." else f"${label}$" for label in labels.split()]
         return [self.box(x, y, label, color, **style) for x, label in zip(xs, named, strict=True)]
 
     def ladder(self, xs: Iterable[float], *rungs: tuple[float, str, str], **style: Any) -> list[list[Node]]:
-        """Rows, each a height, labels and a colour, with arrows up from one to the next."""
+        """Draw rows, each a height, labels and a color, with arrows up from one to the next."""
         rows = [self.row(y, xs, labels, color, **style) for y, labels, color in rungs]
         self.chain(*zip(*rows, strict=True))
         return rows
 
     def arrow(self, *ends: tuple[float, ...], bend: float = 0.25, color: str = WIRE, **style: Any) -> None:
-        """An arrow through nodes and points, its corners rounded."""
+        """Draw an arrow through nodes and points, with rounded corners."""
         (first, second), (before, last) = ends[:2], ends[-2:]
         points = [Node(*first).edge(*second[:2]), *ends[1:-1], Node(*last).edge(*before[:2])]
-        self.axes.add_patch(FancyArrowPatch(path=rounded(points, bend), color=color, **ARROW | style))
+        self.axes.add_patch(FancyArrowPatch(path=round_corners(points, bend), color=color, **ARROW | style))
 
     def chain(self, *paths: Sequence[Node]) -> None:
-        """Arrows from each node of a path to the next."""
+        """Draw arrows from each node of a path to the next."""
         for path in paths:
             for start, end in pairwise(path):
                 self.arrow(start, end)
 
     def bus(self, targets: Sequence[Node], along: float, *route: tuple[float, ...]) -> None:
-        """A wire that ends in the last target and branches to the others, `along` from their middles."""
+        """Draw a wire that ends in the last target and branches to the others, `along` from their centers."""
         level, side = route[-1][1], np.sign(targets[-1].x - route[-1][0]) * 0.3
         for target in targets:
             start = route if target is targets[-1] else [(target.x + along - side, level)]
             self.arrow(*start, (target.x + along, level), target)
 
     def save(self, path: Path) -> None:
-        """Write what was drawn, cropped to its edges."""
+        """Write the graph, cropped to its contents."""
         bounds = self.axes.dataLim.padded(0.1)
         self.axes.set(xlim=bounds.intervalx, ylim=bounds.intervaly)
         self.figure.set_size_inches(bounds.width / 2, bounds.height / 2)
@@ -102,13 +102,13 @@ class Picture:
             self.figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
-def tint(color: str) -> tuple[float, ...]:
-    """The colour, thinned with white."""
+def lighten(color: str) -> tuple[float, ...]:
+    """Mix a color with white."""
     return tuple(1 - 0.16 * (1 - part) for part in to_rgb(color))
 
 
-def rounded(points: Sequence[tuple[float, ...]], bend: float) -> Line:
-    """A line whose corners are curves."""
+def round_corners(points: Sequence[tuple[float, ...]], bend: float) -> Line:
+    """Make a line with rounded corners."""
     vertices, codes = [points[0]], [Line.MOVETO]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         for end, code in ((before, Line.LINETO), (corner, Line.CURVE3), (after, Line.CURVE3)):
@@ -118,13 +118,13 @@ def rounded(points: Sequence[tuple[float, ...]], bend: float) -> Line:
     return Line([*vertices, points[-1]], [*codes, Line.LINETO])
 
 
-def frame(picture: Picture, top: float) -> None:
-    """The bounds of one step of a cell."""
+def draw_frame(picture: Picture, top: float) -> None:
+    """Draw the frame of one step of a cell."""
     picture.box(7, (top + 1) / 2, "", "#999999", 10.2, top - 1, fc="#f8f8f8", zorder=0.5)
 
 
-def gates(picture: Picture, *named: tuple[str, str, float]) -> list[Node]:
-    """The gates, each a name, a function and a column, and [h, x] on its way to them."""
+def draw_gates(picture: Picture, *named: tuple[str, str, float]) -> list[Node]:
+    """Draw the gates, each a name, a function and a column, and the wire [h, x] to them."""
     nodes = [picture.box(column, 2.9, function, width=0.8) for _, function, column in named]
     for name, _, column in named:
         picture.note(column - 0.25, 3.5, name)
@@ -135,8 +135,8 @@ def gates(picture: Picture, *named: tuple[str, str, float]) -> list[Node]:
 
 
 def simple_rnn(picture: Picture) -> None:
-    """One step: h' = φ(W x + U h + b)."""
-    frame(picture, 4.6)
+    """Draw one step: h' = φ(W x + U h + b)."""
+    draw_frame(picture, 4.6)
     add = picture.circle(7, 2.8, "+")
     recur, activate = picture.row(2.8, (4.4, 9.6), "U φ")
     picture.chain([picture.box(0.7, 2.8, "$h_{t-1}$"), recur, add, activate, picture.box(13.3, 2.8, "$h_t$")])
@@ -145,9 +145,11 @@ def simple_rnn(picture: Picture) -> None:
 
 
 def lstm(picture: Picture) -> None:
-    """One step: c' = f ⊙ c + i ⊙ φ(...), h' = o ⊙ φ(c')."""
-    frame(picture, 6.1)
-    f, i, candidate, o = gates(picture, ("$f$", "$σ$", 4.1), ("$i$", "$σ$", 5.7), ("", "$φ$", 7.5), ("$o$", "$σ$", 9.4))
+    """Draw one step: c' = f ⊙ c + i ⊙ φ(...), h' = o ⊙ φ(c')."""
+    draw_frame(picture, 6.1)
+    f, i, candidate, o = draw_gates(
+        picture, ("$f$", "$σ$", 4.1), ("$i$", "$σ$", 5.7), ("", "$φ$", 7.5), ("$o$", "$σ$", 9.4)
+    )
     forget, add, write = picture.circle(4.1, 5.2, "×"), picture.circle(6.6, 5.2, "+"), picture.circle(6.6, 4.1, "×")
     squash, show = picture.box(10.7, 4.1, "$φ$", width=0.8), picture.circle(10.7, 2.9, "×")
     picture.chain([picture.box(0.7, 5.2, "$c_{t-1}$"), forget, add, picture.box(13.3, 5.2, "$c_t$")])
@@ -159,7 +161,7 @@ def lstm(picture: Picture) -> None:
 
 
 def peephole_lstm(picture: Picture) -> None:
-    """The LSTM, whose gates see the cell state."""
+    """Draw the LSTM with peepholes from the cell state to the gates."""
     lstm(picture)
     for route in (
         [(2.85, 5.2), (3.1, 5.2), (3.1, 2.9), (3.7, 2.9)],
@@ -170,9 +172,9 @@ def peephole_lstm(picture: Picture) -> None:
 
 
 def gru(picture: Picture) -> None:
-    """One step: n = φ(W x + b + r ⊙ (U h + d)), h' = z ⊙ h + (1 - z) ⊙ n."""
-    frame(picture, 6.9)
-    r, z = gates(picture, ("$r$", "$σ$", 4.1), ("$z$", "$σ$", 9))
+    """Draw one step: n = φ(W x + b + r ⊙ (U h + d)), h' = z ⊙ h + (1 - z) ⊙ n."""
+    draw_frame(picture, 6.9)
+    r, z = draw_gates(picture, ("$r$", "$σ$", 4.1), ("$z$", "$σ$", 9))
     recur, new = picture.box(5.9, 5, "$U h + d$", width=1.6), picture.box(5.9, 2.9, "$φ$", width=0.8)
     reset, keep, add = picture.circle(5.9, 4, "×"), picture.circle(9, 6, "×"), picture.circle(11, 6, "+")
     rest, write = picture.circle(10.1, 2.9, "1−"), picture.circle(11, 4, "×")
@@ -187,7 +189,7 @@ def gru(picture: Picture) -> None:
 
 
 def stack(picture: Picture) -> None:
-    """Three layers, dilated by 1, 2 and 4, the upper two with residuals."""
+    """Draw three layers, dilated by 1, 2 and 4, the upper two with residuals."""
     xs = np.linspace(1, 12, 5)
     below = picture.row(0.5, xs, "x_1 x_2 x_3 x_4 x_5", VALUE)
     for layer, y in enumerate((1.9, 3.9, 6.6)):
@@ -197,13 +199,13 @@ def stack(picture: Picture) -> None:
             low = y - 0.35 if layer else y
             dip = (one.x + later.x) / 2, low - (layer > 0)
             picture.arrow((one.x + 0.3, low), dip, (later.x - (0.3 if layer else 0.5), low), bend=99, color=CELL)
-        below = [residual(picture, state) for state in states] if layer else states
+        below = [draw_residual(picture, state) for state in states] if layer else states
     for node in below:
         picture.arrow(node, (node.x, 8.6))
 
 
-def residual(picture: Picture, state: Node) -> Node:
-    """What the state read, added to it."""
+def draw_residual(picture: Picture, state: Node) -> Node:
+    """Draw a residual: the input of a state added to it."""
     add, side, low = picture.circle(state.x, state.y + 1, "+"), state.x + 0.8, state.y - 1
     picture.arrow(state, add)
     picture.arrow((state.x, low - 0.25), (state.x, low), (side, low), (side, add.y), add)
@@ -211,9 +213,9 @@ def residual(picture: Picture, state: Node) -> Node:
 
 
 def bidirectional(picture: Picture) -> None:
-    """The window from both ends."""
+    """Draw a layer that reads the window from both ends."""
     xs = np.linspace(1.5, 12.3, 4)
-    values, merged = picture.row(0.5, xs, "x_1 x_2 ... x_T", VALUE), picture.row(5.6, xs, "m_1 m_2 ... m_T", ANSWER)
+    values, merged = picture.row(0.5, xs, "x_1 x_2 ... x_T", VALUE), picture.row(5.6, xs, "m_1 m_2 ... m_T", OUTPUT)
     for y, shift, way in ((2.1, -0.5, "right"), (3.8, 0.5, "left")):
         h = rf"\over{way}arrow{{h}}"
         states = picture.row(y, xs + shift, f"{h}_1 {h}_2 ... {h}_T", width=0.9, height=0.8)
@@ -224,7 +226,7 @@ def bidirectional(picture: Picture) -> None:
 
 
 def segment(picture: Picture) -> None:
-    """Twelve values, four steps."""
+    """Draw twelve values in four recurrent steps."""
     states = picture.row(2.6, np.linspace(1.9, 12.1, 4), "h_1 h_2 h_3 h_4")
     picture.chain(states)
     for step, state in enumerate(states):
@@ -234,54 +236,54 @@ def segment(picture: Picture) -> None:
 
 
 def embedding(picture: Picture) -> None:
-    """A learned vector of the series at every step."""
+    """Draw the learned vector of a series, read at every step."""
     rungs = (0.5, "x_1 x_2 ... x_T", VALUE), (2.5, "[x_1,e] [x_2,e] ... [x_T,e]", VECTOR), (4, "h_1 h_2 ... h_T", CELL)
     _, joined, states = picture.ladder(np.linspace(5.4, 12.3, 4), *rungs, width=1.4)
     picture.chain(states, [picture.box(1.2, 1.5, "series id", VALUE, 1.8), picture.box(3.3, 1.5, "$e$", VECTOR)])
     picture.bus(joined, 0.4, (3.8, 1.5))
 
 
-def encoder(picture: Picture) -> list[Node]:
-    """The window, read value by value; its states."""
+def draw_encoder(picture: Picture) -> list[Node]:
+    """Draw the window and the states that read it; return the states."""
     rungs = (0.5, "x_1 x_2 ... x_T", VALUE), (2.2, "h_1 h_2 ... h_T", CELL)
     _, states = picture.ladder(np.linspace(0.7, 5.5, 4), *rungs)
     picture.chain(states)
     return states
 
 
-def feed_back(picture: Picture, answers: Sequence[Node], states: Sequence[Node], level: float = 1.2) -> None:
-    """Each answer is what the next step reads."""
-    for answer, state in zip(answers, states[1:], strict=False):
+def draw_feedback(picture: Picture, outputs: Sequence[Node], states: Sequence[Node], level: float = 1.2) -> None:
+    """Draw the feedback of each output to the next step."""
+    for output, state in zip(outputs, states[1:], strict=False):
         gap, along = state.x - 0.85, state.x - 0.25
-        picture.arrow(answer, (gap, answer.y), (gap, level), (along, level), state, color=ANSWER)
+        picture.arrow(output, (gap, output.y), (gap, level), (along, level), state, color=OUTPUT)
 
 
 def rollout(picture: Picture) -> None:
-    """Each answer is the next input."""
-    last = encoder(picture)[-1]
+    """Draw a rollout, where each output is the next input."""
+    last = draw_encoder(picture)[-1]
     states = [last, *picture.row(2.2, (7.4, 9.3, 11.2), "h_{T+1} h_{T+2} ...")]
-    answers = picture.row(3.9, (last.x, 7.4, 9.3), "y_1 y_2 y_3", ANSWER)
-    picture.chain(states, *zip(states, answers, strict=False))
-    feed_back(picture, answers, states)
+    outputs = picture.row(3.9, (last.x, 7.4, 9.3), "y_1 y_2 y_3", OUTPUT)
+    picture.chain(states, *zip(states, outputs, strict=False))
+    draw_feedback(picture, outputs, states)
 
 
-def answer_all(picture: Picture, source: Node) -> None:
-    """The whole horizon at once, out of one layer."""
+def draw_dense_outputs(picture: Picture, source: Node) -> None:
+    """Draw a dense layer that outputs the whole horizon."""
     layer = picture.box(source.x + 2.4, source.y, "dense", WIRE, 1.4)
     picture.arrow(source, layer)
     for up, label in ((1.5, "$y_1$"), (0.5, "$y_2$"), (-1.4, "$y_H$")):
-        picture.arrow(layer, picture.box(layer.x + 2.6, source.y + up, label, ANSWER))
+        picture.arrow(layer, picture.box(layer.x + 2.6, source.y + up, label, OUTPUT))
     picture.note(layer.x + 2.6, source.y - 0.45, r"$\vdots$")
 
 
 def dense(picture: Picture) -> None:
-    """All answers from the last state."""
-    answer_all(picture, encoder(picture)[-1])
+    """Draw all outputs from the last state."""
+    draw_dense_outputs(picture, draw_encoder(picture)[-1])
 
 
 def dense_attention(picture: Picture) -> None:
-    """The last state asks all states."""
-    states = encoder(picture)
+    """Draw attention with the last state as query over all states."""
+    states = draw_encoder(picture)
     picture.box(3.1, 3.9, "", VECTOR, 6, 1, zorder=0.95, fc="#fcf5f9")
     picture.row(3.9, [state.x for state in states], r"\alpha_1 \alpha_2 ... \alpha_T", VECTOR, height=0.6)
     picture.chain(*([state, Node(state.x, 3.9, 1, 1), Node(state.x, 5.4, 1, 0.8)] for state in states))
@@ -291,42 +293,42 @@ def dense_attention(picture: Picture) -> None:
     picture.arrow((6.4, 2.2), (6.7, 2.2), (6.7, 3.9), (6.1, 3.9))
     picture.note(7.3, 3.2, "query")
     picture.arrow(context, (8.3, 5.4), joined)
-    answer_all(picture, joined)
+    draw_dense_outputs(picture, joined)
 
 
-def taught(picture: Picture, height: float) -> tuple[list[Node], list[Node], list[Node]]:
-    """An encoder and a decoder, which reads the last value, then its answers, or dashed the truth."""
-    xs, read = np.linspace(7.9, 12.7, 3), encoder(picture)
-    states, answers = picture.row(2.2, xs, "s_1 s_2 s_3"), picture.row(height, xs, "y_1 y_2 y_3", ANSWER)
+def draw_encoder_decoder(picture: Picture, height: float) -> tuple[list[Node], list[Node], list[Node]]:
+    """Draw encoder and decoder, which reads the last value, then its outputs or (dashed) actuals."""
+    xs, read = np.linspace(7.9, 12.7, 3), draw_encoder(picture)
+    states, outputs = picture.row(2.2, xs, "s_1 s_2 s_3"), picture.row(height, xs, "y_1 y_2 y_3", OUTPUT)
     picture.chain([read[-1], *states], [picture.box(xs[0], 0.5, "$x_T$", VALUE), states[0]])
     picture.note(6.7, 2.5, "bridge")
-    feed_back(picture, answers[:-1], states)
+    draw_feedback(picture, outputs[:-1], states)
     for truth in picture.row(0.5, xs[1:] + 0.25, "x_{T+1} x_{T+2}", VALUE, fc="white", **DASHED):
         picture.arrow(truth, (truth.x, 1.85), color=VALUE, **DASHED)
-    return read, states, answers
+    return read, states, outputs
 
 
 def seq2seq(picture: Picture) -> None:
-    """A decoder goes on from the encoder's last state."""
-    _, states, answers = taught(picture, 3.9)
-    picture.chain(*zip(states, answers, strict=True))
+    """Draw a decoder that starts from the encoder's last state."""
+    _, states, outputs = draw_encoder_decoder(picture, 3.9)
+    picture.chain(*zip(states, outputs, strict=True))
 
 
 def seq2seq_attention(picture: Picture) -> None:
-    """Each step of the decoder asks the encoder's states."""
-    read, states, answers = taught(picture, 6.5)
+    """Draw a decoder with attention over the encoder's states at each step."""
+    read, states, outputs = draw_encoder_decoder(picture, 6.5)
     picture.box(6.7, 3.8, r"attention: $\alpha_{k,t}$ of step $k$ over $h_1 \ldots h_T$", VECTOR, 13.2, 0.8)
     picture.chain(*([node, Node(node.x, 3.8, 1, 0.8)] for node in read + states))
     joined = picture.row(5.1, [state.x for state in states], "[s_1,c_1] [s_2,c_2] [s_3,c_3]", VECTOR, width=1.3)
-    picture.chain(*([Node(join.x, 3.8, 1, 0.8), join, answer] for join, answer in zip(joined, answers, strict=True)))
+    picture.chain(*([Node(join.x, 3.8, 1, 0.8), join, output] for join, output in zip(joined, outputs, strict=True)))
 
 
 def positional(picture: Picture) -> None:
-    """All segments of the horizon at once, told apart by their positions."""
+    """Draw all segments of the horizon in parallel, each with its position vector."""
     windows = (0.5, "x_{1:3} x_{4:6} x_{7:9} x_{10:12}", VALUE), (2.4, "h_1 h_2 h_3 h_4", CELL)
     _, states = picture.ladder(np.linspace(0.9, 6.3, 4), *windows, width=1.2)
     picture.chain(states)
-    horizon = (2.4, "s_1 s_2 s_3", CELL), (4, "y_{1:3} y_{4:6} y_{7:9}", ANSWER)
+    horizon = (2.4, "s_1 s_2 s_3", CELL), (4, "y_{1:3} y_{4:6} y_{7:9}", OUTPUT)
     steps, _ = picture.ladder((8.6, 10.8, 13), *horizon, width=1.2)
     for place in picture.row(0.5, (8.8, 11, 13.2), "p_1 p_2 p_3", VECTOR):
         picture.arrow(place, (place.x, 2.05))
@@ -334,7 +336,7 @@ def positional(picture: Picture) -> None:
 
 
 def context(picture: Picture) -> list[Node]:
-    """An RNN over each season, one over the seasons, and a decoder that reads where that ends."""
+    """Draw an RNN over each season, one over the seasons, and a decoder that reads its last state."""
     ends = []
     for season in range(3):
         labels = " ".join(f"x_{{{4 * season + place}}}" for place in (1, 2, 3, 4))
@@ -345,16 +347,16 @@ def context(picture: Picture) -> list[Node]:
     rungs = (2.8, "v_1 v_2 v_3", VECTOR), (4, "C_1 C_2 C_3", CELL)
     vectors, seasons = picture.ladder([end.x for end in ends], *rungs)
     picture.chain(seasons, *zip(ends, vectors, strict=True))
-    states, answers = picture.ladder((12.4, 14, 15.6), (2.4, "s_1 s_2 s_3", CELL), (4, "y_1 y_2 y_3", ANSWER))
+    states, outputs = picture.ladder((12.4, 14, 15.6), (2.4, "s_1 s_2 s_3", CELL), (4, "y_1 y_2 y_3", OUTPUT))
     picture.chain(states)
-    feed_back(picture, answers[:-1], states, 1.4)
+    draw_feedback(picture, outputs[:-1], states, 1.4)
     picture.arrow(picture.box(11.3, 1.4, "$x_{12}$", VALUE, 0.7, 0.6), (12.15, 1.4), states[0])
     picture.bus(states, 0, seasons[-1], (10.6, 4), (10.6, 0.6))
     return states
 
 
 def latent(picture: Picture) -> None:
-    """The context, and z, drawn once a path."""
+    """Draw the context and the latent variable z, sampled once per path."""
     states, z = context(picture), picture.box(15.2, -1.3, "$z$", VECTOR, 0.8)
     prior = picture.box(12.6, -0.8, r"prior $N(\mu, \sigma)$", VECTOR, 3)
     posterior = picture.box(12.6, -2, r"posterior $N(\mu, \sigma)$", VECTOR, 3, fc="white", **DASHED)

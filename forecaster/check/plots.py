@@ -1,4 +1,4 @@
-"""The picture of what `forecast check` found in each series."""
+"""The plot of the findings of `forecast check` in each series."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -56,7 +56,7 @@ def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
         part = slice(stretch.first, stretch.first + stretch.length)
         label = "constant" if number == 0 else None
         axes.plot(x[part], values[part], color=GREEN, linewidth=4, solid_capstyle="butt", label=label)
-        axes.plot(x[part][:1], values[part][:1], "s", color=GREEN, markersize=4)  # seen however short it is
+        axes.plot(x[part][:1], values[part][:1], "s", color=GREEN, markersize=4)  # visible even if it is short
     for number, shift in enumerate(examined.shifts):
         label = "level shift" if number == 0 else None
         axes.axvline(x[shift.at], color=BLUE, linestyle=(0, (4, 2)), label=label)
@@ -65,14 +65,14 @@ def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
         axes.plot(x[examined.outliers], values[examined.outliers], "o", color=ORANGE, label="outlier", **rings)
     if examined.codes:
         marks = np.flatnonzero(np.isin(values, examined.codes))
-        axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="mark for missing")
+        axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="code for missing")
     format_time_axis(axes, series.timestamps)
     axes.margins(x=0.01)
     axes.yaxis.set_major_formatter(FuncFormatter(format_number))
 
 
 def _draw_gaps(axes: Axes, x: np.ndarray, gaps: Sequence[Gap]) -> None:
-    """Long gaps as bands, short ones, which as bands would look longer than they are, as marks on the lower edge."""
+    """Draw long gaps as bands, and short ones, whose bands would be too wide, as marks on the lower edge."""
     long = [gap for gap in gaps if gap.length > len(x) * _MIN_BAND_SHARE]
     for number, gap in enumerate(long):
         ends = x[max(gap.first - 1, 0)], x[min(gap.first + gap.length, len(x) - 1)]
@@ -81,6 +81,6 @@ def _draw_gaps(axes: Axes, x: np.ndarray, gaps: Sequence[Gap]) -> None:
     short = [gap.middle for gap in gaps if gap not in long]
     if short:
         lower = np.zeros(len(short))
-        label = "missing" if not long else "missing, briefly"
+        label = "missing" if not long else "missing (short gap)"
         edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(x[short], lower, "^", color=ORANGE, markersize=6, linestyle="none", label=label, **edge)

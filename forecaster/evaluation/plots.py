@@ -1,4 +1,4 @@
-"""The picture of errors by step ahead, network and baselines."""
+"""The plot of errors by step ahead, of the network and of baselines."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _RIVAL_COLORS = (INK, ORANGE, GREEN, GREY)
 
 
 def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str) -> bytes:
-    """The error of a network and of baselines by step ahead, and how much its intervals cover; a PNG.
+    """Plot the errors of network and baselines by step ahead, and the coverage of its intervals, as a PNG.
 
     Args:
         by_step: scores by forecaster and step (`Comparison.tabulate_by_step`).
@@ -42,7 +42,7 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
             rows[1].plot(covered.index, covered, color=color, linewidth=1.8, label=f"{level} % interval")
             rows[1].axhline(float(level), color=color, linewidth=0.9, linestyle=(0, (2, 3)))
         if levels:
-            rows[1].set_ylabel("share covered, %")
+            rows[1].set_ylabel("coverage (%)")
             rows[1].set_ylim(0, 102)
             add_legend(rows[1])
         rows[-1].set_xlabel(f"steps ahead, over {facts['origins']:,} forecasts")

@@ -1,4 +1,4 @@
-"""The pictures of forecasts with their intervals."""
+"""Plots of forecasts with their intervals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,26 +31,26 @@ def plot_forecast(
     history: pd.Series,
     forecast: Forecast,
     title: str,
-    truth: pd.Series | None = None,
-    truth_label: str = "held-out truth",
+    actuals: pd.Series | None = None,
+    actuals_label: str = "actual",
 ) -> bytes:
-    """The end of the history and the forecast after it, with the truth where it is known; a PNG.
+    """Plot the end of the history and the forecast after it, with actuals if they are known, as a PNG.
 
     Args:
         history: observed values up to the origin, indexed by their timestamps.
-        title: one line above the picture.
-        truth: observed values over the forecast's timestamps.
-        truth_label: what the legend calls them.
+        title: one line above the plot.
+        actuals: actuals over the forecast's timestamps.
+        actuals_label: their label in the legend.
     """
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = make_figure(title)
-        _draw_forecast(axes, history, forecast, truth, truth_label)
+        _draw_forecast(axes, history, forecast, actuals, actuals_label)
         add_legend(axes)
         return render_png(figure)
 
 
 def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> bytes:
-    """Forecasts of the real future after the end of their series, the first few below each other; a PNG."""
+    """Plot forecasts after the end of their series, the first few below each other, as a PNG."""
     shown = min(len(panel), MAX_SERIES)
     steps, origins = len(forecasts[0].mean), {forecast.origin for forecast in forecasts}
     after = f" after {format_timestamps(list(origins))[0]}" if len(origins) == 1 else ""
@@ -58,20 +58,23 @@ def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: st
     with matplotlib.rc_context(STYLE):
         figure, rows = make_figure(f"{name}: {describe_steps_ahead(steps)}{after}{some}", shown)
         for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
-            history = pd.Series(series.values, series.timestamps).iloc[-shown_steps(steps) :]
+            history = pd.Series(series.values, series.timestamps).iloc[-count_history_steps(steps) :]
             _draw_forecast(axes, history, forecast)
         add_legend(rows[0])
         return render_png(figure)
 
 
 def _draw_forecast(
-    axes: Axes, history: pd.Series, forecast: Forecast, truth: pd.Series | None = None, truth_label: str = ""
+    axes: Axes, history: pd.Series, forecast: Forecast, actuals: pd.Series | None = None, actuals_label: str = ""
 ) -> None:
+    """Draw history, intervals and forecast of one series."""
     axes.plot(to_axis(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
     axes.axvline(to_axis(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
-    if truth is not None:
-        observed = pd.concat([history.iloc[-1:], truth])
-        axes.plot(to_axis(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=truth_label)
+    if actuals is not None:
+        observed = pd.concat([history.iloc[-1:], actuals])
+        axes.plot(
+            to_axis(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=actuals_label
+        )
     draw_intervals(axes, forecast)
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
     axes.plot(to_axis(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
@@ -81,6 +84,6 @@ def _draw_forecast(
     axes.yaxis.set_major_formatter(FuncFormatter(format_number))
 
 
-def shown_steps(horizon: int) -> int:
-    """How much of the history goes with a forecast: enough to judge it by, not so much that it shrinks."""
+def count_history_steps(horizon: int) -> int:
+    """Return how many steps of history to plot: enough to judge the forecast by, few enough to see it."""
     return max(4 * horizon, 48)

@@ -1,1 +1,5 @@
-"""Reporting."""
+"""What the plots and tables of several verbs share.
+
+- `figures`: style, figures, axes, legends, intervals and the PNG
+- `tables`: tables of text with aligned columns
+"""

@@ -21,7 +21,7 @@ from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
 from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
-from forecaster.forecasting.plots import plot_forecast, shown_steps
+from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
@@ -120,13 +120,13 @@ def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
     series = member.series.part(plan.config.padding_steps, len(member.series))
     values = pd.Series(series.values, series.timestamps)
     steps = len(forecast.mean)
-    kind = "held out" if member.split.test else "not held out"
+    kind = "held out" if member.split.test else "part of the training data"
     return plot_forecast(
-        values.iloc[:-steps].iloc[-shown_steps(steps) :],
+        values.iloc[:-steps].iloc[-count_history_steps(steps) :],
         forecast,
         f"{name}: forecast of the last {steps} steps ({kind})",
         values.iloc[-steps:],
-        "held-out values" if member.split.test else "observed, not held out",
+        "actual" if member.split.test else "actual (used in training)",
     )
 
 

@@ -1,4 +1,4 @@
-"""The pictures of losses by epoch."""
+"""Plots of losses by epoch."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,10 +13,10 @@ from forecaster.reporting.figures import BLUE, INK, ORANGE, STYLE, add_legend, m
 def plot_loss(
     losses: Sequence[float], validation: Sequence[float | None], chosen_epoch: int, title: str, unit: str
 ) -> bytes:
-    """Training and validation loss by epoch, the chosen epoch marked; a PNG.
+    """Plot training and validation loss by epoch, with the chosen epoch marked, as a PNG.
 
     Args:
-        losses, validation: of each epoch from the first; None where there was no validation part.
+        losses, validation: by epoch from the first; None without a validation part.
         chosen_epoch: counted from 1.
         unit: label of the loss axis.
     """
@@ -42,7 +42,7 @@ def plot_loss(
 
 
 class LossCurve(NamedTuple):
-    """The losses of a network by epoch, as `plot_loss` takes them."""
+    """The losses of one network by epoch, as in `plot_loss`."""
 
     losses: Sequence[float]
     validation: Sequence[float | None]
@@ -50,7 +50,7 @@ class LossCurve(NamedTuple):
 
 
 def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
-    """Plot the loss that epochs were compared by, of each network of an ensemble, with the chosen epochs; a PNG."""
+    """Plot the loss of each network of an ensemble by epoch, with the chosen epochs marked, as a PNG."""
     watched = [np.array(c.losses if c.validation[0] is None else c.validation, float) for c in curves]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
     with matplotlib.rc_context(STYLE):

@@ -17,7 +17,7 @@ from forecaster.config import Config, load_values
 from forecaster.config.schema import Model, Optimizer
 from forecaster.data import Series
 from forecaster.errors import CannotCreate, DataError, RunError
-from forecaster.explain.diagnose import _sample, diagnose
+from forecaster.explain.diagnose import _sample_windows, diagnose
 from forecaster.explain.gradient_advice import describe_gradients
 from forecaster.explain.gradient_norms import LARGEST_NORM, GradientKind, GradientNorms
 from forecaster.explain.plots import plot_gradients
@@ -417,7 +417,7 @@ def test_windows_of_differences_begin_where_there_are_differences(validation):
         "split": {"validation": validation, "test": 0},
     }
     members = only(series, Split(30 - validation, 30, 30), Scaler(0.0, 1.0, lags=(1, 2)))
-    inputs, targets = _sample(Plan(load_values(document, "x").config, members))
+    inputs, targets = _sample_windows(Plan(load_values(document, "x").config, members))
     assert inputs.window.shape == (validation or 23, 4)
     assert (inputs.window == 4).all()  # the differences of the odd numbers, two steps apart
     assert (targets == 4).all()

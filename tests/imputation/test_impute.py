@@ -110,8 +110,8 @@ def test_the_loss_counts_cells_that_are_hidden_and_known_alone(loss, penalty):
     masked[0, 4:7] = NAN
     filled = np.asarray(net(masked))
     expected = penalty(filled[0, [2, 4]] - truth[0, [4, 6]]).mean()
-    assert float(net._loss(truth, hidden, training=False)) == pytest.approx(expected, rel=1e-5)
-    assert float(net._loss(truth, np.zeros((1, 8), bool), training=False)) == 0
+    assert float(net._score_hidden_cells(truth, hidden, training=False)) == pytest.approx(expected, rel=1e-5)
+    assert float(net._score_hidden_cells(truth, np.zeros((1, 8), bool), training=False)) == 0
 
 
 @pytest.mark.slow
