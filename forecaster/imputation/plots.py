@@ -30,7 +30,7 @@ def plot_filling(filling: FilledSeries, name: str) -> bytes:
     """Plot up to two of the longest gaps with their surroundings: observed, filled and intervals; a PNG."""
     gaps = find_gaps(filling.series.values)
     shown = _select_spans(gaps, len(filling.values))
-    title = f"{name}: nothing to fill" if not gaps else f"{name}: the {_name_gaps(len(shown))} of {len(gaps):,}, filled"
+    title = f"{name}: nothing to fill" if not gaps else f"{name}: {_name_gaps(len(shown), len(gaps))}, filled"
     with matplotlib.rc_context(STYLE):
         figure, panels = make_figure(title, max(1, len(shown)))
         for axes, span in zip(panels, shown or [slice(None)], strict=True):
@@ -39,8 +39,11 @@ def plot_filling(filling: FilledSeries, name: str) -> bytes:
         return render_png(figure)
 
 
-def _name_gaps(count: int) -> str:
-    return "longest gap" if count == 1 else f"{count} longest gaps"
+def _name_gaps(shown: int, gaps: int) -> str:
+    """Name the gaps shown: all of them, or the longest."""
+    if shown == gaps:
+        return "1 gap" if gaps == 1 else f"{gaps} gaps"
+    return f"the {'longest' if shown == 1 else f'{shown} longest'} of {gaps:,} gaps"
 
 
 def _select_spans(gaps: Sequence[Gap], steps: int) -> list[slice]:

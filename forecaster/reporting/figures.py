@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from forecaster.forecast import Forecast
@@ -40,6 +41,11 @@ STYLE: Any = {
 }
 
 
+def _make_layout() -> ConstrainedLayoutEngine:
+    """Make a layout with more room than the default between labels and the edge of the figure."""
+    return ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)  # inches
+
+
 def describe_steps_ahead(count: int) -> str:
     """Name the horizon for a title."""
     return "the next step" if count == 1 else f"the next {count} steps"
@@ -58,7 +64,7 @@ def add_shared_legend(rows: Sequence[Axes]) -> None:
 def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
     """Make a figure with two axes per row that share their y axis, with room for a legend below the title."""
     columns, rows = min(count, 2), -(-count // 2)
-    figure = Figure(figsize=(9, 1.6 + 2.8 * rows), dpi=110, layout="constrained")
+    figure = Figure(figsize=(9, 1.6 + 2.8 * rows), dpi=110, layout=_make_layout())
     figure.suptitle(f"{title}\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
     panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
     for spare in panels[count:]:
@@ -75,7 +81,7 @@ def add_row_legend(figure: Figure, axes: Axes) -> None:
 
 def make_figure(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:
     """Make a figure with a title and `rows` axes below each other."""
-    figure = Figure(figsize=(9, 4.2 if rows == 1 else 1.2 + 2.2 * rows), dpi=110, layout="constrained")
+    figure = Figure(figsize=(9, 4.2 if rows == 1 else 1.2 + 2.2 * rows), dpi=110, layout=_make_layout())
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure, list(figure.subplots(rows, squeeze=False)[:, 0])
 

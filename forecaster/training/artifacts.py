@@ -101,7 +101,7 @@ def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dic
 def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> bytes:
     """Plot the losses by epoch of every network."""
     title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in members_of(plan.config)))
-    unit = f"{', '.join(kinds)}, scaled"
+    unit = f"loss ({', '.join(kinds)}, scaled units)"
     curves = [
         LossCurve(
             [row.loss for row in each.progress.history],

@@ -48,7 +48,7 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
                 "x",
                 color=GREY,
                 markersize=6,
-                label="no error (stopped early, impossible or diverged)",
+                label="without error",
                 **edge,
             )
         _error_axis(axes, found[ended], best[-1])
