@@ -1,4 +1,4 @@
-"""Time and memory of one cold forecast: `forecast predict` beside the same forecast through Keras.
+"""Time and memory of one cold forecast: `forecast predict` against the same forecast in Keras.
 
     .venv/bin/python benchmarks/cold_predict.py runs/power
 

@@ -1,4 +1,4 @@
-"""Gaps of 1 to 24 hours in real power series: the network beside what needs no training.
+"""Gaps of 1 to 24 hours in real power series: the network against methods without training.
 
     .venv/bin/python benchmarks/imputation.py ../shared/data/pjm_hourly
 
@@ -69,7 +69,7 @@ def _errors(path: Path, seed: int) -> dict[str, float]:
     """Errors of each way on one draw of gaps, the coverage of the intervals, and the seconds it took."""
     raw = pd.read_csv(path, parse_dates=["Datetime"])
     target = raw.columns[1]
-    # An hour stands twice each autumn and is missing each spring; the network gets the regular series.
+    # One hour repeats each autumn and is missing each spring (DST); the network reads the regular series.
     load = raw.groupby("Datetime")[target].mean().asfreq("h").interpolate().iloc[-YEARS * 365 * DAY :].round()
     truth = load.to_numpy()
     gapped = cut_gaps(truth, round(0.8 * len(truth)), len(truth) - 1, LENGTHS, CUT, np.random.default_rng(seed))
@@ -85,7 +85,7 @@ def _errors(path: Path, seed: int) -> dict[str, float]:
 
 
 def _imputed(observed: pd.Series, target: str, seed: int) -> pd.DataFrame:
-    """What the command makes of the observed hours, as a table of all hours."""
+    """Fill the gaps of the observed hours with the command, as a table of all hours."""
     with tempfile.TemporaryDirectory() as folder:
         gaps, filled = Path(folder) / "gaps.csv", Path(folder) / "filled.csv"
         observed.to_csv(gaps)

@@ -16,7 +16,7 @@ from forecaster.runs import Version, load_version
 
 
 def load_network(version: Version) -> Network:
-    """The network of a version, rebuilt from its config, with its weights."""
+    """Rebuild the network of a version from its config, with its weights."""
     config = version.config
     network = build_network(config.model, config.window.length, config.steps_ahead, config.data.main_season)
     load_weights(network, version.read("network.weights.h5"))
@@ -24,7 +24,7 @@ def load_network(version: Version) -> Network:
 
 
 def slide(network: Network, window: np.ndarray, horizon: int) -> np.ndarray:
-    """The textbook rollout: predict, append, read the last window again; (length,) -> (horizon,)."""
+    """Roll out as in textbooks: predict, append, read the last window again; (length,) -> (horizon,)."""
     length, values = len(window), window
     for _ in range(0, horizon, network.ahead):
         prediction = np.asarray(network(Inputs(values[None, -length:])))[0, :, 0]

@@ -1,4 +1,4 @@
-"""How long it takes until windows of a large CSV are ready to train on, beside reading the CSV alone.
+"""Seconds until windows of a large CSV are ready to train on, against reading the CSV only.
 
     .venv/bin/python benchmarks/reading.py
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _csv(series: int, steps: int) -> Path:
-    """The CSV, written unless it is there."""
+    """Write the CSV unless it exists."""
     path = Path(tempfile.gettempdir()) / f"forecast-reading-{series}-{steps}.csv"
     if path.exists():
         return path

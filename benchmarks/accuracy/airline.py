@@ -1,8 +1,8 @@
-"""The airline passengers of Box and Jenkins, the last 12, 24 and 36 months forecast at once: RMSE, beside Holt-Winters.
+"""The airline passengers of Box and Jenkins, the last 12, 24 and 36 months forecast at once: RMSE against Holt-Winters.
 
     .venv/bin/python benchmarks/accuracy/airline.py --seeds 0 1 2 --data ../shared/data
 
-Three trainings, each on the months before its test part alone, forecast from one origin.
+Three trainings, each only on the months before its test part, forecast from one origin.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def cases(data: Path) -> dict[str, harness.Case]:
 
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
-    """In thousands of passengers; MAPE beside it."""
+    """Compute RMSE in thousands of passengers, and MAPE."""
     return scores.scored(actual, forecast, past, SEASON, ["rmse", "mape"])
 
 

@@ -1,4 +1,4 @@
-"""How good `forecast train any.csv` is: the settings that are found for a CSV, beside its seasonal naive.
+"""How accurate `forecast train any.csv` is: the inferred settings of a CSV against its seasonal naive.
 
     .venv/bin/python benchmarks/accuracy/defaults.py                    # scores the test part of each set, once
     .venv/bin/python benchmarks/accuracy/defaults.py --before-test      # to choose by: the test parts cut off
@@ -22,7 +22,7 @@ import pandas as pd
 FORECAST = Path(sys.executable).with_name("forecast")
 _GAPS = ["data.gaps=interpolate"]
 _PJM = [*_GAPS, "data.duplicates=mean"]
-# The folder and name of each CSV, and what has to be said of it.
+# The folder and name of each CSV, and the settings that it needs.
 SETS: dict[str, tuple[str, list[str]]] = {
     "PJME": ("pjm_hourly/PJME_hourly.csv", _PJM),
     "PJMW": ("pjm_hourly/PJMW_hourly.csv", _PJM),
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--before-test", action="store_true", help="cut the last tenth off first")
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--set", action="append", default=[], help="laid over every config")
+    parser.add_argument("--set", action="append", default=[], help="overrides every config")
     options = parser.parse_args()
     print(
         "| set | MASE of the forecast | of the network alone | of the seasonal naive | ratio | seconds |\n"
@@ -71,15 +71,15 @@ def main() -> None:
     )
     ratios = []
     for name in options.only:
-        path, said = SETS[name]
-        ratio = _line(name, options.data.resolve() / path, [*said, *options.set], options.drop_test_parts)
+        path, settings = SETS[name]
+        ratio = _line(name, options.data.resolve() / path, [*settings, *options.set], options.drop_test_parts)
         ratios.append(ratio)
     print(
         f"geometric mean of {len(ratios)} ratios {statistics.geometric_mean(ratios):.3f}, the largest {max(ratios):.3f}"
     )
 
 
-def _line(name: str, csv: Path, said: list[str], drop_test_parts: bool) -> float:
+def _line(name: str, csv: Path, settings: list[str], drop_test_parts: bool) -> float:
     """Train on one set, print its line, and return its ratio."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{csv.stem}.csv"
@@ -87,7 +87,7 @@ def _line(name: str, csv: Path, said: list[str], drop_test_parts: bool) -> float
             _without_test(csv, file)
         else:
             file.symlink_to(csv)
-        overrides = [part for each in said for part in ("--set", each)]
+        overrides = [part for each in settings for part in ("--set", each)]
         started = time.monotonic()
         done = subprocess.run(
             [FORECAST, "train", file.name, *overrides], cwd=folder, capture_output=True, text=True, check=False
@@ -104,7 +104,7 @@ def _line(name: str, csv: Path, said: list[str], drop_test_parts: bool) -> float
 
 
 def _without_test(csv: Path, file: Path) -> None:
-    """The rows before the tenth that the settings hold out; of long files in the order of time, of each id."""
+    """Drop the last tenth, which the settings hold out, in order of time; in long files of each id."""
     rows = pd.read_csv(csv, dtype=str, keep_default_na=False)
     if "unique_id" in rows:
         kept = rows.groupby("unique_id", group_keys=False)[list(rows)].apply(

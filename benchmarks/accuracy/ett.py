@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _loaded(name: str, data: Path, horizon: int = 96, seed: int = 0) -> LoadedConfig:
-    """The YAML of a set, as `forecast train` would read it; ensembles of different seeds have no network in common."""
+    """Load the YAML of a set as `forecast train` does; ensembles of different seeds share no network."""
     path, csv = FOLDER / f"{name}.yaml", data / "ETT-small" / f"{name.split('-', maxsplit=1)[0]}.csv"
     ensemble = load_config(path, [], csv).document.values.get("ensemble", {})
     overrides = [f"window.horizon={horizon}", f"training.seed={seed * ensemble.get('size', 1)}"]
@@ -71,7 +71,7 @@ def _loaded(name: str, data: Path, horizon: int = 96, seed: int = 0) -> LoadedCo
 
 
 def _digest(loaded: LoadedConfig) -> str:
-    """What tells the settings of a YAML apart, but for where the file lies, the horizon and the seed."""
+    """Hash the settings of a YAML, without the file's path, the horizon and the seed."""
     values = copy.deepcopy(loaded.document.values)
     values["data"]["path"], values["window"]["horizon"], values["training"]["seed"] = "", 0, 0
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
@@ -157,7 +157,7 @@ def _facts(version: Version) -> dict[str, Any]:
 
 
 def _when() -> dict[str, Any]:
-    """The date, the versions and the machine."""
+    """Record the date, the versions and the machine."""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "forecaster": __version__,
@@ -167,7 +167,7 @@ def _when() -> dict[str, Any]:
 
 
 def _results(name: str, digest: str) -> list[dict[str, Any]]:
-    """The lines of the log for a set with these settings."""
+    """Read the rows of the log for a set with these settings."""
     lines = LOG.read_text().splitlines() if LOG.exists() else []
     return [row for line in lines if (row := json.loads(line))["set"] == name and row["config"] == digest]
 

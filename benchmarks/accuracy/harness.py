@@ -59,8 +59,8 @@ class Benchmark:
     """A YAML, its cases, and how their forecasts are scored.
 
     Attributes:
-        config: the YAML; the log lies beside it.
-        cases: by name, made of the folder of the data.
+        config: the YAML; the log is in the same folder.
+        cases: by name, a function of the data's folder.
         scores: by name, of the past of each series, what followed and its forecast, (series, horizon) each.
         season: steps, of the season that is repeated beside the networks, which pins the protocol.
     """
@@ -77,7 +77,7 @@ class Benchmark:
 
     @property
     def log(self) -> Path:
-        """Where its scores stand."""
+        """The file of its scores."""
         return self.config.with_suffix(".jsonl")
 
 
@@ -100,7 +100,7 @@ def run(benchmark: Benchmark, description: str) -> None:
 
 
 def written(name: str, lines: Sequence[str]) -> Path:
-    """A CSV of a benchmark's own making, under the runs."""
+    """Write a CSV that a benchmark makes, under the runs."""
     path = RUNS / "data" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
@@ -117,7 +117,7 @@ def _options(description: str) -> argparse.Namespace:
     )
     options = parser.parse_args()
     if options.set and options.part == "test":
-        parser.error("--set: what is tried is scored in validation alone: --part validation")
+        parser.error("--set: changed settings are scored on the validation part only; add --part validation")
     return options
 
 
@@ -140,14 +140,14 @@ class _Found:
 
 
 def _loaded(benchmark: Benchmark, case: Case, options: argparse.Namespace, seed: int) -> LoadedConfig:
-    """The YAML as `forecast train` would read it."""
+    """Load the YAML as `forecast train` does."""
     held_out = [f"split.validation={case.truth.shape[1]}"] if options.part == "validation" else []
     overrides = [*case.overrides, *options.set, *held_out, f"training.seed={seed}"]
     return load_config(benchmark.config, overrides, case.csv)
 
 
 def _digest(loaded: LoadedConfig) -> str:
-    """What tells settings apart, but for where the file lies and the seed."""
+    """Hash the settings, without the file's path and the seed."""
     values = loaded.config.model_dump(mode="json")
     values["data"]["path"], values["training"]["seed"] = "", 0
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
@@ -179,7 +179,7 @@ def _forecasts(
 
 
 def _observed(series: Series) -> np.ndarray:
-    """The values that stood in the file."""
+    """Read the values of the file, without filled ones."""
     return series.values if series.observed is None else series.values[series.observed]
 
 
@@ -237,7 +237,7 @@ def _facts(version: Version) -> dict[str, Any]:
 
 
 def _rows(benchmark: Benchmark) -> list[dict[str, Any]]:
-    """The lines of the log."""
+    """Read the rows of the log."""
     lines = benchmark.log.read_text().splitlines() if benchmark.log.exists() else []
     return [json.loads(line) for line in lines]
 
@@ -245,7 +245,7 @@ def _rows(benchmark: Benchmark) -> list[dict[str, Any]]:
 def _table(benchmark: Benchmark, options: argparse.Namespace) -> list[str]:
     """Markdown: of each case the mean and the deviation over seeds, and the median of their forecasts."""
     cases = benchmark.cases(options.data)
-    told: list[str] = []
+    table: list[str] = []
     for name, case in cases.items():
         digest = _digest(_loaded(benchmark, case, options, 0))
         rows = [
@@ -254,11 +254,11 @@ def _table(benchmark: Benchmark, options: argparse.Namespace) -> list[str]:
         single = [row for row in rows if row["seed"] in options.seeds]
         beside = [row for row in rows if row["seed"] in {_median_of(options.seeds), _REPEATED}]
         names = [key for key in single[0] if key not in _FACTS]
-        if not told:
-            told += [f"| case | forecast | {' | '.join(names)} | minutes |", f"|---|---|{len(names) * '---|'}---|"]
-        told.append(f"| {name} | one training, {len(single)} seeds | {' | '.join(_cells(single, names))} |")
-        told += [f"| {name} | {row['seed']} | {' | '.join(_cells([row], names))} |" for row in beside]
-    return told
+        if not table:
+            table += [f"| case | forecast | {' | '.join(names)} | minutes |", f"|---|---|{len(names) * '---|'}---|"]
+        table.append(f"| {name} | one training, {len(single)} seeds | {' | '.join(_cells(single, names))} |")
+        table += [f"| {name} | {row['seed']} | {' | '.join(_cells([row], names))} |" for row in beside]
+    return table
 
 
 _FACTS = {"case", "part", "config", "seed", "epochs", "minutes", "date", "forecaster", "tensorflow", "cores", "set"}

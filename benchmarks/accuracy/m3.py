@@ -17,7 +17,7 @@ SEASON = 12
 
 
 def cases(data: Path) -> dict[str, harness.Case]:
-    """The one file without its test part, and that."""
+    """Split the file into its training and test parts."""
     with (data / "M3/M3Month.csv").open(newline="") as file:
         header, *rows = (row for row in csv.reader(file) if row)
     first, length, held_out = (header.index(name) for name in ("1", "N", "NF"))
@@ -31,7 +31,7 @@ def cases(data: Path) -> dict[str, harness.Case]:
 
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
-    """The competition's own measure; MASE beside it."""
+    """Compute the competition's metric, and MASE."""
     return scores.scored(actual, forecast, past, SEASON, ["smape", "mase"])
 
 

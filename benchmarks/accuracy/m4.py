@@ -19,7 +19,7 @@ SEASON = 24
 
 
 def cases(data: Path) -> dict[str, harness.Case]:
-    """The one file, and the test part in the order of its rows."""
+    """Read the training file, and the test part in the order of its rows."""
     train, test = (pd.read_csv(data / f"M4/Hourly-{part}.csv", index_col="V1") for part in ("train", "test"))
     return {"Hourly": harness.Case(data / "M4/Hourly-train.csv", test.loc[train.index].to_numpy(float))}
 

@@ -13,7 +13,7 @@ NAIVE2 = {"smape": 18.383, "mase": 2.395}  # M4 Hourly (Makridakis, Spiliotis & 
 def scored(
     actual: np.ndarray, forecast: np.ndarray, past: Sequence[np.ndarray], season: int, names: Sequence[str]
 ) -> dict[str, float]:
-    """Some metrics of forecasts of one origin a series, by name.
+    """Compute metrics of forecasts from one origin per series, by name.
 
     Args:
         actual, forecast: (series, horizon).
@@ -27,7 +27,7 @@ def scored(
 
 
 def seasonal_naive(past: Sequence[np.ndarray], season: int, horizon: int) -> np.ndarray:
-    """The last season of each series, repeated: (series, horizon)."""
+    """Repeat the last season of each series: (series, horizon)."""
     origins = [np.array([len(values) - 1]) for values in past]
     pairs = zip(past, origins, strict=True)
     return np.concatenate([baselines.seasonal_naive(values, origin, horizon, season) for values, origin in pairs])

@@ -16,7 +16,7 @@ WEEK = 336  # steps
 
 
 def cases(data: Path) -> dict[str, harness.Case]:
-    """The file without its last week, and that."""
+    """Split the file into the last week and the steps before it."""
     header, *rows = (data / "classic/taylor.csv").read_text().split()
     path = harness.written("taylor-train.csv", [header, *rows[:-WEEK]])
     return {"last week": harness.Case(path, np.array([rows[-WEEK:]], float))}

@@ -19,14 +19,14 @@ _DESCRIPTION = 3  # rows below the header: length, first year, first month
 
 
 def cases(data: Path) -> dict[str, harness.Case]:
-    """The one file, and the test part in the order of its columns."""
+    """Read the training file, and the test part in the order of its columns."""
     past, future = (pd.read_csv(data / f"tourism/monthly_{part}.csv") for part in ("in", "oos"))
     truth = future[past.columns].iloc[_DESCRIPTION:].to_numpy(float).T
     return {"Monthly": harness.Case(data / "tourism/monthly_in.csv", truth)}
 
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
-    """The competition's own measure, of months above 0; MASE beside it."""
+    """Compute the competition's metric, of months above 0, and MASE."""
     return scores.scored(actual, forecast, past, SEASON, ["mape", "mase"])
 
 

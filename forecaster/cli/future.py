@@ -22,12 +22,12 @@ def future(
     forecast future runs/shops --output future.csv
     """
     from forecaster.errors import Partial
-    from forecaster.forecasting.future_covariates import template
+    from forecaster.forecasting.future_covariates import write_template
     from forecaster.forecasting.predict import read_newest
     from forecaster.runs import load_version
 
     config = load_version(run).config
     panel, problems = read_newest(config, data)
-    console.write_result(template(config, panel, horizon or config.window.horizon), output)
+    console.write_result(write_template(config, panel, horizon or config.window.horizon), output)
     if problems:
         raise Partial(problems)

@@ -20,30 +20,30 @@ from forecaster.problems import Problem
 log = logging.getLogger("forecaster")
 
 
-def with_future(config: Config, panel: Sequence[Series], path: Path, steps: int) -> list[Series]:
-    """The series with the future covariates of a file laid over those behind their ends, `steps` of them.
+def extend_with_future(config: Config, panel: Sequence[Series], path: Path, steps: int) -> list[Series]:
+    """Extend series with the future covariates of a file, for the `steps` steps after their ends.
 
-    Rows of the file that lie before or behind those steps do not count, which is said.
+    Rows of the file before or after those steps are ignored, and their number is logged.
 
     Raises:
         UsageError: the config has no future covariates.
         DataError: the file cannot be read, a row stands between two steps, or none is one of them.
     """
-    found = _read(config, panel[0], path)
+    found = _read_file(config, panel[0], path)
     counts: dict[str, int] = {}  # of rows that are steps ahead, by id
     extended: list[Series] = []
     problems: list[Problem] = []
     for series in panel:
-        further = found.get(_id(config, series))
+        further = found.get(_get_id(config, series))
         if further is None:
             extended.append(series)
             continue
         if config.data.time is None:  # its rows are the steps that follow
             further = further._replace(timestamps=further.timestamps + series.timestamps[-1] + 1)
         ahead = series.future(steps)
-        counts[_id(config, series)] = int(further.timestamps.isin(ahead).sum())
-        problems += _off_grid(path, series, further, ahead)
-        extended.append(_extended(series, further, ahead))
+        counts[_get_id(config, series)] = int(further.timestamps.isin(ahead).sum())
+        problems += _find_off_grid(path, series, further, ahead)
+        extended.append(_extend(series, further, ahead))
     if problems:
         raise DataError(problems)
     _check_counts(path, sum(len(each.timestamps) for each in found.values()), counts, panel[0].future(steps))
@@ -61,55 +61,55 @@ def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.In
         detail = {"first": str(first), "last": str(last)}
         raise DataError(Problem("no-future-rows", str(path), detail=detail))
     if sum(counts.values()) < rows:
-        log.info("%s: %d of %d rows are of steps ahead; the others do not count", path, sum(counts.values()), rows)
+        log.info("%s: %d of %d rows are for steps ahead; the others are ignored", path, sum(counts.values()), rows)
 
 
-def template(config: Config, panel: Sequence[Series], steps: int) -> str:
-    """A CSV with a row for each of the `steps` steps after each series, its future covariates as far as known.
+def write_template(config: Config, panel: Sequence[Series], steps: int) -> str:
+    """Write a CSV with a row for each of the `steps` steps after each series, with its future covariates if known.
 
     Raises:
         UsageError: the config has no future covariates, or reads timestamps from several columns.
     """
-    names, ids, time = _names(config), config.data.ids, config.data.time
+    names, ids, time = _get_future_names(config), config.data.ids, config.data.time
     if isinstance(time, tuple):
-        raise UsageError(f"times stand in several columns, {', '.join(time)}: add rows to the CSV itself instead")
+        raise UsageError(f"timestamps are in several columns, {', '.join(time)}: add rows to the CSV instead")
     rows = []
-    for key, told in _cells(config, panel, names, steps).items():
-        timestamps = sorted(told)
+    for key, cells in _collect_cells(config, panel, names, steps).items():
+        timestamps = sorted(cells)
         parts = dict(zip(ids, key.split("/", len(ids) - 1), strict=True)) if ids else {}
         for timestamp, text in zip(timestamps, format_timestamps(timestamps), strict=True):
-            rows.append({time or "step": text} | parts | told[timestamp])
+            rows.append({time or "step": text} | parts | cells[timestamp])
     return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
-def _cells(
+def _collect_cells(
     config: Config, panel: Sequence[Series], names: Sequence[str], steps: int
 ) -> dict[str, dict[Timestamp, dict[str, str]]]:
-    """By id and timestamp, what is known of each column; targets of one id share their rows."""
-    told: dict[str, dict[Timestamp, dict[str, str]]] = {}
+    """Collect the known cells of each column by id and timestamp; targets of one id share their rows."""
+    cells: dict[str, dict[Timestamp, dict[str, str]]] = {}
     for series in panel:
-        texts = {name: _texts(series, name, steps) for name in names}
-        rows = told.setdefault(_id(config, series), {})
+        texts = {name: _format_cells(series, name, steps) for name in names}
+        rows = cells.setdefault(_get_id(config, series), {})
         for step, timestamp in enumerate(series.future(steps)):
             rows.setdefault(timestamp, {name: texts[name][step] for name in names})
-    return told
+    return cells
 
 
-def _id(config: Config, series: Series) -> str:
-    """What the ids call a series, whose name may end in that of its target; "" where there are none."""
+def _get_id(config: Config, series: Series) -> str:
+    """Get the id of a series, whose name may end in that of its target; "" where there is no id column."""
     return series.id_in(config.data.wide) if config.data.ids else ""
 
 
-def _names(config: Config) -> tuple[str, ...]:
+def _get_future_names(config: Config) -> tuple[str, ...]:
     names = config.data.covariates.future
     if not names:
-        raise UsageError("this network reads no columns of the future: it was trained without data.covariates.future")
+        raise UsageError("this network has no future covariates: it was trained without data.covariates.future")
     return names
 
 
-def _read(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]:
-    """The rows of the file; its columns are of the kinds that those of a `known` series are of."""
-    names = _names(config)
+def _read_file(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]:
+    """Read the rows of the file; a column is text or numbers as in a known series."""
+    names = _get_future_names(config)
     text = [name for name in names if known.covariates[name].levels is not None]
     request = data_request(config, path)
     found = read_columns(request.paths, dataclasses.replace(request.reading, columns=names, categorical=text))
@@ -124,7 +124,7 @@ def _read(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]
     return found
 
 
-def _off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Index) -> list[Problem]:
+def _find_off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Index) -> list[Problem]:
     """Report rows within the horizon that lie between two steps."""
     inside = (further.timestamps > series.timestamps[-1]) & (further.timestamps <= ahead[-1])
     off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
@@ -134,16 +134,17 @@ def _off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Inde
     return [Problem("future-off-grid", str(path), detail=detail | {"series": series.name})]
 
 
-def _extended(series: Series, further: CovariateRows, ahead: pd.Index) -> Series:
+def _extend(series: Series, further: CovariateRows, ahead: pd.Index) -> Series:
     places = further.timestamps.get_indexer(ahead)  # (steps,), -1 where the file has no row
     columns = {
-        name: _joined(series.covariates[name], column, len(series), places) for name, column in further.columns.items()
+        name: _fill_column(series.covariates[name], column, len(series), places)
+        for name, column in further.columns.items()
     }
     return dataclasses.replace(series, covariates={**series.covariates, **columns})
 
 
-def _joined(old: Column, new: Column, steps: int, places: np.ndarray) -> Column:
-    """A column with the cells of another of its kind laid over those from `steps` on, where that has any."""
+def _fill_column(old: Column, new: Column, steps: int, places: np.ndarray) -> Column:
+    """Fill the cells of a column from `steps` on with those of another of its kind, where it has any."""
     levels = None if old.levels is None else tuple(dict.fromkeys((*old.levels, *(new.levels or ()))))
     values, missing = new.values, np.nan
     if levels is not None:
@@ -159,17 +160,17 @@ def _joined(old: Column, new: Column, steps: int, places: np.ndarray) -> Column:
     return Column(np.concatenate([old.values[:steps], ahead]), levels)
 
 
-def _texts(series: Series, name: str, steps: int) -> list[str]:
-    """The cells of a column behind a series' end, empty where they are not known."""
+def _format_cells(series: Series, name: str, steps: int) -> list[str]:
+    """Format the cells of a column after a series' end, empty where they are unknown."""
     column = series.covariates[name]
     known = column.values[len(series) : len(series) + steps]
     if column.levels is None:
-        texts = ["" if np.isnan(value) else _number(value) for value in known]
+        texts = ["" if np.isnan(value) else _format_number(value) for value in known]
     else:
         texts = ["" if number < 0 else column.levels[number] for number in known]
     return texts + [""] * (steps - len(texts))
 
 
-def _number(value: float) -> str:
-    """The shortest text that reads back as the same number."""
+def _format_number(value: float) -> str:
+    """Format a number as the shortest text that reads back as the same."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))

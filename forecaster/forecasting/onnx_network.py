@@ -1,4 +1,4 @@
-"""An exported network's answers: ONNX Runtime and numpy alone, rollouts and sample paths included."""
+"""An exported network in ONNX Runtime, without TensorFlow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -33,7 +33,7 @@ class ServedNetwork(Protocol):
     known_steps: int
 
     def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
-        """What is read of some windows, nothing of the future -> states, each (batch, ...)."""
+        """Encode windows without their future: inputs -> states, each (batch, ...)."""
 
     def decode(
         self,
@@ -42,7 +42,7 @@ class ServedNetwork(Protocol):
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> DecodedSteps:
-        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
+        """Decode the next steps from states, the last known values (batch, width), known features and noise."""
 
 
 class OnnxNetwork:
@@ -63,7 +63,7 @@ class OnnxNetwork:
         self._attention = ["attention"] if "attention" in outputs else []
 
     def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
-        """What is read of some windows, nothing of the future -> states, each (batch, ...)."""
+        """Encode windows without their future: inputs -> states, each (batch, ...)."""
         given = {node.name: getattr(inputs, node.name) for node in self._encode.get_inputs()}
         return self._encode.run(self._states, given)
 
@@ -74,7 +74,7 @@ class OnnxNetwork:
         future: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> DecodedSteps:
-        """States, the last known values (batch, width), known features and a path's noise -> the next steps."""
+        """Decode the next steps from states, the last known values (batch, width), known features and noise."""
         inputs = dict(zip(self._states, states, strict=True)) | {"previous": previous, "future": future}
         if self.noise:
             inputs["noise"] = np.zeros((len(previous), self.noise), np.float32) if noise is None else noise

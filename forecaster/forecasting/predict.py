@@ -1,4 +1,4 @@
-"""From served networks to forecasts in the series' own unit."""
+"""Forecast the real future with a run."""
 
 import dataclasses
 import logging
@@ -13,7 +13,7 @@ from forecaster.data.sources.files import described
 from forecaster.errors import DataError, RunError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
-from forecaster.forecasting.future_covariates import with_future
+from forecaster.forecasting.future_covariates import extend_with_future
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.load import read_data
@@ -23,12 +23,12 @@ from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
 
-_SERIES = 1000  # forecast at once, so that the paths of many fit into memory
+_SERIES_AT_ONCE = 1000  # so that the paths of many series fit into memory
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Forecasts, the series that each goes on from, and the series that could not be forecast."""
+    """Forecasts, their series, and why other series could not be forecast."""
 
     forecasts: list[Forecast]
     panel: list[Series]
@@ -51,11 +51,11 @@ def predict(
         horizon: steps; the trained horizon where None.
         levels: of the intervals, in percent; the trained ones where None.
         with_samples: whether the forecasts come with paths.
-        future: a CSV of the future covariates, laid over those behind the end of the series.
+        future: a CSV of the future covariates, which replaces those after the end of the series.
 
     Raises:
-        UsageError: more steps than the network gives at once, a level beyond its quantiles, or a future that it does
-            not read.
+        UsageError: more steps than the decoder gives, a level beyond its quantiles, or a future that the network
+            does not read.
         DataError: a CSV cannot be read as the series trained on, or none of them is long enough and has all cells of
             its covariates.
     """
@@ -67,21 +67,21 @@ def predict(
     predictor = load_predictor(version)
     panel, problems = read_newest(config, data)
     if future is not None:
-        panel = with_future(config, panel, future, steps)
+        panel = extend_with_future(config, panel, future, steps)
     if config.conformal:
         for level in asked:
             _report_few_errors(predictor.calibration, level)
-    found = Prediction([], [], problems)
-    many = config.channels * _SERIES
+    prediction = Prediction([], [], problems)
+    many = config.channels * _SERIES_AT_ONCE
     for some in (panel[first : first + many] for first in range(0, len(panel), many)):
         inputs = predictor.prepare(some, steps)
-        found.problems.extend(inputs.problems)
+        prediction.problems.extend(inputs.problems)
         if inputs.panel:
-            found.forecasts.extend(predictor.forecast_prepared(inputs, steps, asked, with_samples))
-            found.panel.extend(series.part(config.padding_steps, len(series)) for series in inputs.panel)
-    if not found.forecasts:
-        raise DataError(found.problems)
-    return found
+            prediction.forecasts.extend(predictor.forecast_prepared(inputs, steps, asked, with_samples))
+            prediction.panel.extend(series.part(config.padding_steps, len(series)) for series in inputs.panel)
+    if not prediction.forecasts:
+        raise DataError(prediction.problems)
+    return prediction
 
 
 def _report_few_errors(calibration: Calibration, level: float) -> None:
@@ -106,10 +106,10 @@ def _check_horizon(config: Config, steps: int) -> None:
 
 
 def check_levels(config: Config, levels: Sequence[float]) -> None:
-    """Refuse levels that a head of quantiles does not reach.
+    """Check that a quantile head reaches the levels.
 
     Raises:
-        UsageError: says how far it reaches.
+        UsageError: a level is beyond its quantiles.
     """
     known = config.model.quantiles
     if config.model.head != "quantile" or config.conformal or known is None:
@@ -124,7 +124,7 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
 
 
 def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[Problem]]:
-    """The series of a run, or of another CSV, that are long enough for a window, and what is wrong with the others.
+    """Read the series of a run, or of another CSV, that are long enough for a window, and why others are not.
 
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
