@@ -91,18 +91,18 @@ def test_snapshots_are_equal_cycles_of_a_cosine():
 @pytest.mark.parametrize(
     ("ensemble", "sections", "message"),
     [
-        ({"size": 1, "vary": "window"}, {}, "ensemble.vary: window sets several networks apart, and size is 1"),
-        ({"size": 2, "processes": 3}, {}, "ensemble.processes: more than ensemble.size has networks; use 2 or fewer"),
+        ({"size": 1, "vary": "window"}, {}, "ensemble.vary: window varies several networks, and size is 1"),
+        ({"size": 2, "processes": 3}, {}, "more than there are networks; use ensemble.processes: 2 or fewer"),
         ({"size": 2, "vary": "loss"}, {"model": {"head": "normal"}}, "loss cannot go with head: normal"),
         (
             {"size": 2, "vary": "sign_flip"},
             {"model": {"head": "categorical"}},
-            "head categorical has no values of the other down",
+            "head categorical has no values of the other sign",
         ),
         (
             {"size": 2, "vary": "sign_flip"},
             {"training": {"sign_flip": True}},
-            "training.sign_flip: ensemble.vary: sign_flip has every",
+            "training.sign_flip: ensemble.vary: sign_flip trains every second network",
         ),
         ({"size": 2, "vary": "window"}, {"model": {"segment": 12}}, "reads no window shorter than 24 steps"),
         ({"size": 5, "vary": "snapshot"}, {}, "training.early_stopping: snapshot trains each cycle to its end"),
