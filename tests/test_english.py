@@ -41,18 +41,18 @@ PACKAGE = sorted((ROOT / "forecaster").rglob("*.py"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), *sorted((ROOT / "benchmarks").rglob("*.yaml"))]
 
-# Not rewritten yet; delete a line when its files pass.
+# Names of other libraries, and an odd number.
+ALLOWED = {
+    "forecaster/data/sources/decoding.py": {"odd: odd"},
+    "forecaster/tuning/search.py": {"tell: tell"},
+}
+# Not rewritten yet; delete a line when its file passes.
 UNFINISHED = (
-    "forecaster/check/",
-    "forecaster/cli/",
+    "forecaster/check/check.py",
+    "forecaster/cli/check.py",
     "forecaster/data/",
-    "forecaster/evaluation/",
-    "forecaster/explain/",
     "forecaster/forecasting/",
-    "forecaster/imputation/",
-    "forecaster/models/",
-    "forecaster/preprocessing/",
-    "forecaster/tuning/",
+    "forecaster/preprocessing/load.py",
 )
 
 
@@ -86,7 +86,8 @@ def _finished(paths: list[Path]) -> list[Path]:
 
 
 def _describe(path: Path, found: Iterator[tuple[int, str]]) -> list[str]:
-    return [f"{_name(path)}:{line}: {word}" for line, word in sorted(set(found))]
+    allowed = ALLOWED.get(_name(path), set())
+    return [f"{_name(path)}:{line}: {word}" for line, word in sorted(set(found)) if word not in allowed]
 
 
 @pytest.mark.parametrize("path", _finished(PACKAGE), ids=_name)

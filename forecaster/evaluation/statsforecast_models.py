@@ -43,7 +43,7 @@ def fit_and_forecast(
         within = [season for season in seasons if 1 < season <= len(history) // 2]
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")  # of the searches of models; what comes of them is checked below
+                warnings.simplefilter("ignore")  # of the search for a model; its result is checked below
                 answer = MODELS[name](models, within, len(history)).forecast(y=history, h=horizon, level=[*levels])
             means[row], found = _read_answer(answer, levels)
         except Exception as error:  # statsforecast raises errors of many types

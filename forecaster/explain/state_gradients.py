@@ -69,7 +69,7 @@ def _compute_norms(
 ) -> list[np.ndarray]:
     """Compute the norms of each layer, (recurrent steps, states, rows), in the order of reading."""
     with _record_states(layers) as seen, tf.GradientTape() as tape:
-        # The loss is a mean over windows; times their number, each window's gradient is that of its own loss.
+        # The loss is a mean over windows; multiplied by their number, each window's gradient is that of its loss alone.
         total = network.compute_validation_loss(inputs, targets) * len(targets)
     gradients = tape.gradient(total, seen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return [np.array([[_measure_lengths(state) for state in step] for step in layer]) for layer in gradients]

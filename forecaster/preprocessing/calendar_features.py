@@ -129,8 +129,8 @@ def weekend(local: pd.DatetimeIndex) -> np.ndarray:
 def holiday(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> tuple[np.ndarray, ...]:
     """Return three features, (steps,) each: on, before and after a public holiday.
 
-    The first is 1 on a holiday. The others are 1 on the day before (after) one and fall linearly to 0 on the eighth; a
-    holiday does not count for itself, but Christmas Day counts as the day before Boxing Day.
+    The first is 1 on a holiday. The others are 1 on the day before (after) one and fall linearly to 0 on the eighth.
+    On a holiday, these two refer to other holidays: Christmas Day is also the day before Boxing Day.
     """
     days, known = _count_days(local), _list_holidays(local, country, subdivision)
     after, before = np.searchsorted(known, days, side="right"), np.searchsorted(known, days, side="left")

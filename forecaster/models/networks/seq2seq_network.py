@@ -65,7 +65,7 @@ class Seq2SeqNetwork(Network):
 
     @property
     def decoder_features(self) -> int:
-        """Inputs of a decoder step: the previous segment and the known features of its own."""
+        """Inputs of a decoder step: the previous segment and the known features of the step."""
         return self.segment * (self.channels + self.known_width)
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
