@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/accuracy/defaults.py                    # scores the test part of each set, once
     .venv/bin/python benchmarks/accuracy/defaults.py --before-test      # to choose by: the test parts cut off
 
-Each set is trained by the real command on its CSV as it is, with nothing said but what no tool could know: which column
-counts, and what to do about gaps and duplicates. The error is that of `metrics.json`: MASE over origins throughout the
-held-out tenth, over that of the seasonal naive (of the last value where there is no season). Data from ../shared/data.
+Each set is trained by the real command on its CSV as it is, with only the settings that no tool could infer: the
+target column, and what to do about gaps and duplicates. The error is that of `metrics.json`: MASE over origins
+throughout the held-out tenth, over that of the seasonal naive (of the last value where there is no season). Data from
+../shared/data.
 """
 
 import argparse

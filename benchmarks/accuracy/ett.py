@@ -3,10 +3,10 @@
     .venv/bin/python benchmarks/accuracy/ett.py --set ETTh1
 
 12 / 4 / 4 months of 30 days for training, validation and test, z-scores of the training part, every window of the
-test part, MSE and MAE over all channels, the mean over four horizons. `--set` names a YAML beside this file, which
+test part, MSE and MAE over all channels, the mean over four horizons. `--set` names a YAML in this folder, which
 is trained by the project itself for each horizon and seed; its exported network is scored, and so is the mean of all
-seeds' forecasts. Each result is a line of ett.jsonl, and what stands there is not trained again: stopped, the same
-command goes on, in the middle of a training.
+seeds' forecasts. Each result is a line of ett.jsonl, and results in it are not trained again: after an
+interruption the same command resumes, even in the middle of a training.
 """
 
 import argparse

@@ -3,8 +3,8 @@
 A benchmark names one or more cases, each a CSV that ends where the forecast begins and the truth that follows. Its
 YAML is trained by the project itself and forecast from the exported network. What is chosen is chosen on the last
 horizon of the CSV (`--part validation`, which is then held out); the test part is scored once for each seed by the
-settings of the YAML as it stands. Each score is a line of the log beside the YAML, and what stands there is not trained
-again: stopped, the same command goes on, in the middle of a training.
+settings of the YAML. Each score is a line of the log next to the YAML, and scores in it are not computed again: after
+an interruption the same command resumes, even in the middle of a training.
 """
 
 import argparse
@@ -62,7 +62,7 @@ class Benchmark:
         config: the YAML; the log is in the same folder.
         cases: by name, a function of the data's folder.
         scores: by name, of the past of each series, what followed and its forecast, (series, horizon) each.
-        season: steps, of the season that is repeated beside the networks, which pins the protocol.
+        season: steps in the season of the seasonal naive, whose score checks the protocol.
     """
 
     config: Path
@@ -252,12 +252,12 @@ def _table(benchmark: Benchmark, options: argparse.Namespace) -> list[str]:
             row for row in _rows(benchmark) if (row["case"], row["part"], row["config"]) == (name, options.part, digest)
         ]
         single = [row for row in rows if row["seed"] in options.seeds]
-        beside = [row for row in rows if row["seed"] in {_median_of(options.seeds), _REPEATED}]
+        extra = [row for row in rows if row["seed"] in {_median_of(options.seeds), _REPEATED}]
         names = [key for key in single[0] if key not in _FACTS]
         if not table:
             table += [f"| case | forecast | {' | '.join(names)} | minutes |", f"|---|---|{len(names) * '---|'}---|"]
         table.append(f"| {name} | one training, {len(single)} seeds | {' | '.join(_cells(single, names))} |")
-        table += [f"| {name} | {row['seed']} | {' | '.join(_cells([row], names))} |" for row in beside]
+        table += [f"| {name} | {row['seed']} | {' | '.join(_cells([row], names))} |" for row in extra]
     return table
 
 

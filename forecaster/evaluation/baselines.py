@@ -113,10 +113,10 @@ def forecast_baseline_at(
     """
     check_baselines([name])
     probabilities = levels_to_probabilities(levels)
-    means = np.empty((len(origins), horizon))
+    means = np.empty((len(origins), horizon))  # (origins, horizon)
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
     failures: dict[int, str] = {}
-    order = np.argsort(members, kind="stable")
+    order = np.argsort(members, kind="stable")  # all origins of a series in one call
     for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
         member = int(members[rows[0]])
         _check_length(name, panel[member], int(origins[rows].min()) + 1, seasons)
@@ -127,13 +127,8 @@ def forecast_baseline_at(
         failures |= {int(rows[row]): reason for row, reason in forecast.failures.items()}
     if failures:
         reason = next(iter(failures.values()))
-        log.info(
-            "%s could not be fitted at %d of %d origins; the last value replaces it there: %s",
-            name,
-            len(failures),
-            len(origins),
-            reason,
-        )
+        some = f"{len(failures)} of {len(origins)} origins"
+        log.info("%s could not be fitted at %s; the last value replaces it there: %s", name, some, reason)
     return BaselineForecast(means, quantiles, failures)
 
 
@@ -169,13 +164,13 @@ def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season
 
     Every origin needs a whole season before it: origins >= season - 1.
     """
-    steps = np.arange(horizon) % season  # (horizon,)
+    steps = np.arange(horizon) % season  # (horizon,), places in the season
     return values[origins[:, None] - season + 1 + steps]
 
 
 def drift(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """Extend the line from the first value through the last (FPP3, 5.2): -> (batch, horizon); origins >= 1."""
-    slopes = (values[origins] - values[0]) / origins
+    slopes = (values[origins] - values[0]) / origins  # per step, (batch,)
     return values[origins][:, None] + slopes[:, None] * np.arange(1, horizon + 1)
 
 
@@ -220,25 +215,26 @@ def compute_seasonal_indices(history: np.ndarray, season: int) -> np.ndarray:
 
 def _is_seasonal(history: np.ndarray, season: int) -> bool:
     centred = history - history.mean()
-    power = centred @ centred
+    power = centred @ centred  # steps times the variance
     if not power:
         return False
     correlations = np.array([centred[lag:] @ centred[:-lag] for lag in range(1, season + 1)]) / power
+    # 1.645 is the 95 % quantile of the standard normal: limits of 90 % on both sides (Bartlett)
     limit = 1.645 * np.sqrt((1 + 2 * np.sum(correlations[:-1] ** 2)) / len(history))
     return bool(abs(correlations[-1]) > limit)
 
 
 def _naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √h, σ² the mean square of the changes from step to step."""
-    spread = np.sqrt(_sum_squares(np.diff(values, prepend=values[0]))[origins] / origins)
+    spread = np.sqrt(_sum_squares(np.diff(values, prepend=values[0]))[origins] / origins)  # (batch,)
     return Band(naive(values, origins, horizon), spread[:, None] * np.sqrt(_ahead(horizon)))
 
 
 def _seasonal_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
     """FPP3, table 5.2: σ √(k + 1), k the whole seasons before the step, σ² the mean square of the seasons' changes."""
-    changes = np.concatenate([np.zeros(season), values[season:] - values[:-season]])
+    changes = np.concatenate([np.zeros(season), values[season:] - values[:-season]])  # (steps,)
     spread = np.sqrt(_sum_squares(changes)[origins] / (origins + 1 - season))
-    seasons = (_ahead(horizon) - 1) // season + 1
+    seasons = (_ahead(horizon) - 1) // season + 1  # k + 1, (horizon,)
     return Band(seasonal_naive(values, origins, horizon, season), spread[:, None] * np.sqrt(seasons))
 
 

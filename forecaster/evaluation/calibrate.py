@@ -36,7 +36,7 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
     smallest = _find_smallest_change(predictor, config, origins.series, windows)
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest))
-    features = origins.build_features(predictor, horizon)
+    features = origins.build_features(predictor, horizon)  # (origins, length + horizon, features)
     networks = predictor.predict_with_networks(origins.series, windows, horizon, features)
     fallback = _fit_fallback(plan, origins, actual, networks.mean, windows)
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
@@ -74,11 +74,11 @@ def _fit_fallback(
     if options.fallback == "never" or not all(split.validation for split in splits):
         return None
     horizon = actual.shape[1]
-    baseline = repeat_last_season(windows, horizon, plan.season)
+    baseline = repeat_last_season(windows, horizon, plan.season)  # (origins, horizon)
     network_errors, baseline_errors = (
         _average_by_series(plan, origins, np.abs(actual - mean)) for mean in (network, baseline)
     )
-    horizons = np.array([split.validation / horizon for split in splits])
+    horizons = np.array([split.validation / horizon for split in splits])  # (members,)
     return fit_fallback(plan.members.names, network_errors, baseline_errors, horizons, plan.season, options.fallback)
 
 
@@ -86,5 +86,5 @@ def _average_by_series(plan: Plan, origins: Origins, errors: np.ndarray) -> np.n
     """Average errors (origins, horizon) by series, (members,); NaN where a series has none."""
     known, series = ~np.isnan(errors), len(plan.members.panel)
     sums = np.bincount(origins.members, np.where(known, errors, 0.0).sum(axis=1), series)
-    counts = np.bincount(origins.members, known.sum(axis=1), series)
+    counts = np.bincount(origins.members, known.sum(axis=1), series)  # known cells of each series, (series,)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[plan.members.numbers]

@@ -87,6 +87,7 @@ class Comparison:
         """
         if len(np.unique(self.folds)) < _MIN_FOLDS:
             return {}
+        # Errors of overlapping horizons are correlated: those of folds less than `ahead` apart.
         ahead = math.ceil(self.actual.shape[1] / self.stride)
         test = diebold_mariano(self._average_by_fold(MODEL), self._average_by_fold(baseline), ahead)
         return drop_undefined(test._asdict())

@@ -89,7 +89,7 @@ class Metric:
         weights = np.ones_like(errors) if self.weight is None else self.weight(scored)
         counts = scored.known & ~np.isnan(weights)
         names, places = np.unique(_get_series(scored), return_inverse=True)
-        totals = np.zeros((2, len(names), errors.shape[1]))
+        totals = np.zeros((2, len(names), errors.shape[1]))  # errors and weights, (2, series, horizon)
         np.add.at(totals[0], places, np.where(counts, errors, 0.0))
         np.add.at(totals[1], places, np.where(counts, weights, 0.0))
         return totals[0], totals[1]
@@ -177,7 +177,7 @@ def compute_seasonal_scale(training: np.ndarray, season: int) -> tuple[float, fl
     NaN in `training` is left out. Both are NaN where the part is no longer than a season, or where it repeats itself
     exactly, as a constant does: errors cannot be divided by 0.
     """
-    changes = training[season:] - training[:-season]
+    changes = training[season:] - training[:-season]  # the seasonal naive's errors, (steps - season,)
     changes = changes[~np.isnan(changes)]
     if not changes.any():
         return np.nan, np.nan
@@ -236,7 +236,7 @@ def _symmetric_percentage_error(scored: ScoredForecasts) -> Cells:
 
     0 where both are 0, which M4 leaves open: there is no error.
     """
-    size = np.abs(scored.actual) + np.abs(scored.mean)
+    size = np.abs(scored.actual) + np.abs(scored.mean)  # (origins, horizon)
     return np.where(size == 0, 0.0, 200 * _absolute_error(scored) / size)
 
 
@@ -265,7 +265,7 @@ def _actual_size(scored: ScoredForecasts) -> Cells:
 
 def _pinball_loss(scored: ScoredForecasts, probability: float) -> Cells:
     """Of the quantile q of probability p: p (y - q) above it, (1 - p) (q - y) below it (Koenker & Bassett 1978)."""
-    above = scored.actual - scored.quantiles[probability]
+    above = scored.actual - scored.quantiles[probability]  # y - q
     return np.maximum(probability * above, (probability - 1) * above)
 
 
@@ -283,6 +283,7 @@ def _crps_of_quantiles(scored: ScoredForecasts) -> Cells:
     As fine as the quantiles are: a forecast of a few levels is only compared with one of the same levels.
     """
     probabilities = np.array(sorted(scored.quantiles))
+    # each quantile represents the probabilities halfway to its neighbours
     edges = np.concatenate([[0.0], (probabilities[1:] + probabilities[:-1]) / 2, [1.0]])
     losses = [_pinball_loss(scored, probability) for probability in probabilities.tolist()]
     return 2 * np.tensordot(np.diff(edges), losses, axes=1)

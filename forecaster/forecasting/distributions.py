@@ -88,9 +88,10 @@ class Quantile(Distribution):
     def _interpolate(self, drawn: np.ndarray) -> np.ndarray:
         if len(self.probabilities) == 1:
             return self.parameters[..., 0]
-        known = np.asarray(self.probabilities)
+        known = np.asarray(self.probabilities)  # rising
+        # the segment of each draw; the first and the last also serve the tails
         low = np.clip(np.searchsorted(known, drawn, side="right") - 1, 0, len(known) - 2)
-        share = (drawn - known[low]) / (known[low + 1] - known[low])
+        share = (drawn - known[low]) / (known[low + 1] - known[low])  # outside 0 to 1 in the tails
         values = self.parameters.astype(float)  # so that a known probability gives its quantile exactly
         below, above = (np.take_along_axis(values, (low + i)[..., None], -1)[..., 0] for i in (0, 1))
         return below + share * (above - below)
@@ -129,7 +130,7 @@ class StudentT(Distribution):
     @property
     def deviation(self) -> np.ndarray:
         """Scale · √(ν / (ν - 2))."""
-        degrees = self.parameters[..., 2]
+        degrees = self.parameters[..., 2]  # ν, above 2 by the head's domain map
         return self.parameters[..., 1] * np.sqrt(degrees / (degrees - 2))
 
     def compute_quantile(self, probability: float) -> np.ndarray:
@@ -194,6 +195,7 @@ class NegativeBinomial(Distribution):
         """Find the least count whose cumulative probability reaches p."""
         from scipy.special import betainc, nbdtrik  # noqa: PLC0415 - as above
 
+        # SciPy's parameters: r successes with probability r / (r + mean), where the variance is mean + α mean²
         r, success = 1 / self._alpha, 1 / (1 + self._alpha * self._counts)
         below = np.floor(nbdtrik(probability, r, success))  # the count, or the one below: the inverse is continuous
         return (below + (betainc(r, below + 1, success) < probability)) / self.unit
@@ -201,6 +203,7 @@ class NegativeBinomial(Distribution):
     def sample(self, generator: np.random.Generator) -> np.ndarray:
         """Draw a count from a Poisson distribution whose mean is drawn from a gamma distribution."""
         rate = generator.gamma(1 / self._alpha, self._alpha * self._counts)
+        # NumPy refuses NaN and rates near 2^63; an exploding rollout is reported by its caller
         counts = generator.poisson(np.minimum(np.nan_to_num(rate), 1e18))
         return np.where(np.isnan(rate), np.nan, counts) / self.unit
 
@@ -238,7 +241,7 @@ class Categorical(Distribution):
 
     def _interpolate(self, drawn: np.ndarray) -> np.ndarray:
         drawn = np.where(self._width < 0, 1 - drawn, drawn)  # a trained gain below 0 reverses the bins
-        reached = np.cumsum(self._shares, axis=-1)
+        reached = np.cumsum(self._shares, axis=-1)  # (..., bins)
         bins = np.minimum(np.sum(reached < drawn[..., None], axis=-1), reached.shape[-1] - 1)[..., None]
         share = np.take_along_axis(self._shares, bins, -1)
         inside = 1 - (np.take_along_axis(reached, bins, -1) - drawn[..., None]) / np.maximum(share, 1e-30)
@@ -246,7 +249,7 @@ class Categorical(Distribution):
 
     @property
     def _shares(self) -> np.ndarray:
-        shares = np.exp(self.parameters[..., :-2].astype(float))
+        shares = np.exp(self.parameters[..., :-2].astype(float))  # normalised again, since float32 rounds
         return shares / shares.sum(axis=-1, keepdims=True)
 
     @property

@@ -61,27 +61,39 @@ def predict(
     """
     config = version.config
     steps = config.window.horizon if horizon is None else horizon
-    asked = config.forecast.levels if levels is None else levels
+    levels = config.forecast.levels if levels is None else levels
     _check_horizon(config, steps)
-    check_levels(config, asked)
+    check_levels(config, levels)
     predictor = load_predictor(version)
     panel, problems = read_newest(config, data)
     if future is not None:
         panel = extend_with_future(config, panel, future, steps)
     if config.conformal:
-        for level in asked:
+        for level in levels:
             _report_few_errors(predictor.calibration, level)
     prediction = Prediction([], [], problems)
-    many = config.channels * _SERIES_AT_ONCE
-    for some in (panel[first : first + many] for first in range(0, len(panel), many)):
-        inputs = predictor.prepare(some, steps)
-        prediction.problems.extend(inputs.problems)
-        if inputs.panel:
-            prediction.forecasts.extend(predictor.forecast_prepared(inputs, steps, asked, with_samples))
-            prediction.panel.extend(series.part(config.padding_steps, len(series)) for series in inputs.panel)
+    batch = config.channels * _SERIES_AT_ONCE
+    for first in range(0, len(panel), batch):
+        _extend_prediction(prediction, predictor, panel[first : first + batch], steps, levels, with_samples)
     if not prediction.forecasts:
         raise DataError(prediction.problems)
     return prediction
+
+
+def _extend_prediction(
+    prediction: Prediction,
+    predictor: Predictor,
+    panel: Sequence[Series],
+    steps: int,
+    levels: Sequence[float],
+    with_samples: bool,
+) -> None:
+    """Forecast the series of one batch, and add forecasts and problems to a prediction."""
+    inputs, padding = predictor.prepare(panel, steps), predictor.config.padding_steps
+    prediction.problems.extend(inputs.problems)
+    if inputs.panel:
+        prediction.forecasts.extend(predictor.forecast_prepared(inputs, steps, levels, with_samples))
+        prediction.panel.extend(series.part(padding, len(series)) for series in inputs.panel)
 
 
 def _report_few_errors(calibration: Calibration, level: float) -> None:

@@ -82,7 +82,7 @@ class Rollout:
         """Read the window again at each step, (batch * paths, values)."""
         length = inputs.window.shape[1]
         inputs = inputs.repeat(self.paths)
-        known = np.empty((len(inputs.window), length + values), np.float32)
+        known = np.empty((len(inputs.window), length + values), np.float32)  # the window, then its own outputs
         known[:, :length] = inputs.window
         place = 0
         while place < values:
@@ -105,7 +105,7 @@ class Rollout:
         """Carry the states from step to step, (batch * paths, values)."""
         states: Sequence[np.ndarray] = [np.repeat(each, self.paths, axis=0) for each in self.network.encode(inputs)]
         inputs = inputs.repeat(self.paths)
-        previous = inputs.window[:, -self.network.width :]
+        previous = inputs.window[:, -self.network.width :]  # (batch * paths, width)
         noise = generator.standard_normal((len(previous), self.network.noise)).astype(np.float32)
         answers = []
         for first in range(0, values, self.network.width):
@@ -124,7 +124,7 @@ class Rollout:
         if not self.network.known_steps:
             return None
         known = inputs.future[:, first : first + self.network.known_steps]
-        short = self.network.known_steps - known.shape[1]
+        short = self.network.known_steps - known.shape[1]  # the last segment may reach past the horizon
         return np.pad(known, ((0, 0), (0, short), (0, 0)), mode="edge")
 
     def _draw(self, decoded: DecodedSteps, generator: np.random.Generator) -> np.ndarray:

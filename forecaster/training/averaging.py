@@ -75,6 +75,7 @@ class Exponential(Average):
 
     def after_batch(self) -> None:
         """Move by the share of the newest weights."""
+        # 1 - decay^t, without cancellation for decay close to 1
         past = -tf.math.expm1(math.log(self.decay) * tf.cast(self.count.assign_add(1), tf.float64))
         self._move((1 - self.decay) / past)
 

@@ -176,13 +176,14 @@ class Trainer(Generic[AnyLearner]):
 
     def _run_epoch(self, watch: Watch, stop: Callable[[], bool]) -> bool:
         progress, epoch = self.progress, len(self.progress.history) + 1
+        # seeded by the epoch, so that a resumed training draws the same order
         order = self._order(np.random.default_rng([self.seed, epoch]))
         started = time.monotonic() - progress.seconds
         while progress.batch < self.batches:
             if stop():
                 return False
             starts = order[progress.batch * self.batch_size :][: self.batch_size]
-            passed = epoch - 1 + (progress.batch + 1) / self.batches
+            passed = epoch - 1 + (progress.batch + 1) / self.batches  # epochs, for schedules
             rate = self.learning_rate * self.schedule.compute_share(passed)
             self.optimizer.learning_rate.assign(rate)
             loss = float(self._step(tf.constant(starts), tf.constant(passed, tf.float32)))
@@ -241,10 +242,10 @@ class Trainer(Generic[AnyLearner]):
 
     def _cut_batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
         """Cut a batch: starts (batch,) -> the network's inputs, and the values after each window (batch, ahead)."""
-        places = starts[:, None] + tf.range(self.length + self.network.ahead)
+        places = starts[:, None] + tf.range(self.length + self.network.ahead)  # (batch, length + ahead)
         rows = tf.gather(self.values, places)  # (batch, length + ahead, channels)
         values = tf.reshape(rows, (-1, rows.shape[1] * rows.shape[2]))
-        last = self.length * rows.shape[2]
+        last = self.length * rows.shape[2]  # values in a window, all channels
         features = future = codes = None
         if self.features is not None:
             rows = tf.gather(self.features, places)  # (batch, length + ahead, features)
@@ -270,6 +271,7 @@ class Trainer(Generic[AnyLearner]):
     def _draw_signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """Draw -1 or 1 for each window of a batch, (batch, 1), from the seed and the number of the batch only."""
         batch = tf.cast(tf.round(epoch * self.batches), tf.int32)
+        # stateless: the draws of a resumed training are the same
         drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
         return tf.where(drawn < 0.5, -1.0, 1.0)
 
