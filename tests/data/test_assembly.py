@@ -58,7 +58,7 @@ def test_covariates_stand_on_the_grid_and_go_on_behind_the_last_number(tmp_path)
 
 
 def test_without_covariates_an_empty_target_is_a_gap(tmp_path):
-    assert "x.csv:9: sold: 2 cells are empty: '' (line 9), '' (line 10); say how" in refused(
+    assert "x.csv:9: sold: 2 cells are empty: '' (line 9), '' (line 10); choose how" in refused(
         tmp_path, SHOPS, series="shop"
     )
 

@@ -127,11 +127,11 @@ def test_a_result_that_is_too_large_is_refused(sales, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "error", "expected"),
     [
-        ("nosuch://user@host/db", UsageError, "SQLAlchemy knows no such kind of database"),
-        ("postgresql+nosuch://user@host/db", UsageError, "SQLAlchemy knows no such kind of database"),
+        ("nosuch://user@host/db", UsageError, "SQLAlchemy does not know this kind of database"),
+        ("postgresql+nosuch://user@host/db", UsageError, "SQLAlchemy does not know this kind of database"),
         ("postgresql+pg8000://user@host/db", UsageError, "needs a driver that is not installed: pip install pg8000"),
-        ("postgresql://user@host:port/db", UsageError, "not a URL of a database"),
-        ("sqlite:////no/such/folder/x.db", DataError, "no such file: the folder /no/such/folder does not exist"),
+        ("postgresql://user@host:port/db", UsageError, "not the URL of a database"),
+        ("sqlite:////no/such/folder/x.db", DataError, "no such file; the folder /no/such/folder does not exist"),
     ],
 )
 def test_databases_that_cannot_be_reached(url, error, expected):
@@ -322,7 +322,7 @@ def test_train_and_predict_from_a_database(forecast, folder, tmp_path_factory):
         ("sqlite:///load.db", "SELECT * FROM lod", 4, "/load.db: data.query: no such table: lod"),
         ("sqlite:///lod.db", "SELECT 1", 4, "lod.db: no such file, did you mean 'load.db'?"),
         ("mysql+pymysql://user@host/db", "SELECT 1", 74, "by the password ***; its password is read from"),
-        ("nosuch://host/db", "SELECT 1", 2, "SQLAlchemy knows no such kind of database"),
+        ("nosuch://host/db", "SELECT 1", 2, "SQLAlchemy does not know this kind of database"),
         ("load.csv", "SELECT 1", 2, "data.query: is asked of a database"),
         *((url, "SELECT 1", 2, "data.path: holds a password") for url in WITH_PASSWORD),
     ],
