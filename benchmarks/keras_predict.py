@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.data.time.frequency import future_timestamps
+from forecaster.data.time.frequency import make_future_timestamps
 from forecaster.forecast import Forecast
 from forecaster.inputs import Inputs
 from forecaster.models import Network, build_network
@@ -41,7 +41,7 @@ def main() -> None:
     window = scaler.transform(series.values[-config.window.length :]).astype(np.float32)
     mean = scaler.inverse(slide(load_network(version), window, config.window.horizon).astype(float))
     origin = series.timestamps[-1]
-    timestamps = future_timestamps(origin, len(mean), series.frequency)
+    timestamps = make_future_timestamps(origin, len(mean), series.frequency)
     sys.stdout.write(Forecast(series.name, origin, timestamps, mean).to_csv())
 
 

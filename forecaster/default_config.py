@@ -15,11 +15,11 @@ from forecaster.config.reader import read_document
 from forecaster.config.schema import Model
 from forecaster.config.template import commented_yaml
 from forecaster.data import Panel, Series
-from forecaster.data.sources.files import STDIN, described
+from forecaster.data.sources.files import STDIN, name_source
 from forecaster.errors import ConfigError, UsageError
 from forecaster.evaluation.baselines import forecast_naive_baselines
 from forecaster.evaluation.metrics import mae
-from forecaster.preprocessing.load import data_request, found_in, read_data
+from forecaster.preprocessing.load import data_request, infer_data_keys, read_data
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.runs import write_atomically
 
@@ -66,7 +66,7 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
     loaded = load_config(path, overrides)
     if loaded.config.data.path != absolute_path(str(source), Path.cwd()):
         raise UsageError(
-            f"{path} exists and names other data ({described(loaded.config.data.path)}); "
+            f"{path} exists and names other data ({name_source(loaded.config.data.path)}); "
             "name the config to train with, or move it"
         )
     return ConfiguredData(loaded, path)
@@ -125,7 +125,7 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Proposal:
     asked = given.config.model_copy(update={"model": Model()})
     panel = read_data(asked)
     series = panel.longest
-    found = found_in(asked.data, series)
+    found = infer_data_keys(asked.data, series)
     season = asked.data.model_copy(update=found).main_season
     choices = _choices(series, season, given.config.model.head)
     loaded = _checked(csv, {"data": data | found, **choices}, overrides)

@@ -15,10 +15,10 @@ from forecaster.check.statistics import SeriesStatistics, examine
 from forecaster.config import LoadedConfig
 from forecaster.config.schema import Data
 from forecaster.data import Panel, Series
-from forecaster.data.assembly.localize import row_timestamps
+from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.dialect import USUAL
-from forecaster.data.seasonality import seasons_of
-from forecaster.data.sources.files import described
+from forecaster.data.seasonality import find_series_seasons
+from forecaster.data.sources.files import name_source
 from forecaster.data.sources.number_formats import to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
@@ -112,7 +112,7 @@ def check(loaded: LoadedConfig) -> Checkup:
     """
     if loaded.problems:
         raise ConfigError(loaded.problems)
-    path = described(loaded.config.data.path)
+    path = name_source(loaded.config.data.path)
     try:
         repaired = repair_config(loaded)
     except DataError as error:
@@ -125,7 +125,7 @@ def check(loaded: LoadedConfig) -> Checkup:
         return Checkup(path, _table_facts(repaired.table), findings, repairs, is_repairable=False)
     longest = panel.longest
     data = repaired.loaded.config.data
-    seasons = data.seasons if data.season != "auto" else seasons_of(longest)[0]
+    seasons = data.seasons if data.season != "auto" else find_series_seasons(longest)[0]
     if data.season == "auto":  # the search takes longer than all else, and what follows uses its result
         resolved = with_repairs(repaired.loaded, [{"data.season": list(seasons) or 1}])
         repaired = dataclasses.replace(repaired, loaded=resolved)
@@ -245,7 +245,7 @@ def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dic
         ids = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
         mine = np.flatnonzero(ids.to_numpy() == series.id_in(data.wide))
     time = data.time if isinstance(data.time, tuple) else series.time
-    timestamps = row_timestamps(table, time, series.frequency, series.rules)[mine]
+    timestamps = parse_row_timestamps(table, time, series.frequency, series.rules)[mine]
     others = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
     order = mine[np.argsort(timestamps, kind="stable")]
     dialect = series.dialect

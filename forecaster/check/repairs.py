@@ -14,15 +14,15 @@ from forecaster.config.schema import Data
 from forecaster.data import Panel
 from forecaster.data.assembly.column_roles import find_time
 from forecaster.data.dialect import Dialect
-from forecaster.data.gaps import longest_gap
+from forecaster.data.gaps import find_longest_gap
 from forecaster.data.options import Reading
-from forecaster.data.read import series_of, table_of
-from forecaster.data.seasonality import seasons_of
+from forecaster.data.read import parse_series, read_cells
+from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.files import source_of
 from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.time.timezones import ZONES
-from forecaster.data.value_ranges import domains_of
+from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError
 from forecaster.problems import Problem, yaml_text
 
@@ -67,7 +67,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
         data = loaded.config.data
         try:
             if table is None:
-                table = table_of(source_of(data.path, data.query), Dialect.of(data.model_dump()))
+                table = read_cells(source_of(data.path, data.query), Dialect.from_data(data.model_dump()))
             return RepairResult(table, loaded, list(findings.values()), read(table, loaded))
         except DataError as error:
             find = _find_first_repair if table is None else _Repairs(table, loaded).find
@@ -96,8 +96,8 @@ def read(table: Table, loaded: LoadedConfig) -> Panel:
         DataError: they have problems.
     """
     data = loaded.config.data
-    domains = domains_of(loaded.config.model.head, data.transform, data.minimum, data.maximum)
-    return series_of(table, Reading.of(data.model_dump(), domains))
+    domains = find_domains(loaded.config.model.head, data.transform, data.minimum, data.maximum)
+    return parse_series(table, Reading.from_data(data.model_dump(), domains))
 
 
 def _problems(table: Table, loaded: LoadedConfig) -> Sequence[Problem]:
@@ -117,7 +117,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
     Raises:
         DataError: they cannot be read even so.
     """
-    reading = Reading.of(loaded.config.data.model_dump())
+    reading = Reading.from_data(loaded.config.data.model_dump())
     if strict is not None:
         reading = dataclasses.replace(reading, frequency=strict.frequency, rules=strict.rules)
     lenient = dataclasses.replace(
@@ -129,7 +129,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
         static=(),
         columns=(),
     )
-    return series_of(table, lenient)
+    return parse_series(table, lenient)
 
 
 def gap_repair(table: Table, loaded: LoadedConfig) -> dict[str, str]:
@@ -138,9 +138,9 @@ def gap_repair(table: Table, loaded: LoadedConfig) -> dict[str, str]:
         series = max(read_leniently(table, loaded), key=len)
     except DataError:
         return {"data.gaps": "interpolate"}
-    seasons = loaded.config.data.seasons or seasons_of(series)[0]
+    seasons = loaded.config.data.seasons or find_series_seasons(series)[0]
     strength = max(season_strengths(series.values, seasons).values(), default=0.0)
-    long = bool(seasons) and longest_gap(series.values).length > seasons[0] // 2
+    long = bool(seasons) and find_longest_gap(series.values).length > seasons[0] // 2
     return {"data.gaps": "seasonal" if long and strength >= _SEASONAL else "interpolate"}
 
 

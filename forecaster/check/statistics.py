@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.gaps import Gap, find_gaps, interpolate_linearly
-from forecaster.data.seasonality import detrended
+from forecaster.data.seasonality import detrend
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP
 from forecaster.data.time.rules import SESSIONS
@@ -292,7 +292,7 @@ def season_strengths(values: np.ndarray, seasons: Sequence[int]) -> dict[int, fl
     if not fitting or np.isnan(values).mean() > 0.5:
         return {}
     longest = fitting[-1]
-    rest = detrended(interpolate_linearly(_edged(values)), longest)
+    rest = detrend(interpolate_linearly(_edged(values)), longest)
     rest = np.where(np.isnan(values[longest // 2 :][: len(rest)]), np.nan, rest)
     profiles = {}
     for season in fitting:

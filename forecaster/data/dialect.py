@@ -31,7 +31,7 @@ class Dialect:
     header: bool | str = AUTO
 
     @classmethod
-    def of(cls, stated: Mapping[str, Any]) -> "Dialect":
+    def from_data(cls, stated: Mapping[str, Any]) -> "Dialect":
         """Take the keys of a `data` section that state it."""
         names = ("encoding", "delimiter", "decimal", "thousands", "comment", "skip", "header")
         return cls(*(stated[name] for name in names))

@@ -24,7 +24,7 @@ def find_gaps(values: np.ndarray) -> list[Gap]:
     return [Gap(int(first), int(end - first)) for first, end in edges]
 
 
-def longest_gap(values: np.ndarray) -> Gap:
+def find_longest_gap(values: np.ndarray) -> Gap:
     """Find the longest run of NaN in (steps,), the first of several; of length 0 where there is none."""
     return max(find_gaps(values), key=lambda gap: gap.length, default=Gap(0, 0))
 

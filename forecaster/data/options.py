@@ -53,7 +53,7 @@ class Reading:
     way: str | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
+    def from_data(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
         """Take what a `data` section asks for, of numbers within some domains."""
         named = ("time", "target", "frequency", "gaps", "duplicates", "series", "invalid_values", "na_values", "layout")
         covariates = data["covariates"]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.series import Column, Series
-from forecaster.data.time.frequency import earlier, grid
+from forecaster.data.time.frequency import make_grid, step_back
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
@@ -131,17 +131,17 @@ class Panel(Sequence[Series]):
         return self[int(np.argmax(self.lengths))]
 
     @property
-    def said(self) -> Iterator[Problem]:
+    def all_notices(self) -> Iterator[Problem]:
         """The notices of all series, in their order."""
         return (notice for number in sorted(self.notices) for notice in self.notices[number])
 
-    def carried_on(self) -> "Panel":
+    def carry_forward(self) -> "Panel":
         """Fill each gap, which was left open in reading, with the last value before it."""
         observed = ~np.isnan(self.values)
         last = np.maximum.accumulate(np.where(observed, np.arange(len(observed)), 0))  # every series begins with one
         return replace(self, values=self.values[last], observed=observed)
 
-    def led_in(self, steps: int, season: int) -> "Panel":
+    def prepend_steps(self, steps: int, season: int) -> "Panel":
         """Prepend steps to each series, which count as not observed.
 
         They hold its first season, again and again, so that nothing happens in them that does not happen every season.
@@ -154,8 +154,8 @@ class Panel(Sequence[Series]):
         if self.timestamps is not None:
             repairs = ({"window.min_length": None},)
             raise DataError(Problem("no-earlier-sessions", column="window.min_length", repairs=repairs))
-        places, ends = _led_in(self.ends, steps, season)
-        rows, row_ends = _led_in(self.columns.ends, steps, season) if self.columns.columns else (places, ends)
+        places, ends = _prepend_places(self.ends, steps, season)
+        rows, row_ends = _prepend_places(self.columns.ends, steps, season) if self.columns.columns else (places, ends)
         columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
         observed = np.ones(len(self.values), bool) if self.observed is None else self.observed
         before = (np.concatenate([[0], ends[:-1]])[:, None] + np.arange(steps)).ravel()
@@ -164,14 +164,14 @@ class Panel(Sequence[Series]):
         step = self.rules.step(self.frequency)
         return replace(
             self,
-            firsts=pd.Index([earlier(first, steps, step) for first in self.firsts]),
+            firsts=pd.Index([step_back(first, steps, step) for first in self.firsts]),
             ends=ends,
             values=self.values[places],
             observed=observed,
             columns=Columns(columns, row_ends if columns else self.columns.ends),
         )
 
-    def together(self, targets: Sequence[str]) -> "Panel":
+    def align_targets(self, targets: Sequence[str]) -> "Panel":
         """Cut each group of series, one for each target, to the steps that all of them have.
 
         Raises:
@@ -193,8 +193,12 @@ class Panel(Sequence[Series]):
             kept += [slice(*s.timestamps.slice_locs(first, last)) for s in group]
         if problems:
             raise DataError(problems)
-        steps = _chosen(self.ends, kept)
-        rows = _chosen(self.columns.ends, [slice(part.start, None) for part in kept]) if self.columns.columns else steps
+        steps = _choose_places(self.ends, kept)
+        rows = (
+            _choose_places(self.columns.ends, [slice(part.start, None) for part in kept])
+            if self.columns.columns
+            else steps
+        )
         columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
         ends = np.cumsum([part.stop - part.start for part in kept])
         cut_off = np.cumsum([part.start for part in kept])
@@ -208,19 +212,19 @@ class Panel(Sequence[Series]):
             columns=Columns(columns, self.columns.ends - cut_off if columns else self.columns.ends),
         )
 
-    def until(self, lengths: np.ndarray) -> "Panel":
+    def truncate(self, lengths: np.ndarray) -> "Panel":
         """Cut each series to its first steps, as it was known then: (series,) lengths.
 
         A gap at its end is filled with the last observed value, since later values were not known then.
         Covariates stay whole: past ones are read up to a window's end alone.
         """
-        steps = _chosen(self.ends, [slice(length) for length in lengths.tolist()])
+        steps = _choose_places(self.ends, [slice(length) for length in lengths.tolist()])
         ends, values = np.cumsum(lengths), self.values[steps]
         observed = None if self.observed is None else self.observed[steps]
         if observed is not None:
             for number in np.flatnonzero((lengths > 0) & ~observed[np.maximum(ends - 1, 0)]).tolist():
                 part = _part(ends, number)
-                values[part] = carried_on(values[part], observed[part])
+                values[part] = carry_forward(values[part], observed[part])
         timestamps = None if self.timestamps is None else self.timestamps[steps]
         return replace(self, ends=ends, values=values, timestamps=timestamps, observed=observed)
 
@@ -228,10 +232,10 @@ class Panel(Sequence[Series]):
         if self.timestamps is not None:
             return self.timestamps[_part(self.ends, number)]
         first, part = self.firsts[number], _part(self.ends, number)
-        return grid(first, part.stop - part.start, self.rules.step(self.frequency))
+        return make_grid(first, part.stop - part.start, self.rules.step(self.frequency))
 
 
-def carried_on(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def carry_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Repeat the last observed value of (steps,) up to its end."""
     last = int(np.flatnonzero(observed)[-1])
     return np.concatenate([values[: last + 1], np.full(len(values) - last - 1, values[last])])
@@ -241,7 +245,7 @@ def _part(ends: np.ndarray, number: int) -> slice:
     return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
-def _led_in(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarray, np.ndarray]:
+def _prepend_places(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarray, np.ndarray]:
     """Take rows of series end to end, with `steps` more before each, by their numbers; and where each then ends."""
     lengths = np.diff(ends, prepend=0)
     longer = ends + steps * np.arange(1, len(ends) + 1)
@@ -251,7 +255,7 @@ def _led_in(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarray, np.n
     return np.minimum(places, ends[-1] - 1), longer  # an empty series has no row to repeat
 
 
-def _chosen(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+def _choose_places(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
     """Find the places of some steps of each series among all steps."""
     places = np.arange(ends[-1])
     return np.concatenate([places[_part(ends, number)][part] for number, part in enumerate(parts)])

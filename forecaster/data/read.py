@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from forecaster.data.assembly.build_rows import rows_of
+from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.out_of_core import read_large
-from forecaster.data.assembly.regular_grid import panel_of
-from forecaster.data.assembly.sort_rows import ordered
+from forecaster.data.assembly.regular_grid import build_panel
+from forecaster.data.assembly.sort_rows import sort_rows
 from forecaster.data.assembly.typed_path import csv_rows, typed_rows, typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
@@ -36,22 +36,22 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
     """
     source = resolve_source(path)
     if source.is_typed:
-        return panel_of(typed_rows(source, dialect, reading), reading)
+        return build_panel(typed_rows(source, dialect, reading), reading)
     if source.is_large:
         return read_large(source, dialect, reading)
     rows = csv_rows(source, dialect, reading)
-    return series_of(read_table(source, dialect), reading) if rows is None else panel_of(rows, reading)
+    return parse_series(read_table(source, dialect), reading) if rows is None else build_panel(rows, reading)
 
 
-def table_of(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
+def read_cells(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
     """All cells of a source as text; arguments and problems as for `read_series`."""
     source = resolve_source(path)
     return typed_table(source) if source.is_typed else read_table(source, dialect)
 
 
-def series_of(table: Table, reading: Reading) -> Panel:
+def parse_series(table: Table, reading: Reading) -> Panel:
     """Build the series of a table of text; problems as in `read_series`."""
-    return panel_of(rows_of(table, reading), reading)
+    return build_panel(parse_rows(table, reading), reading)
 
 
 class CovariateRows(NamedTuple):
@@ -71,10 +71,10 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
         DataError: the file cannot be read so, or a timestamp is repeated in a series; all problems at once.
         Changing: it changed while it was read.
     """
-    rows = rows_of(table_of(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
+    rows = parse_rows(read_cells(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
     if problems := rows.problems():
         raise DataError(problems)
-    found = ordered(rows, "error")
+    found = sort_rows(rows, "error")
     if twice := [rows.named(number, each) for number, problems in found.issues.problems.items() for each in problems]:
         raise DataError(twice)
     parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.series import Series
-from forecaster.data.time.frequency import STEP, season_length, session_times
+from forecaster.data.time.frequency import STEP, find_season_length, find_session_times
 from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
 from forecaster.problems import Problem
 
@@ -19,29 +19,29 @@ _CANDIDATES = 20
 _HUGE = 1e100  # of which squares overflow
 
 
-def seasons_of(series: Series) -> tuple[tuple[int, ...], Problem | None]:
+def find_series_seasons(series: Series) -> tuple[tuple[int, ...], Problem | None]:
     """Find the steps in each season of a series, the main one first; with a notice where the data decide.
 
     The season of the frequency comes first; autocorrelation finds one where the frequency has none. Longer ones follow
     where the data show them. None where there is none.
     """
-    natural = natural_season(series.frequency, series.timestamps, series.rules)
+    natural = find_natural_season(series.frequency, series.timestamps, series.rules)
     found = find_seasons(series.values)
     main = natural if natural > 1 else next(iter(found), 1)
     if main == 1:
         return (), None
-    longer = longer_seasons(series, main)
+    longer = find_longer_seasons(series, main)
     others = [season for season in found if len(_apart([main, *longer, season])) > 1 + len(longer)]
     return (main, *longer), _notice(series, natural, [main, *longer], others)
 
 
-def longer_seasons(series: Series, main: int) -> list[int]:
+def find_longer_seasons(series: Series, main: int) -> list[int]:
     """Find the longer seasons that the data show once the profile of the main one is subtracted.
 
     Of steps of a day and shorter the week or the year is looked at, which their length is known of; of others what
     autocorrelation finds, in whole main seasons where it nearly is.
     """
-    filled = _filled(series.values)
+    filled = _interpolate(series.values)
     if len(filled) < 2 * main:
         return []
     rest = filled - np.array([filled[phase::main].mean() for phase in range(main)])[np.arange(len(filled)) % main]
@@ -54,11 +54,11 @@ def longer_seasons(series: Series, main: int) -> list[int]:
     return [_whole(season, main) for season in near]
 
 
-def natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
+def find_natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
     """Return the season of a frequency and its calendar in steps, 1 where they have none."""
     if frequency not in {SESSIONS, CALENDAR}:
-        return season_length(frequency)
-    times = len(session_times(pd.DatetimeIndex(timestamps))) if frequency == SESSIONS else 1
+        return find_season_length(frequency)
+    times = len(find_session_times(pd.DatetimeIndex(timestamps))) if frequency == SESSIONS else 1
     return times if times > 1 else rules.days_a_week
 
 
@@ -68,11 +68,11 @@ def find_seasons(values: np.ndarray) -> list[int]:
     A season is a peak of the autocorrelation (Box & Jenkins 1976) that remains when a moving average over one season
     is taken away, so that no random walk has one; a multiple of a shorter one counts only where it is clearer.
     """
-    filled = _filled(values)
+    filled = _interpolate(values)
     if not len(filled):
         return []
     longest = min(len(filled) // _CYCLES, _LONGEST)
-    peaks = _peaks(_autocorrelation(detrended(filled, longest), longest))
+    peaks = _peaks(_autocorrelation(detrend(filled, longest), longest))
     strengths = dict(_strength(filled, lag) for lag in peaks)
     clear = _clear(len(filled))
     seasons: list[int] = []
@@ -83,7 +83,7 @@ def find_seasons(values: np.ndarray) -> list[int]:
     return seasons
 
 
-def _filled(values: np.ndarray) -> np.ndarray:
+def _interpolate(values: np.ndarray) -> np.ndarray:
     """Interpolate the newest values from the first number to the last; none where they are too few."""
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < 3 * _CYCLES:
@@ -101,7 +101,7 @@ def _clear(steps: int) -> float:
 def _calendar_season(frequency: str, main: int) -> int | None:
     """Return the week for a step shorter than a day, the year for days and weekdays, None for others."""
     step = None if frequency in {STEP, SESSIONS, CALENDAR} else pd.tseries.frequencies.to_offset(frequency)
-    if isinstance(step, pd.offsets.Tick) and main == season_length(frequency):
+    if isinstance(step, pd.offsets.Tick) and main == find_season_length(frequency):
         return 7 * main
     return {"D": 365, "B": 261}.get(frequency)
 
@@ -114,7 +114,7 @@ def _shows(rest: np.ndarray, season: int, main: int) -> bool:
     """
     if len(rest) < _CYCLES * season:
         return False
-    correlation = _autocorrelation(detrended(rest, season), 2 * season)
+    correlation = _autocorrelation(detrend(rest, season), 2 * season)
     half = main * round(season / 2 / main)
     clear = _clear(len(rest))
     there, again = correlation[season], correlation[2 * season]
@@ -150,7 +150,7 @@ def _apart(lags: Iterable[int]) -> list[int]:
 def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
     """Find the season near a peak and its autocorrelation; 0 where it fades within two seasons, as in a random walk."""
     reach = near // 10
-    correlation = _autocorrelation(detrended(values, near), 2 * (near + reach))
+    correlation = _autocorrelation(detrend(values, near), 2 * (near + reach))
     width = 2 * (near // 40) + 1
     smooth = np.convolve(correlation, np.full(width, 1 / width), mode="same")
     lags = np.arange(near - reach, near + reach + 1)
@@ -158,7 +158,7 @@ def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
     return lag, float(smooth[lag]) if smooth[2 * lag] >= _CLEAR / 2 else 0.0
 
 
-def detrended(values: np.ndarray, width: int) -> np.ndarray:
+def detrend(values: np.ndarray, width: int) -> np.ndarray:
     """Less the centred moving average over `width` steps; what has no whole average is left out."""
     sums = np.concatenate([[0.0], np.cumsum(values - values.mean())])
     averages = (sums[width:] - sums[:-width]) / width

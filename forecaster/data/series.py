@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
-from forecaster.data.time.frequency import future_sessions, future_timestamps
+from forecaster.data.time.frequency import make_future_sessions, make_future_timestamps
 from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, TimeRules
 from forecaster.problems import Problem
 
@@ -92,5 +92,5 @@ class Series:
     def future(self, steps: int) -> pd.Index:
         """Return the timestamps of the `steps` steps after its last."""
         if self.frequency == SESSIONS:
-            return future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)
-        return future_timestamps(self.timestamps[-1], steps, self.rules.step(self.frequency))
+            return make_future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)
+        return make_future_timestamps(self.timestamps[-1], steps, self.rules.step(self.frequency))

@@ -35,7 +35,7 @@ class Domain:
         """The values that the sentence of its problem needs."""
         return {"expected": self.what} | ({"transform": self.transform} if self.transform else {})
 
-    def outside(self, numbers: np.ndarray) -> np.ndarray:
+    def find_outside(self, numbers: np.ndarray) -> np.ndarray:
         """Which finite numbers lie outside it."""
         beyond = (numbers < self.low) | (numbers > self.high)
         if self.open:
@@ -45,7 +45,7 @@ class Domain:
         return np.isfinite(numbers) & beyond
 
 
-def domains_of(head: str, transform: str, minimum: float | None, maximum: float | None) -> list[Domain]:
+def find_domains(head: str, transform: str, minimum: float | None, maximum: float | None) -> list[Domain]:
     """List the domains of the head, the transform and the bounds of a config."""
     bounds = [] if transform == "logit" else _bounds(minimum, maximum)
     return [*_head(head), *_transform(transform, minimum, maximum), *bounds]

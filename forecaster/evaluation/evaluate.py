@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data import Panel, Series
-from forecaster.data.sources.files import described
+from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError, RunError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
 from forecaster.evaluation.comparison import Comparison
@@ -59,7 +59,7 @@ def evaluate(
     panel = read_data(config, data)
     places = _find_origins(version, panel, stride)
     if places.problems and not len(places.origins):
-        raise DataError([problem.at(described(data or config.data.path)) for problem in places.problems])
+        raise DataError([problem.at(name_source(data or config.data.path)) for problem in places.problems])
     forecasts = drop_duplicates(forecast_with_network(predictor, places.origins, horizon))
     forecasts |= {name: forecast_with_baseline(name, places.origins, horizon, seasons, levels) for name in names}
     scale = compute_scale(places.origins, places.known, seasons[0])

@@ -56,7 +56,9 @@ class Folds:
         Raises:
             DataError: no series is long enough.
         """
-        return self.first if fold == 0 else plan_training(self.loaded, self.panel.until(self.count_known_steps(fold)))
+        return (
+            self.first if fold == 0 else plan_training(self.loaded, self.panel.truncate(self.count_known_steps(fold)))
+        )
 
 
 def plan_folds(

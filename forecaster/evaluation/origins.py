@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from forecaster.data import Panel, Series
-from forecaster.data.panel import carried_on
+from forecaster.data.panel import carry_forward
 from forecaster.evaluation.baselines import BaselineForecast, forecast_baseline_at
 from forecaster.evaluation.metrics import Scale, compute_seasonal_scale
 from forecaster.forecasting.predictive_distribution import BlendedDistribution, PredictiveDistribution
@@ -41,7 +41,7 @@ class Origins:
 
     def pad(self, steps: int, season: int) -> "Origins":
         """Place the same origins in a panel with padding steps before the first of each series."""
-        return Origins(self.panel.led_in(steps, season), self.members, self.steps + steps) if steps else self
+        return Origins(self.panel.prepend_steps(steps, season), self.members, self.steps + steps) if steps else self
 
     @cached_property
     def known_series(self) -> tuple[list[Series], np.ndarray]:
@@ -111,7 +111,7 @@ class Origins:
 def _refill_gap(series: Series, step: int) -> Series:
     """Fill the gap that a step lies in with the last observed value before it, up to that step."""
     assert series.observed is not None
-    known = carried_on(series.values[: step + 1], series.observed[: step + 1])
+    known = carry_forward(series.values[: step + 1], series.observed[: step + 1])
     return replace(series, values=np.concatenate([known, series.values[step + 1 :]]))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forecaster.config.schema import Config
 from forecaster.data import Series
-from forecaster.data.sources.files import described
+from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError, RunError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
@@ -142,14 +142,14 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[P
         DataError: they cannot be read, or all are shorter than the window.
     """
     panel, length = read_data(config, data), config.context_steps - config.padding_steps
-    path = described(data or config.data.path)
+    path = name_source(data or config.data.path)
     problems = []
     for series in panel:
         if len(series) < length:
             detail = {"rows": len(series), "needed": length, "differences": bool(config.data.difference)}
             problem = Problem("too-few-rows-to-forecast", path, detail=detail)
             problems.append(problem.of_series(series.name) if config.data.several else problem)
-    led_in = panel.led_in(config.padding_steps, config.data.main_season)
+    led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
     enough = [series for series in led_in if len(series) >= config.context_steps]
     if not enough:
         raise DataError(problems)

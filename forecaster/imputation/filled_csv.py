@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.localize import row_timestamps
+from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.series import Series
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import DATE_FORMATS
@@ -65,7 +65,7 @@ def format_filled_csv(table: Table, filling: FilledSeries) -> str:
     target changes.
     """
     series = filling.series
-    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
+    timestamps = parse_row_timestamps(table, series.time, series.frequency, series.rules)
     steps = series.timestamps.get_indexer(timestamps)  # (rows,), -1 before the first observed cell and after the last
     backwards = bool(np.median(np.diff(steps)) < 0) if len(steps) > 1 else False
     writer = _Writer(table, filling, _find_timestamp_format(table, series, timestamps))

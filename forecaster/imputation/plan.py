@@ -9,16 +9,16 @@ import numpy as np
 
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
-from forecaster.data.assembly.localize import row_timestamps
+from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.gaps import Gap, find_gaps
-from forecaster.data.read import series_of, table_of
-from forecaster.data.sources.files import described
-from forecaster.data.sources.text_table import Table, with_records
+from forecaster.data.read import parse_series, read_cells
+from forecaster.data.sources.files import name_source
+from forecaster.data.sources.text_table import Table, write_records
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import format_timestamps, levels_to_probabilities
 from forecaster.imputation.artificial_gaps import compute_length_shares
 from forecaster.imputation.filled_csv import FilledSeries, check_columns
-from forecaster.preprocessing.load import data_request, found_in
+from forecaster.preprocessing.load import data_request, infer_data_keys
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
 from forecaster.preprocessing.split import Split, split_chronologically
@@ -103,9 +103,9 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     if problems := [*loaded.problems, *_config_problems(loaded, levels_used)]:
         raise ConfigError(problems)
     request = data_request(loaded.config)
-    table = with_records(table_of(request.paths, request.dialect))
+    table = write_records(read_cells(request.paths, request.dialect))
     check_columns(table, levels_to_probabilities(levels_used))
-    (series,) = series_of(table, dataclasses.replace(request.reading, gaps="mask"))
+    (series,) = parse_series(table, dataclasses.replace(request.reading, gaps="mask"))
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_describe_outside_rows(table, series)):
         log.info("%s", notice)
@@ -146,7 +146,7 @@ def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[
 
 def _resolve_config(config: Config, series: Series) -> Config:
     data = config.data
-    return config.model_copy(update={"data": data.model_copy(update=found_in(data, series))})
+    return config.model_copy(update={"data": data.model_copy(update=infer_data_keys(data, series))})
 
 
 def _prepare_series(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSeries:
@@ -162,14 +162,14 @@ def _split_series(loaded: LoadedConfig, series: Series) -> Split:
     try:
         return split_chronologically(len(series), validation, test, length, ahead=1, horizon=1)
     except DataError:
-        detail = {"rows": len(series), "source": described(loaded.config.data.path), "window": length}
+        detail = {"rows": len(series), "source": name_source(loaded.config.data.path), "window": length}
         detail |= {"validation": validation, "test": test}
         raise DataError(loaded.problem("too-few-rows-to-impute", ("window", "length"), detail)) from None
 
 
 def _describe_outside_rows(table: Table, series: Series) -> Iterator[Problem]:
     """Give a notice of rows before the first number and after the last."""
-    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
+    timestamps = parse_row_timestamps(table, series.time, series.frequency, series.rules)
     count = int(np.sum((timestamps < series.timestamps[0]) | (timestamps > series.timestamps[-1])))
     if count:
         yield Problem("rows-outside", table.path, detail={"count": count})
@@ -181,7 +181,7 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     if 2 * longest.length <= length:
         return
     ends = series.timestamps[[longest.first, longest.first + longest.length - 1]]
-    timestamps = row_timestamps(table, series.time, series.frequency, series.rules)
+    timestamps = parse_row_timestamps(table, series.time, series.frequency, series.rules)
     line = table.lines[int(np.argmax(timestamps >= ends[0]))]
     first, last = format_timestamps(list(ends))
     detail = {"missing": longest.length, "frequency": series.frequency, "window": length}

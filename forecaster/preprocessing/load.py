@@ -13,10 +13,10 @@ from forecaster.config.schema import Data
 from forecaster.data import Panel, Series, read_series
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
-from forecaster.data.seasonality import seasons_of
+from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.files import Paths, source_of
 from forecaster.data.time.rules import CALENDAR, SESSIONS
-from forecaster.data.value_ranges import domains_of
+from forecaster.data.value_ranges import find_domains
 
 log = logging.getLogger("forecaster")
 
@@ -39,9 +39,9 @@ def data_request(config: Config, path: Path | None = None) -> DataRequest:
     """State what a config asks of its data, or of another file with the same columns."""
     data = config.data
     values = data.model_dump()
-    domains = domains_of(config.model.head, data.transform, data.minimum, data.maximum)
+    domains = find_domains(config.model.head, data.transform, data.minimum, data.maximum)
     paths = source_of(data.path, data.query) if path is None else path
-    return DataRequest(paths, Reading.of(values, domains), Dialect.of(values))
+    return DataRequest(paths, Reading.from_data(values, domains), Dialect.from_data(values))
 
 
 def read_data(config: Config, path: Path | None = None) -> Panel:
@@ -52,19 +52,19 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     """
     data, request = config.data, data_request(config, path)
     panel = read_series(request.paths, request.reading, request.dialect)
-    for notice in panel.said:
+    for notice in panel.all_notices:
         log.info("%s", notice)
-    panel = panel.carried_on() if data.gaps == "mask" else panel
+    panel = panel.carry_forward() if data.gaps == "mask" else panel
     if config.model.channels == "independent":
         return panel
-    return panel.together(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))
+    return panel.align_targets(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))
 
 
-def found_in(data: Data, series: Series) -> dict[str, Any]:
+def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
     """Collect the keys of the data section that were left open, as the data decide them."""
     season = data.season
     if season == "auto":
-        seasons, notice = seasons_of(series)
+        seasons, notice = find_series_seasons(series)
         season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)

@@ -10,13 +10,13 @@ import numpy as np
 from forecaster.config import Config, LoadedConfig
 from forecaster.config.schema import Covariates, Data, Model
 from forecaster.data import Panel, Series
-from forecaster.data.sources.files import described
+from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_to_quantiles
 from forecaster.preprocessing.calendar_features import find_calendar_problems
 from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.covariate_features import Features, fit_columns, fit_scale, fit_static, is_categorical
-from forecaster.preprocessing.load import found_in, read_data
+from forecaster.preprocessing.load import infer_data_keys, read_data
 from forecaster.preprocessing.prepared_series import SERIES_PER_BLOCK, PreparedPanel, PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import (
     Preprocessing,
@@ -110,7 +110,7 @@ def place_windows(plan: Plan) -> tuple[Starts, Starts]:
         log.info("%s windows that would be filler are left out of training", f"{one + other:,}")
     if not len(training) or (config.split.validation and not len(validation)):
         what = "training" if not len(training) else "validation"
-        raise DataError(Problem("only-filled-windows", described(config.data.path), detail={"part": what}))
+        raise DataError(Problem("only-filled-windows", name_source(config.data.path), detail={"part": what}))
     return training, validation
 
 
@@ -148,8 +148,8 @@ def restore_plan(version: Version, data: Path | None = None) -> Plan:
         RunError: the version's preprocessing is damaged.
     """
     config, kept = version.config, load_preprocessing(version)
-    panel = read_data(config, data).led_in(config.padding_steps, config.data.main_season)
-    members = _prepare_series(config, panel, "", described(data or config.data.path), kept.scalers)
+    panel = read_data(config, data).prepend_steps(config.padding_steps, config.data.main_season)
+    members = _prepare_series(config, panel, "", name_source(data or config.data.path), kept.scalers)
     return Plan(config, members, kept.vocabulary, kept.features)
 
 
@@ -157,14 +157,16 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config) if panel is None else panel
-    updates = found_in(data, panel.longest)
+    updates = infer_data_keys(data, panel.longest)
     if config.model.channels == "joint":
         updates["target"] = tuple(dict.fromkeys(series.target for series in panel))
     resolved = config.model_copy(update={"data": data.model_copy(update=updates), "model": _resolve_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
-    where, source = loaded.where("window", "length"), described(data.path)
-    members = _prepare_series(config, panel.led_in(config.padding_steps, resolved.data.main_season), where, source, {})
+    where, source = loaded.where("window", "length"), name_source(data.path)
+    members = _prepare_series(
+        config, panel.prepend_steps(config.padding_steps, resolved.data.main_season), where, source, {}
+    )
     return Plan(resolved, members, _collect_vocabulary(resolved, members), _fit_features(resolved, members))
 
 
@@ -214,7 +216,7 @@ def _fit_features(config: Config, members: PreparedPanel) -> Features | None:
         except DataError as error:
             problems += error.problems
     if problems:
-        raise DataError([problem.at(described(data.path)) for problem in problems])
+        raise DataError([problem.at(name_source(data.path)) for problem in problems])
     return features
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from forecaster import __version__
 from forecaster.config.ensemble import members_of
 from forecaster.config.template import commented_yaml
-from forecaster.data.sources.files import described
+from forecaster.data.sources.files import name_source
 from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
 from forecaster.forecasting.calibration import encode_calibration
@@ -150,7 +150,7 @@ def record_training(plan: Plan, started: float) -> dict[str, Any]:
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "seed": plan.config.training.seed,
         "data": {
-            "path": described(plan.config.data.path),
+            "path": name_source(plan.config.data.path),
             "sha256": data_hash(plan.panel),
             "series": len(panel),
             "steps": sum(map(len, panel)),

@@ -15,7 +15,7 @@ from forecaster.config import Choices, Config, LoadedConfig, Range, Space, overr
 from forecaster.config.database_urls import is_url
 from forecaster.config.template import commented_yaml
 from forecaster.data import Panel, Series
-from forecaster.data.seasonality import seasons_of
+from forecaster.data.seasonality import find_series_seasons
 from forecaster.errors import ConfigError, DataError
 from forecaster.preprocessing.load import data_hash, data_request, read_data
 from forecaster.preprocessing.plan import Plan, drop_test_parts, plan_training
@@ -97,7 +97,7 @@ def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
     panel, base = _empty_short_series(data_panel, whole), drop_test_parts(whole)
     if loaded.config.data.season == "auto":
         # The season was inferred from all data; infer it again without the test part.
-        seasons, _ = seasons_of(max(base.panel, key=len))
+        seasons, _ = find_series_seasons(max(base.panel, key=len))
         loaded = overridden(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
         base = drop_test_parts(plan_training(loaded, panel))
     space = loaded.space or _build_default_space(loaded, base)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
-from forecaster.data.assembly.regular_grid import panel_of
+from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import USUAL
 from forecaster.data.options import Reading
@@ -163,10 +163,10 @@ def test_series_laid_out_together_are_those_laid_out_alone(freq, gaps):
     kept = generator.permutation(np.flatnonzero(generator.random(len(codes)) > 0.1 * (codes % 3)))
     codes, stamps, values = codes[kept], stamps[kept], values[kept]
     asked = Reading("t", "y", freq, gaps, series="id")
-    together = panel_of(rows_of(codes, stamps, values), asked)
+    together = build_panel(rows_of(codes, stamps, values), asked)
     for number, series in enumerate(together):
         mine = codes == number
-        (alone,) = panel_of(rows_of(codes[mine] * 0, stamps[mine], values[mine], 2 + np.flatnonzero(mine)), asked)
+        (alone,) = build_panel(rows_of(codes[mine] * 0, stamps[mine], values[mine], 2 + np.flatnonzero(mine)), asked)
         expected = pd.Series(values[mine], stamps[mine]).sort_index().asfreq(freq)
         np.testing.assert_array_equal(series.values, expected.fillna(0.0) if gaps == "zero" else expected)
         np.testing.assert_array_equal(series.values, alone.values)
@@ -175,5 +175,5 @@ def test_series_laid_out_together_are_those_laid_out_alone(freq, gaps):
 
 
 def test_hundreds_of_thousands_of_series_work():
-    panel = panel_of(rows_of(*long(200_000, 10, "MS")), Reading("t", "y", series="id"))
+    panel = build_panel(rows_of(*long(200_000, 10, "MS")), Reading("t", "y", series="id"))
     assert (len(panel), panel[199_999].name, panel.frequency) == (200_000, "s199999", "MS")

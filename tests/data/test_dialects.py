@@ -20,7 +20,7 @@ from forecaster.config import load_config
 from forecaster.data.dialect import Dialect
 from forecaster.data.sources import files
 from forecaster.data.sources.files import find_files
-from forecaster.data.value_ranges import domains_of
+from forecaster.data.value_ranges import find_domains
 from forecaster.default_config import config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
@@ -358,7 +358,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatc
     path = tmp_path / "x.csv"
     path.write_text(DAYS)
     monkeypatch.setattr(files, "_PAUSE", 0)
-    content, left = files._content, [1]
+    content, left = files._read_all, [1]
 
     def growing(file):
         data = content(file)
@@ -405,7 +405,7 @@ def test_a_sentinel_is_known_by_its_number_and_lies_outside_no_domain(tmp_path):
         text,
         na_values=(-999,),
         gaps="interpolate",
-        domains=domains_of("negative_binomial", "none", None, None),
+        domains=find_domains("negative_binomial", "none", None, None),
     )
     np.testing.assert_array_equal(found.values, [1, 2, 3, 4])
 

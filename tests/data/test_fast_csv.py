@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecaster.data.assembly import typed_path
-from forecaster.data.assembly.build_rows import rows_of
+from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.sources import arrow_csv
 from forecaster.data.sources.source import resolve_source
 from forecaster.data.time.rules import TimeRules
-from forecaster.data.value_ranges import domains_of
+from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError
 from tests.helpers.reading import read_series, read_table
 
@@ -81,7 +81,7 @@ QUOTED = LONG.replace("s0", '"s,0"').replace("fair", '"the ""fair"""')
         (LONG.replace(" 01:00:00", " 01:00:00+01:00"), Reading(target="y", series="id"), UNKNOWN),
         (LONG.replace(",30.25", ",+30.25"), Reading(target="y", series="id"), UNKNOWN),
         (LONG.replace(",7.25,", ",N/A,"), Reading(target="y", series="id", gaps="previous"), UNKNOWN),
-        (LONG, Reading(target="y", series="id", domains=domains_of("point", "log", None, None)), UNKNOWN),
+        (LONG, Reading(target="y", series="id", domains=find_domains("point", "log", None, None)), UNKNOWN),
         (LONG, Reading(target="y", series="id", rules=TimeRules(timezone="Europe/Berlin")), UNKNOWN),
         (LONG, Reading(None, "y"), UNKNOWN),
         ("t,y\n" + "".join(f"{20260101 + n},{n}\n" for n in range(28)), Reading("t", "y"), UNKNOWN),
@@ -96,7 +96,7 @@ def test_plain_files_are_read_quickly_and_the_same(tmp_path, text, reading, dial
     path.write_bytes(text.encode())
     quick = typed_path.csv_rows(resolve_source(path), dialect, reading)
     assert quick is not None
-    assert_same(quick, rows_of(read_table(path, dialect), reading))
+    assert_same(quick, parse_rows(read_table(path, dialect), reading))
 
 
 def test_several_files_are_counted_on(tmp_path):
@@ -106,7 +106,7 @@ def test_several_files_are_counted_on(tmp_path):
     paths, reading = str(tmp_path / "*.csv"), Reading(target="y", series="id")
     quick = typed_path.csv_rows(resolve_source(paths), UNKNOWN, reading)
     assert quick is not None
-    assert_same(quick, rows_of(read_table(paths), reading))
+    assert_same(quick, parse_rows(read_table(paths), reading))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_whatever_is_read_quickly_is_the_same(tmp_path, rows, end, form, gaps, n
         if quick is None:
             continue
         try:
-            careful = rows_of(read_table(path), reading)
+            careful = parse_rows(read_table(path), reading)
         except DataError as error:
             pytest.fail(f"read quickly, and refused: {error}")
         assert_same(quick, careful)

@@ -179,7 +179,7 @@ def test_a_half_written_last_line_is_left_out_of_a_large_file(tmp_path, monkeypa
     text = rows()[:-1]
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *text, last]))
     limited, whole = both(tmp_path / "x.csv", monkeypatch)
-    assert any("seems half-written" in str(notice) for notice in limited.said)
+    assert any("seems half-written" in str(notice) for notice in limited.all_notices)
     assert_same(limited, whole)
 
 

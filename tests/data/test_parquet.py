@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
-from forecaster.data.assembly.build_rows import rows_of
+from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.typed_path import typed_rows
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
-from forecaster.data.read import table_of
+from forecaster.data.read import read_cells
 from forecaster.data.sources import arrow_columns
 from forecaster.data.sources.source import resolve_source
 from forecaster.data.time.rules import TimeRules
@@ -44,7 +44,7 @@ def read(path: object, **options) -> Panel:
 def both_ways(path: Path, reading: Reading) -> None:
     """The quick way and the one through text agree."""
     quick = typed_rows(resolve_source(path), Dialect(), reading)
-    careful = rows_of(table_of(path), reading)
+    careful = parse_rows(read_cells(path), reading)
     assert not careful.issues.problems
     assert list(quick.names) == list(careful.names)
     np.testing.assert_array_equal(quick.values, careful.values)
@@ -136,7 +136,7 @@ def test_several_series_with_covariates_are_as_in_a_csv(tmp_path):
     options = {"series": "id", "static": ["kind"], "columns": ["price", "event"]}
     ours, theirs = read(path, **options), read(tmp_path / "x.csv", **options)
     assert [series.name for series in ours] == ["s 0", "s 1", "s 2"]
-    assert [str(notice).replace("x.csv", "x") for notice in theirs.said] == list(map(str, ours.said))
+    assert [str(notice).replace("x.csv", "x") for notice in theirs.all_notices] == list(map(str, ours.all_notices))
     for one, other in zip(ours, theirs, strict=True):
         assert one.categories == other.categories
         np.testing.assert_array_equal(one.values, other.values)
@@ -219,7 +219,7 @@ def test_what_is_wrong_is_said_with_its_row(tmp_path, columns, options, expected
 def test_rows_out_of_order_are_sorted_and_said(tmp_path):
     path = write(tmp_path / "x.parquet", {"t": [DAYS[1], DAYS[0], *DAYS[2:]], "y": NUMBERS})
     panel = read(path)
-    assert list(map(str, panel.said)) == [f"{path}: rows are not in order of time (the first at row 2): sorted"]
+    assert list(map(str, panel.all_notices)) == [f"{path}: rows are not in order of time (the first at row 2): sorted"]
     assert panel[0].values[:2].tolist() == [2.0, 0.1]
 
 

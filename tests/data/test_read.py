@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.time.frequency import future_timestamps, season_length
+from forecaster.data.time.frequency import find_season_length, make_future_timestamps
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError
 from forecaster.preprocessing.scaling import Scaler
@@ -297,7 +297,7 @@ def test_timestamps_without_a_step_are_refused():
     ],
 )
 def test_the_season_of_a_frequency(alias, season):
-    assert season_length(alias) == season
+    assert find_season_length(alias) == season
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_the_season_of_a_frequency(alias, season):
     ],
 )
 def test_the_future_follows_the_calendar(origin, alias, expected):
-    assert list(future_timestamps(pd.Timestamp(origin), 2, alias)) == [pd.Timestamp(text) for text in expected]
+    assert list(make_future_timestamps(pd.Timestamp(origin), 2, alias)) == [pd.Timestamp(text) for text in expected]
 
 
 def test_a_stated_frequency_must_hold_every_timestamp(tmp_path):

@@ -81,7 +81,7 @@ def test_ids_and_columns_together(tmp_path):
         "p/back": ("back", [1, 2, 3, 4], FIRST),
         "q/sold": ("sold", [11, 21, 31, 41], FIRST),
     }
-    assert [str(notice).split("x.csv: ")[1] for notice in panel.said] == [
+    assert [str(notice).split("x.csv: ")[1] for notice in panel.all_notices] == [
         "1 series has no number and are left out: q/back"
     ]
 

@@ -10,14 +10,14 @@ import pytest
 from forecaster.check.check import check
 from forecaster.config import load_values
 from forecaster.data import Series
-from forecaster.data.seasonality import find_seasons, longer_seasons, seasons_of
-from forecaster.data.time.frequency import season_length
+from forecaster.data.seasonality import find_longer_seasons, find_seasons, find_series_seasons
+from forecaster.data.time.frequency import find_season_length
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
-from forecaster.preprocessing.load import found_in
+from forecaster.preprocessing.load import infer_data_keys
 from forecaster.preprocessing.windows import select_observed_windows
 from tests.helpers.reading import read_series, read_table
 
@@ -65,7 +65,7 @@ def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
     assert "data.frequency: sessions" in str(found.notices[0])
     assert "data.holidays" in str(found.notices[0])
     assert dates(found.future(2)) == ["2026-06-01", "2026-06-02"]
-    assert seasons_of(found)[0] == (5,)
+    assert find_series_seasons(found)[0] == (5,)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_trading_hours_go_on_at_the_next_session(tmp_path):
     assert "set data.frequency: sessions: each row is a step" in problems(csv(tmp_path, rows))[0]
     found = read(csv(tmp_path, rows), frequency="sessions", holidays=HOLIDAYS)
     assert dates(found.future(4)) == ["2026-04-02 15:00", "2026-04-02 15:30", "2026-04-06 09:30", "2026-04-06 10:00"]
-    assert seasons_of(found)[0] == (13,)
+    assert find_series_seasons(found)[0] == (13,)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_month_ends_quarter_ends_and_leap_years(tmp_path, alias, first, future):
 
 @pytest.mark.parametrize(("alias", "season"), [("BQE-DEC", 4), ("WOM-3FRI", 12), ("SMS", 24), ("BYE-DEC", 1)])
 def test_the_seasons_of_business_calendars(alias, season):
-    assert season_length(alias) == season
+    assert find_season_length(alias) == season
 
 
 # Jitter
@@ -494,7 +494,7 @@ def test_no_random_walk_has_a_season():
 
 def test_a_season_of_the_data_is_reported_and_one_of_the_frequency_stays(tmp_path):
     def found(series):
-        seasons, notice = seasons_of(series)
+        seasons, notice = find_series_seasons(series)
         return seasons, str(notice)
 
     steps = read(csv(tmp_path, range(300), seasonal(9, 300)), "step")
@@ -512,9 +512,9 @@ def test_a_season_of_the_data_is_reported_and_one_of_the_frequency_stays(tmp_pat
         (24,),
         "y: a season of 24 hours, by the frequency; by autocorrelation 37 too; to use another: data.season: 37",
     )
-    assert seasons_of(dataclasses.replace(hourly, values=seasonal(24, 2000))) == ((24,), None)
+    assert find_series_seasons(dataclasses.replace(hourly, values=seasonal(24, 2000))) == ((24,), None)
     walk = np.cumsum(np.random.default_rng(0).normal(size=2000))
-    assert seasons_of(dataclasses.replace(steps, values=walk)) == ((), None)
+    assert find_series_seasons(dataclasses.replace(steps, values=walk)) == ((), None)
 
 
 GROWING = 1 + 0.9 * np.sin(2 * np.pi * np.arange(3000) / 3000)  # a day whose swing grows and shrinks over months
@@ -538,14 +538,14 @@ def test_longer_seasons_are_the_week_and_the_year_and_of_plain_steps_any(tmp_pat
     dates = frequency != "step"
     index = pd.date_range("2020-01-01", periods=len(values), freq=frequency) if dates else pd.RangeIndex(len(values))
     series = dataclasses.replace(read(csv(tmp_path, range(5))), timestamps=index, values=values, frequency=frequency)
-    assert longer_seasons(series, main) == longer
+    assert find_longer_seasons(series, main) == longer
 
 
 def test_no_random_walk_has_a_week():
     index = pd.date_range("2020-01-01", periods=1500, freq="h")
     walks = [np.cumsum(np.random.default_rng(seed).normal(size=1500)) for seed in range(30)]
     panel = [Series("y", "y", "t", index, walk, "h") for walk in walks]
-    assert sum(bool(longer_seasons(series, 24)) for series in panel) <= 1
+    assert sum(bool(find_longer_seasons(series, 24)) for series in panel) <= 1
 
 
 def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_path, forecast):
@@ -665,7 +665,7 @@ def test_the_order_that_a_file_proves_is_kept_for_the_next(tmp_path):
     path = csv(tmp_path, days.strftime("%d-%m-%Y"))
     series = read(path)
     data = load_values({"data": {"path": str(path)}, "window": {"length": 2, "horizon": 1}}, "x").config.data
-    assert found_in(data, series)["date_order"] == series.rules.date_order == "day_first"
+    assert infer_data_keys(data, series)["date_order"] == series.rules.date_order == "day_first"
     (problem,) = problems(path, date_order="month_first")
     assert "x.csv:14: t: 36 cells are not a timestamp: '13-01-2024' (line 14)" in problem
 

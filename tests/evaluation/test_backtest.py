@@ -60,8 +60,8 @@ def test_more_folds_than_there_are_rows_are_refused(tmp_path):
 def test_a_gap_at_an_origin_is_filled_from_before_it():
     values, observed = np.array([1.0, 2, 3, 4, 5, 6]), np.array([True, True, False, False, True, True])
     panel = panel_of(values, observed)
-    np.testing.assert_array_equal(panel.until(np.array([4]))[0].values, [1, 2, 2, 2])
-    np.testing.assert_array_equal(panel.until(np.array([5]))[0].values, [1, 2, 3, 4, 5])
+    np.testing.assert_array_equal(panel.truncate(np.array([4]))[0].values, [1, 2, 2, 2])
+    np.testing.assert_array_equal(panel.truncate(np.array([5]))[0].values, [1, 2, 3, 4, 5])
     origins = Origins(panel, np.array([0, 0]), np.array([3, 4]))
     np.testing.assert_array_equal(origins.series[0].values, [1, 2, 2, 2, 5, 6])
     np.testing.assert_array_equal(origins.series[1].values, values)

@@ -14,7 +14,7 @@ def read_series(path, *asked, dialect=UNKNOWN, **further):
 
 def series_of(table, *asked, **further):
     """The panel of a table."""
-    return read.series_of(table, Reading(*asked, **further))
+    return read.parse_series(table, Reading(*asked, **further))
 
 
 def read_columns(path, time, series, columns, categorical=(), frequency="auto", dialect=UNKNOWN, **further):

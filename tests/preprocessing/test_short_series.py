@@ -31,7 +31,7 @@ def read(tmp_path: Path, text: str, target: str = "auto", frequency: str = "auto
 
 
 def test_a_first_season_is_repeated_going_back(tmp_path):
-    panel = read(tmp_path, DAYS, "sold", series="shop", columns=["heat"]).led_in(4, 3)
+    panel = read(tmp_path, DAYS, "sold", series="shop", columns=["heat"]).prepend_steps(4, 3)
     a, b = panel
     np.testing.assert_array_equal(a.values, [3, 1, 2, 3, 1, 2, 3, 4])
     np.testing.assert_array_equal(b.values, [7, 5, 6, 7, 5, 6, 7])
@@ -42,25 +42,27 @@ def test_a_first_season_is_repeated_going_back(tmp_path):
 
 
 def test_a_series_shorter_than_a_season_repeats_what_it_has(tmp_path):
-    (series,) = read(tmp_path, "y\n1\n2\n").led_in(5, 3)
+    (series,) = read(tmp_path, "y\n1\n2\n").prepend_steps(5, 3)
     np.testing.assert_array_equal(series.values, [2, 1, 2, 1, 2, 1, 2])
     assert list(series.timestamps) == [-5, -4, -3, -2, -1, 0, 1]
 
 
 def test_steps_before_the_first_follow_the_calendar(tmp_path):
-    (series,) = read(tmp_path, "day,y\n2026-01-31,1\n2026-02-28,2\n2026-03-31,3\n").led_in(2, 1)
+    (series,) = read(tmp_path, "day,y\n2026-01-31,1\n2026-02-28,2\n2026-03-31,3\n").prepend_steps(2, 1)
     assert [str(day.date()) for day in series.timestamps[:3]] == ["2025-11-30", "2025-12-31", "2026-01-31"]
 
 
 def test_filled_cells_stay_marked_behind_the_start(tmp_path):
-    panel = read(tmp_path, DAYS.replace("b,6,6", "b,6,"), "sold", series="shop", gaps="mask").carried_on().led_in(1, 1)
+    panel = (
+        read(tmp_path, DAYS.replace("b,6,6", "b,6,"), "sold", series="shop", gaps="mask").carry_forward().led_in(1, 1)
+    )
     np.testing.assert_array_equal(panel[1].observed, [False, True, False, True])
 
 
 def test_sessions_have_no_days_before_the_first(tmp_path):
     panel = read(tmp_path, "day,y\n2026-01-02,1\n2026-01-05,2\n2026-01-06,3\n2026-01-08,4\n", frequency="sessions")
     with pytest.raises(DataError, match="window.min_length: frequency sessions has no step before the first row"):
-        panel.led_in(2, 1)
+        panel.prepend_steps(2, 1)
 
 
 def plan(tmp_path: Path, lengths: dict[str, int], **options):

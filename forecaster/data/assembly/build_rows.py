@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, find_roles, mostly_numbers
+from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, are_numbers, find_roles
 from forecaster.data.assembly.decoded_columns import (
     EMPTY,
     GIVEN,
@@ -23,11 +23,11 @@ from forecaster.data.assembly.decoded_columns import (
 )
 from forecaster.data.assembly.localize import (
     changes_timestamps,
+    choose_rules,
     describe_shifts,
     localize_each_series,
     rank_within_series,
     resolve_rules,
-    rules_of,
 )
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
@@ -37,7 +37,7 @@ from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, by_seri
 from forecaster.data.sources.number_formats import is_missing
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, parse_timestamps
-from forecaster.data.time.jitter import duration_text
+from forecaster.data.time.jitter import format_duration
 from forecaster.data.time.rules import TimeRules
 from forecaster.problems import Cells, Problem
 from forecaster.wording import KEPT
@@ -45,7 +45,7 @@ from forecaster.wording import KEPT
 GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
 
 
-def rows_of(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
+def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
     """Build the rows of a table of text; problems of cells are kept with them.
 
     Args:
@@ -58,7 +58,7 @@ def rows_of(table: Table, reading: Reading, roles: ColumnRoles | None = None) ->
     """
     roles = roles or find_roles(table, reading)
     covariates = (name for name in reading.columns if name not in reading.categorical)
-    numeric = (name for name in covariates if mostly_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
+    numeric = (name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
     shown = roles.targets or tuple(itertools.islice(numeric, 1))  # the columns that show the marks of numbers
     return build_rows(TextColumns(with_marks(table, shown, reading.na_values), reading.na_values), roles, reading)
 
@@ -122,7 +122,7 @@ def _build_timestamps(
     if roles.time is None:
         return rank_within_series(codes), reading.rules
     read = columns.timestamps(roles.times, reading.way, reading.rules.date_order)
-    rules = rules_of(read, reading)
+    rules = choose_rules(read, reading)
     if read.others:
         issues.problems[FILE].append(_ambiguous_dates(columns, roles, read))
         issues.stop = True
@@ -157,7 +157,7 @@ def _move_timestamps(
     """Move timestamps into their zone and onto their steps; those that cannot be moved are reported."""
     timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
     reporter.report("nonexistent-time", never, issues.problems, {"zone": rules.timezone})
-    tolerance = duration_text(rules.tolerance.value // 1000)
+    tolerance = format_duration(rules.tolerance.value // 1000)
     reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
     if moved := describe_shifts(reporter.places.path, shifts):
         issues.notices[0] += moved

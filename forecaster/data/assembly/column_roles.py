@@ -52,7 +52,7 @@ def find_roles(table: Table, reading: Reading) -> ColumnRoles:
         case "auto":
             targets = (find_target(table, named, reading.na_values),)
         case "*":
-            targets = tuple(every_target(table, named, reading.na_values))
+            targets = tuple(find_every_target(table, named, reading.na_values))
         case str(name):
             targets = (name,)
         case several:
@@ -121,7 +121,7 @@ def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | 
     numeric = [
         name
         for name, cells in table.columns.items()
-        if name not in others and mostly_numbers(cells.iloc[:HEAD], na_values)
+        if name not in others and are_numbers(cells.iloc[:HEAD], na_values)
     ]
     if numeric:
         return numeric
@@ -129,7 +129,7 @@ def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | 
     raise DataError(Problem("no-numeric-column", table.path, "data.target", detail=detail))
 
 
-def every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
+def find_every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
     """Find also columns that are empty at first and hold no text later; they may turn out to be empty.
 
     Raises:
@@ -158,13 +158,13 @@ def find_ids(table: Table) -> str:
     Raises:
         DataError: there is none.
     """
-    texts = (name for name, cells in table.columns.items() if not mostly_numbers(cells.iloc[:HEAD]))
+    texts = (name for name, cells in table.columns.items() if not are_numbers(cells.iloc[:HEAD]))
     if (found := next(texts, None)) is not None:
         return found
     raise DataError(Problem("no-id-column", table.path))
 
 
-def mostly_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:
+def are_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:
     """Whether more than half of the cells that are given are numbers, in whatever way to write them."""
     given = cells[~is_missing(cells, na_values)]
     return bool(looks_numeric(given).mean() > 0.5)

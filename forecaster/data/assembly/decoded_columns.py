@@ -12,7 +12,7 @@ from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import NONE, Unsure, find_marks, is_missing, to_numbers
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import ParsedTimestamps, joined, parse_timestamps
+from forecaster.data.sources.timestamp_formats import ParsedTimestamps, join_columns, parse_timestamps
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -108,7 +108,7 @@ class TextColumns(DecodedColumns):
 
     def time_cells(self, names: Sequence[str]) -> pd.Series:
         """Give the texts that timestamps are parsed from."""
-        return joined([self._columns[name] for name in names])
+        return join_columns([self._columns[name] for name in names])
 
 
 def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: Sequence[int | float | str]) -> Numbers:

@@ -11,10 +11,16 @@ import pandas as pd
 from forecaster.data.options import Reading
 from forecaster.data.sources.issues import by_series
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import EPOCHS, ParsedTimestamps, _order_of, joined, parse_timestamps
-from forecaster.data.time.jitter import duration_text, snapped
+from forecaster.data.sources.timestamp_formats import (
+    EPOCHS,
+    ParsedTimestamps,
+    find_date_order,
+    join_columns,
+    parse_timestamps,
+)
+from forecaster.data.time.jitter import format_duration, snap
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
-from forecaster.data.time.timezones import in_zone
+from forecaster.data.time.timezones import to_zone
 from forecaster.problems import Problem
 
 
@@ -26,7 +32,7 @@ def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
     zone = getattr(read.timestamps, "tz", None)
     if rules.timezone is None and zone is not None and zone != datetime.UTC:
         rules = replace(rules, timezone=str(zone))
-    return replace(rules, date_order=_order_of(read.way) or rules.date_order)
+    return replace(rules, date_order=find_date_order(read.way) or rules.date_order)
 
 
 class Localized(NamedTuple):
@@ -60,21 +66,21 @@ def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Locali
     if rules.timezone is not None:
         if timestamps.tz is None and read.way in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
-        timestamps, never = in_zone(timestamps, rules.timezone, rules.tolerance)
+        timestamps, never = to_zone(timestamps, rules.timezone, rules.tolerance)
     if rules.tolerance > pd.Timedelta(0):
         before = timestamps
-        timestamps, far = snapped(before, frequency, rules.tolerance)
+        timestamps, far = snap(before, frequency, rules.tolerance)
         shifts = timestamps.as_unit("us").asi8 - before.as_unit("us").asi8
     return Localized(timestamps, never, far, shifts)
 
 
-def row_timestamps(
+def parse_row_timestamps(
     table: "Table", time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
 ) -> pd.Index:
     """Parse the timestamp of each row of a table of one series, in the order of the rows, as `series_of` does."""
     if time is None:
         return pd.RangeIndex(len(table))
-    cells = joined([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
+    cells = join_columns([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
     return localize(parse_timestamps(cells, date_order=rules.date_order), frequency, rules).timestamps
 
 
@@ -89,7 +95,7 @@ def rank_within_series(codes: np.ndarray) -> pd.Index:
     return pd.Index(places)
 
 
-def rules_of(read: ParsedTimestamps, reading: Reading) -> TimeRules:
+def choose_rules(read: ParsedTimestamps, reading: Reading) -> TimeRules:
     """Choose the rules of a file by its cells; of a block those that are stated, since the others are not known."""
     return reading.rules if reading.way is not None else resolve_rules(read, reading.rules)
 
@@ -109,7 +115,7 @@ def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: s
     ]
     indices = [part.timestamps for _, part in parts]
     if any(getattr(index, "tz", None) is not None for index in indices):
-        indices = [_zoned(index, rules.timezone) for index in indices]
+        indices = [_to_zone(index, rules.timezone) for index in indices]
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     never, far, shifts = (np.concatenate(found)[order] for found in zip(*(part[1:] for _, part in parts), strict=True))
     return Localized(indices[0].append(indices[1:])[order], never, far, shifts)
@@ -120,11 +126,11 @@ def describe_shifts(path: str, shifts: np.ndarray) -> list[Problem]:
     count = np.count_nonzero(shifts)
     if not count:
         return []
-    detail = {"count": int(count), "furthest": duration_text(int(np.abs(shifts).max()))}
+    detail = {"count": int(count), "furthest": format_duration(int(np.abs(shifts).max()))}
     return [Problem("timestamps-moved", path, detail=detail)]
 
 
-def _zoned(index: pd.Index, zone: str | None) -> pd.Index:
+def _to_zone(index: pd.Index, zone: str | None) -> pd.Index:
     """Dates in the zone of the other series' times."""
     if not isinstance(index, pd.DatetimeIndex) or index.tz is not None:
         return index

@@ -12,25 +12,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.build_rows import category_notice, localize_rows, rows_of
+from forecaster.data.assembly.build_rows import category_notice, localize_rows, parse_rows
 from forecaster.data.assembly.column_roles import find_roles
 from forecaster.data.assembly.decoded_columns import with_marks
 from forecaster.data.assembly.localize import rank_within_series
-from forecaster.data.assembly.regular_grid import panel_of
+from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.rows import Rows
-from forecaster.data.assembly.sort_rows import ticks_of
-from forecaster.data.assembly.spool import Spool, grouped
+from forecaster.data.assembly.sort_rows import to_ticks
+from forecaster.data.assembly.spool import Spool, group_records
 from forecaster.data.assembly.typed_path import CsvBlocks
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import ROWS as A_SERIES_A_ROW
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
-from forecaster.data.sources.files import beginning, blocks, steady
+from forecaster.data.sources.files import check_unchanged, read_beginning, read_blocks
 from forecaster.data.sources.issues import FILE, IssueLog, Places
 from forecaster.data.sources.source import Source
-from forecaster.data.sources.text_table import block_table, head_table
-from forecaster.data.sources.timestamp_formats import joined, parse_timestamps
+from forecaster.data.sources.text_table import parse_block, parse_head
+from forecaster.data.sources.timestamp_formats import join_columns, parse_timestamps
 from forecaster.data.time.resolve_frequency import Step
 from forecaster.data.time.rules import AS_WRITTEN
 from forecaster.errors import DataError
@@ -59,7 +59,7 @@ def read_large(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     localized = replace(reading, way=blocks_of_rows.reading.way)
     for first, rows in spool.groups():
         try:
-            panels.add(first, panel_of(localize_rows(rows, localized), reading, panels.step))
+            panels.add(first, build_panel(localize_rows(rows, localized), reading, panels.step))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -78,13 +78,13 @@ class _RowBlocks:
     def __init__(self, source: Source, dialect: Dialect, reading: Reading) -> None:
         self._source, name = source, source.name
         file = source.files[0]
-        head = head_table(beginning(file, HEAD), file, name, dialect)
+        head = parse_head(read_beginning(file, HEAD), file, name, dialect)
         if head.dialect.encoding.startswith("utf-16"):
             raise DataError(Problem("too-large-for-encoding", name))
         if reading.layout == A_SERIES_A_ROW:
             raise DataError(Problem("too-large-for-layout", name))
         self._roles = find_roles(head, reading)
-        self.first = rows_of(head, replace(reading, rules=AS_WRITTEN), self._roles)
+        self.first = parse_rows(head, replace(reading, rules=AS_WRITTEN), self._roles)
         if self.first.issues.stop or FILE in self.first.issues.problems:
             raise DataError(self.first.problems())
         times = [head.columns[name] for name in self._roles.times]
@@ -93,7 +93,7 @@ class _RowBlocks:
             rules=AS_WRITTEN,
             gaps="mask" if reading.columns or len(self._roles.targets) > 1 else reading.gaps,
             categorical=[name for name, column in self.first.columns.items() if column.levels is not None],
-            way=parse_timestamps(joined(times), date_order=reading.rules.date_order).way if times else None,
+            way=parse_timestamps(join_columns(times), date_order=reading.rules.date_order).way if times else None,
         )
         marked = with_marks(head, self._roles.targets, reading.na_values)
         self.first = replace(self.first, notices=marked.notices)
@@ -108,8 +108,8 @@ class _RowBlocks:
             starts.append((before, file))
             places = Places(self._source.name, tuple(starts))
             line = before + header.count(b"\n") + 1
-            with steady(file):
-                for block in blocks(file, len(header), BLOCK):
+            with check_unchanged(file):
+                for block in read_blocks(file, len(header), BLOCK):
                     if block.strip():
                         yield replace(self._rows(header, block, line, before, places), places=places)
                     line += block.count(b"\n")
@@ -117,8 +117,8 @@ class _RowBlocks:
 
     def _header(self, file: str) -> bytes:
         """Read the bytes of a file up to the end of its header."""
-        head = beginning(file, HEAD)
-        if (names := list(head_table(head, file, file, self._dialect).columns)) != self._names:
+        head = read_beginning(file, HEAD)
+        if (names := list(parse_head(head, file, file, self._dialect).columns)) != self._names:
             detail = {"first": self._source.files[0], "columns": names, "expected": self._names}
             raise DataError(Problem("different-columns", file, detail=detail))
         return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))
@@ -127,8 +127,8 @@ class _RowBlocks:
         """Build the rows of a block, which begins on a line, of a file with `before` lines in earlier files."""
         if (rows := self._plain.rows(block, line)) is not None:
             return rows
-        table = block_table(header, block, line - before, places.files[-1][1], self._dialect)
-        return rows_of(replace(table, places=places, lines=table.lines + before), self.reading, self._roles)
+        table = parse_block(header, block, line - before, places.files[-1][1], self._dialect)
+        return parse_rows(replace(table, places=places, lines=table.lines + before), self.reading, self._roles)
 
 
 class _RowSpool:
@@ -170,7 +170,7 @@ class _RowSpool:
         if isinstance(timestamps, pd.DatetimeIndex):
             timestamps = timestamps.as_unit("us")
             self._zones.add(timestamps.tz)
-        records["tick"] = 0 if rows.time is None else ticks_of(timestamps)
+        records["tick"] = 0 if rows.time is None else to_ticks(timestamps)
         for name, column in rows.columns.items():
             records[self._fields[name]] = self._number_levels(name, column, rows)
         last = self._spool.read(len(self._spool) - 1, 1)["series"] if len(self._spool) else records["series"][:1]
@@ -215,7 +215,7 @@ class _RowSpool:
     def groups(self) -> Iterator[tuple[int, Rows]]:
         """Read the rows of a few series at a time, with the number of the first of them."""
         ends = np.cumsum(self._counts)
-        spool = self._spool if self._sorted else grouped(self._spool, "series", ends, ROWS)
+        spool = self._spool if self._sorted else group_records(self._spool, "series", ends, ROWS)
         names, first, start = list(self._numbers), 0, 0
         while first < len(names):
             last = max(first + 1, int(np.searchsorted(ends, start + ROWS, side="right")))
@@ -277,7 +277,7 @@ class _PanelSpool:
         self._filled |= panel.observed is not None
         self._observed.append(np.ones(len(panel.values), bool) if panel.observed is None else panel.observed)
         if panel.timestamps is not None:
-            self._ticks.append(ticks_of(panel.timestamps))
+            self._ticks.append(to_ticks(panel.timestamps))
         for name, column in panel.columns.columns.items():
             self._columns.setdefault(name, Spool(column.values.dtype)).append(column.values)
         self._notices |= {number + first: notices for number, notices in panel.notices.items()}

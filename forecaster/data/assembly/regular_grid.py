@@ -9,16 +9,16 @@ import pandas as pd
 
 from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.assembly.rows import Rows
-from forecaster.data.assembly.sort_rows import ordered
-from forecaster.data.gaps import fill_gaps, longest_gap
+from forecaster.data.assembly.sort_rows import sort_rows
+from forecaster.data.gaps import fill_gaps, find_longest_gap
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
-from forecaster.data.seasonality import find_seasons, natural_season
+from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
-from forecaster.data.time.frequency import Irregular, check_frequency, check_grid, grid, grid_places, is_gapless
-from forecaster.data.time.resolve_frequency import Step, common_frequency, find_frequency, unfinished
+from forecaster.data.time.frequency import Irregular, check_frequency, check_grid, find_places, is_gapless, make_grid
+from forecaster.data.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
 from forecaster.data.time.rules import SESSIONS
-from forecaster.data.time.timezones import clock_change
+from forecaster.data.time.timezones import is_clock_change
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
@@ -26,7 +26,7 @@ from forecaster.wording import KEPT
 _SPARSEST = 20  # steps of the grid for each row, at most
 
 
-def panel_of(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
+def build_panel(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
     """Lay rows out on a regular grid, by a known step or by the one that they have.
 
     Raises:
@@ -51,7 +51,7 @@ class _Layout:
     """The way of rows into a panel; every array over series is (series,), over rows (rows,), over steps (steps,)."""
 
     def __init__(self, rows: Rows, reading: Reading) -> None:
-        found = ordered(rows, reading.duplicates)
+        found = sort_rows(rows, reading.duplicates)
         self._rows, self._ends, self._reading = found.rows, found.ends, reading
         self._starts = found.starts
         self._path = rows.places.path
@@ -74,7 +74,7 @@ class _Layout:
         if self._is_laid(step):
             self._first, self._last = self._starts, self._ends - 1
             return self._assembled(self._rows.values, None, self._ends, step)
-        self._places = grid_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
+        self._places = find_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
         values = self._finished(step)
         given = np.flatnonzero(~np.isnan(values))
         self._find_extents(given)
@@ -106,7 +106,7 @@ class _Layout:
         asked = reading.frequency, reading.gaps, reading.rules
         try:
             if self._rows.long:
-                step = common_frequency(self._rows.names, timestamps, self._ends, *asked)
+                step = find_common_frequency(self._rows.names, timestamps, self._ends, *asked)
             else:
                 step = find_frequency(timestamps, *asked)
             check_frequency(step.frequency, timestamps)
@@ -135,7 +135,7 @@ class _Layout:
             part = self._part(number)
             given = np.flatnonzero(~np.isnan(values[part]))
             known = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
-            if len(known) and (dropped := unfinished(known, step)):
+            if len(known) and (dropped := count_unfinished(known, step)):
                 values[part][len(known) - dropped : len(known)] = np.nan
                 detail = {"timestamps": list(map(str, known[-dropped:]))}
                 self._notices[number].append(Problem("unfinished-bar", self._path, detail=detail))
@@ -205,7 +205,7 @@ class _Layout:
         first = int(self._first[number])
         if step.frequency == SESSIONS:
             return self._rows.timestamps[first : first + steps]
-        return grid(self._rows.timestamps[first], steps, step.rules.step(step.frequency))
+        return make_grid(self._rows.timestamps[first], steps, step.rules.step(step.frequency))
 
     def _report_gaps(self, number: int, values: np.ndarray, step: Step) -> bool:
         """Report the missing steps of a series; whether they may be filled."""
@@ -215,7 +215,7 @@ class _Layout:
         where = self._where(number, int(gaps[0]))
         detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": list(map(str, missing[:KEPT]))}
         if policy == "error":
-            detail |= {"clock_change": clock_change(missing), "weekdays": step.frequency == "B"}
+            detail |= {"clock_change": is_clock_change(missing), "weekdays": step.frequency == "B"}
             self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=GAP_REPAIRS))
         elif problem := self._too_long(number, values, step):
             self._wrong[number].append(problem)
@@ -234,7 +234,7 @@ class _Layout:
 
     def _too_long(self, number: int, values: np.ndarray, step: Step) -> Problem | None:
         """Report a run of missing steps that is longer than the rules allow."""
-        gap, most = longest_gap(values), step.rules.max_gap
+        gap, most = find_longest_gap(values), step.rules.max_gap
         if most is None or gap.length <= most:
             return None
         timestamps = self._timestamps(number, len(values), step)
@@ -247,7 +247,7 @@ class _Layout:
     def _filled_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
         policy, season = self._reading.gaps, 1
         if policy == "seasonal":
-            season = step.rules.season or natural_season(
+            season = step.rules.season or find_natural_season(
                 step.frequency, self._timestamps(number, len(values), step), step.rules
             )
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.sources.issues import IssueLog
-from forecaster.data.time.timezones import clock_change
+from forecaster.data.time.timezones import is_clock_change
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
 
@@ -15,7 +15,7 @@ _RADIX = 1 << 16  # numbers below it are sorted in linear time
 
 
 @dataclass(frozen=True)
-class Ordered:
+class SortedRows:
     """Rows of series end to end, each in order of time.
 
     Attributes:
@@ -38,12 +38,12 @@ class Ordered:
         return np.concatenate([[0], self.ends[:-1]])
 
 
-def ticks_of(timestamps: pd.Index) -> np.ndarray:
+def to_ticks(timestamps: pd.Index) -> np.ndarray:
     """Timestamps as integers that rise with time, (rows,)."""
     return np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
 
 
-def ordered(rows: Rows, duplicates: str) -> Ordered:
+def sort_rows(rows: Rows, duplicates: str) -> SortedRows:
     """Sort the rows of each series by time, and merge those of one timestamp.
 
     Args:
@@ -51,16 +51,18 @@ def ordered(rows: Rows, duplicates: str) -> Ordered:
         duplicates: `error | first | last | mean | sum`; a problem, where it is `error`.
     """
     if np.any(rows.codes[1:] < rows.codes[:-1]):
-        rows = rows.rows(_grouping(rows.codes))
+        rows = rows.rows(_sort_codes(rows.codes))
     issues = IssueLog()
-    ticks = ticks_of(rows.timestamps)
+    ticks = to_ticks(rows.timestamps)
     # Rows are mostly sorted already, which is quick to see.
     if np.any((ticks[1:] <= ticks[:-1]) & (rows.codes[1:] == rows.codes[:-1])):
-        rows = _distinct(_sorted(rows, issues), duplicates, issues)
-    return Ordered(rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), issues)
+        rows = _merge_duplicates(_sort_by_time(rows, issues), duplicates, issues)
+    return SortedRows(
+        rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), issues
+    )
 
 
-def _grouping(codes: np.ndarray) -> np.ndarray:
+def _sort_codes(codes: np.ndarray) -> np.ndarray:
     """Sort codes stably: (rows,) numbers of rows."""
     order = np.argsort((codes % _RADIX).astype(np.uint16), kind="stable")
     if codes.max() < _RADIX:
@@ -68,8 +70,8 @@ def _grouping(codes: np.ndarray) -> np.ndarray:
     return order[np.argsort((codes[order] // _RADIX).astype(np.uint16), kind="stable")]
 
 
-def _sorted(rows: Rows, issues: IssueLog) -> Rows:
-    ticks, codes = ticks_of(rows.timestamps), rows.codes
+def _sort_by_time(rows: Rows, issues: IssueLog) -> Rows:
+    ticks, codes = to_ticks(rows.timestamps), rows.codes
     back = np.flatnonzero((ticks[1:] < ticks[:-1]) & (codes[1:] == codes[:-1])) + 1
     if not len(back):
         return rows
@@ -83,9 +85,9 @@ def _sorted(rows: Rows, issues: IssueLog) -> Rows:
     return rows.rows(order)
 
 
-def _distinct(rows: Rows, policy: str, issues: IssueLog) -> Rows:
+def _merge_duplicates(rows: Rows, policy: str, issues: IssueLog) -> Rows:
     """One row a timestamp: the first, with the value that the policy makes of all of them."""
-    ticks, codes = ticks_of(rows.timestamps), rows.codes
+    ticks, codes = to_ticks(rows.timestamps), rows.codes
     repeats = np.concatenate([[False], (ticks[1:] == ticks[:-1]) & (codes[1:] == codes[:-1])])
     if not repeats.any():
         return rows
@@ -108,6 +110,6 @@ def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, issues
     if policy != "error":
         issues.notices[number].append(Problem("duplicates-merged", where, detail=detail | {"policy": policy}))
         return
-    detail |= {"clock_change": clock_change(distinct)}
+    detail |= {"clock_change": is_clock_change(distinct)}
     repairs = tuple({"data.duplicates": each} for each in ("first", "last", "mean", "sum"))
     issues.problems[number].append(Problem("duplicate-timestamps", where, detail=detail, repairs=repairs))

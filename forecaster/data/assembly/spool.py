@@ -71,7 +71,7 @@ def _report_failures() -> Iterator[None]:
         raise InputOutputFailed(Problem("no-temporary-space", tempfile.gettempdir(), detail=detail)) from None
 
 
-def grouped(spool: Spool, field: str, ends: np.ndarray, count: int) -> Spool:
+def group_records(spool: Spool, field: str, ends: np.ndarray, count: int) -> Spool:
     """Group the records of a spool by the numbers in a field; each group keeps its order.
 
     Args:

@@ -28,7 +28,7 @@ from forecaster.data.assembly.decoded_columns import (
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import AUTO, Dialect
 from forecaster.data.options import Reading
-from forecaster.data.sources.arrow_columns import converted_column, datetimes
+from forecaster.data.sources.arrow_columns import convert_column, to_datetimes
 from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import NONE, is_missing
@@ -38,8 +38,8 @@ from forecaster.data.sources.timestamp_formats import (
     ISO,
     STEPS,
     ParsedTimestamps,
+    are_within_years,
     parse_timestamps,
-    within_years,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class TypedLayout:
 
         zones = {name: getattr(columns[name].type, "tz", None) for name in self.types if name == self.roles.time}
         types = self.types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
-        return pa.table({name: converted_column(columns[name], kind) for name, kind in types.items()})
+        return pa.table({name: convert_column(columns[name], kind) for name, kind in types.items()})
 
     def rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
         """Build the rows of converted columns.
@@ -179,7 +179,7 @@ class TypedColumns(DecodedColumns):
             require_plain(not parsed.wrong.any() and not parsed.others)
             return ParsedTimestamps(parsed.timestamps[found.codes], parsed.wrong[found.codes], parsed.way)
         if isinstance(found, pd.DatetimeIndex):
-            require_plain(within_years(found).all())
+            require_plain(are_within_years(found).all())
             return ParsedTimestamps(found, np.zeros(len(found), bool))
         return _count_from_epoch(found)
 
@@ -199,7 +199,7 @@ def _to_numpy(column: "pa.ChunkedArray") -> np.ndarray | pd.DatetimeIndex | Labe
         return column.to_numpy()
     if kind == "int64" or kind.startswith("timestamp"):
         require_plain(column.null_count == 0)
-        return column.to_numpy() if kind == "int64" else datetimes(column)
+        return column.to_numpy() if kind == "int64" else to_datetimes(column)
     whole = column.unify_dictionaries()
     codes = np.concatenate([part.indices.to_numpy() for part in whole.chunks])
     texts = pd.Series(whole.chunk(0).dictionary.to_pylist(), dtype=TEXT)

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.build_rows import rows_of
+from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, find_roles
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.typed_columns import TypedLayout, find_layout
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.options import Reading
-from forecaster.data.sources.arrow_columns import Stored, text_column
+from forecaster.data.sources.arrow_columns import Stored, column_to_text
 from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.database import read_query
-from forecaster.data.sources.files import beginning, steady
+from forecaster.data.sources.files import check_unchanged, read_beginning
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.parquet import parquet_head, read_parquet
 from forecaster.data.sources.source import Source
-from forecaster.data.sources.text_table import TEXT, Table, head_table
+from forecaster.data.sources.text_table import TEXT, Table, parse_head
 from forecaster.errors import Changing, DataError
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | None:
         return None
     try:
         (first, *others), name = source.files, source.name
-        head = head_table(_whole_lines(first), first, name, dialect)
+        head = parse_head(_whole_lines(first), first, name, dialect)
         for file in others:
-            other = head_table(_whole_lines(file), file, name, head.dialect)
+            other = parse_head(_whole_lines(file), file, name, head.dialect)
             require_plain(other.columns.keys() == head.columns.keys())
         layout = find_layout(head, dialect, find_roles(head, reading), reading)
         tables = [_decode_file(file, layout) for file in source.files]
@@ -64,7 +64,7 @@ def import_pyarrow() -> ModuleType | None:
 def _decode_file(file: str, layout: TypedLayout) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415
 
-    with steady(file), pa.OSFile(file) as opened:
+    with check_unchanged(file), pa.OSFile(file) as opened:
         require_plain(opened.size() and opened.read_at(1, opened.size() - 1) == b"\n")
         opened.seek(0)
         return layout.decode_csv(opened, 1)
@@ -79,7 +79,7 @@ def _count_lines(source: Source, rows: Sequence[int]) -> tuple[Places, np.ndarra
 
 def _whole_lines(file: str) -> bytes:
     """Read the whole lines that a file begins with, enough to find roles and dialect in."""
-    head = beginning(file, HEAD_BYTES)
+    head = read_beginning(file, HEAD_BYTES)
     require_plain(head.endswith(b"\n") and (len(head) == Path(file).stat().st_size or head.count(b"\n") > _SAMPLE))
     return b"".join(line + b"\n" for line in head.split(b"\n", _LINES)[:_LINES]) if head.count(b"\n") > _LINES else head
 
@@ -105,7 +105,7 @@ def typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
         layout = find_layout(head, USUAL, roles, reading)
         rows = layout.rows(layout.convert(stored.columns), stored.places, _row_numbers(stored))
     except (NotPlain, pa.ArrowException):
-        rows = rows_of(_to_text(stored), reading, roles)
+        rows = parse_rows(_to_text(stored), reading, roles)
     return replace(rows, dialect=dialect)
 
 
@@ -132,7 +132,7 @@ def _open(source: Source) -> tuple[Stored, Callable[[Sequence[str]], Stored]]:
 
 def _to_text(stored: Stored) -> Table:
     columns = {
-        name: pd.Series(text_column(column).to_numpy(), dtype=TEXT)
+        name: pd.Series(column_to_text(column).to_numpy(), dtype=TEXT)
         for name, column in zip(stored.columns.column_names, stored.columns.columns, strict=True)
     }
     return Table(stored.places, columns, _row_numbers(stored), "", (), USUAL)

@@ -50,18 +50,18 @@ def check_cells(source: str, rows: int, columns: int) -> None:
         raise DataError(Problem("too-many-cells", source, detail=detail))
 
 
-def below_each_other(parts: Sequence["pa.Table"]) -> "pa.Table":
+def concat_tables(parts: Sequence["pa.Table"]) -> "pa.Table":
     """Tables of the same columns as one; all as text where the cells of a column have types that do not go together."""
     import pyarrow as pa  # noqa: PLC0415
 
     try:
         return pa.concat_tables(parts, promote_options="permissive")
     except pa.ArrowException:
-        texts = [pa.table({name: text_column(part[name], None) for name in parts[0].column_names}) for part in parts]
+        texts = [pa.table({name: column_to_text(part[name], None) for name in parts[0].column_names}) for part in parts]
         return pa.concat_tables(texts)
 
 
-def converted_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
+def convert_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
     """Convert a column to numbers, timestamps, or a dictionary of texts; exactly, as if its cells were text.
 
     Raises:
@@ -70,14 +70,14 @@ def converted_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.Chun
     import pyarrow as pa  # noqa: PLC0415
 
     if pa.types.is_dictionary(kind):
-        return text_column(column).dictionary_encode()
+        return column_to_text(column).dictionary_encode()
     plain = _without_dictionary(column)
     # Arrow divides a decimal by a power of ten, which misses the nearest float at times.
     exact = pa.types.is_decimal(plain.type) or not (pa.types.is_primitive(plain.type) or pa.types.is_null(plain.type))
-    return (text_column(plain, missing=None) if exact else plain).cast(kind)
+    return (column_to_text(plain, missing=None) if exact else plain).cast(kind)
 
 
-def text_column(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.ChunkedArray":
+def column_to_text(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.ChunkedArray":
     """Write a column as the text of a CSV: `1` and `0` for true and false, nothing for no value."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
@@ -124,7 +124,7 @@ def _offset_text(offset: datetime.timedelta) -> str:
     return datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone(offset)).isoformat()[len("2000-01-01T00:00:00") :]
 
 
-def datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:
+def to_datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:
     """Timestamps as their texts would be read: in the offset from UTC that all have, in UTC where they have several."""
     naive = pd.DatetimeIndex(column.to_numpy(), copy=False)
     if column.type.tz is None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from forecaster.config.database_urls import PASSWORD, masked
 from forecaster.config.reader import missing_file
-from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
+from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
 from forecaster.data.sources.files import Query
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed, UsageError
@@ -37,7 +37,7 @@ def read_query(query: Query) -> Stored:
     if not parts:
         raise DataError(Problem("no-rows", query.url, "data.query"))
     places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
-    return Stored(below_each_other(parts), places)
+    return Stored(concat_tables(parts), places)
 
 
 def _parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:

@@ -51,13 +51,13 @@ def source_of(path: str | Sequence[str], query: str | None) -> Paths:
     return Query(str(path), query) if query is not None else path
 
 
-def described(paths: Paths) -> str:
+def name_source(paths: Paths) -> str:
     """Name a path, a pattern, a list of them or a database for a message."""
     if isinstance(paths, Query):
         return paths.url
     if isinstance(paths, str | Path):
         return "stdin" if str(paths) == STDIN else str(paths)
-    return ", ".join(map(described, paths))
+    return ", ".join(map(name_source, paths))
 
 
 def find_files(paths: Paths) -> list[str]:
@@ -74,7 +74,7 @@ def find_files(paths: Paths) -> list[str]:
     problems: list[Problem] = []
     for name in named:
         pattern = glob.has_magic(name) and not _exists(name)
-        matches = _matches(name) if pattern else [name]
+        matches = _find_matches(name) if pattern else [name]
         if not matches:
             problems.append(Problem("no-match", name))
         elif not pattern and not _exists(name):
@@ -93,7 +93,7 @@ def _exists(name: str) -> bool:
         return True
 
 
-def _matches(pattern: str) -> list[str]:
+def _find_matches(pattern: str) -> list[str]:
     root = Path(pattern).anchor
     return sorted(str(each) for each in Path(root).glob(pattern.removeprefix(root)) if each.is_file())
 
@@ -106,11 +106,11 @@ def read_bytes(name: str) -> bytes:
         Changing: it changed each time while it was read.
         InputOutputFailed: it cannot be read.
     """
-    data = _standard_input() if name == STDIN else _stable(Path(name))
+    data = _standard_input() if name == STDIN else _read_unchanged(Path(name))
     try:
-        return _decompressed(data, described(name))
+        return _decompress(data, name_source(name))
     except _DAMAGED as error:
-        raise DataError(Problem("damaged-file", described(name), detail={"reason": str(error)})) from None
+        raise DataError(Problem("damaged-file", name_source(name), detail={"reason": str(error)})) from None
 
 
 @functools.lru_cache(maxsize=1)
@@ -123,7 +123,7 @@ def _standard_input() -> bytes:
     return data
 
 
-def _stable(path: Path) -> bytes:
+def _read_unchanged(path: Path) -> bytes:
     """Read a file as it is at one moment."""
     try:
         if not path.is_file():
@@ -133,7 +133,7 @@ def _stable(path: Path) -> bytes:
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
                 _check_size(before.st_size, str(path))
-                data = _content(file)
+                data = _read_all(file)
                 after = os.fstat(file.fileno())
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(
                 data
@@ -150,7 +150,7 @@ def unreadable(name: object, error: Exception) -> Problem:
     return Problem("cannot-read", str(name), detail={"reason": reason})
 
 
-def _content(file: IO[bytes]) -> bytes:
+def _read_all(file: IO[bytes]) -> bytes:
     return file.read()
 
 
@@ -164,7 +164,7 @@ def is_packed(head: bytes) -> bool:
     return head.startswith((_GZIP, _XZ, _ZIP))
 
 
-def first_bytes(name: str, size: int) -> bytes:
+def read_first_bytes(name: str, size: int) -> bytes:
     """Read the first bytes of a file or standard input; none where it cannot be read, which fails later."""
     if name == STDIN:
         return _standard_input()[:size]
@@ -175,7 +175,7 @@ def first_bytes(name: str, size: int) -> bytes:
         return b""
 
 
-def beginning(name: str, size: int) -> bytes:
+def read_beginning(name: str, size: int) -> bytes:
     """Read the whole lines that a plain file begins with; all of it where that is no more than `size` bytes.
 
     Raises:
@@ -190,7 +190,7 @@ def beginning(name: str, size: int) -> bytes:
 
 
 @contextmanager
-def steady(name: str) -> Iterator[None]:
+def check_unchanged(name: str) -> Iterator[None]:
     """Check that a file stays as it is while the block runs.
 
     Raises:
@@ -211,7 +211,7 @@ def _state(name: str) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-def blocks(name: str, start: int, size: int) -> Iterator[bytes]:
+def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
     """Read a plain file from a byte on, in blocks of whole records of about `size` bytes.
 
     A last line without an end comes with lines before it, which show whether it is half-written.
@@ -243,25 +243,25 @@ def _records_end(data: bytes) -> int:
     return end
 
 
-def _decompressed(data: bytes, name: str) -> bytes:
+def _decompress(data: bytes, name: str) -> bytes:
     if data.startswith(_ZIP):
-        return _member(data, name)
+        return _read_member(data, name)
     if data.startswith(_GZIP):
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as unzipped:
-            return _limited(unzipped, name)
+            return _read_limited(unzipped, name)
     if data.startswith(_XZ):
         with lzma.LZMAFile(io.BytesIO(data)) as unpacked:
-            return _limited(unpacked, name)
+            return _read_limited(unpacked, name)
     return data
 
 
-def _limited(file: IO[bytes] | gzip.GzipFile | lzma.LZMAFile, name: str) -> bytes:
+def _read_limited(file: IO[bytes] | gzip.GzipFile | lzma.LZMAFile, name: str) -> bytes:
     data = file.read(MAX_BYTES + 1)
     _check_size(len(data), name, packed=True)
     return data
 
 
-def _member(data: bytes, name: str) -> bytes:
+def _read_member(data: bytes, name: str) -> bytes:
     """Read the one file in a zip; folders and what macOS adds do not count."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [each for each in archive.infolist() if not each.is_dir() and "__MACOSX" not in each.filename]
@@ -273,4 +273,4 @@ def _member(data: bytes, name: str) -> bytes:
         if members[0].flag_bits & 1:
             raise DataError(Problem("zip-with-password", name))
         with archive.open(members[0]) as member:
-            return _limited(member, name)
+            return _read_limited(member, name)

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from forecaster.data.sources.arrow_columns import Stored, below_each_other, check_cells, check_names
-from forecaster.data.sources.files import STDIN, described, read_bytes, steady, unreadable
+from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
+from forecaster.data.sources.files import STDIN, check_unchanged, name_source, read_bytes, unreadable
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed
 from forecaster.extras import importing_extra
@@ -27,7 +27,7 @@ def is_parquet(heads: Mapping[str, bytes]) -> bool:
     """
     kinds = {name: head.startswith(_MAGIC) for name, head in heads.items()}
     if len(set(kinds.values())) > 1:
-        one, other = (described(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
+        one, other = (name_source(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
         raise DataError(Problem("mixed-kinds", detail={"parquet": one, "other": other}))
     return all(kinds.values())
 
@@ -45,8 +45,8 @@ def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Store
         check_cells(name, sum(counts), len(names))
         columns = [file.read(list(names)) for file in opened]
     starts = itertools.accumulate(counts[:-1], initial=0)
-    places = Places(name, tuple(zip(starts, map(described, files), strict=True)), header_line=0, counts_rows=True)
-    return Stored(below_each_other(columns), places)
+    places = Places(name, tuple(zip(starts, map(name_source, files), strict=True)), header_line=0, counts_rows=True)
+    return Stored(concat_tables(columns), places)
 
 
 def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
@@ -83,8 +83,8 @@ def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None
     problems = [
         Problem(
             "different-columns",
-            described(file),
-            detail={"first": described(files[0]), "columns": list(names), "expected": list(columns[0])},
+            name_source(file),
+            detail={"first": name_source(files[0]), "columns": list(names), "expected": list(columns[0])},
         )
         for file, names in zip(files, columns, strict=True)
         if sorted(names) != sorted(columns[0])
@@ -96,7 +96,7 @@ def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None
 @contextmanager
 def _opened(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
     """Files that are read within."""
-    with importing_extra("parquet", f"{described(files[0])}: reading Parquet"):
+    with importing_extra("parquet", f"{name_source(files[0])}: reading Parquet"):
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415
     at = files[0]
@@ -104,10 +104,10 @@ def _opened(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
         try:
             opened = []
             for at in files:
-                stack.enter_context(nullcontext() if at == STDIN else steady(at))
+                stack.enter_context(nullcontext() if at == STDIN else check_unchanged(at))
                 opened.append(stack.enter_context(ParquetFile(BytesIO(read_bytes(at)) if at == STDIN else at)))
             yield opened
         except (OSError, pa.ArrowException) as error:
             if isinstance(error, OSError) and error.errno:
-                raise InputOutputFailed(unreadable(described(at), error)) from None
-            raise DataError(Problem("damaged-file", described(at), detail={"reason": str(error)})) from None
+                raise InputOutputFailed(unreadable(name_source(at), error)) from None
+            raise DataError(Problem("damaged-file", name_source(at), detail={"reason": str(error)})) from None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecaster.data.sources import files
-from forecaster.data.sources.files import Paths, Query, described, find_files, first_bytes, is_packed
+from forecaster.data.sources.files import Paths, Query, find_files, is_packed, name_source, read_first_bytes
 from forecaster.data.sources.parquet import is_parquet
 
 _HEAD = 6  # bytes that show what a file is
@@ -41,7 +41,7 @@ class Source:
     @property
     def shown(self) -> list[str]:
         """The files as messages name them."""
-        return list(map(described, self.files))
+        return list(map(name_source, self.files))
 
 
 def resolve_source(paths: Paths) -> Source:
@@ -53,8 +53,8 @@ def resolve_source(paths: Paths) -> Source:
     if isinstance(paths, Query):
         return Source(paths.url, query=paths)
     names = find_files(paths)
-    heads = {name: first_bytes(name, _HEAD) for name in names}
-    return Source(described(paths), tuple(names), None, is_parquet(heads), _size(heads))
+    heads = {name: read_first_bytes(name, _HEAD) for name in names}
+    return Source(name_source(paths), tuple(names), None, is_parquet(heads), _size(heads))
 
 
 def _size(heads: dict[str, bytes]) -> int | None:

@@ -89,12 +89,12 @@ def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
     return _table(parse_records(decoded, source.shown, source.name, dialect))
 
 
-def head_table(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
+def parse_head(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
     """Read the rows that a file, one of several called `name`, begins with; raises as `read_table` does."""
     return _table(parse_records([decode(head, dialect.encoding, file)], [file], name, dialect))
 
 
-def block_table(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
+def parse_block(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
     """Read a block of whole records that begins on a line of a file, below the bytes of its header."""
     before = line - 1 - header.count(b"\n")
     return _table(
@@ -102,7 +102,7 @@ def block_table(header: bytes, block: bytes, line: int, name: str, dialect: Dial
     )
 
 
-def with_records(table: Table) -> Table:
+def write_records(table: Table) -> Table:
     """Write the header and the rows of a table as CSV, where it was read from something else."""
     if table.texts:
         return table

@@ -60,7 +60,7 @@ class ParsedTimestamps(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-def joined(columns: Sequence[pd.Series]) -> pd.Series:
+def join_columns(columns: Sequence[pd.Series]) -> pd.Series:
     """Join the cells of several columns to one timestamp each, ISO 8601 where they are its parts as whole numbers.
 
     The parts come in the order year, month, day, hour, minute, second, or hour, minute, second behind a date; other
@@ -106,7 +106,7 @@ def are_dates(cells: pd.Series) -> bool:
     return bool(read.wrong.mean() < 0.5 and dated)
 
 
-def _order_of(way: str) -> str | None:
+def find_date_order(way: str) -> str | None:
     """`day_first` or `month_first`, where a way to write dates is one of those that look alike."""
     return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
 
@@ -119,11 +119,11 @@ def _readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
     iso = _read(cells, ISO)
     if iso.notna().all():
         return {ISO: iso}
-    forms = (way for way in _FORMS if date_order == "auto" or _order_of(way) in {None, date_order})
+    forms = (way for way in _FORMS if date_order == "auto" or find_date_order(way) in {None, date_order})
     return {ISO: iso} | {way: _read(cells, way) for way in forms}
 
 
-def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
+def are_within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
     """Which are of a year that can be reckoned with, (rows,)."""
     ticks = pd.DatetimeIndex(timestamps).as_unit("us").asi8
     return (ticks >= _FIRST) & (ticks < _LAST)
@@ -132,7 +132,7 @@ def within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
 def _read(cells: pd.Series, way: str) -> pd.Series:
     """Parse cells in one way, NaT or NaN where one has another format or its year is out of range."""
     parsed = _parsed(cells, way)
-    return parsed if way == STEPS else parsed.where(within_years(parsed))
+    return parsed if way == STEPS else parsed.where(are_within_years(parsed))
 
 
 def _parsed(cells: pd.Series, way: str) -> pd.Series:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.jitter import jitter_of
+from forecaster.data.time.jitter import measure_jitter
 from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
@@ -69,50 +69,50 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
         Irregular: with the first timestamp that is.
     """
     place, step = rules.step(alias), pd.tseries.frequencies.to_offset(rules.step(alias))
-    if grid_size(timestamps, place) == 0:
+    if count_places(timestamps, place) == 0:
         first, *others = timestamps
-        apart = (stamp for stamp in others if grid_size(pd.DatetimeIndex([first, stamp]), place) == 0)
+        apart = (stamp for stamp in others if count_places(pd.DatetimeIndex([first, stamp]), place) == 0)
         off = next(apart) if step.is_on_offset(first) else first
         problem = Problem("off-grid", column="data.frequency", detail={"frequency": alias, "stray": str(off)})
-        if jitter := jitter_of(pd.DatetimeIndex(timestamps), alias):
+        if jitter := measure_jitter(pd.DatetimeIndex(timestamps), alias):
             detail = {**problem.detail, "step": jitter[0], "distance": jitter[1]}
             repairs = ({"data.tolerance": jitter[1]},)
             problem = Problem("jittered-grid", column="data.frequency", detail=detail, repairs=repairs)
         raise Irregular(problem, off)
 
 
-def date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
+def make_date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
     """Every timestamp of the step from the first to the last."""
     if step == STEP:
         return pd.RangeIndex(first, last + 1)
     return pd.date_range(first, last, freq=step)
 
 
-def grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
+def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
     """Make the timestamps of `steps` steps from the first on."""
     if step == STEP:
         return pd.RangeIndex(first, first + steps)
     return pd.date_range(first, periods=steps, freq=step)
 
 
-def future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
+def make_future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
     """Make the timestamps of the `steps` steps after the origin."""
     if step == STEP:
         return pd.RangeIndex(origin + 1, origin + 1 + steps)
     return pd.date_range(origin, periods=steps + 1, freq=step)[1:]
 
 
-def earlier(first: Timestamp, steps: int, step: Step) -> Timestamp:
+def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:
     """Return the timestamp `steps` steps before one on the grid."""
     if step == STEP:
         return first - steps
     return pd.date_range(end=first, periods=steps + 1, freq=step)[0]
 
 
-def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
+def make_future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
     """Make the `steps` steps after trading sessions: the calendar's days at the times of day of the rows."""
     local = timestamps.tz_localize(None)
-    times = session_times(local)
+    times = find_session_times(local)
     days = pd.date_range(local[-1].normalize(), periods=steps // len(times) + 3, freq=rules.sessions)
     future = pd.DatetimeIndex([day + time for day in days for time in times])
     zone = timestamps.tz
@@ -120,7 +120,7 @@ def future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) 
     return future if zone is None else future.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
 
 
-def session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
+def find_session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
     """Find the times of day at which half of the newest sessions have a row; the last row's where there is none."""
     local = timestamps[-_RECENT:].tz_localize(None)
     times = local - local.normalize()
@@ -129,12 +129,12 @@ def session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
     return [pd.Timedelta(time) for time in sorted(common)] or [times[-1]]
 
 
-def weekdays_of(timestamps: pd.DatetimeIndex) -> str:
+def list_weekdays(timestamps: pd.DatetimeIndex) -> str:
     """List the weekdays that occur, `Mon Tue Wed Thu Fri`."""
     return " ".join(WEEKDAYS[day] for day in sorted(set(timestamps.day_of_week)))
 
 
-def season_length(frequency: str) -> int:
+def find_season_length(frequency: str) -> int:
     """Count the steps in the frequency's natural season: the day below a day, the week for days, the year above.
 
     1 where there is none.
@@ -151,17 +151,17 @@ def season_length(frequency: str) -> int:
     return max(1, cycle // step) if cycle % step == pd.Timedelta(0) else 1
 
 
-def grid_size(timestamps: pd.Index, step: Step) -> int:
+def count_places(timestamps: pd.Index, step: Step) -> int:
     """Places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
     if step == STEP:
         return int(timestamps[-1]) - int(timestamps[0]) + 1
     if step == SESSIONS:
         return len(timestamps)
-    places = grid_places(timestamps, np.array([len(timestamps)]), step)
+    places = find_places(timestamps, np.array([len(timestamps)]), step)
     return 0 if (places < 0).any() else int(places[-1]) + 1
 
 
-def grid_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
+def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
     """Find the place of each timestamp in the grid from the first of its series on, (rows,); -1 off the grid.
 
     Args:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import STEP, Irregular, grid_size
-from forecaster.data.time.jitter import jitter_of
-from forecaster.data.time.timezones import zone_of_dates
+from forecaster.data.time.frequency import STEP, Irregular, count_places
+from forecaster.data.time.jitter import measure_jitter
+from forecaster.data.time.timezones import find_zone_of_dates
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -71,7 +71,7 @@ def _fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
     """Find the grid with the fewest empty places; None where none is at least half full."""
     best: _Grid | None = None
     for alias in _candidates(timestamps):
-        size = grid_size(timestamps, alias)
+        size = count_places(timestamps, alias)
         if 0 < size < (best.places if best else _EMPTIEST * len(timestamps) + 1):
             best = _Grid(alias, size)
         if size == len(timestamps):
@@ -133,9 +133,9 @@ def _irregularity(timestamps: pd.DatetimeIndex) -> str:
 def _common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
     """Report rows that a time zone or a tolerance moves onto steps, all of them."""
     detail = {"reason": _irregularity(timestamps)}
-    if zone := zone_of_dates(timestamps):
+    if zone := find_zone_of_dates(timestamps):
         return Problem("dates-in-zone", detail=detail | {"zone": zone}, repairs=({"data.timezone": zone},))
-    if jitter := jitter_of(timestamps):
+    if jitter := measure_jitter(timestamps):
         step, distance = jitter
         detail |= {"step": step, "distance": distance}
         return Problem("jittered-timestamps", detail=detail, repairs=({"data.tolerance": distance},))

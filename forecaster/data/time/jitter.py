@@ -15,9 +15,7 @@ _SECOND = 1_000_000  # microseconds
 _SHARE = 10  # jitter is at most a tenth of a step
 
 
-def snapped(
-    timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta
-) -> tuple[pd.DatetimeIndex, np.ndarray]:
+def snap(timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """Each timestamp moved to its step, and which are further from it than the tolerance, (rows,).
 
     Args:
@@ -34,7 +32,7 @@ def snapped(
     return (moved if timestamps.tz is None else moved.tz_localize("UTC").tz_convert(timestamps.tz)), too_far
 
 
-def jitter_of(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[str, str] | None:
+def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[str, str] | None:
     """Find a step that all timestamps are near to, and a round limit of their distance; None without such a step.
 
     Both as the config writes them: `15min`, `5s`.
@@ -46,7 +44,7 @@ def jitter_of(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[st
     if not 0 < furthest <= width // _SHARE:
         return None
     unit = _SECOND if furthest >= _SECOND else 1000
-    return duration_text(width), duration_text(math.ceil(furthest / unit) * unit)
+    return format_duration(width), format_duration(math.ceil(furthest / unit) * unit)
 
 
 def _width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
@@ -81,7 +79,7 @@ def _centred(distances: np.ndarray, width: int) -> np.ndarray:
     return (distances + width // 2) % width - width // 2
 
 
-def duration_text(microseconds: int) -> str:
+def format_duration(microseconds: int) -> str:
     """Write a duration as the config does: `15min`, `1h`, `5s`."""
     text = str(pd.tseries.frequencies.to_offset(pd.Timedelta(microseconds, "us")).freqstr)
     return text if text[0].isdigit() else f"1{text}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import STEP, date_grid, grid_places, grid_size, weekdays_of
+from forecaster.data.time.frequency import STEP, count_places, find_places, list_weekdays, make_date_grid
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
@@ -63,7 +63,7 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
     return Step(found, rules)
 
 
-def common_frequency(
+def find_common_frequency(
     names: Sequence[str], timestamps: pd.Index, ends: np.ndarray, frequency: str, gaps: str, rules: TimeRules
 ) -> Step:
     """Find the most common step of several series.
@@ -99,10 +99,12 @@ def common_frequency(
         raise DataError(Problem("different-frequencies", column="data.frequency", detail=detail))
     if common not in {SESSIONS, CALENDAR} or rules.weekmask is not None:
         return first
-    return dataclasses.replace(first, rules=dataclasses.replace(first.rules, weekmask=weekdays_of(timestamps.unique())))
+    return dataclasses.replace(
+        first, rules=dataclasses.replace(first.rules, weekmask=list_weekdays(timestamps.unique()))
+    )
 
 
-def unfinished(timestamps: pd.Index, step: Step) -> int:
+def count_unfinished(timestamps: pd.Index, step: Step) -> int:
     """How many of the last bars are not over by now.
 
     A bar lasts from its timestamp for one step; one that is dated by its last day lasts to the end of that day.
@@ -130,7 +132,7 @@ def _bar(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.
 def _with_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRules) -> TimeRules:
     if rules.weekmask is not None or frequency not in {SESSIONS, CALENDAR}:
         return rules
-    weekmask = weekdays_of(timestamps) if frequency == SESSIONS else WORKING_DAYS
+    weekmask = list_weekdays(timestamps) if frequency == SESSIONS else WORKING_DAYS
     return dataclasses.replace(rules, weekmask=weekmask)
 
 
@@ -140,7 +142,7 @@ def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules:
     daily = found in {"D", "B", SESSIONS} and timestamps.normalize().is_unique
     if not daily:
         return Step(SESSIONS, rules)
-    size = grid_size(timestamps, rules.sessions)
+    size = count_places(timestamps, rules.sessions)
     if size == len(timestamps) or gaps != "error":
         return Step(CALENDAR, rules)
     unexplained = "rows lie outside it" if not size else f"{size - len(timestamps)} of its {size} days have no row"
@@ -149,15 +151,15 @@ def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules:
 
 def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
     """Take the weekdays that have rows, as of a market or an office, where some weekdays never have one."""
-    if grid_size(timestamps, found) == len(timestamps):
+    if count_places(timestamps, found) == len(timestamps):
         return Step(found, rules)
-    seen = dataclasses.replace(rules, weekmask=weekdays_of(timestamps))
-    size = grid_size(timestamps, seen.sessions)
+    seen = dataclasses.replace(rules, weekmask=list_weekdays(timestamps))
+    size = count_places(timestamps, seen.sessions)
     if size == len(timestamps):
         return Step(CALENDAR, seen, (Problem("weekdays-found", detail={"weekmask": seen.weekmask}),))
     if seen.days_a_week == 7 or size == 0:
         return Step(found, rules)
-    grid = date_grid(timestamps[0], timestamps[-1], seen.sessions)
+    grid = make_date_grid(timestamps[0], timestamps[-1], seen.sessions)
     present = np.flatnonzero(grid.isin(timestamps))
     if size - len(timestamps) > _HOLIDAYS * size or np.diff(present).max() - 1 > _LONGEST_HOLIDAY:
         return Step(found, rules)
@@ -207,7 +209,7 @@ class _Steps:
         """List the series with another step, whose rows do not fill half of the common grid either."""
         if not self.kinds.any():
             return []
-        places = grid_places(self._timestamps, self._ends, common.rules.step(common.frequency))
+        places = find_places(self._timestamps, self._ends, common.rules.step(common.frequency))
         starts, lasts = self._ends - np.diff(self._ends, prepend=0), self._ends - 1
         off = np.logical_or.reduceat(places < 0, starts)
         sparse = np.flatnonzero(off | (places[lasts] + 1 > 2 * (self._ends - starts)))

@@ -13,7 +13,7 @@ ZONES = (
 )
 
 
-def in_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
+def to_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """Give local times their zone; and find those that do not exist, (rows,), skipped by DST.
 
     In a repeated hour at the end of DST, rows are DST until the clock goes back.
@@ -33,14 +33,14 @@ def in_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) ->
     return local.tz_localize(zone, ambiguous=_summer(local, zone), nonexistent="shift_forward"), never
 
 
-def clock_change(timestamps: pd.Index) -> bool:
+def is_clock_change(timestamps: pd.Index) -> bool:
     """Whether all are in the night of a Sunday in a month when clocks are changed."""
     if not isinstance(timestamps, pd.DatetimeIndex) or timestamps.tz is not None:
         return False
     return bool(((timestamps.day_of_week == 6) & (timestamps.hour < _NIGHT) & timestamps.month.isin(_CHANGES)).all())
 
 
-def zone_of_dates(timestamps: pd.DatetimeIndex) -> str | None:
+def find_zone_of_dates(timestamps: pd.DatetimeIndex) -> str | None:
     """Find the zone in which all instants are midnight, as dates with changing offsets are; None without one."""
     midnights = (zone for zone in ZONES if (local := timestamps.tz_convert(zone)).equals(local.normalize()))
     return next(midnights, None) if timestamps.tz is not None else None
