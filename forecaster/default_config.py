@@ -85,11 +85,11 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
     relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
     written = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
     write_atomically(path, commented_yaml(written, f"forecast train {path}").encode())
-    log.info("%s\n%s: written; edit it, and train with: forecast train %s", _findings(config), path, path)
+    log.info("%s\n%s: written; edit it, and train with: forecast train %s", _describe_findings(config), path, path)
     return ConfiguredData(replace(loaded, document=read_document(path), space={}), path, panel)
 
 
-def _findings(config: Config) -> str:
+def _describe_findings(config: Config) -> str:
     """Describe what was found in the data and chosen for it."""
     data, window, model = config.data, config.window, config.model
     time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
@@ -127,7 +127,7 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Proposal:
     series = panel.longest
     found = infer_data_keys(asked.data, series)
     season = asked.data.model_copy(update=found).main_season
-    choices = _choices(series, season, given.config.model.head)
+    choices = _choose_settings(series, season, given.config.model.head)
     loaded = _checked(csv, {"data": data | found, **choices}, overrides)
     return Proposal(loaded, panel if _reads_the_same(asked, loaded.config) else None)
 
@@ -146,7 +146,7 @@ def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> Loa
     return loaded
 
 
-def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
+def _choose_settings(series: Series, season: int, head: str) -> dict[str, Any]:
     """Window, split, model and training for a series of this length and season, and a head.
 
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
@@ -154,13 +154,13 @@ def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
     copy. Every second one also learns sign-flipped windows, so that they depend less on a trend.
     """
     steps = len(series)
-    horizon, length = _horizon(season, steps), _length(season, steps)
-    segment = _segment(season, length)
+    horizon, length = _choose_horizon(season, steps), _choose_length(season, steps)
+    segment = _choose_segment(season, length)
     large = steps >= _LARGE
     held_out = max(horizon, round(0.1 * steps))
     batch_size, batches = (64, 200) if large else (16, 40)
     windows = steps - 2 * held_out - length - horizon + 1
-    anchor = _normalization(series.values[: steps - held_out], season, length, horizon)
+    anchor = _choose_normalization(series.values[: steps - held_out], season, length, horizon)
     return {
         "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
@@ -188,13 +188,13 @@ def _choices(series: Series, season: int, head: str) -> dict[str, Any]:
     }
 
 
-def _horizon(season: int, steps: int) -> int:
+def _choose_horizon(season: int, steps: int) -> int:
     """Choose a season, a quarter for weeks, two weeks for days; at most a tenth of the series."""
     wanted = {1: 12, 52: 13}.get(season, 2 * season if season < 12 else season)
     return max(1, min(wanted, 96, steps // 10))
 
 
-def _length(season: int, steps: int) -> int:
+def _choose_length(season: int, steps: int) -> int:
     """Two weeks of hours, seven days of shorter steps, four years of months, eight short seasons; a quarter at most."""
     if season > _LONGEST_SEGMENT:
         wanted = 2 * season
@@ -205,13 +205,13 @@ def _length(season: int, steps: int) -> int:
     return max(2, min(wanted, 672, steps // 4))
 
 
-def _segment(season: int, length: int) -> int:
+def _choose_segment(season: int, length: int) -> int:
     """Choose a season, or its largest part of which the window holds two after its first season."""
     parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
     return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
 
 
-def _normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:
+def _choose_normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:
     """Choose the normalisation whose anchor, used as the forecast, has the lowest MAE before the test part."""
     origins = np.arange(length - 1, len(values) - horizon)
     if not len(origins):

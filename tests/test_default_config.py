@@ -9,7 +9,7 @@ import pytest
 from forecaster import default_config
 from forecaster.config import load, load_config
 from forecaster.data.sources import files
-from forecaster.default_config import _segment, load_or_propose
+from forecaster.default_config import _choose_segment, load_or_propose
 from forecaster.errors import ConfigError
 from forecaster.preprocessing.load import read_data
 from forecaster.preprocessing.plan import plan_training
@@ -79,7 +79,7 @@ def test_a_long_series_copies_its_days_and_a_short_one_is_forecast_by_several_ne
     ("season", "length", "segment"), [(24, 336, 24), (12, 35, 6), (12, 13, 1), (7, 20, 1), (1, 9, 1)]
 )
 def test_a_window_holds_two_segments_behind_its_first_season(season, length, segment):
-    assert _segment(season, length) == segment
+    assert _choose_segment(season, length) == segment
 
 
 def test_what_is_set_stays_as_set(tmp_path):
@@ -121,7 +121,7 @@ def test_data_are_found_once_read_once_and_the_config_is_validated_twice(tmp_pat
     path = csv(tmp_path, NOISE)
     monkeypatch.chdir(tmp_path)
     looked_up = count_calls(monkeypatch, files, "_exists")
-    globbed = count_calls(monkeypatch, files, "_matches")
+    globbed = count_calls(monkeypatch, files, "_find_matches")
     opened = count_calls(monkeypatch, Path, "open", lambda file, *_: file.suffix == ".csv")
     validated = count_calls(monkeypatch, load, "_validated")
     loaded, config, panel = load_or_propose(tmp_path / "?.csv" if pattern else path)

@@ -155,7 +155,7 @@ def _panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
     strict, table = repaired.panel, repaired.table
     open_gaps = repaired.loaded.config.data.gaps in {"error", "mask"}
     panel = strict if strict and open_gaps else read_leniently(table, repaired.loaded, strict)
-    return panel, list(dict.fromkeys([*table.notices, *(strict.said if strict else ())]))
+    return panel, list(dict.fromkeys([*table.notices, *(strict.all_notices if strict else ())]))
 
 
 def _errors(repaired: RepairResult) -> tuple[list[Finding], bool]:

@@ -61,7 +61,7 @@ class Reading:
             **{name: data[name] for name in named},
             domains=domains,
             static=covariates["static"],
-            rules=TimeRules.of(data),
+            rules=TimeRules.from_data(data),
             columns=(*covariates["past"], *covariates["future"]),
             categorical=covariates["categorical"],
         )

@@ -29,9 +29,9 @@ class Columns:
     columns: Mapping[str, Column] = field(default_factory=dict)
     ends: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
-    def of(self, number: int) -> dict[str, Column]:
+    def select(self, number: int) -> dict[str, Column]:
         """Those of one series."""
-        part = _part(self.ends, number) if self.columns else slice(0)
+        part = _find_part(self.ends, number) if self.columns else slice(0)
         return {name: Column(column.values[part], column.levels) for name, column in self.columns.items()}
 
 
@@ -82,13 +82,13 @@ class Panel(Sequence[Series]):
         if isinstance(number, slice):
             return [self[each] for each in range(len(self))[number]]
         number = range(len(self))[number]
-        part = _part(self.ends, number)
+        part = _find_part(self.ends, number)
         observed = None if self.observed is None else self.observed[part]
         return Series(
             self.names[number],
             self.targets[number],
             self.time,
-            partial(self._timestamps, number),
+            partial(self._make_timestamps, number),
             self.values[part],
             self.frequency,
             self.notices.get(number, ()),
@@ -96,7 +96,7 @@ class Panel(Sequence[Series]):
             self.rules,
             None if observed is None or observed.all() else observed,
             self.dialect,
-            self.columns.of(number),
+            self.columns.select(number),
         )
 
     def __iter__(self) -> Iterator[Series]:
@@ -107,7 +107,7 @@ class Panel(Sequence[Series]):
         """Steps in each series, (series,)."""
         return np.diff(self.ends, prepend=0)
 
-    def blocks(self, numbers: Sequence[int], most: int) -> Iterator[tuple[slice, np.ndarray]]:
+    def iterate_blocks(self, numbers: Sequence[int], most: int) -> Iterator[tuple[slice, np.ndarray]]:
         """Iterate over the values of some series, those together that are neighbours here and have the same length.
 
         Args:
@@ -223,15 +223,15 @@ class Panel(Sequence[Series]):
         observed = None if self.observed is None else self.observed[steps]
         if observed is not None:
             for number in np.flatnonzero((lengths > 0) & ~observed[np.maximum(ends - 1, 0)]).tolist():
-                part = _part(ends, number)
+                part = _find_part(ends, number)
                 values[part] = carry_forward(values[part], observed[part])
         timestamps = None if self.timestamps is None else self.timestamps[steps]
         return replace(self, ends=ends, values=values, timestamps=timestamps, observed=observed)
 
-    def _timestamps(self, number: int) -> pd.Index:
+    def _make_timestamps(self, number: int) -> pd.Index:
         if self.timestamps is not None:
-            return self.timestamps[_part(self.ends, number)]
-        first, part = self.firsts[number], _part(self.ends, number)
+            return self.timestamps[_find_part(self.ends, number)]
+        first, part = self.firsts[number], _find_part(self.ends, number)
         return make_grid(first, part.stop - part.start, self.rules.step(self.frequency))
 
 
@@ -241,7 +241,7 @@ def carry_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.concatenate([values[: last + 1], np.full(len(values) - last - 1, values[last])])
 
 
-def _part(ends: np.ndarray, number: int) -> slice:
+def _find_part(ends: np.ndarray, number: int) -> slice:
     return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
@@ -258,4 +258,4 @@ def _prepend_places(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarr
 def _choose_places(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
     """Find the places of some steps of each series among all steps."""
     places = np.arange(ends[-1])
-    return np.concatenate([places[_part(ends, number)][part] for number, part in enumerate(parts)])
+    return np.concatenate([places[_find_part(ends, number)][part] for number, part in enumerate(parts)])

@@ -9,7 +9,7 @@ from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.out_of_core import read_large
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.sort_rows import sort_rows
-from forecaster.data.assembly.typed_path import csv_rows, typed_rows, typed_table
+from forecaster.data.assembly.typed_path import read_csv_rows, read_typed_rows, read_typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
@@ -36,17 +36,17 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
     """
     source = resolve_source(path)
     if source.is_typed:
-        return build_panel(typed_rows(source, dialect, reading), reading)
+        return build_panel(read_typed_rows(source, dialect, reading), reading)
     if source.is_large:
         return read_large(source, dialect, reading)
-    rows = csv_rows(source, dialect, reading)
+    rows = read_csv_rows(source, dialect, reading)
     return parse_series(read_table(source, dialect), reading) if rows is None else build_panel(rows, reading)
 
 
 def read_cells(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
     """All cells of a source as text; arguments and problems as for `read_series`."""
     source = resolve_source(path)
-    return typed_table(source) if source.is_typed else read_table(source, dialect)
+    return read_typed_table(source) if source.is_typed else read_table(source, dialect)
 
 
 def parse_series(table: Table, reading: Reading) -> Panel:
@@ -75,7 +75,9 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
     if problems := rows.problems():
         raise DataError(problems)
     found = sort_rows(rows, "error")
-    if twice := [rows.named(number, each) for number, problems in found.issues.problems.items() for each in problems]:
+    if twice := [
+        rows.add_series(number, each) for number, problems in found.issues.problems.items() for each in problems
+    ]:
         raise DataError(twice)
-    parts = ((name, found.rows.rows(found.part(number))) for number, name in enumerate(rows.names))
+    parts = ((name, found.rows.select_rows(found.part(number))) for number, name in enumerate(rows.names))
     return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}

@@ -31,8 +31,8 @@ def find_series_seasons(series: Series) -> tuple[tuple[int, ...], Problem | None
     if main == 1:
         return (), None
     longer = find_longer_seasons(series, main)
-    others = [season for season in found if len(_apart([main, *longer, season])) > 1 + len(longer)]
-    return (main, *longer), _notice(series, natural, [main, *longer], others)
+    others = [season for season in found if len(_keep_apart([main, *longer, season])) > 1 + len(longer)]
+    return (main, *longer), _make_notice(series, natural, [main, *longer], others)
 
 
 def find_longer_seasons(series: Series, main: int) -> list[int]:
@@ -45,13 +45,13 @@ def find_longer_seasons(series: Series, main: int) -> list[int]:
     if len(filled) < 2 * main:
         return []
     rest = filled - np.array([filled[phase::main].mean() for phase in range(main)])[np.arange(len(filled)) % main]
-    calendar = _calendar_season(series.frequency, main)
+    calendar = _find_calendar_season(series.frequency, main)
     if calendar:
-        return [calendar] if _shows(rest, calendar, main) else []
+        return [calendar] if _has_season(rest, calendar, main) else []
     if isinstance(series.timestamps, pd.DatetimeIndex):
         return []
     near = [season for season in find_seasons(rest) if season >= 1.5 * main]
-    return [_whole(season, main) for season in near]
+    return [_round_season(season, main) for season in near]
 
 
 def find_natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
@@ -72,12 +72,12 @@ def find_seasons(values: np.ndarray) -> list[int]:
     if not len(filled):
         return []
     longest = min(len(filled) // _CYCLES, _LONGEST)
-    peaks = _peaks(_autocorrelation(detrend(filled, longest), longest))
-    strengths = dict(_strength(filled, lag) for lag in peaks)
-    clear = _clear(len(filled))
+    peaks = _find_peaks(_autocorrelate(detrend(filled, longest), longest))
+    strengths = dict(_measure_strength(filled, lag) for lag in peaks)
+    clear = _find_threshold(len(filled))
     seasons: list[int] = []
     clearest = sorted((lag for lag in strengths if strengths[lag] >= clear), key=lambda lag: -strengths[lag])
-    for lag in sorted(_apart(clearest)):
+    for lag in sorted(_keep_apart(clearest)):
         if all(strengths[lag] > strengths[shorter] + _STRONGER for shorter in seasons):
             seasons.append(lag)
     return seasons
@@ -93,12 +93,12 @@ def _interpolate(values: np.ndarray) -> np.ndarray:
     return filled / largest if largest > _HUGE else filled
 
 
-def _clear(steps: int) -> float:
+def _find_threshold(steps: int) -> float:
     """Return the least autocorrelation of a season; that of short noise is high by chance."""
     return max(_CLEAR, 4 / steps**0.5)
 
 
-def _calendar_season(frequency: str, main: int) -> int | None:
+def _find_calendar_season(frequency: str, main: int) -> int | None:
     """Return the week for a step shorter than a day, the year for days and weekdays, None for others."""
     step = None if frequency in {STEP, SESSIONS, CALENDAR} else pd.tseries.frequencies.to_offset(frequency)
     if isinstance(step, pd.offsets.Tick) and main == find_season_length(frequency):
@@ -106,7 +106,7 @@ def _calendar_season(frequency: str, main: int) -> int | None:
     return {"D": 365, "B": 261}.get(frequency)
 
 
-def _shows(rest: np.ndarray, season: int, main: int) -> bool:
+def _has_season(rest: np.ndarray, season: int, main: int) -> bool:
     """Whether a season of known length is in what remains after the main one.
 
     Two of it must resemble each other, and again two further, and more than what lies half way between them: the
@@ -114,20 +114,20 @@ def _shows(rest: np.ndarray, season: int, main: int) -> bool:
     """
     if len(rest) < _CYCLES * season:
         return False
-    correlation = _autocorrelation(detrend(rest, season), 2 * season)
+    correlation = _autocorrelate(detrend(rest, season), 2 * season)
     half = main * round(season / 2 / main)
-    clear = _clear(len(rest))
+    clear = _find_threshold(len(rest))
     there, again = correlation[season], correlation[2 * season]
     return bool(there >= clear and again >= clear / 2 and there >= correlation[half] + clear / 2)
 
 
-def _whole(season: int, main: int) -> int:
+def _round_season(season: int, main: int) -> int:
     """Round a season to whole main ones where it is within a fortieth of them."""
     whole = main * round(season / main)
     return whole if abs(season - whole) <= season / 40 else season
 
 
-def _notice(series: Series, natural: int, seasons: list[int], others: list[int]) -> Problem | None:
+def _make_notice(series: Series, natural: int, seasons: list[int], others: list[int]) -> Problem | None:
     """Give a notice of seasons that the data show, where they show any."""
     main, *longer = seasons
     if natural > 1 and not longer and not others:
@@ -138,7 +138,7 @@ def _notice(series: Series, natural: int, seasons: list[int], others: list[int])
     return Problem("seasons-found", detail=detail)
 
 
-def _apart(lags: Iterable[int]) -> list[int]:
+def _keep_apart(lags: Iterable[int]) -> list[int]:
     """Those that are not a quarter or less from one before them."""
     kept: list[int] = []
     for lag in lags:
@@ -147,10 +147,10 @@ def _apart(lags: Iterable[int]) -> list[int]:
     return kept
 
 
-def _strength(values: np.ndarray, near: int) -> tuple[int, float]:
+def _measure_strength(values: np.ndarray, near: int) -> tuple[int, float]:
     """Find the season near a peak and its autocorrelation; 0 where it fades within two seasons, as in a random walk."""
     reach = near // 10
-    correlation = _autocorrelation(detrend(values, near), 2 * (near + reach))
+    correlation = _autocorrelate(detrend(values, near), 2 * (near + reach))
     width = 2 * (near // 40) + 1
     smooth = np.convolve(correlation, np.full(width, 1 / width), mode="same")
     lags = np.arange(near - reach, near + reach + 1)
@@ -168,7 +168,7 @@ def detrend(values: np.ndarray, width: int) -> np.ndarray:
     return values[first : first + len(averages)] - values.mean() - averages
 
 
-def _autocorrelation(values: np.ndarray, longest: int) -> np.ndarray:
+def _autocorrelate(values: np.ndarray, longest: int) -> np.ndarray:
     """At lags 0 ... longest + 1, (longest + 2,), each over the steps that it has; 0 where all values are equal."""
     steps = len(values)
     centred = values - values.mean()
@@ -180,7 +180,7 @@ def _autocorrelation(values: np.ndarray, longest: int) -> np.ndarray:
     return products / scale * steps / (steps - np.arange(len(products)))
 
 
-def _peaks(correlation: np.ndarray) -> list[int]:
+def _find_peaks(correlation: np.ndarray) -> list[int]:
     """Find the lags whose autocorrelation is above both neighbours', the highest first."""
     inner = correlation[1:-1]
     lags = np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:]) & (inner > _CLEAR / 4)) + 1

@@ -47,11 +47,11 @@ class Domain:
 
 def find_domains(head: str, transform: str, minimum: float | None, maximum: float | None) -> list[Domain]:
     """List the domains of the head, the transform and the bounds of a config."""
-    bounds = [] if transform == "logit" else _bounds(minimum, maximum)
-    return [*_head(head), *_transform(transform, minimum, maximum), *bounds]
+    bounds = [] if transform == "logit" else _find_bound_domains(minimum, maximum)
+    return [*_find_head_domains(head), *_find_transform_domains(transform, minimum, maximum), *bounds]
 
 
-def _head(head: str) -> Iterator[Domain]:
+def _find_head_domains(head: str) -> Iterator[Domain]:
     repairs = ({"model.head": "normal"}, {"model.head": "student_t"})
     if head == "negative_binomial":
         yield Domain("outside-head", "whole numbers from 0 up", low=0, whole=True, repairs=repairs)
@@ -59,7 +59,7 @@ def _head(head: str) -> Iterator[Domain]:
         yield Domain("outside-head", "numbers above 0", low=0, open=True, repairs=repairs)
 
 
-def _transform(transform: str, minimum: float | None, maximum: float | None) -> Iterator[Domain]:
+def _find_transform_domains(transform: str, minimum: float | None, maximum: float | None) -> Iterator[Domain]:
     code, log1p, none = "outside-transform", {"data.transform": "log1p"}, {"data.transform": "none"}
     match transform:
         case "log" | "boxcox":
@@ -72,7 +72,7 @@ def _transform(transform: str, minimum: float | None, maximum: float | None) -> 
             yield Domain("outside-logit", what, minimum, maximum, open=True)
 
 
-def _bounds(minimum: float | None, maximum: float | None) -> Iterator[Domain]:
+def _find_bound_domains(minimum: float | None, maximum: float | None) -> Iterator[Domain]:
     if minimum is not None:
         yield Domain("outside-bounds", f"numbers from data.minimum, {minimum:g}, up", low=minimum)
     if maximum is not None:

@@ -91,7 +91,7 @@ def plan_folds(
     apart = stride or horizon
     panel = read_data(whole.config) if panel is None else panel
     try:
-        first = plan_training(whole, panel.until(_count_known_steps(panel, horizon, apart, count - 1)))
+        first = plan_training(whole, panel.truncate(_count_known_steps(panel, horizon, apart, count - 1)))
     except DataError as error:
         detail = {"folds": count, "rows": horizon + (count - 1) * apart}
         raise DataError([*error.problems, Problem("folds-too-long", detail=detail)]) from None

@@ -137,7 +137,7 @@ def drop_test_parts(plan: Plan) -> Plan:
     ends = np.zeros(len(members.panel), int)
     ends[members.numbers] = [split.validation_end for split in members.splits]
     splits = [Split(split.training_end, split.validation_end, split.validation_end) for split in members.splits]
-    return replace(plan, members=replace(members, panel=members.panel.until(ends), splits=splits))
+    return replace(plan, members=replace(members, panel=members.panel.truncate(ends), splits=splits))
 
 
 def restore_plan(version: Version, data: Path | None = None) -> Plan:
@@ -250,7 +250,7 @@ def _prepare_series(
     for problem in problems:
         log.info("not trained on: %s", problem)
     fitted = []
-    for block, values in panel.blocks(numbers, SERIES_PER_BLOCK):
+    for block, values in panel.iterate_blocks(numbers, SERIES_PER_BLOCK):
         training = values[:, filled : splits[block.start].training_end]
         names = [panel.names[number] for number in numbers[block]] if scalers else []
         known = [

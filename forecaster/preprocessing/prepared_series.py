@@ -69,7 +69,7 @@ class PreparedPanel(Sequence[PreparedSeries]):
         """Scale every series by its own scaler and concatenate them, (steps, channels) float32."""
         scaled = np.empty((sum(split.steps for split in self.splits) // channels, channels), np.float32)
         end = 0
-        for block, values in self.panel.blocks(self.numbers, SERIES_PER_BLOCK * channels):
+        for block, values in self.panel.iterate_blocks(self.numbers, SERIES_PER_BLOCK * channels):
             rows = self.scaler.select_rows(block).transform(values)  # (series, steps)
             groups = rows.reshape(-1, channels, rows.shape[1]).swapaxes(1, 2)  # (groups, steps, channels)
             first, end = end, end + values.size // channels

@@ -112,7 +112,7 @@ def _empty_short_series(panel: Panel, plan: Plan) -> Panel:
     numbers = plan.members.numbers
     lengths = np.zeros(len(panel), int)
     lengths[numbers] = panel.lengths[numbers]
-    return panel.until(lengths)
+    return panel.truncate(lengths)
 
 
 def _to_space_value(space: Choices | Range, value: Any) -> Any:
@@ -124,7 +124,7 @@ def _to_space_value(space: Choices | Range, value: Any) -> Any:
 
 def _check_domains(config: Config, panel: Iterable[Series]) -> None:
     for domain in data_request(config).reading.domains:
-        if any(domain.outside(series.values).any() for series in panel):
+        if any(domain.find_outside(series.values).any() for series in panel):
             raise DataError(Problem("outside-domain-in-trial", detail={"expected": domain.what}))
 
 

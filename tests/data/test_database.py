@@ -99,8 +99,8 @@ def test_cells_of_one_column_may_have_several_types(tmp_path, monkeypatch):
 
 def test_types_of_python_become_columns():
     times = [datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), None]
-    assert str(sql._column(times).type) == "timestamp[us, tz=UTC]"
-    assert sql._column([1, "x", None]).to_pylist() == ["1", "x", None]
+    assert str(sql._build_column(times).type) == "timestamp[us, tz=UTC]"
+    assert sql._build_column([1, "x", None]).to_pylist() == ["1", "x", None]
 
 
 def test_marks_in_a_statement_are_left_to_the_database(sales):

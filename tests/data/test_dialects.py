@@ -368,7 +368,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatc
                 more.write("2026-01-05,5.5\n")
         return data
 
-    monkeypatch.setattr(files, "_content", growing)
+    monkeypatch.setattr(files, "_read_all", growing)
     assert len(read_series(path, "auto", "auto", "auto")[0]) == 5
     left += [1] * 10
     with pytest.raises(Changing, match="x.csv: changed while it was read; try again") as caught:

@@ -94,7 +94,7 @@ QUOTED = LONG.replace("s0", '"s,0"').replace("fair", '"the ""fair"""')
 def test_plain_files_are_read_quickly_and_the_same(tmp_path, text, reading, dialect):
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode())
-    quick = typed_path.csv_rows(resolve_source(path), dialect, reading)
+    quick = typed_path.read_csv_rows(resolve_source(path), dialect, reading)
     assert quick is not None
     assert_same(quick, parse_rows(read_table(path, dialect), reading))
 
@@ -104,7 +104,7 @@ def test_several_files_are_counted_on(tmp_path):
     (tmp_path / "a.csv").write_text("".join(lines[:20]))
     (tmp_path / "b.csv").write_text("".join([lines[0], *lines[20:]]))
     paths, reading = str(tmp_path / "*.csv"), Reading(target="y", series="id")
-    quick = typed_path.csv_rows(resolve_source(paths), UNKNOWN, reading)
+    quick = typed_path.read_csv_rows(resolve_source(paths), UNKNOWN, reading)
     assert quick is not None
     assert_same(quick, parse_rows(read_table(paths), reading))
 
@@ -133,7 +133,7 @@ def test_what_is_not_plain_is_left_alone(tmp_path, old, new):
     assert old in LONG
     path = tmp_path / "x.csv"
     path.write_bytes(LONG.replace(old, new).encode("latin-1"))
-    assert typed_path.csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
+    assert typed_path.read_csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
 
 
 def test_without_pyarrow_everything_is_read_cell_by_cell(tmp_path, monkeypatch):
@@ -141,7 +141,7 @@ def test_without_pyarrow_everything_is_read_cell_by_cell(tmp_path, monkeypatch):
     path.write_text(LONG)
     quick = read_series(path, None, "y", "auto", series="id")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert typed_path.csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
+    assert typed_path.read_csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
     careful = read_series(path, None, "y", "auto", series="id")
     for one, other in zip(quick, careful, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
@@ -168,7 +168,7 @@ def test_whatever_is_read_quickly_is_the_same(tmp_path, rows, end, form, gaps, n
     path.write_bytes((end.join(["id,t,y,price,event", *records]) + end).encode())
     for series, columns in ((None, ()), ("id", ("price", "event"))):
         reading = Reading("t", "y", "auto", gaps, "first", series=series, na_values=na_values, columns=columns)
-        quick = typed_path.csv_rows(resolve_source(path), UNKNOWN, reading)
+        quick = typed_path.read_csv_rows(resolve_source(path), UNKNOWN, reading)
         if quick is None:
             continue
         try:

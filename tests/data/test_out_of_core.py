@@ -61,7 +61,7 @@ def both(path: Path, monkeypatch, **options) -> tuple[Panel, Panel]:
 def assert_same(limited: Panel, whole: Panel) -> None:
     assert isinstance(limited.values, np.memmap)
     assert limited.values.dtype == np.float32
-    assert list(limited.said) == list(whole.said)
+    assert list(limited.all_notices) == list(whole.all_notices)
     for one, other in zip(limited, whole, strict=True):
         assert (one.name, one.frequency, one.categories, one.notices) == (
             other.name,
@@ -162,14 +162,14 @@ def test_nothing_is_left_behind_and_nothing_has_a_name(tmp_path, small_blocks):
 def test_a_large_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, small_blocks):
     path = tmp_path / "x.csv"
     path.write_text("\n".join([HEADER, *rows()]) + "\n")
-    end = files._records_end
+    end = files._find_records_end
 
     def growing(data):
         with path.open("a") as file:
             file.write("x")
         return end(data)
 
-    monkeypatch.setattr(files, "_records_end", growing)
+    monkeypatch.setattr(files, "_find_records_end", growing)
     with pytest.raises(Changing, match="changed while it was read"):
         read_series(path, "auto", "y", "auto", series="id")
 

@@ -12,7 +12,7 @@ import pytest
 
 from forecaster.data import Panel
 from forecaster.data.assembly.build_rows import parse_rows
-from forecaster.data.assembly.typed_path import typed_rows
+from forecaster.data.assembly.typed_path import read_typed_rows
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.read import read_cells
@@ -43,7 +43,7 @@ def read(path: object, **options) -> Panel:
 
 def both_ways(path: Path, reading: Reading) -> None:
     """The quick way and the one through text agree."""
-    quick = typed_rows(resolve_source(path), Dialect(), reading)
+    quick = read_typed_rows(resolve_source(path), Dialect(), reading)
     careful = parse_rows(read_cells(path), reading)
     assert not careful.issues.problems
     assert list(quick.names) == list(careful.names)

@@ -564,7 +564,7 @@ def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_pa
         {"data": {"path": "x", "season": [24, 168]}, "window": {"length": 9, "horizon": 1}}, ""
     ).config.data
     assert data.model_dump(mode="json")["season"] == [24, 168]  # as a checkpoint tells whether it is of this config
-    assert (data.main_season, data.seasons, TimeRules.of(data.model_dump()).season) == (24, (24, 168), 24)
+    assert (data.main_season, data.seasons, TimeRules.from_data(data.model_dump()).season) == (24, (24, 168), 24)
 
 
 # The config

@@ -54,7 +54,9 @@ def test_steps_before_the_first_follow_the_calendar(tmp_path):
 
 def test_filled_cells_stay_marked_behind_the_start(tmp_path):
     panel = (
-        read(tmp_path, DAYS.replace("b,6,6", "b,6,"), "sold", series="shop", gaps="mask").carry_forward().led_in(1, 1)
+        read(tmp_path, DAYS.replace("b,6,6", "b,6,"), "sold", series="shop", gaps="mask")
+        .carry_forward()
+        .prepend_steps(1, 1)
     )
     np.testing.assert_array_equal(panel[1].observed, [False, True, False, True])
 

@@ -19,7 +19,7 @@ from forecaster.data.assembly.decoded_columns import (
     Labels,
     Numbers,
     TextColumns,
-    with_marks,
+    add_marks,
 )
 from forecaster.data.assembly.localize import (
     changes_timestamps,
@@ -33,7 +33,7 @@ from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
 from forecaster.data.options import Reading
 from forecaster.data.series import Column
-from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, by_series
+from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
 from forecaster.data.sources.number_formats import is_missing
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, parse_timestamps
@@ -60,7 +60,7 @@ def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None)
     covariates = (name for name in reading.columns if name not in reading.categorical)
     numeric = (name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
     shown = roles.targets or tuple(itertools.islice(numeric, 1))  # the columns that show the marks of numbers
-    return build_rows(TextColumns(with_marks(table, shown, reading.na_values), reading.na_values), roles, reading)
+    return build_rows(TextColumns(add_marks(table, shown, reading.na_values), reading.na_values), roles, reading)
 
 
 def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) -> Rows:
@@ -99,7 +99,7 @@ def _number_series(columns: DecodedColumns, ids: Sequence[str], issues: IssueLog
     """Name the series, none without columns of ids, and number each row's, (rows,) int32."""
     if not ids:
         return [], np.zeros(len(columns.lines), np.int32)
-    parts = [columns.labels(name) for name in ids]
+    parts = [columns.get_labels(name) for name in ids]
     for name, part in zip(ids, parts, strict=True):
         empty = columns.lines[(part.texts == "").to_numpy()[part.codes]]
         if len(empty):
@@ -121,12 +121,12 @@ def _build_timestamps(
     """Build the timestamp of each row, its place among those of its series without a time column; and their rules."""
     if roles.time is None:
         return rank_within_series(codes), reading.rules
-    read = columns.timestamps(roles.times, reading.way, reading.rules.date_order)
+    read = columns.get_timestamps(roles.times, reading.way, reading.rules.date_order)
     rules = choose_rules(read, reading)
     if read.others:
-        issues.problems[FILE].append(_ambiguous_dates(columns, roles, read))
+        issues.problems[FILE].append(_report_ambiguous_dates(columns, roles, read))
         issues.stop = True
-    text = _quote(lambda: columns.time_cells(roles.times))
+    text = _quote(lambda: columns.get_time_cells(roles.times))
     reporter = CellReporter(columns.places, [roles.time], columns.lines, text, codes)
     reporter.report("not-a-timestamp", read.wrong, issues.problems)
     if not changes_timestamps(rules) or read.wrong.any() or read.others:
@@ -135,9 +135,9 @@ def _build_timestamps(
     return _move_timestamps(read, codes, reading.frequency, rules, reporter, issues), rules
 
 
-def _ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: ParsedTimestamps) -> Problem:
+def _report_ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: ParsedTimestamps) -> Problem:
     """Report dates that can be read in several ways, at the first that differs between them."""
-    cells = columns.time_cells(roles.times)
+    cells = columns.get_time_cells(roles.times)
     other = parse_timestamps(cells, read.others[0])
     row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
     detail = {"cell": cells.iloc[row], "formats": [read.way, *read.others]}
@@ -193,17 +193,17 @@ def _build_covariates(
     notices: list[Problem] = []
     for name in dict.fromkeys(reading.columns):
         if name in reading.categorical:
-            covariates[name] = _to_categories(columns.labels(name), reading.na_values)
+            covariates[name] = _to_categories(columns.get_labels(name), reading.na_values)
             continue
-        numbers = columns.numbers([name])
+        numbers = columns.get_numbers([name])
         wrong = np.flatnonzero(numbers.kinds == TEXT)
         numeric = int(np.sum((numbers.kinds == GIVEN) | (numbers.kinds == INFINITE)))
         if len(wrong) >= max(numeric, 1):
-            covariates[name] = _to_categories(columns.labels(name), reading.na_values)
-            notices.append(category_notice(columns.places.path, name, covariates[name].levels or ()))
+            covariates[name] = _to_categories(columns.get_labels(name), reading.na_values)
+            notices.append(make_category_notice(columns.places.path, name, covariates[name].levels or ()))
         elif len(wrong):
             code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
-            text = columns.cells([name]).iloc.__getitem__
+            text = columns.get_cells([name]).iloc.__getitem__
             problem = columns.places.problem(code, name, columns.lines, text, wrong, repairs=repairs)
             issues.problems[FILE].append(problem)
         else:
@@ -218,15 +218,15 @@ def _to_categories(labels: Labels, na_values: Sequence[int | float | str]) -> Co
     return Column(numbers[labels.codes], tuple(map(str, labels.texts[given])))
 
 
-def category_notice(path: str, name: str, levels: Sequence[str]) -> Problem:
+def make_category_notice(path: str, name: str, levels: Sequence[str]) -> Problem:
     """Give a notice of a column that is taken for categories."""
     return Problem("categories-found", path, name, detail={"count": len(levels), "levels": list(levels[:KEPT])})
 
 
 def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issues: IssueLog) -> np.ndarray:
     """Build the stacked values as float64, NaN where one is missing or infinite; invalid cells are reported."""
-    found = columns.numbers(stack.columns)
-    kinds, text = found.kinds, _quote(lambda: columns.cells(stack.columns))
+    found = columns.get_numbers(stack.columns)
+    kinds, text = found.kinds, _quote(lambda: columns.get_cells(stack.columns))
     reporter = CellReporter(columns.places, stack.targets, stack.lines, text, stack.codes)
     is_plain = not kinds.any()  # every cell holds a number
     if not is_plain and reading.invalid_values == "error":
@@ -237,11 +237,13 @@ def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issue
     if not is_plain and reading.gaps != "error":
         reporter.report("infinite-as-missing", kinds == INFINITE, issues.notices)
     for domain in reading.domains:
-        reporter.report(domain.code, domain.outside(found.values), issues.problems, domain.detail, domain.repairs)
+        reporter.report(domain.code, domain.find_outside(found.values), issues.problems, domain.detail, domain.repairs)
     if is_plain:
         return found.values
     if reading.gaps == "error":
-        _report_missing(found, _expected_cells(found.known, stack, bool(reading.columns)), reading, reporter, issues)
+        _report_missing(
+            found, _find_expected_cells(found.known, stack, bool(reading.columns)), reading, reporter, issues
+        )
     return found.known
 
 
@@ -263,7 +265,7 @@ def _quote(read: Callable[[], pd.Series]) -> Callable[[int], str]:
     return lambda row: texts().iloc[row]
 
 
-def _expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
+def _find_expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
     """Which cells should hold a number, (cells,).
 
     All; but where covariates reach into the `future` none after the last number of a series, and where columns are
@@ -293,8 +295,8 @@ def _find_categories(
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     found = []
     for column in static:
-        numbers, texts = columns.labels(column)
-        for number, _ in by_series(numbers != numbers[first][codes], codes):
+        numbers, texts = columns.get_labels(column)
+        for number, _ in group_by_series(numbers != numbers[first][codes], codes):
             several = texts[pd.unique(numbers[codes == number])].tolist()
             where = columns.places.where(columns.lines[first[number]])
             detail = {"count": len(several), "values": several[:KEPT]}

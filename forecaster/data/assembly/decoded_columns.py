@@ -62,23 +62,23 @@ class DecodedColumns(ABC):
         self.notices, self.na_values = notices, na_values
 
     @abstractmethod
-    def labels(self, name: str) -> Labels:
+    def get_labels(self, name: str) -> Labels:
         """Encode a column as the numbers of its distinct texts."""
 
     @abstractmethod
-    def numbers(self, names: Sequence[str]) -> Numbers:
+    def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
 
     @abstractmethod
-    def timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
+    def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
         """Parse the columns of time, which are read together."""
 
     @abstractmethod
-    def cells(self, names: Sequence[str]) -> pd.Series:
+    def get_cells(self, names: Sequence[str]) -> pd.Series:
         """Give the texts of some columns, one column after the other, as messages quote them."""
 
     @abstractmethod
-    def time_cells(self, names: Sequence[str]) -> pd.Series:
+    def get_time_cells(self, names: Sequence[str]) -> pd.Series:
         """Give the texts that timestamps are parsed from."""
 
 
@@ -89,24 +89,24 @@ class TextColumns(DecodedColumns):
         super().__init__(table.places, table.lines, table.dialect, table.notices, na_values)
         self._columns = table.columns
 
-    def labels(self, name: str) -> Labels:
+    def get_labels(self, name: str) -> Labels:
         """Encode a column as the numbers of its distinct texts."""
         codes, texts = pd.factorize(self._columns[name])
         return Labels(codes, pd.Series(texts))
 
-    def numbers(self, names: Sequence[str]) -> Numbers:
+    def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
-        return parse_numbers(self.cells(names), self.dialect, self.na_values)
+        return parse_numbers(self.get_cells(names), self.dialect, self.na_values)
 
-    def timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
+    def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
         """Parse the columns of time."""
-        return parse_timestamps(self.time_cells(names), way, date_order)
+        return parse_timestamps(self.get_time_cells(names), way, date_order)
 
-    def cells(self, names: Sequence[str]) -> pd.Series:
+    def get_cells(self, names: Sequence[str]) -> pd.Series:
         """Give the texts of some columns, one column after the other."""
-        return _end_to_end([self._columns[name] for name in names])
+        return _concat([self._columns[name] for name in names])
 
-    def time_cells(self, names: Sequence[str]) -> pd.Series:
+    def get_time_cells(self, names: Sequence[str]) -> pd.Series:
         """Give the texts that timestamps are parsed from."""
         return join_columns([self._columns[name] for name in names])
 
@@ -127,7 +127,7 @@ def numeric_na_values(na_values: Sequence[int | float | str]) -> list[int | floa
     return [value for value in na_values if not isinstance(value, str)]
 
 
-def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | float | str]) -> Table:
+def add_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | float | str]) -> Table:
     """Find the decimal and thousands marks of some columns, with a notice where they are not the usual ones.
 
     Where no column holds numbers the marks are the usual ones.
@@ -139,12 +139,12 @@ def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | f
     if not targets:
         usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
         return dataclasses.replace(table, dialect=usual)
-    cells = _end_to_end([table.columns[target] for target in targets])
+    cells = _concat([table.columns[target] for target in targets])
     try:
         decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
     except Unsure as unsure:
         where = table.places.where(table.lines[unsure.row % len(table)])
-        detail = {"cell": cells.iloc[unsure.row], "ways": [_as_yaml(*reading) for reading in unsure.readings]}
+        detail = {"cell": cells.iloc[unsure.row], "ways": [_write_yaml(*reading) for reading in unsure.readings]}
         repairs = tuple({"data.decimal": point, "data.thousands": mark} for point, mark, _ in unsure.readings)
         column = targets[unsure.row // len(table)]
         raise DataError(Problem("ambiguous-numbers", where, column, detail=detail, repairs=repairs)) from None
@@ -157,12 +157,12 @@ def with_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | f
     return dataclasses.replace(table, dialect=known, notices=(*table.notices, *notices))
 
 
-def _as_yaml(decimal: str, thousands: str, value: float) -> str:
+def _write_yaml(decimal: str, thousands: str, value: float) -> str:
     """Write marks as YAML, with the number that they make of an example."""
     mark = thousands if thousands == NONE else f'"{thousands}"'
     read = "no number" if np.isnan(value) else f"{value:.12g}"
     return f'data: {{decimal: "{decimal}", thousands: {mark}}} ({read})'
 
 
-def _end_to_end(columns: Sequence[pd.Series]) -> pd.Series:
+def _concat(columns: Sequence[pd.Series]) -> pd.Series:
     return columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.options import Reading
-from forecaster.data.sources.issues import by_series
+from forecaster.data.sources.issues import group_by_series
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import (
     EPOCHS,
@@ -111,7 +111,7 @@ def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: s
         return localize(read, frequency, rules)
     parts = [
         (rows, localize(ParsedTimestamps(read.timestamps[rows], read.wrong[rows], read.way), frequency, rules))
-        for _, rows in by_series(np.arange(len(codes)), codes)
+        for _, rows in group_by_series(np.arange(len(codes)), codes)
     ]
     indices = [part.timestamps for _, part in parts]
     if any(getattr(index, "tz", None) is not None for index in indices):

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.build_rows import category_notice, localize_rows, parse_rows
+from forecaster.data.assembly.build_rows import localize_rows, make_category_notice, parse_rows
 from forecaster.data.assembly.column_roles import find_roles
-from forecaster.data.assembly.decoded_columns import with_marks
+from forecaster.data.assembly.decoded_columns import add_marks
 from forecaster.data.assembly.localize import rank_within_series
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.rows import Rows
@@ -57,7 +57,7 @@ def read_large(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     panels = _PanelSpool()
     problems: list[Problem] = []
     localized = replace(reading, way=blocks_of_rows.reading.way)
-    for first, rows in spool.groups():
+    for first, rows in spool.read_groups():
         try:
             panels.add(first, build_panel(localize_rows(rows, localized), reading, panels.step))
         except DataError as error:
@@ -95,7 +95,7 @@ class _RowBlocks:
             categorical=[name for name, column in self.first.columns.items() if column.levels is not None],
             way=parse_timestamps(join_columns(times), date_order=reading.rules.date_order).way if times else None,
         )
-        marked = with_marks(head, self._roles.targets, reading.na_values)
+        marked = add_marks(head, self._roles.targets, reading.na_values)
         self.first = replace(self.first, notices=marked.notices)
         self._dialect, self._names = marked.dialect, list(head.columns)
         self._plain = CsvBlocks(marked, marked.dialect, self._roles, self.reading)
@@ -104,18 +104,18 @@ class _RowBlocks:
     def __iter__(self) -> Iterator[Rows]:
         before, starts = 0, []
         for file in self._source.files:
-            header = self._header(file)
+            header = self._read_header(file)
             starts.append((before, file))
             places = Places(self._source.name, tuple(starts))
             line = before + header.count(b"\n") + 1
             with check_unchanged(file):
                 for block in read_blocks(file, len(header), BLOCK):
                     if block.strip():
-                        yield replace(self._rows(header, block, line, before, places), places=places)
+                        yield replace(self._build_rows(header, block, line, before, places), places=places)
                     line += block.count(b"\n")
             before = line - 1
 
-    def _header(self, file: str) -> bytes:
+    def _read_header(self, file: str) -> bytes:
         """Read the bytes of a file up to the end of its header."""
         head = read_beginning(file, HEAD)
         if (names := list(parse_head(head, file, file, self._dialect).columns)) != self._names:
@@ -123,9 +123,9 @@ class _RowBlocks:
             raise DataError(Problem("different-columns", file, detail=detail))
         return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))
 
-    def _rows(self, header: bytes, block: bytes, line: int, before: int, places: Places) -> Rows:
+    def _build_rows(self, header: bytes, block: bytes, line: int, before: int, places: Places) -> Rows:
         """Build the rows of a block, which begins on a line, of a file with `before` lines in earlier files."""
-        if (rows := self._plain.rows(block, line)) is not None:
+        if (rows := self._plain.build_rows(block, line)) is not None:
             return rows
         table = parse_block(header, block, line - before, places.files[-1][1], self._dialect)
         return parse_rows(replace(table, places=places, lines=table.lines + before), self.reading, self._roles)
@@ -210,19 +210,19 @@ class _RowSpool:
             raise DataError(replace(self._first, names=list(self._numbers), issues=self._issues).problems())
         for name, levels in self._levels.items():
             if name not in reading.categorical:
-                self._notices |= {category_notice(self._path, name, tuple(levels)): None}
+                self._notices |= {make_category_notice(self._path, name, tuple(levels)): None}
 
-    def groups(self) -> Iterator[tuple[int, Rows]]:
+    def read_groups(self) -> Iterator[tuple[int, Rows]]:
         """Read the rows of a few series at a time, with the number of the first of them."""
         ends = np.cumsum(self._counts)
         spool = self._spool if self._sorted else group_records(self._spool, "series", ends, ROWS)
         names, first, start = list(self._numbers), 0, 0
         while first < len(names):
             last = max(first + 1, int(np.searchsorted(ends, start + ROWS, side="right")))
-            yield first, self._group(spool.read(start, int(ends[last - 1]) - start), names, first, last)
+            yield first, self._build_group(spool.read(start, int(ends[last - 1]) - start), names, first, last)
             first, start = last, int(ends[last - 1])
 
-    def _group(self, records: np.ndarray, names: list[str], first: int, last: int) -> Rows:
+    def _build_group(self, records: np.ndarray, names: list[str], first: int, last: int) -> Rows:
         codes = records["series"] - np.int32(first)
         columns = {}
         for name, column in self._first.columns.items():
@@ -235,7 +235,7 @@ class _RowSpool:
             targets=self._targets[first:last],
             codes=codes,
             lines=records["line"],
-            timestamps=self._timestamps(records["tick"], codes),
+            timestamps=self._restore_timestamps(records["tick"], codes),
             values=records["value"].copy(),
             categories=[self._categories[number] for number in range(first, last)] if self._categories else [],
             columns=columns,
@@ -243,7 +243,7 @@ class _RowSpool:
             notices=tuple(self._notices) if first == 0 else (),
         )
 
-    def _timestamps(self, ticks: np.ndarray, codes: np.ndarray) -> pd.Index:
+    def _restore_timestamps(self, ticks: np.ndarray, codes: np.ndarray) -> pd.Index:
         if self._first.time is None:
             return rank_within_series(codes)
         if not self._zones:
@@ -293,11 +293,12 @@ class _PanelSpool:
         one, *others = self._panels
         timestamps = None
         if one.timestamps is not None:
-            timestamps = pd.DatetimeIndex(self._ticks.mapped().view("datetime64[us]"), copy=False)
+            timestamps = pd.DatetimeIndex(self._ticks.map_records().view("datetime64[us]"), copy=False)
             zone = pd.DatetimeIndex(one.timestamps).tz
             timestamps = timestamps if zone is None else timestamps.tz_localize("UTC").tz_convert(zone)
         columns = {
-            name: Column(self._columns[name].mapped(), column.levels) for name, column in one.columns.columns.items()
+            name: Column(self._columns[name].map_records(), column.levels)
+            for name, column in one.columns.columns.items()
         }
         return replace(
             one,
@@ -305,9 +306,9 @@ class _PanelSpool:
             targets=[target for panel in self._panels for target in panel.targets],
             firsts=one.firsts.append([panel.firsts for panel in others]),
             ends=_join_ends([panel.ends for panel in self._panels]),
-            values=self._values.mapped(),
+            values=self._values.map_records(),
             timestamps=timestamps,
-            observed=self._observed.mapped() if self._filled else None,
+            observed=self._observed.map_records() if self._filled else None,
             categories=[categories for panel in self._panels for categories in panel.categories],
             columns=Columns(columns, _join_ends([panel.columns.ends for panel in self._panels])),
             notices=self._notices,

@@ -34,7 +34,7 @@ def build_panel(rows: Rows, reading: Reading, step: Step | None = None) -> Panel
     """
     problems = rows.problems()
     good = np.array([number not in rows.issues.problems for number in range(len(rows.names))], bool)
-    whole = rows.series(good) if problems else rows.without_empty()
+    whole = rows.select_series(good) if problems else rows.drop_empty()
     if rows.issues.stop or not whole.names:
         raise DataError(problems)
     layout = _Layout(whole, replace(reading, rules=rows.rules))
@@ -61,7 +61,7 @@ class _Layout:
     @property
     def problems(self) -> list[Problem]:
         """What is wrong, in the order of the series."""
-        return [self._rows.named(number, each) for number in sorted(self._wrong) for each in self._wrong[number]]
+        return [self._rows.add_series(number, each) for number in sorted(self._wrong) for each in self._wrong[number]]
 
     def panel(self, known: Step | None) -> Panel:
         """Build the panel by a step that is known or found; where there are problems, of the series that have none.
@@ -69,23 +69,23 @@ class _Layout:
         Raises:
             DataError: the series have no common step.
         """
-        step = known or self._step()
+        step = known or self._find_step()
         self._notices[0] += [notice.at(self._path) for notice in step.notices]
         if self._is_laid(step):
             self._first, self._last = self._starts, self._ends - 1
-            return self._assembled(self._rows.values, None, self._ends, step)
+            return self._assemble(self._rows.values, None, self._ends, step)
         self._places = find_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
-        values = self._finished(step)
+        values = self._drop_unfinished(step)
         given = np.flatnonzero(~np.isnan(values))
         self._find_extents(given)
-        lengths = self._lengths(step)
+        lengths = self._count_steps(step)
         ends = np.cumsum(lengths)
         if int(ends[-1]) == len(given):
             steps = values if len(given) == len(values) else values[given]
         else:
-            steps = self._scattered(values, given, lengths)
-        steps, observed = self._filled(steps, ends, step)
-        return self._assembled(steps, observed, ends, step)
+            steps = self._scatter(values, given, lengths)
+        steps, observed = self._fill(steps, ends, step)
+        return self._assemble(steps, observed, ends, step)
 
     def _is_laid(self, step: Step) -> bool:
         """Whether the rows fill the grid and none is to be reported: the usual case, and fast."""
@@ -96,7 +96,7 @@ class _Layout:
             and is_gapless(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
         )
 
-    def _step(self) -> Step:
+    def _find_step(self) -> Step:
         """Find the step of all series.
 
         Raises:
@@ -111,10 +111,10 @@ class _Layout:
                 step = find_frequency(timestamps, *asked)
             check_frequency(step.frequency, timestamps)
         except DataError as error:
-            raise DataError(self._placed(error, slice(None))) from None
+            raise DataError(self._add_place(error, slice(None))) from None
         return step
 
-    def _placed(self, error: DataError, part: slice) -> list[Problem]:
+    def _add_place(self, error: DataError, part: slice) -> list[Problem]:
         """Add the place of the row that causes them to problems of the timestamps of some rows."""
         place = self._path
         if isinstance(error, Irregular) and error.stray is not None:
@@ -125,7 +125,7 @@ class _Layout:
     def _part(self, number: int) -> slice:
         return slice(int(self._starts[number]), int(self._ends[number]))
 
-    def _finished(self, step: Step) -> np.ndarray:
+    def _drop_unfinished(self, step: Step) -> np.ndarray:
         """Set the values of bars that are not complete yet to NaN, with a notice."""
         values = self._rows.values
         if not step.rules.drop_incomplete:
@@ -152,31 +152,31 @@ class _Layout:
         else:
             self._first = self._last = np.zeros_like(first)
 
-    def _lengths(self, step: Step) -> np.ndarray:
+    def _count_steps(self, step: Step) -> np.ndarray:
         """Count the steps of each series from its first number to its last; 0, with a problem, off the grid."""
         lengths = self._places[self._last] - self._places[self._first] + 1
         further = self._places[self._ends - 1] - self._places[self._first] + 1 if self._rows.columns else lengths
         off = np.logical_or.reduceat(self._places < 0, self._starts)
         sparse = (lengths > _SPARSEST * self._counts) | (further > _SPARSEST * (self._ends - self._starts))
         for number in np.flatnonzero(off | sparse | (self._counts == 0)).tolist():
-            self._wrong[number] += self._hindrances(number, bool(off[number]), int(lengths[number]), step)
+            self._wrong[number] += self._explain_failure(number, bool(off[number]), int(lengths[number]), step)
             lengths[number] = 0
         return lengths
 
-    def _hindrances(self, number: int, off: bool, length: int, step: Step) -> Sequence[Problem]:
+    def _explain_failure(self, number: int, off: bool, length: int, step: Step) -> Sequence[Problem]:
         """Find why a series cannot be laid out."""
         if off:
             try:
                 check_grid(step.frequency, self._rows.timestamps[self._part(number)], step.rules)
             except DataError as error:
-                return self._placed(error, self._part(number))
+                return self._add_place(error, self._part(number))
         count = int(self._counts[number])
         if not count:
             return [Problem("no-number-in-target", self._path)]
         detail = {"rows": count, "steps": length, "frequency": step.frequency}
         return [Problem("sparse-series", self._path, detail=detail)]
 
-    def _scattered(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def _scatter(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Put the numbers at their steps, NaN where a step has none."""
         steps = np.full(int(lengths.sum()), np.nan)
         owners = self._rows.codes[known]
@@ -185,7 +185,7 @@ class _Layout:
         steps[begins[owners] + self._places[known]] = values[known]
         return steps
 
-    def _filled(self, steps: np.ndarray, ends: np.ndarray, step: Step) -> tuple[np.ndarray, np.ndarray | None]:
+    def _fill(self, steps: np.ndarray, ends: np.ndarray, step: Step) -> tuple[np.ndarray, np.ndarray | None]:
         """Fill the gaps of the values; and give which of them were observed, None where all were.
 
         A gap filled with zeros counts as observed: a file that leaves a row out states that nothing happened.
@@ -197,10 +197,10 @@ class _Layout:
         for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
             part = slice(int(ends[number - 1]) if number else 0, int(ends[number]))
             if self._report_gaps(number, steps[part], step) and policy != "error":
-                steps[part] = self._filled_series(number, steps[part], step)
+                steps[part] = self._fill_series(number, steps[part], step)
         return steps, None if policy == "zero" else observed
 
-    def _timestamps(self, number: int, steps: int, step: Step) -> pd.Index:
+    def _make_timestamps(self, number: int, steps: int, step: Step) -> pd.Index:
         """Of the steps of one series, from its first number on."""
         first = int(self._first[number])
         if step.frequency == SESSIONS:
@@ -211,7 +211,7 @@ class _Layout:
         """Report the missing steps of a series; whether they may be filled."""
         policy = self._reading.gaps
         gaps = np.flatnonzero(np.isnan(values))
-        missing = self._timestamps(number, len(values), step)[gaps]
+        missing = self._make_timestamps(number, len(values), step)[gaps]
         where = self._where(number, int(gaps[0]))
         detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": list(map(str, missing[:KEPT]))}
         if policy == "error":
@@ -237,25 +237,25 @@ class _Layout:
         gap, most = find_longest_gap(values), step.rules.max_gap
         if most is None or gap.length <= most:
             return None
-        timestamps = self._timestamps(number, len(values), step)
+        timestamps = self._make_timestamps(number, len(values), step)
         first, last = timestamps[gap.first], timestamps[gap.first + gap.length - 1]
         detail = {"missing": gap.length, "frequency": step.frequency, "limit": most}
         detail |= {"first": str(first), "last": str(last)}
         repairs = ({"data.max_gap": gap.length},)
         return Problem("gap-too-long", self._where(number, gap.first), detail=detail, repairs=repairs)
 
-    def _filled_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
+    def _fill_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
         policy, season = self._reading.gaps, 1
         if policy == "seasonal":
             season = step.rules.season or find_natural_season(
-                step.frequency, self._timestamps(number, len(values), step), step.rules
+                step.frequency, self._make_timestamps(number, len(values), step), step.rules
             )
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
                 self._wrong[number].append(Problem("no-season-for-gaps", self._path))
                 return values
         return fill_gaps(values, policy, season)
 
-    def _assembled(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
+    def _assemble(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
         rows, issues = self._rows, self._rows.issues
         for number, notices in issues.notices.items():
             self._notices[number] += notices
@@ -279,12 +279,12 @@ class _Layout:
             observed,
             self._reading.static,
             rows.categories,
-            self._columns(ends),
+            self._lay_out_covariates(ends),
             {number: tuple(notices) for number, notices in self._notices.items() if notices},
             rows.dialect,
         )
 
-    def _columns(self, ends: np.ndarray) -> Columns:
+    def _lay_out_covariates(self, ends: np.ndarray) -> Columns:
         """Put the covariates on the grid of each series, from its first number to its last row."""
         if not self._rows.columns:
             return Columns()

@@ -58,7 +58,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def rows(self, chosen: np.ndarray | slice) -> "Rows":
+    def select_rows(self, chosen: np.ndarray | slice) -> "Rows":
         """Select some of them, by number, by a mask or by a range."""
         columns = {name: Column(column.values[chosen], column.levels) for name, column in self.columns.items()}
         return dataclasses.replace(
@@ -70,11 +70,11 @@ class Rows:
             columns=columns,
         )
 
-    def series(self, chosen: np.ndarray) -> "Rows":
+    def select_series(self, chosen: np.ndarray) -> "Rows":
         """Select those of some series, (series,) bool, numbered anew, with their issues."""
         numbers = np.flatnonzero(chosen).tolist()
         renumbered = np.cumsum(chosen).astype(np.int32) - 1
-        rows = self.rows(chosen[self.codes])
+        rows = self.select_rows(chosen[self.codes])
         return dataclasses.replace(
             rows,
             codes=renumbered[rows.codes],
@@ -84,7 +84,7 @@ class Rows:
             issues=self.issues.select(numbers),
         )
 
-    def without_empty(self) -> "Rows":
+    def drop_empty(self) -> "Rows":
         """Drop the series without any number, with a notice, if columns are stacked."""
         if not self.stacked:
             return self
@@ -94,13 +94,13 @@ class Rows:
         empty = [name for name, kept in zip(self.names, good, strict=True) if not kept]
         detail = {"count": len(empty), "names": empty[:KEPT]}
         notice = Problem("empty-series-dropped", self.places.path, detail=detail)
-        return dataclasses.replace(self.series(good), notices=(*self.notices, notice))
+        return dataclasses.replace(self.select_series(good), notices=(*self.notices, notice))
 
     def problems(self) -> list[Problem]:
         """List all problems in the order of the series, each with the name of its series."""
         issues = self.issues.problems
-        return [self.named(number, each) for number in sorted(issues) for each in issues[number]]
+        return [self.add_series(number, each) for number in sorted(issues) for each in issues[number]]
 
-    def named(self, number: int, problem: Problem) -> Problem:
+    def add_series(self, number: int, problem: Problem) -> Problem:
         """Add the name of its series to a problem, where there are several."""
         return problem.of_series(self.names[number]) if self.long and number != FILE else problem

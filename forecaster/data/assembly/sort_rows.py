@@ -51,7 +51,7 @@ def sort_rows(rows: Rows, duplicates: str) -> SortedRows:
         duplicates: `error | first | last | mean | sum`; a problem, where it is `error`.
     """
     if np.any(rows.codes[1:] < rows.codes[:-1]):
-        rows = rows.rows(_sort_codes(rows.codes))
+        rows = rows.select_rows(_sort_codes(rows.codes))
     issues = IssueLog()
     ticks = to_ticks(rows.timestamps)
     # Rows are mostly sorted already, which is quick to see.
@@ -82,7 +82,7 @@ def _sort_by_time(rows: Rows, issues: IssueLog) -> Rows:
         order[start:stop] = start + np.argsort(ticks[start:stop], kind="stable")
         spot = rows.places.spot(rows.lines[row])
         issues.notices[number].append(Problem("rows-sorted", rows.places.path, detail={"place": spot}))
-    return rows.rows(order)
+    return rows.select_rows(order)
 
 
 def _merge_duplicates(rows: Rows, policy: str, issues: IssueLog) -> Rows:
@@ -97,7 +97,7 @@ def _merge_duplicates(rows: Rows, policy: str, issues: IssueLog) -> Rows:
         merged = pd.Series(values[part]).groupby(ticks[part]).agg("first" if policy == "error" else policy)
         values[part.start + np.flatnonzero(~repeats[part])] = merged.to_numpy()
         _report_duplicates(rows, part, number, policy, issues)
-    return replace(rows, values=values).rows(~repeats)
+    return replace(rows, values=values).select_rows(~repeats)
 
 
 def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, issues: IssueLog) -> None:

@@ -49,12 +49,12 @@ class Spool:
                 data, at = data[taken:], at + taken
         return records
 
-    def blocks(self, count: int) -> Iterator[np.ndarray]:
+    def read_blocks(self, count: int) -> Iterator[np.ndarray]:
         """Copy all records, `count` at a time."""
         for first in range(0, self._count, count):
             yield self.read(first, min(count, self._count - first))
 
-    def mapped(self) -> np.ndarray:
+    def map_records(self) -> np.ndarray:
         """All records as an array that is read from the file where it is looked at."""
         if not self._count:
             return np.zeros(0, self.dtype)
@@ -82,7 +82,7 @@ def group_records(spool: Spool, field: str, ends: np.ndarray, count: int) -> Spo
     """
     sorted_spool = Spool(spool.dtype)
     free = np.concatenate([[0], ends[:-1]])  # of each number, where its next record goes
-    for block in spool.blocks(count):
+    for block in spool.read_blocks(count):
         together = block[np.argsort(block[field], kind="stable")]
         numbers, first = np.unique(together[field], return_index=True)
         for number, run in zip(numbers.tolist(), np.split(together, first[1:]), strict=True):

@@ -82,7 +82,7 @@ class TypedLayout:
         types = self.types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
         return pa.table({name: convert_column(columns[name], kind) for name, kind in types.items()})
 
-    def rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
+    def build_rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
         """Build the rows of converted columns.
 
         Raises:
@@ -147,13 +147,13 @@ class TypedColumns(DecodedColumns):
             arrays = pool.map(_to_numpy, table.columns)
             self._columns = dict(zip(table.column_names, arrays, strict=True))
 
-    def labels(self, name: str) -> Labels:
+    def get_labels(self, name: str) -> Labels:
         """Encode a column as the numbers of its distinct texts."""
         found = self._columns[name]
         require_plain(isinstance(found, Labels))
         return found
 
-    def numbers(self, names: Sequence[str]) -> Numbers:
+    def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
         parts = [self._numbers(self._columns[name]) for name in names]
         return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
@@ -171,7 +171,7 @@ class TypedColumns(DecodedColumns):
             kinds[np.isinf(column)] = INFINITE
         return Numbers(np.where(kinds == NAMED, np.nan, column) if sentinels else column, kinds)
 
-    def timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
+    def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
         """Parse the columns of time."""
         found = self._columns[names[0]]
         if isinstance(found, Labels):
@@ -183,11 +183,11 @@ class TypedColumns(DecodedColumns):
             return ParsedTimestamps(found, np.zeros(len(found), bool))
         return _count_from_epoch(found)
 
-    def cells(self, names: Sequence[str]) -> pd.Series:
+    def get_cells(self, names: Sequence[str]) -> pd.Series:
         """Leave the typed path: a message quotes a cell."""
         raise NotPlain
 
-    def time_cells(self, names: Sequence[str]) -> pd.Series:
+    def get_time_cells(self, names: Sequence[str]) -> pd.Series:
         """Leave the typed path: a message quotes a timestamp."""
         raise NotPlain
 

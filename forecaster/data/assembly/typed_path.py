@@ -21,7 +21,7 @@ from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.database import read_query
 from forecaster.data.sources.files import check_unchanged, read_beginning
 from forecaster.data.sources.issues import Places
-from forecaster.data.sources.parquet import parquet_head, read_parquet
+from forecaster.data.sources.parquet import read_parquet, read_parquet_head
 from forecaster.data.sources.source import Source
 from forecaster.data.sources.text_table import TEXT, Table, parse_head
 from forecaster.errors import Changing, DataError
@@ -35,19 +35,19 @@ _LINES = 2000  # of them, at most, where whole columns are converted
 _SAMPLE = 500  # rows that they must hold
 
 
-def csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | None:
+def read_csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | None:
     """Build the rows of a CSV, as `rows_of` does; None where it is not plain, where it is small, or without pyarrow."""
     if (pyarrow := import_pyarrow()) is None or source.size is None or source.size < WORTHWHILE:
         return None
     try:
         (first, *others), name = source.files, source.name
-        head = parse_head(_whole_lines(first), first, name, dialect)
+        head = parse_head(_read_whole_lines(first), first, name, dialect)
         for file in others:
-            other = parse_head(_whole_lines(file), file, name, head.dialect)
+            other = parse_head(_read_whole_lines(file), file, name, head.dialect)
             require_plain(other.columns.keys() == head.columns.keys())
         layout = find_layout(head, dialect, find_roles(head, reading), reading)
         tables = [_decode_file(file, layout) for file in source.files]
-        return layout.rows(pyarrow.concat_tables(tables), *_count_lines(source, list(map(len, tables))))
+        return layout.build_rows(pyarrow.concat_tables(tables), *_count_lines(source, list(map(len, tables))))
     except (NotPlain, DataError, Changing, OSError, pyarrow.ArrowException):
         return None
 
@@ -77,14 +77,14 @@ def _count_lines(source: Source, rows: Sequence[int]) -> tuple[Places, np.ndarra
     return Places(source.name, tuple(zip(starts, source.shown, strict=True))), np.concatenate(lines)
 
 
-def _whole_lines(file: str) -> bytes:
+def _read_whole_lines(file: str) -> bytes:
     """Read the whole lines that a file begins with, enough to find roles and dialect in."""
     head = read_beginning(file, HEAD_BYTES)
     require_plain(head.endswith(b"\n") and (len(head) == Path(file).stat().st_size or head.count(b"\n") > _SAMPLE))
     return b"".join(line + b"\n" for line in head.split(b"\n", _LINES)[:_LINES]) if head.count(b"\n") > _LINES else head
 
 
-def typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
+def read_typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
     """Build the rows of Parquet files or a query, of the columns that are asked for.
 
     Args:
@@ -103,13 +103,13 @@ def typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
     stored = read(list(dict.fromkeys((*roles.times, *roles.ids, *roles.targets, *reading.static, *reading.columns))))
     try:
         layout = find_layout(head, USUAL, roles, reading)
-        rows = layout.rows(layout.convert(stored.columns), stored.places, _row_numbers(stored))
+        rows = layout.build_rows(layout.convert(stored.columns), stored.places, _number_rows(stored))
     except (NotPlain, pa.ArrowException):
         rows = parse_rows(_to_text(stored), reading, roles)
     return replace(rows, dialect=dialect)
 
 
-def typed_table(source: Source) -> Table:
+def read_typed_table(source: Source) -> Table:
     """Read all columns of Parquet files or a query as text.
 
     Raises:
@@ -125,7 +125,7 @@ def typed_table(source: Source) -> Table:
 def _open(source: Source) -> tuple[Stored, Callable[[Sequence[str]], Stored]]:
     """Read the first rows of all columns; and give what reads all rows of some columns."""
     if source.query is None:
-        return parquet_head(source.name, source.files, HEAD), partial(read_parquet, source.name, source.files)
+        return read_parquet_head(source.name, source.files, HEAD), partial(read_parquet, source.name, source.files)
     columns, places = read_query(source.query)
     return Stored(columns.slice(0, HEAD), places), lambda names: Stored(columns.select(list(names)), places)
 
@@ -135,10 +135,10 @@ def _to_text(stored: Stored) -> Table:
         name: pd.Series(column_to_text(column).to_numpy(), dtype=TEXT)
         for name, column in zip(stored.columns.column_names, stored.columns.columns, strict=True)
     }
-    return Table(stored.places, columns, _row_numbers(stored), "", (), USUAL)
+    return Table(stored.places, columns, _number_rows(stored), "", (), USUAL)
 
 
-def _row_numbers(stored: Stored) -> np.ndarray:
+def _number_rows(stored: Stored) -> np.ndarray:
     return np.arange(1, len(stored.columns) + 1, dtype=np.int32)
 
 
@@ -153,13 +153,13 @@ class CsvBlocks:
             except NotPlain:
                 self._layout = None
 
-    def rows(self, block: bytes, line: int) -> Rows | None:
+    def build_rows(self, block: bytes, line: int) -> Rows | None:
         """Build the rows of a block that begins on a line; None where it is not plain."""
         if self._layout is None or self._pyarrow is None or not block.endswith(b"\n"):
             return None
         try:
             table = self._layout.decode_csv(self._pyarrow.BufferReader(block), 0)
             lines = np.arange(line, line + len(table), dtype=np.int32)
-            return self._layout.rows(table, self._layout.head.places, lines)
+            return self._layout.build_rows(table, self._layout.head.places, lines)
         except (NotPlain, self._pyarrow.ArrowException):
             return None

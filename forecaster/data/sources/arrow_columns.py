@@ -71,7 +71,7 @@ def convert_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.Chunke
 
     if pa.types.is_dictionary(kind):
         return column_to_text(column).dictionary_encode()
-    plain = _without_dictionary(column)
+    plain = _decode_dictionary(column)
     # Arrow divides a decimal by a power of ten, which misses the nearest float at times.
     exact = pa.types.is_decimal(plain.type) or not (pa.types.is_primitive(plain.type) or pa.types.is_null(plain.type))
     return (column_to_text(plain, missing=None) if exact else plain).cast(kind)
@@ -82,26 +82,26 @@ def column_to_text(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.C
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
 
-    plain = _without_dictionary(column)
+    plain = _decode_dictionary(column)
     if pa.types.is_boolean(plain.type):
         plain = plain.cast(pa.int8())
     elif pa.types.is_floating(plain.type):
         plain = plain.cast(pa.float64())  # whose shortest text reads back as the same number
     try:
-        texts = _formatted(plain) if pa.types.is_timestamp(plain.type) else plain.cast(pa.string())
+        texts = _format_timestamps(plain) if pa.types.is_timestamp(plain.type) else plain.cast(pa.string())
     except pa.ArrowException:  # lists, bytes that are no text
         texts = pa.chunked_array([[None if cell is None else str(cell) for cell in plain.to_pylist()]], pa.string())
     trimmed = compute.utf8_trim_whitespace(texts)
     return trimmed if missing is None else trimmed.fill_null(missing)
 
 
-def _without_dictionary(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+def _decode_dictionary(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa  # noqa: PLC0415
 
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _formatted(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+def _format_timestamps(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     """Timestamps as `2026-01-31 13:45:00`, with fractions where one has any, and offsets where they have a zone."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
@@ -114,12 +114,12 @@ def _formatted(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     cells = column.to_pandas()  # which finds zones where Arrow does not
     local = cells.dt.tz_localize(None)
     offsets = local - cells.dt.tz_convert("UTC").dt.tz_localize(None)
-    texts = offsets.map({offset: _offset_text(offset) for offset in offsets.dropna().unique()})
-    written = _formatted(pa.chunked_array([pa.array(local)]))
+    texts = offsets.map({offset: _format_offset(offset) for offset in offsets.dropna().unique()})
+    written = _format_timestamps(pa.chunked_array([pa.array(local)]))
     return compute.binary_join_element_wise(written, pa.array(texts, pa.string(), from_pandas=True), "")
 
 
-def _offset_text(offset: datetime.timedelta) -> str:
+def _format_offset(offset: datetime.timedelta) -> str:
     """`+01:00`."""
     return datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone(offset)).isoformat()[len("2000-01-01T00:00:00") :]
 

@@ -57,7 +57,7 @@ class _File:
     def names(self) -> list[str]:
         return [cell.strip() for cell in self.rows[0]]
 
-    def without_last(self, notice: Problem) -> "_File":
+    def drop_last(self, notice: Problem) -> "_File":
         return replace(
             self, lines=self.lines[:-1], rows=self.rows[:-1], texts=self.texts[:-1], notices=(*self.notices, notice)
         )
@@ -76,10 +76,10 @@ def parse_records(decoded: list[Decoded], shown: list[str], name: str, dialect: 
     Raises:
         DataError: one is empty, not rectangular, names a column twice, or differs from the others.
     """
-    found = replace(dialect, encoding=_encoding(decoded, shown, dialect.encoding))
+    found = replace(dialect, encoding=_find_encoding(decoded, shown, dialect.encoding))
     if dialect.delimiter == AUTO:
-        found = replace(found, delimiter=find_delimiter(_whole_lines(decoded[0].text, dialect.comment), shown[0]))
-    files = [_file(part, each, found, before) for each, part in zip(shown, decoded, strict=True)]
+        found = replace(found, delimiter=find_delimiter(_read_whole_lines(decoded[0].text, dialect.comment), shown[0]))
+    files = [_parse_file(part, each, found, before) for each, part in zip(shown, decoded, strict=True)]
     _check_headers(files)
     starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
     return Records(
@@ -91,11 +91,11 @@ def parse_records(decoded: list[Decoded], shown: list[str], name: str, dialect: 
         [start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]],
         [row for file in files for row in file.rows[1:]],
         [text for file in files for text in file.texts[1:]],
-        (*_dialect_notices(dialect, found, name), *(notice for file in files for notice in file.notices)),
+        (*_report_dialect(dialect, found, name), *(notice for file in files for notice in file.notices)),
     )
 
 
-def _encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
+def _find_encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
     """Find the one encoding of all files.
 
     Raises:
@@ -108,7 +108,7 @@ def _encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
     return next(iter(kinds), "utf-8" if stated == AUTO else stated)
 
 
-def _dialect_notices(stated: Dialect, found: Dialect, name: str) -> Iterator[Problem]:
+def _report_dialect(stated: Dialect, found: Dialect, name: str) -> Iterator[Problem]:
     """Give notices of an encoding and a delimiter that are not those of most CSVs."""
     if stated.encoding == AUTO and found.encoding != "utf-8":
         yield Problem("encoding-found", name, detail={"encoding": found.encoding})
@@ -131,7 +131,7 @@ def _check_headers(files: list[_File]) -> None:
         raise DataError(problems)
 
 
-def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
+def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     """Read the records of one file.
 
     Raises:
@@ -139,7 +139,7 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     """
     lines = list(io.StringIO(part.text, newline=""))
     try:
-        numbers, rows, texts = _records(lines, dialect, '"' in part.text)
+        numbers, rows, texts = _split_records(lines, dialect, '"' in part.text)
     except csv.Error as error:
         raise DataError(Problem("not-a-csv", name, detail={"reason": str(error)})) from None
     kept = [bool(row and row[0].strip()) or any(map(str.strip, row)) for row in rows]
@@ -154,7 +154,7 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     first = 1 + dialect.skip
     numbers = [numbers[0], *(number + before for number in numbers[first:])]
     rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
-    file = _without_a_half(_File(name, numbers, rows, texts, len(lines)), part, dialect)
+    file = _drop_half_written(_File(name, numbers, rows, texts, len(lines)), part, dialect)
     if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
         first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")
         raise DataError(Problem("unclosed-quote", f"{name}:{first}"))
@@ -162,15 +162,15 @@ def _file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
     return file
 
 
-def _records(lines: list[str], dialect: Dialect, quoted: bool) -> tuple[list[int], list[list[str]], list[str]]:
+def _split_records(lines: list[str], dialect: Dialect, quoted: bool) -> tuple[list[int], list[list[str]], list[str]]:
     """Of each record the last of its lines, its cells and its text."""
     if dialect.comment is None and not quoted:
         return list(range(1, len(lines) + 1)), list(csv.reader(lines, delimiter=dialect.delimiter)), lines
-    records = list(_quoted_records(lines, dialect))
+    records = list(_split_quoted_records(lines, dialect))
     return [line for line, _, _ in records], [row for _, row, _ in records], [text for *_, text in records]
 
 
-def _quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
+def _split_quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
     """Read records that may have several lines, between lines that may be comments."""
     read: list[str] = []
     number = 0
@@ -188,7 +188,7 @@ def _quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[int, l
         read.clear()
 
 
-def _whole_lines(text: str, comment: str | None) -> Iterator[str]:
+def _read_whole_lines(text: str, comment: str | None) -> Iterator[str]:
     """Iterate over the lines from the header on, without a last one that has no end, unless that is the header."""
     first = True
     for line in io.StringIO(text, newline=""):
@@ -199,16 +199,16 @@ def _whole_lines(text: str, comment: str | None) -> Iterator[str]:
         first = False
 
 
-def _without_a_half(file: _File, part: Decoded, dialect: Dialect) -> _File:
+def _drop_half_written(file: _File, part: Decoded, dialect: Dialect) -> _File:
     """Drop a last row that is half-written, with a notice."""
     text = file.texts[-1]
     if len(file.rows) < 2 or part.text.endswith(("\n", "\r")):
         return file
-    if not (part.cut or ("\n" not in text and _is_open(text, dialect)) or _ends_half(file)):
+    if not (part.cut or ("\n" not in text and _is_open(text, dialect)) or _is_half_written(file)):
         return file
     shown = text if len(text) <= 60 else f"{text[:57]}..."
     where = f"{file.name}:{file.lines[-1]}"
-    return file.without_last(Problem("incomplete-line", where, detail={"text": shown}))
+    return file.drop_last(Problem("incomplete-line", where, detail={"text": shown}))
 
 
 def _is_open(text: str, dialect: Dialect) -> bool:
@@ -220,7 +220,7 @@ def _is_open(text: str, dialect: Dialect) -> bool:
     return False
 
 
-def _ends_half(file: _File) -> bool:
+def _is_half_written(file: _File) -> bool:
     """Whether the last record is too short: in cells, or its last cell in characters or decimals."""
     width, cells, others = len(file.rows[0]), file.rows[-1], file.rows[1:-1]
     if len(cells) < width:
@@ -228,10 +228,10 @@ def _ends_half(file: _File) -> bool:
     if len(others) < _ENOUGH or len(cells) > width or any(len(row) < width for row in others):
         return False
     cell, lasts = cells[-1].rstrip(), [row[width - 1].rstrip() for row in others]
-    return len(cell) < min(map(len, lasts)) or _decimals(cell) < min(map(_decimals, lasts))
+    return len(cell) < min(map(len, lasts)) or _count_decimals(cell) < min(map(_count_decimals, lasts))
 
 
-def _decimals(cell: str) -> int:
+def _count_decimals(cell: str) -> int:
     """Characters after the last point or comma."""
     return len(cell) - 1 - max(cell.rfind("."), cell.rfind(",")) if "." in cell or "," in cell else 0
 
@@ -244,12 +244,12 @@ def _check_rectangular(file: _File, dialect: Dialect) -> None:
     if not rows:
         problems.append(Problem("only-header", file.name))
     if set(map(len, rows)) - {len(names)}:
-        problems += _ragged(file, dialect)
+        problems += _report_ragged(file, dialect)
     if problems:
         raise DataError(problems)
 
 
-def _ragged(file: _File, dialect: Dialect) -> Iterator[Problem]:
+def _report_ragged(file: _File, dialect: Dialect) -> Iterator[Problem]:
     """Report rows that are too short or too long; cells behind the last named column may be empty."""
     names = file.names
     wrong = [at for at, row in enumerate(file.rows) if len(row) < len(names) or any(row[len(names) :])]

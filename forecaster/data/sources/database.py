@@ -32,15 +32,15 @@ def read_query(query: Query) -> Stored:
         InputOutputFailed: there is no connection.
         UsageError: the URL is none, or a package that it needs is not installed.
     """
-    with _connected(query.url) as connection:
-        parts = list(_parts(connection, query))
+    with _connect(query.url) as connection:
+        parts = list(_fetch_parts(connection, query))
     if not parts:
         raise DataError(Problem("no-rows", query.url, "data.query"))
     places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
     return Stored(concat_tables(parts), places)
 
 
-def _parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
+def _fetch_parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
     """Fetch the rows, some at a time."""
     import pyarrow as pa  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
@@ -55,16 +55,16 @@ def _parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
         for rows in result.partitions(ROWS):
             count += len(rows)
             check_cells(query.url, count, len(names))
-            yield pa.table([_column(cells) for cells in zip(*rows, strict=True)], names)
+            yield pa.table([_build_column(cells) for cells in zip(*rows, strict=True)], names)
     except SQLAlchemyError as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
-            broken = Problem("connection-lost", query.url, detail={"reason": _reason(error)})
+            broken = Problem("connection-lost", query.url, detail={"reason": _find_reason(error)})
             raise InputOutputFailed(broken) from None
-        failed = Problem("query-failed", query.url, "data.query", detail={"reason": _reason(error)})
+        failed = Problem("query-failed", query.url, "data.query", detail={"reason": _find_reason(error)})
         raise DataError(failed) from None
 
 
-def _column(cells: Sequence[Any]) -> "pa.Array":
+def _build_column(cells: Sequence[Any]) -> "pa.Array":
     """Python's values by their type, as text where they have several."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -75,19 +75,19 @@ def _column(cells: Sequence[Any]) -> "pa.Array":
 
 
 @contextmanager
-def _connected(url: str) -> Iterator["Connection"]:
+def _connect(url: str) -> Iterator["Connection"]:
     """Open a connection, and close it after use.
 
     Raises:
         InputOutputFailed, UsageError: as for `read_query`.
     """
-    engine = _engine(url)
+    engine = _create_engine(url)
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     try:
         connection = engine.connect()
     except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
-        detail = {"reason": _reason(error), "user": bool(engine.url.username), "variable": PASSWORD}
+        detail = {"reason": _find_reason(error), "user": bool(engine.url.username), "variable": PASSWORD}
         detail |= {"is_set": bool(os.environ.get(PASSWORD))}
         raise InputOutputFailed(Problem("cannot-connect", url, detail=detail)) from None
     try:
@@ -97,13 +97,13 @@ def _connected(url: str) -> Iterator["Connection"]:
         engine.dispose()
 
 
-def _engine(url: str) -> "Engine":
+def _create_engine(url: str) -> "Engine":
     with importing_extra("sql", f"{url}: reading a database"):
         import pyarrow  # noqa: F401, PLC0415
         import sqlalchemy  # noqa: PLC0415
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
     try:
-        return sqlalchemy.create_engine(_completed(sqlalchemy.make_url(url)), poolclass=sqlalchemy.NullPool)
+        return sqlalchemy.create_engine(_complete_url(sqlalchemy.make_url(url)), poolclass=sqlalchemy.NullPool)
     except NoSuchModuleError:
         raise UsageError(Problem("unknown-database", url)) from None
     except (ArgumentError, ValueError):
@@ -112,7 +112,7 @@ def _engine(url: str) -> "Engine":
         raise UsageError(Problem("missing-driver", url, detail={"package": str(error.name)})) from None
 
 
-def _completed(url: "URL") -> "URL":
+def _complete_url(url: "URL") -> "URL":
     """Add the password to a URL; or open an SQLite file read-only, since SQLite would create one that is absent.
 
     Raises:
@@ -128,7 +128,7 @@ def _completed(url: "URL") -> "URL":
     return url.set(database=f"file:{quote(file)}").update_query_dict({"mode": "ro", "uri": "true"})
 
 
-def _reason(error: Exception) -> str:
+def _find_reason(error: Exception) -> str:
     """Take the database's own message, in a line; SQLAlchemy wraps it with the statement."""
     own = getattr(error, "orig", None) or error
     texts = [each for each in own.args if isinstance(each, str)]  # MySQL's drivers have a number before it

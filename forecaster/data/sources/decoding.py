@@ -49,27 +49,27 @@ def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
     marks = [found for found, mark in _BYTE_ORDERS.items() if data.startswith(mark)]
     wanted = encoding
     if encoding in {AUTO, "utf-16"}:
-        wanted = next(iter(marks), "") or _utf_16(data) or ("utf-8" if encoding == AUTO else "utf-16-le")
+        wanted = next(iter(marks), "") or _find_utf_16(data) or ("utf-8" if encoding == AUTO else "utf-16-le")
     marked = wanted in marks
     body = data[len(_BYTE_ORDERS[wanted]) :] if marked else data
     try:
         if wanted.startswith("utf-16") and body and b"\0" not in body:  # no digit and no line end
             raise UnicodeDecodeError(wanted, body, 0, 1, "not UTF-16")
-        text, cut = _decoded(body, wanted)
+        text, cut = _decode_strictly(body, wanted)
     except UnicodeDecodeError as error:
         if encoding != AUTO or wanted != "utf-8" or marked:
             line = body[: error.start].count(b"\n") + 1 + before
             repairs = tuple({"data.encoding": each} for each in ("auto", "utf-8", "utf-16", "latin-1", "cp1252"))
             detail = {"encoding": wanted.upper()}
             raise DataError(Problem("not-in-encoding", f"{name}:{line}", detail=detail, repairs=repairs)) from None
-        wanted, text, cut = "latin-1", _latin_1(body, name, before), False
+        wanted, text, cut = "latin-1", _decode_latin_1(body, name, before), False
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1 + before
         raise DataError(Problem("null-byte", f"{name}:{line}"))
     return Decoded(text, "ascii" if wanted == "utf-8" and body.isascii() else wanted, marked, cut)
 
 
-def _decoded(data: bytes, encoding: str) -> tuple[str, bool]:
+def _decode_strictly(data: bytes, encoding: str) -> tuple[str, bool]:
     """Decode data; and report whether it ends within a character, which is left out."""
     try:
         return data.decode(encoding), False
@@ -83,7 +83,7 @@ def _decoded(data: bytes, encoding: str) -> tuple[str, bool]:
         return data[: error.start].decode(encoding), True
 
 
-def _utf_16(data: bytes) -> str | None:
+def _find_utf_16(data: bytes) -> str | None:
     """Find the byte order of UTF-16 without a mark: every other byte of its first characters is 0."""
     head = data[:64]
     even, odd = head[::2], head[1::2]
@@ -92,7 +92,7 @@ def _utf_16(data: bytes) -> str | None:
     return "utf-16-be" if len(odd) > 1 and all(odd) and not any(even) else None
 
 
-def _latin_1(data: bytes, name: str, before: int) -> str:
+def _decode_latin_1(data: bytes, name: str, before: int) -> str:
     text = data.decode("latin-1")
     control = next((at for at, byte in enumerate(data) if byte < 32 and byte not in b"\t\n\r\f"), None)
     if control is not None:
@@ -118,7 +118,7 @@ def find_delimiter(lines: Iterable[str], name: str) -> str:
         DataError: several do.
     """
     head = list(itertools.islice(lines, _SAMPLE))
-    counted = {mark: _counts(head, mark) for mark in DELIMITERS}
+    counted = {mark: _count_cells(head, mark) for mark in DELIMITERS}
     cuts = [mark for mark, counts in counted.items() if counts and counts[0] > 1]
     choices = [mark for mark in cuts if len(set(counted[mark])) == 1] or cuts
     if len(choices) > 1:
@@ -128,7 +128,7 @@ def find_delimiter(lines: Iterable[str], name: str) -> str:
     return choices[0] if choices else ","
 
 
-def _counts(lines: list[str], mark: str) -> list[int]:
+def _count_cells(lines: list[str], mark: str) -> list[int]:
     """Count the cells of each record, without empty ones beyond the header's; 0 where quotes do not match."""
     counts: list[int] = []
     try:

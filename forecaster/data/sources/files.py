@@ -196,17 +196,17 @@ def check_unchanged(name: str) -> Iterator[None]:
     Raises:
         Changing: it did not.
     """
-    before = _state(name)
+    before = _read_state(name)
     try:
         yield
     except DataError:
-        if before == _state(name):
+        if before == _read_state(name):
             raise
-    if before != _state(name):
+    if before != _read_state(name):
         raise Changing(Problem("file-changed", name))
 
 
-def _state(name: str) -> tuple[int, int]:
+def _read_state(name: str) -> tuple[int, int]:
     state = Path(name).stat()
     return state.st_size, state.st_mtime_ns
 
@@ -225,7 +225,7 @@ def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
             file.seek(start)
             while data := file.read(size):
                 data = rest + data
-                end = _records_end(data) if len(data) < 4 * size else data.rfind(b"\n") + 1
+                end = _find_records_end(data) if len(data) < 4 * size else data.rfind(b"\n") + 1
                 if end and held:
                     yield held
                 held, rest = (data[:end], data[end:]) if end else (held, data)
@@ -235,7 +235,7 @@ def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
         yield held + rest
 
 
-def _records_end(data: bytes) -> int:
+def _find_records_end(data: bytes) -> int:
     """Where the last whole record ends: after a line end that lies in no quotes; 0 where there is none."""
     end = data.rfind(b"\n") + 1
     while end and data.count(b'"', 0, end) % 2:

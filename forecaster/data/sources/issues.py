@@ -136,12 +136,12 @@ class CellReporter:
         repairs: tuple[Mapping[str, Any], ...] = (),
     ) -> None:
         """Add a problem for each series that has some of the rows, (rows,) bool."""
-        for number, rows in by_series(wrong, self.codes):
+        for number, rows in group_by_series(wrong, self.codes):
             column = self.columns[number % len(self.columns)]
             into[number].append(self.places.problem(code, column, self.lines, self.text, rows, detail, repairs))
 
 
-def by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def group_by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Each series of some rows with their numbers: (rows,) bool or numbers, (all rows,)."""
     chosen = np.flatnonzero(wrong) if wrong.dtype == bool else wrong
     if not len(chosen):

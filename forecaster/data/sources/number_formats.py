@@ -38,7 +38,7 @@ def looks_numeric(cells: pd.Series) -> pd.Series:
     plain = pd.to_numeric(cells, errors="coerce").notna()
     if plain.all():
         return plain
-    ways = "|".join(_pattern(decimal, thousands, "[1-9]") for decimal, thousands in _WAYS)
+    ways = "|".join(_build_pattern(decimal, thousands, "[1-9]") for decimal, thousands in _WAYS)
     return plain | cells.str.fullmatch(f"(?:{ways})")
 
 
@@ -67,13 +67,13 @@ def find_marks(
         return plain
     texts = cells[~is_missing(cells, na_values)]
     texts = texts[texts.str.contains(rf"[.,{_SPACES}{_APOSTROPHES}]")]
-    ways = _possible(ways, "".join(texts))
-    read = {way: texts.str.fullmatch(_pattern(*way, "[1-9]")).to_numpy(bool) for way in ways}
+    ways = _drop_unused(ways, "".join(texts))
+    read = {way: texts.str.fullmatch(_build_pattern(*way, "[1-9]")).to_numpy(bool) for way in ways}
     most = max(int(found.sum()) for found in read.values())
     best = [way for way in ways if most and read[way].sum() == most] or ways[:1]
     if len(best) == 1 or (usual and plain in best):
         return best[0]
-    numbers = {way: _parsed(texts, *way).where(read[way]).to_numpy(float) for way in best}
+    numbers = {way: _parse(texts, *way).where(read[way]).to_numpy(float) for way in best}
     first = numbers[best[0]]
     differ = [~((values == first) | (np.isnan(values) & np.isnan(first))) for values in numbers.values()]
     if not np.any(differ):
@@ -86,7 +86,7 @@ def find_marks(
     raise Unsure(int(texts.index[row]), list(readings.values()))
 
 
-def _possible(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]]:
+def _drop_unused(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]]:
     """Drop the ways whose thousands mark is in no cell: without it they read the same."""
     used = [mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)]
     return [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]
@@ -95,18 +95,18 @@ def _possible(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]
 def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:
     """Convert cells to float64, NaN where one is no number: (rows,)."""
     if (decimal, thousands) == (".", NONE):
-        return _exactly(cells)
-    numeric = cells.str.fullmatch(f"{_pattern(decimal, thousands, '[0-9]')}|{_INFINITE}")
-    return _parsed(cells, decimal, thousands).where(numeric).to_numpy(float)
+        return _convert_exactly(cells)
+    numeric = cells.str.fullmatch(f"{_build_pattern(decimal, thousands, '[0-9]')}|{_INFINITE}")
+    return _parse(cells, decimal, thousands).where(numeric).to_numpy(float)
 
 
-def _parsed(cells: pd.Series, decimal: str, thousands: str) -> pd.Series:
+def _parse(cells: pd.Series, decimal: str, thousands: str) -> pd.Series:
     if thousands != NONE:
         cells = cells.str.replace(f"[{_CHARACTERS[thousands]}]", "", regex=True)
-    return pd.Series(_exactly(cells.str.replace(decimal, ".", regex=False)), cells.index)
+    return pd.Series(_convert_exactly(cells.str.replace(decimal, ".", regex=False)), cells.index)
 
 
-def _exactly(cells: pd.Series) -> np.ndarray:
+def _convert_exactly(cells: pd.Series) -> np.ndarray:
     """Numbers with points as the floats that are nearest to them, which pandas misses by a last digit at times."""
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float, copy=True)
     given = ~np.isnan(numbers)
@@ -114,7 +114,7 @@ def _exactly(cells: pd.Series) -> np.ndarray:
     return numbers
 
 
-def _pattern(decimal: str, thousands: str, first: str) -> str:
+def _build_pattern(decimal: str, thousands: str, first: str) -> str:
     """Build a regular expression of such numbers; `first` is the first digit of those with groups."""
     point = re.escape(decimal)
     groups = "" if thousands == NONE else rf"|{first}[0-9]{{0,2}}(?:[{_CHARACTERS[thousands]}][0-9]{{3}})+"

@@ -40,7 +40,7 @@ def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Store
         Changing: one changed while it was read.
         InputOutputFailed: one cannot be read.
     """
-    with _opened(files) as opened:
+    with _open_files(files) as opened:
         counts = [file.metadata.num_rows for file in opened]
         check_cells(name, sum(counts), len(names))
         columns = [file.read(list(names)) for file in opened]
@@ -49,7 +49,7 @@ def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Store
     return Stored(concat_tables(columns), places)
 
 
-def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
+def read_parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
     """Read the first rows of Parquet files with all of their columns.
 
     Raises:
@@ -57,10 +57,10 @@ def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
         MissingExtra: pyarrow is not installed.
         Changing, InputOutputFailed: as for `read_parquet`.
     """
-    with _opened(files) as opened:
+    with _open_files(files) as opened:
         import pyarrow as pa  # noqa: PLC0415  which is there once a file is open
 
-        columns = [_names(file) for file in opened]
+        columns = [_list_columns(file) for file in opened]
         first = next((batch for file in opened for batch in file.iter_batches(rows) if len(batch)), None)
     check_names(name, columns[0])
     _check_alike(files, columns)
@@ -70,7 +70,7 @@ def parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
     return Stored(pa.Table.from_batches([first]).select(columns[0]), places)
 
 
-def _names(file: "ParquetFile") -> list[str]:
+def _list_columns(file: "ParquetFile") -> list[str]:
     """List the columns without an unnamed index of numbers, which pandas writes where rows were left out."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -94,7 +94,7 @@ def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None
 
 
 @contextmanager
-def _opened(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
+def _open_files(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
     """Files that are read within."""
     with importing_extra("parquet", f"{name_source(files[0])}: reading Parquet"):
         import pyarrow as pa  # noqa: PLC0415

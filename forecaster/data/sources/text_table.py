@@ -86,18 +86,18 @@ def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
     """
     files = zip(source.files, source.shown, strict=True)
     decoded = [decode(read_bytes(file), dialect.encoding, shown) for file, shown in files]
-    return _table(parse_records(decoded, source.shown, source.name, dialect))
+    return _build_table(parse_records(decoded, source.shown, source.name, dialect))
 
 
 def parse_head(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
     """Read the rows that a file, one of several called `name`, begins with; raises as `read_table` does."""
-    return _table(parse_records([decode(head, dialect.encoding, file)], [file], name, dialect))
+    return _build_table(parse_records([decode(head, dialect.encoding, file)], [file], name, dialect))
 
 
 def parse_block(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
     """Read a block of whole records that begins on a line of a file, below the bytes of its header."""
     before = line - 1 - header.count(b"\n")
-    return _table(
+    return _build_table(
         parse_records([decode(header + block, dialect.encoding, name, before)], [name], name, dialect, before)
     )
 
@@ -107,16 +107,16 @@ def write_records(table: Table) -> Table:
     if table.texts:
         return table
     records = zip(*table.columns.values(), strict=True)
-    return replace(table, header=_record(table.columns), texts=tuple(map(_record, records)))
+    return replace(table, header=_write_record(table.columns), texts=tuple(map(_write_record, records)))
 
 
-def _record(cells: Iterable[str]) -> str:
+def _write_record(cells: Iterable[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
 
 
-def _table(records: Records) -> Table:
+def _build_table(records: Records) -> Table:
     if records.dialect.header == AUTO and _are_data(records.names):
         detail = {"names": list(map(repr, records.names))}
         repairs = ({"data.header": False}, {"data.header": True})
@@ -124,7 +124,7 @@ def _table(records: Records) -> Table:
         raise DataError(Problem("header-is-data", where, detail=detail, repairs=repairs))
     columns = {
         name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
-        for index, name in enumerate(_names(records))
+        for index, name in enumerate(_name_columns(records))
         if name
     }
     return Table(
@@ -139,7 +139,7 @@ def _table(records: Records) -> Table:
     )
 
 
-def _names(records: Records) -> list[str]:
+def _name_columns(records: Records) -> list[str]:
     """Name the columns; an index of dates, which pandas writes without a name, is `index`."""
     first, *others = records.names
     head = pd.Series([row[0].strip() for row in records.rows[:_HEAD]], dtype=TEXT)

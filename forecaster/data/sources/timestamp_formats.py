@@ -89,7 +89,7 @@ def parse_timestamps(cells: pd.Series, way: str | None = None, date_order: str =
     Args:
         date_order: as in `TimeRules`.
     """
-    readings = _readings(cells, date_order) if way is None else {way: _read(cells, way)}
+    readings = _find_readings(cells, date_order) if way is None else {way: _read(cells, way)}
     whole = [name for name, parsed in readings.items() if parsed.notna().all()]
     chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
     parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
@@ -111,7 +111,7 @@ def find_date_order(way: str) -> str | None:
     return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
 
 
-def _readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
+def _find_readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
     """Parse the cells in every way that fits `date_order`; in one alone where their digits identify it."""
     for way, pattern in _NUMBERS.items():
         if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
@@ -131,11 +131,11 @@ def are_within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
 
 def _read(cells: pd.Series, way: str) -> pd.Series:
     """Parse cells in one way, NaT or NaN where one has another format or its year is out of range."""
-    parsed = _parsed(cells, way)
+    parsed = _parse(cells, way)
     return parsed if way == STEPS else parsed.where(are_within_years(parsed))
 
 
-def _parsed(cells: pd.Series, way: str) -> pd.Series:
+def _parse(cells: pd.Series, way: str) -> pd.Series:
     if way == ISO:
         lengths = cells.str.len()
         # A year or a month alone is a timestamp among others of its kind.

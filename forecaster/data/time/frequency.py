@@ -176,11 +176,11 @@ def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarra
     if not isinstance(timestamps, pd.DatetimeIndex):
         steps = np.asarray(timestamps)
         return steps - np.repeat(steps[starts], lengths)
-    width = _width(timestamps, step)
+    width = _find_width(timestamps, step)
     if width is None:
-        return _calendar_places(timestamps.tz_localize(None), ends, pd.tseries.frequencies.to_offset(step))
+        return _find_calendar_places(timestamps.tz_localize(None), ends, pd.tseries.frequencies.to_offset(step))
     # No grid is built: a stray microsecond would make one of millions of places.
-    ticks = _ticks(timestamps)
+    ticks = _to_ticks(timestamps)
     places, over = np.divmod(ticks - np.repeat(ticks[starts], lengths), width)
     return np.where(over, -1, places)
 
@@ -189,31 +189,31 @@ def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
     """Whether the rows of each series follow each other by one step of fixed length; arguments as for `grid_places`."""
     if not isinstance(timestamps, pd.DatetimeIndex):
         ticks, width = np.asarray(timestamps), 1
-    elif step == SESSIONS or (found := _width(timestamps, step)) is None:
+    elif step == SESSIONS or (found := _find_width(timestamps, step)) is None:
         return False
     else:
-        ticks, width = _ticks(timestamps), found
+        ticks, width = _to_ticks(timestamps), found
     jumps = [np.zeros(0, np.int64)]
     for start in range(0, len(ticks), _BLOCK):
         jumps.append(start + 1 + np.flatnonzero(np.diff(ticks[start : start + _BLOCK + 1]) != width))
     return bool(np.isin(np.concatenate(jumps), ends).all())
 
 
-def _width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
+def _find_width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
     """Ticks in a step of fixed length; None where it has none."""
     offset = pd.tseries.frequencies.to_offset(step)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
         return None
     length = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
-    return max(1, length // pd.Timedelta(1, _unit(timestamps)))
+    return max(1, length // pd.Timedelta(1, _choose_unit(timestamps)))
 
 
-def _ticks(timestamps: pd.DatetimeIndex) -> np.ndarray:
-    unit = _unit(timestamps)
+def _to_ticks(timestamps: pd.DatetimeIndex) -> np.ndarray:
+    unit = _choose_unit(timestamps)
     return (timestamps if timestamps.unit == unit else timestamps.as_unit(unit)).asi8
 
 
-def _unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
+def _choose_unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
     return "ns" if timestamps.unit == "ns" else "us"
 
 
@@ -222,7 +222,7 @@ def _calendar_days(first: pd.Timestamp, last: pd.Timestamp, offset: pd.offsets.B
     return pd.date_range(first, last, freq=offset)
 
 
-def _calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:
+def _find_calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.offsets.BaseOffset) -> np.ndarray:
     """Find places for a step of no fixed length, in local time: one grid of days for all series."""
     lengths = np.diff(ends, prepend=0)
     starts = ends - lengths

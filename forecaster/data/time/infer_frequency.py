@@ -54,23 +54,23 @@ def infer_frequency(timestamps: pd.Index) -> str:
         return STEP
     if len(timestamps) < 3:
         raise DataError(Problem("too-few-rows", detail={"rows": len(timestamps)}))
-    fullest = _fullest(timestamps)
+    fullest = _find_fullest(timestamps)
     if fullest is not None and fullest.places <= _SUSPECT * len(timestamps):
         return fullest.alias
-    moved = _common_shift(timestamps) if fullest is None else None
-    row, rest = (None, None) if moved else _stray(timestamps)
+    moved = _find_common_shift(timestamps) if fullest is None else None
+    row, rest = (None, None) if moved else _find_stray(timestamps)
     if row is not None and rest is not None:
         detail = {"stray": str(timestamps[row]), "frequency": rest.alias}
         raise Irregular(Problem("stray-row", detail=detail), timestamps[row])
     if fullest is not None:
         return fullest.alias
-    raise Irregular(moved or _irregular(timestamps))
+    raise Irregular(moved or _report_irregular(timestamps))
 
 
-def _fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
+def _find_fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
     """Find the grid with the fewest empty places; None where none is at least half full."""
     best: _Grid | None = None
-    for alias in _candidates(timestamps):
+    for alias in _list_candidates(timestamps):
         size = count_places(timestamps, alias)
         if 0 < size < (best.places if best else _EMPTIEST * len(timestamps) + 1):
             best = _Grid(alias, size)
@@ -79,7 +79,7 @@ def _fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
     return best
 
 
-def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
+def _list_candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
     steps = pd.Series(timestamps[1:] - timestamps[:-1])
     for step in dict.fromkeys([steps.mode().iloc[0], steps.min()]):
         if step == 7 * _DAY:
@@ -96,7 +96,7 @@ def _candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
         yield from _HALF_MONTHS
 
 
-def _stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None]:
+def _find_stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None]:
     """Find the row without which all others are on one grid that is almost full, and that grid; None without one.
 
     It is first, last, next to one of the three shortest or longest distances, or is of a rare day of its month.
@@ -108,7 +108,7 @@ def _stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None
     rare = np.flatnonzero(timestamps.day != np.bincount(timestamps.day).argmax())[:3]
     for row in dict.fromkeys([len(timestamps) - 1, 0, *ends.tolist(), *(ends + 1).tolist(), *rare.tolist()]):
         rest = timestamps.delete(row)
-        grid = _fullest(rest)
+        grid = _find_fullest(rest)
         if grid is not None and grid.places <= _FULL * len(rest):
             return row, grid
     return None, None
@@ -121,7 +121,7 @@ def _are_nearly_regular(timestamps: pd.DatetimeIndex) -> bool:
     return bool(even >= _EVEN or np.mean(months == max(1, np.bincount(months).argmax())) >= _MOST)
 
 
-def _irregularity(timestamps: pd.DatetimeIndex) -> str:
+def _describe_irregularity(timestamps: pd.DatetimeIndex) -> str:
     steps = pd.Series(timestamps[1:] - timestamps[:-1])
     common = steps.mode().iloc[0]
     if (steps == common).mean() < 0.5:
@@ -130,9 +130,9 @@ def _irregularity(timestamps: pd.DatetimeIndex) -> str:
     return f"most are {common} apart, but {timestamps[stray + 1]} follows {timestamps[stray]}"
 
 
-def _common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
+def _find_common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
     """Report rows that a time zone or a tolerance moves onto steps, all of them."""
-    detail = {"reason": _irregularity(timestamps)}
+    detail = {"reason": _describe_irregularity(timestamps)}
     if zone := find_zone_of_dates(timestamps):
         return Problem("dates-in-zone", detail=detail | {"zone": zone}, repairs=({"data.timezone": zone},))
     if jitter := measure_jitter(timestamps):
@@ -142,10 +142,10 @@ def _common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
     return None
 
 
-def _irregular(timestamps: pd.DatetimeIndex) -> Problem:
+def _report_irregular(timestamps: pd.DatetimeIndex) -> Problem:
     """Report rows that keep no step, of which no single one is to blame."""
-    detail = {"reason": _irregularity(timestamps)}
-    if months := _months_apart(timestamps):
+    detail = {"reason": _describe_irregularity(timestamps)}
+    if months := _count_months(timestamps):
         detail |= {"period": {1: "month", 3: "quarter", 12: "year"}.get(months, f"{months} months")}
         if months > 1 and (timestamps == timestamps.normalize()).all() and (timestamps.day == 1).all():
             return Problem("irregular-months", detail=detail, repairs=({"data.frequency": f"{months}MS"},))
@@ -155,7 +155,7 @@ def _irregular(timestamps: pd.DatetimeIndex) -> Problem:
     return Problem("irregular-timestamps", detail=detail)
 
 
-def _months_apart(timestamps: pd.DatetimeIndex) -> int:
+def _count_months(timestamps: pd.DatetimeIndex) -> int:
     """By how many months almost all rows are apart; 0 where some are of one month, or they are no such number apart."""
     months = np.diff(np.asarray(12 * timestamps.year + timestamps.month))
     common = int(np.bincount(months).argmax())

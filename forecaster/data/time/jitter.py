@@ -22,11 +22,11 @@ def snap(timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta) 
         timestamps: in any order.
         frequency: a pandas alias, or `auto`.
     """
-    width = _width(timestamps, frequency)
+    width = _find_width(timestamps, frequency)
     if width is None or len(timestamps) < 2:
         return timestamps, np.zeros(len(timestamps), bool)
     microseconds = timestamps.as_unit("us").asi8
-    distances = _distances(microseconds, width, tolerance.value // 1000)
+    distances = _measure_distances(microseconds, width, tolerance.value // 1000)
     too_far = np.abs(distances) > tolerance.value // 1000
     moved = pd.DatetimeIndex(pd.to_datetime(microseconds - np.where(too_far, 0, distances), unit="us"))
     return (moved if timestamps.tz is None else moved.tz_localize("UTC").tz_convert(timestamps.tz)), too_far
@@ -37,17 +37,17 @@ def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tup
 
     Both as the config writes them: `15min`, `5s`.
     """
-    width = _width(timestamps, frequency)
+    width = _find_width(timestamps, frequency)
     if width is None:
         return None
-    furthest = int(np.abs(_distances(timestamps.as_unit("us").asi8, width, width // _SHARE)).max())
+    furthest = int(np.abs(_measure_distances(timestamps.as_unit("us").asi8, width, width // _SHARE)).max())
     if not 0 < furthest <= width // _SHARE:
         return None
     unit = _SECOND if furthest >= _SECOND else 1000
     return format_duration(width), format_duration(math.ceil(furthest / unit) * unit)
 
 
-def _width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
+def _find_width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
     """Microseconds between the places that timestamps belong to; None where no round step is near.
 
     A day for every step of the calendar.
@@ -65,16 +65,16 @@ def _width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
     return nearest.value // 1000 if abs(nearest - median) <= nearest / _SHARE else None
 
 
-def _distances(microseconds: np.ndarray, width: int, tolerance: int) -> np.ndarray:
+def _measure_distances(microseconds: np.ndarray, width: int, tolerance: int) -> np.ndarray:
     """How far each is from its place, for the roundest places that none is further from than the tolerance."""
-    relative = _centred(microseconds - microseconds[0], width)
+    relative = _center(microseconds - microseconds[0], width)
     phase = int(microseconds[0] + np.median(relative)) % width
     phases = [0, *(round(phase / unit) * unit for unit in (3600 * _SECOND, 60 * _SECOND, _SECOND)), phase]
-    found = [_centred(microseconds - place, width) for place in phases]
+    found = [_center(microseconds - place, width) for place in phases]
     return next((distances for distances in found if np.abs(distances).max() <= tolerance), found[-1])
 
 
-def _centred(distances: np.ndarray, width: int) -> np.ndarray:
+def _center(distances: np.ndarray, width: int) -> np.ndarray:
     """Modulo the width, from half of it below 0 to half of it above."""
     return (distances + width // 2) % width - width // 2
 

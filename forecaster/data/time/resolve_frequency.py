@@ -48,7 +48,7 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
     if not isinstance(timestamps, pd.DatetimeIndex):
         return Step(STEP if frequency == "auto" else frequency, rules)
     if frequency != "auto":
-        return Step(frequency, _with_weekmask(frequency, timestamps, rules))
+        return Step(frequency, _add_weekmask(frequency, timestamps, rules))
     stated = rules.weekmask is not None or bool(rules.holidays)
     try:
         found = infer_frequency(timestamps)
@@ -57,9 +57,9 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
             raise
         found = SESSIONS
     if stated:
-        return _stated_calendar(timestamps, found, gaps, rules)
+        return _use_stated_calendar(timestamps, found, gaps, rules)
     if found in {"D", "B"} and gaps == "error" and len(timestamps) >= _ENOUGH:
-        return _seen_calendar(timestamps, found, rules)
+        return _find_calendar(timestamps, found, rules)
     return Step(found, rules)
 
 
@@ -81,7 +81,7 @@ def find_common_frequency(
         read = frequency in {SESSIONS, CALENDAR}
         return find_frequency(timestamps.unique().sort_values() if read else timestamps, frequency, gaps, rules)
     found = _Steps(timestamps, ends, gaps, rules)
-    steps = {kind: step for kind in found.sample if isinstance(step := found.step(kind), Step)}
+    steps = {kind: step for kind in found.sample if isinstance(step := found.find_step(kind), Step)}
     if not steps:
         raise found.error
     counts, rows = np.bincount(found.kinds), np.bincount(found.kinds, np.diff(ends, prepend=0))
@@ -94,7 +94,7 @@ def find_common_frequency(
     if common == "B" and SESSIONS in series:
         common = SESSIONS
     first = next(step for step in steps.values() if step.frequency == common)
-    if different := found.different(names, first):
+    if different := found.find_different(names, first):
         detail = {"common": common, "others": different[:KEPT]}
         raise DataError(Problem("different-frequencies", column="data.frequency", detail=detail))
     if common not in {SESSIONS, CALENDAR} or rules.weekmask is not None:
@@ -115,11 +115,11 @@ def count_unfinished(timestamps: pd.Index, step: Step) -> int:
     now = pd.Timestamp.now(zone)
     now = now.tz_localize(None) if timestamps.tz is None else now
     last = timestamps[-100:]
-    length = _bar(last, step)
+    length = _find_bar_length(last, step)
     return int(sum(timestamp + length > now for timestamp in last))
 
 
-def _bar(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.BaseOffset:
+def _find_bar_length(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.BaseOffset:
     day = pd.Timedelta(days=1)
     if step.frequency == SESSIONS:
         return min(day, *(timestamps[1:] - timestamps[:-1])) if len(timestamps) > 1 else day
@@ -129,16 +129,16 @@ def _bar(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.
     return pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else offset
 
 
-def _with_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRules) -> TimeRules:
+def _add_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRules) -> TimeRules:
     if rules.weekmask is not None or frequency not in {SESSIONS, CALENDAR}:
         return rules
     weekmask = list_weekdays(timestamps) if frequency == SESSIONS else WORKING_DAYS
     return dataclasses.replace(rules, weekmask=weekmask)
 
 
-def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules: TimeRules) -> Step:
+def _use_stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules: TimeRules) -> Step:
     """Take the days of a stated calendar, or the rows themselves where the calendar does not explain them."""
-    rules = _with_weekmask(SESSIONS, timestamps, rules)
+    rules = _add_weekmask(SESSIONS, timestamps, rules)
     daily = found in {"D", "B", SESSIONS} and timestamps.normalize().is_unique
     if not daily:
         return Step(SESSIONS, rules)
@@ -149,7 +149,7 @@ def _stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules:
     return Step(SESSIONS, rules, (Problem("calendar-unexplained", detail={"reason": unexplained}),))
 
 
-def _seen_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
+def _find_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -> Step:
     """Take the weekdays that have rows, as of a market or an office, where some weekdays never have one."""
     if count_places(timestamps, found) == len(timestamps):
         return Step(found, rules)
@@ -179,7 +179,7 @@ class _Steps:
     def __init__(self, timestamps: pd.DatetimeIndex, ends: np.ndarray, gaps: str, rules: TimeRules) -> None:
         self._timestamps, self._ends, self._gaps, self._rules = timestamps, ends, gaps, rules
         self._found: dict[int, Step | DataError] = {}
-        keys = self._keys()
+        keys = self._make_keys()
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         self.kinds = np.fromiter((numbers[key] for key in keys), np.int64, len(keys))  # (series,)
         self._members = np.unique(self.kinds, return_index=True)[1]  # one series of each kind
@@ -187,7 +187,7 @@ class _Steps:
         left_out = set(own) - set(own[:: -(-len(own) // _READ) or 1])
         self.sample = [number for number in numbers.values() if number not in left_out]
 
-    def step(self, kind: int) -> Step | DataError:
+    def find_step(self, kind: int) -> Step | DataError:
         """Return the step of a kind, or why it has none."""
         if kind not in self._found:
             try:
@@ -201,11 +201,11 @@ class _Steps:
     @property
     def error(self) -> DataError:
         """Why the first series has no step, where none has one."""
-        found = self.step(0)
+        found = self.find_step(0)
         assert isinstance(found, DataError)
         return found
 
-    def different(self, names: Sequence[str], common: Step) -> list[str]:
+    def find_different(self, names: Sequence[str], common: Step) -> list[str]:
         """List the series with another step, whose rows do not fill half of the common grid either."""
         if not self.kinds.any():
             return []
@@ -214,7 +214,7 @@ class _Steps:
         off = np.logical_or.reduceat(places < 0, starts)
         sparse = np.flatnonzero(off | (places[lasts] + 1 > 2 * (self._ends - starts)))
         looked_at = sparse[:: -(-len(sparse) // _READ) or 1]
-        found = ((number, self.step(int(self.kinds[number]))) for number in looked_at.tolist())
+        found = ((number, self.find_step(int(self.kinds[number]))) for number in looked_at.tolist())
         return [
             f"{names[number]} has {step.frequency}"
             for number, step in found
@@ -225,10 +225,10 @@ class _Steps:
         start = int(self._ends[number - 1]) if number else 0
         return self._timestamps[start : int(self._ends[number])]
 
-    def _keys(self) -> list[Hashable]:
+    def _make_keys(self) -> list[Hashable]:
         """Make the key that series of one kind share, for each series."""
         ticks, starts = self._timestamps.asi8, self._ends - np.diff(self._ends, prepend=0)
-        bends = _bends(ticks)
+        bends = _find_bends(ticks)
         owners = np.searchsorted(self._ends, bends, side="right")
         uneven = np.zeros(len(self._ends), bool)
         uneven[owners[(bends > starts[owners]) & (bends < self._ends[owners] - 1)]] = True
@@ -242,7 +242,7 @@ class _Steps:
         ]
 
 
-def _bends(ticks: np.ndarray) -> np.ndarray:
+def _find_bends(ticks: np.ndarray) -> np.ndarray:
     """Find the middle rows of three that are not the same distance apart."""
     found = [np.zeros(0, np.int64)]
     for start in range(0, len(ticks), _BLOCK):

@@ -38,7 +38,7 @@ class TimeRules:
     date_order: str = "auto"
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "TimeRules":
+    def from_data(cls, values: Mapping[str, Any]) -> "TimeRules":
         """Those that the values of a `data` section state."""
         return cls(
             values["weekmask"],

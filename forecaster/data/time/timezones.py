@@ -30,7 +30,7 @@ def to_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) ->
     if timestamps.tz is not None:
         return timestamps.tz_convert(zone), never
     never = np.asarray(local.tz_localize(zone, ambiguous=True, nonexistent="NaT").isna())
-    return local.tz_localize(zone, ambiguous=_summer(local, zone), nonexistent="shift_forward"), never
+    return local.tz_localize(zone, ambiguous=_find_dst(local, zone), nonexistent="shift_forward"), never
 
 
 def is_clock_change(timestamps: pd.Index) -> bool:
@@ -52,7 +52,7 @@ def _are_dates(local: pd.DatetimeIndex, tolerance: pd.Timedelta) -> bool:
     return bool(apart.max() - apart.min() <= 2 * tolerance)
 
 
-def _summer(local: pd.DatetimeIndex, zone: str) -> np.ndarray:
+def _find_dst(local: pd.DatetimeIndex, zone: str) -> np.ndarray:
     """Which rows of a repeated hour are daylight saving time, (rows,)."""
     twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
     summer = np.ones(len(local), bool)
