@@ -77,7 +77,7 @@ def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Locali
 def parse_row_timestamps(
     table: "Table", time: str | Sequence[str] | None, frequency: str = "auto", rules: TimeRules = AS_WRITTEN
 ) -> pd.Index:
-    """Parse the timestamp of each row of a table of one series, in the order of the rows, as `series_of` does."""
+    """Parse the timestamp of each row of a table of one series, in the order of the rows, as `parse_series` does."""
     if time is None:
         return pd.RangeIndex(len(table))
     cells = join_columns([table.columns[name] for name in ([time] if isinstance(time, str) else time)])

@@ -36,7 +36,7 @@ _SAMPLE = 500  # rows that they must hold
 
 
 def read_csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | None:
-    """Build the rows of a CSV, as `rows_of` does; None where it is not plain, where it is small, or without pyarrow."""
+    """Build the rows of a CSV, as `parse_rows` does; None where it is not plain, where it is small, or without pyarrow."""
     if (pyarrow := import_pyarrow()) is None or source.size is None or source.size < WORTHWHILE:
         return None
     try:
@@ -93,7 +93,7 @@ def read_typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
         reading: what is asked.
 
     Raises:
-        DataError: as for `rows_of` and `typed_table`; the others as for that.
+        DataError: as for `parse_rows` and `read_typed_table`; the others as for that.
     """
     first, read = _open(source)
     import pyarrow as pa  # noqa: PLC0415  which is there once the source is open
