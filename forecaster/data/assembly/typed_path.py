@@ -36,7 +36,7 @@ _SAMPLE = 500  # rows that they must hold
 
 
 def read_csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | None:
-    """Build the rows of a CSV, as `parse_rows` does; None where it is not plain, where it is small, or without pyarrow."""
+    """Build the rows of a CSV, as `parse_rows` does; None where it is not plain or is small, or without pyarrow."""
     if (pyarrow := import_pyarrow()) is None or source.size is None or source.size < WORTHWHILE:
         return None
     try:
