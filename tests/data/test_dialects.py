@@ -534,6 +534,7 @@ def command(*arguments: str, cwd: Path, standard_input: bytes = b""):
     return result.returncode, result.stderr.decode()
 
 
+@pytest.mark.slow
 def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(tmp_path):
     text = write_hourly_csv(tmp_path / "load.csv", 200).read_text()
     german = text.replace(",", ";").replace(".", ",").encode("utf-16")

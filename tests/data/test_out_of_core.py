@@ -189,6 +189,7 @@ def test_a_stated_dialect_is_kept(tmp_path, monkeypatch, small_blocks):
     assert_same(*both(tmp_path / "x.csv", monkeypatch, dialect=Dialect(decimal=",", thousands="none")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["time", "series"])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # whose memory is not traced

@@ -309,6 +309,7 @@ def test_every_verb_reads_it(forecast, folder):
     assert forecasts == run("predict", "runs/tiny", "--data", "load.parquet")
 
 
+@pytest.mark.slow
 def test_it_comes_from_standard_input_too(folder):
     with (folder / "load.parquet").open("rb") as stdin:
         command = [FORECAST, "validate", "tiny.yaml", "--data", "-", "--verbose"]
