@@ -21,6 +21,7 @@ from forecaster.evaluation.baselines import forecast_naive_baselines
 from forecaster.evaluation.metrics import mae
 from forecaster.preprocessing.load import data_request, infer_data_keys, read_data
 from forecaster.preprocessing.windows import gather_windows
+from forecaster.problems import Problem
 from forecaster.runs import write_atomically
 
 log = logging.getLogger("forecaster")
@@ -59,16 +60,14 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
     if is_config(source):
         return ConfiguredData(load_config(source, overrides, data), source)
     if data is not None:
-        raise UsageError(f"--data goes with a YAML; {source} is taken for data itself")
+        raise UsageError(Problem("data-of-data", detail={"source": str(source)}))
     path = config_path(source)
     if not path.exists():
         return write_proposal(source, path, overrides)
     loaded = load_config(path, overrides)
     if loaded.config.data.path != absolute_path(str(source), Path.cwd()):
-        raise UsageError(
-            f"{path} exists and names other data ({name_source(loaded.config.data.path)}); "
-            "name the config to train with, or move it"
-        )
+        detail = {"data": name_source(loaded.config.data.path)}
+        raise UsageError(Problem("config-of-other-data", str(path), detail=detail))
     return ConfiguredData(loaded, path)
 
 
@@ -79,7 +78,7 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
         UsageError: the YAML exists; it is never overwritten.
     """
     if path.exists():
-        raise UsageError(f"{path} exists: it is left as it is; move it, or name another with --output")
+        raise UsageError(Problem("output-exists", str(path)))
     loaded, panel = propose(csv, overrides)
     config = loaded.config
     relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)

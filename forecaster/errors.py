@@ -47,11 +47,11 @@ class ForecasterError(Exception):
 
     exit_code = 1
 
-    def __init__(self, problems: Problem | str | Sequence[Problem | str]) -> None:
-        several = [problems] if isinstance(problems, Problem | str) else problems
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        several = [problems] if isinstance(problems, Problem) else problems
         if not several:
             raise ValueError("an error without a problem")
-        self.problems = tuple(_problem(each) for each in several)
+        self.problems = tuple(several)
         hidden = len(several) - SHOWN_PROBLEMS
         more = [f"... and {hidden} more problems"] if hidden > 0 else []
         super().__init__("\n".join([*map(str, self.problems[:SHOWN_PROBLEMS]), *more]))
@@ -59,10 +59,6 @@ class ForecasterError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Make it possible to send the error to another process."""
         return type(self), (self.problems,)
-
-
-def _problem(problem: Problem | str) -> Problem:
-    return problem if isinstance(problem, Problem) else Problem("other", detail={"message": problem})
 
 
 class UsageError(ForecasterError):
@@ -126,7 +122,7 @@ class Changing(ForecasterError):
 class Interrupted(ForecasterError):
     """A signal stopped the command after its state was saved."""
 
-    def __init__(self, problems: Problem | str | Sequence[Problem | str], signal_number: int) -> None:
+    def __init__(self, problems: Problem | Sequence[Problem], signal_number: int) -> None:
         super().__init__(problems)
         self.exit_code = 128 + signal_number
 
@@ -143,5 +139,5 @@ def output_error(error: OSError, path: object) -> ForecasterError:
     """The error to raise for an `OSError` met while writing `path`."""
     reason = error.strerror or str(error)
     if error.errno in _DEVICE_FAILURES:
-        return InputOutputFailed(f"{path}: cannot be written: {reason}; free space, or name another place")
-    return CannotCreate(f"{path}: cannot be created: {reason}; name a place that this user can write to")
+        return InputOutputFailed(Problem("cannot-write", str(path), detail={"reason": reason}))
+    return CannotCreate(Problem("cannot-create", str(path), detail={"reason": reason}))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from forecaster.errors import UsageError
+from forecaster.problems import Problem
 
 Extra = Literal["train", "tune", "parquet", "sql", "baselines", "holidays"]
 
@@ -37,8 +38,8 @@ def require_extra(extra: Extra, feature: str) -> None:
     """
     missing = [package for package in PACKAGES[extra] if not is_installed(package)]
     if missing:
-        names = f"{', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
-        raise MissingExtra(f"{feature} needs {names}; install the extra {extra!r}: {install_command(extra)}")
+        detail = {"feature": feature, "packages": missing, "extra": extra, "command": install_command(extra)}
+        raise MissingExtra(Problem("missing-extra", detail=detail))
 
 
 @contextmanager
@@ -54,10 +55,8 @@ def importing_extra(extra: Extra, feature: str) -> Iterator[None]:
     except ImportError as error:
         if (error.name or "").startswith("forecaster"):  # a bug of ours, which no install repairs
             raise
-        raise MissingExtra(
-            f"{feature} needs a package that cannot be imported ({error}); "
-            f"install the extra {extra!r} again: {install_command(extra)}"
-        ) from error
+        detail = {"feature": feature, "reason": str(error), "extra": extra, "command": install_command(extra)}
+        raise MissingExtra(Problem("broken-extra", detail=detail)) from error
 
 
 def is_installed(package: str) -> bool:

@@ -24,6 +24,7 @@ import filelock
 
 from forecaster.config import Config, load_resolved
 from forecaster.errors import ConfigError, Locked, RunError, output_error
+from forecaster.problems import Problem
 
 FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
@@ -53,7 +54,8 @@ class Version:
         try:
             return load_resolved(self.read("config.yaml").decode(), str(self.path / "config.yaml"))
         except ConfigError as error:
-            raise RunError(f"{self.path}: this version of forecast cannot read its config: {error}") from None
+            problem = Problem("unknown-run-config", str(self.path), detail={"reason": str(error)})
+            raise RunError(problem) from None
 
     @cached_property
     def preprocessing(self) -> Mapping[str, Any]:
@@ -80,7 +82,7 @@ def lock_run(run: Path) -> Iterator[None]:
         lock = filelock.FileLock(run / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout:
-        raise Locked(f"{run}: locked by another process; try again when it has finished") from None
+        raise Locked(Problem("locked-run", str(run))) from None
     except OSError as error:
         raise output_error(error, run) from None
     try:
@@ -180,13 +182,12 @@ def load_version(run: Path) -> Version:
     try:
         name = (run / "current").read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
-        hint = "the run has no finished training" if run.is_dir() else "the run does not exist"
-        raise RunError(f"{run}: {hint}; create it with: forecast train CONFIG --run {run}") from None
+        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": run.is_dir()})) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{run}/current: cannot be read: {error}") from None
+        raise RunError(Problem("unreadable-run", f"{run}/current", detail={"reason": str(error)})) from None
     path = run / "versions" / name
     if not name or path.parent != run / "versions" or not path.is_dir():
-        raise RunError(f"{run}/current: names the version {name!r}, which does not exist")
+        raise RunError(Problem("no-such-version", f"{run}/current", detail={"name": name}))
     return load_version_at(path)
 
 
@@ -209,18 +210,19 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
         folders = list_member_folders(min(manifest.get("members", 1), len(files)))
     except FileNotFoundError:
-        raise RunError(f"{path}: half-written: it has no {_MANIFEST}; train again") from None
+        raise RunError(Problem("half-written-version", str(path), detail={"file": _MANIFEST})) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise RunError(f"{path / _MANIFEST}: damaged; train again, or restore it from a backup") from None
+        raise RunError(Problem("damaged-manifest", str(path / _MANIFEST))) from None
     if version not in range(OLDEST_FORMAT, FORMAT + 1):
-        fix = "upgrade forecast, or train again" if version in range(FORMAT, 1000) else "train again"
-        raise RunError(f"{path}: format {version}, this forecast reads formats {OLDEST_FORMAT} to {FORMAT}; {fix}")
+        detail = {"format": version, "oldest": OLDEST_FORMAT, "newest": FORMAT}
+        detail |= {"newer": version in range(FORMAT, 1000)}
+        raise RunError(Problem("other-run-format", str(path), detail=detail))
     graphs = {f"{folder}{name}" for folder in folders for name in ("encode.onnx", "decode.onnx")}
     needed = graphs | {"config.yaml", "preprocessing.json", "residuals.npy"}
     if version >= 4:
         needed.add("calibration.json")
     if not graphs or not needed <= files.keys():
-        raise RunError(f"{path / _MANIFEST}: damaged: it does not list every file; train again")
+        raise RunError(Problem("incomplete-manifest", str(path / _MANIFEST)))
     return manifest
 
 
@@ -228,15 +230,14 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise RunError(f"{path}: missing; train again, or restore it from a backup") from None
+        raise RunError(Problem("missing-run-file", str(path))) from None
     except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+        raise RunError(Problem("unreadable-run", str(path), detail={"reason": str(error.strerror)})) from None
     if len(content) != expected["size"]:
-        raise RunError(
-            f"{path}: truncated or edited: it has {len(content)} bytes instead of {expected['size']}; train again"
-        )
+        detail = {"size": len(content), "expected": expected["size"]}
+        raise RunError(Problem("truncated-run-file", str(path), detail=detail))
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise RunError(f"{path}: edited or damaged: its SHA-256 differs from the manifest; train again")
+        raise RunError(Problem("edited-run-file", str(path)))
 
 
 def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes, name: str = "checkpoint") -> None:
@@ -261,7 +262,7 @@ def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         intact, identity = False, {}
     if not intact:
-        raise RunError(f"{run}/{name}: damaged; train without --resume")
+        raise RunError(Problem("damaged-checkpoint", f"{run}/{name}"))
     return identity, state
 
 

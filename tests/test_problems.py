@@ -40,7 +40,6 @@ def test_a_problem_is_rendered_as_a_sentence_and_as_json(code):
     text = str(problem)
     assert text
     assert "  " not in text
-    assert "{" not in text.replace("{low", "").replace("{decimal", "") or "repairs" in MESSAGES[code].template
     found = json.loads(json.dumps(problem.to_json()))
     assert list(found) == ["code", "where", "column", "cells", "detail", "repairs", "message"]
     assert (found["code"], found["message"]) == (code, text)

@@ -8,6 +8,7 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.options import Baselines, Data, Scores, ScoresFormat, Set, Source, Stride, parse_names
 from forecaster.errors import UsageError
+from forecaster.problems import Problem
 
 
 def backtest(
@@ -66,6 +67,9 @@ def _train(*arguments: Any) -> Any:
     return train(*arguments)
 
 
+_REFIT = "never, every, or a number of folds such as 4"
+
+
 def _parse_refit(text: str) -> int | None:
     if text == "never":
         return None
@@ -73,4 +77,4 @@ def _parse_refit(text: str) -> int | None:
         return 1
     if text.isdigit() and int(text):
         return int(text)
-    raise UsageError(f"--refit {text}: expected never, every, or a number of folds such as 4")
+    raise UsageError(Problem("invalid-option", f"--refit {text}", detail={"expected": _REFIT}))

@@ -11,7 +11,7 @@ from forecaster.cli.options import Output, Plot, Set, check_file, check_png
 
 
 class ReportFormat(StrEnum):
-    """How the findings are written."""
+    """Formats of the findings."""
 
     TEXT = "text"
     JSON = "json"
@@ -25,19 +25,19 @@ def check(
         ),
     ],
     config: Annotated[
-        Path | None, typer.Argument(help="A YAML that says what its columns are; found by default.", show_default=False)
+        Path | None, typer.Argument(help="A YAML that names its columns; default: inferred.", show_default=False)
     ] = None,
     output: Output = "-",
-    format: Annotated[ReportFormat, typer.Option("--format", help="How the findings are written.")] = ReportFormat.TEXT,
+    format: Annotated[ReportFormat, typer.Option("--format", help="Format of the findings.")] = ReportFormat.TEXT,
     plot: Plot = None,
     overrides: Set = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Examine a CSV before a training does: gaps, duplicates, outliers, seasons, whether it can be learnt.
+    """Examine a CSV before training: gaps, duplicates, outliers, level shifts, seasons, leakage.
 
-    Exit code 4 where a training would refuse it, with the YAML lines that would mend it.
+    It prints the YAML lines that repair what a training would refuse. The exit code is 4 then.
 
     \b
     forecast check power.csv --set data.target=PJME_MW

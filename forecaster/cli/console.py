@@ -6,15 +6,16 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from forecaster.config.database_urls import masked
-from forecaster.errors import InputOutputFailed
+from forecaster.errors import ForecasterError, InputOutputFailed
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -67,8 +68,26 @@ class _JsonLines(logging.Formatter):
 
 
 def _mask(record: logging.LogRecord) -> bool:
+    """Hide passwords; problems among the arguments become facts of the line."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    problems = [argument for argument in arguments if isinstance(argument, Problem)]
+    if problems:
+        record.facts = getattr(record, "facts", {}) | {"problems": _problems_to_json(problems)}
     record.msg, record.args = masked(record.getMessage()), None
     return True
+
+
+def _problems_to_json(problems: Iterable[Problem]) -> list[Any]:
+    return [_mask_texts(problem.to_json()) for problem in problems]
+
+
+def _mask_texts(value: Any) -> Any:
+    """Hide passwords in every text of a JSON value."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {key: _mask_texts(each) for key, each in value.items()}
+    return [_mask_texts(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def configure_logging() -> None:
@@ -82,12 +101,13 @@ def configure_logging() -> None:
     log.setLevel(logging.INFO if asked else logging.ERROR)
 
 
-def print_error(message: str, code: int) -> None:
-    """Print an error, regardless of the options."""
+def print_error(error: ForecasterError) -> None:
+    """Print an error, regardless of the options; as JSON with every problem."""
     if _State.format is LogFormat.JSON:
-        log.error(message, extra={"facts": {"exit_code": code}})
+        facts = {"exit_code": error.exit_code, "problems": _problems_to_json(error.problems)}
+        log.error("%s", str(error), extra={"facts": facts})
     else:
-        sys.stderr.write(masked(message) + "\n")
+        sys.stderr.write(masked(str(error)) + "\n")
 
 
 def print_result(text: str, encoding: str = "utf-8") -> None:
@@ -98,7 +118,7 @@ def print_result(text: str, encoding: str = "utf-8") -> None:
         OSError: stdout cannot be written.
     """
     if sys.stdout is None:
-        raise InputOutputFailed("stdout is closed; name a file with --output")
+        raise InputOutputFailed(Problem("stdout-closed"))
     try:
         if encoding == "utf-8":
             sys.stdout.write(text)

@@ -8,6 +8,7 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
 from forecaster.errors import Partial, UsageError
+from forecaster.problems import Problem
 
 
 def explain(
@@ -38,9 +39,9 @@ def explain(
     check_png(plot)
     attentions, alike, problems = explain_version(load_version(run), data, member)
     if plot is not None and not attentions:
-        raise UsageError(f"--plot {plot}: this network has no attention to draw")
+        raise UsageError(Problem("no-attention", f"--plot {plot}"))
     if neighbours is not None and alike is None:
-        raise UsageError(f"--neighbours {neighbours}: this network has no embedding of series")
+        raise UsageError(Problem("no-embedding", f"--neighbours {neighbours}"))
     similar = "" if alike is None else alike.to_csv(index=False, lineterminator="\n")
     text = format_attention_csv(attentions) if attentions else similar
     console.write_result(text, output)

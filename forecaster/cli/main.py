@@ -25,6 +25,7 @@ from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.cli.validate import validate
 from forecaster.config.database_urls import masked
+from forecaster.problems import Problem
 
 _CODES = "\n".join(f"  {code:<10} {meaning}" for code, meaning in errors.EXIT_CODES)
 _HELP = f"""\b
@@ -76,7 +77,7 @@ def main() -> NoReturn:
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         interrupts.append(number)
-        raise errors.Interrupted("interrupted: there was nothing to save", number)
+        raise errors.Interrupted(Problem("interrupted"), number)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -87,26 +88,26 @@ def main() -> NoReturn:
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0
     except errors.ForecasterError as error:
-        code = _report(error, str(error), error.exit_code)
+        code = _report(error, error)
     except BrokenPipeError:
         console.drop_stdout()  # the reader of stdout is gone, and a message would have no reader
         code = 74
     except OSError as error:
-        output_error = errors.output_error(error, error.filename or "stdout")
-        code = _report(error, str(output_error), output_error.exit_code)
+        code = _report(error, errors.output_error(error, error.filename or "stdout"))
     except Exception as error:
         if interrupts:  # some imports replace exceptions that are raised in them
-            sys.exit(_report(error, "interrupted: there was nothing to save", 128 + interrupts[0]))
-        hint = "this is a bug in forecast; please report it with the output of the same command and --debug"
-        code = _report(error, f"unexpected error: {type(error).__name__}: {error}\n{hint}", 1)
+            sys.exit(_report(error, errors.Interrupted(Problem("interrupted"), interrupts[0])))
+        detail = {"kind": type(error).__name__, "reason": str(error)}
+        code = _report(error, errors.ForecasterError(Problem("unexpected", detail=detail)))
     sys.exit(code)
 
 
-def _report(error: BaseException, message: str, code: int) -> int:
+def _report(cause: BaseException, error: errors.ForecasterError) -> int:
+    """Print an error, with the traceback of its cause if asked for, and return the exit code."""
     if console.wants_traceback():
-        sys.stderr.write(masked("".join(traceback.format_exception(error))))
-    console.print_error(message, code)
-    return code
+        sys.stderr.write(masked("".join(traceback.format_exception(cause))))
+    console.print_error(error)
+    return error.exit_code
 
 
 def _open_standard_streams() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from forecaster.errors import UsageError
+from forecaster.problems import Problem
 
 
 class ScoresFormat(StrEnum):
@@ -25,7 +26,7 @@ def check_file(path: Path | None) -> Path | None:
         UsageError: the path is a URL.
     """
     if path is not None and re.match(r"[A-Za-z][\w+.-]+:/", str(path)):
-        raise UsageError("a database URL needs a YAML: write data: {path: URL, query: SELECT ...} into one and name it")
+        raise UsageError(Problem("url-as-argument"))
     return path
 
 
@@ -77,7 +78,7 @@ def check_png(plot: Path | None) -> None:
         UsageError: it does not.
     """
     if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot {plot}: pictures are PNG files; use --plot {plot.stem}.png")
+        raise UsageError(Problem("not-a-png", f"--plot {plot}", detail={"instead": f"{plot.stem}.png"}))
 
 
 def parse_names(text: str | None) -> list[str] | None:
@@ -95,7 +96,8 @@ def parse_seconds(text: str | None, option: str) -> float | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h|d)?", text.strip())
     if not found or not float(found[1]):
-        raise UsageError(f"{option} {text}: expected a duration such as 90s, 30m or 2h")
+        detail = {"expected": "a duration such as 90s, 30m or 2h"}
+        raise UsageError(Problem("invalid-option", f"{option} {text}", detail=detail))
     return float(found[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}[found[2] or "s"]
 
 
@@ -112,5 +114,6 @@ def parse_levels(text: str | None) -> list[float] | None:
     except ValueError:
         levels = [math.nan]
     if not all(0.001 <= level <= 99.999 for level in levels):
-        raise UsageError(f"--levels {text}: expected percentages from 0.001 to 99.999, such as 80,95")
+        detail = {"expected": "percentages from 0.001 to 99.999, such as 80,95"}
+        raise UsageError(Problem("invalid-option", f"--levels {text}", detail=detail))
     return levels

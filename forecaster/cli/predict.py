@@ -9,6 +9,7 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.options import Data, Horizon, Levels, Output, Plot, Run, check_png, parse_levels
 from forecaster.errors import Partial, UsageError
+from forecaster.problems import Problem
 
 
 class OutputFormat(StrEnum):
@@ -51,7 +52,7 @@ def predict(
     check_png(plot)
     named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
     if len(set(named)) < len(named):
-        raise UsageError(f"{', '.join(named)}: --output, --samples and --plot need a file each")
+        raise UsageError(Problem("same-output", detail={"names": named}))
     found = predict_version(load_version(run), data, horizon, parse_levels(levels), samples is not None, future)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     console.write_result(text, output)

@@ -2,6 +2,7 @@
 
 from forecaster.config.schema import Config, Cosine
 from forecaster.errors import UsageError
+from forecaster.problems import Problem
 
 _LOSSES = ("mse", "mae", "huber", "log_cosh")
 _SHORTEST = 0.5  # share of the window that the last network of an ensemble over windows reads
@@ -42,8 +43,7 @@ def member_of(config: Config, number: int) -> Config:
     """
     members = members_of(config)
     if number > len(members):
-        many = "1 network" if len(members) == 1 else f"{len(members)} networks"
-        raise UsageError(f"--member {number}: this run has {many}")
+        raise UsageError(Problem("no-such-member", f"--member {number}", detail={"count": len(members)}))
     return members[number - 1]
 
 

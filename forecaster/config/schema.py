@@ -45,7 +45,7 @@ def _season(value: object) -> object:
 def _frequency(value: object) -> object:
     renamed = RENAMED_VALUES["data", "frequency"].get(value) if isinstance(value, str) else None
     if renamed is not None:
-        raise InvalidValue(code="renamed-value", name=renamed)
+        raise InvalidValue(code="renamed-value", name=renamed, received=value)
     return value
 
 

@@ -31,6 +31,7 @@ from forecaster.evaluation.plots import plot_comparison
 from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
+from forecaster.problems import Problem
 from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
 
 log = logging.getLogger("forecaster")
@@ -68,7 +69,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
             for name in folds.baselines:
                 forecasts[name].append(_load_or_forecast(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
                 if received:
-                    raise Interrupted(f"interrupted at fold {fold + 1} of {folds.count}: {_RESUME}", received[0])
+                    raise Interrupted(_interruption(fold, folds), received[0])
             origins.append(places)
             numbers += [fold + 1] * len(places)
             log.info("fold %d of %d: forecast", fold + 1, folds.count)
@@ -146,7 +147,12 @@ def _load_or_train(
     try:
         return train(plan, run, received, (run / "checkpoint").exists()), plan
     except Interrupted as interruption:
-        raise Interrupted(f"interrupted at fold {fold + 1} of {folds.count}: {_RESUME}", received[0]) from interruption
+        raise Interrupted(_interruption(fold, folds), received[0]) from interruption
+
+
+def _interruption(fold: int, folds: Folds) -> Problem:
+    detail = {"fold": fold + 1, "folds": folds.count, "hint": _RESUME}
+    return Problem("interrupted-backtest", detail=detail)
 
 
 def _place_origins(folds: Folds, plan: Plan, fold: int) -> Origins:

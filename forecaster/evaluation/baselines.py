@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from forecaster.config.reader import suggestion
+from forecaster.config.reader import nearest_name
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.evaluation import statsforecast_models
@@ -140,8 +140,8 @@ def check_baselines(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in BASELINES:
-            known = ", ".join(BASELINES)
-            raise UsageError(f"{name}: no such baseline{suggestion(name, BASELINES)}; choose from {known}")
+            detail = {"name": name, "nearest": nearest_name(name, BASELINES), "known": list(BASELINES)}
+            raise UsageError(Problem("unknown-baseline", detail=detail))
         if name in statsforecast_models.MODELS:
             statsforecast_models.check_installed()
 

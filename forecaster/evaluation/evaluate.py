@@ -91,7 +91,7 @@ def _find_origins(version: Version, panel: Panel, stride: int) -> _Places:
     # runs of format 3 call it `seen`
     trained_until = version.preprocessing.get("trained_until", version.preprocessing.get("seen"))
     if not isinstance(trained_until, dict):
-        raise RunError(f"{version.path}: does not record where its training data ends; train again")
+        raise RunError(Problem("no-training-end", str(version.path)))
     known, problems = np.zeros(len(panel), int), []
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # members, steps and folds of each group's origins
     for first in range(0, len(panel), channels):

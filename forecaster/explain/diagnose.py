@@ -23,6 +23,7 @@ from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.preprocessing.split import Split
 from forecaster.preprocessing.windows import list_window_starts
+from forecaster.problems import Problem
 from forecaster.runs import Version, load_version_at
 from forecaster.training.build import initialize_network, load_initial_weights
 
@@ -82,7 +83,8 @@ def _load_weights(network: Network, version: Version, folder: str) -> None:
     try:
         load_weights(network, version.read(f"{folder}network.weights.h5"))
     except Exception as error:  # HDF5 and Keras raise many types for damaged bytes
-        raise RunError(f"{version.path}: its files were changed after training: {error}") from None
+        problem = Problem("changed-run-files", str(version.path), detail={"reason": str(error)})
+        raise RunError(problem) from None
 
 
 def _sample_windows(plan: Plan) -> tuple[Inputs, np.ndarray]:

@@ -55,10 +55,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
     """
     config = member_of(version.config, member)
     if config.model.attention == "none" and not config.model.embedding:
-        raise UsageError(
-            "this network has nothing to explain: it was trained without attention or embedding; train with "
-            "model.attention: additive (decoders dense and seq2seq), or over several series with model.embedding: 8"
-        )
+        raise UsageError(Problem("nothing-to-explain"))
     neighbours = _find_neighbours(version, version.members[member - 1]) if config.model.embedding else None
     if config.model.attention == "none":
         return Explanation([], neighbours, [])

@@ -72,7 +72,7 @@ def write_template(config: Config, panel: Sequence[Series], steps: int) -> str:
     """
     names, ids, time = _get_future_names(config), config.data.ids, config.data.time
     if isinstance(time, tuple):
-        raise UsageError(f"timestamps are in several columns, {', '.join(time)}: add rows to the CSV instead")
+        raise UsageError(Problem("time-in-columns", detail={"columns": list(time)}))
     rows = []
     for key, cells in _collect_cells(config, panel, names, steps).items():
         timestamps = sorted(cells)
@@ -103,7 +103,7 @@ def _get_id(config: Config, series: Series) -> str:
 def _get_future_names(config: Config) -> tuple[str, ...]:
     names = config.data.covariates.future
     if not names:
-        raise UsageError("this network has no future covariates: it was trained without data.covariates.future")
+        raise UsageError(Problem("no-future-covariates"))
     return names
 
 

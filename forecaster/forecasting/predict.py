@@ -111,10 +111,8 @@ def _report_few_errors(calibration: Calibration, level: float) -> None:
 
 def _check_horizon(config: Config, steps: int) -> None:
     if config.rollout == "direct" and steps > config.window.horizon:
-        raise UsageError(
-            f"--horizon {steps}: this network's decoder is {config.model.decoder} and gives {config.window.horizon} "
-            "steps at most; ask for fewer, or train with model.decoder: rollout, which goes on for any number"
-        )
+        detail = {"decoder": config.model.decoder, "steps": config.window.horizon}
+        raise UsageError(Problem("horizon-too-long", f"--horizon {steps}", detail=detail))
 
 
 def check_levels(config: Config, levels: Sequence[float]) -> None:
@@ -129,10 +127,8 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
     reach = round(100 * min(1 - 2 * min(known), 2 * max(known) - 1), 6)
     beyond = [level for level in levels if level > reach]
     if beyond:
-        raise UsageError(
-            f"--levels {beyond[0]:g}: this network learnt the quantiles {', '.join(f'{p:g}' for p in known)}, which "
-            f"reach level {max(reach, 0):g}; ask for less, or train with more in model.quantiles"
-        )
+        detail = {"quantiles": [f"{p:g}" for p in known], "reach": max(reach, 0)}
+        raise UsageError(Problem("level-not-learnt", f"--levels {beyond[0]:g}", detail=detail))
 
 
 def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[Problem]]:
@@ -171,4 +167,5 @@ def load_predictor(version: Version) -> Predictor:
         predictor = Predictor.from_networks(networks, version.config, preprocessing)
         return dataclasses.replace(predictor, calibration=read_calibration(version))
     except Exception as error:  # ONNX Runtime and numpy raise errors of many types on damaged bytes
-        raise RunError(f"{version.path}: its files were changed after training: {error}") from None
+        problem = Problem("changed-run-files", str(version.path), detail={"reason": str(error)})
+        raise RunError(problem) from None

@@ -160,10 +160,7 @@ class Predictor:
             finite = (np.isfinite(distribution.mean) & np.isfinite(prediction.mean)).all(axis=0)  # (horizon,)
         if not finite.all():
             step = int(np.flatnonzero(~finite)[0]) + 1
-            raise Diverged(
-                f"the network's forecasts become infinite at step {step}; ask for fewer steps, or train again: longer, "
-                "with a smaller training.optimizer.learning_rate, or with model.decoder: dense"
-            )
+            raise Diverged(Problem("infinite-forecast", detail={"step": step}))
         return prediction
 
     def build_inputs(self, panel: Sequence[Series], scaled: np.ndarray, features: np.ndarray | None = None) -> Inputs:
@@ -244,7 +241,7 @@ class Predictor:
             generator = np.random.default_rng(self.config.training.seed)
             paths = prediction.draw_paths(self.config.forecast.samples, self.calibration, generator)
         if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
-            raise Diverged("the forecasts' intervals become infinite; ask for fewer steps, or use data.transform: none")
+            raise Diverged(Problem("infinite-intervals"))
         fallback, weights = self.calibration.fallback, self.get_network_weights(panel).tolist()
         return [
             Forecast(

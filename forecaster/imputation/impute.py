@@ -113,7 +113,7 @@ class _GapFiller:
                 first = self.network.length // 2 - gap.length // 2
                 filled[gap.first : gap.first + gap.length] = output[first : first + gap.length]
         if not (np.isfinite(filled).all() and np.isfinite(self.invert(filled)).all()):
-            raise Diverged("the network's values became infinite; try a smaller training.optimizer.learning_rate")
+            raise Diverged(Problem("infinite-fill"))
         return filled
 
     def transform(self, values: np.ndarray) -> np.ndarray:
@@ -155,7 +155,7 @@ def _train(trainer: Trainer[ImputationNetwork], received: Sequence[int]) -> None
 
 def _raise_if_interrupted(received: Sequence[int]) -> None:
     if received:
-        raise Interrupted("interrupted: nothing was written", received[0])
+        raise Interrupted(Problem("interrupted-without-output"), received[0])
 
 
 def _cut_rounds(filler: _GapFiller, values: np.ndarray, first: int, last: int) -> list[np.ndarray]:

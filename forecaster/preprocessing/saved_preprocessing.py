@@ -13,6 +13,7 @@ from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.covariate_features import Features
 from forecaster.preprocessing.scaling import Scaler, fit_scaler
 from forecaster.preprocessing.transforms import fit_transform
+from forecaster.problems import Problem
 from forecaster.runs import Version
 
 
@@ -83,4 +84,5 @@ def load_preprocessing(version: Version) -> Preprocessing:
     try:
         return Preprocessing.from_json(version.preprocessing)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{version.path}: its files were changed after training: {error!r}") from None
+        problem = Problem("changed-run-files", str(version.path), detail={"reason": repr(error)})
+        raise RunError(problem) from None

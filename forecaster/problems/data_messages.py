@@ -10,7 +10,6 @@ _SOME = {"count": 2, "first": [["n.a.", "line 7"], ["x", "line 9"]]}
 _POLICIES = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
 
 DATA: Mapping[str, Message] = {
-    "other": Message("{message}", "A problem without a code.", {"detail": {"message": "it failed"}}),
     "no-time-column": Message(
         "no column holds timestamps such as 2026-01-31 ({text_column!r} begins with {example!r}); name it with "
         "data.time, or set {repairs} to take the rows as steps",

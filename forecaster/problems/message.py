@@ -1,5 +1,6 @@
 """The sentence of a code: a template, and what fills it."""
 
+import itertools
 import json
 import re
 import string
@@ -71,12 +72,17 @@ def names_field(template: str, name: str) -> bool:
 
 
 def repairs_text(repairs: Sequence[Mapping[str, Any]]) -> str:
-    """Write alternatives: `data.gaps: interpolate | seasonal`, or `data.time: null or data.skip: 1`."""
-    keys = {tuple(repair) for repair in repairs}
-    if len(keys) == 1 and len(next(iter(keys))) == 1:
-        (key,) = next(iter(keys))
+    """Write alternatives: `data.gaps: interpolate | seasonal or model.decoder: dense`, those of one key together."""
+    groups = [list(group) for _, group in itertools.groupby(repairs, tuple)]
+    return " or ".join(map(_alternatives_text, groups))
+
+
+def _alternatives_text(repairs: Sequence[Mapping[str, Any]]) -> str:
+    """Write repairs that have the same keys."""
+    if len(repairs[0]) == 1:
+        (key,) = repairs[0]
         return f"{key}: {' | '.join(yaml_text(repair[key]) for repair in repairs)}"
-    return " or ".join(", ".join(f"{key}: {yaml_text(value)}" for key, value in repair.items()) for repair in repairs)
+    return " or ".join(", ".join(f"{key}: {yaml_text(value)}" for key, value in each.items()) for each in repairs)
 
 
 def yaml_text(value: Any) -> str:

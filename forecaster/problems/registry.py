@@ -7,6 +7,7 @@ from forecaster.problems.config_messages import CONFIGS
 from forecaster.problems.data_messages import DATA, NOTICES
 from forecaster.problems.forecast_messages import FORECASTS
 from forecaster.problems.message import Message
+from forecaster.problems.run_messages import RUNS
 from forecaster.problems.table_messages import FILES
 
 SECTIONS: Mapping[str, Mapping[str, Message]] = {
@@ -16,5 +17,6 @@ SECTIONS: Mapping[str, Mapping[str, Message]] = {
     "Configs": CONFIGS,
     "Training, forecasting and scoring": FORECASTS,
     "Findings of forecast check": CHECKS,
+    "Options, runs, trainings and outputs": RUNS,
 }
 MESSAGES: Mapping[str, Message] = {code: each for messages in SECTIONS.values() for code, each in messages.items()}

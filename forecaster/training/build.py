@@ -16,6 +16,7 @@ from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.plan import Plan, place_windows
 from forecaster.preprocessing.saved_preprocessing import Preprocessing, load_preprocessing
 from forecaster.preprocessing.windows import Starts
+from forecaster.problems import Problem
 from forecaster.runs import Version
 from forecaster.training import averaging
 from forecaster.training.averaging import Average
@@ -57,7 +58,7 @@ def load_initial_weights(network: Network, version: Version, vocabulary: Vocabul
     weights = version.read(f"{folder}network.weights.h5")
     agreed, different = warm_start(network, weights, _match_rows(vocabulary, theirs))
     if not agreed:
-        raise UsageError(f"--from {version.path}: no weight matrix has a matching shape; use the same cell and units")
+        raise UsageError(Problem("no-common-weights", f"--from {version.path}"))
     log.info("\n".join([f"Starting from the weights of {version.path / folder}.", *different]))
 
 

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from forecaster.errors import ForecasterError, Interrupted
+from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
@@ -80,18 +81,13 @@ def _collect_results(futures: Sequence[concurrent.futures.Future[Result]], recei
     errors = [future.exception() for future in futures if not future.cancelled()]
     failures = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
     if failures and isinstance(failures[0], BrokenProcessPool):
-        raise ForecasterError(
-            "a process that trained one of the networks was killed, perhaps because memory ran out; resume with the "
-            "same command, --resume and a smaller ensemble.processes"
-        )
+        raise ForecasterError(Problem("killed-process"))
     if failures:
         raise failures[0]
     stopped = [error.exit_code - 128 for error in errors if isinstance(error, Interrupted)]
     if received or stopped:
-        raise Interrupted(
-            "interrupted: the checkpoint of each network is saved; resume with the same command and --resume",
-            [*received, *stopped][0],
-        )
+        problem = Problem("interrupted-trainings", detail={"members": True})
+        raise Interrupted(problem, [*received, *stopped][0])
     return [future.result() for future in futures]
 
 
@@ -120,5 +116,5 @@ def _watch_parent(stop: Any) -> None:
 
 def _run(work: Callable[[Job, Sequence[int]], Result], job: Job) -> Result:
     if _received:
-        raise Interrupted("interrupted before it started", _received[0])
+        raise Interrupted(Problem("interrupted-before-start"), _received[0])
     return work(job, _received)

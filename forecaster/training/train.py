@@ -20,6 +20,7 @@ from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
 from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
+from forecaster.problems import Problem
 from forecaster.runs import (
     Version,
     find_differences,
@@ -64,9 +65,7 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
     if received and len(trained) == 1:
         write_checkpoint(run, _build_identity(plan), trained[0].state)
     if received:
-        raise Interrupted(
-            "interrupted: the checkpoint is saved; resume with the same command and --resume", received[0]
-        )
+        raise Interrupted(Problem("interrupted-trainings", detail={"members": False}), received[0])
     record = {**record_training(plan, started), "from": warm and str(warm.path.resolve())}
     version = write_version(run, files, record if len(trained) == 1 else {**record, "members": len(trained)})
     remove_checkpoint(run)
@@ -192,11 +191,9 @@ def _resume(trainer: Trainer[Network], task: _Task) -> None:
     kept, state = checkpoint
     identity = task.identity
     if kept.get("config") != identity["config"]:
-        different = ", ".join(find_differences(kept.get("config"), identity["config"]))
-        raise UsageError(
-            f"--resume: the checkpoint in {task.run} has a different config ({different}); "
-            "undo the change, or train without --resume"
-        )
+        different = list(find_differences(kept.get("config"), identity["config"]))
+        detail = {"run": str(task.run), "different": different}
+        raise UsageError(Problem("checkpoint-of-other-config", "--resume", detail=detail))
     if kept != identity:
         changed = "data have" if kept.get("data") != identity["data"] else "version of forecast has"
         log.info("The %s changed since the interrupted training: training starts from the beginning.", changed)
@@ -205,7 +202,7 @@ def _resume(trainer: Trainer[Network], task: _Task) -> None:
         trainer.restore(state)
     except Exception as error:
         where = f"{task.run}/{task.checkpoint}"
-        raise RunError(f"{where}: cannot resume from this checkpoint ({error}); train without --resume") from None
+        raise RunError(Problem("unusable-checkpoint", where, detail={"reason": str(error)})) from None
     progress = trainer.progress
     log.info("%sresuming after epoch %d, batch %d", task.label, len(progress.history), progress.batch)
 
@@ -215,15 +212,13 @@ def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> Non
         with progress.TrainingProgress(trainer.epochs, task.label) as bar:
             trainer.fit(Checkpointer(ProgressLogger(bar, task.label), trainer, task), stop=lambda: bool(received))
     except Diverged as error:
-        raise Diverged(f"{task.label}{error}") from None
+        (problem,) = error.problems
+        raise Diverged(replace(problem, detail={**problem.detail, "member": task.label})) from None
     if received:
         write_checkpoint(task.run, task.identity, trainer.state(), task.checkpoint)
-        raise Interrupted(
-            f"interrupted{f' in member {task.number} of {task.count}' if task.count > 1 else ''} after epoch "
-            f"{len(trainer.progress.history)}, batch {trainer.progress.batch}: the checkpoint is saved; resume with "
-            "the same command and --resume",
-            received[0],
-        )
+        detail = {"member": task.number, "members": task.count if task.count > 1 else 0}
+        detail |= {"epoch": len(trainer.progress.history), "batch": trainer.progress.batch}
+        raise Interrupted(Problem("interrupted-training", detail=detail), received[0])
 
 
 class Checkpointer:

@@ -17,6 +17,7 @@ from forecaster.errors import Diverged
 from forecaster.inputs import Inputs
 from forecaster.models.losses import LARGEST
 from forecaster.preprocessing.windows import Starts
+from forecaster.problems import Problem
 from forecaster.training.averaging import Average
 from forecaster.training.schedules import Patience, Schedule
 
@@ -290,11 +291,9 @@ class Trainer(Generic[AnyLearner]):
     def _check_finite(self, loss: float, what: str, where: str) -> None:
         if not abs(loss) < _DIVERGED:
             clipped = self.optimizer.global_clipnorm or self.optimizer.clipvalue
-            clipping = "" if clipped else ", or clipping (training.optimizer.clip_norm: 1.0)"
-            raise Diverged(
-                f"training diverged: the {what} became {loss} in {where}; the old version stays. Try a smaller "
-                f"training.optimizer.learning_rate (now {self.learning_rate:g}){clipping}"
-            )
+            detail: dict[str, Any] = {"member": "", "what": what, "value": str(loss), "place": where}
+            detail |= {"rate": float(self.learning_rate), "unclipped": not clipped}
+            raise Diverged(Problem("diverged", detail=detail))
 
     def _copy_weights(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self.network.trainable_variables]

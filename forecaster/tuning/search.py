@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from forecaster.config import Choices, Range, Space
 from forecaster.errors import InputOutputFailed, RunError
+from forecaster.problems import Problem
 from forecaster.runs import convert_write_errors, find_differences
 
 log = logging.getLogger("forecaster")
@@ -289,11 +290,10 @@ def _convert_errors() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise RunError(
-            f"study.db: cannot be read, or is of another version ({_take_first_line(error)}); move it away"
-        ) from None
+        raise RunError(Problem("damaged-study", "study.db", detail={"reason": _take_first_line(error)})) from None
     except optuna.exceptions.StorageInternalError as error:
-        raise InputOutputFailed(f"study.db: cannot be written: {_take_first_line(error.__cause__ or error)}") from None
+        detail = {"reason": _take_first_line(error.__cause__ or error)}
+        raise InputOutputFailed(Problem("cannot-write", "study.db", detail=detail)) from None
 
 
 def _take_first_line(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from forecaster.errors import ConfigError, DataError, Diverged, ForecasterError,
 from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationScore, build_validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
+from forecaster.problems import Problem
 from forecaster.runs import convert_write_errors, write_atomically
 from forecaster.training.build import prepare_trainer
 from forecaster.training.progress import TrainingProgress
@@ -59,20 +60,20 @@ def search_config(
         _write_results(plan, search, scoring, folder, output)
         rows = search.list_results()
     if received:
-        raise Interrupted(f"interrupted, {format_outcomes(rows)}; resume with the same command", received[0])
+        raise Interrupted(Problem("interrupted-search", detail={"outcomes": format_outcomes(rows)}), received[0])
     if all(row.error is None for row in rows):
         kind = Diverged if any(row.state == DIVERGED for row in rows) else UsageError
-        raise kind(f"no trial completed, so there is no best config; {format_outcomes(rows)}")
+        raise kind(Problem("no-finished-trial", detail={"outcomes": format_outcomes(rows)}))
 
 
 def _check_output(output: Path, search: Search) -> None:
     """Check before hours of training that the config can be written after them."""
     if not is_config(output):
-        raise UsageError(f"--output {output}: a config's name ends in .yaml")
+        raise UsageError(Problem("not-a-yaml-name", f"--output {output}"))
     with convert_write_errors(output):
         output.parent.stat()
     if output.exists() and not search.has_written(_sha256(output.read_bytes())):
-        raise UsageError(f"{output} exists and is not from this search; move it, or choose another file with --output")
+        raise UsageError(Problem("output-of-other-search", str(output)))
 
 
 def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, folder: Path, output: Path) -> None:

@@ -102,14 +102,14 @@ def test_combinations_are_checked_beside_other_problems(tmp_path):
         ("model: {residual: true}", "needs a second layer"),
         ("model: {dilation: true}", "starts with the second layer"),
         ("model: {merge: sum}", "merges two directions; set model.bidirectional: true"),
-        ("model: {segment: 4}", "does not divide into segments of 4; use window.length: 8 or 12"),
+        ("model: {segment: 4}", "does not divide into segments of 4; use window.length: 8 | 12"),
         ("model: {segment: 10}", "a rollout needs a window of at least two segments, 20 steps"),
         ("model: {normalization: revin, output: sequence}", "revin cannot go with output: sequence"),
         ("model: {normalization: revin, normalization_scale: level}", "revin scales each window already"),
         ("model: {normalization_scale: level, output: sequence}", "cannot go with output: sequence, since it reveals"),
         (
             "training: {loss: mape}\nscaling: none",
-            "mape is computed on log-transformed data; use data.transform: log or log1p",
+            "mape is computed on log-transformed data; use data.transform: log | log1p",
         ),
         (
             "model: {copy_segments: true}",
@@ -399,7 +399,7 @@ def test_a_text_written_as_yaml_is_read_as_itself_anywhere(text):
         ),
         (
             "data: {path: x.csv, frequency: observed}",
-            "data.frequency: received 'observed', observed is now called sessions",
+            "data.frequency: observed is now called sessions",
         ),
         ("training: {flip: true}", "training.flip: this key is now called sign_flip; write sign_flip: true"),
         (

@@ -323,7 +323,7 @@ def test_train_and_predict_from_a_database(forecast, folder, tmp_path_factory):
         ("sqlite:///lod.db", "SELECT 1", 4, "lod.db: no such file, did you mean 'load.db'?"),
         ("mysql+pymysql://user@host/db", "SELECT 1", 74, "by the password ***; its password is read from"),
         ("nosuch://host/db", "SELECT 1", 2, "SQLAlchemy does not know this kind of database"),
-        ("load.csv", "SELECT 1", 2, "data.query: is asked of a database"),
+        ("load.csv", "SELECT 1", 2, "data.query: needs a database"),
         *((url, "SELECT 1", 2, "data.path: holds a password") for url in WITH_PASSWORD),
     ],
 )

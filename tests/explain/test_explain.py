@@ -67,7 +67,7 @@ def test_a_run_that_shares_no_weight_is_refused(forecast, attentive):
     options = ["--from", "runs/seq2seq", "--run", "runs/y", "--set", "model.cell=gru", "--set", "model.units=5"]
     other = forecast("train", "dense.yaml", *options, "--set", "model.attention=none", cwd=attentive)
     assert other.returncode == 2
-    assert "no matrix of that network has a shape of this one" in other.stderr
+    assert "no weight matrix has a matching shape" in other.stderr
     missing = forecast("train", "dense.yaml", "--from", "runs/nowhere", cwd=attentive)
     assert missing.returncode == 6
 

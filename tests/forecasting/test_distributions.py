@@ -460,7 +460,9 @@ def test_sampled_paths_that_explode_are_an_error_and_no_warnings():
 )
 def test_levels_beyond_the_quantiles_learnt_are_refused(quantiles, level, reach):
     config = config_of("quantile", levels=[], quantiles=list(quantiles))
-    with pytest.raises(UsageError, match=f"--levels {level}: this network learnt the quantiles {reach}; ask for less"):
+    with pytest.raises(
+        UsageError, match=f"--levels {level}: this network learnt the quantiles {reach}; use a lower level"
+    ):
         check_levels(config, [50, level])
     check_levels(config, [50, 60])
 

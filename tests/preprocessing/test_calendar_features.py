@@ -202,7 +202,7 @@ def test_a_timestamp_tells_the_same_in_every_window(frequency):
     ("name", "frequency", "seasons", "expected"),
     [
         ("minute", "15min", [], None),
-        ("minute", "h", [], "minute is the same for every step of h, which it cannot tell from the next; remove it"),
+        ("minute", "h", [], "minute is the same for every step of h; remove it"),
         ("hour", "h", [], None),
         ("hour", "D", [], "hour is the same for every step of D"),
         ("weekday", "D", [], None),
@@ -269,17 +269,25 @@ def test_a_name_that_is_none_is_told_with_the_nearest(name, expected):
 @pytest.mark.parametrize(
     ("calendar", "data", "expected"),
     [
-        (["hour", "hour"], {}, ["1: hour: it is a feature already; remove it"]),
+        (["hour", "hour"], {}, ["1: hour: is a feature already; remove it"]),
         (
             ["fourier.24.2", "fourier.24.3"],
             {},
             ["1: fourier.24.3: a season of 24 steps is a feature already; remove it"],
         ),
-        (["fourier.24.2", "fourier.3"], {"season": [24, 168]}, ["1: fourier.3: a season of 24 steps is told already"]),
+        (
+            ["fourier.24.2", "fourier.3"],
+            {"season": [24, 168]},
+            ["1: fourier.3: a season of 24 steps is a feature already"],
+        ),
         (["fourier.2"], {"season": 1}, ["0: fourier.2 describes every season, and there is none; set data.season"]),
         (["fourier.2"], {}, []),
-        (["hour", "month"], {"time": None}, ["0: hour is read off dates; name their column in data.time", "1: month"]),
-        (["hour"], {"frequency": "step"}, ["0: hour is read off dates; state their data.frequency, or remove it"]),
+        (
+            ["hour", "month"],
+            {"time": None},
+            ["0: hour is computed from dates; set data.time, or remove it", "1: month"],
+        ),
+        (["hour"], {"frequency": "step"}, ["0: hour is computed from dates; set data.frequency, or remove it"]),
         (["fourier.9.2"], {"time": None}, []),
     ],
 )
@@ -292,7 +300,7 @@ def test_names_that_cannot_stand_together_are_all_told(calendar, data, expected)
 def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "holidays", None)
     (found,) = problems(["holiday.DE"])
-    assert "which needs a package that is not installed: pip install 'recurrent-forecast[holidays]'" in found
+    assert "needs a package that is not installed: pip install 'recurrent-forecast[holidays]'" in found
 
 
 def test_a_run_with_holidays_names_the_extra_and_is_not_called_damaged(monkeypatch):

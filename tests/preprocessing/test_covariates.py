@@ -173,9 +173,7 @@ def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trai
     ]
     missing = forecast("predict", "runs/shops", cwd=trained_shops)
     assert missing.returncode == 4
-    assert missing.stderr.splitlines()[0].startswith(
-        "series a: promo: 1 cell is missing: 2026-05-03; give them in rows"
-    )
+    assert missing.stderr.splitlines()[0].startswith("promo: 1 cell is missing: 2026-05-03; add them in rows")
     written = forecast("future", "runs/shops", "--output", "future.csv", cwd=trained_shops)
     assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
     rows = (trained_shops / "future.csv").read_text().splitlines()
@@ -228,10 +226,10 @@ def validated(folder, forecast, text: str, *overrides: str):
     ("overrides", "code", "message"),
     [
         (["data.covariates.missing={weather: last}"], 0, ""),
-        ([], 4, "shops.csv: series a: weather: 4 cells are missing: 2026-02-10, 2026-02-11, 2026-02-12, 2026-02-13; give them"),
+        ([], 4, "shops.csv: weather: 4 cells are missing: 2026-02-10, 2026-02-11, 2026-02-12, 2026-02-13; add them"),
         (["model.decoder=rollout"], 2, "shops.yaml:6:16: data.covariates.past: are not known of the steps that decoder rollout reads"),
         (["data.covariates.static=[promo]"], 2, "column 'promo' is future and static"),
-        (["data.covariates.missing={rain: last}"], 2, "data.covariates.missing: column 'rain' is no covariate"),
+        (["data.covariates.missing={rain: last}"], 2, "data.covariates.missing: column 'rain' is not a covariate"),
         (["data.covariates.future=[rain]"], 4, "shops.csv:1: no column 'rain'"),
     ],
 )  # fmt: skip

@@ -351,8 +351,11 @@ def test_a_scaler_is_fitted_on_differences_and_kept_with_its_lags():
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ({"decoder": "dense", "head": "normal"}, "data.difference: needs whole paths to sum, and decoder dense tells"),
-        ({"decoder": "positional", "head": "quantile"}, "use decoder: rollout or seq2seq, or head: point"),
+        (
+            {"decoder": "dense", "head": "normal"},
+            "data.difference: needs whole paths to sum, and decoder dense gives the distribution of each step alone",
+        ),
+        ({"decoder": "positional", "head": "quantile"}, "use model.decoder: rollout | seq2seq or model.head: point"),
         ({"head": "negative_binomial"}, "data.difference: differences fall below 0"),
     ],
 )
@@ -398,16 +401,20 @@ def problems_of(data, **sections):
         (
             {"transform": "log"},
             {"model": {"head": "log_normal"}, "scaling": "mean"},
-            "takes the logarithm itself; use head: normal",
+            "takes the logarithm itself; use model.head: normal",
         ),
-        ({"transform": "log1p"}, {"model": {"head": "negative_binomial"}, "scaling": "mean"}, "makes counts fractions"),
+        (
+            {"transform": "log1p"},
+            {"model": {"head": "negative_binomial"}, "scaling": "mean"},
+            "turns counts into fractions",
+        ),
         (
             {"transform": "boxcox"},
             {"model": {"head": "student_t"}},
-            "a mean without bound; use head: normal or quantile",
+            "a mean without bound; use model.head: normal | quantile",
         ),
-        ({"transform": "logit"}, {}, "needs both bounds; give data.minimum and maximum"),
-        ({"transform": "logit", "minimum": 0}, {}, "needs both bounds; give data.maximum"),
+        ({"transform": "logit"}, {}, "needs both bounds; set data.minimum and data.maximum"),
+        ({"transform": "logit", "minimum": 0}, {}, "needs both bounds; set data.maximum"),
         ({"transform": "log", "gaps": "zero"}, {}, "data.gaps: zero cannot go with transform: log"),
         ({"minimum": 5, "maximum": 5}, {}, "data.maximum: 5 is not above data.minimum, 5"),
         ({"minimum": 1, "gaps": "zero"}, {}, "data.gaps: zero lies outside"),
@@ -431,7 +438,7 @@ def test_what_cannot_go_together_is_refused_with_the_nearest_thing_that_can(data
     ],
 )
 def test_what_can_go_together_is_not_refused(data, sections):
-    assert problems_of(data, **sections) == ()
+    assert problems_of(data, **sections) == []
 
 
 # The real command.

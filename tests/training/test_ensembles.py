@@ -25,6 +25,7 @@ from forecaster.forecasting.predictive_distribution import EnsembleDistribution,
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
+from forecaster.problems import Problem
 from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
@@ -221,9 +222,10 @@ def test_a_manifest_of_another_number_of_networks_is_damaged(tmp_path, count):
 
 
 def test_errors_cross_from_one_process_to_another():
-    stopped = pickle.loads(pickle.dumps(Interrupted("saved", 15)))
-    assert (str(stopped), stopped.exit_code) == ("saved", 143)
-    assert list(map(str, pickle.loads(pickle.dumps(DataError(["a", "b"]))).problems)) == ["a", "b"]
+    stopped = pickle.loads(pickle.dumps(Interrupted(Problem("interrupted"), 15)))
+    assert (str(stopped), stopped.exit_code) == ("interrupted: there was nothing to save", 143)
+    problems = (Problem("no-rows", "a.csv"), Problem("no-match", "b.csv"))
+    assert pickle.loads(pickle.dumps(DataError(problems))).problems == problems
 
 
 def test_jobs_are_done_in_their_order_and_heard(caplog):
@@ -243,12 +245,12 @@ def heard(caplog):
 
 
 def test_a_job_that_fails_stops_the_others():
-    with pytest.raises(Diverged, match="it became nan"):
+    with pytest.raises(Diverged, match="values became infinite"):
         run_in_processes(jobs.work, ["wait", "fail", "wait"], 2, [])
 
 
 def test_a_process_that_dies_is_told():
-    with pytest.raises(ForecasterError, match="ended from outside, perhaps since memory ran out"):
+    with pytest.raises(ForecasterError, match="was killed, perhaps because memory ran out"):
         run_in_processes(jobs.work, ["die"], 1, [])
 
 

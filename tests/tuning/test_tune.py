@@ -286,7 +286,7 @@ def test_the_command_writes_the_best_config_and_goes_on(forecast, tunable):
     assert tuned.config.model.units == (int(best["model.units"]),)
     assert tuned.config.data.path == str(tunable / "load.csv")
     (tunable / "tiny.tuned.yaml").write_text("# mine\n")
-    with pytest.raises(UsageError, match="tiny.tuned.yaml exists and is not from this search"):
+    with pytest.raises(UsageError, match="tiny.tuned.yaml: exists and is not from this search"):
         search(tunable, trials=3)
 
 
