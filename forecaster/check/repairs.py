@@ -13,17 +13,14 @@ from forecaster.config import LoadedConfig, overridden
 from forecaster.config.schema import Data
 from forecaster.data import Panel
 from forecaster.data.assembly.column_roles import find_time
-from forecaster.data.dialect import Dialect
 from forecaster.data.gaps import find_longest_gap
-from forecaster.data.options import Reading
 from forecaster.data.read import parse_series, read_cells
 from forecaster.data.seasonality import find_series_seasons
-from forecaster.data.sources.files import source_of
 from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.time.timezones import ZONES
-from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError
+from forecaster.preprocessing.load import data_request
 from forecaster.problems import Problem, yaml_text
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid
@@ -64,10 +61,10 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
     findings: dict[Problem, Finding] = {}
     table: Table | None = None
     for _ in range(_ROUNDS):
-        data = loaded.config.data
+        request = data_request(loaded.config)
         try:
             if table is None:
-                table = read_cells(source_of(data.path, data.query), Dialect.from_data(data.model_dump()))
+                table = read_cells(request.paths, request.dialect)
             return RepairResult(table, loaded, list(findings.values()), read(table, loaded))
         except DataError as error:
             find = _find_first_repair if table is None else _Repairs(table, loaded).find
@@ -95,9 +92,7 @@ def read(table: Table, loaded: LoadedConfig) -> Panel:
     Raises:
         DataError: they have problems.
     """
-    data = loaded.config.data
-    domains = find_domains(loaded.config.model.head, data.transform, data.minimum, data.maximum)
-    return parse_series(table, Reading.from_data(data.model_dump(), domains))
+    return parse_series(table, data_request(loaded.config).reading)
 
 
 def _problems(table: Table, loaded: LoadedConfig) -> Sequence[Problem]:
@@ -117,7 +112,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
     Raises:
         DataError: they cannot be read even so.
     """
-    reading = Reading.from_data(loaded.config.data.model_dump())
+    reading = dataclasses.replace(data_request(loaded.config).reading, domains=())
     if strict is not None:
         reading = dataclasses.replace(reading, frequency=strict.frequency, rules=strict.rules)
     lenient = dataclasses.replace(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from forecaster.data.gaps import interpolate_linearly
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP, find_season_length, find_session_times
 from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
@@ -88,7 +89,7 @@ def _interpolate(values: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < 3 * _CYCLES:
         return values[:0]
-    filled = np.interp(np.arange(known[0], known[-1] + 1), known, values[known])[-_READ:]
+    filled = interpolate_linearly(values[known[0] : known[-1] + 1])[-_READ:]
     largest = np.abs(filled).max()
     return filled / largest if largest > _HUGE else filled
 

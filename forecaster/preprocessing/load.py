@@ -14,7 +14,7 @@ from forecaster.data import Panel, Series, read_series
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.seasonality import find_series_seasons
-from forecaster.data.sources.files import Paths, source_of
+from forecaster.data.sources.files import Paths, Query
 from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import find_domains
 
@@ -40,7 +40,7 @@ def data_request(config: Config, path: Path | None = None) -> DataRequest:
     data = config.data
     values = data.model_dump()
     domains = find_domains(config.model.head, data.transform, data.minimum, data.maximum)
-    paths = source_of(data.path, data.query) if path is None else path
+    paths = path or (data.path if data.query is None else Query(str(data.path), data.query))
     return DataRequest(paths, Reading.from_data(values, domains), Dialect.from_data(values))
 
 

@@ -40,11 +40,9 @@ def decode_csv(
 
     Args:
         source: an open file, or a block of one.
-        names: of all columns.
-        types: of those that are decoded.
+        names, types: of all columns; of those that are decoded.
         header: lines above the rows.
-        delimiter: between cells.
-        decimal: the decimal mark.
+        delimiter, decimal: the marks between cells and in numbers.
         quoted: whether cells may have quotes.
         na_values: texts of missing numbers.
 
@@ -55,7 +53,7 @@ def decode_csv(
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv  # noqa: PLC0415
 
-    texts = [text for text in na_values if isinstance(text, str)]
+    texts = (text for text in na_values if isinstance(text, str))
     forms = [form for text in texts for form in (text, text.lower(), text.upper(), text.title())]
     table = csv.read_csv(
         source,

@@ -46,11 +46,6 @@ _GZIP, _XZ, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 
 
-def source_of(path: str | Sequence[str], query: str | None) -> Paths:
-    """Combine the keys `path` and `query` of a config's `data` section."""
-    return Query(str(path), query) if query is not None else path
-
-
 def name_source(paths: Paths) -> str:
     """Name a path, a pattern, a list of them or a database for a message."""
     if isinstance(paths, Query):
