@@ -1,4 +1,4 @@
-"""Plain English: words that README, docs, configs and the strings and docstrings of the package do not use."""
+"""Plain English: words that README, docs, configs and the text and names of the package do not use."""
 
 import ast
 import io
@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers.command import ROOT
 
-# What a colleague would not say of a program, and words with a plainer one: house/README.md of the project's plan.
+# Each pattern with plainer words to use instead.
 WORDS = {
     r"told|tells?|telling": "report, show, distinguish",
     r"says?|said|saying|unsaid": "print, report, state",
