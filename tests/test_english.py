@@ -48,11 +48,8 @@ ALLOWED = {
 }
 # Not rewritten yet; delete a line when its file passes.
 UNFINISHED = (
-    "forecaster/check/check.py",
     "forecaster/cli/check.py",
-    "forecaster/data/",
-    "forecaster/forecasting/",
-    "forecaster/preprocessing/load.py",
+    "forecaster/forecasting/predict.py",
 )
 
 

@@ -9,7 +9,7 @@ from forecaster.data.value_ranges import Domain
 
 AUTO = "auto"
 EVERY = "*"  # target: every column of numbers that is nothing else
-COLUMNS, ROWS = "columns", "rows"  # layouts: a step a row, a series a row
+COLUMNS, ROWS = "columns", "rows"  # layouts: one step per row, one series per row
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is known of the future: read from a file of its own, and the template of one to fill."""
+"""Future covariates: read from a file, and the template of such a file to fill in."""
 
 import dataclasses
 import logging
@@ -51,7 +51,7 @@ def extend_with_future(config: Config, panel: Sequence[Series], path: Path, step
 
 
 def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.Index) -> None:
-    """Say how many rows of the file count, of those that it has.
+    """Report how many rows of the file are for steps ahead.
 
     Raises:
         DataError: none does.

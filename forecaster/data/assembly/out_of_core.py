@@ -22,7 +22,7 @@ from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.spool import Spool, group_records
 from forecaster.data.assembly.typed_path import CsvBlocks
 from forecaster.data.dialect import Dialect
-from forecaster.data.options import ROWS as A_SERIES_A_ROW
+from forecaster.data.options import ROWS as SERIES_ROWS
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
@@ -81,7 +81,7 @@ class _RowBlocks:
         head = parse_head(read_beginning(file, HEAD), file, name, dialect)
         if head.dialect.encoding.startswith("utf-16"):
             raise DataError(Problem("too-large-for-encoding", name))
-        if reading.layout == A_SERIES_A_ROW:
+        if reading.layout == SERIES_ROWS:
             raise DataError(Problem("too-large-for-layout", name))
         self._roles = find_roles(head, reading)
         self.first = parse_rows(head, replace(reading, rules=AS_WRITTEN), self._roles)

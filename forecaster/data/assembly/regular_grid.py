@@ -226,7 +226,7 @@ class _Layout:
         return number not in self._wrong
 
     def _where(self, number: int, gap: int) -> str:
-        """Find the line of the row after a missing step, or of its own row where that has an empty cell."""
+        """Find the line of the row after a missing step, or of the row itself where it has an empty cell."""
         part = self._part(number)
         place = self._places[self._first[number]] + gap
         after = int(np.searchsorted(self._places[part], place, side="right"))

@@ -20,7 +20,7 @@ _ENOUGH = 20  # rows from which days without any row show a calendar
 _HOLIDAYS = 0.1  # share of a calendar's days without a row, at most
 _LONGEST_HOLIDAY = 10  # days of a calendar in a row
 _BLOCK = 1 << 15  # rows that the processor's cache holds
-_READ = 100  # series with timestamps of their own that a step is looked for in, evenly spaced among all of them
+_READ = 100  # series with separate timestamps whose step is inferred, evenly spaced among all series
 # Dated by their last day, or by the only one.
 _ENDS = {"B", CALENDAR, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
 
