@@ -172,3 +172,4 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
 
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])), bool(int(sys.argv[2])))
+    os._exit(0)  # threads of libraries can keep an interpreter that has forked from ending

@@ -141,7 +141,8 @@ def test_targets_of_a_wide_file_are_trained_forecast_and_explained_together(tmp_
     assert explained.returncode == 4  # the fourth step's covariate is not known
     told = forecast("predict", "runs/wide", "--data", "wide.csv", "--horizon", 4, cwd=tmp_path)
     assert told.returncode == 4
-    assert "series load: open: 1 cell is missing: 2026-01-09 11:00:00" in told.stderr
+    assert "open: 1 cell is missing: 2026-01-09 11:00:00" in told.stderr
+    assert "[series load]" in told.stderr
     diagnosed = forecast("diagnose", "runs/wide", cwd=tmp_path)
     assert diagnosed.returncode == 0, diagnosed.stderr
 
@@ -161,7 +162,7 @@ def test_each_target_by_itself_is_forecast_through_one_network(tmp_path, forecas
     ("overrides", "message"),
     [
         (["data.target=load"], "model.channels: joint reads several targets together"),
-        (["model.series_scale=true"], "model.series_scale: tells series apart, which channels: joint reads together"),
+        (["model.series_scale=true"], "model.series_scale: distinguishes series, which channels: joint reads together"),
     ],
 )
 def test_what_cannot_be_read_together_is_refused(tmp_path, forecast, overrides, message):

@@ -255,7 +255,7 @@ def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pau
 
 
 def test_windows_upside_down_are_those_of_the_series_upside_down(monkeypatch):
-    monkeypatch.setattr(Trainer, "_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
+    monkeypatch.setattr(Trainer, "_draw_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
     flipped, negative = tiny_trainer(sign_flip=True), tiny_trainer(values=-VALUES)
     flipped.fit(Silent())
     negative.fit(Silent())
@@ -264,7 +264,7 @@ def test_windows_upside_down_are_those_of_the_series_upside_down(monkeypatch):
 
 def test_half_of_the_windows_are_flipped_and_others_in_each_batch():
     trainer, starts = tiny_trainer(sign_flip=True), tf.zeros(10_000, tf.int32)
-    first, again, second = (trainer._signs(starts, tf.constant(epoch)).numpy() for epoch in (1 / 3, 1 / 3, 2 / 3))
+    first, again, second = (trainer._draw_signs(starts, tf.constant(epoch)).numpy() for epoch in (1 / 3, 1 / 3, 2 / 3))
     assert set(first.ravel().tolist()) == {-1.0, 1.0}
     np.testing.assert_array_equal(first, again)
     assert abs(first.mean()) < 0.05  # five deviations of a fair coin
