@@ -10,7 +10,7 @@ from forecaster.forecast import Forecast
 from forecaster.inputs import Inputs
 from forecaster.models import Network, build_network
 from forecaster.models.weights import load_weights
-from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.runs import Version, load_version
 

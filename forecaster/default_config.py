@@ -19,7 +19,7 @@ from forecaster.data.sources.files import STDIN, name_source
 from forecaster.errors import ConfigError, UsageError
 from forecaster.evaluation.baselines import forecast_naive_baselines
 from forecaster.evaluation.metrics import mae
-from forecaster.preprocessing.load import data_request, infer_data_keys, read_data
+from forecaster.preprocessing.read_data import data_request, infer_data_keys, read_data
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.problems import Problem
 from forecaster.runs import write_atomically

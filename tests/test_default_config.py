@@ -11,8 +11,8 @@ from forecaster.config import load, load_config
 from forecaster.data.sources import files
 from forecaster.default_config import _choose_segment, load_or_propose
 from forecaster.errors import ConfigError
-from forecaster.preprocessing.load import read_data
 from forecaster.preprocessing.plan import plan_training
+from forecaster.preprocessing.read_data import read_data
 
 
 def csv(tmp_path, values, frequency="h"):

@@ -20,7 +20,7 @@ from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.time.timezones import ZONES
 from forecaster.errors import DataError
-from forecaster.preprocessing.load import data_request
+from forecaster.preprocessing.read_data import data_request
 from forecaster.problems import Problem, yaml_text
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid

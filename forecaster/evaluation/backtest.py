@@ -29,8 +29,8 @@ from forecaster.evaluation.origins import (
 )
 from forecaster.evaluation.plots import plot_comparison
 from forecaster.forecasting.predict import load_predictor
-from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
 from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
 
@@ -118,7 +118,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
 def _make_work_folder(folds: Folds, folder: Path) -> Path:
     """Make the folder that keeps networks and forecasts of this backtest."""
     settings = [folds.loaded.config.model_dump(mode="json"), folds.count, folds.stride, folds.refit, __version__]
-    identity = json.dumps([*settings, data_hash(folds.panel)]).encode()
+    identity = json.dumps([*settings, hash_data(folds.panel)]).encode()
     work = folder / "work" / hashlib.sha256(identity).hexdigest()[:12]
     with convert_write_errors(work):
         work.mkdir(parents=True, exist_ok=True)

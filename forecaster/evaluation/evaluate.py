@@ -21,7 +21,7 @@ from forecaster.evaluation.origins import (
     forecast_with_network,
 )
 from forecaster.forecasting.predict import load_predictor
-from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 from forecaster.runs import Version
 

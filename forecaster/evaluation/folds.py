@@ -9,8 +9,8 @@ from forecaster.config import LoadedConfig, overridden
 from forecaster.data import Panel
 from forecaster.errors import ConfigError, DataError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
-from forecaster.preprocessing.load import read_data
 from forecaster.preprocessing.plan import Plan, plan_training
+from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 
 

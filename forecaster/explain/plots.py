@@ -22,6 +22,7 @@ from forecaster.reporting.figures import (
     make_panels,
     render_png,
 )
+from forecaster.wording import count_steps
 
 
 def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
@@ -31,7 +32,8 @@ def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
         figure, rows = make_figure(f"{name}: attention weights", len(shown))
         for axes, attention in zip(rows, shown, strict=True):
             _draw_attention(figure, axes, attention)
-        rows[-1].set_xlabel(f"steps of {shown[0].series.frequency} before the origin")
+        unit = count_steps(2, shown[0].series.frequency).removeprefix("2 ")
+        rows[-1].set_xlabel(f"{unit} before the origin")
         return render_png(figure)
 
 

@@ -14,7 +14,7 @@ from forecaster.data.read import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp, format_timestamps
-from forecaster.preprocessing.load import data_request
+from forecaster.preprocessing.read_data import data_request
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")

@@ -17,7 +17,6 @@ from forecaster.reporting.figures import (
     MAX_SERIES,
     STYLE,
     add_legend,
-    describe_steps_ahead,
     draw_intervals,
     format_number,
     format_time_axis,
@@ -25,6 +24,7 @@ from forecaster.reporting.figures import (
     render_png,
     to_axis,
 )
+from forecaster.wording import count_steps
 
 
 def plot_forecast(
@@ -56,7 +56,7 @@ def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: st
     after = f" after {format_timestamps(list(origins))[0]}" if len(origins) == 1 else ""
     some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
     with matplotlib.rc_context(STYLE):
-        figure, rows = make_figure(f"{name}: {describe_steps_ahead(steps)}{after}{some}", shown)
+        figure, rows = make_figure(f"{name}: next {count_steps(steps, panel[0].frequency)}{after}{some}", shown)
         for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
             history = pd.Series(series.values, series.timestamps).iloc[-count_history_steps(steps) :]
             _draw_forecast(axes, history, forecast)

@@ -16,7 +16,7 @@ from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.future_covariates import extend_with_future
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.problems import Problem
 from forecaster.runs import Version

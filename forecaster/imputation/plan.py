@@ -18,8 +18,8 @@ from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import format_timestamps, levels_to_probabilities
 from forecaster.imputation.artificial_gaps import compute_length_shares
 from forecaster.imputation.filled_csv import FilledSeries, check_columns
-from forecaster.preprocessing.load import data_request, infer_data_keys
 from forecaster.preprocessing.prepared_series import PreparedSeries
+from forecaster.preprocessing.read_data import data_request, infer_data_keys
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
 from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.problems import Problem

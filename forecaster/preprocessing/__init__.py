@@ -1,6 +1,6 @@
 """What happens to values before a network reads them.
 
-- `load`: reads the series of a config
+- `read_data`: reads the series of a config
 - `plan`: config and data, checked against each other and resolved
 - `prepared_series`: series with their split and scaler
 - `split`: chronological split into training, validation and test part

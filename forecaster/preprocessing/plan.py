@@ -16,8 +16,8 @@ from forecaster.forecast import level_to_quantiles
 from forecaster.preprocessing.calendar_features import find_calendar_problems
 from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.covariate_features import Features, fit_columns, fit_scale, fit_static, is_categorical
-from forecaster.preprocessing.load import infer_data_keys, read_data
 from forecaster.preprocessing.prepared_series import SERIES_PER_BLOCK, PreparedPanel, PreparedSeries
+from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.preprocessing.saved_preprocessing import (
     Preprocessing,
     fit_scalers,

@@ -46,11 +46,6 @@ def _make_layout() -> ConstrainedLayoutEngine:
     return ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)  # inches
 
 
-def describe_steps_ahead(count: int) -> str:
-    """Name the horizon for a title."""
-    return "the next step" if count == 1 else f"the next {count} steps"
-
-
 def add_shared_legend(rows: Sequence[Axes]) -> None:
     """Add one legend above the first axes, with every label of all axes once."""
     found = [axes.get_legend_handles_labels() for axes in rows]

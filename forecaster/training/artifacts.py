@@ -23,11 +23,12 @@ from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.read_data import hash_data
 from forecaster.runs import list_member_folders
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
 from forecaster.training.trainer import Epoch, Progress
+from forecaster.wording import count_steps
 
 _PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
@@ -124,7 +125,7 @@ def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
     return plot_forecast(
         values.iloc[:-steps].iloc[-count_history_steps(steps) :],
         forecast,
-        f"{name}: forecast of the last {steps} steps ({kind})",
+        f"{name}: forecast of the last {count_steps(steps, series.frequency)} ({kind})",
         values.iloc[-steps:],
         "actual" if member.split.test else "actual (used in training)",
     )
@@ -151,7 +152,7 @@ def record_training(plan: Plan, started: float) -> dict[str, Any]:
         "seed": plan.config.training.seed,
         "data": {
             "path": name_source(plan.config.data.path),
-            "sha256": data_hash(plan.panel),
+            "sha256": hash_data(plan.panel),
             "series": len(panel),
             "steps": sum(map(len, panel)),
             "first": str(min(series.timestamps[0] for series in panel)),

@@ -18,8 +18,8 @@ from forecaster.evaluation import tables
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
-from forecaster.preprocessing.load import data_hash
 from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
 from forecaster.runs import (
     Version,
@@ -125,7 +125,7 @@ def _build_identity(plan: Plan) -> dict[str, Any]:
     config = plan.config.model_dump(mode="json")
     if config["ensemble"] is not None:
         del config["ensemble"]["processes"]
-    return {"config": config, "data": data_hash(plan.panel), "version": __version__}
+    return {"config": config, "data": hash_data(plan.panel), "version": __version__}
 
 
 def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[TrainedNetwork]:

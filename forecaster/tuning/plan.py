@@ -17,8 +17,8 @@ from forecaster.config.template import commented_yaml
 from forecaster.data import Panel, Series
 from forecaster.data.seasonality import find_series_seasons
 from forecaster.errors import ConfigError, DataError
-from forecaster.preprocessing.load import data_hash, data_request, read_data
 from forecaster.preprocessing.plan import Plan, drop_test_parts, plan_training
+from forecaster.preprocessing.read_data import data_request, hash_data, read_data
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
@@ -71,7 +71,7 @@ class TunePlan:
         return {
             "config": self.base.config.model_dump(mode="json"),
             "tune": {key: str(space) for key, space in self.space.items()},
-            "data": data_hash(self.base.panel),
+            "data": hash_data(self.base.panel),
             "version": __version__,
         }
 

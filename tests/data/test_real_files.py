@@ -7,7 +7,7 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.data import Panel
-from forecaster.preprocessing.load import read_data
+from forecaster.preprocessing.read_data import read_data
 from tests.helpers.command import DATA
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the real files are not part of the project")

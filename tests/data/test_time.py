@@ -17,7 +17,7 @@ from forecaster.data.time.rules import TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
-from forecaster.preprocessing.load import infer_data_keys
+from forecaster.preprocessing.read_data import infer_data_keys
 from forecaster.preprocessing.windows import select_observed_windows
 from tests.helpers.reading import read_series, read_table
 

@@ -81,7 +81,7 @@ def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {SESSIONS, CALENDAR} else {})
 
 
-def data_hash(panel: Iterable[Series]) -> str:
+def hash_data(panel: Iterable[Series]) -> str:
     """SHA-256 over the names, timestamps, values and covariates of series."""
     digest = hashlib.sha256()
     for series in panel:
