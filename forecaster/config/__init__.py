@@ -1,4 +1,17 @@
-"""YAML -> a frozen, validated `Config`; every problem with its position and a repair."""
+"""From a YAML file to a frozen, validated `Config`.
+
+- `load`: a YAML file and `--set` to a config, with all problems
+- `reader`: YAML to plain values and their positions
+- `schema`: the sections and keys, and their documentation
+- `conflicts`: combinations of valid values that do not work together
+- `error_messages`, `invalid_value`: pydantic's errors as problems
+- `migration`: keys and values of earlier formats
+- `search_space`: the `tune` section
+- `ensemble`: the configs of an ensemble's networks
+- `calendar_names`: names of calendar features
+- `database_urls`: URLs of databases without passwords
+- `template`: a config to a commented YAML
+"""
 
 from forecaster.config.load import (
     LoadedConfig,

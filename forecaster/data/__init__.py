@@ -1,4 +1,15 @@
-"""From a CSV to regular series, scaled and cut into windows."""
+"""From files and databases to regular series.
+
+- `read`: from a source to its series
+- `sources/`: bytes, tables and columns of files and databases
+- `assembly/`: columns to rows, and rows to a regular grid
+- `time/`: frequencies, time zones and calendars
+- `series`, `panel`: one series, and many of one frequency
+- `options`, `dialect`: how columns become series, and how a CSV is written
+- `gaps`: gaps of a series, and filling them
+- `seasonality`: seasons inferred from the data
+- `value_ranges`: the numbers that a series may have
+"""
 
 from forecaster.data.panel import Panel
 from forecaster.data.read import CovariateRows, read_columns, read_series

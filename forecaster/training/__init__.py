@@ -1,1 +1,12 @@
-"""Training."""
+"""Trains networks and writes them as versions of a run.
+
+- `train`: one network or an ensemble, to a version of a run
+- `build`: network and trainer of a plan
+- `trainer`: the training loop, early stopping, and the state from which `--resume` continues
+- `optimizers`, `schedules`, `averaging`: optimizers, learning rate schedules, and averages of weights
+- `processes`: several trainings in parallel processes
+- `export`: the ONNX graphs `encode` and `decode`
+- `artifacts`: the files of a version
+- `progress`: progress on a terminal and in logs
+- `plots`: losses by epoch
+"""

@@ -1,1 +1,10 @@
-"""Sources."""
+"""Reads bytes, tables and columns from files and databases.
+
+- `source`, `files`: the files of a path, decompressed
+- `decoding`: bytes to text: encoding and delimiter
+- `csv_records`, `text_table`: the records of CSVs, and the header
+- `arrow_csv`, `arrow_columns`, `parquet`, `database`: typed columns through pyarrow
+- `number_formats`: numbers, with decimal comma and thousands
+- `timestamp_formats`: timestamps in text
+- `issues`: problems of cells, by series
+"""
