@@ -311,7 +311,7 @@ def test_the_verdict_has_words_for_extremes():
     said = " ".join(describe_gradients(extremes, extremes, config_with()))
     assert "is 0" in said
     assert "exceeds the range of float32" in said
-    assert "no way back" in said
+    assert "has one step only: the network reads everything at once" in said
 
 
 @pytest.mark.slow

@@ -185,5 +185,5 @@ def test_a_head_learns_how_sure_it_can_be(head):
             assert found.deviation[0, 0] == pytest.approx(truth.std(), rel=0.2)
             continue
         for probability in (0.1, 0.9):
-            covered = np.mean(truth <= found.quantile(probability)[0, 0])
+            covered = np.mean(truth <= found.compute_quantile(probability)[0, 0])
             assert covered == pytest.approx(probability, abs=0.05)
