@@ -1,17 +1,18 @@
-"""Writes docs/problems.md, the table of all problems and notices: `python docs/generate_problems.py`."""
+"""Writes docs/problems.md, the table of all problems and notices: `python -m docs.generate_problems`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from forecaster.problems import Problem
 from forecaster.problems.message import Message
 from forecaster.problems.registry import SECTIONS
+from tests.problem_examples import EXAMPLES
 
 PAGE = Path(__file__).with_name("problems.md")
 
 HEAD = """# Problems
 
-All problems and notices by code, made from their messages by `make docs`: edit `forecaster/problems/`, not this page.
+All problems and notices by code, made by `make docs` from their messages in `forecaster/problems/` and the examples in
+`tests/problem_examples.py`: edit those, not this page.
 
 Every message begins with its place: `file:line`, `file.yaml:line:column` or an option. `--log-format json` prints each
 problem as an object with the keys `code`, `where`, `column`, `cells`, `detail`, `repairs` and `message`, and so does
@@ -31,7 +32,7 @@ def render_page() -> str:
 
 def _rows(messages: Mapping[str, Message]) -> Iterator[str]:
     for code, message in messages.items():
-        example = str(Problem.example(code)).replace("|", "\\|")
+        example = str(EXAMPLES[code]).replace("|", "\\|")
         yield f"| `{code}` | {message.description} | {example} |"
 
 

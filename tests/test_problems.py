@@ -13,6 +13,7 @@ from forecaster.problems import Cells, Problem, yaml_text
 from forecaster.problems.registry import MESSAGES, SECTIONS
 from forecaster.wording import count_of, count_steps, list_some
 from tests.helpers.command import ROOT
+from tests.problem_examples import EXAMPLES
 
 SOURCES = [path for path in sorted((ROOT / "forecaster").rglob("*.py")) if path.parent.name != "problems"]
 IN_SERIES = "-in-series"  # of what `forecast check` finds in several series, built from the code for one
@@ -34,9 +35,13 @@ def _codes_raised() -> set[str]:
     return {code.value for code in named if isinstance(code, ast.Constant)}
 
 
+def test_every_code_has_an_example():
+    assert EXAMPLES.keys() == MESSAGES.keys()
+
+
 @pytest.mark.parametrize("code", MESSAGES)
 def test_a_problem_is_rendered_as_a_sentence_and_as_json(code):
-    problem = Problem.example(code)
+    problem = EXAMPLES[code]
     text = str(problem)
     assert text
     assert "  " not in text
@@ -48,7 +53,7 @@ def test_a_problem_is_rendered_as_a_sentence_and_as_json(code):
 
 @pytest.mark.parametrize("code", MESSAGES)
 def test_a_problem_crosses_from_one_process_to_another(code):
-    problem = Problem.example(code)
+    problem = EXAMPLES[code]
     assert pickle.loads(pickle.dumps(problem)) == problem
     error = pickle.loads(pickle.dumps(DataError([problem, problem])))
     assert error.problems == (problem, problem)
@@ -68,10 +73,10 @@ def test_a_code_without_a_message_is_a_bug():
         Problem("no-such-code")
 
 
-@pytest.mark.parametrize("code", [code for code in MESSAGES if Problem.example(code).repairs])
+@pytest.mark.parametrize("code", [code for code in EXAMPLES if EXAMPLES[code].repairs])
 def test_a_repair_names_keys_and_values_that_a_config_takes(code):
     known = {"data": {"path": "x.csv"}, "window": {"length": 8, "horizon": 2}}
-    for repair in Problem.example(code).repairs:
+    for repair in EXAMPLES[code].repairs:
         sets = [f"{key}={yaml_text(value)}" for key, value in repair.items()]
         found = {problem.code for problem in load_values(known, "x.yaml", sets).problems}
         assert not found & {"unknown-key", "invalid-value", "unknown-value", "invalid-yaml"}

@@ -1,921 +1,496 @@
 """Messages about a config: its YAML, its keys and values, and combinations of them that cannot work together."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from forecaster.problems.message import Message
 
-
-def _key(key: str, template: str, description: str, detail: Mapping[str, Any] | None = None, *repairs: Any) -> Message:
-    """Build the message of a problem of a key, with an example in `power.yaml`."""
-    example = {"where": "power.yaml:4:3", "column": key, "detail": detail or {}, "repairs": repairs}
-    return Message(template, description, example)
-
-
-_YAML = {"where": "power.yaml"}
 _LAYOUT = "cannot go with layout: rows, "
 _LEAK = "since it reveals later steps to earlier ones; use {repairs}"
 
 CONFIGS: Mapping[str, Message] = {
     # The file.
     "config-name": Message(
-        "its name does not end in .yaml; for a CSV, `forecast init {source}` writes one",
-        "A config is a YAML file.",
-        {"where": "power.csv", "detail": {"source": "power.csv"}},
+        "its name does not end in .yaml; for a CSV, `forecast init {source}` writes one", "A config is a YAML file."
     ),
-    "config-too-large": Message(
-        "{size:,} bytes; a config has at most {limit:,}",
-        "A config has at most 1 MiB.",
-        {**_YAML, "detail": {"size": 2_000_000, "limit": 1_048_576}},
-    ),
-    "config-not-utf-8": Message(
-        "not UTF-8 text (byte {byte:,})", "A config is text in UTF-8.", {**_YAML, "detail": {"byte": 17}}
-    ),
+    "config-too-large": Message("{size:,} bytes; a config has at most {limit:,}", "A config has at most 1 MiB."),
+    "config-not-utf-8": Message("not UTF-8 text (byte {byte:,})", "A config is text in UTF-8."),
     "invalid-yaml": Message(
-        "{reason}{quoted:?; where the value is text, put it in quotes: {quoted}}",
-        "The YAML cannot be parsed.",
-        {"where": "power.yaml:3:1", "detail": {"reason": "the key 'model' is given twice", "quoted": ""}},
+        "{reason}{quoted:?; where the value is text, put it in quotes: {quoted}}", "The YAML cannot be parsed."
     ),
-    "nested-too-deeply": Message("nested too deeply", "The YAML has too many levels.", _YAML),
+    "nested-too-deeply": Message("nested too deeply", "The YAML has too many levels."),
     "no-sections": Message(
         "expected sections such as 'data:' and 'window:', received {received}",
         "The YAML holds a single value or a list.",
-        {"where": "power.yaml:1:1", "detail": {"received": "'just text'"}},
     ),
     "invalid-assignment": Message(
-        "expected section.key=value, such as training.epochs=5",
-        "`--set` takes a key and a value.",
-        {"where": "--set training.epochs"},
+        "expected section.key=value, such as training.epochs=5", "`--set` takes a key and a value."
     ),
     "ambiguous-assignment": Message(
         "the value reads as {received}; put it in quotes: {quoted}",
         "YAML reads the value of `--set` as something else.",
-        {
-            "where": "--set data.target=#x",
-            "detail": {"received": "null", "quoted": "--set 'data.target=\"#x\"'"},
-        },
     ),
-    "key-of-a-value": Message(
-        "{name} is a single value, it has no keys",
-        "A key is set below a value.",
-        {"where": "--set window.length.x=1", "detail": {"name": "length"}},
-    ),
+    "key-of-a-value": Message("{name} is a single value, it has no keys", "A key is set below a value."),
     # Keys and values.
-    "unknown-key": _key(
-        "training.epoch",
-        "unknown key{nearest:suggest}",
-        "The config has no such key.",
-        {"nearest": "epochs"},
+    "unknown-key": Message("unknown key{nearest:suggest}", "The config has no such key."),
+    "renamed-key": Message(
+        "this key is now called {name}; write {name}: {value}", "The key has another name since format 1."
     ),
-    "renamed-key": _key(
-        "data.text",
-        "this key is now called {name}; write {name}: {value}",
-        "The key has another name since format 1.",
-        {"name": "invalid_values", "value": "missing"},
-        {"data.invalid_values": "missing"},
+    "missing-key": Message("missing: this key is required", "The key has no default."),
+    "missing-name": Message("missing: name is required", "The section names one of several kinds."),
+    "renamed-value": Message(
+        "{received} is now called {name}; write {name}", "The value has another name since format 1."
     ),
-    "missing-key": _key("data.path", "missing: this key is required", "The key has no default."),
-    "missing-name": _key("training.schedule", "missing: name is required", "The section names one of several kinds."),
-    "renamed-value": _key(
-        "data.frequency",
-        "{received} is now called {name}; write {name}",
-        "The value has another name since format 1.",
-        {"received": "observed", "name": "sessions"},
+    "unknown-value": Message(
+        "received {received}, expected {expected:either}{nearest:suggest}", "The key takes one of a few values."
     ),
-    "unknown-value": _key(
-        "model.cell",
-        "received {received}, expected {expected:either}{nearest:suggest}",
-        "The key takes one of a few values.",
-        {"received": "'lsmt'", "expected": ["simple_rnn", "lstm", "peephole_lstm", "gru"], "nearest": "lstm"},
-    ),
-    "unknown-name": _key(
-        "training.schedule",
+    "unknown-name": Message(
         "name: received {received}, expected {expected:either}{nearest:suggest}",
         "The section names one of several kinds.",
-        {"received": "'cosin'", "expected": ["constant", "cosine"], "nearest": "cosine"},
     ),
-    "invalid-value": _key(
-        "training.epochs",
+    "invalid-value": Message(
         "received {received}, expected {expected}{nearest:suggest}",
         "The value has the wrong type, or lies outside its bounds.",
-        {"received": "0", "expected": "at least 1", "nearest": ""},
     ),
-    "newer-format": _key(
-        "format",
+    "newer-format": Message(
         "received {received}; this version reads configs up to format {format}: upgrade forecast",
         "A later version wrote the config.",
-        {"received": "2", "format": 1},
     ),
-    "holidays-not-installed": _key(
-        "data.calendar.0",
-        "{received} needs a package that is not installed: {command}",
-        "Public holidays are an optional extra.",
-        {"received": "'holiday.DE'", "command": "pip install 'recurrent-forecast[holidays]'"},
+    "holidays-not-installed": Message(
+        "{received} needs a package that is not installed: {command}", "Public holidays are an optional extra."
     ),
-    "no-regional-holidays": _key(
-        "data.calendar.0",
+    "no-regional-holidays": Message(
         "{received}: no part of {country} has other holidays; use holiday.{country}",
         "The package knows no holidays of parts of this country.",
-        {"received": "'holiday.DE-XX'", "country": "DE"},
     ),
     # Of the data.
-    "password-in-url": _key(
-        "data.path",
+    "password-in-url": Message(
         "holds a password; remove it from the URL and set it in the environment as {variable}",
         "Configs are copied and printed, so that they hold no password.",
-        {"variable": "FORECAST_SQL_PASSWORD"},
     ),
-    "database-in-list": _key(
-        "data.path", "lists a database; name its URL alone", "A database is not read together with files."
+    "database-in-list": Message("lists a database; name its URL alone", "A database is not read together with files."),
+    "database-without-query": Message(
+        "names a database; add the query: data.query: SELECT day, sold FROM sales", "A database needs a query."
     ),
-    "database-without-query": _key(
-        "data.path",
-        "names a database; add the query: data.query: SELECT day, sold FROM sales",
-        "A database needs a query.",
+    "query-without-database": Message(
+        "needs a database; name its URL in data.path, such as sqlite:///sales.db", "Files are not queried."
     ),
-    "query-without-database": _key(
-        "data.query",
-        "needs a database; name its URL in data.path, such as sqlite:///sales.db",
-        "Files are not queried.",
-    ),
-    "not-a-select": _key(
-        "data.query", "expected a SELECT, or WITH ... SELECT: nothing is ever written", "The query only reads."
-    ),
-    "calendar-without-days": _key(
-        "data.weekmask",
+    "not-a-select": Message("expected a SELECT, or WITH ... SELECT: nothing is ever written", "The query only reads."),
+    "calendar-without-days": Message(
         "frequency {frequency} has no trading calendar; use {repairs}",
         "Weekdays and holidays belong to days and trading sessions.",
-        {"frequency": "h"},
-        *({"data.frequency": each} for each in ("C", "sessions", "auto")),
     ),
-    "repeated-feature": _key(
-        "data.calendar.1",
+    "repeated-feature": Message(
         "{name}: {season:?a season of {season} steps }is a feature already; remove it",
         "A calendar feature is listed twice.",
-        {"name": "hour", "season": 0},
     ),
-    "feature-without-season": _key(
-        "data.calendar.0",
+    "feature-without-season": Message(
         "{name} describes every season, and there is none; set data.season, or write the steps: {example}",
         "A Fourier feature needs a season.",
-        {"name": "fourier.3", "example": "fourier.24.3"},
     ),
-    "order-too-high": _key(
-        "data.calendar.0",
+    "order-too-high": Message(
         "{name}: a season of {season} steps has orders up to {most}; {instead}",
         "A season has Fourier terms up to half of its steps.",
-        {"name": "fourier.24.13", "season": 24, "most": 12, "instead": "use fourier.24.12"},
     ),
-    "calendar-without-dates": _key(
-        "data.calendar.0",
-        "{name} is computed from dates; set {key}, or remove it",
-        "Rows without dates have no calendar.",
-        {"name": "hour", "key": "data.time"},
+    "calendar-without-dates": Message(
+        "{name} is computed from dates; set {key}, or remove it", "Rows without dates have no calendar."
     ),
-    "feature-without-steps": _key(
-        "data.calendar.0",
+    "feature-without-steps": Message(
         "{name} counts steps of a grid, and sessions of several rows have none; use hour",
         "Trading sessions of several rows are not counted.",
-        {"name": "fourier.3"},
     ),
-    "feature-too-fine": _key(
-        "data.calendar.0",
+    "feature-too-fine": Message(
         "{name} is the same for every step of {frequency}; remove it",
         "A feature does not change from one step to the next.",
-        {"name": "hour", "frequency": "D"},
     ),
-    "unknown-holidays": _key(
-        "data.calendar.0",
-        "{name}: no holiday is known from {first} to {last}; remove it",
-        "The package knows no holidays of these years.",
-        {"name": "holiday.DE", "first": 1700, "last": 1710},
+    "unknown-holidays": Message(
+        "{name}: no holiday is known from {first} to {last}; remove it", "The package knows no holidays of these years."
     ),
-    "time-with-layout-rows": _key(
-        "data.time",
-        _LAYOUT + "whose columns are the steps; use {repairs}",
-        "Rows have no time.",
-        {},
-        {"data.time": None},
+    "time-with-layout-rows": Message(_LAYOUT + "whose columns are the steps; use {repairs}", "Rows have no time."),
+    "frequency-with-layout-rows": Message(
+        "{frequency} " + _LAYOUT + "which has no dates; use {repairs}", "Rows that are series have no dates."
     ),
-    "frequency-with-layout-rows": _key(
-        "data.frequency",
-        "{frequency} " + _LAYOUT + "which has no dates; use {repairs}",
-        "Rows that are series have no dates.",
-        {"frequency": "D"},
-        {"data.frequency": "auto"},
+    "covariates-with-layout-rows": Message(
+        _LAYOUT + "where a row is a series; use {repairs}", "Rows that are series have static covariates alone."
     ),
-    "covariates-with-layout-rows": _key(
-        "data.covariates.past",
-        _LAYOUT + "where a row is a series; use {repairs}",
-        "Rows that are series have static covariates alone.",
-        {},
-        {"data.layout": "columns"},
+    "same-mark": Message("'{mark}' cannot go with the same data.decimal; use {repairs}", "The two marks differ."),
+    "comment-holds-delimiter": Message("{comment!r} holds data.delimiter; use another", "The two differ."),
+    "column-has-two-roles": Message(
+        "column {name!r} is {roles:and}; a column has one role", "A column is named twice."
     ),
-    "same-mark": _key(
-        "data.thousands",
-        "'{mark}' cannot go with the same data.decimal; use {repairs}",
-        "The two marks differ.",
-        {"mark": ","},
-        {"data.thousands": "none"},
-    ),
-    "comment-holds-delimiter": _key(
-        "data.comment", "{comment!r} holds data.delimiter; use another", "The two differ.", {"comment": ";"}
-    ),
-    "column-has-two-roles": _key(
-        "data.covariates",
-        "column {name!r} is {roles:and}; a column has one role",
-        "A column is named twice.",
-        {"name": "load", "roles": ["target", "past"]},
-    ),
-    "not-a-covariate": _key(
-        "data.covariates.missing",
+    "not-a-covariate": Message(
         "column {name!r} is not a covariate; name it in data.covariates.past or future, too",
         "The key refers to a column that the network does not read.",
-        {"name": "price"},
     ),
-    "zero-gaps-with-head": _key(
-        "data.gaps",
-        "zero cannot go with head: {head}, which takes numbers above 0; use {repairs}",
-        "The head has no value 0.",
-        {"head": "log_normal"},
-        {"data.gaps": "interpolate"},
+    "zero-gaps-with-head": Message(
+        "zero cannot go with head: {head}, which takes numbers above 0; use {repairs}", "The head has no value 0."
     ),
-    "zero-gaps-with-transform": _key(
-        "data.gaps",
+    "zero-gaps-with-transform": Message(
         "zero cannot go with transform: {transform}, which takes numbers above 0; use {repairs}",
         "The transform has no value at 0.",
-        {"transform": "log"},
-        {"data.gaps": "interpolate"},
     ),
-    "zero-gaps-outside-bounds": _key(
-        "data.gaps",
-        "zero lies outside data.minimum and data.maximum; use {repairs}",
-        "Gaps are filled within the bounds.",
-        {},
-        {"data.gaps": "interpolate"},
+    "zero-gaps-outside-bounds": Message(
+        "zero lies outside data.minimum and data.maximum; use {repairs}", "Gaps are filled within the bounds."
     ),
-    "sum-with-bounds": _key(
-        "data.duplicates",
-        "sum cannot go with data.minimum and data.maximum, which hold for each cell; use {repairs}, or "
-        "minimum: 0 alone",
+    "sum-with-bounds": Message(
+        "sum cannot go with data.minimum and data.maximum, which hold for each cell; use {repairs}, or minimum: "
+        "0 alone",
         "A sum may leave the bounds.",
-        {},
-        {"data.duplicates": "mean"},
     ),
-    "maximum-below-minimum": _key(
-        "data.maximum",
+    "maximum-below-minimum": Message(
         "{maximum:g} is not above data.minimum, {minimum:g}; exchange or correct them",
         "The bounds are the wrong way round.",
-        {"minimum": 10.0, "maximum": 0.0},
     ),
-    "logit-without-bounds": _key(
-        "data.transform",
+    "logit-without-bounds": Message(
         "logit needs both bounds; set {missing:and}, a little beyond any value, or use {repairs}",
         "The logit transform maps the interval between two bounds.",
-        {"missing": ["data.maximum"]},
-        {"data.transform": "log"},
     ),
-    "transform-with-log-normal": _key(
-        "data.transform",
+    "transform-with-log-normal": Message(
         "{transform} cannot go with head: log_normal, which takes the logarithm itself; use {repairs}",
         "The logarithm would be taken twice.",
-        {"transform": "log"},
-        {"model.head": "normal"},
     ),
-    "transform-of-counts": _key(
-        "data.transform",
+    "transform-of-counts": Message(
         "{transform} turns counts into fractions, which head negative_binomial does not take; use {repairs}",
         "Counts stay whole.",
-        {"transform": "log1p"},
-        {"data.transform": "none"},
     ),
-    "transform-with-student-t": _key(
-        "data.transform",
+    "transform-with-student-t": Message(
         "{transform} undone gives Student's t a mean without bound; use {repairs}",
         "The exponential of Student's t has no mean.",
-        {"transform": "log"},
-        *({"model.head": "normal"}, {"model.head": "quantile"}, {"data.transform": "none"}),
     ),
-    "difference-with-head": _key(
-        "data.difference",
-        "differences fall below 0, where head {head} has no values; use {repairs}",
-        "The head has no negative values.",
-        {"head": "negative_binomial"},
-        {"model.head": "normal"},
+    "difference-with-head": Message(
+        "differences fall below 0, where head {head} has no values; use {repairs}", "The head has no negative values."
     ),
-    "difference-without-paths": _key(
-        "data.difference",
+    "difference-without-paths": Message(
         "needs whole paths to sum, and decoder {decoder} gives the distribution of each step alone; use {repairs}",
         "Differences are summed along sampled paths.",
-        {"decoder": "dense"},
-        *({"model.decoder": "rollout"}, {"model.decoder": "seq2seq"}, {"model.head": "point"}),
     ),
     # Of the model.
-    "sequence-bidirectional": _key(
-        "model.output",
+    "sequence-bidirectional": Message(
         "sequence cannot go with bidirectional: true, whose backward half reads the answer; use {repairs}",
         "A backward layer sees the values to be forecast.",
-        {},
-        {"model.output": "last"},
     ),
-    "sequence-without-rollout": _key(
-        "model.output",
+    "sequence-without-rollout": Message(
         "sequence cannot go with decoder: {decoder}, which learns what follows the window; use {repairs}",
         "Only a rollout forecasts after every step of the window.",
-        {"decoder": "dense"},
-        {"model.decoder": "rollout"},
     ),
-    "normalization-leaks": _key(
-        "model.normalization",
-        "{normalization} cannot go with output: sequence, " + _LEAK,
-        "The normalisation uses the whole window.",
-        {"normalization": "revin"},
-        *({"model.normalization": "seasonal"}, {"model.normalization": "none"}, {"model.output": "last"}),
+    "normalization-leaks": Message(
+        "{normalization} cannot go with output: sequence, " + _LEAK, "The normalisation uses the whole window."
     ),
-    "scale-leaks": _key(
-        "model.normalization_scale",
-        "cannot go with output: sequence, " + _LEAK,
-        "The scale uses the whole window.",
-        {},
-        {"model.output": "last"},
-    ),
-    "revin-has-scale": _key(
-        "model.normalization_scale",
+    "scale-leaks": Message("cannot go with output: sequence, " + _LEAK, "The scale uses the whole window."),
+    "revin-has-scale": Message(
         "revin scales each window already; remove the key, or use {repairs}",
         "RevIN divides by the standard deviation of the window.",
-        {},
-        {"model.normalization": "mean"},
     ),
-    "copy-segments-needs-dense": _key(
-        "model.copy_segments",
-        "decoder {decoder} answers step by step; use {repairs}",
-        "Segments are copied by the dense decoder.",
-        {"decoder": "rollout"},
-        {"model.decoder": "dense"},
+    "copy-segments-needs-dense": Message(
+        "decoder {decoder} answers step by step; use {repairs}", "Segments are copied by the dense decoder."
     ),
-    "cell-without-gates": _key(
-        "model.recurrent_activation",
+    "cell-without-gates": Message(
         "cell simple_rnn has no gates; remove the key, or use {repairs}",
         "The recurrent activation is that of the gates.",
-        {},
-        *({"model.cell": "lstm"}, {"model.cell": "gru"}),
     ),
-    "attention-needs-states": _key(
-        "model.attention",
+    "attention-needs-states": Message(
         "{attention} cannot go with decoder: {decoder}, which keeps only the last states of the window; use {repairs}",
         "Attention reads the states of every step of the window.",
-        {"attention": "additive", "decoder": "rollout"},
-        {"model.decoder": "seq2seq"},
     ),
-    "sampling-needs-feedback": _key(
-        "model.scheduled_sampling",
+    "sampling-needs-feedback": Message(
         "decoder {decoder} is not trained on its own answers; remove the key, or use {repairs}",
         "Scheduled sampling replaces actual values by forecasts while a decoder is trained.",
-        {"decoder": "dense"},
-        {"model.decoder": "seq2seq"},
     ),
-    "warmup-of-nothing": _key(
-        "model.warmup",
+    "warmup-of-nothing": Message(
         "nothing rises over these epochs; set {repairs}",
         "The warm-up belongs to scheduled sampling and to the latent decoder.",
-        {},
-        *({"model.scheduled_sampling": 0.5}, {"model.decoder": "latent"}),
     ),
-    "latent-needs-decoder": _key(
-        "model.latent",
+    "latent-needs-decoder": Message(
         "decoder {decoder} has no latent variable; use {repairs}, or remove the key",
         "The latent decoder alone draws a latent variable.",
-        {"decoder": "dense"},
-        {"model.decoder": "latent"},
     ),
-    "scaling-moves-zero": _key(
-        "scaling",
+    "scaling-moves-zero": Message(
         "{scaling} moves 0, below which head {head} has no values; use {repairs}",
         "The head needs the zero of the series.",
-        {"scaling": "standard", "head": "negative_binomial"},
-        {"scaling": "mean"},
     ),
-    "scaling-of-counts": _key(
-        "scaling",
-        "{scaling} gives each series a unit that is no count; use {repairs}",
-        "Counts of several series share one unit.",
-        {"scaling": "mean"},
-        {"scaling": "none"},
+    "scaling-of-counts": Message(
+        "{scaling} gives each series a unit that is no count; use {repairs}", "Counts of several series share one unit."
     ),
-    "head-has-loss": _key(
-        "training.loss",
+    "head-has-loss": Message(
         "{loss} is a loss of head point; {head} has its own: use {repairs}",
         "A distribution is trained on its likelihood.",
-        {"loss": "mae", "head": "normal"},
-        {"training.loss": "auto"},
     ),
-    "head-without-quantiles": _key(
-        "model.quantiles",
+    "head-without-quantiles": Message(
         "head {head} has a closed form; remove the key, or use {repairs}",
         "Only the quantile head learns a list of quantiles.",
-        {"head": "normal"},
-        {"model.head": "quantile"},
     ),
-    "quantiles-not-rising": _key(
-        "model.quantiles",
-        "{quantiles} do not rise; write {rising}",
-        "Quantiles are listed in rising order, each once.",
-        {"quantiles": [0.9, 0.1], "rising": [0.1, 0.9]},
-        {"model.quantiles": [0.1, 0.9]},
+    "quantiles-not-rising": Message(
+        "{quantiles} do not rise; write {rising}", "Quantiles are listed in rising order, each once."
     ),
-    "quantiles-empty": _key(
-        "model.quantiles",
-        "is empty; list probabilities such as [0.1, 0.5, 0.9]",
-        "The quantile head needs quantiles.",
-        {},
-        {"model.quantiles": [0.1, 0.5, 0.9]},
+    "quantiles-empty": Message(
+        "is empty; list probabilities such as [0.1, 0.5, 0.9]", "The quantile head needs quantiles."
     ),
-    "quantiles-without-median": _key(
-        "model.quantiles",
-        "the median is missing, which is the forecast; add 0.5",
-        "The forecast is the median.",
+    "quantiles-without-median": Message(
+        "the median is missing, which is the forecast; add 0.5", "The forecast is the median."
     ),
-    "level-beyond-quantiles": _key(
-        "forecast.levels",
+    "level-beyond-quantiles": Message(
         "{level:g} lies beyond model.quantiles; add {low:g} and {high:g} to them, or use a lower level",
         "An interval lies between two quantiles that the network learns.",
-        {"level": 95.0, "low": 0.025, "high": 0.975},
     ),
-    "head-without-bins": _key(
-        "model.bins",
-        "head {head} has no bins; remove the key, or use {repairs}",
-        "Only the categorical head has bins.",
-        {"head": "normal"},
-        {"model.head": "categorical"},
+    "head-without-bins": Message(
+        "head {head} has no bins; remove the key, or use {repairs}", "Only the categorical head has bins."
     ),
-    "head-without-intervals": _key(
-        "forecast.intervals",
-        "head cannot go with model.head: point, which has none; use {repairs}",
-        "A point forecast has no distribution.",
-        {},
-        {"forecast.intervals": "conformal"},
+    "head-without-intervals": Message(
+        "head cannot go with model.head: point, which has none; use {repairs}", "A point forecast has no distribution."
     ),
-    "embedding-of-one-series": _key(
-        "model.embedding",
-        "distinguishes series, and there is one; name their column in data.series",
-        "An embedding needs several series.",
+    "embedding-of-one-series": Message(
+        "distinguishes series, and there is one; name their column in data.series", "An embedding needs several series."
     ),
-    "static-covariates-of-one-series": _key(
-        "data.covariates.static",
+    "static-covariates-of-one-series": Message(
         "distinguish series, and there is one; name their column in data.series",
         "Static covariates need several series.",
     ),
-    "past-covariates-in-rollout": _key(
-        "data.covariates.past",
+    "past-covariates-in-rollout": Message(
         "are not known of the steps that decoder rollout reads next; use {repairs}",
         "A rollout reads its own forecasts as the next window.",
-        {},
-        *({"model.decoder": each} for each in ("seq2seq", "positional", "dense")),
     ),
-    "scale-of-one-series": _key(
-        "model.series_scale",
+    "scale-of-one-series": Message(
         "distinguishes large series from small ones, and there is one; remove the key",
         "The scale of a series is a feature of several.",
-        {},
-        {"model.series_scale": False},
     ),
-    "scale-of-joint-channels": _key(
-        "model.series_scale",
+    "scale-of-joint-channels": Message(
         "distinguishes series, which channels: joint reads together; remove the key",
         "Joint channels are read together.",
-        {},
-        {"model.series_scale": False},
     ),
-    "balance-of-one-series": _key(
-        "training.balance_series",
-        "there is only one series; use {repairs}",
-        "Windows are balanced between several series.",
-        {},
-        {"training.balance_series": False},
+    "balance-of-one-series": Message(
+        "there is only one series; use {repairs}", "Windows are balanced between several series."
     ),
-    "joint-of-one-target": _key(
-        "model.channels",
-        "joint reads several targets together; name them in data.target: [a, b]",
-        "Joint channels need several targets.",
+    "joint-of-one-target": Message(
+        "joint reads several targets together; name them in data.target: [a, b]", "Joint channels need several targets."
     ),
-    "residual-of-unequal-layers": _key(
-        "model.residual",
+    "residual-of-unequal-layers": Message(
         "needs layers of the same width, units are {units}; make them equal",
         "A layer adds to the output of the one below it.",
-        {"units": [4, 5]},
     ),
-    "residual-of-one-layer": _key(
-        "model.residual",
+    "residual-of-one-layer": Message(
         "needs a second layer to add to the first; list two numbers in units",
         "A layer adds to the output of the one below it.",
     ),
-    "dilation-of-one-layer": _key(
-        "model.dilation",
-        "starts with the second layer; list two numbers or more in units",
-        "The first layer is not dilated.",
+    "dilation-of-one-layer": Message(
+        "starts with the second layer; list two numbers or more in units", "The first layer is not dilated."
     ),
-    "dilation-beyond-window": _key(
-        "model.dilation",
-        "layer {layer} would read the state {distance:# step|# steps} before, and the window has {read:,}; use {most} "
-        "layers or fewer, or a longer window",
+    "dilation-beyond-window": Message(
+        "layer {layer} would read the state {distance:# step|# steps} before, and the window has {read:,}; use "
+        "{most} layers or fewer, or a longer window",
         "Dilation doubles with each layer.",
-        {"layer": 5, "distance": 16, "read": 10, "most": 4},
     ),
-    "merge-of-one-direction": _key(
-        "model.merge",
-        "{merge} merges two directions; set {repairs}",
-        "The outputs of a bidirectional layer are merged.",
-        {"merge": "sum"},
-        {"model.bidirectional": True},
+    "merge-of-one-direction": Message(
+        "{merge} merges two directions; set {repairs}", "The outputs of a bidirectional layer are merged."
     ),
-    "window-not-in-segments": _key(
-        "model.segment",
+    "window-not-in-segments": Message(
         "a window of {window:# step|# steps} does not divide into segments of {segment}; use {repairs}",
         "The window is read in whole segments.",
-        {"window": 10, "segment": 4},
-        *({"window.length": 8}, {"window.length": 12}),
     ),
-    "rollout-of-one-segment": _key(
-        "model.segment",
+    "rollout-of-one-segment": Message(
         "a rollout needs a window of at least two segments, {steps:# step|# steps}",
         "A rollout learns the next segment.",
-        {"steps": 20},
     ),
-    "min-length-too-long": _key(
-        "window.min_length",
+    "min-length-too-long": Message(
         "is not below window.length, {length}; use fewer steps, or null",
         "Shorter series are padded up to the length of the window.",
-        {"length": 8},
-        {"window.min_length": None},
     ),
-    "season-longer-than-window": _key(
-        "model.normalization_scale",
+    "season-longer-than-window": Message(
         "change needs a window longer than a season, {season:# step|# steps}; it has {window:,}",
         "The scale is the change from one season to the next.",
-        {"season": 24, "window": 12},
     ),
-    "no-season": _key(
-        "model.decoder",
+    "no-season": Message(
         "{name} needs a season, and none was found; set data.season, or use {repairs}",
         "The decoder or normalisation works on seasons.",
-        {"name": "context"},
-        {"model.decoder": "seq2seq"},
     ),
-    "window-below-two-seasons": _key(
-        "model.normalization",
+    "window-below-two-seasons": Message(
         "profile needs a window of two seasons, {needed:# step|# steps}; it has {window:,}",
         "The profile is measured on two seasons.",
-        {"needed": 48, "window": 24},
     ),
-    "season-not-in-segments": _key(
-        "model.decoder",
+    "season-not-in-segments": Message(
         "{name} needs a season that divides into segments; {season:# step|# steps}, {segment} each; use {repairs}",
         "A season consists of whole segments.",
-        {"name": "context", "season": 24, "segment": 5},
-        {"model.segment": 4},
     ),
-    "window-not-in-seasons": _key(
-        "model.decoder",
-        "{name} reads whole seasons of {season:# step|# steps}; use {repairs}",
-        "The window consists of whole seasons.",
-        {"name": "context", "season": 24},
-        {"window.length": 72},
+    "window-not-in-seasons": Message(
+        "{name} reads whole seasons of {season:# step|# steps}; use {repairs}", "The window consists of whole seasons."
     ),
-    "window-too-short-for-season": _key(
-        "model.normalization",
+    "window-too-short-for-season": Message(
         "seasonal needs a window of at least {needed:# step|# steps}; it has {window:,}",
         "The window holds a season and two segments.",
-        {"needed": 26, "window": 24},
     ),
     # Of the training.
-    "clipped-twice": _key(
-        "training.optimizer.clip_value",
-        "cannot go with clip_norm; use {repairs} next to it",
-        "Gradients are clipped in one way.",
-        {},
-        {"training.optimizer.clip_norm": None},
+    "clipped-twice": Message("cannot go with clip_norm; use {repairs} next to it", "Gradients are clipped in one way."),
+    "optimizer-without-momentum": Message(
+        "{optimizer} has no momentum; use {repairs}", "Adam and its relatives have their own moments."
     ),
-    "optimizer-without-momentum": _key(
-        "training.optimizer.momentum",
-        "{optimizer} has no momentum; use {repairs}",
-        "Adam and its relatives have their own moments.",
-        {"optimizer": "adam"},
-        *({"training.optimizer.name": "sgd"}, {"training.optimizer.name": "rmsprop"}),
+    "nesterov-without-sgd": Message(
+        "needs name: sgd and a momentum above 0, such as momentum: 0.9", "Nesterov's method is a kind of momentum."
     ),
-    "nesterov-without-sgd": _key(
-        "training.optimizer.nesterov",
-        "needs name: sgd and a momentum above 0, such as momentum: 0.9",
-        "Nesterov's method is a kind of momentum.",
-        {},
-        {"training.optimizer.name": "sgd", "training.optimizer.momentum": 0.9},
+    "plateau-without-validation": Message(
+        "plateau watches the validation loss; set split.validation above 0", "The schedule needs a validation part."
     ),
-    "plateau-without-validation": _key(
-        "training.schedule.name",
-        "plateau watches the validation loss; set split.validation above 0",
-        "The schedule needs a validation part.",
+    "one-sided-head": Message(
+        "head {head} has no values of the other sign; use {repairs}", "Sign-flipped windows need values of both signs."
     ),
-    "one-sided-head": _key(
-        "training.sign_flip",
-        "head {head} has no values of the other sign; use {repairs}",
-        "Sign-flipped windows need values of both signs.",
-        {"head": "log_normal"},
-        {"training.sign_flip": False},
-    ),
-    "warmup-too-long": _key(
-        "model.warmup",
+    "warmup-too-long": Message(
         "{warmup:# epoch|# epochs} of warm-up leave none of {epochs:,}; use fewer",
         "The warm-up is shorter than the training.",
-        {"warmup": 50, "epochs": 50},
     ),
-    "percentage-without-logarithm": _key(
-        "training.loss",
+    "percentage-without-logarithm": Message(
         "{loss} is computed on log-transformed data; use {repairs}",
         "MAPE and sMAPE losses are differences of logarithms.",
-        {"loss": "mape"},
-        *({"data.transform": "log"}, {"data.transform": "log1p"}, {"training.loss": "mae"}),
     ),
-    "percentage-with-scaling": _key(
-        "training.loss",
+    "percentage-with-scaling": Message(
         "{loss} is computed on logarithms that are not scaled; use {repairs}",
         "MAPE and sMAPE losses are differences of logarithms.",
-        {"loss": "smape"},
-        *({"scaling": "none"}, {"training.loss": "mae"}),
     ),
-    "percentage-with-scale": _key(
-        "training.loss",
-        "{loss} is relative already; use {repairs}",
-        "MAPE and sMAPE losses are relative already.",
-        {"loss": "smape"},
-        *({"model.normalization_scale": "none"}, {"training.loss": "mae"}),
+    "percentage-with-scale": Message(
+        "{loss} is relative already; use {repairs}", "MAPE and sMAPE losses are relative already."
     ),
-    "nothing-to-train-on": _key(
-        "split.test",
-        "validation and test, {shares:and}, leave nothing to train on",
-        "The shares add up to the whole series.",
-        {"shares": [0.5, 0.5]},
+    "nothing-to-train-on": Message(
+        "validation and test, {shares:and}, leave nothing to train on", "The shares add up to the whole series."
     ),
-    "no-validation-part": _key(
-        "split.validation",
+    "no-validation-part": Message(
         "trials are compared on the validation part, and it is 0; use {repairs}",
         "A search compares trials on held-out data.",
-        {},
-        {"split.validation": 0.1},
     ),
     # Of ensembles.
-    "ensemble-of-one": _key(
-        "ensemble.vary",
-        "{vary} varies several networks, and size is 1; use a larger size",
-        "An ensemble has several networks.",
-        {"vary": "window"},
+    "ensemble-of-one": Message(
+        "{vary} varies several networks, and size is 1; use a larger size", "An ensemble has several networks."
     ),
-    "more-processes-than-networks": _key(
-        "ensemble.processes",
-        "more than there are networks; use {repairs} or fewer",
-        "Each process trains a network.",
-        {},
-        {"ensemble.processes": 5},
+    "more-processes-than-networks": Message(
+        "more than there are networks; use {repairs} or fewer", "Each process trains a network."
     ),
-    "losses-with-head": _key(
-        "ensemble.vary",
+    "losses-with-head": Message(
         "loss cannot go with head: {head}, which has its own; use {repairs}",
         "A distribution is trained on its likelihood.",
-        {"head": "normal"},
-        *({"ensemble.vary": "seed"}, {"ensemble.vary": "window"}),
     ),
-    "sign-flipped-twice": _key(
-        "training.sign_flip",
+    "sign-flipped-twice": Message(
         "ensemble.vary: sign_flip trains every second network on sign-flipped windows; remove the key",
         "The ensemble flips signs already.",
-        {},
-        {"training.sign_flip": False},
     ),
-    "window-cannot-be-shorter": _key(
-        "ensemble.vary",
+    "window-cannot-be-shorter": Message(
         "this network reads no window shorter than {window:# step|# steps}; use {repairs}, or a longer window",
         "The networks of the ensemble read windows of different lengths.",
-        {"window": 10},
-        {"ensemble.vary": "seed"},
     ),
-    "snapshots-in-processes": _key(
-        "ensemble.processes",
-        "snapshot continues from one network to the next; use {repairs}",
-        "Snapshots are taken of a single training.",
-        {},
-        {"ensemble.processes": 1},
+    "snapshots-in-processes": Message(
+        "snapshot continues from one network to the next; use {repairs}", "Snapshots are taken of a single training."
     ),
-    "epochs-not-in-cycles": _key(
-        "training.epochs",
+    "epochs-not-in-cycles": Message(
         "{epochs:,} do not divide into {cycles:# cycle|# cycles} of ensemble.vary: snapshot; use {repairs}",
         "Each snapshot is a cycle of the same length.",
-        {"epochs": 50, "cycles": 4},
-        {"training.epochs": 48},
     ),
-    "warmup-longer-than-cycle": _key(
-        "model.warmup",
-        "{warmup:# epoch|# epochs} leave none of a cycle's {cycle:,}; use fewer",
-        "The warm-up is shorter than a cycle.",
-        {"warmup": 10, "cycle": 10},
+    "warmup-longer-than-cycle": Message(
+        "{warmup:# epoch|# epochs} leave none of a cycle's {cycle:,}; use fewer", "The warm-up is shorter than a cycle."
     ),
-    "snapshots-stop-early": _key(
-        "training.early_stopping",
-        "snapshot trains each cycle to its end; use {repairs}",
-        "A cycle ends with the lowest learning rate.",
-        {},
-        {"training.early_stopping": None},
+    "snapshots-stop-early": Message(
+        "snapshot trains each cycle to its end; use {repairs}", "A cycle ends with the lowest learning rate."
     ),
-    "snapshots-have-schedule": _key(
-        "training.schedule",
+    "snapshots-have-schedule": Message(
         "snapshot has its own schedule, a cosine for each cycle; remove the key",
         "The learning rate of a snapshot falls along a cosine.",
     ),
-    "snapshots-are-averaged": _key(
-        "training.averaging",
-        "snapshot takes the weights at the end of each cycle; use {repairs}",
-        "Averaged weights are no snapshot.",
-        {},
-        {"training.averaging": None},
+    "snapshots-are-averaged": Message(
+        "snapshot takes the weights at the end of each cycle; use {repairs}", "Averaged weights are no snapshot."
     ),
-    "carry-without-rollout": _key(
-        "forecast.rollout",
+    "carry-without-rollout": Message(
         "carry is for decoder: rollout only, and the decoder is {decoder}; remove the key",
         "Other decoders produce the horizon in their own way.",
-        {"decoder": "dense"},
-        {"forecast.rollout": "slide"},
     ),
-    "carry-bidirectional": _key(
-        "forecast.rollout",
+    "carry-bidirectional": Message(
         "carry cannot go with model.bidirectional: true, whose backward half has no state to carry; use {repairs}",
         "A backward layer starts at the end of the window.",
-        {},
-        {"forecast.rollout": "slide"},
     ),
     # Of the search space.
-    "no-search-space": _key(
-        "tune",
+    "no-search-space": Message(
         "received {received}, expected keys such as model.units: [[32], [64]]",
         "The section `tune` lists keys with their values.",
-        {"received": "5"},
     ),
-    "untunable-key": _key(
-        "tune.window.horizon",
+    "untunable-key": Message(
         "is the same for every trial; what may be tuned: model.*, training.*, {tunable:all}",
         "Trials are compared on the same forecasts.",
-        {"tunable": ["window.length", "scaling"]},
     ),
-    "untunable-section": _key(
-        "tune.model",
-        "is a whole section; name a key of it, such as {example}",
-        "A search varies single keys.",
-        {"example": "model.units"},
+    "untunable-section": Message(
+        "is a whole section; name a key of it, such as {example}", "A search varies single keys."
     ),
-    "tuned-channels": _key(
-        "tune.model.channels",
-        "changes which steps are compared; tune each value in its own file",
-        "Joint channels are scored on other steps.",
+    "tuned-channels": Message(
+        "changes which steps are compared; tune each value in its own file", "Joint channels are scored on other steps."
     ),
-    "tuned-seed": _key(
-        "tune.training.seed",
+    "tuned-seed": Message(
         "is chance, and what it chooses does not last; remove it",
         "The best seed of a search is not better on new data.",
     ),
-    "tuned-twice": _key("tune.model.units", "is given twice", "A key has one set of values."),
-    "tuned-overlap": _key(
-        "tune.training.optimizer",
-        "overlaps with {other}; tune the inner key alone, or the outer",
-        "One key is inside the other.",
-        {"other": "training.optimizer.learning_rate"},
+    "tuned-twice": Message("is given twice", "A key has one set of values."),
+    "tuned-overlap": Message(
+        "overlaps with {other}; tune the inner key alone, or the outer", "One key is inside the other."
     ),
-    "no-candidates": _key("tune.model.units", "is empty; list the values to choose from", "There is nothing to try."),
-    "repeated-candidate": _key(
-        "tune.model.units.1", "{received} is given twice", "A value is listed once.", {"received": "[32]"}
+    "no-candidates": Message("is empty; list the values to choose from", "There is nothing to try."),
+    "repeated-candidate": Message("{received} is given twice", "A value is listed once."),
+    "no-range": Message(
+        "received {received}, expected a list of values, or {{low: ..., high: ...}}", "A key has a list or a range."
     ),
-    "no-range": _key(
-        "tune.window.length",
-        "received {received}, expected a list of values, or {{low: ..., high: ...}}",
-        "A key has a list or a range.",
-        {"received": "48"},
-    ),
-    "open-range": _key(
-        "tune.window.length",
+    "open-range": Message(
         "{name} is missing: a range is {{low: ..., high: ...}}, with step: ... or log: true where wanted",
         "A range has two ends.",
-        {"name": "high"},
     ),
-    "empty-range": _key(
-        "tune.window.length.high",
-        "{high:g} is not above low, {low:g}",
-        "The ends of the range are the wrong way round.",
-        {"low": 48, "high": 24},
+    "empty-range": Message("{high:g} is not above low, {low:g}", "The ends of the range are the wrong way round."),
+    "no-logarithm": Message(
+        "{low:g} has no logarithm; use a low above 0, or remove log", "A logarithmic range starts above 0."
     ),
-    "no-logarithm": _key(
-        "tune.training.optimizer.learning_rate.low",
-        "{low:g} has no logarithm; use a low above 0, or remove log",
-        "A logarithmic range starts above 0.",
-        {"low": 0},
+    "step-with-log": Message(
+        "cannot go with log: true, whose steps are ratios; remove one of them", "A logarithmic range has no fixed step."
     ),
-    "step-with-log": _key(
-        "tune.window.length.step",
-        "cannot go with log: true, whose steps are ratios; remove one of them",
-        "A logarithmic range has no fixed step.",
-    ),
-    "uneven-range": _key(
-        "tune.window.length.high",
-        "{high:g} is no whole number of steps of {step:g} above {low:g}; use {fitting:g}",
-        "The step divides the range.",
-        {"high": 100, "step": 24, "low": 48, "fitting": 96},
+    "uneven-range": Message(
+        "{high:g} is no whole number of steps of {step:g} above {low:g}; use {fitting:g}", "The step divides the range."
     ),
     # Of imputation.
-    "impute-reads-both-sides": _key(
-        "model.bidirectional",
+    "impute-reads-both-sides": Message(
         "a gap is filled from both sides, and a forward network sees one; set {repairs}",
         "`forecast impute` reads the values before and after a gap.",
-        {"received": "false"},
-        {"model.bidirectional": True},
     ),
-    "impute-learns-one-value": _key(
-        "model.head",
+    "impute-learns-one-value": Message(
         "{received} cannot fill gaps: impute learns one value for each cell, with intervals from hidden cells; "
         "use {repairs}",
         "`forecast impute` has no distribution head.",
-        {"received": "normal"},
-        {"model.head": "point"},
     ),
-    "impute-fills-single-steps": _key(
-        "model.segment",
+    "impute-fills-single-steps": Message(
         "{received} cannot fill gaps: impute fills single steps, not whole segments; use {repairs}",
         "`forecast impute` fills single steps.",
-        {"received": "4"},
-        {"model.segment": 1},
     ),
-    "impute-reads-every-step": _key(
-        "model.attention",
+    "impute-reads-every-step": Message(
         "{received} cannot fill gaps: impute reads every step at its own place; use {repairs}",
         "`forecast impute` has no attention.",
-        {"received": "additive"},
-        {"model.attention": "none"},
     ),
-    "impute-finds-the-level": _key(
-        "model.normalization",
+    "impute-finds-the-level": Message(
         "{received} cannot fill gaps: impute takes level and scale of a window from its observed cells; use {repairs}",
         "`forecast impute` normalises windows itself.",
-        {"received": "last"},
-        {"model.normalization": "none"},
     ),
-    "impute-one-network": _key(
-        "ensemble",
-        "impute trains one network; remove the section",
-        "`forecast impute` has no ensembles.",
-        {},
-        {"ensemble": None},
+    "impute-one-network": Message(
+        "impute trains one network; remove the section", "`forecast impute` has no ensembles."
     ),
-    "impute-no-difference": _key(
-        "data.difference",
+    "impute-no-difference": Message(
         "{received} cannot fill gaps, next to which no difference is known; use {repairs}",
         "A difference needs both of its values.",
-        {"received": [1]},
-        {"data.difference": []},
     ),
-    "impute-whole-series": _key(
-        "window.min_length",
-        "impute reads one series from its first step; use {repairs}",
-        "`forecast impute` pads no series.",
-        {},
-        {"window.min_length": None},
+    "impute-whole-series": Message(
+        "impute reads one series from its first step; use {repairs}", "`forecast impute` pads no series."
     ),
-    "impute-no-calendar": _key(
-        "data.calendar",
-        "impute reads no calendar; use {repairs}",
-        "`forecast impute` has no calendar features.",
-        {},
-        {"data.calendar": []},
+    "impute-no-calendar": Message(
+        "impute reads no calendar; use {repairs}", "`forecast impute` has no calendar features."
     ),
-    "impute-no-covariates": _key(
-        "data.covariates",
-        "impute reads the target alone; remove {columns:and}",
-        "`forecast impute` has no covariates.",
-        {"columns": ["price"]},
+    "impute-no-covariates": Message(
+        "impute reads the target alone; remove {columns:and}", "`forecast impute` has no covariates."
     ),
-    "impute-one-series": _key(
-        "data.series",
-        "impute fills one series; use a CSV with one, and {repairs}",
-        "`forecast impute` fills one series.",
-        {},
-        {"data.series": None},
+    "impute-one-series": Message(
+        "impute fills one series; use a CSV with one, and {repairs}", "`forecast impute` fills one series."
     ),
-    "impute-one-column": _key(
-        "data.target",
-        "impute fills one series; name one column of numbers in data.target",
-        "`forecast impute` fills one series.",
+    "impute-one-column": Message(
+        "impute fills one series; name one column of numbers in data.target", "`forecast impute` fills one series."
     ),
-    "impute-one-time-column": _key(
-        "data.time",
-        "impute writes timestamps into one column; join them into one",
-        "`forecast impute` adds rows to the CSV.",
+    "impute-one-time-column": Message(
+        "impute writes timestamps into one column; join them into one", "`forecast impute` adds rows to the CSV."
     ),
-    "impute-without-validation": _key(
-        "split.validation",
-        "intervals are measured on gaps hidden in the validation part, and there is none; use a share such as 0.1, or "
-        "ask for no intervals with --levels ''",
+    "impute-without-validation": Message(
+        "intervals are measured on gaps hidden in the validation part, and there is none; use a share such as "
+        "0.1, or ask for no intervals with --levels ''",
         "Intervals need held-out values.",
     ),
 }

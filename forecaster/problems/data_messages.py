@@ -4,455 +4,260 @@ from collections.abc import Mapping
 
 from forecaster.problems.message import Message
 
-_CELLS = {"where": "power.csv:7", "column": "load"}
-_FILE = {"where": "power.csv"}
-_SOME = {"count": 2, "first": [["n.a.", "line 7"], ["x", "line 9"]]}
-_POLICIES = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
-
 DATA: Mapping[str, Message] = {
     "no-time-column": Message(
         "no column holds timestamps such as 2026-01-31 ({text_column!r} begins with {example!r}); name it with "
         "data.time, or set {repairs} to take the rows as steps",
         "No column can be read as dates.",
-        {**_FILE, "detail": {"text_column": "shop", "example": "north"}, "repairs": ({"data.time": None},)},
     ),
     "no-numeric-column": Message(
-        "{column}: no column holds numbers; columns: {columns:all}",
-        "There is no column to forecast.",
-        {**_FILE, "column": "data.target", "detail": {"columns": ["day", "shop"]}},
+        "{column}: no column holds numbers; columns: {columns:all}", "There is no column to forecast."
     ),
     "several-numeric-columns": Message(
-        "{column}: several columns hold numbers: {columns:all}{more:?, ...}; choose one, such as {option}, or forecast "
-        'each as a series: data.target: "*"',
+        "{column}: several columns hold numbers: {columns:all}{more:?, ...}; choose one, such as {option}, or "
+        'forecast each as a series: data.target: "*"',
         "The config has to name the column to forecast.",
-        {
-            **_FILE,
-            "column": "data.target",
-            "detail": {"columns": ["load", "price"], "more": False, "option": "--set data.target=price"},
-            "repairs": ({"data.target": "price"}, {"data.target": "*"}),
-        },
     ),
     "no-id-column": Message(
         "no column of text holds the names of the series; name one with data.series",
         "With layout: rows, a column names the series of each row.",
-        _FILE,
     ),
     "no-value-columns": Message(
         "no columns follow {last!r}; name the first column of values with data.target",
         "With layout: rows, the values are in the columns after the ids.",
-        {**_FILE, "detail": {"last": "shop"}},
     ),
     "empty-series-id": Message(
-        "{cells} empty; every row needs the name of its series",
-        "A row does not name its series.",
-        {"where": "shops.csv:7", "column": "shop", "cells": {"count": 2, "first": []}},
+        "{cells} empty; every row needs the name of its series", "A row does not name its series."
     ),
     "ambiguous-dates": Message(
-        "{cell!r} can be read as {formats:and}; choose --set data.date_order=day_first or "
-        "--set data.date_order=month_first, or write dates as 2026-01-31",
+        "{cell!r} can be read as {formats:and}; choose --set data.date_order=day_first or --set "
+        "data.date_order=month_first, or write dates as 2026-01-31",
         "All dates can be read with the day first and with the month first.",
-        {
-            "where": "power.csv:2",
-            "column": "day",
-            "detail": {"cell": "01/02/2026", "formats": ["%d/%m/%Y", "%m/%d/%Y"]},
-            "repairs": ({"data.date_order": "day_first"}, {"data.date_order": "month_first"}),
-        },
     ),
     "not-a-timestamp": Message(
         "{cells} not a timestamp: {places}; expected a date such as 2026-01-31 or 2026-01-31 13:45:00",
         "Cells of the time column cannot be read as dates.",
-        {"where": "power.csv:7", "column": "day", "cells": _SOME},
     ),
     "nonexistent-time": Message(
-        "{cells} a time that does not exist in {zone}, where the clock is set forward over it: {places}; correct the "
-        "cells, or data.timezone",
+        "{cells} a time that does not exist in {zone}, where the clock is set forward over it: {places}; correct "
+        "the cells, or data.timezone",
         "Local times fall into the hour that daylight saving time skips.",
-        {
-            "where": "power.csv:7",
-            "column": "time",
-            "cells": {"count": 1, "first": [["2026-03-29 02:30", "line 7"]]},
-            "detail": {"zone": "Europe/Berlin"},
-        },
     ),
     "far-from-step": Message(
         "{cells} further than {tolerance} from a step: {places}; correct the cells, or allow more with data.tolerance",
         "Timestamps are further from their step than data.tolerance.",
-        {"where": "power.csv:7", "column": "time", "cells": _SOME, "detail": {"tolerance": "5s"}},
     ),
     "not-a-number": Message(
         "{cells} not a number: {places}; correct the cells, or empty them; or set {repairs}, or list them in "
         "data.na_values",
         "Cells of the target are text.",
-        {**_CELLS, "cells": _SOME, "repairs": ({"data.invalid_values": "missing"},)},
     ),
     "not-a-number-in-covariate": Message(
         "{cells} not a number: {places}; correct the cells, or empty them; or set {repairs}",
         "A covariate of numbers has cells of text.",
-        {**_CELLS, "cells": _SOME, "repairs": ({"data.covariates.categorical": ["price"]},)},
     ),
     "mixed-covariate": Message(
         "text below this line, and numbers above; correct the cells, or set {repairs}",
         "A covariate of a large file begins with numbers and continues with text.",
-        {**_CELLS, "repairs": ({"data.covariates.categorical": ["price"]},)},
     ),
     "missing-cell": Message(
         "{cells} {kind}: {places}; choose how to fill them: {repairs}",
         "Cells of the target are empty, infinite, or listed in data.na_values.",
-        {**_CELLS, "cells": _SOME, "detail": {"kind": "empty"}, "repairs": _POLICIES},
     ),
     "outside-head": Message(
         "{cells} not among {expected}: {places}; model.head takes {expected}; correct the cells, or use {repairs}",
         "The distribution of the model's head has no such values.",
-        {
-            **_CELLS,
-            "cells": {"count": 1, "first": [["-3", "line 7"]]},
-            "detail": {"expected": "numbers above 0"},
-            "repairs": ({"model.head": "normal"}, {"model.head": "student_t"}),
-        },
     ),
     "outside-transform": Message(
-        "{cells} not among {expected}: {places}; data.transform: {transform} takes no others; correct the cells, or "
-        "use {repairs}",
+        "{cells} not among {expected}: {places}; data.transform: {transform} takes no others; correct the cells, "
+        "or use {repairs}",
         "The transform is not defined for these values.",
-        {
-            **_CELLS,
-            "cells": {"count": 1, "first": [["0", "line 7"]]},
-            "detail": {"expected": "numbers above 0", "transform": "log"},
-            "repairs": ({"data.transform": "log1p"}, {"data.transform": "none"}),
-        },
     ),
     "outside-logit": Message(
-        "{cells} not among {expected}: {places}; data.transform: logit takes no others; correct the cells, or move "
-        "data.minimum and data.maximum further apart",
+        "{cells} not among {expected}: {places}; data.transform: logit takes no others; correct the cells, or "
+        "move data.minimum and data.maximum further apart",
         "The logit transform takes values between the two bounds.",
-        {
-            **_CELLS,
-            "cells": {"count": 1, "first": [["1", "line 7"]]},
-            "detail": {"expected": "numbers between 0 and 1, both excluded"},
-        },
     ),
     "outside-bounds": Message(
         "{cells} not among {expected}: {places}; correct the cells, or change the bound",
         "Values lie below data.minimum or above data.maximum.",
-        {
-            **_CELLS,
-            "cells": {"count": 1, "first": [["-3", "line 7"]]},
-            "detail": {"expected": "numbers from data.minimum, 0, up"},
-        },
     ),
     "ambiguous-numbers": Message(
         "{cell!r} can be read in several ways; choose one: {ways:either}",
         "A mark may be a decimal mark or separate thousands.",
-        {
-            **_CELLS,
-            "detail": {
-                "cell": "1,234",
-                "ways": [
-                    'data: {decimal: ",", thousands: none} (1.234)',
-                    'data: {decimal: ".", thousands: ","} (1234)',
-                ],
-            },
-            "repairs": (
-                {"data.decimal": ",", "data.thousands": "none"},
-                {"data.decimal": ".", "data.thousands": ","},
-            ),
-        },
     ),
     "several-static-values": Message(
         "{count:,} values in one series: {values:list}; a static covariate has one",
         "A static covariate changes within a series.",
-        {"where": "shops.csv:7", "column": "city", "detail": {"count": 2, "values": ["Ulm", "Bonn"], "series": "a"}},
     ),
     "duplicate-timestamps": Message(
-        "{count:# timestamp has|# timestamps have} several rows: {timestamps:list}; "
-        "{clock_change:?where the clock was set back, name the time zone, such as data.timezone: Europe/Berlin; or }"
-        "choose the value to keep: {repairs}; or name the column that separates several series: data.series",
+        "{count:# timestamp has|# timestamps have} several rows: {timestamps:list}; {clock_change:?where the "
+        "clock was set back, name the time zone, such as data.timezone: Europe/Berlin; or }choose the value to "
+        "keep: {repairs}; or name the column that separates several series: data.series",
         "Several rows of a series have the same timestamp.",
-        {
-            "where": "power.csv:7",
-            "detail": {"count": 1, "timestamps": ["2026-01-31"], "clock_change": False},
-            "repairs": tuple({"data.duplicates": policy} for policy in ("first", "last", "mean", "sum")),
-        },
     ),
     "missing-steps": Message(
-        "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}; "
-        "{clock_change:?where the clock was set forward, name the time zone, such as data.timezone: Europe/Berlin; or }"
-        "choose how to fill them: {repairs}{weekdays:?; or where they are holidays: data.frequency: sessions}",
+        "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}; {clock_change:?where the clock "
+        "was set forward, name the time zone, such as data.timezone: Europe/Berlin; or }choose how to fill them: "
+        "{repairs}{weekdays:?; or where they are holidays: data.frequency: sessions}",
         "The file has no row for some steps.",
-        {
-            "where": "power.csv:7",
-            "detail": {
-                "missing": 2,
-                "frequency": "h",
-                "timestamps": ["2026-01-31 13:00:00", "2026-01-31 14:00:00"],
-                "clock_change": False,
-                "weekdays": False,
-            },
-            "repairs": _POLICIES,
-        },
     ),
     "gap-too-long": Message(
-        "{missing:steps={frequency}} {missing:is|are} missing in a row, {first} to {last}: more than data.max_gap, "
-        "{limit:,}; add the rows, or allow more: {repairs}",
+        "{missing:steps={frequency}} {missing:is|are} missing in a row, {first} to {last}: more than "
+        "data.max_gap, {limit:,}; add the rows, or allow more: {repairs}",
         "A run of missing steps is longer than data.max_gap.",
-        {
-            "where": "power.csv:7",
-            "detail": {
-                "missing": 30,
-                "frequency": "h",
-                "first": "2026-01-31 13:00",
-                "last": "2026-02-01 18:00",
-                "limit": 24,
-            },
-            "repairs": ({"data.max_gap": 30},),
-        },
     ),
     "no-season-for-gaps": Message(
         "data.gaps: seasonal needs a season, and none was found; set data.season",
         "Gaps cannot be filled from a season that is not there.",
-        _FILE,
     ),
-    "no-number-in-target": Message("no cell of the target holds a number", "The target of a series is empty.", _FILE),
+    "no-number-in-target": Message("no cell of the target holds a number", "The target of a series is empty."),
     "sparse-series": Message(
         "{rows:,} {rows:row lies|rows lie} on a grid of {steps:steps={frequency}}: almost all are missing; check "
         "data.time and data.frequency",
         "Rows are so far apart that the step is probably wrong.",
-        {**_FILE, "detail": {"rows": 3, "steps": 9000, "frequency": "h"}},
     ),
     "too-few-rows": Message(
         "{rows:,} {rows:row is|rows are} too few to infer a frequency; expected at least 3, and more to train on",
         "Three rows are needed to see how far apart they are.",
-        {**_FILE, "detail": {"rows": 2}},
     ),
     "stray-row": Message(
-        "the timestamps follow no regular step: all but {stray} are on steps of {frequency}; correct this row, or "
-        "remove it",
+        "the timestamps follow no regular step: all but {stray} are on steps of {frequency}; correct this row, "
+        "or remove it",
         "A single row lies between the steps of all others.",
-        {"where": "power.csv:7", "detail": {"stray": "2026-01-31 13:07:00", "frequency": "h"}},
     ),
     "irregular-timestamps": Message(
-        "the timestamps follow no regular step: {reason}; correct the rows that are off, or aggregate them to one "
-        "step, such as the mean of each hour or day",
+        "the timestamps follow no regular step: {reason}; correct the rows that are off, or aggregate them to "
+        "one step, such as the mean of each hour or day",
         "No frequency fits the timestamps.",
-        {**_FILE, "detail": {"reason": "they are from 0 days 00:01:00 to 3 days 02:00:00 apart"}},
     ),
     "dates-in-zone": Message(
         "the timestamps follow no regular step: {reason}; all are midnight in {zone}: {repairs}",
         "Dates were converted to UTC by their time zone.",
-        {
-            **_FILE,
-            "detail": {"reason": "most are 1 day apart, but one is not", "zone": "Europe/Berlin"},
-            "repairs": ({"data.timezone": "Europe/Berlin"},),
-        },
     ),
     "jittered-timestamps": Message(
-        "the timestamps follow no regular step: {reason}; all are within {distance} of steps of {step}; to move them "
-        "there: {repairs}",
+        "the timestamps follow no regular step: {reason}; all are within {distance} of steps of {step}; to move "
+        "them there: {repairs}",
         "Timestamps are a little off their steps.",
-        {
-            **_FILE,
-            "detail": {"reason": "they are from 59 to 61 seconds apart", "distance": "2s", "step": "1min"},
-            "repairs": ({"data.tolerance": "2s"},),
-        },
     ),
     "irregular-months": Message(
         "the timestamps follow no regular step: {reason}; set {repairs}: one row for each {period}",
         "Rows are some months apart.",
-        {
-            **_FILE,
-            "detail": {"reason": "most are 91 days apart, but one is not", "period": "quarter"},
-            "repairs": ({"data.frequency": "3MS"},),
-        },
     ),
     "days-within-months": Message(
-        "the timestamps follow no regular step: {reason}; there is one row for each {period}: date it by the first of "
-        "the month, such as {example}",
+        "the timestamps follow no regular step: {reason}; there is one row for each {period}: date it by the "
+        "first of the month, such as {example}",
         "There is one row for each month or quarter, on changing days.",
-        {
-            **_FILE,
-            "detail": {"reason": "most are 30 days apart, but one is not", "period": "month", "example": "2026-01-01"},
-        },
     ),
     "irregular-sessions": Message(
         "the timestamps follow no regular step: {reason}; set {repairs}: each row is a step, as in trading hours",
         "Rows are trading days or trading hours.",
-        {
-            **_FILE,
-            "detail": {"reason": "most are 1 hour apart, but one is not"},
-            "repairs": ({"data.frequency": "sessions"},),
-        },
     ),
     "frequency-mismatch": Message(
         "{column}: {frequency} does not fit timestamps such as {example}",
         "Dates need a frequency of the calendar, and numbers of rows need step.",
-        {**_FILE, "column": "data.frequency", "detail": {"frequency": "step", "example": "2026-01-31"}},
     ),
     "unknown-frequency": Message(
-        "{column}: {frequency!r} is not a frequency; expected auto, or one such as h, 15min, D, B, W-MON, MS, QS, YS, "
-        "C, sessions, step",
+        "{column}: {frequency!r} is not a frequency; expected auto, or one such as h, 15min, D, B, W-MON, MS, "
+        "QS, YS, C, sessions, step",
         "The frequency is not a pandas alias.",
-        {**_FILE, "column": "data.frequency", "detail": {"frequency": "hourly"}},
     ),
     "off-grid": Message(
         "{column}: the timestamps are not all on steps of {frequency}, the first that is not: {stray}",
         "The stated frequency does not hold all timestamps.",
-        {
-            "where": "power.csv:7",
-            "column": "data.frequency",
-            "detail": {"frequency": "h", "stray": "2026-01-31 13:07:00"},
-        },
     ),
     "jittered-grid": Message(
-        "{column}: the timestamps are not all on steps of {frequency}, the first that is not: {stray}; all are within "
-        "{distance} of steps of {step}; to move them there: {repairs}",
+        "{column}: the timestamps are not all on steps of {frequency}, the first that is not: {stray}; all are "
+        "within {distance} of steps of {step}; to move them there: {repairs}",
         "Timestamps are a little off the steps of the stated frequency.",
-        {
-            "where": "power.csv:7",
-            "column": "data.frequency",
-            "detail": {"frequency": "h", "stray": "2026-01-31 13:00:02", "distance": "2s", "step": "1h"},
-            "repairs": ({"data.tolerance": "2s"},),
-        },
     ),
     "different-frequencies": Message(
-        "{column}: most series have the frequency {common}, but {others:list}; move them to a file that holds them "
-        "alone, or set data.frequency",
+        "{column}: most series have the frequency {common}, but {others:list}; move them to a file that holds "
+        "them alone, or set data.frequency",
         "The series of a file have one frequency.",
-        {**_FILE, "column": "data.frequency", "detail": {"common": "D", "others": ["a has h"]}},
     ),
     "no-earlier-sessions": Message(
         "{column}: frequency sessions has no step before the first row; use {repairs}",
         "window.min_length needs steps before the start of each series.",
-        {"column": "window.min_length", "repairs": ({"window.min_length": None},)},
     ),
     "missing-channel": Message(
-        "{series}: not every target has a number here; model.channels: joint reads {targets:all} together; add the "
-        "numbers, or use {repairs}",
+        "{series}: not every target has a number here; model.channels: joint reads {targets:all} together; add "
+        "the numbers, or use {repairs}",
         "Joint channels need every target of a group.",
-        {
-            "detail": {"series": "a/load, a/price", "targets": ["load", "price"]},
-            "repairs": ({"model.channels": "independent"},),
-        },
     ),
     "no-common-step": Message(
-        "{series}: they have no step in common; use {repairs}",
-        "Joint channels need steps that all targets have.",
-        {"detail": {"series": "a/load, a/price"}, "repairs": ({"model.channels": "independent"},)},
+        "{series}: they have no step in common; use {repairs}", "Joint channels need steps that all targets have."
     ),
 }
 
 NOTICES: Mapping[str, Message] = {
-    "encoding-found": Message(
-        "read as {encoding} (data.encoding)",
-        "Notice: the encoding that was detected.",
-        {**_FILE, "detail": {"encoding": "latin-1"}},
-    ),
+    "encoding-found": Message("read as {encoding} (data.encoding)", "Notice: the encoding that was detected."),
     "delimiter-found": Message(
-        "cells are separated by {delimiter} (data.delimiter)",
-        "Notice: the delimiter that was detected.",
-        {**_FILE, "detail": {"delimiter": "';'"}},
+        "cells are separated by {delimiter} (data.delimiter)", "Notice: the delimiter that was detected."
     ),
-    "decimal-comma": Message(
-        "decimals have a comma (data.decimal)",
-        "Notice: the decimal mark that was detected.",
-        {**_FILE, "column": "load"},
-    ),
+    "decimal-comma": Message("decimals have a comma (data.decimal)", "Notice: the decimal mark that was detected."),
     "thousands-mark": Message(
-        "thousands have a mark, {mark!r} (data.thousands)",
-        "Notice: the thousands mark that was detected.",
-        {**_FILE, "column": "load", "detail": {"mark": "."}},
+        "thousands have a mark, {mark!r} (data.thousands)", "Notice: the thousands mark that was detected."
     ),
     "incomplete-line": Message(
         "the last line has no end and seems half-written: {text!r} is left out",
         "Notice: the last line is being written, or was cut.",
-        {"where": "power.csv:7", "detail": {"text": "2026-01-31,5."}},
     ),
     "categories-found": Message(
         "text, taken for {count:,} {count:category|categories}: {levels:list}",
         "Notice: a covariate of text is categorical.",
-        {**_FILE, "column": "event", "detail": {"count": 2, "levels": ["fair", "sale"]}},
     ),
     "text-as-missing": Message(
         "{cells} not a number: {places}; taken for missing",
         "Notice: data.invalid_values: missing applies to these cells.",
-        {**_CELLS, "cells": _SOME},
     ),
     "infinite-as-missing": Message(
-        "{cells} infinite: {places}; taken for missing",
-        "Notice: infinite numbers are missing values.",
-        {**_CELLS, "cells": {"count": 1, "first": [["inf", "line 7"]]}},
+        "{cells} infinite: {places}; taken for missing", "Notice: infinite numbers are missing values."
     ),
     "timestamps-moved": Message(
         "{count:,} {count:timestamp is|timestamps are} moved to the nearest step, by {furthest} at most "
         "(data.tolerance)",
         "Notice: timestamps were a little off their steps.",
-        {**_FILE, "detail": {"count": 12, "furthest": "2s"}},
     ),
     "empty-series-dropped": Message(
         "{count:,} {count:series has|series have} no number and are left out: {names:list}",
         "Notice: some target columns are empty.",
-        {**_FILE, "detail": {"count": 2, "names": ["a", "b"]}},
     ),
     "rows-sorted": Message(
-        "rows are not in order of time (the first at {place}): sorted",
-        "Notice: rows were sorted by time.",
-        {**_FILE, "detail": {"place": "line 7"}},
+        "rows are not in order of time (the first at {place}): sorted", "Notice: rows were sorted by time."
     ),
     "duplicates-merged": Message(
         "{count:# timestamp has|# timestamps have} several rows: {timestamps:list}: took the {policy}",
         "Notice: rows of one timestamp were merged by data.duplicates.",
-        {"where": "power.csv:7", "detail": {"count": 1, "timestamps": ["2026-01-31"], "policy": "mean"}},
     ),
     "unfinished-bar": Message(
-        "{timestamps:list}: not complete yet: left out",
-        "Notice: the last bar lasts beyond now (data.last_bar: drop).",
-        {**_FILE, "detail": {"timestamps": ["2026-01-31 13:00:00"]}},
+        "{timestamps:list}: not complete yet: left out", "Notice: the last bar lasts beyond now (data.last_bar: drop)."
     ),
     "steps-filled": Message(
         "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}: filled ({policy})",
         "Notice: missing steps were filled by data.gaps.",
-        {
-            "where": "power.csv:7",
-            "detail": {"missing": 1, "frequency": "h", "timestamps": ["2026-01-31 13:00:00"], "policy": "interpolate"},
-        },
     ),
     "steps-masked": Message(
         "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}",
         "Notice: missing steps stay missing (data.gaps: mask).",
-        {
-            "where": "power.csv:7",
-            "detail": {"missing": 30, "frequency": "h", "timestamps": ["2026-01-31 13:00:00"]},
-        },
     ),
     "calendar-unexplained": Message(
         "the calendar of the config does not explain the rows: {reason}; each row is a step (data.frequency: sessions)",
         "Notice: rows disagree with data.weekmask and data.holidays.",
-        {**_FILE, "detail": {"reason": "3 of its 250 days have no row"}},
     ),
     "weekdays-found": Message(
-        "all rows are on {weekmask}: data.frequency: C",
-        "Notice: some weekdays never have a row.",
-        {**_FILE, "detail": {"weekmask": "Mon Tue Wed Thu"}},
+        "all rows are on {weekmask}: data.frequency: C", "Notice: some weekdays never have a row."
     ),
     "holidays-found": Message(
-        "{closed:,} of {days:,} days that are {weekmask} have no row, as on holidays: {dates:list}; each row is a step "
-        "(data.frequency: sessions), and future sessions are those weekdays without data.holidays; to fill the days "
-        "instead, set data.gaps",
+        "{closed:,} of {days:,} days that are {weekmask} have no row, as on holidays: {dates:list}; each row is "
+        "a step (data.frequency: sessions), and future sessions are those weekdays without data.holidays; to "
+        "fill the days instead, set data.gaps",
         "Notice: the rows are trading days.",
-        {
-            **_FILE,
-            "detail": {"closed": 9, "days": 250, "weekmask": "Mon Tue Wed Thu Fri", "dates": ["2026-01-01"]},
-        },
     ),
     "seasons-found": Message(
-        "{series}: a season of {main:steps={frequency}}, {natural:by the frequency|found by autocorrelation}"
-        "{longer:?, and of {longer:and}}{longer_by_data:?, by autocorrelation}"
-        "{others:?; by autocorrelation {others:and} too}{instead:?; to use another: data.season: {instead}}",
+        "{series}: a season of {main:steps={frequency}}, {natural:by the frequency|found by "
+        "autocorrelation}{longer:?, and of {longer:and}}{longer_by_data:?, by autocorrelation}{others:?; by "
+        "autocorrelation {others:and} too}{instead:?; to use another: data.season: {instead}}",
         "Notice: the data show a season, or longer ones.",
-        {
-            "detail": {
-                **{"series": "load", "main": 24, "frequency": "h", "natural": True},
-                **{"longer": [168], "longer_by_data": True, "others": [], "instead": 168},
-            },
-        },
     ),
 }

@@ -4,168 +4,113 @@ from collections.abc import Mapping
 
 from forecaster.problems.message import Message
 
-_FILE = {"where": "power.csv"}
-_COVARIATE = {"where": "shops.csv", "column": "price"}
-
 FORECASTS: Mapping[str, Message] = {
     "too-few-rows-to-train": Message(
         "{source:?{source}: }{rows:# row is|# rows are} too few for a window of {window:# step|# steps}, a "
         "horizon of {horizon}, a validation part of {validation} and a test part of {test}; expected at least "
         "{needed:,} rows, or a shorter window or horizon",
         "A series does not hold a window and a horizon in each of its parts.",
-        {
-            "where": "power.yaml:4:3",
-            "column": "window.length",
-            "detail": {
-                **{"rows": 40, "source": "power.csv", "window": 48, "horizon": 24, "validation": 0.1, "test": 0.1},
-                **{"needed": 146},
-            },
-        },
     ),
     "only-filled-windows": Message(
-        "every window of the {part} part consists mostly of filled values; use a shorter window.length, or add more of "
-        "the missing rows",
+        "every window of the {part} part consists mostly of filled values; use a shorter window.length, or add "
+        "more of the missing rows",
         "Too little was observed to train on.",
-        {**_FILE, "detail": {"part": "training"}},
     ),
     "values-too-large": Message(
         "values up to {largest:.3g} are too large to work with; divide them",
         "Numbers near the largest that a computer knows cannot be scaled.",
-        {**_FILE, "detail": {"largest": 1e120}},
     ),
     "too-many-categories": Message(
-        "{count:,} categories, each of which would be a feature: at most {limit:,} are possible; remove the column, or "
-        "write numbers into it",
+        "{count:,} categories, each of which would be a feature: at most {limit:,} are possible; remove the "
+        "column, or write numbers into it",
         "A categorical covariate has too many values.",
-        {"column": "customer", "detail": {"count": 4000, "limit": 256}},
     ),
     "missing-covariate": Message(
-        "{count:# cell is|# cells are} missing: {timestamps:list}; add them"
-        "{ahead:? in rows behind the last value, or with --future}; or choose what replaces them: "
-        "{repairs}",
+        "{count:# cell is|# cells are} missing: {timestamps:list}; add them{ahead:? in rows behind the last "
+        "value, or with --future}; or choose what replaces them: {repairs}",
         "A covariate has no value where the network reads it.",
-        {
-            **_COVARIATE,
-            "detail": {"count": 2, "timestamps": ["2026-01-31", "2026-02-01"], "ahead": True, "series": "north"},
-            "repairs": (
-                {"data.covariates.missing": {"price": "last"}},
-                {"data.covariates.missing": {"price": "seasonal"}},
-            ),
-        },
     ),
     "new-category": Message(
         "the network was not trained on {levels:list}: read as none of its categories",
         "Notice: a categorical covariate has a value that was not in the training part.",
-        {"column": "event", "detail": {"levels": ["'fair'"], "series": "north"}},
     ),
     "text-instead-of-numbers": Message(
         "holds text, {levels:list}, and the network was trained on numbers; correct the cells",
         "A covariate was numeric in training.",
-        {**_COVARIATE, "detail": {"levels": ["'n.a.'"], "series": "north"}},
     ),
     "unknown-category": Message(
-        "{value!r} was not in the training data, so that the network has no embedding of it; train again, or without "
-        "model.embedding",
+        "{value!r} was not in the training data, so that the network has no embedding of it; train again, or "
+        "without model.embedding",
         "A series or a category is new to an embedding.",
-        {"column": "series", "detail": {"value": "south", "series": "south"}},
     ),
     "too-few-rows-to-forecast": Message(
-        "{rows:# row is|# rows are} too few to forecast from; expected at least {needed:,}, the window"
-        "{differences:? and its differences}",
+        "{rows:# row is|# rows are} too few to forecast from; expected at least {needed:,}, the "
+        "window{differences:? and its differences}",
         "A series is shorter than the window of the network.",
-        {**_FILE, "detail": {"rows": 20, "needed": 48, "differences": False}},
     ),
     "no-future-rows": Message(
         "no row is a step ahead, {first} to {last}; correct the timestamps, or start from the CSV of `forecast future`",
         "The file of --future has no row within the horizon.",
-        {"where": "future.csv", "detail": {"first": "2026-02-01", "last": "2026-02-07"}},
     ),
     "future-off-grid": Message(
         "{stray} is not on a step of {frequency}; expected {expected:all}, ...",
         "A row of --future lies between two steps.",
-        {
-            "where": "future.csv",
-            "detail": {"stray": "2026-02-01 00:30", "frequency": "h", "expected": ["2026-02-01 00:00"], "series": "a"},
-        },
     ),
     "unseen-series": Message(
-        "{series}: not in the training data of this run",
-        "The run keeps no record of this series.",
-        {"detail": {"series": "south"}},
+        "{series}: not in the training data of this run", "The run keeps no record of this series."
     ),
     "no-new-rows": Message(
         "{series}: no rows after {last}, where the training data of this run ends",
         "There is nothing to score the run on.",
-        {"detail": {"series": "load", "last": "2026-01-31"}},
     ),
     "too-few-rows-to-score": Message(
         "{series}: {rows:# row is|# rows are} too few; expected more than {window:,}, the window",
         "A series is not longer than the window of the network.",
-        {"detail": {"series": "load", "rows": 20, "window": 48}},
     ),
     "folds-too-long": Message(
         "{folds:# fold holds|# folds hold} back {rows:,} rows of each series; use fewer --folds or a shorter --stride",
         "A backtest leaves too little to train on.",
-        {"detail": {"folds": 8, "rows": 192}},
     ),
     "too-short-for-baseline": Message(
         "{series}: {rows:# row is|# rows are} too few for the baseline {baseline}, which reads {needed:,}",
         "A baseline needs a longer history.",
-        {"detail": {"series": "load", "rows": 1, "baseline": "naive", "needed": 2}},
     ),
     "window-too-long-for-trial": Message(
         "the window is too long for series that other trials forecast",
         "A trial of a search leaves out series, so that it cannot be compared.",
-        {},
     ),
     "too-short-for-trial": Message(
         "{short:,} of {count:,} series are too short for this trial",
         "A trial of a search leaves out series, so that it cannot be compared.",
-        {"detail": {"short": 2, "count": 10}},
     ),
     "nothing-observed": Message(
         "the validation part has no observed value, so that trials cannot be compared",
         "A search needs observed values to compare trials on.",
-        {},
     ),
     "outside-domain-in-trial": Message(
-        "expected {expected}; the data hold others",
-        "The head or the transform of a trial does not take all values.",
-        {"detail": {"expected": "numbers above 0"}},
+        "expected {expected}; the data hold others", "The head or the transform of a trial does not take all values."
     ),
     "reserved-column": Message(
         "{names:and} will be {names:a column|columns} of the filled CSV; rename or remove {names:it|them} here",
         "The CSV has columns that `forecast impute` adds.",
-        {"where": "gaps.csv:1", "detail": {"names": ["'filled'"]}},
     ),
     "too-few-rows-to-impute": Message(
         "{source}: {rows:# step is|# steps are} too few to learn windows of {window:,} from, with a validation "
         "part of {validation} and a test part of {test}; use a shorter window, or hold out less",
         "The CSV is too short for its window.",
-        {
-            "where": "power.yaml:4:3",
-            "detail": {"rows": 60, "source": "gaps.csv", "window": 48, "validation": 0.1, "test": 0.1},
-        },
     ),
     "gap-longer-than-window": Message(
         "{missing:steps={frequency}} {missing:is|are} missing in a row, {first} to {last}: more than half of the "
         "window of {window:,} steps; use {repairs}",
         "A gap has to fit into half of the window.",
-        {
-            "where": "gaps.csv:7",
-            "detail": {"missing": 30, "frequency": "h", "first": "2026-01-31", "last": "2026-02-01", "window": 48},
-            "repairs": ({"window.length": 60},),
-        },
     ),
     "too-few-cells-for-intervals": Message(
         "the validation part has too few observed cells to measure intervals on; hold out more, or ask for no "
         "intervals with --levels ''",
         "Intervals of filled values need errors in the validation part.",
-        {"where": "gaps.csv"},
     ),
     "rows-outside": Message(
         "{count:# row is|# rows are} before the first number or after the last, and not filled: one side is missing",
         "Notice: gaps at the ends of a series are not filled.",
-        {"where": "gaps.csv", "detail": {"count": 3}},
     ),
 }

@@ -5,7 +5,7 @@ import json
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from forecaster.wording import count_steps, list_some
@@ -17,7 +17,7 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
 
 @dataclass(frozen=True)
 class Message:
-    """How a code is written, explained and shown.
+    """How a code is written and explained.
 
     Attributes:
         template: the sentence behind `where: column: `. A field in braces is a value of `detail`, or one of `cells`
@@ -25,13 +25,11 @@ class Message:
             `all`, `and`, `or`, `either` (everything, joined), `row|rows` (the word for a count, `#` the count),
             `?text` (the text where the value is true), `suggest` (a question where the value is not empty),
             `steps={frequency}` (a count of steps by their unit), or a format of Python's.
-        description: one line on what it means.
-        example: `where`, `column`, `cells`, `detail` and `repairs` of one such problem.
+        description: one line on what it means, for docs/problems.md.
     """
 
     template: str
     description: str
-    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Template(string.Formatter):

@@ -60,14 +60,6 @@ class Problem:
         series = self.detail.get("series")
         return text if series is None or names_field(template, "series") else f"{text} [series {series}]"
 
-    @classmethod
-    def example(cls, code: str) -> "Problem":
-        """Build the example of a code."""
-        fields = dict(MESSAGES[code].example)
-        if cells := fields.pop("cells", None):
-            fields["cells"] = Cells(cells["count"], tuple((text, place) for text, place in cells["first"]))
-        return cls(code, **fields)
-
     def at(self, where: str) -> "Problem":
         """The same problem with its place, where it has none yet."""
         return self if self.where else replace(self, where=where)

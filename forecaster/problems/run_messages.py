@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from forecaster.problems.message import Message
 
-_RUN = {"where": "runs/power"}
-_VERSION = {"where": "runs/power/versions/20261121T031500Z-1a2b3c"}
 _RESUME = "; resume with the same command and --resume"
 
 RUNS: Mapping[str, Message] = {
@@ -13,288 +11,181 @@ RUNS: Mapping[str, Message] = {
     "url-as-argument": Message(
         "a database URL needs a YAML: write data: {{path: URL, query: SELECT ...}} into one and name it",
         "A database is named in a config, with its query.",
-        {},
     ),
     "data-of-data": Message(
-        "--data is for a config, and {source} is a data file",
-        "`--data` replaces the data file of a config.",
-        {"detail": {"source": "power.csv"}},
+        "--data is for a config, and {source} is a data file", "`--data` replaces the data file of a config."
     ),
-    "invalid-option": Message(
-        "expected {expected}",
-        "The value of an option cannot be used.",
-        {"where": "--levels 0", "detail": {"expected": "percentages from 0.001 to 99.999, such as 80,95"}},
-    ),
-    "not-a-png": Message(
-        "pictures are PNG files; use --plot {instead}",
-        "Only PNG files are drawn.",
-        {"where": "--plot loss.jpg", "detail": {"instead": "loss.png"}},
-    ),
-    "not-a-yaml-name": Message(
-        "the name of a config ends in .yaml", "Configs are YAML files.", {"where": "--output tuned.txt"}
-    ),
+    "invalid-option": Message("expected {expected}", "The value of an option cannot be used."),
+    "not-a-png": Message("pictures are PNG files; use --plot {instead}", "Only PNG files are drawn."),
+    "not-a-yaml-name": Message("the name of a config ends in .yaml", "Configs are YAML files."),
     "same-output": Message(
-        "{names:all}: --output, --samples and --plot need a file each",
-        "Two outputs have the same name.",
-        {"detail": {"names": ["forecast.csv", "forecast.csv"]}},
+        "{names:all}: --output, --samples and --plot need a file each", "Two outputs have the same name."
     ),
     "output-exists": Message(
         "exists and is not overwritten; move it, or name another file with --output",
         "Configs that you may have edited are never overwritten.",
-        {"where": "power.yaml"},
     ),
     "output-of-other-search": Message(
         "exists and is not from this search; move it, or name another file with --output",
         "A search overwrites only configs that it wrote.",
-        {"where": "power.tuned.yaml"},
     ),
     "config-of-other-data": Message(
         "exists and names other data ({data}); name the config to train with, or move it",
         "The config next to a CSV belongs to another CSV.",
-        {"where": "power.yaml", "detail": {"data": "load.csv"}},
     ),
-    "no-such-member": Message(
-        "this run has {count:# network|# networks}",
-        "The ensemble has fewer networks.",
-        {"where": "--member 9", "detail": {"count": 5}},
-    ),
+    "no-such-member": Message("this run has {count:# network|# networks}", "The ensemble has fewer networks."),
     "horizon-too-long": Message(
-        "this network's decoder is {decoder} and forecasts {steps:# step|# steps} at most; use a shorter horizon, or "
-        "train "
-        "with model.decoder: rollout, which forecasts any number",
+        "this network's decoder is {decoder} and forecasts {steps:# step|# steps} at most; use a shorter "
+        "horizon, or train with model.decoder: rollout, which forecasts any number",
         "A direct decoder has a fixed horizon.",
-        {"where": "--horizon 100", "detail": {"decoder": "dense", "steps": 24}},
     ),
     "level-not-learnt": Message(
-        "this network learnt the quantiles {quantiles:all}, which reach level {reach:g}; use a lower level, or train "
-        "with "
-        "more in model.quantiles",
+        "this network learnt the quantiles {quantiles:all}, which reach level {reach:g}; use a lower level, or "
+        "train with more in model.quantiles",
         "An interval lies between two quantiles that the network learnt.",
-        {"where": "--levels 99", "detail": {"quantiles": ["0.1", "0.5", "0.9"], "reach": 80.0}},
     ),
     "unknown-baseline": Message(
-        "{name}: no such baseline{nearest:suggest}; choose from {known:all}",
-        "The baseline does not exist.",
-        {"detail": {"name": "naiv2", "nearest": "naive2", "known": ["naive", "naive2"]}},
+        "{name}: no such baseline{nearest:suggest}; choose from {known:all}", "The baseline does not exist."
     ),
     "time-in-columns": Message(
         "timestamps are in several columns, {columns:all}; add rows to the CSV instead",
         "`forecast future` writes one column of time.",
-        {"detail": {"columns": ["day", "hour"]}},
     ),
     "no-future-covariates": Message(
         "this network has no future covariates: it was trained without data.covariates.future",
         "There is nothing to know about the future.",
-        {},
     ),
     "nothing-to-explain": Message(
         "this network was trained without attention and without embedding; train with model.attention: additive "
         "(decoders dense and seq2seq), or over several series with model.embedding: 8",
         "`forecast explain` shows attention and embeddings.",
-        {},
     ),
-    "no-attention": Message(
-        "this network has no attention to draw", "`forecast explain --plot` draws attention.", {"where": "--plot a.png"}
-    ),
+    "no-attention": Message("this network has no attention to draw", "`forecast explain --plot` draws attention."),
     "no-embedding": Message(
-        "this network has no embedding of series",
-        "`forecast explain --neighbours` compares embeddings.",
-        {"where": "--neighbours a.csv"},
+        "this network has no embedding of series", "`forecast explain --neighbours` compares embeddings."
     ),
     "missing-extra": Message(
         "{feature} needs {packages:all}, which {packages:is|are} not installed; install the extra {extra!r}: {command}",
         "An optional package is not installed.",
-        {
-            "detail": {
-                **{"feature": "forecast train", "packages": ["tensorflow"], "extra": "train"},
-                **{"command": "pip install 'recurrent-forecast[train]'"},
-            },
-        },
     ),
     "broken-extra": Message(
         "{feature} needs a package that cannot be imported ({reason}); install the extra {extra!r} again: {command}",
         "An optional package is installed and does not work.",
-        {
-            "detail": {
-                **{"feature": "forecast train", "reason": "no module named 'keras'", "extra": "train"},
-                **{"command": "pip install 'recurrent-forecast[train]'"},
-            },
-        },
     ),
     # Runs.
     "no-such-run": Message(
-        "{unfinished:the run has no finished training|the run does not exist}; create it with: "
-        "forecast train CONFIG --run {where}",
+        "{unfinished:the run has no finished training|the run does not exist}; create it with: forecast train "
+        "CONFIG --run {where}",
         "The folder is no run.",
-        {**_RUN, "detail": {"unfinished": False}},
     ),
-    "unreadable-run": Message(
-        "cannot be read: {reason}",
-        "The operating system refuses to read a file of the run.",
-        {"where": "runs/power/current", "detail": {"reason": "Permission denied"}},
-    ),
-    "no-such-version": Message(
-        "names the version {name!r}, which does not exist",
-        "The promoted version was removed.",
-        {"where": "runs/power/current", "detail": {"name": "20261121T031500Z-1a2b3c"}},
-    ),
+    "unreadable-run": Message("cannot be read: {reason}", "The operating system refuses to read a file of the run."),
+    "no-such-version": Message("names the version {name!r}, which does not exist", "The promoted version was removed."),
     "half-written-version": Message(
-        "half-written: it has no {file}; train again",
-        "The training was killed while it wrote the version.",
-        {**_VERSION, "detail": {"file": "manifest.json"}},
+        "half-written: it has no {file}; train again", "The training was killed while it wrote the version."
     ),
     "damaged-manifest": Message(
-        "damaged; train again, or restore it from a backup",
-        "The list of the version's files cannot be read.",
-        {"where": "runs/power/versions/1/manifest.json"},
+        "damaged; train again, or restore it from a backup", "The list of the version's files cannot be read."
     ),
     "incomplete-manifest": Message(
-        "damaged: it does not list every file; train again",
-        "The list of the version's files is too short.",
-        {"where": "runs/power/versions/1/manifest.json"},
+        "damaged: it does not list every file; train again", "The list of the version's files is too short."
     ),
     "other-run-format": Message(
         "format {format}, this forecast reads formats {oldest} to {newest}; {newer:upgrade forecast, or |}train again",
         "Another version of forecast wrote the run.",
-        {**_VERSION, "detail": {"format": 9, "oldest": 3, "newest": 4, "newer": True}},
     ),
     "missing-run-file": Message(
-        "missing; train again, or restore it from a backup",
-        "A file of the version was removed.",
-        {"where": "runs/power/versions/1/config.yaml"},
+        "missing; train again, or restore it from a backup", "A file of the version was removed."
     ),
     "truncated-run-file": Message(
         "truncated or edited: it has {size} bytes instead of {expected}; train again",
         "A file of the version has another size.",
-        {"where": "runs/power/versions/1/config.yaml", "detail": {"size": 10, "expected": 2000}},
     ),
     "edited-run-file": Message(
         "edited or damaged: its SHA-256 differs from the manifest; train again",
         "A file of the version has other content.",
-        {"where": "runs/power/versions/1/config.yaml"},
     ),
     "unknown-run-config": Message(
-        "this version of forecast cannot read its config: {reason}",
-        "The config of the run has other keys.",
-        {**_VERSION, "detail": {"reason": "config.yaml:3:1: data.txt: unknown key"}},
+        "this version of forecast cannot read its config: {reason}", "The config of the run has other keys."
     ),
     "changed-run-files": Message(
-        "its files were changed after training: {reason}",
-        "A file of the version cannot be what was written.",
-        {**_VERSION, "detail": {"reason": "invalid header"}},
+        "its files were changed after training: {reason}", "A file of the version cannot be what was written."
     ),
     "no-training-end": Message(
-        "does not record where its training data ends; train again",
-        "The run is too old to be scored.",
-        _VERSION,
+        "does not record where its training data ends; train again", "The run is too old to be scored."
     ),
     "locked-run": Message(
-        "locked by another process; try again when it has finished", "A run is used by one process at a time.", _RUN
+        "locked by another process; try again when it has finished", "A run is used by one process at a time."
     ),
     "damaged-study": Message(
-        "cannot be read, or is of another version ({reason}); move it away",
-        "The file of a search is damaged.",
-        {"where": "study.db", "detail": {"reason": "file is not a database"}},
+        "cannot be read, or is of another version ({reason}); move it away", "The file of a search is damaged."
     ),
     # Trainings.
-    "damaged-checkpoint": Message(
-        "damaged; train without --resume", "The checkpoint cannot be read.", {"where": "runs/power/checkpoint"}
-    ),
+    "damaged-checkpoint": Message("damaged; train without --resume", "The checkpoint cannot be read."),
     "unusable-checkpoint": Message(
         "cannot resume from this checkpoint ({reason}); train without --resume",
         "The checkpoint does not fit the network.",
-        {"where": "runs/power/checkpoint", "detail": {"reason": "shapes differ"}},
     ),
     "checkpoint-of-other-config": Message(
         "the checkpoint in {run} has a different config ({different:all}); undo the change, or train without --resume",
         "The config was changed since the training was interrupted.",
-        {"where": "--resume", "detail": {"run": "runs/power", "different": ["training.epochs"]}},
     ),
     "no-common-weights": Message(
         "no weight matrix has a matching shape; use the same cell and units",
         "`--from` starts from weights of the same shapes.",
-        {"where": "--from runs/other"},
     ),
     "diverged": Message(
         "{member}training diverged: the {what} became {value} in {place}; the old version stays. Try a smaller "
-        "training.optimizer.learning_rate (now {rate:g}){unclipped:?, or clipping (training.optimizer.clip_norm: 1.0)}",
+        "training.optimizer.learning_rate (now {rate:g}){unclipped:?, or clipping (training.optimizer.clip_norm: "
+        "1.0)}",
         "A loss became NaN or infinite.",
-        {
-            "detail": {
-                **{"member": "", "what": "loss", "value": "nan", "place": "epoch 1, batch 1", "rate": 0.1},
-                **{"unclipped": True},
-            },
-        },
     ),
     "infinite-forecast": Message(
         "the network's forecasts become infinite at step {step}; use fewer steps, or train again: longer, with a "
-        "smaller "
-        "training.optimizer.learning_rate, or with model.decoder: dense",
+        "smaller training.optimizer.learning_rate, or with model.decoder: dense",
         "A rollout left the finite numbers.",
-        {"detail": {"step": 900}},
     ),
     "infinite-intervals": Message(
         "the forecasts' intervals become infinite; use fewer steps, or data.transform: none",
         "The transform undone is infinite.",
-        {},
     ),
     "infinite-fill": Message(
         "the network's values became infinite; try a smaller training.optimizer.learning_rate",
         "A filled value is infinite.",
-        {},
     ),
     "no-finished-trial": Message(
-        "no trial completed, so there is no best config; {outcomes}",
-        "Every trial of a search failed.",
-        {"detail": {"outcomes": "3 trials: 3 diverged"}},
+        "no trial completed, so there is no best config; {outcomes}", "Every trial of a search failed."
     ),
     "killed-process": Message(
-        "a process that trained one of the networks was killed, perhaps because memory ran out; resume with the same "
-        "command, --resume and a smaller ensemble.processes",
+        "a process that trained one of the networks was killed, perhaps because memory ran out; resume with the "
+        "same command, --resume and a smaller ensemble.processes",
         "The system ended a process of an ensemble.",
-        {},
     ),
     # Signals.
-    "interrupted": Message("interrupted: there was nothing to save", "Ctrl-C or SIGTERM.", {}),
-    "interrupted-before-start": Message("interrupted before it started", "Ctrl-C or SIGTERM.", {}),
-    "interrupted-without-output": Message("interrupted: nothing was written", "Ctrl-C or SIGTERM.", {}),
+    "interrupted": Message("interrupted: there was nothing to save", "Ctrl-C or SIGTERM."),
+    "interrupted-before-start": Message("interrupted before it started", "Ctrl-C or SIGTERM."),
+    "interrupted-without-output": Message("interrupted: nothing was written", "Ctrl-C or SIGTERM."),
     "interrupted-training": Message(
         "interrupted{members:? in member {member} of {members}} after epoch {epoch}, batch {batch}: the checkpoint "
         "is saved" + _RESUME,
         "Ctrl-C or SIGTERM.",
-        {"detail": {"member": 1, "members": 0, "epoch": 3, "batch": 12}},
     ),
     "interrupted-trainings": Message(
-        "interrupted: {members:the checkpoint of each network|the checkpoint} is saved" + _RESUME,
-        "Ctrl-C or SIGTERM.",
-        {"detail": {"members": True}},
+        "interrupted: {members:the checkpoint of each network|the checkpoint} is saved" + _RESUME, "Ctrl-C or SIGTERM."
     ),
-    "interrupted-backtest": Message(
-        "interrupted at fold {fold} of {folds}: {hint}",
-        "Ctrl-C or SIGTERM.",
-        {"detail": {"fold": 2, "folds": 8, "hint": "resume with the same command"}},
-    ),
-    "interrupted-search": Message(
-        "interrupted, {outcomes}; resume with the same command",
-        "Ctrl-C or SIGTERM.",
-        {"detail": {"outcomes": "12 trials: 10 finished"}},
-    ),
+    "interrupted-backtest": Message("interrupted at fold {fold} of {folds}: {hint}", "Ctrl-C or SIGTERM."),
+    "interrupted-search": Message("interrupted, {outcomes}; resume with the same command", "Ctrl-C or SIGTERM."),
     # Outputs.
     "cannot-write": Message(
-        "cannot be written: {reason}; free space, or name another place",
-        "The device is full, read-only or broken.",
-        {"where": "forecast.csv", "detail": {"reason": "No space left on device"}},
+        "cannot be written: {reason}; free space, or name another place", "The device is full, read-only or broken."
     ),
     "cannot-create": Message(
         "cannot be created: {reason}; name a place that this user can write to",
         "The folder does not exist, or belongs to somebody else.",
-        {"where": "/root/forecast.csv", "detail": {"reason": "Permission denied"}},
     ),
-    "stdout-closed": Message("stdout is closed; name a file with --output", "The process has no standard output.", {}),
+    "stdout-closed": Message("stdout is closed; name a file with --output", "The process has no standard output."),
     "unexpected": Message(
-        "unexpected error: {kind}: {reason}\nthis is a bug in forecast; please report it with the output of the same "
-        "command and --debug",
+        "unexpected error: {kind}: {reason}\nthis is a bug in forecast; please report it with the output of the "
+        "same command and --debug",
         "A bug.",
-        {"detail": {"kind": "ValueError", "reason": "it failed"}},
     ),
 }
