@@ -137,14 +137,14 @@ _TABLE = ("| key | what it does | values | default | example |", "|---|---|---|-
 
 
 def render_page() -> str:
-    """The page as Markdown."""
+    """Render the page as Markdown."""
     schema = json_schema()
     sections = _render_sections("", _inline(schema, schema["$defs"]))
     return "\n".join([_HEADER, *sections, *_render_renamed(), ""])
 
 
 def _inline(part: Any, definitions: dict[str, Any]) -> Any:
-    """A part of the schema with each `$ref` replaced by its section, whose own description becomes `about`."""
+    """Replace each `$ref` in a part of the schema by its section, whose own description becomes `about`."""
     if isinstance(part, list):
         return [_inline(each, definitions) for each in part]
     if not isinstance(part, dict):
@@ -156,7 +156,7 @@ def _inline(part: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _render_sections(path: str, section: dict[str, Any]) -> Iterator[str]:
-    """A section's heading and table, then those of the sections in it."""
+    """Render a section's heading and table, then those of the sections in it."""
     forms = section.get("oneOf", [section])
     about = "The keys depend on `name`." if len(forms) > 1 else section.get("about", section["description"])
     yield "\n".join([f"## {path or 'The top level'}", "", about, "", *_TABLE, *_rows(path, forms), ""])
@@ -198,20 +198,20 @@ def _row(name: str, meaning: str, section: dict[str, Any]) -> str:
 
 
 def _without_values(meaning: str, field: dict[str, Any]) -> str:
-    """A description without the list of values at its end, which has a column in the table."""
+    """Remove the list of values at the end of a description, which has a column in the table."""
     text, _, values = meaning.rpartition(": ")
     listed = {value.strip("\"'") or value for value in values.split(" | ")}
     return text if text and listed == {value.strip("\"'") for value in field.get("enum", ())} else meaning
 
 
 def _section_of(field: dict[str, Any]) -> dict[str, Any] | None:
-    """The section that a key holds, None for a key with a value."""
+    """Find the section that a key holds, None for a key with a value."""
     held = (each for each in _alternatives(field) if "properties" in each or "oneOf" in each)
     return next(held, None)
 
 
 def _values(field: dict[str, Any]) -> str:
-    """What a key takes, in words."""
+    """Describe what a key takes, in words."""
     if "anyOf" in field:
         return " or ".join(map(_values, _distinct(field["anyOf"])))
     if "enum" in field:
@@ -237,7 +237,7 @@ def _alternatives(field: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _distinct(alternatives: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The alternatives without whole numbers where any number is accepted."""
+    """Remove whole numbers from alternatives where any number is accepted."""
     kinds = [each.get("type") for each in alternatives]
     return [each for each, kind in zip(alternatives, kinds, strict=True) if kind != "integer" or "number" not in kinds]
 
@@ -277,7 +277,7 @@ def _yaml(value: Any) -> str:
 
 
 def _render_renamed() -> Iterator[str]:
-    """The keys and values of earlier formats, each with its name now."""
+    """List the keys and values of earlier formats, each with its name now."""
     yield "## Renamed keys"
     yield "\nAn error refuses a config with an old name and gives the new one. Runs of every format stay readable.\n"
     yield "| old | new |\n|---|---|"

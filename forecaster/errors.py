@@ -136,7 +136,7 @@ _DEVICE_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EF
 
 
 def output_error(error: OSError, path: object) -> ForecasterError:
-    """The error to raise for an `OSError` met while writing `path`."""
+    """Build the error to raise for an `OSError` met while writing `path`."""
     reason = error.strerror or str(error)
     if error.errno in _DEVICE_FAILURES:
         return InputOutputFailed(Problem("cannot-write", str(path), detail={"reason": reason}))

@@ -44,7 +44,7 @@ class Finding:
         return str(self.problem)
 
     def to_json(self) -> dict[str, Any]:
-        """The level, every field of the problem, and the repair."""
+        """Return the level, every field of the problem, and the repair."""
         return {"level": self.level, **self.problem.to_json(), "repair": dict(self.repair) or None}
 
 

@@ -63,7 +63,7 @@ def _fewest(codes: np.ndarray, columns: dict[str, pd.Series]) -> tuple[str, ...]
 
 
 def _refined(codes: np.ndarray, cells: pd.Series) -> np.ndarray:
-    """A number from 0 for each combination of a number and a cell that occurs, (rows,)."""
+    """Assign a number from 0 to each combination of a number and a cell that occurs, (rows,)."""
     numbers, values = pd.factorize(cells, use_na_sentinel=False)
     return np.asarray(pd.factorize(codes * len(values) + numbers)[0])
 

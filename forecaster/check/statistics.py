@@ -166,7 +166,7 @@ def _steps_of_days(series: Series) -> bool:
 
 
 def constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
-    """Runs of one value of `shortest` steps, of 12, and longer than chance makes them: the longest first.
+    """Find runs of one value of `shortest` steps, of 12, and longer than chance makes them, the longest first.
 
     A run of k steps has the chance p^k, where p is the share of steps that repeat the one before. A value that a fifth
     of all other steps have too, as 0 of rain or sales, is how the series is; a whole series that is constant is a run.
@@ -202,7 +202,7 @@ def missing_codes(values: np.ndarray) -> list[float]:
 
 
 def outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
-    """Steps that lie far from their neighbours whole seasons away (steps, where there is none), the farthest first.
+    """Find steps far from their neighbours whole seasons away (steps, where there is none), the farthest first.
 
     Far is 8 robust deviations of all such distances (the Hampel identifier, Davies & Gather 1993), of the season whose
     are smallest. The neighbours are the median of the three before and that of the three after, so that no neighbour
@@ -213,7 +213,7 @@ def outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
 
 
 def _far(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
-    """The robust deviation of the distances to both neighbours, and the steps that are far from them."""
+    """Compute the robust deviation of the distances to both neighbours, and find the steps that are far from them."""
     before, after = values - _neighbours(values, season), values - _neighbours(values[::-1], season)[::-1]
     distances = np.abs(np.concatenate([before, after]))
     if np.isnan(distances).all():
@@ -225,7 +225,7 @@ def _far(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
 
 
 def _neighbours(values: np.ndarray, season: int) -> np.ndarray:
-    """The median of the values one, two and three seasons before, of those that are known: (steps,)."""
+    """Compute the median of the values one, two and three seasons before, of those that are known: (steps,)."""
     none = np.full(len(values), np.nan)
     one, two, three = (np.concatenate([none[: k * season], values[: -k * season]])[: len(values)] for k in (1, 2, 3))
     two = np.where(np.isnan(two), one, two)
@@ -235,7 +235,7 @@ def _neighbours(values: np.ndarray, season: int) -> np.ndarray:
 
 
 def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
-    """Steps at which the mean of the next steps leaves that of the last for good, the largest first.
+    """Find steps at which the mean of the next steps leaves that of the last for good, the largest first.
 
     The means are over whole seasons, a fiftieth of the series or more, 30 steps at least. The change is compared with
     the usual one, which a trend makes, in robust deviations of all changes; it has to be as large over half the width,
@@ -261,7 +261,7 @@ def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
 
 
 def _mean_changes(sums: np.ndarray, width: int) -> np.ndarray:
-    """The mean of the next `width` steps less that of the last, from the sums of (steps,): (steps - 2 width + 1,)."""
+    """Compute the mean of the next `width` steps less that of the last, from sums (steps,): (steps - 2 width + 1,)."""
     means = (sums[width:] - sums[:-width]) / width
     return means[width:] - means[:-width]
 
@@ -273,7 +273,7 @@ def _without(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def _edged(values: np.ndarray) -> np.ndarray:
-    """The values with the first and the last number for those before and after that are missing."""
+    """Replace missing values before the first number and after the last one by that number."""
     known = np.flatnonzero(~np.isnan(values))
     edged = values.copy()
     edged[: known[0]], edged[known[-1] :] = values[known[0]], values[known[-1]]
@@ -307,7 +307,7 @@ def _strength(whole: float, left: float) -> float:
 
 
 def _profile(values: np.ndarray, season: int) -> np.ndarray:
-    """The mean of its phase at each step, (steps,); 0 where no step of a phase is known."""
+    """Compute the mean of its phase at each step, (steps,); 0 where no step of a phase is known."""
     phases, known = np.arange(len(values)) % season, ~np.isnan(values)
     sums = np.bincount(phases[known], values[known], season)
     return (sums / np.maximum(np.bincount(phases[known], minlength=season), 1))[phases]
@@ -359,7 +359,7 @@ def _standard_error(differences: np.ndarray, ahead: int) -> float:
 
 
 def _ridge(features: np.ndarray, targets: np.ndarray, split: int) -> np.ndarray:
-    """What a ridge regression makes of the features from `split` on, its penalty chosen before it."""
+    """Forecast from the features from `split` on by a ridge regression, whose penalty is chosen before it."""
     inner = int(0.8 * split)
     tried = {
         penalty: _mae(targets[inner:split], _fitted(features[:split], targets, inner, penalty))

@@ -27,7 +27,7 @@ def is_dated(name: str) -> bool:
 
 
 def country_of(name: str) -> tuple[str, str | None]:
-    """The country of a `holiday.US-CA`, and its subdivision where one is named."""
+    """Split `holiday.US-CA` into the country and the subdivision, None where none is named."""
     country, _, subdivision = name.removeprefix(HOLIDAY).partition("-")
     return country, subdivision or None
 

@@ -19,7 +19,7 @@ def has_password(url: str) -> bool:
 
 
 def absolute_url(url: str, base: Path) -> str:
-    """A URL as seen from everywhere: the file of an SQLite database may be relative to a folder."""
+    """Make the path of an SQLite database in a URL absolute; it may be relative to a folder."""
     if not (found := _SQLITE.fullmatch(url)):
         return url
     return f"{found[1]}{(base / Path(found[2]).expanduser()).resolve()}{found[3]}"
@@ -33,7 +33,7 @@ IN_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)(?:=|%3d))[
 
 
 def masked(text: str) -> str:
-    """A text with `***` for each password in a URL, and for that in the environment."""
+    """Replace each password in a URL, and the one in the environment, by `***`."""
     text = IN_PARAMETER.sub(r"\1***", IN_URL.sub(r"\1:***@", text))
     password = os.environ.get(PASSWORD)
     return text.replace(password, "***") if password else text

@@ -9,7 +9,7 @@ _SHORTEST = 0.5  # share of the window that the last network of an ensemble over
 
 
 def members_of(config: Config) -> list[Config]:
-    """The config of each network; itself alone where there is no ensemble.
+    """List the config of each network; itself alone where there is no ensemble.
 
     Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
     window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `sign_flip`
@@ -36,7 +36,7 @@ def members_of(config: Config) -> list[Config]:
 
 
 def member_of(config: Config, number: int) -> Config:
-    """The config of one network, counted from 1.
+    """Return the config of one network, counted from 1.
 
     Raises:
         UsageError: there is none of this number.
@@ -57,7 +57,7 @@ def _trained(config: Config, **changes: object) -> Config:
 
 
 def _windowed(config: Config, place: float) -> Config:
-    """The config with a shorter window, from the whole at place 0 to half of it at 1; what the network can read."""
+    """Shorten the window to what the network can read: the whole at place 0, half of it at 1."""
     unit, fewest = _readable(config)
     wanted = config.window.length * (1 - (1 - _SHORTEST) * place)
     length = max(fewest, unit * round(wanted / unit))
@@ -65,7 +65,7 @@ def _windowed(config: Config, place: float) -> Config:
 
 
 def _readable(config: Config) -> tuple[int, int]:
-    """What window lengths are multiples of, and the fewest steps that the network can read."""
+    """Return what window lengths are multiples of, and the fewest steps that the network can read."""
     model, season = config.model, config.data.main_season
     seasonal = model.normalization == "seasonal"
     if model.decoder in {"context", "latent"} and season > 1:

@@ -40,7 +40,7 @@ def find_problems(error: ValidationError, values: Mapping[str, Any]) -> list[Key
 
 
 def without(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
-    """The values less those at `paths`; false where one of them was missing to begin with."""
+    """Remove the values at `paths`; false where one of them was missing to begin with."""
     whole = True
     for path in paths:
         values, removed = _pruned(values, path)
@@ -112,7 +112,7 @@ def _names(expected: str) -> list[str]:
 
 
 def _siblings(location: Path) -> Iterable[str]:
-    """The keys that are known where an unknown one stands."""
+    """List the keys that are known in the section of an unknown one."""
     model: Any = Config
     for part in location[:-1]:
         model = _member(model, part)
@@ -122,7 +122,7 @@ def _siblings(location: Path) -> Iterable[str]:
 
 
 def _member(model: Any, part: str | int) -> type[BaseModel] | None:
-    """The section below `part` of a section, or the member of a union that `part` names."""
+    """Find the section below `part` of a section, or the member of a union that `part` names."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         field = model.model_fields.get(str(part))
         members = [] if field is None else _sections(field.annotation)

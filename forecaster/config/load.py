@@ -83,7 +83,7 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
 
 
 def absolute_path(path: str, base: FilePath) -> str:
-    """A path or URL of a config as seen from everywhere; `-`, standard input, is the same everywhere."""
+    """Make a path or URL of a config absolute, except `-`, which is standard input."""
     if is_url(path):
         return absolute_url(path, base)
     return path if path == "-" else str((base / FilePath(path).expanduser()).resolve())
@@ -98,7 +98,7 @@ def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()
 
 
 def load_resolved(text: str, name: str) -> Config:
-    """The config that a run keeps, of any format; its paths are absolute already.
+    """Load the config that a run keeps, of any format; its paths are absolute already.
 
     Raises:
         ConfigError: it is not one.
@@ -122,14 +122,14 @@ def _overridden(document: Document, overrides: Sequence[str]) -> Document:
 
 
 def overridden(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
-    """A config with further `--set` laid over it; `data.path` stays what it became."""
+    """Apply further `--set` to a config; `data.path` stays as it was resolved."""
     again = _validated(_overridden(loaded.document, overrides))
     data = again.config.data.model_copy(update={"path": loaded.config.data.path})
     return replace(again, config=again.config.model_copy(update={"data": data}))
 
 
 def json_schema() -> dict[str, Any]:
-    """The config's JSON Schema, for editors."""
+    """Build the config's JSON Schema, for editors."""
     schema = Config.model_json_schema()
     schema["properties"][SECTION] = space_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

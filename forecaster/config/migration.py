@@ -22,7 +22,7 @@ RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
 
 
 def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a config of any format as this version has them.
+    """Convert the values of a config of any format to the current one.
 
     Configs without the key `format` were written before format 1.
     """

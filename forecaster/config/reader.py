@@ -45,7 +45,7 @@ class Document:
     name: str = "config"
 
     def where(self, path: Path) -> str:
-        """The position of `path`, or of the nearest section around it."""
+        """Return the position of `path`, or of the nearest section around it."""
         while path and path not in self.positions:
             path = path[:-1]
         return self.positions.get(path, self.name)
@@ -156,7 +156,7 @@ def _position(name: str, mark: Any) -> str:
 
 
 def with_override(document: Document, assignment: str) -> Document:
-    """The document with one `section.key=value` from the command line laid over it."""
+    """Apply one `section.key=value` from the command line to a document."""
     origin = f"--set {assignment}"
     dotted, equals, text = assignment.partition("=")
     keys = dotted.strip().split(".")
@@ -183,7 +183,7 @@ def option(dotted: str, text: str, quoted: bool = False) -> str:
 
 
 def as_yaml(text: str) -> str:
-    """A text as it may stand anywhere in a YAML, in double quotes where it would not be read as itself."""
+    """Write a text for any place in a YAML, in double quotes where it would not be read as itself."""
     try:
         read = parse_document(f"alone: {text}  # a comment\nlisted: [{text}]\n", "").values
         if read == {"alone": text, "listed": [text]}:
@@ -194,7 +194,7 @@ def as_yaml(text: str) -> str:
 
 
 def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:
-    """The values with one more, at the end of nested keys.
+    """Add a value at the end of nested keys.
 
     Raises:
         ConfigError: a section on the way is a single value; its place is `origin`.
@@ -231,6 +231,6 @@ def nearest_name(word: str, known: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as YAML would write it, cut where it is long."""
+    """Write a value as YAML, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str | float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -400,7 +400,7 @@ class Optimizer(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_clipping(cls, values: Any) -> Any:
-        """A clip_value that is given replaces the clip_norm that is not."""
+        """Switch off the default clip_norm where only clip_value is given."""
         if isinstance(values, dict) and values.get("clip_value") is not None and "clip_norm" not in values:
             return {**values, "clip_norm": None}
         return values

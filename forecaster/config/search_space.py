@@ -67,7 +67,7 @@ Space = Mapping[str, Choices | Range]  # by the key, dots between its parts
 
 
 def space_schema() -> dict[str, Any]:
-    """The JSON Schema of the section."""
+    """Build the JSON Schema of the section."""
     return {
         "type": "object",
         "description": "for forecast tune: model.units: [[32], [64]], window.length: {low: 48, high: 336, step: 24}",
@@ -216,7 +216,7 @@ def _read(key: str, written: Any, values: dict[str, Any]) -> Choices | Range:
 
 
 def _normalised(key: str, candidate: Any, values: dict[str, Any]) -> Any:
-    """A candidate as the config keeps it: 64 for units is [64]."""
+    """Convert a candidate to what the config keeps: 64 for units is [64]."""
     try:
         config = Config.model_validate(assigned(values, key.split("."), candidate, SECTION))
     except (ValidationError, ConfigError):

@@ -15,7 +15,7 @@ _COMMENT_COLUMN = 38
 
 
 def commented_yaml(config: Config, command: str) -> str:
-    """The config as YAML: first the line for editors, then `command`, then each key with its meaning."""
+    """Write the config as YAML: first the line for editors, then `command`, then each key with its meaning."""
     head = [f"# yaml-language-server: $schema={SCHEMA_FILE}", f"# {command}", ""]
     return "\n".join([*head, *_lines(config, "")]) + "\n"
 

@@ -61,11 +61,11 @@ class Problem:
         return text if series is None or names_field(template, "series") else f"{text} [series {series}]"
 
     def at(self, where: str) -> "Problem":
-        """The same problem with its place, where it has none yet."""
+        """Add the place, where it has none yet."""
         return self if self.where else replace(self, where=where)
 
     def of_series(self, name: str) -> "Problem":
-        """The same problem with the series that it concerns."""
+        """Add the series that it concerns."""
         return replace(self, detail={**self.detail, "series": name})
 
     @property
@@ -74,7 +74,7 @@ class Problem:
         return self.code, self.column, repr(self.detail), repr(self.repairs)
 
     def merge(self, later: "Problem") -> "Problem":
-        """The same problem with the cells of a later one of its kind."""
+        """Add the cells of a later problem of its kind."""
         one, other = self.cells or Cells(0), later.cells or Cells(0)
         return replace(self, cells=Cells(one.count + other.count, (*one.first, *other.first)[:SHOWN]))
 
