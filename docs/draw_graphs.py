@@ -168,7 +168,7 @@ def peephole_lstm(picture: Picture) -> None:
         [(3.1, 4.4), (3.1, 4.1), (4.9, 4.1), (4.9, 2.9), (5.3, 2.9)],
         [(8.15, 5.2), (8.4, 5.2), (8.4, 2.9), (9, 2.9)],
     ):
-        picture.arrow(*route, color=CELL, **DASHED)
+        picture.arrow(*route, color=VECTOR, lw=1.6)
 
 
 def gru(picture: Picture) -> None:
@@ -215,14 +215,15 @@ def draw_residual(picture: Picture, state: Node) -> Node:
 def bidirectional(picture: Picture) -> None:
     """Draw a layer that reads the window from both ends."""
     xs = np.linspace(1.5, 12.3, 4)
-    values, merged = picture.row(0.5, xs, "x_1 x_2 ... x_T", VALUE), picture.row(5.6, xs, "m_1 m_2 ... m_T", OUTPUT)
-    for y, shift, way in ((2.1, -0.5, "right"), (3.8, 0.5, "left")):
+    values = picture.row(0.5, xs, "x_1 x_2 ... x_T", VALUE, width=2.1)
+    merged = picture.row(5.2, xs, "m_1 m_2 ... m_T", OUTPUT, width=2.1)
+    for y, shift, way in ((2.1, -0.6, "right"), (3.6, 0.6, "left")):
         h = rf"\over{way}arrow{{h}}"
         states = picture.row(y, xs + shift, f"{h}_1 {h}_2 ... {h}_T", width=0.9, height=0.8)
         picture.chain(states if shift < 0 else states[::-1])
         for value, state, merge in zip(values, states, merged, strict=True):
-            picture.arrow(value, (state.x, y - 0.4))
-            picture.arrow((state.x, y + 0.4), merge)
+            picture.arrow(value, state)
+            picture.arrow(state, merge)
 
 
 def segment(picture: Picture) -> None:
@@ -262,16 +263,16 @@ def rollout(picture: Picture) -> None:
     """Draw a rollout, where each output is the next input."""
     last = draw_encoder(picture)[-1]
     states = [last, *picture.row(2.2, (7.4, 9.3, 11.2), "h_{T+1} h_{T+2} ...")]
-    outputs = picture.row(3.9, (last.x, 7.4, 9.3), "y_1 y_2 y_3", OUTPUT)
+    outputs = picture.row(3.9, (last.x, 7.4, 9.3), r"\hat{y}_1 \hat{y}_2 \hat{y}_3", OUTPUT)
     picture.chain(states, *zip(states, outputs, strict=False))
     draw_feedback(picture, outputs, states)
 
 
 def draw_dense_outputs(picture: Picture, source: Node) -> None:
-    """Draw a dense layer that outputs the whole horizon."""
-    layer = picture.box(source.x + 2.4, source.y, "dense", WIRE, 1.4)
+    """Draw a head that outputs the whole horizon."""
+    layer = picture.box(source.x + source.width / 2 + 1.6, source.y, "head", WIRE, 1.4)
     picture.arrow(source, layer)
-    for up, label in ((1.5, "$y_1$"), (0.5, "$y_2$"), (-1.4, "$y_H$")):
+    for up, label in ((1.5, r"$\hat{y}_1$"), (0.5, r"$\hat{y}_2$"), (-1.4, r"$\hat{y}_H$")):
         picture.arrow(layer, picture.box(layer.x + 2.6, source.y + up, label, OUTPUT))
     picture.note(layer.x + 2.6, source.y - 0.45, r"$\vdots$")
 
@@ -287,24 +288,24 @@ def dense_attention(picture: Picture) -> None:
     picture.box(3.1, 3.9, "", VECTOR, 6, 1, zorder=0.95, fc="#fcf5f9")
     picture.row(3.9, [state.x for state in states], r"\alpha_1 \alpha_2 ... \alpha_T", VECTOR, height=0.6)
     picture.chain(*([state, Node(state.x, 3.9, 1, 1), Node(state.x, 5.4, 1, 0.8)] for state in states))
-    context = picture.box(3.1, 5.4, r"$c = \sum_t\, \alpha_t\, h_t$", VECTOR, 6, 0.8)
-    joined = picture.box(8.3, 2.2, "$[h_T, c]$", VECTOR, 1.4)
+    context = picture.box(3.1, 5.4, r"context $= \sum_t\, \alpha_t\, h_t$", VECTOR, 6, 0.8)
+    joined = picture.box(9.4, 2.2, r"$q' = \tanh(W\,[$context$; q])$", VECTOR, 4)
     picture.arrow(states[-1], joined)
-    picture.arrow((6.4, 2.2), (6.7, 2.2), (6.7, 3.9), (6.1, 3.9))
-    picture.note(7.3, 3.2, "query")
-    picture.arrow(context, (8.3, 5.4), joined)
+    picture.arrow((6.2, 2.2), (6.5, 2.2), (6.5, 3.9), (6.1, 3.9))
+    picture.note(7.3, 3.1, "query $q$")
+    picture.arrow(context, (9.4, 5.4), joined)
     draw_dense_outputs(picture, joined)
 
 
 def draw_encoder_decoder(picture: Picture, height: float) -> tuple[list[Node], list[Node], list[Node]]:
     """Draw encoder and decoder, which reads the last value, then its outputs or (dashed) actuals."""
     xs, read = np.linspace(7.9, 12.7, 3), draw_encoder(picture)
-    states, outputs = picture.row(2.2, xs, "s_1 s_2 s_3"), picture.row(height, xs, "y_1 y_2 y_3", OUTPUT)
+    states = picture.row(2.2, xs, "s_1 s_2 s_3")
+    outputs = picture.row(height, xs, r"\hat{y}_1 \hat{y}_2 \hat{y}_3", OUTPUT)
     picture.chain([read[-1], *states], [picture.box(xs[0], 0.5, "$x_T$", VALUE), states[0]])
-    picture.note(6.7, 2.5, "bridge")
     draw_feedback(picture, outputs[:-1], states)
-    for truth in picture.row(0.5, xs[1:] + 0.25, "x_{T+1} x_{T+2}", VALUE, fc="white", **DASHED):
-        picture.arrow(truth, (truth.x, 1.85), color=VALUE, **DASHED)
+    for actual in picture.row(0.5, xs[1:], "y_1 y_2", VALUE, fc="white", **DASHED):
+        picture.arrow(actual, (actual.x + 0.25, 1.85), color=VALUE, **DASHED)
     return read, states, outputs
 
 
@@ -316,10 +317,11 @@ def seq2seq(picture: Picture) -> None:
 
 def seq2seq_attention(picture: Picture) -> None:
     """Draw a decoder with attention over the encoder's states at each step."""
-    read, states, outputs = draw_encoder_decoder(picture, 6.5)
+    read, states, outputs = draw_encoder_decoder(picture, 6.6)
     picture.box(6.7, 3.8, r"attention: $\alpha_{k,t}$ of step $k$ over $h_1 \ldots h_T$", VECTOR, 13.2, 0.8)
     picture.chain(*([node, Node(node.x, 3.8, 1, 0.8)] for node in read + states))
-    joined = picture.row(5.1, [state.x for state in states], "[s_1,c_1] [s_2,c_2] [s_3,c_3]", VECTOR, width=1.3)
+    joined = picture.row(5.2, [state.x for state in states], r"q_1^{\prime} q_2^{\prime} q_3^{\prime}", VECTOR)
+    picture.note(4.9, 5.2, r"$q_k^{\prime} = \tanh(W\,[$context$_k; s_k])$")
     picture.chain(*([Node(join.x, 3.8, 1, 0.8), join, output] for join, output in zip(joined, outputs, strict=True)))
 
 
@@ -328,11 +330,11 @@ def positional(picture: Picture) -> None:
     windows = (0.5, "x_{1:3} x_{4:6} x_{7:9} x_{10:12}", VALUE), (2.4, "h_1 h_2 h_3 h_4", CELL)
     _, states = picture.ladder(np.linspace(0.9, 6.3, 4), *windows, width=1.2)
     picture.chain(states)
-    horizon = (2.4, "s_1 s_2 s_3", CELL), (4, "y_{1:3} y_{4:6} y_{7:9}", OUTPUT)
+    horizon = (2.4, "s_1 s_2 s_3", CELL), (4, r"\hat{y}_{1:3} \hat{y}_{4:6} \hat{y}_{7:9}", OUTPUT)
     steps, _ = picture.ladder((8.6, 10.8, 13), *horizon, width=1.2)
-    for place in picture.row(0.5, (8.8, 11, 13.2), "p_1 p_2 p_3", VECTOR):
-        picture.arrow(place, (place.x, 2.05))
-    picture.bus(steps, -0.2, states[-1], (7.3, 2.4), (7.3, 1.4))
+    for place in picture.row(0.5, (8.6, 10.8, 13), "p_1 p_2 p_3", VECTOR):
+        picture.arrow(place, (place.x + 0.25, 2.05))
+    picture.bus(steps, -0.25, states[-1], (7.3, 2.4), (7.3, 1.4))
 
 
 def context(picture: Picture) -> list[Node]:
@@ -347,7 +349,7 @@ def context(picture: Picture) -> list[Node]:
     rungs = (2.8, "v_1 v_2 v_3", VECTOR), (4, "C_1 C_2 C_3", CELL)
     vectors, seasons = picture.ladder([end.x for end in ends], *rungs)
     picture.chain(seasons, *zip(ends, vectors, strict=True))
-    states, outputs = picture.ladder((12.4, 14, 15.6), (2.4, "s_1 s_2 s_3", CELL), (4, "y_1 y_2 y_3", OUTPUT))
+    states, outputs = picture.ladder((12.4, 14, 15.6), (2.4, "s_1 s_2 s_3", CELL), (4, r"\hat{y}_1 \hat{y}_2 \hat{y}_3", OUTPUT))
     picture.chain(states)
     draw_feedback(picture, outputs[:-1], states, 1.4)
     picture.arrow(picture.box(11.3, 1.4, "$x_{12}$", VALUE, 0.7, 0.6), (12.15, 1.4), states[0])
@@ -358,9 +360,9 @@ def context(picture: Picture) -> list[Node]:
 def latent(picture: Picture) -> None:
     """Draw the context and the latent variable z, sampled once per path."""
     states, z = context(picture), picture.box(15.2, -1.3, "$z$", VECTOR, 0.8)
-    prior = picture.box(12.6, -0.8, r"prior $N(\mu, \sigma)$", VECTOR, 3)
-    posterior = picture.box(12.6, -2, r"posterior $N(\mu, \sigma)$", VECTOR, 3, fc="white", **DASHED)
-    future = picture.box(8.6, -2.15, r"$x_{13} \ldots x_{16}$", VALUE, 2.2, fc="white", **DASHED)
+    prior = picture.box(12.6, -0.8, r"prior $N(\mu, \sigma^2)$", VECTOR, 3)
+    posterior = picture.box(12.6, -2, r"posterior $N(\mu, \sigma^2)$", VECTOR, 3, fc="white", **DASHED)
+    future = picture.box(8.6, -2.15, r"$y_1, y_2, y_3$", VALUE, 2.2, fc="white", **DASHED)
     picture.arrow((10.6, 0.85), (10.6, -0.8), prior)
     picture.arrow((10.6, -0.5), (10.6, -1.85), posterior, **DASHED)
     picture.arrow(future, (11.1, -2.15), color=VALUE, **DASHED)
