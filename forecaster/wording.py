@@ -34,6 +34,11 @@ def count_steps(steps: int, frequency: str) -> str:
     return f"{count_of(steps, 'step')} of {count_of(multiple, unit)}"
 
 
+def name_steps(frequency: str) -> str:
+    """Name the steps of a frequency, as the label of an axis does: `hours`, `steps of 15 minutes`."""
+    return count_steps(2, frequency).removeprefix("2 ")
+
+
 def count_of(count: int, noun: str, plural: str = "") -> str:
     """Write a count with its noun: `1 row`, `2,047 rows`."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

@@ -35,7 +35,12 @@ def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
     shown = examined[: MAX_SERIES // 2]
     worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
     with matplotlib.rc_context(STYLE):
-        figure, rows = make_figure(f"{name}{worst}: anomalies", len(shown))
+        found = any(
+            len(marks)
+            for each in shown
+            for marks in (each.gaps, each.stretches, each.shifts, each.outliers, each.codes)
+        )
+        figure, rows = make_figure(f"{name}{worst}: {'anomalies' if found else 'no anomalies'}", len(shown))
         for axes, each in zip(rows, shown, strict=True):
             _draw_examined(axes, each)
             if len(shown) > 1:

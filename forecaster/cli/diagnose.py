@@ -35,6 +35,8 @@ def diagnose(
     console.write_result(diagnosis.to_csv(), output)
     if plot is not None:
         from forecaster.explain.plots import plot_gradients
+        from forecaster.wording import name_steps
 
         title = f"{run.resolve().name}: how far back the gradient reaches"
-        write_atomically(plot, plot_gradients(diagnosis.before, diagnosis.after, title))
+        unit = name_steps(plan.members[0].series.frequency)
+        write_atomically(plot, plot_gradients(diagnosis.before, diagnosis.after, title, unit))

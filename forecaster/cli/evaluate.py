@@ -44,10 +44,9 @@ def evaluate(
     console.write_result(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
     if plot is not None:
         from forecaster.evaluation.plots import plot_comparison
+        from forecaster.wording import name_steps
 
-        name = run.resolve().name
-        write_atomically(
-            plot, plot_comparison(compared.tabulate_by_step(), compared.summary, f"{name}: error by step ahead")
-        )
+        title, unit = f"{run.resolve().name}: error by step ahead", name_steps(compared.origins.panel.frequency)
+        write_atomically(plot, plot_comparison(compared.tabulate_by_step(), compared.summary, title, unit))
     if found.problems:
         raise Partial(found.problems)

@@ -33,6 +33,7 @@ from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
 from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
+from forecaster.wording import name_steps
 
 log = logging.getLogger("forecaster")
 
@@ -110,7 +111,9 @@ def _write(comparison: Comparison, folder: Path) -> None:
     files["forecasts.csv"] = comparison.tabulate_forecasts().to_csv(index=False, lineterminator="\n").encode()
     files["scores.json"] = comparison.to_json().encode()
     title = f"{folder.resolve().name}: error by step ahead"
-    files["errors.png"] = plot_comparison(comparison.tabulate_by_step(), comparison.summary, title)
+    files["errors.png"] = plot_comparison(
+        comparison.tabulate_by_step(), comparison.summary, title, name_steps(comparison.origins.panel.frequency)
+    )
     for name, content in files.items():
         write_atomically(folder / name, content)
 

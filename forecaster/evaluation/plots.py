@@ -21,17 +21,20 @@ from forecaster.reporting.figures import (
     make_figure,
     render_png,
 )
+from forecaster.wording import count_of
 
 _LEVEL_COLORS = (BLUE, ORANGE, GREEN)
 _RIVAL_COLORS = (INK, ORANGE, GREEN, GREY)
 
 
-def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str) -> bytes:
+def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str, unit: str) -> bytes:
     """Plot the errors of network and baselines by step ahead, and the coverage of its intervals, as a PNG.
 
     Args:
         by_step: scores by forecaster and step (`Comparison.tabulate_by_step`).
         facts: as `Comparison.summary`.
+        title: one line above the plot.
+        unit: the steps' name, such as `hours`.
     """
     levels = list(facts["coverage"])
     with matplotlib.rc_context(STYLE):
@@ -45,7 +48,7 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str)
             rows[1].set_ylabel("coverage (%)")
             rows[1].set_ylim(0, 102)
             add_legend(rows[1])
-        rows[-1].set_xlabel(f"steps ahead, over {facts['origins']:,} forecasts")
+        rows[-1].set_xlabel(f"{unit} ahead (mean of {count_of(facts['origins'], 'forecast')})")
         return render_png(figure)
 
 

@@ -7,11 +7,11 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import Locator, MaxNLocator, MultipleLocator
 
 from forecaster.explain.attention_weights import AttentionWeights
 from forecaster.explain.gradient_norms import GradientNorms
-from forecaster.forecast import format_timestamps
+from forecaster.forecast import format_timestamps, shorten
 from forecaster.reporting.figures import (
     BLUE,
     MAX_SERIES,
@@ -22,7 +22,7 @@ from forecaster.reporting.figures import (
     make_panels,
     render_png,
 )
-from forecaster.wording import count_steps
+from forecaster.wording import name_steps
 
 
 def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
@@ -32,36 +32,42 @@ def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:
         figure, rows = make_figure(f"{name}: attention weights", len(shown))
         for axes, attention in zip(rows, shown, strict=True):
             _draw_attention(figure, axes, attention)
-        unit = count_steps(2, shown[0].series.frequency).removeprefix("2 ")
-        rows[-1].set_xlabel(f"{unit} before the origin")
+        rows[-1].set_xlabel(f"{name_steps(shown[0].series.frequency)} before the origin")
         return render_png(figure)
 
 
 def _draw_attention(figure: Figure, axes: Axes, attention: AttentionWeights) -> None:
     """Draw the weights of one series, a row per origin or step of the horizon."""
     edges = np.append(attention.steps_back, attention.steps_back[-1] - attention.segment) + attention.segment - 0.5
-    heights = np.arange(len(attention.weights) + 1) - 0.5
+    first = int(attention.step[0])
+    heights = np.arange(first, first + len(attention.weights) + 1) - 0.5
     mesh = axes.pcolormesh(edges, heights, attention.weights, cmap="cividis", vmin=0)
     axes.invert_xaxis()
     axes.invert_yaxis()
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
-    if attention.step.any():
-        axes.set_ylabel(f"step of the horizon\n{attention.series.name}")
-        labels = [f"{step}" for step in attention.step]
+    unit = name_steps(attention.series.frequency)
+    axes.xaxis.set_major_locator(_make_step_locator(unit, edges[0]))
+    if first:
+        axes.set_ylabel(f"{shorten(attention.series.name)}\n{unit} ahead")
+        axes.yaxis.set_major_locator(_make_step_locator(unit, len(attention.weights), ticks=5))
     else:
-        axes.set_ylabel(f"origin\n{attention.series.name}")
+        axes.set_ylabel(f"{shorten(attention.series.name)}\norigin")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         labels = [
             text.removesuffix(":00") for text in format_timestamps(list(attention.series.timestamps[attention.origin]))
         ]
-    axes.yaxis.set_major_formatter(lambda row, _: labels[int(row)] if 0 <= row < len(labels) else "")
+        axes.yaxis.set_major_formatter(lambda row, _: labels[int(row)] if 0 <= row < len(labels) else "")
     figure.colorbar(mesh, ax=axes, label="weight", pad=0.01)
 
 
-def plot_gradients(before: Sequence[GradientNorms], after: Sequence[GradientNorms], title: str) -> bytes:
+def plot_gradients(
+    before: Sequence[GradientNorms], after: Sequence[GradientNorms], title: str, unit: str = "steps"
+) -> bytes:
     """Plot gradient norms by steps back, before and after training, in a panel for each layer, as a PNG.
 
     Of a stack of more than two layers only the lowest and the highest are shown. Norms of 0 are not on the log axis.
+
+    Args:
+        unit: the steps' name.
     """
     top = max(norms.level for norms in after)
     layers = list(dict.fromkeys(norms.layer for norms in after if norms.level in {0, top}))
@@ -70,7 +76,7 @@ def plot_gradients(before: Sequence[GradientNorms], after: Sequence[GradientNorm
         for layer, axes in zip(layers, panels, strict=True):
             for when, all_norms, color in (("before", before, ORANGE), ("after", after, BLUE)):
                 _draw_norms(axes, [norms for norms in all_norms if norms.layer == layer], when, color)
-            _format_norm_axes(axes, next(norms for norms in after if norms.layer == layer))
+            _format_norm_axes(axes, next(norms for norms in after if norms.layer == layer), unit)
         figure.supylabel("gradient norm of the loss (scaled units)", fontsize=10)
         add_row_legend(figure, panels[0])
         return render_png(figure)
@@ -80,16 +86,16 @@ def _draw_norms(axes: Axes, all_norms: Sequence[GradientNorms], when: str, color
     """Draw the norms of a layer's states, a line style for each."""
     for norms in all_norms:
         reached = norms.norms > 0  # in a dilated layer only some steps receive a gradient
-        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if reached.sum() <= 40 else {}
+        marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if reached.sum() <= 12 else {}
         style = {"h": "-", "c": (0, (4, 2))}[norms.state]
         line = np.asarray(norms.steps_back)[reached], norms.norms[reached]
         axes.plot(*line, color=color, linestyle=style, linewidth=1.8, label=f"{norms.state}, {when} training", **marker)
 
 
-def _format_norm_axes(axes: Axes, norms: GradientNorms) -> None:
+def _format_norm_axes(axes: Axes, norms: GradientNorms, unit: str) -> None:
     """Title the panel and show all steps back, including those whose norm is 0."""
     axes.set_title(
-        norms.layer if norms.stride == 1 else f"{norms.layer}, {norms.stride} steps per recurrent step", fontsize=10
+        norms.layer if norms.stride == 1 else f"{norms.layer}, {norms.stride} {unit} per recurrent step", fontsize=10
     )
     axes.set_yscale("log")
     margin = 0.02 * max(norms.span, 1)
@@ -97,5 +103,13 @@ def _format_norm_axes(axes: Axes, norms: GradientNorms) -> None:
     if len(norms.norms) <= 8:
         axes.set_xticks(norms.steps_back)
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("steps back")
+        axes.xaxis.set_major_locator(_make_step_locator(unit, norms.span))
+    axes.set_xlabel(f"{unit} back")
+
+
+def _make_step_locator(unit: str, span: float, ticks: int = 12) -> Locator:
+    """Make a locator of a limited number of ticks, for hours at whole parts and multiples of a day."""
+    fitting = [hours for hours in (1, 2, 3, 6, 12, 24, 48, 168) if span / hours <= ticks]
+    if unit == "hours" and fitting:
+        return MultipleLocator(fitting[0])
+    return MaxNLocator(nbins=ticks, integer=True, steps=[1, 2, 5, 10])

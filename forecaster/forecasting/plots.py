@@ -71,13 +71,12 @@ def _draw_forecast(
     axes.plot(to_axis(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
     axes.axvline(to_axis(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
     if actuals is not None:
-        observed = pd.concat([history.iloc[-1:], actuals])
-        axes.plot(
-            to_axis(observed.index), observed.to_numpy(), color=INK, linewidth=1.3, alpha=0.5, label=actuals_label
-        )
-    draw_intervals(axes, forecast)
+        joined = pd.concat([history.iloc[-1:], actuals])
+        style: dict[str, Any] = {"color": INK, "linewidth": 1.3, "linestyle": (0, (3, 1.2))}
+        axes.plot(to_axis(joined.index), joined.to_numpy(), label=actuals_label, **style)
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
     axes.plot(to_axis(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
+    draw_intervals(axes, forecast)
     format_time_axis(axes, history.index)
     axes.set_ylabel(forecast.series)
     axes.margins(x=0.02)

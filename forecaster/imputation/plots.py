@@ -1,7 +1,6 @@
 """The plot of filled gaps."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -15,11 +14,11 @@ from forecaster.reporting.figures import (
     INK,
     STYLE,
     add_legend,
-    compute_band_opacity,
     format_number,
     format_time_axis,
     make_figure,
     render_png,
+    style_band,
     to_axis,
 )
 
@@ -66,14 +65,13 @@ def _draw_span(axes: Axes, filling: FilledSeries, span: slice) -> None:
     x = to_axis(index)
     axes.plot(x, np.where(gap, np.nan, values), color=INK, linewidth=1.3, label="observed")
     adjacent = gap | np.append(gap[1:], False) | np.append(False, gap[:-1])
-    levels = {low: round(1 - low, 10) for low in filling.quantiles if low < 0.5}
-    for place, (low, high) in enumerate(levels.items()):
-        # The band closes at observed cells, which have no uncertainty.
-        bottom, top = (np.where(gap, filling.quantiles[p][span], values) for p in (low, high))
-        shade: Any = {"color": BLUE, "alpha": compute_band_opacity(place, len(levels)), "linewidth": 0}
-        axes.fill_between(x, bottom, top, where=adjacent, label=f"{100 * (1 - 2 * low):.6g} %", **shade)
     axes.plot(x, np.where(adjacent, values, np.nan), color=BLUE, linewidth=1.6)
     axes.plot(x, np.where(gap, values, np.nan), "o", color=BLUE, markersize=3.5, label="filled")
+    lows = sorted((probability for probability in filling.quantiles if probability < 0.5), reverse=True)
+    for place, low in enumerate(lows):
+        # The band closes at observed cells, which have no uncertainty.
+        bottom, top = (np.where(gap, filling.quantiles[p][span], values) for p in (low, round(1 - low, 10)))
+        axes.fill_between(x, bottom, top, where=adjacent, linewidth=0, **style_band(low, place, len(lows)))
     format_time_axis(axes, index)
     axes.set_ylabel(filling.series.name)
     axes.margins(x=0.02)

@@ -1,12 +1,14 @@
 """What the plots of several verbs share: style, figures, axes, legends, intervals and the PNG."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -23,6 +25,7 @@ _DATE_FORMATS: Any = {
     "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
 }
 MAX_SERIES = 6  # plotted in one figure
+_LEGEND_WIDTH = 100  # characters in a row of a legend
 STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 12,
@@ -50,8 +53,10 @@ def add_shared_legend(rows: Sequence[Axes]) -> None:
     """Add one legend above the first axes, with every label of all axes once."""
     found = [axes.get_legend_handles_labels() for axes in rows]
     labelled = {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
+    width = sum(len(label) + 8 for label in labelled)  # in characters: a handle and its spaces are as wide as 8
+    columns = math.ceil(len(labelled) / math.ceil(width / _LEGEND_WIDTH))
     rows[0].legend(
-        list(labelled.values()), list(labelled), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(labelled),
+        list(labelled.values()), list(labelled), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns,
         borderaxespad=0.2, handlelength=2.4, columnspacing=1.6,
     )  # fmt: skip
 
@@ -87,26 +92,36 @@ def to_axis(index: pd.Index) -> np.ndarray:
 
 
 def draw_intervals(axes: Axes, forecast: Forecast) -> None:
-    """Draw the prediction intervals, the widest first and lightest; a horizon of one step as a bar."""
-    lows = [probability for probability in forecast.quantiles if probability < 0.5]
+    """Draw the prediction intervals, the narrowest first and darkest; a horizon of one step as a bar."""
+    lows = sorted((probability for probability in forecast.quantiles if probability < 0.5), reverse=True)
     x = to_axis(forecast.timestamps)
-    for index, low in enumerate(lows):
+    for place, low in enumerate(lows):
         band = forecast.quantiles[low], forecast.quantiles[round(1 - low, 10)]
-        label, alpha = f"{100 * (1 - 2 * low):.6g} %", compute_band_opacity(index, len(lows))
+        style = style_band(low, place, len(lows))
         if len(x) > 1:
-            axes.fill_between(x, *band, color=BLUE, alpha=alpha, linewidth=0, label=label)
+            axes.fill_between(x, *band, linewidth=0, **style)
         else:
-            axes.vlines(x, *band, color=BLUE, alpha=min(1.0, alpha + 0.2), linewidth=9, label=label)
+            axes.vlines(x, *band, linewidth=9, **style)
 
 
-def compute_band_opacity(place: int, count: int) -> float:
-    """Return the opacity of a band by its place from the outside: each darker than the one around it."""
-    return 0.14 + min(0.12, 0.6 / count) * place
+def style_band(low: float, place: int, count: int) -> dict[str, Any]:
+    """Return label, color and place of an interval, each lighter than the one inside it and behind it.
+
+    Args:
+        low: its lower quantile.
+        place: counted from the narrowest, 0.
+        count: of all intervals.
+    """
+    strength = 0.4 - 0.25 * (place / (count - 1) if count > 1 else 0.5)
+    color = tuple(1 - strength * (1 - part) for part in to_rgb(BLUE))
+    # Opaque, so that the legend shows the same color, and below the grid, which is at 0.5.
+    return {"label": f"{100 * (1 - 2 * low):.6g} % interval", "color": color, "zorder": 0.4 - 0.1 * place / count}
 
 
 def format_number(value: float, position: int | None) -> str:
     """Format a tick label: 42,500 rather than 42500; 0.25 stays."""
-    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
+    text = f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def format_time_axis(axes: Axes, index: pd.Index) -> None:
@@ -118,17 +133,13 @@ def format_time_axis(axes: Axes, index: pd.Index) -> None:
         if index.tz is not None:
             axes.set_xlabel(str(index.tz))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.set_xlabel("step")
 
 
 def add_legend(axes: Axes) -> None:
     """Add a legend above the axes, where it cannot cover a line."""
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(labels), 7), borderaxespad=0.2,
-        handlelength=2.4, columnspacing=1.6,
-    )  # fmt: skip
+    add_shared_legend([axes])
 
 
 def render_png(figure: Figure) -> bytes:

@@ -36,7 +36,7 @@ def plot_loss(
             axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
-        axes.set_ylabel(unit)
+        axes.set_ylabel(unit.replace(" (", "\n(", 1))
         add_legend(axes)
         return render_png(figure)
 
@@ -65,6 +65,7 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
             axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
-        axes.set_ylabel(f"{'validation ' if curves[0].validation[0] is not None else ''}{unit}")
+        label = f"{'validation ' if curves[0].validation[0] is not None else ''}{unit}"
+        axes.set_ylabel(label.replace(" (", "\n(", 1))
         add_legend(axes)
         return render_png(figure)

@@ -43,14 +43,7 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
         if not ended.all():
             edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
             without = trials[~ended], np.zeros((~ended).sum())
-            axes.plot(
-                *without,
-                "x",
-                color=GREY,
-                markersize=6,
-                label="without error",
-                **edge,
-            )
+            axes.plot(*without, "x", color=GREY, markersize=6, label="not completed", **edge)
         _error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
