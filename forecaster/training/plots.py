@@ -34,9 +34,9 @@ def plot_loss(
         shown = [loss for loss in (*losses, *validation) if loss is not None and loss > 0]
         if shown and max(shown) > 20 * min(shown):
             axes.set_yscale("log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         axes.set_xlabel("epoch")
-        axes.set_ylabel(unit.replace(" (", "\n(", 1))
+        axes.set_ylabel(_wrap(unit))
         add_legend(axes)
         return render_png(figure)
 
@@ -63,9 +63,14 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
         shown = np.concatenate(watched)
         if shown.min() > 0 and shown.max() > 20 * shown.min():
             axes.set_yscale("log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         axes.set_xlabel("epoch")
         label = f"{'validation ' if curves[0].validation[0] is not None else ''}{unit}"
-        axes.set_ylabel(label.replace(" (", "\n(", 1))
+        axes.set_ylabel(_wrap(label))
         add_legend(axes)
         return render_png(figure)
+
+
+def _wrap(label: str) -> str:
+    """Break a label that is longer than its axis before its unit."""
+    return label if len(label) <= 40 else label.replace(" (", "\n(", 1)

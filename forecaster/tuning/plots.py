@@ -46,7 +46,7 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
             axes.plot(*without, "x", color=GREY, markersize=6, label="not completed", **edge)
         _error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         add_legend(axes)
         return render_png(figure)
 
