@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.series import Column, Series
-from forecaster.data.time.frequency import make_grid, step_back
+from forecaster.data.time.frequency import find_part, make_grid, step_back
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
@@ -19,20 +19,18 @@ from forecaster.problems import Problem
 
 @dataclass(frozen=True)
 class Columns:
-    """The covariates of a panel, those of each series from its first step on.
-
-    Attributes:
-        columns: by name, each (rows,).
-        ends: where those of each series end, (series,).
-    """
+    """The covariates of a panel, each (rows,), of each series from its first step to where `ends`, (series,), is."""
 
     columns: Mapping[str, Column] = field(default_factory=dict)
     ends: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def select(self, number: int) -> dict[str, Column]:
         """Those of one series."""
-        part = _find_part(self.ends, number) if self.columns else slice(0)
-        return {name: Column(column.values[part], column.levels) for name, column in self.columns.items()}
+        return self.select_rows(find_part(self.ends, number)) if self.columns else {}
+
+    def select_rows(self, rows: slice | np.ndarray) -> dict[str, Column]:
+        """Those of some rows."""
+        return {name: column.select(rows) for name, column in self.columns.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,7 @@ class Panel(Sequence[Series]):
         if isinstance(number, slice):
             return [self[each] for each in range(len(self))[number]]
         number = range(len(self))[number]
-        part = _find_part(self.ends, number)
+        part = find_part(self.ends, number)
         observed = None if self.observed is None else self.observed[part]
         return Series(
             self.names[number],
@@ -110,12 +108,8 @@ class Panel(Sequence[Series]):
     def iterate_blocks(self, numbers: Sequence[int], most: int) -> Iterator[tuple[slice, np.ndarray]]:
         """Iterate over the values of some series, those together that are neighbours here and have the same length.
 
-        Args:
-            numbers: of the series, in rising order.
-            most: series in a block.
-
         Yields:
-            The places in `numbers`, and the values (series, steps).
+            The places in `numbers`, which rise, of at most `most` series; and the values (series, steps).
         """
         lengths = self.lengths[numbers]
         changes = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(lengths) != 0)) + 1
@@ -155,12 +149,12 @@ class Panel(Sequence[Series]):
             repairs = ({"window.min_length": None},)
             raise DataError(Problem("no-earlier-sessions", column="window.min_length", repairs=repairs))
         places, ends = _prepend_places(self.ends, steps, season)
-        rows, row_ends = _prepend_places(self.columns.ends, steps, season) if self.columns.columns else (places, ends)
-        columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
-        observed = np.ones(len(self.values), bool) if self.observed is None else self.observed
-        before = (np.concatenate([[0], ends[:-1]])[:, None] + np.arange(steps)).ravel()
-        observed = observed[places]
-        observed[before] = False
+        columns = self.columns
+        if columns.columns:
+            rows, row_ends = _prepend_places(columns.ends, steps, season)
+            columns = Columns(columns.select_rows(rows), row_ends)
+        observed = np.ones(len(places), bool) if self.observed is None else self.observed[places]
+        observed[np.concatenate([[0], ends[:-1]])[:, None] + np.arange(steps)] = False
         step = self.rules.step(self.frequency)
         return replace(
             self,
@@ -168,7 +162,7 @@ class Panel(Sequence[Series]):
             ends=ends,
             values=self.values[places],
             observed=observed,
-            columns=Columns(columns, row_ends if columns else self.columns.ends),
+            columns=columns,
         )
 
     def align_targets(self, targets: Sequence[str]) -> "Panel":
@@ -193,23 +187,22 @@ class Panel(Sequence[Series]):
             kept += [slice(*s.timestamps.slice_locs(first, last)) for s in group]
         if problems:
             raise DataError(problems)
-        steps = _choose_places(self.ends, kept)
-        rows = (
-            _choose_places(self.columns.ends, [slice(part.start, None) for part in kept])
-            if self.columns.columns
-            else steps
-        )
-        columns = {name: Column(c.values[rows], c.levels) for name, c in self.columns.columns.items()}
-        ends = np.cumsum([part.stop - part.start for part in kept])
-        cut_off = np.cumsum([part.start for part in kept])
+        return self._cut(kept)
+
+    def _cut(self, kept: Sequence[slice]) -> "Panel":
+        """Cut each series to a range of its steps; covariates are cut where it begins alone."""
+        steps, columns = _choose_places(self.ends, kept), self.columns
+        if columns.columns:
+            rows = _choose_places(columns.ends, [slice(part.start, None) for part in kept])
+            columns = Columns(columns.select_rows(rows), columns.ends - np.cumsum([part.start for part in kept]))
         return replace(
             self,
             firsts=pd.Index([series.timestamps[part.start] for series, part in zip(self, kept, strict=True)]),
-            ends=ends,
+            ends=np.cumsum([part.stop - part.start for part in kept]),
             values=self.values[steps],
             timestamps=None if self.timestamps is None else self.timestamps[steps],
             observed=None if self.observed is None else self.observed[steps],
-            columns=Columns(columns, self.columns.ends - cut_off if columns else self.columns.ends),
+            columns=columns,
         )
 
     def truncate(self, lengths: np.ndarray) -> "Panel":
@@ -223,26 +216,22 @@ class Panel(Sequence[Series]):
         observed = None if self.observed is None else self.observed[steps]
         if observed is not None:
             for number in np.flatnonzero((lengths > 0) & ~observed[np.maximum(ends - 1, 0)]).tolist():
-                part = _find_part(ends, number)
+                part = find_part(ends, number)
                 values[part] = carry_forward(values[part], observed[part])
         timestamps = None if self.timestamps is None else self.timestamps[steps]
         return replace(self, ends=ends, values=values, timestamps=timestamps, observed=observed)
 
     def _make_timestamps(self, number: int) -> pd.Index:
         if self.timestamps is not None:
-            return self.timestamps[_find_part(self.ends, number)]
-        first, part = self.firsts[number], _find_part(self.ends, number)
-        return make_grid(first, part.stop - part.start, self.rules.step(self.frequency))
+            return self.timestamps[find_part(self.ends, number)]
+        part = find_part(self.ends, number)
+        return make_grid(self.firsts[number], part.stop - part.start, self.rules.step(self.frequency))
 
 
 def carry_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Repeat the last observed value of (steps,) up to its end."""
     last = int(np.flatnonzero(observed)[-1])
     return np.concatenate([values[: last + 1], np.full(len(values) - last - 1, values[last])])
-
-
-def _find_part(ends: np.ndarray, number: int) -> slice:
-    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
 def _prepend_places(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarray, np.ndarray]:
@@ -258,4 +247,4 @@ def _prepend_places(ends: np.ndarray, steps: int, season: int) -> tuple[np.ndarr
 def _choose_places(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
     """Find the places of some steps of each series among all steps."""
     places = np.arange(ends[-1])
-    return np.concatenate([places[_find_part(ends, number)][part] for number, part in enumerate(parts)])
+    return np.concatenate([places[find_part(ends, number)][part] for number, part in enumerate(parts)])

@@ -17,6 +17,7 @@ from forecaster.data.series import Column
 from forecaster.data.sources.files import Paths
 from forecaster.data.sources.source import resolve_source
 from forecaster.data.sources.text_table import Table, read_table
+from forecaster.data.time.frequency import find_part
 from forecaster.errors import DataError
 
 
@@ -79,5 +80,5 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
         rows.add_series(number, each) for number, problems in found.issues.problems.items() for each in problems
     ]:
         raise DataError(twice)
-    parts = ((name, found.rows.select_rows(found.part(number))) for number, name in enumerate(rows.names))
+    parts = ((name, found.rows.select_rows(find_part(found.ends, number))) for number, name in enumerate(rows.names))
     return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}

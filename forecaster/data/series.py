@@ -25,6 +25,10 @@ class Column:
     values: np.ndarray
     levels: tuple[str, ...] | None = None
 
+    def select(self, places: slice | np.ndarray) -> "Column":
+        """Select the values at some places."""
+        return Column(self.values[places], self.levels)
+
 
 class _Timestamps:
     """A field that takes an index, or a function that makes it when it is first asked for."""
@@ -81,7 +85,7 @@ class Series:
     def part(self, first: int, last: int) -> "Series":
         """Its steps from `first` to before `last`, with the covariates of all later steps."""
         observed = None if self.observed is None else self.observed[first:last]
-        columns = {name: Column(column.values[first:], column.levels) for name, column in self.covariates.items()}
+        columns = {name: column.select(slice(first, None)) for name, column in self.covariates.items()}
         values, timestamps = self.values[first:last], self.timestamps[first:last]
         return replace(self, values=values, timestamps=timestamps, observed=observed, covariates=columns)
 

@@ -20,6 +20,7 @@ from forecaster.data.assembly.decoded_columns import (
     Numbers,
     TextColumns,
     add_marks,
+    concat_columns,
 )
 from forecaster.data.assembly.localize import (
     changes_timestamps,
@@ -34,9 +35,9 @@ from forecaster.data.assembly.wide_to_long import Stack, stack_columns
 from forecaster.data.options import Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
-from forecaster.data.sources.number_formats import is_missing
+from forecaster.data.sources.number_formats import NaValues, is_missing
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, parse_timestamps
+from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, join_columns, parse_timestamps
 from forecaster.data.time.jitter import format_duration
 from forecaster.data.time.rules import TimeRules
 from forecaster.problems import Cells, Problem
@@ -46,12 +47,7 @@ GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasona
 
 
 def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
-    """Build the rows of a table of text; problems of cells are kept with them.
-
-    Args:
-        table: the cells.
-        reading: what is asked.
-        roles: of the columns, found in the table where None.
+    """Build the rows of a table of text; problems of cells are kept with them, roles are found where None.
 
     Raises:
         DataError: a column is absent or cannot be found, or its cells can be read in several ways.
@@ -73,7 +69,7 @@ def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) ->
     stack = stack_columns(roles.targets or [""], names, codes, timestamps, columns.lines, reading.layout)
     values = _build_values(columns, stack, reading, issues) if roles.targets else np.zeros(len(columns.lines))
     if not isinstance(stack.rows, slice):
-        covariates = {name: Column(column.values[stack.rows], column.levels) for name, column in covariates.items()}
+        covariates = {name: column.select(stack.rows) for name, column in covariates.items()}
     each = len(stack.names) // max(len(categories), 1)  # series that share their static values
     return Rows(
         columns.places,
@@ -126,18 +122,18 @@ def _build_timestamps(
     if read.others:
         issues.problems[FILE].append(_report_ambiguous_dates(columns, roles, read))
         issues.stop = True
-    text = _quote(lambda: columns.get_time_cells(roles.times))
+    text = _quote(lambda: join_columns(columns.get_texts(roles.times)))
     reporter = CellReporter(columns.places, [roles.time], columns.lines, text, codes)
     reporter.report("not-a-timestamp", read.wrong, issues.problems)
     if not changes_timestamps(rules) or read.wrong.any() or read.others:
         issues.stop |= changes_timestamps(rules)
         return read.timestamps, rules
-    return _move_timestamps(read, codes, reading.frequency, rules, reporter, issues), rules
+    return _move_timestamps(read, reading.frequency, rules, reporter, issues), rules
 
 
 def _report_ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: ParsedTimestamps) -> Problem:
     """Report dates that can be read in several ways, at the first that differs between them."""
-    cells = columns.get_time_cells(roles.times)
+    cells = join_columns(columns.get_texts(roles.times))
     other = parse_timestamps(cells, read.others[0])
     row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
     detail = {"cell": cells.iloc[row], "formats": [read.way, *read.others]}
@@ -147,15 +143,10 @@ def _report_ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: P
 
 
 def _move_timestamps(
-    read: ParsedTimestamps,
-    codes: np.ndarray,
-    frequency: str,
-    rules: TimeRules,
-    reporter: CellReporter,
-    issues: IssueLog,
+    read: ParsedTimestamps, frequency: str, rules: TimeRules, reporter: CellReporter, issues: IssueLog
 ) -> pd.Index:
     """Move timestamps into their zone and onto their steps; those that cannot be moved are reported."""
-    timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
+    timestamps, never, far, shifts = localize_each_series(read, reporter.codes, frequency, rules)
     reporter.report("nonexistent-time", never, issues.problems, {"zone": rules.timezone})
     tolerance = format_duration(rules.tolerance.value // 1000)
     reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
@@ -165,19 +156,14 @@ def _move_timestamps(
 
 
 def localize_rows(rows: Rows, reading: Reading) -> Rows:
-    """Move the timestamps of rows, which are as they are written, into their zone and onto their steps.
-
-    Args:
-        rows: of each series in the order of the file.
-        reading: the rules.
-    """
+    """Move the timestamps of rows in the order of the file, as they are written, into their zone and to their steps."""
     read = ParsedTimestamps(rows.timestamps, np.zeros(len(rows), bool), reading.way or ISO)
     rules = resolve_rules(read, reading.rules)
     rows = dataclasses.replace(rows, rules=rules)
     if not changes_timestamps(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
         return rows
     reporter = CellReporter(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
-    timestamps = _move_timestamps(read, rows.codes, reading.frequency, rules, reporter, rows.issues)
+    timestamps = _move_timestamps(read, reading.frequency, rules, reporter, rows.issues)
     return dataclasses.replace(rows, timestamps=timestamps)
 
 
@@ -203,7 +189,7 @@ def _build_covariates(
             notices.append(make_category_notice(columns.places.path, name, covariates[name].levels or ()))
         elif len(wrong):
             code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
-            text = columns.get_cells([name]).iloc.__getitem__
+            text = columns.get_texts([name])[0].iloc.__getitem__
             problem = columns.places.problem(code, name, columns.lines, text, wrong, repairs=repairs)
             issues.problems[FILE].append(problem)
         else:
@@ -211,7 +197,7 @@ def _build_covariates(
     return covariates, notices
 
 
-def _to_categories(labels: Labels, na_values: Sequence[int | float | str]) -> Column:
+def _to_categories(labels: Labels, na_values: NaValues) -> Column:
     """Convert labels to the numbers of categories in the order of their first rows, -1 where a cell is missing."""
     given = ~is_missing(labels.texts, na_values)
     numbers = np.where(given, np.cumsum(given) - 1, -1).astype(np.int32)
@@ -226,24 +212,23 @@ def make_category_notice(path: str, name: str, levels: Sequence[str]) -> Problem
 def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issues: IssueLog) -> np.ndarray:
     """Build the stacked values as float64, NaN where one is missing or infinite; invalid cells are reported."""
     found = columns.get_numbers(stack.columns)
-    kinds, text = found.kinds, _quote(lambda: columns.get_cells(stack.columns))
+    kinds, text = found.kinds, _quote(lambda: concat_columns(columns.get_texts(stack.columns)))
     reporter = CellReporter(columns.places, stack.targets, stack.lines, text, stack.codes)
-    is_plain = not kinds.any()  # every cell holds a number
-    if not is_plain and reading.invalid_values == "error":
-        repairs = ({"data.invalid_values": "missing"},)
-        reporter.report("not-a-number", kinds == TEXT, issues.problems, repairs=repairs)
-    elif not is_plain:
-        reporter.report("text-as-missing", kinds == TEXT, issues.notices)
-    if not is_plain and reading.gaps != "error":
-        reporter.report("infinite-as-missing", kinds == INFINITE, issues.notices)
+    if kinds.any():  # not every cell holds a number
+        if reading.invalid_values == "error":
+            repairs = ({"data.invalid_values": "missing"},)
+            reporter.report("not-a-number", kinds == TEXT, issues.problems, repairs=repairs)
+        else:
+            reporter.report("text-as-missing", kinds == TEXT, issues.notices)
+        if reading.gaps != "error":
+            reporter.report("infinite-as-missing", kinds == INFINITE, issues.notices)
     for domain in reading.domains:
         reporter.report(domain.code, domain.find_outside(found.values), issues.problems, domain.detail, domain.repairs)
-    if is_plain:
+    if not kinds.any():
         return found.values
     if reading.gaps == "error":
-        _report_missing(
-            found, _find_expected_cells(found.known, stack, bool(reading.columns)), reading, reporter, issues
-        )
+        expected = _find_expected_cells(found.known, stack, bool(reading.columns))
+        _report_missing(found, expected, reading, reporter, issues)
     return found.known
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecaster.config.reader import option as set_option
 from forecaster.data.options import AUTO, ROWS, Reading
-from forecaster.data.sources.number_formats import MISSING, is_missing, looks_numeric
+from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import are_dates
 from forecaster.errors import DataError
@@ -17,13 +17,7 @@ HEAD = 100  # rows that are looked at, at most
 
 
 class ColumnRoles(NamedTuple):
-    """The columns that are read.
-
-    Attributes:
-        times: of time, read together; none where rows are steps.
-        ids: of ids.
-        targets: of values; none where covariates are read alone.
-    """
+    """The columns of time, none where rows are steps; of ids; of values, none where covariates are read alone."""
 
     times: tuple[str, ...]
     ids: tuple[str, ...]
@@ -91,13 +85,12 @@ def find_time(table: Table) -> str | None:
         if looks_numeric(head).mean() <= 0.5 and not head.str.lower().isin(MISSING).all():
             texts.append(name)
     if texts:
-        example = table.columns[texts[0]].iloc[0]
-        detail = {"text_column": texts[0], "example": example}
+        detail = {"text_column": texts[0], "example": table.columns[texts[0]].iloc[0]}
         raise DataError(Problem("no-time-column", table.path, detail=detail, repairs=({"data.time": None},)))
     return None
 
 
-def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> str:
+def find_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -> str:
     """Find the only column that begins with numbers, apart from those of time, ids and categories.
 
     Raises:
@@ -112,39 +105,30 @@ def find_target(table: Table, others: Sequence[str], na_values: Sequence[int | f
     raise DataError(Problem("several-numeric-columns", table.path, "data.target", detail=detail, repairs=repairs))
 
 
-def find_targets(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
-    """Every column besides those of time, ids and categories that starts with numbers.
+def find_targets(table: Table, others: Sequence[str], na_values: NaValues = ()) -> list[str]:
+    """Find every column that begins with numbers, apart from those of time, ids and categories.
 
     Raises:
         DataError: there is none.
     """
-    numeric = [
-        name
-        for name, cells in table.columns.items()
-        if name not in others and are_numbers(cells.iloc[:HEAD], na_values)
-    ]
-    if numeric:
+    heads = {name: cells.iloc[:HEAD] for name, cells in table.columns.items() if name not in others}
+    if numeric := [name for name, head in heads.items() if are_numbers(head, na_values)]:
         return numeric
-    detail = {"columns": list(table.columns)}
-    raise DataError(Problem("no-numeric-column", table.path, "data.target", detail=detail))
+    raise DataError(Problem("no-numeric-column", table.path, "data.target", detail={"columns": list(table.columns)}))
 
 
-def find_every_target(table: Table, others: Sequence[str], na_values: Sequence[int | float | str] = ()) -> list[str]:
+def find_every_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -> list[str]:
     """Find also columns that are empty at first and hold no text later; they may turn out to be empty.
 
     Raises:
         DataError: there is none.
     """
     found = find_targets(table, others, na_values)
-    late = [
-        name
-        for name, cells in table.columns.items()
-        if name not in {*others, *found} and _begins_with_numbers(cells, na_values)
-    ]
-    return [name for name in table.columns if name in {*found, *late}]
+    rest = {name: cells for name, cells in table.columns.items() if name not in others}
+    return [name for name, cells in rest.items() if name in found or _begins_with_numbers(cells, na_values)]
 
 
-def _begins_with_numbers(cells: pd.Series, na_values: Sequence[int | float | str]) -> bool:
+def _begins_with_numbers(cells: pd.Series, na_values: NaValues) -> bool:
     """Of a column that is empty where the others begin, whether its first cells that are given are numbers."""
     if not is_missing(cells.iloc[:HEAD], na_values).all():
         return False
@@ -159,12 +143,12 @@ def find_ids(table: Table) -> str:
         DataError: there is none.
     """
     texts = (name for name, cells in table.columns.items() if not are_numbers(cells.iloc[:HEAD]))
-    if (found := next(texts, None)) is not None:
-        return found
-    raise DataError(Problem("no-id-column", table.path))
+    if (found := next(texts, None)) is None:
+        raise DataError(Problem("no-id-column", table.path))
+    return found
 
 
-def are_numbers(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> bool:
+def are_numbers(cells: pd.Series, na_values: NaValues = ()) -> bool:
     """Whether more than half of the cells that are given are numbers, in whatever way to write them."""
     given = cells[~is_missing(cells, na_values)]
     return bool(looks_numeric(given).mean() > 0.5)

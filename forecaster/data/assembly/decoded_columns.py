@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.sources.issues import Places
-from forecaster.data.sources.number_formats import NONE, Unsure, find_marks, is_missing, to_numbers
+from forecaster.data.sources.number_formats import NONE, NaValues, Unsure, find_marks, is_missing, to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import ParsedTimestamps, join_columns, parse_timestamps
 from forecaster.errors import DataError
@@ -40,26 +40,11 @@ class Numbers(NamedTuple):
 
 
 class DecodedColumns(ABC):
-    """What rows are built from.
+    """What rows are built from: the columns of a source whose first rows, or all of them, are `table`."""
 
-    Attributes:
-        places: of the rows.
-        lines: of each row, (rows,).
-        dialect: how the source is written.
-        notices: what was found while decoding.
-        na_values: what a missing cell may be written as.
-    """
-
-    def __init__(
-        self,
-        places: Places,
-        lines: np.ndarray,
-        dialect: Dialect,
-        notices: tuple[Problem, ...],
-        na_values: Sequence[int | float | str],
-    ) -> None:
-        self.places, self.lines, self.dialect = places, lines, dialect
-        self.notices, self.na_values = notices, na_values
+    def __init__(self, table: Table, places: Places, lines: np.ndarray, na_values: NaValues) -> None:
+        self.places, self.lines, self.na_values = places, lines, na_values  # lines: of each row, (rows,)
+        self.dialect, self.notices = table.dialect, table.notices
 
     @abstractmethod
     def get_labels(self, name: str) -> Labels:
@@ -74,19 +59,15 @@ class DecodedColumns(ABC):
         """Parse the columns of time, which are read together."""
 
     @abstractmethod
-    def get_cells(self, names: Sequence[str]) -> pd.Series:
-        """Give the texts of some columns, one column after the other, as messages quote them."""
-
-    @abstractmethod
-    def get_time_cells(self, names: Sequence[str]) -> pd.Series:
-        """Give the texts that timestamps are parsed from."""
+    def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
+        """Give the cells of some columns as text, as messages quote them."""
 
 
 class TextColumns(DecodedColumns):
     """The columns of a table of text, each cell parsed in any way in which numbers and dates are written."""
 
-    def __init__(self, table: Table, na_values: Sequence[int | float | str]) -> None:
-        super().__init__(table.places, table.lines, table.dialect, table.notices, na_values)
+    def __init__(self, table: Table, na_values: NaValues) -> None:
+        super().__init__(table, table.places, table.lines, na_values)
         self._columns = table.columns
 
     def get_labels(self, name: str) -> Labels:
@@ -96,22 +77,18 @@ class TextColumns(DecodedColumns):
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
-        return parse_numbers(self.get_cells(names), self.dialect, self.na_values)
+        return parse_numbers(concat_columns(self.get_texts(names)), self.dialect, self.na_values)
 
     def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
         """Parse the columns of time."""
-        return parse_timestamps(self.get_time_cells(names), way, date_order)
+        return parse_timestamps(join_columns(self.get_texts(names)), way, date_order)
 
-    def get_cells(self, names: Sequence[str]) -> pd.Series:
-        """Give the texts of some columns, one column after the other."""
-        return _concat([self._columns[name] for name in names])
-
-    def get_time_cells(self, names: Sequence[str]) -> pd.Series:
-        """Give the texts that timestamps are parsed from."""
-        return join_columns([self._columns[name] for name in names])
+    def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
+        """Give the cells of some columns as text."""
+        return [self._columns[name] for name in names]
 
 
-def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: Sequence[int | float | str]) -> Numbers:
+def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: NaValues) -> Numbers:
     """Parse cells whose decimal and thousands marks are known."""
     numbers = to_numbers(cells, dialect.decimal, dialect.thousands)
     kinds = np.where(np.isnan(numbers), TEXT, GIVEN).astype(np.int8)
@@ -122,15 +99,13 @@ def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: Sequence[int | 
     return Numbers(np.where(kinds == NAMED, np.nan, numbers), kinds)
 
 
-def numeric_na_values(na_values: Sequence[int | float | str]) -> list[int | float]:
+def numeric_na_values(na_values: NaValues) -> list[int | float]:
     """Select the numbers among the values that a missing cell may be written as."""
     return [value for value in na_values if not isinstance(value, str)]
 
 
-def add_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | float | str]) -> Table:
-    """Find the decimal and thousands marks of some columns, with a notice where they are not the usual ones.
-
-    Where no column holds numbers the marks are the usual ones.
+def add_marks(table: Table, targets: Sequence[str], na_values: NaValues) -> Table:
+    """Find the decimal and thousands marks of some columns, usual ones for none, with a notice where they are unusual.
 
     Raises:
         DataError: their numbers can be read in several ways.
@@ -139,7 +114,7 @@ def add_marks(table: Table, targets: Sequence[str], na_values: Sequence[int | fl
     if not targets:
         usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
         return dataclasses.replace(table, dialect=usual)
-    cells = _concat([table.columns[target] for target in targets])
+    cells = concat_columns([table.columns[target] for target in targets])
     try:
         decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
     except Unsure as unsure:
@@ -164,5 +139,6 @@ def _write_yaml(decimal: str, thousands: str, value: float) -> str:
     return f'data: {{decimal: "{decimal}", thousands: {mark}}} ({read})'
 
 
-def _concat(columns: Sequence[pd.Series]) -> pd.Series:
+def concat_columns(columns: Sequence[pd.Series]) -> pd.Series:
+    """Put columns one after the other: (columns x rows,)."""
     return columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True)

@@ -15,7 +15,15 @@ from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
-from forecaster.data.time.frequency import Irregular, check_frequency, check_grid, find_places, is_gapless, make_grid
+from forecaster.data.time.frequency import (
+    Irregular,
+    check_frequency,
+    check_grid,
+    find_part,
+    find_places,
+    is_gapless,
+    make_grid,
+)
 from forecaster.data.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
 from forecaster.data.time.rules import SESSIONS
 from forecaster.data.time.timezones import is_clock_change
@@ -53,7 +61,7 @@ class _Layout:
     def __init__(self, rows: Rows, reading: Reading) -> None:
         found = sort_rows(rows, reading.duplicates)
         self._rows, self._ends, self._reading = found.rows, found.ends, reading
-        self._starts = found.starts
+        self._starts = np.concatenate([[0], found.ends[:-1]])
         self._path = rows.places.path
         self._wrong = defaultdict(list, found.issues.problems)
         self._notices = defaultdict(list, found.issues.notices)
@@ -122,9 +130,6 @@ class _Layout:
             place = self._rows.places.where(self._rows.lines[part][row])
         return [problem.at(place) for problem in error.problems]
 
-    def _part(self, number: int) -> slice:
-        return slice(int(self._starts[number]), int(self._ends[number]))
-
     def _drop_unfinished(self, step: Step) -> np.ndarray:
         """Set the values of bars that are not complete yet to NaN, with a notice."""
         values = self._rows.values
@@ -132,7 +137,7 @@ class _Layout:
             return values
         values = values.copy()
         for number in range(len(self._ends)):
-            part = self._part(number)
+            part = find_part(self._ends, number)
             given = np.flatnonzero(~np.isnan(values[part]))
             known = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
             if len(known) and (dropped := count_unfinished(known, step)):
@@ -167,9 +172,9 @@ class _Layout:
         """Find why a series cannot be laid out."""
         if off:
             try:
-                check_grid(step.frequency, self._rows.timestamps[self._part(number)], step.rules)
+                check_grid(step.frequency, self._rows.timestamps[find_part(self._ends, number)], step.rules)
             except DataError as error:
-                return self._add_place(error, self._part(number))
+                return self._add_place(error, find_part(self._ends, number))
         count = int(self._counts[number])
         if not count:
             return [Problem("no-number-in-target", self._path)]
@@ -195,7 +200,7 @@ class _Layout:
             return steps, None
         observed, policy = ~np.isnan(steps), self._reading.gaps
         for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
-            part = slice(int(ends[number - 1]) if number else 0, int(ends[number]))
+            part = find_part(ends, number)
             if self._report_gaps(number, steps[part], step) and policy != "error":
                 steps[part] = self._fill_series(number, steps[part], step)
         return steps, None if policy == "zero" else observed
@@ -227,7 +232,7 @@ class _Layout:
 
     def _where(self, number: int, gap: int) -> str:
         """Find the line of the row after a missing step, or of the row itself where it has an empty cell."""
-        part = self._part(number)
+        part = find_part(self._ends, number)
         place = self._places[self._first[number]] + gap
         after = int(np.searchsorted(self._places[part], place, side="right"))
         return self._rows.places.where(self._rows.lines[part][min(after, part.stop - part.start - 1)])

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,15 +61,10 @@ class Rows:
 
     def select_rows(self, chosen: np.ndarray | slice) -> "Rows":
         """Select some of them, by number, by a mask or by a range."""
-        columns = {name: Column(column.values[chosen], column.levels) for name, column in self.columns.items()}
-        return dataclasses.replace(
-            self,
-            codes=self.codes[chosen],
-            lines=self.lines[chosen],
-            timestamps=self.timestamps[chosen],
-            values=self.values[chosen],
-            columns=columns,
-        )
+        names = ("codes", "lines", "timestamps", "values")
+        parts: dict[str, Any] = {name: getattr(self, name)[chosen] for name in names}
+        parts["columns"] = {name: column.select(chosen) for name, column in self.columns.items()}
+        return dataclasses.replace(self, **parts)
 
     def select_series(self, chosen: np.ndarray) -> "Rows":
         """Select those of some series, (series,) bool, numbered anew, with their issues."""

@@ -16,26 +16,11 @@ _RADIX = 1 << 16  # numbers below it are sorted in linear time
 
 @dataclass(frozen=True)
 class SortedRows:
-    """Rows of series end to end, each in order of time.
-
-    Attributes:
-        rows: all of them.
-        ends: where the rows of each series end, (series,).
-        issues: what was sorted and merged, and what may not be merged, by the number of the series.
-    """
+    """Rows of series end to end, each in order of time, where those of each end, (series,), and what was changed."""
 
     rows: Rows
     ends: np.ndarray
     issues: IssueLog
-
-    def part(self, number: int) -> slice:
-        """Select the rows of one series."""
-        return slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))
-
-    @property
-    def starts(self) -> np.ndarray:
-        """Where the rows of each series begin, (series,)."""
-        return np.concatenate([[0], self.ends[:-1]])
 
 
 def to_ticks(timestamps: pd.Index) -> np.ndarray:
@@ -44,11 +29,9 @@ def to_ticks(timestamps: pd.Index) -> np.ndarray:
 
 
 def sort_rows(rows: Rows, duplicates: str) -> SortedRows:
-    """Sort the rows of each series by time, and merge those of one timestamp.
+    """Sort rows, which are in the order of the file, by series and time, and merge those of one timestamp.
 
-    Args:
-        rows: in the order of the file.
-        duplicates: `error | first | last | mean | sum`; a problem, where it is `error`.
+    Those are a problem where `duplicates` is `error`.
     """
     if np.any(rows.codes[1:] < rows.codes[:-1]):
         rows = rows.select_rows(_sort_codes(rows.codes))
@@ -57,9 +40,8 @@ def sort_rows(rows: Rows, duplicates: str) -> SortedRows:
     # Rows are mostly sorted already, which is quick to see.
     if np.any((ticks[1:] <= ticks[:-1]) & (rows.codes[1:] == rows.codes[:-1])):
         rows = _merge_duplicates(_sort_by_time(rows, issues), duplicates, issues)
-    return SortedRows(
-        rows, np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right"), issues
-    )
+    ends = np.searchsorted(rows.codes, np.arange(len(rows.names), dtype=np.int32), side="right")
+    return SortedRows(rows, ends, issues)
 
 
 def _sort_codes(codes: np.ndarray) -> np.ndarray:

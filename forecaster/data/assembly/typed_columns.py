@@ -50,14 +50,7 @@ _ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
 
 @dataclass(frozen=True)
 class TypedLayout:
-    """How the columns of a source are converted.
-
-    Attributes:
-        head: its first rows as text; the dialect has the marks of its numbers.
-        roles: of its columns.
-        reading: what is asked.
-        types: of the columns that are converted.
-    """
+    """How the columns of a source are converted, by its first rows as text, whose dialect has the marks of numbers."""
 
     head: Table
     roles: ColumnRoles
@@ -94,13 +87,7 @@ class TypedLayout:
 
 
 def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Reading) -> TypedLayout:
-    """Find how columns are converted in the first rows.
-
-    Args:
-        head: the first rows.
-        dialect: as far as it is stated.
-        roles: of the columns.
-        reading: what is asked.
+    """Find how columns are converted in the first rows; `dialect` is what is stated.
 
     Raises:
         NotPlain: they have to be read as text.
@@ -134,14 +121,10 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
 
 
 class TypedColumns(DecodedColumns):
-    """Arrow's columns as numpy arrays.
-
-    Raises:
-        NotPlain: a column has to be parsed as text.
-    """
+    """Arrow's columns as numpy arrays; raises `NotPlain` where one has to be parsed as text."""
 
     def __init__(self, table: "pa.Table", layout: TypedLayout, places: Places, lines: np.ndarray) -> None:
-        super().__init__(places, lines, layout.head.dialect, layout.head.notices, layout.reading.na_values)
+        super().__init__(layout.head, places, lines, layout.reading.na_values)
         self._may_be_blank = not (layout.roles.times or layout.roles.ids)
         with ThreadPoolExecutor() as pool:  # each releases the interpreter while it copies
             arrays = pool.map(_to_numpy, table.columns)
@@ -149,9 +132,8 @@ class TypedColumns(DecodedColumns):
 
     def get_labels(self, name: str) -> Labels:
         """Encode a column as the numbers of its distinct texts."""
-        found = self._columns[name]
-        require_plain(isinstance(found, Labels))
-        return found
+        require_plain(isinstance(self._columns[name], Labels))
+        return self._columns[name]
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
@@ -183,12 +165,8 @@ class TypedColumns(DecodedColumns):
             return ParsedTimestamps(found, np.zeros(len(found), bool))
         return _count_from_epoch(found)
 
-    def get_cells(self, names: Sequence[str]) -> pd.Series:
+    def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
         """Leave the typed path: a message quotes a cell."""
-        raise NotPlain
-
-    def get_time_cells(self, names: Sequence[str]) -> pd.Series:
-        """Leave the typed path: a message quotes a timestamp."""
         raise NotPlain
 
 

@@ -1,4 +1,4 @@
-"""Cells of text as numbers, in any way to write decimals and thousands."""
+"""Cells of text as numbers: decimal points and decimal commas, and the marks of thousands."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from forecaster.data.dialect import AUTO
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 NONE = "none"
+NaValues = Sequence[int | float | str]
 _SPACES, _APOSTROPHES = " \u00a0\u202f", "'\u2019"
 _CHARACTERS = {",": ",", ".": ".", " ": _SPACES, "'": _APOSTROPHES}
 # In the order in which they are preferred where they read the same numbers.
@@ -27,7 +28,7 @@ class Unsure(ValueError):
         super().__init__(row)
 
 
-def is_missing(cells: pd.Series, na_values: Sequence[int | float | str] = ()) -> np.ndarray:
+def is_missing(cells: pd.Series, na_values: NaValues = ()) -> np.ndarray:
     """Whether each cell is empty, or one of the texts of `na_values`, in whatever case: (rows,)."""
     texts = {value.strip().lower() for value in na_values if isinstance(value, str)}
     return cells.str.lower().isin(MISSING | texts).to_numpy(bool)
@@ -43,17 +44,12 @@ def looks_numeric(cells: pd.Series) -> pd.Series:
 
 
 def find_marks(
-    cells: pd.Series, decimal: str, thousands: str, delimiter: str, na_values: Sequence[int | float | str] = ()
+    cells: pd.Series, decimal: str, thousands: str, delimiter: str, na_values: NaValues = ()
 ) -> tuple[str, str]:
     """Find the decimal and thousands marks by which most cells are numbers; a point and none where no cell shows them.
 
     Where cells are separated by semicolons, as where decimals have commas, `1.234` is no proof of a decimal point.
-
-    Args:
-        cells: (rows,)
-        decimal, thousands: what is known, else `auto`.
-        delimiter: between cells.
-        na_values: the values of missing numbers.
+    `decimal` and `thousands` are what is known, else `auto`.
 
     Raises:
         Unsure: ways that differ read as many.
@@ -73,15 +69,20 @@ def find_marks(
     best = [way for way in ways if most and read[way].sum() == most] or ways[:1]
     if len(best) == 1 or (usual and plain in best):
         return best[0]
-    numbers = {way: _parse(texts, *way).where(read[way]).to_numpy(float) for way in best}
-    first = numbers[best[0]]
+    _require_same_numbers(texts, {way: _parse(texts, *way).where(read[way]).to_numpy(float) for way in best})
+    return best[0]
+
+
+def _require_same_numbers(texts: pd.Series, numbers: dict[tuple[str, str], np.ndarray]) -> None:
+    """Raise `Unsure` where the numbers of the ways, each (rows,), differ."""
+    first = next(iter(numbers.values()))
     differ = [~((values == first) | (np.isnan(values) & np.isnan(first))) for values in numbers.values()]
     if not np.any(differ):
-        return best[0]
+        return
     row = int(np.flatnonzero(np.any(differ, axis=0))[0])
     readings: dict[float, tuple[str, str, float]] = {}
-    for way in best:
-        value = float(numbers[way][row])
+    for way, values in numbers.items():
+        value = float(values[row])
         readings.setdefault(-np.inf if np.isnan(value) else value, (*way, value))
     raise Unsure(int(texts.index[row]), list(readings.values()))
 

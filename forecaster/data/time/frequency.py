@@ -27,11 +27,7 @@ _BLOCK = 1 << 15  # rows that the processor's cache holds
 
 
 class Irregular(DataError):
-    """Timestamps that are not all on the steps of one grid.
-
-    Attributes:
-        stray: the one to blame; None where none is alone to blame.
-    """
+    """Timestamps that are not all on the steps of one grid; `stray` is the one to blame, None for several."""
 
     def __init__(self, problem: Problem, stray: Timestamp | None = None) -> None:
         super().__init__(problem)
@@ -43,19 +39,12 @@ class Irregular(DataError):
 
 
 def check_frequency(alias: str, timestamps: pd.Index) -> None:
-    """Refuse a frequency that pandas does not know, or that is none of such timestamps.
-
-    Raises:
-        DataError: with what was expected.
-    """
+    """Raise `DataError` for a frequency that pandas does not know, or that is none of such timestamps."""
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
         detail = {"frequency": alias, "example": str(timestamps[0])}
         raise DataError(Problem("frequency-mismatch", column="data.frequency", detail=detail))
-    if alias in {STEP, SESSIONS}:
-        return
     try:
-        step = pd.tseries.frequencies.to_offset(alias)
-        known = step is not None and step.n > 0
+        known = alias in {STEP, SESSIONS} or pd.tseries.frequencies.to_offset(alias).n > 0
     except ValueError:
         known = False
     if not known:
@@ -63,22 +52,18 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
 
 
 def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
-    """Refuse a frequency that leaves timestamps off its grid.
-
-    Raises:
-        Irregular: with the first timestamp that is.
-    """
+    """Raise `Irregular` for a frequency that leaves timestamps off its grid, with the first that is."""
     place, step = rules.step(alias), pd.tseries.frequencies.to_offset(rules.step(alias))
-    if count_places(timestamps, place) == 0:
-        first, *others = timestamps
-        apart = (stamp for stamp in others if count_places(pd.DatetimeIndex([first, stamp]), place) == 0)
-        off = next(apart) if step.is_on_offset(first) else first
-        problem = Problem("off-grid", column="data.frequency", detail={"frequency": alias, "stray": str(off)})
-        if jitter := measure_jitter(pd.DatetimeIndex(timestamps), alias):
-            detail = {**problem.detail, "step": jitter[0], "distance": jitter[1]}
-            repairs = ({"data.tolerance": jitter[1]},)
-            problem = Problem("jittered-grid", column="data.frequency", detail=detail, repairs=repairs)
-        raise Irregular(problem, off)
+    if count_places(timestamps, place):
+        return
+    first, *others = timestamps
+    apart = (stamp for stamp in others if count_places(pd.DatetimeIndex([first, stamp]), place) == 0)
+    off = next(apart) if step.is_on_offset(first) else first
+    problem = Problem("off-grid", column="data.frequency", detail={"frequency": alias, "stray": str(off)})
+    if jitter := measure_jitter(pd.DatetimeIndex(timestamps), alias):
+        detail, repairs = {**problem.detail, "step": jitter[0], "distance": jitter[1]}, ({"data.tolerance": jitter[1]},)
+        problem = Problem("jittered-grid", column="data.frequency", detail=detail, repairs=repairs)
+    raise Irregular(problem, off)
 
 
 def make_date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
@@ -97,9 +82,7 @@ def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
 
 def make_future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
     """Make the timestamps of the `steps` steps after the origin."""
-    if step == STEP:
-        return pd.RangeIndex(origin + 1, origin + 1 + steps)
-    return pd.date_range(origin, periods=steps + 1, freq=step)[1:]
+    return make_grid(origin, steps + 1, step)[1:]
 
 
 def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:
@@ -115,9 +98,8 @@ def make_future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRu
     times = find_session_times(local)
     days = pd.date_range(local[-1].normalize(), periods=steps // len(times) + 3, freq=rules.sessions)
     future = pd.DatetimeIndex([day + time for day in days for time in times])
-    zone = timestamps.tz
     future = future[future > local[-1]][:steps]
-    return future if zone is None else future.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    return future.tz_localize(timestamps.tz, ambiguous=True, nonexistent="shift_forward")
 
 
 def find_session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
@@ -135,10 +117,7 @@ def list_weekdays(timestamps: pd.DatetimeIndex) -> str:
 
 
 def find_season_length(frequency: str) -> int:
-    """Count the steps in the frequency's natural season: the day below a day, the week for days, the year above.
-
-    1 where there is none.
-    """
+    """Count the steps in a frequency's season: the day below a day, the week for days, the year above; 1 without one."""
     if frequency in {STEP, SESSIONS}:
         return 1
     offset = pd.tseries.frequencies.to_offset(frequency)
@@ -161,13 +140,15 @@ def count_places(timestamps: pd.Index, step: Step) -> int:
     return 0 if (places < 0).any() else int(places[-1]) + 1
 
 
+def find_part(ends: np.ndarray, number: int) -> slice:
+    """Find the places of one series among those of all, which end at `ends`, (series,)."""
+    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
+
+
 def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
     """Find the place of each timestamp in the grid from the first of its series on, (rows,); -1 off the grid.
 
-    Args:
-        timestamps: (rows,) of series end to end, in order of time within each.
-        ends: where each series ends, (series,); none is empty.
-        step: of the grid.
+    The timestamps, (rows,), are of series end to end, each in order of time, which end at `ends`, (series,).
     """
     lengths = np.diff(ends, prepend=0)
     starts = ends - lengths
@@ -186,7 +167,7 @@ def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarra
 
 
 def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
-    """Whether the rows of each series follow each other by one step of fixed length; arguments as for `grid_places`."""
+    """Whether the rows of each series follow each other by one step of fixed length; arguments as of `find_places`."""
     if not isinstance(timestamps, pd.DatetimeIndex):
         ticks, width = np.asarray(timestamps), 1
     elif step == SESSIONS or (found := _find_width(timestamps, step)) is None:

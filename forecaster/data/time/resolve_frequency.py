@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import STEP, count_places, find_places, list_weekdays, make_date_grid
+from forecaster.data.time.frequency import STEP, count_places, find_part, find_places, list_weekdays, make_date_grid
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
@@ -99,9 +99,8 @@ def find_common_frequency(
         raise DataError(Problem("different-frequencies", column="data.frequency", detail=detail))
     if common not in {SESSIONS, CALENDAR} or rules.weekmask is not None:
         return first
-    return dataclasses.replace(
-        first, rules=dataclasses.replace(first.rules, weekmask=list_weekdays(timestamps.unique()))
-    )
+    calendar = dataclasses.replace(first.rules, weekmask=list_weekdays(timestamps.unique()))
+    return dataclasses.replace(first, rules=calendar)
 
 
 def count_unfinished(timestamps: pd.Index, step: Step) -> int:
@@ -191,9 +190,8 @@ class _Steps:
         """Return the step of a kind, or why it has none."""
         if kind not in self._found:
             try:
-                self._found[kind] = find_frequency(
-                    self._part(int(self._members[kind])), "auto", self._gaps, self._rules
-                )
+                own = self._timestamps[find_part(self._ends, int(self._members[kind]))]
+                self._found[kind] = find_frequency(own, "auto", self._gaps, self._rules)
             except DataError as error:
                 self._found[kind] = error
         return self._found[kind]
@@ -220,10 +218,6 @@ class _Steps:
             for number, step in found
             if isinstance(step, Step) and step.frequency not in {common.frequency, SESSIONS, CALENDAR}
         ]
-
-    def _part(self, number: int) -> pd.DatetimeIndex:
-        start = int(self._ends[number - 1]) if number else 0
-        return self._timestamps[start : int(self._ends[number])]
 
     def _make_keys(self) -> list[Hashable]:
         """Make the key that series of one kind share, for each series."""
