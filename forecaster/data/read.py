@@ -65,20 +65,14 @@ class CovariateRows(NamedTuple):
 def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, CovariateRows]:
     """Read covariates alone, of a file that needs no target: by the name of the series, "" where there is one.
 
-    Args:
-        path, reading, dialect: as for `read_series`.
-
-    Raises:
-        DataError: the file cannot be read so, or a timestamp is repeated in a series; all problems at once.
-        Changing: it changed while it was read.
+    Raises as `read_series`, and `DataError` where a timestamp is repeated in a series.
     """
     rows = parse_rows(read_cells(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
     if problems := rows.problems():
         raise DataError(problems)
     found = sort_rows(rows, "error")
-    if twice := [
-        rows.add_series(number, each) for number, problems in found.issues.problems.items() for each in problems
-    ]:
-        raise DataError(twice)
+    twice = found.issues.problems
+    if repeated := [rows.add_series(number, each) for number in twice for each in twice[number]]:
+        raise DataError(repeated)
     parts = ((name, found.rows.select_rows(find_part(found.ends, number))) for number, name in enumerate(rows.names))
     return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}

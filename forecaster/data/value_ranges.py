@@ -47,19 +47,15 @@ class Domain:
 
 def find_domains(head: str, transform: str, minimum: float | None, maximum: float | None) -> list[Domain]:
     """List the domains of the head, the transform and the bounds of a config."""
-    bounds = [] if transform == "logit" else _find_bound_domains(minimum, maximum)
-    return [*_find_head_domains(head), *_find_transform_domains(transform, minimum, maximum), *bounds]
+    return list(_find_domains(head, transform, minimum, maximum))
 
 
-def _find_head_domains(head: str) -> Iterator[Domain]:
-    repairs = ({"model.head": "normal"}, {"model.head": "student_t"})
+def _find_domains(head: str, transform: str, minimum: float | None, maximum: float | None) -> Iterator[Domain]:
+    heads = ({"model.head": "normal"}, {"model.head": "student_t"})
     if head == "negative_binomial":
-        yield Domain("outside-head", "whole numbers from 0 up", low=0, whole=True, repairs=repairs)
+        yield Domain("outside-head", "whole numbers from 0 up", low=0, whole=True, repairs=heads)
     if head == "log_normal":
-        yield Domain("outside-head", "numbers above 0", low=0, open=True, repairs=repairs)
-
-
-def _find_transform_domains(transform: str, minimum: float | None, maximum: float | None) -> Iterator[Domain]:
+        yield Domain("outside-head", "numbers above 0", low=0, open=True, repairs=heads)
     code, log1p, none = "outside-transform", {"data.transform": "log1p"}, {"data.transform": "none"}
     match transform:
         case "log" | "boxcox":
@@ -70,10 +66,7 @@ def _find_transform_domains(transform: str, minimum: float | None, maximum: floa
         case "logit" if minimum is not None and maximum is not None:
             what = f"numbers between {minimum:g} and {maximum:g}, both excluded"
             yield Domain("outside-logit", what, minimum, maximum, open=True)
-
-
-def _find_bound_domains(minimum: float | None, maximum: float | None) -> Iterator[Domain]:
-    if minimum is not None:
+    if minimum is not None and transform != "logit":
         yield Domain("outside-bounds", f"numbers from data.minimum, {minimum:g}, up", low=minimum)
-    if maximum is not None:
+    if maximum is not None and transform != "logit":
         yield Domain("outside-bounds", f"numbers up to data.maximum, {maximum:g}", high=maximum)

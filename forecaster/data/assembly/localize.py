@@ -36,13 +36,12 @@ def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
 
 
 class Localized(NamedTuple):
-    """Timestamps in their zone and on their steps.
+    """Timestamps in their zone and on their steps, (rows,) each.
 
     Attributes:
-        timestamps: (rows,).
-        never: which of them do not exist, skipped by DST, (rows,).
-        far: which are too far from a step, (rows,).
-        shifts: how far each was moved to its step, (rows,) microseconds.
+        never: which of them do not exist, skipped by DST.
+        far: which are too far from a step.
+        shifts: how far each was moved to its step, in microseconds.
     """
 
     timestamps: pd.Index
@@ -52,13 +51,7 @@ class Localized(NamedTuple):
 
 
 def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Localized:
-    """Move the timestamps of one series into their zone and onto their steps.
-
-    Args:
-        read: in the order of the file.
-        frequency: a pandas alias, or `auto`.
-        rules: the zone and the tolerance.
-    """
+    """Move the timestamps of one series, in the order of the file, into their zone and onto their steps."""
     timestamps = read.timestamps
     never, far, shifts = (np.zeros(len(timestamps), kind) for kind in (bool, bool, np.int64))
     if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
@@ -114,8 +107,10 @@ def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: s
         for _, rows in group_by_series(np.arange(len(codes)), codes)
     ]
     indices = [part.timestamps for _, part in parts]
-    if any(getattr(index, "tz", None) is not None for index in indices):
-        indices = [_to_zone(index, rules.timezone) for index in indices]
+    dated = [index for index in indices if isinstance(index, pd.DatetimeIndex)]
+    if any(index.tz is not None for index in dated):  # series of dates have no zone, and get that of the others
+        zone = rules.timezone
+        indices = [each if each.tz is not None else each.tz_localize(zone, True, "shift_forward") for each in dated]
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     never, far, shifts = (np.concatenate(found)[order] for found in zip(*(part[1:] for _, part in parts), strict=True))
     return Localized(indices[0].append(indices[1:])[order], never, far, shifts)
@@ -123,15 +118,7 @@ def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: s
 
 def describe_shifts(path: str, shifts: np.ndarray) -> list[Problem]:
     """Give a notice of the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
-    count = np.count_nonzero(shifts)
-    if not count:
+    if not shifts.any():
         return []
-    detail = {"count": int(count), "furthest": format_duration(int(np.abs(shifts).max()))}
+    detail = {"count": int(np.count_nonzero(shifts)), "furthest": format_duration(int(np.abs(shifts).max()))}
     return [Problem("timestamps-moved", path, detail=detail)]
-
-
-def _to_zone(index: pd.Index, zone: str | None) -> pd.Index:
-    """Dates in the zone of the other series' times."""
-    if not isinstance(index, pd.DatetimeIndex) or index.tz is not None:
-        return index
-    return index.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")

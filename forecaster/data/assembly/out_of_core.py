@@ -27,7 +27,7 @@ from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
 from forecaster.data.sources.files import check_unchanged, read_beginning, read_blocks
-from forecaster.data.sources.issues import FILE, IssueLog, Places
+from forecaster.data.sources.issues import FILE, IssueLog, Places, report_columns
 from forecaster.data.sources.source import Source
 from forecaster.data.sources.text_table import parse_block, parse_head
 from forecaster.data.sources.timestamp_formats import join_columns, parse_timestamps
@@ -119,8 +119,7 @@ class _RowBlocks:
         """Read the bytes of a file up to the end of its header."""
         head = read_beginning(file, HEAD)
         if (names := list(parse_head(head, file, file, self._dialect).columns)) != self._names:
-            detail = {"first": self._source.files[0], "columns": names, "expected": self._names}
-            raise DataError(Problem("different-columns", file, detail=detail))
+            raise DataError(report_columns(file, self._source.files[0], names, self._names))
         return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))
 
     def _build_rows(self, header: bytes, block: bytes, line: int, before: int, places: Places) -> Rows:
@@ -132,13 +131,7 @@ class _RowBlocks:
 
 
 class _RowSpool:
-    """Rows as records in a file, given back in groups of whole series.
-
-    Args:
-        first: the first rows.
-        path: the name of all files together.
-        reading: what is asked of each block.
-    """
+    """Rows as records in a file, given back in groups of whole series."""
 
     def __init__(self, first: Rows, path: str, reading: Reading) -> None:
         self._first, self._path, self._static = first, path, reading.static
@@ -148,9 +141,9 @@ class _RowSpool:
         self._targets: list[str] = []
         self._categories: dict[int, tuple[str, ...]] = {}
         self._levels: dict[str, dict[str, int]] = {name: {} for name in reading.categorical}
-        kinds = [(name, np.float32 if column.levels is None else np.int32) for name, column in first.columns.items()]
-        self._fields = {name: f"column {number}" for number, (name, _) in enumerate(kinds)}
-        columns = [(self._fields[name], kind) for name, kind in kinds]
+        self._fields = {name: f"column {number}" for number, name in enumerate(first.columns)}
+        kinds = ("f4" if column.levels is None else "i4" for column in first.columns.values())
+        columns = zip(self._fields.values(), kinds, strict=True)
         self._spool = Spool([("series", "i4"), ("line", "i8"), ("tick", "i8"), ("value", "f8"), *columns])
         self._counts = np.zeros(0, np.int64)
         self._sorted, self._zones = True, set[datetime.tzinfo | None]()
@@ -201,11 +194,7 @@ class _RowSpool:
                     self._issues.problems[number].append(problem)
 
     def finish(self, reading: Reading) -> None:
-        """Check that rows can be laid out, and add notices of the covariates that are taken for categories.
-
-        Raises:
-            DataError: they cannot.
-        """
+        """Raise `DataError` where rows cannot be laid out; add notices of covariates that are taken for categories."""
         if FILE in self._issues.problems or self._issues.stop:
             raise DataError(replace(self._first, names=list(self._numbers), issues=self._issues).problems())
         for name, levels in self._levels.items():
@@ -256,11 +245,7 @@ class _RowSpool:
 
 
 class _PanelSpool:
-    """Panels of a few series that become one, whose long arrays are in files.
-
-    Attributes:
-        step: of the first of them, which all keep.
-    """
+    """Panels of a few series that become one, whose long arrays are in files; `step` is that of all."""
 
     def __init__(self) -> None:
         self.step: Step | None = None
@@ -281,12 +266,10 @@ class _PanelSpool:
         for name, column in panel.columns.columns.items():
             self._columns.setdefault(name, Spool(column.values.dtype)).append(column.values)
         self._notices |= {number + first: notices for number, notices in panel.notices.items()}
-        empty = {name: Column(each.values[:0].copy(), each.levels) for name, each in panel.columns.columns.items()}
         timestamps = None if panel.timestamps is None else panel.timestamps[:0].copy()
-        columns = Columns(empty, panel.columns.ends)
-        self._panels.append(
-            replace(panel, values=panel.values[:0].copy(), observed=None, timestamps=timestamps, columns=columns)
-        )
+        columns = {name: Column(np.zeros(0), column.levels) for name, column in panel.columns.columns.items()}
+        empty = replace(panel, values=np.zeros(0), observed=None, timestamps=timestamps)
+        self._panels.append(replace(empty, columns=Columns(columns, panel.columns.ends)))
 
     def join(self) -> Panel:
         """Join all of them."""
@@ -296,10 +279,8 @@ class _PanelSpool:
             timestamps = pd.DatetimeIndex(self._ticks.map_records().view("datetime64[us]"), copy=False)
             zone = pd.DatetimeIndex(one.timestamps).tz
             timestamps = timestamps if zone is None else timestamps.tz_localize("UTC").tz_convert(zone)
-        columns = {
-            name: Column(self._columns[name].map_records(), column.levels)
-            for name, column in one.columns.columns.items()
-        }
+        levels = {name: column.levels for name, column in one.columns.columns.items()}
+        columns = {name: Column(spool.map_records(), levels[name]) for name, spool in self._columns.items()}
         return replace(
             one,
             names=[name for panel in self._panels for name in panel.names],

@@ -47,7 +47,7 @@ def build_panel(rows: Rows, reading: Reading, step: Step | None = None) -> Panel
         raise DataError(problems)
     layout = _Layout(whole, replace(reading, rules=rows.rules))
     try:
-        panel = layout.panel(step)
+        panel = layout.build_panel(step)
     except DataError as error:
         raise DataError([*problems, *layout.problems, *error.problems]) from None
     if problems or layout.problems:
@@ -71,12 +71,8 @@ class _Layout:
         """What is wrong, in the order of the series."""
         return [self._rows.add_series(number, each) for number in sorted(self._wrong) for each in self._wrong[number]]
 
-    def panel(self, known: Step | None) -> Panel:
-        """Build the panel by a step that is known or found; where there are problems, of the series that have none.
-
-        Raises:
-            DataError: the series have no common step.
-        """
+    def build_panel(self, known: Step | None) -> Panel:
+        """Build the panel by a step that is known or found; raise `DataError` where the series have no common one."""
         step = known or self._find_step()
         self._notices[0] += [notice.at(self._path) for notice in step.notices]
         if self._is_laid(step):
@@ -88,35 +84,29 @@ class _Layout:
         self._find_extents(given)
         lengths = self._count_steps(step)
         ends = np.cumsum(lengths)
-        if int(ends[-1]) == len(given):
-            steps = values if len(given) == len(values) else values[given]
-        else:
+        if int(ends[-1]) != len(given):
             steps = self._scatter(values, given, lengths)
-        steps, observed = self._fill(steps, ends, step)
-        return self._assemble(steps, observed, ends, step)
+        else:
+            steps = values if len(given) == len(values) else values[given]
+        return self._assemble(*self._fill(steps, ends, step), ends, step)
 
     def _is_laid(self, step: Step) -> bool:
         """Whether the rows fill the grid and none is to be reported: the usual case, and fast."""
         asked = step.rules.drop_incomplete or self._rows.columns or self._wrong
-        return (
-            not asked
-            and not np.isnan(self._rows.values).any()
-            and is_gapless(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
-        )
+        if asked or np.isnan(self._rows.values).any():
+            return False
+        return is_gapless(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
 
     def _find_step(self) -> Step:
-        """Find the step of all series.
-
-        Raises:
-            DataError: there is none.
-        """
+        """Find the step of all series; raise `DataError` where there is none."""
         timestamps, reading = self._rows.timestamps, self._reading
         asked = reading.frequency, reading.gaps, reading.rules
         try:
-            if self._rows.long:
-                step = find_common_frequency(self._rows.names, timestamps, self._ends, *asked)
-            else:
-                step = find_frequency(timestamps, *asked)
+            step = (
+                find_common_frequency(self._rows.names, timestamps, self._ends, *asked)
+                if self._rows.long
+                else find_frequency(timestamps, *asked)
+            )
             check_frequency(step.frequency, timestamps)
         except DataError as error:
             raise DataError(self._add_place(error, slice(None))) from None
@@ -151,11 +141,8 @@ class _Layout:
         first = np.searchsorted(known, self._starts)
         last = np.searchsorted(known, self._ends)
         self._counts = last - first
-        if len(known):
-            self._first = known[np.minimum(first, len(known) - 1)]
-            self._last = known[np.maximum(last - 1, 0)]
-        else:
-            self._first = self._last = np.zeros_like(first)
+        known = known if len(known) else np.zeros(1, int)
+        self._first, self._last = known[np.minimum(first, len(known) - 1)], known[np.maximum(last - 1, 0)]
 
     def _count_steps(self, step: Step) -> np.ndarray:
         """Count the steps of each series from its first number to its last; 0, with a problem, off the grid."""
@@ -175,10 +162,9 @@ class _Layout:
                 check_grid(step.frequency, self._rows.timestamps[find_part(self._ends, number)], step.rules)
             except DataError as error:
                 return self._add_place(error, find_part(self._ends, number))
-        count = int(self._counts[number])
-        if not count:
+        if not self._counts[number]:
             return [Problem("no-number-in-target", self._path)]
-        detail = {"rows": count, "steps": length, "frequency": step.frequency}
+        detail = {"rows": int(self._counts[number]), "steps": length, "frequency": step.frequency}
         return [Problem("sparse-series", self._path, detail=detail)]
 
     def _scatter(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -246,15 +232,14 @@ class _Layout:
         first, last = timestamps[gap.first], timestamps[gap.first + gap.length - 1]
         detail = {"missing": gap.length, "frequency": step.frequency, "limit": most}
         detail |= {"first": str(first), "last": str(last)}
-        repairs = ({"data.max_gap": gap.length},)
-        return Problem("gap-too-long", self._where(number, gap.first), detail=detail, repairs=repairs)
+        where, repairs = self._where(number, gap.first), ({"data.max_gap": gap.length},)
+        return Problem("gap-too-long", where, detail=detail, repairs=repairs)
 
     def _fill_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
         policy, season = self._reading.gaps, 1
         if policy == "seasonal":
-            season = step.rules.season or find_natural_season(
-                step.frequency, self._make_timestamps(number, len(values), step), step.rules
-            )
+            timestamps = self._make_timestamps(number, len(values), step)
+            season = step.rules.season or find_natural_season(step.frequency, timestamps, step.rules)
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
                 self._wrong[number].append(Problem("no-season-for-gaps", self._path))
                 return values

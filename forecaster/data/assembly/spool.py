@@ -72,11 +72,9 @@ def _report_failures() -> Iterator[None]:
 
 
 def group_records(spool: Spool, field: str, ends: np.ndarray, count: int) -> Spool:
-    """Group the records of a spool by the numbers in a field; each group keeps its order.
+    """Group records by the whole numbers from 0 in a field; each group keeps its order.
 
     Args:
-        spool: the records.
-        field: whole numbers from 0.
         ends: where the records of each number will end.
         count: of records that are held in memory at a time.
     """

@@ -31,8 +31,8 @@ from forecaster.data.options import Reading
 from forecaster.data.sources.arrow_columns import convert_column, to_datetimes
 from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
 from forecaster.data.sources.issues import Places
-from forecaster.data.sources.number_formats import NONE, is_missing
-from forecaster.data.sources.text_table import TEXT, Table
+from forecaster.data.sources.number_formats import NONE, TEXT, is_missing
+from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import (
     EPOCHS,
     ISO,

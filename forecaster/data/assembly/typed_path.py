@@ -1,5 +1,6 @@
 """The path of typed columns: plain CSV, Parquet and databases as rows, or as text where they are not plain."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,9 +22,10 @@ from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.database import read_query
 from forecaster.data.sources.files import check_unchanged, read_beginning
 from forecaster.data.sources.issues import Places
+from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.parquet import read_parquet, read_parquet_head
 from forecaster.data.sources.source import Source
-from forecaster.data.sources.text_table import TEXT, Table, parse_head
+from forecaster.data.sources.text_table import Table, parse_head
 from forecaster.errors import Changing, DataError
 
 if TYPE_CHECKING:
@@ -85,12 +87,7 @@ def _read_whole_lines(file: str) -> bytes:
 
 
 def read_typed_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows:
-    """Build the rows of Parquet files or a query, of the columns that are asked for.
-
-    Args:
-        source: whose columns have types.
-        dialect: what is stated of CSVs, which means nothing here, and is kept as it is.
-        reading: what is asked.
+    """Build the rows of Parquet files or a query, of the columns that are asked for; the dialect is kept as it is.
 
     Raises:
         DataError: as for `parse_rows` and `read_typed_table`; the others as for that.
@@ -113,9 +110,8 @@ def read_typed_table(source: Source) -> Table:
     """Read all columns of Parquet files or a query as text.
 
     Raises:
-        DataError: it cannot be read, or has no rows.
+        DataError, InputOutputFailed: it cannot be read, or has no rows.
         Changing: it changed while it was read.
-        InputOutputFailed: it cannot be read.
         MissingExtra: a package that reads it is not installed.
     """
     head, read = _open(source)
@@ -147,15 +143,12 @@ class CsvBlocks:
 
     def __init__(self, head: Table, dialect: Dialect, roles: ColumnRoles, reading: Reading) -> None:
         self._layout, self._pyarrow = None, import_pyarrow()
-        if self._pyarrow is not None:
-            try:
-                self._layout = find_layout(head, dialect, roles, reading)
-            except NotPlain:
-                self._layout = None
+        with contextlib.suppress(NotPlain):
+            self._layout = self._pyarrow and find_layout(head, dialect, roles, reading)
 
     def build_rows(self, block: bytes, line: int) -> Rows | None:
         """Build the rows of a block that begins on a line; None where it is not plain."""
-        if self._layout is None or self._pyarrow is None or not block.endswith(b"\n"):
+        if not self._layout or not self._pyarrow or not block.endswith(b"\n"):
             return None
         try:
             table = self._layout.decode_csv(self._pyarrow.BufferReader(block), 0)

@@ -14,12 +14,9 @@ class Stack:
     """Cells of `columns` end to end: (cells,) = columns x rows of the table.
 
     Attributes:
-        columns: of values.
-        names: of the series.
         targets: what the values of each series are called.
         codes: the number of each cell's series, (cells,) int32.
-        timestamps: of each cell, (cells,).
-        lines: (cells,).
+        timestamps, lines: of each cell, (cells,).
         rows: the row of the table that each cell is in, (cells,).
     """
 
@@ -48,19 +45,14 @@ def stack_columns(
         codes, timestamps, lines: of each row.
         layout: `columns | rows`.
     """
-    count = len(columns)
+    count, targets = len(columns), list(columns) * max(len(names), 1)
+    if count == 1 and layout != ROWS:
+        return Stack(columns, names or columns, targets, codes, timestamps, lines, slice(None))
+    rows = np.tile(np.arange(len(codes)), count)
     if layout == ROWS:
         steps = pd.Index(np.repeat(np.arange(count), len(codes)))
         target = f"{columns[0]} to {columns[-1]}" if count > 1 else columns[0]
-        targets = [target] * len(names)
-        rows = np.tile(np.arange(len(codes)), count)
-        return Stack(columns, names, targets, codes[rows], steps, lines[rows], rows)
-    if count == 1:
-        return Stack(
-            columns, names or columns, list(columns) * max(len(names), 1), codes, timestamps, lines, slice(None)
-        )
-    rows = np.tile(np.arange(len(codes)), count)
+        return Stack(columns, names, [target] * len(names), codes[rows], steps, lines[rows], rows)
     joined = [f"{name}/{column}" for name in names for column in columns] if names else columns
     numbers = codes[rows] * np.int32(count) + np.repeat(np.arange(count, dtype=np.int32), len(codes))
-    targets = list(columns) * max(len(names), 1)
     return Stack(columns, joined, targets, numbers, timestamps[rows], lines[rows], rows)

@@ -2,7 +2,8 @@
 
 - `source`, `files`: the files of a path, decompressed
 - `decoding`: bytes to text: encoding and delimiter
-- `csv_records`, `text_table`: the records of CSVs, and the header
+- `csv_records`, `text_table`: the records of CSVs
+- `header`: whether the first row of a CSV names the columns
 - `arrow_csv`, `arrow_columns`, `parquet`, `database`: typed columns through pyarrow
 - `number_formats`: numbers, with decimal comma and thousands
 - `timestamp_formats`: timestamps in text

@@ -18,33 +18,20 @@ _CELL = 8  # bytes of a number or a timestamp
 
 
 class Stored(NamedTuple):
-    """Columns that have types.
-
-    Attributes:
-        columns: by name, (rows,) each.
-        places: of their rows.
-    """
+    """Columns that have types, (rows,) each, and the places of their rows."""
 
     columns: "pa.Table"
     places: Places
 
 
 def check_names(source: str, names: Sequence[str]) -> None:
-    """Refuse columns of one name.
-
-    Raises:
-        DataError: there are some.
-    """
+    """Raise `DataError` for columns of one name."""
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError([Problem("duplicate-column", source, detail={"name": name}) for name in twice])
 
 
 def check_cells(source: str, rows: int, columns: int) -> None:
-    """Refuse what memory may not hold.
-
-    Raises:
-        DataError: there are too many cells.
-    """
+    """Raise `DataError` for more cells than memory may hold."""
     if rows * columns * _CELL > MAX_BYTES:
         detail = {"rows": rows, "columns": columns, "limit": MAX_BYTES // _CELL}
         raise DataError(Problem("too-many-cells", source, detail=detail))

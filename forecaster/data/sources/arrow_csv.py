@@ -17,11 +17,7 @@ class NotPlain(Exception):
 
 
 def require_plain(plain: object) -> None:
-    """Leave the typed path where something is not plain.
-
-    Raises:
-        NotPlain: it is not.
-    """
+    """Leave the typed path, by `NotPlain`, where something is not plain."""
     if not plain:
         raise NotPlain
 
@@ -42,9 +38,7 @@ def decode_csv(
         source: an open file, or a block of one.
         names, types: of all columns; of those that are decoded.
         header: lines above the rows.
-        delimiter, decimal: the marks between cells and in numbers.
         quoted: whether cells may have quotes.
-        na_values: texts of missing numbers.
 
     Raises:
         NotPlain: there are no rows, or a cell spans lines or holds a zero byte.

@@ -9,7 +9,7 @@ from typing import Any
 
 from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
 from forecaster.data.sources.decoding import Decoded, find_delimiter
-from forecaster.data.sources.issues import Places
+from forecaster.data.sources.issues import Places, report_columns
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -26,9 +26,6 @@ class Records:
         marked: whether the first file begins with a byte order mark.
         names: the cells of the header, stripped.
         header, texts: the records as they are written, line ends included.
-        lines: of each row.
-        rows: the cells of each.
-        notices: what was found.
     """
 
     places: Places
@@ -57,20 +54,12 @@ class _File:
     def names(self) -> list[str]:
         return [cell.strip() for cell in self.rows[0]]
 
-    def drop_last(self, notice: Problem) -> "_File":
-        return replace(
-            self, lines=self.lines[:-1], rows=self.rows[:-1], texts=self.texts[:-1], notices=(*self.notices, notice)
-        )
-
 
 def parse_records(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect, before: int = 0) -> Records:
     """Split decoded files into records, without interpreting a cell; blank lines and comments do not count.
 
     Args:
-        decoded: the texts.
         shown: the files as messages name them.
-        name: of all files together.
-        dialect: as far as it is known.
         before: lines between the header and the rows of a block of a file.
 
     Raises:
@@ -96,11 +85,7 @@ def parse_records(decoded: list[Decoded], shown: list[str], name: str, dialect: 
 
 
 def _find_encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
-    """Find the one encoding of all files.
-
-    Raises:
-        DataError: there are several.
-    """
+    """Find the one encoding of all files; raise `DataError` for several."""
     kinds = {part.encoding: name for name, part in zip(names, decoded, strict=True) if part.encoding != "ascii"}
     if len(kinds) > 1:
         files = [f"{name} in {encoding}" for encoding, name in kinds.items()]
@@ -117,26 +102,16 @@ def _report_dialect(stated: Dialect, found: Dialect, name: str) -> Iterator[Prob
 
 
 def _check_headers(files: list[_File]) -> None:
-    wanted = files[0].names
-    problems = [
-        Problem(
-            "different-columns",
-            f"{file.name}:{file.lines[0]}",
-            detail={"first": files[0].name, "columns": file.names, "expected": wanted},
-        )
-        for file in files
-        if file.names != wanted
-    ]
-    if problems:
-        raise DataError(problems)
+    first, *others = files
+    different = [file for file in others if file.names != first.names]
+    if different:
+        places = (f"{file.name}:{file.lines[0]}" for file in different)
+        named = zip(places, different, strict=True)
+        raise DataError([report_columns(where, first.name, file.names, first.names) for where, file in named])
 
 
 def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
-    """Read the records of one file.
-
-    Raises:
-        DataError: it has none, or is not rectangular.
-    """
+    """Read the records of one file; raise `DataError` where it has none or is not rectangular."""
     lines = list(io.StringIO(part.text, newline=""))
     try:
         numbers, rows, texts = _split_records(lines, dialect, '"' in part.text)
@@ -207,8 +182,8 @@ def _drop_half_written(file: _File, part: Decoded, dialect: Dialect) -> _File:
     if not (part.cut or ("\n" not in text and _is_open(text, dialect)) or _is_half_written(file)):
         return file
     shown = text if len(text) <= 60 else f"{text[:57]}..."
-    where = f"{file.name}:{file.lines[-1]}"
-    return file.drop_last(Problem("incomplete-line", where, detail={"text": shown}))
+    notice = Problem("incomplete-line", f"{file.name}:{file.lines[-1]}", detail={"text": shown})
+    return _File(file.name, file.lines[:-1], file.rows[:-1], file.texts[:-1], file.length, (notice,))
 
 
 def _is_open(text: str, dialect: Dialect) -> bool:

@@ -36,8 +36,7 @@ def read_query(query: Query) -> Stored:
         parts = list(_fetch_parts(connection, query))
     if not parts:
         raise DataError(Problem("no-rows", query.url, "data.query"))
-    places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
-    return Stored(concat_tables(parts), places)
+    return Stored(concat_tables(parts), Places(query.url, ((0, query.url),), header_line=0, counts_rows=True))
 
 
 def _fetch_parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
@@ -57,11 +56,10 @@ def _fetch_parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]
             check_cells(query.url, count, len(names))
             yield pa.table([_build_column(cells) for cells in zip(*rows, strict=True)], names)
     except SQLAlchemyError as error:
+        detail = {"reason": _find_reason(error)}
         if isinstance(error, DBAPIError) and error.connection_invalidated:
-            broken = Problem("connection-lost", query.url, detail={"reason": _find_reason(error)})
-            raise InputOutputFailed(broken) from None
-        failed = Problem("query-failed", query.url, "data.query", detail={"reason": _find_reason(error)})
-        raise DataError(failed) from None
+            raise InputOutputFailed(Problem("connection-lost", query.url, detail=detail)) from None
+        raise DataError(Problem("query-failed", query.url, "data.query", detail=detail)) from None
 
 
 def _build_column(cells: Sequence[Any]) -> "pa.Array":
@@ -76,11 +74,7 @@ def _build_column(cells: Sequence[Any]) -> "pa.Array":
 
 @contextmanager
 def _connect(url: str) -> Iterator["Connection"]:
-    """Open a connection, and close it after use.
-
-    Raises:
-        InputOutputFailed, UsageError: as for `read_query`.
-    """
+    """Open a connection, and close it after use; raises as `read_query` does."""
     engine = _create_engine(url)
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
@@ -113,11 +107,7 @@ def _create_engine(url: str) -> "Engine":
 
 
 def _complete_url(url: "URL") -> "URL":
-    """Add the password to a URL; or open an SQLite file read-only, since SQLite would create one that is absent.
-
-    Raises:
-        DataError: there is no such file.
-    """
+    """Add the password to a URL; or open an SQLite file, which has to exist, read-only: SQLite would create it."""
     if url.username and (password := os.environ.get(PASSWORD)):
         return url.set(password=password)
     file = url.database

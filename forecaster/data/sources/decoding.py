@@ -10,8 +10,6 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 _SAMPLE = 500  # records that the delimiter is found in
-
-
 _BYTE_ORDERS = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
 
 
@@ -35,13 +33,7 @@ def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
     """Bytes to text in an encoding, or, for `auto`, in the one that they are written in.
 
     A byte order mark decides; else it is UTF-16 where every other byte is 0, UTF-8 where it is valid, Latin-1
-    where it holds no control characters.
-
-    Args:
-        data: of a file, or of a part of it.
-        encoding: as a `Dialect` has it.
-        name: of the file.
-        before: lines before the part.
+    where it holds no control characters. The data may be a part of a file, with some lines `before` it.
 
     Raises:
         DataError: it is not text, not in that encoding, or may be in several.
@@ -74,11 +66,8 @@ def _decode_strictly(data: bytes, encoding: str) -> tuple[str, bool]:
     try:
         return data.decode(encoding), False
     except UnicodeDecodeError as error:
-        if (
-            error.reason not in {"unexpected end of data", "truncated data"}
-            or error.end != len(data)
-            or not error.start
-        ):
+        ends_within = error.reason in {"unexpected end of data", "truncated data"} and error.end == len(data)
+        if not ends_within or not error.start:
             raise
         return data[: error.start].decode(encoding), True
 
@@ -102,17 +91,12 @@ def _decode_latin_1(data: bytes, name: str, before: int) -> str:
     if unsure is not None:
         where = f"{name}:{data[:unsure].count(10) + 1 + before}"
         repairs = tuple({"data.encoding": each} for each in ("cp1252", "latin-1", "utf-16"))
-        detail = {"byte": f"0x{data[unsure]:x}"}
-        raise DataError(Problem("unknown-encoding", where, detail=detail, repairs=repairs))
+        raise DataError(Problem("unknown-encoding", where, detail={"byte": f"0x{data[unsure]:x}"}, repairs=repairs))
     return text
 
 
 def find_delimiter(lines: Iterable[str], name: str) -> str:
-    """Find the delimiter that splits the header, and every row below it, into the same number of cells.
-
-    Args:
-        lines: whole lines from the header on.
-        name: of the file.
+    """Find the delimiter that splits whole lines, the header first, into the same number of cells.
 
     Raises:
         DataError: several do.

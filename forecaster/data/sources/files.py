@@ -24,12 +24,7 @@ from forecaster.wording import KEPT
 
 @dataclass(frozen=True)
 class Query:
-    """A statement and the database that it is asked of.
-
-    Attributes:
-        url: of the database, without a password.
-        text: a SELECT.
-    """
+    """A SELECT and the URL of the database that it is asked of, without a password."""
 
     url: str
     text: str
@@ -130,9 +125,8 @@ def _read_unchanged(path: Path) -> bytes:
                 _check_size(before.st_size, str(path))
                 data = _read_all(file)
                 after = os.fstat(file.fileno())
-            if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(
-                data
-            ) == after.st_size:
+            same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+            if same and len(data) == after.st_size:
                 return data
     except (OSError, ValueError) as error:
         raise InputOutputFailed(unreadable(path, error)) from None
@@ -171,11 +165,7 @@ def read_first_bytes(name: str, size: int) -> bytes:
 
 
 def read_beginning(name: str, size: int) -> bytes:
-    """Read the whole lines that a plain file begins with; all of it where that is no more than `size` bytes.
-
-    Raises:
-        InputOutputFailed: it cannot be read.
-    """
+    """Read the whole lines that a plain file begins with, all of it below `size` bytes; raises as `read_blocks`."""
     try:
         with Path(name).open("rb") as file:
             head = file.read(size)
@@ -186,11 +176,7 @@ def read_beginning(name: str, size: int) -> bytes:
 
 @contextmanager
 def check_unchanged(name: str) -> Iterator[None]:
-    """Check that a file stays as it is while the block runs.
-
-    Raises:
-        Changing: it did not.
-    """
+    """Raise `Changing` where a file does not stay as it is while the block runs."""
     before = _read_state(name)
     try:
         yield
@@ -241,11 +227,9 @@ def _find_records_end(data: bytes) -> int:
 def _decompress(data: bytes, name: str) -> bytes:
     if data.startswith(_ZIP):
         return _read_member(data, name)
-    if data.startswith(_GZIP):
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unzipped:
-            return _read_limited(unzipped, name)
-    if data.startswith(_XZ):
-        with lzma.LZMAFile(io.BytesIO(data)) as unpacked:
+    if data.startswith((_GZIP, _XZ)):
+        packed = io.BytesIO(data)
+        with gzip.GzipFile(fileobj=packed) if data.startswith(_GZIP) else lzma.LZMAFile(packed) as unpacked:
             return _read_limited(unpacked, name)
     return data
 

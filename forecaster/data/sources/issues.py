@@ -14,10 +14,9 @@ from forecaster.wording import SHOWN
 
 @dataclass(frozen=True)
 class Places:
-    """The files that rows come from, and the lines of each.
+    """The files that rows come from, called `path` together, and the lines of each.
 
     Attributes:
-        path: the name of all files together.
         files: each file, with the number of lines in those before it.
         header_line: the line of the header, 0 where there is none.
         counts_rows: whether the lines are numbers of rows, from 1, of a source that has no lines; its header is 0.
@@ -51,19 +50,15 @@ class Places:
         detail: Mapping[str, Any] | None = None,
         repairs: tuple[Mapping[str, Any], ...] = (),
     ) -> Problem:
-        """Report some cells of a column.
-
-        Args:
-            code: of the problem.
-            column: its name.
-            lines: of each row.
-            text: the cell of a row.
-            rows: the numbers of the rows whose cells they are, one at least.
-            detail, repairs: of the problem.
-        """
+        """Report the cells of a column in some rows, one at least, by the line and the text of each row."""
         first = tuple((text(row), self.spot(lines[row])) for row in rows[:SHOWN].tolist())
         where = self.where(lines[rows[0]])
         return Problem(code, where, column, Cells(len(rows), first), detail or {}, repairs)
+
+
+def report_columns(where: str, first: str, names: Sequence[str], expected: Sequence[str]) -> Problem:
+    """Report a file whose columns are not those of the first."""
+    return Problem("different-columns", where, detail={"first": first, "columns": [*names], "expected": [*expected]})
 
 
 FILE = -1  # the number of problems that concern no single series
@@ -73,10 +68,7 @@ FILE = -1  # the number of problems that concern no single series
 class IssueLog:
     """Problems and notices of each series, by its number.
 
-    Attributes:
-        problems: what is wrong with its cells.
-        notices: what was done about its cells.
-        stop: whether timestamps are so wrong that no other problem of a series can be found.
+    No other problem of a series can be found where timestamps are so wrong that reading has to `stop`.
     """
 
     problems: dict[int, list[Problem]] = field(default_factory=lambda: defaultdict(list))
@@ -111,14 +103,10 @@ def merge_problems(known: list[Problem], later: Sequence[Problem]) -> None:
 
 @dataclass(frozen=True)
 class CellReporter:
-    """Reports cells series by series.
+    """Reports cells series by series, by the line, the text and the number of the series of each row.
 
     Attributes:
-        places: where the rows are.
         columns: the name of each series' column; that of the first counts for those behind the last.
-        lines: of each row.
-        text: the cell of a row.
-        codes: the number of each row's series.
     """
 
     places: Places

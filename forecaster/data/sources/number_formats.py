@@ -10,6 +10,7 @@ from forecaster.data.dialect import AUTO
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 NONE = "none"
+TEXT = pd.StringDtype("python", na_value=np.nan)  # of cells; the same whether or not pyarrow is there
 NaValues = Sequence[int | float | str]
 _SPACES, _APOSTROPHES = " \u00a0\u202f", "'\u2019"
 _CHARACTERS = {",": ",", ".": ".", " ": _SPACES, "'": _APOSTROPHES}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
 from forecaster.data.sources.files import STDIN, check_unchanged, name_source, read_bytes, unreadable
-from forecaster.data.sources.issues import Places
+from forecaster.data.sources.issues import Places, report_columns
 from forecaster.errors import DataError, InputOutputFailed
 from forecaster.extras import importing_extra
 from forecaster.problems import Problem
@@ -80,17 +80,11 @@ def _list_columns(file: "ParquetFile") -> list[str]:
 
 
 def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
-    problems = [
-        Problem(
-            "different-columns",
-            name_source(file),
-            detail={"first": name_source(files[0]), "columns": list(names), "expected": list(columns[0])},
-        )
-        for file, names in zip(files, columns, strict=True)
-        if sorted(names) != sorted(columns[0])
-    ]
-    if problems:
-        raise DataError(problems)
+    named = [*zip(map(name_source, files), columns, strict=True)]
+    first, expected = named[0]
+    different = [(file, names) for file, names in named if sorted(names) != sorted(expected)]
+    if different:
+        raise DataError([report_columns(file, first, names, expected) for file, names in different])
 
 
 @contextmanager

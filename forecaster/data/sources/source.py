@@ -17,8 +17,6 @@ class Source:
     Attributes:
         name: in messages.
         files: in the order in which they are read; none for a query.
-        query: the statement and its database, None for files.
-        parquet: whether the files are Parquet.
         size: bytes of all files, None where one is packed or comes from a pipe, so that it is read as a whole.
     """
 
@@ -52,13 +50,8 @@ def resolve_source(paths: Paths) -> Source:
     """
     if isinstance(paths, Query):
         return Source(paths.url, query=paths)
-    names = find_files(paths)
-    heads = {name: read_first_bytes(name, _HEAD) for name in names}
-    return Source(name_source(paths), tuple(names), None, is_parquet(heads), _size(heads))
-
-
-def _size(heads: dict[str, bytes]) -> int | None:
-    """Sum the bytes of plain files; None where one has to be read as a whole."""
-    if not all(Path(name).is_file() and not is_packed(head) for name, head in heads.items()):
-        return None
-    return sum(Path(name).stat().st_size for name in heads)
+    heads = {name: read_first_bytes(name, _HEAD) for name in find_files(paths)}
+    parquet = is_parquet(heads)
+    plain = all(Path(name).is_file() and not is_packed(head) for name, head in heads.items())
+    size = sum(Path(name).stat().st_size for name in heads) if plain else None
+    return Source(name_source(paths), tuple(heads), None, parquet, size)

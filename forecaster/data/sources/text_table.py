@@ -13,16 +13,12 @@ from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
 from forecaster.data.sources.csv_records import Records, parse_records
 from forecaster.data.sources.decoding import decode
 from forecaster.data.sources.files import read_bytes
+from forecaster.data.sources.header import check_header, name_columns
 from forecaster.data.sources.issues import Places
-from forecaster.data.sources.number_formats import looks_numeric
+from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.source import Source
-from forecaster.data.sources.timestamp_formats import are_dates, parse_timestamps
 from forecaster.errors import DataError
 from forecaster.problems import Problem
-
-_INDEX = "index"  # what an index is called that was written without a name
-_HEAD = 20  # rows by which it is found to hold dates
-TEXT = pd.StringDtype("python", na_value=np.nan)  # the same whether or not pyarrow is there
 
 
 @dataclass(frozen=True)
@@ -30,13 +26,10 @@ class Table:
     """Every cell a string, with the line of each row.
 
     Attributes:
-        places: of the rows, for messages.
         columns: the stripped cells of each, (rows,).
         lines: (rows,), counted on from file to file.
         header, texts: the records as they are written, line ends included; empty where it is no CSV.
-        dialect: how it is written.
         marked: whether it begins with a byte order mark.
-        notices: what was found while reading.
     """
 
     places: Places
@@ -57,22 +50,11 @@ class Table:
         return self.places.path
 
     def require(self, names: Sequence[str]) -> None:
-        """Require columns of these names.
-
-        Raises:
-            DataError: some are absent; with the nearest names.
-        """
-        place = self.places.where(self.places.header_line)
-        problems = [
-            Problem(
-                "no-such-column",
-                place,
-                detail={"name": name, "nearest": nearest_name(name, self.columns), "columns": list(self.columns)},
-            )
-            for name in names
-            if name not in self.columns
-        ]
-        if problems:
+        """Raise `DataError` where columns of these names are absent, with the nearest names."""
+        where, known = self.places.where(self.places.header_line), list(self.columns)
+        absent = [name for name in names if name not in self.columns]
+        details = ({"name": name, "nearest": nearest_name(name, known), "columns": known} for name in absent)
+        if problems := [Problem("no-such-column", where, detail=detail) for detail in details]:
             raise DataError(problems)
 
 
@@ -97,17 +79,16 @@ def parse_head(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
 def parse_block(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
     """Read a block of whole records that begins on a line of a file, below the bytes of its header."""
     before = line - 1 - header.count(b"\n")
-    return _build_table(
-        parse_records([decode(header + block, dialect.encoding, name, before)], [name], name, dialect, before)
-    )
+    decoded = decode(header + block, dialect.encoding, name, before)
+    return _build_table(parse_records([decoded], [name], name, dialect, before))
 
 
 def write_records(table: Table) -> Table:
     """Write the header and the rows of a table as CSV, where it was read from something else."""
     if table.texts:
         return table
-    records = zip(*table.columns.values(), strict=True)
-    return replace(table, header=_write_record(table.columns), texts=tuple(map(_write_record, records)))
+    texts = tuple(map(_write_record, zip(*table.columns.values(), strict=True)))
+    return replace(table, header=_write_record(table.columns), texts=texts)
 
 
 def _write_record(cells: Iterable[str]) -> str:
@@ -117,49 +98,13 @@ def _write_record(cells: Iterable[str]) -> str:
 
 
 def _build_table(records: Records) -> Table:
-    if records.dialect.header == AUTO and _are_data(records.names):
-        detail = {"names": list(map(repr, records.names))}
-        repairs = ({"data.header": False}, {"data.header": True})
-        where = records.places.where(records.places.header_line)
-        raise DataError(Problem("header-is-data", where, detail=detail, repairs=repairs))
+    if records.dialect.header == AUTO:
+        check_header(records.names, records.places.where(records.places.header_line))
     columns = {
         name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
-        for index, name in enumerate(_name_columns(records))
+        for index, name in enumerate(name_columns(records.names, records.rows))
         if name
     }
-    return Table(
-        records.places,
-        columns,
-        np.array(records.lines),
-        records.header,
-        tuple(records.texts),
-        replace(records.dialect, header=records.dialect.header is not False),
-        records.marked,
-        records.notices,
-    )
-
-
-def _name_columns(records: Records) -> list[str]:
-    """Name the columns; an index of dates, which pandas writes without a name, is `index`."""
-    first, *others = records.names
-    head = pd.Series([row[0].strip() for row in records.rows[:_HEAD]], dtype=TEXT)
-    return [_INDEX if not first and _INDEX not in others and are_dates(head) else first, *others]
-
-
-def _are_data(names: Sequence[str]) -> bool:
-    """Whether the cells of a header are no names: all are numbers or dates.
-
-    Those that count up, 0, 1, 2 or 2024, 2025, are names, and so are those next to an index without a name.
-    """
-    given = [name for name in names if name]
-    if not names[0] or not all(map(_is_datum, given)):
-        return False
-    if not all(map(str.isdecimal, given)):
-        return True
-    numbers = list(map(int, given))
-    return numbers != list(range(numbers[0], numbers[0] + len(numbers))) or (len(numbers) == 1 and numbers[0] > 1)
-
-
-def _is_datum(name: str) -> bool:
-    cell = pd.Series([name], dtype=TEXT)
-    return any(map(str.isdigit, name)) and bool(looks_numeric(cell).all() or not parse_timestamps(cell).wrong.any())
+    dialect, texts = replace(records.dialect, header=records.dialect.header is not False), tuple(records.texts)
+    lines = np.array(records.lines)
+    return Table(records.places, columns, lines, records.header, texts, dialect, records.marked, records.notices)

@@ -117,7 +117,7 @@ def list_weekdays(timestamps: pd.DatetimeIndex) -> str:
 
 
 def find_season_length(frequency: str) -> int:
-    """Count the steps in a frequency's season: the day below a day, the week for days, the year above; 1 without one."""
+    """Count the steps in a frequency's season: a day below a day, a week for days, a year above; 1 without one."""
     if frequency in {STEP, SESSIONS}:
         return 1
     offset = pd.tseries.frequencies.to_offset(frequency)

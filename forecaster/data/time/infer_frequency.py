@@ -1,7 +1,6 @@
 """The step that timestamps keep, or why they keep none: the row that is off, dates within months, trading hours."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,11 +34,6 @@ _MOST = 0.9  # share of rows that keep a rule
 _LONGEST_CLOSURE = 31 * _DAY
 
 
-class _Grid(NamedTuple):
-    alias: str
-    places: int
-
-
 def infer_frequency(timestamps: pd.Index) -> str:
     """Infer the frequency whose grid holds every timestamp with the fewest empty places.
 
@@ -54,29 +48,28 @@ def infer_frequency(timestamps: pd.Index) -> str:
         return STEP
     if len(timestamps) < 3:
         raise DataError(Problem("too-few-rows", detail={"rows": len(timestamps)}))
-    fullest = _find_fullest(timestamps)
-    if fullest is not None and fullest.places <= _SUSPECT * len(timestamps):
-        return fullest.alias
-    moved = _find_common_shift(timestamps) if fullest is None else None
-    row, rest = (None, None) if moved else _find_stray(timestamps)
-    if row is not None and rest is not None:
-        detail = {"stray": str(timestamps[row]), "frequency": rest.alias}
-        raise Irregular(Problem("stray-row", detail=detail), timestamps[row])
-    if fullest is not None:
-        return fullest.alias
+    fullest, places = _find_fullest(timestamps)
+    if fullest and places <= _SUSPECT * len(timestamps):
+        return fullest
+    moved = None if fullest else _find_common_shift(timestamps)
+    if not moved and (stray := _find_stray(timestamps)):
+        detail = {"stray": str(timestamps[stray[0]]), "frequency": stray[1]}
+        raise Irregular(Problem("stray-row", detail=detail), timestamps[stray[0]])
+    if fullest:
+        return fullest
     raise Irregular(moved or _report_irregular(timestamps))
 
 
-def _find_fullest(timestamps: pd.DatetimeIndex) -> _Grid | None:
-    """Find the grid with the fewest empty places; None where none is at least half full."""
-    best: _Grid | None = None
+def _find_fullest(timestamps: pd.DatetimeIndex) -> tuple[str, float]:
+    """Find the frequency whose grid has the fewest empty places, and its places; "" where none is half full."""
+    best, places = "", _EMPTIEST * len(timestamps) + 1
     for alias in _list_candidates(timestamps):
         size = count_places(timestamps, alias)
-        if 0 < size < (best.places if best else _EMPTIEST * len(timestamps) + 1):
-            best = _Grid(alias, size)
+        if 0 < size < places:
+            best, places = alias, size
         if size == len(timestamps):
             break
-    return best
+    return best, places
 
 
 def _list_candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
@@ -96,22 +89,22 @@ def _list_candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
         yield from _HALF_MONTHS
 
 
-def _find_stray(timestamps: pd.DatetimeIndex) -> tuple[int, _Grid] | tuple[None, None]:
-    """Find the row without which all others are on one grid that is almost full, and that grid; None without one.
+def _find_stray(timestamps: pd.DatetimeIndex) -> tuple[int, str] | None:
+    """Find the row without which all others are on one grid that is almost full, and its frequency; None without one.
 
     It is first, last, next to one of the three shortest or longest distances, or is of a rare day of its month.
     """
     if len(timestamps) < _FEWEST or not _are_nearly_regular(timestamps):
-        return None, None
+        return None
     order = np.argsort(np.diff(timestamps.asi8), kind="stable")
     ends = np.concatenate([order[:3], order[-3:]])
     rare = np.flatnonzero(timestamps.day != np.bincount(timestamps.day).argmax())[:3]
     for row in dict.fromkeys([len(timestamps) - 1, 0, *ends.tolist(), *(ends + 1).tolist(), *rare.tolist()]):
         rest = timestamps.delete(row)
-        grid = _find_fullest(rest)
-        if grid is not None and grid.places <= _FULL * len(rest):
-            return row, grid
-    return None, None
+        alias, places = _find_fullest(rest)
+        if alias and places <= _FULL * len(rest):
+            return row, alias
+    return None
 
 
 def _are_nearly_regular(timestamps: pd.DatetimeIndex) -> bool:
@@ -136,9 +129,8 @@ def _find_common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
     if zone := find_zone_of_dates(timestamps):
         return Problem("dates-in-zone", detail=detail | {"zone": zone}, repairs=({"data.timezone": zone},))
     if jitter := measure_jitter(timestamps):
-        step, distance = jitter
-        detail |= {"step": step, "distance": distance}
-        return Problem("jittered-timestamps", detail=detail, repairs=({"data.tolerance": distance},))
+        detail |= {"step": jitter[0], "distance": jitter[1]}
+        return Problem("jittered-timestamps", detail=detail, repairs=({"data.tolerance": jitter[1]},))
     return None
 
 

@@ -16,12 +16,7 @@ _SHARE = 10  # jitter is at most a tenth of a step
 
 
 def snap(timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Each timestamp moved to its step, and which are further from it than the tolerance, (rows,).
-
-    Args:
-        timestamps: in any order.
-        frequency: a pandas alias, or `auto`.
-    """
+    """Move each timestamp to its step; and find those that are further from it than the tolerance, (rows,)."""
     width = _find_width(timestamps, frequency)
     if width is None or len(timestamps) < 2:
         return timestamps, np.zeros(len(timestamps), bool)
@@ -48,10 +43,7 @@ def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tup
 
 
 def _find_width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
-    """Microseconds between the places that timestamps belong to; None where no round step is near.
-
-    A day for every step of the calendar.
-    """
+    """Find the microseconds of a step, a day for those of the calendar; None where no round step is near."""
     if frequency not in {"auto", "sessions"}:
         offset = pd.tseries.frequencies.to_offset(frequency)
         return (pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else _DAY).value // 1000

@@ -1,10 +1,8 @@
 """The step of a file: the one stated, or the one that its rows keep, with the calendar that goes with it."""
 
 import dataclasses
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,12 +33,9 @@ class Step:
 
 
 def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:
-    """Find the step of one series.
+    """Find the step of one series, whose timestamps are sorted and distinct.
 
-    Args:
-        timestamps: sorted, distinct.
-        frequency: a pandas alias, `step`, `sessions`, or `auto`.
-        gaps: the policy; only where it is `error` may days without a row be taken for holidays.
+    Days without a row may be taken for holidays only where the policy of `gaps` is `error`.
 
     Raises:
         DataError: none was stated, and the rows keep none.
@@ -69,10 +64,8 @@ def find_common_frequency(
     """Find the most common step of several series.
 
     Args:
-        names: of the series.
         timestamps: (rows,) of all series end to end, sorted and distinct in each.
         ends: where each ends, (series,).
-        frequency, gaps, rules: as for one series.
 
     Raises:
         DataError: none keeps a step, or some keep another.
@@ -85,13 +78,12 @@ def find_common_frequency(
     if not steps:
         raise found.error
     counts, rows = np.bincount(found.kinds), np.bincount(found.kinds, np.diff(ends, prepend=0))
-    series: Counter[str] = Counter()
-    lengths: Counter[str] = Counter()
+    sizes: dict[str, tuple[int, int]] = {}  # of each frequency: series, rows
     for kind, step in steps.items():
-        series[step.frequency] += int(counts[kind])
-        lengths[step.frequency] += int(rows[kind])
-    common = max(series, key=lambda alias: (series[alias], lengths[alias]))
-    if common == "B" and SESSIONS in series:
+        series, length = sizes.get(step.frequency, (0, 0))
+        sizes[step.frequency] = series + int(counts[kind]), length + int(rows[kind])
+    common = max(sizes, key=sizes.__getitem__)
+    if common == "B" and SESSIONS in sizes:
         common = SESSIONS
     first = next(step for step in steps.values() if step.frequency == common)
     if different := found.find_different(names, first):
@@ -110,10 +102,8 @@ def count_unfinished(timestamps: pd.Index, step: Step) -> int:
     """
     if not isinstance(timestamps, pd.DatetimeIndex):
         return 0
-    zone = timestamps.tz or step.rules.timezone
-    now = pd.Timestamp.now(zone)
+    now, last = pd.Timestamp.now(timestamps.tz or step.rules.timezone), timestamps[-100:]
     now = now.tz_localize(None) if timestamps.tz is None else now
-    last = timestamps[-100:]
     length = _find_bar_length(last, step)
     return int(sum(timestamp + length > now for timestamp in last))
 
@@ -131,15 +121,13 @@ def _find_bar_length(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta |
 def _add_weekmask(frequency: str, timestamps: pd.DatetimeIndex, rules: TimeRules) -> TimeRules:
     if rules.weekmask is not None or frequency not in {SESSIONS, CALENDAR}:
         return rules
-    weekmask = list_weekdays(timestamps) if frequency == SESSIONS else WORKING_DAYS
-    return dataclasses.replace(rules, weekmask=weekmask)
+    return dataclasses.replace(rules, weekmask=list_weekdays(timestamps) if frequency == SESSIONS else WORKING_DAYS)
 
 
 def _use_stated_calendar(timestamps: pd.DatetimeIndex, found: str, gaps: str, rules: TimeRules) -> Step:
     """Take the days of a stated calendar, or the rows themselves where the calendar does not explain them."""
     rules = _add_weekmask(SESSIONS, timestamps, rules)
-    daily = found in {"D", "B", SESSIONS} and timestamps.normalize().is_unique
-    if not daily:
+    if found not in {"D", "B", SESSIONS} or not timestamps.normalize().is_unique:
         return Step(SESSIONS, rules)
     size = count_places(timestamps, rules.sessions)
     if size == len(timestamps) or gaps != "error":
@@ -163,8 +151,8 @@ def _find_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
     if size - len(timestamps) > _HOLIDAYS * size or np.diff(present).max() - 1 > _LONGEST_HOLIDAY:
         return Step(found, rules)
     closed = grid[~grid.isin(timestamps)]
-    detail: dict[str, Any] = {"closed": len(closed), "days": size, "weekmask": seen.weekmask}
-    detail |= {"dates": [f"{day:%Y-%m-%d}" for day in closed[:KEPT]]}
+    dates = [f"{day:%Y-%m-%d}" for day in closed[:KEPT]]
+    detail = {"closed": len(closed), "days": size, "weekmask": seen.weekmask, "dates": dates}
     return Step(SESSIONS, seen, (Problem("holidays-found", detail=detail),))
 
 
@@ -212,12 +200,9 @@ class _Steps:
         off = np.logical_or.reduceat(places < 0, starts)
         sparse = np.flatnonzero(off | (places[lasts] + 1 > 2 * (self._ends - starts)))
         looked_at = sparse[:: -(-len(sparse) // _READ) or 1]
-        found = ((number, self.find_step(int(self.kinds[number]))) for number in looked_at.tolist())
-        return [
-            f"{names[number]} has {step.frequency}"
-            for number, step in found
-            if isinstance(step, Step) and step.frequency not in {common.frequency, SESSIONS, CALENDAR}
-        ]
+        found = ((names[number], self.find_step(int(self.kinds[number]))) for number in looked_at.tolist())
+        steps = ((name, step.frequency) for name, step in found if isinstance(step, Step))
+        return [f"{name} has {step}" for name, step in steps if step not in {common.frequency, SESSIONS, CALENDAR}]
 
     def _make_keys(self) -> list[Hashable]:
         """Make the key that series of one kind share, for each series."""
@@ -228,11 +213,10 @@ class _Steps:
         uneven[owners[(bends > starts[owners]) & (bends < self._ends[owners] - 1)]] = True
         uneven |= (self._rules.weekmask is not None) | bool(self._rules.holidays)
         weekdays = self._timestamps[starts].day_of_week
+        each = zip(starts.tolist(), self._ends.tolist(), uneven.tolist(), weekdays.tolist(), strict=True)
         return [
             ticks[start:end].tobytes() if bent or end - start < 3 else (int(ticks[start + 1] - ticks[start]), weekday)
-            for start, end, bent, weekday in zip(
-                starts.tolist(), self._ends.tolist(), uneven.tolist(), weekdays.tolist(), strict=True
-            )
+            for start, end, bent, weekday in each
         ]
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 SESSIONS = "sessions"
 CALENDAR = "C"  # pandas' name for the days of a calendar of one's own
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_NONE = pd.Timedelta(0)
 WORKING_DAYS = " ".join(WEEKDAYS[:5])
 
 
@@ -30,7 +29,7 @@ class TimeRules:
 
     weekmask: str | None = None
     holidays: tuple[str, ...] = ()
-    tolerance: pd.Timedelta = _NONE
+    tolerance: pd.Timedelta = pd.Timedelta(0)  # noqa: RUF009  which is immutable
     timezone: str | None = None
     drop_incomplete: bool = False
     max_gap: int | None = None
@@ -47,7 +46,7 @@ class TimeRules:
             values["timezone"],
             values["last_bar"] == "drop",
             values["max_gap"],
-            _main(values["season"]),
+            _find_main_season(values["season"]),
             values["date_order"],
         )
 
@@ -66,11 +65,10 @@ class TimeRules:
         return self.sessions if frequency == CALENDAR else frequency
 
 
-def _main(season: str | int | tuple[int, ...]) -> int | None:
+def _find_main_season(season: Any) -> int | None:
     """Take the first of several seasons, None where none is stated."""
-    if isinstance(season, tuple | list):
-        return int(season[0])
-    return None if season == "auto" else int(season)
+    first = season[0] if isinstance(season, tuple | list) else season
+    return None if first == "auto" else int(first)
 
 
 AS_WRITTEN = TimeRules()

@@ -1,4 +1,4 @@
-"""Local times made unambiguous by their zone: the hour that DST repeats and the one that it skips."""
+"""Local times in their zone: resolves the hour that is repeated at the end of DST, finds the one that it skips."""
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,10 @@ ZONES = (
 
 
 def to_zone(timestamps: pd.DatetimeIndex, zone: str, tolerance: pd.Timedelta) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Give local times their zone; and find those that do not exist, (rows,), skipped by DST.
+    """Give local times in the order of a file their zone; and find those that do not exist, (rows,), skipped by DST.
 
-    In a repeated hour at the end of DST, rows are DST until the clock goes back.
-    Rows at one time of day are dates, which have no zone: they stay as they are written.
-
-    Args:
-        timestamps: in the order of the file; those that have a zone already are moved to this one.
-        tolerance: how much times of day may differ and still be one.
+    In the repeated hour at the end of DST, rows are DST until the clock goes back.
+    Rows at one time of day, give or take the tolerance, are dates, which have no zone: they stay as they are written.
     """
     local = timestamps.tz_convert(zone).tz_localize(None) if timestamps.tz is not None else timestamps
     never = np.zeros(len(local), bool)
