@@ -38,19 +38,14 @@ class Panel(Sequence[Series]):
     """A sequence of series, each made when it is asked for, its arrays views of the panel's.
 
     Attributes:
-        names, targets: of each series.
         time: the time column, None where the row number is the step.
-        frequency, rules: of all series.
         firsts: the first timestamp of each, (series,).
         ends: where the values of each end, (series,).
         values: of all series end to end, (steps,), float64, or float32 where they are kept on disk.
-        timestamps: (steps,) where each row is a step (`observed`); None where they follow from `firsts`.
+        timestamps: (steps,) where each row is a step (`sessions`); None where they follow from `firsts`.
         observed: whether each value is in the file, (steps,); None where all are.
-        static: the names of the static covariates.
-        categories: of each series, its values of them; empty where there are none.
-        columns: the other covariates.
+        categories: of each series, its values of the covariates `static`; empty where there are none.
         notices: of series, by their number.
-        dialect: how the CSV is written.
     """
 
     names: Sequence[str]

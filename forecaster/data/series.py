@@ -50,19 +50,15 @@ class Series:
     """One regular series: a value at every step from the first to the last.
 
     Attributes:
-        name: what it is called: its id, or the target column of a file that holds it alone.
-        target: the target column.
+        name: its id, or the target column of a file that holds it alone.
         time: the time column, None where the row number is the step.
         timestamps: (steps,), increasing by one step of `frequency`; with their zone where it is known. Given as an
             index, or as a function that makes it when it is first asked for.
-        values: (steps,) float64, in the series' own unit; never infinite; NaN only
-            where it was read with gaps left open (`mask`).
-        frequency: a pandas alias, `step` for integer timestamps, or `observed` where each row is a step.
-        notices: what was found or repaired while reading.
+        values: (steps,) float64, in the series' own unit; never infinite; NaN only where gaps are left open (`mask`).
+        frequency: a pandas alias, `step` for integer timestamps, or `sessions` where each row is a step.
         categories: its value of each static covariate.
         rules: how its rows became steps, and which are to come.
         observed: whether each value is in the file, (steps,); None where all are.
-        dialect: how its CSV is written, where it was read from one.
         covariates: past and future ones by column.
     """
 

@@ -24,13 +24,12 @@ from forecaster.data.assembly.decoded_columns import (
 )
 from forecaster.data.assembly.localize import (
     changes_timestamps,
-    choose_rules,
-    describe_shifts,
     localize_each_series,
     rank_within_series,
     resolve_rules,
 )
 from forecaster.data.assembly.rows import Rows
+from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
 from forecaster.data.options import Reading
 from forecaster.data.series import Column
@@ -47,11 +46,7 @@ GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasona
 
 
 def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
-    """Build the rows of a table of text; problems of cells are kept with them, roles are found where None.
-
-    Raises:
-        DataError: a column is absent or cannot be found, or its cells can be read in several ways.
-    """
+    """Build the rows of a table of text, with problems of cells; raise `DataError` where roles or marks are unclear."""
     roles = roles or find_roles(table, reading)
     covariates = (name for name in reading.columns if name not in reading.categorical)
     numeric = (name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
@@ -118,7 +113,8 @@ def _build_timestamps(
     if roles.time is None:
         return rank_within_series(codes), reading.rules
     read = columns.get_timestamps(roles.times, reading.way, reading.rules.date_order)
-    rules = choose_rules(read, reading)
+    # Those of a block are as they are stated, since the cells of other blocks are not known.
+    rules = resolve_rules(read, reading.rules) if reading.way is None else reading.rules
     if read.others:
         issues.problems[FILE].append(_report_ambiguous_dates(columns, roles, read))
         issues.stop = True
@@ -150,8 +146,10 @@ def _move_timestamps(
     reporter.report("nonexistent-time", never, issues.problems, {"zone": rules.timezone})
     tolerance = format_duration(rules.tolerance.value // 1000)
     reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
-    if moved := describe_shifts(reporter.places.path, shifts):
-        issues.notices[0] += moved
+    if shifts.any():
+        furthest = format_duration(int(np.abs(shifts).max()))
+        detail = {"count": int(np.count_nonzero(shifts)), "furthest": furthest}
+        issues.notices[0].append(Problem("timestamps-moved", reporter.places.path, detail=detail))
     return timestamps
 
 
@@ -183,8 +181,7 @@ def _build_covariates(
             continue
         numbers = columns.get_numbers([name])
         wrong = np.flatnonzero(numbers.kinds == TEXT)
-        numeric = int(np.sum((numbers.kinds == GIVEN) | (numbers.kinds == INFINITE)))
-        if len(wrong) >= max(numeric, 1):
+        if len(wrong) >= max(int(np.isin(numbers.kinds, (GIVEN, INFINITE)).sum()), 1):
             covariates[name] = _to_categories(columns.get_labels(name), reading.na_values)
             notices.append(make_category_notice(columns.places.path, name, covariates[name].levels or ()))
         elif len(wrong):
@@ -251,7 +248,7 @@ def _quote(read: Callable[[], pd.Series]) -> Callable[[int], str]:
 
 
 def _find_expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
-    """Which cells should hold a number, (cells,).
+    """Find the cells that should hold a number, (cells,) bool.
 
     All; but where covariates reach into the `future` none after the last number of a series, and where columns are
     stacked none before its first number or after its last.
@@ -259,7 +256,7 @@ def _find_expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.n
     ragged, timestamps = len(stack.columns) > 1, stack.timestamps
     if not (ragged or future) or len(timestamps) < len(values) or timestamps.hasnans:
         return np.ones(len(values), bool)
-    ticks = np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
+    ticks = to_ticks(timestamps)
     known, limits = ~np.isnan(values), np.iinfo(np.int64)
     first, last = np.full(len(stack.names), limits.max), np.full(len(stack.names), limits.min)
     np.maximum.at(last, stack.codes[known], ticks[known])

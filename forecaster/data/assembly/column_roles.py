@@ -30,11 +30,7 @@ class ColumnRoles(NamedTuple):
 
 
 def find_roles(table: Table, reading: Reading) -> ColumnRoles:
-    """Find the columns that are read, those that are not stated by their cells.
-
-    Raises:
-        DataError: one cannot be found, or a column is absent.
-    """
+    """Find the columns that are read, by their cells where they are not stated; raise `DataError` for absent ones."""
     if reading.layout == ROWS:
         return _find_roles_in_rows(table, reading)
     time = find_time(table) if reading.time == AUTO else None
@@ -72,11 +68,7 @@ def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:
 
 
 def find_time(table: Table) -> str | None:
-    """Find the first column that begins with dates; None where every column begins with numbers.
-
-    Raises:
-        DataError: there are columns of text, and none of dates.
-    """
+    """Find the first column of dates; None where all hold numbers; raise `DataError` for columns of text, none of dates."""
     texts = []
     for name, cells in table.columns.items():
         head = cells.iloc[:20]
@@ -91,11 +83,7 @@ def find_time(table: Table) -> str | None:
 
 
 def find_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -> str:
-    """Find the only column that begins with numbers, apart from those of time, ids and categories.
-
-    Raises:
-        DataError: there is none, or a choice.
-    """
+    """Find the only column of numbers apart from those of time, ids and categories; raise `DataError` for a choice."""
     numeric = find_targets(table, others, na_values)
     if len(numeric) == 1:
         return numeric[0]
@@ -106,11 +94,7 @@ def find_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -
 
 
 def find_targets(table: Table, others: Sequence[str], na_values: NaValues = ()) -> list[str]:
-    """Find every column that begins with numbers, apart from those of time, ids and categories.
-
-    Raises:
-        DataError: there is none.
-    """
+    """Find every column of numbers apart from those of time, ids and categories; raise `DataError` for none."""
     heads = {name: cells.iloc[:HEAD] for name, cells in table.columns.items() if name not in others}
     if numeric := [name for name, head in heads.items() if are_numbers(head, na_values)]:
         return numeric
@@ -118,11 +102,7 @@ def find_targets(table: Table, others: Sequence[str], na_values: NaValues = ()) 
 
 
 def find_every_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -> list[str]:
-    """Find also columns that are empty at first and hold no text later; they may turn out to be empty.
-
-    Raises:
-        DataError: there is none.
-    """
+    """Find also columns that are empty at first and hold no text later; raises as `find_targets` does."""
     found = find_targets(table, others, na_values)
     rest = {name: cells for name, cells in table.columns.items() if name not in others}
     return [name for name, cells in rest.items() if name in found or _begins_with_numbers(cells, na_values)]
@@ -137,11 +117,7 @@ def _begins_with_numbers(cells: pd.Series, na_values: NaValues) -> bool:
 
 
 def find_ids(table: Table) -> str:
-    """Find the first column of text, where each row is a series.
-
-    Raises:
-        DataError: there is none.
-    """
+    """Find the first column of text, where each row is a series; raise `DataError` for none."""
     texts = (name for name, cells in table.columns.items() if not are_numbers(cells.iloc[:HEAD]))
     if (found := next(texts, None)) is None:
         raise DataError(Problem("no-id-column", table.path))

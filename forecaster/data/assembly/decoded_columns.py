@@ -105,11 +105,7 @@ def numeric_na_values(na_values: NaValues) -> list[int | float]:
 
 
 def add_marks(table: Table, targets: Sequence[str], na_values: NaValues) -> Table:
-    """Find the decimal and thousands marks of some columns, usual ones for none, with a notice where they are unusual.
-
-    Raises:
-        DataError: their numbers can be read in several ways.
-    """
+    """Find the marks of numbers in some columns, with notices of unusual ones; raise `DataError` for ambiguous numbers."""
     dialect = table.dialect
     if not targets:
         usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)

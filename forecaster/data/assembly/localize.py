@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.options import Reading
 from forecaster.data.sources.issues import group_by_series
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import (
@@ -18,10 +17,9 @@ from forecaster.data.sources.timestamp_formats import (
     join_columns,
     parse_timestamps,
 )
-from forecaster.data.time.jitter import format_duration, snap
+from forecaster.data.time.jitter import snap
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.time.timezones import to_zone
-from forecaster.problems import Problem
 
 
 def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
@@ -88,11 +86,6 @@ def rank_within_series(codes: np.ndarray) -> pd.Index:
     return pd.Index(places)
 
 
-def choose_rules(read: ParsedTimestamps, reading: Reading) -> TimeRules:
-    """Choose the rules of a file by its cells; of a block those that are stated, since the others are not known."""
-    return reading.rules if reading.way is not None else resolve_rules(read, reading.rules)
-
-
 def changes_timestamps(rules: TimeRules) -> bool:
     """Whether timestamps become others than they are written as."""
     return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
@@ -114,11 +107,3 @@ def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: s
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     never, far, shifts = (np.concatenate(found)[order] for found in zip(*(part[1:] for _, part in parts), strict=True))
     return Localized(indices[0].append(indices[1:])[order], never, far, shifts)
-
-
-def describe_shifts(path: str, shifts: np.ndarray) -> list[Problem]:
-    """Give a notice of the timestamps that were moved to their steps, (rows,) microseconds, where there are any."""
-    if not shifts.any():
-        return []
-    detail = {"count": int(np.count_nonzero(shifts)), "furthest": format_duration(int(np.abs(shifts).max()))}
-    return [Problem("timestamps-moved", path, detail=detail)]

@@ -21,8 +21,6 @@ class Rows:
     """The rows of one or several series.
 
     Attributes:
-        places: of the rows, for messages.
-        dialect: how the CSV is written.
         time: the name of the time column, None where there is none.
         targets: the column of each series' values.
         names: of the series, in the order of their first rows.
@@ -34,7 +32,6 @@ class Rows:
         categories: of each series, its values of the static covariates.
         columns: the covariates, a value for each row.
         issues: the problems of cells, and what was taken for missing.
-        notices: what was found while reading.
         stacked: whether the columns of values are several, of which some may be empty.
         rules: of their timestamps, those that are stated and those found in the cells.
     """

@@ -64,11 +64,7 @@ class TypedLayout:
         return decode_csv(source, names, self.types, header, dialect.delimiter, dialect.decimal, quoted, na_values)
 
     def convert(self, columns: "pa.Table") -> "pa.Table":
-        """Convert columns of other types, exactly, as if their cells were text.
-
-        Raises:
-            ArrowException: a cell cannot be converted.
-        """
+        """Convert columns of other types, exactly, as if their cells were text; or raise `ArrowException`."""
         import pyarrow as pa  # noqa: PLC0415
 
         zones = {name: getattr(columns[name].type, "tz", None) for name in self.types if name == self.roles.time}
@@ -76,22 +72,14 @@ class TypedLayout:
         return pa.table({name: convert_column(columns[name], kind) for name, kind in types.items()})
 
     def build_rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
-        """Build the rows of converted columns.
-
-        Raises:
-            NotPlain: a cell has to be parsed as text, or is a problem.
-        """
+        """Build the rows of converted columns; raise `NotPlain` for a cell that is text or a problem."""
         rows = build_rows(TypedColumns(table, self, places, lines), self.roles, self.reading)
         require_plain(not rows.issues.problems)
         return rows
 
 
 def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Reading) -> TypedLayout:
-    """Find how columns are converted in the first rows; `dialect` is what is stated.
-
-    Raises:
-        NotPlain: they have to be read as text.
-    """
+    """Find how columns are converted in the first rows, or raise `NotPlain`; `dialect` is what is stated."""
     import pyarrow as pa  # noqa: PLC0415
 
     require_plain(

@@ -49,11 +49,7 @@ def concat_tables(parts: Sequence["pa.Table"]) -> "pa.Table":
 
 
 def convert_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.ChunkedArray":
-    """Convert a column to numbers, timestamps, or a dictionary of texts; exactly, as if its cells were text.
-
-    Raises:
-        ArrowException: a cell cannot be converted.
-    """
+    """Convert a column, exactly, to numbers, timestamps, or a dictionary of texts; or raise `ArrowException`."""
     import pyarrow as pa  # noqa: PLC0415
 
     if pa.types.is_dictionary(kind):

@@ -96,11 +96,7 @@ def _decode_latin_1(data: bytes, name: str, before: int) -> str:
 
 
 def find_delimiter(lines: Iterable[str], name: str) -> str:
-    """Find the delimiter that splits whole lines, the header first, into the same number of cells.
-
-    Raises:
-        DataError: several do.
-    """
+    """Find the delimiter that splits whole lines into the same number of cells; raise `DataError` where several do."""
     head = list(itertools.islice(lines, _SAMPLE))
     counted = {mark: _count_cells(head, mark) for mark in DELIMITERS}
     cuts = [mark for mark, counts in counted.items() if counts and counts[0] > 1]

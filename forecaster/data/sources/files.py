@@ -51,12 +51,9 @@ def name_source(paths: Paths) -> str:
 
 
 def find_files(paths: Paths) -> list[str]:
-    """Find the files of a path, `-`, a pattern such as `load-*.csv`, or a list of them.
+    """Find the files of a path, `-`, a pattern such as `load-*.csv`, or a list of them, or raise `DataError`.
 
     Those of a pattern come in the order of their names; none comes twice.
-
-    Raises:
-        DataError: one does not exist; all of them at once.
     """
     assert not isinstance(paths, Query)
     named = [str(paths)] if isinstance(paths, str | Path) else list(paths)
@@ -193,12 +190,9 @@ def _read_state(name: str) -> tuple[int, int]:
 
 
 def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
-    """Read a plain file from a byte on, in blocks of whole records of about `size` bytes.
+    """Read a plain file from a byte on, in blocks of whole records of about `size` bytes; or raise `InputOutputFailed`.
 
     A last line without an end comes with lines before it, which show whether it is half-written.
-
-    Raises:
-        InputOutputFailed: it cannot be read.
     """
     held = rest = b""
     try:

@@ -20,11 +20,7 @@ _MAGIC = b"PAR1"
 
 
 def is_parquet(heads: Mapping[str, bytes]) -> bool:
-    """Whether files are Parquet, by the bytes that each begins with.
-
-    Raises:
-        DataError: some are and others are not.
-    """
+    """Whether files are Parquet, by the bytes that each begins with; raise `DataError` where only some are."""
     kinds = {name: head.startswith(_MAGIC) for name, head in heads.items()}
     if len(set(kinds.values())) > 1:
         one, other = (name_source(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))

@@ -43,11 +43,7 @@ class Source:
 
 
 def resolve_source(paths: Paths) -> Source:
-    """Look up the files that are named and their kind.
-
-    Raises:
-        DataError: one does not exist, or some are Parquet and others are not.
-    """
+    """Look up the files that are named and their kind; raise `DataError` where one is absent or their kinds differ."""
     if isinstance(paths, Query):
         return Source(paths.url, query=paths)
     heads = {name: read_first_bytes(name, _HEAD) for name in find_files(paths)}

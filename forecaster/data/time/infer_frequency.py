@@ -35,10 +35,7 @@ _LONGEST_CLOSURE = 31 * _DAY
 
 
 def infer_frequency(timestamps: pd.Index) -> str:
-    """Infer the frequency whose grid holds every timestamp with the fewest empty places.
-
-    Args:
-        timestamps: sorted, distinct; dates or integers.
+    """Infer the frequency whose grid holds all timestamps, sorted and distinct, with the fewest empty places.
 
     Raises:
         DataError: fewer than 3 timestamps.
