@@ -23,10 +23,8 @@ class Reading:
         frequency: a pandas alias, `step`, `sessions`, or `auto`; the same for all series.
         gaps: `error | interpolate | seasonal | previous | zero`, for missing steps and cells; `mask` leaves them NaN.
         duplicates: `error | first | last | mean | sum`, for rows of one timestamp.
-        domains: what the numbers must be, each.
         series: the column of ids, or several that identify a series together; None where there is none.
         static: columns of categories, one value for each series.
-        rules: how timestamps are read and laid out.
         invalid_values: `error | missing`, for cells of the target that are no number.
         na_values: numbers and texts that mean a missing number.
         columns: covariates; where there are any, rows after the last number of the target hold their future.

@@ -27,7 +27,6 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
     Args:
         path: a CSV with a header, or Parquet; `-` for stdin; a pattern or a list for several of the same columns; or
             a query of a database.
-        reading: what is asked of it.
         dialect: what is known of how a CSV is written.
 
     Raises:

@@ -39,8 +39,8 @@ def find_series_seasons(series: Series) -> tuple[tuple[int, ...], Problem | None
 def find_longer_seasons(series: Series, main: int) -> list[int]:
     """Find the longer seasons that the data show once the profile of the main one is subtracted.
 
-    Of steps of a day and shorter the week or the year is looked at, which their length is known of; of others what
-    autocorrelation finds, in whole main seasons where it nearly is.
+    Of steps of a day and shorter the week or the year is tested; of others what autocorrelation finds, in whole main
+    seasons where it nearly is.
     """
     filled = _interpolate(series.values)
     if len(filled) < 2 * main:
@@ -51,8 +51,7 @@ def find_longer_seasons(series: Series, main: int) -> list[int]:
         return [calendar] if _has_season(rest, calendar, main) else []
     if isinstance(series.timestamps, pd.DatetimeIndex):
         return []
-    near = [season for season in find_seasons(rest) if season >= 1.5 * main]
-    return [_round_season(season, main) for season in near]
+    return [_round_season(season, main) for season in find_seasons(rest) if season >= 1.5 * main]
 
 
 def find_natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
@@ -160,7 +159,7 @@ def _measure_strength(values: np.ndarray, near: int) -> tuple[int, float]:
 
 
 def detrend(values: np.ndarray, width: int) -> np.ndarray:
-    """Less the centred moving average over `width` steps; what has no whole average is left out."""
+    """Subtract the centred moving average over `width` steps; what has no whole average is left out."""
     sums = np.concatenate([[0.0], np.cumsum(values - values.mean())])
     averages = (sums[width:] - sums[:-width]) / width
     if width % 2 == 0:
@@ -170,7 +169,7 @@ def detrend(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def _autocorrelate(values: np.ndarray, longest: int) -> np.ndarray:
-    """At lags 0 ... longest + 1, (longest + 2,), each over the steps that it has; 0 where all values are equal."""
+    """Autocorrelate at lags 0 ... longest + 1, (longest + 2,), each over its steps; 0 where all values are equal."""
     steps = len(values)
     centred = values - values.mean()
     spectrum = np.fft.rfft(centred, 2 * steps)

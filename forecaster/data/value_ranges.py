@@ -13,12 +13,11 @@ class Domain:
     """Numbers from `low` to `high`.
 
     Attributes:
-        code: of the problem of numbers outside it.
+        code, repairs: of the problem of numbers outside it.
         what: what its numbers are called: `numbers above 0`.
         open: whether `low` and `high` themselves lie outside.
         whole: whether they have no fraction.
         transform: the one that takes no others; empty where it is the head or a bound.
-        repairs: of the config, for numbers outside it.
     """
 
     code: str

@@ -68,7 +68,7 @@ def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:
 
 
 def find_time(table: Table) -> str | None:
-    """Find the first column of dates; None where all hold numbers; raise `DataError` for columns of text, none of dates."""
+    """Find the first column of dates; None where all hold numbers; raise `DataError` for text that is no date."""
     texts = []
     for name, cells in table.columns.items():
         head = cells.iloc[:20]

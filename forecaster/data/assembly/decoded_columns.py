@@ -105,7 +105,7 @@ def numeric_na_values(na_values: NaValues) -> list[int | float]:
 
 
 def add_marks(table: Table, targets: Sequence[str], na_values: NaValues) -> Table:
-    """Find the marks of numbers in some columns, with notices of unusual ones; raise `DataError` for ambiguous numbers."""
+    """Find the marks of numbers in some columns, with notices of unusual ones; raise `DataError` for ambiguous ones."""
     dialect = table.dialect
     if not targets:
         usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
@@ -119,13 +119,13 @@ def add_marks(table: Table, targets: Sequence[str], na_values: NaValues) -> Tabl
         repairs = tuple({"data.decimal": point, "data.thousands": mark} for point, mark, _ in unsure.readings)
         column = targets[unsure.row // len(table)]
         raise DataError(Problem("ambiguous-numbers", where, column, detail=detail, repairs=repairs)) from None
-    notices = []
+    notices = [*table.notices]
     if decimal not in {dialect.decimal, "."}:
         notices.append(Problem("decimal-comma", table.path, targets[0]))
     if thousands not in {dialect.thousands, NONE}:
         notices.append(Problem("thousands-mark", table.path, targets[0], detail={"mark": thousands}))
     known = dataclasses.replace(dialect, decimal=decimal, thousands=thousands)
-    return dataclasses.replace(table, dialect=known, notices=(*table.notices, *notices))
+    return dataclasses.replace(table, dialect=known, notices=tuple(notices))
 
 
 def _write_yaml(decimal: str, thousands: str, value: float) -> str:

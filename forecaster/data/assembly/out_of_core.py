@@ -76,8 +76,7 @@ class _RowBlocks:
     """
 
     def __init__(self, source: Source, dialect: Dialect, reading: Reading) -> None:
-        self._source, name = source, source.name
-        file = source.files[0]
+        self._source, name, file = source, source.name, source.files[0]
         head = parse_head(read_beginning(file, HEAD), file, name, dialect)
         if head.dialect.encoding.startswith("utf-16"):
             raise DataError(Problem("too-large-for-encoding", name))
@@ -180,18 +179,16 @@ class _RowSpool:
             repairs = ({"data.covariates.categorical": [name]},)
             raise DataError(Problem("mixed-covariate", rows.places.where(rows.lines[0]), name, repairs=repairs))
         known = self._levels[name]
-        numbers = np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])
-        return numbers[column.values]
+        return np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])[column.values]
 
     def _check_categories(self, rows: Rows, numbers: np.ndarray) -> None:
         """Report the series whose static covariates have other values in another block."""
         for number, values in zip(numbers.tolist(), rows.categories, strict=False):
             known = self._categories.setdefault(number, values)
             for column, one, other in zip(self._static, known, values, strict=True):
-                if one != other and number not in self._issues.problems:
-                    detail = {"count": 2, "values": [one, other]}
-                    problem = Problem("several-static-values", self._path, column, detail=detail)
-                    self._issues.problems[number].append(problem)
+                problems, detail = self._issues.problems, {"count": 2, "values": [one, other]}
+                if one != other and number not in problems:
+                    problems[number].append(Problem("several-static-values", self._path, column, detail=detail))
 
     def finish(self, reading: Reading) -> None:
         """Raise `DataError` where rows cannot be laid out; add notices of covariates that are taken for categories."""

@@ -1,6 +1,5 @@
 """Rows laid on a regular grid, all series at once: the second half of reading."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -60,11 +59,9 @@ class _Layout:
 
     def __init__(self, rows: Rows, reading: Reading) -> None:
         found = sort_rows(rows, reading.duplicates)
-        self._rows, self._ends, self._reading = found.rows, found.ends, reading
+        self._rows, self._ends, self._reading, self._path = found.rows, found.ends, reading, rows.places.path
         self._starts = np.concatenate([[0], found.ends[:-1]])
-        self._path = rows.places.path
-        self._wrong = defaultdict(list, found.issues.problems)
-        self._notices = defaultdict(list, found.issues.notices)
+        self._wrong, self._notices = found.issues.problems, found.issues.notices
 
     @property
     def problems(self) -> list[Problem]:
@@ -102,11 +99,8 @@ class _Layout:
         timestamps, reading = self._rows.timestamps, self._reading
         asked = reading.frequency, reading.gaps, reading.rules
         try:
-            step = (
-                find_common_frequency(self._rows.names, timestamps, self._ends, *asked)
-                if self._rows.long
-                else find_frequency(timestamps, *asked)
-            )
+            several = self._rows.names, timestamps, self._ends
+            step = find_common_frequency(*several, *asked) if self._rows.long else find_frequency(timestamps, *asked)
             check_frequency(step.frequency, timestamps)
         except DataError as error:
             raise DataError(self._add_place(error, slice(None))) from None
@@ -192,7 +186,7 @@ class _Layout:
         return steps, None if policy == "zero" else observed
 
     def _make_timestamps(self, number: int, steps: int, step: Step) -> pd.Index:
-        """Of the steps of one series, from its first number on."""
+        """Make the timestamps of the steps of one series, from its first number on."""
         first = int(self._first[number])
         if step.frequency == SESSIONS:
             return self._rows.timestamps[first : first + steps]

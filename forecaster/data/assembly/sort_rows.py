@@ -68,7 +68,7 @@ def _sort_by_time(rows: Rows, issues: IssueLog) -> Rows:
 
 
 def _merge_duplicates(rows: Rows, policy: str, issues: IssueLog) -> Rows:
-    """One row a timestamp: the first, with the value that the policy makes of all of them."""
+    """Keep one row of a timestamp: the first, with the value that the policy makes of all of them."""
     ticks, codes = to_ticks(rows.timestamps), rows.codes
     repeats = np.concatenate([[False], (ticks[1:] == ticks[:-1]) & (codes[1:] == codes[:-1])])
     if not repeats.any():
@@ -89,9 +89,9 @@ def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, issues
     distinct = timestamps[repeated].unique()
     where = rows.places.where(rows.lines[part][repeated][0])
     detail = {"count": len(distinct), "timestamps": list(map(str, distinct[:KEPT]))}
-    if policy != "error":
+    if policy == "error":
+        detail |= {"clock_change": is_clock_change(distinct)}
+        repairs = tuple({"data.duplicates": each} for each in ("first", "last", "mean", "sum"))
+        issues.problems[number].append(Problem("duplicate-timestamps", where, detail=detail, repairs=repairs))
+    else:
         issues.notices[number].append(Problem("duplicates-merged", where, detail=detail | {"policy": policy}))
-        return
-    detail |= {"clock_change": is_clock_change(distinct)}
-    repairs = tuple({"data.duplicates": each} for each in ("first", "last", "mean", "sum"))
-    issues.problems[number].append(Problem("duplicate-timestamps", where, detail=detail, repairs=repairs))

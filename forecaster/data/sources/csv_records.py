@@ -102,12 +102,9 @@ def _report_dialect(stated: Dialect, found: Dialect, name: str) -> Iterator[Prob
 
 
 def _check_headers(files: list[_File]) -> None:
-    first, *others = files
-    different = [file for file in others if file.names != first.names]
-    if different:
-        places = (f"{file.name}:{file.lines[0]}" for file in different)
-        named = zip(places, different, strict=True)
-        raise DataError([report_columns(where, first.name, file.names, first.names) for where, file in named])
+    name, names = files[0].name, files[0].names
+    if different := [file for file in files if file.names != names]:
+        raise DataError([report_columns(f"{each.name}:{each.lines[0]}", name, each.names, names) for each in different])
 
 
 def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
@@ -119,8 +116,8 @@ def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _Fil
         raise DataError(Problem("not-a-csv", name, detail={"reason": str(error)})) from None
     kept = [bool(row and row[0].strip()) or any(map(str.strip, row)) for row in rows]
     if not all(kept):
-        numbers = list(itertools.compress(numbers, kept))
-        rows, texts = list(itertools.compress(rows, kept)), list(itertools.compress(texts, kept))
+        numbers, rows = list(itertools.compress(numbers, kept)), list(itertools.compress(rows, kept))
+        texts = list(itertools.compress(texts, kept))
     if not rows:
         raise DataError(Problem("empty-file", name))
     if dialect.header is False:
@@ -213,8 +210,7 @@ def _count_decimals(cell: str) -> int:
 
 def _check_rectangular(file: _File, dialect: Dialect) -> None:
     names, rows = file.names, file.rows[1:]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    header = f"{file.name}:{file.lines[0]}"
+    header, twice = f"{file.name}:{file.lines[0]}", sorted({name for name in names if name and names.count(name) > 1})
     problems = [Problem("duplicate-column", header, detail={"name": name}) for name in twice]
     if not rows:
         problems.append(Problem("only-header", file.name))

@@ -74,8 +74,7 @@ def _decode_strictly(data: bytes, encoding: str) -> tuple[str, bool]:
 
 def _find_utf_16(data: bytes) -> str | None:
     """Find the byte order of UTF-16 without a mark: every other byte of its first characters is 0."""
-    head = data[:64]
-    even, odd = head[::2], head[1::2]
+    even, odd = data[:64:2], data[1:64:2]
     if len(odd) > 1 and not any(odd) and all(even):
         return "utf-16-le"
     return "utf-16-be" if len(odd) > 1 and all(odd) and not any(even) else None
@@ -83,13 +82,14 @@ def _find_utf_16(data: bytes) -> str | None:
 
 def _decode_latin_1(data: bytes, name: str, before: int) -> str:
     text = data.decode("latin-1")
+    lines = before + 1
     control = next((at for at, byte in enumerate(data) if byte < 32 and byte not in b"\t\n\r\f"), None)
     if control is not None:
-        where = f"{name}:{data[:control].count(10) + 1 + before}"
+        where = f"{name}:{data[:control].count(10) + lines}"
         raise DataError(Problem("control-character", where, detail={"byte": data[control]}))
     unsure = next((at for at, byte in enumerate(data) if 0x7F <= byte < 0xA0), None)
     if unsure is not None:
-        where = f"{name}:{data[:unsure].count(10) + 1 + before}"
+        where = f"{name}:{data[:unsure].count(10) + lines}"
         repairs = tuple({"data.encoding": each} for each in ("cp1252", "latin-1", "utf-16"))
         raise DataError(Problem("unknown-encoding", where, detail={"byte": f"0x{data[unsure]:x}"}, repairs=repairs))
     return text

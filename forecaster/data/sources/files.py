@@ -118,12 +118,11 @@ def _read_unchanged(path: Path) -> bytes:
         for attempt in range(_ATTEMPTS):
             time.sleep(_PAUSE * attempt)
             with path.open("rb") as file:
-                before = os.fstat(file.fileno())
-                _check_size(before.st_size, str(path))
+                before = _read_state(file.fileno())
+                _check_size(before[0], str(path))
                 data = _read_all(file)
-                after = os.fstat(file.fileno())
-            same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-            if same and len(data) == after.st_size:
+                after = _read_state(file.fileno())
+            if before == after == (len(data), before[1]):
                 return data
     except (OSError, ValueError) as error:
         raise InputOutputFailed(unreadable(path, error)) from None
@@ -184,8 +183,8 @@ def check_unchanged(name: str) -> Iterator[None]:
         raise Changing(Problem("file-changed", name))
 
 
-def _read_state(name: str) -> tuple[int, int]:
-    state = Path(name).stat()
+def _read_state(file: str | int) -> tuple[int, int]:
+    state = os.stat(file)  # noqa: PTH116  a path or a descriptor
     return state.st_size, state.st_mtime_ns
 
 

@@ -15,9 +15,7 @@ NaValues = Sequence[int | float | str]
 _SPACES, _APOSTROPHES = " \u00a0\u202f", "'\u2019"
 _CHARACTERS = {",": ",", ".": ".", " ": _SPACES, "'": _APOSTROPHES}
 # In the order in which they are preferred where they read the same numbers.
-_WAYS = tuple(
-    (decimal, thousands) for thousands in (NONE, ",", ".", " ", "'") for decimal in ".," if decimal != thousands
-)
+_WAYS = [(decimal, mark) for mark in (NONE, ",", ".", " ", "'") for decimal in ".," if decimal != mark]
 _INFINITE = r"(?i:[+-]?inf(?:inity)?)"
 
 
@@ -64,7 +62,10 @@ def find_marks(
         return plain
     texts = cells[~is_missing(cells, na_values)]
     texts = texts[texts.str.contains(rf"[.,{_SPACES}{_APOSTROPHES}]")]
-    ways = _drop_unused(ways, "".join(texts))
+    written = "".join(texts)
+    used = {mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)}
+    # Ways whose thousands mark is in no cell read the same without it.
+    ways = [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]
     read = {way: texts.str.fullmatch(_build_pattern(*way, "[1-9]")).to_numpy(bool) for way in ways}
     most = max(int(found.sum()) for found in read.values())
     best = [way for way in ways if most and read[way].sum() == most] or ways[:1]
@@ -86,12 +87,6 @@ def _require_same_numbers(texts: pd.Series, numbers: dict[tuple[str, str], np.nd
         value = float(values[row])
         readings.setdefault(-np.inf if np.isnan(value) else value, (*way, value))
     raise Unsure(int(texts.index[row]), list(readings.values()))
-
-
-def _drop_unused(ways: list[tuple[str, str]], written: str) -> list[tuple[str, str]]:
-    """Drop the ways whose thousands mark is in no cell: without it they read the same."""
-    used = [mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)]
-    return [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]
 
 
 def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:

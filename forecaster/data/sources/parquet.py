@@ -32,9 +32,8 @@ def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Store
     """Read some columns of Parquet files that have the same columns, below each other.
 
     Raises:
-        DataError: they are damaged or too large.
+        DataError, InputOutputFailed: they are damaged or too large; one cannot be read.
         Changing: one changed while it was read.
-        InputOutputFailed: one cannot be read.
     """
     with _open_files(files) as opened:
         counts = [file.metadata.num_rows for file in opened]
@@ -78,8 +77,7 @@ def _list_columns(file: "ParquetFile") -> list[str]:
 def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
     named = [*zip(map(name_source, files), columns, strict=True)]
     first, expected = named[0]
-    different = [(file, names) for file, names in named if sorted(names) != sorted(expected)]
-    if different:
+    if different := [(file, names) for file, names in named if sorted(names) != sorted(expected)]:
         raise DataError([report_columns(file, first, names, expected) for file, names in different])
 
 

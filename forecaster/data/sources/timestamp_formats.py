@@ -5,15 +5,12 @@ import functools
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.sources.number_formats import looks_numeric
-
-if TYPE_CHECKING:
-    pass
 
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
@@ -37,8 +34,6 @@ _NUMBERS = {
     COMPACT: r"(?:1[6-9]|20|21)\d{6}",
     STEPS: r"[+-]?\d{1,9}",
 }
-
-
 # Zones and forecasts reach a little further than the cells, and Python's dates have the years 1 to 9999.
 _FIRST, _LAST = (int(np.datetime64(date, "us").astype(np.int64)) for date in ("0100-01-01", "9000-01-01"))
 _WHOLE_DATE = 8  # characters, at least: 20260131
@@ -50,8 +45,7 @@ class ParsedTimestamps(NamedTuple):
     Attributes:
         timestamps: (rows,) as they are written; integers where they are steps.
         wrong: whether each cell is none, (rows,).
-        way: how they are read.
-        others: how else all of them can be read.
+        way, others: how they are read, and how else all of them can be read.
     """
 
     timestamps: pd.Index
@@ -70,12 +64,10 @@ def join_columns(columns: Sequence[pd.Series]) -> pd.Series:
     if not others:
         return first
     if not _all_are(r"\d{4}", first):
-        if all(_all_are(r"\d{1,2}", part) for part in others):
-            clock = [part.str.zfill(2) for part in others] + [pd.Series("00", first.index, first.dtype)][
-                len(others) - 1 :
-            ]
-            return first + " " + functools.reduce(lambda text, more: text + ":" + more, clock)
-        return functools.reduce(lambda text, more: text + " " + more, columns)
+        if not all(_all_are(r"\d{1,2}", part) for part in others):
+            return functools.reduce(lambda text, more: text + " " + more, columns)
+        clock = functools.reduce(lambda text, more: text + ":" + more, [part.str.zfill(2) for part in others])
+        return first + " " + (clock if len(others) > 1 else clock + ":00")
     parts = [*columns, *itertools.repeat(pd.Series("1", first.index, first.dtype), 3 - len(columns))]
     marks = ["", "-", "-", " ", ":", ":"]
     padded = [mark + part.str.zfill(2) for mark, part in zip(marks, parts, strict=False)]
@@ -84,19 +76,14 @@ def join_columns(columns: Sequence[pd.Series]) -> pd.Series:
 
 
 def parse_timestamps(cells: pd.Series, way: str | None = None, date_order: str = "auto") -> ParsedTimestamps:
-    """Parse (rows,) cells in a given way, or else in the one that reads all of them, or most.
-
-    Args:
-        date_order: as in `TimeRules`.
-    """
+    """Parse (rows,) cells in a given way, or else in the one that reads all of them, or most, in a `date_order`."""
     readings = _find_readings(cells, date_order) if way is None else {way: _read(cells, way)}
     whole = [name for name, parsed in readings.items() if parsed.notna().all()]
     chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
-    parsed, wrong = readings[chosen], readings[chosen].isna().to_numpy()
-    steps = chosen == STEPS
-    timestamps = pd.Index(parsed.fillna(0).astype("int64")) if steps else pd.DatetimeIndex(parsed)
-    others = (name for name in whole[1:] if not readings[name].equals(parsed))
-    return ParsedTimestamps(timestamps, wrong, chosen, tuple(others))
+    parsed = readings[chosen]
+    timestamps = pd.Index(parsed.fillna(0).astype("int64")) if chosen == STEPS else pd.DatetimeIndex(parsed)
+    others = tuple(name for name in whole[1:] if not readings[name].equals(parsed))
+    return ParsedTimestamps(timestamps, parsed.isna().to_numpy(), chosen, others)
 
 
 def are_dates(cells: pd.Series) -> bool:

@@ -12,15 +12,12 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 # Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _CALENDAR = (
     *("MS", "ME", "BMS", "BME"),
     *(f"{kind}-{month}" for kind in ("QS", "BQS") for month in ("JAN", "FEB", "MAR")),
     *(f"{kind}-{month}" for kind in ("QE", "BQE") for month in ("DEC", "JAN", "FEB")),
-    *(
-        f"{kind}-{month}"
-        for kind in ("YS", "YE", "BYS", "BYE")
-        for month in ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-    ),
+    *(f"{kind}-{month}" for kind in ("YS", "YE", "BYS", "BYE") for month in _MONTHS),
     *(f"WOM-{week}{day}" for week in range(1, 5) for day in ("MON", "TUE", "WED", "THU", "FRI")),
 )
 _HALF_MONTHS = ("SMS", "SME")

@@ -33,12 +33,9 @@ class Step:
 
 
 def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:
-    """Find the step of one series, whose timestamps are sorted and distinct.
+    """Find the step of one series, whose timestamps are sorted and distinct; raise `DataError` where there is none.
 
     Days without a row may be taken for holidays only where the policy of `gaps` is `error`.
-
-    Raises:
-        DataError: none was stated, and the rows keep none.
     """
     if not isinstance(timestamps, pd.DatetimeIndex):
         return Step(STEP if frequency == "auto" else frequency, rules)
@@ -61,14 +58,9 @@ def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeR
 def find_common_frequency(
     names: Sequence[str], timestamps: pd.Index, ends: np.ndarray, frequency: str, gaps: str, rules: TimeRules
 ) -> Step:
-    """Find the most common step of several series.
+    """Find the most common step of several series; raise `DataError` where none keeps a step, or some keep another.
 
-    Args:
-        timestamps: (rows,) of all series end to end, sorted and distinct in each.
-        ends: where each ends, (series,).
-
-    Raises:
-        DataError: none keeps a step, or some keep another.
+    The timestamps, (rows,), are of all series end to end, sorted and distinct in each, which end at `ends`, (series,).
     """
     if frequency != "auto" or not isinstance(timestamps, pd.DatetimeIndex):
         read = frequency in {SESSIONS, CALENDAR}
@@ -177,8 +169,8 @@ class _Steps:
     def find_step(self, kind: int) -> Step | DataError:
         """Return the step of a kind, or why it has none."""
         if kind not in self._found:
+            own = self._timestamps[find_part(self._ends, int(self._members[kind]))]
             try:
-                own = self._timestamps[find_part(self._ends, int(self._members[kind]))]
                 self._found[kind] = find_frequency(own, "auto", self._gaps, self._rules)
             except DataError as error:
                 self._found[kind] = error
