@@ -35,7 +35,6 @@ def decode_csv(
     """Decode the typed columns of a CSV, each row a line; the other columns are read as text, to look at them, too.
 
     Args:
-        source: an open file, or a block of one.
         names, types: of all columns; of those that are decoded.
         header: lines above the rows.
         quoted: whether cells may have quotes.
@@ -47,7 +46,7 @@ def decode_csv(
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv  # noqa: PLC0415
 
-    texts = (text for text in na_values if isinstance(text, str))
+    texts = [text for text in na_values if isinstance(text, str)]
     forms = [form for text in texts for form in (text, text.lower(), text.upper(), text.title())]
     table = csv.read_csv(
         source,
