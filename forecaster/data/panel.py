@@ -25,11 +25,11 @@ class Columns:
     ends: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def select(self, number: int) -> dict[str, Column]:
-        """Those of one series."""
+        """Select those of one series."""
         return self.select_rows(find_part(self.ends, number)) if self.columns else {}
 
     def select_rows(self, rows: slice | np.ndarray) -> dict[str, Column]:
-        """Those of some rows."""
+        """Select those of some rows."""
         return {name: column.select(rows) for name, column in self.columns.items()}
 
 

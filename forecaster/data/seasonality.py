@@ -139,7 +139,7 @@ def _make_notice(series: Series, natural: int, seasons: list[int], others: list[
 
 
 def _keep_apart(lags: Iterable[int]) -> list[int]:
-    """Those that are not a quarter or less from one before them."""
+    """Keep those that are not a quarter or less from one before them."""
     kept: list[int] = []
     for lag in lags:
         if all(abs(lag - other) > other / 4 for other in kept):

@@ -79,7 +79,7 @@ class Series:
         return len(self.values)
 
     def part(self, first: int, last: int) -> "Series":
-        """Its steps from `first` to before `last`, with the covariates of all later steps."""
+        """Cut its steps from `first` to before `last`, with the covariates of all later steps."""
         observed = None if self.observed is None else self.observed[first:last]
         columns = {name: column.select(slice(first, None)) for name, column in self.covariates.items()}
         values, timestamps = self.values[first:last], self.timestamps[first:last]

@@ -35,7 +35,7 @@ class Domain:
         return {"expected": self.what} | ({"transform": self.transform} if self.transform else {})
 
     def find_outside(self, numbers: np.ndarray) -> np.ndarray:
-        """Which finite numbers lie outside it."""
+        """Find the finite numbers that lie outside it."""
         beyond = (numbers < self.low) | (numbers > self.high)
         if self.open:
             beyond |= (numbers == self.low) | (numbers == self.high)

@@ -109,7 +109,7 @@ def find_every_target(table: Table, others: Sequence[str], na_values: NaValues =
 
 
 def _begins_with_numbers(cells: pd.Series, na_values: NaValues) -> bool:
-    """Of a column that is empty where the others begin, whether its first cells that are given are numbers."""
+    """Whether the first cells that are given of a column, which is empty where the others begin, are numbers."""
     if not is_missing(cells.iloc[:HEAD], na_values).all():
         return False
     given = cells[~is_missing(cells, na_values)].iloc[:HEAD]

@@ -294,5 +294,5 @@ class _PanelSpool:
 
 
 def _join_ends(ends: list[np.ndarray]) -> np.ndarray:
-    """Where series end whose panels follow each other."""
+    """Find where series end whose panels follow each other."""
     return np.cumsum(np.concatenate([np.diff(some, prepend=0) for some in ends]))

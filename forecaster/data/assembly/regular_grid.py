@@ -131,7 +131,7 @@ class _Layout:
         return values
 
     def _find_extents(self, known: np.ndarray) -> None:
-        """Of each series the first and the last row that has a number, and how many have."""
+        """Find the first and the last row of each series that has a number, and count those that have."""
         first = np.searchsorted(known, self._starts)
         last = np.searchsorted(known, self._ends)
         self._counts = last - first

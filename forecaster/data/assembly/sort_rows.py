@@ -24,7 +24,7 @@ class SortedRows:
 
 
 def to_ticks(timestamps: pd.Index) -> np.ndarray:
-    """Timestamps as integers that rise with time, (rows,)."""
+    """Convert timestamps to integers that rise with time, (rows,)."""
     return np.asarray(timestamps.asi8 if isinstance(timestamps, pd.DatetimeIndex) else timestamps)
 
 

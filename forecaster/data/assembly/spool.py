@@ -55,7 +55,7 @@ class Spool:
             yield self.read(first, min(count, self._count - first))
 
     def map_records(self) -> np.ndarray:
-        """All records as an array that is read from the file where it is looked at."""
+        """Map all records to an array that is read from the file where it is looked at."""
         if not self._count:
             return np.zeros(0, self.dtype)
         with os.fdopen(os.dup(self._file), "rb") as file:

@@ -38,7 +38,7 @@ def check_cells(source: str, rows: int, columns: int) -> None:
 
 
 def concat_tables(parts: Sequence["pa.Table"]) -> "pa.Table":
-    """Tables of the same columns as one; all as text where the cells of a column have types that do not go together."""
+    """Join tables of the same columns; all as text where the cells of a column have types that do not go together."""
     import pyarrow as pa  # noqa: PLC0415
 
     try:
@@ -85,7 +85,7 @@ def _decode_dictionary(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 
 
 def _format_timestamps(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """Timestamps as `2026-01-31 13:45:00`, with fractions where one has any, and offsets where they have a zone."""
+    """Write timestamps as `2026-01-31 13:45:00`, with fractions where one has any, offsets where they have a zone."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
 
@@ -103,12 +103,12 @@ def _format_timestamps(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 
 
 def _format_offset(offset: datetime.timedelta) -> str:
-    """`+01:00`."""
+    """Write an offset from UTC: `+01:00`."""
     return datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone(offset)).isoformat()[len("2000-01-01T00:00:00") :]
 
 
 def to_datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:
-    """Timestamps as their texts would be read: in the offset from UTC that all have, in UTC where they have several."""
+    """Convert timestamps as their texts would be: in the offset from UTC that all have, in UTC for several."""
     naive = pd.DatetimeIndex(column.to_numpy(), copy=False)
     if column.type.tz is None:
         return naive

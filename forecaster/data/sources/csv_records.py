@@ -135,7 +135,7 @@ def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _Fil
 
 
 def _split_records(lines: list[str], dialect: Dialect, quoted: bool) -> tuple[list[int], list[list[str]], list[str]]:
-    """Of each record the last of its lines, its cells and its text."""
+    """Split lines into records: of each the last of its lines, its cells and its text."""
     if dialect.comment is None and not quoted:
         return list(range(1, len(lines) + 1)), list(csv.reader(lines, delimiter=dialect.delimiter)), lines
     records = list(_split_quoted_records(lines, dialect))
@@ -204,7 +204,7 @@ def _is_half_written(file: _File) -> bool:
 
 
 def _count_decimals(cell: str) -> int:
-    """Characters after the last point or comma."""
+    """Count the characters after the last point or comma."""
     return len(cell) - 1 - max(cell.rfind("."), cell.rfind(",")) if "." in cell or "," in cell else 0
 
 

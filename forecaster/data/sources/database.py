@@ -25,7 +25,7 @@ ROWS = 10_000  # that are converted at once
 
 
 def read_query(query: Query) -> Stored:
-    """All rows of a query; the connection never commits.
+    """Read all rows of a query; the connection never commits.
 
     Raises:
         DataError: the database refuses it, or it gives no rows, or too many.
@@ -63,7 +63,7 @@ def _fetch_parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]
 
 
 def _build_column(cells: Sequence[Any]) -> "pa.Array":
-    """Python's values by their type, as text where they have several."""
+    """Build a column of Python's values by their type, as text where they have several."""
     import pyarrow as pa  # noqa: PLC0415
 
     try:

@@ -30,7 +30,7 @@ class Decoded:
 
 
 def decode(data: bytes, encoding: str, name: str, before: int = 0) -> Decoded:
-    """Bytes to text in an encoding, or, for `auto`, in the one that they are written in.
+    """Decode bytes in an encoding, or, for `auto`, in the one that they are written in.
 
     A byte order mark decides; else it is UTF-16 where every other byte is 0, UTF-8 where it is valid, Latin-1
     where it holds no control characters. The data may be a part of a file, with some lines `before` it.

@@ -102,7 +102,7 @@ def read_bytes(name: str) -> bytes:
 
 @functools.lru_cache(maxsize=1)
 def _standard_input() -> bytes:
-    """All of standard input, kept: it can be read once, and a proposal and a training both look at it."""
+    """Read all of standard input, once: a proposal and a training both look at it."""
     if sys.stdin is None:
         raise InputOutputFailed(Problem("stdin-closed"))
     data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -210,7 +210,7 @@ def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
 
 
 def _find_records_end(data: bytes) -> int:
-    """Where the last whole record ends: after a line end that lies in no quotes; 0 where there is none."""
+    """Find where the last whole record ends: after a line end that lies in no quotes; 0 where there is none."""
     end = data.rfind(b"\n") + 1
     while end and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\n", 0, data.rfind(b'"', 0, end)) + 1

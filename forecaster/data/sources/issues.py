@@ -28,14 +28,14 @@ class Places:
     counts_rows: bool = False
 
     def where(self, line: int) -> str:
-        """`file:line`, as an editor counts it, or `file: row 7`."""
+        """Write `file:line`, as an editor counts it, or `file: row 7`."""
         before, name = self.files[max(0, bisect.bisect_left(self.files, int(line), key=lambda file: file[0]) - 1)]
         if not line:
             return name
         return f"{name}: row {line - before}" if self.counts_rows else f"{name}:{line - before}"
 
     def spot(self, line: int) -> str:
-        """`line 7` or `row 7`, with its file where there are several."""
+        """Write `line 7` or `row 7`, with its file where there are several."""
         if len(self.files) > 1:
             return self.where(line)
         return f"row {line}" if self.counts_rows else f"line {line}"
@@ -76,7 +76,7 @@ class IssueLog:
     stop: bool = False
 
     def select(self, numbers: Sequence[int]) -> "IssueLog":
-        """Those of some series, which are numbered anew."""
+        """Select those of some series, which are numbered anew."""
         chosen = IssueLog(stop=self.stop)
         for ours, theirs in ((chosen.problems, self.problems), (chosen.notices, self.notices)):
             ours |= {new: theirs[old] for new, old in enumerate(numbers) if old in theirs}
@@ -130,7 +130,7 @@ class CellReporter:
 
 
 def group_by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each series of some rows with their numbers: (rows,) bool or numbers, (all rows,)."""
+    """Group some rows, bool or numbers, (rows,), by series: the number of each, and its rows."""
     chosen = np.flatnonzero(wrong) if wrong.dtype == bool else wrong
     if not len(chosen):
         return

@@ -104,7 +104,7 @@ def _parse(cells: pd.Series, decimal: str, thousands: str) -> pd.Series:
 
 
 def _convert_exactly(cells: pd.Series) -> np.ndarray:
-    """Numbers with points as the floats that are nearest to them, which pandas misses by a last digit at times."""
+    """Convert numbers with points to the nearest floats, which pandas misses by a last digit at times."""
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float, copy=True)
     given = ~np.isnan(numbers)
     numbers[given] = cells.to_numpy(object)[given].astype(float)

@@ -83,7 +83,7 @@ def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None
 
 @contextmanager
 def _open_files(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
-    """Files that are read within."""
+    """Open files that are read within."""
     with importing_extra("parquet", f"{name_source(files[0])}: reading Parquet"):
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415

@@ -94,7 +94,7 @@ def are_dates(cells: pd.Series) -> bool:
 
 
 def find_date_order(way: str) -> str | None:
-    """`day_first` or `month_first`, where a way to write dates is one of those that look alike."""
+    """Return `day_first` or `month_first` where a way to write dates is one of those that look alike."""
     return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
 
 
@@ -111,7 +111,7 @@ def _find_readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
 
 
 def are_within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
-    """Which are of a year that can be reckoned with, (rows,)."""
+    """Find those of a year that calendars can compute with, (rows,) bool."""
     ticks = pd.DatetimeIndex(timestamps).as_unit("us").asi8
     return (ticks >= _FIRST) & (ticks < _LAST)
 
@@ -137,7 +137,7 @@ def _parse(cells: pd.Series, way: str) -> pd.Series:
 
 
 def _read_iso(cells: pd.Series) -> pd.Series:
-    """ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
+    """Read ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
     with contextlib.suppress(ValueError):  # offsets that differ, as over a change to summer time
         parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
         if parsed.dtype.kind == "M":

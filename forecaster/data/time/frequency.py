@@ -67,7 +67,7 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
 
 
 def make_date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
-    """Every timestamp of the step from the first to the last."""
+    """List every timestamp of the step from the first to the last."""
     if step == STEP:
         return pd.RangeIndex(first, last + 1)
     return pd.date_range(first, last, freq=step)
@@ -131,7 +131,7 @@ def find_season_length(frequency: str) -> int:
 
 
 def count_places(timestamps: pd.Index, step: Step) -> int:
-    """Places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
+    """Count the places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
     if step == STEP:
         return int(timestamps[-1]) - int(timestamps[0]) + 1
     if step == SESSIONS:
@@ -181,7 +181,7 @@ def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
 
 
 def _find_width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
-    """Ticks in a step of fixed length; None where it has none."""
+    """Count the ticks in a step of fixed length; None where it has none."""
     offset = pd.tseries.frequencies.to_offset(step)
     if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
         return None

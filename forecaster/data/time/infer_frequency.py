@@ -142,7 +142,7 @@ def _report_irregular(timestamps: pd.DatetimeIndex) -> Problem:
 
 
 def _count_months(timestamps: pd.DatetimeIndex) -> int:
-    """By how many months almost all rows are apart; 0 where some are of one month, or they are no such number apart."""
+    """Find by how many months almost all rows are apart; 0 where some are of one month, or there is no such number."""
     months = np.diff(np.asarray(12 * timestamps.year + timestamps.month))
     common = int(np.bincount(months).argmax())
     return common if months.min() > 0 and np.mean(months == common) >= _MOST else 0

@@ -58,7 +58,7 @@ def _find_width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
 
 
 def _measure_distances(microseconds: np.ndarray, width: int, tolerance: int) -> np.ndarray:
-    """How far each is from its place, for the roundest places that none is further from than the tolerance."""
+    """Measure how far each is from its place, for the roundest places that none is further from than the tolerance."""
     relative = _center(microseconds - microseconds[0], width)
     phase = int(microseconds[0] + np.median(relative)) % width
     phases = [0, *(round(phase / unit) * unit for unit in (3600 * _SECOND, 60 * _SECOND, _SECOND)), phase]
@@ -67,7 +67,7 @@ def _measure_distances(microseconds: np.ndarray, width: int, tolerance: int) -> 
 
 
 def _center(distances: np.ndarray, width: int) -> np.ndarray:
-    """Modulo the width, from half of it below 0 to half of it above."""
+    """Reduce distances modulo the width, from half of it below 0 to half of it above."""
     return (distances + width // 2) % width - width // 2
 
 

@@ -88,7 +88,7 @@ def find_common_frequency(
 
 
 def count_unfinished(timestamps: pd.Index, step: Step) -> int:
-    """How many of the last bars are not over by now.
+    """Count the last bars that are not over by now.
 
     A bar lasts from its timestamp for one step; one that is dated by its last day lasts to the end of that day.
     """

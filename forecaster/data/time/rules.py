@@ -38,7 +38,7 @@ class TimeRules:
 
     @classmethod
     def from_data(cls, values: Mapping[str, Any]) -> "TimeRules":
-        """Those that the values of a `data` section state."""
+        """Take those that the values of a `data` section state."""
         return cls(
             values["weekmask"],
             tuple(values["holidays"]),

@@ -49,7 +49,7 @@ def _are_dates(local: pd.DatetimeIndex, tolerance: pd.Timedelta) -> bool:
 
 
 def _find_dst(local: pd.DatetimeIndex, zone: str) -> np.ndarray:
-    """Which rows of a repeated hour are daylight saving time, (rows,)."""
+    """Resolve the repeated hour: find which of its rows are daylight saving time, (rows,)."""
     twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
     summer = np.ones(len(local), bool)
     backwards = len(local) > 1 and np.median(np.diff(local.asi8)) < 0
