@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import Locator, MaxNLocator, MultipleLocator
+from matplotlib.ticker import MaxNLocator
 
 from forecaster.explain.attention_weights import AttentionWeights
 from forecaster.explain.gradient_norms import GradientNorms
@@ -20,6 +20,7 @@ from forecaster.reporting.figures import (
     add_row_legend,
     make_figure,
     make_panels,
+    make_step_locator,
     render_png,
 )
 from forecaster.wording import name_steps
@@ -45,10 +46,10 @@ def _draw_attention(figure: Figure, axes: Axes, attention: AttentionWeights) -> 
     axes.invert_xaxis()
     axes.invert_yaxis()
     unit = name_steps(attention.series.frequency)
-    axes.xaxis.set_major_locator(_make_step_locator(unit, edges[0]))
+    axes.xaxis.set_major_locator(make_step_locator(unit, edges[0]))
     if first:
         axes.set_ylabel(f"{shorten(attention.series.name)}\n{unit} ahead")
-        axes.yaxis.set_major_locator(_make_step_locator(unit, len(attention.weights), ticks=5))
+        axes.yaxis.set_major_locator(make_step_locator(unit, len(attention.weights), ticks=5))
     else:
         axes.set_ylabel(f"{shorten(attention.series.name)}\norigin")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
@@ -103,13 +104,5 @@ def _format_norm_axes(axes: Axes, norms: GradientNorms, unit: str) -> None:
     if len(norms.norms) <= 8:
         axes.set_xticks(norms.steps_back)
     else:
-        axes.xaxis.set_major_locator(_make_step_locator(unit, norms.span))
+        axes.xaxis.set_major_locator(make_step_locator(unit, norms.span))
     axes.set_xlabel(f"{unit} back")
-
-
-def _make_step_locator(unit: str, span: float, ticks: int = 12) -> Locator:
-    """Make a locator of a limited number of ticks, for hours at whole parts and multiples of a day."""
-    fitting = [hours for hours in (1, 2, 3, 6, 12, 24, 48, 168) if span / hours <= ticks]
-    if unit == "hours" and fitting:
-        return MultipleLocator(fitting[0])
-    return MaxNLocator(nbins=ticks, integer=True, steps=[1, 2, 5, 10])

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import Locator, MaxNLocator, MultipleLocator
 
 from forecaster.forecast import Forecast
 
@@ -135,6 +135,14 @@ def format_time_axis(axes: Axes, index: pd.Index) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.set_xlabel("step")
+
+
+def make_step_locator(unit: str, span: float, ticks: int = 12) -> Locator:
+    """Make a locator of a limited number of ticks, for hours at whole parts and multiples of a day."""
+    fitting = [hours for hours in (1, 2, 3, 6, 12, 24, 48, 168) if span / hours <= ticks]
+    if unit == "hours" and fitting:
+        return MultipleLocator(fitting[0])
+    return MaxNLocator(nbins=ticks, integer=True, steps=[1, 2, 5, 10])
 
 
 def add_legend(axes: Axes) -> None:
