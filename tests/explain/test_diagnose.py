@@ -368,7 +368,7 @@ REFUSALS = {
     "no such run": (["nothing"], 6, "the run does not exist"),
     "no data": (["runs/tiny", "--data", "nothing.csv"], 4, "nothing.csv"),
     "too few rows": (["runs/tiny", "--data", "few.csv"], 4, "few.csv: 13 rows are too few"),
-    "a picture of another kind": (["runs/tiny", "--plot", "x.jpg"], 2, "name it x.png"),
+    "a picture of another kind": (["runs/tiny", "--plot", "x.jpg"], 2, "use --plot x.png"),
 }
 
 
