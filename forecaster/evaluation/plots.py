@@ -58,7 +58,7 @@ def _format_coverage_axes(axes: Axes, coverages: pd.DataFrame) -> None:
     """Label the coverage axis, from 50 % if no interval covers less, and the lines of the nominal levels."""
     axes.plot([], [], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label="nominal level")
     axes.set_ylabel("coverage (%)")
-    axes.set_ylim(50 if coverages.min(axis=None) > 55 else 0, 102)
+    axes.set_ylim(50 if coverages.to_numpy().min() > 55 else 0, 102)
     add_legend(axes)
 
 
