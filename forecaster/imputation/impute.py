@@ -26,6 +26,7 @@ from forecaster.training import progress
 from forecaster.training.build import build_trainer
 from forecaster.training.progress import ProgressLogger
 from forecaster.training.trainer import Steps, Trainer
+from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
 
@@ -142,7 +143,7 @@ def _describe_gaps(gap_plan: GapPlan) -> str:
     seasons = f"seasons of {gap_plan.season} steps, {gap_plan.reach} read on each side"
     season = seasons if gap_plan.reach else "no season used"
     return (
-        f"{series.name}: {len(series):,} steps of {series.frequency}, {cells:,} missing in {count}, the "
+        f"{series.name}: {count_steps(len(series), series.frequency)}, {cells:,} missing in {count}, the "
         f"longest of {longest}; {season}"
     )
 

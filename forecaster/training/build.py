@@ -23,6 +23,7 @@ from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.training.trainer import AnyLearner, Steps, Trainer
+from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
 
@@ -193,7 +194,7 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     first, last = format_timestamps([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
     name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
     lines = [
-        f"{name}: {steps:,} steps of {panel[0].frequency}, {first} to {last}",
+        f"{name}: {count_steps(steps, panel[0].frequency)}, {first} to {last}",
         f"season: {plan.season} steps" if plan.season > 1 else "season: none",
         f"steps: {sum(split.training_end - filled for split in splits):,} training, "
         f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "

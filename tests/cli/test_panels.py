@@ -40,7 +40,7 @@ def test_the_rows_of_each_id_are_a_series(tmp_path):
     [
         (LONG.replace("a,big,2", "a,big,x"), r"long.csv:5: sold: 1 cell is not a number: 'x' \(line 5\).*series a"),
         (LONG.replace("a,big,3", "a,small,3"), "long.csv:2: kind: 2 values in one series: big, small.*has one"),
-        (LONG.replace("a,big,2", ",big,2"), "long.csv:5: shop: 1 cell is empty; every row needs its series"),
+        (LONG.replace("a,big,2", ",big,2"), "long.csv:5: shop: 1 cell is empty; every row needs the name of its series"),
         (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp has several rows.*\[series a\]"),
     ],
 )
@@ -76,7 +76,7 @@ def shops(tmp_path_factory, forecast) -> Path:
     (folder / "shops.yaml").write_text(CONFIG)
     result = forecast("train", "shops.yaml", "--verbose", cwd=folder)
     assert result.returncode == 0, result.stderr
-    assert "4 series of sold: 480 steps of D" in result.stderr
+    assert "4 series of sold: 480 days" in result.stderr
     return folder
 
 
@@ -106,7 +106,7 @@ def test_a_series_that_was_not_trained_on_is_left_out_where_each_has_its_vector(
     (tmp_path / "new.csv").write_text(text)
     result = forecast("predict", "runs/shops", "--data", tmp_path / "new.csv", cwd=shops)
     assert result.returncode == 3
-    assert "series s9: shop 's9' was not trained on" in result.stderr
+    assert "shop: 's9' was not in the training data" in result.stderr
     assert list(pd.read_csv(io.StringIO(result.stdout))["series"].unique()) == ["s0", "s1", "s2"]
     alone = [line for line in text.splitlines() if ",s9," in line]
     (tmp_path / "alone.csv").write_text("\n".join([text.splitlines()[0], *alone]) + "\n")

@@ -173,7 +173,7 @@ def test_a_planted_leak_is_caught(backtested, tmp_path, monkeypatch):
     scales = {}
     for leaky in (False, True):
         if leaky:
-            monkeypatch.setattr(Panel, "until", lambda panel, lengths: panel)
+            monkeypatch.setattr(Panel, "truncate", lambda panel, lengths: panel)
         for name, values in (("clean", rows["load"].to_numpy()), ("poisoned", poisoned)):
             path = write_hourly_csv(tmp_path / "load.csv", values=values)
             folds = plan_folds(load_values({"data": {"path": str(path)}, **SMALL}, "x.yaml"), 5, None, None, None)

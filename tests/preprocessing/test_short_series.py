@@ -113,7 +113,7 @@ def test_series_of_the_shortest_length_are_forecast_and_shorter_ones_named(tmp_p
     assert [series.name for series in panel] == ["long", "three"]
     np.testing.assert_array_equal(panel[1].values, [2, 3, 1, 2, 3, 1, 2, 3])
     assert len(problems) == 1
-    assert "2 rows are too few to forecast from; expected at least 3, the window [series two]" in problems[0]
+    assert "2 rows are too few to forecast from; expected at least 3, the window [series two]" in str(problems[0])
 
 
 def test_shortest_is_below_the_length():
