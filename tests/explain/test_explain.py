@@ -41,7 +41,7 @@ def test_the_weights_over_the_past_are_written_and_drawn(forecast, attentive, de
 def test_a_run_with_nothing_to_explain_says_what_would_have(forecast, trained):
     result = forecast("explain", "runs/tiny", cwd=trained)
     assert result.returncode == 2
-    assert "nothing to explain: it was trained without attention or embedding" in result.stderr
+    assert "this network was trained without attention and without embedding" in result.stderr
 
 
 def test_explaining_asks_for_what_there_is(forecast, attentive):
@@ -59,7 +59,7 @@ def test_a_training_starts_from_another_runs_weights_where_shapes_agree(forecast
     np.testing.assert_allclose(*means, rtol=1e-5)
     other = forecast("train", "dense.yaml", "--from", "runs/seq2seq", "--run", "runs/x", "-v", *few, cwd=attentive)
     assert other.returncode == 0, other.stderr
-    assert "started from the weights of runs/seq2seq/versions/" in other.stderr
+    assert "Starting from the weights of runs/seq2seq/versions/" in other.stderr
     assert "head/dense/kernel: (4, 6), newly initialized; the other run has (4, 1)" in other.stderr
 
 

@@ -313,7 +313,7 @@ def test_missing_files_taken_columns_and_pictures_of_other_kinds_are_refused(for
     (gappy / "load.csv").write_text("\n".join([rows[0] + ",filled", *(row + ",0" for row in rows[1:])]))
     taken = forecast("impute", "load.csv", "fill.yaml", "--set", "data.target=load", cwd=gappy)
     assert taken.returncode == 4
-    assert "load.csv:1: 'filled' will be columns of the filled CSV" in taken.stderr
+    assert "load.csv:1: 'filled' will be a column of the filled CSV" in taken.stderr
 
 
 @pytest.mark.slow

@@ -84,5 +84,5 @@ def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
     )  # the third segment
     np.testing.assert_allclose(Rollout(served, "carry")(other, AHEAD).mean[:, :4], found[:, :4], atol=1e-6)
     assert not np.allclose(
-        Rollout(served, "carry")(other.rows(slice(None)), AHEAD).mean[:, 4:], found[:, 4:], atol=1e-3
+        Rollout(served, "carry")(other.select(slice(None)), AHEAD).mean[:, 4:], found[:, 4:], atol=1e-3
     )
