@@ -119,7 +119,7 @@ def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_
     write_hourly_csv(longer / "load.csv", rows=401)
     process = start(longer, "longer.yaml", *SLOW_DOWN, "-v", "--resume")
     assert process.stderr is not None
-    while "data changed since the interrupted training" not in (line := process.stderr.readline()):
+    while "data have changed since the interrupted training" not in (line := process.stderr.readline()):
         assert line
     process.kill()
     process.communicate()
