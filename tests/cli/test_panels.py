@@ -40,7 +40,10 @@ def test_the_rows_of_each_id_are_a_series(tmp_path):
     [
         (LONG.replace("a,big,2", "a,big,x"), r"long.csv:5: sold: 1 cell is not a number: 'x' \(line 5\).*series a"),
         (LONG.replace("a,big,3", "a,small,3"), "long.csv:2: kind: 2 values in one series: big, small.*has one"),
-        (LONG.replace("a,big,2", ",big,2"), "long.csv:5: shop: 1 cell is empty; every row needs the name of its series"),
+        (
+            LONG.replace("a,big,2", ",big,2"),
+            "long.csv:5: shop: 1 cell is empty; every row needs the name of its series",
+        ),
         (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp has several rows.*\[series a\]"),
     ],
 )
