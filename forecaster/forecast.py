@@ -65,7 +65,10 @@ class Forecast:
     def from_csv(cls, text: str) -> "Forecast":
         """Read a forecast from the CSV of `to_csv`."""
         rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
-        origin, *timestamps = [_parse_timestamp(cell) for cell in [rows["origin"].iloc[0], *rows["timestamp"]]]
+        origin, *timestamps = [
+            int(cell) if cell.lstrip("-").isdigit() else pd.Timestamp(cell)
+            for cell in [rows["origin"].iloc[0], *rows["timestamp"]]
+        ]
         quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop([*COLUMNS, "source"])}
         mean, source = rows["mean"].to_numpy(float), rows["source"].iloc[0]
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
@@ -139,7 +142,3 @@ def format_timestamps(timestamps: Sequence[Timestamp]) -> list[str]:
 def shorten(name: str, most: int = 32) -> str:
     """Shorten a name to at most `most` characters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _parse_timestamp(text: str) -> Timestamp:
-    return int(text) if text.lstrip("-").isdigit() else pd.Timestamp(text)

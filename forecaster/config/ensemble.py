@@ -19,7 +19,8 @@ def members_of(config: Config) -> list[Config]:
     ensemble = config.ensemble
     if ensemble is None or ensemble.size == 1:
         return [config]
-    members = [_seeded(config, number) for number in range(ensemble.size)]
+    single, seed = config.model_copy(update={"ensemble": None}), config.training.seed
+    members = [_trained(single, seed=(seed + number) % 2**31) for number in range(ensemble.size)]
     match ensemble.vary:
         case "window":
             return [_windowed(member, number / (ensemble.size - 1)) for number, member in enumerate(members)]
@@ -45,11 +46,6 @@ def member_of(config: Config, number: int) -> Config:
     if number > len(members):
         raise UsageError(Problem("no-such-member", f"--member {number}", detail={"count": len(members)}))
     return members[number - 1]
-
-
-def _seeded(config: Config, number: int) -> Config:
-    seed = (config.training.seed + number) % 2**31
-    return _trained(config.model_copy(update={"ensemble": None}), seed=seed)
 
 
 def _trained(config: Config, **changes: object) -> Config:

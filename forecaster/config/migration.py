@@ -35,9 +35,7 @@ def _upgraded(name: str, section: Any) -> Any:
     if not isinstance(section, dict):
         return section
     renamed = {RENAMED_KEYS.get((name, key), key): value for key, value in section.items()}
-    return {key: _renamed_value(name, key, value) for key, value in renamed.items()}
-
-
-def _renamed_value(name: str, key: str, value: Any) -> Any:
-    renamed = RENAMED_VALUES.get((name, key), {})
-    return renamed.get(value, value) if isinstance(value, str) else value
+    for key, value in renamed.items():
+        if isinstance(value, str):
+            renamed[key] = RENAMED_VALUES.get((name, key), {}).get(value, value)
+    return renamed

@@ -62,9 +62,9 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
     origins, numbers = [], []
     for training in folds.trainings:
         version, plan = _load_or_train(folds, training[0], work, received, train)
-        predictor = load_predictor(version)
+        predictor, trained_on = load_predictor(version), np.array(plan.members.numbers)
         for fold in training:
-            places = _place_origins(folds, plan, fold)
+            places = Origins(folds.panel, trained_on, folds.count_known_steps(fold)[trained_on] - 1)
             for name, each in forecast_with_network(predictor, places, folds.horizon).items():
                 forecasts[name].append(each)
             for name in folds.baselines:
@@ -156,12 +156,6 @@ def _load_or_train(
 def _interruption(fold: int, folds: Folds) -> Problem:
     detail = {"fold": fold + 1, "folds": folds.count, "hint": _RESUME}
     return Problem("interrupted-backtest", detail=detail)
-
-
-def _place_origins(folds: Folds, plan: Plan, fold: int) -> Origins:
-    """Place the origins of a fold, one in each series that its network was trained on."""
-    numbers = np.array(plan.members.numbers)
-    return Origins(folds.panel, numbers, folds.count_known_steps(fold)[numbers] - 1)
 
 
 def _load_or_forecast(folds: Folds, name: str, origins: Origins, kept: Path) -> BaselineForecast:

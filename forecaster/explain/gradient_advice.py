@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 from forecaster.config import Config
-from forecaster.config.schema import Model
 from forecaster.explain.gradient_norms import FADED, LARGEST_NORM, GradientKind, GradientNorms
 
 _STATES = {"h": "hidden state", "c": "cell state"}
@@ -101,13 +100,10 @@ def _find_segment(config: Config, reach: int) -> int | None:
     model, length = config.model, config.window.length
     if model.segment > 1:
         return None
-    whole = config.data.main_season if _needs_season(model) else length
+    needs_season = model.decoder in _HIERARCHICAL or model.normalization == "seasonal"
+    whole = config.data.main_season if needs_season else length
     fits = (n for n in range(2, length // 2 + 1) if not length % n and not whole % n and length // n <= reach + 1)
     return next(fits, None)
-
-
-def _needs_season(model: Model) -> bool:
-    return model.decoder in _HIERARCHICAL or model.normalization == "seasonal"
 
 
 def _find_shorter_window(config: Config, reach: int) -> int:

@@ -54,8 +54,7 @@ def predict(
         future: a CSV of the future covariates, which replaces those after the end of the series.
 
     Raises:
-        UsageError: more steps than the decoder gives, a level beyond its quantiles, or a future that the network
-            does not read.
+        UsageError: more steps than the decoder gives, a level beyond its quantiles, or a future that is not read.
         DataError: a CSV cannot be read as the series trained on, or none of them is long enough and has all cells of
             its covariates.
     """
@@ -69,10 +68,8 @@ def predict(
     if future is not None:
         panel = extend_with_future(config, panel, future, steps)
     if config.conformal:
-        for level in levels:
-            _report_few_errors(predictor.calibration, level)
-    prediction = Prediction([], [], problems)
-    batch = config.channels * _SERIES_AT_ONCE
+        _report_few_errors(predictor.calibration, levels)
+    prediction, batch = Prediction([], [], problems), config.channels * _SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
         _extend_prediction(prediction, predictor, panel[first : first + batch], steps, levels, with_samples)
     if not prediction.forecasts:
@@ -96,17 +93,15 @@ def _extend_prediction(
         prediction.panel.extend(series.part(padding, len(series)) for series in inputs.panel)
 
 
-def _report_few_errors(calibration: Calibration, level: float) -> None:
-    """Log when a level needs more validation errors than there are: the least n with ceil((n + 1) level / 100) <= n."""
-    needed, known = math.ceil(round(level / (100 - level), 9)), calibration.count
-    if known < needed:
-        log.info(
-            "The %g %% interval needs %d validation errors and has %d; it uses the largest, so treat it as a lower "
-            "bound.",
-            level,
-            needed,
-            known,
-        )
+def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:
+    """Log each level without enough validation errors; it needs the least n with ceil((n + 1) level / 100) <= n."""
+    message = (
+        "The %g %% interval needs %d validation errors and has %d; it uses the largest, so treat it as a lower bound."
+    )
+    for level in levels:
+        needed = math.ceil(round(level / (100 - level), 9))
+        if calibration.count < needed:
+            log.info(message, level, needed, calibration.count)
 
 
 def _check_horizon(config: Config, steps: int) -> None:

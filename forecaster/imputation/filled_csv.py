@@ -180,16 +180,12 @@ def _list_formats() -> Iterator[Callable[[pd.Timestamp], str]]:
             yield partial(_format_iso_utc, between=between, precision=precision)
     for form in DATE_FORMATS:
         short = form.replace("%d", "%-d").replace("%m", "%-m").replace("%I", "%-I")
-        yield from (partial(_format_date, form=each) for each in (form, short, short.replace("%H", "%-H")))
+        yield from (partial(pd.Timestamp.strftime, format=each) for each in (form, short, short.replace("%H", "%-H")))
     yield from (partial(_format_epoch, units=units) for units in (1, 1000))
 
 
 def _format_iso_utc(timestamp: pd.Timestamp, between: str, precision: _Precision) -> str:
     return timestamp.tz_localize(None).isoformat(between, precision) + "Z"
-
-
-def _format_date(timestamp: pd.Timestamp, form: str) -> str:
-    return timestamp.strftime(form)
 
 
 def _format_epoch(timestamp: pd.Timestamp, units: int) -> str:

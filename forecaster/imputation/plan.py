@@ -110,9 +110,9 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     for notice in (*series.notices, *_describe_outside_rows(table, series)):
         log.info("%s", notice)
     _check_lengths(loaded, table, series, gaps)
-    return GapPlan(
-        _resolve_config(loaded.config, series), table, _prepare_series(loaded, series, bool(gaps)), gaps, levels_used
-    )
+    data = loaded.config.data.model_copy(update=infer_data_keys(loaded.config.data, series))
+    config = loaded.config.model_copy(update={"data": data})
+    return GapPlan(config, table, _prepare_series(loaded, series, bool(gaps)), gaps, levels_used)
 
 
 def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[Problem]:
@@ -142,11 +142,6 @@ def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[
         yield loaded.problem("impute-one-time-column", ("data", "time"))
     if levels and not config.split.validation:
         yield loaded.problem("impute-without-validation", ("split", "validation"))
-
-
-def _resolve_config(config: Config, series: Series) -> Config:
-    data = config.data
-    return config.model_copy(update={"data": data.model_copy(update=infer_data_keys(data, series))})
 
 
 def _prepare_series(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSeries:

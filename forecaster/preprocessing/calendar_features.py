@@ -220,18 +220,13 @@ def _find_problem(
     if name.startswith(HOLIDAY):
         if shortest > _DAY:
             return "feature-too-fine", {"name": name, "frequency": frequency}
-        if _has_holidays(timestamps, *country_of(name)):
-            return None
         years = {"first": timestamps.min().year, "last": timestamps.max().year}
+        if _load_public_holidays(*country_of(name), years["first"], years["last"]):
+            return None
         return "unknown-holidays", {"name": name, **years}
     if shortest < _LONGEST[name]:
         return None
     return "feature-too-fine", {"name": name, "frequency": frequency}
-
-
-def _has_holidays(timestamps: pd.DatetimeIndex, country: str, subdivision: str | None) -> bool:
-    first, last = timestamps.min().year, timestamps.max().year
-    return len(_load_public_holidays(country, subdivision, first, last)) > 0
 
 
 def _list_holidays(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> np.ndarray:

@@ -76,7 +76,7 @@ class Transform:
             case "log1p":
                 return np.log1p(values)
             case "boxcox":
-                return _apply_boxcox(values, self.power)
+                return _apply_boxcox_to_logs(np.log(values), self.power)
             case "logit":
                 return np.log(values - self.low) - np.log(self.high - values)
         return values
@@ -140,12 +140,8 @@ def estimate_boxcox_power(values: np.ndarray) -> float:
     return best
 
 
-def _apply_boxcox(values: np.ndarray, power: float | np.ndarray) -> np.ndarray:
-    """Apply (x^λ - 1) / λ, or log x for λ = 0 (Box & Cox 1964, equation 1)."""
-    return _apply_boxcox_to_logs(np.log(values), power)
-
-
 def _apply_boxcox_to_logs(logs: np.ndarray, power: float | np.ndarray) -> np.ndarray:
+    """Compute (x^λ - 1) / λ, or log x for λ = 0, from log x (Box & Cox 1964, equation 1)."""
     safe = np.where(np.equal(power, 0), 1.0, power)
     return np.where(np.equal(power, 0), logs, np.expm1(power * logs) / safe)
 

@@ -65,11 +65,10 @@ def build_version_files(
     fallback = predictor.calibration.fallback
     if fallback is not None and fallback.weights:
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
+    last_timestamps = {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
     files = {
         "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _encode_json(
-            {**plan.preprocessing.to_json(), "trained_until": _find_last_timestamps(plan)}
-        ),
+        "preprocessing.json": _encode_json({**plan.preprocessing.to_json(), "trained_until": last_timestamps}),
         **encode_calibration(predictor.calibration),
         "metrics.json": _encode_json(metrics),
         "loss.png": _plot_losses(plan, trained, name),
@@ -78,11 +77,6 @@ def build_version_files(
     for folder, each in zip(list_member_folders(len(trained)), trained, strict=True):
         files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics
-
-
-def _find_last_timestamps(plan: Plan) -> dict[str, str]:
-    """Find the last timestamp of each series in its training and validation parts."""
-    return {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
 
 
 def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:

@@ -128,8 +128,11 @@ class Search:
                     changed,
                 )
             if all(self._own_values[key] in space for key, space in self.space.items()):
-                study.enqueue_trial(
-                    {key: _to_stored_value(space, self._own_values[key]) for key, space in self.space.items()}
+                study.enqueue_trial(  # choices are stored as JSON, since they may be lists
+                    {
+                        key: json.dumps(value) if isinstance(self.space[key], Choices) else value
+                        for key, value in self._own_values.items()
+                    }
                 )
         return study
 
@@ -298,11 +301,6 @@ def _convert_errors() -> Iterator[None]:
 
 def _take_first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _to_stored_value(space: Choices | Range, value: Any) -> Any:
-    """Convert a value to what Optuna stores; choices become JSON, since they may be lists."""
-    return json.dumps(value) if isinstance(space, Choices) else value
 
 
 def _suggest(trial: OptunaTrial, key: str, space: Choices | Range) -> Any:

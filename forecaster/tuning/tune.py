@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from forecaster.config import Config, is_config
+from forecaster.config import is_config
 from forecaster.errors import ConfigError, DataError, Diverged, ForecasterError, Interrupted, UsageError
 from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationScore, build_validation_score
 from forecaster.forecasting.predictor import Predictor
@@ -84,7 +84,9 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
     if not ended:
         return
     best = min(ended, key=lambda row: row.error or 0.0)
-    text = format_tuned_yaml(_plan_best(plan, best), output.parent, f"forecast train {output}").encode()
+    with _silence_log():
+        config = plan.plan_trial(best.values).config
+    text = format_tuned_yaml(config, output.parent, f"forecast train {output}").encode()
     search.register_output(_sha256(text))
     write_atomically(output, text)
     own = next((row.number for row in ended if row.values == plan.own_values), None)
@@ -100,11 +102,6 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _plan_best(plan: TunePlan, best: TrialResult) -> Config:
-    with _silence_log():
-        return plan.plan_trial(best.values).config
 
 
 def _format_trials_csv(rows: Sequence[TrialResult], keys: Iterable[str]) -> bytes:

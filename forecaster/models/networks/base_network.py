@@ -95,7 +95,7 @@ class Network(keras.Model, abc.ABC):
         """Forecast the head's parameters for the `ahead` steps after the window, (batch, ahead, parameters)."""
 
     @abc.abstractmethod
-    def encode(self, inputs: Inputs) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Read the window into the states that `decode` starts from, (batch, ...) each, without future features."""
 
     @abc.abstractmethod

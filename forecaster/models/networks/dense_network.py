@@ -45,15 +45,19 @@ class DenseNetwork(Network):
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the parameters of the `ahead` steps after the window, (batch, ahead, parameters)."""
-        states = self._encode(inputs, training)
-        return self.decode(states, self._take_last_segment(inputs.window), inputs.future).parameters
+        return self.decode(
+            self.encode(inputs, training), self._take_last_segment(inputs.window), inputs.future
+        ).parameters
 
-    def encode(self, inputs: Inputs) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Return the anchors, the normalized window if it is copied (batch, values), and the summary (batch, width).
 
         With attention the encoder's outputs (batch, steps, width) come last.
         """
-        return self._encode(inputs, training=False)
+        sequence, anchors, _ = self._read_window(inputs)
+        outputs, summary, _ = self.encoder(sequence, training=training)
+        read = [self.normalization.normalize(inputs.window, anchors)] if self.copied else []
+        return [*anchors, *read, summary, *([] if self.attention is None else [outputs])]
 
     def decode(
         self,
@@ -89,9 +93,3 @@ class DenseNetwork(Network):
             return None
         hidden = ops.relu(self.from_summary(summary)[:, None] + self.from_known(future))  # (batch, ahead, hidden)
         return ops.reshape(self.effect(hidden), (-1, self.ahead * self.channels, self.head.raw_count))
-
-    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
-        sequence, anchors, _ = self._read_window(inputs)
-        outputs, summary, _ = self.encoder(sequence, training=training)
-        read = [self.normalization.normalize(inputs.window, anchors)] if self.copied else []
-        return [*anchors, *read, summary, *([] if self.attention is None else [outputs])]

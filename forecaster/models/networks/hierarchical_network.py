@@ -58,7 +58,8 @@ class ContextNetwork(Seq2SeqNetwork):
         _, context, _ = self.context(ops.reshape(summary, (-1, self.seasons, summary.shape[-1])), training=training)
         return anchors, context
 
-    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
+        """Return the anchors, the context (batch, units), and initial states."""
         anchors, context = self._encode_context(inputs, training)
         return [*anchors, context, *self.bridge([context])]
 
@@ -115,20 +116,18 @@ class LatentNetwork(ContextNetwork):
     def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """Compute the head's loss with z from the posterior, plus the annealed divergence per step."""
         noise = keras.random.normal((ops.shape(targets)[0], self.noise), seed=self.seed_generator)
-        states = self._encode(inputs, training=True)
-        loss, compute_kl_divergence = self._compute_losses(
+        states = self.encode(inputs, training=True)
+        loss, divergence = self._compute_losses(
             states, inputs, targets, noise, self._compute_sampled_share(epoch), training=True
         )
-        return loss + ramp_up(epoch, self.sampling.warmup) * compute_kl_divergence
+        return loss + ramp_up(epoch, self.sampling.warmup) * divergence
 
     def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """Compute the loss as it is validated, with z the posterior's mean, plus the whole divergence per step."""
         noise = ops.zeros((ops.shape(targets)[0], self.noise))
-        states = self._encode(inputs, training=False)
-        loss, compute_kl_divergence = self._compute_losses(
-            states, inputs, targets, noise, self._validation_share, training=False
-        )
-        return loss + compute_kl_divergence
+        states = self.encode(inputs)
+        loss, divergence = self._compute_losses(states, inputs, targets, noise, self._validation_share, training=False)
+        return loss + divergence
 
     def _compute_losses(
         self,
@@ -149,11 +148,11 @@ class LatentNetwork(ContextNetwork):
         posterior = _to_gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
         parameters = self._decode_horizon(states, inputs, targets, sampled_share, noise)
-        return self.compute_error(inputs, targets, parameters), ops.mean(
-            compute_kl_divergence(posterior, prior)
-        ) / self.ahead
+        divergence = ops.mean(compute_kl_divergence(posterior, prior)) / self.ahead
+        return self.compute_error(inputs, targets, parameters), divergence
 
-    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
+        """Return the anchors, the context (batch, units), mean and deviation of the prior, and initial states."""
         anchors, context = self._encode_context(inputs, training)
         return [*anchors, context, *_to_gaussian(self.prior(context)), *self.bridge([context])]
 

@@ -45,12 +45,14 @@ class PositionalNetwork(Network):
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the parameters of the `ahead` steps after the window, (batch, ahead, parameters)."""
         return self._decode_segments(
-            self._encode(inputs, training), self._take_last_segment(inputs.window), inputs.future, training
+            self.encode(inputs, training), self._take_last_segment(inputs.window), inputs.future, training
         )
 
-    def encode(self, inputs: Inputs) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Return the anchors, the embedding, and the states from which each segment starts."""
-        return self._encode(inputs, training=False)
+        sequence, anchors, vector = self._read_window(inputs)
+        _, _, states = self.encoder(sequence, training=training)
+        return [*anchors, *vector, *(states if self.bridge is None else self.bridge(states))]
 
     def decode(
         self,
@@ -61,11 +63,6 @@ class PositionalNetwork(Network):
     ) -> DecoderOutput:
         """Forecast all segments in one call."""
         return DecoderOutput(self._decode_segments(states, previous, future, training=False), [])
-
-    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
-        sequence, anchors, vector = self._read_window(inputs)
-        _, _, states = self.encoder(sequence, training=training)
-        return [*anchors, *vector, *(states if self.bridge is None else self.bridge(states))]
 
     def _decode_segments(
         self, states: Sequence[KerasTensor], previous: KerasTensor, future: KerasTensor | None, training: bool

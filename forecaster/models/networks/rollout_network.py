@@ -43,12 +43,12 @@ class RolloutNetwork(Network):
         targets = ops.concatenate([inputs.window[:, first:], targets], axis=1)  # (batch, steps read)
         return self.head.compute_loss(targets, self.predict_after_each(inputs, training=True))
 
-    def encode(self, inputs: Inputs) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Return anchors, embedding, and the states before the last segment, which `decode` reads as `previous`."""
         if inputs.features is not None:  # a placeholder: the last segment is not read here
             inputs = inputs._replace(future=inputs.features[:, -self.segment :])
         sequence, anchors, vector = self._read_window(inputs)
-        _, _, states = self.encoder(sequence[:, :-1])
+        _, _, states = self.encoder(sequence[:, :-1], training=training)
         return [*anchors, *vector, *states]
 
     def decode(

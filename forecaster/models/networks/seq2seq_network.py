@@ -1,6 +1,6 @@
 """Sequence to sequence: a recurrent decoder that starts from the encoder's states and reads its own forecasts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,25 +74,24 @@ class Seq2SeqNetwork(Network):
 
     def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """Compute the loss with teacher forcing and, by the schedule, scheduled sampling."""
-        states = self._encode(inputs, training=True)
-        return self.compute_error(
-            inputs, targets, self._decode_horizon(states, inputs, targets, self._compute_sampled_share(epoch))
-        )
+        states, sampled_share = self.encode(inputs, training=True), self._compute_sampled_share(epoch)
+        return self.compute_error(inputs, targets, self._decode_horizon(states, inputs, targets, sampled_share))
 
     def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """Compute the loss on the network's own forecasts, or on actuals if forecasts are samples."""
-        states = self._encode(inputs, training=False)
-        return self.compute_error(
-            inputs, targets, self._decode_horizon(states, inputs, targets, self._validation_share)
-        )
+        parameters = self._decode_horizon(self.encode(inputs), inputs, targets, self._validation_share)
+        return self.compute_error(inputs, targets, parameters)
 
     @property
     def _validation_share(self) -> float:
         return 1.0 if isinstance(self.head, PointHead) else 0.0
 
-    def encode(self, inputs: Inputs) -> list[KerasTensor]:
+    def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Return the anchors, with attention the encoder's outputs (batch, steps, width), and initial states."""
-        return self._encode(inputs, training=False)
+        sequence, anchors, _ = self._read_window(inputs)
+        outputs, _, states = self.encoder(sequence, training=training)
+        kept = [] if self.attention is None else [outputs]
+        return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]
 
     def decode(
         self,
@@ -129,12 +128,6 @@ class Seq2SeqNetwork(Network):
             states[layers:],
         )
 
-    def _encode(self, inputs: Inputs, training: bool) -> list[KerasTensor]:
-        sequence, anchors, _ = self._read_window(inputs)
-        outputs, _, states = self.encoder(sequence, training=training)
-        kept = [] if self.attention is None else [outputs]
-        return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]
-
     def _collect_context(self, kept: Sequence[KerasTensor], noise: KerasTensor | None) -> list[KerasTensor]:
         """Collect further decoder inputs of every step, (batch, width) each."""
         return []
@@ -158,12 +151,8 @@ class Seq2SeqNetwork(Network):
             sampled_share: the share of (window, step) pairs that read the network's own forecast nevertheless.
             noise: as in `decode`.
         """
-        batch, steps = ops.shape(inputs.window)[0], -(-self.ahead // self.segment)
-        if targets is not None:
-            padded = ops.pad(targets, [[0, 0], [0, steps * self.width - targets.shape[1]]])
-            actuals = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
-            reads_forecast = keras.random.uniform((steps, batch, 1), seed=self.seed_generator) < sampled_share
-            seed = ops.cast(self.seed_generator.next(), "int32")
+        steps = -(-self.ahead // self.segment)
+        mix = None if targets is None else self._mix_actuals_and_samples(targets, sampled_share, steps)
         if inputs.future is not None:
             future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
         collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameter_count))
@@ -173,10 +162,7 @@ class Seq2SeqNetwork(Network):
         ) -> tuple[Any, ...]:
             known = None if inputs.future is None else future[step]
             parameters, new_states, _ = self.decode(states, previous, known, noise)
-            if targets is None:
-                read = self.head.to_point(parameters)
-            else:
-                read = ops.where(reads_forecast[step], self.head.sample(parameters, seed + 2 * step), actuals[step])
+            read = self.head.to_point(parameters) if mix is None else mix(step, parameters)
             return step + 1, collected.write(step, parameters), read, *new_states
 
         _, collected, *_ = tf.while_loop(
@@ -188,6 +174,19 @@ class Seq2SeqNetwork(Network):
         parts = ops.swapaxes(collected.stack(), 0, 1)  # (batch, steps, width, parameters)
         parameters = ops.reshape(parts, (-1, steps * self.width, self.head.parameter_count))
         return parameters[:, : self.ahead * self.channels]
+
+    def _mix_actuals_and_samples(
+        self, targets: KerasTensor, sampled_share: KerasTensor | float, steps: int
+    ) -> Callable[[tf.Tensor, KerasTensor], KerasTensor]:
+        """Build the function of a step and its parameters that returns what the next step reads, (batch, width)."""
+        padded = ops.pad(targets, [[0, 0], [0, steps * self.width - targets.shape[1]]])
+        actuals = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
+        uniform = keras.random.uniform((steps, ops.shape(targets)[0], 1), seed=self.seed_generator)
+        reads_forecast = uniform < sampled_share
+        seed = ops.cast(self.seed_generator.next(), "int32")
+        return lambda step, parameters: ops.where(
+            reads_forecast[step], self.head.sample(parameters, seed + 2 * step), actuals[step]
+        )
 
 
 def ramp_up(epoch: KerasTensor, warmup: int) -> KerasTensor:
