@@ -208,12 +208,6 @@ def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -
     return values | {head: assigned(inner or {}, rest, value, origin)}
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`, did you mean 'epochs'?` for the nearest of `known`, or nothing."""
-    near = nearest_name(word, known)
-    return f", did you mean {near!r}?" if near else ""
-
-
 def missing_file(path: FilePath) -> Problem:
     """Report a file that does not exist, with the nearest name in its folder."""
     try:
