@@ -46,7 +46,7 @@ def problems(tmp_path: Path, tune: str) -> list[str]:
         ("window.horizon: [1, 2]", "window.horizon: is the same for every trial; what may be tuned: model.*"),
         ("data.path: [x, y]", "data.path: is the same for every trial"),
         ("model: [{cell: gru}]", "model: is a whole section; name a key of it, such as model.units"),
-        ("training.seed: [1, 2]", "training.seed: is luck"),
+        ("training.seed: [1, 2]", "training.seed: is chance"),
         ("model.cell: [gru, lsmt]", "model.cell.1: received 'lsmt', expected simple_rnn | lstm"),
         ("model.cell: [gru, gru]", "model.cell.1: 'gru' is given twice"),
         ("model.cell: []", "model.cell: is empty; list the values to choose from"),
