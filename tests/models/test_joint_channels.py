@@ -153,7 +153,7 @@ def test_each_target_by_itself_is_forecast_through_one_network(tmp_path, forecas
     (tmp_path / "wide.yaml").write_text(WIDE.replace("channels: joint, ", "").replace("additive", "none"))
     trained = forecast("train", "wide.yaml", "--verbose", "--set", "data.target=[solar, load]", cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
-    assert "395 steps" in trained.stderr  # each from its own beginning
+    assert "395 hours" in trained.stderr  # each from its own beginning
     predicted = forecast("predict", "runs/wide", "--horizon", 3, cwd=tmp_path)
     assert [row.split(",")[0] for row in predicted.stdout.splitlines()[1:]] == 3 * ["solar"] + 3 * ["load"]
 
