@@ -17,7 +17,7 @@ demo: .venv/installed
 test: .venv/installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
 
-# For the loop while you work, under a minute: it leaves out every test that runs a command, trains or loads TensorFlow.
+# For the loop while you work, about a minute: it leaves out every test that runs a command, trains or loads TensorFlow.
 test-fast: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --ignore tests/models --ignore tests/training --ignore tests/explain/test_diagnose.py
 
