@@ -63,6 +63,13 @@ class Version:
         found: Mapping[str, Any] = json.loads(self.read("preprocessing.json"))
         return found
 
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Scores of the training on its test part, as JSON values."""
+        found: dict[str, Any] = json.loads(self.read("metrics.json"))
+        # runs of format 3 call the fallback `guard`
+        return found | {"fallback": found["guard"]} if "guard" in found else found
+
 
 def list_member_folders(count: int) -> list[str]:
     """List the prefix of each network's file names."""

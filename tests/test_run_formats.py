@@ -48,3 +48,9 @@ def test_the_calibration_of_a_run_is_the_same_in_every_format(name):
     assert new.fallback is not None
     assert (old.fallback.season, list(old.fallback.weights)) == (new.fallback.season, list(new.fallback.weights))
     np.testing.assert_allclose(old.fallback.unknown_weight, new.fallback.unknown_weight, rtol=1e-5)
+
+
+@pytest.mark.parametrize("folder", sorted(RUNS.iterdir()), ids=lambda folder: folder.name)
+def test_a_forecast_repeats_that_the_network_did_not_beat_the_baseline(forecast, folder):
+    result = forecast("predict", folder / "load", "--data", folder / "load.csv", "--verbose")
+    assert "training found: On the validation part the network did not beat the seasonal naive. " in result.stderr

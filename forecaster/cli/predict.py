@@ -45,6 +45,7 @@ def predict(
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
+    from forecaster.evaluation.verdict import describe_training
     from forecaster.forecast import forecasts_to_csv, forecasts_to_json, samples_to_csv
     from forecaster.forecasting.predict import predict as predict_version
     from forecaster.runs import load_version, write_atomically
@@ -53,7 +54,10 @@ def predict(
     named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
     if len(set(named)) < len(named):
         raise UsageError(Problem("same-output", detail={"names": named}))
-    found = predict_version(load_version(run), data, horizon, parse_levels(levels), samples is not None, future)
+    version = load_version(run)
+    found = predict_version(version, data, horizon, parse_levels(levels), samples is not None, future)
+    for sentence in describe_training(version.metrics):
+        console.log.info("training found: %s", sentence)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     console.write_result(text, output)
     if samples is not None:

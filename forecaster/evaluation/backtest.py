@@ -96,6 +96,7 @@ def _compare(
         folds.stride,
         config.forecast.levels,
         1 if config.ensemble is None else config.ensemble.size,
+        "conformal" if config.conformal else "head",
     )
 
 

@@ -1,7 +1,6 @@
 """A network and baselines that forecast from the same origins: scores, skill and significance, as tables."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,11 +20,14 @@ from forecaster.evaluation.metrics import (
     drop_undefined,
 )
 from forecaster.evaluation.origins import MODEL, NETWORK_ALONE, Origins
-from forecaster.evaluation.significance import diebold_mariano
+from forecaster.evaluation.significance import (
+    MIN_FORECASTS,
+    count_overlapping,
+    count_separate,
+    diebold_mariano,
+)
 from forecaster.evaluation.tables import format_comparison_table
 from forecaster.forecast import format_timestamps, name_quantile
-
-_MIN_FOLDS = 5  # for a test of significance
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Comparison:
         stride: steps from fold to fold.
         levels: of the intervals, in percent.
         networks: in the run, 1 or an ensemble's.
+        intervals: where those of the run come from, `conformal` or `head`.
     """
 
     forecasts: Mapping[str, BaselineForecast]
@@ -51,6 +54,7 @@ class Comparison:
     stride: int
     levels: Sequence[float]
     networks: int
+    intervals: str = "conformal"
 
     @cached_property
     def scored(self) -> dict[str, ScoredForecasts]:
@@ -83,20 +87,29 @@ class Comparison:
     def test_significance(self, baseline: str) -> dict[str, float]:
         """Test the network against a baseline (Diebold-Mariano) by the mean error of each fold.
 
-        Empty where there are too few folds.
+        Empty where there are too few forecasts that do not overlap.
         """
-        if len(np.unique(self.folds)) < _MIN_FOLDS:
+        horizon = self.actual.shape[1]
+        if count_separate(self._scored_origins, horizon) < MIN_FORECASTS:
             return {}
-        # Errors of overlapping horizons are correlated: those of folds less than `ahead` apart.
-        ahead = math.ceil(self.actual.shape[1] / self.stride)
-        test = diebold_mariano(self._average_by_fold(MODEL), self._average_by_fold(baseline), ahead)
+        # Errors of overlapping horizons are correlated.
+        overlapping = count_overlapping(self._scored_origins, horizon)
+        test = diebold_mariano(self._average_by_fold(MODEL), self._average_by_fold(baseline), overlapping)
         return drop_undefined(test._asdict())
 
+    @cached_property
+    def _scored_origins(self) -> np.ndarray:
+        """The steps from the first origin to those with actual values, (folds,)."""
+        known = ~np.isnan(self.actual).all(axis=1)
+        return self.stride * (np.unique(self.folds[known]) - 1)
+
     def _average_by_fold(self, name: str) -> np.ndarray:
-        """Average the error of each fold over series and steps, (folds,)."""
+        """Average the error of each fold over series and steps, (folds,); folds without actual values are left out."""
         units = self.scale.absolute[:, None] if self.measure == "mase" else 1.0
-        errors = np.nanmean(np.abs(self.actual - self.forecasts[name].mean) / units, axis=1)
-        return np.array([np.nanmean(errors[self.folds == fold]) for fold in np.unique(self.folds)])
+        errors = np.abs(self.actual - self.forecasts[name].mean) / units  # (origins, horizon)
+        known, numbers = ~np.isnan(errors).all(axis=1), self.folds
+        means = np.nanmean(errors[known], axis=1)
+        return np.array([means[numbers[known] == fold].mean() for fold in np.unique(numbers[known])])
 
     def to_json(self) -> str:
         """Convert the summary to JSON."""
@@ -108,19 +121,27 @@ class Comparison:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Scores, skill and tests of significance of all forecasters."""
+        """Scores, skill and tests of significance of all forecasters.
+
+        `forecasts` are those of each series at origins with actual values; `separate` of them do not overlap.
+        """
+        horizon = self.actual.shape[1]
         return {
-            "horizon": self.actual.shape[1],
+            "horizon": horizon,
+            "frequency": self.origins.panel.frequency,
             "folds": len(np.unique(self.folds)),
             "stride": self.stride,
             "series": len(np.unique(self.origins.members)),
             "origins": len(self.folds),
+            "forecasts": len(self._scored_origins),
+            "separate": count_separate(self._scored_origins, horizon),
             "networks": self.networks,
             "measure": self.measure,
             "unscaled": count_unscaled(self.scored[MODEL]),
             "scores": self.scores,
             "skill": {name: self.compute_skill(name) for name in self.baselines},
             "diebold_mariano": {name: self.test_significance(name) for name in self.baselines},
+            "intervals": self.intervals,
             "coverage": {f"{level:g}": self.scores[MODEL][f"coverage_{level:g}"] for level in self.levels},
         }
 

@@ -65,7 +65,8 @@ def evaluate(
     scale = compute_scale(places.origins, places.known, seasons[0])
     actual = places.origins.read_actuals(horizon)  # (origins, horizon)
     networks = max(1, len(predictor.members))
-    comparison = Comparison(forecasts, places.origins, places.folds, actual, scale, stride, levels, networks)
+    intervals = "conformal" if config.conformal else "head"
+    comparison = Comparison(forecasts, places.origins, places.folds, actual, scale, stride, levels, networks, intervals)
     return Evaluation(comparison, places.problems)
 
 

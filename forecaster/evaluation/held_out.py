@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from forecaster.evaluation.baselines import BaselineForecast, select_default_baselines
-from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, count_unscaled, drop_undefined
+from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.origins import (
-    MODEL,
     Origins,
     compute_scale,
     convert_to_forecasts,
@@ -80,24 +79,22 @@ def score_test_part(plan: Plan, predictor: Predictor) -> dict[str, Any]:
         return {**summary, "origins": 0, "scores": {}}
     forecasts = drop_duplicates(convert_to_forecasts(predictor, predict_from(predictor, origins, horizon)))
     scale = compute_scale(origins, spread_over_panel(plan, [split.validation_end for split in splits]), plan.season)
-    scored = {
-        name: ScoredForecasts(actual, each.mean, each.quantiles, series=origins.members, scale=scale)
-        for name, each in {**forecasts, **forecast_default_baselines(plan, origins, horizon)}.items()
-    }
-    scores = {name: drop_undefined(compute_scores(each)) for name, each in scored.items()}
+    after = plan.members.panel.lengths[origins.members] - origins.steps  # steps to the end of the series, (origins,)
+    comparison = Comparison(
+        {**forecasts, **forecast_default_baselines(plan, origins, horizon)},
+        origins,
+        after.max() - after + 1,
+        actual,
+        scale,
+        1,
+        config.forecast.levels,
+        max(1, len(predictor.members)),
+        "conformal" if config.conformal else "head",
+    )
     times = [series.timestamps[step] for series, step in zip(origins.series, origins.steps, strict=True)]
-    return {
-        **summary,
-        "origins": len(times),
-        "networks": max(1, len(predictor.members)),
-        "first_origin": str(min(times)),
-        "last_origin": str(max(times)),
-        "rollout": config.rollout,
-        "scores": scores,
-        "unscaled": count_unscaled(scored[MODEL]),
-        "intervals": "conformal" if config.conformal else "head",
-        "coverage": {f"{level:g}": scores[MODEL][f"coverage_{level:g}"] for level in config.forecast.levels},
-    }
+    found = {name: value for name, value in comparison.summary.items() if name not in {"folds", "stride"}}
+    times_and_rollout = {"first_origin": str(min(times)), "last_origin": str(max(times)), "rollout": config.rollout}
+    return {**summary, **found, **times_and_rollout, "series": summary["series"]}
 
 
 def forecast_last_horizon(plan: Plan, predictor: Predictor) -> Forecast:

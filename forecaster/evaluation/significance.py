@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
+MIN_FORECASTS = 10  # that do not overlap, from which a verdict may be drawn
 
-class Comparison(NamedTuple):
+
+class Significance(NamedTuple):
     """The result of a test of two forecasts.
 
     Attributes:
@@ -18,7 +20,7 @@ class Comparison(NamedTuple):
     p_value: float
 
 
-def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Comparison:
+def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Significance:
     """Compare the losses of two forecasts of the same steps, with the small-sample correction.
 
     Diebold & Mariano (1995): S = d̄ / √V̂(d̄), where d is the first's loss less the second's. Steps ahead overlap, so
@@ -41,15 +43,15 @@ def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Comp
     differences = differences[~np.isnan(differences)]
     count = len(differences)
     if count <= max(horizon, 1):
-        return Comparison(np.nan, np.nan)
+        return Significance(np.nan, np.nan)
     if not differences.any():
-        return Comparison(0.0, 1.0)
+        return Significance(0.0, 1.0)
     variance = _variance_of_mean(differences, horizon)
     if variance <= 0:
-        return Comparison(np.nan, np.nan)
+        return Significance(np.nan, np.nan)
     correction = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
     statistic = float(differences.mean() * np.sqrt(correction / variance))
-    return Comparison(statistic, float(2 * stdtr(count - 1, -abs(statistic))))
+    return Significance(statistic, float(2 * stdtr(count - 1, -abs(statistic))))
 
 
 def _variance_of_mean(differences: np.ndarray, horizon: int) -> float:
@@ -65,3 +67,21 @@ def _variance_of_mean(differences: np.ndarray, horizon: int) -> float:
         if variance > 0:
             return float(variance / count)
     return 0.0
+
+
+def count_overlapping(origins: np.ndarray, horizon: int) -> int:
+    """Count the origins within the steps of one forecast, from its own on, where there are most: 1 without overlap.
+
+    Args:
+        origins: steps, distinct and in rising order, (origins,).
+        horizon: steps of each forecast.
+    """
+    return int(np.max(np.searchsorted(origins, origins + horizon) - np.arange(len(origins)), initial=1))
+
+
+def count_separate(origins: np.ndarray, horizon: int) -> int:
+    """Count the forecasts that do not overlap with the one counted before; arguments as for `count_overlapping`."""
+    count, place = 0, 0
+    while place < len(origins):
+        count, place = count + 1, int(np.searchsorted(origins, origins[place] + horizon))
+    return count

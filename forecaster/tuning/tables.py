@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forecaster.evaluation.baselines import LABELS
-from forecaster.evaluation.tables import format_share
+from forecaster.evaluation.verdict import format_share
 from forecaster.reporting.tables import format_table
 
 _SHOWN_TRIALS = 5

@@ -37,6 +37,8 @@ def test_scores_are_over_every_origin_of_the_test_part():
     assert metrics["coverage"] == {"80": 100.0}
     assert metrics["scores"]["model"]["width_80"] == pytest.approx(2 * 2)
     assert metrics["unscaled"] == 0
+    assert (metrics["forecasts"], metrics["separate"]) == (8, 3)  # of 3 steps from 8 steps in a row
+    assert metrics["diebold_mariano"] == {"naive": {}, "seasonal_naive": {}}
 
 
 def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself():
@@ -67,6 +69,7 @@ def test_the_table_of_errors_stays_narrow_and_marks_what_is_not_defined():
     head = format_error_table(metrics).splitlines()[0]
     assert head.split("  ")[0] == "error on the test part"
     assert head.split()[-5:] == ["MAE", "RMSE", "sMAPE", "%", "MASE"]
+    metrics["measure"] = "mae"
     del metrics["scores"]["model"]["mase"]
     assert format_error_table(metrics).splitlines()[1].split()[-1] == "-"
 

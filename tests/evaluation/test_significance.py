@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from forecaster.evaluation.significance import diebold_mariano
+from forecaster.evaluation.significance import count_overlapping, count_separate, diebold_mariano
 
 
 def test_one_step_ahead_it_is_the_t_test_of_the_differences():
@@ -67,3 +67,19 @@ def test_of_equal_forecasts_about_5_in_100_differ_by_5_percent(horizon):
     walks = np.lib.stride_tricks.sliding_window_view(noise, horizon, axis=1).sum(axis=2)
     found = [diebold_mariano(walk, np.zeros(200), horizon).p_value for walk in walks]
     assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.025)
+
+
+@pytest.mark.parametrize(
+    ("origins", "horizon", "overlapping", "separate"),
+    [
+        ([0, 12, 24], 12, 1, 3),
+        ([0, 1, 2], 12, 3, 1),
+        ([0, 6, 12, 18, 24], 12, 2, 3),
+        ([0, 3, 7, 11, 14], 8, 3, 2),
+        ([5], 1, 1, 1),
+        ([], 4, 1, 0),
+    ],
+)
+def test_forecasts_that_overlap_are_counted(origins, horizon, overlapping, separate):
+    assert count_overlapping(np.array(origins), horizon) == overlapping
+    assert count_separate(np.array(origins), horizon) == separate

@@ -17,6 +17,7 @@ import pytest
 
 from forecaster.config import load_config
 from forecaster.evaluation.tables import format_error_table
+from forecaster.evaluation.verdict import describe_verdict
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predict import predict
 from forecaster.preprocessing.plan import plan_training
@@ -296,7 +297,7 @@ def test_a_shipped_config_runs(tmp_path, name):
         version = train(plan_training(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, [])
     metrics = json.loads(version.read("metrics.json"))
     assert metrics["origins"] > 1
-    assert "wins: " in format_error_table(metrics)
+    assert describe_verdict(metrics) in format_error_table(metrics)
     forecasts = predict(version).forecasts
     assert [len(each.mean) for each in forecasts] == metrics["series"] * [metrics["horizon"]]
 

@@ -1,0 +1,147 @@
+"""The conclusions from scores: whether a network beats the baselines, and whether to trust its intervals."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from forecaster.evaluation.baselines import LABELS, name_forecasters
+from forecaster.evaluation.significance import MIN_FORECASTS
+from forecaster.wording import count_of, count_steps
+
+_SIGNIFICANT = 0.05
+_EQUAL = 5e-4  # relative difference of errors whose shares round to the same percentage
+_FAR_OFF = 10.0  # points between the coverage of an interval and its level that are worth a sentence
+
+
+def judge(summary: Mapping[str, Any]) -> str:
+    """Judge the network against the best baseline: `wins`, `loses`, `equal`, `unclear` or `too few`.
+
+    A verdict needs `MIN_FORECASTS` forecasts that do not overlap, and a difference that is significant by the test of
+    Diebold and Mariano.
+
+    Args:
+        summary: of scores (`Comparison.summary`), with at least one baseline.
+    """
+    metric, rival = summary["measure"], _find_best_baseline(summary)
+    error, best = summary["scores"]["model"][metric], summary["scores"][rival][metric]
+    if summary["separate"] < MIN_FORECASTS:
+        return "too few"
+    if math.isclose(error, best, rel_tol=_EQUAL):
+        return "equal"
+    if summary["diebold_mariano"].get(rival, {}).get("p_value", 1.0) >= _SIGNIFICANT:
+        return "unclear"
+    return "wins" if error < best else "loses"
+
+
+def describe_verdict(summary: Mapping[str, Any]) -> str:
+    """Describe whether the network beats the best baseline, from how many forecasts, and whether that may be chance."""
+    rival, labels = _find_best_baseline(summary), name_forecasters(summary)
+    model, metric = labels["model"], summary["measure"]
+    if not rival:
+        return f"The {model} is not compared with anything (no baselines)."
+    other, label = _add_article(labels[rival]), metric.upper()
+    error, best = summary["scores"]["model"][metric], summary["scores"][rival][metric]
+    equal = math.isclose(error, best, rel_tol=_EQUAL)
+    share = "equal to" if equal else f"{format_share(error, best)} {'below' if error < best else 'above'}"
+    over, p_value = f"over {_describe_forecasts(summary)}", summary["diebold_mariano"].get(rival, {}).get("p_value")
+    chance = "the difference cannot be tested" if p_value is None else f"Diebold-Mariano p = {p_value:.2g}"
+    match judge(summary):
+        case "wins":
+            return f"The {model} wins: its {label} is {share} that of {other}, {over} ({chance})."
+        case "loses":
+            return (
+                f"{_capitalize(other)} wins: the {model}'s {label} is {share} it, {over} ({chance}); "
+                f"do not prefer this {model}."
+            )
+        case "equal":
+            return f"The {model} is as good as {other}, no better, {over}."
+        case "unclear":
+            return (
+                f"No verdict: the {model}'s {label} is {share} that of {other}, {over}; that may be chance ({chance})."
+            )
+    return (
+        f"Too few forecasts for a verdict: {_describe_forecasts(summary)}; it needs {MIN_FORECASTS} that do not "
+        f"overlap. In these the {model}'s {label} is {share} that of {other}."
+    )
+
+
+def _find_best_baseline(summary: Mapping[str, Any]) -> str:
+    """Find the baseline with the lowest error by the measure that decides; empty where there is none."""
+    rivals = [name for name in summary["scores"] if name not in {"model", "network_alone"}]
+    return min(rivals, key=lambda name: summary["scores"][name][summary["measure"]], default="")
+
+
+def _describe_forecasts(summary: Mapping[str, Any]) -> str:
+    """Describe how many forecasts there are, how long, of how many series, and how many of them do not overlap."""
+    made, separate, series = summary["forecasts"], summary["separate"], summary["series"]
+    every = f"{count_of(made, 'forecast')} of {count_steps(summary['horizon'], summary['frequency'])}"
+    each = f" of each of {series:,} series" if series > 1 else ""
+    apart = "" if separate == made else f", {separate} without overlap"
+    return every + each + apart
+
+
+def describe_fallback(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe where the network did not beat the baseline in validation, and what the forecasts are instead."""
+    if "fallback" not in metrics:
+        return []
+    baseline, weights = LABELS[metrics["fallback"]["baseline"]], list(metrics["fallback"]["weights"].values())
+    low, high = f"{min(weights):.2g}", f"{max(weights):.2g}"
+    share = low if low == high else f"{low} to {high}"
+    some = "" if metrics["series"] == 1 else f" for {len(weights):,} of {metrics['series']:,} series"
+    return [
+        f"On the validation part the network did not beat the {baseline}{some}. "
+        f"Forecasts are a weighted average of both (network weight {share}; forecast.fallback)."
+    ]
+
+
+def describe_coverage(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe how many actual values the intervals covered, and what to do where that is far from their levels."""
+    if not metrics["coverage"]:
+        return []
+    shares = ", ".join(f"{share:.1f} % by the {level} % interval" for level, share in metrics["coverage"].items())
+    part = " on the test part" if metrics.get("part") == "test" else ""
+    return [f"Actual values covered{part}: {shares}.", *describe_wrong_coverage(metrics)]
+
+
+def describe_wrong_coverage(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe the intervals whose coverage is at least 10 points from their level, and what to do."""
+    off = {f"{level} %": share - float(level) for level, share in metrics["coverage"].items()}
+    narrow = [level for level, points in off.items() if points <= -_FAR_OFF]
+    wide = [level for level, points in off.items() if points >= _FAR_OFF]
+    repair = "set forecast.intervals: conformal" if metrics.get("intervals") == "head" else "increase split.validation"
+    few = metrics.get("separate", MIN_FORECASTS) < MIN_FORECASTS
+    doubt = f" (or it is chance: {count_of(metrics['forecasts'], 'forecast')})" if few else ""
+    return [
+        f"{' and '.join(levels)} intervals are too {side}{doubt}: expect {errors}, or {repair} and train again."
+        for side, levels, errors in (
+            ("narrow", narrow, "larger errors than they show"),
+            ("wide", wide, "smaller errors than they show"),
+        )
+        if levels
+    ]
+
+
+def describe_training(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe what the training found against its network or its intervals, for forecasts that it makes later.
+
+    Args:
+        metrics: of the run's `metrics.json`, of any format.
+    """
+    if not metrics.get("scores"):
+        return []
+    verdict = describe_verdict(metrics) if "separate" in metrics and judge(metrics) != "wins" else ""
+    return [*filter(None, [verdict]), *describe_fallback(metrics), *describe_wrong_coverage(metrics)]
+
+
+def _add_article(label: str) -> str:
+    """Add `the` to a label such as `seasonal naive`, not to a name such as `Theta`."""
+    return label if label[0].isupper() else f"the {label}"
+
+
+def _capitalize(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def format_share(value: float, reference: float) -> str:
+    """Format how far a value is from a reference, in percent; the value itself where the reference is 0."""
+    return f"{abs(1 - value / reference):.1%}" if reference else f"{value:.4g}"

@@ -1,0 +1,108 @@
+"""Whether the network is called better, from how much evidence, and what is recommended where intervals are wrong."""
+
+import pytest
+
+from forecaster.evaluation.baselines import name_forecasters
+from forecaster.evaluation.verdict import describe_training, describe_verdict, describe_wrong_coverage, judge
+
+SCORES = {"model": {"mae": 1.0}, "naive": {"mae": 2.0}, "seasonal_naive": {"mae": 4.0}}
+
+
+def summary_of(model=1.0, p_value=0.01, separate=12, forecasts=12, horizon=6, **more):
+    scores = {**SCORES, "model": {"mae": model}}
+    facts = {"scores": scores, "measure": "mae", "separate": separate, "forecasts": forecasts, "horizon": horizon}
+    tests = {"naive": {"statistic": 1.0, "p_value": p_value}} if p_value is not None else {"naive": {}}
+    return {**facts, "series": 1, "frequency": "h", "diebold_mariano": tests, "coverage": {}, **more}
+
+
+@pytest.mark.parametrize(
+    ("facts", "judged", "sentence"),
+    [
+        (
+            summary_of(),
+            "wins",
+            "The network wins: its MAE is 50.0% below that of the naive (last value), over 12 forecasts of 6 hours "
+            "(Diebold-Mariano p = 0.01).",
+        ),
+        (
+            summary_of(model=3.0),
+            "loses",
+            "The naive (last value) wins: the network's MAE is 50.0% above it, over 12 forecasts of 6 hours "
+            "(Diebold-Mariano p = 0.01); do not prefer this network.",
+        ),
+        (
+            summary_of(p_value=0.3, separate=10, forecasts=60),
+            "unclear",
+            "No verdict: the network's MAE is 50.0% below that of the naive (last value), over 60 forecasts of 6 hours, "
+            "10 without overlap; that may be chance (Diebold-Mariano p = 0.3).",
+        ),
+        (
+            summary_of(p_value=None),
+            "unclear",
+            "No verdict: the network's MAE is 50.0% below that of the naive (last value), over 12 forecasts of 6 hours; "
+            "that may be chance (the difference cannot be tested).",
+        ),
+        (
+            summary_of(model=2.0),
+            "equal",
+            "The network is as good as the naive (last value), no better, over 12 forecasts of 6 hours.",
+        ),
+        (
+            summary_of(separate=1, forecasts=1, horizon=1, frequency="MS"),
+            "too few",
+            "Too few forecasts for a verdict: 1 forecast of 1 month; it needs 10 that do not overlap. "
+            "In these the network's MAE is 50.0% below that of the naive (last value).",
+        ),
+        (
+            summary_of(separate=1, forecasts=3, horizon=12, frequency="MS", series=5),
+            "too few",
+            "Too few forecasts for a verdict: 3 forecasts of 12 months of each of 5 series, 1 without overlap; "
+            "it needs 10 that do not overlap. In these the network's MAE is 50.0% below that of the naive (last "
+            "value).",
+        ),
+    ],
+)
+def test_a_verdict_needs_ten_forecasts_and_a_significant_difference(facts, judged, sentence):
+    assert judge(facts) == judged
+    assert describe_verdict(facts) == sentence
+
+
+def test_forecasts_are_called_by_what_makes_them():
+    facts = summary_of(networks=5)
+    assert describe_verdict(facts).startswith(
+        "The ensemble wins: its MAE is 50.0% below that of the naive (last value)"
+    )
+    facts["scores"] = {"network_alone": {"mae": 3.0}, **facts["scores"]}
+    assert describe_verdict(facts).startswith("The forecast wins: its MAE is 50.0% below")
+    assert name_forecasters(facts)["network_alone"] == "ensemble alone"
+
+
+def test_coverage_ten_points_from_its_level_comes_with_a_repair():
+    assert describe_wrong_coverage(summary_of(coverage={"80": 70.1, "95": 100.0})) == []
+    assert describe_wrong_coverage(summary_of(coverage={"80": 12.5, "95": 84.0})) == [
+        "80 % and 95 % intervals are too narrow: expect larger errors than they show, or increase split.validation and "
+        "train again."
+    ]
+    few = summary_of(coverage={"50": 60.0, "95": 0.0}, separate=1, forecasts=3, intervals="head")
+    assert describe_wrong_coverage(few) == [
+        "95 % intervals are too narrow (or it is chance: 3 forecasts): expect larger errors than they show, or set "
+        "forecast.intervals: conformal and train again.",
+        "50 % intervals are too wide (or it is chance: 3 forecasts): expect smaller errors than they show, or set "
+        "forecast.intervals: conformal and train again.",
+    ]
+
+
+def test_later_forecasts_repeat_what_the_training_found_against_the_network():
+    assert describe_training(summary_of()) == []
+    (loss,) = describe_training(summary_of(model=3.0))
+    assert loss.endswith("do not prefer this network.")
+    fallback = {"baseline": "seasonal_naive", "weights": {"y": 0.25}}
+    told = describe_training(summary_of(fallback=fallback, coverage={"80": 12.5}))
+    assert [sentence.split(":")[0] for sentence in told] == [
+        "On the validation part the network did not beat the seasonal naive. Forecasts are a weighted average of both "
+        "(network weight 0.25; forecast.fallback).",
+        "80 % intervals are too narrow",
+    ]
+    of_an_older_format = {"scores": SCORES, "series": 1, "coverage": {"80": 90.0}}
+    assert describe_training(of_an_older_format)[0].startswith("80 % intervals are too wide: expect smaller")
+    assert describe_training({"scores": {}}) == []
