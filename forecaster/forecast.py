@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecaster.wording import format_timestamps
+
 Timestamp = Any  # pd.Timestamp, or int where the frequency is `step`
 
 COLUMNS = ("series", "origin", "timestamp", "step", "mean")
@@ -129,14 +131,6 @@ def level_to_quantiles(level: float) -> tuple[float, float]:
 def levels_to_probabilities(levels: Iterable[float]) -> list[float]:
     """Convert levels to the probabilities of all bounds, rising: 80 and 95 -> 0.025, 0.1, 0.9, 0.975."""
     return sorted({probability for level in levels for probability in level_to_quantiles(level)})
-
-
-def format_timestamps(timestamps: Sequence[Timestamp]) -> list[str]:
-    """Format timestamps as ISO 8601, without the time where all are midnight; integer steps as digits."""
-    texts = [str(timestamp) for timestamp in timestamps]
-    if all(text.endswith(" 00:00:00") for text in texts):
-        return [text.removesuffix(" 00:00:00") for text in texts]
-    return texts
 
 
 def shorten(name: str, most: int = 32) -> str:

@@ -1,7 +1,8 @@
-"""Counts, steps and lists as messages write them."""
+"""Counts, steps, times, durations and lists as messages write them."""
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 SHOWN = 5  # things of a list that a message names
 KEPT = 20  # things of a list that a problem keeps
@@ -37,6 +38,32 @@ def count_steps(steps: int, frequency: str) -> str:
 def name_steps(frequency: str) -> str:
     """Name the steps of a frequency, as the label of an axis does: `hours`, `steps of 15 minutes`."""
     return count_steps(2, frequency).removeprefix("2 ")
+
+
+def format_timestamps(timestamps: Iterable[object]) -> list[str]:
+    """Format timestamps as ISO 8601, without the time where all are midnight; integer steps as digits."""
+    texts = [str(timestamp) for timestamp in timestamps]
+    if all(text.endswith(" 00:00:00") for text in texts):
+        return [text.removesuffix(" 00:00:00") for text in texts]
+    return texts
+
+
+def format_timestamp(timestamp: object) -> str:
+    """Format one timestamp as `format_timestamps` does."""
+    return format_timestamps([timestamp])[0]
+
+
+def name_duration(duration: timedelta) -> str:
+    """Name a duration by its two largest units: `3 days 2 hours`, `59 minutes 58 seconds`, `0.25 seconds`."""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return "1 second" if seconds == 1 else f"{seconds:.6g} seconds"
+    parts = []
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, seconds = divmod(seconds, length)
+        parts.append(count_of(int(count), unit) if count else "")
+    largest = next(place for place, part in enumerate(parts) if part)
+    return " ".join(filter(None, parts[largest : largest + 2]))
 
 
 def count_of(count: int, noun: str, plural: str = "") -> str:

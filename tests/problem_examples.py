@@ -228,9 +228,7 @@ _EXAMPLES = [
     Problem("sparse-series", "power.csv", detail={"rows": 3, "steps": 9000, "frequency": "h"}),
     Problem("too-few-rows", "power.csv", detail={"rows": 2}),
     Problem("stray-row", "power.csv:7", detail={"stray": "2026-01-31 13:07:00", "frequency": "h"}),
-    Problem(
-        "irregular-timestamps", "power.csv", detail={"reason": "they are from 0 days 00:01:00 to 3 days 02:00:00 apart"}
-    ),
+    Problem("irregular-timestamps", "power.csv", detail={"reason": "they are from 1 minute to 3 days 2 hours apart"}),
     Problem(
         "dates-in-zone",
         "power.csv",
@@ -240,7 +238,7 @@ _EXAMPLES = [
     Problem(
         "jittered-timestamps",
         "power.csv",
-        detail={"reason": "they are from 59 to 61 seconds apart", "distance": "2s", "step": "1min"},
+        detail={"reason": "they are from 59 to 61 seconds apart", "distance": "2 seconds", "step": "1 minute"},
         repairs=({"data.tolerance": "2s"},),
     ),
     Problem(
@@ -267,7 +265,7 @@ _EXAMPLES = [
         "jittered-grid",
         "power.csv:7",
         "data.frequency",
-        detail={"frequency": "h", "stray": "2026-01-31 13:00:02", "distance": "2s", "step": "1h"},
+        detail={"frequency": "h", "stray": "2026-01-31 13:00:02", "distance": "2 seconds", "step": "1 hour"},
         repairs=({"data.tolerance": "2s"},),
     ),
     Problem("different-frequencies", "power.csv", "data.frequency", detail={"common": "D", "others": ["a has h"]}),

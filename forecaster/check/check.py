@@ -22,9 +22,10 @@ from forecaster.data.sources.files import name_source
 from forecaster.data.sources.number_formats import to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import Timestamp, format_timestamps, shorten
+from forecaster.forecast import Timestamp, shorten
 from forecaster.preprocessing.plan import plan_training
 from forecaster.problems import Problem, yaml_text
+from forecaster.wording import format_timestamps
 
 _STEPS = 3_000_000  # that are examined, of the longest series
 _SERIES = 10_000  # that are examined, the longest

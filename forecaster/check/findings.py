@@ -10,9 +10,9 @@ from forecaster.check.leakage import copied_shift, parts
 from forecaster.check.statistics import WORTH_IT, Errors, SeriesStatistics
 from forecaster.config.schema import Config
 from forecaster.data import Series
-from forecaster.forecast import format_timestamps, shorten
+from forecaster.forecast import shorten
 from forecaster.problems import Problem
-from forecaster.wording import KEPT, count_steps
+from forecaster.wording import KEPT, count_steps, format_timestamp, format_timestamps
 
 _SHORT = 50  # steps below which there is little to learn from
 _MOSTLY_ZERO = 0.5  # share of steps from which a series is intermittent
@@ -128,7 +128,7 @@ def _gaps(examined: SeriesStatistics) -> Iterator[Finding]:
         longest = max(examined.gaps, key=lambda gap: gap.length)
         share = examined.missing / len(series)
         detail = {"missing": examined.missing, "share": share, "gaps": len(examined.gaps), "longest": longest.length}
-        (place,) = format_timestamps([series.timestamps[longest.first]])
+        place = format_timestamp(series.timestamps[longest.first])
         yield _finding("note", "missing", unit | detail | {"place": place})
 
 

@@ -27,7 +27,8 @@ from forecaster.evaluation.significance import (
     diebold_mariano,
 )
 from forecaster.evaluation.tables import format_comparison_table
-from forecaster.forecast import format_timestamps, name_quantile
+from forecaster.forecast import name_quantile
+from forecaster.wording import format_timestamps
 
 
 @dataclass(frozen=True)

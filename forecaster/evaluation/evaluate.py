@@ -24,6 +24,7 @@ from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 from forecaster.runs import Version
+from forecaster.wording import format_timestamp
 
 log = logging.getLogger("forecaster")
 
@@ -102,7 +103,7 @@ def _find_origins(version: Version, panel: Panel, stride: int) -> _Places:
         if not known[first]:
             problems.append(Problem("unseen-series", detail={"series": series.name}))
         elif not len(steps) and len(series) > read:
-            detail = {"series": series.name, "last": trained_until[series.name]}
+            detail = {"series": series.name, "last": format_timestamp(trained_until[series.name])}
             problems.append(Problem("no-new-rows", detail=detail))
         elif not len(steps):
             problems.append(

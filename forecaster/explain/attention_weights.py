@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data import Series
-from forecaster.forecast import format_timestamps
+from forecaster.wording import format_timestamps
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from forecaster.explain.attention_weights import AttentionWeights
 from forecaster.explain.gradient_norms import GradientNorms
-from forecaster.forecast import format_timestamps, shorten
+from forecaster.forecast import shorten
 from forecaster.reporting.figures import (
     BLUE,
     MAX_SERIES,
@@ -23,7 +23,7 @@ from forecaster.reporting.figures import (
     make_step_locator,
     render_png,
 )
-from forecaster.wording import name_steps
+from forecaster.wording import format_timestamps, name_steps
 
 
 def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> bytes:

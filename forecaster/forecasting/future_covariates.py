@@ -13,9 +13,10 @@ from forecaster.data import Series
 from forecaster.data.read import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
-from forecaster.forecast import Timestamp, format_timestamps
+from forecaster.forecast import Timestamp
 from forecaster.preprocessing.read_data import data_request
 from forecaster.problems import Problem
+from forecaster.wording import format_timestamp, format_timestamps
 
 log = logging.getLogger("forecaster")
 
@@ -58,7 +59,7 @@ def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.In
     """
     first, last = format_timestamps([ahead[0], ahead[-1]])
     if not any(counts.values()):
-        detail = {"first": str(first), "last": str(last)}
+        detail = {"first": first, "last": last}
         raise DataError(Problem("no-future-rows", str(path), detail=detail))
     if sum(counts.values()) < rows:
         log.info("%s: %d of %d rows are for steps ahead; the others are ignored", path, sum(counts.values()), rows)
@@ -130,7 +131,11 @@ def _find_off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd
     off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
     if not len(off):
         return []
-    detail = {"stray": str(off[0]), "frequency": series.frequency, "expected": format_timestamps(list(ahead[:2]))}
+    detail = {
+        "stray": format_timestamp(off[0]),
+        "frequency": series.frequency,
+        "expected": format_timestamps(list(ahead[:2])),
+    }
     return [Problem("future-off-grid", str(path), detail=detail | {"series": series.name})]
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from forecaster.data import Series
-from forecaster.forecast import Forecast, format_timestamps
+from forecaster.forecast import Forecast
 from forecaster.reporting.figures import (
     BLUE,
     GREY,
@@ -24,7 +24,7 @@ from forecaster.reporting.figures import (
     render_png,
     to_axis,
 )
-from forecaster.wording import count_steps
+from forecaster.wording import count_steps, format_timestamps
 
 
 def plot_forecast(

@@ -15,7 +15,7 @@ from forecaster.data.read import parse_series, read_cells
 from forecaster.data.sources.files import name_source
 from forecaster.data.sources.text_table import Table, write_records
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import format_timestamps, levels_to_probabilities
+from forecaster.forecast import levels_to_probabilities
 from forecaster.imputation.artificial_gaps import compute_length_shares
 from forecaster.imputation.filled_csv import FilledSeries, check_columns
 from forecaster.preprocessing.prepared_series import PreparedSeries
@@ -23,6 +23,7 @@ from forecaster.preprocessing.read_data import data_request, infer_data_keys
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
 from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.problems import Problem
+from forecaster.wording import format_timestamps
 
 log = logging.getLogger("forecaster")
 

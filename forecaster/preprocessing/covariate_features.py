@@ -10,11 +10,10 @@ import pandas as pd
 from forecaster.data.series import Column, Series
 from forecaster.data.sources.number_formats import to_numbers
 from forecaster.errors import DataError
-from forecaster.forecast import format_timestamps
 from forecaster.preprocessing.calendar_features import build_calendar_features, list_feature_names
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.problems import Problem
-from forecaster.wording import KEPT
+from forecaster.wording import KEPT, format_timestamps
 
 _MAX_LEVELS = 256
 SERIES_SCALE = ("offset", "scale")  # the features of `model.series_scale`

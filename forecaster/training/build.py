@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from forecaster.config import Config, schema
 from forecaster.errors import UsageError
-from forecaster.forecast import format_timestamps
 from forecaster.models import Network, build_network
 from forecaster.models.weights import MatchingRows, warm_start
 from forecaster.preprocessing.categories import Vocabulary
@@ -23,7 +22,7 @@ from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.training.trainer import AnyLearner, Steps, Trainer
-from forecaster.wording import count_steps
+from forecaster.wording import count_steps, format_timestamps
 
 log = logging.getLogger("forecaster")
 

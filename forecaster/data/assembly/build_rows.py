@@ -40,7 +40,7 @@ from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, joi
 from forecaster.data.time.jitter import format_duration
 from forecaster.data.time.rules import TimeRules
 from forecaster.problems import Cells, Problem
-from forecaster.wording import KEPT
+from forecaster.wording import KEPT, format_timestamp, name_duration
 
 GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
 
@@ -147,7 +147,7 @@ def _move_timestamps(
     tolerance = format_duration(rules.tolerance.value // 1000)
     reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
     if shifts.any():
-        furthest = format_duration(int(np.abs(shifts).max()))
+        furthest = name_duration(pd.Timedelta(np.abs(shifts).max(), "us"))
         detail = {"count": int(np.count_nonzero(shifts)), "furthest": furthest}
         issues.notices[0].append(Problem("timestamps-moved", reporter.places.path, detail=detail))
     return timestamps
@@ -160,7 +160,9 @@ def localize_rows(rows: Rows, reading: Reading) -> Rows:
     rows = dataclasses.replace(rows, rules=rules)
     if not changes_timestamps(rules) or rows.time is None or not isinstance(rows.timestamps, pd.DatetimeIndex):
         return rows
-    reporter = CellReporter(rows.places, [rows.time], rows.lines, lambda row: str(rows.timestamps[row]), rows.codes)
+    reporter = CellReporter(
+        rows.places, [rows.time], rows.lines, lambda row: format_timestamp(rows.timestamps[row]), rows.codes
+    )
     timestamps = _move_timestamps(read, reading.frequency, rules, reporter, rows.issues)
     return dataclasses.replace(rows, timestamps=timestamps)
 

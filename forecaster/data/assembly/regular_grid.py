@@ -28,7 +28,7 @@ from forecaster.data.time.rules import SESSIONS
 from forecaster.data.time.timezones import is_clock_change
 from forecaster.errors import DataError
 from forecaster.problems import Problem
-from forecaster.wording import KEPT
+from forecaster.wording import KEPT, format_timestamps
 
 _SPARSEST = 20  # steps of the grid for each row, at most
 
@@ -126,7 +126,7 @@ class _Layout:
             known = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
             if len(known) and (dropped := count_unfinished(known, step)):
                 values[part][len(known) - dropped : len(known)] = np.nan
-                detail = {"timestamps": list(map(str, known[-dropped:]))}
+                detail = {"timestamps": format_timestamps(known[-dropped:])}
                 self._notices[number].append(Problem("unfinished-bar", self._path, detail=detail))
         return values
 
@@ -198,7 +198,7 @@ class _Layout:
         gaps = np.flatnonzero(np.isnan(values))
         missing = self._make_timestamps(number, len(values), step)[gaps]
         where = self._where(number, int(gaps[0]))
-        detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": list(map(str, missing[:KEPT]))}
+        detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": format_timestamps(missing[:KEPT])}
         if policy == "error":
             detail |= {"clock_change": is_clock_change(missing), "weekdays": step.frequency == "B"}
             self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=GAP_REPAIRS))
@@ -223,9 +223,9 @@ class _Layout:
         if most is None or gap.length <= most:
             return None
         timestamps = self._make_timestamps(number, len(values), step)
-        first, last = timestamps[gap.first], timestamps[gap.first + gap.length - 1]
+        first, last = format_timestamps(timestamps[[gap.first, gap.first + gap.length - 1]])
         detail = {"missing": gap.length, "frequency": step.frequency, "limit": most}
-        detail |= {"first": str(first), "last": str(last)}
+        detail |= {"first": first, "last": last}
         where, repairs = self._where(number, gap.first), ({"data.max_gap": gap.length},)
         return Problem("gap-too-long", where, detail=detail, repairs=repairs)
 

@@ -9,7 +9,7 @@ from forecaster.data.assembly.rows import Rows
 from forecaster.data.sources.issues import IssueLog
 from forecaster.data.time.timezones import is_clock_change
 from forecaster.problems import Problem
-from forecaster.wording import KEPT
+from forecaster.wording import KEPT, format_timestamps
 
 _RADIX = 1 << 16  # numbers below it are sorted in linear time
 
@@ -88,7 +88,7 @@ def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, issues
     repeated = timestamps.duplicated(keep=False)
     distinct = timestamps[repeated].unique()
     where = rows.places.where(rows.lines[part][repeated][0])
-    detail = {"count": len(distinct), "timestamps": list(map(str, distinct[:KEPT]))}
+    detail = {"count": len(distinct), "timestamps": format_timestamps(distinct[:KEPT])}
     if policy == "error":
         detail |= {"clock_change": is_clock_change(distinct)}
         repairs = tuple({"data.duplicates": each} for each in ("first", "last", "mean", "sum"))

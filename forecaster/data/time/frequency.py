@@ -11,6 +11,7 @@ from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 from forecaster.problems import Problem
+from forecaster.wording import format_timestamp
 
 STEP = "step"
 Step = str | pd.offsets.BaseOffset
@@ -41,7 +42,7 @@ class Irregular(DataError):
 def check_frequency(alias: str, timestamps: pd.Index) -> None:
     """Raise `DataError` for a frequency that pandas does not know, or that is none of such timestamps."""
     if (alias == STEP) != (not isinstance(timestamps, pd.DatetimeIndex)):
-        detail = {"frequency": alias, "example": str(timestamps[0])}
+        detail = {"frequency": alias, "example": format_timestamp(timestamps[0])}
         raise DataError(Problem("frequency-mismatch", column="data.frequency", detail=detail))
     try:
         known = alias in {STEP, SESSIONS} or pd.tseries.frequencies.to_offset(alias).n > 0
@@ -59,9 +60,10 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
     first, *others = timestamps
     apart = (stamp for stamp in others if count_places(pd.DatetimeIndex([first, stamp]), place) == 0)
     off = next(apart) if step.is_on_offset(first) else first
-    problem = Problem("off-grid", column="data.frequency", detail={"frequency": alias, "stray": str(off)})
+    problem = Problem("off-grid", column="data.frequency", detail={"frequency": alias, "stray": format_timestamp(off)})
     if jitter := measure_jitter(pd.DatetimeIndex(timestamps), alias):
-        detail, repairs = {**problem.detail, "step": jitter[0], "distance": jitter[1]}, ({"data.tolerance": jitter[1]},)
+        detail = {**problem.detail, "step": jitter.step, "distance": jitter.distance}
+        repairs = ({"data.tolerance": jitter.tolerance},)
         problem = Problem("jittered-grid", column="data.frequency", detail=detail, repairs=repairs)
     raise Irregular(problem, off)
 

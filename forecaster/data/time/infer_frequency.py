@@ -10,6 +10,7 @@ from forecaster.data.time.jitter import measure_jitter
 from forecaster.data.time.timezones import find_zone_of_dates
 from forecaster.errors import DataError
 from forecaster.problems import Problem
+from forecaster.wording import format_timestamp, format_timestamps, name_duration
 
 # Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -47,7 +48,7 @@ def infer_frequency(timestamps: pd.Index) -> str:
         return fullest
     moved = None if fullest else _find_common_shift(timestamps)
     if not moved and (stray := _find_stray(timestamps)):
-        detail = {"stray": str(timestamps[stray[0]]), "frequency": stray[1]}
+        detail = {"stray": format_timestamp(timestamps[stray[0]]), "frequency": stray[1]}
         raise Irregular(Problem("stray-row", detail=detail), timestamps[stray[0]])
     if fullest:
         return fullest
@@ -112,9 +113,10 @@ def _describe_irregularity(timestamps: pd.DatetimeIndex) -> str:
     steps = pd.Series(timestamps[1:] - timestamps[:-1])
     common = steps.mode().iloc[0]
     if (steps == common).mean() < 0.5:
-        return f"they are from {steps.min()} to {steps.max()} apart"
+        return f"they are from {name_duration(steps.min())} to {name_duration(steps.max())} apart"
     stray = int(np.flatnonzero((steps != common).to_numpy())[0])
-    return f"most are {common} apart, but {timestamps[stray + 1]} follows {timestamps[stray]}"
+    before, after = format_timestamps(timestamps[stray : stray + 2])
+    return f"most are {name_duration(common)} apart, but {after} follows {before}"
 
 
 def _find_common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
@@ -123,8 +125,8 @@ def _find_common_shift(timestamps: pd.DatetimeIndex) -> Problem | None:
     if zone := find_zone_of_dates(timestamps):
         return Problem("dates-in-zone", detail=detail | {"zone": zone}, repairs=({"data.timezone": zone},))
     if jitter := measure_jitter(timestamps):
-        detail |= {"step": jitter[0], "distance": jitter[1]}
-        return Problem("jittered-timestamps", detail=detail, repairs=({"data.tolerance": jitter[1]},))
+        detail |= {"step": jitter.step, "distance": jitter.distance}
+        return Problem("jittered-timestamps", detail=detail, repairs=({"data.tolerance": jitter.tolerance},))
     return None
 
 

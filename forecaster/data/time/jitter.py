@@ -1,9 +1,12 @@
 """Timestamps that are a few seconds off their steps: how far, and where they belong."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from forecaster.wording import name_duration
 
 _ROUND = [
     *(pd.Timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 30)),
@@ -27,11 +30,21 @@ def snap(timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta) 
     return (moved if timestamps.tz is None else moved.tz_localize("UTC").tz_convert(timestamps.tz)), too_far
 
 
-def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tuple[str, str] | None:
-    """Find a step that all timestamps are near to, and a round limit of their distance; None without such a step.
+class Jitter(NamedTuple):
+    """A step that all timestamps are near to, and a round limit of their distance.
 
-    Both as the config writes them: `15min`, `5s`.
+    Attributes:
+        step, distance: in words: `15 minutes`, `5 seconds`.
+        tolerance: the distance as the config writes it: `5s`.
     """
+
+    step: str
+    distance: str
+    tolerance: str
+
+
+def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> Jitter | None:
+    """Find a step that all timestamps are near to, and how near they are; None without such a step."""
     width = _find_width(timestamps, frequency)
     if width is None:
         return None
@@ -39,7 +52,9 @@ def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> tup
     if not 0 < furthest <= width // _SHARE:
         return None
     unit = _SECOND if furthest >= _SECOND else 1000
-    return format_duration(width), format_duration(math.ceil(furthest / unit) * unit)
+    limit = math.ceil(furthest / unit) * unit
+    step, distance = (name_duration(pd.Timedelta(each, "us")) for each in (width, limit))
+    return Jitter(step, distance, format_duration(limit))
 
 
 def _find_width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
