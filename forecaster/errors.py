@@ -1,18 +1,19 @@
 """The errors that a user can meet, each with its exit code.
 
-ForecasterError            1
-├── UsageError             2   a wrong call or combination of options
-│   ├── ConfigError        2   a YAML that cannot be used, every problem listed
-│   └── MissingExtra       2   packages that are not installed (extras.py)
-├── DataError              4   a CSV that cannot be used, every problem listed
-├── Partial                3   some series could not be forecast, the others were
-├── RunError               6   a run folder that is missing, corrupt or of a newer format
-├── Diverged               7   a loss or a forecast that became NaN or infinite
-├── CannotCreate          73   an output that cannot be created
-├── InputOutputFailed     74   a disk that is full, read-only or broken
-├── Locked                75   another process is at work on the same run
-├── Changing              75   a file that another process is writing
-└── Interrupted    130 / 143   Ctrl-C or SIGTERM
+Stop
+├── Interrupted            130 / 143   Ctrl-C or SIGTERM; not an Exception, so that only what expects it catches it
+└── ForecasterError                1
+    ├── UsageError                 2   a wrong call or combination of options
+    │   ├── ConfigError            2   a YAML that cannot be used, every problem listed
+    │   └── MissingExtra           2   packages that are not installed (extras.py)
+    ├── DataError                  4   a CSV that cannot be used, every problem listed
+    ├── Partial                    3   some series could not be forecast, the others were
+    ├── RunError                   6   a run folder that is missing, corrupt or of a newer format
+    ├── Diverged                   7   a loss or a forecast that became NaN or infinite
+    ├── CannotCreate              73   an output that cannot be created
+    ├── InputOutputFailed         74   a disk that is full, read-only or broken
+    ├── Locked                    75   another process is at work on the same run
+    └── Changing                  75   a file that another process is writing
 """
 
 import errno
@@ -38,8 +39,8 @@ EXIT_CODES = (
 )
 
 
-class ForecasterError(Exception):
-    """Anything that stops a command for a reason that its user can repair.
+class Stop(BaseException):
+    """The end of a command with a message and an exit code.
 
     Attributes:
         problems: one at least; the text of the error renders the first 20.
@@ -59,6 +60,10 @@ class ForecasterError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Make it possible to send the error to another process."""
         return type(self), (self.problems,)
+
+
+class ForecasterError(Stop, Exception):
+    """Anything that stops a command for a reason that its user can repair."""
 
 
 class UsageError(ForecasterError):
@@ -119,7 +124,7 @@ class Changing(ForecasterError):
     exit_code = 75
 
 
-class Interrupted(ForecasterError):
+class Interrupted(Stop):
     """A signal stopped the command after its state was saved."""
 
     def __init__(self, problems: Problem | Sequence[Problem], signal_number: int) -> None:

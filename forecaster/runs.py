@@ -8,12 +8,15 @@ run/versions/<name>/members/1/, ...  of an ensemble: the files of each network
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +33,7 @@ FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
+_LONGEST_NAME = 180  # bytes, so that the name of an unfinished file is not longer than the 255 of most systems
 
 
 @dataclass(frozen=True)
@@ -107,32 +111,80 @@ def convert_write_errors(path: Path) -> Iterator[None]:
         raise output_error(error, path) from None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, follow: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
-    Anything but a plain file, such as /dev/stdout, is written in place.
+    Anything but a plain file, such as /dev/stdout, is written in place. What a killed process left of earlier writes
+    of the same file is removed.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        follow: whether a link or a device of this name is written to, as the user asks for an output; else it is
+            replaced.
 
     Raises:
         CannotCreate, InputOutputFailed: it cannot be written; the old content stays.
     """
     with convert_write_errors(path):
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        mode = _get_mode(path, follow)
+        if follow and mode is not None and not stat.S_ISREG(mode):
             path.write_bytes(content)
             return
-        target = path.resolve()  # replaces the file that a link points to
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        target = Path(os.path.realpath(path)) if follow else path  # replaces the file that a link points to
+        prefix = _remove_left(target)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix)
         unfinished = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.chmod(_get_mode(target))
+            unfinished.chmod(0o666 & ~_get_umask() if mode is None or stat.S_ISLNK(mode) else stat.S_IMODE(mode))
             unfinished.replace(target)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
         _sync_folder(target.parent)
+
+
+def _get_mode(path: Path, follow: bool) -> int | None:
+    """Get the mode of what a path names; None where there is nothing, or a link to nothing."""
+    try:
+        return path.stat(follow_symlinks=follow).st_mode
+    except FileNotFoundError:
+        return None
+    except ValueError as error:  # a zero byte, or a text that is no file name
+        raise OSError(errno.EINVAL, str(error)) from None
+
+
+def _remove_left(target: Path) -> str:
+    """Remove what processes of this machine that are gone left of a file; return the prefix of this process's own.
+
+    The names are `.NAME.MACHINE.PROCESS-...`; a long name, which would not fit, is replaced by its checksum.
+    """
+    encoded, machine = os.fsencode(target.name), zlib.crc32(platform.node().encode())
+    name = target.name if len(encoded) <= _LONGEST_NAME else f"{zlib.crc32(encoded):08x}"
+    prefix = f".{name}.{machine:08x}."
+    with os.scandir(target.parent) as entries:
+        left = [entry for entry in entries if entry.name.startswith(prefix)]
+    for entry in left:
+        process = entry.name.removeprefix(prefix).partition("-")[0]
+        if process.isascii() and process.isdecimal() and not _is_other_process(int(process)):
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)  # noqa: PTH108
+    return f"{prefix}{os.getpid()}-"
+
+
+def _is_other_process(number: int) -> bool:
+    """Whether a process of this number runs that is not this one."""
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return number != os.getpid()
 
 
 def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, Any]) -> Version:
@@ -177,7 +229,7 @@ def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, An
 
 def promote(run: Path, name: str) -> None:
     """Promote a version: `predict` uses it from now on."""
-    write_atomically(run / "current", f"{name}\n".encode())
+    write_atomically(run / "current", f"{name}\n".encode(), follow=False)
 
 
 def load_version(run: Path) -> Version:
@@ -250,7 +302,7 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
 def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes, name: str = "checkpoint") -> None:
     """Save an interrupted training with the identity of its config and data."""
     header = {"sha256": hashlib.sha256(state).hexdigest(), "identity": identity}
-    write_atomically(run / name, json.dumps(header).encode() + b"\n" + state)
+    write_atomically(run / name, json.dumps(header).encode() + b"\n" + state, follow=False)
 
 
 def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any], bytes] | None:
@@ -317,11 +369,6 @@ def _sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _get_mode(path: Path) -> int:
-    """Get the permissions of the file to replace, or those of a new file."""
-    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_get_umask()
 
 
 def _get_umask() -> int:

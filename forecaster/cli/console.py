@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from forecaster.config.database_urls import masked
-from forecaster.errors import ForecasterError, InputOutputFailed
+from forecaster.errors import InputOutputFailed, Stop
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
@@ -101,7 +101,7 @@ def configure_logging() -> None:
     log.setLevel(logging.INFO if asked else logging.ERROR)
 
 
-def print_error(error: ForecasterError) -> None:
+def print_error(error: Stop) -> None:
     """Print an error, regardless of the options; as JSON with every problem."""
     if _State.format is LogFormat.JSON:
         facts = {"exit_code": error.exit_code, "problems": _problems_to_json(error.problems)}

@@ -27,6 +27,8 @@ from forecaster.cli.validate import validate
 from forecaster.config.database_urls import masked
 from forecaster.problems import Problem
 
+_UNWINDING_SECONDS = 1.0  # that files get to be closed and removed after a signal
+
 _CODES = "\n".join(f"  {code:<10} {meaning}" for code, meaning in errors.EXIT_CODES)
 _HELP = f"""\b
 Forecast time series with recurrent networks.
@@ -71,38 +73,55 @@ for verb in _VERBS:
 def main() -> NoReturn:
     """Run the command line and exit with a code of `errors.EXIT_CODES`."""
     _open_standard_streams()
+    console.configure_logging()
     # ONNX Runtime would write a device id and an event log into the user's home.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    interrupts: list[int] = []
+    interruptions: list[errors.Interrupted] = []
+    finished = False
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        interrupts.append(number)
-        raise errors.Interrupted(Problem("interrupted"), number)
+    def stop(number: int, frame: FrameType | None) -> None:
+        if finished and number != signal.SIGALRM:
+            os._exit(128 + number)
+        if not finished:
+            if number != signal.SIGALRM:
+                interruptions.append(errors.Interrupted(Problem("interrupted"), number))
+            # Callbacks and some libraries, such as statsforecast, drop exceptions: raise again until the verb ends.
+            sys.unraisablehook = lambda dropped: None
+            signal.signal(signal.SIGALRM, stop)
+            signal.setitimer(signal.ITIMER_REAL, _UNWINDING_SECONDS)
+            raise interruptions[-1]
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    console.configure_logging()
     try:
-        app()
+        try:
+            app()
+        finally:
+            finished = True
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0
-    except errors.ForecasterError as error:
-        code = _report(error, error)
     except BrokenPipeError:
         console.drop_stdout()  # the reader of stdout is gone, and a message would have no reader
         code = 74
-    except OSError as error:
-        code = _report(error, errors.output_error(error, error.filename or "stdout"))
-    except Exception as error:
-        if interrupts:  # some imports replace exceptions that are raised in them
-            sys.exit(_report(error, errors.Interrupted(Problem("interrupted"), interrupts[0])))
-        detail = {"kind": type(error).__name__, "reason": str(error)}
-        code = _report(error, errors.ForecasterError(Problem("unexpected", detail=detail)))
+    except BaseException as cause:
+        replaced = interruptions and not isinstance(cause, errors.Interrupted)  # as some imports do
+        code = _report(cause, interruptions[0] if replaced else _to_stop(cause))
+    if interruptions and code == 0:
+        code = _report(interruptions[0], interruptions[0])
     sys.exit(code)
 
 
-def _report(cause: BaseException, error: errors.ForecasterError) -> int:
+def _to_stop(cause: BaseException) -> errors.Stop:
+    """Convert what escaped from a verb."""
+    if isinstance(cause, errors.Stop):
+        return cause
+    if isinstance(cause, OSError):
+        return errors.output_error(cause, cause.filename or "stdout")
+    return errors.ForecasterError(Problem("unexpected", detail={"kind": type(cause).__name__, "reason": str(cause)}))
+
+
+def _report(cause: BaseException, error: errors.Stop) -> int:
     """Print an error, with the traceback of its cause if asked for, and return the exit code."""
     if console.wants_traceback():
         sys.stderr.write(masked("".join(traceback.format_exception(cause))))

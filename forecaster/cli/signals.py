@@ -4,6 +4,9 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+from forecaster.errors import ForecasterError, Interrupted
+from forecaster.problems import Problem
+
 
 @contextlib.contextmanager
 def collect_signals() -> Iterator[list[int]]:
@@ -23,6 +26,10 @@ def collect_signals() -> Iterator[list[int]]:
         signal.signal(number, note)
     try:
         yield received
+    except Exception as error:
+        if received and not isinstance(error, ForecasterError):  # a library was interrupted: Arrow cancels its reading
+            raise Interrupted(Problem("interrupted"), received[0]) from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -46,7 +46,7 @@ def fit_and_forecast(
                 warnings.simplefilter("ignore")  # of the search for a model; its result is checked below
                 answer = MODELS[name](models, within, len(history)).forecast(y=history, h=horizon, level=[*levels])
             means[row], found = _read_answer(answer, levels)
-        except Exception as error:  # statsforecast raises errors of many types
+        except Exception as error:  # statsforecast raises errors of many types, Exception itself among them
             failures[row] = str(error) or type(error).__name__
             continue
         for probability, bounds in found.items():

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+SIGNAL_AT = "TEST_SIGNAL_AT"  # in the environment of a command: the number of the call at which it gets SIGTERM
 ROOT = Path(__file__).parents[2]
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
 LIBRARIES = ["matplotlib.backends.backend_agg", "pyarrow.csv", "pyarrow.parquet", "sqlalchemy", "optuna", "holidays"]
@@ -143,6 +144,19 @@ def serve(connection: socket.socket, tensorflow: bool) -> None:
             connection.sendall(os.waitpid(child, 0)[1].to_bytes(8, "big"))
 
 
+class Calls:
+    """A profiler that counts calls of functions, and sends SIGTERM at one of them."""
+
+    def __init__(self, signal_at: int) -> None:
+        self.count, self.signal_at = 0, signal_at
+
+    def __call__(self, frame, event, argument) -> None:
+        if event in {"call", "c_call"}:
+            self.count += 1
+            if self.count == self.signal_at:
+                signal.raise_signal(signal.SIGTERM)
+
+
 def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     """Be the command, and leave as a process does whose last thread has ended."""
     from forecaster.cli import main
@@ -154,15 +168,19 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
     os.environ.clear()
     os.environ.update(environment)
     random.seed()
+    calls = Calls(int(os.environ.pop(SIGNAL_AT, 0)))
     sys.argv = ["forecast", *arguments]
     code = 1
     try:
+        if calls.signal_at:
+            sys.setprofile(calls)
         main()
     except SystemExit as leaving:
         code = leaving.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        sys.setprofile(None)
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()

@@ -1,0 +1,41 @@
+"""Plain files read as a whole: never a pipe or a device, which may not end, and never more than a limit."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def open_regular_file(path: Path | str) -> Iterator[BinaryIO]:
+    """Open a plain file, or a link to one, without waiting.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe, a device or a folder.
+    """
+    try:
+        # O_NONBLOCK: opening a pipe without a writer would wait for one.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a zero byte, or a text that is no file name
+        raise OSError(errno.EINVAL, str(error)) from None
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        yield file
+
+
+def read_regular_file(path: Path | str, limit: int) -> bytes:
+    """Read a plain file of at most `limit` bytes.
+
+    Raises:
+        OSError: it cannot be read, is no plain file, or is larger.
+    """
+    with open_regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = b"" if size > limit else file.read(limit + 1)
+    if max(size, len(content)) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes")
+    return content
