@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.gaps import interpolate_linearly
-from forecaster.evaluation.metrics import mae
+from forecaster.evaluation.metrics import compute_mae
 from forecaster.imputation.artificial_gaps import cut_gaps
 from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_seasonally
 
@@ -76,8 +76,8 @@ def _errors(path: Path, seed: int) -> dict[str, float]:
     hidden = np.isnan(gapped)
     started = time.perf_counter()
     filled = _imputed(load[~hidden], target, seed)
-    found = {"network": mae(truth[hidden], filled[target].to_numpy()[hidden])}
-    found |= {name: mae(truth[hidden], way(gapped)[hidden]) for name, way in WAYS.items()}
+    found = {"network": compute_mae(truth[hidden], filled[target].to_numpy()[hidden])}
+    found |= {name: compute_mae(truth[hidden], way(gapped)[hidden]) for name, way in WAYS.items()}
     for level, low, high in (("80", "q0.1", "q0.9"), ("95", "q0.025", "q0.975")):
         inside = (filled[low] <= truth) & (truth <= filled[high])
         found[level] = 100 * float(inside[hidden].mean())

@@ -39,7 +39,7 @@ def main() -> None:
     (series,) = read_data(config)
     scaler = Preprocessing.from_json(version.preprocessing).scalers[series.name]
     window = scaler.transform(series.values[-config.window.length :]).astype(np.float32)
-    mean = scaler.inverse(slide(load_network(version), window, config.window.horizon).astype(float))
+    mean = scaler.invert(slide(load_network(version), window, config.window.horizon).astype(float))
     origin = series.timestamps[-1]
     timestamps = make_future_timestamps(origin, len(mean), series.frequency)
     sys.stdout.write(Forecast(series.name, origin, timestamps, mean).to_csv())

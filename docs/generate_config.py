@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from forecaster.config import json_schema
+from forecaster.config import build_json_schema
 from forecaster.config.migration import RENAMED_KEYS, RENAMED_VALUES
 from forecaster.config.search_space import SECTION, TUNABLE
 
@@ -138,7 +138,7 @@ _TABLE = ("| key | what it does | values | default | example |", "|---|---|---|-
 
 def render_page() -> str:
     """Render the page as Markdown."""
-    schema = json_schema()
+    schema = build_json_schema()
     sections = _render_sections("", _inline(schema, schema["$defs"]))
     return "\n".join([_HEADER, *sections, *_render_renamed(), ""])
 

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from forecaster.config import ONE_SIDED, Config, LoadedConfig, absolute_path, is_config, load_config, load_values
+from forecaster.config import ONE_SIDED, Config, LoadedConfig, is_config, load_config, load_values, make_path_absolute
 from forecaster.config.reader import read_document
 from forecaster.config.schema import Model
-from forecaster.config.template import commented_yaml
+from forecaster.config.template import render_commented_yaml
 from forecaster.data import Panel, Series
 from forecaster.data.sources.files import STDIN, name_source
 from forecaster.errors import ConfigError, UsageError
 from forecaster.evaluation.baselines import forecast_naive_baselines
-from forecaster.evaluation.metrics import mae
-from forecaster.preprocessing.read_data import data_request, infer_data_keys, read_data
+from forecaster.evaluation.metrics import compute_mae
+from forecaster.preprocessing.read_data import build_data_request, infer_data_keys, read_data
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.problems import Problem
 from forecaster.runs import write_atomically
@@ -30,7 +30,7 @@ _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
 
 
-def config_path(csv: Path) -> Path:
+def get_config_path(csv: Path) -> Path:
     """Where the config of a CSV is written: in the working folder, under the CSV's name.
 
     Of a pattern that is what stays the same of the name, or the folder's; of standard input `stdin`.
@@ -61,11 +61,11 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
         return ConfiguredData(load_config(source, overrides, data), source)
     if data is not None:
         raise UsageError(Problem("data-of-data", detail={"source": str(source)}))
-    path = config_path(source)
+    path = get_config_path(source)
     if not path.exists():
         return write_proposal(source, path, overrides)
     loaded = load_config(path, overrides)
-    if loaded.config.data.path != absolute_path(str(source), Path.cwd()):
+    if loaded.config.data.path != make_path_absolute(str(source), Path.cwd()):
         detail = {"data": name_source(loaded.config.data.path)}
         raise UsageError(Problem("config-of-other-data", str(path), detail=detail))
     return ConfiguredData(loaded, path)
@@ -83,7 +83,7 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
     config = loaded.config
     relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
     written = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
-    write_atomically(path, commented_yaml(written, f"forecast train {path}").encode())
+    write_atomically(path, render_commented_yaml(written, f"forecast train {path}").encode())
     log.info("%s\n%s: written; edit it, and train with: forecast train %s", _describe_findings(config), path, path)
     return ConfiguredData(replace(loaded, document=read_document(path), space={}), path, panel)
 
@@ -116,29 +116,29 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Proposal:
         ConfigError: an override is invalid.
         DataError: the CSV cannot be read.
     """
-    data = {"path": absolute_path(str(csv), Path.cwd())}
+    data = {"path": make_path_absolute(str(csv), Path.cwd())}
     smallest = {"data": data, "window": {"length": 2, "horizon": 1}}
     given = load_values(smallest, str(csv), overrides)
     if "data" in given.broken_sections:  # or the window, which is not chosen yet, conflicts with it
-        given = _checked(csv, smallest, [override for override in overrides if re.match(r"\s*data\b", override)])
+        given = _check_problems(csv, smallest, [override for override in overrides if re.match(r"\s*data\b", override)])
     asked = given.config.model_copy(update={"model": Model()})
     panel = read_data(asked)
     series = panel.longest
     found = infer_data_keys(asked.data, series)
     season = asked.data.model_copy(update=found).main_season
     choices = _choose_settings(series, season, given.config.model.head)
-    loaded = _checked(csv, {"data": data | found, **choices}, overrides)
+    loaded = _check_problems(csv, {"data": data | found, **choices}, overrides)
     return Proposal(loaded, panel if _reads_the_same(asked, loaded.config) else None)
 
 
 def _reads_the_same(asked: Config, chosen: Config) -> bool:
     """Whether a chosen config reads the series that were read to choose it."""
-    first, then = data_request(asked).reading, data_request(chosen).reading
+    first, then = build_data_request(asked).reading, build_data_request(chosen).reading
     filled_alike = first.gaps != "seasonal" or first.rules.season == then.rules.season
     return first.domains == then.domains and chosen.model.channels == "independent" and filled_alike
 
 
-def _checked(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
+def _check_problems(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
     loaded = load_values(values, str(csv), overrides)
     if loaded.problems:
         raise ConfigError(loaded.problems)
@@ -219,7 +219,7 @@ def _choose_normalization(values: np.ndarray, season: int, length: int, horizon:
     actual = gather_windows(values, origins + 1, horizon)
     baselines = forecast_naive_baselines(values, origins, horizon, season)
     means = gather_windows(values, origins - length + 1, length).mean(axis=1, keepdims=True)
-    errors = {"last": mae(actual, baselines["naive"]), "mean": mae(actual, means)}
+    errors = {"last": compute_mae(actual, baselines["naive"]), "mean": compute_mae(actual, means)}
     if "seasonal_naive" in baselines and length >= 2 * season:
-        errors["seasonal"] = mae(actual, baselines["seasonal_naive"])
+        errors["seasonal"] = compute_mae(actual, baselines["seasonal_naive"])
     return min(errors, key=lambda name: errors[name])

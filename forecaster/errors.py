@@ -140,7 +140,7 @@ class Interrupted(Stop):
 _DEVICE_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EPIPE}
 
 
-def output_error(error: OSError, path: object) -> ForecasterError:
+def make_output_error(error: OSError, path: object) -> ForecasterError:
     """Build the error to raise for an `OSError` met while writing `path`."""
     reason = error.strerror or str(error)
     if error.errno in _DEVICE_FAILURES:

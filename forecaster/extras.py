@@ -43,7 +43,7 @@ def require_extra(extra: Extra, feature: str) -> None:
 
 
 @contextmanager
-def importing_extra(extra: Extra, feature: str) -> Iterator[None]:
+def import_extra(extra: Extra, feature: str) -> Iterator[None]:
     """Import packages of an extra inside this context; the arguments are those of `require_extra`.
 
     Raises:

@@ -26,7 +26,7 @@ from typing import Any
 import filelock
 
 from forecaster.config import Config, load_resolved
-from forecaster.errors import ConfigError, Locked, RunError, output_error
+from forecaster.errors import ConfigError, Locked, RunError, make_output_error
 from forecaster.problems import Problem
 
 FORMAT = 4
@@ -95,7 +95,7 @@ def lock_run(run: Path) -> Iterator[None]:
     except filelock.Timeout:
         raise Locked(Problem("locked-run", str(run))) from None
     except OSError as error:
-        raise output_error(error, run) from None
+        raise make_output_error(error, run) from None
     try:
         yield
     finally:
@@ -108,7 +108,7 @@ def convert_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise output_error(error, path) from None
+        raise make_output_error(error, path) from None
 
 
 def write_atomically(path: Path, content: bytes, follow: bool = True) -> None:

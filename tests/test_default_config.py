@@ -123,7 +123,7 @@ def test_data_are_found_once_read_once_and_the_config_is_validated_twice(tmp_pat
     looked_up = count_calls(monkeypatch, files, "_exists")
     globbed = count_calls(monkeypatch, files, "_find_matches")
     opened = count_calls(monkeypatch, Path, "open", lambda file, *_: file.suffix == ".csv")
-    validated = count_calls(monkeypatch, load, "_validated")
+    validated = count_calls(monkeypatch, load, "_validate")
     loaded, config, panel = load_or_propose(tmp_path / "?.csv" if pattern else path)
     plan = plan_training(loaded, panel)
     assert (len(looked_up), len(globbed)) == ((1, 1) if pattern else (1, 0))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from forecaster.extras import MissingExtra, importing_extra, require_extra
+from forecaster.extras import MissingExtra, import_extra, require_extra
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
@@ -29,11 +29,11 @@ def test_a_package_that_cannot_be_imported_is_reported_with_its_reason():
         pytest.raises(
             MissingExtra, match=r"forecast train needs a package that cannot be imported \(libz.so: missing\)"
         ),
-        importing_extra("train", "forecast train"),
+        import_extra("train", "forecast train"),
     ):
         raise ImportError("libz.so: missing", name="tensorflow")
 
 
 def test_an_import_that_fails_in_this_package_is_not_blamed_on_an_extra():
-    with pytest.raises(ImportError, match="no name 'x'"), importing_extra("train", "forecast train"):
+    with pytest.raises(ImportError, match="no name 'x'"), import_extra("train", "forecast train"):
         raise ImportError("no name 'x'", name="forecaster.training.train")

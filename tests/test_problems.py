@@ -9,7 +9,7 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.errors import DataError
-from forecaster.problems import Cells, Problem, yaml_text
+from forecaster.problems import Cells, Problem, format_yaml
 from forecaster.problems.registry import MESSAGES, SECTIONS
 from forecaster.wording import count_of, count_steps, list_some
 from tests.helpers.command import ROOT
@@ -77,7 +77,7 @@ def test_a_code_without_a_message_is_a_bug():
 def test_a_repair_names_keys_and_values_that_a_config_takes(code):
     known = {"data": {"path": "x.csv"}, "window": {"length": 8, "horizon": 2}}
     for repair in EXAMPLES[code].repairs:
-        sets = [f"{key}={yaml_text(value)}" for key, value in repair.items()]
+        sets = [f"{key}={format_yaml(value)}" for key, value in repair.items()]
         found = {problem.code for problem in load_values(known, "x.yaml", sets).problems}
         assert not found & {"unknown-key", "invalid-value", "unknown-value", "invalid-yaml"}
 
@@ -102,8 +102,11 @@ def test_problems_of_one_kind_share_their_cells():
 
 def test_a_place_and_a_series_are_added_by_whoever_knows_them():
     problem = Problem("no-number-in-target")
-    assert str(problem.at("x.csv").of_series("north")) == "x.csv: no cell of the target holds a number [series north]"
-    assert problem.at("x.csv").at("y.csv").where == "x.csv"
+    assert (
+        str(problem.add_place("x.csv").add_series("north"))
+        == "x.csv: no cell of the target holds a number [series north]"
+    )
+    assert problem.add_place("x.csv").add_place("y.csv").where == "x.csv"
 
 
 @pytest.mark.parametrize(
@@ -155,4 +158,4 @@ def test_counts_and_lists():
     ],
 )
 def test_values_are_written_as_yaml(value, text):
-    assert yaml_text(value) == text
+    assert format_yaml(value) == text

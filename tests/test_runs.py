@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forecaster import runs
-from forecaster.errors import CannotCreate, InputOutputFailed, Locked, RunError, output_error
+from forecaster.errors import CannotCreate, InputOutputFailed, Locked, RunError, make_output_error
 
 FILES = {
     "config.yaml": b"a",
@@ -154,7 +154,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     ],
 )
 def test_what_the_system_refuses_is_told_apart(number, kind):
-    assert type(output_error(OSError(number, "x"), "f")) is kind
+    assert type(make_output_error(OSError(number, "x"), "f")) is kind
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from forecaster import __version__
 from forecaster.cli.signals import collect_signals
 from forecaster.config import LoadedConfig, load_config
 from forecaster.errors import ForecasterError
-from forecaster.evaluation.baselines import naive
+from forecaster.evaluation.baselines import forecast_naive
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan, plan_training
@@ -141,7 +141,7 @@ def _errors(member: PreparedSeries, predictors: Sequence[Predictor], horizon: in
     forecast = np.mean([each.predict(series, windows, horizon, features).mean for each in predictors], axis=0)
     actual = gather_windows(values, origins + 1, horizon)
     deviation = values[: split.training_end].std()
-    return (actual - forecast) / deviation, (actual - naive(values, origins, horizon)) / deviation
+    return (actual - forecast) / deviation, (actual - forecast_naive(values, origins, horizon)) / deviation
 
 
 def _facts(version: Version) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def _forecasts(
     if problems:
         sys.exit("\n".join(map(str, problems)))
     held_out = horizon if options.part == "validation" else 0
-    past = [series.part(0, len(series) - held_out) for series in panel]
+    past = [series.cut(0, len(series) - held_out) for series in panel]
     predictor = load_predictor(version)
     forecast = np.stack([each.mean for each in predictor.forecast(past, horizon, [])])
     truth = np.stack([series.values[-held_out:] for series in panel]) if held_out else case.truth

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scores
 
-from forecaster.evaluation.metrics import owa
+from forecaster.evaluation.metrics import compute_owa
 
 SEASON = 24
 
@@ -27,7 +27,7 @@ def cases(data: Path) -> dict[str, harness.Case]:
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
     """OWA is the mean of sMAPE and MASE, each over that of Naive2 (M4, equation 5)."""
     found = scores.scored(actual, forecast, past, SEASON, ["smape", "mase"])
-    return {"owa": owa(found, scores.NAIVE2), **found}
+    return {"owa": compute_owa(found, scores.NAIVE2), **found}
 
 
 if __name__ == "__main__":

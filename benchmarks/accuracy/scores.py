@@ -30,4 +30,6 @@ def seasonal_naive(past: Sequence[np.ndarray], season: int, horizon: int) -> np.
     """Repeat the last season of each series: (series, horizon)."""
     origins = [np.array([len(values) - 1]) for values in past]
     pairs = zip(past, origins, strict=True)
-    return np.concatenate([baselines.seasonal_naive(values, origin, horizon, season) for values, origin in pairs])
+    return np.concatenate(
+        [baselines.forecast_seasonal_naive(values, origin, horizon, season) for values, origin in pairs]
+    )

@@ -9,8 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.check.findings import Finding, anomalous_share, find_leaks, findings_on, findings_on_all, table_row
-from forecaster.check.repairs import RepairResult, gap_repair, read_leniently, repair_config, with_repairs
+from forecaster.check.findings import (
+    Finding,
+    compute_anomalous_share,
+    find_anomalies,
+    find_leaks,
+    find_panel_anomalies,
+    summarize_series,
+)
+from forecaster.check.repairs import RepairResult, apply_repairs, choose_gap_repair, read_leniently, repair_config
 from forecaster.check.statistics import SeriesStatistics, examine
 from forecaster.config import LoadedConfig
 from forecaster.config.schema import Data
@@ -24,7 +31,7 @@ from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, shorten
 from forecaster.preprocessing.plan import plan_training
-from forecaster.problems import Problem, yaml_text
+from forecaster.problems import Problem, format_yaml
 from forecaster.wording import format_timestamps
 
 _STEPS = 3_000_000  # that are examined, of the longest series
@@ -84,7 +91,7 @@ class Checkup:
                 "repairs": dict(self.repairs),
                 "repairable": self.is_repairable,
                 "suggestions": self.suggestions,
-                "series": [table_row(each) for each in self.examined],
+                "series": [summarize_series(each) for each in self.examined],
             },
             indent=1,
             ensure_ascii=False,
@@ -92,15 +99,15 @@ class Checkup:
 
     def to_text(self) -> str:
         """Write the facts, a line for each finding, the worst series, and the lines of YAML."""
-        text = [self.path, *(f"  {name}: {_fact_text(value)}" for name, value in self.facts.items() if value != "")]
+        text = [self.path, *(f"  {name}: {_format_fact(value)}" for name, value in self.facts.items() if value != "")]
         text += [f"{finding.level}: {finding.text}" for finding in self.findings]
-        text += format_table([table_row(each) for each in self.examined]) if len(self.examined) > 1 else []
+        text += format_table([summarize_series(each) for each in self.examined]) if len(self.examined) > 1 else []
         if self.repairs and self.is_repairable:
-            text += ["with these lines a training accepts it:", *_yaml(self.repairs)]
+            text += ["with these lines a training accepts it:", *_format_yaml(self.repairs)]
         elif self.repairs:
-            text += ["these lines repair some of it:", *_yaml(self.repairs)]
+            text += ["these lines repair some of it:", *_format_yaml(self.repairs)]
         if self.suggestions:
-            text += ["worth a try:", *_yaml(self.suggestions)]
+            text += ["worth a try:", *_format_yaml(self.suggestions)]
         text.append("ready to train" if self.is_ready else "a training would refuse it as it is")
         return "\n".join(text) + "\n"
 
@@ -119,35 +126,41 @@ def check(loaded: LoadedConfig) -> Checkup:
     except DataError as error:
         return Checkup(path, {}, [Finding("error", problem) for problem in error.problems], is_repairable=False)
     try:
-        panel, notices = _panel(repaired)
+        panel, notices = _read_panel(repaired)
     except DataError as error:
-        findings = _errors(repaired)[0] or [Finding("error", problem) for problem in error.problems]
+        findings = _find_errors(repaired)[0] or [Finding("error", problem) for problem in error.problems]
         repairs = _merge_repairs(findings)
-        return Checkup(path, _table_facts(repaired.table), findings, repairs, is_repairable=False)
+        return Checkup(path, _describe_table(repaired.table), findings, repairs, is_repairable=False)
     longest = panel.longest
     data = repaired.loaded.config.data
     seasons = data.seasons if data.season != "auto" else find_series_seasons(longest)[0]
     if data.season == "auto":  # the search takes longer than all else, and what follows uses its result
-        resolved = with_repairs(repaired.loaded, [{"data.season": list(seasons) or 1}])
+        resolved = apply_repairs(repaired.loaded, [{"data.season": list(seasons) or 1}])
         repaired = dataclasses.replace(repaired, loaded=resolved)
-    examined = sorted((examine(series, seasons) for series in _affordable(panel)), key=anomalous_share, reverse=True)
-    errors, left = _errors(repaired)
+    examined = sorted(
+        (examine(series, seasons) for series in _choose_longest(panel)), key=compute_anomalous_share, reverse=True
+    )
+    errors, left = _find_errors(repaired)
     config = repaired.loaded.config
-    found = findings_on_all(examined, config) if len(panel) > 1 else findings_on(examined[0], config)
+    found = find_panel_anomalies(examined, config) if len(panel) > 1 else find_anomalies(examined[0], config)
     findings = [
         *errors,
-        *_with_tried_repairs(found, repaired),
-        *find_leaks(longest, _columns(repaired.table, longest, data, set(panel.targets)), seasons, _covariates(data)),
-        *(Finding("note", notice) for notice in _new_notices(notices, errors)),
+        *_keep_accepted_repairs(found, repaired),
+        *find_leaks(
+            longest, _read_columns(repaired.table, longest, data, set(panel.targets)), seasons, _name_covariates(data)
+        ),
+        *(Finding("note", notice) for notice in _select_new_notices(notices, errors)),
     ]
     if len(examined) < len(panel):
         detail = {"count": len(examined), "of": len(panel)}
         findings.append(Finding("note", Problem("longest-examined", detail=detail)))
     findings.sort(key=lambda finding: _RANKS[finding.level])
-    return Checkup(path, _facts(repaired.table, panel, examined), findings, _merge_repairs(errors), not left, examined)
+    return Checkup(
+        path, _collect_facts(repaired.table, panel, examined), findings, _merge_repairs(errors), not left, examined
+    )
 
 
-def _panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
+def _read_panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
     """Read the series with their gaps open, and the notices of reading them as a training does.
 
     Raises:
@@ -159,14 +172,14 @@ def _panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
     return panel, list(dict.fromkeys([*table.notices, *(strict.all_notices if strict else ())]))
 
 
-def _errors(repaired: RepairResult) -> tuple[list[Finding], bool]:
+def _find_errors(repaired: RepairResult) -> tuple[list[Finding], bool]:
     """Find what a training would refuse, and whether some of it is left with all repairs."""
     if repaired.panel is None:
         return repaired.findings, True
     try:
         plan_training(repaired.loaded)
     except (ConfigError, DataError) as error:
-        repair = _covariate_repair(error.problems, repaired)
+        repair = _repair_covariates(error.problems, repaired)
         uncovered = [Finding("error", each, repair if each.code == _UNCOVERED else {}) for each in error.problems]
         return [*repaired.findings, *uncovered], not repair
     return repaired.findings, False
@@ -175,32 +188,32 @@ def _errors(repaired: RepairResult) -> tuple[list[Finding], bool]:
 _UNCOVERED = "missing-covariate"
 
 
-def _covariate_repair(problems: Sequence[Problem], repaired: RepairResult) -> dict[str, Any]:
+def _repair_covariates(problems: Sequence[Problem], repaired: RepairResult) -> dict[str, Any]:
     """Replace missing cells of covariates by the last one before them, where a training accepts that."""
     named = {problem.column: "last" for problem in problems if problem.code == _UNCOVERED}
     repair = {"data.covariates.missing": repaired.loaded.config.data.covariates.missing | named}
     return repair if named and _is_accepted(repair, repaired) else {}
 
 
-def _with_tried_repairs(findings: Sequence[Finding], repaired: RepairResult) -> list[Finding]:
+def _keep_accepted_repairs(findings: Sequence[Finding], repaired: RepairResult) -> list[Finding]:
     """Keep the repairs that a training accepts as well; findings whose repair it refuses lose it."""
-    filling = [_with_gap_repair(finding, repaired) for finding in findings]
+    filling = [_add_gap_repair(finding, repaired) for finding in findings]
     every = _merge_repairs(filling)
     if not every or _is_accepted(every, repaired):
         return filling
     return [f if _is_accepted(f.repair, repaired) else dataclasses.replace(f, repair={}) for f in filling]
 
 
-def _with_gap_repair(finding: Finding, repaired: RepairResult) -> Finding:
+def _add_gap_repair(finding: Finding, repaired: RepairResult) -> Finding:
     """Add how to fill the gaps that a code for missing values opens, where the config leaves that open."""
     if not finding.code.startswith("missing-code") or repaired.loaded.config.data.gaps != "error":
         return finding
-    again = with_repairs(repaired.loaded, [finding.repair])
-    return dataclasses.replace(finding, repair={**finding.repair, **gap_repair(repaired.table, again)})
+    again = apply_repairs(repaired.loaded, [finding.repair])
+    return dataclasses.replace(finding, repair={**finding.repair, **choose_gap_repair(repaired.table, again)})
 
 
 def _is_accepted(repair: Mapping[str, Any], repaired: RepairResult) -> bool:
-    again = with_repairs(repaired.loaded, [repair])
+    again = apply_repairs(repaired.loaded, [repair])
     try:
         return repaired.panel is not None and not again.problems and bool(plan_training(again))
     except (ConfigError, DataError):
@@ -213,7 +226,7 @@ def _merge_repairs(findings: Sequence[Finding], known: Mapping[str, Any] | None 
     return {key: value for key, value in merged.items() if (known or {}).get(key, _UNSET) != value}
 
 
-def _new_notices(notices: Sequence[Problem], errors: Sequence[Finding]) -> list[Problem]:
+def _select_new_notices(notices: Sequence[Problem], errors: Sequence[Finding]) -> list[Problem]:
     """Choose the notices that no finding reports, the first few."""
     reported = {(finding.code, finding.problem.where) for finding in errors}
     new = [
@@ -225,26 +238,26 @@ def _new_notices(notices: Sequence[Problem], errors: Sequence[Finding]) -> list[
     return [*new[:_NOTICES], Problem("more-notices", detail={"count": more})] if more > 0 else new
 
 
-def _affordable(panel: Panel) -> list[Series]:
+def _choose_longest(panel: Panel) -> list[Series]:
     """Choose the longest series, as many as can be examined in a few seconds; the first whatever its length."""
     order = np.argsort(-panel.lengths, kind="stable")
     most = int(np.searchsorted(np.cumsum(panel.lengths[order]), _STEPS, side="right"))
     return [panel[number] for number in order[: min(max(1, most), _SERIES)].tolist()]
 
 
-def _covariates(data: Data) -> frozenset[str]:
+def _name_covariates(data: Data) -> frozenset[str]:
     """Name the columns other than the target that a training reads."""
     return frozenset((*data.covariates.past, *data.covariates.future, *data.covariates.static))
 
 
-def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
+def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
     """Read the columns of numbers, (rows,) each, of the rows of one series in order of time; no other target."""
     if data.layout == "rows":
         return {}
     mine = np.arange(len(table))
     if data.ids:
         ids = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
-        mine = np.flatnonzero(ids.to_numpy() == series.id_in(data.wide))
+        mine = np.flatnonzero(ids.to_numpy() == series.get_id(data.wide))
     time = data.time if isinstance(data.time, tuple) else series.time
     timestamps = parse_row_timestamps(table, time, series.frequency, series.rules)[mine]
     others = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
@@ -258,30 +271,30 @@ def _columns(table: Table, series: Series, data: Data, targets: set[str]) -> dic
     return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}
 
 
-def _facts(table: Table, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
+def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
     longest, lengths = panel.longest, panel.lengths
     each = f"{len(panel):,}, of {lengths.min():,} to {lengths.max():,} steps" if len(panel) > 1 else "1"
     strengths = next(each.strengths for each in examined if each.series.name == longest.name)
     return {
-        "dialect": _dialect(longest),
-        **_table_facts(table),
+        "dialect": _describe_dialect(longest),
+        **_describe_table(table),
         "time": longest.time or "none: the row is the step",
         "target": longest.target,
         "series": each,
         "steps": int(lengths.sum()),
         "frequency": longest.frequency,
-        "span": " to ".join(format_timestamps(_span(panel))),
+        "span": " to ".join(format_timestamps(_find_span(panel))),
         "strength of seasons, from 0 to 1": {str(season): round(value, 2) for season, value in strengths.items()}
         or "no season",
     }
 
 
-def _table_facts(table: Table) -> dict[str, Any]:
+def _describe_table(table: Table) -> dict[str, Any]:
     names = list(table.columns)
     return {"rows": len(table), "columns": ", ".join(names[:_COLUMNS]) + (", ..." if len(names) > _COLUMNS else "")}
 
 
-def _span(panel: Panel) -> list[Timestamp]:
+def _find_span(panel: Panel) -> list[Timestamp]:
     """Find the first and the last timestamp of all series; of those with the same start and length one is read."""
     if panel.timestamps is not None:
         return [panel.timestamps.min(), panel.timestamps.max()]
@@ -289,7 +302,7 @@ def _span(panel: Panel) -> list[Timestamp]:
     return [min(panel.firsts), max(panel[number].timestamps[-1] for number in alike.values())]
 
 
-def _dialect(series: Series) -> str:
+def _describe_dialect(series: Series) -> str:
     """Describe the dialect of the CSV, as far as it is not that of most."""
     found, usual = asdict(series.dialect), asdict(USUAL)
     shown = {"\t": "tab", " ": "space"}
@@ -297,13 +310,13 @@ def _dialect(series: Series) -> str:
     return ", ".join(f"{name} {value}" for name, value in unusual.items())
 
 
-def _fact_text(fact: Any) -> str:
+def _format_fact(fact: Any) -> str:
     if isinstance(fact, dict):
         return ", ".join(f"{name}: {value}" for name, value in fact.items())
     return f"{fact:,}" if isinstance(fact, int) else str(fact)
 
 
-def _yaml(repairs: Mapping[str, Any]) -> Iterator[str]:
+def _format_yaml(repairs: Mapping[str, Any]) -> Iterator[str]:
     """Write dotted keys as YAML, each section once."""
     opened: set[tuple[str, ...]] = set()
     for key, value in sorted(repairs.items(), key=lambda item: item[0].split(".")[:-1]):
@@ -312,12 +325,12 @@ def _yaml(repairs: Mapping[str, Any]) -> Iterator[str]:
             if (section := tuple(sections[:depth])) not in opened:
                 opened.add(section)
                 yield f"{'  ' * depth}{section[-1]}:"
-        yield f"{'  ' * (len(sections) + 1)}{name}: {yaml_text(value)}"
+        yield f"{'  ' * (len(sections) + 1)}{name}: {format_yaml(value)}"
 
 
 def format_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Lay out the first rows below their headings and a title."""
-    body = [[_cell(value) for value in each.values()] for each in rows[:_ROWS]]
+    body = [[_format_cell(value) for value in each.values()] for each in rows[:_ROWS]]
     widths = [max(map(len, column)) for column in zip(rows[0], *body, strict=True)]
     lines = [
         "  ".join(f"{cell:<{width}}" if index == 0 else f"{cell:>{width}}" for index, (cell, width) in enumerate(pairs))
@@ -330,7 +343,7 @@ def format_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if isinstance(value, str):
         return shorten(value)
     return "-" if value is None else f"{value:,}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.check.leakage import copied_shift, parts
+from forecaster.check.leakage import find_copied_shift, find_parts
 from forecaster.check.statistics import WORTH_IT, Errors, SeriesStatistics
 from forecaster.config.schema import Config
 from forecaster.data import Series
@@ -48,33 +48,38 @@ class Finding:
         return {"level": self.level, **self.problem.to_json(), "repair": dict(self.repair) or None}
 
 
-def findings_on(examined: SeriesStatistics, config: Config) -> list[Finding]:
+def find_anomalies(examined: SeriesStatistics, config: Config) -> list[Finding]:
     """Find every anomaly of one series, and whether there is anything to learn."""
-    return [*_gaps(examined), *_values(examined, config), *_seasons(examined), *_learnable(examined)]
+    return [
+        *_report_gaps(examined),
+        *_report_values(examined, config),
+        *_report_seasons(examined),
+        *_report_learnability(examined),
+    ]
 
 
-def findings_on_all(panel: Sequence[SeriesStatistics], config: Config) -> list[Finding]:
+def find_panel_anomalies(panel: Sequence[SeriesStatistics], config: Config) -> list[Finding]:
     """Find the anomalies of several series: of each code the series that have it, the worst first."""
     names: dict[tuple[str, str], list[str]] = {}
     repairs: dict[tuple[str, str], Mapping[str, Any]] = {}
     for each in panel:
-        for finding in findings_on(each, config):
+        for finding in find_anomalies(each, config):
             names.setdefault((finding.level, finding.code), []).append(shorten(each.series.name))
             repairs.setdefault((finding.level, finding.code), finding.repair)
     found = []
     for (level, code), series in names.items():
         detail = {"count": len(series), "of": len(panel), "names": series[:KEPT]}
-        found.append(_finding(level, f"{code}-in-series", detail, repairs[level, code]))
+        found.append(_make_finding(level, f"{code}-in-series", detail, repairs[level, code]))
     return found
 
 
-def anomalous_share(examined: SeriesStatistics) -> float:
+def compute_anomalous_share(examined: SeriesStatistics) -> float:
     """Compute the share of a series' steps that are missing, in a constant stretch or an outlier."""
     stretches = sum(stretch.length for stretch in examined.stretches)
     return (examined.missing + stretches + len(examined.outliers)) / len(examined.series)
 
 
-def table_row(examined: SeriesStatistics) -> dict[str, Any]:
+def summarize_series(examined: SeriesStatistics) -> dict[str, Any]:
     """Summarise one series in numbers, by the headings of a table."""
     errors = examined.errors
     return {
@@ -104,61 +109,65 @@ def find_leaks(
         return
     target, others = columns[series.target], {name: each for name, each in columns.items() if name != series.target}
     shifts = [0, *(sign * rows for rows in (1, 2, 3, *seasons) for sign in (1, -1))]
-    copies = {name: shift for name, each in others.items() if (shift := copied_shift(target, each, shifts)) is not None}
+    copies = {
+        name: shift for name, each in others.items() if (shift := find_copied_shift(target, each, shifts)) is not None
+    }
     for name, shift in copies.items():
         level = "warning" if name in read and shift >= 0 else "note"
         code = "future-target" if shift > 0 else "past-target" if shift else "copied-target"
-        yield _finding(level, code, {"name": name, "rows": abs(shift)})
-    whole = parts(target, {name: each for name, each in others.items() if name not in copies})
+        yield _make_finding(level, code, {"name": name, "rows": abs(shift)})
+    whole = find_parts(target, {name: each for name, each in others.items() if name not in copies})
     if whole:
         level = "warning" if read & set(whole) else "note"
-        yield _finding(level, "parts-of-target", {"names": list(map(repr, whole))})
+        yield _make_finding(level, "parts-of-target", {"names": list(map(repr, whole))})
 
 
-def _finding(level: str, code: str, detail: Mapping[str, Any], repair: Mapping[str, Any] | None = None) -> Finding:
+def _make_finding(level: str, code: str, detail: Mapping[str, Any], repair: Mapping[str, Any] | None = None) -> Finding:
     return Finding(level, Problem(code, detail=detail, repairs=(repair,) if repair else ()), repair or {})
 
 
-def _gaps(examined: SeriesStatistics) -> Iterator[Finding]:
+def _report_gaps(examined: SeriesStatistics) -> Iterator[Finding]:
     series = examined.series
     unit = {"steps": len(series), "frequency": series.frequency}
     if len(series) < _SHORT:
-        yield _finding("warning", "short", unit | {"enough": _SHORT})
+        yield _make_finding("warning", "short", unit | {"enough": _SHORT})
     if examined.gaps:
         longest = max(examined.gaps, key=lambda gap: gap.length)
         share = examined.missing / len(series)
         detail = {"missing": examined.missing, "share": share, "gaps": len(examined.gaps), "longest": longest.length}
         place = format_timestamp(series.timestamps[longest.first])
-        yield _finding("note", "missing", unit | detail | {"place": place})
+        yield _make_finding("note", "missing", unit | detail | {"place": place})
 
 
-def _values(examined: SeriesStatistics, config: Config) -> Iterator[Finding]:
+def _report_values(examined: SeriesStatistics, config: Config) -> Iterator[Finding]:
     series, values = examined.series, examined.series.values
     for code in examined.codes:
         detail = {"value": code, "count": int(np.sum(values == code))}
-        yield _finding("warning", "missing-code", detail, {"data.na_values": [*config.data.na_values, int(code)]})
+        yield _make_finding("warning", "missing-code", detail, {"data.na_values": [*config.data.na_values, int(code)]})
     if examined.stretches:
         lengths = [count_steps(stretch.length, series.frequency) for stretch in examined.stretches]
         texts = [f"{n} of {values[run.first]:.6g}" for n, run in zip(lengths, examined.stretches, strict=True)]
-        places = _places(series, [stretch.first for stretch in examined.stretches], texts)
-        yield _finding("warning", "constant-stretches", {"count": len(examined.stretches), "places": places})
+        places = _format_places(series, [stretch.first for stretch in examined.stretches], texts)
+        yield _make_finding("warning", "constant-stretches", {"count": len(examined.stretches), "places": places})
     if examined.zeros >= _MOSTLY_ZERO:
-        yield _finding("note", "mostly-zero", {"share": examined.zeros})
+        yield _make_finding("note", "mostly-zero", {"share": examined.zeros})
     if len(examined.outliers):
         steps = examined.episodes
-        places = _places(series, steps, [f"{value:.6g}" for value in values[steps]])
-        spoilt = examined.stretched and config.scaling == "standard"
+        places = _format_places(series, steps, [f"{value:.6g}" for value in values[steps]])
+        spoilt = examined.has_extreme_outliers and config.scaling == "standard"
         repair = {"scaling": "robust"} if spoilt else None
-        yield _finding("warning" if spoilt else "note", "outliers", {"count": len(steps), "places": places}, repair)
+        yield _make_finding(
+            "warning" if spoilt else "note", "outliers", {"count": len(steps), "places": places}, repair
+        )
     if examined.shifts:
         changes = [f"{shift.change:+.6g}" for shift in examined.shifts]
-        places = _places(series, [shift.at for shift in examined.shifts], changes)
+        places = _format_places(series, [shift.at for shift in examined.shifts], changes)
         repair = {"model.normalization": "last"} if config.model.normalization == "none" else None
         level = "warning" if repair else "note"
-        yield _finding(level, "level-shifts", {"count": len(changes), "places": places}, repair)
+        yield _make_finding(level, "level-shifts", {"count": len(changes), "places": places}, repair)
 
 
-def _seasons(examined: SeriesStatistics) -> Iterator[Finding]:
+def _report_seasons(examined: SeriesStatistics) -> Iterator[Finding]:
     errors = examined.errors
     if errors is None or len(errors.seasonal) < 2:
         return
@@ -166,30 +175,30 @@ def _seasons(examined: SeriesStatistics) -> Iterator[Finding]:
     if best != main and errors.seasonal[best] < _BETTER * errors.seasonal[main]:
         order = [best, *(season for season in examined.seasons if season != best)]
         detail = {"best": best, "main": main, "frequency": examined.series.frequency}
-        yield _finding("note", "better-season", detail, {"data.season": order})
+        yield _make_finding("note", "better-season", detail, {"data.season": order})
 
 
-def _learnable(examined: SeriesStatistics) -> Iterator[Finding]:
+def _report_learnability(examined: SeriesStatistics) -> Iterator[Finding]:
     errors = examined.errors
     if errors is None:
-        yield _finding("note", "too-short-to-measure", {})
+        yield _make_finding("note", "too-short-to-measure", {})
         return
     level, code = "warning", "hard-to-beat"
     if errors.learnable:
         level, code = "note", "learnable"
     elif errors.gain > WORTH_IT:
         level, code = "note", "perhaps-learnable"
-    yield _finding(level, code, {"errors": _errors_text(errors, examined.series.frequency)})
+    yield _make_finding(level, code, {"errors": _describe_errors(errors, examined.series.frequency)})
 
 
-def _errors_text(errors: Errors, frequency: str) -> str:
+def _describe_errors(errors: Errors, frequency: str) -> str:
     rivals = [f"last value {errors.naive:.4g}"]
     rivals += [f"value {count_steps(season, frequency)} before {e:.4g}" for season, e in errors.seasonal.items()]
     ahead = count_steps(errors.ahead, frequency)
     return f"{ahead} ahead: a straight line through the past {errors.line:.4g}, {', '.join(rivals)}"
 
 
-def _places(series: Series, steps: Sequence[int] | np.ndarray, texts: Sequence[str]) -> list[str]:
+def _format_places(series: Series, steps: Sequence[int] | np.ndarray, texts: Sequence[str]) -> list[str]:
     """Write the first places, each with its text in brackets."""
     stamps = format_timestamps([series.timestamps[step] for step in steps[:KEPT]])
     return [f"{stamp} ({text})" for stamp, text in zip(stamps, texts, strict=False)]

@@ -24,7 +24,7 @@ class Apart(NamedTuple):
     is_clock: bool = False
 
 
-def columns_apart(table: Table, known: Sequence[str], target: object) -> Apart | None:
+def find_separating_columns(table: Table, known: Sequence[str], target: object) -> Apart | None:
     """Find the fewest columns that separate almost all rows that agree in those known; None where few rows agree.
 
     Columns of words come first, then hours and minutes by their names, then other whole numbers.
@@ -35,8 +35,8 @@ def columns_apart(table: Table, known: Sequence[str], target: object) -> Apart |
     """
     codes = np.zeros(len(table), np.int64)
     for name in known:
-        codes = _refined(codes, table.columns[name])
-    if not known or _repeats(codes) < _REPEATED * len(table):
+        codes = _combine(codes, table.columns[name])
+    if not known or _count_repeats(codes) < _REPEATED * len(table):
         return None
     columns = {name: cells for name, cells in table.columns.items() if name not in {*known, target}}
     few = {name: cells for name, cells in columns.items() if 1 < cells.nunique() <= len(table) / 3}
@@ -45,29 +45,29 @@ def columns_apart(table: Table, known: Sequence[str], target: object) -> Apart |
     clocks = {name: cells for name, cells in whole.items() if _CLOCK.fullmatch(name)}
     numbers = {name: cells for name, cells in whole.items() if name not in clocks}
     for tried, is_clock in ((words, False), (clocks, True), (words | numbers, False)):
-        if found := _fewest(codes, tried):
+        if found := _choose_fewest(codes, tried):
             return Apart(found, is_clock)
     return Apart(())
 
 
-def _fewest(codes: np.ndarray, columns: dict[str, pd.Series]) -> tuple[str, ...]:
+def _choose_fewest(codes: np.ndarray, columns: dict[str, pd.Series]) -> tuple[str, ...]:
     """Up to three columns, each the one that leaves the fewest repeats, in the order of the file."""
-    enough, chosen = _LEFT * _repeats(codes), list[str]()
+    enough, chosen = _LEFT * _count_repeats(codes), list[str]()
     while len(chosen) < min(_MOST, len(columns)):
-        tried = {name: _refined(codes, cells) for name, cells in columns.items() if name not in chosen}
-        chosen.append(min(tried, key=lambda name: _repeats(tried[name])))
+        tried = {name: _combine(codes, cells) for name, cells in columns.items() if name not in chosen}
+        chosen.append(min(tried, key=lambda name: _count_repeats(tried[name])))
         codes = tried[chosen[-1]]
-        if _repeats(codes) <= enough:
+        if _count_repeats(codes) <= enough:
             return tuple(name for name in columns if name in chosen)
     return ()
 
 
-def _refined(codes: np.ndarray, cells: pd.Series) -> np.ndarray:
+def _combine(codes: np.ndarray, cells: pd.Series) -> np.ndarray:
     """Assign a number from 0 to each combination of a number and a cell that occurs, (rows,)."""
     numbers, values = pd.factorize(cells, use_na_sentinel=False)
     return np.asarray(pd.factorize(codes * len(values) + numbers)[0])
 
 
-def _repeats(codes: np.ndarray) -> int:
+def _count_repeats(codes: np.ndarray) -> int:
     """How many rows repeat one before them."""
     return len(codes) - int(codes.max()) - 1

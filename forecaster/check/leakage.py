@@ -10,7 +10,7 @@ _PARTS = 5
 _FEWEST = 30  # rows
 
 
-def copied_shift(target: np.ndarray, column: np.ndarray, shifts: Iterable[int]) -> int | None:
+def find_copied_shift(target: np.ndarray, column: np.ndarray, shifts: Iterable[int]) -> int | None:
     """By how many rows the target has to be moved to be the column, None where it is not.
 
     At a shift of 1 the column holds the next row's target, at -1 the last one's. The changes from row to row are
@@ -20,12 +20,12 @@ def copied_shift(target: np.ndarray, column: np.ndarray, shifts: Iterable[int]) 
         target, column: (rows,), in order of time; NaN where missing.
         shifts: those to try; of equally good ones the first counts.
     """
-    found = {shift: _correlation(*_shifted(target, column, shift)) for shift in shifts}
+    found = {shift: _correlate_changes(*_shift(target, column, shift)) for shift in shifts}
     best = max(found, key=lambda shift: found[shift])
     return best if found[best] > _COPY else None
 
 
-def parts(target: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[str]:
+def find_parts(target: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[str]:
     """Two to five columns of which a weighted sum is the target, by orthogonal matching pursuit; none where none is.
 
     Args:
@@ -53,12 +53,12 @@ def parts(target: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[str]:
     return []
 
 
-def _shifted(target: np.ndarray, column: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+def _shift(target: np.ndarray, column: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
     rows = max(len(target) - abs(shift), 0)
     return target[max(shift, 0) :][:rows], column[max(-shift, 0) :][:rows]
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def _correlate_changes(one: np.ndarray, other: np.ndarray) -> float:
     """Of the changes from row to row, 0 where there are too few that differ."""
     changes = np.stack([np.diff(one), np.diff(other)])
     changes = changes[:, np.isfinite(changes).all(axis=0)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from forecaster.check.findings import Finding
-from forecaster.check.id_columns import columns_apart
-from forecaster.check.statistics import season_strengths
-from forecaster.config import LoadedConfig, overridden
+from forecaster.check.id_columns import find_separating_columns
+from forecaster.check.statistics import measure_season_strengths
+from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.config.schema import Data
 from forecaster.data import Panel
 from forecaster.data.assembly.column_roles import find_time
@@ -20,8 +20,8 @@ from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.data.time.timezones import ZONES
 from forecaster.errors import DataError
-from forecaster.preprocessing.read_data import data_request
-from forecaster.problems import Problem, yaml_text
+from forecaster.preprocessing.read_data import build_data_request
+from forecaster.problems import Problem, format_yaml
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
@@ -61,7 +61,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
     findings: dict[Problem, Finding] = {}
     table: Table | None = None
     for _ in range(_ROUNDS):
-        request = data_request(loaded.config)
+        request = build_data_request(loaded.config)
         try:
             if table is None:
                 table = read_cells(request.paths, request.dialect)
@@ -71,7 +71,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
             new = {problem: find(problem) for problem in error.problems if problem not in findings}
         new = {problem: each for problem, each in new.items() if each.code in _MISREAD} or new
         findings |= new
-        again = with_repairs(loaded, [finding.repair for finding in new.values()])
+        again = apply_repairs(loaded, [finding.repair for finding in new.values()])
         if again is loaded or again.problems:
             break
         loaded = again
@@ -80,10 +80,10 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
     return RepairResult(table, loaded, list(findings.values()), None)
 
 
-def with_repairs(loaded: LoadedConfig, repairs: Iterable[Mapping[str, Any]]) -> LoadedConfig:
+def apply_repairs(loaded: LoadedConfig, repairs: Iterable[Mapping[str, Any]]) -> LoadedConfig:
     """Set the keys of repairs such as `{"data.gaps": "interpolate"}` in a config; itself where there are none."""
-    assignments = [f"{key}={yaml_text(value)}" for repair in repairs for key, value in repair.items()]
-    return overridden(loaded, list(dict.fromkeys(assignments))) if assignments else loaded
+    assignments = [f"{key}={format_yaml(value)}" for repair in repairs for key, value in repair.items()]
+    return apply_overrides(loaded, list(dict.fromkeys(assignments))) if assignments else loaded
 
 
 def read(table: Table, loaded: LoadedConfig) -> Panel:
@@ -92,10 +92,10 @@ def read(table: Table, loaded: LoadedConfig) -> Panel:
     Raises:
         DataError: they have problems.
     """
-    return parse_series(table, data_request(loaded.config).reading)
+    return parse_series(table, build_data_request(loaded.config).reading)
 
 
-def _problems(table: Table, loaded: LoadedConfig) -> Sequence[Problem]:
+def _find_problems(table: Table, loaded: LoadedConfig) -> Sequence[Problem]:
     try:
         read(table, loaded)
     except DataError as error:
@@ -112,7 +112,7 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
     Raises:
         DataError: they cannot be read even so.
     """
-    reading = dataclasses.replace(data_request(loaded.config).reading, domains=())
+    reading = dataclasses.replace(build_data_request(loaded.config).reading, domains=())
     if strict is not None:
         reading = dataclasses.replace(reading, frequency=strict.frequency, rules=strict.rules)
     lenient = dataclasses.replace(
@@ -127,14 +127,14 @@ def read_leniently(table: Table, loaded: LoadedConfig, strict: Panel | None = No
     return parse_series(table, lenient)
 
 
-def gap_repair(table: Table, loaded: LoadedConfig) -> dict[str, str]:
+def choose_gap_repair(table: Table, loaded: LoadedConfig) -> dict[str, str]:
     """Choose how to fill gaps: from the season where they are half as long as a clear one, else a straight line."""
     try:
         series = max(read_leniently(table, loaded), key=len)
     except DataError:
         return {"data.gaps": "interpolate"}
     seasons = loaded.config.data.seasons or find_series_seasons(series)[0]
-    strength = max(season_strengths(series.values, seasons).values(), default=0.0)
+    strength = max(measure_season_strengths(series.values, seasons).values(), default=0.0)
     long = bool(seasons) and find_longest_gap(series.values).length > seasons[0] // 2
     return {"data.gaps": "seasonal" if long and strength >= _SEASONAL else "interpolate"}
 
@@ -153,26 +153,26 @@ class _Repairs:
             return Finding("error", dataclasses.replace(problem, code=code, repairs=(repair,)), repair)
         match problem.code:
             case "duplicate-timestamps":
-                return self._separated(problem)
+                return self._separate_rows(problem)
             case "missing-steps" | "missing-cell":
                 return Finding("error", problem, self._gap_repair)
             case "not-a-number":
-                return Finding("error", problem, _text_repair(problem, self._table, self._data))
+                return Finding("error", problem, _choose_text_repair(problem, self._table, self._data))
             case _:
                 return _find_first_repair(problem)
 
     @functools.cached_property
     def _gap_repair(self) -> dict[str, str]:
-        return gap_repair(self._table, self._loaded)
+        return choose_gap_repair(self._table, self._loaded)
 
     @functools.cached_property
     def _zone(self) -> str | None:
         """The first zone whose changes of the clock explain hours that are missing or repeated."""
-        before = len(_problems(self._table, self._loaded))
-        zoned = ((zone, with_repairs(self._loaded, [{"data.timezone": zone}])) for zone in ZONES)
-        return next((zone for zone, loaded in zoned if len(_problems(self._table, loaded)) < before), None)
+        before = len(_find_problems(self._table, self._loaded))
+        zoned = ((zone, apply_repairs(self._loaded, [{"data.timezone": zone}])) for zone in ZONES)
+        return next((zone for zone, loaded in zoned if len(_find_problems(self._table, loaded)) < before), None)
 
-    def _separated(self, problem: Problem) -> Finding:
+    def _separate_rows(self, problem: Problem) -> Finding:
         """Find the columns that separate rows of one timestamp; their mean repairs them where none do."""
         if self._apart is None:
             return Finding("error", problem, {"data.duplicates": "mean"})
@@ -185,7 +185,7 @@ class _Repairs:
     def _apart(self) -> tuple[dict[str, Any], Sequence[str]] | None:
         time, ids = find_time(self._table) if self._data.time == "auto" else self._data.time, self._data.ids
         times = (time,) if isinstance(time, str) else tuple(time or ())
-        found = columns_apart(self._table, (*times, *ids), self._data.target)
+        found = find_separating_columns(self._table, (*times, *ids), self._data.target)
         if found is None or not found.columns:
             return None
         key, names = ("data.time", times) if found.is_clock else ("data.series", ids)
@@ -198,7 +198,7 @@ def _find_first_repair(problem: Problem) -> Finding:
     return Finding("error", problem, repair)
 
 
-def _text_repair(problem: Problem, table: Table, data: Data) -> dict[str, Any]:
+def _choose_text_repair(problem: Problem, table: Table, data: Data) -> dict[str, Any]:
     """List marks that occur repeatedly, so that new kinds of text stay errors; others are read as missing."""
     if problem.column not in table.columns:
         return {"data.invalid_values": "missing"}

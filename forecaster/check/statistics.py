@@ -123,7 +123,7 @@ class SeriesStatistics:
         return np.array(list(first.values()), int)
 
     @property
-    def stretched(self) -> bool:
+    def has_extreme_outliers(self) -> bool:
         """Whether outliers widen the standard deviation, by which values are scaled, by half or more."""
         rest = np.delete(self.series.values, self.outliers)
         return bool(len(self.outliers)) and bool(np.nanstd(self.series.values) > 1.5 * np.nanstd(rest))
@@ -139,24 +139,24 @@ def examine(series: Series, seasons: Sequence[int]) -> SeriesStatistics:
     """
     values = series.values
     main = next(iter(seasons), 1)
-    codes = missing_codes(values)
+    codes = find_missing_codes(values)
     known = np.where(np.isin(values, codes), np.nan, values)
-    far = outliers(known, seasons)
+    far = find_outliers(known, seasons)
     return SeriesStatistics(
         series,
         tuple(seasons),
-        season_strengths(values, seasons),
+        measure_season_strengths(values, seasons),
         find_gaps(values),
-        constant_stretches(values, 1 if _steps_of_days(series) else main),
+        find_constant_stretches(values, 1 if _has_daily_steps(series) else main),
         far,
-        level_shifts(_without(known, far), main),
+        find_level_shifts(_blank(known, far), main),
         codes,
         float(np.mean(values == 0)),
-        errors_ahead(values[-_NEWEST:], seasons),
+        measure_errors(values[-_NEWEST:], seasons),
     )
 
 
-def _steps_of_days(series: Series) -> bool:
+def _has_daily_steps(series: Series) -> bool:
     """Whether a step is a day or longer."""
     if series.frequency not in {STEP, SESSIONS}:
         offset = pd.tseries.frequencies.to_offset(series.frequency)
@@ -165,7 +165,7 @@ def _steps_of_days(series: Series) -> bool:
     return isinstance(stamps, pd.DatetimeIndex) and bool((stamps[1:] - stamps[:-1]).min() >= pd.Timedelta(days=1))
 
 
-def constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
+def find_constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
     """Find runs of one value of `shortest` steps, of 12, and longer than chance makes them, the longest first.
 
     A run of k steps has the chance p^k, where p is the share of steps that repeat the one before. A value that a fifth
@@ -177,19 +177,19 @@ def constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:
     if known.sum() < 2:
         whole = np.flatnonzero(known & (lengths >= _FEWEST))
         return [Stretch(int(starts[run]), int(lengths[run])) for run in whole]
-    kept = known & (lengths >= _shortest(values, shortest))
+    kept = known & (lengths >= _compute_shortest(values, shortest))
     found = [Stretch(int(first), int(length)) for first, length in zip(starts[kept], lengths[kept], strict=True)]
     unusual = [run for run in found if np.sum(values == values[run.first]) - run.length < _COMMON * len(values)]
     return sorted(unusual, key=lambda stretch: -stretch.length)
 
 
-def _shortest(values: np.ndarray, shortest: int) -> float:
+def _compute_shortest(values: np.ndarray, shortest: int) -> float:
     repeats = float(np.mean(values[1:] == values[:-1]))
     by_chance = math.log(_CHANCE / len(values)) / math.log(repeats) if 0 < repeats < 1 else 0.0
     return max(_FEWEST, shortest, min(by_chance, len(values) / 2))
 
 
-def missing_codes(values: np.ndarray) -> list[float]:
+def find_missing_codes(values: np.ndarray) -> list[float]:
     """Find values such as -999 that mean a missing one: nines, at least twice, far outside of all others."""
     known = np.unique(values[np.isfinite(values)])
     found = []
@@ -201,20 +201,23 @@ def missing_codes(values: np.ndarray) -> list[float]:
     return found
 
 
-def outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
+def find_outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:
     """Find steps far from their neighbours whole seasons away (steps, where there is none), the farthest first.
 
     Far is 8 robust deviations of all such distances (the Hampel identifier, Davies & Gather 1993), of the season whose
     are smallest. The neighbours are the median of the three before and that of the three after, so that no neighbour
     hides another; a step must be far from both on the same side, so that a step of the level is none.
     """
-    found = [_far(values, season) for season in seasons or (1,) if len(values) >= 3 * season + 2]
+    found = [_find_far_steps(values, season) for season in seasons or (1,) if len(values) >= 3 * season + 2]
     return min(found, key=lambda each: each[0])[1] if found else np.array([], int)
 
 
-def _far(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
+def _find_far_steps(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
     """Compute the robust deviation of the distances to both neighbours, and find the steps that are far from them."""
-    before, after = values - _neighbours(values, season), values - _neighbours(values[::-1], season)[::-1]
+    before, after = (
+        values - _compute_neighbours(values, season),
+        values - _compute_neighbours(values[::-1], season)[::-1],
+    )
     distances = np.abs(np.concatenate([before, after]))
     if np.isnan(distances).all():
         return math.inf, np.array([], int)
@@ -224,7 +227,7 @@ def _far(values: np.ndarray, season: int) -> tuple[float, np.ndarray]:
     return scale, far[np.argsort(-distance[far], kind="stable")]
 
 
-def _neighbours(values: np.ndarray, season: int) -> np.ndarray:
+def _compute_neighbours(values: np.ndarray, season: int) -> np.ndarray:
     """Compute the median of the values one, two and three seasons before, of those that are known: (steps,)."""
     none = np.full(len(values), np.nan)
     one, two, three = (np.concatenate([none[: k * season], values[: -k * season]])[: len(values)] for k in (1, 2, 3))
@@ -234,7 +237,7 @@ def _neighbours(values: np.ndarray, season: int) -> np.ndarray:
     return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
 
 
-def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
+def find_level_shifts(values: np.ndarray, season: int) -> list[Shift]:
     """Find steps at which the mean of the next steps leaves that of the last for good, the largest first.
 
     The means are over whole seasons, a fiftieth of the series or more, 30 steps at least. The change is compared with
@@ -244,9 +247,9 @@ def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
     width = 2 * season * math.ceil(max(2 * season, len(values) / _LASTS, 30) / (2 * season))
     if len(values) < 4 * width or np.isnan(values).all():
         return []
-    sums = np.concatenate([[0.0], np.cumsum(interpolate_linearly(_edged(values)))])
-    changes = _mean_changes(sums, width)  # at the steps width, width + 1, ...
-    halves = _mean_changes(sums, width // 2)[width // 2 :][: len(changes)]
+    sums = np.concatenate([[0.0], np.cumsum(interpolate_linearly(_extend_edges(values)))])
+    changes = _compute_mean_changes(sums, width)  # at the steps width, width + 1, ...
+    halves = _compute_mean_changes(sums, width // 2)[width // 2 :][: len(changes)]
     unusual = changes - np.median(changes)
     noise = _MAD * np.median(np.abs(unusual))
     found: list[Shift] = []
@@ -260,19 +263,19 @@ def level_shifts(values: np.ndarray, season: int) -> list[Shift]:
     return [shift for shift in found if low <= halves[shift.at - width] / shift.change <= high]
 
 
-def _mean_changes(sums: np.ndarray, width: int) -> np.ndarray:
+def _compute_mean_changes(sums: np.ndarray, width: int) -> np.ndarray:
     """Compute the mean of the next `width` steps less that of the last, from sums (steps,): (steps - 2 width + 1,)."""
     means = (sums[width:] - sums[:-width]) / width
     return means[width:] - means[:-width]
 
 
-def _without(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def _blank(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
     kept = values.copy()
     kept[steps] = np.nan
     return kept
 
 
-def _edged(values: np.ndarray) -> np.ndarray:
+def _extend_edges(values: np.ndarray) -> np.ndarray:
     """Replace missing values before the first number and after the last one by that number."""
     known = np.flatnonzero(~np.isnan(values))
     edged = values.copy()
@@ -280,7 +283,7 @@ def _edged(values: np.ndarray) -> np.ndarray:
     return edged
 
 
-def season_strengths(values: np.ndarray, seasons: Sequence[int]) -> dict[int, float]:
+def measure_season_strengths(values: np.ndarray, seasons: Sequence[int]) -> dict[int, float]:
     """From 0 to 1: how much of what is left of the trend each season explains (Hyndman & Athanasopoulos, FPP3, 4.3).
 
     max(0, 1 - Var(R) / Var(S + R)), S the season and R the remainder. The trend is a centred moving mean over the
@@ -292,28 +295,30 @@ def season_strengths(values: np.ndarray, seasons: Sequence[int]) -> dict[int, fl
     if not fitting or np.isnan(values).mean() > 0.5:
         return {}
     longest = fitting[-1]
-    rest = detrend(interpolate_linearly(_edged(values)), longest)
+    rest = detrend(interpolate_linearly(_extend_edges(values)), longest)
     rest = np.where(np.isnan(values[longest // 2 :][: len(rest)]), np.nan, rest)
     profiles = {}
     for season in fitting:
-        profiles[season] = _profile(rest, season)
+        profiles[season] = _compute_profile(rest, season)
         rest = rest - profiles[season]
     left = np.nanvar(rest) * len(rest) / max(len(rest) - sum(fitting), 1)
-    return {season: _strength(np.nanvar(profiles[season] + rest), left) for season in seasons if season in fitting}
+    return {
+        season: _compute_strength(np.nanvar(profiles[season] + rest), left) for season in seasons if season in fitting
+    }
 
 
-def _strength(whole: float, left: float) -> float:
+def _compute_strength(whole: float, left: float) -> float:
     return float(np.clip(1 - left / whole, 0, 1)) if 0 < whole < math.inf else 0.0
 
 
-def _profile(values: np.ndarray, season: int) -> np.ndarray:
+def _compute_profile(values: np.ndarray, season: int) -> np.ndarray:
     """Compute the mean of its phase at each step, (steps,); 0 where no step of a phase is known."""
     phases, known = np.arange(len(values)) % season, ~np.isnan(values)
     sums = np.bincount(phases[known], values[known], season)
     return (sums / np.maximum(np.bincount(phases[known], minlength=season), 1))[phases]
 
 
-def errors_ahead(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
+def measure_errors(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
     """Compare a straight line through the last values with naive forecasts; None where there are too few values.
 
     The line is a ridge regression of the change since a season ago on the last lags and the values a season before,
@@ -337,16 +342,18 @@ def errors_ahead(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
         return None
     features = np.column_stack([past, *ago.values()]) - past.mean(axis=1, keepdims=True)
     anchor = ago.get(main, past[:, 0])
-    line = anchor[split:] + _ridge(features, future - anchor, split)
+    line = anchor[split:] + _forecast_by_ridge(features, future - anchor, split)
     untrained = {1: past[:, 0], **ago}
-    errors = {season: _mae(future[split:], forecast[split:]) for season, forecast in untrained.items()}
+    errors = {season: _compute_mae(future[split:], forecast[split:]) for season, forecast in untrained.items()}
     best = untrained[min(errors, key=lambda season: errors[season])][split:]
     less = np.abs(future[split:] - best) - np.abs(future[split:] - line)
-    found = Errors(ahead, errors.pop(1), errors, _mae(future[split:], line), _DOUBT * _standard_error(less, ahead))
+    found = Errors(
+        ahead, errors.pop(1), errors, _compute_mae(future[split:], line), _DOUBT * _estimate_standard_error(less, ahead)
+    )
     return found if np.isfinite([found.best, found.line, found.doubt]).all() else None
 
 
-def _standard_error(differences: np.ndarray, ahead: int) -> float:
+def _estimate_standard_error(differences: np.ndarray, ahead: int) -> float:
     """Of the mean of (origins,) differences whose neighbours within `ahead` steps go together (Diebold & Mariano 1995).
 
     The weights fall linearly to 0, so that the variance is never negative (Newey & West 1987).
@@ -358,17 +365,17 @@ def _standard_error(differences: np.ndarray, ahead: int) -> float:
     return math.sqrt((2 * float(weights @ together) - together[0]) / steps)
 
 
-def _ridge(features: np.ndarray, targets: np.ndarray, split: int) -> np.ndarray:
+def _forecast_by_ridge(features: np.ndarray, targets: np.ndarray, split: int) -> np.ndarray:
     """Forecast from the features from `split` on by a ridge regression, whose penalty is chosen before it."""
     inner = int(0.8 * split)
     tried = {
-        penalty: _mae(targets[inner:split], _fitted(features[:split], targets, inner, penalty))
+        penalty: _compute_mae(targets[inner:split], _fit_and_forecast(features[:split], targets, inner, penalty))
         for penalty in _PENALTIES
     }
-    return _fitted(features, targets, split, min(tried, key=lambda penalty: tried[penalty]))
+    return _fit_and_forecast(features, targets, split, min(tried, key=lambda penalty: tried[penalty]))
 
 
-def _fitted(features: np.ndarray, targets: np.ndarray, split: int, penalty: float) -> np.ndarray:
+def _fit_and_forecast(features: np.ndarray, targets: np.ndarray, split: int, penalty: float) -> np.ndarray:
     center, mean = features[:split].mean(axis=0), targets[:split].mean()
     moved = features[:split] - center
     gram = moved.T @ moved
@@ -377,5 +384,5 @@ def _fitted(features: np.ndarray, targets: np.ndarray, split: int, penalty: floa
     return mean + (features[split:] - center) @ weights
 
 
-def _mae(actual: np.ndarray, forecast: np.ndarray) -> float:
+def _compute_mae(actual: np.ndarray, forecast: np.ndarray) -> float:
     return float(np.mean(np.abs(actual - forecast)))

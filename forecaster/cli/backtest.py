@@ -42,13 +42,13 @@ def backtest(
     each = _parse_refit(refit)
     with collect_signals() as received:
         from forecaster.config import is_config
-        from forecaster.default_config import config_path, load_or_propose
+        from forecaster.default_config import get_config_path, load_or_propose
         from forecaster.evaluation.backtest import backtest as compare
         from forecaster.evaluation.folds import plan_folds
         from forecaster.extras import require_extra
         from forecaster.runs import lock_run
 
-        folder = output or Path("backtests") / (source if is_config(source) else config_path(source)).stem
+        folder = output or Path("backtests") / (source if is_config(source) else get_config_path(source)).stem
         if not (folder / "work").is_dir():  # networks of an earlier call are reused, without TensorFlow
             require_extra("train", "forecast backtest")
         loaded, _, panel = load_or_propose(source, overrides or [], data)
@@ -60,9 +60,9 @@ def backtest(
 
 def _train(*arguments: Any) -> Any:
     """Load TensorFlow and train; a backtest whose networks are trained does not need it."""
-    from forecaster.extras import importing_extra
+    from forecaster.extras import import_extra
 
-    with importing_extra("train", "forecast backtest: training a network"), console.silence_imports():
+    with import_extra("train", "forecast backtest: training a network"), console.silence_imports():
         from forecaster.training.train import train
     return train(*arguments)
 

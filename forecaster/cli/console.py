@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forecaster.config.database_urls import masked
+from forecaster.config.database_urls import mask_passwords
 from forecaster.errors import InputOutputFailed, Stop
 from forecaster.problems import Problem
 
@@ -35,17 +35,17 @@ class _State:
     format = LogFormat.TEXT
 
 
-def _debug(value: bool) -> bool:
+def _set_debug(value: bool) -> bool:
     _State.debug = value
     return value
 
 
-def _verbose(value: bool) -> bool:
+def _set_verbose(value: bool) -> bool:
     _State.verbose = value
     return value
 
 
-def _format(value: LogFormat) -> LogFormat:
+def _set_format(value: LogFormat) -> LogFormat:
     _State.format = value
     configure_logging()
     return value
@@ -54,11 +54,15 @@ def _format(value: LogFormat) -> LogFormat:
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", callback=_verbose, is_eager=True, help="Print progress even when stderr is not a terminal."
+        "--verbose",
+        "-v",
+        callback=_set_verbose,
+        is_eager=True,
+        help="Print progress even when stderr is not a terminal.",
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", callback=_debug, is_eager=True, help="Print tracebacks.")]
-Format = Annotated[LogFormat, typer.Option("--log-format", callback=_format, help="Format of messages on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", callback=_set_debug, is_eager=True, help="Print tracebacks.")]
+Format = Annotated[LogFormat, typer.Option("--log-format", callback=_set_format, help="Format of messages on stderr.")]
 
 
 class _JsonLines(logging.Formatter):
@@ -73,7 +77,7 @@ def _mask(record: logging.LogRecord) -> bool:
     problems = [argument for argument in arguments if isinstance(argument, Problem)]
     if problems:
         record.facts = getattr(record, "facts", {}) | {"problems": _problems_to_json(problems)}
-    record.msg, record.args = masked(record.getMessage()), None
+    record.msg, record.args = mask_passwords(record.getMessage()), None
     return True
 
 
@@ -84,7 +88,7 @@ def _problems_to_json(problems: Iterable[Problem]) -> list[Any]:
 def _mask_texts(value: Any) -> Any:
     """Hide passwords in every text of a JSON value."""
     if isinstance(value, str):
-        return masked(value)
+        return mask_passwords(value)
     if isinstance(value, dict):
         return {key: _mask_texts(each) for key, each in value.items()}
     return [_mask_texts(each) for each in value] if isinstance(value, list | tuple) else value
@@ -107,7 +111,7 @@ def print_error(error: Stop) -> None:
         facts = {"exit_code": error.exit_code, "problems": _problems_to_json(error.problems)}
         log.error("%s", str(error), extra={"facts": facts})
     else:
-        sys.stderr.write(masked(str(error)) + "\n")
+        sys.stderr.write(mask_passwords(str(error)) + "\n")
 
 
 def print_result(text: str, encoding: str = "utf-8") -> None:

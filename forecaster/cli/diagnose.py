@@ -19,7 +19,7 @@ def diagnose(
     \b
     forecast diagnose runs/power --output gradients.csv --plot gradients.png
     """
-    from forecaster.extras import importing_extra, require_extra
+    from forecaster.extras import import_extra, require_extra
 
     require_extra("train", "forecast diagnose")
     from forecaster.preprocessing.plan import restore_plan
@@ -28,7 +28,7 @@ def diagnose(
     check_png(plot)
     version = load_version(run)
     plan = restore_plan(version, data)
-    with importing_extra("train", "forecast diagnose"), console.silence_imports():
+    with import_extra("train", "forecast diagnose"), console.silence_imports():
         from forecaster.explain.diagnose import diagnose as diagnose_version
     diagnosis = diagnose_version(version, plan, member)
     console.log.info("%s", "\n".join(diagnosis.sentences))

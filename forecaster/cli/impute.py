@@ -32,7 +32,7 @@ def impute(
     forecast impute readings.csv configs/impute.yaml --output filled.csv --plot filled.png
     """
     from forecaster.cli.signals import collect_signals
-    from forecaster.extras import importing_extra, require_extra
+    from forecaster.extras import import_extra, require_extra
 
     require_extra("train", "forecast impute")
     check_png(plot)
@@ -45,7 +45,7 @@ def impute(
         gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
         filling = gap_plan.unfilled
         if gap_plan.gaps:
-            with importing_extra("train", "forecast impute"), console.silence_imports():
+            with import_extra("train", "forecast impute"), console.silence_imports():
                 from forecaster.imputation.impute import impute as fill_gaps
             filling = fill_gaps(gap_plan, received)
         else:

@@ -22,6 +22,6 @@ def init(
     \b
     forecast init power.csv
     """
-    from forecaster.default_config import config_path, write_proposal
+    from forecaster.default_config import get_config_path, write_proposal
 
-    write_proposal(data, output or config_path(data), overrides or [])
+    write_proposal(data, output or get_config_path(data), overrides or [])

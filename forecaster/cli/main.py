@@ -24,7 +24,7 @@ from forecaster.cli.schema import schema
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.cli.validate import validate
-from forecaster.config.database_urls import masked
+from forecaster.config.database_urls import mask_passwords
 from forecaster.problems import Problem
 
 _UNWINDING_SECONDS = 1.0  # that files get to be closed and removed after a signal
@@ -50,16 +50,16 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:
+def _print_version(value: bool) -> None:
     if value:
         typer.echo(f"forecast {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _options(
+def _read_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -124,7 +124,7 @@ def _to_stop(cause: BaseException) -> errors.Stop:
 def _report(cause: BaseException, error: errors.Stop) -> int:
     """Print an error, with the traceback of its cause if asked for, and return the exit code."""
     if console.wants_traceback():
-        sys.stderr.write(masked("".join(traceback.format_exception(cause))))
+        sys.stderr.write(mask_passwords("".join(traceback.format_exception(cause))))
     console.print_error(error)
     return error.exit_code
 

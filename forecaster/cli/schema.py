@@ -11,6 +11,6 @@ def schema() -> None:
     \b
     forecast schema > forecast.schema.json
     """
-    from forecaster.config import json_schema
+    from forecaster.config import build_json_schema
 
-    console.print_result(json.dumps(json_schema(), indent=1) + "\n")
+    console.print_result(json.dumps(build_json_schema(), indent=1) + "\n")

@@ -30,7 +30,7 @@ def train(
     forecast train power.csv
     """
     from forecaster.cli.signals import collect_signals
-    from forecaster.extras import importing_extra, require_extra
+    from forecaster.extras import import_extra, require_extra
 
     require_extra("train", "forecast train")
     with collect_signals() as received:
@@ -43,6 +43,6 @@ def train(
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):
-            with importing_extra("train", "forecast train"), console.silence_imports():
+            with import_extra("train", "forecast train"), console.silence_imports():
                 from forecaster.training.train import train as train_plan
             train_plan(plan, folder, received, resume, start)

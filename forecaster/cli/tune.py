@@ -37,7 +37,7 @@ def tune(
     forecast tune configs/power.yaml --trials 30 --timeout 2h
     """
     from forecaster.cli.signals import collect_signals
-    from forecaster.extras import importing_extra, require_extra
+    from forecaster.extras import import_extra, require_extra
 
     require_extra("tune", "forecast tune")
     seconds = parse_seconds(timeout, "--timeout")
@@ -47,7 +47,7 @@ def tune(
 
         loaded, config, panel = load_or_propose(source, overrides or [], data)
         plan = plan_tuning(loaded, panel)
-        with importing_extra("tune", "forecast tune"), console.silence_imports():
+        with import_extra("tune", "forecast tune"), console.silence_imports():
             from forecaster.tuning.tune import search_config
         folder = (run or Path("runs") / config.stem) / "tune"
         search_config(plan, folder, output or config.with_name(f"{config.stem}.tuned.yaml"), trials, seconds, received)

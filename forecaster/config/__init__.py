@@ -15,16 +15,16 @@
 
 from forecaster.config.load import (
     LoadedConfig,
-    absolute_path,
+    apply_overrides,
+    build_json_schema,
     is_config,
-    json_schema,
     load_config,
     load_resolved,
     load_values,
-    overridden,
+    make_path_absolute,
 )
 from forecaster.config.schema import ONE_SIDED, Config
-from forecaster.config.search_space import Choices, Range, Space, value_of
+from forecaster.config.search_space import Choices, Range, Space, get_value
 
 __all__ = [
     "ONE_SIDED",
@@ -33,12 +33,12 @@ __all__ = [
     "LoadedConfig",
     "Range",
     "Space",
-    "absolute_path",
+    "apply_overrides",
+    "build_json_schema",
+    "get_value",
     "is_config",
-    "json_schema",
     "load_config",
     "load_resolved",
     "load_values",
-    "overridden",
-    "value_of",
+    "make_path_absolute",
 ]

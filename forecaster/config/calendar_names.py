@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from forecaster.config.invalid_value import InvalidValue
-from forecaster.config.reader import nearest_name
+from forecaster.config.reader import find_nearest_name
 from forecaster.extras import install_command, is_installed
 
 CYCLES = ("minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday")
@@ -26,13 +26,13 @@ def is_dated(name: str) -> bool:
     return not name.startswith(FOURIER)
 
 
-def country_of(name: str) -> tuple[str, str | None]:
+def split_country(name: str) -> tuple[str, str | None]:
     """Split `holiday.US-CA` into the country and the subdivision, None where none is named."""
     country, _, subdivision = name.removeprefix(HOLIDAY).partition("-")
     return country, subdivision or None
 
 
-def orders_of(name: str, seasons: Sequence[int]) -> dict[int, int]:
+def find_orders(name: str, seasons: Sequence[int]) -> dict[int, int]:
     """Find the highest order of each season of a `fourier.168.3`, or of a `fourier.3`, which has all `seasons`."""
     found = _FOURIER.fullmatch(name)
     if found is None:
@@ -44,10 +44,10 @@ def check_feature_name(value: object) -> InvalidValue | None:
     """Report a name that is no feature, or whose holidays are not known; None where it is valid."""
     if not is_known(value):
         expected = f"{', '.join(CYCLES)}, {WEEKEND}, holiday.DE, fourier.3 or fourier.168.3"
-        nearest = nearest_name(str(value), [*CYCLES, WEEKEND, "holiday.DE", "fourier.3"])
+        nearest = find_nearest_name(str(value), [*CYCLES, WEEKEND, "holiday.DE", "fourier.3"])
         return InvalidValue(expected, nearest)
     name = str(value)
-    return _check_country(*country_of(name)) if name.startswith(HOLIDAY) else None
+    return _check_country(*split_country(name)) if name.startswith(HOLIDAY) else None
 
 
 def find_clashes(names: Sequence[str], seasons: Sequence[int] | None) -> Iterator[tuple[int, str, dict[str, Any]]]:
@@ -62,7 +62,7 @@ def find_clashes(names: Sequence[str], seasons: Sequence[int] | None) -> Iterato
     """
     seen: set[str | int] = set()
     for index, name in enumerate(names):
-        orders = orders_of(name, seasons or ())
+        orders = find_orders(name, seasons or ())
         for feature in orders or [name]:
             if feature in seen:
                 season = feature if isinstance(feature, int) else 0

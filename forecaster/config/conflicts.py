@@ -6,7 +6,7 @@ from typing import Any
 
 from forecaster.config.calendar_names import find_clashes, is_dated
 from forecaster.config.database_urls import PASSWORD, has_password, is_url
-from forecaster.config.ensemble import members_of
+from forecaster.config.ensemble import list_members
 from forecaster.config.reader import KeyProblem, Path, Repairs
 from forecaster.config.schema import ONE_SIDED, Config, Constant, Data, Model, Optimizer, Split, Window
 
@@ -18,31 +18,31 @@ def find_conflicts(config: Config, broken: set[Path]) -> list[KeyProblem]:
     """Find every impossible combination, but those of keys in `broken`, whose values are not the user's."""
     touched = {path[:2] for path in broken}
     found = [
-        *_source(config.data),
-        *_calendar(config.data),
-        *_features(config.data),
-        *_data(config.data),
-        *_model(config.model),
-        *_decoder(config.model),
-        *_head(config),
-        *_panel(config),
-        *_covariates(config),
-        *_transform(config),
-        *_difference(config),
-        *_bounds(config.data),
-        *_stack(config),
-        *_window(config.window),
-        *_optimizer(config.training.optimizer),
-        *_training(config),
-        *_ensemble(config),
-        *_snapshots(config),
-        *_split(config.split),
-        *_rollout(config),
+        *_check_source(config.data),
+        *_check_calendar(config.data),
+        *_check_features(config.data),
+        *_check_data(config.data),
+        *_check_model(config.model),
+        *_check_decoder(config.model),
+        *_check_head(config),
+        *_check_panel(config),
+        *_check_covariates(config),
+        *_check_transform(config),
+        *_check_difference(config),
+        *_check_bounds(config.data),
+        *_check_stack(config),
+        *_check_window(config.window),
+        *_check_optimizer(config.training.optimizer),
+        *_check_training(config),
+        *_check_ensemble(config),
+        *_check_snapshots(config),
+        *_check_split(config.split),
+        *_check_rollout(config),
     ]
     return [conflict for conflict in found if conflict.path[:2] not in touched]
 
 
-def _source(data: Data) -> Iterator[KeyProblem]:
+def _check_source(data: Data) -> Iterator[KeyProblem]:
     urls = [path for path in ([data.path] if isinstance(data.path, str) else data.path) if is_url(path)]
     if any(map(has_password, urls)):
         yield KeyProblem(("data", "path"), "password-in-url", {"variable": PASSWORD})
@@ -56,7 +56,7 @@ def _source(data: Data) -> Iterator[KeyProblem]:
         yield KeyProblem(("data", "query"), "not-a-select")
 
 
-def _calendar(data: Data) -> Iterator[KeyProblem]:
+def _check_calendar(data: Data) -> Iterator[KeyProblem]:
     if data.frequency in {"auto", "C", "sessions"}:
         return
     for key, stated in (("weekmask", data.weekmask), ("holidays", data.holidays)):
@@ -65,7 +65,7 @@ def _calendar(data: Data) -> Iterator[KeyProblem]:
             yield KeyProblem(("data", key), "calendar-without-days", {"frequency": data.frequency}, repairs)
 
 
-def _features(data: Data) -> Iterator[KeyProblem]:
+def _check_features(data: Data) -> Iterator[KeyProblem]:
     """Of data.calendar: what no file of any frequency could make right."""
     found = [
         KeyProblem(("data", "calendar", index), code, detail)
@@ -79,7 +79,7 @@ def _features(data: Data) -> Iterator[KeyProblem]:
     yield from sorted(found, key=lambda conflict: int(conflict.path[2]))
 
 
-def _data(data: Data) -> Iterator[KeyProblem]:
+def _check_data(data: Data) -> Iterator[KeyProblem]:
     rows = data.layout == "rows"
     if rows and data.time not in {"auto", None}:
         yield KeyProblem(("data", "time"), "time-with-layout-rows", repairs=({"data.time": None},))
@@ -97,7 +97,7 @@ def _data(data: Data) -> Iterator[KeyProblem]:
         yield KeyProblem(("data", "comment"), "comment-holds-delimiter", {"comment": data.comment})
 
 
-def _model(model: Model) -> Iterator[KeyProblem]:
+def _check_model(model: Model) -> Iterator[KeyProblem]:
     last, sequence = {"model.output": "last"}, model.output == "sequence"
     detail: dict[str, Any]
     repairs: Repairs
@@ -124,7 +124,7 @@ def _model(model: Model) -> Iterator[KeyProblem]:
         yield KeyProblem(("model", "recurrent_activation"), "cell-without-gates", repairs=repairs)
 
 
-def _decoder(model: Model) -> Iterator[KeyProblem]:
+def _check_decoder(model: Model) -> Iterator[KeyProblem]:
     decoder = model.decoder
     detail = {"decoder": decoder}
     seq2seq, latent = {"model.decoder": "seq2seq"}, {"model.decoder": "latent"}
@@ -141,7 +141,7 @@ def _decoder(model: Model) -> Iterator[KeyProblem]:
         yield KeyProblem(("model", "latent"), "latent-needs-decoder", detail, (latent,))
 
 
-def _head(config: Config) -> Iterator[KeyProblem]:
+def _check_head(config: Config) -> Iterator[KeyProblem]:
     model, name = config.model, config.model.head
     detail = {"head": name}
     if name in {"negative_binomial", "log_normal"} and config.scaling not in {"mean", "none"}:
@@ -162,7 +162,7 @@ def _head(config: Config) -> Iterator[KeyProblem]:
             ("model", "quantiles"), "quantiles-not-rising", rising, ({"model.quantiles": rising["rising"]},)
         )
     elif model.quantiles is not None:
-        yield from _reach(config, model.quantiles)
+        yield from _check_reach(config, model.quantiles)
     if model.bins != 64 and name != "categorical":
         yield KeyProblem(("model", "bins"), "head-without-bins", detail, ({"model.head": "categorical"},))
     if config.forecast.intervals == "head" and name == "point" and model.decoder != "latent":
@@ -171,7 +171,7 @@ def _head(config: Config) -> Iterator[KeyProblem]:
         )
 
 
-def _panel(config: Config) -> Iterator[KeyProblem]:
+def _check_panel(config: Config) -> Iterator[KeyProblem]:
     data, model = config.data, config.model
     if model.embedding and not data.several:
         yield KeyProblem(("model", "embedding"), "embedding-of-one-series")
@@ -188,7 +188,7 @@ def _panel(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(("scaling",), "scaling-of-counts", {"scaling": config.scaling}, ({"scaling": "none"},))
 
 
-def _covariates(config: Config) -> Iterator[KeyProblem]:
+def _check_covariates(config: Config) -> Iterator[KeyProblem]:
     data, given, decoder = config.data, config.data.covariates, config.model.decoder
     path: Path = ("data", "covariates")
     if given.past and decoder == "rollout":
@@ -210,7 +210,7 @@ def _covariates(config: Config) -> Iterator[KeyProblem]:
                 yield KeyProblem((*path, key), "not-a-covariate", {"name": name})
 
 
-def _transform(config: Config) -> Iterator[KeyProblem]:
+def _check_transform(config: Config) -> Iterator[KeyProblem]:
     data, head, name = config.data, config.model.head, config.data.transform
     path: Path = ("data", "transform")
     detail, none = {"transform": name, "head": head}, {"data.transform": "none"}
@@ -230,7 +230,7 @@ def _transform(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(("data", "gaps"), "zero-gaps-with-transform", detail, ({"data.gaps": "interpolate"},))
 
 
-def _difference(config: Config) -> Iterator[KeyProblem]:
+def _check_difference(config: Config) -> Iterator[KeyProblem]:
     model, path = config.model, ("data", "difference")
     if not config.data.difference:
         return
@@ -241,7 +241,7 @@ def _difference(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(path, "difference-without-paths", {"decoder": model.decoder}, repairs)
 
 
-def _bounds(data: Data) -> Iterator[KeyProblem]:
+def _check_bounds(data: Data) -> Iterator[KeyProblem]:
     low, high = data.minimum, data.maximum
     if low is None and high is None:
         return
@@ -257,7 +257,7 @@ def _bounds(data: Data) -> Iterator[KeyProblem]:
         yield KeyProblem(("data", "duplicates"), "sum-with-bounds", repairs=({"data.duplicates": "mean"},))
 
 
-def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[KeyProblem]:
+def _check_reach(config: Config, quantiles: Sequence[float]) -> Iterator[KeyProblem]:
     """Find levels beyond the outermost quantiles, which the network does not learn."""
     path = ("model", "quantiles")
     if not quantiles:
@@ -273,13 +273,13 @@ def _reach(config: Config, quantiles: Sequence[float]) -> Iterator[KeyProblem]:
             yield KeyProblem(("forecast", "levels"), "level-beyond-quantiles", detail)
 
 
-def _window(window: Window) -> Iterator[KeyProblem]:
+def _check_window(window: Window) -> Iterator[KeyProblem]:
     if window.min_length is not None and window.min_length >= window.length:
         detail, repairs = {"length": window.length}, ({"window.min_length": None},)
         yield KeyProblem(("window", "min_length"), "min-length-too-long", detail, repairs)
 
 
-def _stack(config: Config) -> Iterator[KeyProblem]:
+def _check_stack(config: Config) -> Iterator[KeyProblem]:
     model, length = config.model, config.window.length
     if model.residual and len(set(model.units)) > 1:
         yield KeyProblem(("model", "residual"), "residual-of-unequal-layers", {"units": list(model.units)})
@@ -306,7 +306,7 @@ def _stack(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(("model", "segment"), "rollout-of-one-segment", {"steps": 2 * model.segment})
 
 
-def _optimizer(optimizer: Optimizer) -> Iterator[KeyProblem]:
+def _check_optimizer(optimizer: Optimizer) -> Iterator[KeyProblem]:
     path: Path = ("training", "optimizer")
     key = "training.optimizer"
     if optimizer.clip_value is not None and optimizer.clip_norm is not None:
@@ -320,12 +320,12 @@ def _optimizer(optimizer: Optimizer) -> Iterator[KeyProblem]:
         )
 
 
-def _training(config: Config) -> Iterator[KeyProblem]:
+def _check_training(config: Config) -> Iterator[KeyProblem]:
     training = config.training
     if training.schedule.name == "plateau" and config.split.validation == 0:
         yield KeyProblem(("training", "schedule", "name"), "plateau-without-validation")
     if training.loss in {"mape", "smape"}:
-        yield from _percentages(config)
+        yield from _check_percentages(config)
     if training.sign_flip and config.model.head in ONE_SIDED:
         repairs = ({"training.sign_flip": False},)
         yield KeyProblem(("training", "sign_flip"), "one-sided-head", {"head": config.model.head}, repairs)
@@ -338,7 +338,7 @@ def _training(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(("training", "schedule", "warmup"), "warmup-too-long", detail)
 
 
-def _ensemble(config: Config) -> Iterator[KeyProblem]:
+def _check_ensemble(config: Config) -> Iterator[KeyProblem]:
     ensemble, head = config.ensemble, config.model.head
     if ensemble is None:
         return
@@ -355,13 +355,13 @@ def _ensemble(config: Config) -> Iterator[KeyProblem]:
     elif ensemble.vary == "sign_flip" and config.training.sign_flip:
         repairs = ({"training.sign_flip": False},)
         yield KeyProblem(("training", "sign_flip"), "sign-flipped-twice", repairs=repairs)
-    lengths = {member.window.length for member in members_of(config)} if ensemble.vary == "window" else set()
+    lengths = {member.window.length for member in list_members(config)} if ensemble.vary == "window" else set()
     if ensemble.vary == "window" and len(lengths) < min(2, ensemble.size):
         detail = {"window": config.window.length}
         yield KeyProblem(path, "window-cannot-be-shorter", detail, ({"ensemble.vary": "seed"},))
 
 
-def _snapshots(config: Config) -> Iterator[KeyProblem]:
+def _check_snapshots(config: Config) -> Iterator[KeyProblem]:
     """Find conflicts of a training in cycles, whose networks are those at the end of each."""
     ensemble, training = config.ensemble, config.training
     if ensemble is None or ensemble.vary != "snapshot" or ensemble.size == 1:
@@ -384,7 +384,7 @@ def _snapshots(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(("training", "averaging"), "snapshots-are-averaged", repairs=({"training.averaging": None},))
 
 
-def _percentages(config: Config) -> Iterator[KeyProblem]:
+def _check_percentages(config: Config) -> Iterator[KeyProblem]:
     """Find what keeps the difference of two scaled values from being the logarithm of a ratio."""
     path, detail, mae = ("training", "loss"), {"loss": config.training.loss}, {"training.loss": "mae"}
     if config.data.transform not in {"log", "log1p"}:
@@ -396,13 +396,13 @@ def _percentages(config: Config) -> Iterator[KeyProblem]:
         yield KeyProblem(path, "percentage-with-scale", detail, ({"model.normalization_scale": "none"}, mae))
 
 
-def _split(split: Split) -> Iterator[KeyProblem]:
+def _check_split(split: Split) -> Iterator[KeyProblem]:
     shares = [part for part in (split.validation, split.test) if isinstance(part, float)]
     if sum(shares) >= 1:
         yield KeyProblem(("split", "test"), "nothing-to-train-on", {"shares": shares})
 
 
-def _rollout(config: Config) -> Iterator[KeyProblem]:
+def _check_rollout(config: Config) -> Iterator[KeyProblem]:
     if config.forecast.rollout == "slide":
         return
     path, slide = ("forecast", "rollout"), ({"forecast.rollout": "slide"},)

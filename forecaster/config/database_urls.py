@@ -18,7 +18,7 @@ def has_password(url: str) -> bool:
     return bool(IN_URL.search(url) or IN_PARAMETER.search(url))
 
 
-def absolute_url(url: str, base: Path) -> str:
+def make_url_absolute(url: str, base: Path) -> str:
     """Make the path of an SQLite database in a URL absolute; it may be relative to a folder."""
     if not (found := _SQLITE.fullmatch(url)):
         return url
@@ -32,7 +32,7 @@ IN_URL = re.compile(r"(:/{1,2}[^\s:/@]*):(?:\S*@|(?!\d+(?:[/?:]|$))[^@\n]*@(?:\S
 IN_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)(?:=|%3d))[^\s&;'\"]+")
 
 
-def masked(text: str) -> str:
+def mask_passwords(text: str) -> str:
     """Replace each password in a URL, and the one in the environment, by `***`."""
     text = IN_PARAMETER.sub(r"\1***", IN_URL.sub(r"\1:***@", text))
     password = os.environ.get(PASSWORD)

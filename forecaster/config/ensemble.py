@@ -8,7 +8,7 @@ _LOSSES = ("mse", "mae", "huber", "log_cosh")
 _SHORTEST = 0.5  # share of the window that the last network of an ensemble over windows reads
 
 
-def members_of(config: Config) -> list[Config]:
+def list_members(config: Config) -> list[Config]:
     """List the config of each network; itself alone where there is no ensemble.
 
     Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
@@ -20,47 +20,47 @@ def members_of(config: Config) -> list[Config]:
     if ensemble is None or ensemble.size == 1:
         return [config]
     single, seed = config.model_copy(update={"ensemble": None}), config.training.seed
-    members = [_trained(single, seed=(seed + number) % 2**31) for number in range(ensemble.size)]
+    members = [_set_training(single, seed=(seed + number) % 2**31) for number in range(ensemble.size)]
     match ensemble.vary:
         case "window":
-            return [_windowed(member, number / (ensemble.size - 1)) for number, member in enumerate(members)]
+            return [_shorten_window(member, number / (ensemble.size - 1)) for number, member in enumerate(members)]
         case "loss":
             losses = list(dict.fromkeys([config.loss, *_LOSSES]))
-            return [_trained(member, loss=losses[number % len(losses)]) for number, member in enumerate(members)]
+            return [_set_training(member, loss=losses[number % len(losses)]) for number, member in enumerate(members)]
         case "sign_flip":
-            return [_trained(member, sign_flip=number % 2 == 1) for number, member in enumerate(members)]
+            return [_set_training(member, sign_flip=number % 2 == 1) for number, member in enumerate(members)]
         case "snapshot":
             cycle = config.training.epochs // ensemble.size
-            return [_trained(member, epochs=cycle, schedule=Cosine(minimum=0.0)) for member in members]
+            return [_set_training(member, epochs=cycle, schedule=Cosine(minimum=0.0)) for member in members]
         case _:
             return members
 
 
-def member_of(config: Config, number: int) -> Config:
+def get_member(config: Config, number: int) -> Config:
     """Return the config of one network, counted from 1.
 
     Raises:
         UsageError: there is none of this number.
     """
-    members = members_of(config)
+    members = list_members(config)
     if number > len(members):
         raise UsageError(Problem("no-such-member", f"--member {number}", detail={"count": len(members)}))
     return members[number - 1]
 
 
-def _trained(config: Config, **changes: object) -> Config:
+def _set_training(config: Config, **changes: object) -> Config:
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
 
 
-def _windowed(config: Config, place: float) -> Config:
+def _shorten_window(config: Config, place: float) -> Config:
     """Shorten the window to what the network can read: the whole at place 0, half of it at 1."""
-    unit, fewest = _readable(config)
+    unit, fewest = _find_readable_lengths(config)
     wanted = config.window.length * (1 - (1 - _SHORTEST) * place)
     length = max(fewest, unit * round(wanted / unit))
     return config.model_copy(update={"window": config.window.model_copy(update={"length": length})})
 
 
-def _readable(config: Config) -> tuple[int, int]:
+def _find_readable_lengths(config: Config) -> tuple[int, int]:
     """Return what window lengths are multiples of, and the fewest steps that the network can read."""
     model, season = config.model, config.data.main_season
     seasonal = model.normalization == "seasonal"

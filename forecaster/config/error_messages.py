@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import RENAMED_KEYS, RENAMED_VALUES
-from forecaster.config.reader import KeyProblem, Path, Repairs, as_yaml, nearest_name, shown
+from forecaster.config.reader import KeyProblem, Path, Repairs, find_nearest_name, format_value, quote_yaml
 from forecaster.config.schema import Config
 
 _EXPECTED = {
@@ -36,30 +36,32 @@ _BOUNDS = {
 
 def find_problems(error: ValidationError, values: Mapping[str, Any]) -> list[KeyProblem]:
     """Convert pydantic's errors to problems of keys, in the order of the sections."""
-    return [KeyProblem(_path(item["loc"], values), *_problem(item)) for item in error.errors(include_url=False)]
+    return [
+        KeyProblem(_find_path(item["loc"], values), *_convert_error(item)) for item in error.errors(include_url=False)
+    ]
 
 
-def without(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
+def remove_values(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
     """Remove the values at `paths`; false where one of them was missing to begin with."""
     whole = True
     for path in paths:
-        values, removed = _pruned(values, path)
+        values, removed = _remove_value(values, path)
         whole = whole and removed
     return values, whole
 
 
-def _pruned(values: dict[str, Any], path: Path) -> tuple[dict[str, Any], bool]:
+def _remove_value(values: dict[str, Any], path: Path) -> tuple[dict[str, Any], bool]:
     head, rest = str(path[0]), path[1:]
     if head not in values:
         return values, False
     inner = values[head]
     if rest and isinstance(inner, dict):
-        kept, removed = _pruned(inner, rest)
+        kept, removed = _remove_value(inner, rest)
         return values | {head: kept}, removed
     return {key: value for key, value in values.items() if key != head}, True
 
 
-def _path(location: Path, values: Any) -> Path:
+def _find_path(location: Path, values: Any) -> Path:
     """Pydantic's location without the names that it adds for the members of a union."""
     path: list[str | int] = []
     for index, part in enumerate(location):
@@ -73,59 +75,63 @@ def _path(location: Path, values: Any) -> Path:
     return tuple(path)
 
 
-def _problem(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Repairs]:
+def _convert_error(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Repairs]:
     """Choose the code, the detail and the repairs of one of pydantic's errors."""
     kind, received, context = item["type"], item["input"], item.get("ctx", {})
-    detail: dict[str, Any] = {"received": shown(received), "nearest": ""}
+    detail: dict[str, Any] = {"received": format_value(received), "nearest": ""}
     if kind == "extra_forbidden":
-        return _unknown_key(item["loc"], received)
+        return _report_unknown_key(item["loc"], received)
     if kind in {"missing", "union_tag_not_found"}:
         return "missing-key" if kind == "missing" else "missing-name", {}, ()
     if kind == "literal_error" and (renamed := RENAMED_VALUES.get(item["loc"], {}).get(received)):
         return "renamed-value", {"received": received, "name": renamed}, ()
     if kind in {"literal_error", "union_tag_invalid"}:
         received = context.get("tag", received)
-        names = _names(context.get("expected_tags") or context["expected"])
-        detail = {"received": shown(received), "expected": names, "nearest": nearest_name(str(received), names)}
+        names = _split_names(context.get("expected_tags") or context["expected"])
+        detail = {
+            "received": format_value(received),
+            "expected": names,
+            "nearest": find_nearest_name(str(received), names),
+        }
         return "unknown-value" if kind == "literal_error" else "unknown-name", detail, ()
     if kind == "value_error" and isinstance(error := context["error"], InvalidValue):
-        return error.code, {"received": shown(received), **error.detail}, ()
+        return error.code, {"received": format_value(received), **error.detail}, ()
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return "invalid-value", {**detail, "expected": f"{words} {context[bound]}"}, ()
     return "invalid-value", {**detail, "expected": _EXPECTED.get(kind) or item["msg"]}, ()
 
 
-def _unknown_key(location: Path, received: object) -> tuple[str, Mapping[str, Any], Repairs]:
+def _report_unknown_key(location: Path, received: object) -> tuple[str, Mapping[str, Any], Repairs]:
     if not (renamed := RENAMED_KEYS.get(tuple(map(str, location)))):
-        return "unknown-key", {"nearest": nearest_name(str(location[-1]), _siblings(location))}, ()
+        return "unknown-key", {"nearest": find_nearest_name(str(location[-1]), _list_siblings(location))}, ()
     section = str(location[0])
     known = RENAMED_VALUES.get((section, renamed), {})
     value = known.get(received, received) if isinstance(received, str) else received
-    detail = {"name": renamed, "value": as_yaml(value) if isinstance(value, str) else shown(value)}
+    detail = {"name": renamed, "value": quote_yaml(value) if isinstance(value, str) else format_value(value)}
     return "renamed-key", detail, ({f"{section}.{renamed}": value},)
 
 
-def _names(expected: str) -> list[str]:
+def _split_names(expected: str) -> list[str]:
     """Split pydantic's list of names, `'a', 'b' or 'c'`."""
     return [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
 
 
-def _siblings(location: Path) -> Iterable[str]:
+def _list_siblings(location: Path) -> Iterable[str]:
     """List the keys that are known in the section of an unknown one."""
     model: Any = Config
     for part in location[:-1]:
-        model = _member(model, part)
+        model = _find_section(model, part)
         if model is None:
             return []
     return list(model.model_fields)
 
 
-def _member(model: Any, part: str | int) -> type[BaseModel] | None:
+def _find_section(model: Any, part: str | int) -> type[BaseModel] | None:
     """Find the section below `part` of a section, or the member of a union that `part` names."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         field = model.model_fields.get(str(part))
-        members = [] if field is None else _sections(field.annotation)
+        members = [] if field is None else _list_sections(field.annotation)
         return members[0] if len(members) == 1 else _Union(members) if members else None  # type: ignore[return-value]
     return model.pick(part) if isinstance(model, _Union) else None
 
@@ -140,7 +146,7 @@ class _Union:
         return self.members.get(name)
 
 
-def _sections(annotation: Any) -> list[type[BaseModel]]:
+def _list_sections(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [found for argument in get_args(annotation) for found in _sections(argument)]
+    return [found for argument in get_args(annotation) for found in _list_sections(argument)]

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from forecaster.config.calendar_names import HOLIDAY
 from forecaster.config.conflicts import find_conflicts
-from forecaster.config.database_urls import absolute_url, is_url
-from forecaster.config.error_messages import find_problems, without
+from forecaster.config.database_urls import is_url, make_url_absolute
+from forecaster.config.error_messages import find_problems, remove_values
 from forecaster.config.migration import upgrade
-from forecaster.config.reader import Document, KeyProblem, Path, parse_document, read_document, with_override
+from forecaster.config.reader import Document, KeyProblem, Path, override_value, parse_document, read_document
 from forecaster.config.schema import Config
-from forecaster.config.search_space import SECTION, Space, read_space, space_schema
+from forecaster.config.search_space import SECTION, Space, build_space_schema, read_space
 from forecaster.errors import ConfigError
 from forecaster.extras import require_extra
 from forecaster.problems import Problem
@@ -38,7 +38,7 @@ class LoadedConfig:
     broken_sections: frozenset[str | int]
     space: Space = field(default_factory=dict)
 
-    def problem(
+    def locate_problem(
         self,
         code: str,
         path: Path,
@@ -48,9 +48,9 @@ class LoadedConfig:
         """Report a value that does not go with the data, at its position or that of the section around it."""
         return self.document.place(KeyProblem(path, code, detail or {}, repairs))
 
-    def where(self, *path: str | int) -> str:
+    def find_position(self, *path: str | int) -> str:
         """Find the position of a value, `file:line:column`, or of the section that should hold it."""
-        return self.document.where(path)
+        return self.document.find_position(path)
 
 
 def is_config(source: FilePath) -> bool:
@@ -69,23 +69,27 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     """
     if not is_config(source):
         raise ConfigError(Problem("config-name", str(source), detail={"source": str(source)}))
-    document = _overridden(read_document(source), overrides)
+    document = _override_document(read_document(source), overrides)
     base = source.parent
     if data is not None:
-        document = with_override(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
-        document = with_override(document, "data.query=null")
+        document = override_value(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
+        document = override_value(document, "data.query=null")
         base = FilePath.cwd()
-    loaded = _validated(document)
+    loaded = _validate(document)
     given = loaded.config.data.path
-    path = absolute_path(given, base) if isinstance(given, str) else tuple(absolute_path(each, base) for each in given)
+    path = (
+        make_path_absolute(given, base)
+        if isinstance(given, str)
+        else tuple(make_path_absolute(each, base) for each in given)
+    )
     config = loaded.config.model_copy(update={"data": loaded.config.data.model_copy(update={"path": path})})
     return replace(loaded, config=config)
 
 
-def absolute_path(path: str, base: FilePath) -> str:
+def make_path_absolute(path: str, base: FilePath) -> str:
     """Make a path or URL of a config absolute, except `-`, which is standard input."""
     if is_url(path):
-        return absolute_url(path, base)
+        return make_url_absolute(path, base)
     return path if path == "-" else str((base / FilePath(path).expanduser()).resolve())
 
 
@@ -94,7 +98,7 @@ def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()
 
     `name` is the place of problems.
     """
-    return _validated(_overridden(Document(values, {}, name), overrides))
+    return _validate(_override_document(Document(values, {}, name), overrides))
 
 
 def load_resolved(text: str, name: str) -> Config:
@@ -109,33 +113,33 @@ def load_resolved(text: str, name: str) -> Config:
     match values:
         case {"data": {"calendar": [*features]}} if any(str(each).startswith(HOLIDAY) for each in features):
             require_extra("holidays", f"{name}: a holiday feature of data.calendar")
-    loaded = _validated(replace(document, values=values))
+    loaded = _validate(replace(document, values=values))
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded.config
 
 
-def _overridden(document: Document, overrides: Sequence[str]) -> Document:
+def _override_document(document: Document, overrides: Sequence[str]) -> Document:
     for assignment in overrides:
-        document = with_override(document, assignment)
+        document = override_value(document, assignment)
     return document
 
 
-def overridden(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
+def apply_overrides(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
     """Apply further `--set` to a config; `data.path` stays as it was resolved."""
-    again = _validated(_overridden(loaded.document, overrides))
+    again = _validate(_override_document(loaded.document, overrides))
     data = again.config.data.model_copy(update={"path": loaded.config.data.path})
     return replace(again, config=again.config.model_copy(update={"data": data}))
 
 
-def json_schema() -> dict[str, Any]:
+def build_json_schema() -> dict[str, Any]:
     """Build the config's JSON Schema, for editors."""
     schema = Config.model_json_schema()
-    schema["properties"][SECTION] = space_schema()
+    schema["properties"][SECTION] = build_space_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _validated(document: Document) -> LoadedConfig:
+def _validate(document: Document) -> LoadedConfig:
     """Validate, replace what is invalid by its default, and validate again, collecting all problems."""
     problems: list[KeyProblem] = []
     given = {name: section for name, section in document.values.items() if name != SECTION}
@@ -148,7 +152,7 @@ def _validated(document: Document) -> LoadedConfig:
             found = find_problems(error, values)
             removed = {problem.path for problem in problems}
             problems += [problem for problem in found if problem.path not in removed]
-            values, whole = without(values, [problem.path for problem in found])
+            values, whole = remove_values(values, [problem.path for problem in found])
             if not whole:
                 raise ConfigError(list(map(document.place, problems))) from None
     problems += find_conflicts(config, {problem.path for problem in problems})

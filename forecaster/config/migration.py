@@ -28,10 +28,10 @@ def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if values.get("format") is not None:
         return dict(values)
-    return {name: _upgraded(name, section) for name, section in values.items()} | {"format": FORMAT}
+    return {name: _upgrade_section(name, section) for name, section in values.items()} | {"format": FORMAT}
 
 
-def _upgraded(name: str, section: Any) -> Any:
+def _upgrade_section(name: str, section: Any) -> Any:
     if not isinstance(section, dict):
         return section
     renamed = {RENAMED_KEYS.get((name, key), key): value for key, value in section.items()}

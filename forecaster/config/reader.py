@@ -44,7 +44,7 @@ class Document:
     positions: dict[Path, str] = field(default_factory=dict)
     name: str = "config"
 
-    def where(self, path: Path) -> str:
+    def find_position(self, path: Path) -> str:
         """Return the position of `path`, or of the nearest section around it."""
         while path and path not in self.positions:
             path = path[:-1]
@@ -53,7 +53,7 @@ class Document:
     def place(self, problem: KeyProblem) -> Problem:
         """Give a problem of a key the position of its value."""
         path, code, detail, repairs = problem
-        return Problem(code, self.where(path), ".".join(map(str, path)), detail=detail, repairs=repairs)
+        return Problem(code, self.find_position(path), ".".join(map(str, path)), detail=detail, repairs=repairs)
 
 
 class _Loader(yaml.SafeLoader):
@@ -97,7 +97,7 @@ def read_document(path: FilePath) -> Document:
             raise ConfigError(Problem("config-too-large", str(path), detail={"size": size, "limit": MAX_BYTES}))
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(missing_file(path)) from None
+        raise ConfigError(report_missing_file(path)) from None
     except UnicodeDecodeError as error:
         raise ConfigError(Problem("config-not-utf-8", str(path), detail={"byte": error.start})) from None
     except OSError as error:
@@ -111,23 +111,25 @@ def parse_document(text: str, name: str) -> Document:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        values = {} if node is None else _plain(loader, node, (), positions, name)
+        values = {} if node is None else _construct(loader, node, (), positions, name)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(_invalid_yaml(_position(name, error.problem_mark), str(error.problem))) from None
+        raise ConfigError(
+            _report_invalid_yaml(_format_position(name, error.problem_mark), str(error.problem))
+        ) from None
     except yaml.YAMLError as error:
-        raise ConfigError(_invalid_yaml(name, f"not YAML: {error}")) from None
+        raise ConfigError(_report_invalid_yaml(name, f"not YAML: {error}")) from None
     except RecursionError:
         raise ConfigError(Problem("nested-too-deeply", name)) from None
     if not isinstance(values, dict):
-        raise ConfigError(Problem("no-sections", f"{name}:1:1", detail={"received": shown(values)}))
+        raise ConfigError(Problem("no-sections", f"{name}:1:1", detail={"received": format_value(values)}))
     return Document(values, positions, name)
 
 
-def _invalid_yaml(where: str, reason: str) -> Problem:
+def _report_invalid_yaml(where: str, reason: str) -> Problem:
     return Problem("invalid-yaml", where, detail={"reason": reason, "quoted": ""})
 
 
-def _plain(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Path, str], name: str) -> Any:
+def _construct(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Path, str], name: str) -> Any:
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -135,27 +137,27 @@ def _plain(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Path, s
             if not isinstance(key_node, yaml.ScalarNode) or key in result:
                 problem = f"the key {key!r} is given twice" if key in result else "a key must be plain text"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
-            positions[(*path, key)] = _position(name, key_node.start_mark)
-            result[key] = _plain(loader, value_node, (*path, key), positions, name)
+            positions[(*path, key)] = _format_position(name, key_node.start_mark)
+            result[key] = _construct(loader, value_node, (*path, key), positions, name)
         return result
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            positions[(*path, index)] = _position(name, item.start_mark)
-        return [_plain(loader, item, (*path, index), positions, name) for index, item in enumerate(node.value)]
+            positions[(*path, index)] = _format_position(name, item.start_mark)
+        return [_construct(loader, item, (*path, index), positions, name) for index, item in enumerate(node.value)]
     if node.tag not in _TAGS:
         raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not allowed", problem_mark=node.start_mark)
     try:
         return loader.construct_object(node)
     except (ValueError, KeyError, OverflowError):
-        problem = f"{shown(node.value)} is no {node.tag.rsplit(':', 1)[-1]}"
+        problem = f"{format_value(node.value)} is no {node.tag.rsplit(':', 1)[-1]}"
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 
-def _position(name: str, mark: Any) -> str:
+def _format_position(name: str, mark: Any) -> str:
     return name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
-def with_override(document: Document, assignment: str) -> Document:
+def override_value(document: Document, assignment: str) -> Document:
     """Apply one `section.key=value` from the command line to a document."""
     origin = f"--set {assignment}"
     dotted, equals, text = assignment.partition("=")
@@ -163,26 +165,26 @@ def with_override(document: Document, assignment: str) -> Document:
     if not equals or not all(keys):
         raise ConfigError(Problem("invalid-assignment", origin))
     written = '"*"' if text.strip() == "*" else text  # alone it would be an alias of YAML's
-    quoted = option(dotted.strip(), text.strip(), quoted=True)
+    quoted = format_option(dotted.strip(), text.strip(), quoted=True)
     try:
         values = parse_document(f"value: {written}", origin).values
     except ConfigError as error:
         raise ConfigError([replace(p, detail={**p.detail, "quoted": quoted}) for p in error.problems]) from None
     value = values["value"]
     if len(values) > 1 or (value is None and text.strip() not in {"null", "~"}):
-        detail = {"received": shown(value), "quoted": quoted}
+        detail = {"received": format_value(value), "quoted": quoted}
         raise ConfigError(Problem("ambiguous-assignment", origin, detail=detail))
     path: Path = tuple(keys)
     positions = {known: where for known, where in document.positions.items() if known[: len(path)] != path}
-    return Document(assigned(document.values, keys, value, origin), positions | {path: origin}, document.name)
+    return Document(assign(document.values, keys, value, origin), positions | {path: origin}, document.name)
 
 
-def option(dotted: str, text: str, quoted: bool = False) -> str:
+def format_option(dotted: str, text: str, quoted: bool = False) -> str:
     """`--set data.target=load` as a shell takes it, in quotes of YAML where the text would not be read as itself."""
-    return f"--set {shlex.quote(f'{dotted}={json.dumps(text, ensure_ascii=False) if quoted else as_yaml(text)}')}"
+    return f"--set {shlex.quote(f'{dotted}={json.dumps(text, ensure_ascii=False) if quoted else quote_yaml(text)}')}"
 
 
-def as_yaml(text: str) -> str:
+def quote_yaml(text: str) -> str:
     """Write a text for any place in a YAML, in double quotes where it would not be read as itself."""
     try:
         read = parse_document(f"alone: {text}  # a comment\nlisted: [{text}]\n", "").values
@@ -193,7 +195,7 @@ def as_yaml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:
+def assign(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:
     """Add a value at the end of nested keys.
 
     Raises:
@@ -205,26 +207,26 @@ def assigned(values: dict[str, Any], keys: list[str], value: Any, origin: str) -
     inner = values.get(head)
     if inner is not None and not isinstance(inner, dict):
         raise ConfigError(Problem("key-of-a-value", origin, detail={"name": head}))
-    return values | {head: assigned(inner or {}, rest, value, origin)}
+    return values | {head: assign(inner or {}, rest, value, origin)}
 
 
-def missing_file(path: FilePath) -> Problem:
+def report_missing_file(path: FilePath) -> Problem:
     """Report a file that does not exist, with the nearest name in its folder."""
     try:
         names = [other.name for other in path.parent.iterdir() if other.is_file()]
     except OSError:
         detail = {"nearest": "", "missing_folder": str(path.parent)}
     else:
-        detail = {"nearest": nearest_name(path.name, names), "missing_folder": ""}
+        detail = {"nearest": find_nearest_name(path.name, names), "missing_folder": ""}
     return Problem("no-such-file", str(path), detail=detail)
 
 
-def nearest_name(word: str, known: Iterable[str]) -> str:
+def find_nearest_name(word: str, known: Iterable[str]) -> str:
     """Find the nearest of some names; empty where none is near."""
     return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)), "")
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Write a value as YAML, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str | float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -23,7 +23,7 @@ Steps = Annotated[int, Field(strict=True, ge=0)]
 Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
-def _share(value: object) -> object:
+def _check_share(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValue("a fraction below 1, or whole steps")
     if not 0 <= value < (1 if isinstance(value, float) else math.inf):
@@ -31,7 +31,7 @@ def _share(value: object) -> object:
     return value
 
 
-def _season(value: object) -> object:
+def _check_season(value: object) -> object:
     several = value if isinstance(value, list | tuple) else [value]
     steps = [season for season in several if isinstance(season, int) and not isinstance(season, bool)]
     fewest = 2 if len(several) > 1 else 1
@@ -42,14 +42,14 @@ def _season(value: object) -> object:
     raise InvalidValue("auto, whole steps from 1 to 1,000,000, or several such as [24, 168]")
 
 
-def _frequency(value: object) -> object:
+def _check_frequency(value: object) -> object:
     renamed = RENAMED_VALUES["data", "frequency"].get(value) if isinstance(value, str) else None
     if renamed is not None:
         raise InvalidValue(code="renamed-value", name=renamed, received=value)
     return value
 
 
-def _format(value: object) -> object:
+def _check_format(value: object) -> object:
     if value == FORMAT and not isinstance(value, bool):
         return value
     if isinstance(value, int) and value > FORMAT:
@@ -57,20 +57,20 @@ def _format(value: object) -> object:
     raise InvalidValue(f"{FORMAT}")
 
 
-def _feature(value: object) -> object:
+def _check_feature(value: object) -> object:
     if error := check_feature_name(value):
         raise error
     return value
 
 
-def _paths(value: object) -> object:
+def _check_paths(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
     if not named or not all(isinstance(path, str) and path for path in named):
         raise InvalidValue("a path, or a list of paths")
     return value if isinstance(value, str) else tuple(named)
 
 
-def _names(value: object) -> object:
+def _check_names(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(name, int | float) for name in named):
         quotes = """needs quotes: "69", and in a shell '"69"'"""
@@ -80,7 +80,7 @@ def _names(value: object) -> object:
     return value if isinstance(value, str) else tuple(named)
 
 
-def _delimiter(value: object) -> object:
+def _check_delimiter(value: object) -> object:
     if value in {"auto", "tab"}:
         return "\t" if value == "tab" else value
     if isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in '"\r\n':
@@ -88,13 +88,13 @@ def _delimiter(value: object) -> object:
     raise InvalidValue("auto, tab, or one character that is no letter, digit or quote")
 
 
-def _header(value: object) -> object:
+def _check_header(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
     raise InvalidValue("auto, true or false")
 
 
-def _sentinel(value: object) -> object:
+def _check_sentinel(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value in {math.inf, -math.inf}:
         raise InvalidValue("a number or text")
     return value
@@ -102,42 +102,46 @@ def _sentinel(value: object) -> object:
 
 # pydantic takes the list that JSON has of a tuple for a value of the wrong type, and warns.
 _AsItIs = PlainSerializer(lambda value: value)
-Paths = Annotated[str | tuple[str, ...], PlainValidator(_paths, json_schema_input_type=Text | list[Text]), _AsItIs]
-Names = Annotated[str | tuple[str, ...], PlainValidator(_names, json_schema_input_type=Text | list[Text]), _AsItIs]
-Delimiter = Annotated[str, PlainValidator(_delimiter, json_schema_input_type=str)]
-Header = Annotated[bool | str, PlainValidator(_header, json_schema_input_type=bool | Literal["auto"])]
-Sentinel = Annotated[int | float | str, PlainValidator(_sentinel, json_schema_input_type=int | float | str)]
-Share = Annotated[int | float, PlainValidator(_share, json_schema_input_type=int | float)]
+Paths = Annotated[
+    str | tuple[str, ...], PlainValidator(_check_paths, json_schema_input_type=Text | list[Text]), _AsItIs
+]
+Names = Annotated[
+    str | tuple[str, ...], PlainValidator(_check_names, json_schema_input_type=Text | list[Text]), _AsItIs
+]
+Delimiter = Annotated[str, PlainValidator(_check_delimiter, json_schema_input_type=str)]
+Header = Annotated[bool | str, PlainValidator(_check_header, json_schema_input_type=bool | Literal["auto"])]
+Sentinel = Annotated[int | float | str, PlainValidator(_check_sentinel, json_schema_input_type=int | float | str)]
+Share = Annotated[int | float, PlainValidator(_check_share, json_schema_input_type=int | float)]
 _SeasonSteps = Annotated[int, Field(ge=1)]
 Season = Annotated[
     int | str | tuple[int, ...],
-    PlainValidator(_season, json_schema_input_type=_SeasonSteps | Literal["auto"] | list[_SeasonSteps]),
+    PlainValidator(_check_season, json_schema_input_type=_SeasonSteps | Literal["auto"] | list[_SeasonSteps]),
     _AsItIs,
 ]
-Feature = Annotated[str, PlainValidator(_feature, json_schema_input_type=str)]
+Feature = Annotated[str, PlainValidator(_check_feature, json_schema_input_type=str)]
 
 
-def _weekmask(value: object) -> object:
+def _check_weekmask(value: object) -> object:
     days = value.split() if isinstance(value, str) else []
     if not days or any(day not in _WEEKDAYS for day in days) or len(set(days)) < len(days):
         raise InvalidValue("weekdays such as Mon Tue Wed Thu Fri")
     return " ".join(sorted(days, key=_WEEKDAYS.index))
 
 
-def _date(value: object) -> object:
+def _check_date(value: object) -> object:
     try:
         return datetime.date.fromisoformat(value if isinstance(value, str) else "").isoformat()
     except ValueError:
         raise InvalidValue("a date such as 2026-12-25") from None
 
 
-def _duration(value: object) -> object:
+def _check_duration(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\d+(?:\.\d+)?(?:ms|s|min|h)", value):
         return value
     raise InvalidValue("a time such as 10s, 500ms or 2min")
 
 
-def _zone(value: object) -> object:
+def _check_zone(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"UTC[+-](0\d|1[0-4]):[0-5]\d", value):
         return value
     try:
@@ -148,10 +152,10 @@ def _zone(value: object) -> object:
 
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-Weekmask = Annotated[str, PlainValidator(_weekmask, json_schema_input_type=str)]
-Date = Annotated[str, PlainValidator(_date, json_schema_input_type=str)]
-Duration = Annotated[str, PlainValidator(_duration, json_schema_input_type=str)]
-Zone = Annotated[str, PlainValidator(_zone, json_schema_input_type=str)]
+Weekmask = Annotated[str, PlainValidator(_check_weekmask, json_schema_input_type=str)]
+Date = Annotated[str, PlainValidator(_check_date, json_schema_input_type=str)]
+Duration = Annotated[str, PlainValidator(_check_duration, json_schema_input_type=str)]
+Zone = Annotated[str, PlainValidator(_check_zone, json_schema_input_type=str)]
 Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"]
 
 
@@ -197,7 +201,7 @@ class Data(Section):
     )
     skip: Steps = Field(0, description="rows below the header to skip")
     covariates: Covariates = Field(Covariates(), description="columns in addition to the target")
-    frequency: Annotated[Text, BeforeValidator(_frequency)] = Field(
+    frequency: Annotated[Text, BeforeValidator(_check_frequency)] = Field(
         "auto",
         description="auto, or a pandas alias: h, 15min, D, B, W-MON, MS, QS, YS, C; sessions; step (no dates)",
     )
@@ -299,7 +303,7 @@ class Split(Section):
     test: Share = Field(0.1, description="fraction, or number of steps: the part that is scored once, at the end")
 
 
-def _layers(value: object) -> object:
+def _check_layers(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
@@ -312,8 +316,8 @@ class Model(Section):
     cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru"] = Field(
         "lstm", description="recurrent cell: simple_rnn | lstm | peephole_lstm | gru"
     )
-    units: Annotated[tuple[Units, ...], BeforeValidator(_layers, json_schema_input_type=Units | list[Units])] = Field(
-        (64,), min_length=1, description="units of each layer; the first one reads the window"
+    units: Annotated[tuple[Units, ...], BeforeValidator(_check_layers, json_schema_input_type=Units | list[Units])] = (
+        Field((64,), min_length=1, description="units of each layer; the first one reads the window")
     )
     bidirectional: Flag = Field(False, description="read the window from both ends")
     merge: Literal["concat", "sum", "mean"] = Field(
@@ -399,7 +403,7 @@ class Optimizer(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_clipping(cls, values: Any) -> Any:
+    def _prefer_clip_value(cls, values: Any) -> Any:
         """Switch off the default clip_norm where only clip_value is given."""
         if isinstance(values, dict) and values.get("clip_value") is not None and "clip_norm" not in values:
             return {**values, "clip_norm": None}
@@ -543,7 +547,7 @@ class Ensemble(Section):
 class Config(Section):
     """A whole config: everything that `forecast train` needs besides the CSV."""
 
-    format: Annotated[int, PlainValidator(_format, json_schema_input_type=Literal[1])] = Field(
+    format: Annotated[int, PlainValidator(_check_format, json_schema_input_type=Literal[1])] = Field(
         FORMAT, description="version of the keys, so that later versions of forecast can read this file"
     )
     data: Data = Field(description="which file, and how its rows become regular series")

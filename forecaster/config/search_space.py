@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from forecaster.config.error_messages import find_problems
-from forecaster.config.reader import KeyProblem, Path, assigned, nearest_name, shown
+from forecaster.config.reader import KeyProblem, Path, assign, find_nearest_name, format_value
 from forecaster.config.schema import Config
 from forecaster.errors import ConfigError
 
@@ -56,7 +56,7 @@ class Range:
     def __contains__(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
-        return self.step is None or _divides(value - self.low, self.step)
+        return self.step is None or _is_multiple(value - self.low, self.step)
 
     def __str__(self) -> str:
         step = "" if self.step is None else f", step: {self.step:g}"
@@ -66,7 +66,7 @@ class Range:
 Space = Mapping[str, Choices | Range]  # by the key, dots between its parts
 
 
-def space_schema() -> dict[str, Any]:
+def build_space_schema() -> dict[str, Any]:
     """Build the JSON Schema of the section."""
     return {
         "type": "object",
@@ -83,34 +83,34 @@ def read_space(section: Any, values: dict[str, Any]) -> tuple[Space, list[KeyPro
         values: the rest of the document, together with which each candidate has to be valid for its own key.
     """
     if not isinstance(section, dict):
-        return {}, [KeyProblem((SECTION,), "no-search-space", {"received": shown(section)})]
+        return {}, [KeyProblem((SECTION,), "no-search-space", {"received": format_value(section)})]
     space: dict[str, Choices | Range] = {}
     problems: list[KeyProblem] = []
-    for path, key, written in _entries(section, (SECTION,)):
-        found = [*_untunable(key, values), *_overlaps(key, space)]
+    for path, key, written in _list_entries(section, (SECTION,)):
+        found = [*_find_untunable(key, values), *_find_overlaps(key, space)]
         if not found:
-            misshapen = list(_misshapen(written))
+            misshapen = list(_check_shape(written))
             known = {problem.path for problem in misshapen}
-            found = [*misshapen, *(each for each in _refused(key, written, values) if each.path not in known)]
+            found = [*misshapen, *(each for each in _find_refused(key, written, values) if each.path not in known)]
         problems += [each._replace(path=(*path, *each.path)) for each in found]
         if not found:
-            space[key] = _read(key, written, values)
+            space[key] = _read_entry(key, written, values)
     return space, problems
 
 
-def _entries(section: Mapping[str, Any], path: Path, outer: str = "") -> Iterator[tuple[Path, str, Any]]:
+def _list_entries(section: Mapping[str, Any], path: Path, outer: str = "") -> Iterator[tuple[Path, str, Any]]:
     """Each entry as (where it stands, its key, what is written)."""
     for name, written in section.items():
         key = f"{outer}{name}"
         if isinstance(written, dict) and written and not {*_KEYS} & written.keys():
-            yield from _entries(written, (*path, name), f"{key}.")
+            yield from _list_entries(written, (*path, name), f"{key}.")
         else:
             yield (*path, name), key, written
 
 
-def _untunable(key: str, values: dict[str, Any]) -> Iterator[KeyProblem]:
+def _find_untunable(key: str, values: dict[str, Any]) -> Iterator[KeyProblem]:
     """Find keys that do not exist, and those that are the same for every trial."""
-    unknown = [problem for problem in _checked(key, None, values) if problem.code in _UNKNOWN]
+    unknown = [problem for problem in _check_value(key, None, values) if problem.code in _UNKNOWN]
     if unknown:
         yield unknown[0]._replace(path=())
     elif key in _UNFIT:
@@ -121,7 +121,7 @@ def _untunable(key: str, values: dict[str, Any]) -> Iterator[KeyProblem]:
         yield KeyProblem((), "untunable-key", {"tunable": list(TUNABLE)})
 
 
-def _overlaps(key: str, space: Space) -> Iterator[KeyProblem]:
+def _find_overlaps(key: str, space: Space) -> Iterator[KeyProblem]:
     for other in space:
         if key == other:
             yield KeyProblem((), "tuned-twice")
@@ -129,37 +129,37 @@ def _overlaps(key: str, space: Space) -> Iterator[KeyProblem]:
             yield KeyProblem((), "tuned-overlap", {"other": other})
 
 
-def _misshapen(written: Any) -> Iterator[KeyProblem]:
+def _check_shape(written: Any) -> Iterator[KeyProblem]:
     if isinstance(written, list):
         texts = [json.dumps(each) for each in written]
         if not written:
             yield KeyProblem((), "no-candidates")
         for index, text in enumerate(texts):
             if text in texts[:index]:
-                yield KeyProblem((index,), "repeated-candidate", {"received": shown(written[index])})
+                yield KeyProblem((index,), "repeated-candidate", {"received": format_value(written[index])})
     elif isinstance(written, dict) and written:
-        yield from _misshapen_range(written)
+        yield from _check_range_keys(written)
     else:
-        yield KeyProblem((), "no-range", {"received": shown(written)})
+        yield KeyProblem((), "no-range", {"received": format_value(written)})
 
 
-def _misshapen_range(written: Mapping[str, Any]) -> Iterator[KeyProblem]:
+def _check_range_keys(written: Mapping[str, Any]) -> Iterator[KeyProblem]:
     unknown = [name for name in written if name not in _KEYS]
     for name in unknown:
-        yield KeyProblem((name,), "unknown-key", {"nearest": nearest_name(name, _KEYS)})
+        yield KeyProblem((name,), "unknown-key", {"nearest": find_nearest_name(name, _KEYS)})
     missing = [name for name in ("low", "high") if name not in written and not unknown]
     for name in missing:
         yield KeyProblem((), "open-range", {"name": name})
     wrong = [name for name in ("low", "high", "step") if name in written and not _is_number(written[name])]
     for name in wrong:
-        yield _invalid(name, written[name], "a number")
+        yield _report_invalid(name, written[name], "a number")
     if "log" in written and not isinstance(written["log"], bool):
-        yield _invalid("log", written["log"], "true or false")
+        yield _report_invalid("log", written["log"], "true or false")
     if not (unknown or missing or wrong):
-        yield from _impossible_range(written["low"], written["high"], written.get("step"), written.get("log", False))
+        yield from _check_range(written["low"], written["high"], written.get("step"), written.get("log", False))
 
 
-def _impossible_range(low: float, high: float, step: float | None, log: bool) -> Iterator[KeyProblem]:
+def _check_range(low: float, high: float, step: float | None, log: bool) -> Iterator[KeyProblem]:
     if low >= high:
         yield KeyProblem(("high",), "empty-range", {"low": low, "high": high})
     elif log and low <= 0:
@@ -167,17 +167,19 @@ def _impossible_range(low: float, high: float, step: float | None, log: bool) ->
     elif log and step is not None:
         yield KeyProblem(("step",), "step-with-log")
     elif step is not None and step <= 0:
-        yield _invalid("step", step, "more than 0")
-    elif step is not None and not _divides(high - low, step):
+        yield _report_invalid("step", step, "more than 0")
+    elif step is not None and not _is_multiple(high - low, step):
         fitting = low + (high - low) // step * step
         yield KeyProblem(("high",), "uneven-range", {"low": low, "high": high, "step": step, "fitting": fitting})
 
 
-def _invalid(name: str, received: Any, expected: str) -> KeyProblem:
-    return KeyProblem((name,), "invalid-value", {"received": shown(received), "expected": expected, "nearest": ""})
+def _report_invalid(name: str, received: Any, expected: str) -> KeyProblem:
+    return KeyProblem(
+        (name,), "invalid-value", {"received": format_value(received), "expected": expected, "nearest": ""}
+    )
 
 
-def _refused(key: str, written: Any, values: dict[str, Any]) -> Iterator[KeyProblem]:
+def _find_refused(key: str, written: Any, values: dict[str, Any]) -> Iterator[KeyProblem]:
     """Find candidates that the key itself does not take; of a range its ends."""
     if isinstance(written, list):
         candidates: dict[str | int, Any] = dict(enumerate(written))
@@ -188,14 +190,14 @@ def _refused(key: str, written: Any, values: dict[str, Any]) -> Iterator[KeyProb
     else:
         candidates = {}
     for name, candidate in candidates.items():
-        yield from (problem._replace(path=(name,)) for problem in _checked(key, candidate, values))
+        yield from (problem._replace(path=(name,)) for problem in _check_value(key, candidate, values))
 
 
-def _checked(key: str, candidate: Any, values: dict[str, Any]) -> Sequence[KeyProblem]:
+def _check_value(key: str, candidate: Any, values: dict[str, Any]) -> Sequence[KeyProblem]:
     """Find what is wrong with a value of a key, whatever the rest of the config is."""
     keys = key.split(".")
     try:
-        changed = assigned(values, keys, candidate, SECTION)
+        changed = assign(values, keys, candidate, SECTION)
     except ConfigError as error:
         return [KeyProblem((), error.problems[0].code, error.problems[0].detail)]
     try:
@@ -206,25 +208,25 @@ def _checked(key: str, candidate: Any, values: dict[str, Any]) -> Sequence[KeyPr
     return []
 
 
-def _read(key: str, written: Any, values: dict[str, Any]) -> Choices | Range:
+def _read_entry(key: str, written: Any, values: dict[str, Any]) -> Choices | Range:
     if isinstance(written, list):
-        return Choices(tuple(dict.fromkeys(json.dumps(_normalised(key, each, values)) for each in written)))
+        return Choices(tuple(dict.fromkeys(json.dumps(_normalize(key, each, values)) for each in written)))
     low, high, step = written["low"], written["high"], written.get("step")
     between = low + (high - low) * 0.618034
-    whole = bool(_checked(key, float(between), values))
+    whole = bool(_check_value(key, float(between), values))
     return Range(low, high, step, written.get("log", False), whole)
 
 
-def _normalised(key: str, candidate: Any, values: dict[str, Any]) -> Any:
+def _normalize(key: str, candidate: Any, values: dict[str, Any]) -> Any:
     """Convert a candidate to what the config keeps: 64 for units is [64]."""
     try:
-        config = Config.model_validate(assigned(values, key.split("."), candidate, SECTION))
+        config = Config.model_validate(assign(values, key.split("."), candidate, SECTION))
     except (ValidationError, ConfigError):
         return candidate
-    return value_of(config, key)
+    return get_value(config, key)
 
 
-def value_of(config: Config, key: str) -> Any:
+def get_value(config: Config, key: str) -> Any:
     """Read the value of a key, in JSON's types; None where a section around it is left out."""
     value: Any = config.model_dump(mode="json")
     for part in key.split("."):
@@ -232,7 +234,7 @@ def value_of(config: Config, key: str) -> Any:
     return value
 
 
-def _divides(distance: float, step: float) -> bool:
+def _is_multiple(distance: float, step: float) -> bool:
     return abs(distance / step - round(distance / step)) < 1e-9
 
 

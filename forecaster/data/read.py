@@ -67,7 +67,7 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
     Raises as `read_series`, and `DataError` where a timestamp is repeated in a series.
     """
     rows = parse_rows(read_cells(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
-    if problems := rows.problems():
+    if problems := rows.list_problems():
         raise DataError(problems)
     found = sort_rows(rows, "error")
     twice = found.issues.problems

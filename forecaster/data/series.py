@@ -78,18 +78,18 @@ class Series:
     def __len__(self) -> int:
         return len(self.values)
 
-    def part(self, first: int, last: int) -> "Series":
+    def cut(self, first: int, last: int) -> "Series":
         """Cut its steps from `first` to before `last`, with the covariates of all later steps."""
         observed = None if self.observed is None else self.observed[first:last]
         columns = {name: column.select(slice(first, None)) for name, column in self.covariates.items()}
         values, timestamps = self.values[first:last], self.timestamps[first:last]
         return replace(self, values=values, timestamps=timestamps, observed=observed, covariates=columns)
 
-    def id_in(self, wide: bool) -> str:
+    def get_id(self, wide: bool) -> str:
         """Return the id of its rows: its name, without its target in a file of several targets."""
         return self.name.removesuffix(f"/{self.target}") if wide else self.name
 
-    def future(self, steps: int) -> pd.Index:
+    def list_future_timestamps(self, steps: int) -> pd.Index:
         """Return the timestamps of the `steps` steps after its last."""
         if self.frequency == SESSIONS:
             return make_future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)

@@ -70,7 +70,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
             for name in folds.baselines:
                 forecasts[name].append(_load_or_forecast(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
                 if received:
-                    raise Interrupted(_interruption(fold, folds), received[0])
+                    raise Interrupted(_report_interruption(fold, folds), received[0])
             origins.append(places)
             numbers += [fold + 1] * len(places)
             log.info("fold %d of %d: forecast", fold + 1, folds.count)
@@ -151,10 +151,10 @@ def _load_or_train(
     try:
         return train(plan, run, received, (run / "checkpoint").exists()), plan
     except Interrupted as interruption:
-        raise Interrupted(_interruption(fold, folds), received[0]) from interruption
+        raise Interrupted(_report_interruption(fold, folds), received[0]) from interruption
 
 
-def _interruption(fold: int, folds: Folds) -> Problem:
+def _report_interruption(fold: int, folds: Folds) -> Problem:
     detail = {"fold": fold + 1, "folds": folds.count, "hint": _RESUME}
     return Problem("interrupted-backtest", detail=detail)
 

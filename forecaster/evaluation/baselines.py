@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from forecaster.config.reader import nearest_name
+from forecaster.config.reader import find_nearest_name
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.evaluation import statsforecast_models
@@ -88,7 +88,9 @@ def forecast_baseline(
     """
     forecast = forecast_baseline_at(name, [series], np.array([0]), np.array([len(series) - 1]), steps, seasons, levels)
     quantiles = {probability: values[0] for probability, values in forecast.quantiles.items()}
-    return Forecast(series.name, series.timestamps[-1], series.future(steps), forecast.mean[0], quantiles)
+    return Forecast(
+        series.name, series.timestamps[-1], series.list_future_timestamps(steps), forecast.mean[0], quantiles
+    )
 
 
 def forecast_baseline_at(
@@ -140,7 +142,7 @@ def check_baselines(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in BASELINES:
-            detail = {"name": name, "nearest": nearest_name(name, BASELINES), "known": list(BASELINES)}
+            detail = {"name": name, "nearest": find_nearest_name(name, BASELINES), "known": list(BASELINES)}
             raise UsageError(Problem("unknown-baseline", detail=detail))
         if name in statsforecast_models.MODELS:
             statsforecast_models.check_installed()
@@ -148,18 +150,18 @@ def check_baselines(names: Sequence[str]) -> None:
 
 def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:
     """Refuse a history too short to estimate a spread: two errors, and the drift's slope needs one more step."""
-    needed = {"seasonal_naive": _main_season(seasons) + 1, "drift": 3}.get(name, 2)
+    needed = {"seasonal_naive": _get_main_season(seasons) + 1, "drift": 3}.get(name, 2)
     if steps < needed:
         detail = {"series": series.name, "rows": steps, "baseline": name, "needed": needed}
         raise DataError(Problem("too-short-for-baseline", detail=detail))
 
 
-def naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+def forecast_naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """Repeat the last value: (steps,), indices of the origins (batch,) -> (batch, horizon)."""
     return np.repeat(values[origins][:, None], horizon, axis=1)
 
 
-def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
+def forecast_seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """Repeat the last season (Hyndman & Athanasopoulos, FPP3, 5.2): -> (batch, horizon).
 
     Every origin needs a whole season before it: origins >= season - 1.
@@ -168,29 +170,29 @@ def seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season
     return values[origins[:, None] - season + 1 + steps]
 
 
-def drift(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+def forecast_drift(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """Extend the line from the first value through the last (FPP3, 5.2): -> (batch, horizon); origins >= 1."""
     slopes = (values[origins] - values[0]) / origins  # per step, (batch,)
     return values[origins][:, None] + slopes[:, None] * np.arange(1, horizon + 1)
 
 
-def mean(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+def forecast_mean(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """Repeat the mean of all values up to the origin (FPP3, 5.2): -> (batch, horizon)."""
     return np.repeat((np.cumsum(values)[origins] / (origins + 1))[:, None], horizon, axis=1)
 
 
-def naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
+def forecast_naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """Repeat the last value, seasonally adjusted if the history is seasonal: M4's Naive2, -> (batch, horizon)."""
-    return _naive2_band(values, origins, horizon, season).mean
+    return _compute_naive2_band(values, origins, horizon, season).mean
 
 
 def forecast_naive_baselines(
     values: np.ndarray, origins: np.ndarray, horizon: int, season: int
 ) -> dict[str, np.ndarray]:
     """Forecast with the default baselines that the origins have history for, by name, each (batch, horizon)."""
-    forecasts = {"naive": naive(values, origins, horizon)}
+    forecasts = {"naive": forecast_naive(values, origins, horizon)}
     if season > 1 and origins.min() >= season - 1:
-        forecasts["seasonal_naive"] = seasonal_naive(values, origins, horizon, season)
+        forecasts["seasonal_naive"] = forecast_seasonal_naive(values, origins, horizon, season)
     return forecasts
 
 
@@ -224,45 +226,47 @@ def _is_seasonal(history: np.ndarray, season: int) -> bool:
     return bool(abs(correlations[-1]) > limit)
 
 
-def _naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+def _compute_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √h, σ² the mean square of the changes from step to step."""
     spread = np.sqrt(_sum_squares(np.diff(values, prepend=values[0]))[origins] / origins)  # (batch,)
-    return Band(naive(values, origins, horizon), spread[:, None] * np.sqrt(_ahead(horizon)))
+    return Band(forecast_naive(values, origins, horizon), spread[:, None] * np.sqrt(_count_ahead(horizon)))
 
 
-def _seasonal_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
+def _compute_seasonal_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
     """FPP3, table 5.2: σ √(k + 1), k the whole seasons before the step, σ² the mean square of the seasons' changes."""
     changes = np.concatenate([np.zeros(season), values[season:] - values[:-season]])  # (steps,)
     spread = np.sqrt(_sum_squares(changes)[origins] / (origins + 1 - season))
-    seasons = (_ahead(horizon) - 1) // season + 1  # k + 1, (horizon,)
-    return Band(seasonal_naive(values, origins, horizon, season), spread[:, None] * np.sqrt(seasons))
+    seasons = (_count_ahead(horizon) - 1) // season + 1  # k + 1, (horizon,)
+    return Band(forecast_seasonal_naive(values, origins, horizon, season), spread[:, None] * np.sqrt(seasons))
 
 
-def _drift_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+def _compute_drift_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √(h (1 + h / (T - 1))), σ² the variance of the changes, of which one is spent on the slope."""
     slopes = (values[origins] - values[0]) / origins
     squares = _sum_squares(np.diff(values, prepend=values[0]))[origins] - origins * slopes**2
     spread = np.sqrt(np.maximum(squares, 0) / (origins - 1))
-    ahead = _ahead(horizon)
-    return Band(drift(values, origins, horizon), spread[:, None] * np.sqrt(ahead * (1 + ahead / origins[:, None])))
+    ahead = _count_ahead(horizon)
+    return Band(
+        forecast_drift(values, origins, horizon), spread[:, None] * np.sqrt(ahead * (1 + ahead / origins[:, None]))
+    )
 
 
-def _mean_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
+def _compute_mean_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √(1 + 1 / T), σ² the variance of the values, of which one is spent on the mean."""
-    centre, count = mean(values, origins, horizon), origins + 1
+    centre, count = forecast_mean(values, origins, horizon), origins + 1
     middle = values[: origins.min() + 1].mean()  # so that squares of large values do not cancel
     squares = _sum_squares(values - middle)[origins] - count * (centre[:, 0] - middle) ** 2
     spread = np.sqrt(np.maximum(squares, 0) / origins * (1 + 1 / count))
     return Band(centre, np.repeat(spread[:, None], horizon, axis=1))
 
 
-def _naive2_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
+def _compute_naive2_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
     """Compute the naive's on adjusted values, times the indices of the steps ahead; FPP3 has no intervals for it."""
     band = Band(np.empty((len(origins), horizon)), np.empty((len(origins), horizon)))
     for row, origin in enumerate(origins.tolist()):
         history = values[: origin + 1]
         indices = np.resize(compute_seasonal_indices(history, season), origin + 1 + horizon)
-        adjusted = _naive_band(history / indices[: origin + 1], np.array([origin]), horizon, season)
+        adjusted = _compute_naive_band(history / indices[: origin + 1], np.array([origin]), horizon, season)
         band.mean[row], band.deviation[row] = (values[0] * indices[origin + 1 :] for values in adjusted)
     return band
 
@@ -272,11 +276,11 @@ def _sum_squares(errors: np.ndarray) -> np.ndarray:
     return np.cumsum(errors**2)
 
 
-def _ahead(horizon: int) -> np.ndarray:
+def _count_ahead(horizon: int) -> np.ndarray:
     return np.arange(1, horizon + 1)
 
 
-def _main_season(seasons: Sequence[int]) -> int:
+def _get_main_season(seasons: Sequence[int]) -> int:
     """Get the main season, 1 where there is none."""
     return next(iter(seasons), 1)
 
@@ -290,7 +294,7 @@ def _build_simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -
     def forecast(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> BaselineForecast:
-        band = band_of(values, origins, horizon, _main_season(seasons))
+        band = band_of(values, origins, horizon, _get_main_season(seasons))
         probabilities = levels_to_probabilities(levels)
         return BaselineForecast(
             band.mean, {p: band.mean + NormalDist().inv_cdf(p) * band.deviation for p in probabilities}
@@ -320,10 +324,10 @@ def _build_fitted(model: str) -> _Baseline:
 
 
 BASELINES: dict[str, _Baseline] = {
-    "naive": _build_simple(_naive_band),
-    "seasonal_naive": _build_simple(_seasonal_naive_band),
-    "drift": _build_simple(_drift_band),
-    "mean": _build_simple(_mean_band),
-    "naive2": _build_simple(_naive2_band),
+    "naive": _build_simple(_compute_naive_band),
+    "seasonal_naive": _build_simple(_compute_seasonal_naive_band),
+    "drift": _build_simple(_compute_drift_band),
+    "mean": _build_simple(_compute_mean_band),
+    "naive2": _build_simple(_compute_naive2_band),
     **{model: _build_fitted(model) for model in statsforecast_models.MODELS},
 }

@@ -24,7 +24,7 @@ from forecaster.evaluation.significance import (
     MIN_FORECASTS,
     count_overlapping,
     count_separate,
-    diebold_mariano,
+    compare_losses,
 )
 from forecaster.evaluation.tables import format_comparison_table
 from forecaster.forecast import name_quantile
@@ -95,7 +95,7 @@ class Comparison:
             return {}
         # Errors of overlapping horizons are correlated.
         overlapping = count_overlapping(self._scored_origins, horizon)
-        test = diebold_mariano(self._average_by_fold(MODEL), self._average_by_fold(baseline), overlapping)
+        test = compare_losses(self._average_by_fold(MODEL), self._average_by_fold(baseline), overlapping)
         return drop_undefined(test._asdict())
 
     @cached_property

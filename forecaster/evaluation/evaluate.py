@@ -60,7 +60,7 @@ def evaluate(
     panel = read_data(config, data)
     places = _find_origins(version, panel, stride)
     if places.problems and not len(places.origins):
-        raise DataError([problem.at(name_source(data or config.data.path)) for problem in places.problems])
+        raise DataError([problem.add_place(name_source(data or config.data.path)) for problem in places.problems])
     forecasts = drop_duplicates(forecast_with_network(predictor, places.origins, horizon))
     forecasts |= {name: forecast_with_baseline(name, places.origins, horizon, seasons, levels) for name in names}
     scale = compute_scale(places.origins, places.known, seasons[0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecaster.config import LoadedConfig, overridden
+from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.data import Panel
 from forecaster.errors import ConfigError, DataError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
@@ -87,7 +87,7 @@ def plan_folds(
     if loaded.problems:
         raise ConfigError(loaded.problems)
     check_baselines(baselines or ())
-    whole, horizon = overridden(loaded, ["split.test=0"]), loaded.config.window.horizon
+    whole, horizon = apply_overrides(loaded, ["split.test=0"]), loaded.config.window.horizon
     apart = stride or horizon
     panel = read_data(whole.config) if panel is None else panel
     try:

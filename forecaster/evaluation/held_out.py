@@ -101,7 +101,7 @@ def forecast_last_horizon(plan: Plan, predictor: Predictor) -> Forecast:
     """Forecast the last `horizon` steps of the first series from the step before them."""
     series = plan.panel[0]
     end = max(len(series) - plan.config.window.horizon, plan.config.context_steps)
-    past = [each.series.part(0, end) for each in plan.groups[0]]
+    past = [each.series.cut(0, end) for each in plan.groups[0]]
     forecast, *_ = predictor.forecast(past, len(series) - end, plan.config.forecast.levels)
     # The rows' own timestamps: a generated calendar of trading days does not know every past holiday.
     return dataclasses.replace(forecast, timestamps=series.timestamps[end:])

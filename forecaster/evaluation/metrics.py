@@ -99,12 +99,12 @@ class Metric:
         ratio = np.divide(errors, weights, out=np.full(np.shape(errors), np.nan), where=weights != 0)
         return np.sqrt(ratio) if self.root else ratio
 
-    def overall(self, errors: np.ndarray, weights: np.ndarray) -> float:
+    def compute_overall(self, errors: np.ndarray, weights: np.ndarray) -> float:
         """Of the sums of each series, (series,): the mean of the scores that are defined, or that of all cells."""
         if not self.by_series:
             return float(self.score(errors.sum(), weights.sum()))
-        drop_undefined = weights != 0
-        return float(self.score(errors, weights)[drop_undefined].mean()) if drop_undefined.any() else float("nan")
+        defined = weights != 0
+        return float(self.score(errors, weights)[defined].mean()) if defined.any() else float("nan")
 
 
 def compute_scores(scored: ScoredForecasts) -> dict[str, float]:
@@ -112,7 +112,7 @@ def compute_scores(scored: ScoredForecasts) -> dict[str, float]:
     found = {}
     for name, metric in select_metrics(scored).items():
         errors, weights = metric.sum_errors(scored)
-        found[name] = metric.overall(errors.sum(axis=1), weights.sum(axis=1))
+        found[name] = metric.compute_overall(errors.sum(axis=1), weights.sum(axis=1))
     return found
 
 
@@ -130,7 +130,7 @@ def compute_scores_by_step(scored: ScoredForecasts) -> pd.DataFrame:
     columns = {}
     for name, metric in select_metrics(scored).items():
         errors, weights = metric.sum_errors(scored)
-        columns[name] = [metric.overall(*step) for step in zip(errors.T, weights.T, strict=True)]
+        columns[name] = [metric.compute_overall(*step) for step in zip(errors.T, weights.T, strict=True)]
     return pd.DataFrame(columns, index=pd.RangeIndex(1, scored.actual.shape[1] + 1, name="step"))
 
 
@@ -160,7 +160,7 @@ def find_levels(probabilities: Sequence[float] | Mapping[float, Cells]) -> list[
     return sorted(level for level in levels if set(level_to_quantiles(level)) <= set(probabilities))
 
 
-def owa(found: Mapping[str, float], naive2: Mapping[str, float]) -> float:
+def compute_owa(found: Mapping[str, float], naive2: Mapping[str, float]) -> float:
     """Overall weighted average: the mean of sMAPE and of MASE, each over that of Naive2 (M4, Makridakis et al. 2020).
 
     1 is as good as Naive2, less is better. Both arguments are overall `scores` on the same cells; the ratios are of
@@ -192,12 +192,12 @@ def count_unscaled(scored: ScoredForecasts) -> int:
     return len(np.unique(names)) - len(np.unique(names[~np.isnan(scored.scale.absolute)]))
 
 
-def mae(actual: np.ndarray, forecast: np.ndarray) -> float:
+def compute_mae(actual: np.ndarray, forecast: np.ndarray) -> float:
     """Mean absolute error of two arrays of one shape, in the series' own unit."""
     return float(np.mean(np.abs(actual - forecast)))
 
 
-def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+def compute_coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     """Compute the share of actual values between two bounds, all of one shape, in percent."""
     return float(100 * np.mean((low <= actual) & (actual <= high)))
 
@@ -206,24 +206,24 @@ def _get_series(scored: ScoredForecasts) -> np.ndarray:
     return np.zeros(len(scored.actual), int) if scored.series is None else scored.series
 
 
-def _bias(scored: ScoredForecasts) -> Cells:
+def _compute_bias(scored: ScoredForecasts) -> Cells:
     """Forecast less actual: above 0 where forecasts are too high."""
     return scored.mean - scored.actual
 
 
-def _absolute_error(scored: ScoredForecasts) -> Cells:
+def _compute_absolute_error(scored: ScoredForecasts) -> Cells:
     """|actual - forecast| (FPP3, 5.8)."""
     return np.abs(scored.actual - scored.mean)
 
 
-def _squared_error(scored: ScoredForecasts) -> Cells:
+def _compute_squared_error(scored: ScoredForecasts) -> Cells:
     """(actual - forecast)² (FPP3, 5.8)."""
     return (scored.actual - scored.mean) ** 2
 
 
-def _percentage_error(scored: ScoredForecasts) -> Cells:
+def _compute_percentage_error(scored: ScoredForecasts) -> Cells:
     """100 |actual - forecast| / |actual| (FPP3, 5.8)."""
-    return 100 * _absolute_error(scored) / np.abs(scored.actual)
+    return 100 * _compute_absolute_error(scored) / np.abs(scored.actual)
 
 
 def _weigh_nonzero(scored: ScoredForecasts) -> Cells:
@@ -231,26 +231,31 @@ def _weigh_nonzero(scored: ScoredForecasts) -> Cells:
     return np.where(scored.actual == 0, np.nan, 1.0)
 
 
-def _symmetric_percentage_error(scored: ScoredForecasts) -> Cells:
+def _compute_symmetric_percentage_error(scored: ScoredForecasts) -> Cells:
     """200 |actual - forecast| / (|actual| + |forecast|), 0 to 200 % (M4, Makridakis et al. 2020).
 
     0 where both are 0, which M4 leaves open: there is no error.
     """
     size = np.abs(scored.actual) + np.abs(scored.mean)  # (origins, horizon)
-    return np.where(size == 0, 0.0, 200 * _absolute_error(scored) / size)
+    return np.where(size == 0, 0.0, 200 * _compute_absolute_error(scored) / size)
 
 
 def _build_mase(scale: Scale) -> Metric:
     """Mean of |actual - forecast| over the scale (Hyndman & Koehler 2006, section 3)."""
     units = scale.absolute[:, None]
-    return Metric(lambda scored: _absolute_error(scored) / units, _weigh_scaled(~np.isnan(units)), by_series=True)
+    return Metric(
+        lambda scored: _compute_absolute_error(scored) / units, _weigh_scaled(~np.isnan(units)), by_series=True
+    )
 
 
 def _build_rmsse(scale: Scale) -> Metric:
     """Root of the mean of (actual - forecast)² over the squared scale (M5, Makridakis et al. 2022)."""
     units = scale.squared[:, None]
     return Metric(
-        lambda scored: _squared_error(scored) / units, _weigh_scaled(~np.isnan(units)), root=True, by_series=True
+        lambda scored: _compute_squared_error(scored) / units,
+        _weigh_scaled(~np.isnan(units)),
+        root=True,
+        by_series=True,
     )
 
 
@@ -259,25 +264,25 @@ def _weigh_scaled(has_scale: np.ndarray) -> Callable[[ScoredForecasts], Cells]:
     return lambda scored: np.where(has_scale, np.ones_like(scored.actual), np.nan)
 
 
-def _actual_size(scored: ScoredForecasts) -> Cells:
+def _compute_actual_size(scored: ScoredForecasts) -> Cells:
     return np.abs(scored.actual)
 
 
-def _pinball_loss(scored: ScoredForecasts, probability: float) -> Cells:
+def _compute_pinball_loss(scored: ScoredForecasts, probability: float) -> Cells:
     """Of the quantile q of probability p: p (y - q) above it, (1 - p) (q - y) below it (Koenker & Bassett 1978)."""
     above = scored.actual - scored.quantiles[probability]  # y - q
     return np.maximum(probability * above, (probability - 1) * above)
 
 
-def _quantile_loss(scored: ScoredForecasts) -> Cells:
+def _compute_quantile_loss(scored: ScoredForecasts) -> Cells:
     """Twice the pinball loss, the mean over quantiles; over the sum of |actual| it is gluonts' weighted quantile loss.
 
     `mean_weighted_sum_quantile_loss` of gluonts; Salinas et al. (2020), DeepAR.
     """
-    return np.mean([2 * _pinball_loss(scored, probability) for probability in scored.quantiles], axis=0)
+    return np.mean([2 * _compute_pinball_loss(scored, probability) for probability in scored.quantiles], axis=0)
 
 
-def _crps_of_quantiles(scored: ScoredForecasts) -> Cells:
+def _compute_crps_of_quantiles(scored: ScoredForecasts) -> Cells:
     """CRPS = 2 ∫ pinball loss dp (Laio & Tamea 2007), each quantile for the probabilities nearest to it.
 
     As fine as the quantiles are: a forecast of a few levels is only compared with one of the same levels.
@@ -285,11 +290,11 @@ def _crps_of_quantiles(scored: ScoredForecasts) -> Cells:
     probabilities = np.array(sorted(scored.quantiles))
     # each quantile represents the probabilities halfway to its neighbours
     edges = np.concatenate([[0.0], (probabilities[1:] + probabilities[:-1]) / 2, [1.0]])
-    losses = [_pinball_loss(scored, probability) for probability in probabilities.tolist()]
+    losses = [_compute_pinball_loss(scored, probability) for probability in probabilities.tolist()]
     return 2 * np.tensordot(np.diff(edges), losses, axes=1)
 
 
-def _crps_of_samples(scored: ScoredForecasts, samples: np.ndarray) -> Cells:
+def _compute_crps_of_samples(scored: ScoredForecasts, samples: np.ndarray) -> Cells:
     """E|X - y| - E|X - X'| / 2 over pairs of different paths: the fair form, which does not favour many paths.
 
     Gneiting & Raftery (2007), equation 21; Ferro (2014) for fairness. Of one path the absolute error.
@@ -307,7 +312,7 @@ def _get_bounds(scored: ScoredForecasts, level: float) -> tuple[Cells, Cells]:
     return scored.quantiles[low], scored.quantiles[high]
 
 
-def _interval_score(scored: ScoredForecasts, level: float) -> Cells:
+def _compute_interval_score(scored: ScoredForecasts, level: float) -> Cells:
     """Add to the width 2 / α times the distance of values outside, α = 1 - level / 100.
 
     Winkler (1972); Gneiting & Raftery (2007), equation 43.
@@ -317,38 +322,41 @@ def _interval_score(scored: ScoredForecasts, level: float) -> Cells:
     return high - low + 2 / (1 - level / 100) * outside
 
 
-def _interval_coverage(scored: ScoredForecasts, level: float) -> Cells:
+def _compute_interval_coverage(scored: ScoredForecasts, level: float) -> Cells:
     """100 where the actual value lies between the bounds, which count as inside, else 0."""
     low, high = _get_bounds(scored, level)
     inside = (low <= scored.actual) & (scored.actual <= high)
     return np.where(np.isnan(low + high), np.nan, 100.0 * inside)
 
 
-def _interval_width(scored: ScoredForecasts, level: float) -> Cells:
+def _compute_interval_width(scored: ScoredForecasts, level: float) -> Cells:
     """Subtract the lower bound from the upper."""
     low, high = _get_bounds(scored, level)
     return high - low
 
 
 METRICS: dict[str, Metric] = {
-    "mae": Metric(_absolute_error),
-    "rmse": Metric(_squared_error, root=True),
-    "mse": Metric(_squared_error),
-    "bias": Metric(_bias),
-    "wape": Metric(lambda scored: 100 * _absolute_error(scored), _actual_size),
-    "smape": Metric(_symmetric_percentage_error, by_series=True),
-    "mape": Metric(_percentage_error, _weigh_nonzero, by_series=True),
+    "mae": Metric(_compute_absolute_error),
+    "rmse": Metric(_compute_squared_error, root=True),
+    "mse": Metric(_compute_squared_error),
+    "bias": Metric(_compute_bias),
+    "wape": Metric(lambda scored: 100 * _compute_absolute_error(scored), _compute_actual_size),
+    "smape": Metric(_compute_symmetric_percentage_error, by_series=True),
+    "mape": Metric(_compute_percentage_error, _weigh_nonzero, by_series=True),
 }
 SCALED: dict[str, Callable[[Scale], Metric]] = {"mase": _build_mase, "rmsse": _build_rmsse}
-OF_QUANTILES: dict[str, Metric] = {"wql": Metric(_quantile_loss, _actual_size), "crps": Metric(_crps_of_quantiles)}
+OF_QUANTILES: dict[str, Metric] = {
+    "wql": Metric(_compute_quantile_loss, _compute_actual_size),
+    "crps": Metric(_compute_crps_of_quantiles),
+}
 OF_SAMPLES: dict[str, Callable[[np.ndarray], Metric]] = {
-    "crps_samples": lambda samples: Metric(lambda scored: _crps_of_samples(scored, samples)),
+    "crps_samples": lambda samples: Metric(lambda scored: _compute_crps_of_samples(scored, samples)),
 }
 OF_QUANTILE: dict[str, Callable[[float], Metric]] = {
-    "pinball": lambda probability: Metric(lambda scored: _pinball_loss(scored, probability)),
+    "pinball": lambda probability: Metric(lambda scored: _compute_pinball_loss(scored, probability)),
 }
 OF_LEVEL: dict[str, Callable[[float], Metric]] = {
-    "interval_score": lambda level: Metric(lambda scored: _interval_score(scored, level)),
-    "coverage": lambda level: Metric(lambda scored: _interval_coverage(scored, level)),
-    "width": lambda level: Metric(lambda scored: _interval_width(scored, level)),
+    "interval_score": lambda level: Metric(lambda scored: _compute_interval_score(scored, level)),
+    "coverage": lambda level: Metric(lambda scored: _compute_interval_coverage(scored, level)),
+    "width": lambda level: Metric(lambda scored: _compute_interval_width(scored, level)),
 }

@@ -40,7 +40,7 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str,
     levels = list(facts["coverage"])
     with matplotlib.rc_context(STYLE):
         figure, rows = make_figure(title, 2 if levels else 1)
-        _error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
+        _plot_error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
         for level, color in zip(levels, _LEVEL_COLORS * len(levels), strict=False):
             covered = by_step[f"coverage_{level}"].unstack("forecaster")["model"]
             rows[1].plot(covered.index, covered, color=color, linewidth=1.8, label=f"{level} % interval")
@@ -62,7 +62,7 @@ def _format_coverage_axes(axes: Axes, coverages: pd.DataFrame) -> None:
     add_legend(axes)
 
 
-def _error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+def _plot_error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
     called = name_forecasters(facts)
     others = [name for name in errors.columns if name != "model"]
     styles: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2))]

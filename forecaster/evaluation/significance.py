@@ -20,7 +20,7 @@ class Significance(NamedTuple):
     p_value: float
 
 
-def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Significance:
+def compare_losses(first: np.ndarray, second: np.ndarray, horizon: int) -> Significance:
     """Compare the losses of two forecasts of the same steps, with the small-sample correction.
 
     Diebold & Mariano (1995): S = d̄ / √V̂(d̄), where d is the first's loss less the second's. Steps ahead overlap, so
@@ -46,7 +46,7 @@ def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Sign
         return Significance(np.nan, np.nan)
     if not differences.any():
         return Significance(0.0, 1.0)
-    variance = _variance_of_mean(differences, horizon)
+    variance = _estimate_variance_of_mean(differences, horizon)
     if variance <= 0:
         return Significance(np.nan, np.nan)
     correction = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
@@ -54,7 +54,7 @@ def diebold_mariano(first: np.ndarray, second: np.ndarray, horizon: int) -> Sign
     return Significance(statistic, float(2 * stdtr(count - 1, -abs(statistic))))
 
 
-def _variance_of_mean(differences: np.ndarray, horizon: int) -> float:
+def _estimate_variance_of_mean(differences: np.ndarray, horizon: int) -> float:
     """Of values that are correlated up to lag `horizon` - 1; 0 where they are all one, up to rounding."""
     count, centred = len(differences), differences - differences.mean()
     if np.ptp(differences) <= 1e-12 * np.abs(differences).max():

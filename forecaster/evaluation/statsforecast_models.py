@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.extras import importing_extra
+from forecaster.extras import import_extra
 from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 
 # The last steps, which a model is fitted on, so that its search takes seconds at each origin.
@@ -79,24 +79,24 @@ def check_installed() -> None:
 
 
 def _import_models() -> Any:
-    with importing_extra("baselines", f"fitting the baselines {', '.join(MODELS)}"):
+    with import_extra("baselines", f"fitting the baselines {', '.join(MODELS)}"):
         from statsforecast import models  # noqa: PLC0415  an optional dependency, and 2 s
     return models
 
 
-def _main_season(seasons: Sequence[int]) -> int:
+def _get_main_season(seasons: Sequence[int]) -> int:
     return next(iter(seasons), 1)
 
 
 def _build_ets(models: Any, seasons: Sequence[int], _steps: int) -> Any:
     """Build the ETS model of the least AICc (FPP3, 8.6); seasons above 24 are not read."""
-    season = _main_season(seasons)
+    season = _get_main_season(seasons)
     return models.AutoETS(season_length=season if season <= 24 else 1)
 
 
 def _build_theta(models: Any, seasons: Sequence[int], _steps: int) -> Any:
     """Build the Theta model, of four, of the least error (Fiorucci et al. 2016)."""
-    return models.AutoTheta(season_length=_main_season(seasons))
+    return models.AutoTheta(season_length=_get_main_season(seasons))
 
 
 def _build_arima(models: Any, seasons: Sequence[int], steps: int) -> Any:
@@ -104,7 +104,7 @@ def _build_arima(models: Any, seasons: Sequence[int], steps: int) -> Any:
 
     Models of long series and seasons are compared by an approximation, as in R's `auto.arima`.
     """
-    season = _main_season(seasons)
+    season = _get_main_season(seasons)
     return models.AutoARIMA(season_length=season, approximation=steps > 150 or season > 12)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.config.ensemble import member_of
+from forecaster.config.ensemble import get_member
 from forecaster.errors import RunError
 from forecaster.explain.gradient_advice import describe_gradients
 from forecaster.explain.gradient_norms import GradientNorms
@@ -63,9 +63,9 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
         RunError: a file of the version was changed, or the version from which its training started is gone.
     """
     ensemble, preprocessing = plan.config.ensemble, load_preprocessing(version)
-    plan = dataclasses.replace(plan, config=member_of(plan.config, member))
+    plan = dataclasses.replace(plan, config=get_member(plan.config, member))
     first_member = 1 if ensemble is not None and ensemble.vary == "snapshot" else member
-    network = initialize_network(member_of(version.config, first_member), preprocessing)
+    network = initialize_network(get_member(version.config, first_member), preprocessing)
     if source := version.manifest.get("from"):
         load_initial_weights(network, load_version_at(Path(source)), preprocessing.vocabulary, first_member)
     initial = [variable.numpy() for variable in network.trainable_variables]

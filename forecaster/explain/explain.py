@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.config.ensemble import member_of
+from forecaster.config.ensemble import get_member
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.explain.attention_weights import AttentionWeights
-from forecaster.extras import importing_extra
+from forecaster.extras import import_extra
 from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.forecasting.predictor import Predictor
@@ -53,7 +53,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
         MissingExtra: it has an embedding, and h5py, which reads it, is not installed.
         DataError: the data cannot be read as the series trained on.
     """
-    config = member_of(version.config, member)
+    config = get_member(version.config, member)
     if config.model.attention == "none" and not config.model.embedding:
         raise UsageError(Problem("nothing-to-explain"))
     neighbours = _find_neighbours(version, version.members[member - 1]) if config.model.embedding else None
@@ -136,7 +136,7 @@ def _find_neighbours(version: Version, folder: str) -> pd.DataFrame:
 
     One row per pair: category, value, rank, neighbour, similarity; the first category is the series itself.
     """
-    with importing_extra("train", "explain: listing similar series"):
+    with import_extra("train", "explain: listing similar series"):
         import h5py  # noqa: PLC0415  an optional dependency
     with h5py.File(io.BytesIO(version.read(f"{folder}network.weights.h5")), "r") as file:
         tables = [

@@ -14,7 +14,7 @@ from forecaster.data.read import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp
-from forecaster.preprocessing.read_data import data_request
+from forecaster.preprocessing.read_data import build_data_request
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamp, format_timestamps
 
@@ -41,13 +41,15 @@ def extend_with_future(config: Config, panel: Sequence[Series], path: Path, step
             continue
         if config.data.time is None:  # its rows are the steps that follow
             further = further._replace(timestamps=further.timestamps + series.timestamps[-1] + 1)
-        ahead = series.future(steps)
+        ahead = series.list_future_timestamps(steps)
         counts[_get_id(config, series)] = int(further.timestamps.isin(ahead).sum())
         problems += _find_off_grid(path, series, further, ahead)
         extended.append(_extend(series, further, ahead))
     if problems:
         raise DataError(problems)
-    _check_counts(path, sum(len(each.timestamps) for each in found.values()), counts, panel[0].future(steps))
+    _check_counts(
+        path, sum(len(each.timestamps) for each in found.values()), counts, panel[0].list_future_timestamps(steps)
+    )
     return extended
 
 
@@ -91,14 +93,14 @@ def _collect_cells(
     for series in panel:
         texts = {name: _format_cells(series, name, steps) for name in names}
         rows = cells.setdefault(_get_id(config, series), {})
-        for step, timestamp in enumerate(series.future(steps)):
+        for step, timestamp in enumerate(series.list_future_timestamps(steps)):
             rows.setdefault(timestamp, {name: texts[name][step] for name in names})
     return cells
 
 
 def _get_id(config: Config, series: Series) -> str:
     """Get the id of a series, whose name may end in that of its target; "" where there is no id column."""
-    return series.id_in(config.data.wide) if config.data.ids else ""
+    return series.get_id(config.data.wide) if config.data.ids else ""
 
 
 def _get_future_names(config: Config) -> tuple[str, ...]:
@@ -112,7 +114,7 @@ def _read_file(config: Config, known: Series, path: Path) -> dict[str, Covariate
     """Read the rows of the file; a column is text or numbers as in a known series."""
     names = _get_future_names(config)
     text = [name for name in names if known.covariates[name].levels is not None]
-    request = data_request(config, path)
+    request = build_data_request(config, path)
     found = read_columns(request.paths, dataclasses.replace(request.reading, columns=names, categorical=text))
     wrong = {name: column for each in found.values() for name, column in each.columns.items() if name not in text}
     problems = [

@@ -90,7 +90,7 @@ def _extend_prediction(
     prediction.problems.extend(inputs.problems)
     if inputs.panel:
         prediction.forecasts.extend(predictor.forecast_prepared(inputs, steps, levels, with_samples))
-        prediction.panel.extend(series.part(padding, len(series)) for series in inputs.panel)
+        prediction.panel.extend(series.cut(padding, len(series)) for series in inputs.panel)
 
 
 def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:
@@ -139,7 +139,7 @@ def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[P
         if len(series) < length:
             detail = {"rows": len(series), "needed": length, "differences": bool(config.data.difference)}
             problem = Problem("too-few-rows-to-forecast", path, detail=detail)
-            problems.append(problem.of_series(series.name) if config.data.several else problem)
+            problems.append(problem.add_series(series.name) if config.data.several else problem)
     led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
     enough = [series for series in led_in if len(series) >= config.context_steps]
     if not enough:

@@ -103,9 +103,9 @@ class NetworkDistribution(PredictiveDistribution):
         """
         distribution = self.distribution
         if self.scaler.curve.kind == "none" or isinstance(distribution, Point | Quantile):
-            return self._clip(self.scaler.inverse(distribution.mean.astype(float)))
+            return self._clip(self.scaler.invert(distribution.mean.astype(float)))
         if isinstance(distribution, Samples):
-            return self._values_of_samples(distribution).mean(axis=0)
+            return self._compute_sample_values(distribution).mean(axis=0)
         nodes = np.linspace(-_REACH, _REACH, _NODES)
         weights = np.exp(-(nodes**2) / 2)
         values = (self._to_values(distribution.compute_quantile(NormalDist().cdf(node))) for node in nodes)
@@ -132,7 +132,7 @@ class NetworkDistribution(PredictiveDistribution):
         validation (the Schaake shuffle, Clark et al. 2004). A point forecast gets those errors themselves.
         """
         if isinstance(self.distribution, Samples):
-            return self._values_of_samples(self.distribution)
+            return self._compute_sample_values(self.distribution)
         if isinstance(self.distribution, Point):
             return self._draw_paths_around_centre(count, calibration, generator)
         errors = calibration.draw_errors(self.centre.shape, count, generator)  # (count, batch, horizon)
@@ -142,17 +142,17 @@ class NetworkDistribution(PredictiveDistribution):
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform values by the scaler's transform, without its scaling."""
-        return self.scaler.curve.forward(values)
+        return self.scaler.curve.apply(values)
 
     def invert(self, transformed: np.ndarray) -> np.ndarray:
         """Transform values back by the scaler's transform, clipped to the bounds."""
-        return self._clip(self.scaler.curve.inverse(transformed))
+        return self._clip(self.scaler.curve.invert(transformed))
 
-    def _values_of_samples(self, samples: Samples) -> np.ndarray:
+    def _compute_sample_values(self, samples: Samples) -> np.ndarray:
         return self._to_values(np.moveaxis(samples.parameters, -1, 0))  # (draws, batch, horizon)
 
     def _to_values(self, scaled: np.ndarray) -> np.ndarray:
-        values = self.scaler.inverse(scaled.astype(float))
+        values = self.scaler.invert(scaled.astype(float))
         return self._clip(np.rint(values) if self.counts else values)
 
     def _clip(self, values: np.ndarray) -> np.ndarray:

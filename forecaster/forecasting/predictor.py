@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecaster.config.ensemble import members_of
+from forecaster.config.ensemble import list_members
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.errors import DataError, Diverged
@@ -69,7 +69,7 @@ class Predictor:
         """Build the predictor of a config's networks: one, or those of its ensemble in their order."""
         if config.ensemble is None or config.ensemble.size == 1:
             return cls.from_network(networks[0], config, preprocessing)
-        each = zip(networks, members_of(config), strict=True)
+        each = zip(networks, list_members(config), strict=True)
         members = tuple(cls.from_network(network, member, preprocessing) for network, member in each)
         return cls(members[0].rollout, config, preprocessing, members, config.ensemble.combine)
 
@@ -140,7 +140,7 @@ class Predictor:
             (batch, 1).
         """
         scaler, season = Scaler.stack([self.get_scaler(series) for series in panel]), self.config.data.main_season
-        values, lag = scaler.curve.forward(windows) / scaler.unit, season if season < windows.shape[1] else 1
+        values, lag = scaler.curve.apply(windows) / scaler.unit, season if season < windows.shape[1] else 1
         return np.abs(values[:, lag:] - values[:, :-lag]).mean(axis=1, keepdims=True)
 
     def _predict_with_network(
@@ -247,7 +247,7 @@ class Predictor:
             Forecast(
                 series.name,
                 series.timestamps[-1],
-                series.future(steps),
+                series.list_future_timestamps(steps),
                 prediction.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},
                 None if paths is None else paths[:, row],
@@ -300,6 +300,6 @@ def _undo_differences(distribution: Distribution, scaler: Scaler, windows: np.nd
     if not scaler.lags:
         return distribution, scaler
     differences = scaler.unscale(np.moveaxis(distribution.parameters.astype(float), -1, 0))  # (paths, batch, horizon)
-    values = undo_difference(differences, scaler.curve.forward(windows), scaler.lags)
+    values = undo_difference(differences, scaler.curve.apply(windows), scaler.lags)
     scaled = np.moveaxis(values / scaler.unit, 0, -1)  # (batch, horizon, paths)
     return dataclasses.replace(distribution, parameters=scaled), Scaler(0.0, scaler.unit, scaler.curve)

@@ -54,7 +54,7 @@ def check_columns(table: Table, probabilities: Iterable[float]) -> None:
     """
     added = {FILLED, *(_name_quantile(probability) for probability in probabilities)}
     if taken := [name for name in table.columns if name in added]:
-        where = table.places.where(table.places.header_line)
+        where = table.places.locate(table.places.header_line)
         raise DataError(Problem("reserved-column", where, detail={"names": list(map(repr, taken))}))
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from forecaster.data.gaps import find_gaps, interpolate_linearly
 from forecaster.errors import DataError, Diverged, Interrupted
 from forecaster.evaluation import tables
-from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, coverage, drop_undefined
+from forecaster.evaluation.metrics import ScoredForecasts, compute_coverage, compute_scores, drop_undefined
 from forecaster.forecast import level_to_quantiles
 from forecaster.forecasting.conformal import compute_half_widths
 from forecaster.imputation.artificial_gaps import cut_gaps, measure_distances
@@ -119,12 +119,12 @@ class _GapFiller:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform values in the series' own unit."""
-        return self.member.scaler.curve.forward(values)
+        return self.member.scaler.curve.apply(values)
 
     def invert(self, transformed: np.ndarray) -> np.ndarray:
         """Convert transformed values to the series' own unit, clipped to its bounds."""
         low, high = self.config.data.minimum, self.config.data.maximum
-        values = self.member.scaler.curve.inverse(transformed)
+        values = self.member.scaler.curve.invert(transformed)
         return np.clip(values, -np.inf if low is None else low, np.inf if high is None else high)
 
     def _pad(self, values: np.ndarray) -> np.ndarray:
@@ -231,4 +231,4 @@ def _measure_coverage(
     """Measure the percentage of hidden cells inside each level's interval; values are transformed, (cells,)."""
     places = np.minimum(depths, residuals.shape[1]) - 1
     widths = {level: compute_half_widths(residuals, level)[places] for level in levels}
-    return {f"{level:g}": coverage(actual, filled - width, filled + width) for level, width in widths.items()}
+    return {f"{level:g}": compute_coverage(actual, filled - width, filled + width) for level, width in widths.items()}

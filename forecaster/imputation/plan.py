@@ -19,7 +19,7 @@ from forecaster.forecast import levels_to_probabilities
 from forecaster.imputation.artificial_gaps import compute_length_shares
 from forecaster.imputation.filled_csv import FilledSeries, check_columns
 from forecaster.preprocessing.prepared_series import PreparedSeries
-from forecaster.preprocessing.read_data import data_request, infer_data_keys
+from forecaster.preprocessing.read_data import build_data_request, infer_data_keys
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
 from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.problems import Problem
@@ -101,9 +101,9 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         DataError: the CSV has problems, or a gap is too long for the window.
     """
     levels_used = loaded.config.forecast.levels if levels is None else levels
-    if problems := [*loaded.problems, *_config_problems(loaded, levels_used)]:
+    if problems := [*loaded.problems, *_find_config_problems(loaded, levels_used)]:
         raise ConfigError(problems)
-    request = data_request(loaded.config)
+    request = build_data_request(loaded.config)
     table = write_records(read_cells(request.paths, request.dialect))
     check_columns(table, levels_to_probabilities(levels_used))
     (series,) = parse_series(table, dataclasses.replace(request.reading, gaps="mask"))
@@ -116,33 +116,35 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     return GapPlan(config, table, _prepare_series(loaded, series, bool(gaps)), gaps, levels_used)
 
 
-def _config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[Problem]:
+def _find_config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iterator[Problem]:
     """Find what a config asks for that no imputation does."""
     config, data = loaded.config, loaded.config.data
     for key, wanted, code in _REQUIRED:
         if (value := getattr(config.model, key)) != wanted:
             detail = {"received": str(value).lower()}
-            yield loaded.problem(code, ("model", key), detail, ({f"model.{key}": wanted},))
+            yield loaded.locate_problem(code, ("model", key), detail, ({f"model.{key}": wanted},))
     if config.ensemble is not None and config.ensemble.size > 1:
-        yield loaded.problem("impute-one-network", ("ensemble",), repairs=({"ensemble": None},))
+        yield loaded.locate_problem("impute-one-network", ("ensemble",), repairs=({"ensemble": None},))
     if lags := data.difference:
         received = {"received": list(lags)}
-        yield loaded.problem("impute-no-difference", ("data", "difference"), received, ({"data.difference": []},))
+        yield loaded.locate_problem(
+            "impute-no-difference", ("data", "difference"), received, ({"data.difference": []},)
+        )
     if config.window.min_length is not None:
         repairs = ({"window.min_length": None},)
-        yield loaded.problem("impute-whole-series", ("window", "min_length"), repairs=repairs)
+        yield loaded.locate_problem("impute-whole-series", ("window", "min_length"), repairs=repairs)
     if data.calendar:
-        yield loaded.problem("impute-no-calendar", ("data", "calendar"), repairs=({"data.calendar": []},))
+        yield loaded.locate_problem("impute-no-calendar", ("data", "calendar"), repairs=({"data.calendar": []},))
     if columns := [*data.covariates.past, *data.covariates.future]:
-        yield loaded.problem("impute-no-covariates", ("data", "covariates"), {"columns": columns})
+        yield loaded.locate_problem("impute-no-covariates", ("data", "covariates"), {"columns": columns})
     if data.series is not None:
-        yield loaded.problem("impute-one-series", ("data", "series"), repairs=({"data.series": None},))
+        yield loaded.locate_problem("impute-one-series", ("data", "series"), repairs=({"data.series": None},))
     elif data.several:
-        yield loaded.problem("impute-one-column", ("data", "layout" if data.layout == "rows" else "target"))
+        yield loaded.locate_problem("impute-one-column", ("data", "layout" if data.layout == "rows" else "target"))
     if isinstance(data.time, tuple):
-        yield loaded.problem("impute-one-time-column", ("data", "time"))
+        yield loaded.locate_problem("impute-one-time-column", ("data", "time"))
     if levels and not config.split.validation:
-        yield loaded.problem("impute-without-validation", ("split", "validation"))
+        yield loaded.locate_problem("impute-without-validation", ("split", "validation"))
 
 
 def _prepare_series(loaded: LoadedConfig, series: Series, has_gaps: bool) -> PreparedSeries:
@@ -160,7 +162,7 @@ def _split_series(loaded: LoadedConfig, series: Series) -> Split:
     except DataError:
         detail = {"rows": len(series), "source": name_source(loaded.config.data.path), "window": length}
         detail |= {"validation": validation, "test": test}
-        raise DataError(loaded.problem("too-few-rows-to-impute", ("window", "length"), detail)) from None
+        raise DataError(loaded.locate_problem("too-few-rows-to-impute", ("window", "length"), detail)) from None
 
 
 def _describe_outside_rows(table: Table, series: Series) -> Iterator[Problem]:
@@ -183,4 +185,4 @@ def _check_lengths(loaded: LoadedConfig, table: Table, series: Series, gaps: Seq
     detail = {"missing": longest.length, "frequency": series.frequency, "window": length}
     detail |= {"first": first, "last": last}
     repairs = ({"window.length": 2 * longest.length},)
-    raise DataError(Problem("gap-longer-than-window", table.places.where(line), detail=detail, repairs=repairs))
+    raise DataError(Problem("gap-longer-than-window", table.places.locate(line), detail=detail, repairs=repairs))

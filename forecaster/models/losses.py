@@ -9,23 +9,23 @@ Loss = Callable[[KerasTensor, KerasTensor], KerasTensor]
 LARGEST = 1e15  # an error whose square, summed over a batch, is still finite in float32; training has diverged by then
 
 
-def mse(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+def compute_mse(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Return the mean squared error, which the conditional mean minimizes."""
     return ops.mean(ops.square(ops.clip(targets - predictions, -LARGEST, LARGEST)))
 
 
-def mae(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+def compute_mae(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Return the mean absolute error, which the conditional median minimizes."""
     return ops.mean(ops.abs(targets - predictions))
 
 
-def huber(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+def compute_huber(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Return the Huber loss: e² / 2 up to |e| = 1, |e| - 1/2 beyond (Huber 1964)."""
     error = ops.abs(targets - predictions)
     return ops.mean(ops.where(error <= 1.0, 0.5 * ops.square(error), error - 0.5))
 
 
-def log_cosh(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+def compute_log_cosh(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Return log(cosh(e)), a smooth version of the Huber loss.
 
     It is computed as |e| + softplus(-2 |e|) - log 2, since cosh overflows float32 from an error of 90.
@@ -34,7 +34,7 @@ def log_cosh(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     return ops.mean(error + ops.softplus(-2.0 * error) - ops.log(2.0))
 
 
-def mape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+def compute_mape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Return the MAPE, as a fraction, of values given as logarithms: |exp(p - t) - 1| = |ŷ - y| / y.
 
     Where p - t exceeds 1 it continues as its tangent, of slope e, so that an untrained network does not overflow.
@@ -43,7 +43,7 @@ def mape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     return ops.mean(ops.where(error <= 1.0, ops.abs(ops.expm1(ops.minimum(error, 1.0))), math.e * error - 1.0))
 
 
-def smape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
+def compute_smape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Return the sMAPE, as a fraction, of values given as logarithms.
 
     2 tanh(|p - t| / 2) = 2 |ŷ - y| / (ŷ + y), the M4 competition's sMAPE over 100 (Makridakis et al. 2020, equation 2).
@@ -52,10 +52,10 @@ def smape(targets: KerasTensor, predictions: KerasTensor) -> KerasTensor:
 
 
 LOSSES: dict[str, Loss] = {
-    "mse": mse,
-    "mae": mae,
-    "huber": huber,
-    "log_cosh": log_cosh,
-    "mape": mape,
-    "smape": smape,
+    "mse": compute_mse,
+    "mae": compute_mae,
+    "huber": compute_huber,
+    "log_cosh": compute_log_cosh,
+    "mape": compute_mape,
+    "smape": compute_smape,
 }

@@ -131,12 +131,12 @@ class Recurrent(keras.layers.Layer):
         read = tf.TensorArray(tf.float32, size=steps).unstack(inputs)
         written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.cell.units))
 
-        def body(number: tf.Tensor, written: tf.TensorArray, *states: tf.Tensor) -> tuple[object, ...]:
+        def take_step(number: tf.Tensor, written: tf.TensorArray, *states: tf.Tensor) -> tuple[object, ...]:
             new = step(number, read.read(number), states)
             return number + 1, written.write(number, self.read_output(new)), *new
 
         _, written, *states = tf.while_loop(
-            lambda number, *_: number < steps, body, (0, written, *states), maximum_iterations=steps
+            lambda number, *_: number < steps, take_step, (0, written, *states), maximum_iterations=steps
         )
         return written.stack(), states
 

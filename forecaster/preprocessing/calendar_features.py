@@ -12,10 +12,10 @@ from forecaster.config.calendar_names import (
     FOURIER,
     HOLIDAY,
     WEEKEND,
-    country_of,
     find_clashes,
+    find_orders,
     is_dated,
-    orders_of,
+    split_country,
 )
 from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 
@@ -76,27 +76,27 @@ def find_calendar_problems(
     return sorted(problems, key=lambda problem: problem[0])
 
 
-def minute(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_minute(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the minute of the hour, in [0, 1), (steps,)."""
     return np.asarray(local.minute) / 60
 
 
-def hour(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_hour(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the hour of the day, in [0, 1), (steps,)."""
     return np.asarray(local.hour) / 24
 
 
-def weekday(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_weekday(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the day of the week, in [0, 1) from Monday, (steps,)."""
     return np.asarray(local.day_of_week) / 7
 
 
-def day(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_day(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the day of the month as a share of that month, in [0, 1), (steps,)."""
     return (np.asarray(local.day) - 1) / np.asarray(local.days_in_month)
 
 
-def week(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_week(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the ISO 8601 week as a share of its year of 52 or 53 weeks, in [0, 1), (steps,)."""
     thursday = local + pd.to_timedelta(
         3 - np.asarray(local.day_of_week), unit="D"
@@ -106,27 +106,27 @@ def week(local: pd.DatetimeIndex) -> np.ndarray:
     return number / (number + left + 1)
 
 
-def month(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_month(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the month of the year, in [0, 1), (steps,)."""
     return (np.asarray(local.month) - 1) / 12
 
 
-def quarter(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_quarter(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the quarter of the year, in [0, 1), (steps,)."""
     return (np.asarray(local.quarter) - 1) / 4
 
 
-def yearday(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_yearday(local: pd.DatetimeIndex) -> np.ndarray:
     """Return the day of the year as a share of its 365 or 366 days, in [0, 1), (steps,)."""
     return (np.asarray(local.day_of_year) - 1) / _count_days_in_year(local)
 
 
-def weekend(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_weekend(local: pd.DatetimeIndex) -> np.ndarray:
     """Return 1 on Saturdays and Sundays, 0 otherwise, (steps,)."""
     return np.asarray(local.day_of_week) >= 5
 
 
-def holiday(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> tuple[np.ndarray, ...]:
+def compute_holiday(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> tuple[np.ndarray, ...]:
     """Return three features, (steps,) each: on, before and after a public holiday.
 
     The first is 1 on a holiday. The others are 1 on the day before (after) one and fall linearly to 0 on the eighth.
@@ -138,7 +138,7 @@ def holiday(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> t
     return on, _compute_nearness(ahead), _compute_nearness(behind)
 
 
-def fourier(numbers: np.ndarray, season: int, order: int) -> tuple[np.ndarray, ...]:
+def compute_fourier(numbers: np.ndarray, season: int, order: int) -> tuple[np.ndarray, ...]:
     """Return the Fourier terms sin and cos of 2π order t / season at step numbers t, (steps,) each.
 
     At order = season / 2 the sine is 0 at every step and omitted (Hyndman & Athanasopoulos, FPP3, section 7.4).
@@ -177,13 +177,13 @@ def _build_columns(
 ) -> Iterator[np.ndarray]:
     """Build the columns of one name in the order of `_name_columns`, (steps,) each."""
     if not is_dated(name):
-        for season, highest in orders_of(name, seasons).items():
+        for season, highest in find_orders(name, seasons).items():
             for order in range(1, highest + 1):
-                yield from fourier(numbers, season, order)
+                yield from compute_fourier(numbers, season, order)
     elif name == WEEKEND:
-        yield weekend(local)
+        yield compute_weekend(local)
     elif name.startswith(HOLIDAY):
-        yield from holiday(local, *country_of(name))
+        yield from compute_holiday(local, *split_country(name))
     else:
         angle = 2 * np.pi * _PHASES[name](local)
         yield np.sin(angle)
@@ -200,7 +200,7 @@ def _name_columns(name: str, seasons: Sequence[int]) -> list[str]:
         return [name]
     return [
         f"{FOURIER}{season}.{order}.{wave}"
-        for season, highest in orders_of(name, seasons).items()
+        for season, highest in find_orders(name, seasons).items()
         for order in range(1, highest + 1)
         for wave in (("cos",) if 2 * order == season else ("sin", "cos"))
     ]
@@ -221,7 +221,7 @@ def _find_problem(
         if shortest > _DAY:
             return "feature-too-fine", {"name": name, "frequency": frequency}
         years = {"first": timestamps.min().year, "last": timestamps.max().year}
-        if _load_public_holidays(*country_of(name), years["first"], years["last"]):
+        if _load_public_holidays(*split_country(name), years["first"], years["last"]):
             return None
         return "unknown-holidays", {"name": name, **years}
     if shortest < _LONGEST[name]:
@@ -269,12 +269,12 @@ def _count_microseconds(naive: pd.DatetimeIndex) -> np.ndarray:
 
 
 _PHASES: dict[str, Callable[[pd.DatetimeIndex], np.ndarray]] = {
-    "minute": minute,
-    "hour": hour,
-    "weekday": weekday,
-    "day": day,
-    "week": week,
-    "month": month,
-    "quarter": quarter,
-    "yearday": yearday,
+    "minute": compute_minute,
+    "hour": compute_hour,
+    "weekday": compute_weekday,
+    "day": compute_day,
+    "week": compute_week,
+    "month": compute_month,
+    "quarter": compute_quarter,
+    "yearday": compute_yearday,
 }

@@ -318,5 +318,5 @@ def _get_timestamps(series: Series, first: int, last: int) -> pd.Index:
     """Return the timestamps of steps [first, last), which may lie after the end."""
     if last <= len(series):
         return series.timestamps[first:last]
-    ahead = series.future(last - len(series))
+    ahead = series.list_future_timestamps(last - len(series))
     return series.timestamps.append(ahead)[first:last] if first < len(series) else ahead[first - len(series) :]

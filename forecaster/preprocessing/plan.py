@@ -163,7 +163,7 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     resolved = config.model_copy(update={"data": data.model_copy(update=updates), "model": _resolve_quantiles(config)})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
-    where, source = loaded.where("window", "length"), name_source(data.path)
+    where, source = loaded.find_position("window", "length"), name_source(data.path)
     members = _prepare_series(
         config, panel.prepend_steps(config.padding_steps, resolved.data.main_season), where, source, {}
     )
@@ -216,7 +216,7 @@ def _fit_features(config: Config, members: PreparedPanel) -> Features | None:
         except DataError as error:
             problems += error.problems
     if problems:
-        raise DataError([problem.at(name_source(data.path)) for problem in problems])
+        raise DataError([problem.add_place(name_source(data.path)) for problem in problems])
     return features
 
 
@@ -241,7 +241,7 @@ def _prepare_series(
             (problem,) = error.problems
             key = "window.length" if where else ""
             problem = replace(problem, where=where, column=key, detail={**problem.detail, "source": source})
-            problems.append(problem.of_series(panel.names[number]) if len(panel) > 1 else problem)
+            problems.append(problem.add_series(panel.names[number]) if len(panel) > 1 else problem)
             continue
         numbers.append(number)
         splits.append(split.shift(filled))
@@ -272,7 +272,9 @@ def _resolve_quantiles(config: Config) -> Model:
 def _check_calendar(loaded: LoadedConfig, data: Data, series: Series) -> None:
     """Check that each name of data.calendar suits these timestamps."""
     findings = find_calendar_problems(data.calendar, series.timestamps, data.seasons, series.frequency, series.rules)
-    if problems := [loaded.problem(code, ("data", "calendar", index), detail) for index, code, detail in findings]:
+    if problems := [
+        loaded.locate_problem(code, ("data", "calendar", index), detail) for index, code, detail in findings
+    ]:
         raise ConfigError(problems)
 
 
@@ -283,24 +285,24 @@ def _check_season(loaded: LoadedConfig, season: int) -> None:
     path = ("model", "decoder" if hierarchical else "normalization")
     detail = {"name": model.decoder if hierarchical else model.normalization, "season": season, "window": length}
     if model.normalization_scale == "change" and length <= season:
-        raise ConfigError(loaded.problem("season-longer-than-window", ("model", "normalization_scale"), detail))
+        raise ConfigError(loaded.locate_problem("season-longer-than-window", ("model", "normalization_scale"), detail))
     if not (hierarchical or seasonal or model.normalization == "profile"):
         return
     if season < 2:
         repair = {"model.decoder": "seq2seq"} if hierarchical else {"model.normalization": "last"}
-        raise ConfigError(loaded.problem("no-season", path, detail, (repair,)))
+        raise ConfigError(loaded.locate_problem("no-season", path, detail, (repair,)))
     if model.normalization == "profile" and length < 2 * season:
         detail |= {"needed": 2 * season}
-        raise ConfigError(loaded.problem("window-below-two-seasons", ("model", "normalization"), detail))
+        raise ConfigError(loaded.locate_problem("window-below-two-seasons", ("model", "normalization"), detail))
     if not (hierarchical or seasonal):
         return
     if season % model.segment:
         segment = max(n for n in range(1, model.segment) if season % n == 0)
         detail |= {"segment": model.segment}
-        raise ConfigError(loaded.problem("season-not-in-segments", path, detail, ({"model.segment": segment},)))
+        raise ConfigError(loaded.locate_problem("season-not-in-segments", path, detail, ({"model.segment": segment},)))
     if hierarchical and (length % season or length < (2 + seasonal) * season):
         fits = max(2 + seasonal, round(length / season)) * season
-        raise ConfigError(loaded.problem("window-not-in-seasons", path, detail, ({"window.length": fits},)))
+        raise ConfigError(loaded.locate_problem("window-not-in-seasons", path, detail, ({"window.length": fits},)))
     if length < season + 2 * model.segment:
         detail |= {"needed": season + 2 * model.segment}
-        raise ConfigError(loaded.problem("window-too-short-for-season", path, detail))
+        raise ConfigError(loaded.locate_problem("window-too-short-for-season", path, detail))

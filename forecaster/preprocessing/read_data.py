@@ -35,7 +35,7 @@ class DataRequest(NamedTuple):
     dialect: Dialect
 
 
-def data_request(config: Config, path: Path | None = None) -> DataRequest:
+def build_data_request(config: Config, path: Path | None = None) -> DataRequest:
     """State what a config asks of its data, or of another file with the same columns."""
     data = config.data
     values = data.model_dump()
@@ -50,7 +50,7 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     Raises:
         DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
     """
-    data, request = config.data, data_request(config, path)
+    data, request = config.data, build_data_request(config, path)
     panel = read_series(request.paths, request.reading, request.dialect)
     for notice in panel.all_notices:
         log.info("%s", notice)

@@ -58,11 +58,11 @@ class Scaler:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Scale values in the series' own unit, (..., steps); the first sum(lags) are NaN, which have no difference."""
-        return (difference(self.curve.forward(values), self.lags) - self.offset) / self.unit
+        return (difference(self.curve.apply(values), self.lags) - self.offset) / self.unit
 
-    def inverse(self, scaled: np.ndarray) -> np.ndarray:
+    def invert(self, scaled: np.ndarray) -> np.ndarray:
         """Convert scaled values to the series' own unit, any shape; only without differences."""
-        return self.curve.inverse(self.unscale(scaled))
+        return self.curve.invert(self.unscale(scaled))
 
     def unscale(self, scaled: np.ndarray) -> np.ndarray:
         """Convert scaled values to transformed values, or to differences of them, any shape."""
@@ -90,7 +90,7 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[i
     Raises:
         DataError: the values are too large for floating point.
     """
-    transformed = difference(curve.forward(values), lags)[:, sum(lags) :]
+    transformed = difference(curve.apply(values), lags)[:, sum(lags) :]
     low, high = transformed.min(axis=1), transformed.max(axis=1)
     if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
         raise DataError(Problem("values-too-large", detail={"largest": float(np.max(np.abs(values)))}))

@@ -68,7 +68,7 @@ class Transform:
         """Select one transform of a stack."""
         return replace(self, power=float(np.asarray(self.power)[number, 0]))
 
-    def forward(self, values: np.ndarray) -> np.ndarray:
+    def apply(self, values: np.ndarray) -> np.ndarray:
         """Transform values in the series' own unit, any shape."""
         match self.kind:
             case "log":
@@ -81,7 +81,7 @@ class Transform:
                 return np.log(values - self.low) - np.log(self.high - values)
         return values
 
-    def inverse(self, transformed: np.ndarray) -> np.ndarray:
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
         """Convert transformed values to the series' own unit, any shape.
 
         Results outside the transform's range (below 0 for log1p, below -1 / λ for Box-Cox) become 0; results too large

@@ -11,7 +11,7 @@
 - `run_messages`: options, runs, trainings and outputs
 """
 
-from forecaster.problems.message import yaml_text
+from forecaster.problems.message import format_yaml
 from forecaster.problems.problem import Cells, Problem
 
-__all__ = ["Cells", "Problem", "yaml_text"]
+__all__ = ["Cells", "Problem", "format_yaml"]

@@ -45,7 +45,7 @@ class _Template(string.Formatter):
         if spec in _SEPARATORS:
             return _SEPARATORS[spec].join(map(str, value))
         if spec == "yaml":
-            return yaml_text(value)
+            return format_yaml(value)
         if spec.startswith("steps="):
             return count_steps(value, spec.removeprefix("steps="))
         if "|" in spec:
@@ -69,26 +69,26 @@ def names_field(template: str, name: str) -> bool:
     return any(found == name for _, found, _, _ in string.Formatter().parse(template))
 
 
-def repairs_text(repairs: Sequence[Mapping[str, Any]]) -> str:
+def format_repairs(repairs: Sequence[Mapping[str, Any]]) -> str:
     """Write alternatives: `data.gaps: interpolate | seasonal or model.decoder: dense`, those of one key together."""
     groups = [list(group) for _, group in itertools.groupby(repairs, tuple)]
-    return " or ".join(map(_alternatives_text, groups))
+    return " or ".join(map(_format_alternatives, groups))
 
 
-def _alternatives_text(repairs: Sequence[Mapping[str, Any]]) -> str:
+def _format_alternatives(repairs: Sequence[Mapping[str, Any]]) -> str:
     """Write repairs that have the same keys."""
     if len(repairs[0]) == 1:
         (key,) = repairs[0]
-        return f"{key}: {' | '.join(yaml_text(repair[key]) for repair in repairs)}"
-    return " or ".join(", ".join(f"{key}: {yaml_text(value)}" for key, value in each.items()) for each in repairs)
+        return f"{key}: {' | '.join(format_yaml(repair[key]) for repair in repairs)}"
+    return " or ".join(", ".join(f"{key}: {format_yaml(value)}" for key, value in each.items()) for each in repairs)
 
 
-def yaml_text(value: Any) -> str:
+def format_yaml(value: Any) -> str:
     """Write a plain value as YAML, on one line."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{yaml_text(key)}: {yaml_text(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{format_yaml(key)}: {format_yaml(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(yaml_text, value))}]"
+        return f"[{', '.join(map(format_yaml, value))}]"
     return json.dumps(value, ensure_ascii=False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from forecaster.problems.message import fill_template, names_field, repairs_text
+from forecaster.problems.message import fill_template, format_repairs, names_field
 from forecaster.problems.registry import MESSAGES
 from forecaster.wording import SHOWN
 
@@ -51,20 +51,20 @@ class Problem:
 
     def __str__(self) -> str:
         template = MESSAGES[self.code].template
-        values = {**self.detail, "column": self.column, "where": self.where, "repairs": repairs_text(self.repairs)}
+        values = {**self.detail, "column": self.column, "where": self.where, "repairs": format_repairs(self.repairs)}
         if self.cells is not None:
             values |= {"cells": f"{self.cells.count:,} {'cell is' if self.cells.count == 1 else 'cells are'}"}
-            values |= {"places": _places(self.cells), "count": self.cells.count}
+            values |= {"places": _format_places(self.cells), "count": self.cells.count}
         parts = [part for part in (self.where, "" if names_field(template, "column") else self.column) if part]
         text = ": ".join([*parts, fill_template(template, values)])
         series = self.detail.get("series")
         return text if series is None or names_field(template, "series") else f"{text} [series {series}]"
 
-    def at(self, where: str) -> "Problem":
+    def add_place(self, where: str) -> "Problem":
         """Add the place, where it has none yet."""
         return self if self.where else replace(self, where=where)
 
-    def of_series(self, name: str) -> "Problem":
+    def add_series(self, name: str) -> "Problem":
         """Add the series that it concerns."""
         return replace(self, detail={**self.detail, "series": name})
 
@@ -92,6 +92,6 @@ class Problem:
         }
 
 
-def _places(cells: Cells) -> str:
+def _format_places(cells: Cells) -> str:
     shown = ", ".join(f"{text!r} ({place})" if place else repr(text) for text, place in cells.first)
     return shown + (", ..." if cells.count > len(cells.first) else "")

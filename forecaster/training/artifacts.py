@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from forecaster import __version__
-from forecaster.config.ensemble import members_of
-from forecaster.config.template import commented_yaml
+from forecaster.config.ensemble import list_members
+from forecaster.config.template import render_commented_yaml
 from forecaster.data.sources.files import name_source
 from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
@@ -67,7 +67,7 @@ def build_version_files(
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
     last_timestamps = {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
     files = {
-        "config.yaml": commented_yaml(config, "forecast train config.yaml").encode(),
+        "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": _encode_json({**plan.preprocessing.to_json(), "trained_until": last_timestamps}),
         **encode_calibration(predictor.calibration),
         "metrics.json": _encode_json(metrics),
@@ -89,13 +89,13 @@ def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dic
             "epoch": each.progress.best_epoch,
             "validation_loss": each.progress.history[each.progress.best_epoch - 1].validation_loss,
         }
-        for config, each in zip(members_of(plan.config), trained, strict=True)
+        for config, each in zip(list_members(plan.config), trained, strict=True)
     ]
 
 
 def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> bytes:
     """Plot the losses by epoch of every network."""
-    title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in members_of(plan.config)))
+    title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in list_members(plan.config)))
     unit = f"loss ({', '.join(kinds)}, scaled units)"
     curves = [
         LossCurve(
@@ -112,7 +112,7 @@ def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
     """Plot the forecast of the last `horizon` steps of the first series, held out where there is a test part."""
     member = plan.members[0]
     forecast = forecast_last_horizon(plan, predictor)
-    series = member.series.part(plan.config.padding_steps, len(member.series))
+    series = member.series.cut(plan.config.padding_steps, len(member.series))
     values = pd.Series(series.values, series.timestamps)
     steps = len(forecast.mean)
     kind = "held out" if member.split.test else "part of the training data"

@@ -32,10 +32,10 @@ class Average(abc.ABC):
     def first_epoch(self) -> int:
         """The first epoch, from 1, at whose end there is a mean."""
 
-    def after_batch(self) -> None:  # noqa: B027  an average may observe epochs only
+    def observe_batch(self) -> None:  # noqa: B027  an average may observe epochs only
         """Observe the weights after a batch; this is part of the training step's graph."""
 
-    def after_epoch(self, epoch: int) -> None:  # noqa: B027  or batches only
+    def observe_epoch(self, epoch: int) -> None:  # noqa: B027  or batches only
         """Observe the weights at the end of an epoch, counted from 1."""
 
     @contextlib.contextmanager
@@ -73,7 +73,7 @@ class Exponential(Average):
         """1."""
         return 1
 
-    def after_batch(self) -> None:
+    def observe_batch(self) -> None:
         """Move by the share of the newest weights."""
         # 1 - decay^t, without cancellation for decay close to 1
         past = -tf.math.expm1(math.log(self.decay) * tf.cast(self.count.assign_add(1), tf.float64))
@@ -98,7 +98,7 @@ class Equal(Average):
         """The first epoch after the share `start`."""
         return self._first_epoch
 
-    def after_epoch(self, epoch: int) -> None:
+    def observe_epoch(self, epoch: int) -> None:
         """Move the mean by 1 / n at the n-th observed epoch."""
         if epoch >= self.first_epoch:
             self._move(1 / tf.cast(self.count.assign_add(1), tf.float64))

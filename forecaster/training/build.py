@@ -98,13 +98,13 @@ def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -
     if described:
         log.info("%s", _describe_plan(plan, len(training_starts), len(validation_starts)))
     network = initialize_network(config, plan.preprocessing)
-    steps = _steps(plan)
+    steps = _concatenate_series(plan)
     _adapt_head(network, steps.values, training_starts, length)
     watched = validation_starts.spread_evenly(_VALIDATION_WINDOWS)
     return build_trainer(network, training, steps, length, training_starts, watched, first_choice)
 
 
-def _steps(plan: Plan) -> Steps:
+def _concatenate_series(plan: Plan) -> Steps:
     """Concatenate the scaled series of a plan, with their features and categories."""
     features, past = plan.features, 0
     groups = plan.groups

@@ -49,12 +49,12 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Advance by a batch."""
         done = (epoch - 1) * batches + batch
         self._bar.update(self._task, completed=done, total=self._epochs * batches, epoch=epoch, loss=loss)
 
-    def epoch(self, validation_loss: float | None) -> None:
+    def report_epoch(self, validation_loss: float | None) -> None:
         """Show the validation loss of the epoch that ended."""
         if validation_loss is not None:
             self._bar.update(self._task, validation=f"  validation {validation_loss:.4g}")
@@ -66,13 +66,13 @@ class ProgressLogger:
     def __init__(self, bar: TrainingProgress, label: str = "") -> None:
         self._bar, self._label = bar, label
 
-    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Advance the bar."""
-        self._bar.batch(epoch, batch, batches, loss)
+        self._bar.report_batch(epoch, batch, batches, loss)
 
-    def epoch(self, epoch: Epoch) -> None:
+    def report_epoch(self, epoch: Epoch) -> None:
         """Show the epoch's validation loss on the bar, or log the epoch."""
-        self._bar.epoch(epoch.validation_loss)
+        self._bar.report_epoch(epoch.validation_loss)
         if not self._bar.visible:
             validation = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.5g}"
             log.info("%sepoch %d: loss %.5g%s", self._label, epoch.epoch, epoch.loss, validation)

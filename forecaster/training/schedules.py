@@ -26,12 +26,12 @@ class Patience:
         """Whether `patience` epochs have passed without improvement."""
         return self.waited >= self.patience
 
-    def state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return what a checkpoint must keep."""
         return {"best": self.best, "waited": self.waited}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore what `state()` returned."""
+        """Restore what `get_state()` returned."""
         self.best, self.waited = state["best"], state["waited"]
 
 
@@ -52,12 +52,12 @@ class Schedule(abc.ABC):
     def observe(self, loss: float) -> None:  # noqa: B027  most schedules do not look at the loss
         """Observe an epoch's validation loss."""
 
-    def state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return what a checkpoint must keep."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:  # noqa: B027  most schedules keep nothing
-        """Restore what `state()` returned."""
+        """Restore what `get_state()` returned."""
 
 
 class Constant(Schedule):
@@ -114,11 +114,11 @@ class Plateau(Schedule):
             self.patience.waited = 0
             self.reduced = max(self.minimum, self.reduced * self.factor)
 
-    def state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return the share and the patience spent."""
-        return {"reduced": self.reduced, **self.patience.state()}
+        return {"reduced": self.reduced, **self.patience.get_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore what `state()` returned."""
+        """Restore what `get_state()` returned."""
         self.reduced = state["reduced"]
         self.patience.restore(state)

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from forecaster import __version__
-from forecaster.config.ensemble import members_of
+from forecaster.config.ensemble import list_members
 from forecaster.errors import Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import tables
 from forecaster.models import Network
@@ -112,7 +112,7 @@ class _Task:
 
 def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
     """Build the tasks of a plan's networks, in their order."""
-    configs, identity = members_of(plan.config), _build_identity(plan)
+    configs, identity = list_members(plan.config), _build_identity(plan)
     snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
     return [
         _Task(replace(plan, config=config), number, len(configs), run, identity, snapshot, resume, warm)
@@ -169,7 +169,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         trainer.begin_from(before)
     _resume(trainer, task)
     _fit(trainer, task, received)
-    state = trainer.state()
+    state = trainer.save_state()
     if task.count > 1:
         write_checkpoint(task.run, task.identity, state, task.checkpoint)
     encode, decode = export_onnx(network, task.plan.config.window.length)
@@ -215,7 +215,7 @@ def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> Non
         (problem,) = error.problems
         raise Diverged(replace(problem, detail={**problem.detail, "member": task.label})) from None
     if received:
-        write_checkpoint(task.run, task.identity, trainer.state(), task.checkpoint)
+        write_checkpoint(task.run, task.identity, trainer.save_state(), task.checkpoint)
         detail = {"member": task.number, "members": task.count if task.count > 1 else 0}
         detail |= {"epoch": len(trainer.progress.history), "batch": trainer.progress.batch}
         raise Interrupted(Problem("interrupted-training", detail=detail), received[0])
@@ -228,14 +228,14 @@ class Checkpointer:
         self._logger, self._trainer, self._task = logger, trainer, task
         self._saved = time.monotonic()
 
-    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Report the batch."""
-        self._logger.batch(epoch, batch, batches, loss)
+        self._logger.report_batch(epoch, batch, batches, loss)
 
-    def epoch(self, epoch: Epoch) -> None:
+    def report_epoch(self, epoch: Epoch) -> None:
         """Report the epoch, and save a checkpoint if the last is old."""
-        self._logger.epoch(epoch)
+        self._logger.report_epoch(epoch)
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             task = self._task
-            write_checkpoint(task.run, task.identity, self._trainer.state(), task.checkpoint)
+            write_checkpoint(task.run, task.identity, self._trainer.save_state(), task.checkpoint)
             self._saved = time.monotonic()

@@ -39,10 +39,10 @@ class Epoch:
 class Watch(Protocol):
     """Receives the progress of a training."""
 
-    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Receive a finished batch; `loss` is the mean of the epoch so far."""
 
-    def epoch(self, epoch: Epoch) -> None:
+    def report_epoch(self, epoch: Epoch) -> None:
         """Receive a finished epoch."""
 
 
@@ -147,8 +147,8 @@ class Trainer(Generic[AnyLearner]):
         self.ends = tf.constant(steps.ends, tf.int32)  # (series,)
         self.codes = None if steps.codes is None else tf.constant(steps.codes)  # (series, categories)
         starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
-        self._step = tf.function(self._training_step, input_signature=[starts, epoch], autograph=False)
-        self._validate = tf.function(self._validation_loss, input_signature=[starts], autograph=False)
+        self._step = tf.function(self._run_training_step, input_signature=[starts, epoch], autograph=False)
+        self._validate = tf.function(self._compute_validation_loss, input_signature=[starts], autograph=False)
         self.progress = Progress()
         self.best_weights = self._copy_weights()
 
@@ -162,7 +162,7 @@ class Trainer(Generic[AnyLearner]):
         """Train until done, then put the best weights into the network.
 
         Returns:
-            False where `stop()` asked to pause between two batches; `state()` is then exact.
+            False where `stop()` asked to pause between two batches; `save_state()` is then exact.
 
         Raises:
             Diverged: a loss that is NaN or infinite.
@@ -170,7 +170,7 @@ class Trainer(Generic[AnyLearner]):
         while not self.done:
             if not self._run_epoch(watch, stop):
                 return False
-            watch.epoch(self.progress.history[-1])
+            watch.report_epoch(self.progress.history[-1])
         for variable, value in zip(self.network.trainable_variables, self.best_weights, strict=True):
             variable.assign(value)
         return True
@@ -193,7 +193,7 @@ class Trainer(Generic[AnyLearner]):
             progress.loss_sum += loss * len(starts)
             self._check_finite(loss, "loss", f"epoch {epoch}, batch {progress.batch} of {self.batches}")
             progress.seconds = time.monotonic() - started
-            watch.batch(epoch, progress.batch, self.batches, progress.loss_sum / progress.windows)
+            watch.report_batch(epoch, progress.batch, self.batches, progress.loss_sum / progress.windows)
         self._end_epoch(epoch, rate, started)
         return True
 
@@ -213,9 +213,9 @@ class Trainer(Generic[AnyLearner]):
         progress = self.progress
         loss = progress.loss_sum / progress.windows
         if self.average is not None:
-            self.average.after_epoch(epoch)
+            self.average.observe_epoch(epoch)
         with self._use_average(epoch):
-            validation = self._mean_validation_loss(epoch) if len(self.validation_starts) else None
+            validation = self._average_validation_loss(epoch) if len(self.validation_starts) else None
             self._choose(epoch, validation)
         progress.history.append(Epoch(epoch, loss, validation, rate, time.monotonic() - started))
         progress.batch, progress.windows, progress.loss_sum, progress.seconds = 0, 0, 0.0, 0.0
@@ -256,7 +256,7 @@ class Trainer(Generic[AnyLearner]):
             codes = tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
         return Inputs(values[:, :last], features, future, codes), values[:, last:]
 
-    def _training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+    def _run_training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         inputs, targets = self._cut_batch(starts)
         if self.sign_flip:
             signs = self._draw_signs(starts, epoch)
@@ -266,7 +266,7 @@ class Trainer(Generic[AnyLearner]):
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         if self.average is not None:
-            self.average.after_batch()
+            self.average.observe_batch()
         return loss
 
     def _draw_signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
@@ -276,10 +276,10 @@ class Trainer(Generic[AnyLearner]):
         drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
         return tf.where(drawn < 0.5, -1.0, 1.0)
 
-    def _validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
+    def _compute_validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
         return self.network.compute_validation_loss(*self._cut_batch(starts))
 
-    def _mean_validation_loss(self, epoch: int) -> float:
+    def _average_validation_loss(self, epoch: int) -> float:
         total = 0.0
         for first in range(0, len(self.validation_starts), _VALIDATION_BATCH):
             starts = self.validation_starts[first : first + _VALIDATION_BATCH]
@@ -304,12 +304,12 @@ class Trainer(Generic[AnyLearner]):
         average = self.average.variables if self.average is not None else []
         return [("network", self.network.variables), ("optimizer", self.optimizer.variables), ("average", average)]
 
-    def state(self) -> bytes:
+    def save_state(self) -> bytes:
         """Save everything that the rest of training depends on, as an .npz without pickles."""
         record = {
             "progress": asdict(self.progress),
-            "schedule": self.schedule.state(),
-            "early_stopping": self.early_stopping.state() if self.early_stopping else None,
+            "schedule": self.schedule.get_state(),
+            "early_stopping": self.early_stopping.get_state() if self.early_stopping else None,
         }
         arrays = {f"{name}_{i}": v.numpy() for name, variables in self._variables for i, v in enumerate(variables)}
         arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best_weights)}
@@ -318,7 +318,7 @@ class Trainer(Generic[AnyLearner]):
         return file.getvalue()
 
     def restore(self, state: bytes) -> None:
-        """Restore the `state()` of a trainer with the same arguments.
+        """Restore the `save_state()` of a trainer with the same arguments.
 
         Raises:
             ValueError, KeyError: the state is of another trainer.
@@ -334,7 +334,7 @@ class Trainer(Generic[AnyLearner]):
             self.early_stopping.restore(record["early_stopping"])
 
     def begin_from(self, state: bytes) -> None:
-        """Start from the network and the optimizer in the `state()` of another trainer with the same arguments."""
+        """Start from the network and the optimizer in the `save_state()` of another trainer with the same arguments."""
         self._assign(np.load(io.BytesIO(state), allow_pickle=False))
         self.best_weights = self._copy_weights()
 

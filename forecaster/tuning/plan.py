@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from forecaster import __version__
-from forecaster.config import Choices, Config, LoadedConfig, Range, Space, overridden, value_of
+from forecaster.config import Choices, Config, LoadedConfig, Range, Space, apply_overrides, get_value
 from forecaster.config.database_urls import is_url
-from forecaster.config.template import commented_yaml
+from forecaster.config.template import render_commented_yaml
 from forecaster.data import Panel, Series
 from forecaster.data.seasonality import find_series_seasons
 from forecaster.errors import ConfigError, DataError
 from forecaster.preprocessing.plan import Plan, drop_test_parts, plan_training
-from forecaster.preprocessing.read_data import data_request, hash_data, read_data
+from forecaster.preprocessing.read_data import build_data_request, hash_data, read_data
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
@@ -52,7 +52,7 @@ class TunePlan:
         Raises:
             ConfigError, DataError: the values are incompatible with each other or with the data.
         """
-        loaded = overridden(self.loaded, [f"{key}={json.dumps(value)}" for key, value in values.items()])
+        loaded = apply_overrides(self.loaded, [f"{key}={json.dumps(value)}" for key, value in values.items()])
         _check_domains(loaded.config, self.panel)
         plan = plan_training(loaded, self.panel)
         if short := len(self.base.members) - len(plan.members):
@@ -63,7 +63,7 @@ class TunePlan:
     @property
     def own_values(self) -> dict[str, Any]:
         """The config's value of each key, in the form of the space."""
-        return {key: _to_space_value(each, value_of(self.loaded.config, key)) for key, each in self.space.items()}
+        return {key: _to_space_value(each, get_value(self.loaded.config, key)) for key, each in self.space.items()}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -93,12 +93,12 @@ def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
     whole = plan_training(loaded, data_panel)
     if not whole.config.split.validation:
         repairs = ({"split.validation": 0.1},)
-        raise ConfigError(loaded.problem("no-validation-part", ("split", "validation"), repairs=repairs))
+        raise ConfigError(loaded.locate_problem("no-validation-part", ("split", "validation"), repairs=repairs))
     panel, base = _empty_short_series(data_panel, whole), drop_test_parts(whole)
     if loaded.config.data.season == "auto":
         # The season was inferred from all data; infer it again without the test part.
         seasons, _ = find_series_seasons(max(base.panel, key=len))
-        loaded = overridden(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
+        loaded = apply_overrides(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
         base = drop_test_parts(plan_training(loaded, panel))
     space = loaded.space or _build_default_space(loaded, base)
     if not loaded.space:
@@ -123,7 +123,7 @@ def _to_space_value(space: Choices | Range, value: Any) -> Any:
 
 
 def _check_domains(config: Config, panel: Iterable[Series]) -> None:
-    for domain in data_request(config).reading.domains:
+    for domain in build_data_request(config).reading.domains:
         if any(domain.find_outside(series.values).any() for series in panel):
             raise DataError(Problem("outside-domain-in-trial", detail={"expected": domain.what}))
 
@@ -151,7 +151,9 @@ def _build_default_space(loaded: LoadedConfig, base: Plan) -> Space:
     }
     for key, values in listed.items():
         possible = [
-            json.dumps(value) for value in values if not overridden(loaded, [f"{key}={json.dumps(value)}"]).problems
+            json.dumps(value)
+            for value in values
+            if not apply_overrides(loaded, [f"{key}={json.dumps(value)}"]).problems
         ]
         if len(possible) > 1:
             space[key] = Choices(tuple(possible))
@@ -167,7 +169,7 @@ def format_tuned_yaml(config: Config, folder: Path, command: str) -> str:
         else tuple(_relate_path(each, folder) for each in data_panel)
     )
     data = config.data.model_copy(update={"path": path})
-    return commented_yaml(config.model_copy(update={"data": data}), command)
+    return render_commented_yaml(config.model_copy(update={"data": data}), command)
 
 
 def _relate_path(path: str, folder: Path) -> str:

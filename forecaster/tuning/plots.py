@@ -44,14 +44,14 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
             edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
             without = trials[~ended], np.zeros((~ended).sum())
             axes.plot(*without, "x", color=GREY, markersize=6, label="not completed", **edge)
-        _error_axis(axes, found[ended], best[-1])
+        _label_error_axis(axes, found[ended], best[-1])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         add_legend(axes)
         return render_png(figure)
 
 
-def _error_axis(axes: Axes, errors: np.ndarray, best: float) -> None:
+def _label_error_axis(axes: Axes, errors: np.ndarray, best: float) -> None:
     """Label the y axis, on a log scale if the largest error is several times the best."""
     if errors.max() > 5 * best > 0:
         axes.set_yscale("log")

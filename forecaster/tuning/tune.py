@@ -72,7 +72,7 @@ def _check_output(output: Path, search: Search) -> None:
         raise UsageError(Problem("not-a-yaml-name", f"--output {output}"))
     with convert_write_errors(output):
         output.parent.stat()
-    if output.exists() and not search.has_written(_sha256(output.read_bytes())):
+    if output.exists() and not search.has_written(_hash(output.read_bytes())):
         raise UsageError(Problem("output-of-other-search", str(output)))
 
 
@@ -87,7 +87,7 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
     with _silence_log():
         config = plan.plan_trial(best.values).config
     text = format_tuned_yaml(config, output.parent, f"forecast train {output}").encode()
-    search.register_output(_sha256(text))
+    search.register_output(_hash(text))
     write_atomically(output, text)
     own = next((row.number for row in ended if row.values == plan.own_values), None)
     name, error = min(scoring.baselines.items(), key=lambda item: item[1])
@@ -100,7 +100,7 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
     log.info("%s: written; train it with: forecast train %s", output, output)
 
 
-def _sha256(content: bytes) -> str:
+def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -204,18 +204,18 @@ class _TrialRun:
     def _compute_error(self) -> float:
         return self._scoring.score(self._plan, self._predictor)
 
-    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Advance the progress bar."""
-        self._bar.batch(epoch, batch, batches, loss)
+        self._bar.report_batch(epoch, batch, batches, loss)
 
-    def epoch(self, epoch: Epoch) -> None:
+    def report_epoch(self, epoch: Epoch) -> None:
         """Score the weights, and stop the trial if it is worse than the others.
 
         The score is the error that all trials share; the unit of the validation loss depends on the trial. Forecasts
         that need sample paths take too long to score after every epoch.
         """
         self.epochs = epoch.epoch
-        self._bar.epoch(epoch.validation_loss)
+        self._bar.report_epoch(epoch.validation_loss)
         if self._predictor.rollout.paths == 1 and self._trial.should_stop(epoch.epoch, self._compute_error()):
             raise _StoppedEarly
 

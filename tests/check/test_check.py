@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from forecaster.check.check import Checkup, check
-from forecaster.check.leakage import copied_shift, parts
+from forecaster.check.leakage import find_copied_shift, find_parts
 from forecaster.check.statistics import (
     Shift,
     Stretch,
-    constant_stretches,
-    errors_ahead,
     examine,
-    level_shifts,
-    missing_codes,
-    outliers,
-    season_strengths,
+    find_constant_stretches,
+    find_level_shifts,
+    find_missing_codes,
+    find_outliers,
+    measure_errors,
+    measure_season_strengths,
 )
 from forecaster.config import load_values
 from forecaster.data.series import Series
@@ -30,108 +30,108 @@ WEEKS = np.sin(2 * np.pi * np.arange(1000) / 168)
 
 def test_constant_stretches_by_hand():
     values = np.concatenate([NOISE[:50], np.full(20, 7.0), NOISE[50:80], np.full(15, np.nan), np.full(13, 2.0)])
-    assert constant_stretches(values, 1) == [Stretch(50, 20), Stretch(115, 13)]
-    assert constant_stretches(values, 14) == [Stretch(50, 20)]
-    assert constant_stretches(np.full(12, 4.0), 24) == [Stretch(0, 12)]
-    assert constant_stretches(np.full(7, 4.0), 3) == []
-    assert constant_stretches(NOISE, 1) == []
+    assert find_constant_stretches(values, 1) == [Stretch(50, 20), Stretch(115, 13)]
+    assert find_constant_stretches(values, 14) == [Stretch(50, 20)]
+    assert find_constant_stretches(np.full(12, 4.0), 24) == [Stretch(0, 12)]
+    assert find_constant_stretches(np.full(7, 4.0), 3) == []
+    assert find_constant_stretches(NOISE, 1) == []
 
 
 def test_a_stretch_counts_that_chance_does_not_make():
     coins = np.random.default_rng(0).integers(0, 2, 5000).astype(float)
-    assert constant_stretches(coins, 1) == []  # heads 12 times running comes up
+    assert find_constant_stretches(coins, 1) == []  # heads 12 times running comes up
     rain = np.where(np.arange(1000) % 100 < 20, NOISE, 0.0)  # dry for 80 steps, again and again
-    assert constant_stretches(rain, 1) == []
+    assert find_constant_stretches(rain, 1) == []
     stuck = np.where(np.arange(1000) < 960, NOISE.round(2) + 5, 0.0)
-    assert constant_stretches(stuck, 1) == [Stretch(960, 40)]
+    assert find_constant_stretches(stuck, 1) == [Stretch(960, 40)]
 
 
 def test_outliers_are_found_and_a_step_of_the_level_is_none():
     values = 10 * DAYS + 0.1 * NOISE
     values[[100, 500]] += [20, -50]
     values[700:] += 30
-    np.testing.assert_array_equal(outliers(values, [24]), [500, 100])
-    assert len(outliers(NOISE)) == 0
-    assert len(outliers(np.full(100, 2.0))) == 0
-    assert len(outliers(np.full(100, np.nan), [24])) == 0
+    np.testing.assert_array_equal(find_outliers(values, [24]), [500, 100])
+    assert len(find_outliers(NOISE)) == 0
+    assert len(find_outliers(np.full(100, 2.0))) == 0
+    assert len(find_outliers(np.full(100, np.nan), [24])) == 0
 
 
 def test_an_outlier_does_not_hide_the_one_a_season_later():
     values = 10 * DAYS + 0.1 * NOISE
     values[[500, 524]] += [60, 50]
-    np.testing.assert_array_equal(outliers(values, [24]), [500, 524])
+    np.testing.assert_array_equal(find_outliers(values, [24]), [500, 524])
 
 
 def test_outliers_go_by_the_season_that_repeats_best():
     values = 10 * WEEKS + 0.1 * NOISE
     values[500] += 6  # no more than a day differs from the next
-    assert list(outliers(values, [24])) != [500]
-    assert list(outliers(values, [24, 168])) == [500]
+    assert list(find_outliers(values, [24])) != [500]
+    assert list(find_outliers(values, [24, 168])) == [500]
 
 
 def test_marks_for_missing_numbers_are_known_by_their_nines_and_their_distance():
     values = np.concatenate([NOISE, [-999.0, -999.0, 99.0]])
-    assert missing_codes(values) == [-999.0]
-    assert missing_codes(np.concatenate([values, [99.0]])) == [-999.0]  # 99 is not far where -999 is a value
-    assert missing_codes(np.arange(2000.0).repeat(2) - 999) == []
-    assert missing_codes(np.array([np.nan])) == []
+    assert find_missing_codes(values) == [-999.0]
+    assert find_missing_codes(np.concatenate([values, [99.0]])) == [-999.0]  # 99 is not far where -999 is a value
+    assert find_missing_codes(np.arange(2000.0).repeat(2) - 999) == []
+    assert find_missing_codes(np.array([np.nan])) == []
 
 
 def test_a_lasting_level_shift_is_found_and_a_trend_and_an_excursion_are_none():
     values = 5 * DAYS + 0.3 * NOISE
     shifted = values + np.where(np.arange(1000) >= 400, 6, 0)
-    (shift,) = level_shifts(shifted, 24)
+    (shift,) = find_level_shifts(shifted, 24)
     assert abs(shift.at - 400) <= 3
     assert shift.change == pytest.approx(6, abs=0.3)
-    assert level_shifts(values, 24) == []
-    assert level_shifts(values + np.arange(1000) / 5, 24) == []
-    assert level_shifts(values + 40 / (1 + np.exp(-(np.arange(1000) - 500) / 100)), 24) == []
-    assert level_shifts(values + np.where(np.abs(np.arange(1000) - 500) < 10, 6, 0), 24) == []
-    assert level_shifts(np.full(1000, np.nan), 24) == []
+    assert find_level_shifts(values, 24) == []
+    assert find_level_shifts(values + np.arange(1000) / 5, 24) == []
+    assert find_level_shifts(values + 40 / (1 + np.exp(-(np.arange(1000) - 500) / 100)), 24) == []
+    assert find_level_shifts(values + np.where(np.abs(np.arange(1000) - 500) < 10, 6, 0), 24) == []
+    assert find_level_shifts(np.full(1000, np.nan), 24) == []
     holes = np.where(np.arange(1000) % 50 == 0, np.nan, shifted)
-    (again,) = level_shifts(holes, 24)
+    (again,) = find_level_shifts(holes, 24)
     assert again == Shift(pytest.approx(shift.at, abs=3), pytest.approx(shift.change, abs=0.2))
 
 
 def test_a_season_is_as_strong_as_what_it_explains():
-    assert season_strengths(DAYS, [24])[24] == pytest.approx(1, abs=1e-6)
-    assert season_strengths(NOISE, [24])[24] < 0.05
-    assert season_strengths(NOISE, [300])[300] < 0.05  # 300 phases fit much of 1000 steps by chance
+    assert measure_season_strengths(DAYS, [24])[24] == pytest.approx(1, abs=1e-6)
+    assert measure_season_strengths(NOISE, [24])[24] < 0.05
+    assert measure_season_strengths(NOISE, [300])[300] < 0.05  # 300 phases fit much of 1000 steps by chance
     # the variance of the sine is 1/2, of the noise 1/2: the season explains half
-    assert season_strengths(DAYS + np.sqrt(0.5) * NOISE, [24])[24] == pytest.approx(0.5, abs=0.06)
-    assert season_strengths(DAYS[:40], [24]) == {}
+    assert measure_season_strengths(DAYS + np.sqrt(0.5) * NOISE, [24])[24] == pytest.approx(0.5, abs=0.06)
+    assert measure_season_strengths(DAYS[:40], [24]) == {}
     holes = np.where(np.arange(1000) % 50 == 0, np.nan, DAYS)
-    assert season_strengths(holes, [24])[24] == pytest.approx(1, abs=1e-3)
+    assert measure_season_strengths(holes, [24])[24] == pytest.approx(1, abs=1e-3)
 
 
 def test_each_of_several_seasons_has_its_own_strength():
     noise = np.sqrt(0.5) * NOISE
-    both = season_strengths(DAYS + 2 * WEEKS + noise, [24, 168])
+    both = measure_season_strengths(DAYS + 2 * WEEKS + noise, [24, 168])
     assert list(both) == [24, 168]
     assert both[24] == pytest.approx(1 / 2, abs=0.1)  # 1/2 beside 1/2 of noise
     assert both[168] == pytest.approx(4 / 5, abs=0.1)  # 2 beside 1/2
-    assert season_strengths(DAYS + noise, [24, 168])[168] < 0.15
+    assert measure_season_strengths(DAYS + noise, [24, 168])[168] < 0.15
 
 
 def test_a_walk_has_nothing_beyond_the_naive_and_an_autoregression_has():
-    walk = errors_ahead(np.cumsum(NOISE), [])
+    walk = measure_errors(np.cumsum(NOISE), [])
     assert abs(walk.gain) < 0.05
     assert not walk.learnable
     swing = np.zeros(1000)
     for step in range(2, 1000):  # the best forecast errs by the noise alone
         swing[step] = 1.8 * swing[step - 1] - 0.9 * swing[step - 2] + NOISE[step]
-    found = errors_ahead(swing, [])
+    found = measure_errors(swing, [])
     assert found.line == pytest.approx(np.mean(np.abs(NOISE)), rel=0.1)
     assert found.gain > 0.4
     assert found.learnable
-    assert errors_ahead(NOISE[:30], []) is None
+    assert measure_errors(NOISE[:30], []) is None
 
 
 def test_a_season_is_forecast_from_the_season_before():
-    found = errors_ahead(10 * DAYS + NOISE, [24])
+    found = measure_errors(10 * DAYS + NOISE, [24])
     assert found.seasonal[24] == pytest.approx(np.sqrt(2) * np.mean(np.abs(NOISE)), rel=0.15)
     assert found.line < found.seasonal[24] < found.naive
-    both = errors_ahead(10 * DAYS + 10 * WEEKS + 0.1 * NOISE, [24, 168])
+    both = measure_errors(10 * DAYS + 10 * WEEKS + 0.1 * NOISE, [24, 168])
     assert both.best == both.seasonal[168] < both.seasonal[24]
 
 
@@ -142,9 +142,9 @@ def test_outliers_of_one_run_are_one_episode():
     found = examine(Series("y", "y", "t", index, values, "h"), [24])
     assert list(found.outliers) == [302, 310, 700, 300]
     assert list(found.episodes) == [302, 700]
-    assert not found.stretched
+    assert not found.has_extreme_outliers
     values[500] = 1000
-    assert examine(Series("y", "y", "t", index, values, "h"), [24]).stretched
+    assert examine(Series("y", "y", "t", index, values, "h"), [24]).has_extreme_outliers
 
 
 @pytest.mark.parametrize(
@@ -160,24 +160,24 @@ def test_outliers_of_one_run_are_one_episode():
     ],
 )
 def test_a_copy_is_known_whenever_it_is_told(column, shift):
-    assert copied_shift(NOISE, column, [0, 1, -1, 24, -24]) == shift
+    assert find_copied_shift(NOISE, column, [0, 1, -1, 24, -24]) == shift
 
 
 def test_a_shift_longer_than_the_columns_finds_nothing():
-    assert copied_shift(NOISE[:20], NOISE[:20], [24, -24]) is None
+    assert find_copied_shift(NOISE[:20], NOISE[:20], [24, -24]) is None
 
 
 def test_trends_are_no_copies_of_each_other():
-    assert copied_shift(np.arange(1000.0) + NOISE, np.arange(1000.0) + NOISE[::-1], [0]) is None
+    assert find_copied_shift(np.arange(1000.0) + NOISE, np.arange(1000.0) + NOISE[::-1], [0]) is None
 
 
 def test_parts_are_found_among_other_columns():
     casual, registered, weather = np.random.default_rng(1).normal(size=(3, 500))
     columns = {"weather": weather, "registered": registered, "casual": casual, "constant": np.full(500, 1.0)}
-    assert sorted(parts(casual + 2 * registered, columns)) == ["casual", "registered"]
-    assert parts(casual + registered + 0.1 * NOISE[:500], columns) == []
-    assert parts(casual, {"weather": weather}) == []
-    assert parts(casual, {}) == []
+    assert sorted(find_parts(casual + 2 * registered, columns)) == ["casual", "registered"]
+    assert find_parts(casual + registered + 0.1 * NOISE[:500], columns) == []
+    assert find_parts(casual, {"weather": weather}) == []
+    assert find_parts(casual, {}) == []
 
 
 # The command

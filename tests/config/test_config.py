@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 import yaml
 
-from forecaster.config import json_schema, load_config, load_resolved, load_values
-from forecaster.config.reader import as_yaml, parse_document
-from forecaster.config.template import SCHEMA_FILE, commented_yaml
+from forecaster.config import build_json_schema, load_config, load_resolved, load_values
+from forecaster.config.reader import parse_document, quote_yaml
+from forecaster.config.template import SCHEMA_FILE, render_commented_yaml
 from forecaster.errors import ConfigError
 from tests.helpers.command import ROOT
 
@@ -320,11 +320,11 @@ def test_a_clip_value_replaces_the_default_clip_norm(tmp_path):
 )
 def test_a_config_written_out_reads_back_the_same(tmp_path, lines, column):
     written = config(tmp_path, MINIMAL + lines, f"data.target={json.dumps(column, ensure_ascii=False)}")
-    assert load_resolved(commented_yaml(written, "forecast train x.yaml"), "x") == written
+    assert load_resolved(render_commented_yaml(written, "forecast train x.yaml"), "x") == written
 
 
 def test_every_key_of_a_written_config_has_its_meaning_beside_it(tmp_path):
-    text = commented_yaml(config(tmp_path), "forecast train x.yaml")
+    text = render_commented_yaml(config(tmp_path), "forecast train x.yaml")
     lines = text.splitlines()
     assert lines[0].startswith("# yaml-language-server: $schema=")
     assert lines[1] == "# forecast train x.yaml"
@@ -333,7 +333,7 @@ def test_every_key_of_a_written_config_has_its_meaning_beside_it(tmp_path):
 
 
 def test_the_shipped_schema_is_what_the_code_says():
-    assert json.loads(SCHEMA_FILE.read_text()) == json_schema()
+    assert json.loads(SCHEMA_FILE.read_text()) == build_json_schema()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
@@ -345,13 +345,13 @@ def test_a_shipped_config_is_valid_and_opens_with_the_command_that_runs_it(path)
         command = "impute configs/data/gaps.csv configs/impute.yaml --output filled.csv --plot filled.png"
     assert lines[1] == f"# forecast {command}"
     assert not load_config(path).problems
-    jsonschema.validate(yaml.safe_load(path.read_text()), json_schema())
+    jsonschema.validate(yaml.safe_load(path.read_text()), build_json_schema())
 
 
 def test_the_schema_catches_what_yaml_1_1_makes_of_a_time():
     wrong = {"data": {"path": "x"}, "window": {"length": 10, "horizon": 2}, "split": {"test": "12:30"}}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(wrong, json_schema())
+        jsonschema.validate(wrong, build_json_schema())
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_the_schema_catches_what_yaml_1_1_makes_of_a_time():
 )
 def test_a_text_written_as_yaml_is_read_as_itself_anywhere(text):
     for document in ("value: {}", "value: [{}]", "value: {{{}: 1}}"):
-        value = parse_document(document.format(as_yaml(text)), "x").values["value"]
+        value = parse_document(document.format(quote_yaml(text)), "x").values["value"]
         assert value in (text, [text], {text: 1})
 
 

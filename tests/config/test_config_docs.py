@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from forecaster.config import json_schema
-from forecaster.config.reader import parse_document, with_override
+from forecaster.config import build_json_schema
+from forecaster.config.reader import override_value, parse_document
 from forecaster.config.schema import Config
 from tests.helpers.command import ROOT
 
@@ -35,7 +35,7 @@ generate_config = _load("docs/generate_config.py")
 
 def _keys(section: dict, path: str = "") -> set[str]:
     """The dotted names of all keys that hold a value and not a section."""
-    definitions = json_schema()["$defs"]
+    definitions = build_json_schema()["$defs"]
     found = set()
     for name, field in section["properties"].items():
         forms = [field, *field.get("anyOf", ()), *field.get("oneOf", ())]
@@ -51,7 +51,7 @@ def test_the_page_is_up_to_date():
 
 
 def test_each_key_has_an_example():
-    assert set(generate_config.EXAMPLES) == _keys(json_schema()) - {"tune"}
+    assert set(generate_config.EXAMPLES) == _keys(build_json_schema()) - {"tune"}
 
 
 @pytest.mark.parametrize(("key", "example"), generate_config.EXAMPLES.items())
@@ -59,5 +59,5 @@ def test_the_schema_accepts_each_example(key: str, example: str):
     document = parse_document(REQUIRED, "test.yaml")
     section = key.rpartition(".")[0]
     if key in NAMES:
-        document = with_override(document, f"{section}.name={NAMES[key]}")
-    Config.model_validate(with_override(document, f"{key}={example}").values)
+        document = override_value(document, f"{section}.name={NAMES[key]}")
+    Config.model_validate(override_value(document, f"{key}={example}").values)

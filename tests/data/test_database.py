@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from forecaster.config import load_config, load_values
-from forecaster.config.database_urls import PASSWORD, absolute_url, has_password, is_url, masked
+from forecaster.config.database_urls import PASSWORD, has_password, is_url, make_url_absolute, mask_passwords
 from forecaster.data.sources import arrow_columns
 from forecaster.data.sources import database as sql
 from forecaster.data.sources.files import Query
@@ -201,7 +201,7 @@ def test_without_its_packages_the_extra_is_named(sales, monkeypatch, package):
 )
 def test_a_relative_file_is_relative_to_the_yaml(url, expected):
     assert is_url(url)
-    assert absolute_url(url, Path("/srv")) == expected
+    assert make_url_absolute(url, Path("/srv")) == expected
 
 
 @pytest.mark.parametrize("path", ["sales.csv", "-", "C:/sales.csv", "C:\\sales.csv", "a/b://c.csv", "*.csv"])
@@ -223,7 +223,7 @@ WITH_PASSWORD = [
 @pytest.mark.parametrize("url", WITH_PASSWORD)
 def test_a_password_in_a_url_is_refused_and_masked(url):
     assert has_password(url)
-    text = masked(f"--set data.path={url}: '{url}' and {url.replace('//', '/')}")
+    text = mask_passwords(f"--set data.path={url}: '{url}' and {url.replace('//', '/')}")
     assert SECRET not in text
     assert "***" in text
     loaded = load_values({"data": {"path": url, "query": "SELECT 1"}, "window": {"length": 2, "horizon": 1}}, "x.yaml")
@@ -238,7 +238,7 @@ def test_a_password_in_a_url_is_refused_and_masked(url):
 )
 def test_what_holds_no_password_stays(text, monkeypatch):
     monkeypatch.delenv(PASSWORD, raising=False)
-    assert masked(text) == text
+    assert mask_passwords(text) == text
     assert not has_password(text)
 
 

@@ -21,7 +21,7 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.sources import files
 from forecaster.data.sources.files import find_files
 from forecaster.data.value_ranges import find_domains
-from forecaster.default_config import config_path, propose
+from forecaster.default_config import get_config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from tests.helpers.command import write_hourly_csv
@@ -480,7 +480,7 @@ def test_what_was_found_is_frozen_into_the_proposal(tmp_path):
     ],
 )
 def test_a_proposal_is_named_for_its_data(name, expected):
-    assert config_path(Path(name)) == Path(f"{expected}.yaml")
+    assert get_config_path(Path(name)) == Path(f"{expected}.yaml")
 
 
 @pytest.mark.parametrize(

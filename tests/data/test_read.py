@@ -327,7 +327,7 @@ def test_a_stated_frequency_must_hold_every_timestamp(tmp_path):
 def test_scalers_worked_by_hand(kind, offset, scale):
     scaler = fit_scaler(np.array([1.0, 2, 3, 4, 5]), kind)
     assert (scaler.offset, scaler.scale) == (offset, pytest.approx(scale))
-    np.testing.assert_allclose(scaler.inverse(scaler.transform(np.array([7.0, -2]))), [7, -2])
+    np.testing.assert_allclose(scaler.invert(scaler.transform(np.array([7.0, -2]))), [7, -2])
     assert Scaler.from_json(scaler.to_json()) == scaler
 
 
@@ -335,7 +335,7 @@ def test_scalers_worked_by_hand(kind, offset, scale):
 def test_a_constant_scales_back_to_itself_whatever_a_network_says(kind):
     scaler = fit_scaler(np.full(5, 1e30), kind)
     np.testing.assert_array_equal(scaler.transform(np.full(3, 1e30)), 0)
-    np.testing.assert_array_equal(scaler.inverse(np.array([0.3, -2.0])), 1e30)
+    np.testing.assert_array_equal(scaler.invert(np.array([0.3, -2.0])), 1e30)
 
 
 def test_robust_scaling_of_mostly_one_value_still_tells_the_others_apart():

@@ -60,7 +60,7 @@ def read(path, frequency: str) -> dict[str, pd.DataFrame]:
     for series in panel:
         x, z = series.covariates["x"].values, series.covariates["z"]
         ahead = len(x) - len(series)
-        timestamps = [*series.timestamps, *(series.future(ahead) if ahead else [])]
+        timestamps = [*series.timestamps, *(series.list_future_timestamps(ahead) if ahead else [])]
         texts = [z.levels[number] if number >= 0 else None for number in z.values]
         values = np.concatenate([series.values, np.full(ahead, np.nan)])
         frames[series.name] = pd.DataFrame({"t": timestamps, "y": values, "x": x, "z": texts}, dtype=object)

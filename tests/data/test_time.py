@@ -64,7 +64,7 @@ def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
     )
     assert "data.frequency: sessions" in str(found.notices[0])
     assert "data.holidays" in str(found.notices[0])
-    assert dates(found.future(2)) == ["2026-06-01", "2026-06-02"]
+    assert dates(found.list_future_timestamps(2)) == ["2026-06-01", "2026-06-02"]
     assert find_series_seasons(found)[0] == (5,)
 
 
@@ -86,7 +86,7 @@ def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
 )  # fmt: skip
 def test_the_calendar_of_the_future(tmp_path, rows, options, frequency, future):
     found = read(csv(tmp_path, rows), **options)
-    assert (found.frequency, dates(found.future(2))) == (frequency, future)
+    assert (found.frequency, dates(found.list_future_timestamps(2))) == (frequency, future)
     assert frequency == "B" or len(found) == len(rows)
 
 
@@ -160,7 +160,12 @@ def test_trading_hours_go_on_at_the_next_session(tmp_path):
     rows = [day + pd.Timedelta(minutes=minutes) for day in days for minutes in range(570, 960, 30)][:-2]
     assert "set data.frequency: sessions: each row is a step" in problems(csv(tmp_path, rows))[0]
     found = read(csv(tmp_path, rows), frequency="sessions", holidays=HOLIDAYS)
-    assert dates(found.future(4)) == ["2026-04-02 15:00", "2026-04-02 15:30", "2026-04-06 09:30", "2026-04-06 10:00"]
+    assert dates(found.list_future_timestamps(4)) == [
+        "2026-04-02 15:00",
+        "2026-04-02 15:30",
+        "2026-04-06 09:30",
+        "2026-04-06 10:00",
+    ]
     assert find_series_seasons(found)[0] == (13,)
 
 
@@ -180,7 +185,7 @@ def test_trading_hours_go_on_at_the_next_session(tmp_path):
 def test_month_ends_quarter_ends_and_leap_years(tmp_path, alias, first, future):
     rows = pd.date_range(first, periods=60, freq=alias)
     found = read(csv(tmp_path, rows))
-    assert (found.frequency, dates(found.future(2))) == (alias, future)
+    assert (found.frequency, dates(found.list_future_timestamps(2))) == (alias, future)
     if alias != "D":
         assert infer_frequency(rows.delete([20, 41])) == alias
 
@@ -416,12 +421,12 @@ def test_days_are_dates_in_every_zone(tmp_path):
 
 def test_the_future_is_written_in_local_time_with_its_offset(tmp_path):
     found = read(csv(tmp_path, SPRING[:2] + SPRING[2:3]), timezone="Europe/Berlin")
-    assert [str(timestamp) for timestamp in found.future(2)] == [
+    assert [str(timestamp) for timestamp in found.list_future_timestamps(2)] == [
         "2026-03-29 04:00:00+02:00",
         "2026-03-29 05:00:00+02:00",
     ]
     autumn = read(csv(tmp_path, AUTUMN[:3]), timezone="Europe/Berlin")
-    assert [str(timestamp) for timestamp in autumn.future(2)] == [
+    assert [str(timestamp) for timestamp in autumn.list_future_timestamps(2)] == [
         "2026-10-25 02:00:00+01:00",
         "2026-10-25 03:00:00+01:00",
     ]

@@ -11,14 +11,14 @@ from forecaster.errors import DataError, UsageError
 from forecaster.evaluation.baselines import (
     BASELINES,
     compute_seasonal_indices,
-    drift,
     forecast_baseline,
     forecast_baseline_at,
+    forecast_drift,
+    forecast_mean,
+    forecast_naive,
+    forecast_naive2,
     forecast_naive_baselines,
-    mean,
-    naive,
-    naive2,
-    seasonal_naive,
+    forecast_seasonal_naive,
 )
 from tests.helpers.command import ROOT
 
@@ -38,10 +38,10 @@ def noisy_season(steps: int, season: int = 6) -> np.ndarray:
 
 def test_forecasts_by_hand():
     values, origins = np.array([1.0, 2, 3, 4, 5, 6, 14]), np.array([4, 6])
-    np.testing.assert_array_equal(naive(values, origins, 2), [[5, 5], [14, 14]])
-    np.testing.assert_array_equal(seasonal_naive(values, origins, 5, 3), [[3, 4, 5, 3, 4], [5, 6, 14, 5, 6]])
-    np.testing.assert_allclose(drift(values, origins, 2), [[6, 7], [14 + 13 / 6, 14 + 13 / 3]])
-    np.testing.assert_allclose(mean(values, origins, 2), [[3, 3], [5, 5]])
+    np.testing.assert_array_equal(forecast_naive(values, origins, 2), [[5, 5], [14, 14]])
+    np.testing.assert_array_equal(forecast_seasonal_naive(values, origins, 5, 3), [[3, 4, 5, 3, 4], [5, 6, 14, 5, 6]])
+    np.testing.assert_allclose(forecast_drift(values, origins, 2), [[6, 7], [14 + 13 / 6, 14 + 13 / 3]])
+    np.testing.assert_allclose(forecast_mean(values, origins, 2), [[3, 3], [5, 5]])
 
 
 def test_the_seasonal_naive_needs_a_season_and_a_whole_one_before_the_origin():
@@ -90,7 +90,7 @@ def test_many_origins_are_as_each_alone_and_read_nothing_behind_it(name):
 def test_naive2_repeats_the_last_value_without_its_season():
     values = np.tile([1.0, 2, 3], 20) * 10
     np.testing.assert_allclose(compute_seasonal_indices(values, 3), [0.5, 1, 1.5])
-    np.testing.assert_allclose(naive2(values, np.array([58, 59]), 4, 3), [[30, 10, 20, 30], [10, 20, 30, 10]])
+    np.testing.assert_allclose(forecast_naive2(values, np.array([58, 59]), 4, 3), [[30, 10, 20, 30], [10, 20, 30, 10]])
     found = forecast_baseline("naive2", series_of(noisy_season(60) ** 2), 6, [6], [80])
     index = compute_seasonal_indices(noisy_season(60) ** 2, 6)
     width = found.quantiles[0.9] - found.mean

@@ -8,20 +8,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from forecaster.evaluation.baselines import BASELINES, naive, naive2, seasonal_naive
+from forecaster.evaluation.baselines import BASELINES, forecast_naive, forecast_naive2, forecast_seasonal_naive
 from forecaster.evaluation.metrics import (
     Scale,
     ScoredForecasts,
+    compute_coverage,
+    compute_mae,
+    compute_owa,
     compute_scores,
     compute_scores_by_series,
     compute_scores_by_step,
     compute_seasonal_scale,
     count_unscaled,
-    coverage,
     drop_undefined,
     find_levels,
-    mae,
-    owa,
 )
 from tests.helpers.command import DATA, ROOT
 
@@ -152,7 +152,7 @@ def test_levels_are_those_with_both_quantiles():
 
 
 def test_bounds_count_as_covered():
-    assert coverage(np.array([0.0, 1, 2, 3]), np.ones(4), np.full(4, 2.0)) == 50
+    assert compute_coverage(np.array([0.0, 1, 2, 3]), np.ones(4), np.full(4, 2.0)) == 50
 
 
 def normal_crps(actual):
@@ -189,12 +189,12 @@ def test_crps_of_one_path_is_the_absolute_error():
 
 
 def test_owa_is_the_mean_of_two_ratios():
-    assert owa({"smape": 9, "mase": 3}, {"smape": 18, "mase": 2}) == 1
-    assert math.isnan(owa({"smape": 9, "mase": 3}, {"smape": 0, "mase": 2}))
+    assert compute_owa({"smape": 9, "mase": 3}, {"smape": 18, "mase": 2}) == 1
+    assert math.isnan(compute_owa({"smape": 9, "mase": 3}, {"smape": 0, "mase": 2}))
 
 
 def test_mae_of_plain_arrays():
-    assert mae(np.array([1.0, 2, 4]), np.array([2.0, 2, 1])) == pytest.approx(4 / 3)
+    assert compute_mae(np.array([1.0, 2, 4]), np.array([2.0, 2, 1])) == pytest.approx(4 / 3)
 
 
 def test_every_metric_and_baseline_has_its_row_in_the_docs():
@@ -215,9 +215,9 @@ def m4_hourly() -> dict[str, dict[str, float]]:
     actual, series = test.to_numpy(float), np.arange(len(test))
     scale = Scale(*np.array([compute_seasonal_scale(history, 24) for history in histories]).T)
     forecasts = {
-        "naive": lambda values, origins: naive(values, origins, 48),
-        "seasonal_naive": lambda values, origins: seasonal_naive(values, origins, 48, 24),
-        "naive2": lambda values, origins: naive2(values, origins, 48, 24),
+        "naive": lambda values, origins: forecast_naive(values, origins, 48),
+        "seasonal_naive": lambda values, origins: forecast_seasonal_naive(values, origins, 48, 24),
+        "naive2": lambda values, origins: forecast_naive2(values, origins, 48, 24),
     }
     return {
         name: compute_scores(
@@ -243,9 +243,9 @@ def test_baselines_of_m4_hourly_have_their_published_scores(m4_hourly, name, sma
 
 @published
 def test_owa_of_m4_hourly_stands_on_naive2(m4_hourly):
-    assert owa(m4_hourly["naive2"], m4_hourly["naive2"]) == 1
+    assert compute_owa(m4_hourly["naive2"], m4_hourly["naive2"]) == 1
     expected = (13.912 / 18.383 + 1.193 / 2.395) / 2
-    assert owa(m4_hourly["seasonal_naive"], m4_hourly["naive2"]) == pytest.approx(expected, abs=2e-4)
+    assert compute_owa(m4_hourly["seasonal_naive"], m4_hourly["naive2"]) == pytest.approx(expected, abs=2e-4)
 
 
 @published
@@ -261,6 +261,6 @@ def test_the_last_value_of_ett_has_its_published_errors(name, mse, error):
     origins = np.arange(validation - 1, end - 96)
     steps = origins[:, None] + np.arange(1, 97)
     actual = np.concatenate([channel[steps] for channel in scaled.T])
-    mean = np.concatenate([naive(channel, origins, 96) for channel in scaled.T])
+    mean = np.concatenate([forecast_naive(channel, origins, 96) for channel in scaled.T])
     found = compute_scores(ScoredForecasts(actual, mean))
     assert (found["mse"], found["mae"]) == (pytest.approx(mse, abs=1e-3), pytest.approx(error, abs=1e-3))

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from forecaster.evaluation.significance import count_overlapping, count_separate, diebold_mariano
+from forecaster.evaluation.significance import count_overlapping, count_separate, compare_losses
 
 
 def test_one_step_ahead_it_is_the_t_test_of_the_differences():
     """For h = 1 the corrected statistic is d̄ / (s / √n), s with n - 1."""
     first, second = np.random.default_rng(0).gamma(2, size=(2, 30))
     expected = stats.ttest_rel(first, second)
-    found = diebold_mariano(first, second, 1)
+    found = compare_losses(first, second, 1)
     assert found.statistic == pytest.approx(expected.statistic)
     assert found.p_value == pytest.approx(expected.pvalue)
 
@@ -21,10 +21,10 @@ def test_two_steps_ahead_by_hand():
     variance = (10 / 5 + 2 * (0 + 0 - 2 + 2) / 5) / 5
     correction = (5 + 1 - 4 + 2 / 5) / 5
     statistic = 2 / np.sqrt(variance) * np.sqrt(correction)
-    found = diebold_mariano(10 + differences, np.full(5, 10.0), 2)
+    found = compare_losses(10 + differences, np.full(5, 10.0), 2)
     assert found.statistic == pytest.approx(statistic)
     assert found.p_value == pytest.approx(2 * stats.t.sf(statistic, 4))
-    assert diebold_mariano(np.full(5, 10.0), 10 + differences, 2).statistic == pytest.approx(-statistic)
+    assert compare_losses(np.full(5, 10.0), 10 + differences, 2).statistic == pytest.approx(-statistic)
 
 
 def test_where_the_rectangular_kernel_is_below_0_bartletts_takes_its_place():
@@ -32,14 +32,14 @@ def test_where_the_rectangular_kernel_is_below_0_bartletts_takes_its_place():
     assert 4 + 2 * -4 * 7 / 8 < 0
     variance = (4 + 2 * 0.5 * -4 * 7 / 8) / 8
     correction = (8 + 1 - 4 + 2 / 8) / 8
-    assert diebold_mariano(differences, np.zeros(8), 2).statistic == pytest.approx(np.sqrt(correction / variance))
+    assert compare_losses(differences, np.zeros(8), 2).statistic == pytest.approx(np.sqrt(correction / variance))
 
 
 def test_origins_that_either_does_not_know_are_left_out():
     first, second = np.random.default_rng(0).gamma(2, size=(2, 30))
-    expected = diebold_mariano(first[2:], second[2:], 3)
+    expected = compare_losses(first[2:], second[2:], 3)
     first[0], second[1] = np.nan, np.nan
-    assert diebold_mariano(first, second, 3) == expected
+    assert compare_losses(first, second, 3) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_origins_that_either_does_not_know_are_left_out():
     ids=["too few origins", "one constant", "one origin", "none"],
 )
 def test_what_cannot_be_tested_is_nan(first, second, horizon):
-    assert np.isnan(diebold_mariano(np.array(first), np.array(second), horizon)).all()
+    assert np.isnan(compare_losses(np.array(first), np.array(second), horizon)).all()
 
 
 def test_losses_that_do_not_differ_are_as_good():
-    assert diebold_mariano(np.arange(9.0), np.arange(9.0), 2) == (0, 1)
+    assert compare_losses(np.arange(9.0), np.arange(9.0), 2) == (0, 1)
 
 
 @pytest.mark.parametrize("horizon", [1, 4])
@@ -65,7 +65,7 @@ def test_of_equal_forecasts_about_5_in_100_differ_by_5_percent(horizon):
     """Differences as moving averages of the order h - 1, as optimal forecasts have them."""
     noise = np.random.default_rng(1).normal(size=(1000, 200 + horizon - 1))
     walks = np.lib.stride_tricks.sliding_window_view(noise, horizon, axis=1).sum(axis=2)
-    found = [diebold_mariano(walk, np.zeros(200), horizon).p_value for walk in walks]
+    found = [compare_losses(walk, np.zeros(200), horizon).p_value for walk in walks]
     assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.025)
 
 

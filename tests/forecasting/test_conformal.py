@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.evaluation.metrics import coverage
+from forecaster.evaluation.metrics import compute_coverage
 from forecaster.forecast import Forecast, level_to_quantiles
 from forecaster.forecasting.conformal import compute_conformal_quantiles, compute_half_widths
 
@@ -65,7 +65,7 @@ def test_widths_are_told_in_the_spread_of_each_forecast():
 
 def covered(new, calibration, level):
     low, high = compute_conformal_quantiles(np.zeros_like(new), np.ones_like(new), calibration, [level]).values()
-    return coverage(new, low, high)
+    return compute_coverage(new, low, high)
 
 
 @pytest.mark.parametrize("level", [50, 80, 95])

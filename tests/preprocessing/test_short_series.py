@@ -95,7 +95,7 @@ def test_the_parts_of_a_short_series_are_its_own(tmp_path):
     assert validation[np.arange(2)].tolist() == [7, 19]
     values = found.members.scale(1)[17:]
     np.testing.assert_allclose(
-        found.members[1].scaler.inverse(values[:10, 0]), [4, 1, 2, 3, 4, 1, 2, 3, 4, 5], rtol=1e-6
+        found.members[1].scaler.invert(values[:10, 0]), [4, 1, 2, 3, 4, 1, 2, 3, 4, 5], rtol=1e-6
     )
 
 

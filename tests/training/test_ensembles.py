@@ -16,7 +16,7 @@ import pytest
 
 from forecaster import runs
 from forecaster.config import load_values
-from forecaster.config.ensemble import member_of, members_of
+from forecaster.config.ensemble import get_member, list_members
 from forecaster.data import Series
 from forecaster.errors import DataError, Diverged, ForecasterError, Interrupted, RunError, UsageError
 from forecaster.forecasting.calibration import Calibration
@@ -40,7 +40,7 @@ def loaded(ensemble, **sections):
 def members(ensemble, **sections):
     found = loaded(ensemble, **sections)
     assert not found.problems
-    return members_of(found.config)
+    return list_members(found.config)
 
 
 def test_each_member_has_a_seed_of_its_own():
@@ -51,7 +51,7 @@ def test_each_member_has_a_seed_of_its_own():
 def test_without_an_ensemble_a_config_is_its_own_member():
     for ensemble in (None, {"size": 1}):
         config = loaded(ensemble).config
-        assert members_of(config) == [config]
+        assert list_members(config) == [config]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_ensembles_that_make_no_sense_are_refused(ensemble, sections, message):
 
 def test_a_member_that_there_is_not_is_refused():
     with pytest.raises(UsageError, match="--member 3: this run has 2 networks"):
-        member_of(loaded({"size": 2}).config, 3)
+        get_member(loaded({"size": 2}).config, 3)
 
 
 # Outlooks of three networks on two steps of one series; scaled · 2 + 10.

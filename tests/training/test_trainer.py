@@ -147,10 +147,10 @@ def test_parameters_are_as_many_as_in_keras(cell):
 
 
 class Silent:
-    def batch(self, *arguments):
+    def report_batch(self, *arguments):
         pass
 
-    def epoch(self, *arguments):
+    def report_epoch(self, *arguments):
         pass
 
 
@@ -247,7 +247,7 @@ def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pau
     whole, paused, resumed = fit_without_a_pause(more), four_epochs(more), four_epochs(more)
     batches = iter(range(pause_after + 1))
     assert not paused.fit(Silent(), stop=lambda: next(batches) == pause_after)
-    resumed.restore(paused.state())
+    resumed.restore(paused.save_state())
     assert resumed.fit(Silent())
     assert_same_weights(whole, resumed)
     assert [row.loss for row in resumed.progress.history] == [row.loss for row in whole.progress.history]
@@ -294,8 +294,8 @@ def test_averages_worked_by_hand():
     means = []
     for epoch, value in enumerate((1.0, 3.0, 5.0, 9.0), 1):
         weight.assign([value])
-        exponential.after_batch()
-        equal.after_epoch(epoch)
+        exponential.observe_batch()
+        equal.observe_epoch(epoch)
         means.append([float(average.means[0][0]) for average in (exponential, equal)])
     # m = 0.5, 1.75, 3.375, 6.1875 over 1 - 0.5^t; and the mean of the third and the fourth.
     expected = [0.5 / 0.5, 1.75 / 0.75, 3.375 / 0.875, 6.1875 / 0.9375]
@@ -311,7 +311,7 @@ class Seen(Silent):
     def __init__(self, trainer):
         self.trainer, self.batches = trainer, []
 
-    def batch(self, *arguments):
+    def report_batch(self, *arguments):
         self.batches.append(weights(self.trainer))
 
 
@@ -343,7 +343,7 @@ def test_the_average_is_validated_and_chosen_and_nothing_before_it():
 def test_a_snapshot_begins_with_the_weights_and_the_optimizer_of_the_one_before():
     first, second = tiny_trainer(first_choice=3), tiny_trainer(first_choice=3)
     first.fit(Silent())
-    second.begin_from(first.state())
+    second.begin_from(first.save_state())
     assert_same_weights(first, second)
     assert int(second.optimizer.iterations) == 9
     assert second.progress.history == []
@@ -370,9 +370,9 @@ def test_targets_of_a_sequence_are_the_window_shifted_by_one():
     trainer = tiny_trainer(model=Model(cell="gru", units=3, output="sequence"), values=np.arange(80, dtype="float32"))
     seen = []
     trainer.network.head.point_loss = lambda targets, values: seen.append(targets) or tf.reduce_mean(values * 0)
-    trainer._training_step(tf.constant([7]), tf.constant(0.0))
+    trainer._run_training_step(tf.constant([7]), tf.constant(0.0))
     np.testing.assert_array_equal(seen[0], [np.arange(8, 16)])
-    trainer._validation_loss(tf.constant([7]))
+    trainer._compute_validation_loss(tf.constant([7]))
     np.testing.assert_array_equal(seen[1], [[15]])
 
 

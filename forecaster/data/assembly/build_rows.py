@@ -94,7 +94,7 @@ def _number_series(columns: DecodedColumns, ids: Sequence[str], issues: IssueLog
     for name, part in zip(ids, parts, strict=True):
         empty = columns.lines[(part.texts == "").to_numpy()[part.codes]]
         if len(empty):
-            where = columns.places.where(empty[0])
+            where = columns.places.locate(empty[0])
             issues.problems[FILE].append(Problem("empty-series-id", where, name, Cells(len(empty))))
     codes, texts = parts[0]
     names = texts.tolist()
@@ -134,7 +134,7 @@ def _report_ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: P
     row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
     detail = {"cell": cells.iloc[row], "formats": [read.way, *read.others]}
     repairs = tuple({"data.date_order": order} for order in ("day_first", "month_first"))
-    where = columns.places.where(columns.lines[row])
+    where = columns.places.locate(columns.lines[row])
     return Problem("ambiguous-dates", where, str(roles.time), detail=detail, repairs=repairs)
 
 
@@ -189,7 +189,7 @@ def _build_covariates(
         elif len(wrong):
             code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
             text = columns.get_texts([name])[0].iloc.__getitem__
-            problem = columns.places.problem(code, name, columns.lines, text, wrong, repairs=repairs)
+            problem = columns.places.make_problem(code, name, columns.lines, text, wrong, repairs=repairs)
             issues.problems[FILE].append(problem)
         else:
             covariates[name] = Column(numbers.known)
@@ -282,7 +282,7 @@ def _find_categories(
         numbers, texts = columns.get_labels(column)
         for number, _ in group_by_series(numbers != numbers[first][codes], codes):
             several = texts[pd.unique(numbers[codes == number])].tolist()
-            where = columns.places.where(columns.lines[first[number]])
+            where = columns.places.locate(columns.lines[first[number]])
             detail = {"count": len(several), "values": several[:KEPT]}
             issues.problems[number].append(Problem("several-static-values", where, column, detail=detail))
         found.append(texts.iloc[numbers[first]].tolist())

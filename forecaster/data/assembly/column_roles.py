@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from forecaster.config.reader import option as set_option
+from forecaster.config.reader import format_option as set_option
 from forecaster.data.options import AUTO, ROWS, Reading
 from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table

@@ -94,12 +94,12 @@ def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: NaValues) -> Nu
     kinds = np.where(np.isnan(numbers), TEXT, GIVEN).astype(np.int8)
     kinds[np.isinf(numbers)] = INFINITE
     if na_values:
-        kinds[is_missing(cells, na_values) | np.isin(numbers, numeric_na_values(na_values))] = NAMED
+        kinds[is_missing(cells, na_values) | np.isin(numbers, select_numeric_na_values(na_values))] = NAMED
     kinds[is_missing(cells)] = EMPTY
     return Numbers(np.where(kinds == NAMED, np.nan, numbers), kinds)
 
 
-def numeric_na_values(na_values: NaValues) -> list[int | float]:
+def select_numeric_na_values(na_values: NaValues) -> list[int | float]:
     """Select the numbers among the values that a missing cell may be written as."""
     return [value for value in na_values if not isinstance(value, str)]
 
@@ -114,7 +114,7 @@ def add_marks(table: Table, targets: Sequence[str], na_values: NaValues) -> Tabl
     try:
         decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
     except Unsure as unsure:
-        where = table.places.where(table.lines[unsure.row % len(table)])
+        where = table.places.locate(table.lines[unsure.row % len(table)])
         detail = {"cell": cells.iloc[unsure.row], "ways": [_write_yaml(*reading) for reading in unsure.readings]}
         repairs = tuple({"data.decimal": point, "data.thousands": mark} for point, mark, _ in unsure.readings)
         column = targets[unsure.row // len(table)]

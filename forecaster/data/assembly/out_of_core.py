@@ -85,7 +85,7 @@ class _RowBlocks:
         self._roles = find_roles(head, reading)
         self.first = parse_rows(head, replace(reading, rules=AS_WRITTEN), self._roles)
         if self.first.issues.stop or FILE in self.first.issues.problems:
-            raise DataError(self.first.problems())
+            raise DataError(self.first.list_problems())
         times = [head.columns[name] for name in self._roles.times]
         self.reading = replace(
             reading,
@@ -177,7 +177,7 @@ class _RowSpool:
             return column.values
         if name not in self._levels:
             repairs = ({"data.covariates.categorical": [name]},)
-            raise DataError(Problem("mixed-covariate", rows.places.where(rows.lines[0]), name, repairs=repairs))
+            raise DataError(Problem("mixed-covariate", rows.places.locate(rows.lines[0]), name, repairs=repairs))
         known = self._levels[name]
         return np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])[column.values]
 
@@ -193,7 +193,7 @@ class _RowSpool:
     def finish(self, reading: Reading) -> None:
         """Raise `DataError` where rows cannot be laid out; add notices of covariates that are taken for categories."""
         if FILE in self._issues.problems or self._issues.stop:
-            raise DataError(replace(self._first, names=list(self._numbers), issues=self._issues).problems())
+            raise DataError(replace(self._first, names=list(self._numbers), issues=self._issues).list_problems())
         for name, levels in self._levels.items():
             if name not in reading.categorical:
                 self._notices |= {make_category_notice(self._path, name, tuple(levels)): None}

@@ -39,7 +39,7 @@ def build_panel(rows: Rows, reading: Reading, step: Step | None = None) -> Panel
     Raises:
         DataError: what is wrong with cells, rows and steps; all of it.
     """
-    problems = rows.problems()
+    problems = rows.list_problems()
     good = np.array([number not in rows.issues.problems for number in range(len(rows.names))], bool)
     whole = rows.select_series(good) if problems else rows.drop_empty()
     if rows.issues.stop or not whole.names:
@@ -71,7 +71,7 @@ class _Layout:
     def build_panel(self, known: Step | None) -> Panel:
         """Build the panel by a step that is known or found; raise `DataError` where the series have no common one."""
         step = known or self._find_step()
-        self._notices[0] += [notice.at(self._path) for notice in step.notices]
+        self._notices[0] += [notice.add_place(self._path) for notice in step.notices]
         if self._is_laid(step):
             self._first, self._last = self._starts, self._ends - 1
             return self._assemble(self._rows.values, None, self._ends, step)
@@ -111,8 +111,8 @@ class _Layout:
         place = self._path
         if isinstance(error, Irregular) and error.stray is not None:
             row = np.flatnonzero(self._rows.timestamps[part] == error.stray)[0]
-            place = self._rows.places.where(self._rows.lines[part][row])
-        return [problem.at(place) for problem in error.problems]
+            place = self._rows.places.locate(self._rows.lines[part][row])
+        return [problem.add_place(place) for problem in error.problems]
 
     def _drop_unfinished(self, step: Step) -> np.ndarray:
         """Set the values of bars that are not complete yet to NaN, with a notice."""
@@ -197,12 +197,12 @@ class _Layout:
         policy = self._reading.gaps
         gaps = np.flatnonzero(np.isnan(values))
         missing = self._make_timestamps(number, len(values), step)[gaps]
-        where = self._where(number, int(gaps[0]))
+        where = self._find_line(number, int(gaps[0]))
         detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": format_timestamps(missing[:KEPT])}
         if policy == "error":
             detail |= {"clock_change": is_clock_change(missing), "weekdays": step.frequency == "B"}
             self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=GAP_REPAIRS))
-        elif problem := self._too_long(number, values, step):
+        elif problem := self._report_long_gap(number, values, step):
             self._wrong[number].append(problem)
         elif policy == "mask":
             self._notices[number].append(Problem("steps-masked", where, detail=detail))
@@ -210,14 +210,14 @@ class _Layout:
             self._notices[number].append(Problem("steps-filled", where, detail=detail | {"policy": policy}))
         return number not in self._wrong
 
-    def _where(self, number: int, gap: int) -> str:
+    def _find_line(self, number: int, gap: int) -> str:
         """Find the line of the row after a missing step, or of the row itself where it has an empty cell."""
         part = find_part(self._ends, number)
         place = self._places[self._first[number]] + gap
         after = int(np.searchsorted(self._places[part], place, side="right"))
-        return self._rows.places.where(self._rows.lines[part][min(after, part.stop - part.start - 1)])
+        return self._rows.places.locate(self._rows.lines[part][min(after, part.stop - part.start - 1)])
 
-    def _too_long(self, number: int, values: np.ndarray, step: Step) -> Problem | None:
+    def _report_long_gap(self, number: int, values: np.ndarray, step: Step) -> Problem | None:
         """Report a run of missing steps that is longer than the rules allow."""
         gap, most = find_longest_gap(values), step.rules.max_gap
         if most is None or gap.length <= most:
@@ -226,7 +226,7 @@ class _Layout:
         first, last = format_timestamps(timestamps[[gap.first, gap.first + gap.length - 1]])
         detail = {"missing": gap.length, "frequency": step.frequency, "limit": most}
         detail |= {"first": first, "last": last}
-        where, repairs = self._where(number, gap.first), ({"data.max_gap": gap.length},)
+        where, repairs = self._find_line(number, gap.first), ({"data.max_gap": gap.length},)
         return Problem("gap-too-long", where, detail=detail, repairs=repairs)
 
     def _fill_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:

@@ -89,11 +89,11 @@ class Rows:
         notice = Problem("empty-series-dropped", self.places.path, detail=detail)
         return dataclasses.replace(self.select_series(good), notices=(*self.notices, notice))
 
-    def problems(self) -> list[Problem]:
+    def list_problems(self) -> list[Problem]:
         """List all problems in the order of the series, each with the name of its series."""
         issues = self.issues.problems
         return [self.add_series(number, each) for number in sorted(issues) for each in issues[number]]
 
     def add_series(self, number: int, problem: Problem) -> Problem:
         """Add the name of its series to a problem, where there are several."""
-        return problem.of_series(self.names[number]) if self.long and number != FILE else problem
+        return problem.add_series(self.names[number]) if self.long and number != FILE else problem

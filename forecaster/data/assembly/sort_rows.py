@@ -62,7 +62,7 @@ def _sort_by_time(rows: Rows, issues: IssueLog) -> Rows:
     order = np.arange(len(rows))
     for number, row, start, stop in zip(numbers.tolist(), back[first], begin, end, strict=True):
         order[start:stop] = start + np.argsort(ticks[start:stop], kind="stable")
-        spot = rows.places.spot(rows.lines[row])
+        spot = rows.places.name_line(rows.lines[row])
         issues.notices[number].append(Problem("rows-sorted", rows.places.path, detail={"place": spot}))
     return rows.select_rows(order)
 
@@ -87,7 +87,7 @@ def _report_duplicates(rows: Rows, part: slice, number: int, policy: str, issues
     timestamps = rows.timestamps[part]
     repeated = timestamps.duplicated(keep=False)
     distinct = timestamps[repeated].unique()
-    where = rows.places.where(rows.lines[part][repeated][0])
+    where = rows.places.locate(rows.lines[part][repeated][0])
     detail = {"count": len(distinct), "timestamps": format_timestamps(distinct[:KEPT])}
     if policy == "error":
         detail |= {"clock_change": is_clock_change(distinct)}

@@ -22,8 +22,8 @@ from forecaster.data.assembly.decoded_columns import (
     DecodedColumns,
     Labels,
     Numbers,
-    numeric_na_values,
     parse_numbers,
+    select_numeric_na_values,
 )
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import AUTO, Dialect
@@ -125,15 +125,15 @@ class TypedColumns(DecodedColumns):
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
-        parts = [self._numbers(self._columns[name]) for name in names]
+        parts = [self._read_numbers(self._columns[name]) for name in names]
         return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _numbers(self, column: np.ndarray | Labels) -> Numbers:
+    def _read_numbers(self, column: np.ndarray | Labels) -> Numbers:
         if isinstance(column, Labels):
             values, kinds = parse_numbers(column.texts, self.dialect, self.na_values)
             return Numbers(values[column.codes], kinds[column.codes])
         kinds = np.full(len(column), GIVEN, np.int8)
-        if sentinels := numeric_na_values(self.na_values):
+        if sentinels := select_numeric_na_values(self.na_values):
             kinds[np.isin(column, sentinels)] = NAMED
         if not np.isfinite(column).all():
             require_plain(not self._may_be_blank)  # a row without any cell is none

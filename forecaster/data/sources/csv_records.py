@@ -147,7 +147,7 @@ def _split_quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[
     read: list[str] = []
     number = 0
 
-    def uncommented() -> Iterator[str]:
+    def skip_comments() -> Iterator[str]:
         nonlocal number
         for line in lines:
             number += 1
@@ -155,7 +155,7 @@ def _split_quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[
                 read.append(line)
                 yield line
 
-    for row in csv.reader(uncommented(), delimiter=dialect.delimiter):
+    for row in csv.reader(skip_comments(), delimiter=dialect.delimiter):
         yield number, row, "".join(read)
         read.clear()
 

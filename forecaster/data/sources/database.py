@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from forecaster.config.database_urls import PASSWORD, masked
-from forecaster.config.reader import missing_file
+from forecaster.config.database_urls import PASSWORD, mask_passwords
+from forecaster.config.reader import report_missing_file
 from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
 from forecaster.data.sources.files import Query
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed, UsageError
-from forecaster.extras import importing_extra
+from forecaster.extras import import_extra
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _connect(url: str) -> Iterator["Connection"]:
 
 
 def _create_engine(url: str) -> "Engine":
-    with importing_extra("sql", f"{url}: reading a database"):
+    with import_extra("sql", f"{url}: reading a database"):
         import pyarrow  # noqa: F401, PLC0415
         import sqlalchemy  # noqa: PLC0415
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
@@ -114,7 +114,7 @@ def _complete_url(url: "URL") -> "URL":
     if url.get_backend_name() != "sqlite" or not file or file == ":memory:" or file.startswith("file:"):
         return url
     if not Path(file).is_file():
-        raise DataError(dataclasses.replace(missing_file(Path(file)), where=str(url)))
+        raise DataError(dataclasses.replace(report_missing_file(Path(file)), where=str(url)))
     return url.set(database=f"file:{quote(file)}").update_query_dict({"mode": "ro", "uri": "true"})
 
 
@@ -122,4 +122,4 @@ def _find_reason(error: Exception) -> str:
     """Take the database's own message, in a line; SQLAlchemy wraps it with the statement."""
     own = getattr(error, "orig", None) or error
     texts = [each for each in own.args if isinstance(each, str)]  # MySQL's drivers have a number before it
-    return masked((texts[-1] if texts else str(own)).strip().partition("\n")[0])
+    return mask_passwords((texts[-1] if texts else str(own)).strip().partition("\n")[0])

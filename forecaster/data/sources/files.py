@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from forecaster.config.reader import missing_file
+from forecaster.config.reader import report_missing_file
 from forecaster.errors import Changing, DataError, InputOutputFailed
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
@@ -65,7 +65,7 @@ def find_files(paths: Paths) -> list[str]:
         if not matches:
             problems.append(Problem("no-match", name))
         elif not pattern and not _exists(name):
-            problems.append(missing_file(Path(name)))
+            problems.append(report_missing_file(Path(name)))
         found += matches
     if problems:
         raise DataError(problems)
@@ -93,7 +93,7 @@ def read_bytes(name: str) -> bytes:
         Changing: it changed each time while it was read.
         InputOutputFailed: it cannot be read.
     """
-    data = _standard_input() if name == STDIN else _read_unchanged(Path(name))
+    data = _read_standard_input() if name == STDIN else _read_unchanged(Path(name))
     try:
         return _decompress(data, name_source(name))
     except _DAMAGED as error:
@@ -101,7 +101,7 @@ def read_bytes(name: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=1)
-def _standard_input() -> bytes:
+def _read_standard_input() -> bytes:
     """Read all of standard input, once: a proposal and a training both look at it."""
     if sys.stdin is None:
         raise InputOutputFailed(Problem("stdin-closed"))
@@ -125,11 +125,11 @@ def _read_unchanged(path: Path) -> bytes:
             if before == after == (len(data), before[1]):
                 return data
     except (OSError, ValueError) as error:
-        raise InputOutputFailed(unreadable(path, error)) from None
+        raise InputOutputFailed(report_unreadable(path, error)) from None
     raise Changing(Problem("file-changed", str(path)))
 
 
-def unreadable(name: object, error: Exception) -> Problem:
+def report_unreadable(name: object, error: Exception) -> Problem:
     """Report a file that the operating system does not let us read."""
     reason = getattr(error, "strerror", None) or str(error)
     return Problem("cannot-read", str(name), detail={"reason": reason})
@@ -152,7 +152,7 @@ def is_packed(head: bytes) -> bool:
 def read_first_bytes(name: str, size: int) -> bytes:
     """Read the first bytes of a file or standard input; none where it cannot be read, which fails later."""
     if name == STDIN:
-        return _standard_input()[:size]
+        return _read_standard_input()[:size]
     try:
         with Path(name).open("rb") as file:
             return file.read(size)
@@ -166,7 +166,7 @@ def read_beginning(name: str, size: int) -> bytes:
         with Path(name).open("rb") as file:
             head = file.read(size)
     except OSError as error:
-        raise InputOutputFailed(unreadable(name, error)) from None
+        raise InputOutputFailed(report_unreadable(name, error)) from None
     return head if len(head) < size else head[: head.rfind(b"\n") + 1]
 
 
@@ -204,7 +204,7 @@ def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
                     yield held
                 held, rest = (data[:end], data[end:]) if end else (held, data)
     except OSError as error:
-        raise InputOutputFailed(unreadable(name, error)) from None
+        raise InputOutputFailed(report_unreadable(name, error)) from None
     if held or rest:
         yield held + rest
 

@@ -27,20 +27,20 @@ class Places:
     header_line: int = 1
     counts_rows: bool = False
 
-    def where(self, line: int) -> str:
+    def locate(self, line: int) -> str:
         """Write `file:line`, as an editor counts it, or `file: row 7`."""
         before, name = self.files[max(0, bisect.bisect_left(self.files, int(line), key=lambda file: file[0]) - 1)]
         if not line:
             return name
         return f"{name}: row {line - before}" if self.counts_rows else f"{name}:{line - before}"
 
-    def spot(self, line: int) -> str:
+    def name_line(self, line: int) -> str:
         """Write `line 7` or `row 7`, with its file where there are several."""
         if len(self.files) > 1:
-            return self.where(line)
+            return self.locate(line)
         return f"row {line}" if self.counts_rows else f"line {line}"
 
-    def problem(
+    def make_problem(
         self,
         code: str,
         column: str,
@@ -51,8 +51,8 @@ class Places:
         repairs: tuple[Mapping[str, Any], ...] = (),
     ) -> Problem:
         """Report the cells of a column in some rows, one at least, by the line and the text of each row."""
-        first = tuple((text(row), self.spot(lines[row])) for row in rows[:SHOWN].tolist())
-        where = self.where(lines[rows[0]])
+        first = tuple((text(row), self.name_line(lines[row])) for row in rows[:SHOWN].tolist())
+        where = self.locate(lines[rows[0]])
         return Problem(code, where, column, Cells(len(rows), first), detail or {}, repairs)
 
 
@@ -126,7 +126,7 @@ class CellReporter:
         """Add a problem for each series that has some of the rows, (rows,) bool."""
         for number, rows in group_by_series(wrong, self.codes):
             column = self.columns[number % len(self.columns)]
-            into[number].append(self.places.problem(code, column, self.lines, self.text, rows, detail, repairs))
+            into[number].append(self.places.make_problem(code, column, self.lines, self.text, rows, detail, repairs))
 
 
 def group_by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -7,10 +7,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
-from forecaster.data.sources.files import STDIN, check_unchanged, name_source, read_bytes, unreadable
+from forecaster.data.sources.files import STDIN, check_unchanged, name_source, read_bytes, report_unreadable
 from forecaster.data.sources.issues import Places, report_columns
 from forecaster.errors import DataError, InputOutputFailed
-from forecaster.extras import importing_extra
+from forecaster.extras import import_extra
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None
 @contextmanager
 def _open_files(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
     """Open files that are read within."""
-    with importing_extra("parquet", f"{name_source(files[0])}: reading Parquet"):
+    with import_extra("parquet", f"{name_source(files[0])}: reading Parquet"):
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415
     at = files[0]
@@ -97,5 +97,5 @@ def _open_files(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
             yield opened
         except (OSError, pa.ArrowException) as error:
             if isinstance(error, OSError) and error.errno:
-                raise InputOutputFailed(unreadable(name_source(at), error)) from None
+                raise InputOutputFailed(report_unreadable(name_source(at), error)) from None
             raise DataError(Problem("damaged-file", name_source(at), detail={"reason": str(error)})) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecaster.config.reader import nearest_name
+from forecaster.config.reader import find_nearest_name
 from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
 from forecaster.data.sources.csv_records import Records, parse_records
 from forecaster.data.sources.decoding import decode
@@ -51,9 +51,9 @@ class Table:
 
     def require(self, names: Sequence[str]) -> None:
         """Raise `DataError` where columns of these names are absent, with the nearest names."""
-        where, known = self.places.where(self.places.header_line), list(self.columns)
+        where, known = self.places.locate(self.places.header_line), list(self.columns)
         absent = [name for name in names if name not in self.columns]
-        details = ({"name": name, "nearest": nearest_name(name, known), "columns": known} for name in absent)
+        details = ({"name": name, "nearest": find_nearest_name(name, known), "columns": known} for name in absent)
         if problems := [Problem("no-such-column", where, detail=detail) for detail in details]:
             raise DataError(problems)
 
@@ -99,7 +99,7 @@ def _write_record(cells: Iterable[str]) -> str:
 
 def _build_table(records: Records) -> Table:
     if records.dialect.header == AUTO:
-        check_header(records.names, records.places.where(records.places.header_line))
+        check_header(records.names, records.places.locate(records.places.header_line))
     columns = {
         name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
         for index, name in enumerate(name_columns(records.names, records.rows))

@@ -201,7 +201,7 @@ def _choose_unit(timestamps: pd.DatetimeIndex) -> Literal["us", "ns"]:
 
 
 @functools.lru_cache(128)  # to find the step, the same span is compared with a hundred calendars, a dozen times
-def _calendar_days(first: pd.Timestamp, last: pd.Timestamp, offset: pd.offsets.BaseOffset) -> pd.DatetimeIndex:
+def _list_calendar_days(first: pd.Timestamp, last: pd.Timestamp, offset: pd.offsets.BaseOffset) -> pd.DatetimeIndex:
     return pd.date_range(first, last, freq=offset)
 
 
@@ -211,7 +211,7 @@ def _find_calendar_places(local: pd.DatetimeIndex, ends: np.ndarray, offset: pd.
     starts = ends - lengths
     days = local.normalize()
     times = local.asi8 - days.asi8
-    grid = _calendar_days(days.min(), days.max(), offset.base)
+    grid = _list_calendar_days(days.min(), days.max(), offset.base)
     found = grid.get_indexer(days)
     first = np.repeat(found[starts], lengths)
     places, over = np.divmod(found - first, offset.n)

@@ -156,12 +156,12 @@ def _are_sessions(timestamps: pd.DatetimeIndex) -> bool:
     if steps.max() > _LONGEST_CLOSURE:
         return False
     if days.is_unique:
-        return _mostly(steps <= 4 * _DAY)
+        return _is_mostly(steps <= 4 * _DAY)
     overnight = np.asarray(days[1:] != days[:-1])
     within = pd.Series(steps[~overnight])
     even = within.mode().iloc[0]
-    return bool(overnight.any()) and _mostly(within == even) and _mostly(steps[overnight] >= 2 * even)
+    return bool(overnight.any()) and _is_mostly(within == even) and _is_mostly(steps[overnight] >= 2 * even)
 
 
-def _mostly(keeps: Sequence[bool] | np.ndarray | pd.Series) -> bool:
+def _is_mostly(keeps: Sequence[bool] | np.ndarray | pd.Series) -> bool:
     return bool(np.mean(keeps) >= _MOST)

@@ -157,7 +157,7 @@ class Seq2SeqNetwork(Network):
             future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
         collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameter_count))
 
-        def body(
+        def take_step(
             step: tf.Tensor, collected: tf.TensorArray, previous: tf.Tensor, *states: tf.Tensor
         ) -> tuple[Any, ...]:
             known = None if inputs.future is None else future[step]
@@ -167,7 +167,7 @@ class Seq2SeqNetwork(Network):
 
         _, collected, *_ = tf.while_loop(
             lambda step, *_: step < steps,
-            body,
+            take_step,
             (0, collected, self._take_last_segment(inputs.window), *states),
             maximum_iterations=steps,
         )
