@@ -104,7 +104,7 @@ def test_a_wrong_set_is_refused(tmp_path):
 
 
 def count_calls(monkeypatch, owner, name, chosen=lambda *given: True) -> list:
-    """Replace a function by itself with a list of its chosen calls."""
+    """Record the calls of a function, which still runs."""
     calls, real = [], getattr(owner, name)
 
     def counted(*given, **further):

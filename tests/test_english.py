@@ -1,4 +1,4 @@
-"""Plain English: words that README, docs, configs and the text and names of the package do not use."""
+"""Plain English: words that README, docs, configs, the package and its tests do not use; functions are named by verbs."""
 
 import ast
 import io
@@ -38,11 +38,16 @@ WORDS = {
 PATTERN = re.compile(r"\b(?:" + "|".join(f"(?:{word})" for word in WORDS) + r")\b", re.IGNORECASE)
 
 PACKAGE = sorted((ROOT / "forecaster").rglob("*.py"))
+TESTS = sorted(set((ROOT / "tests").rglob("*.py")) - {Path(__file__)})
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), *sorted((ROOT / "benchmarks").rglob("*.yaml"))]
 
-# Names of other libraries, and an odd number.
+# First words of a function that make it no verb: `with_repairs`, `of_series`.
+PREPOSITIONS = {"as", "at", "by", "for", "in", "of", "on", "with", "without"}
+
+# Names of other libraries, and odd numbers.
 ALLOWED = {
+    "tests/explain/test_diagnose.py": {"odd"},
     "forecaster/data/sources/decoding.py": {"odd: odd"},
     "forecaster/tuning/search.py": {"tell: tell"},
 }
@@ -54,12 +59,14 @@ def _find(text: str, line: int) -> Iterator[tuple[int, str]]:
         yield line + text.count("\n", 0, match.start()), match[0]
 
 
-def _find_in_package(path: Path) -> Iterator[tuple[int, str]]:
-    """In string constants, docstrings, names and comments."""
+def _find_in_code(path: Path, strings: bool) -> Iterator[tuple[int, str]]:
+    """In docstrings, names and comments, and in other string constants where they are asked for."""
     source = path.read_text()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and strings:
             yield from _find(node.value, node.lineno)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            yield from _find(text, node.body[0].lineno)
         for name in (getattr(node, field, None) for field in ("id", "attr", "name", "arg")):
             if isinstance(name, str):
                 words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name)
@@ -80,7 +87,28 @@ def _describe(path: Path, found: Iterator[tuple[int, str]]) -> list[str]:
 
 @pytest.mark.parametrize("path", PACKAGE, ids=_name)
 def test_the_package_uses_plain_words(path: Path):
-    assert _describe(path, _find_in_package(path)) == []
+    assert _describe(path, _find_in_code(path, strings=True)) == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=_name)
+def test_tests_use_plain_words_in_names_and_comments(path: Path):
+    assert _describe(path, _find_in_code(path, strings=False)) == []
+
+
+def _is_no_verb(function: ast.FunctionDef) -> bool:
+    """Whether a name is a participle, begins with a preposition, or with a plural; `has_` and `x_to_y` are verbs."""
+    first = function.name.strip("_").partition("_")[0]
+    is_boolean = function.returns is not None and ast.unparse(function.returns) == "bool"
+    is_plural = first.endswith("s") and not first.endswith("ss") and first not in {"is", "has", "looks"}
+    is_plural = is_plural and not is_boolean and "_to_" not in function.name
+    return first in PREPOSITIONS or first.endswith("ed") or is_plural
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=_name)
+def test_functions_of_the_package_are_named_by_verbs(path: Path):
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    verbs = [each for each in functions if not any("property" in ast.unparse(d) for d in each.decorator_list)]
+    assert [f"{_name(path)}:{each.lineno}: {each.name}" for each in verbs if _is_no_verb(each)] == []
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CONFIGS], ids=_name)

@@ -48,7 +48,7 @@ def test_a_new_version_is_promoted_and_the_old_one_stays(run):
     assert old.is_dir()
 
 
-def test_a_missing_run_says_how_to_make_one(tmp_path):
+def test_a_missing_run_is_reported_with_how_to_make_one(tmp_path):
     with pytest.raises(RunError, match="the run does not exist; create it with: forecast train"):
         runs.load_version(tmp_path / "nothing")
 
@@ -153,7 +153,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
         (errno.EROFS, InputOutputFailed),
     ],
 )
-def test_what_the_system_refuses_is_told_apart(number, kind):
+def test_what_the_system_refuses_is_distinguished(number, kind):
     assert type(make_output_error(OSError(number, "x"), "f")) is kind
 
 

@@ -62,7 +62,7 @@ def test_an_outlier_does_not_hide_the_one_a_season_later():
     np.testing.assert_array_equal(find_outliers(values, [24]), [500, 524])
 
 
-def test_outliers_go_by_the_season_that_repeats_best():
+def test_outliers_use_the_season_that_repeats_best():
     values = 10 * WEEKS + 0.1 * NOISE
     values[500] += 6  # no more than a day differs from the next
     assert list(find_outliers(values, [24])) != [500]
@@ -108,8 +108,8 @@ def test_each_of_several_seasons_has_its_own_strength():
     noise = np.sqrt(0.5) * NOISE
     both = measure_season_strengths(DAYS + 2 * WEEKS + noise, [24, 168])
     assert list(both) == [24, 168]
-    assert both[24] == pytest.approx(1 / 2, abs=0.1)  # 1/2 beside 1/2 of noise
-    assert both[168] == pytest.approx(4 / 5, abs=0.1)  # 2 beside 1/2
+    assert both[24] == pytest.approx(1 / 2, abs=0.1)  # 1/2 against 1/2 of noise
+    assert both[168] == pytest.approx(4 / 5, abs=0.1)  # 2 against 1/2
     assert measure_season_strengths(DAYS + noise, [24, 168])[168] < 0.15
 
 
@@ -159,7 +159,7 @@ def test_outliers_of_one_run_are_one_episode():
         (np.full(1000, 2.0), None),
     ],
 )
-def test_a_copy_is_known_whenever_it_is_told(column, shift):
+def test_a_copy_is_found_at_every_shift(column, shift):
     assert find_copied_shift(NOISE, column, [0, 1, -1, 24, -24]) == shift
 
 
@@ -193,15 +193,15 @@ def hourly(values) -> list[str]:
 
 
 def written(folder, rows, header="time,load", encoding="utf-8"):
-    (folder / "ill.csv").write_bytes(("\n".join([header, *rows]) + "\n").encode(encoding))
-    return folder / "ill.csv"
+    (folder / "bad.csv").write_bytes(("\n".join([header, *rows]) + "\n").encode(encoding))
+    return folder / "bad.csv"
 
 
 CLOCK = {"repeated-hour", "skipped-hour"}
 LOAD = (100 + 10 * DAYS[:600] + NOISE[:600]).round(3)
 
 
-def test_a_healthy_csv_is_ready_and_its_season_is_told(forecast, project):
+def test_a_healthy_csv_is_ready_and_its_season_is_reported(forecast, project):
     result = forecast("check", "load.csv", "--plot", "check.png", cwd=project)
     assert (result.returncode, result.stderr) == (0, "")
     assert "frequency: h" in result.stdout
@@ -226,10 +226,10 @@ def twice(rows):
 
 
 def replaced(text, places):
-    def ill(rows):
+    def write_bad(rows):
         return [row.split(",")[0] + f",{text}" if index in places else row for index, row in enumerate(rows)]
 
-    return ill
+    return write_bad
 
 
 def jitter(rows):
@@ -254,37 +254,37 @@ ILLS = {
 
 
 @pytest.mark.parametrize("name", ILLS)
-def test_the_lines_that_are_told_really_mend_it(forecast, tmp_path, name):
+def test_the_printed_lines_really_repair_it(forecast, tmp_path, name):
     make, repairs = ILLS[name]
     written(tmp_path, make(hourly(LOAD)))
-    result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
+    result = forecast("check", "bad.csv", "--format", "json", cwd=tmp_path)
     assert result.returncode == 4, result.stderr
     report = json.loads(result.stdout)
     assert report["repairs"] == repairs
     assert report["repairable"]
     sets = [part for key, value in repairs.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    again = forecast("check", "ill.csv", *sets, cwd=tmp_path)
+    again = forecast("check", "bad.csv", *sets, cwd=tmp_path)
     assert (again.returncode, again.stderr) == (0, "")
-    lines = {"path": "ill.csv"} | {key.removeprefix("data."): value for key, value in repairs.items()}
+    lines = {"path": "bad.csv"} | {key.removeprefix("data."): value for key, value in repairs.items()}
     data = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
-    (tmp_path / "ill.yaml").write_text(f"data:\n{data}window: {{length: 48, horizon: 24}}\n")
-    validated = forecast("validate", "ill.yaml", cwd=tmp_path)
+    (tmp_path / "bad.yaml").write_text(f"data:\n{data}window: {{length: 48, horizon: 24}}\n")
+    validated = forecast("validate", "bad.yaml", cwd=tmp_path)
     assert validated.returncode == 0, validated.stderr
 
 
-def test_a_file_that_is_no_table_is_mended_before_it_is_read(forecast, tmp_path):
+def test_a_file_that_is_no_table_is_repaired_before_it_is_read(forecast, tmp_path):
     written(tmp_path, ["time,load", *hourly(LOAD)], "# of the new sensor")
-    result = forecast("check", "ill.csv", cwd=tmp_path)
+    result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 4
     assert 'with these lines a training accepts it:\n  data:\n    comment: "#"\n' in result.stdout
-    assert forecast("check", "ill.csv", "--set", 'data.comment="#"', cwd=tmp_path).returncode == 0
+    assert forecast("check", "bad.csv", "--set", 'data.comment="#"', cwd=tmp_path).returncode == 0
 
 
-def test_places_are_told_and_the_lines_stand_as_yaml(forecast, tmp_path):
+def test_places_are_reported_and_the_lines_are_yaml(forecast, tmp_path):
     written(tmp_path, twice(gap(hourly(LOAD))))
-    result = forecast("check", "ill.csv", cwd=tmp_path)
+    result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "error: ill.csv:201: 1 timestamp has several rows: 2026-01-09 07:00:00; choose" in result.stdout
+    assert "error: bad.csv:201: 1 timestamp has several rows: 2026-01-09 07:00:00; choose" in result.stdout
     assert (
         "note: 10 of 600 hours (1.67%) are missing, in 1 gap, the longest of 10: 2026-01-13 12:00:00\n" in result.stdout
     )
@@ -295,16 +295,16 @@ def test_places_are_told_and_the_lines_stand_as_yaml(forecast, tmp_path):
     assert result.stdout.endswith("a training would refuse it as it is\n")
 
 
-def test_a_dialect_is_told_where_it_is_not_the_usual(forecast, tmp_path):
+def test_a_dialect_is_reported_where_it_is_not_the_usual(forecast, tmp_path):
     written(tmp_path, in_latin(hourly(LOAD)), "time;load;unit", "latin-1")
-    result = forecast("check", "ill.csv", cwd=tmp_path)
+    result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 0, result.stdout
     assert "  dialect: encoding latin-1, delimiter ;, decimal ,\n" in result.stdout
 
 
 def test_an_outlier_that_spoils_the_scale_is_worth_another(forecast, tmp_path):
     written(tmp_path, hourly(np.where(np.arange(600) == 99, 9000, LOAD)))
-    result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
+    result = forecast("check", "bad.csv", "--format", "json", cwd=tmp_path)
     assert result.returncode == 0
     found = findings(result)["outliers"]
     assert (found["level"], found["repair"]) == ("warning", {"scaling": "robust"})
@@ -314,7 +314,7 @@ def test_an_outlier_that_spoils_the_scale_is_worth_another(forecast, tmp_path):
     )
     counts = forecast(
         "check",
-        "ill.csv",
+        "bad.csv",
         "--format",
         "json",
         "--set",
@@ -326,27 +326,27 @@ def test_an_outlier_that_spoils_the_scale_is_worth_another(forecast, tmp_path):
     assert findings(counts)["outliers"]["level"] == "note"
 
 
-def test_a_code_for_missing_numbers_is_told_with_the_lines_that_take_it_out(forecast, tmp_path):
+def test_a_code_for_missing_numbers_is_reported_with_the_lines_that_remove_it(forecast, tmp_path):
     written(tmp_path, hourly(np.where(np.isin(np.arange(600), [50, 51, 300]), -999, LOAD)))
-    result = forecast("check", "ill.csv", cwd=tmp_path)
+    result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 0
     assert "warning: -999 occurs 3 times, far from all other values, like a code for a missing value" in result.stdout
     assert "worth a try:\n  data:\n    na_values: [-999]\n    gaps: interpolate\n" in result.stdout
-    mended = forecast(
-        "check", "ill.csv", "--set", "data.na_values=[-999]", "--set", "data.gaps=interpolate", cwd=tmp_path
+    repaired = forecast(
+        "check", "bad.csv", "--set", "data.na_values=[-999]", "--set", "data.gaps=interpolate", cwd=tmp_path
     )
-    assert mended.returncode == 0
-    assert "-999" not in mended.stdout
+    assert repaired.returncode == 0
+    assert "-999" not in repaired.stdout
 
 
-def test_several_series_without_their_column_are_told_apart(forecast, tmp_path):
+def test_several_series_without_their_column_are_distinguished(forecast, tmp_path):
     rows = [f"{row},{name}" for name in ("north", "south") for row in hourly(LOAD[:200])]
     written(tmp_path, rows, "time,load,shop")
-    result = forecast("check", "ill.csv", cwd=tmp_path)
+    result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 4
     assert "the column 'shop' separates several series: data.series: shop" in result.stdout
     assert "with these lines a training accepts it:\n  data:\n    series: shop\n" in result.stdout
-    assert forecast("check", "ill.csv", "--set", "data.series=shop", cwd=tmp_path).returncode == 0
+    assert forecast("check", "bad.csv", "--set", "data.series=shop", cwd=tmp_path).returncode == 0
 
 
 def test_a_panel_is_counted_and_its_worst_series_stand_first(forecast, tmp_path):
@@ -356,7 +356,7 @@ def test_a_panel_is_counted_and_its_worst_series_stand_first(forecast, tmp_path)
         values[100 : 100 + 3 * number] = values[100]
         rows += [f"{row},shop {number}" for row in hourly(values)]
     written(tmp_path, rows, "time,load,shop")
-    result = forecast("check", "ill.csv", "--set", "data.series=shop", "--plot", "p.png", cwd=tmp_path)
+    result = forecast("check", "bad.csv", "--set", "data.series=shop", "--plot", "p.png", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert "  series: 14, of 200 to 200 steps\n" in result.stdout
     assert "warning: constant stretches in 6 of 14 series: shop 13, " in result.stdout
@@ -370,17 +370,17 @@ def test_a_panel_is_counted_and_its_worst_series_stand_first(forecast, tmp_path)
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_another_season_that_is_worth_more_is_told(forecast, tmp_path):
+def test_another_season_that_is_worth_more_is_reported(forecast, tmp_path):
     weeks = 100 + 10 * np.sin(2 * np.pi * np.arange(2016) / 168) + 5 * np.sin(2 * np.pi * np.arange(2016) / 24)
     written(tmp_path, hourly(weeks + np.random.default_rng(0).normal(size=2016)))
-    result = forecast("check", "ill.csv", "--format", "json", cwd=tmp_path)
+    result = forecast("check", "bad.csv", "--format", "json", cwd=tmp_path)
     assert result.returncode == 0
     found = findings(result)["better-season"]
     assert found["message"] == (
         "the value 168 hours before has a smaller error than the value 24 hours before, the main season"
     )
     assert found["repair"] == {"data.season": [168, 24]}
-    assert forecast("check", "ill.csv", "--set", "data.season=[168, 24]", cwd=tmp_path).returncode == 0
+    assert forecast("check", "bad.csv", "--set", "data.season=[168, 24]", cwd=tmp_path).returncode == 0
 
 
 def test_a_config_is_checked_with_its_csv(forecast, project):
@@ -394,7 +394,7 @@ def test_a_config_is_checked_with_its_csv(forecast, project):
     assert "cells are not among" in bounded.stdout
 
 
-def test_a_column_that_tells_the_future_is_suspected(forecast, tmp_path):
+def test_a_column_that_holds_the_future_is_suspected(forecast, tmp_path):
     values = np.cumsum(NOISE[:200])
     rows = [
         f"{np.datetime64('2026-01-01') + i},{values[i]},{values[min(i + 1, 199)]},{values[i] - NOISE[-i]},{NOISE[-i]}"
@@ -407,12 +407,12 @@ def test_a_column_that_tells_the_future_is_suspected(forecast, tmp_path):
     assert "is the target: they are its parts, and not known any sooner" in result.stdout
 
 
-def test_what_no_line_mends_is_told_and_refused(forecast, tmp_path):
+def test_what_no_line_repairs_is_reported_and_refused(forecast, tmp_path):
     assert forecast("check", "nothing.csv", cwd=tmp_path).returncode == 4
     written(tmp_path, [*hourly(LOAD), "yesterday,5"])
-    result = forecast("check", "ill.csv", cwd=tmp_path)
+    result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "ill.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stdout
+    assert "bad.csv:602: time: 1 cell is not a timestamp: 'yesterday' (line 602)" in result.stdout
 
 
 # The same in one process
@@ -423,7 +423,7 @@ def checked(path, *lines: str) -> Checkup:
     return check(load_values(smallest, str(path), list(lines)))
 
 
-def told(found: Checkup) -> dict[str, str]:
+def get_texts(found: Checkup) -> dict[str, str]:
     return {finding.code: finding.text for finding in found.findings}
 
 
@@ -437,10 +437,10 @@ def test_days_of_a_calendar_that_is_seen_are_healthy(tmp_path, weekmask):
     found = checked(written(tmp_path, stamped(days)))
     assert found.is_ready
     assert found.facts["frequency"] == "C"
-    assert f"all rows are on {weekmask}" in told(found)["weekdays-found"]
+    assert f"all rows are on {weekmask}" in get_texts(found)["weekdays-found"]
 
 
-def test_a_row_a_series_is_checked_without_looking_for_leaks(tmp_path):
+def test_rows_that_are_series_are_checked_without_looking_for_leaks(tmp_path):
     header = ",".join(["name", *(f"V{step}" for step in range(60))])
     rows = [",".join([name, *map(str, LOAD[:60])]) for name in ("a", "b")]
     assert checked(written(tmp_path, rows, header), "data.layout=rows").is_ready
@@ -448,7 +448,7 @@ def test_a_row_a_series_is_checked_without_looking_for_leaks(tmp_path):
 
 def test_a_short_file_with_a_second_column_of_numbers_is_checked(tmp_path):
     rows = [f"{row},{index}" for index, row in enumerate(hourly(LOAD[:20]))]
-    assert "short" in told(checked(written(tmp_path, rows, "time,load,other"), "data.target=load"))
+    assert "short" in get_texts(checked(written(tmp_path, rows, "time,load,other"), "data.target=load"))
 
 
 def test_an_error_names_a_problem():
@@ -470,13 +470,13 @@ def several(folder, header, *columns) -> str:
         ("shop", [("1", "2", "3", "4")], {"data.series": "shop"}),
     ],
 )
-def test_columns_of_ids_are_found_that_tell_series_apart(tmp_path, header, columns, repairs):
+def test_columns_of_ids_are_found_that_separate_series(tmp_path, header, columns, repairs):
     found = checked(several(tmp_path, header, *columns), "data.target=load")
     assert found.repairs == repairs
     assert found.is_repairable
 
 
-def test_series_with_doubles_of_their_own_are_told_apart_first(tmp_path):
+def test_series_with_duplicates_are_separated_first(tmp_path):
     rows = [f"{row},{name}" for name in "ab" for row in twice(hourly(LOAD[:250]))]
     assert checked(written(tmp_path, rows, "time,load,id")).repairs == {"data.series": "id", "data.duplicates": "mean"}
 
@@ -496,7 +496,7 @@ def test_a_column_of_hours_is_a_part_of_the_time(tmp_path):
         ("Europe/London", "2024-03-20"),
     ],
 )
-def test_a_change_of_the_clock_is_mended_by_its_zone(tmp_path, zone, start):
+def test_a_change_of_the_clock_is_repaired_by_its_zone(tmp_path, zone, start):
     stamps = pd.date_range(start, periods=480, freq="h", tz=zone).tz_localize(None)
     found = checked(written(tmp_path, stamped(stamps)))
     assert found.repairs == {"data.timezone": zone}
@@ -533,7 +533,7 @@ def test_what_offers_choices_alone_is_a_report_too(tmp_path, rows, header, offer
     assert json.loads(found.to_json())["series"] == []
 
 
-def test_missing_cells_of_covariates_are_mended(tmp_path):
+def test_missing_cells_of_covariates_are_repaired(tmp_path):
     rows = [f"{row},{'' if index == 40 else index % 5}" for index, row in enumerate(hourly(LOAD[:100]))]
     path, sets = (
         written(tmp_path, rows, "time,load,heat"),
@@ -547,12 +547,12 @@ def test_missing_cells_of_covariates_are_mended(tmp_path):
 
 def test_marks_for_missing_numbers_are_no_level_shift(tmp_path):
     rows = hourly(np.where(np.isin(np.arange(300), [4, 60, 100]), -999, LOAD[:300]))
-    found = told(checked(written(tmp_path, rows)))
+    found = get_texts(checked(written(tmp_path, rows)))
     assert "missing-code" in found
     assert "level-shifts" not in found
 
 
-def test_what_was_said_of_rows_that_are_several_series_is_void(tmp_path):
+def test_problems_of_rows_that_are_several_series_are_dropped(tmp_path):
     days = [f"{day},1.5,b" for day in pd.date_range("2025-06-01", periods=300)]
     found = checked(
         written(tmp_path, [*(f"{row},{name}" for name in "ac" for row in hourly(LOAD)), *days], "time,load,id")

@@ -110,7 +110,9 @@ def test_predict_writes_the_real_future_to_stdout(forecast, trained):
     assert 80 < Forecast.from_csv(result.stdout).mean.mean() < 120
 
 
-def test_predict_goes_on_beyond_the_trained_horizon_from_other_data_as_json_with_a_picture(forecast, trained, tmp_path):
+def test_predict_continues_beyond_the_trained_horizon_from_other_data_as_json_with_a_picture(
+    forecast, trained, tmp_path
+):
     write_hourly_csv(tmp_path / "new.csv", rows=30)
     result = forecast(
         "predict",
@@ -407,7 +409,7 @@ def test_a_constant_series_is_forecast_as_the_constant(forecast, project):
     } == {"7.25"}
 
 
-def test_unsorted_rows_are_sorted_and_said(forecast, project):
+def test_unsorted_rows_are_sorted_and_reported(forecast, project):
     edited(project, lambda rows: [rows[0], *rows[:0:-1]])
     result = forecast("validate", "tiny.yaml", "--verbose", cwd=project)
     assert result.returncode == 0

@@ -47,7 +47,7 @@ def test_the_rows_of_each_id_are_a_series(tmp_path):
         (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp has several rows.*\[series a\]"),
     ],
 )
-def test_what_is_wrong_with_one_series_is_said_with_its_name(tmp_path, text, message):
+def test_what_is_wrong_with_one_series_is_reported_with_its_name(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, text, static=["kind"])
 

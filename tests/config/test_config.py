@@ -84,7 +84,7 @@ def test_all_problems_are_reported_at_once(tmp_path):
     ]
 
 
-def test_combinations_are_checked_beside_other_problems(tmp_path):
+def test_combinations_are_checked_with_other_problems(tmp_path):
     text = MINIMAL + "model: {bidirectional: true, output: sequence}\ntraining: {epoch: 3}\n"
     assert [line.split(": ")[1] for line in problems(tmp_path, text)] == ["training.epoch", "model.output"]
 
@@ -239,7 +239,7 @@ def test_percentages_need_logarithms_as_they_are(further, reason):
     assert reason is None or reason in str(loaded.problems[0])
 
 
-def test_a_conflict_is_reported_beside_an_error_in_the_same_section(tmp_path):
+def test_a_conflict_is_reported_with_an_error_in_the_same_section(tmp_path):
     found = problems(tmp_path, MINIMAL + "training: {epochs: 0, optimizer: {clip_value: 1.0, clip_norm: 1.0}}")
     assert [line.split(": ")[1] for line in found] == ["training.epochs", "training.optimizer.clip_value"]
 
@@ -323,7 +323,7 @@ def test_a_config_written_out_reads_back_the_same(tmp_path, lines, column):
     assert load_resolved(render_commented_yaml(written, "forecast train x.yaml"), "x") == written
 
 
-def test_every_key_of_a_written_config_has_its_meaning_beside_it(tmp_path):
+def test_every_key_of_a_written_config_has_its_meaning_next_to_it(tmp_path):
     text = render_commented_yaml(config(tmp_path), "forecast train x.yaml")
     lines = text.splitlines()
     assert lines[0].startswith("# yaml-language-server: $schema=")
@@ -332,7 +332,7 @@ def test_every_key_of_a_written_config_has_its_meaning_beside_it(tmp_path):
     assert undocumented == []
 
 
-def test_the_shipped_schema_is_what_the_code_says():
+def test_the_shipped_schema_is_what_the_code_builds():
     assert json.loads(SCHEMA_FILE.read_text()) == build_json_schema()
 
 

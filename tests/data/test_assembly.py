@@ -1,4 +1,4 @@
-"""Rows become a panel: series end to end, covariates beside them, whatever their order and their number."""
+"""Rows become a panel: series end to end, covariates next to them, whatever their order and their number."""
 
 import dataclasses
 from pathlib import Path
@@ -45,7 +45,7 @@ day,shop,sold,price,event
 """
 
 
-def test_covariates_stand_on_the_grid_and_go_on_behind_the_last_number(tmp_path):
+def test_covariates_are_on_the_grid_and_continue_behind_the_last_number(tmp_path):
     a, b = read(tmp_path, SHOPS, series="shop", columns=["price", "event"])
     np.testing.assert_array_equal(a.values, [1, 2, 3])
     np.testing.assert_array_equal(b.values, [5, 6, 7, 8])

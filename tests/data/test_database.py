@@ -1,4 +1,4 @@
-"""A query of a database is read as the CSV of its rows would be, and no password is ever said or written."""
+"""A query of a database is read as the CSV of its rows would be, and no password is ever printed or written."""
 
 import datetime
 import os
@@ -59,7 +59,7 @@ def test_rows_come_in_parts_into_several_series(sales, monkeypatch, at_once):
     assert [str(day.date()) for day in one.timestamps] == DAYS
 
 
-def test_what_is_wrong_is_said_with_its_row(sales):
+def test_what_is_wrong_is_reported_with_its_row(sales):
     with pytest.raises(DataError) as found:
         read(sales, "SELECT * FROM sales", series="shop")
     assert str(found.value) == (
@@ -161,21 +161,21 @@ def connect(**given):
 
 @pytest.fixture
 def talkative(tmp_path_factory) -> Path:
-    """A folder with a driver of MySQL that finds no database, and says the password that it was given."""
+    """A folder with a driver of MySQL that finds no database, and prints the password that it was given."""
     folder = tmp_path_factory.mktemp("drivers")
     (folder / "pymysql.py").write_text(DRIVER)
     return folder
 
 
-def test_a_connection_that_fails_says_where_its_password_comes_from(monkeypatch, talkative):
+def test_a_connection_that_fails_reports_where_its_password_comes_from(monkeypatch, talkative):
     monkeypatch.syspath_prepend(talkative)
-    for given, said in (("hush-hush", "set"), ("", "not set")):
+    for given, state in (("hush-hush", "set"), ("", "not set")):
         monkeypatch.setenv(PASSWORD, given)
         with pytest.raises(InputOutputFailed) as found:
             read("mysql+pymysql://user@host/db", "SELECT 1")
         assert str(found.value) == (
             "mysql+pymysql://user@host/db: cannot connect: access denied for user, by the password "
-            f"{'***' if given else None}; its password is read from {PASSWORD}, which is {said}"
+            f"{'***' if given else None}; its password is read from {PASSWORD}, which is {state}"
         )
 
 
@@ -290,7 +290,7 @@ def folder(tmp_path) -> Path:
 
 
 def everything(folder: Path) -> bytes:
-    """All that stands in files, and their names."""
+    """The content of all files, and their names."""
     return b"\0".join(str(path).encode() + (path.read_bytes() if path.is_file() else b"") for path in folder.rglob("*"))
 
 
@@ -355,7 +355,7 @@ def test_each_failure_has_its_exit_code_and_no_password(
 
 
 @pytest.mark.parametrize("url", ["sqlite:///load.db", *WITH_PASSWORD])
-def test_a_url_that_is_no_file_is_sent_into_a_yaml_without_being_said(forecast, folder, url):
+def test_a_url_that_is_no_file_is_sent_into_a_yaml_without_being_printed(forecast, folder, url):
     for arguments in (["train", url], ["init", url], ["check", url], ["validate", "tiny.yaml", "--data", url]):
         result = forecast(*arguments, "--debug", cwd=folder)
         assert result.returncode == 2
@@ -363,7 +363,7 @@ def test_a_url_that_is_no_file_is_sent_into_a_yaml_without_being_said(forecast, 
         assert SECRET not in result.stdout + result.stderr
 
 
-def test_a_malformed_path_does_not_say_a_password(forecast, folder):
+def test_a_malformed_path_does_not_print_a_password(forecast, folder):
     for value in (f"[{WITH_PASSWORD[0]}, 3]", f"{{a: '{WITH_PASSWORD[2]}'}}"):
         result = forecast("validate", "tiny.yaml", "--set", f"data.path={value}", cwd=folder)
         assert result.returncode == 2

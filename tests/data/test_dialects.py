@@ -62,12 +62,12 @@ def days(*values: str, delimiter: str = ",", name: str = "load") -> str:
         (DAYS.replace("load", "größe").encode("latin-1"), "latin-1"),
     ],
 )
-def test_the_encoding_is_found_and_said(tmp_path, content, encoding):
+def test_the_encoding_is_found_and_reported(tmp_path, content, encoding):
     found = read(tmp_path, content)
     np.testing.assert_array_equal(found.values, VALUES)
     assert found.dialect == Dialect(encoding, ",", ".", "none", header=True)
-    said = [f"{tmp_path}/x.csv: read as {encoding} (data.encoding)"]
-    assert list(map(str, found.notices)) == ([] if encoding == "utf-8" else said)
+    messages = [f"{tmp_path}/x.csv: read as {encoding} (data.encoding)"]
+    assert list(map(str, found.notices)) == ([] if encoding == "utf-8" else messages)
     assert read(tmp_path, content, dialect=found.dialect).notices == ()
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_in_its_encoding_is_refused_with_its_line(tmp_path, content,
 
 
 @pytest.mark.parametrize(("mark", "word"), [(";", "';'"), ("\t", "tab"), ("|", "'|'")])
-def test_the_delimiter_is_found_and_said(tmp_path, mark, word):
+def test_the_delimiter_is_found_and_reported(tmp_path, mark, word):
     found = read(tmp_path, DAYS.replace(",", mark))
     np.testing.assert_array_equal(found.values, VALUES)
     assert found.dialect.delimiter == mark
@@ -316,7 +316,7 @@ HOURS = [f"2026-01-01 {hour:02}:00" for hour in range(24)]
         ("2026-01-01 23:00,12.2\n", False),
     ],
 )
-def test_a_half_written_last_line_is_left_out_and_said(tmp_path, last, dropped):
+def test_a_half_written_last_line_is_left_out_and_reported(tmp_path, last, dropped):
     text = "time,load\n" + "".join(f"{hour},{value}.25\n" for value, hour in enumerate(HOURS[:-1], 5)) + last
     found = read(tmp_path, text)
     assert len(found) == (23 if dropped else 24)
@@ -334,10 +334,10 @@ def test_a_half_written_last_line_is_left_out_and_said(tmp_path, last, dropped):
         (range(9, 32), "8", False),
         ([x / 8 for x in range(23)], "3", True),  # no other is without decimals
         ([f"{x / 8:g}" for x in range(23)], "3", False),  # which come and go
-        (range(100, 103), "9", False),  # too few rows to say
+        (range(100, 103), "9", False),  # too few rows to decide
     ],
 )
-def test_a_last_line_without_an_end_is_kept_where_nothing_tells_that_it_is_half(tmp_path, values, last, dropped):
+def test_a_last_line_without_an_end_is_kept_where_nothing_shows_that_it_is_half(tmp_path, values, last, dropped):
     rows = [f"{hour},{value}\n" for value, hour in zip(values, HOURS, strict=False)]
     found = read(tmp_path, "time,load\n" + "".join(rows) + f"{HOURS[len(rows)]},{last}")
     assert len(found) == len(rows) + (not dropped)
@@ -410,7 +410,7 @@ def test_a_sentinel_is_known_by_its_number_and_lies_outside_no_domain(tmp_path):
     np.testing.assert_array_equal(found.values, [1, 2, 3, 4])
 
 
-def test_infinite_cells_are_an_error_or_missing_and_said(tmp_path):
+def test_infinite_cells_are_an_error_or_missing_and_reported(tmp_path):
     text = days("1", "inf", "3", "4")
     assert "1 cell is infinite: 'inf' (line 3); choose how to fill" in refused(tmp_path, text)
     assert "1 cell is infinite: 'inf' (line 3); taken for missing" in str(read(tmp_path, text, gaps="zero").notices[-1])
@@ -538,16 +538,16 @@ def command(*arguments: str, cwd: Path, standard_input: bytes = b""):
 def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(tmp_path):
     text = write_hourly_csv(tmp_path / "load.csv", 200).read_text()
     german = text.replace(",", ";").replace(".", ",").encode("utf-16")
-    code, said = command("init", "-", "--verbose", cwd=tmp_path, standard_input=german)
-    assert code == 0, said
-    assert "stdin: read as utf-16-le (data.encoding)\nstdin: cells are separated by ';' (data.delimiter)\n" in said
-    assert "stdin: load: decimals have a comma (data.decimal)" in said
+    code, messages = command("init", "-", "--verbose", cwd=tmp_path, standard_input=german)
+    assert code == 0, messages
+    assert "stdin: read as utf-16-le (data.encoding)\nstdin: cells are separated by ';' (data.delimiter)\n" in messages
+    assert "stdin: load: decimals have a comma (data.decimal)" in messages
     data = yaml.safe_load((tmp_path / "stdin.yaml").read_text())["data"]
     assert (data["path"], data["encoding"], data["delimiter"], data["decimal"]) == ("-", "utf-16-le", ";", ",")
     assert command("validate", "stdin.yaml", cwd=tmp_path, standard_input=german) == (0, "")
-    code, said = command("validate", "stdin.yaml", cwd=tmp_path, standard_input=text.encode())
+    code, messages = command("validate", "stdin.yaml", cwd=tmp_path, standard_input=text.encode())
     assert code == 4
-    assert said.startswith("stdin:1: not UTF-16-LE text")
+    assert messages.startswith("stdin:1: not UTF-16-LE text")
     (tmp_path / "german.csv").write_bytes(german)
     settings = "data: {path: x}\nwindow: {length: 24, horizon: 1}\nmodel: {bidirectional: true}\n"
     (tmp_path / "impute.yaml").write_text(settings)
@@ -611,7 +611,7 @@ def test_a_series_comes_back_from_every_dialect(tmp_path, values, notes, delimit
     ),
     comment=st.sampled_from([None, "#"]),
 )
-def test_whatever_stands_in_a_file_is_a_series_or_an_error_that_says_why(tmp_path, content, begin, comment):
+def test_whatever_a_file_holds_is_a_series_or_an_error_with_a_reason(tmp_path, content, begin, comment):
     path = tmp_path / "x.csv"
     path.write_bytes(begin + content)
     with warnings.catch_warnings():

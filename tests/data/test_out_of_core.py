@@ -121,14 +121,14 @@ def test_problems_are_counted_over_all_blocks(tmp_path, monkeypatch, small_block
     text = [row.replace(",s2,2", ",s2,x") for row in rows()]
     path = tmp_path / "x.csv"
     path.write_text("\n".join([HEADER, *text]) + "\n")
-    said = []
+    messages = []
     for limit in (2000, 1 << 30):
         monkeypatch.setattr(files, "MAX_BYTES", limit)
         with pytest.raises(DataError) as caught:
             read_series(path, "auto", "y", "auto", series="id")
-        said.append(list(map(str, caught.value.problems)))
-    assert said[0] == said[1]
-    assert "x.csv:4: y: 40 cells are not a number: 'x00.25' (line 4)" in said[0][0]
+        messages.append(list(map(str, caught.value.problems)))
+    assert messages[0] == messages[1]
+    assert "x.csv:4: y: 40 cells are not a number: 'x00.25' (line 4)" in messages[0][0]
 
 
 @pytest.mark.parametrize(
@@ -210,19 +210,19 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
 
 
 @pytest.mark.parametrize(
-    ("header", "date", "dialect", "told"),
+    ("header", "date", "dialect", "expected"),
     [
         ("day,y", "{}T00:00:00+02:00", UNKNOWN, ("day", "UTC+02:00", True)),
         (",y", "{}", UNKNOWN, ("index", None, True)),
         ("", "{}", Dialect(header=False), ("column_1", None, False)),
     ],
 )
-def test_a_large_file_tells_its_offset_its_index_and_its_columns(
-    tmp_path, monkeypatch, small_blocks, header, date, dialect, told
+def test_a_large_file_has_its_offset_its_index_and_its_columns(
+    tmp_path, monkeypatch, small_blocks, header, date, dialect, expected
 ):
     lines = [f"{date.format(np.datetime64('2026-01-01') + day)},{day}.5" for day in range(150)]
     (tmp_path / "x.csv").write_text("\n".join([header, *lines]).lstrip("\n") + "\n")
     limited, whole = both(tmp_path / "x.csv", monkeypatch, target="auto", series=None, dialect=dialect)
     assert_same(limited, whole)
-    assert (whole.time, whole.rules.timezone, whole.dialect.header) == told
-    assert (limited.time, limited.rules, limited.dialect.header) == (whole.time, whole.rules, told[2])
+    assert (whole.time, whole.rules.timezone, whole.dialect.header) == expected
+    assert (limited.time, limited.rules, limited.dialect.header) == (whole.time, whole.rules, expected[2])

@@ -172,7 +172,7 @@ def test_a_zone_is_kept_or_stated(tmp_path):
     assert (str(zoned.tz), list(zoned)) == ("Europe/Berlin", HOURS)
 
 
-def test_what_tells_of_csvs_means_nothing(tmp_path):
+def test_settings_of_csvs_mean_nothing(tmp_path):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS})
     stated = Dialect("cp1252", ";", ",", ".", "#")
     panel = read(path, dialect=stated)
@@ -212,11 +212,11 @@ def texts(tmp_path: Path, columns: dict, **options) -> str:
         ({"y": pa.nulls(6)}, {"gaps": "zero"}, "x.parquet: no cell of the target holds a number"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_row(tmp_path, columns, options, expected):
+def test_what_is_wrong_is_reported_with_its_row(tmp_path, columns, options, expected):
     assert expected in texts(tmp_path, {"t": DAYS, "y": NUMBERS} | columns, **options)
 
 
-def test_rows_out_of_order_are_sorted_and_said(tmp_path):
+def test_rows_out_of_order_are_sorted_and_reported(tmp_path):
     path = write(tmp_path / "x.parquet", {"t": [DAYS[1], DAYS[0], *DAYS[2:]], "y": NUMBERS})
     panel = read(path)
     assert list(map(str, panel.all_notices)) == [f"{path}: rows are not in order of time (the first at row 2): sorted"]
@@ -242,7 +242,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
             read(name)
 
 
-def test_damage_within_a_file_is_said(tmp_path):
+def test_damage_within_a_file_is_reported(tmp_path):
     path = write(tmp_path / "x.parquet", long(), compression="none", use_dictionary=False)
     data = bytearray(path.read_bytes())
     data[4:200] = bytes(196)
@@ -251,7 +251,7 @@ def test_damage_within_a_file_is_said(tmp_path):
         read(path, series="id")
 
 
-def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_reported(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS})
     checked = arrow_columns.check_cells
 

@@ -1,4 +1,4 @@
-"""A CSV becomes a regular series, or a message that says which cell is wrong."""
+"""A CSV becomes a regular series, or a message that names the cell that is wrong."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_a_byte_order_mark_windows_line_ends_and_blank_lines_do_not_matter(tmp_p
     np.testing.assert_array_equal(series(tmp_path, text).values, [1, 2, 3, 4])
 
 
-def test_unsorted_rows_are_sorted_and_said(tmp_path):
+def test_unsorted_rows_are_sorted_and_reported(tmp_path):
     found = series(tmp_path, "t,y\n2026-01-03,3\n2026-01-01,1\n2026-01-02,2\n")
     np.testing.assert_array_equal(found.values, [1, 2, 3])
     assert "rows are not in order of time (the first at line 3): sorted" in str(found.notices[0])
@@ -231,7 +231,7 @@ def test_offsets_that_change_with_summer_time_become_utc(tmp_path):
     assert found.timestamps[0] == pd.Timestamp("2026-03-28T23:00Z")
 
 
-def test_day_and_month_are_told_apart_by_the_data_or_not_at_all(tmp_path):
+def test_day_and_month_are_distinguished_by_the_data_or_not_at_all(tmp_path):
     assert series(tmp_path, "t,y\n30/01/2026,1\n31/01/2026,2\n01/02/2026,3\n").timestamps[2] == pd.Timestamp(
         "2026-02-01"
     )
@@ -332,13 +332,13 @@ def test_scalers_worked_by_hand(kind, offset, scale):
 
 
 @pytest.mark.parametrize("kind", ["none", "standard", "minmax", "robust"])
-def test_a_constant_scales_back_to_itself_whatever_a_network_says(kind):
+def test_a_constant_scales_back_to_itself_whatever_a_network_forecasts(kind):
     scaler = fit_scaler(np.full(5, 1e30), kind)
     np.testing.assert_array_equal(scaler.transform(np.full(3, 1e30)), 0)
     np.testing.assert_array_equal(scaler.invert(np.array([0.3, -2.0])), 1e30)
 
 
-def test_robust_scaling_of_mostly_one_value_still_tells_the_others_apart():
+def test_robust_scaling_of_mostly_one_value_still_distinguishes_the_others():
     assert fit_scaler(np.array([0.0] * 9 + [10]), "robust").scale == pytest.approx(3)
 
 
@@ -361,7 +361,7 @@ def test_a_window_holds_the_steps_from_its_start():
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (5, 0.2), (0, 0), (0.5, 3)])
-def test_a_series_that_is_too_short_is_told_how_many_rows_it_needs(validation, test):
+def test_a_series_that_is_too_short_is_reported_with_how_many_rows_it_needs(validation, test):
     with pytest.raises(DataError, match="expected at least") as caught:
         split_chronologically(6, validation, test, length=6, ahead=1, horizon=3)
     needed = int(str(caught.value).split("at least ")[1].split()[0].replace(",", ""))

@@ -1,4 +1,4 @@
-"""Real files as they come: unsorted, with holes, wide, ragged, a series a row; skipped where they are not there."""
+"""Real files as they come: unsorted, with holes, wide, ragged, one series per row; skipped where they are not there."""
 
 import csv
 
@@ -25,7 +25,7 @@ def cells(path: str) -> list[list[str]]:
         return [row for row in csv.reader(file) if row]
 
 
-def test_m4_holds_a_series_a_row():
+def test_m4_holds_one_series_per_row():
     panel, rows = read("M4/Hourly-train.csv", layout="rows", time=None), cells("M4/Hourly-train.csv")[1:]
     assert list(panel.names) == [row[0] for row in rows]
     for series, row in zip(panel, rows, strict=True):
@@ -33,7 +33,7 @@ def test_m4_holds_a_series_a_row():
 
 
 @pytest.mark.parametrize("name", ["M3Month", "M3Quart"])
-def test_m3_holds_a_series_a_row_behind_its_description(name):
+def test_m3_holds_one_series_per_row_behind_its_description(name):
     panel, (header, *rows) = read(f"M3/{name}.csv", layout="rows", time=None, target="1"), cells(f"M3/{name}.csv")
     assert len(panel) == len(rows)
     first, length = header.index("1"), header.index("N")
@@ -42,7 +42,7 @@ def test_m3_holds_a_series_a_row_behind_its_description(name):
         np.testing.assert_array_equal(series.values, [float(cell) for cell in row[first : first + int(row[length])]])
 
 
-def test_tourism_holds_ragged_columns_below_three_rows_of_their_own():
+def test_tourism_holds_ragged_columns_below_three_other_rows():
     panel = read("tourism/monthly_in.csv", skip=3, time=None, target="*")
     names, lengths, *_ = cells("tourism/monthly_in.csv")
     assert list(panel.names) == names

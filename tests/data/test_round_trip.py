@@ -21,7 +21,7 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=64).filter(lamb
 def panels(draw) -> tuple[str, dict[str, pd.DataFrame]]:
     """A frequency, and of each series its rows: timestamp, y, x (numbers) and z (text), with cells missing.
 
-    The first of y is there and another one is, which is the last; behind it x and z go on.
+    The first of y is there and another one is, which is the last; behind it x and z continue.
     """
     frequency = draw(st.sampled_from(FREQUENCIES))
     frames = {}
@@ -87,7 +87,7 @@ def test_a_panel_read_and_written_comes_back_as_it_was(tmp_path, drawn, random):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(panels())
-def test_covariates_alone_are_read_as_beside_a_target(tmp_path, drawn):
+def test_covariates_alone_are_read_as_with_a_target(tmp_path, drawn):
     frequency, frames = drawn
     path = tmp_path / "x.csv"
     path.write_text(written(frames), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whatever shape a file has - long, wide, a series a row, times in parts - it becomes the same panel."""
+"""Whatever shape a file has - long, wide, one series per row, times in parts - it becomes the same panel."""
 
 from pathlib import Path
 
@@ -63,10 +63,10 @@ def test_each_column_of_a_wide_file_is_a_series_from_its_first_number_to_its_las
         ("2026-01-02,2", "2026-01-02,oops", "x.csv:3: a: 1 cell is not a number: 'oops' (line 3)"),
     ],
 )
-def test_what_is_wrong_in_a_wide_file_is_said_with_its_column(tmp_path, old, new, expected):
-    said = refused(tmp_path, WIDE.replace(old, new), target=["a", "b", "c"])
-    assert expected in said
-    assert "[series " in said
+def test_what_is_wrong_in_a_wide_file_is_reported_with_its_column(tmp_path, old, new, expected):
+    message = refused(tmp_path, WIDE.replace(old, new), target=["a", "b", "c"])
+    assert expected in message
+    assert "[series " in message
 
 
 def test_ids_and_columns_together(tmp_path):
@@ -94,7 +94,7 @@ def test_covariates_go_with_every_column(tmp_path):
     np.testing.assert_array_equal(b.covariates["note"].values, [1, 0, 1, 0])
 
 
-def test_several_columns_of_ids_tell_series_apart_together(tmp_path):
+def test_several_columns_of_ids_separate_series_together(tmp_path):
     rows = [f"2026-01-0{day},{state},{store},{day}" for day in range(1, 5) for state in "AB" for store in "xy"]
     text = "\n".join(["day,state,store,sold", *rows]) + "\n"
     assert [series.name for series in read(tmp_path, text, series=["state", "store"])] == ["A/x", "A/y", "B/x", "B/y"]

@@ -56,7 +56,7 @@ def dates(index: pd.Index) -> list[str]:
 # Calendars
 
 
-def test_weekdays_with_holidays_missing_are_sessions_and_it_is_said(tmp_path):
+def test_weekdays_with_holidays_missing_are_sessions_and_it_is_reported(tmp_path):
     found = read(csv(tmp_path, sessions()))
     assert (found.frequency, len(found), found.rules.weekmask) == ("sessions", len(sessions()), "Mon Tue Wed Thu Fri")
     assert "3 of 150 days that are Mon Tue Wed Thu Fri have no row, as on holidays: 2025-12-25," in str(
@@ -155,7 +155,7 @@ def test_the_holiday_that_has_a_row_is_named_with_its_line(tmp_path):
     assert "the first that is not: 2020-01-01" in found
 
 
-def test_trading_hours_go_on_at_the_next_session(tmp_path):
+def test_trading_hours_continue_at_the_next_session(tmp_path):
     days = sessions("2026-03-02", "2026-04-02")
     rows = [day + pd.Timedelta(minutes=minutes) for day in days for minutes in range(570, 960, 30)][:-2]
     assert "set data.frequency: sessions: each row is a step" in problems(csv(tmp_path, rows))[0]
@@ -204,7 +204,7 @@ def jittered(rows=QUARTERS, seconds=4):
     return rows + pd.to_timedelta(np.random.default_rng(0).integers(-seconds, seconds + 1, len(rows)), unit="s")
 
 
-def test_jitter_is_named_with_the_line_that_mends_it(tmp_path):
+def test_jitter_is_named_with_the_line_that_repairs_it(tmp_path):
     (found,) = problems(csv(tmp_path, jittered()))
     assert found.endswith("all are within 4 seconds of steps of 15 minutes; to move them there: data.tolerance: 4s")
     (found,) = problems(csv(tmp_path, jittered()), frequency="15min")
@@ -270,7 +270,7 @@ def test_a_series_with_holes_is_of_the_step_of_the_others(tmp_path):
     np.testing.assert_array_equal(found[0].values, [1, 0, 1, 0, 1, 0, 1, 0, 1])
 
 
-def test_stocks_with_holidays_of_their_own_are_sessions(tmp_path):
+def test_stocks_with_different_holidays_are_sessions(tmp_path):
     found = read_panel(panel(tmp_path, a=sessions(holidays=()), b=sessions(), c=sessions(holidays=HOLIDAYS[:1])))
     assert [series.frequency for series in found] == ["sessions"] * 3
     assert [len(series.notices) for series in found] == [1, 0, 0]
@@ -312,7 +312,7 @@ def test_the_longest_gap_is_a_limit_with_a_place(tmp_path):
     assert "more than data.max_gap, 2" in found
 
 
-def test_zeros_are_what_the_file_says_not_filler(tmp_path):
+def test_zeros_are_what_the_file_holds_not_filler(tmp_path):
     rows = pd.date_range("2026-01-01", periods=12).delete([3])
     assert read(csv(tmp_path, rows), gaps="zero").observed is None
     assert read(csv(tmp_path, rows), gaps="previous").observed.sum() == 11
@@ -390,7 +390,7 @@ def test_summer_time_is_resolved_by_the_zone(tmp_path, rows, utc):
     assert list(found.timestamps) == hours(utc, len(rows))
 
 
-def test_quarters_of_the_repeated_hour_are_told_apart_by_order(tmp_path):
+def test_quarters_of_the_repeated_hour_are_distinguished_by_order(tmp_path):
     whole = pd.date_range("2026-10-24 23:00", "2026-10-25 02:00", freq="15min", tz="UTC")
     rows = whole.tz_convert("Europe/Berlin").strftime("%Y-%m-%d %H:%M")
     found = read(csv(tmp_path, rows), timezone="Europe/Berlin")
@@ -568,7 +568,7 @@ def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_pa
     data = load_values(
         {"data": {"path": "x", "season": [24, 168]}, "window": {"length": 9, "horizon": 1}}, ""
     ).config.data
-    assert data.model_dump(mode="json")["season"] == [24, 168]  # as a checkpoint tells whether it is of this config
+    assert data.model_dump(mode="json")["season"] == [24, 168]  # a checkpoint compares it with this config
     assert (data.main_season, data.seasons, TimeRules.from_data(data.model_dump()).season) == (24, (24, 168), 24)
 
 

@@ -47,7 +47,7 @@ def test_folds_end_where_the_series_ends(tmp_path):
     assert folds.trainings == [range(3)]
 
 
-def test_a_refit_serves_so_many_folds(tmp_path):
+def test_a_refit_serves_several_folds(tmp_path):
     assert folds_of(tmp_path, 5, refit=2).trainings == [range(2), range(2, 4), range(4, 5)]
     folds = folds_of(tmp_path, 5, refit=2)
     assert [len(folds.plan_training(fold).panel[0]) for fold in (0, 2, 4)] == [170, 182, 194]
@@ -74,12 +74,12 @@ def compared(first, second, actual, stride=1):
     """Two forecasters of one step each fold."""
     panel = panel_of(np.arange(20.0) ** 2)
     origins = Origins(panel, np.zeros(len(actual), int), np.arange(len(actual)))
-    told = {
+    scores = {
         "model": BaselineForecast(np.array(first)[:, None], {}),
         "naive": BaselineForecast(np.array(second)[:, None], {}),
     }
     scale = Scale(np.full(len(actual), 2.0), np.full(len(actual), 4.0))
-    return Comparison(told, origins, 1 + np.arange(len(actual)), np.array(actual)[:, None], scale, stride, (), 1)
+    return Comparison(scores, origins, 1 + np.arange(len(actual)), np.array(actual)[:, None], scale, stride, (), 1)
 
 
 def test_skill_and_scores_by_hand():
@@ -142,7 +142,7 @@ def backtested(tmp_path_factory, forecast):
 
 
 def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
-    folder, told = backtested
+    folder, scores = backtested
     written = folder / "backtests/small"
     names = [
         "scores.csv",
@@ -158,17 +158,17 @@ def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
         "work",
         ".lock",
     }
-    assert json.loads((written / "scores.json").read_text()) == told
+    assert json.loads((written / "scores.json").read_text()) == scores
     rows = pd.read_csv(written / "forecasts.csv")
-    assert (len(rows), told["folds"], told["horizon"]) == (30, 5, 6)
+    assert (len(rows), scores["folds"], scores["horizon"]) == (30, 5, 6)
     load = pd.read_csv(folder / "load.csv", index_col="time")["load"]
     np.testing.assert_allclose(rows["actual"], load.loc[rows["timestamp"]])
     np.testing.assert_allclose(rows["naive"], load.loc[rows["origin"]])
-    assert told["scores"]["model"]["mae"] == pytest.approx((rows["mean"] - rows["actual"]).abs().mean())
-    assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    assert scores["scores"]["model"]["mae"] == pytest.approx((rows["mean"] - rows["actual"]).abs().mean())
+    assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
 
 
-def test_what_comes_after_an_origin_is_not_seen_from_it(backtested, forecast, tmp_path):
+def test_values_after_an_origin_are_not_seen_from_it(backtested, forecast, tmp_path):
     folder, _ = backtested
     before = pd.read_csv(folder / "backtests/small/forecasts.csv").query("fold == 1")
     shutil.copy(folder / "small.yaml", tmp_path)
@@ -199,13 +199,13 @@ def test_a_planted_leak_is_caught(backtested, tmp_path, monkeypatch):
     assert scales[True, "clean"] != scales[True, "poisoned"]
 
 
-def test_a_backtest_goes_on_where_it_was_broken_off(backtested, forecast):
-    folder, told = backtested
+def test_a_backtest_resumes_where_it_was_broken_off(backtested, forecast):
+    folder, scores = backtested
     (training,) = (folder / "backtests/small/work").glob("*/training-001/versions/*")
     (folder / "backtests/small/scores.json").unlink()
     again = forecast("backtest", "small.yaml", "--folds", 5, "--format", "json", "--verbose", cwd=folder)
     assert "training" not in again.stderr
-    assert json.loads(again.stdout) == told
+    assert json.loads(again.stdout) == scores
     assert training.exists()
 
 
@@ -230,7 +230,7 @@ def test_a_backtest_that_is_done_removes_the_networks_of_the_one_before(backtest
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "expected"),
     [
         (["--baselines", "snaive"], 2, "snaive: no such baseline"),
         (["--refit", "often"], 2, "--refit often: expected never, every, or a number of folds"),
@@ -238,21 +238,21 @@ def test_a_backtest_that_is_done_removes_the_networks_of_the_one_before(backtest
         (["--set", "model.units=0"], 2, "model.units"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_anything_is_trained(backtested, forecast, arguments, code, said):
+def test_what_cannot_be_done_is_reported_before_anything_is_trained(backtested, forecast, arguments, code, expected):
     folder, _ = backtested
     result = forecast("backtest", "small.yaml", *arguments, "--output", "elsewhere", cwd=folder)
     assert result.returncode == code
-    assert said in result.stderr
+    assert expected in result.stderr
     assert not (folder / "elsewhere/work").exists()
 
 
-def test_a_run_is_scored_on_what_came_after_it(trained, forecast, tmp_path):
+def test_a_run_is_scored_on_data_after_it(trained, forecast, tmp_path):
     longer = write_hourly_csv(tmp_path / "longer.csv", 460)  # 360 of the 400 rows trained on were seen
     result = forecast("evaluate", trained / "runs/tiny", "--data", longer, "--format", "json", "--stride", 10)
     assert (result.returncode, result.stderr) == (0, "")
-    told = json.loads(result.stdout)
-    assert (told["origins"], told["stride"]) == (10, 10)
-    assert list(told["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    scores = json.loads(result.stdout)
+    assert (scores["origins"], scores["stride"]) == (10, 10)
+    assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
     (version,) = (trained / "runs/tiny/versions").iterdir()
     assert json.loads((version / "preprocessing.json").read_text())["trained_until"] == {"load": "2026-01-15 23:00:00"}
 

@@ -167,8 +167,8 @@ def test_arima_of_the_airline_passengers_is_that_of_another_library(statsforecas
 @pytest.mark.parametrize("name", FITTED)
 def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name, statsforecast):
     values = noisy_season(90)
-    told = np.concatenate([values[:72], np.full(18, 1e6)])
-    found = forecast_baseline_at(name, [series_of(told)], np.array([0, 0]), np.array([65, 71]), 6, [6], [80, 99.9])
+    changed = np.concatenate([values[:72], np.full(18, 1e6)])
+    found = forecast_baseline_at(name, [series_of(changed)], np.array([0, 0]), np.array([65, 71]), 6, [6], [80, 99.9])
     assert not found.failures
     np.testing.assert_allclose(found.mean, [values[66:72], values[72:78]], atol=1.5)
     low, high = found.quantiles[0.1], found.quantiles[0.9]
@@ -178,7 +178,7 @@ def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name, st
 
 
 @pytest.mark.slow
-def test_where_a_model_cannot_be_fitted_the_last_value_stands_in_and_is_told_of(statsforecast, caplog):
+def test_where_a_model_cannot_be_fitted_the_last_value_replaces_it_and_is_reported(statsforecast, caplog):
     caplog.set_level("INFO", "forecaster")
     panel = [series_of(noisy_season(40)), series_of([1.0, 2.0, 4.0], "short")]
     found = forecast_baseline_at("ets", panel, np.array([1, 0]), np.array([2, 39]), 2, [6], [80])

@@ -161,7 +161,7 @@ def test_every_head_has_a_gradient(head):
     assert all(np.isfinite(flow.norms).all() and (flow.norms > 0).all() for flow in flows)
 
 
-def test_a_network_over_several_series_reads_what_tells_them_apart():
+def test_a_network_over_several_series_reads_what_distinguishes_them():
     network = build_network(Model(units=2, decoder="dense", embedding=2), LENGTH, 4, categories=(3,))
     flows = [
         measure_gradients(network, Inputs(WINDOWS, categories=np.array(codes)), TARGETS)[0]
@@ -284,7 +284,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("case", WORDS)
-def test_the_verdict_says_what_happens_and_what_to_try(case):
+def test_the_verdict_states_what_happens_and_what_to_try(case):
     before, after, model, expected = WORDS[case]
     found = describe_gradients([before], [after], config_with(model=model))
     assert found == [f"before training {expected[0]}", f"after training {expected[1]}", *expected[2:]]
@@ -295,7 +295,7 @@ def test_the_verdict_suggests_clipping_where_there_is_none():
     assert describe_gradients([LASTING], [GROWING], config)[-1] == "try training.optimizer.clip_norm: 1.0"
 
 
-def test_the_verdict_goes_by_the_cell_states_of_the_lowest_layers():
+def test_the_verdict_uses_the_cell_states_of_the_lowest_layers():
     flows = [
         flow([1, 1], state=state, layer=layer, level=level)
         for layer, level in (("lstm_1", 0), ("lstm_2", 1), ("context", 0))
@@ -308,10 +308,10 @@ def test_the_verdict_goes_by_the_cell_states_of_the_lowest_layers():
 
 def test_the_verdict_has_words_for_extremes():
     extremes = [flow([0, 0]), flow([LARGEST_NORM, 1], layer="context"), flow([1.0], layer="x")]
-    said = " ".join(describe_gradients(extremes, extremes, config_with()))
-    assert "is 0" in said
-    assert "exceeds the range of float32" in said
-    assert "has one step only: the network reads everything at once" in said
+    text = " ".join(describe_gradients(extremes, extremes, config_with()))
+    assert "is 0" in text
+    assert "exceeds the range of float32" in text
+    assert "has one step only: the network reads everything at once" in text
 
 
 @pytest.mark.slow
@@ -384,7 +384,7 @@ def test_diagnose_refuses_with_the_exit_codes_of_the_other_verbs(forecast, train
     assert message in result.stderr
 
 
-def test_an_output_that_cannot_be_created_is_said_and_its_exit_code_is_73(trained, tmp_path):
+def test_an_output_that_cannot_be_created_is_reported_and_its_exit_code_is_73(trained, tmp_path):
     output = tmp_path / "no" / "folder.csv"
     with pytest.raises(CannotCreate, match="folder.csv: cannot be created"):
         command.diagnose(trained / "runs/tiny", trained / "load.csv", str(output))

@@ -38,7 +38,7 @@ def test_the_weights_over_the_past_are_written_and_drawn(forecast, attentive, de
     assert (attentive / "w.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_run_with_nothing_to_explain_says_what_would_have(forecast, trained):
+def test_a_run_with_nothing_to_explain_names_what_would_have(forecast, trained):
     result = forecast("explain", "runs/tiny", cwd=trained)
     assert result.returncode == 2
     assert "this network was trained without attention and without embedding" in result.stderr
@@ -135,7 +135,7 @@ def test_many_levels_are_drawn_and_named_apart(forecast, trained):
     assert "expected percentages from 0.001 to 99.999" in beyond.stderr
 
 
-def test_a_level_that_errors_in_validation_do_not_reach_is_told(forecast, trained):
+def test_a_level_that_errors_in_validation_do_not_reach_is_reported(forecast, trained):
     result = forecast("predict", "runs/tiny", "--levels", "99.9", "--verbose", cwd=trained)
     assert (
         "The 99.9 % interval needs 999 validation errors and has 40; it uses the largest, so treat it as a lower bound."

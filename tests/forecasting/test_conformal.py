@@ -43,7 +43,7 @@ def test_a_step_with_too_few_residuals_is_no_surer_than_the_one_before():
     np.testing.assert_array_equal(compute_half_widths(residuals, 60), [3, 3])
 
 
-def test_intervals_lie_around_the_mean_and_go_on_with_the_last_width():
+def test_intervals_lie_around_the_mean_and_continue_with_the_last_width():
     residuals = np.array([[1.0, 2.0]] * 9 + [[5.0, 6.0]])
     mean = np.array([10.0, 20, 30])
     quantiles = compute_conformal_quantiles(mean, np.ones(3), residuals, [80, 95])
@@ -56,7 +56,7 @@ def test_intervals_lie_around_the_mean_and_go_on_with_the_last_width():
     np.testing.assert_array_equal(again.quantiles[0.025], found.quantiles[0.025])
 
 
-def test_widths_are_told_in_the_spread_of_each_forecast():
+def test_widths_are_in_units_of_the_spread_of_each_forecast():
     residuals = np.array([[1.0, 2.0]] * 9)
     mean, spread = np.array([[10.0, 20], [30, 40]]), np.array([[1.0, 2.0], [3.0, 4.0]])
     quantiles = compute_conformal_quantiles(mean, spread, residuals, [80])

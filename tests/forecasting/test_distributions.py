@@ -110,17 +110,17 @@ def test_quantiles_are_straight_between_and_beyond_those_learnt(probability, exp
     np.testing.assert_allclose([*found.mean, *found.deviation], [2, 3])
 
 
-def test_a_learnt_quantile_is_told_exactly():
+def test_a_learnt_quantile_is_returned_exactly():
     found = Quantile(np.float32([[-7, 0.1, 1 / 3, 1e8]]), (0.025, 0.3, 0.5, 0.975))
-    told = [found.compute_quantile(probability)[0] for probability in found.probabilities]
-    np.testing.assert_array_equal(told, found.parameters[0])
+    quantiles = [found.compute_quantile(probability)[0] for probability in found.probabilities]
+    np.testing.assert_array_equal(quantiles, found.parameters[0])
 
 
 def test_quantiles_at_the_ends_of_float32_do_not_cross():
     values = np.sort(np.random.default_rng(0).choice(np.float32([-1e30, -1, 0, 1e-30, 1, 3, 1e30]), (500, 4)))
     found = Quantile(values, (0.1, 0.2, 0.5, 0.9))
-    told = np.stack([found.compute_quantile(probability) for probability in np.linspace(0.001, 0.999, 200)])
-    assert (np.diff(told, axis=0) >= 0).all()
+    quantiles = np.stack([found.compute_quantile(probability) for probability in np.linspace(0.001, 0.999, 200)])
+    assert (np.diff(quantiles, axis=0) >= 0).all()
 
 
 def test_without_the_median_the_mean_lies_between_its_neighbours_and_one_quantile_is_every_other():
@@ -137,7 +137,7 @@ def test_a_point_is_itself():
     np.testing.assert_array_equal(found.deviation, [[1, 1]])
 
 
-def test_samples_tell_their_own_quantiles_and_are_drawn_as_whole_paths():
+def test_samples_have_their_own_quantiles_and_are_drawn_as_whole_paths():
     draws = np.array([[[1.0, 2, 3, 4, 10], [10, 20, 30, 40, 100]]])  # (batch 1, steps 2, draws 5)
     found = Samples(draws)
     np.testing.assert_allclose(found.mean, [[4, 40]])
@@ -189,13 +189,13 @@ def assert_shares(draws, values, probabilities):
     [case for case in CLOSED if case[1][0] != -1e6],  # whose deviation is nothing in float32
     ids=lambda case: getattr(case, "__name__", ""),
 )
-def test_draws_are_as_frequent_as_scipy_says(kind, parameters, expected):
+def test_draws_are_as_frequent_as_in_scipy(kind, parameters, expected):
     draws = drawn(kind(everywhere(parameters)))
     assert_shares(draws, expected.ppf(PROBABILITIES), np.array(PROBABILITIES))
 
 
 @pytest.mark.parametrize(("mean", "dispersion"), [(5, 0.25), (0.3, 1e-6), (250, 2), (0.01, 1e3)])
-def test_drawn_counts_are_whole_and_as_frequent_as_scipy_says(mean, dispersion):
+def test_drawn_counts_are_whole_and_as_frequent_as_in_scipy(mean, dispersion):
     unit = 12.5
     draws = drawn(NegativeBinomial(everywhere([mean / unit, dispersion]), unit)) * unit
     np.testing.assert_allclose(draws, np.rint(draws), atol=1e-9)
@@ -304,7 +304,7 @@ class Direct(Fake):
         return DecodedSteps(np.stack([previous + steps, np.ones_like(previous) + steps], axis=-1), [])
 
 
-def test_a_network_that_answers_at_once_tells_its_quantiles_in_closed_form():
+def test_a_network_that_answers_at_once_has_its_quantiles_in_closed_form():
     found = Rollout(Direct(), "direct", Normal, 1000)(Inputs(np.array([[0.0, 2], [0, 10]])), 3)
     expected = stats.norm([[2, 3, 4], [10, 11, 12]], [1, 2, 3])
     np.testing.assert_allclose(found.mean, expected.mean())
@@ -407,7 +407,7 @@ def test_paths_of_values_alone_are_the_errors_in_validation_as_wholes(last, erro
     np.testing.assert_array_equal(paths[4:], paths[:2])  # drawn again
 
 
-def test_paths_that_were_drawn_are_told_as_they_are():
+def test_paths_that_were_drawn_are_returned_as_they_are():
     draws = np.array([[[1.0, 2], [3, 4.3]]])  # (batch 1, horizon 2, draws 2)
     paths = NetworkDistribution(Samples(draws), SCALER, counts=False).draw_paths(
         2, Calibration(RESIDUALS), np.random.default_rng(0)
@@ -430,7 +430,7 @@ def config_of(head, decoder="dense", levels=(80,), intervals="auto", **model):
 
 
 @pytest.mark.parametrize(("intervals", "upper"), [("head", 1.2815515655446004), ("conformal", 3)])
-def test_intervals_come_from_the_head_or_from_errors_told_in_its_deviation(intervals, upper):
+def test_intervals_come_from_the_head_or_from_errors_in_units_of_its_deviation(intervals, upper):
     predictor = Predictor.from_network(Direct(), config_of("normal", intervals=intervals), KEPT)
     prediction = predictor.predict([SERIES], np.array([[10.0, 14]]), 3)  # scaled 2: mean 2 3 4, deviation 1 2 3
     residuals = np.array([[1.0], [-2], [3], [-1]]) * np.ones(3)  # the 4th smallest of 4 is 3

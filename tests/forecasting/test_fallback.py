@@ -1,4 +1,4 @@
-"""The fallback: when forecasts blend in the last season, by how much, and what the command says of it."""
+"""The fallback: when forecasts blend in the last season, by how much, and what the command reports of it."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_a_short_validation_part_is_drawn_to_that_of_all_series():
     assert fitted.weights == {"s0": pytest.approx(1 / (1 + math.exp(1.9)))}
 
 
-def test_a_baseline_that_is_always_right_takes_over_and_unknown_errors_go_by_the_others():
+def test_a_baseline_that_is_always_right_takes_over_and_unknown_errors_follow_the_others():
     fitted = fallback_of([1.0, 2.0, np.nan], [0.0, 1.0, np.nan], [2.0, 2.0, 2.0])
     assert fitted.weights["s0"] == 0
     assert fitted.weights["s2"] == fitted.unknown_weight == pytest.approx(0.2)
@@ -85,7 +85,7 @@ def test_the_fallback_is_kept_exactly():
     assert Fallback.from_json(fitted.to_json()) == fitted
 
 
-def test_the_command_says_where_a_forecast_comes_from(forecast, tmp_path):
+def test_the_command_reports_where_a_forecast_comes_from(forecast, tmp_path):
     hours = np.arange(400)
     write_hourly_csv(tmp_path / "load.csv", values=100 + 10 * np.sin(2 * np.pi * hours / 24) + hours % 5 / 100)
     (tmp_path / "weak.yaml").write_text(

@@ -1,4 +1,4 @@
-"""What the tests of `forecaster.parallel` have done in processes of their own, which import this file."""
+"""What the tests of `forecaster.parallel` have done in separate processes, which import this file."""
 
 import logging
 import os

@@ -258,7 +258,7 @@ def test_it_learns_to_fill_better_than_a_straight_line(forecast, tmp_path):
     assert network_error < 0.5 * np.abs(interpolate_linearly(gapped) - truth)[hidden].mean()
 
 
-def test_nothing_to_fill_is_written_and_said_without_tensorflow(forecast, gappy):
+def test_nothing_to_fill_is_written_and_reported_without_tensorflow(forecast, gappy):
     write_hourly_csv(gappy / "load.csv", rows=30)
     with (gappy / "load.csv").open("a") as file:
         file.write("2026-01-02 06:00:00,\n")

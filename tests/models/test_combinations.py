@@ -48,7 +48,7 @@ def drawn(seed: int) -> Model:
             return loaded.config.model
 
 
-def beside(model: Model, generator: np.random.Generator) -> tuple[int, int]:
+def others(model: Model, generator: np.random.Generator) -> tuple[int, int]:
     """Past and known features, drawn as far as the checks let them be."""
     past = 0 if model.decoder == "rollout" else int(generator.integers(0, 3))
     return past, int(generator.integers(0, 3))
@@ -58,7 +58,7 @@ def beside(model: Model, generator: np.random.Generator) -> tuple[int, int]:
 def test_a_combination_drawn_at_random_is_trained_and_served(seed):
     model, generator = drawn(seed), np.random.default_rng(100 + seed)
     channels = int(generator.integers(1, 4))
-    ahead, (past, known) = model.segment if model.decoder == "rollout" else AHEAD, beside(model, generator)
+    ahead, (past, known) = model.segment if model.decoder == "rollout" else AHEAD, others(model, generator)
     network, served = networks.randomised(
         model, LENGTH, ahead, SEASON, past_width=past, known_width=known, channels=channels
     )

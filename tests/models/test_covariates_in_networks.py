@@ -22,7 +22,7 @@ DECODERS = {
 }
 
 
-def told_by_features(past: bool, ahead: int = AHEAD):
+def driven_by_features(past: bool, ahead: int = AHEAD):
     """The value of a step is its known feature; or of every step the past feature at the end of the window."""
 
     def batch(generator):
@@ -39,7 +39,7 @@ def told_by_features(past: bool, ahead: int = AHEAD):
 def test_a_network_learns_from_what_is_known_of_the_future(name):
     model = DECODERS[name]
     ahead = model.segment if model.decoder == "rollout" else AHEAD
-    batch = told_by_features(past=False, ahead=ahead)
+    batch = driven_by_features(past=False, ahead=ahead)
     network = fitted(build_network(model, LENGTH, ahead, season=6, known_width=1), batch, steps=250, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
@@ -47,7 +47,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
 
 @pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
 def test_a_network_learns_from_the_past_of_a_covariate(name):
-    batch = told_by_features(past=True)
+    batch = driven_by_features(past=True)
     network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past_width=1), batch, steps=250, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
@@ -58,25 +58,25 @@ def test_a_network_learns_from_the_past_of_a_covariate(name):
 def test_a_rollout_reads_the_features_of_each_step_it_gives(kind, segment):
     network, served = randomised(Model(units=3, segment=segment), LENGTH, segment, known_width=2)
     generator = np.random.default_rng(1)
-    window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + 5, 2)))
-    found = Rollout(served, kind)(Inputs(window, told[:, :LENGTH], told[:, LENGTH:]), 5).mean
+    window, features = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + 5, 2)))
+    found = Rollout(served, kind)(Inputs(window, features[:, :LENGTH], features[:, LENGTH:]), 5).mean
     known = window
     while known.shape[1] < LENGTH + 5:  # through Keras: all that is known by then is read again
         end = known.shape[1]
         first = end - LENGTH if kind == "slide" else 0
-        future = told[:, end:][:, [0, 1 if end + 1 < LENGTH + 5 else 0][:segment]]
-        answer = network(Inputs(known[:, first:], told[:, first:end], future))[..., 0]
+        future = features[:, end:][:, [0, 1 if end + 1 < LENGTH + 5 else 0][:segment]]
+        answer = network(Inputs(known[:, first:], features[:, first:end], future))[..., 0]
         known = np.concatenate([known, answer], axis=1)
     np.testing.assert_allclose(found, known[:, LENGTH:][:, :5], atol=1e-5)
 
 
-def test_a_sequence_to_sequence_is_told_the_features_of_each_step():
+def test_a_sequence_to_sequence_reads_the_features_of_each_step():
     network, served = randomised(
         Model(units=3, decoder="seq2seq", segment=2), LENGTH, AHEAD, past_width=1, known_width=2
     )
     generator = np.random.default_rng(1)
-    window, told = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + AHEAD, 3)))
-    inputs = Inputs(window, told[:, :LENGTH], told[:, LENGTH:, 1:])
+    window, features = (generator.normal(size=size).astype("float32") for size in ((2, LENGTH), (2, LENGTH + AHEAD, 3)))
+    inputs = Inputs(window, features[:, :LENGTH], features[:, LENGTH:, 1:])
     found = Rollout(served, "carry")(inputs, AHEAD).mean
     np.testing.assert_allclose(found, network(inputs)[..., 0], atol=1e-5)
     other = inputs._replace(

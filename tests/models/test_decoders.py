@@ -127,7 +127,7 @@ def test_attention_is_served_as_keras_has_it(kind, options):
 
 
 @pytest.mark.parametrize("decoder", ["rollout", *DIRECT, *STEPPED])
-def test_a_network_that_tells_series_apart_is_served_as_keras_has_it(decoder):
+def test_a_network_that_distinguishes_series_is_served_as_keras_has_it(decoder):
     ahead = 1 if decoder == "rollout" else AHEAD
     model = Model(decoder=decoder, units=[4], latent=3, embedding=2)
     network, served = networks.randomised(model, LENGTH, ahead, SEASON, categories=(5, 2))
@@ -147,7 +147,7 @@ def test_every_parameter_is_counted(decoder):
 
 
 @pytest.mark.parametrize("decoder", STEPPED)
-def test_a_stepped_network_goes_on_beyond_the_horizon_it_learnt(decoder):
+def test_a_stepped_network_continues_beyond_the_horizon_it_learnt(decoder):
     _, served = randomised(decoder=decoder)
     assert roll_out(served, WINDOWS, 3 * AHEAD, "carry").shape == (5, 3 * AHEAD)
 

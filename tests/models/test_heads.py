@@ -196,7 +196,7 @@ def test_bins_of_a_constant_training_part_are_finite():
     assert np.isfinite(gradient).all()
 
 
-def test_a_large_error_still_costs_what_its_likelihood_says():
+def test_a_large_error_still_costs_its_likelihood():
     found = loss(HEADS["normal"](), [[1e30]], [[[0, 1e29]]])
     assert found == pytest.approx(-stats.norm.logpdf(10) + np.log(1e29), rel=1e-5)
 
@@ -218,7 +218,7 @@ def test_undoing_a_normalisation_moves_the_whole_distribution(name, scale):
     head, family = HEADS[name](), AFFINE[name]
     raw = RAW[head.raw_count]
     normalised, moved = family(map_to_domain(head, raw)), family(map_to_domain(head, raw, 0.7, scale))
-    close = {"rtol": 1e-4, "atol": 2e-4}  # beside the floor of a width, which is not scaled
+    close = {"rtol": 1e-4, "atol": 2e-4}  # apart from the floor of a width, which is not scaled
     np.testing.assert_allclose(moved.mean, normalised.mean * scale + 0.7, **close)
     if name != "mse":
         np.testing.assert_allclose(moved.deviation, normalised.deviation * abs(scale), **close)
@@ -249,7 +249,7 @@ def test_what_stays_above_0_follows_the_normalisation_where_it_is_far_from_0(nam
         ("categorical", [*np.log([0.1, 0.2, 0.7]), -1, 2], -1 + 2 * (0.1 * 0.5 + 0.2 * 1.5 + 0.7 * 2.5)),
     ],
 )
-def test_one_value_stands_for_a_distribution_fed_back(name, parameters, expected):
+def test_one_value_represents_a_distribution_fed_back(name, parameters, expected):
     found = HEADS[name]().to_point(tf.constant([[parameters]], "float32"))
     np.testing.assert_allclose(found, [[expected]], rtol=1e-6)
 

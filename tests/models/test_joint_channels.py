@@ -1,4 +1,4 @@
-"""Several series that are read and answered together: normalised each by itself, served as Keras has them."""
+"""Several series that are read and answered together: normalised separately, served as Keras has them."""
 
 import numpy as np
 import pytest
@@ -51,11 +51,13 @@ def test_rows_of_channels_are_forecast_as_keras_has_them(model, kind):
     network, served = randomised(model, LENGTH, AHEAD, 4, channels=3, known_width=1)
     generator = np.random.default_rng(1)
     rows = generator.normal(size=(6, LENGTH)).astype("float32")  # three channels of two windows
-    told = np.repeat(generator.normal(size=(2, LENGTH + AHEAD, 1)).astype("float32"), 3, axis=0)
-    found = Rollout(served, kind, channels=3)(Inputs(rows, told[:, :LENGTH], told[:, LENGTH:]), AHEAD).mean
+    features = np.repeat(generator.normal(size=(2, LENGTH + AHEAD, 1)).astype("float32"), 3, axis=0)
+    found = Rollout(served, kind, channels=3)(Inputs(rows, features[:, :LENGTH], features[:, LENGTH:]), AHEAD).mean
     for first in (0, 3):
         inputs = Inputs(
-            interleaved(*rows[first : first + 3]), told[first : first + 1, :LENGTH], told[first : first + 1, LENGTH:]
+            interleaved(*rows[first : first + 3]),
+            features[first : first + 1, :LENGTH],
+            features[first : first + 1, LENGTH:],
         )
         answer = np.asarray(network(inputs))[0, :, 0].reshape(AHEAD, 3)
         np.testing.assert_allclose(found[first : first + 3], answer.T, atol=1e-5)
@@ -139,16 +141,16 @@ def test_targets_of_a_wide_file_are_trained_forecast_and_explained_together(tmp_
     ]
     explained = forecast("explain", "runs/wide", cwd=tmp_path)
     assert explained.returncode == 4  # the fourth step's covariate is not known
-    told = forecast("predict", "runs/wide", "--data", "wide.csv", "--horizon", 4, cwd=tmp_path)
-    assert told.returncode == 4
-    assert "open: 1 cell is missing: 2026-01-09 11:00:00" in told.stderr
-    assert "[series load]" in told.stderr
+    features = forecast("predict", "runs/wide", "--data", "wide.csv", "--horizon", 4, cwd=tmp_path)
+    assert features.returncode == 4
+    assert "open: 1 cell is missing: 2026-01-09 11:00:00" in features.stderr
+    assert "[series load]" in features.stderr
     diagnosed = forecast("diagnose", "runs/wide", cwd=tmp_path)
     assert diagnosed.returncode == 0, diagnosed.stderr
 
 
 @pytest.mark.slow
-def test_each_target_by_itself_is_forecast_through_one_network(tmp_path, forecast):
+def test_each_target_alone_is_forecast_through_one_network(tmp_path, forecast):
     (tmp_path / "wide.csv").write_text(wide_csv())
     (tmp_path / "wide.yaml").write_text(WIDE.replace("channels: joint, ", "").replace("additive", "none"))
     trained = forecast("train", "wide.yaml", "--verbose", "--set", "data.target=[solar, load]", cwd=tmp_path)

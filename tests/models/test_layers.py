@@ -97,7 +97,7 @@ def test_zoneout_mixes_old_and_new_by_its_rate_after_training():
     np.testing.assert_allclose(outputs[0, :, 0], [0.75 * 4, 0.25 * 3 + 0.75 * 8])
 
 
-def test_zoneout_keeps_old_units_in_training_as_often_as_it_says():
+def test_zoneout_keeps_old_units_in_training_as_often_as_its_rate():
     layer = Recurrent(SimpleRNNCell(50, activation="linear"), zoneout=0.25)
     layer(SEQUENCE[:, :, :1])
     layer.cell.kernel.assign(np.ones((1, 50)))

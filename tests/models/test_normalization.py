@@ -123,7 +123,7 @@ def test_without_a_season_a_size_is_that_of_the_whole_window():
         )
 
 
-def test_each_channel_has_a_size_of_its_own():
+def test_each_channel_has_its_own_size():
     window = np.stack([WINDOW, 10 * WINDOW], axis=2).reshape(1, -1)
     normalization = build_normalization("mean", SEASON, channels=2, size="change")
     found, anchors = normalization(window)

@@ -110,7 +110,7 @@ def test_holidays_against_their_package(name, country, part):
     np.testing.assert_array_equal(on == 1, [day in known for day in days.date])
 
 
-def test_a_fourier_term_goes_by_the_number_of_the_step():
+def test_a_fourier_term_depends_on_the_number_of_the_step():
     steps = pd.RangeIndex(5, 9)
     features = build_calendar_features(["fourier.8.2"], steps, [], "step")
     angle = 2 * np.pi * np.arange(5, 9) / 8
@@ -189,7 +189,7 @@ def test_local_time_counts_but_steps_do_not_stumble_over_the_clock():
 
 
 @pytest.mark.parametrize("frequency", ["h", "D", "B", "MS"])
-def test_a_timestamp_tells_the_same_in_every_window(frequency):
+def test_a_timestamp_has_the_same_features_in_every_window(frequency):
     timestamps = pd.date_range("1995-05-05", periods=100, freq=frequency)
     names = [*EVERYTHING, "holiday.US", "fourier.2"]
     whole = build_calendar_features(names, timestamps, [7], frequency)
@@ -260,7 +260,7 @@ def problems(calendar: list, **data) -> list[str]:
         ("holiday.DE-XX", "expected a part of DE: Augsburg, BB, BE"),
     ],
 )
-def test_a_name_that_is_none_is_told_with_the_nearest(name, expected):
+def test_a_name_that_is_none_is_reported_with_the_nearest(name, expected):
     (found,) = problems(["hour", name])
     assert found.startswith("1: received")
     assert expected in found
@@ -291,13 +291,13 @@ def test_a_name_that_is_none_is_told_with_the_nearest(name, expected):
         (["fourier.9.2"], {"time": None}, []),
     ],
 )
-def test_names_that_cannot_stand_together_are_all_told(calendar, data, expected):
+def test_names_that_exclude_each_other_are_all_reported(calendar, data, expected):
     found = problems(calendar, **data)
     assert len(found) == len(expected)
     assert all(sentence.startswith(start) for sentence, start in zip(found, expected, strict=True))
 
 
-def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch):
+def test_a_missing_package_is_reported_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "holidays", None)
     (found,) = problems(["holiday.DE"])
     assert "needs a package that is not installed: pip install 'recurrent-forecast[holidays]'" in found

@@ -1,4 +1,4 @@
-"""Covariates: their encodings, what stands for missing cells, and the commands that read them."""
+"""Covariates: their encodings, what replaces missing cells, and the commands that read them."""
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def test_encodings_are_fitted_on_the_training_parts_of_all_series():
     assert fit_columns(["x"], [series_of(2, x=[4, 4])], [2])[0] == Encoding("x", 4.0, 1.0)  # constant: 0 throughout
 
 
-def test_more_categories_than_features_can_tell_are_refused():
+def test_more_categories_than_features_can_hold_are_refused():
     many = series_of(300, z=(np.arange(300), tuple(map(str, range(300)))))
     assert len(fit_columns(["z"], [many], [256])[0].levels) == 256
     with pytest.raises(
@@ -66,7 +66,7 @@ def test_static_covariates_are_numbers_unless_they_are_called_categories_or_are_
     assert (size, kind.levels, town.levels) == (Encoding("size", 20.0, 10.0), ("1", "2"), ("Ulm", "Bonn"))
 
 
-def test_the_scale_of_a_series_is_told_in_logarithms():
+def test_the_scale_of_a_series_is_a_logarithm():
     found = Features(scale=fit_scale([Scaler(0.0, 1.0), Scaler(0.0, np.e**2)]))
     np.testing.assert_allclose(found.build(series_of(1), Scaler(0.0, np.e), 0, 1), [[0.0, 0.0]], atol=1e-7)
     np.testing.assert_allclose(found.build(series_of(1), Scaler(0.0, np.e**2), 0, 1), [[0.0, 1.0]], atol=1e-6)
@@ -92,30 +92,30 @@ def test_missing_categories_are_filled_alike():
     np.testing.assert_array_equal(fill_column(column, 5, "last", 1).values, [1, 1, 1, 0, 0])
 
 
-def test_a_new_category_is_said_of_static_covariates_too():
-    told = Features(static=(Encoding("region", levels=("N", "S")),))
+def test_a_new_category_is_reported_of_static_covariates_too():
+    features = Features(static=(Encoding("region", levels=("N", "S")),))
     new, known = (series_of(categories={"region": level}) for level in "WS")
-    assert list(map(str, told.find_unseen(new))) == [
+    assert list(map(str, features.find_unseen(new))) == [
         "region: the network was not trained on 'W': read as none of its categories [series a]"
     ]
-    assert not list(told.find_unseen(known))
+    assert not list(features.find_unseen(known))
 
 
-def test_features_stand_in_the_order_of_past_future_calendar_static_and_scale():
+def test_features_are_in_the_order_of_past_future_calendar_static_and_scale():
     series = series_of(3, temperature=[1, 2, 3], promo=[0, 1, 0, 1, 1], categories={"size": "4"})
-    told = Features((Encoding("temperature"),), (Encoding("promo"),), (Encoding("size"),), calendar=("weekend",))
-    found = told.build(series, SCALER, 1, 5)
+    features = Features((Encoding("temperature"),), (Encoding("promo"),), (Encoding("size"),), calendar=("weekend",))
+    found = features.build(series, SCALER, 1, 5)
     # Friday the 2nd, Saturday, Sunday, Monday; behind the end no temperature is known.
     np.testing.assert_array_equal(found, [[2, 1, 0, 4], [3, 0, 1, 4], [0, 1, 1, 4], [0, 1, 0, 4]])
-    assert (told.past_width, told.known_width) == (1, 3)
-    assert Features.from_json(told.to_json()) == told
+    assert (features.past_width, features.known_width) == (1, 3)
+    assert Features.from_json(features.to_json()) == features
 
 
 def test_a_missing_cell_names_series_column_and_timestamp():
-    told = Features((Encoding("temperature"),), (Encoding("promo"),))
+    features = Features((Encoding("temperature"),), (Encoding("promo"),))
     series = series_of(3, name="shop 7", temperature=[1, NAN, 3], promo=[0, 1, 0, 1])
     with pytest.raises(DataError) as caught:
-        told.build(series, SCALER, 0, 6)
+        features.build(series, SCALER, 0, 6)
     past, future = map(str, caught.value.problems)
     assert past == (
         "temperature: 1 cell is missing: 2026-01-02; add them; or choose what replaces them: "
@@ -123,7 +123,7 @@ def test_a_missing_cell_names_series_column_and_timestamp():
     )
     assert future.startswith("promo: 2 cells are missing: 2026-01-05, 2026-01-06; add them in rows behind")
     assert future.endswith("[series shop 7]")
-    told.build(series, SCALER, 2, 4)  # what is not read may be missing
+    features.build(series, SCALER, 2, 4)  # what is not read may be missing
 
 
 SHOPS = """\
@@ -180,13 +180,13 @@ def test_the_future_comes_from_the_same_file_or_from_the_template_filled_in(trai
     assert rows[:4] == ["day,shop,promo,opening", "2026-05-01,a,1,early", "2026-05-02,a,0,late", "2026-05-03,a,,"]
     filled = [row.replace(",,", ",0,early") if row.endswith(",") else row for row in rows]
     (trained_shops / "future.csv").write_text("\n".join(filled) + "\n")
-    told = forecast("predict", "runs/shops", "--future", "future.csv", cwd=trained_shops)
-    assert told.returncode == 0, told.stderr
-    assert len(told.stdout.splitlines()) == 7
+    features = forecast("predict", "runs/shops", "--future", "future.csv", cwd=trained_shops)
+    assert features.returncode == 0, features.stderr
+    assert len(features.stdout.splitlines()) == 7
     changed = "\n".join(row.replace("01,a,1", "01,a,0") for row in filled)
     (trained_shops / "other.csv").write_text(changed + "\n")
     other = forecast("predict", "runs/shops", "--future", "other.csv", cwd=trained_shops)
-    before, after = (result.stdout.splitlines() for result in (told, other))
+    before, after = (result.stdout.splitlines() for result in (features, other))
     assert before[1] != after[1]  # the file lies over the rows of the CSV
     assert before[4:] == after[4:]  # of the other shop
 
@@ -241,7 +241,7 @@ def test_covariates_are_checked_before_training(tmp_path, forecast, overrides, c
 
 
 @pytest.mark.slow
-def test_masked_gaps_are_told_to_the_network_and_do_not_count_in_scores(tmp_path, forecast):
+def test_masked_gaps_are_marked_for_the_network_and_do_not_count_in_scores(tmp_path, forecast):
     lines = shops(0).splitlines()
     kept = [line for number, line in enumerate(lines) if number % 9 or number == 0]
     text = SHOPS.replace("  covariates: {past: [weather], future: [promo, opening], static: [size]}\n", "")
@@ -274,6 +274,6 @@ def test_the_future_of_rows_without_times_are_the_rows_that_follow(tmp_path, for
     template = forecast("future", "runs/steps", cwd=tmp_path).stdout
     assert template.splitlines() == ["step,x", "200,", "201,", "202,"]
     (tmp_path / "future.csv").write_text(template.replace(",\n", ",3\n"))
-    told = forecast("predict", "runs/steps", "--future", "future.csv", cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert [row.split(",")[2] for row in told.stdout.splitlines()[1:]] == ["200", "201", "202"]
+    features = forecast("predict", "runs/steps", "--future", "future.csv", cwd=tmp_path)
+    assert features.returncode == 0, features.stderr
+    assert [row.split(",")[2] for row in features.stdout.splitlines()[1:]] == ["200", "201", "202"]

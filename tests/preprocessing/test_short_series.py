@@ -1,4 +1,4 @@
-"""Series shorter than the window: filled before their start, told apart from what was observed, forecast all the same."""
+"""Series shorter than the window: filled before their start, distinguished from what was observed, forecast all the same."""
 
 from pathlib import Path
 
@@ -99,12 +99,12 @@ def test_the_parts_of_a_short_series_are_its_own(tmp_path):
     )
 
 
-def test_the_network_is_told_what_was_filled(tmp_path):
+def test_the_network_reads_what_was_filled(tmp_path):
     found = plan(tmp_path, {"long": 12, "short": 7})
     assert found.preprocessing.feature_widths == (0, 1)
     member = found.members[1]
-    told = found.features.build(member.series, member.scaler, 0, 14)
-    np.testing.assert_array_equal(told[:, 0], [0] * 5 + [1] * 9)
+    features = found.features.build(member.series, member.scaler, 0, 14)
+    np.testing.assert_array_equal(features[:, 0], [0] * 5 + [1] * 9)
 
 
 def test_series_of_the_shortest_length_are_forecast_and_shorter_ones_named(tmp_path):

@@ -119,7 +119,7 @@ def test_a_constant_series_stays_what_it_is(kind):
     np.testing.assert_allclose(scaler.invert(np.array([-5.0, 0, 5])), 0.3, rtol=1e-12)
 
 
-# Outlooks of two rows, each of its own scale.
+# Distributions of two rows, each with its scale.
 
 SCALER = Scaler(np.array([[1.0], [2.0]]), np.array([[0.5], [0.25]]), LOG)
 PLACE = np.array([[[0.2, 0.6]] * 3, [[-0.4, 1.0]] * 3])  # (batch 2, horizon 3, mean and deviation)
@@ -173,7 +173,7 @@ def test_the_mean_of_paths_is_taken_over_the_paths_undone():
     np.testing.assert_allclose(prediction.mean, expected.mean(axis=0), rtol=1e-12)
 
 
-def test_conformal_intervals_are_told_transformed_and_never_below_0():
+def test_conformal_intervals_are_transformed_and_never_below_0():
     prediction = NetworkDistribution(Normal(PLACE), SCALER, counts=False)
     centre = PLACE[..., 0] * SCALER.scale + SCALER.offset
     spread = PLACE[..., 1] * SCALER.scale
@@ -199,13 +199,13 @@ def test_bounds_hold_for_means_quantiles_intervals_and_paths():
         samples.draw_paths(3, Calibration(RESIDUALS), np.random.default_rng(0))[:, 0], [[0, 0], [2, 4], [4, 3]]
     )
     for prediction in (point, normal, samples):
-        told = [
+        forecasts = [
             prediction.mean,
             *prediction.compute_quantiles([99]).values(),
             *prediction.compute_conformal_quantiles(Calibration(RESIDUALS), [80]).values(),
             prediction.draw_paths(60, Calibration(RESIDUALS), np.random.default_rng(0)),
         ]
-        assert all((values >= 0).all() and (values <= 4).all() for values in told)
+        assert all((values >= 0).all() and (values <= 4).all() for values in forecasts)
     np.testing.assert_allclose(normal.compute_quantiles([99])[0.995], 4)
     np.testing.assert_allclose(normal.compute_quantiles([50])[0.75], -1 + 2 * stats.norm.ppf(0.75))
 
@@ -260,7 +260,7 @@ def test_intervals_that_become_infinite_are_an_error():
         calibrated(predictor, 50 * RESIDUALS).forecast([series_of([1, 2])], 3, [80])
 
 
-def test_a_series_that_was_not_trained_on_is_fitted_by_itself():
+def test_a_series_that_was_not_trained_on_is_fitted_alone():
     config = config_of(transform="boxcox")
     values = np.random.default_rng(0).gamma(3, 1, 100)
     predictor = Predictor.from_network(Same(0), config, Preprocessing({"other": fit_series_scaler(config, values**3)}))
@@ -317,8 +317,8 @@ def test_quantiles_of_summed_paths_are_those_of_a_random_walk_in_logarithms():
     (found,) = calibrated(predictor, RESIDUALS).forecast([series_of([9, 5, 6, 7, 8])], 4, [80], with_samples=True)
     steps = np.arange(1, 5)
     expected = stats.lognorm(s=0.2 * np.sqrt(steps), scale=8 * np.exp(0.2 * steps))  # 0.5 * 0.2 + 0.1 a step
-    for probability, told in found.quantiles.items():
-        np.testing.assert_allclose(told, expected.ppf(probability), rtol=0.05)
+    for probability, forecasts in found.quantiles.items():
+        np.testing.assert_allclose(forecasts, expected.ppf(probability), rtol=0.05)
     np.testing.assert_allclose(found.mean, expected.mean(), rtol=0.03)
     np.testing.assert_allclose(found.mean, found.samples.mean(axis=0), rtol=1e-12)
     moves = np.diff(np.log(found.samples), axis=1)
@@ -472,13 +472,13 @@ def test_a_forecast_under_log_keeps_its_bounds(forecast, logged):
     result = forecast("predict", "runs/logged", "--samples", "paths.csv", "--levels", "50,99.9", cwd=logged)
     assert (result.returncode, result.stderr) == (0, "")
     (logged / "out.csv").write_text(result.stdout)
-    told = pd.read_csv(logged / "out.csv").filter(regex="mean|^q")
-    assert (told.to_numpy() >= 2).all()
-    assert (told.to_numpy() <= 400).all()
-    assert (told["q0.0005"] <= told["q0.25"]).all()
-    assert (told["q0.75"] <= told["q0.9995"]).all()
-    # told in logarithms: further up than down
-    assert (told["q0.75"] - told["mean"] > told["mean"] - told["q0.25"]).all()
+    forecasts = pd.read_csv(logged / "out.csv").filter(regex="mean|^q")
+    assert (forecasts.to_numpy() >= 2).all()
+    assert (forecasts.to_numpy() <= 400).all()
+    assert (forecasts["q0.0005"] <= forecasts["q0.25"]).all()
+    assert (forecasts["q0.75"] <= forecasts["q0.9995"]).all()
+    # forecasts in logarithms: further up than down
+    assert (forecasts["q0.75"] - forecasts["mean"] > forecasts["mean"] - forecasts["q0.25"]).all()
     assert pd.read_csv(logged / "paths.csv")["value"].between(2, 400).all()
     (version,) = (logged / "runs/logged/versions").iterdir()
     metrics = json.loads((version / "metrics.json").read_text())

@@ -43,7 +43,7 @@ def members(ensemble, **sections):
     return list_members(found.config)
 
 
-def test_each_member_has_a_seed_of_its_own():
+def test_each_member_has_its_own_seed():
     assert [m.training.seed for m in members({"size": 3}, training={"seed": 7})] == [7, 8, 9]
     assert [m.training.seed for m in members({"size": 2}, training={"seed": 2**31 - 1})] == [2**31 - 1, 0]
 
@@ -63,7 +63,7 @@ def test_without_an_ensemble_a_config_is_its_own_member():
         (3, {"decoder": "dense", "normalization": "seasonal"}, 20, [24, 22, 22]),  # a season and two steps
         (3, {"decoder": "dense", "normalization": "profile", "segment": 4}, 9, [24, 20, 20]),  # two seasons are 18
         (3, {"decoder": "context"}, 6, [24, 18, 12]),
-        (2, {"dilation": True, "units": [4] * 5}, 1, [24, 17]),  # the fifth layer goes on from 16 steps before
+        (2, {"dilation": True, "units": [4] * 5}, 1, [24, 17]),  # the fifth layer continues from 16 steps before
     ],
 )
 def test_windows_fall_evenly_to_half_as_far_as_the_network_reads_them(size, model, season, lengths):
@@ -78,7 +78,7 @@ def test_losses_come_in_turn_behind_the_configured_one():
     assert [member.loss for member in found] == ["huber", "mse", "mae", "log_cosh", "huber"]
 
 
-def test_every_second_network_learns_upside_down():
+def test_every_second_network_learns_sign_flipped():
     found = members({"size": 4, "vary": "sign_flip"})
     assert [member.training.sign_flip for member in found] == [False, True, False, True]
 
@@ -143,7 +143,7 @@ def test_means_are_combined_step_by_step():
 
 def test_conformal_residuals_and_intervals_are_those_of_the_combination():
     combined = points("mean")
-    np.testing.assert_allclose(combined.compute_residuals(np.array([[15.0, 10.0]])), [[0.5, -4.0]])  # told in 2s
+    np.testing.assert_allclose(combined.compute_residuals(np.array([[15.0, 10.0]])), [[0.5, -4.0]])  # in units of 2
     found = combined.compute_conformal_quantiles(Calibration(np.array([[1.0, 2.0]] * 9)), [80])
     np.testing.assert_allclose(found[0.1], [[12, 14]])
     np.testing.assert_allclose(found[0.9], [[16, 22]])
@@ -249,7 +249,7 @@ def test_a_job_that_fails_stops_the_others():
         run_in_processes(jobs.work, ["wait", "fail", "wait"], 2, [])
 
 
-def test_a_process_that_dies_is_told():
+def test_a_process_that_dies_is_reported():
     with pytest.raises(ForecasterError, match="was killed, perhaps because memory ran out"):
         run_in_processes(jobs.work, ["die"], 1, [])
 

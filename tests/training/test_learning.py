@@ -31,7 +31,7 @@ def error(network, batch):
 
 
 def remembered(steps):
-    """The first value of a window is what comes after it; the rest is a little noise."""
+    """The first value of a window is the value after it; the rest is a little noise."""
 
     def batch(generator):
         windows = generator.normal(0, 0.2, size=(BATCH, steps)).astype("float32")
@@ -79,7 +79,7 @@ def test_a_wave_is_continued_over_a_whole_horizon(options):
 
 
 def marked(generator):
-    """Somewhere in a window a 4 marks the value after it, which is what comes after the window."""
+    """Somewhere in a window a 4 marks the value after it, which also follows the window."""
     windows = generator.uniform(-1, 1, size=(BATCH, 20)).astype("float32")
     places = generator.integers(0, 18, size=BATCH)
     windows[np.arange(BATCH), places] = 4
@@ -132,7 +132,7 @@ def test_a_latent_variable_draws_whole_trajectories():
 
 
 def by_kind(generator):
-    """Windows of noise; what comes after them depends on the series alone, and on its kind: 2, -2 or 0."""
+    """Windows of noise; the value after them depends on the series alone, and on its kind: 2, -2 or 0."""
     series = generator.integers(0, 6, size=BATCH)
     kinds = np.array([2.0, 2.0, -2.0, -2.0, 0.0, 0.0])[series]
     windows = generator.normal(size=(BATCH, 6)).astype("float32")
@@ -180,7 +180,7 @@ def test_a_head_learns_how_sure_it_can_be(head):
         window = np.array([[0.5, 0.5, 0.5, last]], "float32")
         truth = HEADS[head](generator, np.full((100_000, 1), last))
         found = select_distribution(model, 1.0)(np.asarray(network(Inputs(window))))
-        if head == "negative_binomial":  # a quantile of counts covers more than it says
+        if head == "negative_binomial":  # a quantile of counts covers more than its probability
             assert found.mean[0, 0] == pytest.approx(truth.mean(), rel=0.15)
             assert found.deviation[0, 0] == pytest.approx(truth.std(), rel=0.2)
             continue

@@ -77,7 +77,7 @@ SLOW_DOWN = ["--set", "training.epochs=400", "--set", "training.early_stopping=n
 
 
 def interrupt(folder: Path, number: signal.Signals, *options: str) -> tuple[int, str]:
-    """Train on longer.yaml and send a signal in the third epoch; the exit code and what was said."""
+    """Train on longer.yaml and send a signal in the third epoch; the exit code and what was output."""
     process = start(folder, "longer.yaml", *options, "-v")
     assert process.stderr is not None
     while "epoch 2" not in (line := process.stderr.readline()):
@@ -103,7 +103,7 @@ def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupt
     assert_same_weights(longer / "runs/longer", longer / "runs/whole")
 
 
-def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_not_gone_on_with(forecast, longer):
+def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_not_resumed(forecast, longer):
     code, stderr = interrupt(longer, signal.SIGINT, *SLOW_DOWN)
     assert code == 130, stderr
     checkpoint = longer / "runs/longer/checkpoint"
@@ -127,7 +127,7 @@ def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_
 
 
 def processor_seconds(process: subprocess.Popen[str]) -> float:
-    """What a process has computed so far; on a busy machine the clock says little about where it is."""
+    """What a process has computed so far; on a busy machine the clock is no measure of that."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -173,7 +173,7 @@ def test_a_killed_training_leaves_the_last_version_and_its_checkpoint(forecast, 
         assert process.stderr is not None
         while "epoch 1" not in process.stderr.readline():
             pass
-        process.send_signal(signal.SIGSTOP)  # its clock goes on to the next checkpoint while the processor rests
+        process.send_signal(signal.SIGSTOP)  # its clock reaches the next checkpoint while the processor rests
         time.sleep(10)
         process.send_signal(signal.SIGCONT)
         wait_for((tmp_path / "runs/tiny/checkpoint").exists, process)
@@ -236,7 +236,7 @@ def test_a_terminal_sees_progress(longer):
     try:
         while chunk := os.read(reader, 65536):
             shown += chunk
-    except OSError:  # how Linux says that the other end of a terminal is closed
+    except OSError:  # how Linux reports that the other end of a terminal is closed
         pass
     os.close(reader)
     assert process.wait(60) == 0
@@ -255,11 +255,11 @@ def sine(tmp_path_factory, forecast) -> tuple[Path, str]:
 
 
 def test_the_textbook_network_has_461_parameters_and_35_samples(sine):
-    _, said = sine
-    assert re.search(r"simple_rnn_1 +20 +20 +400 +20 +440", said)
-    assert re.search(r"head +1 +20 +0 +1 +21", said)
-    assert re.search(r"total +40 +400 +21 +461", said)
-    assert "windows: 35, of which 30 training, 5 validation" in said
+    _, output = sine
+    assert re.search(r"simple_rnn_1 +20 +20 +400 +20 +440", output)
+    assert re.search(r"head +1 +20 +0 +1 +21", output)
+    assert re.search(r"total +40 +400 +21 +461", output)
+    assert "windows: 35, of which 30 training, 5 validation" in output
 
 
 def test_the_textbook_network_learns_down_to_the_noise(sine):

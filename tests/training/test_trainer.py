@@ -243,7 +243,7 @@ def fit_without_a_pause(more: str | None) -> Trainer:
     ],
     ids=str,
 )
-def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pause_after, more):
+def test_training_paused_between_any_two_batches_continues_to_the_same_weights(pause_after, more):
     whole, paused, resumed = fit_without_a_pause(more), four_epochs(more), four_epochs(more)
     batches = iter(range(pause_after + 1))
     assert not paused.fit(Silent(), stop=lambda: next(batches) == pause_after)
@@ -254,7 +254,7 @@ def test_training_paused_between_any_two_batches_goes_on_to_the_same_weights(pau
     assert resumed.progress.best_epoch == whole.progress.best_epoch
 
 
-def test_windows_upside_down_are_those_of_the_series_upside_down(monkeypatch):
+def test_sign_flipped_windows_are_those_of_the_sign_flipped_series(monkeypatch):
     monkeypatch.setattr(Trainer, "_draw_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
     flipped, negative = tiny_trainer(sign_flip=True), tiny_trainer(values=-VALUES)
     flipped.fit(Silent())
@@ -323,7 +323,7 @@ def test_the_weights_that_are_kept_are_the_average(name):
     plain = tiny_trainer(epochs=4, validation=0)
     plain.fit(Silent())
     for ours, theirs in zip(seen.batches[-1], weights(plain), strict=True):
-        np.testing.assert_array_equal(ours, theirs)  # the training itself goes on as it would
+        np.testing.assert_array_equal(ours, theirs)  # the training itself continues as it would
     shares = 0.8 ** np.arange(12)[::-1] if name == "ema" else np.isin(np.arange(12), [8, 11])
     for kept, batches in zip(weights(trainer), zip(*seen.batches, strict=True), strict=True):
         np.testing.assert_allclose(kept, np.average(batches, axis=0, weights=shares), atol=1e-6)
@@ -407,7 +407,7 @@ def gapped_plan(tmp_path, gaps, missing):
 
 
 @pytest.mark.parametrize("sign_flip", [False, True])
-def test_windows_are_flipped_as_the_config_says(tmp_path, sign_flip):
+def test_windows_are_flipped_as_the_config_asks(tmp_path, sign_flip):
     plan = gapped_plan(tmp_path, "previous", {30})
     training = plan.config.training.model_copy(update={"sign_flip": sign_flip})
     plan = replace(plan, config=plan.config.model_copy(update={"training": training}))

@@ -65,7 +65,7 @@ def problems(tmp_path: Path, tune: str) -> list[str]:
         ("training.optimizer: [{name: adem}]", "training.optimizer.0: received 'adem', expected sgd"),
     ],
 )  # fmt: skip
-def test_a_wrong_space_is_told_with_its_place(tmp_path, line, expected):
+def test_a_wrong_space_is_reported_with_its_place(tmp_path, line, expected):
     found = problems(tmp_path, line)
     assert len(found) == 1
     assert found[0].split(": ", 1)[1].startswith(expected)
@@ -184,7 +184,7 @@ def test_no_combination_is_tried_twice(tmp_path):
 
 
 def drawn_values(folder: Path, total: int, killed_at: int | None = None) -> list:
-    """What is drawn for trials whose error goes by their values, with a process that dies in between."""
+    """What is drawn for trials whose error depends on their values, with a process that dies in between."""
     search, found = Search(folder, identity(), LARGE, {"a": 0.5, "b": 2000}), []
     while (drawn := search.start_trial(total)) is not None:
         if len(found) == killed_at:
@@ -206,7 +206,7 @@ def test_a_killed_search_makes_the_lost_trial_again_and_loses_no_other(tmp_path)
     search.close()
 
 
-def test_a_damaged_file_is_told(tmp_path):
+def test_a_damaged_file_is_reported(tmp_path):
     (tmp_path / "study.db").write_text("no database" * 100)
     with pytest.raises(RunError, match="study.db: cannot be read.*move it away"):
         Search(tmp_path, identity(), LARGE, {"a": 0.5, "b": 1})
@@ -270,7 +270,7 @@ def trials_of(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_command_writes_the_best_config_and_goes_on(forecast, tunable):
+def test_the_command_writes_the_best_config_and_continues(forecast, tunable):
     result = forecast("tune", "tiny.yaml", "--trials", 2, cwd=tunable)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert sorted(path.name for path in tunable.iterdir()) == ["load.csv", "runs", "tiny.tuned.yaml", "tiny.yaml"]
@@ -324,7 +324,7 @@ def test_a_signal_keeps_what_was_found(tunable):
 
 
 @pytest.mark.slow
-def test_where_no_trial_can_be_the_first_reason_is_told(project):
+def test_where_no_trial_can_be_the_first_reason_is_reported(project):
     (project / "tiny.yaml").write_text(TUNABLE.split("tune:")[0] + "tune: {model.segment: [5, 7]}\n")
     with pytest.raises(UsageError, match="no trial completed.*2 impossible; first impossible trial: model.segment: a"):
         search(project, trials=5)
