@@ -22,9 +22,9 @@ from forecaster.evaluation.metrics import (
 from forecaster.evaluation.origins import MODEL, NETWORK_ALONE, Origins
 from forecaster.evaluation.significance import (
     MIN_FORECASTS,
+    compare_losses,
     count_overlapping,
     count_separate,
-    compare_losses,
 )
 from forecaster.evaluation.tables import format_comparison_table
 from forecaster.forecast import name_quantile

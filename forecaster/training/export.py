@@ -44,10 +44,10 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
     if network.embedding is not None:
         read["categories"] = tf.TensorSpec((None, len(network.embedding.sizes)), tf.int32, "categories")
 
-    def encode(*tensors: tf.Tensor) -> list[tf.Tensor]:
+    def list_states(*tensors: tf.Tensor) -> list[tf.Tensor]:
         return network.encode(Inputs(**dict(zip(read, tensors, strict=True))))
 
-    encoded = tf.function(encode, autograph=False).get_concrete_function(*read.values()).structured_outputs
+    encoded = tf.function(list_states, autograph=False).get_concrete_function(*read.values()).structured_outputs
     inputs = [tf.TensorSpec((None, *state.shape[1:]), tf.float32, f"state_{i:02}") for i, state in enumerate(encoded)]
     decoder_inputs = {"previous": tf.TensorSpec((None, network.width), tf.float32, "previous")}
     if network.known_width:
@@ -58,7 +58,7 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
         decoder_inputs["noise"] = tf.TensorSpec((None, network.noise), tf.float32, "noise")
 
     def encode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {f"state_{i:02}": tf.identity(state) for i, state in enumerate(encode(*tensors))}
+        return {f"state_{i:02}": tf.identity(state) for i, state in enumerate(list_states(*tensors))}
 
     def decode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         known = dict(zip(decoder_inputs, tensors[len(encoded) :], strict=True))

@@ -17,7 +17,7 @@ from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.folds import plan_folds
 from forecaster.evaluation.metrics import Scale
 from forecaster.evaluation.origins import Origins, compute_scale
-from forecaster.evaluation.significance import diebold_mariano
+from forecaster.evaluation.significance import compare_losses
 from forecaster.extras import MissingExtra
 from tests.helpers.command import write_hourly_csv
 
@@ -116,7 +116,7 @@ def test_forecasts_that_overlap_are_tested_as_such_and_not_counted_twice():
     forecasts = {"model": BaselineForecast(first, {}), "naive": BaselineForecast(second, {})}
     made = Comparison(forecasts, origins, 1 + np.arange(20), np.zeros((20, 2)), Scale(unit, unit), 1, (), 1)
     assert (made.summary["forecasts"], made.summary["separate"]) == (20, 10)
-    assert made.test_significance("naive") == diebold_mariano(first.mean(axis=1), second.mean(axis=1), 2)._asdict()
+    assert made.test_significance("naive") == compare_losses(first.mean(axis=1), second.mean(axis=1), 2)._asdict()
     unknown = np.zeros((20, 2))
     unknown[-1] = np.nan
     made = dataclasses.replace(made, actual=unknown)

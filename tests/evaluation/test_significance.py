@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from forecaster.evaluation.significance import count_overlapping, count_separate, compare_losses
+from forecaster.evaluation.significance import compare_losses, count_overlapping, count_separate
 
 
 def test_one_step_ahead_it_is_the_t_test_of_the_differences():

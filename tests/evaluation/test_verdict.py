@@ -97,8 +97,8 @@ def test_later_forecasts_repeat_what_the_training_found_against_the_network():
     (loss,) = describe_training(summary_of(model=3.0))
     assert loss.endswith("do not prefer this network.")
     fallback = {"baseline": "seasonal_naive", "weights": {"y": 0.25}}
-    told = describe_training(summary_of(fallback=fallback, coverage={"80": 12.5}))
-    assert [sentence.split(":")[0] for sentence in told] == [
+    sentences = describe_training(summary_of(fallback=fallback, coverage={"80": 12.5}))
+    assert [sentence.split(":")[0] for sentence in sentences] == [
         "On the validation part the network did not beat the seasonal naive. Forecasts are a weighted average of both "
         "(network weight 0.25; forecast.fallback).",
         "80 % intervals are too narrow",
