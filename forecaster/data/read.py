@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from forecaster.data.assembly.blocks import open_csv
 from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.out_of_core import read_large
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.sort_rows import sort_rows
-from forecaster.data.assembly.typed_path import read_csv_rows, read_typed_rows, read_typed_table
+from forecaster.data.assembly.typed_path import read_csv_rows, read_typed_series, read_typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
@@ -36,9 +37,9 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
     """
     source = resolve_source(path)
     if source.is_typed:
-        return build_panel(read_typed_rows(source, dialect, reading), reading)
+        return read_typed_series(source, dialect, reading)
     if source.is_large:
-        return read_large(source, dialect, reading)
+        return read_large(open_csv(source, dialect), reading)
     rows = read_csv_rows(source, dialect, reading)
     return parse_series(read_table(source, dialect), reading) if rows is None else build_panel(rows, reading)
 

@@ -26,7 +26,7 @@ FILES: Mapping[str, Message] = {
         "too large to be read in UTF-16; save it in UTF-8", "A CSV that memory does not hold is read in UTF-8 alone."
     ),
     "too-large-for-layout": Message(
-        "too large to be read with layout: rows; split it", "A CSV with one series in each row has to fit into memory."
+        "too large to be read with layout: rows; split it", "Data with one series in each row has to fit into memory."
     ),
     "spreadsheet": Message("a spreadsheet; export the sheet as CSV", "Spreadsheets are not read."),
     "zip-of-several": Message(
@@ -90,9 +90,8 @@ FILES: Mapping[str, Message] = {
         "The config names a column that the file does not have.",
     ),
     "too-many-cells": Message(
-        "{rows:,} rows of {columns:,} columns are more than {limit:,} cells; name fewer columns or rows, or a "
-        "CSV, which may be of any size",
-        "A database or Parquet source does not fit into memory.",
+        "{rows:,} rows of {columns:,} columns are more than {limit:,} cells; name fewer columns or rows",
+        "A database or Parquet source whose cells are read as text does not fit into memory.",
     ),
     "cannot-read": Message("cannot be read: {reason}", "The operating system refuses to read the file."),
     "file-changed": Message(
@@ -101,7 +100,7 @@ FILES: Mapping[str, Message] = {
     ),
     "stdin-closed": Message("stdin is closed; name a file", "The process has no standard input."),
     "no-temporary-space": Message(
-        "{reason}; a large CSV needs space in the folder for temporary files (TMPDIR)",
+        "{reason}; large data needs space in the folder for temporary files (TMPDIR)",
         "The folder for temporary files is full or cannot be written to.",
     ),
     "connection-lost": Message("the connection broke: {reason}; try again", "The database closed the connection."),

@@ -11,8 +11,9 @@ import pytest
 
 from forecaster.config import load_config, load_values
 from forecaster.config.database_urls import PASSWORD, has_password, is_url, make_url_absolute, mask_passwords
-from forecaster.data.sources import arrow_columns
+from forecaster.data.read import read_cells
 from forecaster.data.sources import database as sql
+from forecaster.data.sources import files
 from forecaster.data.sources.files import Query
 from forecaster.errors import DataError, InputOutputFailed, UsageError
 from tests.helpers.command import write_hourly_csv
@@ -118,10 +119,10 @@ def test_nothing_is_ever_written(sales, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sales.db"]
 
 
-def test_a_result_that_is_too_large_is_refused(sales, monkeypatch):
-    monkeypatch.setattr(arrow_columns, "MAX_BYTES", 8 * 35)
+def test_text_of_too_many_cells_is_refused(sales, monkeypatch):
+    monkeypatch.setattr(files, "MAX_BYTES", 8 * 35)
     with pytest.raises(DataError, match="12 rows of 3 columns are more than 35 cells"):
-        read(sales, "SELECT * FROM sales")
+        read_cells(Query(sales, "SELECT * FROM sales"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A CSV beyond what memory holds is the same panel, in memory that does not grow with it, and leaves nothing behind."""
 
+import contextlib
+import sqlite3
 import sys
 import tempfile
 import tracemalloc
@@ -10,9 +12,10 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
-from forecaster.data.assembly import out_of_core, typed_path
+from forecaster.data.assembly import blocks, out_of_core, typed_path
 from forecaster.data.dialect import UNKNOWN, Dialect
-from forecaster.data.sources import files
+from forecaster.data.sources import database, files, parquet
+from forecaster.data.sources.files import Query
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError
 from tests.helpers.reading import read_series
@@ -27,10 +30,10 @@ def small_blocks(request, monkeypatch, tmp_path) -> None:
         pytest.importorskip("pyarrow")
         monkeypatch.setattr(typed_path, "_SAMPLE", 5)
     monkeypatch.setattr(files, "MAX_BYTES", 2000)
-    monkeypatch.setattr(out_of_core, "BLOCK", 600)
+    monkeypatch.setattr(blocks, "BLOCK", 600)
+    monkeypatch.setattr(blocks, "HEAD_BYTES", 1500)
+    monkeypatch.setattr(blocks, "HEAD_ROWS", 40)
     monkeypatch.setattr(out_of_core, "ROWS", 50)
-    monkeypatch.setattr(out_of_core, "HEAD", 1500)
-    monkeypatch.setattr(typed_path, "HEAD_BYTES", 1500)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
@@ -49,7 +52,7 @@ def rows(series=7, steps=40, order="time", gap=None) -> list[str]:
 HEADER = "day,id,y,price,event,kind"
 
 
-def both(path: Path, monkeypatch, **options) -> tuple[Panel, Panel]:
+def both(path: Path | str | Query, monkeypatch, **options) -> tuple[Panel, Panel]:
     """The panel in small blocks, and the one of the whole."""
     asked = {"time": "auto", "target": "y", "frequency": "auto", "series": "id"} | options
     limited = read_series(path, **asked)
@@ -106,6 +109,60 @@ def test_several_files_large_together_are_one_panel(tmp_path, monkeypatch, small
     (tmp_path / "a.csv").write_text("\n".join([HEADER, *text[:100]]) + "\n")
     (tmp_path / "b.csv").write_text("\n".join([HEADER, *text[100:]]) + "\n")
     assert_same(*both(str(tmp_path / "?.csv"), monkeypatch))
+
+
+@pytest.fixture(params=["parquet", "several files", "sqlite"])
+def store(request, small_blocks, monkeypatch, tmp_path):
+    """Write a table as Parquet or into a database, which are read 30 rows at a time."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setattr(parquet, "ROWS", 30)
+    monkeypatch.setattr(database, "ROWS", 30)
+
+    def write(table: pd.DataFrame) -> Path | str | Query:
+        if request.param == "sqlite":
+            with contextlib.closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+                table.to_sql("x", connection, index=False)
+            return Query(f"sqlite:///{tmp_path / 'x.db'}", "SELECT * FROM x")
+        parts = [table] if request.param == "parquet" else [table[:100], table[100:]]
+        for number, part in enumerate(parts):
+            part.to_parquet(tmp_path / f"{number}.parquet", index=False)
+        return str(tmp_path / "*.parquet")
+
+    return write
+
+
+def table(**options) -> pd.DataFrame:
+    cells = pd.DataFrame([row.split(",") for row in rows(**options)], columns=HEADER.split(","))
+    return cells.astype({"y": float, "price": float})
+
+
+@pytest.mark.parametrize("small_blocks", ["pyarrow"], indirect=True)
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        (table(), {}),
+        (table(order="series"), {"target": "*"}),
+        (table().assign(day=lambda cells: pd.to_datetime(cells["day"])), {"columns": ["price", "event"]}),
+        (table(), {"static": ["kind"], "target": ["y", "price"]}),
+        (table(gap=(3, 20)), {"gaps": "interpolate"}),
+        (table()[::-1], {"rules": TimeRules(timezone="Europe/Berlin")}),
+        (table().assign(y=lambda cells: cells["y"].astype(str).replace("339.25", " 339.25 ")), {}),  # read as text
+        (table().assign(day=lambda cells: pd.to_datetime(cells["day"]).dt.strftime("%d.%m.%Y")), {}),
+    ],
+)
+def test_parquet_and_queries_of_any_size_are_the_same_panel(store, monkeypatch, given, options):
+    assert_same(*both(store(given), monkeypatch, **options))
+
+
+@pytest.mark.parametrize("small_blocks", ["pyarrow"], indirect=True)
+def test_a_problem_far_in_a_large_table_has_its_row(store):
+    given = table().astype({"y": str})
+    given.loc[276, "y"] = "x"
+    with pytest.raises(
+        DataError, match=r"(x.db|0.parquet): row 277: y:|1.parquet: row 177: y: 1 cell is not a number: 'x'"
+    ):
+        read_series(store(given), "auto", "y", "auto", series="id")
 
 
 def test_trading_days_keep_their_timestamps(tmp_path, monkeypatch, small_blocks):
@@ -194,9 +251,9 @@ def test_a_stated_dialect_is_kept(tmp_path, monkeypatch, small_blocks):
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # whose memory is not traced
     monkeypatch.setattr(files, "MAX_BYTES", 2000)
-    monkeypatch.setattr(out_of_core, "BLOCK", 20_000)
+    monkeypatch.setattr(blocks, "BLOCK", 20_000)
+    monkeypatch.setattr(blocks, "HEAD_BYTES", 20_000)
     monkeypatch.setattr(out_of_core, "ROWS", 1000)
-    monkeypatch.setattr(out_of_core, "HEAD", 20_000)
     peaks = []
     for series in (20, 500):
         path = tmp_path / f"{series}.csv"

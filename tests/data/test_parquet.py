@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
+from forecaster.data.assembly.blocks import open_table
 from forecaster.data.assembly.build_rows import parse_rows
-from forecaster.data.assembly.typed_path import read_typed_rows
+from forecaster.data.assembly.column_roles import find_roles
+from forecaster.data.assembly.typed_path import build_held_rows
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.read import read_cells
-from forecaster.data.sources import arrow_columns
+from forecaster.data.sources import arrow_columns, files
+from forecaster.data.sources import parquet as parquet_source
 from forecaster.data.sources.source import resolve_source
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError, UsageError
@@ -43,7 +46,9 @@ def read(path: object, **options) -> Panel:
 
 def both_ways(path: Path, reading: Reading) -> None:
     """The quick way and the one through text agree."""
-    quick = read_typed_rows(resolve_source(path), Dialect(), reading)
+    with open_table(resolve_source(path)) as blocks:
+        held = list(blocks.read(list(blocks.head.columns)))
+        quick = build_held_rows(blocks.head, held, find_roles(blocks.head, reading), reading)
     careful = parse_rows(read_cells(path), reading)
     assert not careful.issues.problems
     assert list(quick.names) == list(careful.names)
@@ -156,7 +161,7 @@ def test_only_the_columns_asked_for_are_read(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", long())
     asked = []
     monkeypatch.setattr(
-        "forecaster.data.assembly.typed_path.read_parquet", lambda *given: asked.append(given[2]) or pytest.skip()
+        "forecaster.data.assembly.blocks.read_parquet", lambda *given: asked.append(given[2]) or pytest.skip()
     )
     try:
         read(path, series="id")
@@ -253,24 +258,24 @@ def test_damage_within_a_file_is_reported(tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_is_reported(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS})
-    checked = arrow_columns.check_cells
+    stored = parquet_source.Stored
 
     def changing(*given):
         path.touch()
-        checked(*given)
+        return stored(*given)
 
-    monkeypatch.setattr("forecaster.data.sources.parquet.check_cells", changing)
+    monkeypatch.setattr(parquet_source, "Stored", changing)
     with pytest.raises(Changing, match=r"x\.parquet: changed while it was read"):
         read(path)
 
 
-def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+def test_text_of_too_many_cells_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet", {"t": DAYS, "y": NUMBERS, "z": NUMBERS})
-    monkeypatch.setattr(arrow_columns, "MAX_BYTES", 8 * 12)
-    assert len(read(path)[0]) == 6
-    monkeypatch.setattr(arrow_columns, "MAX_BYTES", 8 * 11)
-    with pytest.raises(DataError, match="6 rows of 2 columns are more than 11 cells"):
-        read(path)
+    monkeypatch.setattr(files, "MAX_BYTES", 8 * 18)
+    assert len(read_cells(path)) == 6
+    monkeypatch.setattr(files, "MAX_BYTES", 8 * 17)
+    with pytest.raises(DataError, match="6 rows of 3 columns are more than 17 cells"):
+        read_cells(path)
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):

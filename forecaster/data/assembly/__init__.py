@@ -2,7 +2,7 @@
 
 - `column_roles`: which columns hold time, ids and values
 - `build_rows`, `decoded_columns`, `rows`: ids, timestamps, values and covariates as rows
-- `typed_path`, `typed_columns`: columns with types, of CSV, Parquet and databases
+- `blocks`, `typed_columns`, `typed_path`: columns with types, of CSV, Parquet and databases
 - `wide_to_long`: a column per series into one column
 - `localize`: timestamps in their time zone
 - `sort_rows`: rows by series and time, without duplicates

@@ -5,61 +5,62 @@ below them is an error. Memory grows with the number of series and with the long
 """
 
 import datetime
-import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from forecaster.data.assembly.blocks import Blocks, decode_rows
 from forecaster.data.assembly.build_rows import localize_rows, make_category_notice, parse_rows
-from forecaster.data.assembly.column_roles import find_roles
+from forecaster.data.assembly.column_roles import ColumnRoles, find_roles
 from forecaster.data.assembly.decoded_columns import add_marks
 from forecaster.data.assembly.localize import rank_within_series
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.spool import Spool, group_records
-from forecaster.data.assembly.typed_path import CsvBlocks
-from forecaster.data.dialect import Dialect
+from forecaster.data.assembly.typed_columns import find_layout
 from forecaster.data.options import ROWS as SERIES_ROWS
 from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
-from forecaster.data.sources.files import check_unchanged, read_beginning, read_blocks
-from forecaster.data.sources.issues import FILE, IssueLog, Places, report_columns
-from forecaster.data.sources.source import Source
-from forecaster.data.sources.text_table import parse_block, parse_head
+from forecaster.data.sources.arrow_csv import NotPlain
+from forecaster.data.sources.files import check_unchanged
+from forecaster.data.sources.issues import FILE, IssueLog
+from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import join_columns, parse_timestamps
 from forecaster.data.time.resolve_frequency import Step
 from forecaster.data.time.rules import AS_WRITTEN
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
-BLOCK = 1 << 25  # bytes that are read at once
-HEAD = 1 << 20  # bytes that roles and dialect are found in
 ROWS = 1 << 21  # rows that are sorted, and laid out, at once
 
 
-def read_large(source: Source, dialect: Dialect, reading: Reading) -> Panel:
-    """Read plain files of any size; values and covariates are float32.
+def read_large(blocks: Blocks, reading: Reading) -> Panel:
+    """Read a source of any size; values and covariates are float32.
 
     Raises:
-        DataError: they cannot be read as series; all problems at once.
-        Changing: one changed while it was read.
-        InputOutputFailed: one cannot be read, or there is no room for the temporary file.
+        DataError: it cannot be read as series; all problems at once.
+        Changing: a file changed while it was read.
+        InputOutputFailed: it cannot be read, or there is no room for the temporary file.
     """
-    blocks_of_rows = _RowBlocks(source, dialect, reading)
-    spool = _RowSpool(blocks_of_rows.first, source.name, blocks_of_rows.reading)
-    for rows in blocks_of_rows:
-        spool.add(rows)
+    roles = find_roles(blocks.head, reading)
+    first = _parse_head(blocks.head, roles, reading)
+    head = add_marks(blocks.head, roles.targets, reading.na_values)
+    known = _add_head(reading, head, roles, first)
+    spool = _RowSpool(replace(first, notices=head.notices), head.path, known)
+    with check_unchanged(blocks.files):
+        for rows in _build_rows(blocks, head, roles, known):
+            spool.add(rows)
     spool.finish(reading)
     panels = _PanelSpool()
     problems: list[Problem] = []
-    localized = replace(reading, way=blocks_of_rows.reading.way)
-    for first, rows in spool.read_groups():
+    for number, rows in spool.read_groups():
         try:
-            panels.add(first, build_panel(localize_rows(rows, localized), reading, panels.step))
+            panels.add(number, build_panel(localize_rows(rows, replace(reading, way=known.way)), reading, panels.step))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -67,66 +68,43 @@ def read_large(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     return panels.join()
 
 
-class _RowBlocks:
-    """The rows of files, a block at a time.
+def _parse_head(head: Table, roles: ColumnRoles, reading: Reading) -> Rows:
+    """Build the rows of a head; raise `DataError` for problems of no single series."""
+    if head.dialect.encoding.startswith("utf-16"):
+        raise DataError(Problem("too-large-for-encoding", head.path))
+    if reading.layout == SERIES_ROWS:
+        raise DataError(Problem("too-large-for-layout", head.path))
+    rows = parse_rows(head, replace(reading, rules=AS_WRITTEN), roles)
+    if rows.issues.stop or FILE in rows.issues.problems:
+        raise DataError(rows.list_problems())
+    return rows
 
-    Attributes:
-        first: the rows of their head.
-        reading: what is asked, with everything that the head decides.
-    """
 
-    def __init__(self, source: Source, dialect: Dialect, reading: Reading) -> None:
-        self._source, name, file = source, source.name, source.files[0]
-        head = parse_head(read_beginning(file, HEAD), file, name, dialect)
-        if head.dialect.encoding.startswith("utf-16"):
-            raise DataError(Problem("too-large-for-encoding", name))
-        if reading.layout == SERIES_ROWS:
-            raise DataError(Problem("too-large-for-layout", name))
-        self._roles = find_roles(head, reading)
-        self.first = parse_rows(head, replace(reading, rules=AS_WRITTEN), self._roles)
-        if self.first.issues.stop or FILE in self.first.issues.problems:
-            raise DataError(self.first.list_problems())
-        times = [head.columns[name] for name in self._roles.times]
-        self.reading = replace(
-            reading,
-            rules=AS_WRITTEN,
-            gaps="mask" if reading.columns or len(self._roles.targets) > 1 else reading.gaps,
-            categorical=[name for name, column in self.first.columns.items() if column.levels is not None],
-            way=parse_timestamps(join_columns(times), date_order=reading.rules.date_order).way if times else None,
-        )
-        marked = add_marks(head, self._roles.targets, reading.na_values)
-        self.first = replace(self.first, notices=marked.notices)
-        self._dialect, self._names = marked.dialect, list(head.columns)
-        self._plain = CsvBlocks(marked, marked.dialect, self._roles, self.reading)
-        self._header_lines = head.places.header_line + dialect.skip
+def _add_head(reading: Reading, head: Table, roles: ColumnRoles, first: Rows) -> Reading:
+    """Add what the head decides to what is asked: kinds of covariates, and the format of timestamps."""
+    times = [head.columns[name] for name in roles.times]
+    return replace(
+        reading,
+        rules=AS_WRITTEN,
+        gaps="mask" if reading.columns or len(roles.targets) > 1 else reading.gaps,
+        categorical=[name for name, column in first.columns.items() if column.levels is not None],
+        way=parse_timestamps(join_columns(times), date_order=reading.rules.date_order).way if times else None,
+    )
 
-    def __iter__(self) -> Iterator[Rows]:
-        before, starts = 0, []
-        for file in self._source.files:
-            header = self._read_header(file)
-            starts.append((before, file))
-            places = Places(self._source.name, tuple(starts))
-            line = before + header.count(b"\n") + 1
-            with check_unchanged(file):
-                for block in read_blocks(file, len(header), BLOCK):
-                    if block.strip():
-                        yield replace(self._build_rows(header, block, line, before, places), places=places)
-                    line += block.count(b"\n")
-            before = line - 1
 
-    def _read_header(self, file: str) -> bytes:
-        """Read the bytes of a file up to the end of its header."""
-        head = read_beginning(file, HEAD)
-        if (names := list(parse_head(head, file, file, self._dialect).columns)) != self._names:
-            raise DataError(report_columns(file, self._source.files[0], names, self._names))
-        return b"".join(itertools.islice(head.splitlines(keepends=True), self._header_lines))
-
-    def _build_rows(self, header: bytes, block: bytes, line: int, before: int, places: Places) -> Rows:
-        """Build the rows of a block, which begins on a line, of a file with `before` lines in earlier files."""
-        if (rows := self._plain.build_rows(block, line)) is not None:
-            return rows
-        table = parse_block(header, block, line - before, places.files[-1][1], self._dialect)
-        return parse_rows(replace(table, places=places, lines=table.lines + before), self.reading, self._roles)
+def _build_rows(blocks: Blocks, head: Table, roles: ColumnRoles, reading: Reading) -> Iterator[Rows]:
+    """Build the rows of each block, from text where it is not plain."""
+    layout = None
+    with suppress(NotPlain):
+        layout = find_layout(head, head.dialect, roles, reading)
+    for block in blocks.read(()):
+        rows = None
+        if layout is not None:
+            with suppress(NotPlain):
+                rows = decode_rows([block], layout)
+        if rows is None:
+            rows = parse_rows(replace(block.to_text(), dialect=head.dialect), reading, roles)
+        yield replace(rows, places=block.places)
 
 
 class _RowSpool:

@@ -57,11 +57,10 @@ class TypedLayout:
     reading: Reading
     types: dict[str, "pa.DataType"]
 
-    def decode_csv(self, source: "pa.NativeFile", header: int) -> "pa.Table":
-        """Decode a file, or a block of one, below `header` lines; raises as `decode_csv` does."""
-        dialect, quoted = self.head.dialect, '"' in "".join(self.head.texts)
-        names, na_values = list(self.head.columns), self.reading.na_values
-        return decode_csv(source, names, self.types, header, dialect.delimiter, dialect.decimal, quoted, na_values)
+    def decode_csv(self, text: bytes) -> "pa.Table":
+        """Decode whole records; raises as `decode_csv` does."""
+        names, dialect = list(self.head.columns), self.head.dialect
+        return decode_csv(text, names, self.types, dialect.delimiter, dialect.decimal, self.reading.na_values)
 
     def convert(self, columns: "pa.Table") -> "pa.Table":
         """Convert columns of other types, exactly, as if their cells were text; or raise `ArrowException`."""
@@ -80,8 +79,10 @@ class TypedLayout:
 
 def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Reading) -> TypedLayout:
     """Find how columns are converted in the first rows, or raise `NotPlain`; `dialect` is what is stated."""
-    import pyarrow as pa  # noqa: PLC0415
-
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+    except ImportError:
+        raise NotPlain from None
     require_plain(
         head.places.header_line <= 1
         and (dialect.comment, dialect.skip, head.dialect.encoding) == (None, 0, "utf-8")

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from forecaster.data.sources.files import MAX_BYTES
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_CELL = 8  # bytes of a number or a timestamp
 
 
 class Stored(NamedTuple):
@@ -28,13 +25,6 @@ def check_names(source: str, names: Sequence[str]) -> None:
     """Raise `DataError` for columns of one name."""
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError([Problem("duplicate-column", source, detail={"name": name}) for name in twice])
-
-
-def check_cells(source: str, rows: int, columns: int) -> None:
-    """Raise `DataError` for more cells than memory may hold."""
-    if rows * columns * _CELL > MAX_BYTES:
-        detail = {"rows": rows, "columns": columns, "limit": MAX_BYTES // _CELL}
-        raise DataError(Problem("too-many-cells", source, detail=detail))
 
 
 def concat_tables(parts: Sequence["pa.Table"]) -> "pa.Table":

@@ -23,21 +23,18 @@ def require_plain(plain: object) -> None:
 
 
 def decode_csv(
-    source: "pa.NativeFile",
+    text: bytes,
     names: Sequence[str],
     types: Mapping[str, "pa.DataType"],
-    header: int,
     delimiter: str,
     decimal: str,
-    quoted: bool,
     na_values: Sequence[Any],
 ) -> "pa.Table":
-    """Decode the typed columns of a CSV, each row a line; the other columns are read as text, to look at them, too.
+    """Decode the typed columns of CSV, each row a line; the other columns are read as text, to look at them, too.
 
     Args:
+        text: whole records, without a header.
         names, types: of all columns; of those that are decoded.
-        header: lines above the rows.
-        quoted: whether cells may have quotes.
 
     Raises:
         NotPlain: there are no rows, or a cell spans lines or holds a zero byte.
@@ -49,9 +46,9 @@ def decode_csv(
     texts = [text for text in na_values if isinstance(text, str)]
     forms = [form for text in texts for form in (text, text.lower(), text.upper(), text.title())]
     table = csv.read_csv(
-        source,
-        csv.ReadOptions(column_names=list(names), skip_rows=header, block_size=BLOCK),
-        csv.ParseOptions(delimiter=delimiter, newlines_in_values=quoted, ignore_empty_lines=False),
+        pa.BufferReader(text),
+        csv.ReadOptions(column_names=list(names), block_size=BLOCK),
+        csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in text, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()) | dict(types),
             null_values=[*_MISSING, *forms],

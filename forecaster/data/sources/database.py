@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from forecaster.config.database_urls import PASSWORD, mask_passwords
 from forecaster.config.reader import report_missing_file
-from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
+from forecaster.data.sources.arrow_columns import Stored, check_names
 from forecaster.data.sources.files import Query
 from forecaster.data.sources.issues import Places
 from forecaster.errors import DataError, InputOutputFailed, UsageError
@@ -24,42 +24,35 @@ if TYPE_CHECKING:
 ROWS = 10_000  # that are converted at once
 
 
-def read_query(query: Query) -> Stored:
-    """Read all rows of a query; the connection never commits.
+def read_query(query: Query) -> Generator[Stored]:
+    """Read the rows of a query, some at a time; the connection never commits.
 
     Raises:
-        DataError: the database refuses it, or it gives no rows, or too many.
+        DataError: the database refuses it, or it gives no rows.
         InputOutputFailed: there is no connection.
         UsageError: the URL is none, or a package that it needs is not installed.
     """
+    places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
     with _connect(query.url) as connection:
-        parts = list(_fetch_parts(connection, query))
-    if not parts:
+        import pyarrow as pa  # noqa: PLC0415
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
+
+        # Without parameters a `%` or a `:` in the statement is left to the database.
+        options = connection.execution_options(stream_results=True, no_parameters=True)
+        rows = None
+        try:
+            result = options.exec_driver_sql(query.text)
+            names = list(result.keys())
+            check_names(query.url, names)
+            for rows in result.partitions(ROWS):
+                yield Stored(pa.table([_build_column(cells) for cells in zip(*rows, strict=True)], names), places)
+        except SQLAlchemyError as error:
+            detail = {"reason": _find_reason(error)}
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise InputOutputFailed(Problem("connection-lost", query.url, detail=detail)) from None
+            raise DataError(Problem("query-failed", query.url, "data.query", detail=detail)) from None
+    if rows is None:
         raise DataError(Problem("no-rows", query.url, "data.query"))
-    return Stored(concat_tables(parts), Places(query.url, ((0, query.url),), header_line=0, counts_rows=True))
-
-
-def _fetch_parts(connection: "Connection", query: Query) -> Iterator["pa.Table"]:
-    """Fetch the rows, some at a time."""
-    import pyarrow as pa  # noqa: PLC0415
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
-
-    # Without parameters a `%` or a `:` in the statement is left to the database.
-    options = connection.execution_options(stream_results=True, no_parameters=True)
-    count = 0
-    try:
-        result = options.exec_driver_sql(query.text)
-        names = list(result.keys())
-        check_names(query.url, names)
-        for rows in result.partitions(ROWS):
-            count += len(rows)
-            check_cells(query.url, count, len(names))
-            yield pa.table([_build_column(cells) for cells in zip(*rows, strict=True)], names)
-    except SQLAlchemyError as error:
-        detail = {"reason": _find_reason(error)}
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise InputOutputFailed(Problem("connection-lost", query.url, detail=detail)) from None
-        raise DataError(Problem("query-failed", query.url, "data.query", detail=detail)) from None
 
 
 def _build_column(cells: Sequence[Any]) -> "pa.Array":

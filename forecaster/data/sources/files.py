@@ -171,16 +171,17 @@ def read_beginning(name: str, size: int) -> bytes:
 
 
 @contextmanager
-def check_unchanged(name: str) -> Iterator[None]:
+def check_unchanged(names: Sequence[str]) -> Iterator[None]:
     """Raise `Changing` where a file does not stay as it is while the block runs."""
-    before = _read_state(name)
+    before = {name: _read_state(name) for name in names}
     try:
         yield
     except DataError:
-        if before == _read_state(name):
+        if all(_read_state(name) == state for name, state in before.items()):
             raise
-    if before != _read_state(name):
-        raise Changing(Problem("file-changed", name))
+    for name, state in before.items():
+        if _read_state(name) != state:
+            raise Changing(Problem("file-changed", name))
 
 
 def _read_state(file: str | int) -> tuple[int, int]:

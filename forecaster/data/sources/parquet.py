@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from forecaster.data.sources.arrow_columns import Stored, check_cells, check_names, concat_tables
+from forecaster.data.sources.arrow_columns import Stored, check_names
 from forecaster.data.sources.files import STDIN, check_unchanged, name_source, read_bytes, report_unreadable
 from forecaster.data.sources.issues import Places, report_columns
 from forecaster.errors import DataError, InputOutputFailed
@@ -16,6 +16,7 @@ from forecaster.problems import Problem
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
+ROWS = 1 << 20  # that are read at once
 _MAGIC = b"PAR1"
 
 
@@ -28,20 +29,21 @@ def is_parquet(heads: Mapping[str, bytes]) -> bool:
     return all(kinds.values())
 
 
-def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Stored:
-    """Read some columns of Parquet files that have the same columns, below each other.
+def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Iterator[Stored]:
+    """Read some columns of Parquet files that have the same columns, below each other, some rows at a time.
 
     Raises:
-        DataError, InputOutputFailed: they are damaged or too large; one cannot be read.
+        DataError, InputOutputFailed: one is damaged; one cannot be read.
         Changing: one changed while it was read.
     """
     with _open_files(files) as opened:
-        counts = [file.metadata.num_rows for file in opened]
-        check_cells(name, sum(counts), len(names))
-        columns = [file.read(list(names)) for file in opened]
-    starts = itertools.accumulate(counts[:-1], initial=0)
-    places = Places(name, tuple(zip(starts, map(name_source, files), strict=True)), header_line=0, counts_rows=True)
-    return Stored(concat_tables(columns), places)
+        import pyarrow as pa  # noqa: PLC0415  which is there once a file is open
+
+        starts = itertools.accumulate((file.metadata.num_rows for file in opened[:-1]), initial=0)
+        places = Places(name, tuple(zip(starts, map(name_source, files), strict=True)), header_line=0, counts_rows=True)
+        for file in opened:
+            for batch in file.iter_batches(ROWS, columns=list(names)):
+                yield Stored(pa.Table.from_batches([batch]), places)
 
 
 def read_parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
@@ -90,9 +92,9 @@ def _open_files(files: Sequence[str]) -> Iterator[list["ParquetFile"]]:
     at = files[0]
     with ExitStack() as stack:
         try:
+            stack.enter_context(check_unchanged([name for name in files if name != STDIN]))
             opened = []
             for at in files:
-                stack.enter_context(nullcontext() if at == STDIN else check_unchanged(at))
                 opened.append(stack.enter_context(ParquetFile(BytesIO(read_bytes(at)) if at == STDIN else at)))
             yield opened
         except (OSError, pa.ArrowException) as error:
