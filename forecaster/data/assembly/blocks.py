@@ -27,7 +27,7 @@ from forecaster.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 1 << 25  # bytes of a CSV that are read at once
+BLOCK = 1 << 23  # bytes of a CSV that are read at once; larger ones cost more in allocation than in decoding
 HEAD_BYTES = 1 << 20  # of a CSV, that roles and dialect are found in
 HEAD_ROWS = 2000  # of Parquet or a query, that roles are found in
 
@@ -126,7 +126,7 @@ def _read_csv(source: Source, head: Table, header_lines: int) -> Iterator[CsvBlo
         places = Places(source.name, tuple(starts))
         line = before + header.count(b"\n") + 1
         for text in read_blocks(file, len(header), BLOCK):
-            if text.strip():
+            if not text.isspace():
                 yield CsvBlock(places, line, header, text, head.dialect)
             line += text.count(b"\n")
         before = line - 1

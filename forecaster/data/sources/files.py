@@ -213,7 +213,7 @@ def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
 def _find_records_end(data: bytes) -> int:
     """Find where the last whole record ends: after a line end that lies in no quotes; 0 where there is none."""
     end = data.rfind(b"\n") + 1
-    while end and data.count(b'"', 0, end) % 2:
+    while b'"' in data and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\n", 0, data.rfind(b'"', 0, end)) + 1
     return end
 
