@@ -90,6 +90,23 @@ def test_the_calendar_of_the_future(tmp_path, rows, options, frequency, future):
     assert frequency == "B" or len(found) == len(rows)
 
 
+def test_opening_hours_that_differ_by_weekday_continue_by_weekday(tmp_path):
+    days = pd.date_range("2024-01-01", "2024-02-03")  # the last is a Saturday
+    hours = {5: (9, 12), 6: ()}  # two on Saturdays, none on Sundays
+    rows = [day + pd.Timedelta(hours=hour) for day in days for hour in hours.get(day.day_of_week, (9, 12, 15, 18))]
+    closed = pd.DatetimeIndex(rows[:-4] + rows[-3:])  # a row that is missing once changes no hours
+    for given in (pd.DatetimeIndex(rows), closed):
+        future = dates(read(csv(tmp_path, given), frequency="sessions").future(200))
+        assert future[:5] == [
+            *(f"2024-02-05 {hour}" for hour in ("09:00", "12:00", "15:00", "18:00")),
+            "2024-02-06 09:00",
+        ]
+        assert future[20:23] == ["2024-02-10 09:00", "2024-02-10 12:00", "2024-02-12 09:00"]
+        assert (len(future), future[-1]) == (200, "2024-04-08 12:00"), "198 rows in nine weeks, and two"
+    single = read(csv(tmp_path, pd.DatetimeIndex(rows[:22])), frequency="sessions").future(3)
+    assert dates(single) == ["2024-01-06 15:00", "2024-01-06 18:00", "2024-01-08 09:00"], "one Saturday shows no rule"
+
+
 def test_weekdays_that_are_missing_for_weeks_are_no_holidays(tmp_path):
     rows = sessions(holidays=()).delete(range(60, 75))
     (found,) = problems(csv(tmp_path, rows))

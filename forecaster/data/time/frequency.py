@@ -22,7 +22,8 @@ _CALENDAR_SEASONS = {
     **dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12),
     **dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4),
 }
-_RECENT = 2000  # rows from which the times of day of a session are taken
+_RECENT = 2000  # rows from which the times of day of a session are taken, at least
+_RECENT_WEEKS = pd.Timedelta(weeks=8)  # in which opening hours of a weekday are seen often enough
 _DAY = pd.Timedelta(days=1)
 _BLOCK = 1 << 15  # rows that the processor's cache holds
 
@@ -95,22 +96,46 @@ def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:
 
 
 def make_future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
-    """Make the `steps` steps after trading sessions: the calendar's days at the times of day of the rows."""
+    """Make the `steps` steps after trading sessions: the calendar's days, at the times of day of their weekday."""
     local = timestamps.tz_localize(None)
-    times = find_session_times(local)
-    days = pd.date_range(local[-1].normalize(), periods=steps // len(times) + 3, freq=rules.sessions)
-    future = pd.DatetimeIndex([day + time for day in days for time in times])
+    times = _find_weekly_times(local)
+    days = pd.date_range(local[-1].normalize(), periods=steps // min(map(len, times)) + 3, freq=rules.sessions)
+    future = pd.DatetimeIndex([day + time for day in days for time in times[day.day_of_week]])
     future = future[future > local[-1]][:steps]
     return future.tz_localize(timestamps.tz, ambiguous=True, nonexistent="shift_forward")
 
 
 def find_session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
     """Find the times of day at which half of the newest sessions have a row; the last row's where there is none."""
-    local = timestamps[-_RECENT:].tz_localize(None)
-    times = local - local.normalize()
+    days, times = _split_days(timestamps[-_RECENT:].tz_localize(None))
+    return _find_common_times(days, times) or [times[-1]]
+
+
+def _find_weekly_times(local: pd.DatetimeIndex) -> list[list[pd.Timedelta]]:
+    """Find the times of day of each weekday, Monday first, by its sessions of the newest weeks.
+
+    Opening hours may differ by weekday. One that has a single session there gets the times of all sessions.
+    """
+    every = find_session_times(local)
+    recent = local[min(int(local.searchsorted(local[-1] - _RECENT_WEEKS)), max(0, len(local) - _RECENT)) :]
+    days, times = _split_days(recent)
+    weekly = []
+    for weekday in range(7):
+        mine = days.day_of_week == weekday
+        seen = days[mine].nunique() > 1
+        weekly.append((_find_common_times(days[mine], times[mine]) if seen else []) or every)
+    return weekly
+
+
+def _split_days(local: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.TimedeltaIndex]:
+    days = local.normalize()
+    return days, local - days
+
+
+def _find_common_times(days: pd.DatetimeIndex, times: pd.TimedeltaIndex) -> list[pd.Timedelta]:
+    """List the times of day at which half of the days have a row, in order."""
     counts = pd.Series(times).value_counts()
-    common = counts.index[counts >= 0.5 * local.normalize().nunique()]
-    return [pd.Timedelta(time) for time in sorted(common)] or [times[-1]]
+    return [pd.Timedelta(time) for time in sorted(counts.index[counts >= 0.5 * days.nunique()])]
 
 
 def list_weekdays(timestamps: pd.DatetimeIndex) -> str:
