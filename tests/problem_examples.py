@@ -209,8 +209,11 @@ _EXAMPLES = [
             "timestamps": ["2026-01-31 13:00:00", "2026-01-31 14:00:00"],
             "clock_change": False,
             "weekdays": False,
+            "closed": "from 13:00 to 14:00",
+            "calendar": True,
         },
         repairs=(
+            {"data.frequency": "sessions"},
             {"data.gaps": "interpolate"},
             {"data.gaps": "seasonal"},
             {"data.gaps": "previous"},

@@ -97,8 +97,9 @@ DATA: Mapping[str, Message] = {
         "Several rows of a series have the same timestamp.",
     ),
     "missing-steps": Message(
-        "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}; {clock_change:?where the clock "
-        "was set forward, name the time zone, such as data.timezone: Europe/Berlin; or }choose how to fill them: "
+        "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}{closed:?, most of them }{closed}"
+        "{closed:?, as when a shop is closed}; {clock_change:?where the clock was set forward, name the time zone, "
+        "such as data.timezone: Europe/Berlin; or }{calendar:?make a step of each row, or }choose how to fill them: "
         "{repairs}{weekdays:?; or where they are holidays: data.frequency: sessions}",
         "The file has no row for some steps.",
     ),

@@ -14,6 +14,7 @@ from forecaster.data.options import Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
+from forecaster.data.time.closures import find_closure
 from forecaster.data.time.frequency import (
     Irregular,
     check_frequency,
@@ -196,12 +197,17 @@ class _Layout:
         """Report the missing steps of a series; whether they may be filled."""
         policy = self._reading.gaps
         gaps = np.flatnonzero(np.isnan(values))
-        missing = self._make_timestamps(number, len(values), step)[gaps]
+        timestamps = self._make_timestamps(number, len(values), step)
+        missing = timestamps[gaps]
         where = self._find_line(number, int(gaps[0]))
         detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": format_timestamps(missing[:KEPT])}
         if policy == "error":
-            detail |= {"clock_change": is_clock_change(missing), "weekdays": step.frequency == "B"}
-            self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=GAP_REPAIRS))
+            closure = find_closure(timestamps, np.isnan(values))
+            holidays = step.frequency == "B" and closure is None
+            detail |= {"clock_change": is_clock_change(missing), "weekdays": holidays}
+            detail |= {"closed": closure.name if closure else "", "calendar": bool(closure and closure.repair)}
+            repairs = (closure.repair, *GAP_REPAIRS) if closure and closure.repair else GAP_REPAIRS
+            self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=repairs))
         elif problem := self._report_long_gap(number, values, step):
             self._wrong[number].append(problem)
         elif policy == "mask":
