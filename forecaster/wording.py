@@ -66,6 +66,11 @@ def name_duration(duration: timedelta) -> str:
     return " ".join(filter(None, parts[largest : largest + 2]))
 
 
+def name_distance(frequency: str) -> str:
+    """Name the distance between two steps of a frequency: `1 hour`, `15 minutes`."""
+    return count_steps(1, frequency).removeprefix("1 step of ")
+
+
 def count_of(count: int, noun: str, plural: str = "") -> str:
     """Write a count with its noun: `1 row`, `2,047 rows`."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

@@ -221,6 +221,12 @@ _EXAMPLES = [
         ),
     ),
     Problem(
+        "coarser-rows",
+        "power.csv",
+        detail={"found": "h", "frequency": "15min"},
+        repairs=({"data.frequency": "h"},),
+    ),
+    Problem(
         "gap-too-long",
         "power.csv:7",
         detail={"missing": 30, "frequency": "h", "first": "2026-01-31 13:00", "last": "2026-02-01 18:00", "limit": 24},

@@ -118,6 +118,11 @@ DATA: Mapping[str, Message] = {
         "data.time and data.frequency",
         "Rows are so far apart that the step is probably wrong.",
     ),
+    "coarser-rows": Message(
+        "the rows are {found:apart} apart, but the step is {frequency:apart}: most values would be made up; give a row "
+        "for each step, or train on these rows: {repairs}",
+        "The rows are further apart than the step that is stated, or that a run was trained with.",
+    ),
     "too-few-rows": Message(
         "{rows:,} {rows:row is|rows are} too few to infer a frequency; expected at least 3, and more to train on",
         "Three rows are needed to see how far apart they are.",

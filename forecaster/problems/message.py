@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forecaster.wording import count_steps, list_some
+from forecaster.wording import count_steps, list_some, name_distance
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./+@-]*(?: [\w./+@-]+)*|\d+(?![eE]\d*$)[A-Za-z]\w*")  # text that YAML reads as itself
 _SEPARATORS = {"all": ", ", "and": " and ", "or": " or ", "either": " | "}
@@ -24,7 +24,8 @@ class Message:
             (`3 cells are`), `places` (the first of them) and `repairs`. Behind a colon stand `list` (the first few),
             `all`, `and`, `or`, `either` (everything, joined), `row|rows` (the word for a count, `#` the count),
             `?text` (the text where the value is true), `suggest` (a question where the value is not empty),
-            `steps={frequency}` (a count of steps by their unit), or a format of Python's.
+            `steps={frequency}` (a count of steps by their unit), `apart` (the length of a
+            step, `15 minutes`), or a format of Python's.
         description: one line on what it means, for docs/problems.md.
     """
 
@@ -46,6 +47,8 @@ class _Template(string.Formatter):
             return _SEPARATORS[spec].join(map(str, value))
         if spec == "yaml":
             return format_yaml(value)
+        if spec == "apart":
+            return name_distance(value)
         if spec.startswith("steps="):
             return count_steps(value, spec.removeprefix("steps="))
         if "|" in spec:

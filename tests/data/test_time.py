@@ -107,6 +107,29 @@ def test_opening_hours_that_differ_by_weekday_continue_by_weekday(tmp_path):
     assert dates(single) == ["2024-01-06 15:00", "2024-01-06 18:00", "2024-01-08 09:00"], "one Saturday shows no rule"
 
 
+@pytest.mark.parametrize(
+    ("stated", "rows", "apart"),
+    [
+        ("15min", pd.date_range("2024-01-01", periods=10, freq="h"), "1 hour apart, but the step is 15 minutes"),
+        ("30min", pd.date_range("2024-01-01", periods=10, freq="h"), "1 hour apart, but the step is 30 minutes"),
+        ("D", pd.date_range("2024-01-01", periods=10, freq="W-MON"), "1 week apart, but the step is 1 day"),
+        ("MS", pd.date_range("2024-01-01", periods=10, freq="QS"), "1 quarter apart, but the step is 1 month"),
+    ],
+)
+@pytest.mark.parametrize("gaps", ["error", "interpolate", "mask"])
+def test_rows_of_a_longer_step_than_stated_are_refused(tmp_path, stated, rows, apart, gaps):
+    (found,) = problems(csv(tmp_path, rows), frequency=stated, gaps=gaps)
+    assert apart in found
+    assert "train on these rows: data.frequency: " in found
+
+
+def test_a_shorter_step_may_be_stated_where_rows_are_uneven_or_stand_for_sales(tmp_path):
+    uneven = pd.date_range("2024-01-01", periods=12, freq="h").delete([3, 4, 8])
+    assert len(read(csv(tmp_path, uneven), frequency="30min", gaps="interpolate")) == 23
+    weekly = csv(tmp_path, pd.date_range("2024-01-01", periods=10, freq="W-MON"))
+    assert len(read(weekly, frequency="D", gaps="zero")) == 64
+
+
 def test_weekdays_that_are_missing_for_weeks_are_no_holidays(tmp_path):
     rows = sessions(holidays=()).delete(range(60, 75))
     (found,) = problems(csv(tmp_path, rows))

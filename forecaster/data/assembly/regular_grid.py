@@ -10,7 +10,7 @@ from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import sort_rows
 from forecaster.data.gaps import fill_gaps, find_longest_gap
-from forecaster.data.options import Reading
+from forecaster.data.options import AUTO, Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
@@ -19,11 +19,13 @@ from forecaster.data.time.frequency import (
     Irregular,
     check_frequency,
     check_grid,
+    count_places,
     find_part,
     find_places,
     is_gapless,
     make_grid,
 )
+from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
 from forecaster.data.time.rules import SESSIONS
 from forecaster.data.time.timezones import is_clock_change
@@ -31,6 +33,7 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 from forecaster.wording import KEPT, format_timestamps
 
+_COARSE = 1.5  # steps of the grid for each row from which the rows may be of a longer step
 _SPARSEST = 20  # steps of the grid for each row, at most
 
 
@@ -145,10 +148,32 @@ class _Layout:
         further = self._places[self._ends - 1] - self._places[self._first] + 1 if self._rows.columns else lengths
         off = np.logical_or.reduceat(self._places < 0, self._starts)
         sparse = (lengths > _SPARSEST * self._counts) | (further > _SPARSEST * (self._ends - self._starts))
+        spans = self._places[self._ends - 1] - self._places[self._starts] + 1
+        for number in np.flatnonzero(~off & (spans > _COARSE * (self._ends - self._starts))).tolist():
+            if problem := self._find_coarser_step(number, step):
+                self._wrong[number].append(problem)
+                lengths[number], sparse[number] = 0, False
         for number in np.flatnonzero(off | sparse | (self._counts == 0)).tolist():
             self._wrong[number] += self._explain_failure(number, bool(off[number]), int(lengths[number]), step)
             lengths[number] = 0
         return lengths
+
+    def _find_coarser_step(self, number: int, step: Step) -> Problem | None:
+        """Report rows that are all of a longer step than the one stated, as of a file that was resampled.
+
+        Where a step without a row counts as zero, such rows may be sales of one weekday.
+        """
+        timestamps = self._rows.timestamps[find_part(self._ends, number)]
+        if self._reading.frequency in {AUTO, SESSIONS} or self._reading.gaps == "zero" or len(timestamps) < 3:
+            return None
+        try:
+            found = infer_frequency(timestamps)
+        except DataError:
+            return None
+        if found == step.frequency or count_places(timestamps, found) > len(timestamps):
+            return None
+        detail = {"found": found, "frequency": step.frequency}
+        return Problem("coarser-rows", self._path, detail=detail, repairs=({"data.frequency": found},))
 
     def _explain_failure(self, number: int, off: bool, length: int, step: Step) -> Sequence[Problem]:
         """Find why a series cannot be laid out."""
