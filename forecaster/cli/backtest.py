@@ -13,7 +13,16 @@ from forecaster.problems import Problem
 
 def backtest(
     source: Source,
-    folds: Annotated[int, typer.Option("--folds", min=1, max=10_000, help="Number of origins in the past.")] = 8,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=1,
+            max=10_000,
+            help="Number of origins in the past; up to 10 in the second half of the series by default.",
+            show_default=False,
+        ),
+    ] = None,
     stride: Stride = None,
     refit: Annotated[
         str, typer.Option("--refit", help="When to retrain: never, every (fold), or a number of folds.")

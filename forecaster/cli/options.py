@@ -66,7 +66,12 @@ Baselines = Annotated[
 ]
 Stride = Annotated[
     int | None,
-    typer.Option("--stride", min=1, help="Steps between origins; the horizon by default.", show_default=False),
+    typer.Option(
+        "--stride",
+        min=1,
+        help="Steps between origins; by default the horizon in a backtest, 1 in evaluate (1,000 origins at most).",
+        show_default=False,
+    ),
 ]
 Scores = Annotated[ScoresFormat, typer.Option("--format", help="Format of the scores.")]
 

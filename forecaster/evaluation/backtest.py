@@ -97,6 +97,7 @@ def _compare(
         config.forecast.levels,
         1 if config.ensemble is None else config.ensemble.size,
         "conformal" if config.conformal else "head",
+        str(max(series.timestamps[-1] for series in folds.first.panel)),
     )
 
 

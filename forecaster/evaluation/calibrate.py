@@ -48,7 +48,7 @@ def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.nd
     """Select origins in the validation parts, and their actual values (origins, horizon), NaN after a part's end."""
     first, splits = plan.config.context_steps, plan.members.splits
     ranges = [((s.training_end if s.validation else first) - 1, s.validation_end - 2) for s in splits]
-    origins = select_origins(plan, ranges, predictor)
+    origins = select_origins(plan.members.panel, plan.members.numbers, ranges, predictor)
     ends = spread_over_panel(plan, [split.validation_end for split in splits])
     return origins, origins.read_actuals(plan.config.window.horizon, ends)
 

@@ -45,6 +45,7 @@ class Comparison:
         levels: of the intervals, in percent.
         networks: in the run, 1 or an ensemble's.
         intervals: where those of the run come from, `conformal` or `head`.
+        trained_until: of a backtest, the last timestamp that its first network was trained on.
     """
 
     forecasts: Mapping[str, BaselineForecast]
@@ -56,6 +57,7 @@ class Comparison:
     levels: Sequence[float]
     networks: int
     intervals: str = "conformal"
+    trained_until: str = ""
 
     @cached_property
     def scored(self) -> dict[str, ScoredForecasts]:
@@ -143,6 +145,7 @@ class Comparison:
             "skill": {name: self.compute_skill(name) for name in self.baselines},
             "diebold_mariano": {name: self.test_significance(name) for name in self.baselines},
             "intervals": self.intervals,
+            **({"trained_until": self.trained_until} if self.trained_until else {}),
             "coverage": {f"{level:g}": self.scores[MODEL][f"coverage_{level:g}"] for level in self.levels},
         }
 

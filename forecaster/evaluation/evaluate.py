@@ -13,6 +13,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError, RunError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
 from forecaster.evaluation.comparison import Comparison
+from forecaster.evaluation.held_out import number_by_step, select_origins
 from forecaster.evaluation.origins import (
     Origins,
     compute_scale,
@@ -21,6 +22,7 @@ from forecaster.evaluation.origins import (
     forecast_with_network,
 )
 from forecaster.forecasting.predict import load_predictor
+from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 from forecaster.runs import Version
@@ -44,7 +46,7 @@ def evaluate(
     Args:
         version: of a run.
         data: a CSV with actual values, and before them at least a window; the run's own CSV where None.
-        stride: steps from origin to origin; the horizon where None.
+        stride: steps from origin to origin; those of the test part's scores in a training where None.
         baselines: to compare with; the default ones where None.
 
     Raises:
@@ -53,68 +55,85 @@ def evaluate(
         UsageError: a baseline is unknown, or its extra is not installed.
     """
     config, horizon = version.config, version.config.window.horizon
-    stride, seasons, levels = stride or horizon, config.data.seasons or (1,), config.forecast.levels
+    seasons, levels = config.data.seasons or (1,), config.forecast.levels
     names = select_default_baselines(seasons[0]) if baselines is None else list(baselines)
     check_baselines(names)
     predictor = load_predictor(version)
     panel = read_data(config, data)
-    places = _find_origins(version, panel, stride)
-    if places.problems and not len(places.origins):
-        raise DataError([problem.add_place(name_source(data or config.data.path)) for problem in places.problems])
-    forecasts = drop_duplicates(forecast_with_network(predictor, places.origins, horizon))
-    forecasts |= {name: forecast_with_baseline(name, places.origins, horizon, seasons, levels) for name in names}
-    scale = compute_scale(places.origins, places.known, seasons[0])
-    actual = places.origins.read_actuals(horizon)  # (origins, horizon)
-    networks = max(1, len(predictor.members))
-    intervals = "conformal" if config.conformal else "head"
-    comparison = Comparison(forecasts, places.origins, places.folds, actual, scale, stride, levels, networks, intervals)
-    return Evaluation(comparison, places.problems)
+    ranges = _find_ranges(version, panel)
+    if not ranges.members:
+        raise DataError([problem.add_place(name_source(data or config.data.path)) for problem in ranges.problems])
+    origins, folds = _place_origins(panel, ranges, predictor, stride)
+    forecasts = drop_duplicates(forecast_with_network(predictor, origins, horizon))
+    forecasts |= {name: forecast_with_baseline(name, origins, horizon, seasons, levels) for name in names}
+    scale = compute_scale(origins, ranges.known, seasons[0])
+    actual = origins.read_actuals(horizon)  # (origins, horizon)
+    networks, intervals = max(1, len(predictor.members)), "conformal" if config.conformal else "head"
+    comparison = Comparison(forecasts, origins, folds, actual, scale, stride or 1, levels, networks, intervals)
+    return Evaluation(comparison, ranges.problems)
 
 
-class _Places(NamedTuple):
-    """Origins after the training data.
+class _Ranges(NamedTuple):
+    """Where series can be scored.
 
     Attributes:
-        origins: of all series.
-        folds: the number of each origin within its series, from 1, (origins,).
+        members: the numbers of these series in the panel.
+        steps: of each, the last step of the training data, and the last step but one.
         known: steps of each series of the panel in the training data, (series,).
-        problems: why series have no origin.
+        problems: why other series cannot.
     """
 
-    origins: Origins
-    folds: np.ndarray
+    members: list[int]
+    steps: list[tuple[int, int]]
     known: np.ndarray
     problems: list[Problem]
 
 
-def _find_origins(version: Version, panel: Panel, stride: int) -> _Places:
-    """Place an origin at the last step of the training data of each series, and at every `stride` steps after it."""
+def _find_ranges(version: Version, panel: Panel) -> _Ranges:
+    """Find the steps of each series after its training data that have a window before them and a value after them."""
     read, channels = version.config.context_steps - version.config.padding_steps, version.config.channels
     # runs of format 3 call it `seen`
     trained_until = version.preprocessing.get("trained_until", version.preprocessing.get("seen"))
     if not isinstance(trained_until, dict):
         raise RunError(Problem("no-training-end", str(version.path)))
-    known, problems = np.zeros(len(panel), int), []
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # members, steps and folds of each group's origins
+    ranges = _Ranges([], [], np.zeros(len(panel), int), [])
     for first in range(0, len(panel), channels):
-        series = panel[first]
-        known[first : first + channels] = _count_known_steps(series, trained_until)
-        steps = np.arange(max(known[first], read) - 1, len(series) - 1, stride)
-        if not known[first]:
-            problems.append(Problem("unseen-series", detail={"series": series.name}))
-        elif not len(steps) and len(series) > read:
+        series, group = panel[first], range(first, first + channels)
+        ranges.known[group] = known = _count_known_steps(series, trained_until)
+        begin, end = max(known, read) - 1, len(series) - 2
+        if not known:
+            ranges.problems.append(Problem("unseen-series", detail={"series": series.name}))
+        elif begin <= end:
+            ranges.members.extend(group)
+            ranges.steps.extend(channels * [(begin, end)])
+        elif len(series) > read:
             detail = {"series": series.name, "last": format_timestamp(trained_until[series.name])}
-            problems.append(Problem("no-new-rows", detail=detail))
-        elif not len(steps):
-            problems.append(
-                Problem("too-few-rows-to-score", detail={"series": series.name, "rows": len(series), "window": read})
-            )
+            ranges.problems.append(Problem("no-new-rows", detail=detail))
         else:
-            members = np.tile(first + np.arange(channels), len(steps))
-            folds = np.repeat(1 + np.arange(len(steps)), channels)
-            parts.append((members, np.repeat(steps, channels), folds))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros(0, int)] * 3
-    return _Places(Origins(panel, columns[0], columns[1]), columns[2], known, problems)
+            detail = {"series": series.name, "rows": len(series), "window": read}
+            ranges.problems.append(Problem("too-few-rows-to-score", detail=detail))
+    return ranges
+
+
+def _place_origins(
+    panel: Panel, ranges: _Ranges, predictor: Predictor, stride: int | None
+) -> tuple[Origins, np.ndarray]:
+    """Place origins, and number those of each series from 1, (origins,).
+
+    Without a stride they are those that a training scores its test part from: evenly spaced, up to the last with a
+    whole horizon after it, or the first alone where it has none.
+    """
+    channels, horizon = predictor.config.channels, predictor.config.window.horizon
+    if stride is None:
+        whole = [(first, max(first, last + 1 - horizon)) for first, last in ranges.steps]
+        origins = select_origins(panel, ranges.members, whole, predictor)
+        return origins, number_by_step(origins)
+    steps = [np.arange(first, last + 1, stride) for first, last in ranges.steps[::channels]]
+    groups = np.asarray(ranges.members).reshape(-1, channels)
+    members = [np.tile(group, len(some)) for group, some in zip(groups, steps, strict=True)]
+    folds = [np.repeat(1 + np.arange(len(some)), channels) for some in steps]
+    repeated = np.concatenate([np.repeat(some, channels) for some in steps])
+    return Origins(panel, np.concatenate(members), repeated), np.concatenate(folds)
 
 
 def _count_known_steps(series: Series, trained_until: dict[str, str]) -> int:

@@ -1,5 +1,7 @@
 """The folds of a backtest: origins at the end of each series, and the training data at each."""
 
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +11,12 @@ from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.data import Panel
 from forecaster.errors import ConfigError, DataError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
+from forecaster.evaluation.significance import MIN_FORECASTS
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
+
+log = logging.getLogger("forecaster")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Folds:
 
 def plan_folds(
     loaded: LoadedConfig,
-    count: int,
+    count: int | None,
     stride: int | None,
     refit: int | None,
     baselines: Sequence[str] | None,
@@ -73,7 +78,8 @@ def plan_folds(
 
     Args:
         loaded: the config.
-        count: folds.
+        count: folds; where None, as many as a verdict needs, or fewer so that the first leaves half of the longest
+            series to train on.
         stride: steps from fold to fold; the horizon where None.
         refit: as in `Folds`.
         baselines: as in `Folds`; the default ones where None.
@@ -90,15 +96,43 @@ def plan_folds(
     whole, horizon = apply_overrides(loaded, ["split.test=0"]), loaded.config.window.horizon
     apart = stride or horizon
     panel = read_data(whole.config) if panel is None else panel
-    try:
-        first = plan_training(whole, panel.truncate(_count_known_steps(panel, horizon, apart, count - 1)))
-    except DataError as error:
-        detail = {"folds": count, "rows": horizon + (count - 1) * apart}
-        raise DataError([*error.problems, Problem("folds-too-long", detail=detail)]) from None
+    wanted = _count_wanted(horizon, apart)
+    counts = range(_count_fitting(panel, horizon, apart, wanted), 0, -1) if count is None else [count]
+    for tried in counts:
+        known = _count_known_steps(panel, horizon, apart, tried - 1)
+        whole = _hold_out_horizon(whole, int(known.max()))
+        try:
+            first = plan_training(whole, panel.truncate(known))
+            break
+        except DataError as error:
+            if tried == counts[-1] or any(problem.code != "too-few-rows-to-train" for problem in error.problems):
+                detail = {"folds": tried, "rows": horizon + (tried - 1) * apart}
+                raise DataError([*error.problems, Problem("folds-too-long", detail=detail)]) from None
+    if count is None and tried < wanted:
+        folds = "fold" if tried == 1 else "folds"
+        log.info("%d %s of the %d that a verdict needs: too few rows to train on before others", tried, folds, wanted)
     names = select_default_baselines(first.season) if baselines is None else baselines
-    return Folds(whole, panel, count, apart, refit, names, first)
+    return Folds(whole, panel, tried, apart, refit, names, first)
 
 
 def _count_known_steps(panel: Panel, horizon: int, stride: int, later: int) -> np.ndarray:
     """Count the steps of each series up to the origin that `later` folds follow, (series,)."""
     return np.maximum(0, panel.lengths - horizon - later * stride)
+
+
+def _hold_out_horizon(loaded: LoadedConfig, steps: int) -> LoadedConfig:
+    """Hold out a whole horizon for validation where the fraction of a series of `steps` steps is shorter."""
+    share, horizon = loaded.config.split.validation, loaded.config.window.horizon
+    if isinstance(share, float) and 0 < round(share * steps) < horizon:
+        return overridden(loaded, [f"split.validation={horizon}"])
+    return loaded
+
+
+def _count_wanted(horizon: int, stride: int) -> int:
+    """Count the folds of which as many as a verdict needs do not overlap."""
+    return 1 + (MIN_FORECASTS - 1) * math.ceil(horizon / stride)
+
+
+def _count_fitting(panel: Panel, horizon: int, stride: int, most: int) -> int:
+    """Count the folds, at most `most`, that leave half of the longest series to train on; at least 1."""
+    return max(1, min(most, 1 + (int(panel.lengths.max()) // 2 - horizon) // stride))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.data import Panel
 from forecaster.evaluation.baselines import BaselineForecast, select_default_baselines
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.origins import (
@@ -25,38 +26,53 @@ MIN_ORIGINS = 20
 _MAX_STEPS_READ = 30_000_000  # by all networks from all origins: about a minute on two cores
 
 
-def select_origins(plan: Plan, ranges: Sequence[tuple[int, int]], predictor: Predictor) -> Origins:
+def select_origins(
+    panel: Panel, members: Sequence[int], ranges: Sequence[tuple[int, int]], predictor: Predictor
+) -> Origins:
     """Select origins, evenly spaced from the first to the last step of each member's range, at least one of each.
 
     There are `MAX_ORIGINS` at most, and fewer where each is slow: a rollout that reads whole windows again, or many
     sample paths. With more members than origins, members are skipped evenly.
     """
-    window, rollout = predictor.config.window, predictor.rollout
+    window, rollout, channels = predictor.config.window, predictor.rollout, predictor.config.channels
     networks = max(1, len(predictor.members))
     steps_read = networks * rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
     affordable = min(max(MIN_ORIGINS, _MAX_STEPS_READ // steps_read), max(MAX_ORIGINS, len(ranges)))
-    return space_origins(plan, ranges, max(1, affordable // plan.config.channels))
+    return space_origins(panel, members, ranges, channels, max(1, affordable // channels))
 
 
-def space_origins(plan: Plan, ranges: Sequence[tuple[int, int]], most: int) -> Origins:
+def space_origins(
+    panel: Panel, members: Sequence[int], ranges: Sequence[tuple[int, int]], channels: int, most: int
+) -> Origins:
     """Space at most `most` origins evenly over the ranges of groups of members, at least one of each group.
 
     With more groups than that, groups are skipped evenly. Series of one group are read together, so they share origins.
+
+    Args:
+        panel: the series.
+        members: the number of each member in the panel.
+        ranges: the first and the last step of each member.
+        channels: members in a group.
+        most: origins of all groups.
     """
-    channels = plan.config.channels
     total = len(ranges) // channels
     chosen = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
     each = max(1, most // total)
     steps = [
         np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int))
-        if member // channels in chosen
+        if group in chosen
         else np.empty(0, int)
-        for member, (first, last) in enumerate(ranges)
+        for group, (first, last) in enumerate(ranges[::channels])
     ]
-    groups = steps[::channels]
-    members = [np.tile(channels * group + np.arange(channels), len(some)) for group, some in enumerate(groups)]
-    numbers = np.asarray(plan.members.numbers)[np.concatenate(members)]
-    return Origins(plan.members.panel, numbers, np.concatenate([np.repeat(some, channels) for some in groups]))
+    places = [np.tile(channels * group + np.arange(channels), len(some)) for group, some in enumerate(steps)]
+    numbers = np.asarray(members)[np.concatenate(places)]
+    return Origins(panel, numbers, np.concatenate([np.repeat(some, channels) for some in steps]))
+
+
+def number_by_step(origins: Origins) -> np.ndarray:
+    """Give each origin a number by its steps before the end of its series, from 1 for the earliest, (origins,)."""
+    after = origins.panel.lengths[origins.members] - origins.steps
+    return np.asarray(after.max() - after + 1)
 
 
 def spread_over_panel(plan: Plan, steps: Sequence[int]) -> np.ndarray:
@@ -73,17 +89,16 @@ def score_test_part(plan: Plan, predictor: Predictor) -> dict[str, Any]:
     if not all(split.test for split in splits):
         return {**summary, "origins": 0, "scores": {}}
     ranges = [(split.validation_end - 1, split.steps - 1 - horizon) for split in splits]
-    origins = select_origins(plan, ranges, predictor)
+    origins = select_origins(plan.members.panel, plan.members.numbers, ranges, predictor)
     actual = origins.read_actuals(horizon)  # (origins, horizon)
     if np.isnan(actual).all():
         return {**summary, "origins": 0, "scores": {}}
     forecasts = drop_duplicates(convert_to_forecasts(predictor, predict_from(predictor, origins, horizon)))
     scale = compute_scale(origins, spread_over_panel(plan, [split.validation_end for split in splits]), plan.season)
-    after = plan.members.panel.lengths[origins.members] - origins.steps  # steps to the end of the series, (origins,)
     comparison = Comparison(
         {**forecasts, **forecast_default_baselines(plan, origins, horizon)},
         origins,
-        after.max() - after + 1,
+        number_by_step(origins),
         actual,
         scale,
         1,
@@ -109,6 +124,6 @@ def forecast_last_horizon(plan: Plan, predictor: Predictor) -> Forecast:
 
 def forecast_default_baselines(plan: Plan, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:
     """Forecast with the default baselines that every origin has enough history for, at the levels of the config."""
-    names = select_default_baselines(plan.season if origins.steps.min() >= plan.season else 1)
-    levels = plan.config.forecast.levels
-    return {name: forecast_with_baseline(name, origins, horizon, [plan.season], levels) for name in names}
+    padding, levels, seasons = plan.config.padding_steps, plan.config.forecast.levels, [plan.season]
+    names = select_default_baselines(plan.season if origins.steps.min() - padding >= plan.season else 1)
+    return {name: forecast_with_baseline(name, origins, horizon, seasons, levels, padding) for name in names}

@@ -148,11 +148,15 @@ def drop_duplicates(forecasts: Mapping[str, BaselineForecast]) -> dict[str, Base
 
 
 def forecast_with_baseline(
-    name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float]
+    name: str, origins: Origins, horizon: int, seasons: Sequence[int], levels: Sequence[float], padding: int = 0
 ) -> BaselineForecast:
-    """Forecast from each origin with a baseline; arguments as for `forecast_baseline_at`."""
+    """Forecast from each origin with a baseline; arguments as for `forecast_baseline_at`.
+
+    `padding` steps before each series are not its history.
+    """
     series, numbers = origins.known_series
-    return forecast_baseline_at(name, series, numbers, origins.steps, horizon, seasons, levels)
+    observed = [each.part(padding, len(each)) for each in series] if padding else series
+    return forecast_baseline_at(name, observed, numbers, origins.steps - padding, horizon, seasons, levels)
 
 
 def concatenate(parts: Sequence[BaselineForecast]) -> BaselineForecast:

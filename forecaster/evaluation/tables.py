@@ -35,7 +35,18 @@ def format_comparison_table(summary: Mapping[str, Any]) -> str:
     origins = count_of(folds, "origin") if series == 1 else f"{count_of(folds, 'fold')} of {series:,} series"
     ahead = count_steps(summary["horizon"], summary["frequency"])
     table = _format_errors(f"error over {origins}, {ahead} ahead", summary)
-    return "\n".join([table, describe_verdict(summary), *describe_coverage(summary), *_describe_unscaled(summary)])
+    notes = [*describe_coverage(summary), *_describe_unscaled(summary), *_describe_training_end(summary)]
+    return "\n".join([table, describe_verdict(summary), *notes])
+
+
+def _describe_training_end(summary: Mapping[str, Any]) -> list[str]:
+    """Describe why the errors of a backtest are not those of a training."""
+    if "trained_until" not in summary:
+        return []
+    return [
+        f"The first network was trained on rows until {summary['trained_until']}; forecast train and forecast evaluate "
+        "use a network trained on later rows, so their errors differ."
+    ]
 
 
 def _format_errors(title: str, metrics: Mapping[str, Any]) -> str:

@@ -73,7 +73,10 @@ def build_validation_score(plan: Plan) -> ValidationScore:
     """
     config, horizon, splits = plan.config, plan.config.window.horizon, plan.members.splits
     ranges = [(s.training_end - 1, max(s.training_end - 1, s.validation_end - 1 - horizon)) for s in splits]
-    origins = space_origins(plan, ranges, max(1, _count_origins(config) // config.channels))
+    channels, members = config.channels, plan.members
+    origins = space_origins(
+        members.panel, members.numbers, ranges, channels, max(1, _count_origins(config) // channels)
+    )
     actual = origins.read_actuals(horizon, spread_over_panel(plan, [split.validation_end for split in splits]))
     scales = _compute_units(origins, spread_over_panel(plan, [split.training_end for split in splits]), plan.season)
     if np.isnan(actual / scales).all():

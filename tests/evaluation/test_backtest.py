@@ -14,12 +14,14 @@ from forecaster.errors import DataError
 from forecaster.evaluation.backtest import backtest
 from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.comparison import Comparison
+from forecaster.evaluation.evaluate import evaluate
 from forecaster.evaluation.folds import plan_folds
 from forecaster.evaluation.metrics import Scale
-from forecaster.evaluation.origins import Origins, compute_scale
+from forecaster.evaluation.origins import Origins, compute_scale, forecast_with_baseline
 from forecaster.evaluation.significance import compare_losses
 from forecaster.extras import MissingExtra
-from tests.helpers.command import write_hourly_csv
+from forecaster.runs import load_version
+from tests.helpers.command import ROOT, write_hourly_csv
 
 SMALL = {
     "window": {"length": 24, "horizon": 6},
@@ -56,6 +58,24 @@ def test_a_refit_serves_several_folds(tmp_path):
 def test_more_folds_than_there_are_rows_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"40 folds hold back 240 rows of each series; use fewer"):
         folds_of(tmp_path, 40)
+
+
+@pytest.mark.parametrize(
+    ("rows", "stride", "count", "known"),
+    [
+        (200, None, 10, 140),  # ten folds of 6 steps
+        (110, None, 9, 56),  # a tenth would leave 50 steps, less than half
+        (70, None, 5, 40),  # a tenth of 40 steps is shorter than the horizon, so a horizon is held out
+        (64, None, 4, 40),
+        (58, None, 3, 40),  # half of it is too short for a window, a horizon and a validation part
+        (200, 3, 19, 140),  # every second one overlaps
+    ],
+)
+def test_by_default_there_are_as_many_folds_as_fit(tmp_path, caplog, rows, stride, count, known):
+    with caplog.at_level("INFO", "forecaster"):
+        folds = folds_of(tmp_path, None, stride, rows=rows)
+    assert (folds.count, folds.count_known_steps(0).tolist()) == (count, [known])
+    assert (f"{count} folds of the 10 that a verdict needs" in caplog.text) == (count < 10)
 
 
 def test_a_gap_at_an_origin_is_filled_from_before_it():
@@ -129,6 +149,15 @@ def test_the_scale_is_of_what_was_known_and_observed():
     panel = panel_of(np.array([0.0, 1, 3, 6, 100]), np.array([True, True, True, False, True]))
     scale = compute_scale(Origins(panel, np.array([0]), np.array([3])), [4], 1)
     assert scale.absolute.tolist() == [1.5]
+
+
+def test_padding_is_no_history_of_a_baseline():
+    series = panel_of(np.array([4.0, 7, 5, 9, 6, 8]))
+    padded = Origins(series, np.array([0, 0]), np.array([3, 4])).pad(3, 1)
+    found = forecast_with_baseline("naive", padded, 2, [1], [80], 3)
+    expected = forecast_with_baseline("naive", Origins(series, np.array([0, 0]), np.array([3, 4])), 2, [1], [80])
+    np.testing.assert_array_equal(found.mean, [[9, 9], [6, 6]])
+    np.testing.assert_array_equal(found.quantiles[0.9], expected.quantiles[0.9])
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +284,19 @@ def test_a_run_is_scored_on_data_after_it(trained, forecast, tmp_path):
     assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
     (version,) = (trained / "runs/tiny/versions").iterdir()
     assert json.loads((version / "preprocessing.json").read_text())["trained_until"] == {"load": "2026-01-15 23:00:00"}
+
+
+@pytest.mark.parametrize("name", ["load", "shops", "close"])
+def test_on_its_own_data_a_run_has_the_scores_of_its_training(name):
+    folder = ROOT / "tests/runs/format-4"
+    version = load_version(folder / name)
+    found = evaluate(version, folder / f"{name}.csv").comparison.summary
+    before = version.metrics["scores"]
+    assert found["scores"]["model"] == pytest.approx(before["model"], rel=1e-5)
+    for forecaster, scores in before.items():
+        assert found["scores"][forecaster]["mae"] == pytest.approx(scores["mae"], rel=1e-5)
+    assert found["coverage"] == pytest.approx(version.metrics["coverage"])
+    assert found["origins"] == version.metrics["origins"]
 
 
 def test_nothing_new_is_nothing_to_score(trained, forecast, tmp_path):
