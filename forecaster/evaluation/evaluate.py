@@ -110,8 +110,8 @@ def _find_ranges(version: Version, panel: Panel) -> _Ranges:
             detail = {"series": series.name, "last": format_timestamp(trained_until[series.name])}
             ranges.problems.append(Problem("no-new-rows", detail=detail))
         else:
-            detail = {"series": series.name, "rows": len(series), "window": read}
-            ranges.problems.append(Problem("too-few-rows-to-score", detail=detail))
+            rows = {"series": series.name, "rows": len(series), "window": read}
+            ranges.problems.append(Problem("too-few-rows-to-score", detail=rows))
     return ranges
 
 

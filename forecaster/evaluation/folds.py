@@ -124,7 +124,7 @@ def _hold_out_horizon(loaded: LoadedConfig, steps: int) -> LoadedConfig:
     """Hold out a whole horizon for validation where the fraction of a series of `steps` steps is shorter."""
     share, horizon = loaded.config.split.validation, loaded.config.window.horizon
     if isinstance(share, float) and 0 < round(share * steps) < horizon:
-        return overridden(loaded, [f"split.validation={horizon}"])
+        return apply_overrides(loaded, [f"split.validation={horizon}"])
     return loaded
 
 

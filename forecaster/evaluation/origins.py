@@ -155,7 +155,7 @@ def forecast_with_baseline(
     `padding` steps before each series are not its history.
     """
     series, numbers = origins.known_series
-    observed = [each.part(padding, len(each)) for each in series] if padding else series
+    observed = [each.cut(padding, len(each)) for each in series] if padding else series
     return forecast_baseline_at(name, observed, numbers, origins.steps - padding, horizon, seasons, levels)
 
 
