@@ -15,8 +15,9 @@ All problems and notices by code, made by `make docs` from their messages in `fo
 `tests/problem_examples.py`: edit those, not this page.
 
 Every message begins with its place: `file:line`, `file.yaml:line:column` or an option. `--log-format json` prints each
-problem as an object with the keys `code`, `where`, `column`, `cells`, `detail`, `repairs` and `message`, and so does
-`forecast check --format json`. Scripts compare codes: they stay the same when a sentence is improved. A repair is a
+problem as an object with the keys `code`, `where`, `column`, `cells`, `detail`, `repairs` and `message`. So does
+`--format json` of `validate`, `evaluate` and `backtest`, in the list `problems` with a `level`, `error` or `note`, and
+of `check`, in the list `findings`. Scripts compare codes: they stay the same when a sentence is improved. A repair is a
 mapping of YAML keys to values, which `--set` and a YAML take; of several, one is enough. `forecast check` prints
 only repairs that it has tried.
 """

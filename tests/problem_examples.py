@@ -894,6 +894,7 @@ _EXAMPLES = [
     Problem("too-few-rows-to-score", detail={"series": "load", "rows": 20, "window": 48}),
     Problem("folds-too-long", detail={"folds": 8, "rows": 192}),
     Problem("too-short-for-baseline", detail={"series": "load", "rows": 1, "baseline": "naive", "needed": 2}),
+    Problem("baseline-not-fitted", detail={"baseline": "ets", "count": 1, "of": 8, "reason": "tiny datasets"}),
     Problem("window-too-long-for-trial"),
     Problem("too-short-for-trial", detail={"short": 2, "count": 10}),
     Problem("nothing-observed"),

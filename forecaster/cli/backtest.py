@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Baselines, Data, Scores, ScoresFormat, Set, Source, Stride, parse_names
+from forecaster.cli.options import Baselines, Data, Report, ReportFormat, Set, Source, Stride, parse_names
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -33,7 +33,7 @@ def backtest(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Output folder; backtests/NAME of the config by default.")
     ] = None,
-    format: Scores = ScoresFormat.TEXT,
+    format: Report = ReportFormat.TEXT,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -48,7 +48,7 @@ def backtest(
     """
     from forecaster.cli.signals import collect_signals
 
-    each = _parse_refit(refit)
+    each, notices = _parse_refit(refit), console.keep_notices(format)
     with collect_signals() as received:
         from forecaster.config import is_config
         from forecaster.default_config import get_config_path, load_or_propose
@@ -64,7 +64,8 @@ def backtest(
         planned = plan_folds(loaded, folds, stride, each, parse_names(baselines), panel)
         with lock_run(folder):
             found = compare(planned, folder, received, _train)
-    console.print_result(found.to_json() if format is ScoresFormat.JSON else found.to_text())
+    text = console.format_json(found.summary, notices) if format is ReportFormat.JSON else found.to_text()
+    console.print_result(text)
 
 
 def _train(*arguments: Any) -> Any:

@@ -1,20 +1,12 @@
 """`forecast check`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, Set, check_file, check_png
-
-
-class ReportFormat(StrEnum):
-    """Formats of the findings."""
-
-    TEXT = "text"
-    JSON = "json"
+from forecaster.cli.options import Output, Plot, Report, ReportFormat, Set, check_file, check_png
 
 
 def check(
@@ -28,7 +20,7 @@ def check(
         Path | None, typer.Argument(help="A YAML that names its columns; default: inferred.", show_default=False)
     ] = None,
     output: Output = "-",
-    format: Annotated[ReportFormat, typer.Option("--format", help="Format of the findings.")] = ReportFormat.TEXT,
+    format: Report = ReportFormat.TEXT,
     plot: Plot = None,
     overrides: Set = None,
     verbose: console.Verbose = False,

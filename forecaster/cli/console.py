@@ -6,13 +6,14 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from forecaster.cli.options import ReportFormat
 from forecaster.config.database_urls import mask_passwords
 from forecaster.errors import InputOutputFailed, Stop
 from forecaster.problems import Problem
@@ -103,6 +104,38 @@ def configure_logging() -> None:
     log.propagate = False
     asked = _State.verbose or _State.format is LogFormat.JSON or sys.stderr.isatty()
     log.setLevel(logging.INFO if asked else logging.ERROR)
+
+
+class _NoticeKeeper(logging.Handler):
+    """Keeps the notices among what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notices: list[Problem] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.notices += [each for each in record.args or () if isinstance(each, Problem)]
+
+
+def keep_notices(format: ReportFormat) -> list[Problem]:
+    """Keep the notices of what follows for `format_json`, printed or not; the list grows with them.
+
+    Nothing is kept for another format than JSON.
+    """
+    keeper = _NoticeKeeper()
+    if format is ReportFormat.JSON:
+        for printer in log.handlers:
+            printer.setLevel(log.level)
+        log.setLevel(logging.INFO)
+        log.handlers.insert(0, keeper)  # before a printer replaces the arguments of the record by its text
+    return keeper.notices
+
+
+def format_json(facts: Mapping[str, Any], notices: Iterable[Problem], errors: Iterable[Problem] = ()) -> str:
+    """Write facts as JSON, with errors and notices as `problems`: each with its level and every field."""
+    levels = [("error", errors), ("note", dict.fromkeys(notices))]
+    problems = [{"level": level, **each} for level, some in levels for each in _problems_to_json(some)]
+    return json.dumps({**facts, "problems": problems}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def print_error(error: Stop) -> None:

@@ -6,9 +6,9 @@ from forecaster.cli.options import (
     Data,
     Output,
     Plot,
+    Report,
+    ReportFormat,
     Run,
-    Scores,
-    ScoresFormat,
     Stride,
     check_png,
     parse_names,
@@ -22,7 +22,7 @@ def evaluate(
     stride: Stride = None,
     baselines: Baselines = None,
     output: Output = "-",
-    format: Scores = ScoresFormat.TEXT,
+    format: Report = ReportFormat.TEXT,
     plot: Plot = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
@@ -39,9 +39,14 @@ def evaluate(
     from forecaster.runs import load_version, write_atomically
 
     check_png(plot)
+    notices = console.keep_notices(format)
     found = evaluate_version(load_version(run), data, stride, parse_names(baselines))
     compared = found.comparison
-    console.write_result(compared.to_json() if format is ScoresFormat.JSON else compared.to_text(), output)
+    if format is ReportFormat.JSON:
+        text = console.format_json(compared.summary, notices, found.problems)
+    else:
+        text = compared.to_text()
+    console.write_result(text, output)
     if plot is not None:
         from forecaster.evaluation.plots import plot_comparison
         from forecaster.wording import name_steps

@@ -12,8 +12,8 @@ from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
 
-class ScoresFormat(StrEnum):
-    """Format of scores."""
+class ReportFormat(StrEnum):
+    """Format of scores and findings."""
 
     TEXT = "text"
     JSON = "json"
@@ -73,7 +73,7 @@ Stride = Annotated[
         show_default=False,
     ),
 ]
-Scores = Annotated[ScoresFormat, typer.Option("--format", help="Format of the scores.")]
+Report = Annotated[ReportFormat, typer.Option("--format", help="Format of the result.")]
 
 
 def check_png(plot: Path | None) -> None:

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Set
+from forecaster.cli.options import Data, Report, ReportFormat, Set
 
 
 def validate(
     config: Annotated[Path, typer.Argument(help="A YAML config.", show_default=False)],
     data: Data = None,
     overrides: Set = None,
+    format: Report = ReportFormat.TEXT,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -23,7 +24,18 @@ def validate(
     forecast validate configs/power.yaml
     """
     from forecaster.config import load_config
+    from forecaster.errors import ConfigError, DataError
     from forecaster.preprocessing.plan import plan_training
 
-    plan_training(load_config(config, overrides or [], data))
-    console.log.info("%s: valid", config)
+    notices, facts = console.keep_notices(format), {"path": str(config), "valid": True}
+    try:
+        plan_training(load_config(config, overrides or [], data))
+    except (ConfigError, DataError) as error:
+        if format is ReportFormat.TEXT:
+            raise
+        console.print_result(console.format_json(facts | {"valid": False}, notices, error.problems))
+        raise typer.Exit(error.exit_code) from None
+    if format is ReportFormat.JSON:
+        console.print_result(console.format_json(facts, notices))
+    else:
+        console.log.info("%s: valid", config)

@@ -128,9 +128,8 @@ def forecast_baseline_at(
             quantiles[probability][rows] = forecast.quantiles[probability]
         failures |= {int(rows[row]): reason for row, reason in forecast.failures.items()}
     if failures:
-        reason = next(iter(failures.values()))
-        some = f"{len(failures)} of {len(origins)} origins"
-        log.info("%s could not be fitted at %s; the last value replaces it there: %s", name, some, reason)
+        detail = {"baseline": name, "count": len(failures), "of": len(origins), "reason": next(iter(failures.values()))}
+        log.info("%s", Problem("baseline-not-fitted", detail=detail))
     return BaselineForecast(means, quantiles, failures)
 
 

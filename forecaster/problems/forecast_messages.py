@@ -75,6 +75,11 @@ FORECASTS: Mapping[str, Message] = {
         "{series}: {rows:# row is|# rows are} too few for the baseline {baseline}, which reads {needed:,}",
         "A baseline needs a longer history.",
     ),
+    "baseline-not-fitted": Message(
+        "{baseline} could not be fitted at {count:,} of {of:# origin|# origins}; the last value replaces it there: "
+        "{reason}",
+        "Notice: the model of a baseline fails on the values before an origin.",
+    ),
     "window-too-long-for-trial": Message(
         "the window is too long for series that other trials forecast",
         "A trial of a search leaves out series, so that it cannot be compared.",

@@ -45,7 +45,7 @@ def run_in_processes(
     """
     context = multiprocessing.get_context("spawn")
     stop, lines = context.Event(), context.Queue()
-    listener = logging.handlers.QueueListener(lines, *log.handlers)
+    listener = logging.handlers.QueueListener(lines, *log.handlers, respect_handler_level=True)
     listener.start()
     with _block_signals(), contextlib.ExitStack() as undo:
         undo.callback(listener.stop)

@@ -7,13 +7,16 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from forecaster.cli import console
 from forecaster.errors import EXIT_CODES
 from forecaster.forecast import Forecast
+from forecaster.problems import Problem
 from forecaster.runs import FORMAT
 from tests.helpers.command import FORECAST, HEAVY, TINY, imported, write_hourly_csv
 
@@ -158,6 +161,39 @@ def test_verbose_talks_without_a_terminal_and_json_lines_are_json(forecast, proj
     assert json.loads(line)["message"] == "tiny.yaml: valid"
     error = json.loads(forecast("validate", "no.yaml", "--log-format", "json", cwd=project).stderr)
     assert (error["level"], error["exit_code"]) == ("error", 2)
+
+
+def test_validate_lists_problems_and_notices_as_json(forecast, project):
+    rows = (project / "load.csv").read_text().splitlines()
+    (project / "load.csv").write_text("\n".join([rows[0], *rows[:0:-1]]) + "\n")
+    valid = forecast("validate", "tiny.yaml", "--format", "json", cwd=project)
+    assert (valid.returncode, valid.stderr) == (0, "")
+    found = json.loads(valid.stdout)
+    assert (found["path"], found["valid"]) == ("tiny.yaml", True)
+    assert [(each["level"], each["code"]) for each in found["problems"]] == [("note", "rows-sorted")]
+    line = forecast("validate", "tiny.yaml", "--log-format", "json", cwd=project).stderr.splitlines()[0]
+    assert [{"level": "note"} | each for each in json.loads(line)["problems"]] == found["problems"]
+
+    (project / "load.csv").write_text("\n".join([*rows[:3], rows[3].split(",")[0] + ",n.a.", *rows[4:]]) + "\n")
+    invalid = forecast("validate", "tiny.yaml", "--set", "window.length=0", "--format", "json", cwd=project)
+    assert (invalid.returncode, invalid.stderr) == (2, "")
+    found = json.loads(invalid.stdout)
+    assert not found["valid"]
+    assert [(each["code"], each["column"]) for each in found["problems"]] == [("invalid-value", "window.length")]
+    invalid = forecast("validate", "tiny.yaml", "--format", "json", cwd=project)
+    (problem,) = json.loads(invalid.stdout)["problems"]
+    assert (invalid.returncode, problem["level"], problem["code"]) == (4, "error", "not-a-number")
+    assert problem["cells"] == {"count": 1, "first": [["n.a.", "line 4"]]}
+    assert "load.csv:4: load: 1 cell is not a number: 'n.a.' (line 4)" in problem["message"]
+
+
+def test_errors_come_before_notices_and_no_password_is_printed():
+    notice, error = Problem("rows-sorted", "x.csv", detail={"place": "line 3"}), Problem("unseen-series", "a://u:p@b")
+    error = replace(error, detail={"series": "north"})
+    found = json.loads(console.format_json({"horizon": 6}, [notice, notice], [error]))
+    assert (found["horizon"], [each["level"] for each in found["problems"]]) == (6, ["error", "note"])
+    assert found["problems"][0]["where"] == "a://u:***@b"
+    assert found["problems"][1] == {"level": "note"} | notice.to_json()
 
 
 def edited(project: Path, rows) -> None:

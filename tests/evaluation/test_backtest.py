@@ -163,7 +163,8 @@ def test_padding_is_no_history_of_a_baseline():
 @pytest.fixture(scope="module")
 def backtested(tmp_path_factory, forecast):
     folder = tmp_path_factory.mktemp("backtest")
-    write_hourly_csv(folder / "load.csv", 200)
+    header, *rows = write_hourly_csv(folder / "load.csv", 200).read_text().splitlines()
+    (folder / "load.csv").write_text("\n".join([header, rows[1], rows[0], *rows[2:]]) + "\n")
     (folder / "small.yaml").write_text(json.dumps({"data": {"path": "load.csv"}, **SMALL}))
     result = forecast("backtest", "small.yaml", "--folds", 5, "--format", "json", cwd=folder)
     assert (result.returncode, result.stderr) == (0, "")
@@ -187,7 +188,9 @@ def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
         "work",
         ".lock",
     }
-    assert json.loads((written / "scores.json").read_text()) == scores
+    (notice,) = scores["problems"]
+    assert (notice["level"], notice["code"]) == ("note", "rows-sorted")
+    assert json.loads((written / "scores.json").read_text()) | {"problems": [notice]} == scores
     rows = pd.read_csv(written / "forecasts.csv")
     assert (len(rows), scores["folds"], scores["horizon"]) == (30, 5, 6)
     load = pd.read_csv(folder / "load.csv", index_col="time")["load"]
@@ -277,11 +280,14 @@ def test_what_cannot_be_done_is_reported_before_anything_is_trained(backtested, 
 
 def test_a_run_is_scored_on_data_after_it(trained, forecast, tmp_path):
     longer = write_hourly_csv(tmp_path / "longer.csv", 460)  # 360 of the 400 rows trained on were seen
+    header, *rows = longer.read_text().splitlines()
+    longer.write_text("\n".join([header, rows[1], rows[0], *rows[2:]]) + "\n")
     result = forecast("evaluate", trained / "runs/tiny", "--data", longer, "--format", "json", "--stride", 10)
     assert (result.returncode, result.stderr) == (0, "")
     scores = json.loads(result.stdout)
     assert (scores["origins"], scores["stride"]) == (10, 10)
     assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    assert [(each["level"], each["code"]) for each in scores["problems"]] == [("note", "rows-sorted")]
     (version,) = (trained / "runs/tiny/versions").iterdir()
     assert json.loads((version / "preprocessing.json").read_text())["trained_until"] == {"load": "2026-01-15 23:00:00"}
 
