@@ -154,6 +154,8 @@ class _Repairs:
         match problem.code:
             case "duplicate-timestamps":
                 return self._separate_rows(problem)
+            case "missing-steps" if problem.detail["calendar"]:
+                return Finding("error", problem, problem.repairs[0])
             case "missing-steps" | "missing-cell":
                 return Finding("error", problem, self._gap_repair)
             case "not-a-number":
@@ -169,8 +171,12 @@ class _Repairs:
     def _zone(self) -> str | None:
         """The first zone whose changes of the clock explain hours that are missing or repeated."""
         before = len(_find_problems(self._table, self._loaded))
-        zoned = ((zone, apply_repairs(self._loaded, [{"data.timezone": zone}])) for zone in ZONES)
-        return next((zone for zone, loaded in zoned if len(_find_problems(self._table, loaded)) < before), None)
+        for zone in ZONES:
+            left = _find_problems(self._table, apply_repairs(self._loaded, [{"data.timezone": zone}]))
+            # A row at an hour that the zone's clock skips shows that it is the wrong one.
+            if len(left) < before and all(problem.code != "nonexistent-time" for problem in left):
+                return zone
+        return None
 
     def _separate_rows(self, problem: Problem) -> Finding:
         """Find the columns that separate rows of one timestamp; their mean repairs them where none do."""

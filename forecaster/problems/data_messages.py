@@ -91,7 +91,7 @@ DATA: Mapping[str, Message] = {
         "A static covariate changes within a series.",
     ),
     "duplicate-timestamps": Message(
-        "{count:# timestamp has|# timestamps have} several rows: {timestamps:list}; {clock_change:?where the "
+        "{count:# timestamp has|# timestamps have} duplicate rows: {timestamps:list}; {clock_change:?where the "
         "clock was set back, name the time zone, such as data.timezone: Europe/Berlin; or }choose the value to "
         "keep: {repairs}; or name the column that separates several series: data.series",
         "Several rows of a series have the same timestamp.",

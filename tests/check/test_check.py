@@ -284,7 +284,7 @@ def test_places_are_reported_and_the_lines_are_yaml(forecast, tmp_path):
     written(tmp_path, twice(gap(hourly(LOAD))))
     result = forecast("check", "bad.csv", cwd=tmp_path)
     assert result.returncode == 4
-    assert "error: bad.csv:201: 1 timestamp has several rows: 2026-01-09 07:00:00; choose" in result.stdout
+    assert "error: bad.csv:201: 1 timestamp has duplicate rows: 2026-01-09 07:00:00; choose" in result.stdout
     assert (
         "note: 10 of 600 hours (1.67%) are missing, in 1 gap, the longest of 10: 2026-01-13 12:00:00\n" in result.stdout
     )
@@ -502,6 +502,26 @@ def test_a_change_of_the_clock_is_repaired_by_its_zone(tmp_path, zone, start):
     assert found.repairs == {"data.timezone": zone}
     assert found.is_repairable
     assert "the clock was set " in next(finding.text for finding in found.findings if finding.code in CLOCK)
+
+
+def test_hours_dated_by_their_end_are_explained_by_no_zone(tmp_path):
+    stamps = pd.date_range("2023-03-01", periods=24 * 280, freq="h", tz="America/New_York").tz_localize(None)
+    ends = stamps + pd.Timedelta(hours=1)  # 03:00 is missing in spring, 02:00 there twice in autumn
+    found = checked(written(tmp_path, stamped(ends, np.tile(LOAD, 12))))
+    assert found.repairs == {"data.duplicates": "mean", "data.gaps": "interpolate"}
+    assert found.is_repairable
+
+
+def test_a_shop_that_closes_gets_a_calendar_not_made_up_sales(tmp_path):
+    days = pd.date_range("2023-01-02", "2023-08-26")
+    open_days = days[(days.day_of_week != 6) & ~((days >= "2023-03-01") & (days < "2023-03-20"))]  # and a refit
+    shop = checked(written(tmp_path, stamped(open_days)))
+    assert shop.repairs == {"data.weekmask": "Mon Tue Wed Thu Fri Sat"}
+    assert any("most of them on Sundays" in finding.text for finding in shop.findings)
+    hours = pd.date_range("2023-01-02", periods=24 * 28, freq="h")
+    opening = checked(written(tmp_path, stamped(hours[(hours.hour >= 8) & (hours.hour < 21)])))
+    assert opening.repairs == {"data.frequency": "sessions"}
+    assert opening.is_repairable
 
 
 @pytest.mark.parametrize("frequency", ["D", "MS"])

@@ -222,7 +222,7 @@ BAD_DATA = {
     ),
     "duplicate": (
         lambda p: edited(p, lambda rows: [*rows[:9], rows[8], *rows[9:]]),
-        "load.csv:9: 1 timestamp has several rows",
+        "load.csv:9: 1 timestamp has duplicate rows",
     ),
     "gap": (lambda p: edited(p, lambda rows: [*rows[:9], *rows[10:]]), "1 hour is missing: 2026-01-01 08:00:00"),
     "nan": (

@@ -44,7 +44,7 @@ def test_the_rows_of_each_id_are_a_series(tmp_path):
             LONG.replace("a,big,2", ",big,2"),
             "long.csv:5: shop: 1 cell is empty; every row needs the name of its series",
         ),
-        (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp has several rows.*\[series a\]"),
+        (LONG.replace("2026-01-02,a", "2026-01-01,a"), r"1 timestamp has duplicate rows.*\[series a\]"),
     ],
 )
 def test_what_is_wrong_with_one_series_is_reported_with_its_name(tmp_path, text, message):

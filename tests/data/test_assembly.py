@@ -125,7 +125,7 @@ def test_covariates_alone_are_read_by_series(tmp_path):
 
 def test_a_timestamp_that_stands_twice_among_covariates_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text(FUTURE.replace("06.01", "25.01").replace("05.01", "25.01"))
-    with pytest.raises(DataError, match=r"x.csv:3: 1 timestamp has several rows: 2026-01-25.*\[series a\]"):
+    with pytest.raises(DataError, match=r"x.csv:3: 1 timestamp has duplicate rows: 2026-01-25.*\[series a\]"):
         read_columns(tmp_path / "x.csv", "auto", "shop", ["price"])
 
 

@@ -78,7 +78,7 @@ def test_what_is_wrong_is_reported_with_its_row(sales):
         ("SELECT sold, sold FROM sales", {}, "the column 'sold' is named twice; rename one"),
         ("SELECT day, shop FROM sales", {}, "no column 'sold'; columns: day, shop"),
         ("SELECT day, shop AS sold FROM sales", {}, "row 1: sold: 12 cells are not a number: 'shop 1' (row 1)"),
-        ("SELECT day, sold FROM sales", {"gaps": "zero"}, "row 1: 6 timestamps have several rows"),
+        ("SELECT day, sold FROM sales", {"gaps": "zero"}, "row 1: 6 timestamps have duplicate rows"),
     ],
 )
 def test_what_the_query_gives_may_be_no_series(sales, text, options, expected):

@@ -209,7 +209,7 @@ def texts(tmp_path: Path, columns: dict, **options) -> str:
         ({"y": pa.array([1.0, -2, np.inf, 4, 5, 6])}, {}, "x.parquet: row 3: y: 1 cell is infinite: 'inf' (row 3); choose how"),
         ({"y": ["1", "x", "3", "4", "", "y"]}, {}, "x.parquet: row 2: y: 2 cells are not a number: 'x' (row 2), 'y' (row 6);"),
         ({"y": [[1], [2], [3], [4], [5], [6]]}, {}, "x.parquet: row 1: y: 6 cells are not a number: '[1]' (row 1), '[2]' (row 2), "),
-        ({"t": [*DAYS[:5], DAYS[2]]}, {}, "x.parquet: row 3: 1 timestamp has several rows: 2026-01-03; choose the value"),
+        ({"t": [*DAYS[:5], DAYS[2]]}, {}, "x.parquet: row 3: 1 timestamp has duplicate rows: 2026-01-03; choose the value"),
         ({"t": [*DAYS[:5], None]}, {}, "x.parquet: row 6: t: 1 cell is not a timestamp: '' (row 6); expected"),
         ({"t": [*DAYS[:5], DAYS[5] + datetime.timedelta(1)]}, {}, "x.parquet: row 6: 1 day is missing: 2026-01-06"),
         ({}, {"target": "z"}, "x.parquet: no column 'z'; columns: t, y"),

@@ -59,7 +59,7 @@ def test_unsorted_rows_are_sorted_and_reported(tmp_path):
 def test_duplicates_are_refused_with_their_line(tmp_path):
     text = "t,y\n2026-01-01,1\n2026-01-02,2\n2026-01-02,4\n2026-01-03,3\n"
     (found,) = problems(tmp_path, text)
-    assert found.startswith("x.csv:3: 1 timestamp has several rows: 2026-01-02")
+    assert found.startswith("x.csv:3: 1 timestamp has duplicate rows: 2026-01-02")
     assert "data.duplicates: first | last | mean | sum" in found
 
 

@@ -96,15 +96,33 @@ def test_opening_hours_that_differ_by_weekday_continue_by_weekday(tmp_path):
     rows = [day + pd.Timedelta(hours=hour) for day in days for hour in hours.get(day.day_of_week, (9, 12, 15, 18))]
     closed = pd.DatetimeIndex(rows[:-4] + rows[-3:])  # a row that is missing once changes no hours
     for given in (pd.DatetimeIndex(rows), closed):
-        future = dates(read(csv(tmp_path, given), frequency="sessions").future(200))
+        future = dates(read(csv(tmp_path, given), frequency="sessions").list_future_timestamps(200))
         assert future[:5] == [
             *(f"2024-02-05 {hour}" for hour in ("09:00", "12:00", "15:00", "18:00")),
             "2024-02-06 09:00",
         ]
         assert future[20:23] == ["2024-02-10 09:00", "2024-02-10 12:00", "2024-02-12 09:00"]
         assert (len(future), future[-1]) == (200, "2024-04-08 12:00"), "198 rows in nine weeks, and two"
-    single = read(csv(tmp_path, pd.DatetimeIndex(rows[:22])), frequency="sessions").future(3)
+    single = read(csv(tmp_path, pd.DatetimeIndex(rows[:22])), frequency="sessions").list_future_timestamps(3)
     assert dates(single) == ["2024-01-06 15:00", "2024-01-06 18:00", "2024-01-08 09:00"], "one Saturday shows no rule"
+
+
+def test_a_shop_that_closes_on_a_weekday_or_in_summer_stays_closed_next_to_one_that_opens(tmp_path):
+    days = pd.date_range("2022-01-01", "2024-03-30")  # to a Saturday
+    open_days = {
+        "sundays off": days[days.day_of_week != 6],
+        "always": days,
+        "summer off": days[~days.month.isin([4, 8])],
+    }
+    rows = [f"{name},{day},1" for name, each in open_days.items() for day in each]
+    (tmp_path / "x.csv").write_text("\n".join(["shop,day,y", *rows]) + "\n")
+    panel = {
+        series.name: dates(series.list_future_timestamps(3))
+        for series in read_series(tmp_path / "x.csv", series="shop", frequency="sessions")
+    }
+    assert panel["sundays off"] == ["2024-04-01", "2024-04-02", "2024-04-03"]
+    assert panel["always"] == ["2024-03-31", "2024-04-01", "2024-04-02"]
+    assert panel["summer off"] == ["2024-03-31", "2024-05-01", "2024-05-02"]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def find_closure(timestamps: pd.Index, missing: np.ndarray) -> Closure | None:
     if not isinstance(timestamps, pd.DatetimeIndex) or len(timestamps) < 2:
         return None
     local = timestamps.tz_localize(None)
-    step = (local[1:] - local[:-1]).min()
+    step = (timestamps[1:] - timestamps[:-1]).min()
     found = [closure for find in (_find_weekdays, _find_hours, _find_months) if (closure := find(local, missing, step))]
     best = max(found, key=lambda closure: closure.missing, default=None)
     return best if best and best.missing >= _MOST * missing.sum() else None

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.time.jitter import measure_jitter
-from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, TimeRules
+from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 from forecaster.problems import Problem
@@ -25,6 +25,7 @@ _CALENDAR_SEASONS = {
 _RECENT = 2000  # rows from which the times of day of a session are taken, at least
 _RECENT_WEEKS = pd.Timedelta(weeks=8)  # in which opening hours of a weekday are seen often enough
 _DAY = pd.Timedelta(days=1)
+_TWO_YEARS = pd.Timedelta(days=730)
 _BLOCK = 1 << 15  # rows that the processor's cache holds
 
 
@@ -98,11 +99,14 @@ def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:
 def make_future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
     """Make the `steps` steps after trading sessions: the calendar's days, at the times of day of their weekday."""
     local = timestamps.tz_localize(None)
-    times = _find_weekly_times(local)
-    days = pd.date_range(local[-1].normalize(), periods=steps // min(map(len, times)) + 3, freq=rules.sessions)
-    future = pd.DatetimeIndex([day + time for day in days for time in times[day.day_of_week]])
-    future = future[future > local[-1]][:steps]
-    return future.tz_localize(timestamps.tz, ambiguous=True, nonexistent="shift_forward")
+    times, months = _find_weekly_times(local, rules), _find_open_months(local)
+    future, count = local[:0], steps + 3
+    while len(future) < steps:
+        days = pd.date_range(local[-1].normalize(), periods=count, freq=rules.sessions)
+        stamps = [day + time for day in days[days.month.isin(months)] for time in times[day.day_of_week]]
+        future = pd.DatetimeIndex(stamps, dtype=local.dtype)
+        future, count = future[future > local[-1]], 2 * count
+    return future[:steps].tz_localize(timestamps.tz, ambiguous=True, nonexistent="shift_forward")
 
 
 def find_session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
@@ -111,10 +115,11 @@ def find_session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
     return _find_common_times(days, times) or [times[-1]]
 
 
-def _find_weekly_times(local: pd.DatetimeIndex) -> list[list[pd.Timedelta]]:
+def _find_weekly_times(local: pd.DatetimeIndex, rules: TimeRules) -> list[list[pd.Timedelta]]:
     """Find the times of day of each weekday, Monday first, by its sessions of the newest weeks.
 
-    Opening hours may differ by weekday. One that has a single session there gets the times of all sessions.
+    Opening hours may differ by weekday. One with a single session there gets the times of all sessions; one without any
+    is closed where weeks enough were seen, as of one of several shops.
     """
     every = find_session_times(local)
     recent = local[min(int(local.searchsorted(local[-1] - _RECENT_WEEKS)), max(0, len(local) - _RECENT)) :]
@@ -122,9 +127,16 @@ def _find_weekly_times(local: pd.DatetimeIndex) -> list[list[pd.Timedelta]]:
     weekly = []
     for weekday in range(7):
         mine = days.day_of_week == weekday
-        seen = days[mine].nunique() > 1
-        weekly.append((_find_common_times(days[mine], times[mine]) if seen else []) or every)
-    return weekly
+        seen = days[mine].nunique()
+        closed = not seen and days[-1] - days[0] >= _RECENT_WEEKS / 2
+        weekly.append([] if closed else (_find_common_times(days[mine], times[mine]) if seen > 1 else []) or every)
+    calendar = [weekly[WEEKDAYS.index(name)] for name in (rules.weekmask or WORKING_DAYS).split()]
+    return weekly if any(calendar) else [every] * 7
+
+
+def _find_open_months(local: pd.DatetimeIndex) -> list[int]:
+    """Find the months of the year that have sessions; all twelve where fewer than two years were seen."""
+    return sorted(set(local.month)) if local[-1] - local[0] >= _TWO_YEARS else list(range(1, 13))
 
 
 def _split_days(local: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.TimedeltaIndex]:
