@@ -74,29 +74,29 @@ class _Layout:
 
     def build_panel(self, known: Step | None) -> Panel:
         """Build the panel by a step that is known or found; raise `DataError` where the series have no common one."""
-        step = known or self._find_step()
+        self._step = step = known or self._find_step()
         self._notices[0] += [notice.add_place(self._path) for notice in step.notices]
-        if self._is_laid(step):
+        if self._is_laid():
             self._first, self._last = self._starts, self._ends - 1
-            return self._assemble(self._rows.values, None, self._ends, step)
+            return self._assemble(self._rows.values, None, self._ends)
         self._places = find_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
-        values = self._drop_unfinished(step)
+        values = self._drop_unfinished()
         given = np.flatnonzero(~np.isnan(values))
         self._find_extents(given)
-        lengths = self._count_steps(step)
+        lengths = self._count_steps()
         ends = np.cumsum(lengths)
         if int(ends[-1]) != len(given):
             steps = self._scatter(values, given, lengths)
         else:
             steps = values if len(given) == len(values) else values[given]
-        return self._assemble(*self._fill(steps, ends, step), ends, step)
+        return self._assemble(*self._fill(steps, ends), ends)
 
-    def _is_laid(self, step: Step) -> bool:
+    def _is_laid(self) -> bool:
         """Whether the rows fill the grid and none is to be reported: the usual case, and fast."""
-        asked = step.rules.drop_incomplete or self._rows.columns or self._wrong
+        asked = self._step.rules.drop_incomplete or self._rows.columns or self._wrong
         if asked or np.isnan(self._rows.values).any():
             return False
-        return is_gapless(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
+        return is_gapless(self._rows.timestamps, self._ends, self._step.rules.step(self._step.frequency))
 
     def _find_step(self) -> Step:
         """Find the step of all series; raise `DataError` where there is none."""
@@ -118,17 +118,17 @@ class _Layout:
             place = self._rows.places.locate(self._rows.lines[part][row])
         return [problem.add_place(place) for problem in error.problems]
 
-    def _drop_unfinished(self, step: Step) -> np.ndarray:
+    def _drop_unfinished(self) -> np.ndarray:
         """Set the values of bars that are not complete yet to NaN, with a notice."""
         values = self._rows.values
-        if not step.rules.drop_incomplete:
+        if not self._step.rules.drop_incomplete:
             return values
         values = values.copy()
         for number in range(len(self._ends)):
             part = find_part(self._ends, number)
             given = np.flatnonzero(~np.isnan(values[part]))
             known = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
-            if len(known) and (dropped := count_unfinished(known, step)):
+            if len(known) and (dropped := count_unfinished(known, self._step)):
                 values[part][len(known) - dropped : len(known)] = np.nan
                 detail = {"timestamps": format_timestamps(known[-dropped:])}
                 self._notices[number].append(Problem("unfinished-bar", self._path, detail=detail))
@@ -142,7 +142,7 @@ class _Layout:
         known = known if len(known) else np.zeros(1, int)
         self._first, self._last = known[np.minimum(first, len(known) - 1)], known[np.maximum(last - 1, 0)]
 
-    def _count_steps(self, step: Step) -> np.ndarray:
+    def _count_steps(self) -> np.ndarray:
         """Count the steps of each series from its first number to its last; 0, with a problem, off the grid."""
         lengths = self._places[self._last] - self._places[self._first] + 1
         further = self._places[self._ends - 1] - self._places[self._first] + 1 if self._rows.columns else lengths
@@ -150,15 +150,15 @@ class _Layout:
         sparse = (lengths > _SPARSEST * self._counts) | (further > _SPARSEST * (self._ends - self._starts))
         spans = self._places[self._ends - 1] - self._places[self._starts] + 1
         for number in np.flatnonzero(~off & (spans > _COARSE * (self._ends - self._starts))).tolist():
-            if problem := self._find_coarser_step(number, step):
+            if problem := self._find_coarser_step(number):
                 self._wrong[number].append(problem)
                 lengths[number], sparse[number] = 0, False
         for number in np.flatnonzero(off | sparse | (self._counts == 0)).tolist():
-            self._wrong[number] += self._explain_failure(number, bool(off[number]), int(lengths[number]), step)
+            self._wrong[number] += self._explain_failure(number, bool(off[number]), int(lengths[number]))
             lengths[number] = 0
         return lengths
 
-    def _find_coarser_step(self, number: int, step: Step) -> Problem | None:
+    def _find_coarser_step(self, number: int) -> Problem | None:
         """Report rows that are all of a longer step than the one stated, as of a file that was resampled.
 
         Where a step without a row counts as zero, such rows may be sales of one weekday.
@@ -170,21 +170,21 @@ class _Layout:
             found = infer_frequency(timestamps)
         except DataError:
             return None
-        if found == step.frequency or count_places(timestamps, found) > len(timestamps):
+        if found == self._step.frequency or count_places(timestamps, found) > len(timestamps):
             return None
-        detail = {"found": found, "frequency": step.frequency}
+        detail = {"found": found, "frequency": self._step.frequency}
         return Problem("coarser-rows", self._path, detail=detail, repairs=({"data.frequency": found},))
 
-    def _explain_failure(self, number: int, off: bool, length: int, step: Step) -> Sequence[Problem]:
+    def _explain_failure(self, number: int, off: bool, length: int) -> Sequence[Problem]:
         """Find why a series cannot be laid out."""
         if off:
             try:
-                check_grid(step.frequency, self._rows.timestamps[find_part(self._ends, number)], step.rules)
+                check_grid(self._step.frequency, self._rows.timestamps[find_part(self._ends, number)], self._step.rules)
             except DataError as error:
                 return self._add_place(error, find_part(self._ends, number))
         if not self._counts[number]:
             return [Problem("no-number-in-target", self._path)]
-        detail = {"rows": int(self._counts[number]), "steps": length, "frequency": step.frequency}
+        detail = {"rows": int(self._counts[number]), "steps": length, "frequency": self._step.frequency}
         return [Problem("sparse-series", self._path, detail=detail)]
 
     def _scatter(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -196,7 +196,7 @@ class _Layout:
         steps[begins[owners] + self._places[known]] = values[known]
         return steps
 
-    def _fill(self, steps: np.ndarray, ends: np.ndarray, step: Step) -> tuple[np.ndarray, np.ndarray | None]:
+    def _fill(self, steps: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Fill the gaps of the values; and give which of them were observed, None where all were.
 
         A gap filled with zeros counts as observed: a file that leaves a row out states that nothing happened.
@@ -207,33 +207,37 @@ class _Layout:
         observed, policy = ~np.isnan(steps), self._reading.gaps
         for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
             part = find_part(ends, number)
-            if self._report_gaps(number, steps[part], step) and policy != "error":
-                steps[part] = self._fill_series(number, steps[part], step)
+            if self._report_gaps(number, steps[part]) and policy != "error":
+                steps[part] = self._fill_series(number, steps[part])
         return steps, None if policy == "zero" else observed
 
-    def _make_timestamps(self, number: int, steps: int, step: Step) -> pd.Index:
+    def _make_timestamps(self, number: int, steps: int) -> pd.Index:
         """Make the timestamps of the steps of one series, from its first number on."""
         first = int(self._first[number])
-        if step.frequency == SESSIONS:
+        if self._step.frequency == SESSIONS:
             return self._rows.timestamps[first : first + steps]
-        return make_grid(self._rows.timestamps[first], steps, step.rules.step(step.frequency))
+        return make_grid(self._rows.timestamps[first], steps, self._step.rules.step(self._step.frequency))
 
-    def _report_gaps(self, number: int, values: np.ndarray, step: Step) -> bool:
+    def _report_gaps(self, number: int, values: np.ndarray) -> bool:
         """Report the missing steps of a series; whether they may be filled."""
         policy = self._reading.gaps
         gaps = np.flatnonzero(np.isnan(values))
-        timestamps = self._make_timestamps(number, len(values), step)
+        timestamps = self._make_timestamps(number, len(values))
         missing = timestamps[gaps]
         where = self._find_line(number, int(gaps[0]))
-        detail = {"missing": len(gaps), "frequency": step.frequency, "timestamps": format_timestamps(missing[:KEPT])}
+        detail = {
+            "missing": len(gaps),
+            "frequency": self._step.frequency,
+            "timestamps": format_timestamps(missing[:KEPT]),
+        }
         if policy == "error":
             closure = find_closure(timestamps, np.isnan(values))
-            holidays = step.frequency == "B" and closure is None
+            holidays = self._step.frequency == "B" and closure is None
             detail |= {"clock_change": is_clock_change(missing), "weekdays": holidays}
             detail |= {"closed": closure.name if closure else "", "calendar": bool(closure and closure.repair)}
             repairs = (closure.repair, *GAP_REPAIRS) if closure and closure.repair else GAP_REPAIRS
             self._wrong[number].append(Problem("missing-steps", where, detail=detail, repairs=repairs))
-        elif problem := self._report_long_gap(number, values, step):
+        elif problem := self._report_long_gap(number, values):
             self._wrong[number].append(problem)
         elif policy == "mask":
             self._notices[number].append(Problem("steps-masked", where, detail=detail))
@@ -248,35 +252,35 @@ class _Layout:
         after = int(np.searchsorted(self._places[part], place, side="right"))
         return self._rows.places.locate(self._rows.lines[part][min(after, part.stop - part.start - 1)])
 
-    def _report_long_gap(self, number: int, values: np.ndarray, step: Step) -> Problem | None:
+    def _report_long_gap(self, number: int, values: np.ndarray) -> Problem | None:
         """Report a run of missing steps that is longer than the rules allow."""
-        gap, most = find_longest_gap(values), step.rules.max_gap
+        gap, most = find_longest_gap(values), self._step.rules.max_gap
         if most is None or gap.length <= most:
             return None
-        timestamps = self._make_timestamps(number, len(values), step)
+        timestamps = self._make_timestamps(number, len(values))
         first, last = format_timestamps(timestamps[[gap.first, gap.first + gap.length - 1]])
-        detail = {"missing": gap.length, "frequency": step.frequency, "limit": most}
+        detail = {"missing": gap.length, "frequency": self._step.frequency, "limit": most}
         detail |= {"first": first, "last": last}
         where, repairs = self._find_line(number, gap.first), ({"data.max_gap": gap.length},)
         return Problem("gap-too-long", where, detail=detail, repairs=repairs)
 
-    def _fill_series(self, number: int, values: np.ndarray, step: Step) -> np.ndarray:
+    def _fill_series(self, number: int, values: np.ndarray) -> np.ndarray:
         policy, season = self._reading.gaps, 1
         if policy == "seasonal":
-            timestamps = self._make_timestamps(number, len(values), step)
-            season = step.rules.season or find_natural_season(step.frequency, timestamps, step.rules)
+            timestamps = self._make_timestamps(number, len(values))
+            season = self._step.rules.season or find_natural_season(self._step.frequency, timestamps, self._step.rules)
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
                 self._wrong[number].append(Problem("no-season-for-gaps", self._path))
                 return values
         return fill_gaps(values, policy, season)
 
-    def _assemble(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray, step: Step) -> Panel:
+    def _assemble(self, steps: np.ndarray, observed: np.ndarray | None, ends: np.ndarray) -> Panel:
         rows, issues = self._rows, self._rows.issues
         for number, notices in issues.notices.items():
             self._notices[number] += notices
         self._notices[0][:0] = rows.notices
         inner = None
-        if step.frequency == SESSIONS:
+        if self._step.frequency == SESSIONS:
             inside = np.zeros(len(rows) + 1, int)
             np.add.at(inside, self._first, 1)
             np.add.at(inside, self._last + 1, -1)
@@ -285,11 +289,11 @@ class _Layout:
             rows.names,
             rows.targets,
             rows.time,
-            step.frequency,
+            self._step.frequency,
             rows.timestamps[self._first],
             ends,
             steps,
-            step.rules,
+            self._step.rules,
             inner,
             observed,
             self._reading.static,

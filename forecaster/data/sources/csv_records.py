@@ -1,15 +1,14 @@
-"""The records of CSVs that share a header."""
+"""The records of one CSV."""
 
 import csv
 import io
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
-from forecaster.data.sources.decoding import Decoded, find_delimiter
-from forecaster.data.sources.issues import Places, report_columns
+from forecaster.data.dialect import Dialect
+from forecaster.data.sources.decoding import Decoded
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -17,97 +16,29 @@ _ENOUGH = 10  # rows before the last one that show how wide its last cell should
 
 
 @dataclass(frozen=True)
-class Records:
-    """A header and the rows below it, each with as many cells as the header or more, those empty.
+class CsvFile:
+    """The records of one file that are not blank, the header first, which is made up where it has none.
 
     Attributes:
-        places: of the records; the header and each row are counted by their last line, on from file to file.
-        dialect: encoding and delimiter are known, marks are not.
-        marked: whether the first file begins with a byte order mark.
-        names: the cells of the header, stripped.
-        header, texts: the records as they are written, line ends included.
+        lines: the last line of each record.
+        rows, texts: the cells of each, and how they are written, line ends included.
+        length: lines, blank ones and comments included.
     """
-
-    places: Places
-    dialect: Dialect
-    marked: bool
-    names: list[str]
-    header: str
-    lines: list[int]
-    rows: list[list[str]]
-    texts: list[str]
-    notices: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
-class _File:
-    """The records of one file that are not blank, the header first, which is made up where it has none."""
 
     name: str
     lines: list[int]
     rows: list[list[str]]
     texts: list[str]
-    length: int  # lines, blank ones and comments included
+    length: int
     notices: tuple[Problem, ...] = ()
 
     @property
     def names(self) -> list[str]:
+        """The cells of the header."""
         return [cell.strip() for cell in self.rows[0]]
 
 
-def parse_records(decoded: list[Decoded], shown: list[str], name: str, dialect: Dialect, before: int = 0) -> Records:
-    """Split decoded files into records, without interpreting a cell; blank lines and comments do not count.
-
-    Args:
-        shown: the files as messages name them.
-        before: lines between the header and the rows of a block of a file.
-
-    Raises:
-        DataError: one is empty, not rectangular, names a column twice, or differs from the others.
-    """
-    found = replace(dialect, encoding=_find_encoding(decoded, shown, dialect.encoding))
-    if dialect.delimiter == AUTO:
-        found = replace(found, delimiter=find_delimiter(_read_whole_lines(decoded[0].text, dialect.comment), shown[0]))
-    files = [_parse_file(part, each, found, before) for each, part in zip(shown, decoded, strict=True)]
-    _check_headers(files)
-    starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
-    return Records(
-        Places(name, tuple(zip(starts, shown, strict=True)), files[0].lines[0]),
-        found,
-        decoded[0].marked,
-        files[0].names,
-        files[0].texts[0],
-        [start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]],
-        [row for file in files for row in file.rows[1:]],
-        [text for file in files for text in file.texts[1:]],
-        (*_report_dialect(dialect, found, name), *(notice for file in files for notice in file.notices)),
-    )
-
-
-def _find_encoding(decoded: list[Decoded], names: list[str], stated: str) -> str:
-    """Find the one encoding of all files; raise `DataError` for several."""
-    kinds = {part.encoding: name for name, part in zip(names, decoded, strict=True) if part.encoding != "ascii"}
-    if len(kinds) > 1:
-        files = [f"{name} in {encoding}" for encoding, name in kinds.items()]
-        raise DataError(Problem("mixed-encodings", detail={"files": files}))
-    return next(iter(kinds), "utf-8" if stated == AUTO else stated)
-
-
-def _report_dialect(stated: Dialect, found: Dialect, name: str) -> Iterator[Problem]:
-    """Give notices of an encoding and a delimiter that are not those of most CSVs."""
-    if stated.encoding == AUTO and found.encoding != "utf-8":
-        yield Problem("encoding-found", name, detail={"encoding": found.encoding})
-    if stated.delimiter == AUTO and found.delimiter != ",":
-        yield Problem("delimiter-found", name, detail={"delimiter": DELIMITERS[found.delimiter]})
-
-
-def _check_headers(files: list[_File]) -> None:
-    name, names = files[0].name, files[0].names
-    if different := [file for file in files if file.names != names]:
-        raise DataError([report_columns(f"{each.name}:{each.lines[0]}", name, each.names, names) for each in different])
-
-
-def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _File:
+def parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> CsvFile:
     """Read the records of one file; raise `DataError` where it has none or is not rectangular."""
     lines = list(io.StringIO(part.text, newline=""))
     try:
@@ -126,7 +57,7 @@ def _parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> _Fil
     first = 1 + dialect.skip
     numbers = [numbers[0], *(number + before for number in numbers[first:])]
     rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
-    file = _drop_half_written(_File(name, numbers, rows, texts, len(lines)), part, dialect)
+    file = _drop_half_written(CsvFile(name, numbers, rows, texts, len(lines)), part, dialect)
     if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
         first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")
         raise DataError(Problem("unclosed-quote", f"{name}:{first}"))
@@ -160,8 +91,8 @@ def _split_quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[
         read.clear()
 
 
-def _read_whole_lines(text: str, comment: str | None) -> Iterator[str]:
-    """Iterate over the lines from the header on, without a last one that has no end, unless that is the header."""
+def read_whole_lines(text: str, comment: str | None) -> Iterator[str]:
+    """Read the lines from the header on, without a last one that has no end, unless that is the header."""
     first = True
     for line in io.StringIO(text, newline=""):
         if not line.strip() or (comment is not None and line.lstrip().startswith(comment)):
@@ -171,7 +102,7 @@ def _read_whole_lines(text: str, comment: str | None) -> Iterator[str]:
         first = False
 
 
-def _drop_half_written(file: _File, part: Decoded, dialect: Dialect) -> _File:
+def _drop_half_written(file: CsvFile, part: Decoded, dialect: Dialect) -> CsvFile:
     """Drop a last row that is half-written, with a notice."""
     text = file.texts[-1]
     if len(file.rows) < 2 or part.text.endswith(("\n", "\r")):
@@ -180,7 +111,7 @@ def _drop_half_written(file: _File, part: Decoded, dialect: Dialect) -> _File:
         return file
     shown = text if len(text) <= 60 else f"{text[:57]}..."
     notice = Problem("incomplete-line", f"{file.name}:{file.lines[-1]}", detail={"text": shown})
-    return _File(file.name, file.lines[:-1], file.rows[:-1], file.texts[:-1], file.length, (notice,))
+    return CsvFile(file.name, file.lines[:-1], file.rows[:-1], file.texts[:-1], file.length, (notice,))
 
 
 def _is_open(text: str, dialect: Dialect) -> bool:
@@ -192,7 +123,7 @@ def _is_open(text: str, dialect: Dialect) -> bool:
     return False
 
 
-def _is_half_written(file: _File) -> bool:
+def _is_half_written(file: CsvFile) -> bool:
     """Whether the last record is too short: in cells, or its last cell in characters or decimals."""
     width, cells, others = len(file.rows[0]), file.rows[-1], file.rows[1:-1]
     if len(cells) < width:
@@ -208,7 +139,7 @@ def _count_decimals(cell: str) -> int:
     return len(cell) - 1 - max(cell.rfind("."), cell.rfind(",")) if "." in cell or "," in cell else 0
 
 
-def _check_rectangular(file: _File, dialect: Dialect) -> None:
+def _check_rectangular(file: CsvFile, dialect: Dialect) -> None:
     names, rows = file.names, file.rows[1:]
     header, twice = f"{file.name}:{file.lines[0]}", sorted({name for name in names if name and names.count(name) > 1})
     problems = [Problem("duplicate-column", header, detail={"name": name}) for name in twice]
@@ -220,7 +151,7 @@ def _check_rectangular(file: _File, dialect: Dialect) -> None:
         raise DataError(problems)
 
 
-def _report_ragged(file: _File, dialect: Dialect) -> Iterator[Problem]:
+def _report_ragged(file: CsvFile, dialect: Dialect) -> Iterator[Problem]:
     """Report rows that are too short or too long; cells behind the last named column may be empty."""
     names = file.names
     wrong = [at for at, row in enumerate(file.rows) if len(row) < len(names) or any(row[len(names) :])]

@@ -2,19 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from forecaster.config.reader import find_nearest_name
-from forecaster.data.dialect import AUTO, UNKNOWN, Dialect
-from forecaster.data.sources.csv_records import Records, parse_records
-from forecaster.data.sources.decoding import decode
+from forecaster.data.dialect import AUTO, DELIMITERS, UNKNOWN, Dialect
+from forecaster.data.sources.csv_records import parse_file, read_whole_lines
+from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
 from forecaster.data.sources.files import read_bytes
 from forecaster.data.sources.header import check_header, name_columns
-from forecaster.data.sources.issues import Places
+from forecaster.data.sources.issues import Places, report_columns
 from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.source import Source
 from forecaster.errors import DataError
@@ -67,20 +68,67 @@ def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
         InputOutputFailed: it cannot be read.
     """
     files = zip(source.files, source.shown, strict=True)
-    decoded = [decode(read_bytes(file), dialect.encoding, shown) for file, shown in files]
-    return _build_table(parse_records(decoded, source.shown, source.name, dialect))
+    decoded = {shown: decode(read_bytes(file), dialect.encoding, shown) for file, shown in files}
+    return _parse_table(decoded, source.name, dialect)
 
 
 def parse_head(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
     """Read the rows that a file, one of several called `name`, begins with; raises as `read_table` does."""
-    return _build_table(parse_records([decode(head, dialect.encoding, file)], [file], name, dialect))
+    return _parse_table({file: decode(head, dialect.encoding, file)}, name, dialect)
 
 
 def parse_block(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
     """Read a block of whole records that begins on a line of a file, below the bytes of its header."""
     before = line - 1 - header.count(b"\n")
-    decoded = decode(header + block, dialect.encoding, name, before)
-    return _build_table(parse_records([decoded], [name], name, dialect, before))
+    return _parse_table({name: decode(header + block, dialect.encoding, name, before)}, name, dialect, before)
+
+
+def _parse_table(decoded: Mapping[str, Decoded], name: str, dialect: Dialect, before: int = 0) -> Table:
+    """Parse files by the names that messages have for them, with some lines `before` the rows of a block of one."""
+    found = replace(dialect, encoding=_find_encoding(decoded, dialect.encoding), header=dialect.header is not False)
+    first = next(iter(decoded))
+    if dialect.delimiter == AUTO:
+        lines = read_whole_lines(decoded[first].text, dialect.comment)
+        found = replace(found, delimiter=find_delimiter(lines, first))
+    files = [parse_file(part, file, found, before) for file, part in decoded.items()]
+    names, rows = files[0].names, [row for file in files for row in file.rows[1:]]
+    headers = {f"{file.name}:{file.lines[0]}": file.names for file in files}
+    if different := {place: others for place, others in headers.items() if others != names}:
+        raise DataError([report_columns(place, first, others, names) for place, others in different.items()])
+    if dialect.header == AUTO:
+        check_header(names, next(iter(headers)))
+    starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
+    return Table(
+        Places(name, tuple(zip(starts, decoded, strict=True)), files[0].lines[0]),
+        {
+            column: pd.Series([row[index].strip() for row in rows], dtype=TEXT)
+            for index, column in enumerate(name_columns(names, rows))
+            if column
+        },
+        np.array([start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]]),
+        files[0].texts[0],
+        tuple(text for file in files for text in file.texts[1:]),
+        found,
+        decoded[first].marked,
+        (*_report_dialect(dialect, found, name), *(notice for file in files for notice in file.notices)),
+    )
+
+
+def _find_encoding(decoded: Mapping[str, Decoded], stated: str) -> str:
+    """Find the one encoding of all files; raise `DataError` for several."""
+    kinds = {part.encoding: name for name, part in decoded.items() if part.encoding != "ascii"}
+    if len(kinds) > 1:
+        files = [f"{name} in {encoding}" for encoding, name in kinds.items()]
+        raise DataError(Problem("mixed-encodings", detail={"files": files}))
+    return next(iter(kinds), "utf-8" if stated == AUTO else stated)
+
+
+def _report_dialect(stated: Dialect, found: Dialect, name: str) -> Iterator[Problem]:
+    """Give notices of an encoding and a delimiter that are not those of most CSVs."""
+    if stated.encoding == AUTO and found.encoding != "utf-8":
+        yield Problem("encoding-found", name, detail={"encoding": found.encoding})
+    if stated.delimiter == AUTO and found.delimiter != ",":
+        yield Problem("delimiter-found", name, detail={"delimiter": DELIMITERS[found.delimiter]})
 
 
 def write_records(table: Table) -> Table:
@@ -95,16 +143,3 @@ def _write_record(cells: Iterable[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
-
-
-def _build_table(records: Records) -> Table:
-    if records.dialect.header == AUTO:
-        check_header(records.names, records.places.locate(records.places.header_line))
-    columns = {
-        name: pd.Series([row[index].strip() for row in records.rows], dtype=TEXT)
-        for index, name in enumerate(name_columns(records.names, records.rows))
-        if name
-    }
-    dialect, texts = replace(records.dialect, header=records.dialect.header is not False), tuple(records.texts)
-    lines = np.array(records.lines)
-    return Table(records.places, columns, lines, records.header, texts, dialect, records.marked, records.notices)
