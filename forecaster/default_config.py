@@ -23,6 +23,7 @@ from forecaster.preprocessing.read_data import build_data_request, infer_data_ke
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.problems import Problem
 from forecaster.runs import write_atomically
+from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
 
@@ -92,13 +93,14 @@ def _describe_findings(config: Config) -> str:
     """Describe what was found in the data and chosen for it."""
     data, window, model = config.data, config.window, config.model
     time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
-    season = f"season of {' and '.join(map(str, data.seasons))} steps" if data.seasons else "no season"
+    seasons = [count_steps(season, data.frequency) for season in data.seasons]
+    season = f"season of {' and '.join(seasons)}" if seasons else "no season"
     several = f"the {config.ensemble.combine} of {config.ensemble.size} networks, " if config.ensemble else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
         f"chosen: {several}normalisation by {model.normalization}, "
-        f"{model.cell} of {', '.join(map(str, model.units))} units, window of {window.length} steps, "
-        f"horizon of {window.horizon}"
+        f"{model.cell} of {', '.join(map(str, model.units))} units, window of "
+        f"{count_steps(window.length, data.frequency)}, horizon of {count_steps(window.horizon, data.frequency)}"
     )
 
 

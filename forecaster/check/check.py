@@ -32,7 +32,7 @@ from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, shorten
 from forecaster.preprocessing.plan import plan_training
 from forecaster.problems import Problem, format_yaml
-from forecaster.wording import format_timestamps
+from forecaster.wording import count_steps, format_timestamps
 
 _STEPS = 3_000_000  # that are examined, of the longest series
 _SERIES = 10_000  # that are examined, the longest
@@ -273,7 +273,8 @@ def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -
 
 def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
     longest, lengths = panel.longest, panel.lengths
-    each = f"{len(panel):,}, of {lengths.min():,} to {lengths.max():,} steps" if len(panel) > 1 else "1"
+    most = count_steps(int(lengths.max()), longest.frequency)
+    each = f"{len(panel):,}, of {lengths.min():,} to {most}" if len(panel) > 1 else "1"
     strengths = next(each.strengths for each in examined if each.series.name == longest.name)
     return {
         "dialect": _describe_dialect(longest),

@@ -65,7 +65,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
         try:
             if table is None:
                 table = read_cells(request.paths, request.dialect)
-            return RepairResult(table, loaded, list(findings.values()), read(table, loaded))
+            return RepairResult(table, loaded, _merge_same_cells(findings.values()), read(table, loaded))
         except DataError as error:
             find = _find_first_repair if table is None else _Repairs(table, loaded).find
             new = {problem: find(problem) for problem in error.problems if problem not in findings}
@@ -77,7 +77,18 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
         loaded = again
     if table is None:
         raise DataError(list(findings))
-    return RepairResult(table, loaded, list(findings.values()), None)
+    return RepairResult(table, loaded, _merge_same_cells(findings.values()), None)
+
+
+def _merge_same_cells(findings: Iterable[Finding]) -> list[Finding]:
+    """Merge findings on the same cells: a mark is no number, and a gap once it is read as missing."""
+    merged: dict[object, Finding] = {}
+    for finding in findings:
+        problem = finding.problem
+        place = (problem.where, problem.column, problem.cells) if problem.cells else problem
+        first = merged.get(place, finding)
+        merged[place] = dataclasses.replace(first, repair={**first.repair, **finding.repair})
+    return list(merged.values())
 
 
 def apply_repairs(loaded: LoadedConfig, repairs: Iterable[Mapping[str, Any]]) -> LoadedConfig:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from forecaster.config import Config
 from forecaster.explain.gradient_norms import FADED, LARGEST_NORM, GradientKind, GradientNorms
+from forecaster.wording import count_steps, name_steps
 
 _STATES = {"h": "hidden state", "c": "cell state"}
 _BOUNDED = {"tanh", "sigmoid", "softsign", "hard_sigmoid"}
@@ -13,8 +14,12 @@ _HIERARCHICAL = {"context", "latent"}
 
 def describe_gradients(before: Sequence[GradientNorms], after: Sequence[GradientNorms], config: Config) -> list[str]:
     """Describe the gradients before and after training, and suggest changes if they vanish or explode."""
-    sentences = [f"before training {_describe_norms(norms)}" for norms in select_lowest_layers(before)]
-    sentences += [f"after training {_describe_norms(norms)}" for norms in select_lowest_layers(after)]
+    sentences = [
+        f"before training {_describe_norms(norms, config.data.frequency)}" for norms in select_lowest_layers(before)
+    ]
+    sentences += [
+        f"after training {_describe_norms(norms, config.data.frequency)}" for norms in select_lowest_layers(after)
+    ]
     return [*sentences, *_suggest_changes(select_lowest_layers(before), select_lowest_layers(after), config)]
 
 
@@ -24,37 +29,34 @@ def select_lowest_layers(norms_by_layer: Sequence[GradientNorms]) -> list[Gradie
     return list(last.values())
 
 
-def _describe_norms(norms: GradientNorms) -> str:
-    subject, pace = f"the gradient of {norms.layer}'s {_STATES[norms.state]}", _describe_half_life(norms)
+def _describe_norms(norms: GradientNorms, frequency: str) -> str:
+    subject, pace = f"the gradient of {norms.layer}'s {_STATES[norms.state]}", _describe_half_life(norms, frequency)
     match norms.kind:
         case GradientKind.NONE:
             return f"{subject} is 0: the loss does not depend on it"
         case GradientKind.EXPLODING if norms.norms.max() >= LARGEST_NORM:
             return f"{subject} explodes: its norm exceeds the range of float32"
         case GradientKind.EXPLODING:
-            grown = f"{_count_steps(norms.span)} back its norm is {norms.growth:.3g} times as large"
+            grown = f"{count_steps(norms.span, frequency)} back its norm is {norms.growth:.3g} times as large"
             return f"{subject} explodes: {grown}{pace}"
         case GradientKind.VANISHING:
-            beyond = f"more than {_count_steps(norms.reach)} back (of {norms.span})"
+            beyond = f"more than {count_steps(norms.reach, frequency)} back (of {norms.span:,})"
             return f"{subject} vanishes: {beyond} it is less than {FADED:g} of its largest norm{pace}"
         case _ if not norms.span:
             return f"{subject} has one step only: the network reads everything at once"
         case _:
             share = f"{norms.norms[-1] / norms.norms.max():.2g} of its largest norm"
-            return f"{subject} is preserved: {_count_steps(norms.span)} back it is {share}{pace}"
+            return f"{subject} is preserved: {count_steps(norms.span, frequency)} back it is {share}{pace}"
 
 
-def _describe_half_life(norms: GradientNorms) -> str:
+def _describe_half_life(norms: GradientNorms, frequency: str) -> str:
     """Describe the half-life or doubling time of the norm, if it changes at a constant rate."""
     doublings = norms.doublings
     if math.isnan(doublings) or abs(doublings) * norms.span < 0.1:
         return ""
     time = f"{1 / abs(doublings):.3g}"
-    return f"; it {'halves' if doublings < 0 else 'doubles'} every {'step' if time == '1' else f'{time} steps'}"
-
-
-def _count_steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"
+    every = count_steps(1, frequency).removeprefix("1 ") if time == "1" else f"{time} {name_steps(frequency)}"
+    return f"; it {'halves' if doublings < 0 else 'doubles'} every {every}"
 
 
 def _suggest_changes(before: Sequence[GradientNorms], after: Sequence[GradientNorms], config: Config) -> Iterator[str]:

@@ -140,11 +140,11 @@ def _describe_gaps(gap_plan: GapPlan) -> str:
     series, gaps = gap_plan.member.series, gap_plan.gaps
     cells, longest = sum(gap.length for gap in gaps), max(gap.length for gap in gaps)
     count = "1 gap" if len(gaps) == 1 else f"{len(gaps):,} gaps"
-    seasons = f"seasons of {gap_plan.season} steps, {gap_plan.reach} read on each side"
+    seasons = f"seasons of {count_steps(gap_plan.season, series.frequency)}, {gap_plan.reach} read on each side"
     season = seasons if gap_plan.reach else "no season used"
     return (
         f"{series.name}: {count_steps(len(series), series.frequency)}, {cells:,} missing in {count}, the "
-        f"longest of {longest}; {season}"
+        f"longest of {count_steps(longest, series.frequency)}; {season}"
     )
 
 

@@ -46,7 +46,7 @@ CHECKS: Mapping[str, Message] = {
         "The value does not change for unusually long.",
     ),
     "mostly-zero": Message(
-        "{share:.0%} of the steps are 0: a forecast of 0 has a small error on most of them",
+        "{share:.0%} of the values are 0: a forecast of 0 has a small error on most of them",
         "The series is intermittent.",
     ),
     "outliers": Message(

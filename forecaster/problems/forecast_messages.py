@@ -106,7 +106,7 @@ FORECASTS: Mapping[str, Message] = {
     ),
     "gap-longer-than-window": Message(
         "{missing:steps={frequency}} {missing:is|are} missing in a row, {first} to {last}: more than half of the "
-        "window of {window:,} steps; use {repairs}",
+        "window of {window:steps={frequency}}; use {repairs}",
         "A gap has to fit into half of the window.",
     ),
     "too-few-cells-for-intervals": Message(

@@ -22,7 +22,7 @@ from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.training.trainer import AnyLearner, Steps, Trainer
-from forecaster.wording import count_steps, format_timestamps
+from forecaster.wording import count_steps, format_timestamps, name_steps
 
 log = logging.getLogger("forecaster")
 
@@ -194,8 +194,8 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
     lines = [
         f"{name}: {count_steps(steps, panel[0].frequency)}, {first} to {last}",
-        f"season: {plan.season} steps" if plan.season > 1 else "season: none",
-        f"steps: {sum(split.training_end - filled for split in splits):,} training, "
+        f"season: {count_steps(plan.season, panel[0].frequency)}" if plan.season > 1 else "season: none",
+        f"{name_steps(panel[0].frequency)}: {sum(split.training_end - filled for split in splits):,} training, "
         f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
     ]

@@ -37,6 +37,7 @@ from forecaster.training.export import export_onnx
 from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
 from forecaster.training.trainer import Epoch, Trainer
+from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
 
@@ -107,7 +108,8 @@ class _Task:
     def describe(self) -> str:
         """Describe what differs between the networks."""
         config = self.plan.config
-        return f"{self.label}seed {config.training.seed}, window of {config.window.length} steps, loss {config.loss}"
+        window = count_steps(config.window.length, self.plan.panel[0].frequency)
+        return f"{self.label}seed {config.training.seed}, window of {window}, loss {config.loss}"
 
 
 def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:

@@ -262,6 +262,8 @@ def test_the_printed_lines_really_repair_it(forecast, tmp_path, name):
     report = json.loads(result.stdout)
     assert report["repairs"] == repairs
     assert report["repairable"]
+    places = [str((each["where"], each["column"], each["cells"])) for each in report["findings"] if each["cells"]]
+    assert len(places) == len(set(places))  # each cell is reported once
     sets = [part for key, value in repairs.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     again = forecast("check", "bad.csv", *sets, cwd=tmp_path)
     assert (again.returncode, again.stderr) == (0, "")
@@ -358,7 +360,7 @@ def test_a_panel_is_counted_and_its_worst_series_stand_first(forecast, tmp_path)
     written(tmp_path, rows, "time,load,shop")
     result = forecast("check", "bad.csv", "--set", "data.series=shop", "--plot", "p.png", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "  series: 14, of 200 to 200 steps\n" in result.stdout
+    assert "  series: 14, of 200 to 200 hours\n" in result.stdout
     assert "warning: constant stretches in 6 of 14 series: shop 13, " in result.stdout
     lines = result.stdout.splitlines()
     table = lines[

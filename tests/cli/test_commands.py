@@ -456,7 +456,7 @@ def test_a_csv_alone_is_enough_and_its_yaml_can_be_edited_and_run_again(forecast
     one = ("--set", "training.epochs=1", "--set", "ensemble=null")
     first = forecast("train", "load.csv", *one, "--verbose", cwd=project)
     assert first.returncode == 0, first.stderr
-    assert "found: time column 'time', target 'load', frequency h, season of 24 steps" in first.stderr
+    assert "found: time column 'time', target 'load', frequency h, season of 24 hours" in first.stderr
     text = (project / "load.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=")
     (project / "load.yaml").write_text(text.replace("units: [32]", "units: [3]"))

@@ -229,7 +229,7 @@ def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(forecas
     assert sorted(path.name for path in gappy.iterdir()) == ["fill.yaml", "filled.csv", "filled.png", "load.csv"]
     again = forecast(*call, "--verbose", cwd=gappy)
     assert again.stdout == text
-    assert "400 hours, 7 missing in 2 gaps, the longest of 5" in again.stderr
+    assert "400 hours, 7 missing in 2 gaps, the longest of 5 hours" in again.stderr
     assert re.search(r"error on [\d,]+ cells hidden in the test part +MAE", again.stderr)
 
 
