@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 SHOWN = 5  # things of a list that a message names
 KEPT = 20  # things of a list that a problem keeps
@@ -15,6 +16,7 @@ _UNITS = {
     **dict.fromkeys(("ys", "ye", "y", "bys", "bye", "by"), "year"),
     **{"sms": "half-month", "sme": "half-month", "wom": "month", "step": "step", "sessions": "trading day"},
 }
+_CLOCK_UNITS = {"nanosecond", "microsecond", "millisecond", "second", "minute", "hour"}
 
 
 def count_steps(steps: int, frequency: str) -> str:
@@ -25,14 +27,19 @@ def count_steps(steps: int, frequency: str) -> str:
         frequency: a pandas alias, `sessions`, `step`, or empty where it is not known; `15min` gives
             `30 steps of 15 minutes`.
     """
-    found = re.fullmatch(r"(\d*)([A-Za-z]+)(?:-\w+)?", frequency)
-    # Only the case distinguishes the start of a month, MS, from a millisecond.
-    key = "ms_" if found and found[2] == "MS" else found[2].lower() if found else ""
-    unit = _UNITS.get(key, "step")
-    multiple = int(found[1] or 1) if found else 1
+    multiple, unit = _find_unit(frequency)
     if multiple == 1 or unit == "step":
         return count_of(steps, unit)
     return f"{count_of(steps, 'step')} of {count_of(multiple, unit)}"
+
+
+def _find_unit(frequency: str) -> tuple[int, str]:
+    """Find how many of which unit are a step: 15 and `minute` for `15min`; 1 and `step` where it is not known."""
+    found = re.fullmatch(r"(\d*)([A-Za-z]+)(?:-\w+)?", frequency)
+    if not found:
+        return 1, "step"
+    # Only the case distinguishes the start of a month, MS, from a millisecond.
+    return int(found[1] or 1), _UNITS.get("ms_" if found[2] == "MS" else found[2].lower(), "step")
 
 
 def name_steps(frequency: str) -> str:
@@ -51,6 +58,27 @@ def format_timestamps(timestamps: Iterable[object]) -> list[str]:
 def format_timestamp(timestamp: object) -> str:
     """Format one timestamp as `format_timestamps` does."""
     return format_timestamps([timestamp])[0]
+
+
+def name_time(timestamp: Any, frequency: str) -> str:
+    """Name a time by what its steps are: `1960`, `Q4 1960`, `December 1960`, `15 May 2026`, `15 May 2026 23:00`.
+
+    Args:
+        timestamp: a date with a time, or the number of a step.
+        frequency: as in `count_steps`.
+    """
+    if not isinstance(timestamp, datetime):
+        return f"step {timestamp:,}"
+    match _find_unit(frequency)[1]:
+        case "year":
+            return f"{timestamp:%Y}"
+        case "quarter":
+            return f"Q{(timestamp.month + 2) // 3} {timestamp:%Y}"
+        case "month":
+            return f"{timestamp:%B %Y}"
+    date = f"{timestamp.day} {timestamp:%B %Y}"
+    clock = format_timestamp(timestamp.replace(tzinfo=None)).partition(" ")[2].removesuffix(":00")
+    return f"{date} {clock or '00:00'}" if clock or _find_unit(frequency)[1] in _CLOCK_UNITS else date
 
 
 def name_duration(duration: timedelta) -> str:

@@ -989,7 +989,7 @@ _EXAMPLES = [
     Problem("url-as-argument"),
     Problem("data-of-data", detail={"source": "power.csv"}),
     Problem("invalid-option", "--levels 0", detail={"expected": "percentages from 0.001 to 99.999, such as 80,95"}),
-    Problem("not-a-png", "--plot loss.jpg", detail={"instead": "loss.png"}),
+    Problem("not-a-picture", "--plot loss.jpg", detail={"instead": "loss.png"}),
     Problem("not-a-yaml-name", "--output tuned.txt"),
     Problem("same-output", detail={"names": ["forecast.csv", "forecast.csv"]}),
     Problem("output-exists", "power.yaml"),

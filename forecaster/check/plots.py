@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.figure import Figure
 
 from forecaster.check.statistics import SeriesStatistics
 from forecaster.data.gaps import Gap
@@ -16,39 +16,41 @@ from forecaster.reporting.figures import (
     GREEN,
     GREY,
     INK,
-    MAX_SERIES,
+    MAX_ROWS,
     ORANGE,
     STYLE,
+    ValueFormatter,
     add_shared_legend,
-    format_number,
+    count_shown,
+    drop_repeated_labels,
     format_time_axis,
     make_figure,
-    render_png,
     to_axis,
 )
 
 _MIN_BAND_SHARE = 0.005  # share of the steps above which a gap is drawn as a band
 
 
-def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> bytes:
-    """Draw the first few series of a file with their anomalies, below each other; a PNG."""
-    shown = examined[: MAX_SERIES // 2]
-    worst = f", the {len(shown)} worst of {len(examined):,} series" if len(examined) > len(shown) else ""
+def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> Figure:
+    """Draw the first few series of a file with their anomalies, below each other."""
+    shown = examined[:MAX_ROWS]
+    worst = f"{count_shown(len(shown), len(examined))}, the worst first" if len(examined) > len(shown) else ""
     with matplotlib.rc_context(STYLE):
         found = any(
             len(marks)
             for each in shown
             for marks in (each.gaps, each.stretches, each.shifts, each.outliers, each.codes)
         )
-        figure, rows = make_figure(f"{name}{worst}: {'anomalies' if found else 'no anomalies'}", len(shown))
+        figure, rows = make_figure(f"{name}: {'anomalies' if found else 'no anomalies'}{worst}", len(shown))
         for axes, each in zip(rows, shown, strict=True):
             _draw_examined(axes, each)
             if len(shown) > 1:
                 axes.set_title(shorten(each.series.name), fontsize=10, loc="right")
             else:
                 axes.set_ylabel(shorten(each.series.target))
+        drop_repeated_labels(rows)
         add_shared_legend(rows)
-        return render_png(figure)
+        return figure
 
 
 def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
@@ -71,9 +73,9 @@ def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
     if examined.codes:
         marks = np.flatnonzero(np.isin(values, examined.codes))
         axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="code for missing")
-    format_time_axis(axes, series.timestamps)
+    format_time_axis(axes, series.timestamps[0], series.timestamps[-1])
     axes.margins(x=0.01)
-    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
+    axes.yaxis.set_major_formatter(ValueFormatter())
 
 
 def _draw_gaps(axes: Axes, x: np.ndarray, gaps: Sequence[Gap]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, Report, ReportFormat, Set, check_file, check_png
+from forecaster.cli.options import Output, Plot, Report, ReportFormat, Set, check_file, check_picture
 
 
 def check(
@@ -36,9 +36,8 @@ def check(
     """
     from forecaster.check.check import check as check_csv
     from forecaster.config import is_config, load_config, load_values
-    from forecaster.runs import write_atomically
 
-    check_png(plot)
+    check_picture(plot)
     if config is not None:
         loaded = load_config(config, overrides or [], data)
     elif is_config(data):
@@ -51,6 +50,6 @@ def check(
     if plot is not None and found.examined:
         from forecaster.check.plots import plot_checkup
 
-        write_atomically(plot, plot_checkup(found.examined, data.name))
+        console.write_picture(plot_checkup(found.examined, data.name), plot)
     if not found.is_ready:
         raise typer.Exit(4)

@@ -181,6 +181,22 @@ def write_result(text: str, output: str, encoding: str = "utf-8") -> None:
         write_atomically(Path(output), text.encode(encoding))
 
 
+def write_picture(figure: Any, path: Path) -> None:
+    """Write a figure to a file, as PNG, SVG or PDF by its suffix.
+
+    Args:
+        figure: of matplotlib.
+        path: of the file.
+
+    Raises:
+        CannotCreate, InputOutputFailed: the file cannot be written.
+    """
+    from forecaster.reporting.figures import render_figure
+    from forecaster.runs import write_atomically
+
+    write_atomically(path, render_figure(figure, path.suffix))
+
+
 def drop_stdout() -> None:
     """Discard what stdout has not accepted, or the interpreter would fail when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

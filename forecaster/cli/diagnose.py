@@ -1,7 +1,7 @@
 """`forecast diagnose`."""
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
+from forecaster.cli.options import Data, Member, Output, Plot, Run, check_picture
 
 
 def diagnose(
@@ -23,9 +23,9 @@ def diagnose(
 
     require_extra("train", "forecast diagnose")
     from forecaster.preprocessing.plan import restore_plan
-    from forecaster.runs import load_version, write_atomically
+    from forecaster.runs import load_version
 
-    check_png(plot)
+    check_picture(plot)
     version = load_version(run)
     plan = restore_plan(version, data)
     with import_extra("train", "forecast diagnose"), console.silence_imports():
@@ -39,4 +39,4 @@ def diagnose(
 
         title = f"{run.resolve().name}: how far back the gradient reaches"
         unit = name_steps(plan.members[0].series.frequency)
-        write_atomically(plot, plot_gradients(diagnosis.before, diagnosis.after, title, unit))
+        console.write_picture(plot_gradients(diagnosis.before, diagnosis.after, title, unit), plot)

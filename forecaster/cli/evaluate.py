@@ -10,7 +10,7 @@ from forecaster.cli.options import (
     ReportFormat,
     Run,
     Stride,
-    check_png,
+    check_picture,
     parse_names,
 )
 from forecaster.errors import Partial
@@ -36,9 +36,9 @@ def evaluate(
     forecast evaluate runs/power --data actuals.csv
     """
     from forecaster.evaluation.evaluate import evaluate as evaluate_version
-    from forecaster.runs import load_version, write_atomically
+    from forecaster.runs import load_version
 
-    check_png(plot)
+    check_picture(plot)
     notices = console.keep_notices(format)
     found = evaluate_version(load_version(run), data, stride, parse_names(baselines))
     compared = found.comparison
@@ -52,6 +52,6 @@ def evaluate(
         from forecaster.wording import name_steps
 
         title, unit = f"{run.resolve().name}: error by step ahead", name_steps(compared.origins.panel.frequency)
-        write_atomically(plot, plot_comparison(compared.tabulate_by_step(), compared.summary, title, unit))
+        console.write_picture(plot_comparison(compared.tabulate_by_step(), compared.summary, title, unit), plot)
     if found.problems:
         raise Partial(found.problems)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Member, Output, Plot, Run, check_png
+from forecaster.cli.options import Data, Member, Output, Plot, Run, check_picture
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
 
@@ -36,7 +36,7 @@ def explain(
     from forecaster.explain.explain import explain as explain_version
     from forecaster.runs import load_version, write_atomically
 
-    check_png(plot)
+    check_picture(plot)
     attentions, alike, problems = explain_version(load_version(run), data, member)
     if plot is not None and not attentions:
         raise UsageError(Problem("no-attention", f"--plot {plot}"))
@@ -50,6 +50,6 @@ def explain(
     if plot is not None:
         from forecaster.explain.plots import plot_attention
 
-        write_atomically(plot, plot_attention(attentions, run.resolve().name))
+        console.write_picture(plot_attention(attentions, run.resolve().name), plot)
     if problems:
         raise Partial(problems)

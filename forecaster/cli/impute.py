@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Levels, Output, Plot, Set, check_file, check_png, parse_levels
+from forecaster.cli.options import Levels, Output, Plot, Set, check_file, check_picture, parse_levels
 
 
 def impute(
@@ -35,12 +35,11 @@ def impute(
     from forecaster.extras import import_extra, require_extra
 
     require_extra("train", "forecast impute")
-    check_png(plot)
+    check_picture(plot)
     with collect_signals() as received:
         from forecaster.config import load_config
         from forecaster.imputation.filled_csv import format_filled_csv
         from forecaster.imputation.plan import plan_gaps
-        from forecaster.runs import write_atomically
 
         gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
         filling = gap_plan.unfilled
@@ -55,4 +54,4 @@ def impute(
     if plot is not None:
         from forecaster.imputation.plots import plot_filling
 
-        write_atomically(plot, plot_filling(filling, data.name))
+        console.write_picture(plot_filling(filling, data.name), plot)

@@ -46,7 +46,9 @@ Set = Annotated[
     typer.Option("--set", help="Override a key of the config: section.key=value; repeatable.", show_default=False),
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="Output file, - for stdout.")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="Draw a picture into this PNG file.", show_default=False)]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", help="Draw a picture into this PNG, SVG or PDF file.", show_default=False)
+]
 Horizon = Annotated[
     int | None,
     typer.Option(
@@ -76,14 +78,14 @@ Stride = Annotated[
 Report = Annotated[ReportFormat, typer.Option("--format", help="Format of the result.")]
 
 
-def check_png(plot: Path | None) -> None:
-    """Refuse a picture whose name does not end in .png, before any work is done.
+def check_picture(plot: Path | None) -> None:
+    """Refuse a picture of another kind than PNG, SVG or PDF, before any work is done.
 
     Raises:
-        UsageError: it does not.
+        UsageError: its name ends otherwise.
     """
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(Problem("not-a-png", f"--plot {plot}", detail={"instead": f"{plot.stem}.png"}))
+    if plot is not None and plot.suffix.lower() not in {".png", ".svg", ".pdf"}:
+        raise UsageError(Problem("not-a-picture", f"--plot {plot}", detail={"instead": f"{plot.stem}.png"}))
 
 
 def parse_names(text: str | None) -> list[str] | None:

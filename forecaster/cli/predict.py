@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Horizon, Levels, Output, Plot, Run, check_png, parse_levels
+from forecaster.cli.options import Data, Horizon, Levels, Output, Plot, Run, check_picture, parse_levels
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
 
@@ -50,7 +50,7 @@ def predict(
     from forecaster.forecasting.predict import predict as predict_version
     from forecaster.runs import load_version, write_atomically
 
-    check_png(plot)
+    check_picture(plot)
     named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
     if len(set(named)) < len(named):
         raise UsageError(Problem("same-output", detail={"names": named}))
@@ -65,6 +65,6 @@ def predict(
     if plot is not None:
         from forecaster.forecasting.plots import plot_future
 
-        write_atomically(plot, plot_future(found.panel, found.forecasts, run.resolve().name))
+        console.write_picture(plot_future(found.panel, found.forecasts, run.resolve().name), plot)
     if found.problems:
         raise Partial(found.problems)

@@ -32,6 +32,7 @@ from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
+from forecaster.reporting.figures import render_figure
 from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
 from forecaster.wording import name_steps
 
@@ -113,9 +114,8 @@ def _write(comparison: Comparison, folder: Path) -> None:
     files["forecasts.csv"] = comparison.tabulate_forecasts().to_csv(index=False, lineterminator="\n").encode()
     files["scores.json"] = comparison.to_json().encode()
     title = f"{folder.resolve().name}: error by step ahead"
-    files["errors.png"] = plot_comparison(
-        comparison.tabulate_by_step(), comparison.summary, title, name_steps(comparison.origins.panel.frequency)
-    )
+    unit = name_steps(comparison.origins.panel.frequency)
+    files["errors.png"] = render_figure(plot_comparison(comparison.tabulate_by_step(), comparison.summary, title, unit))
     for name, content in files.items():
         write_atomically(folder / name, content)
 

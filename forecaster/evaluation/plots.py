@@ -1,12 +1,12 @@
 """The plot of errors by step ahead, of the network and of baselines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.figure import Figure
 
 from forecaster.evaluation.baselines import name_forecasters
 from forecaster.reporting.figures import (
@@ -15,21 +15,24 @@ from forecaster.reporting.figures import (
     GREY,
     INK,
     ORANGE,
+    PURPLE,
+    SKY,
     STYLE,
+    ValueFormatter,
     add_legend,
-    format_number,
     make_figure,
     make_step_locator,
-    render_png,
 )
 from forecaster.wording import count_of
 
-_LEVEL_COLORS = (BLUE, ORANGE, GREEN)
-_RIVAL_COLORS = (INK, ORANGE, GREEN, GREY)
+# The same forecaster has the same color in every picture.
+_RIVAL_COLORS = {"network_alone": SKY, "naive": ORANGE, "seasonal_naive": GREEN}
+_OTHER_COLORS = (INK, PURPLE, GREY)
+_LINE_STYLES: Sequence[Any] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)))
 
 
-def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str, unit: str) -> bytes:
-    """Plot the errors of network and baselines by step ahead, and the coverage of its intervals, as a PNG.
+def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str, unit: str) -> Figure:
+    """Plot the errors of network and baselines by step ahead, and the coverage of its intervals.
 
     Args:
         by_step: scores by forecaster and step (`Comparison.tabulate_by_step`).
@@ -37,41 +40,58 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str,
         title: one line above the plot.
         unit: the steps' name, such as `hours`.
     """
-    levels = list(facts["coverage"])
+    levels = sorted(facts["coverage"], key=float, reverse=True)
     with matplotlib.rc_context(STYLE):
         figure, rows = make_figure(title, 2 if levels else 1)
         _plot_error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
-        for level, color in zip(levels, _LEVEL_COLORS * len(levels), strict=False):
-            covered = by_step[f"coverage_{level}"].unstack("forecaster")["model"]
-            rows[1].plot(covered.index, covered, color=color, linewidth=1.8, label=f"{level} % interval")
-            rows[1].axhline(float(level), color=color, linewidth=0.9, linestyle=(0, (2, 3)))
+        for place, level in enumerate(levels):
+            _draw_coverage(rows[1], by_step[f"coverage_{level}"].unstack("forecaster")["model"], level, place)
         if levels:
             _format_coverage_axes(rows[1], by_step[[f"coverage_{level}" for level in levels]])
         for axes in rows:
             axes.xaxis.set_major_locator(make_step_locator(unit, facts["horizon"]))
         figure.align_ylabels(rows)
         rows[-1].set_xlabel(f"{unit} ahead (mean of {count_of(facts['origins'], 'forecast')})")
-        return render_png(figure)
+        return figure
+
+
+def _draw_coverage(axes: Axes, covered: pd.Series, level: str, place: int) -> None:
+    """Draw the coverage of an interval by step; narrower ones are drawn over wider ones, darker and thinner.
+
+    Args:
+        axes: to draw on.
+        covered: in percent, by step.
+        level: of the interval, in percent.
+        place: counted from the widest, 0.
+    """
+    color = (SKY, BLUE, INK)[min(place, 2)]
+    style: dict[str, Any] = {"linewidth": max(1.2, 5.0 - 3 * place), "solid_capstyle": "butt"}
+    marker: dict[str, Any] = {"marker": "o", "markersize": 6 - 2 * min(place, 1)} if len(covered) == 1 else {}
+    axes.plot(covered.index, covered, color=color, label=f"{level} % interval", **style, **marker)
+    axes.axhline(float(level), color=color, linewidth=1.2, linestyle=(0, (2, 3)))
 
 
 def _format_coverage_axes(axes: Axes, coverages: pd.DataFrame) -> None:
     """Label the coverage axis, from 50 % if no interval covers less, and the lines of the nominal levels."""
-    axes.plot([], [], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label="nominal level")
+    axes.plot([], [], color=GREY, linewidth=1.2, linestyle=(0, (2, 3)), label="nominal level")
     axes.set_ylabel("coverage (%)")
-    axes.set_ylim(50 if coverages.to_numpy().min() > 55 else 0, 102)
+    least = 50 if coverages.to_numpy().min() > 55 else 0
+    axes.set_ylim(least - 2, 102)  # lines at 0 and at 100 are seen whole
+    axes.set_yticks(range(least, 101, 10 if least else 25))
     add_legend(axes)
 
 
 def _plot_error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]) -> None:
     called = name_forecasters(facts)
-    others = [name for name in errors.columns if name != "model"]
-    styles: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2))]
-    axes.plot(errors.index, errors["model"], color=BLUE, linewidth=2.4, zorder=3, label=called["model"])
-    for place, name in enumerate(others):
-        color = _RIVAL_COLORS[place % len(_RIVAL_COLORS)]
-        style = styles[(place // len(_RIVAL_COLORS)) % len(styles)]
-        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=called[name])
+    marker: dict[str, Any] = {"marker": "o", "markersize": 4} if len(errors) == 1 else {}
+    axes.plot(errors.index, errors["model"], color=BLUE, linewidth=3.2, label=called["model"], **marker)
+    others = [name for name in errors.columns if name not in {"model", *_RIVAL_COLORS}]
+    for name in errors.columns.drop("model"):
+        place = others.index(name) if name in others else 0
+        color = _RIVAL_COLORS.get(name) or _OTHER_COLORS[place % len(_OTHER_COLORS)]
+        style: Any = _LINE_STYLES[place // len(_OTHER_COLORS) % len(_LINE_STYLES)]
+        axes.plot(errors.index, errors[name], color=color, linewidth=1.4, linestyle=style, label=called[name], **marker)
     axes.set_ylabel({"mase": "scaled error (MASE)", "mae": "mean absolute error"}[facts["measure"]])
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
+    axes.yaxis.set_major_formatter(ValueFormatter())
     add_legend(axes)

@@ -4,83 +4,89 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.figure import Figure
 
 from forecaster.data import Series
-from forecaster.forecast import Forecast
+from forecaster.forecast import Forecast, shorten
 from forecaster.reporting.figures import (
     BLUE,
     GREY,
     INK,
     MAX_SERIES,
     STYLE,
+    ValueFormatter,
     add_legend,
+    add_row_legend,
+    count_shown,
     draw_intervals,
-    format_number,
+    drop_repeated_labels,
     format_time_axis,
     make_figure,
-    render_png,
+    make_panels,
     to_axis,
 )
-from forecaster.wording import count_steps, format_timestamps
+from forecaster.wording import count_steps, name_time
 
 
-def plot_forecast(
-    history: pd.Series,
-    forecast: Forecast,
-    title: str,
-    actuals: pd.Series | None = None,
-    actuals_label: str = "actual",
-) -> bytes:
-    """Plot the end of the history and the forecast after it, with actuals if they are known, as a PNG.
+def plot_forecast(history: pd.Series, forecast: Forecast, title: str, label: str, actuals: pd.Series) -> Figure:
+    """Plot the end of the history, the actuals that follow it, and their forecast.
 
     Args:
         history: observed values up to the origin, indexed by their timestamps.
         title: one line above the plot.
+        label: of the axis of values.
         actuals: actuals over the forecast's timestamps.
-        actuals_label: their label in the legend.
     """
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = make_figure(title)
-        _draw_forecast(axes, history, forecast, actuals, actuals_label)
+        _draw_forecast(axes, history, forecast, actuals)
+        axes.set_ylabel(shorten(label))
         add_legend(axes)
-        return render_png(figure)
+        return figure
 
 
-def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> bytes:
-    """Plot forecasts after the end of their series, the first few below each other, as a PNG."""
-    shown = min(len(panel), MAX_SERIES)
-    steps, origins = len(forecasts[0].mean), {forecast.origin for forecast in forecasts}
-    after = f" after {format_timestamps(list(origins))[0]}" if len(origins) == 1 else ""
-    some = f", {shown} of {len(panel)} series" if len(panel) > shown else ""
+def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: str) -> Figure:
+    """Plot forecasts after the end of their series, the first few in a panel each."""
+    shown, frequency = min(len(panel), MAX_SERIES), panel[0].frequency
+    steps, origins = len(forecasts[0].mean), [forecast.origin for forecast in forecasts]
+    after = f" after {name_time(origins[0], frequency)}" if len(set(origins)) == 1 else ""
+    title = f"{name}: next {count_steps(steps, frequency)}{after}{count_shown(shown, len(panel))}"
     with matplotlib.rc_context(STYLE):
-        figure, rows = make_figure(f"{name}: next {count_steps(steps, panel[0].frequency)}{after}{some}", shown)
+        figure, rows = make_panels(title, shown)
         for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
             history = pd.Series(series.values, series.timestamps).iloc[-count_history_steps(steps) :]
             _draw_forecast(axes, history, forecast)
-        add_legend(rows[0])
-        return render_png(figure)
+            axes.set_ylabel(shorten(series.target))
+            if len(panel) > 1:
+                axes.set_title(shorten(series.name))
+        if shown > 1:
+            drop_repeated_labels(rows, 2)
+            add_row_legend(figure, rows[0])
+        else:
+            add_legend(rows[0])
+        return figure
 
 
-def _draw_forecast(
-    axes: Axes, history: pd.Series, forecast: Forecast, actuals: pd.Series | None = None, actuals_label: str = ""
-) -> None:
-    """Draw history, intervals and forecast of one series."""
-    axes.plot(to_axis(history.index), history.to_numpy(), color=INK, linewidth=1.3, label="observed")
-    axes.axvline(to_axis(history.index)[-1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
+def _draw_forecast(axes: Axes, history: pd.Series, forecast: Forecast, actuals: pd.Series | None = None) -> None:
+    """Draw history, intervals and forecast of one series; the forecast begins at the last value."""
+    observed, origin = history.to_numpy(), to_axis(history.index)[-1:]
+    axes.plot(to_axis(history.index), observed, color=INK, linewidth=1.3, label="observed")
     if actuals is not None:
-        joined = pd.concat([history.iloc[-1:], actuals])
-        style: dict[str, Any] = {"color": INK, "linewidth": 1.3, "linestyle": (0, (3, 1.2))}
-        axes.plot(to_axis(joined.index), joined.to_numpy(), label=actuals_label, **style)
-    marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(forecast.mean) <= 40 else {}
-    axes.plot(to_axis(forecast.timestamps), forecast.mean, color=BLUE, linewidth=2.0, label="forecast", **marker)
-    draw_intervals(axes, forecast)
-    format_time_axis(axes, history.index)
-    axes.set_ylabel(forecast.series)
+        # Above the forecast, which is wider: neither hides the other over a long horizon.
+        x = np.append(origin, to_axis(actuals.index))
+        axes.plot(x, np.append(observed[-1], actuals.to_numpy()), color=INK, linewidth=1.0, zorder=3)
+    x = np.append(origin, to_axis(forecast.timestamps))
+    marker: dict[str, Any] = {"marker": "o", "markersize": 3.5, "markevery": slice(1, None)}
+    style: dict[str, Any] = {"color": BLUE, "linewidth": 2.0} | (marker if len(forecast.mean) <= 40 else {})
+    axes.plot(x, np.append(observed[-1], forecast.mean), label="forecast", **style)
+    draw_intervals(axes, x, forecast, observed[-1])
+    axes.axvline(origin[0], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label="origin")
+    format_time_axis(axes, history.index[0], forecast.timestamps[-1])
     axes.margins(x=0.02)
-    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
+    axes.yaxis.set_major_formatter(ValueFormatter())
 
 
 def count_history_steps(horizon: int) -> int:

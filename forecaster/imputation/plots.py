@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.figure import Figure
 
 from forecaster.data.gaps import Gap, find_gaps
 from forecaster.imputation.filled_csv import FilledSeries
@@ -13,11 +13,11 @@ from forecaster.reporting.figures import (
     BLUE,
     INK,
     STYLE,
+    ValueFormatter,
     add_legend,
-    format_number,
+    drop_repeated_labels,
     format_time_axis,
     make_figure,
-    render_png,
     style_band,
     to_axis,
 )
@@ -25,8 +25,8 @@ from forecaster.reporting.figures import (
 _MAX_PANELS = 2
 
 
-def plot_filling(filling: FilledSeries, name: str) -> bytes:
-    """Plot up to two of the longest gaps with their surroundings: observed, filled and intervals; a PNG."""
+def plot_filling(filling: FilledSeries, name: str) -> Figure:
+    """Plot up to two of the longest gaps with their surroundings: observed, filled and intervals."""
     gaps = find_gaps(filling.series.values)
     shown = _select_spans(gaps, len(filling.values))
     title = f"{name}: nothing to fill" if not gaps else f"{name}: {_name_gaps(len(shown), len(gaps))}, filled"
@@ -34,8 +34,9 @@ def plot_filling(filling: FilledSeries, name: str) -> bytes:
         figure, panels = make_figure(title, max(1, len(shown)))
         for axes, span in zip(panels, shown or [slice(None)], strict=True):
             _draw_span(axes, filling, span)
+        drop_repeated_labels(panels)
         add_legend(panels[0])
-        return render_png(figure)
+        return figure
 
 
 def _name_gaps(shown: int, gaps: int) -> str:
@@ -72,7 +73,7 @@ def _draw_span(axes: Axes, filling: FilledSeries, span: slice) -> None:
         # The band closes at observed cells, which have no uncertainty.
         bottom, top = (np.where(gap, filling.quantiles[p][span], values) for p in (low, round(1 - low, 10)))
         axes.fill_between(x, bottom, top, where=adjacent, linewidth=0, **style_band(low, place, len(lows)))
-    format_time_axis(axes, index)
+    format_time_axis(axes, index[0], index[-1])
     axes.set_ylabel(filling.series.name)
     axes.margins(x=0.02)
-    axes.yaxis.set_major_formatter(FuncFormatter(format_number))
+    axes.yaxis.set_major_formatter(ValueFormatter())

@@ -16,7 +16,9 @@ RUNS: Mapping[str, Message] = {
         "--data is for a config, and {source} is a data file", "`--data` replaces the data file of a config."
     ),
     "invalid-option": Message("expected {expected}", "The value of an option cannot be used."),
-    "not-a-png": Message("pictures are PNG files; use --plot {instead}", "Only PNG files are drawn."),
+    "not-a-picture": Message(
+        "pictures are PNG, SVG or PDF files; use --plot {instead}", "Pictures are PNG, SVG or PDF files."
+    ),
     "not-a-yaml-name": Message("the name of a config ends in .yaml", "Configs are YAML files."),
     "same-output": Message(
         "{names:all}: --output, --samples and --plot need a file each", "Two outputs have the same name."

@@ -1,10 +1,12 @@
-"""What the plots of several verbs share: style, figures, axes, legends, intervals and the PNG."""
+"""What the plots of several verbs share: style, figures, axes, legends, intervals and the files."""
 
 import io
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,23 +14,33 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import Locator, MaxNLocator, MultipleLocator
+from matplotlib.ticker import Formatter, Locator, MaxNLocator, MultipleLocator
 
-from forecaster.forecast import Forecast
+from forecaster.forecast import Forecast, Timestamp
+from forecaster.wording import name_time
 
 # Okabe & Ito (2008): distinguishable under every common form of colour blindness, and by lightness in print.
-INK, GREY, BLUE, ORANGE, GREEN = "#222222", "#8a8a8a", "#0072b2", "#d55e00", "#009e73"
+INK, GREY, BLUE, SKY = "#222222", "#8a8a8a", "#0072b2", "#56b4e9"
+ORANGE, GREEN, PURPLE = "#d55e00", "#009e73", "#cc79a7"
 # For ticks of years, months, days, hours, minutes and seconds: each tick names its own day, month or year.
 _DATE_FORMATS: Any = {
     "formats": ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"],
     "zero_formats": ["", "%Y", "%-d %b", "%-d %b", "%H:%M", "%H:%M"],
-    "offset_formats": ["", "", "%Y", "%Y", "%-d %b %Y", "%-d %b %Y %H:%M"],
+    "show_offset": False,
 }
-MAX_SERIES = 6  # plotted in one figure
-_LEGEND_WIDTH = 100  # characters in a row of a legend
+MAX_SERIES = 4  # plotted in one figure, two per row
+MAX_ROWS = 3  # axes below each other
+# 16:9, as a slide; letters are large enough to be read where the picture is 400 pixels wide.
+_SIZE, _DPI = (8, 4.5), 150  # inches, pixels per inch
+_LEGEND_WIDTH = 84  # characters in a row of a legend
+_LEGEND: Any = {"handlelength": 1.8, "handletextpad": 0.6, "columnspacing": 1.4}
+_TITLE_WIDTH = 72  # characters in a line of a title
+# Names of large units, from the factor up to which digits are read more easily than a name.
+_UNITS = {1e12: "trillion", 1e9: "billion"}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STYLE: Any = {
     "font.size": 10,
-    "axes.titlesize": 12,
+    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -41,6 +53,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
     "font.family": "DejaVu Sans",
+    "svg.hashsalt": "forecaster",  # the same picture is the same file
 }
 
 
@@ -51,39 +64,57 @@ def _make_layout() -> ConstrainedLayoutEngine:
 
 def add_shared_legend(rows: Sequence[Axes]) -> None:
     """Add one legend above the first axes, with every label of all axes once."""
-    found = [axes.get_legend_handles_labels() for axes in rows]
-    labelled = {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
-    width = sum(len(label) + 8 for label in labelled)  # in characters: a handle and its spaces are as wide as 8
-    columns = math.ceil(len(labelled) / math.ceil(width / _LEGEND_WIDTH))
+    labelled = _collect_labels(rows)
     rows[0].legend(
-        list(labelled.values()), list(labelled), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns,
-        borderaxespad=0.2, handlelength=2.4, columnspacing=1.6,
+        list(labelled.values()), list(labelled), loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2,
+        ncols=_count_columns(labelled), **_LEGEND,
     )  # fmt: skip
 
 
-def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure with two axes per row that share their y axis, with room for a legend below the title."""
-    columns, rows = min(count, 2), -(-count // 2)
-    figure = Figure(figsize=(9, 1.6 + 2.8 * rows), dpi=110, layout=_make_layout())
-    figure.suptitle(f"{title}\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
-    panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
-    for spare in panels[count:]:
-        spare.remove()
-    return figure, panels[:count]
-
-
 def add_row_legend(figure: Figure, axes: Axes) -> None:
-    """Add the legend of one panel to the figure, in one row below the title."""
-    handles, labels = axes.get_legend_handles_labels()
-    place = (0.005, 1 - 0.26 / figure.get_figheight())
-    figure.legend(handles, labels, loc="upper left", bbox_to_anchor=place, ncols=4, handlelength=2.4)
+    """Add the legend of one panel to the figure, below all panels."""
+    labelled = _collect_labels([axes])
+    columns = _count_columns(labelled)
+    figure.legend(list(labelled.values()), list(labelled), loc="outside lower left", ncols=columns, **_LEGEND)
 
 
-def make_figure(title: str, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Make a figure with a title and `rows` axes below each other."""
-    figure = Figure(figsize=(9, 4.2 if rows == 1 else 1.2 + 2.2 * rows), dpi=110, layout=_make_layout())
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    return figure, list(figure.subplots(rows, squeeze=False)[:, 0])
+def _collect_labels(rows: Sequence[Axes]) -> dict[str, Any]:
+    """Collect the labels of axes with their handles, each label once."""
+    found = [axes.get_legend_handles_labels() for axes in rows]
+    return {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
+
+
+def _count_columns(labels: Collection[str]) -> int:
+    """Count the columns of a legend whose rows are as wide as the figure."""
+    width = sum(len(label) + 7 for label in labels)  # in characters: a handle and its spaces are as wide as 7
+    return math.ceil(len(labels) / math.ceil(width / _LEGEND_WIDTH))
+
+
+def make_figure(title: str, rows: int = 1, columns: int = 1, count: int | None = None) -> tuple[Figure, list[Axes]]:
+    """Make a figure with a title, and axes in rows and columns, in the order of reading.
+
+    Args:
+        title: one line, or two where it is long.
+        rows, columns: of axes.
+        count: of axes to keep, the first; all where None.
+    """
+    figure = Figure(figsize=_SIZE, dpi=_DPI, layout=_make_layout())
+    figure.suptitle(textwrap.fill(title, _TITLE_WIDTH), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for spare in every[count or len(every) :]:
+        spare.remove()
+    return figure, every[:count]
+
+
+def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure with up to two axes per row."""
+    columns = min(count, 2)
+    return make_figure(title, -(-count // columns), columns, count)
+
+
+def count_shown(shown: int, every: int) -> str:
+    """Write how many series a picture shows, to follow a title; empty where it shows all."""
+    return "" if shown == every else f"; {shown} of {every:,} series shown"
 
 
 def to_axis(index: pd.Index) -> np.ndarray:
@@ -91,17 +122,23 @@ def to_axis(index: pd.Index) -> np.ndarray:
     return index.tz_localize(None).to_numpy() if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
 
 
-def draw_intervals(axes: Axes, forecast: Forecast) -> None:
-    """Draw the prediction intervals, the narrowest first and darkest; a horizon of one step as a bar."""
+def draw_intervals(axes: Axes, x: np.ndarray, forecast: Forecast, start: float) -> None:
+    """Draw the prediction intervals, the narrowest first and darkest; they open at the last value.
+
+    Args:
+        axes: to draw on.
+        x: the origin and the forecast timestamps, (1 + horizon,).
+        forecast: with quantiles, each (horizon,).
+        start: the value at the origin; where it is NaN, the intervals begin at the first step.
+    """
     lows = sorted((probability for probability in forecast.quantiles if probability < 0.5), reverse=True)
-    x = to_axis(forecast.timestamps)
     for place, low in enumerate(lows):
-        band = forecast.quantiles[low], forecast.quantiles[round(1 - low, 10)]
+        lower, upper = (np.append(start, forecast.quantiles[each]) for each in (low, round(1 - low, 10)))
         style = style_band(low, place, len(lows))
-        if len(x) > 1:
-            axes.fill_between(x, *band, linewidth=0, **style)
+        if len(x) > 2 or np.isfinite(start):
+            axes.fill_between(x, lower, upper, linewidth=0, **style)
         else:
-            axes.vlines(x, *band, linewidth=9, **style)
+            axes.vlines(x[1:], lower[1:], upper[1:], linewidth=9, **style)
 
 
 def style_band(low: float, place: int, count: int) -> dict[str, Any]:
@@ -118,31 +155,89 @@ def style_band(low: float, place: int, count: int) -> dict[str, Any]:
     return {"label": f"{100 * (1 - 2 * low):.6g} % interval", "color": color, "zorder": 0.4 - 0.1 * place / count}
 
 
+class ValueFormatter(Formatter):
+    """Formats the ticks of an axis alike and apart: `42,500`, `1.25 billion`, `1.0002×10¹⁵`."""
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        """Format one tick."""
+        return self.format_ticks([value])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Format all ticks, with the decimals that the smallest distance between two of them needs."""
+        largest = max(map(abs, values), default=0)
+        factor, unit = _choose_unit(largest)
+        distances = np.diff(np.unique(values))
+        digits = _count_decimals((distances.min() if len(distances) else largest) / factor)
+        texts = [f"{value / factor:,.{digits}f}".replace("-", "\N{MINUS SIGN}") for value in values]
+        return [text if float(value) == 0 else f"{text}{unit}" for text, value in zip(texts, values, strict=True)]
+
+
+def _choose_unit(largest: float) -> tuple[float, str]:
+    """Choose what ticks up to `largest` are divided by, and what is written after them."""
+    exponent = math.floor(math.log10(largest)) if largest > 0 else 0
+    if -5 < exponent < 9:
+        return 1.0, ""
+    if exponent < 0 or exponent >= 15:
+        return 10.0**exponent, f"×10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return next((factor, f" {name}") for factor, name in _UNITS.items() if largest >= factor)
+
+
+def _count_decimals(distance: float) -> int:
+    """Count the decimals that write a distance such as 0.25 to three digits, up to 12."""
+    if distance <= 0:
+        return 0
+    exponent = math.floor(math.log10(distance))
+    digits = f"{distance / 10.0**exponent:.2f}".rstrip("0").rstrip(".")
+    return min(12, max(0, len(digits.partition(".")[2]) - exponent))
+
+
 def format_number(value: float, position: int | None) -> str:
-    """Format a tick label: 42,500 rather than 42500; 0.25 stays."""
+    """Format a tick label of a logarithmic axis: 42,500 rather than 42500; 0.25 stays."""
     text = f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def format_time_axis(axes: Axes, index: pd.Index) -> None:
-    """Label the x axis with dates, and the time zone if there is one, or with step numbers."""
-    if isinstance(index, pd.DatetimeIndex):
-        locator = AutoDateLocator(minticks=4, maxticks=9)
+def format_time_axis(axes: Axes, first: Timestamp, last: Timestamp) -> None:
+    """Label the x axis with dates, with the year where no tick names it and the time zone, or with step numbers."""
+    if isinstance(first, pd.Timestamp):
+        locator = AutoDateLocator(minticks=3, maxticks=7)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, **_DATE_FORMATS))
-        if index.tz is not None:
-            axes.set_xlabel(str(index.tz))
+        zone = "" if first.tz is None else f"{first.tz} time"
+        axes.set_xlabel(", ".join(filter(None, [_name_span(first, last), zone])))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]))
         axes.set_xlabel("step")
 
 
-def make_step_locator(unit: str, span: float, ticks: int = 12) -> Locator:
-    """Make a locator of a limited number of ticks, for hours at whole parts and multiples of a day."""
-    fitting = [hours for hours in (1, 2, 3, 6, 12, 24, 48, 168) if span / hours <= ticks]
-    if unit == "hours" and fitting:
-        return MultipleLocator(fitting[0])
-    return MaxNLocator(nbins=ticks, integer=True, steps=[1, 2, 5, 10])
+def drop_repeated_labels(panels: Sequence[Axes], columns: int = 1) -> None:
+    """Keep the labels of x axes in the last row only, where they are the same in every panel."""
+    if len({axes.get_xlabel() for axes in panels}) == 1:
+        for axes in panels[:-columns]:
+            axes.set_xlabel("")
+
+
+def _name_span(first: pd.Timestamp, last: pd.Timestamp) -> str:
+    """Name the part of the dates that no tick names: the day of hours, the year of days; empty for years."""
+    span = last - first
+    if span > pd.Timedelta(days=400):
+        return ""
+    ends = [name_time(end.normalize(), "D") if span < pd.Timedelta(days=1) else str(end.year) for end in (first, last)]
+    return " to ".join(dict.fromkeys(ends))
+
+
+_NATURAL_STEPS = {
+    "hours": (1, 2, 3, 6, 12, 24, 48, 168),
+    "days": (1, 2, 7, 14, 28, 56),
+    "months": (1, 2, 3, 6, 12, 24),
+    "quarters": (1, 2, 4, 8),
+}
+
+
+def make_step_locator(unit: str, span: float, ticks: int = 10) -> Locator:
+    """Make a locator of a limited number of ticks, at parts and multiples of a day, a week or a year."""
+    fitting = [steps for steps in _NATURAL_STEPS.get(unit, ()) if span / steps <= ticks]
+    return MultipleLocator(fitting[0]) if fitting else MaxNLocator(nbins=ticks, integer=True, steps=[1, 2, 5, 10])
 
 
 def add_legend(axes: Axes) -> None:
@@ -150,8 +245,10 @@ def add_legend(axes: Axes) -> None:
     add_shared_legend([axes])
 
 
-def render_png(figure: Figure) -> bytes:
-    """Render a figure as the bytes of a PNG."""
+def render_figure(figure: Figure, suffix: str = ".png") -> bytes:
+    """Render a figure as the bytes of a file with this suffix: `.png`, `.svg` or `.pdf`."""
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    with matplotlib.rc_context(STYLE):  # ticks are made while a figure is drawn
+        figure.savefig(file, format=suffix[1:].lower(), metadata=undated.get(suffix.lower()))
     return file.getvalue()

@@ -25,6 +25,7 @@ from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
+from forecaster.reporting.figures import count_shown, render_figure
 from forecaster.runs import list_member_folders
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
 from forecaster.training.trainer import Epoch, Progress
@@ -33,6 +34,7 @@ from forecaster.wording import count_steps
 _PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
+_LOSS_NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "huber": "Huber", "log_cosh": "log-cosh"}
 _LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
 
 
@@ -96,7 +98,7 @@ def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dic
 def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> bytes:
     """Plot the losses by epoch of every network."""
     title, kinds = f"{name}: loss by epoch", list(dict.fromkeys(config.loss for config in list_members(plan.config)))
-    unit = f"loss ({', '.join(kinds)}, scaled units)"
+    unit = f"loss ({', '.join(_LOSS_NAMES.get(kind, kind) for kind in kinds)}, scaled units)"
     curves = [
         LossCurve(
             [row.loss for row in each.progress.history],
@@ -105,7 +107,7 @@ def _plot_losses(plan: Plan, trained: Sequence[TrainedNetwork], name: str) -> by
         )
         for each in trained
     ]
-    return plot_loss(*curves[0], title, unit) if len(curves) == 1 else plot_losses(curves, title, unit)
+    return render_figure(plot_loss(*curves[0], title, unit) if len(curves) == 1 else plot_losses(curves, title, unit))
 
 
 def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
@@ -114,15 +116,19 @@ def _plot_last_forecast(plan: Plan, predictor: Predictor, name: str) -> bytes:
     forecast = forecast_last_horizon(plan, predictor)
     series = member.series.cut(plan.config.padding_steps, len(member.series))
     values = pd.Series(series.values, series.timestamps)
-    steps = len(forecast.mean)
+    steps, count = len(forecast.mean), len(plan.members)
+    several = plan.config.data.several
     kind = "held out" if member.split.test else "part of the training data"
-    return plot_forecast(
+    last = count_steps(steps, series.frequency)
+    subject = f"{name}, {series.name}" if several else name
+    figure = plot_forecast(
         values.iloc[:-steps].iloc[-count_history_steps(steps) :],
         forecast,
-        f"{name}: forecast of the last {count_steps(steps, series.frequency)} ({kind})",
+        f"{subject}: forecast of the last {last} ({kind}){count_shown(1, count)}",
+        series.target,
         values.iloc[-steps:],
-        "actual" if member.split.test else "actual (used in training)",
     )
+    return render_figure(figure)
 
 
 def format_history(history: list[Epoch]) -> bytes:

@@ -5,15 +5,16 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from forecaster.reporting.figures import BLUE, INK, ORANGE, STYLE, add_legend, make_figure, render_png
+from forecaster.reporting.figures import BLUE, INK, ORANGE, STYLE, add_legend, make_figure
 
 
 def plot_loss(
     losses: Sequence[float], validation: Sequence[float | None], chosen_epoch: int, title: str, unit: str
-) -> bytes:
-    """Plot training and validation loss by epoch, with the chosen epoch marked, as a PNG.
+) -> Figure:
+    """Plot training and validation loss by epoch, with the chosen epoch marked.
 
     Args:
         losses, validation: by epoch from the first; None without a validation part.
@@ -38,7 +39,7 @@ def plot_loss(
         axes.set_xlabel("epoch")
         axes.set_ylabel(_wrap(unit))
         add_legend(axes)
-        return render_png(figure)
+        return figure
 
 
 class LossCurve(NamedTuple):
@@ -49,8 +50,8 @@ class LossCurve(NamedTuple):
     chosen_epoch: int
 
 
-def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
-    """Plot the loss of each network of an ensemble by epoch, with the chosen epochs marked, as a PNG."""
+def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> Figure:
+    """Plot the loss of each network of an ensemble by epoch, with the chosen epochs marked."""
     watched = [np.array(c.losses if c.validation[0] is None else c.validation, float) for c in curves]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
     with matplotlib.rc_context(STYLE):
@@ -68,7 +69,7 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> bytes:
         label = f"{'validation ' if curves[0].validation[0] is not None else ''}{unit}"
         axes.set_ylabel(_wrap(label))
         add_legend(axes)
-        return render_png(figure)
+        return figure
 
 
 def _wrap(label: str) -> str:

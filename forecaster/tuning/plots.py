@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from forecaster.reporting.figures import (
@@ -17,12 +18,11 @@ from forecaster.reporting.figures import (
     add_legend,
     format_number,
     make_figure,
-    render_png,
 )
 
 
-def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float], own: int | None, title: str) -> bytes:
-    """Plot the error of each trial in order, and the best so far, as a PNG.
+def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float], own: int | None, title: str) -> Figure:
+    """Plot the error of each trial in order, and the best so far.
 
     Args:
         errors: by trial number, at least one; None for a trial without an error, drawn as a mark on the lower edge.
@@ -48,7 +48,7 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         add_legend(axes)
-        return render_png(figure)
+        return figure
 
 
 def _label_error_axis(axes: Axes, errors: np.ndarray, best: float) -> None:

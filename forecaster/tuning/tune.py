@@ -22,6 +22,7 @@ from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationS
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.problems import Problem
+from forecaster.reporting.figures import render_figure
 from forecaster.runs import convert_write_errors, write_atomically
 from forecaster.training.build import prepare_trainer
 from forecaster.training.progress import TrainingProgress
@@ -92,7 +93,9 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
     own = next((row.number for row in ended if row.values == plan.own_values), None)
     name, error = min(scoring.baselines.items(), key=lambda item: item[1])
     title = f"{folder.resolve().parent.name}: {len(rows)} trials, best {best.error:.4g} in trial {best.number}"
-    picture = plot_trials({row.number: row.error for row in rows}, (name.replace("_", " "), error), own, title)
+    picture = render_figure(
+        plot_trials({row.number: row.error for row in rows}, (name.replace("_", " "), error), own, title)
+    )
     write_atomically(folder / "trials.png", picture)
     log.info("%s", format_trial_table(rows, plan.own_values, scoring.baselines))
     if importances := search.compute_importances():
