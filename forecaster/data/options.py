@@ -8,7 +8,6 @@ from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.value_ranges import Domain
 
 AUTO = "auto"
-EVERY = "*"  # target: every column of numbers that is nothing else
 COLUMNS, ROWS = "columns", "rows"  # layouts: one step per row, one series per row
 
 

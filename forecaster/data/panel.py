@@ -186,19 +186,12 @@ class Panel(Sequence[Series]):
 
     def _cut(self, kept: Sequence[slice]) -> "Panel":
         """Cut each series to a range of its steps; covariates are cut where it begins alone."""
-        steps, columns = _choose_places(self.ends, kept), self.columns
+        columns = self.columns
         if columns.columns:
             rows = _choose_places(columns.ends, [slice(part.start, None) for part in kept])
             columns = Columns(columns.select_rows(rows), columns.ends - np.cumsum([part.start for part in kept]))
-        return replace(
-            self,
-            firsts=pd.Index([series.timestamps[part.start] for series, part in zip(self, kept, strict=True)]),
-            ends=np.cumsum([part.stop - part.start for part in kept]),
-            values=self.values[steps],
-            timestamps=None if self.timestamps is None else self.timestamps[steps],
-            observed=None if self.observed is None else self.observed[steps],
-            columns=columns,
-        )
+        firsts = pd.Index([series.timestamps[part.start] for series, part in zip(self, kept, strict=True)])
+        return replace(self._select_steps(kept), firsts=firsts, columns=columns)
 
     def truncate(self, lengths: np.ndarray) -> "Panel":
         """Cut each series to its first steps, as it was known then: (series,) lengths.
@@ -206,20 +199,28 @@ class Panel(Sequence[Series]):
         A gap at its end is filled with the last observed value, since later values were not known then.
         Covariates stay whole: past ones are read up to a window's end alone.
         """
-        steps = _choose_places(self.ends, [slice(length) for length in lengths.tolist()])
-        ends, values = np.cumsum(lengths), self.values[steps]
-        observed = None if self.observed is None else self.observed[steps]
-        if observed is not None:
-            for number in np.flatnonzero((lengths > 0) & ~observed[np.maximum(ends - 1, 0)]).tolist():
-                part = find_part(ends, number)
-                values[part] = carry_forward(values[part], observed[part])
-        timestamps = None if self.timestamps is None else self.timestamps[steps]
-        return replace(self, ends=ends, values=values, timestamps=timestamps, observed=observed)
+        found = self._select_steps([slice(0, length) for length in lengths.tolist()])
+        if (observed := found.observed) is not None:
+            for number in np.flatnonzero((lengths > 0) & ~observed[np.maximum(found.ends - 1, 0)]).tolist():
+                part = find_part(found.ends, number)
+                found.values[part] = carry_forward(found.values[part], observed[part])
+        return found
+
+    def _select_steps(self, parts: Sequence[slice]) -> "Panel":
+        """Copy a range of the steps of each series; `firsts` and covariates stay as they are."""
+        steps = _choose_places(self.ends, parts)
+        return replace(
+            self,
+            ends=np.cumsum([part.stop - part.start for part in parts]),
+            values=self.values[steps],
+            timestamps=None if self.timestamps is None else self.timestamps[steps],
+            observed=None if self.observed is None else self.observed[steps],
+        )
 
     def _make_timestamps(self, number: int) -> pd.Index:
-        if self.timestamps is not None:
-            return self.timestamps[find_part(self.ends, number)]
         part = find_part(self.ends, number)
+        if self.timestamps is not None:
+            return self.timestamps[part]
         return make_grid(self.firsts[number], part.stop - part.start, self.rules.step(self.frequency))
 
 
