@@ -963,6 +963,8 @@ _EXAMPLES = [
         "level-shifts", detail={"count": 1, "places": ["2026-01-31 (+6.1)"]}, repairs=({"model.normalization": "last"},)
     ),
     Problem("better-season", detail={"best": 168, "main": 24, "frequency": "h"}, repairs=({"data.season": [168, 24]},)),
+    Problem("proportional-changes", repairs=({"data.transform": "log"},)),
+    Problem("never-negative", detail={"counts": True}, repairs=({"data.minimum": 0},)),
     Problem("too-short-to-measure"),
     Problem("learnable", detail={"errors": "12 hours ahead: a straight line through the past 3.1, last value 9.2"}),
     Problem(
@@ -981,6 +983,8 @@ _EXAMPLES = [
     Problem("outliers-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     Problem("level-shifts-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     Problem("better-season-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
+    Problem("proportional-changes-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
+    Problem("never-negative-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     Problem("too-short-to-measure-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     Problem("learnable-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     Problem("perhaps-learnable-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),

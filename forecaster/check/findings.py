@@ -8,6 +8,7 @@ import numpy as np
 
 from forecaster.check.leakage import find_copied_shift, find_parts
 from forecaster.check.statistics import WORTH_IT, Errors, SeriesStatistics
+from forecaster.check.value_range import has_proportional_changes, is_count, stays_above_zero
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.forecast import shorten
@@ -16,6 +17,7 @@ from forecaster.wording import KEPT, count_steps, format_timestamp, format_times
 
 _SHORT = 50  # steps below which there is little to learn from
 _MOSTLY_ZERO = 0.5  # share of steps from which a series is intermittent
+_BOUNDED = {"negative_binomial", "log_normal", "categorical"}  # heads that forecast no negative number
 _BETTER = 0.9  # of the main season's naive error, from which another season is worth more
 
 
@@ -151,6 +153,7 @@ def _report_values(examined: SeriesStatistics, config: Config) -> Iterator[Findi
         yield _make_finding("warning", "constant-stretches", {"count": len(examined.stretches), "places": places})
     if examined.zeros >= _MOSTLY_ZERO:
         yield _make_finding("note", "mostly-zero", {"share": examined.zeros})
+    yield from _report_range(values, config)
     if len(examined.outliers):
         steps = examined.episodes
         places = _format_places(series, steps, [f"{value:.6g}" for value in values[steps]])
@@ -165,6 +168,16 @@ def _report_values(examined: SeriesStatistics, config: Config) -> Iterator[Findi
         repair = {"model.normalization": "last"} if config.model.normalization == "none" else None
         level = "warning" if repair else "note"
         yield _make_finding(level, "level-shifts", {"count": len(changes), "places": places}, repair)
+
+
+def _report_range(values: np.ndarray, config: Config) -> Iterator[Finding]:
+    """Offer a transform or a bound, where the config has none, and a head for other values."""
+    if config.data.transform != "none" or config.data.minimum is not None or config.model.head in _BOUNDED:
+        return
+    if has_proportional_changes(values):
+        yield _make_finding("note", "proportional-changes", {}, {"data.transform": "log"})
+    elif stays_above_zero(values):
+        yield _make_finding("note", "never-negative", {"counts": is_count(values)}, {"data.minimum": 0})
 
 
 def _report_seasons(examined: SeriesStatistics) -> Iterator[Finding]:

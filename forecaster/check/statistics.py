@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.gaps import Gap, find_gaps, interpolate_linearly
+from forecaster.data.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
 from forecaster.data.seasonality import detrend
 from forecaster.data.series import Series
 from forecaster.data.time.frequency import STEP
@@ -332,8 +332,10 @@ def measure_errors(values: np.ndarray, seasons: Sequence[int]) -> Errors | None:
     origins = np.arange(max([lags, *usable]) - 1, len(values) - ahead)
     if lags < 2 or len(origins) < 50:
         return None
-    past = values[origins[:, None] - np.arange(lags)]  # (origins, lags), the newest first
-    ago = {season: values[origins + ahead - season] for season in usable}  # (origins,) each
+    # A forecast at an origin knows the last value before a gap; most windows of a series with many gaps have one.
+    carried = fill_gaps(values, "previous", 1)
+    past = carried[origins[:, None] - np.arange(lags)]  # (origins, lags), the newest first
+    ago = {season: carried[origins + ahead - season] for season in usable}  # (origins,) each
     future = values[origins + ahead]
     known = np.isfinite(np.column_stack([past, future, *ago.values()])).all(axis=1)
     past, future, ago = past[known], future[known], {season: before[known] for season, before in ago.items()}

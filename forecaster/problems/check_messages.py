@@ -49,6 +49,15 @@ CHECKS: Mapping[str, Message] = {
         "{share:.0%} of the values are 0: a forecast of 0 has a small error on most of them",
         "The series is intermittent.",
     ),
+    "proportional-changes": Message(
+        "changes grow with the level: logarithms change evenly, {repairs}",
+        "A transform may help: changes are a share of the level.",
+    ),
+    "never-negative": Message(
+        "no value is below 0: {repairs} keeps forecasts and intervals there{counts:?; all are whole numbers, which "
+        "model.head: negative_binomial forecasts as counts}",
+        "A bound may help: no value is negative.",
+    ),
     "outliers": Message(
         "{count:# outlier or run of them|# outliers or runs of them}, far from the values a season before and "
         "after: {places:list}",
@@ -103,6 +112,8 @@ CHECKS: Mapping[str, Message] = {
             "missing-code": "a value like a code for a missing value in ",
             "constant-stretches": "constant stretches in ",
             "mostly-zero": "mostly 0: ",
+            "proportional-changes": "changes grow with the level in ",
+            "never-negative": "no value is below 0 in ",
             "outliers": "outliers in ",
             "level-shifts": "level shifts in ",
             "better-season": "another season than the main one has a smaller error in ",
