@@ -131,8 +131,12 @@ def check(loaded: LoadedConfig) -> Checkup:
         findings = _find_errors(repaired)[0] or [Finding("error", problem) for problem in error.problems]
         repairs = _merge_repairs(findings)
         return Checkup(path, _describe_table(repaired.table), findings, repairs, is_repairable=False)
-    longest = panel.longest
-    data = repaired.loaded.config.data
+    return _examine_panel(path, repaired, panel, notices)
+
+
+def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Sequence[Problem]) -> Checkup:
+    """Find what is wrong with series that can be read, and what may improve a training on them."""
+    longest, data = panel.longest, repaired.loaded.config.data
     seasons = data.seasons if data.season != "auto" else find_series_seasons(longest)[0]
     if data.season == "auto":  # the search takes longer than all else, and what follows uses its result
         resolved = apply_repairs(repaired.loaded, [{"data.season": list(seasons) or 1}])
@@ -143,21 +147,20 @@ def check(loaded: LoadedConfig) -> Checkup:
     errors, left = _find_errors(repaired)
     config = repaired.loaded.config
     found = find_panel_anomalies(examined, config) if len(panel) > 1 else find_anomalies(examined[0], config)
+    columns = _read_columns(repaired.table, longest, data, set(panel.targets))
+    covariates = frozenset((*data.covariates.past, *data.covariates.future, *data.covariates.static))
     findings = [
         *errors,
         *_keep_accepted_repairs(found, repaired),
-        *find_leaks(
-            longest, _read_columns(repaired.table, longest, data, set(panel.targets)), seasons, _name_covariates(data)
-        ),
+        *find_leaks(longest, columns, seasons, covariates),
         *(Finding("note", notice) for notice in _select_new_notices(notices, errors)),
     ]
     if len(examined) < len(panel):
         detail = {"count": len(examined), "of": len(panel)}
         findings.append(Finding("note", Problem("longest-examined", detail=detail)))
     findings.sort(key=lambda finding: _RANKS[finding.level])
-    return Checkup(
-        path, _collect_facts(repaired.table, panel, examined), findings, _merge_repairs(errors), not left, examined
-    )
+    facts = _collect_facts(repaired.table, panel, examined)
+    return Checkup(path, facts, findings, _merge_repairs(errors), not left, examined)
 
 
 def _read_panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
@@ -243,11 +246,6 @@ def _choose_longest(panel: Panel) -> list[Series]:
     order = np.argsort(-panel.lengths, kind="stable")
     most = int(np.searchsorted(np.cumsum(panel.lengths[order]), _STEPS, side="right"))
     return [panel[number] for number in order[: min(max(1, most), _SERIES)].tolist()]
-
-
-def _name_covariates(data: Data) -> frozenset[str]:
-    """Name the columns other than the target that a training reads."""
-    return frozenset((*data.covariates.past, *data.covariates.future, *data.covariates.static))
 
 
 def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
