@@ -46,6 +46,7 @@ EXAMPLES: dict[str, str] = {
     "data.decimal": '","',
     "data.thousands": '"."',
     "data.header": "false",
+    "data.unit": '{price: "$"}',
     "data.comment": '"#"',
     "data.transform": "log",
     "data.difference": "[24]",

@@ -22,11 +22,11 @@ from forecaster.check.statistics import SeriesStatistics, examine
 from forecaster.config import LoadedConfig
 from forecaster.config.schema import Data
 from forecaster.data import Panel, Series
+from forecaster.data.assembly.decoded_columns import parse_numbers
 from forecaster.data.assembly.localize import parse_row_timestamps
-from forecaster.data.dialect import USUAL
+from forecaster.data.dialect import AUTO, USUAL
 from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.files import name_source
-from forecaster.data.sources.number_formats import to_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, shorten
@@ -260,9 +260,9 @@ def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -
     timestamps = parse_row_timestamps(table, time, series.frequency, series.rules)[mine]
     others = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
     order = mine[np.argsort(timestamps, kind="stable")]
-    dialect = series.dialect
+    dialect = dataclasses.replace(series.dialect, unit=AUTO)
     numbers = {
-        name: to_numbers(cells.iloc[order], dialect.decimal, dialect.thousands)
+        name: parse_numbers(cells.iloc[order], dialect, data.na_values).known
         for name, cells in table.columns.items()
         if name not in others
     }
@@ -305,8 +305,11 @@ def _describe_dialect(series: Series) -> str:
     """Describe the dialect of the CSV, as far as it is not that of most."""
     found, usual = asdict(series.dialect), asdict(USUAL)
     shown = {"\t": "tab", " ": "space"}
-    unusual = {name: shown.get(value, value) for name, value in found.items() if value != usual[name] and value}
-    return ", ".join(f"{name} {value}" for name, value in unusual.items())
+    unusual = {name: value for name, value in found.items() if value != usual[name] and value}
+    return ", ".join(
+        f"{name} {yaml_text(value) if isinstance(value, dict) else shown.get(value, value)}"
+        for name, value in unusual.items()
+    )
 
 
 def _format_fact(fact: Any) -> str:

@@ -248,6 +248,9 @@ class Data(Section):
         "auto",
         description="whether the first row names the columns: auto | true | false (column_1, column_2, ...)",
     )
+    unit: dict[Text, Text] | Literal["auto"] = Field(
+        "auto", description="unit behind or before the numbers of a column, such as {price: $}: auto, or by column"
+    )
     comment: Text | None = Field(None, description="text that begins a comment line; null: no comments")
     transform: Literal["none", "log", "log1p", "boxcox", "logit"] = Field(
         "none", description="transform of the values, undone in forecasts: none | log | log1p | boxcox | logit"

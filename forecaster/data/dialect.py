@@ -20,6 +20,7 @@ class Dialect:
         comment: what a line that does not count begins with.
         skip: rows below the header that do not count.
         header: whether the first row names the columns; `auto` where it does unless it looks like data.
+        unit: of the numbers in each column that has one; `auto` where it is found in the cells.
     """
 
     encoding: str = AUTO
@@ -29,13 +30,18 @@ class Dialect:
     comment: str | None = None
     skip: int = 0
     header: bool | str = AUTO
+    unit: Mapping[str, str] | str = AUTO
+
+    def get_unit(self, column: str) -> str:
+        """Get the unit of a column's numbers, empty for none, `auto` where it is not known."""
+        return self.unit if isinstance(self.unit, str) else self.unit.get(column, "")
 
     @classmethod
     def from_data(cls, stated: Mapping[str, Any]) -> "Dialect":
         """Take the keys of a `data` section that state it."""
-        names = ("encoding", "delimiter", "decimal", "thousands", "comment", "skip", "header")
+        names = ("encoding", "delimiter", "decimal", "thousands", "comment", "skip", "header", "unit")
         return cls(*(stated[name] for name in names))
 
 
 UNKNOWN = Dialect()
-USUAL = Dialect("utf-8", ",", ".", "none", header=True)
+USUAL = Dialect("utf-8", ",", ".", "none", header=True, unit={})

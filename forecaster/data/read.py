@@ -47,7 +47,7 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
 def read_cells(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
     """Read all cells of a source as text; arguments and problems as for `read_series`."""
     source = resolve_source(path)
-    return read_typed_table(source) if source.is_typed else read_table(source, dialect)
+    return read_typed_table(source, dialect) if source.is_typed else read_table(source, dialect)
 
 
 def parse_series(table: Table, reading: Reading) -> Panel:

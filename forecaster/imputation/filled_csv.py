@@ -14,6 +14,7 @@ import pandas as pd
 
 from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.series import Series
+from forecaster.data.sources.number_marks import copy_marks
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import DATE_FORMATS
 from forecaster.errors import DataError
@@ -85,6 +86,8 @@ class _Writer:
         self._end = "\r\n" if table.header.endswith("\r\n") else "\n"
         self._gap = filling.gap
         self._decimals = _count_decimals(filling.series.values)
+        target = filling.series.target
+        self._add_marks = copy_marks(table.columns[target], filling.series.dialect.get_unit(target))
 
     def format_records(self, steps: np.ndarray, order: Sequence[int]) -> Iterator[str]:
         """Format the rows in an order, each followed by the missing rows after it."""
@@ -107,20 +110,23 @@ class _Writer:
         if step < 0 or not self._gap[step]:
             return self.append_cells(text, ["0", *("" for _ in self._filling.quantiles)])
         cells = self._parse_cells(text)
-        cells[self._names.index(self._filling.series.target)] = self._format_number(self._filling.values[step])
+        cells[self._names.index(self._filling.series.target)] = self._format_value(step)
         return self.append_cells(self._format_record(cells), self._format_marks(step))
 
     def _format_missing_row(self, step: int) -> str:
         series = self._filling.series
         timestamp = self._timestamp(series.timestamps[step])
         known = {series.time if series.time in self._names else "": timestamp}  # an index column may have no name
-        known[series.target] = self._format_number(self._filling.values[step])
+        known[series.target] = self._format_value(step)
         return self.append_cells(
             self._format_record([known.get(name, "") for name in self._names]), self._format_marks(step)
         )
 
     def _format_marks(self, step: int) -> list[str]:
         return ["1", *(self._format_number(values[step]) for values in self._filling.quantiles.values())]
+
+    def _format_value(self, step: int) -> str:
+        return self._add_marks(self._format_number(self._filling.values[step]))
 
     def _format_number(self, value: float) -> str:
         text = np.format_float_positional(round(float(value), self._decimals), trim="-")

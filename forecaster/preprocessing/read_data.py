@@ -75,7 +75,8 @@ def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
     categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
     found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})
     found |= {
-        name: getattr(series.dialect, name) for name in ("encoding", "delimiter", "decimal", "thousands", "header")
+        name: getattr(series.dialect, name)
+        for name in ("encoding", "delimiter", "decimal", "thousands", "header", "unit")
     }
     found |= {"timezone": series.rules.timezone, "date_order": series.rules.date_order}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {SESSIONS, CALENDAR} else {})

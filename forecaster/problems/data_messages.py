@@ -52,6 +52,28 @@ DATA: Mapping[str, Message] = {
         "data.na_values",
         "Cells of the target are text.",
     ),
+    "unknown-number-format": Message(
+        "{cells} not a number: {places}; write the number alone, such as 12.3",
+        "Cells of the target hold digits and something else that is no known mark.",
+    ),
+    "mixed-units": Message(
+        "{cells} not in the unit of the column{unit:?, which is {unit}}: {places}; write all of its numbers in the "
+        "same unit, or all without it",
+        "Some cells of a column have a unit, a currency or a percent sign that the others do not have.",
+    ),
+    "mixed-minus": Message(
+        "{cells} negative in another form than the rest of the column: {places}; write negative numbers as -12.3",
+        "A column has negative numbers such as (12.3) or 12.3- next to others such as -12.3.",
+    ),
+    "bound": Message(
+        "{cells} a bound, not a number: {places}; write the number that you use for it, such as half of the bound",
+        "Cells such as <5 do not state a number.",
+    ),
+    "unclear-scale": Message(
+        "{cells} in thousands or millions, or in a unit: {places}; write the numbers in full; or name the unit, as "
+        "with data.unit: {{{name}: K}}",
+        "A single letter behind a blank may be a multiplier or a unit: 300 K.",
+    ),
     "not-a-number-in-covariate": Message(
         "{cells} not a number: {places}; correct the cells, or empty them; or set {repairs}",
         "A covariate of numbers has cells of text.",
@@ -204,6 +226,10 @@ NOTICES: Mapping[str, Message] = {
     "decimal-comma": Message("decimals have a comma (data.decimal)", "Notice: the decimal mark that was detected."),
     "thousands-mark": Message(
         "thousands have a mark, {mark!r} (data.thousands)", "Notice: the thousands mark that was detected."
+    ),
+    "marks-read": Message(
+        "{examples:list}{unit:?; the unit is {unit} (data.unit)}",
+        "Notice: cells carry a unit, a multiplier, a footnote mark, or a minus in another form.",
     ),
     "incomplete-line": Message(
         "the last line has no end and seems half-written: {text!r} is left out",

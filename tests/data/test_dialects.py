@@ -65,7 +65,7 @@ def days(*values: str, delimiter: str = ",", name: str = "load") -> str:
 def test_the_encoding_is_found_and_reported(tmp_path, content, encoding):
     found = read(tmp_path, content)
     np.testing.assert_array_equal(found.values, VALUES)
-    assert found.dialect == Dialect(encoding, ",", ".", "none", header=True)
+    assert found.dialect == Dialect(encoding, ",", ".", "none", header=True, unit={})
     messages = [f"{tmp_path}/x.csv: read as {encoding} (data.encoding)"]
     assert list(map(str, found.notices)) == ([] if encoding == "utf-8" else messages)
     assert read(tmp_path, content, dialect=found.dialect).notices == ()

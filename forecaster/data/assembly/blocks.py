@@ -12,7 +12,7 @@ import pandas as pd
 
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.typed_columns import TypedLayout
-from forecaster.data.dialect import USUAL, Dialect
+from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.sources.arrow_columns import Stored, column_to_text
 from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.database import read_query
@@ -97,13 +97,13 @@ class StoredBlock(Block):
         return layout.convert(self.columns)
 
     def to_text(self) -> Table:
-        """Write every cell as text."""
+        """Write every cell as text; numbers in text may have a unit and marks of thousands."""
         columns = {
             name: pd.Series(column_to_text(column).to_numpy(), dtype=TEXT)
             for name, column in zip(self.columns.column_names, self.columns.columns, strict=True)
         }
         lines = np.arange(self.line, self.line + len(self.columns))
-        return Table(self.places, columns, lines, "", (), USUAL)
+        return Table(self.places, columns, lines, "", (), replace(USUAL, thousands=AUTO, unit=AUTO))
 
 
 def open_csv(source: Source, dialect: Dialect, lines: int | None = None) -> Blocks:

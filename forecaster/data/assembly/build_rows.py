@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from forecaster.data.assembly.decoded_columns import (
     EMPTY,
     GIVEN,
     INFINITE,
+    INVALID,
     NAMED,
     TEXT,
     DecodedColumns,
@@ -49,9 +50,10 @@ def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None)
     """Build the rows of a table of text, with problems of cells; raise `DataError` where roles or marks are unclear."""
     roles = roles or find_roles(table, reading)
     covariates = (name for name in reading.columns if name not in reading.categorical)
-    numeric = (name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values))
-    shown = roles.targets or tuple(itertools.islice(numeric, 1))  # the columns that show the marks of numbers
-    return build_rows(TextColumns(add_marks(table, shown, reading.na_values), reading.na_values), roles, reading)
+    numeric = [name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values)]
+    shown = roles.targets or numeric[:1]  # the columns that show the decimal marks
+    marked = add_marks(table, shown, reading.na_values, numeric)
+    return build_rows(TextColumns(marked, reading.na_values), roles, reading)
 
 
 def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) -> Rows:
@@ -182,18 +184,27 @@ def _build_covariates(
             covariates[name] = _to_categories(columns.get_labels(name), reading.na_values)
             continue
         numbers = columns.get_numbers([name])
-        wrong = np.flatnonzero(numbers.kinds == TEXT)
+        wrong = np.flatnonzero(numbers.kinds >= TEXT)
         if len(wrong) >= max(int(np.isin(numbers.kinds, (GIVEN, INFINITE)).sum()), 1):
             covariates[name] = _to_categories(columns.get_labels(name), reading.na_values)
             notices.append(make_category_notice(columns.places.path, name, covariates[name].levels or ()))
         elif len(wrong):
-            code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
-            text = columns.get_texts([name])[0].iloc.__getitem__
-            problem = columns.places.make_problem(code, name, columns.lines, text, wrong, repairs=repairs)
-            issues.problems[FILE].append(problem)
+            issues.problems[FILE] += _report_invalid_covariate(numbers.kinds, columns, name)
         else:
             covariates[name] = Column(numbers.known)
     return covariates, notices
+
+
+def _report_invalid_covariate(kinds: np.ndarray, columns: DecodedColumns, name: str) -> Iterator[Problem]:
+    """Report the cells of a covariate of numbers that are no numbers, by what they hold."""
+    text = columns.get_texts([name])[0].iloc.__getitem__
+    for kind in np.unique(kinds[kinds >= TEXT]).tolist():
+        code, repairs = INVALID[kind], tuple[Mapping[str, Any], ...]()
+        if kind == TEXT:
+            code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
+        detail = {} if kind == TEXT else {"unit": columns.dialect.get_unit(name), "name": name}
+        rows = np.flatnonzero(kinds == kind)
+        yield columns.places.make_problem(code, name, columns.lines, text, rows, detail, repairs)
 
 
 def _to_categories(labels: Labels, na_values: NaValues) -> Column:
@@ -215,10 +226,9 @@ def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issue
     reporter = CellReporter(columns.places, stack.targets, stack.lines, text, stack.codes)
     if kinds.any():  # not every cell holds a number
         if reading.invalid_values == "error":
-            repairs = ({"data.invalid_values": "missing"},)
-            reporter.report("not-a-number", kinds == TEXT, issues.problems, repairs=repairs)
+            _report_invalid(found, columns, stack, reporter, issues)
         else:
-            reporter.report("text-as-missing", kinds == TEXT, issues.notices)
+            reporter.report("text-as-missing", kinds >= TEXT, issues.notices)
         if reading.gaps != "error":
             reporter.report("infinite-as-missing", kinds == INFINITE, issues.notices)
     for domain in reading.domains:
@@ -231,6 +241,20 @@ def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issue
     return found.known
 
 
+def _report_invalid(
+    found: Numbers, columns: DecodedColumns, stack: Stack, reporter: CellReporter, issues: IssueLog
+) -> None:
+    """Report the cells that are no numbers, by what they hold; only those without a digit may count as missing."""
+    column_of_cell = np.arange(len(found.kinds)) // max(len(columns.lines), 1)
+    for kind, code in INVALID.items():
+        repairs = ({"data.invalid_values": "missing"},) if kind == TEXT else ()
+        for number in np.unique(column_of_cell[found.kinds == kind]):
+            name = stack.columns[number]
+            detail = {"unit": columns.dialect.get_unit(name), "name": name}
+            chosen = (found.kinds == kind) & (column_of_cell == number)
+            reporter.report(code, chosen, issues.problems, {} if kind == TEXT else detail, repairs)
+
+
 def _report_missing(
     found: Numbers, expected: np.ndarray, reading: Reading, reporter: CellReporter, issues: IssueLog
 ) -> None:
@@ -239,7 +263,7 @@ def _report_missing(
     if reading.invalid_values == "missing":
         kinds[TEXT] = "not a number"
     for kind, what in kinds.items():
-        chosen = (found.kinds == kind) & expected
+        chosen = (found.kinds >= TEXT if kind == TEXT else found.kinds == kind) & expected
         reporter.report("missing-cell", chosen, issues.problems, {"kind": what}, GAP_REPAIRS)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from forecaster.config.reader import format_option as set_option
 from forecaster.data.options import AUTO, ROWS, Reading
 from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
+from forecaster.data.sources.number_marks import has_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import are_dates
 from forecaster.errors import DataError
@@ -74,7 +75,7 @@ def find_time(table: Table) -> str | None:
         head = cells.iloc[:20]
         if are_dates(head):
             return name
-        if looks_numeric(head).mean() <= 0.5 and not head.str.lower().isin(MISSING).all():
+        if not are_numbers(head) and not head.str.lower().isin(MISSING).all():
             texts.append(name)
     if texts:
         detail = {"text_column": texts[0], "example": table.columns[texts[0]].iloc[0]}
@@ -113,7 +114,7 @@ def _begins_with_numbers(cells: pd.Series, na_values: NaValues) -> bool:
     if not is_missing(cells.iloc[:HEAD], na_values).all():
         return False
     given = cells[~is_missing(cells, na_values)].iloc[:HEAD]
-    return not len(given) or bool(looks_numeric(given).mean() > 0.5)
+    return not len(given) or are_numbers(given)
 
 
 def find_ids(table: Table) -> str:
@@ -127,4 +128,4 @@ def find_ids(table: Table) -> str:
 def are_numbers(cells: pd.Series, na_values: NaValues = ()) -> bool:
     """Whether more than half of the cells that are given are numbers, in whatever way to write them."""
     given = cells[~is_missing(cells, na_values)]
-    return bool(looks_numeric(given).mean() > 0.5)
+    return bool(looks_numeric(given).mean() > 0.5) or has_numbers(given)

@@ -2,22 +2,41 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.dialect import USUAL, Dialect
+from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import NONE, NaValues, Unsure, find_marks, is_missing, to_numbers
+from forecaster.data.sources.number_marks import (
+    BOUND,
+    OTHER_MINUS,
+    OTHER_UNIT,
+    UNCLEAR_SCALE,
+    Unmarked,
+    is_currency,
+    remove_marks,
+)
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import ParsedTimestamps, join_columns, parse_timestamps
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 # What a cell is.
-GIVEN, EMPTY, NAMED, INFINITE, TEXT = range(5)
+GIVEN, EMPTY, NAMED, INFINITE, TEXT, DIGITS = range(6)
+_FAULTS = {fault: DIGITS + fault for fault in (OTHER_UNIT, OTHER_MINUS, BOUND, UNCLEAR_SCALE)}
+# The problem with a cell of the target that is no number, by what it is.
+INVALID = {
+    TEXT: "not-a-number",
+    DIGITS: "unknown-number-format",
+    _FAULTS[OTHER_UNIT]: "mixed-units",
+    _FAULTS[OTHER_MINUS]: "mixed-minus",
+    _FAULTS[BOUND]: "bound",
+    _FAULTS[UNCLEAR_SCALE]: "unclear-scale",
+}
 
 
 class Labels(NamedTuple):
@@ -28,7 +47,10 @@ class Labels(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Cells as float64, NaN where one is missing or text, infinite ones kept, (cells,); and what each is, (cells,)."""
+    """Cells as float64, NaN where one is missing or text, infinite ones kept, (cells,); and what each is, (cells,).
+
+    Kinds from `TEXT` on are cells that are no number.
+    """
 
     values: np.ndarray
     kinds: np.ndarray
@@ -77,7 +99,8 @@ class TextColumns(DecodedColumns):
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
-        return parse_numbers(concat_columns(self.get_texts(names)), self.dialect, self.na_values)
+        parts = [parse_numbers(self._columns[name], self.dialect, self.na_values, name) for name in names]
+        return concat_numbers(parts)
 
     def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
         """Parse the columns of time."""
@@ -88,10 +111,21 @@ class TextColumns(DecodedColumns):
         return [self._columns[name] for name in names]
 
 
-def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: NaValues) -> Numbers:
-    """Parse cells whose decimal and thousands marks are known."""
-    numbers = to_numbers(cells, dialect.decimal, dialect.thousands)
+def concat_numbers(parts: Sequence[Numbers]) -> Numbers:
+    """Put the numbers of columns one after the other."""
+    return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: NaValues, column: str = "") -> Numbers:
+    """Parse the cells of a column, in its unit, whose decimal and thousands marks are known."""
+    numbers, unit = to_numbers(cells, dialect.decimal, dialect.thousands), dialect.get_unit(column)
     kinds = np.where(np.isnan(numbers), TEXT, GIVEN).astype(np.int8)
+    if unit not in {AUTO, ""} or not is_missing(cells[kinds == TEXT]).all():
+        bare, faults, *_ = remove_marks(cells, na_values, unit)
+        numbers = np.where(faults, np.nan, to_numbers(bare, dialect.decimal, dialect.thousands))
+        kinds = np.where(np.isnan(numbers), TEXT, GIVEN).astype(np.int8)
+        kinds[(kinds == TEXT) & cells.str.contains(r"\d").to_numpy(bool)] = DIGITS
+        kinds = np.where(faults, DIGITS + faults, kinds).astype(np.int8)
     kinds[np.isinf(numbers)] = INFINITE
     if na_values:
         kinds[is_missing(cells, na_values) | np.isin(numbers, select_numeric_na_values(na_values))] = NAMED
@@ -104,15 +138,46 @@ def select_numeric_na_values(na_values: NaValues) -> list[int | float]:
     return [value for value in na_values if not isinstance(value, str)]
 
 
-def add_marks(table: Table, targets: Sequence[str], na_values: NaValues) -> Table:
-    """Find the marks of numbers in some columns, with notices of unusual ones; raise `DataError` for ambiguous ones."""
+def add_marks(table: Table, targets: Sequence[str], na_values: NaValues, others: Sequence[str] = ()) -> Table:
+    """Find the marks of numbers in some columns, with notices of unusual ones; raise `DataError` for ambiguous ones.
+
+    Decimal and thousands marks are found in the targets; units in the other columns, too.
+    """
+    dialect, names = table.dialect, (*targets, *others)
+    columns = {name: remove_marks(table.columns[name], na_values, dialect.get_unit(name)) for name in names}
+    table = _add_decimal_marks(table, targets, {name: columns[name] for name in targets}, na_values)
+    dialect, notices = table.dialect, [*table.notices]
+    for name, column in columns.items():
+        if examples := _write_examples(column, dialect):
+            unit = column.unit if dialect.unit == AUTO else ""
+            notices.append(Problem("marks-read", table.path, name, detail={"examples": examples, "unit": unit}))
+    units = {name: column.unit for name, column in columns.items() if column.unit}
+    known = dataclasses.replace(dialect, unit=units) if dialect.unit == AUTO else dialect
+    return dataclasses.replace(table, dialect=known, notices=tuple(notices))
+
+
+def _write_examples(column: Unmarked, dialect: Dialect) -> list[str]:
+    """Write how the first cell of each kind of mark is read."""
+    cells = [cell for cell, _ in column.examples]
+    numbers = pd.Series([number for _, number in column.examples], dtype=column.cells.dtype)
+    values = to_numbers(numbers, dialect.decimal, dialect.thousands)
+    read = zip(cells, values, strict=True)
+    return [f"{cell!r} is read as {value:.12g}" for cell, value in read if np.isfinite(value)]
+
+
+def _add_decimal_marks(
+    table: Table, targets: Sequence[str], unmarked: Mapping[str, Unmarked], na_values: NaValues
+) -> Table:
+    """Find the decimal and thousands marks in some columns; raises as `add_marks` does."""
     dialect = table.dialect
     if not targets:
         usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
         return dataclasses.replace(table, dialect=usual)
     cells = concat_columns([table.columns[target] for target in targets])
+    bare = concat_columns([unmarked[target].cells for target in targets])
+    is_point_usual = dialect.delimiter != ";" and not any(is_currency(unmarked[target].unit) for target in targets)
     try:
-        decimal, thousands = find_marks(cells, dialect.decimal, dialect.thousands, dialect.delimiter, na_values)
+        decimal, thousands = find_marks(bare, dialect.decimal, dialect.thousands, is_point_usual, na_values)
     except Unsure as unsure:
         where = table.places.locate(table.lines[unsure.row % len(table)])
         detail = {"cell": cells.iloc[unsure.row], "ways": [_write_yaml(*reading) for reading in unsure.readings]}

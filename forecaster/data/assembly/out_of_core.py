@@ -49,7 +49,8 @@ def read_large(blocks: Blocks, reading: Reading) -> Panel:
     """
     roles = find_roles(blocks.head, reading)
     first = _parse_head(blocks.head, roles, reading)
-    head = add_marks(blocks.head, roles.targets, reading.na_values)
+    numeric = [name for name, column in first.columns.items() if column.levels is None]
+    head = add_marks(blocks.head, roles.targets, reading.na_values, numeric)
     known = _add_head(reading, head, roles, first)
     spool = _RowSpool(replace(first, notices=head.notices), head.path, known)
     with check_unchanged(blocks.files):

@@ -22,6 +22,7 @@ from forecaster.data.assembly.decoded_columns import (
     DecodedColumns,
     Labels,
     Numbers,
+    concat_numbers,
     parse_numbers,
     select_numeric_na_values,
 )
@@ -92,7 +93,10 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
     stated, delimiter = (dialect.decimal, dialect.thousands), head.dialect.delimiter
     # Where cells are separated by semicolons decimals may have commas.
     require_plain(stated in {(".", NONE), (",", NONE)} or (delimiter != ";" and set(stated) <= {AUTO, ".", NONE}))
-    marks = replace(head.dialect, decimal="," if dialect.decimal == "," else ".", thousands=NONE)
+    read = {*roles.targets, *reading.columns} - {*reading.categorical}
+    require_plain(all(dialect.get_unit(name) in {AUTO, ""} for name in read))
+    unit = {} if dialect.unit == AUTO else dialect.unit
+    marks = replace(head.dialect, decimal="," if dialect.decimal == "," else ".", thousands=NONE, unit=unit)
     cells, texts = head.columns, pa.dictionary(pa.int32(), pa.string())
     types: dict[str, pa.DataType] = {}
     for name in dict.fromkeys(reading.columns):
@@ -126,12 +130,12 @@ class TypedColumns(DecodedColumns):
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
-        parts = [self._read_numbers(self._columns[name]) for name in names]
-        return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
+        return concat_numbers([self._read_numbers(name) for name in names])
 
-    def _read_numbers(self, column: np.ndarray | Labels) -> Numbers:
+    def _read_numbers(self, name: str) -> Numbers:
+        column = self._columns[name]
         if isinstance(column, Labels):
-            values, kinds = parse_numbers(column.texts, self.dialect, self.na_values)
+            values, kinds = parse_numbers(column.texts, self.dialect, self.na_values, name)
             return Numbers(values[column.codes], kinds[column.codes])
         kinds = np.full(len(column), GIVEN, np.int8)
         if sentinels := select_numeric_na_values(self.na_values):

@@ -47,25 +47,33 @@ def read_csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | 
 def read_typed_series(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     """Read the series of Parquet files or a query of any size; the dialect is kept as it is; raises as `open_table`."""
     with open_table(source) as blocks:
+        blocks = blocks._replace(head=_add_unit(blocks.head, dialect))
         roles = find_roles(blocks.head, reading)
         names = dict.fromkeys((*roles.times, *roles.ids, *roles.targets, *reading.static, *reading.columns))
         rest = blocks.read(list(names))
         held, are_all = _hold_blocks(rest)
         if not are_all:
             whole = blocks._replace(read=lambda _: itertools.chain(held, rest))
-            return replace(read_large(whole, reading), dialect=dialect)
-    return build_panel(replace(build_held_rows(blocks.head, held, roles, reading), dialect=dialect), reading)
+            panel = read_large(whole, reading)
+            return replace(panel, dialect=replace(dialect, unit=panel.dialect.unit))
+    rows = build_held_rows(blocks.head, held, roles, reading)
+    return build_panel(replace(rows, dialect=replace(dialect, unit=rows.dialect.unit)), reading)
+
+
+def _add_unit(table: Table, dialect: Dialect) -> Table:
+    return replace(table, dialect=replace(table.dialect, unit=dialect.unit))
 
 
 def build_held_rows(head: Table, held: Sequence[StoredBlock], roles: ColumnRoles, reading: Reading) -> Rows:
     """Build the rows of all blocks of a source with such a head."""
     try:
-        return decode_rows(held, find_layout(head, USUAL, roles, reading))
+        stated = replace(USUAL, unit=head.dialect.unit)
+        return decode_rows(held, find_layout(head, stated, roles, reading))
     except NotPlain:
-        return parse_rows(_join(held).to_text(), reading, roles)
+        return parse_rows(replace(_join(held).to_text(), dialect=head.dialect), reading, roles)
 
 
-def read_typed_table(source: Source) -> Table:
+def read_typed_table(source: Source, dialect: Dialect) -> Table:
     """Read all columns of Parquet files or a query as text; raise `DataError` for too many; else as `open_table`."""
     with open_table(source) as blocks:
         names = list(blocks.head.columns)
@@ -74,7 +82,7 @@ def read_typed_table(source: Source) -> Table:
         rows = sum(len(block.columns) for block in held)
         detail = {"rows": rows, "columns": len(names), "limit": files.MAX_BYTES // _CELL}
         raise DataError(Problem("too-many-cells", source.name, detail=detail))
-    return _join(held).to_text()
+    return _add_unit(_join(held).to_text(), dialect)
 
 
 def _hold_blocks(blocks: Iterable[StoredBlock]) -> tuple[list[StoredBlock], bool]:

@@ -12,11 +12,11 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 NONE = "none"
 TEXT = pd.StringDtype("python", na_value=np.nan)  # of cells; the same whether or not pyarrow is there
 NaValues = Sequence[int | float | str]
-_SPACES, _APOSTROPHES = " \u00a0\u202f", "'\u2019"
-_CHARACTERS = {",": ",", ".": ".", " ": _SPACES, "'": _APOSTROPHES}
+SPACES, APOSTROPHES = " \u00a0\u202f", "'\u2019"
+_CHARACTERS = {",": ",", ".": ".", " ": SPACES, "'": APOSTROPHES}
 # In the order in which they are preferred where they read the same numbers.
 _WAYS = [(decimal, mark) for mark in (NONE, ",", ".", " ", "'") for decimal in ".," if decimal != mark]
-_INFINITE = r"(?i:[+-]?inf(?:inity)?)"
+INFINITE = r"(?i:[+-]?inf(?:inity)?)"
 
 
 class Unsure(ValueError):
@@ -43,12 +43,13 @@ def looks_numeric(cells: pd.Series) -> pd.Series:
 
 
 def find_marks(
-    cells: pd.Series, decimal: str, thousands: str, delimiter: str, na_values: NaValues = ()
+    cells: pd.Series, decimal: str, thousands: str, is_point_usual: bool = True, na_values: NaValues = ()
 ) -> tuple[str, str]:
     """Find the decimal and thousands marks by which most cells are numbers; a point and none where no cell shows them.
 
-    Where cells are separated by semicolons, as where decimals have commas, `1.234` is no proof of a decimal point.
-    `decimal` and `thousands` are what is known, else `auto`.
+    Where cells are separated by semicolons, as where decimals have commas, and where they are amounts of money,
+    `1.234` is no proof of a decimal point: it is not usual there. `decimal` and `thousands` are what is known, else
+    `auto`.
 
     Raises:
         Unsure: ways that differ read as many.
@@ -57,11 +58,11 @@ def find_marks(
     if len(ways) == 1:
         return ways[0]
     plain = (".", NONE)
-    usual = plain in ways and delimiter != ";"
+    usual = plain in ways and is_point_usual
     if usual and pd.to_numeric(cells, errors="coerce").notna().all():
         return plain
     texts = cells[~is_missing(cells, na_values)]
-    texts = texts[texts.str.contains(rf"[.,{_SPACES}{_APOSTROPHES}]")]
+    texts = texts[texts.str.contains(rf"[.,{SPACES}{APOSTROPHES}]")]
     written = "".join(texts)
     used = {mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)}
     # Ways whose thousands mark is in no cell read the same without it.
@@ -93,7 +94,7 @@ def to_numbers(cells: pd.Series, decimal: str, thousands: str) -> np.ndarray:
     """Convert cells to float64, NaN where one is no number: (rows,)."""
     if (decimal, thousands) == (".", NONE):
         return _convert_exactly(cells)
-    numeric = cells.str.fullmatch(f"{_build_pattern(decimal, thousands, '[0-9]')}|{_INFINITE}")
+    numeric = cells.str.fullmatch(f"{_build_pattern(decimal, thousands, '[0-9]')}|{INFINITE}")
     return _parse(cells, decimal, thousands).where(numeric).to_numpy(float)
 
 
