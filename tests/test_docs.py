@@ -116,7 +116,7 @@ def test_readme_stays_short():
 
 def test_readme_quotes_what_check_prints(forecast, tmp_path: Path):
     header, *rows = (ROOT / "configs" / "data" / "airline.csv").read_text().splitlines()
-    rows[8] = f"{rows[8].split(',')[0]},12x"  # line 10
+    rows[8] = f"{rows[8].split(',')[0]},n.a."  # line 10
     (tmp_path / "sales.csv").write_text("\n".join([header, *rows[:18], *rows[19:]]) + "\n")
     printed = forecast("check", "sales.csv", cwd=tmp_path).stdout.splitlines()
     blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)

@@ -247,7 +247,7 @@ ILLS = {
     "both": (lambda rows: twice(gap(rows)), {"data.duplicates": "mean", "data.gaps": "interpolate"}),
     "empty": (replaced("", {7, 8}), {"data.gaps": "interpolate"}),
     "infinite": (replaced("inf", {7}), {"data.gaps": "interpolate"}),
-    "one text": (replaced("12x", {7}), {"data.invalid_values": "missing", "data.gaps": "interpolate"}),
+    "one text": (replaced("n.a.", {7}), {"data.invalid_values": "missing", "data.gaps": "interpolate"}),
     "a mark": (replaced("?", {7, 90, 300}), {"data.na_values": ["?"], "data.gaps": "interpolate"}),
     "jitter": (jitter, {"data.tolerance": "2s"}),
 }
