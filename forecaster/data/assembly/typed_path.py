@@ -46,8 +46,8 @@ def read_csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | 
 
 def read_typed_series(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     """Read the series of Parquet files or a query of any size; the dialect is kept as it is; raises as `open_table`."""
-    with open_table(source) as blocks:
-        blocks = blocks._replace(head=_add_unit(blocks.head, dialect))
+    with open_table(source) as opened:
+        blocks = opened._replace(head=_add_unit(opened.head, dialect))
         roles = find_roles(blocks.head, reading)
         names = dict.fromkeys((*roles.times, *roles.ids, *roles.targets, *reading.static, *reading.columns))
         rest = blocks.read(list(names))
