@@ -307,7 +307,7 @@ def _describe_dialect(series: Series) -> str:
     shown = {"\t": "tab", " ": "space"}
     unusual = {name: value for name, value in found.items() if value != usual[name] and value}
     return ", ".join(
-        f"{name} {yaml_text(value) if isinstance(value, dict) else shown.get(value, value)}"
+        f"{name} {format_yaml(value) if isinstance(value, dict) else shown.get(value, value)}"
         for name, value in unusual.items()
     )
 
