@@ -11,7 +11,11 @@ _EXAMPLES = [
     Problem("too-large", "power.csv.gz", detail={"limit_gib": 1, "packed": True}),
     Problem("too-large-for-encoding", "power.csv"),
     Problem("too-large-for-layout", "power.csv"),
-    Problem("spreadsheet", "power.xlsx"),
+    Problem(
+        "other-format",
+        "power.xlsx",
+        detail={"kind": "an Excel workbook (.xlsx)", "remedy": "export the sheet as CSV"},
+    ),
     Problem("zip-of-several", "power.zip", detail={"count": 2, "files": ["a.csv", "b.csv"]}),
     Problem("zip-with-password", "power.zip"),
     Problem("mixed-kinds", detail={"parquet": "a.parquet", "other": "b.csv"}),
@@ -35,6 +39,12 @@ _EXAMPLES = [
         repairs=({"data.encoding": "cp1252"}, {"data.encoding": "latin-1"}, {"data.encoding": "utf-16"}),
     ),
     Problem("null-byte", "power.csv:7"),
+    Problem(
+        "labels-below-header",
+        "power.csv:2",
+        detail={"cells": ["'yyyy-mm-dd'", "'kWh'"], "rows": 1},
+        repairs=({"data.skip": 1},),
+    ),
     Problem("control-character", "power.csv:7", detail={"byte": 27}),
     Problem(
         "ambiguous-delimiter",
@@ -297,6 +307,7 @@ _EXAMPLES = [
     Problem("thousands-mark", "power.csv", "load", detail={"mark": "."}),
     Problem("incomplete-line", "power.csv:7", detail={"text": "2026-01-31,5."}),
     Problem("categories-found", "power.csv", "event", detail={"count": 2, "levels": ["fair", "sale"]}),
+    Problem("header-found", "power.csv", detail={"line": 4, "names": ["day", "load"]}),
     Problem("marks-read", "power.csv", "price", detail={"examples": ["'$1,100.50' is read as 1100.5"], "unit": "$"}),
     Problem("text-as-missing", "power.csv:7", "load", cells=Cells(2, (("n.a.", "line 7"), ("x", "line 9")))),
     Problem("infinite-as-missing", "power.csv:7", "load", cells=Cells(1, (("inf", "line 7"),))),

@@ -109,7 +109,7 @@ Names = Annotated[
     str | tuple[str, ...], PlainValidator(_check_names, json_schema_input_type=Text | list[Text]), _AsItIs
 ]
 Delimiter = Annotated[str, PlainValidator(_check_delimiter, json_schema_input_type=str)]
-Header = Annotated[bool | str, PlainValidator(_check_header, json_schema_input_type=bool | Literal["auto"])]
+Header = Annotated[bool | int | str, PlainValidator(_check_header, json_schema_input_type=bool | int | Literal["auto"])]
 Sentinel = Annotated[int | float | str, PlainValidator(_check_sentinel, json_schema_input_type=int | float | str)]
 Share = Annotated[int | float, PlainValidator(_check_share, json_schema_input_type=int | float)]
 _SeasonSteps = Annotated[int, Field(ge=1)]
@@ -246,7 +246,7 @@ class Data(Section):
     )
     header: Header = Field(
         "auto",
-        description="whether the first row names the columns: auto | true | false (column_1, column_2, ...)",
+        description="row with the names of the columns: auto | true (the first) | false (none) | line, such as 4",
     )
     unit: dict[Text, Text] | Literal["auto"] = Field(
         "auto", description="unit behind or before the numbers of a column, such as {price: $}: auto, or by column"

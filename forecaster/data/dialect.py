@@ -19,7 +19,7 @@ class Dialect:
         thousands: the mark between groups of three digits, `none` for none; a space means any kind of space.
         comment: what a line that does not count begins with.
         skip: rows below the header that do not count.
-        header: whether the first row names the columns; `auto` where it does unless it looks like data.
+        header: whether the first row names the columns, or the number of the line that does; `auto` where it is found.
         unit: of the numbers in each column that has one; `auto` where it is found in the cells.
     """
 
@@ -29,7 +29,7 @@ class Dialect:
     thousands: str = AUTO
     comment: str | None = None
     skip: int = 0
-    header: bool | str = AUTO
+    header: bool | int | str = AUTO
     unit: Mapping[str, str] | str = AUTO
 
     def get_unit(self, column: str) -> str:

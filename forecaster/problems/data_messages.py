@@ -223,6 +223,9 @@ NOTICES: Mapping[str, Message] = {
     "delimiter-found": Message(
         "cells are separated by {delimiter} (data.delimiter)", "Notice: the delimiter that was detected."
     ),
+    "header-found": Message(
+        "line {line} is the header: {names:list} (data.header)", "Notice: there are lines above the header."
+    ),
     "decimal-comma": Message("decimals have a comma (data.decimal)", "Notice: the decimal mark that was detected."),
     "thousands-mark": Message(
         "thousands have a mark, {mark!r} (data.thousands)", "Notice: the thousands mark that was detected."

@@ -28,7 +28,10 @@ FILES: Mapping[str, Message] = {
     "too-large-for-layout": Message(
         "too large to be read with layout: rows; split it", "Data with one series in each row has to fit into memory."
     ),
-    "spreadsheet": Message("a spreadsheet; export the sheet as CSV", "Spreadsheets are not read."),
+    "other-format": Message(
+        "{kind}, not a CSV; {remedy}",
+        "The file is a page, a document, a workbook or another file of no text.",
+    ),
     "zip-of-several": Message(
         "a zip of {count:,} files ({files:list}); expected one: unpack it", "A zip may hold one file."
     ),
@@ -71,19 +74,27 @@ FILES: Mapping[str, Message] = {
     "no-rows": Message("no rows; expected at least one", "The file or the query gives no row."),
     "duplicate-column": Message("the column {name!r} is named twice; rename one", "Two columns have the same name."),
     "ragged-row": Message(
-        _RAGGED + "put quotes around a cell that holds a {mark}", "A row has more or fewer cells than the header."
+        _RAGGED + "put quotes around a cell that holds a {mark}; if the header is in another line, name it, as with "
+        "data.header: 4",
+        "A row has more or fewer cells than the header.",
     ),
     "commented-header": Message(
         _RAGGED + "if lines that begin with # are comments, set {repairs}", "The first line may be a comment."
     ),
     "wrong-delimiter": Message(
-        _RAGGED + "if another character separates the cells, name it with data.delimiter",
+        _RAGGED + "if another character separates the cells, name it with data.delimiter; if the header is in another "
+        "line, name it, as with data.header: 4",
         "The header is a single cell, and the rows are not.",
     ),
     "header-is-data": Message(
         "the header looks like a row of data: {names:list}; choose --set data.header=false, which names the "
         "columns column_1, column_2, ..., or --set data.header=true",
         "The first row holds numbers or dates, so that it may be no header.",
+    ),
+    "labels-below-header": Message(
+        "no data, but {rows:a row|# rows} of labels such as units below the header: {cells:list}; leave {rows:it|them} "
+        "out: {repairs}",
+        "Rows of units, codes or names follow the header.",
     ),
     "no-such-column": Message(
         "no column {name!r}{nearest:suggest}; columns: {columns:all}",

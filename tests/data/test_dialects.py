@@ -232,7 +232,10 @@ def test_compressed_files_are_known_by_their_first_bytes(tmp_path, content):
         (zipped("x.csv")[:-9], "x.csv: damaged or cut short"),
         (b"\x1f\x8b" + b"x" * 50, "x.csv: damaged or cut short"),
         (zipped("a.csv", "b.csv"), "x.csv: a zip of 2 files (a.csv, b.csv); expected one"),
-        (zipped("[Content_Types].xml", "xl/a.xml"), "x.csv: a spreadsheet; export the sheet as CSV"),
+        (
+            zipped("[Content_Types].xml", "xl/a.xml"),
+            "x.csv: an Excel workbook (.xlsx), not a CSV; export the sheet as CSV",
+        ),
     ],
     ids=["gz", "xz", "zip", "no gz", "two files", "spreadsheet"],
 )

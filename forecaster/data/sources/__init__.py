@@ -3,9 +3,11 @@
 - `source`, `files`: the files of a path, decompressed
 - `decoding`: bytes to text: encoding and delimiter
 - `csv_records`, `text_table`: the records of CSVs
-- `header`: whether the first row of a CSV names the columns
+- `file_kinds`: what a file is that is no CSV
+- `header`: which line of a CSV names the columns
 - `arrow_csv`, `arrow_columns`, `parquet`, `database`: typed columns through pyarrow
 - `number_formats`: numbers, with decimal comma and thousands
+- `number_marks`: units, currencies, multipliers and minuses around numbers
 - `timestamp_formats`: timestamps in text
 - `issues`: problems of cells, by series
 """

@@ -3,12 +3,13 @@
 import csv
 import io
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forecaster.data.dialect import Dialect
+from forecaster.data.dialect import AUTO, Dialect
 from forecaster.data.sources.decoding import Decoded
+from forecaster.data.sources.header import check_header
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -38,9 +39,14 @@ class CsvFile:
         return [cell.strip() for cell in self.rows[0]]
 
 
-def parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> CsvFile:
-    """Read the records of one file; raise `DataError` where it has none or is not rectangular."""
-    lines = list(io.StringIO(part.text, newline=""))
+def parse_file(part: Decoded, name: str, dialect: Dialect, above: int, before: int) -> CsvFile:
+    """Read the records of one file; raise `DataError` where it has none or is not rectangular.
+
+    Args:
+        above: lines above the header.
+        before: lines between the header and the rows of a block of a file.
+    """
+    lines = list(io.StringIO(part.text, newline=""))[above:]
     try:
         numbers, rows, texts = _split_records(lines, dialect, '"' in part.text)
     except csv.Error as error:
@@ -51,16 +57,19 @@ def parse_file(part: Decoded, name: str, dialect: Dialect, before: int) -> CsvFi
         texts = list(itertools.compress(texts, kept))
     if not rows:
         raise DataError(Problem("empty-file", name))
+    numbers = [number + above for number in numbers] if above else numbers
     if dialect.header is False:
         names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         numbers, rows, texts = [0, *numbers], [names, *rows], [f"{dialect.delimiter.join(names)}\n", *texts]
     first = 1 + dialect.skip
     numbers = [numbers[0], *(number + before for number in numbers[first:])]
     rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
-    file = _drop_half_written(CsvFile(name, numbers, rows, texts, len(lines)), part, dialect)
+    file = _drop_half_written(CsvFile(name, numbers, rows, texts, above + len(lines)), part, dialect)
     if '"' in file.texts[-1] and _is_open(file.texts[-1], dialect):
         first = file.lines[-1] - file.texts[-1].count("\n") + file.texts[-1].endswith("\n")
         raise DataError(Problem("unclosed-quote", f"{name}:{first}"))
+    if dialect.header == AUTO:
+        check_header(file.names, f"{name}:{file.lines[0]}")
     _check_rectangular(file, dialect)
     return file
 
@@ -91,10 +100,10 @@ def _split_quoted_records(lines: list[str], dialect: Dialect) -> Iterator[tuple[
         read.clear()
 
 
-def read_whole_lines(text: str, comment: str | None) -> Iterator[str]:
+def read_whole_lines(lines: Iterable[str], comment: str | None) -> Iterator[str]:
     """Read the lines from the header on, without a last one that has no end, unless that is the header."""
     first = True
-    for line in io.StringIO(text, newline=""):
+    for line in lines:
         if not line.strip() or (comment is not None and line.lstrip().startswith(comment)):
             continue
         if first or line.endswith(("\n", "\r")):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from forecaster.config.reader import report_missing_file
+from forecaster.data.sources.file_kinds import check_kind, describe_zip
 from forecaster.errors import Changing, DataError, InputOutputFailed
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
@@ -89,15 +90,17 @@ def read_bytes(name: str) -> bytes:
     """Read one file, or standard input for `-`; gzip, xz and zip are recognised by their first bytes.
 
     Raises:
-        DataError: it is no plain file, too large, or damaged.
+        DataError: it is no plain file, too large, damaged, or known to hold no table.
         Changing: it changed each time while it was read.
         InputOutputFailed: it cannot be read.
     """
     data = _read_standard_input() if name == STDIN else _read_unchanged(Path(name))
     try:
-        return _decompress(data, name_source(name))
+        unpacked = _decompress(data, name_source(name))
     except _DAMAGED as error:
         raise DataError(Problem("damaged-file", name_source(name), detail={"reason": str(error)})) from None
+    check_kind(unpacked, name_source(name))
+    return unpacked
 
 
 @functools.lru_cache(maxsize=1)
@@ -167,6 +170,7 @@ def read_beginning(name: str, size: int) -> bytes:
             head = file.read(size)
     except OSError as error:
         raise InputOutputFailed(report_unreadable(name, error)) from None
+    check_kind(head, name_source(name))
     return head if len(head) < size else head[: head.rfind(b"\n") + 1]
 
 
@@ -238,8 +242,9 @@ def _read_member(data: bytes, name: str) -> bytes:
     """Read the one file in a zip; folders and what macOS adds do not count."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [each for each in archive.infolist() if not each.is_dir() and "__MACOSX" not in each.filename]
-        if any(each.filename == "[Content_Types].xml" for each in members):
-            raise DataError(Problem("spreadsheet", name))
+        if document := describe_zip([each.filename for each in members]):
+            kind, remedy = document
+            raise DataError(Problem("other-format", name, detail={"kind": kind, "remedy": remedy}))
         if len(members) != 1:
             detail = {"count": len(members), "files": [each.filename for each in members[:KEPT]]}
             raise DataError(Problem("zip-of-several", name, detail=detail))

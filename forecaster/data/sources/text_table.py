@@ -14,12 +14,13 @@ from forecaster.data.dialect import AUTO, DELIMITERS, UNKNOWN, Dialect
 from forecaster.data.sources.csv_records import parse_file, read_whole_lines
 from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
 from forecaster.data.sources.files import read_bytes
-from forecaster.data.sources.header import check_header, name_columns
+from forecaster.data.sources.header import count_label_rows, count_lines_above, find_stated_delimiter, name_columns
 from forecaster.data.sources.issues import Places, report_columns
 from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.source import Source
 from forecaster.errors import DataError
 from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 
 @dataclass(frozen=True)
@@ -85,32 +86,39 @@ def parse_block(header: bytes, block: bytes, line: int, name: str, dialect: Dial
 
 def _parse_table(decoded: Mapping[str, Decoded], name: str, dialect: Dialect, before: int = 0) -> Table:
     """Parse files by the names that messages have for them, with some lines `before` the rows of a block of one."""
-    found = replace(dialect, encoding=_find_encoding(decoded, dialect.encoding), header=dialect.header is not False)
-    first = next(iter(decoded))
+    found, first = replace(dialect, encoding=_find_encoding(decoded, dialect.encoding)), next(iter(decoded))
+    above = {file: count_lines_above(io.StringIO(part.text, newline=""), dialect) for file, part in decoded.items()}
     if dialect.delimiter == AUTO:
-        lines = read_whole_lines(decoded[first].text, dialect.comment)
-        found = replace(found, delimiter=find_delimiter(lines, first))
-    files = [parse_file(part, file, found, before) for file, part in decoded.items()]
+        lines = itertools.islice(io.StringIO(decoded[first].text, newline=""), above[first], None)
+        stated = find_stated_delimiter(decoded[first].text)
+        found = replace(found, delimiter=stated or find_delimiter(read_whole_lines(lines, dialect.comment), first))
+    files = [parse_file(part, file, found, above[file], before) for file, part in decoded.items()]
+    if dialect.header == AUTO:
+        found = replace(found, header=above[first] + 1 if above[first] else True)
     names, rows = files[0].names, [row for file in files for row in file.rows[1:]]
     headers = {f"{file.name}:{file.lines[0]}": file.names for file in files}
     if different := {place: others for place, others in headers.items() if others != names}:
         raise DataError([report_columns(place, first, others, names) for place, others in different.items()])
-    if dialect.header == AUTO:
-        check_header(names, next(iter(headers)))
     starts = list(itertools.accumulate((file.length for file in files[:-1]), initial=0))
+    places = Places(name, tuple(zip(starts, decoded, strict=True)), files[0].lines[0])
+    columns = {
+        column: pd.Series([row[index].strip() for row in rows], dtype=TEXT)
+        for index, column in enumerate(name_columns(names, rows))
+        if column
+    }
+    if dialect.header == AUTO and not dialect.skip and (labels := count_label_rows(columns)):
+        detail = {"cells": [repr(cells.iloc[0]) for cells in columns.values()], "rows": labels}
+        where, repairs = places.locate(files[0].lines[1]), ({"data.skip": labels},)
+        raise DataError(Problem("labels-below-header", where, detail=detail, repairs=repairs))
     return Table(
-        Places(name, tuple(zip(starts, decoded, strict=True)), files[0].lines[0]),
-        {
-            column: pd.Series([row[index].strip() for row in rows], dtype=TEXT)
-            for index, column in enumerate(name_columns(names, rows))
-            if column
-        },
+        places,
+        columns,
         np.array([start + line for start, file in zip(starts, files, strict=True) for line in file.lines[1:]]),
         files[0].texts[0],
         tuple(text for file in files for text in file.texts[1:]),
         found,
         decoded[first].marked,
-        (*_report_dialect(dialect, found, name), *(notice for file in files for notice in file.notices)),
+        (*_report_dialect(dialect, found, name, names), *(notice for file in files for notice in file.notices)),
     )
 
 
@@ -123,12 +131,14 @@ def _find_encoding(decoded: Mapping[str, Decoded], stated: str) -> str:
     return next(iter(kinds), "utf-8" if stated == AUTO else stated)
 
 
-def _report_dialect(stated: Dialect, found: Dialect, name: str) -> Iterator[Problem]:
-    """Give notices of an encoding and a delimiter that are not those of most CSVs."""
+def _report_dialect(stated: Dialect, found: Dialect, name: str, names: Sequence[str]) -> Iterator[Problem]:
+    """Give notices of an encoding, a delimiter and a line of the header that are not those of most CSVs."""
     if stated.encoding == AUTO and found.encoding != "utf-8":
         yield Problem("encoding-found", name, detail={"encoding": found.encoding})
     if stated.delimiter == AUTO and found.delimiter != ",":
         yield Problem("delimiter-found", name, detail={"delimiter": DELIMITERS[found.delimiter]})
+    if stated.header == AUTO and found.header is not True:
+        yield Problem("header-found", name, detail={"line": found.header, "names": list(names[:KEPT])})
 
 
 def write_records(table: Table) -> Table:
