@@ -154,6 +154,7 @@ PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body><p>Sig
         (b"BZh91AY&SY", "compressed by bzip2"),
         (pickle.dumps({"a": 1}), "a Python pickle"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_of_another_format_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
     (tmp_path / "x.csv").write_bytes(content)
