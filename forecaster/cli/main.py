@@ -1,11 +1,12 @@
 """The verbs of `forecast`, and the message and exit code of each error."""
 
+import io
 import os
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -95,21 +96,31 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, stop)
     try:
         try:
-            app()
+            result = app(standalone_mode=False)  # which returns the code of --help and --version
         finally:
             finished = True
-        code = 0
+        code = result if isinstance(result, int) else 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0
     except BrokenPipeError:
         console.drop_stdout()  # the reader of stdout is gone, and a message would have no reader
         code = 74
     except BaseException as cause:
+        if hasattr(cause, "format_message"):  # a usage error of the parser
+            sys.exit(_print_usage_error(cause))
         replaced = interruptions and not isinstance(cause, errors.Interrupted)  # as some imports do
         code = _report(cause, interruptions[0] if replaced else _to_stop(cause))
     if interruptions and code == 0:
         code = _report(interruptions[0], interruptions[0])
     sys.exit(code)
+
+
+def _print_usage_error(error: Any) -> int:
+    """Print what is wrong with the arguments, which may hold a password, and return the exit code."""
+    text = io.StringIO()
+    error.show(file=text)
+    sys.stderr.write(mask_passwords(text.getvalue()))
+    return int(error.exit_code)
 
 
 def _to_stop(cause: BaseException) -> errors.Stop:

@@ -11,6 +11,8 @@ from forecaster.config.reader import KeyProblem, Path, Repairs
 from forecaster.config.schema import ONE_SIDED, Config, Constant, Data, Model, Optimizer, Split, Window
 
 # Behind blanks, brackets and comments.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)  # texts, names and comments
+_SEVERAL = re.compile(r";\s*\S")  # statements
 _SELECT = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -57,7 +59,7 @@ def _check_source(data: Data) -> Iterator[KeyProblem]:
         yield _conflict("data.path", "database-without-query")
     if data.query is not None and not urls:
         yield _conflict("data.query", "query-without-database")
-    if data.query is not None and not _SELECT.match(data.query):
+    if data.query is not None and (not _SELECT.match(data.query) or _SEVERAL.search(_QUOTED.sub("", data.query))):
         yield _conflict("data.query", "not-a-select")
 
 

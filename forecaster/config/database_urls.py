@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 _SCHEME = re.compile(r"[A-Za-z][\w.-]*(?:\+\w+)?://")
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^?]+)(.*)", re.DOTALL)
@@ -28,12 +29,23 @@ def make_url_absolute(url: str, base: Path) -> str:
 PASSWORD = "FORECAST_SQL_PASSWORD"
 
 # pathlib makes `:/` of `://`. A password may hold blanks, where it does not begin like a port.
-IN_URL = re.compile(r"(:/{1,2}[^\s:/@]*):(?:\S*@|(?!\d+(?:[/?:]|$))[^@\n]*@(?:\S*@)?)")
-IN_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)(?:=|%3d))[^\s&;'\"]+")
+IN_URL = re.compile(r"(:/{1,2}[^\s:/@]*?)(?::|%3[aA])(?:\S*@|(?!\d+(?:[/?:]|$))[^@\n]*@(?:\S*@)?)")
+IN_PARAMETER = re.compile(
+    r"(?i)((?:password|passwd|pwd|secret|token|(?<![a-z])(?:pass|api[-_]?key|auth|key|credentials?))(?:=|%3d))[^\s&;'\"]+"
+)
+_SHORT, _LONG = 4, 8  # characters of a password from which it is hidden as a word, and wherever it occurs
 
 
 def mask_passwords(text: str) -> str:
-    """Replace each password in a URL, and the one in the environment, by `***`."""
+    """Replace each password in a URL, and the one in the environment, by `***`.
+
+    A password of few letters is hidden only where it is one, since every message has these letters.
+    """
     text = IN_PARAMETER.sub(r"\1***", IN_URL.sub(r"\1:***@", text))
-    password = os.environ.get(PASSWORD)
-    return text.replace(password, "***") if password else text
+    password = os.environ.get(PASSWORD, "")
+    for secret in {password, quote(password, safe=""), quote_plus(password)}:
+        if len(secret) >= _LONG:
+            text = text.replace(secret, "***")
+        elif len(secret) >= _SHORT:  # it may be a part of usual words
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text

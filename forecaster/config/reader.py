@@ -21,6 +21,8 @@ Path = tuple[str | int, ...]  # ("training", "optimizer", "name"); numbers index
 Repairs = tuple[Mapping[str, Any], ...]
 _NOTHING: Mapping[str, Any] = {}
 
+_UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
 
 class KeyProblem(NamedTuple):
     """A problem of a key, wherever the file has it.
@@ -192,7 +194,12 @@ def quote_yaml(text: str) -> str:
             return text
     except ConfigError:
         pass
-    return json.dumps(text, ensure_ascii=False)
+    return escape_line_ends(json.dumps(text, ensure_ascii=False))
+
+
+def escape_line_ends(text: str) -> str:
+    """Write what YAML takes for the end of a line, or for no text, as escapes, such as in the name of a file."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def assign(values: dict[str, Any], keys: list[str], value: Any, origin: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from forecaster.config.reader import quote_yaml
+from forecaster.config.reader import escape_line_ends, quote_yaml
 from forecaster.config.schema import Config
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
@@ -16,8 +16,8 @@ _COMMENT_COLUMN = 38
 
 def render_commented_yaml(config: Config, command: str) -> str:
     """Write the config as YAML: first the line for editors, then `command`, then each key with its meaning."""
-    head = [f"# yaml-language-server: $schema={SCHEMA_FILE}", f"# {command}", ""]
-    return "\n".join([*head, *_render_lines(config, "")]) + "\n"
+    head = [f"# {escape_line_ends(text)}" for text in (f"yaml-language-server: $schema={SCHEMA_FILE}", command)]
+    return "\n".join([*head, "", *_render_lines(config, "")]) + "\n"
 
 
 def _render_lines(section: BaseModel, indent: str) -> Iterator[str]:

@@ -4,7 +4,9 @@ import datetime
 import os
 import sqlite3
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,6 +121,79 @@ def test_nothing_is_ever_written(sales, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sales.db"]
 
 
+WRITING = [
+    "WITH x AS (SELECT 1) DELETE FROM sales RETURNING day, sold",
+    "WITH x AS (SELECT 1) INSERT INTO sales VALUES ('2026-02-01', 'x', 1) RETURNING day, sold",
+    "WITH x AS (SELECT 1) UPDATE sales SET sold = 0 RETURNING day, sold",
+]
+
+
+@pytest.mark.parametrize("text", WRITING)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "sqlite:///{}",
+        "sqlite:///file:{}?uri=true",
+        "sqlite:///file:{}?mode=rwc&uri=true",
+        "sqlite:///file://{}?uri=true&nolock=1",
+        "sqlite+pysqlite:///file:{}?uri=true&immutable=1",
+    ],
+)
+def test_no_form_of_a_url_lets_a_query_write(sales, tmp_path, monkeypatch, form, text):
+    monkeypatch.setenv(PASSWORD, SECRET)
+    path = tmp_path / "sales.db"
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="readonly database"):
+        read(form.format(path), text)
+    assert path.read_bytes() == before
+    assert len(read(form.format(path), "SELECT * FROM sales WHERE shop = 'shop 1'")[0]) == 6
+    with pytest.raises(DataError, match="no such file"):
+        read(form.format(tmp_path / "none.db"), "SELECT 1")
+    assert [each.name for each in tmp_path.iterdir()] == ["sales.db"]
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///file::memory:?uri=true&cache=shared"])
+def test_a_database_in_memory_is_read_only_too(url):
+    with pytest.raises(DataError, match="readonly database"):
+        read(url, "CREATE TABLE x (y)")
+
+
+@pytest.mark.parametrize(("kind", "statement"), [("postgresql", "SET TRANSACTION READ ONLY"), ("mysql", "READ ONLY")])
+def test_a_transaction_is_read_only_before_the_query_runs(monkeypatch, kind, statement):
+    asked = []
+
+    class Connection:
+        dialect = SimpleNamespace(name=kind)
+
+        def execution_options(self, **_):
+            return self
+
+        def exec_driver_sql(self, text):
+            asked.append(text)
+            return SimpleNamespace(keys=lambda: ["day", "sold"], partitions=lambda _: [[("2026-01-01", 1.5)]])
+
+    @contextmanager
+    def connect(_):
+        yield Connection()
+
+    monkeypatch.setattr(sql, "_connect", connect)
+    list(sql.read_query(Query(f"{kind}://host/db", "SELECT * FROM sales")))
+    assert asked[-1] == "SELECT * FROM sales"
+    assert statement in asked[-2]
+
+
+@pytest.mark.parametrize("text", ["SELECT 1; DELETE FROM sales", "SELECT 1; COMMIT; DROP TABLE sales", "SELECT ';'; x"])
+def test_several_statements_are_no_query(text):
+    values = {"data": {"path": "sqlite:///x.db", "query": text}, "window": {"length": 2, "horizon": 1}}
+    assert [problem.code for problem in load_values(values, "x.yaml").problems] == ["not-a-select"]
+
+
+@pytest.mark.parametrize("text", ["SELECT ';a' FROM x;", "SELECT 1 -- a; b", 'SELECT "a; b" FROM x ; '])
+def test_a_semicolon_in_a_text_or_at_the_end_is_one_statement(text):
+    values = {"data": {"path": "sqlite:///x.db", "query": text}, "window": {"length": 2, "horizon": 1}}
+    assert not load_values(values, "x.yaml").problems
+
+
 def test_text_of_too_many_cells_is_refused(sales, monkeypatch):
     monkeypatch.setattr(files, "MAX_BYTES", 8 * 35)
     with pytest.raises(DataError, match="12 rows of 3 columns are more than 35 cells"):
@@ -213,6 +288,11 @@ def test_a_path_is_no_url(path):
 SECRET = "hush-hush"
 WITH_PASSWORD = [
     f"postgresql://user:{SECRET}@host/db",
+    f"postgresql://user%3A{SECRET}@host/db",
+    f"postgresql://host/db?pass={SECRET}",
+    f"snowflake://host/db?user=u&apikey={SECRET}",
+    f"trino://host/db?api_key={SECRET}&auth={SECRET}",
+    f"trino://host/db?key={SECRET}",
     f"postgresql://user:{SECRET}@@/@host:5432/db",
     f"postgresql://:{SECRET} x@host/db",
     f"postgresql://user:5432/{SECRET}@host/db",
@@ -235,12 +315,35 @@ def test_a_password_in_a_url_is_refused_and_masked(url):
 
 @pytest.mark.parametrize(
     "text",
-    ["sales.csv:12: a@b", "postgresql://user@host:5432/db: a@b", "x://host:5432/db: row 7: a@b", "data: {path: x@y}"],
+    [
+        "sales.csv:12: a@b",
+        "postgresql://user@host:5432/db: a@b",
+        "x://host:5432/db: row 7: a@b",
+        "data: {path: x@y}",
+        "the path=x",
+        "postgresql://host/db?sslkey=client.key",
+        "monkey=3",
+        "bypass=1",
+    ],
 )
 def test_what_holds_no_password_stays(text, monkeypatch):
     monkeypatch.delenv(PASSWORD, raising=False)
     assert mask_passwords(text) == text
     assert not has_password(text)
+
+
+@pytest.mark.parametrize(
+    ("password", "text", "masked"),
+    [
+        ("a", "a bad date at line 3", "a bad date at line 3"),
+        ("date", "a bad date, dates, data.date_order", "a bad ***, dates, data.date_order"),
+        ("s3cret-word", "login as u with xs3cret-wordx", "login as u with x***x"),
+        ("p@ss word!", "postgresql://u@h?x=p%40ss%20word%21 or p%40ss+word%21", "postgresql://u@h?x=*** or ***"),
+    ],
+)
+def test_the_password_of_the_environment_is_hidden_where_it_is_one(monkeypatch, password, text, masked):
+    monkeypatch.setenv(PASSWORD, password)
+    assert mask_passwords(text) == masked
 
 
 def problems(tmp_path: Path, data: str) -> str:
@@ -378,3 +481,12 @@ def test_values_are_those_of_the_csv(folder):
     (theirs,) = read_series(folder / "load.csv", "auto", "auto", "auto")
     np.testing.assert_array_equal(ours.values, theirs.values)
     assert list(ours.timestamps) == list(theirs.timestamps)
+
+
+@pytest.mark.parametrize("arguments", [["validate", "x.yaml", "URL"], ["train", "--bogus=URL"], ["URL"]])
+def test_a_usage_error_prints_no_password(forecast, tmp_path, arguments):
+    url = f"postgresql://user:{SECRET}@host/db"
+    result = forecast(*(argument.replace("URL", url) for argument in arguments), cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Usage: " in result.stderr
+    assert SECRET not in result.stdout + result.stderr

@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from forecaster.config.database_urls import PASSWORD, mask_passwords
 from forecaster.config.reader import report_missing_file
@@ -22,10 +23,21 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 ROWS = 10_000  # that are converted at once
+# What makes a connection of each kind of database, or its transaction, read-only.
+_READ_ONLY = {
+    "sqlite": ("PRAGMA query_only = ON",),
+    "postgresql": ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET TRANSACTION READ ONLY"),
+    "cockroachdb": ("SET TRANSACTION READ ONLY",),
+    "redshift": ("SET TRANSACTION READ ONLY",),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "START TRANSACTION READ ONLY"),
+    "mariadb": ("SET SESSION TRANSACTION READ ONLY", "START TRANSACTION READ ONLY"),
+    "oracle": ("SET TRANSACTION READ ONLY",),
+}
+_OPENING = ("mode", "uri", "vfs", "immutable", "nolock", "psow", "cache")  # how SQLite opens a file
 
 
 def read_query(query: Query) -> Generator[Stored]:
-    """Read the rows of a query, some at a time; the connection never commits.
+    """Read the rows of a query, some at a time; the connection cannot write, and never commits.
 
     Raises:
         DataError: the database refuses it, or it gives no rows.
@@ -41,6 +53,8 @@ def read_query(query: Query) -> Generator[Stored]:
         options = connection.execution_options(stream_results=True, no_parameters=True)
         rows = None
         try:
+            for statement in _READ_ONLY.get(connection.dialect.name, ()):
+                connection.exec_driver_sql(statement)
             result = options.exec_driver_sql(query.text)
             names = list(result.keys())
             check_names(query.url, names)
@@ -101,14 +115,24 @@ def _create_engine(url: str) -> "Engine":
 
 def _complete_url(url: "URL") -> "URL":
     """Add the password to a URL; or open an SQLite file, which has to exist, read-only: SQLite would create it."""
-    if url.username and (password := os.environ.get(PASSWORD)):
-        return url.set(password=password)
-    file = url.database
-    if url.get_backend_name() != "sqlite" or not file or file == ":memory:" or file.startswith("file:"):
-        return url
+    if url.get_backend_name() != "sqlite":
+        password = os.environ.get(PASSWORD)
+        return url.set(password=password) if url.username and password else url
+    file = _find_sqlite_file(url.database or ":memory:")
+    others = url.difference_update_query(_OPENING)
+    if file == ":memory:":
+        return others.set(database=file)
     if not Path(file).is_file():
         raise DataError(dataclasses.replace(report_missing_file(Path(file)), where=str(url)))
-    return url.set(database=f"file:{quote(file)}").update_query_dict({"mode": "ro", "uri": "true"})
+    return others.set(database=f"file:{quote(file)}").update_query_dict({"mode": "ro", "uri": "true"})
+
+
+def _find_sqlite_file(database: str) -> str:
+    """Find the path that SQLite is asked for, which may be a URI: `file:/sales.db?mode=rwc`."""
+    if not database.startswith("file:"):
+        return database
+    path = unquote(database.removeprefix("file:").partition("?")[0].partition("#")[0])
+    return re.sub(r"^//(?:localhost)?(?=/)", "", path)
 
 
 def _find_reason(error: Exception) -> str:
