@@ -32,10 +32,12 @@ def find_stated_delimiter(text: str) -> str | None:
 def count_lines_above(text: Iterable[str], dialect: Dialect) -> int:
     """Count the lines above the header: those of a title, where a header and rows of as many cells follow it."""
     lines = list(itertools.islice(text, _SAMPLE))
+    if not isinstance(dialect.header, bool | str):
+        return dialect.header - 1
     if lines and find_stated_delimiter(lines[0]):
         return 1
     if dialect.header != AUTO:
-        return 0 if isinstance(dialect.header, bool) else int(dialect.header) - 1
+        return 0
     marks = DELIMITERS if dialect.delimiter == AUTO else [dialect.delimiter]
     found = [_count_above(lines, mark, dialect.comment) for mark in marks]
     return 0 if 0 in found else min((count for count in found if count is not None), default=0)
