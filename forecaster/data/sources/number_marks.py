@@ -141,7 +141,8 @@ def copy_marks(cells: pd.Series, unit: str) -> Callable[[str], str]:
     distinct = cells.drop_duplicates().reset_index(drop=True)
     parts = {row: found for row, cell in enumerate(distinct) if (found := _take_apart(cell, unit))}
     plain = (row for row, each in parts.items() if each.unit == unit and not (each.minus or each.scale or each.note))
-    example = distinct.iloc[found] if (found := next(plain, None)) is not None else f"0{unit}"
+    first = next(plain, None)
+    example = f"0{unit}" if first is None else distinct.iloc[first]
     before, digits, after = re.split(f"({_DIGITS})", example, maxsplit=1)
     after = digits[len(digits.rstrip(SPACES)) :] + after
     minus = _find_minus(parts, np.ones(len(distinct)))
