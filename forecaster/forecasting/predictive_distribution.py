@@ -106,8 +106,8 @@ class NetworkDistribution(PredictiveDistribution):
             return self._clip(self.scaler.invert(distribution.mean.astype(float)))
         if isinstance(distribution, Samples):
             return self._compute_sample_values(distribution).mean(axis=0)
-        nodes = np.linspace(-_REACH, _REACH, _NODES)
-        weights = np.exp(-(nodes**2) / 2)
+        nodes = np.linspace(-_REACH, _REACH, _NODES)  # in standard deviations of a normal, (nodes,)
+        weights = np.exp(-(nodes**2) / 2)  # the normal density, up to its factor
         values = (self._to_values(distribution.compute_quantile(NormalDist().cdf(node))) for node in nodes)
         return sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True))
 
@@ -136,6 +136,7 @@ class NetworkDistribution(PredictiveDistribution):
         if isinstance(self.distribution, Point):
             return self._draw_paths_around_centre(count, calibration, generator)
         errors = calibration.draw_errors(self.centre.shape, count, generator)  # (count, batch, horizon)
+        # (count, batch, horizon), rising
         draws = np.sort([self._to_values(self.distribution.sample(generator)) for _ in range(count)], axis=0)
         ranks = errors.argsort(axis=0).argsort(axis=0)  # (count, batch, horizon)
         return np.take_along_axis(draws, ranks, axis=0)
@@ -199,6 +200,7 @@ class EnsembleDistribution(PredictiveDistribution):
         """Draw an equal share from each network; of point forecasts, errors around their combination."""
         if isinstance(self.members[0].distribution, Point):
             return self._draw_paths_around_centre(count, calibration, generator)
+        # shares that differ by one path at most
         ends = np.linspace(0, count, len(self.members) + 1).round().astype(int)
         parts = [
             member.draw_paths(share, calibration, generator)[:share]

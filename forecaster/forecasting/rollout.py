@@ -47,7 +47,7 @@ class Rollout:
         """
         generator = np.random.default_rng(self.seed)
         inputs = self.join_channels(inputs)  # (batch, ...)
-        many = max(1, _ROWS // self.paths)
+        many = max(1, _ROWS // self.paths)  # windows per batch
         parts = [
             self._predict_batch(inputs.select(slice(first, first + many)), horizon, generator)
             for first in range(0, len(inputs.window), many)
@@ -89,6 +89,7 @@ class Rollout:
             read = self._shift_features(inputs, place // self.channels)._replace(
                 window=known[:, place : place + length]
             )
+            # (batch * paths, steps), as many as the network answers at once
             answer = self._draw(self.decode_first(read), generator)[:, : values - place]
             known[:, place + length : place + length + answer.shape[1]] = answer
             place += answer.shape[1]
@@ -111,7 +112,7 @@ class Rollout:
         for first in range(0, values, self.network.width):
             decoded = self.network.decode(states, previous, self.slice_future(inputs, first // self.channels), noise)
             previous, states = self._draw(decoded, generator), decoded.states
-            answers.append(previous)
+            answers.append(previous)  # (batch * paths, width)
         return np.concatenate(answers, axis=1)[:, :values]
 
     def decode_first(self, inputs: Inputs) -> DecodedSteps:

@@ -34,7 +34,7 @@ class Attention(keras.layers.Layer, abc.ABC):
 
     def call(self, query: KerasTensor, keys: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """Return the attentional vector (batch, width) and the weights (batch, steps), which sum to 1."""
-        weights = ops.softmax(self.score(query, keys), axis=-1)
+        weights = ops.softmax(self.score(query, keys), axis=-1)  # α, (batch, steps)
         context = ops.sum(weights[..., None] * keys, axis=1)  # (batch, key width)
         return ops.tanh(ops.concatenate([context, query], axis=-1) @ self.joined), weights
 
@@ -50,6 +50,7 @@ class AdditiveAttention(Attention):
 
     def score(self, query: KerasTensor, keys: KerasTensor) -> KerasTensor:
         """Apply the equation in the class docstring."""
+        # (batch, 1, width) + (batch, steps, width), times v: (batch, steps, 1)
         return (ops.tanh((query @ self.of_query)[:, None] + keys @ self.of_key) @ self.direction)[..., 0]
 
 
@@ -62,6 +63,7 @@ class MultiplicativeAttention(Attention):
 
     def score(self, query: KerasTensor, keys: KerasTensor) -> KerasTensor:
         """Apply the equation in the class docstring."""
+        # (batch, 1, key width) · (batch, steps, key width)
         return ops.sum((query @ self.general)[:, None] * keys, axis=-1)
 
 

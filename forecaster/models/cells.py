@@ -70,7 +70,7 @@ class Cell(keras.layers.Layer, abc.ABC):
         Of several inputs it is the sum over W's row blocks, so that an input that broadcasts is multiplied once.
         """
         parts: Sequence[KerasTensor] = x if isinstance(x, list | tuple) else [x]
-        ends = np.cumsum([part.shape[-1] for part in parts])
+        ends = np.cumsum([part.shape[-1] for part in parts])  # the columns of x at which each part ends
         rows = ops.split(self.kernel, ends[:-1].tolist(), axis=0) if len(parts) > 1 else [self.kernel]
         return sum(ops.matmul(part, block) for part, block in zip(parts, rows, strict=True))
 
@@ -101,7 +101,7 @@ class LSTMCell(Cell):
 
     def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
         """Return 1 for the forget gate and 0 elsewhere."""
-        zeros = ops.zeros((self.units,), dtype)
+        zeros = ops.zeros((self.units,), dtype)  # in the order of the gates: i, f, candidate, o
         return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
@@ -151,11 +151,11 @@ class GRUCell(Cell):
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """Apply the equations in the class docstring."""
         b, d = self.bias[0], self.bias[1]
-        x_z, x_r, x_n = ops.split(self.project(x) + b, 3, axis=-1)
+        x_z, x_r, x_n = ops.split(self.project(x) + b, 3, axis=-1)  # each (batch, units)
         h_z, h_r, h_n = ops.split(ops.matmul(h, self.recurrent_kernel) + d, 3, axis=-1)
         z = self.recurrent_activation(x_z + h_z)
         r = self.recurrent_activation(x_r + h_r)
-        n = self.activation(x_n + r * h_n)
+        n = self.activation(x_n + r * h_n)  # h_n includes d: the reset gate acts on the biased product, as in cuDNN
         return [z * states[0] + (1 - z) * n]
 
 

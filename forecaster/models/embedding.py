@@ -29,6 +29,7 @@ class Embedding(keras.layers.Layer):
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create a table (values, vector width) for each category."""
         self.tables = [
+            # "uniform" is ±0.05: at first all categories are nearly alike
             self.add_weight(shape=(size, self.vector_width), initializer="uniform", name=f"category_{index}")
             for index, size in enumerate(self.sizes)
         ]
@@ -36,5 +37,6 @@ class Embedding(keras.layers.Layer):
 
     def call(self, categories: KerasTensor) -> KerasTensor:
         """Look up the vectors of codes (batch, categories)."""
+        # each (batch, vector width)
         rows = [ops.take(table, categories[:, index], axis=0) for index, table in enumerate(self.tables)]
         return ops.concatenate(rows, axis=-1)

@@ -52,7 +52,7 @@ class Head(keras.layers.Layer, abc.ABC):
         """
         raw = self.dense(output)  # (batch[, recurrent steps], steps * raw_count)
         steps = math.prod(raw.shape[1:]) // self.raw_count
-        raw = ops.reshape(raw, (-1, steps, self.raw_count))
+        raw = ops.reshape(raw, (-1, steps, self.raw_count))  # (batch, steps, raw_count)
         raw = raw if added is None else raw + added
         return self.map_to_domain(raw, offset[..., None], scale[..., None])
 
@@ -116,13 +116,14 @@ class QuantileHead(Head):
         """Add up the increments on both sides of the middle quantile."""
         m = self.middle
         middle, width = raw[..., m : m + 1] * scale + offset, ops.abs(scale)
+        # distances from the middle, (batch, steps, quantiles below); falling towards it, so that none cross
         below = ops.flip(ops.cumsum(ops.flip(ops.softplus(raw[..., :m]), axis=-1), axis=-1), axis=-1)
-        above = ops.cumsum(ops.softplus(raw[..., m + 1 :]), axis=-1)
+        above = ops.cumsum(ops.softplus(raw[..., m + 1 :]), axis=-1)  # (batch, steps, quantiles above)
         return ops.concatenate([middle - below * width, middle, middle + above * width], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """Compute the mean pinball loss: max(p e, (p - 1) e) with e = y - q_p (Koenker & Bassett 1978)."""
-        error = targets[..., None] - parameters
+        error = targets[..., None] - parameters  # (batch, steps, quantiles)
         probabilities = ops.convert_to_tensor(self.probabilities, "float32")
         return ops.mean(ops.maximum(probabilities * error, (probabilities - 1) * error))
 
@@ -136,11 +137,12 @@ class QuantileHead(Head):
         if count == 1:
             return parameters[..., 0]
         known = ops.convert_to_tensor(self.probabilities, "float32")
-        uniform = tf.random.stateless_uniform(ops.shape(parameters)[:-1], seed)
+        uniform = tf.random.stateless_uniform(ops.shape(parameters)[:-1], seed)  # (batch, steps)
         low = ops.sum(ops.cast(uniform[..., None] >= known[1:-1], "int32"), axis=-1)  # index of the interval
         (first, below), (second, above) = (
             (ops.take(known, low + i), ops.sum(parameters * ops.one_hot(low + i, count), axis=-1)) for i in (0, 1)
         )
+        # beyond the outermost quantiles the outermost interval continues as a line
         return below + (uniform - first) / (second - first) * (above - below)
 
 
@@ -171,6 +173,7 @@ class StudentTHead(Head):
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
         """Invert the normalization of μ and σ; keep ν between 2 and 200."""
         location, width, degrees = raw[..., :1], raw[..., 1:2], raw[..., 2:]
+        # 2.01 at least: the variance ν / (ν - 2) stays finite
         degrees = 2.0 + ops.clip(ops.softplus(degrees), 0.01, _MAX_DEGREES - 2.0)
         return ops.concatenate([location * scale + offset, _to_positive(width, scale), degrees], axis=-1)
 
@@ -184,7 +187,7 @@ class StudentTHead(Head):
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
         """Sample μ + σ ε / √(χ²(ν) / ν)."""
         half = parameters[..., 2] / 2
-        spread = tf.random.stateless_gamma(ops.shape(half), seed + 1, half) / half
+        spread = tf.random.stateless_gamma(ops.shape(half), seed + 1, half) / half  # Gamma(ν/2, 1) / (ν/2) is χ²(ν) / ν
         return parameters[..., 0] + parameters[..., 1] * _sample_normal(parameters, seed) / ops.sqrt(spread)
 
 
@@ -196,10 +199,12 @@ class LogNormalHead(Head):
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
         """Invert the normalization of the median and keep it positive; σ is a softplus, at most 10."""
         median = _keep_above_zero(raw[..., :1] * scale + offset)
+        # exp(σ² / 2), the mean over the median, is exp(50) at the largest deviation
         return ops.concatenate([median, ops.minimum(ops.softplus(raw[..., 1:]) + _FLOOR, _MAX_LOG_DEVIATION)], axis=-1)
 
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """Compute the mean of log y + log σ + z² / 2 + log(2π) / 2 with z = (log y - log median) / σ."""
+        # from here on in logarithms; 1e-30 keeps the logarithm of a value of 0 finite
         logs = ops.log(ops.clip(_to_float64(targets), 1e-30, 1e30))
         medians = ops.log(ops.clip(_to_float64(parameters[..., 0]), _FLOOR, 1e30))
         z, deviation = _standardize(logs, ops.stack([medians, _to_float64(parameters[..., 1])], axis=-1))
@@ -241,14 +246,14 @@ class NegativeBinomialHead(Head):
                 (parameters[..., 1], 1.0, _FLOOR),
             )
         )
-        r = 1 / alpha
+        r = 1 / alpha  # shape of the gamma whose mixture of Poissons this is
         gammas = tf.math.lgamma(r) + tf.math.lgamma(y + 1) - tf.math.lgamma(y + r)
         return _average(gammas + (r + y) * ops.log1p(alpha * mu) - y * ops.log(alpha * mu))
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
         """Sample a gamma rate with mean μ and shape 1 / α, then a Poisson count with that rate."""
         shape = 1 / parameters[..., 1]
-        share = tf.random.stateless_gamma(ops.shape(shape), seed, shape) / shape
+        share = tf.random.stateless_gamma(ops.shape(shape), seed, shape) / shape  # mean 1, variance α
         rate = share * parameters[..., 0] * self.unit
         return tf.random.stateless_poisson(ops.shape(rate), seed + 1, rate, tf.float32) / self.unit
 
@@ -275,12 +280,12 @@ class CategoricalHead(Head):
 
     def adapt(self, low: float, high: float) -> None:
         """Set the bins to the range of the training values plus a tenth of it on both sides."""
-        margin = 0.1 * max(high - low, _FLOOR)
+        margin = 0.1 * max(high - low, _FLOOR)  # a forecast may go a little beyond what training saw
         self.edges.assign([low - margin, (high - low + 2 * margin) / self.bins])
 
     def map_to_domain(self, raw: KerasTensor, offset: KerasTensor, scale: KerasTensor) -> KerasTensor:
         """Apply a log-softmax and convert the edges to scaled units."""
-        log_probabilities = ops.log_softmax(raw, axis=-1)
+        log_probabilities = ops.log_softmax(raw, axis=-1)  # (batch, steps, bins)
         ones = ops.ones_like(raw[..., :1])
         lowest, width = self.edges[0] * scale + offset, self.edges[1] * scale
         return ops.concatenate([log_probabilities, lowest * ones, width * ones], axis=-1)
@@ -288,19 +293,22 @@ class CategoricalHead(Head):
     def compute_loss(self, targets: KerasTensor, parameters: KerasTensor) -> KerasTensor:
         """Compute the mean cross-entropy of the targets' bins."""
         log_probabilities, lowest, width = parameters[..., :-2], parameters[..., -2], parameters[..., -1]
+        # (batch, steps), in bins; targets outside count as the outermost
         place = ops.clip((targets - lowest) / width, 0.0, self.bins - 1.0)
-        chosen = ops.one_hot(ops.cast(ops.floor(place), "int32"), self.bins)
+        chosen = ops.one_hot(ops.cast(ops.floor(place), "int32"), self.bins)  # (batch, steps, bins)
+        # 0 · -∞ of a bin that is impossible would be NaN
         return -ops.mean(ops.sum(chosen * ops.clip(log_probabilities, -LARGEST, 0.0), axis=-1))
 
     def to_point(self, parameters: KerasTensor) -> KerasTensor:
         """Return the mean: the sum of bin centers weighted by probability."""
-        middles = ops.arange(self.bins, dtype="float32") + 0.5
+        middles = ops.arange(self.bins, dtype="float32") + 0.5  # in bins from the lowest edge, (bins,)
         mean = ops.sum(ops.exp(parameters[..., :-2]) * middles, axis=-1)
         return parameters[..., -2] + parameters[..., -1] * mean
 
     def sample(self, parameters: KerasTensor, seed: KerasTensor) -> KerasTensor:
         """Sample a bin by its probability, and uniformly inside it."""
         shape = ops.shape(parameters)[:-1]
+        # (batch, steps, bins); the last is 1 up to rounding, by which the threshold is scaled
         cumulative = ops.cumsum(ops.exp(parameters[..., :-2]), axis=-1)
         threshold = tf.random.stateless_uniform(shape, seed)[..., None] * cumulative[..., -1:]
         bins = ops.sum(ops.cast(cumulative < threshold, "float32"), axis=-1)

@@ -61,6 +61,7 @@ class Recurrent(keras.layers.Layer):
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)
+        # the last `dilation` states, the oldest first
         zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
         step = self._bind_masks(inputs, training)
         loop = self._run_unrolled if self.unroll else self._run_loop
@@ -89,7 +90,7 @@ class Recurrent(keras.layers.Layer):
             kept_shares: the share of each old state that zoneout keeps, (batch, units) each; its probability if None.
         """
         units = self.cell.units
-        old = [state[..., :units] for state in states]
+        old = [state[..., :units] for state in states]  # of `dilation` steps ago
         new = self.cell(inputs, old, recurrent_mask)
         if self.observer is not None:
             self.observer(new)
@@ -104,6 +105,7 @@ class Recurrent(keras.layers.Layer):
         """Return `step` by position in the sequence, with dropout masks sampled once for the whole sequence."""
         drops, zones = (training and layer.rate > 0 for layer in (self.recurrent_dropout, self.zoneout))
         steps, batch = ops.shape(inputs)[:2]
+        # (batch, units)
         mask = self.recurrent_dropout(ops.ones((batch, self.cell.units)), training=True) if drops else None
         # Dropout zeroes a unit with probability p: exactly where zoneout keeps its old state.
         ones = ops.ones((self.state_count, steps, batch, self.cell.units)) if zones else None  # a mask per step
@@ -122,14 +124,14 @@ class Recurrent(keras.layers.Layer):
         for number in range(inputs.shape[0]):
             states = step(number, inputs[number], states)
             outputs.append(self.read_output(states))
-        return ops.stack(outputs), states
+        return ops.stack(outputs), states  # (steps, batch, units)
 
     def _run_loop(
         self, inputs: KerasTensor, states: list[KerasTensor], step: _Step
     ) -> tuple[KerasTensor, list[KerasTensor]]:
         steps = inputs.shape[0]
         read = tf.TensorArray(tf.float32, size=steps).unstack(inputs)
-        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.cell.units))
+        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.cell.units))  # (steps, batch, units)
 
         def take_step(number: tf.Tensor, written: tf.TensorArray, *states: tf.Tensor) -> tuple[object, ...]:
             new = step(number, read.read(number), states)

@@ -115,10 +115,10 @@ class Features:
         """
         problems: list[Problem] = []
         steps = last - first
-        inside = max(0, min(last, len(series)) - first)
-        past = self._encode_columns(self.past, series, first, first + inside, problems)
-        known = self._encode_columns(self.future, series, first, last, problems)
-        constant = [*self._encode_static(series, problems), *self._encode_scale(scaler)]
+        inside = max(0, min(last, len(series)) - first)  # steps before the end of the series
+        past = self._encode_columns(self.past, series, first, first + inside, problems)  # (inside, past features)
+        known = self._encode_columns(self.future, series, first, last, problems)  # (steps, known features)
+        constant = [*self._encode_static(series, problems), *self._encode_scale(scaler)]  # (1, width) each
         if problems:
             raise DataError(problems)
         parts = [np.pad(past, ((0, steps - inside), (0, 0))), known]

@@ -91,11 +91,12 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[i
         DataError: the values are too large for floating point.
     """
     transformed = difference(curve.apply(values), lags)[:, sum(lags) :]
-    low, high = transformed.min(axis=1), transformed.max(axis=1)
+    low, high = transformed.min(axis=1), transformed.max(axis=1)  # (series,) each
+    # squares and their sums stay far below 1.8e308, the largest float64
     if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
         raise DataError(Problem("values-too-large", detail={"largest": float(np.max(np.abs(values)))}))
     offsets, scales = _compute_offsets_and_scales(transformed, kind, low, high)
-    constant = low == high
+    constant = low == high  # a scale of 0 would divide by 0: scaled values are 0, and a forecast is the constant
     offsets, scales = np.where(constant, low, offsets), np.where(constant, 0.0, scales)
     return Scaler(offsets[:, None], scales[:, None], curve, tuple(lags))
 
@@ -113,6 +114,6 @@ def _compute_offsets_and_scales(
         return low, high - low
     if kind == "mean":
         return np.zeros_like(low), np.abs(values).mean(axis=1)
-    first, middle, third = np.percentile(values, [25, 50, 75], axis=1)
+    first, middle, third = np.percentile(values, [25, 50, 75], axis=1)  # quartiles, (series,) each
     # The interquartile range is 0 if more than half of the values are equal; the deviation is not.
     return middle, np.where(third > first, third - first, values.std(axis=1))

@@ -78,6 +78,7 @@ class Transform:
             case "boxcox":
                 return _apply_boxcox_to_logs(np.log(values), self.power)
             case "logit":
+                # the logit of (y - low) / (high - low), without dividing
                 return np.log(values - self.low) - np.log(self.high - values)
         return values
 
@@ -92,7 +93,7 @@ class Transform:
                 case "log":
                     return np.exp(transformed)
                 case "log1p":
-                    return np.expm1(np.maximum(transformed, 0))
+                    return np.expm1(np.maximum(transformed, 0))  # expm1 and log1p keep the digits of small values
                 case "boxcox":
                     return _invert_boxcox(transformed, self.power)
                 case "logit":

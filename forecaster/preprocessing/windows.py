@@ -52,6 +52,7 @@ class Starts:
         counts: list[int] = []
         series_counts = []
         for starts in parts:
+            # where a run begins; -2 precedes no start
             begins = np.flatnonzero(np.diff(starts, prepend=-2) != 1).tolist()
             firsts += [int(starts[begin]) for begin in begins]
             counts += [end - begin for begin, end in zip(begins, [*begins[1:], len(starts)], strict=False)]
@@ -63,7 +64,7 @@ class Starts:
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
         """Return the starts with these numbers, (count,) int32."""
-        runs = np.searchsorted(self.ends, numbers, side="right")
+        runs = np.searchsorted(self.ends, numbers, side="right")  # the run of each number
         before = np.concatenate([[0], self.ends])[runs]
         return (self.firsts[runs] + numbers - before).astype(np.int32)
 
@@ -75,7 +76,7 @@ class Starts:
         """Draw numbers of starts so that each series that has any is equally likely."""
         begins = np.concatenate([[0], self.series_ends[:-1]])
         filled = np.flatnonzero(self.series_ends > begins)
-        drawn = filled[generator.integers(len(filled), size=count)]
+        drawn = filled[generator.integers(len(filled), size=count)]  # the series of each draw, (count,)
         return generator.integers(begins[drawn], self.series_ends[drawn])
 
 
@@ -93,9 +94,9 @@ def select_observed_windows(
     """
     if observed is None or not len(starts):
         return starts
-    counts = np.concatenate([[0], np.cumsum(observed)])
+    counts = np.concatenate([[0], np.cumsum(observed)])  # observed steps before each step, (steps + 1,)
     read = counts[starts + length] - counts[starts]
-    learnt = counts[starts + length + ahead] - counts[starts + length]
+    learnt = counts[starts + length + ahead] - counts[starts + length]  # observed targets of each window
     half = read >= min(length / 2, length if min_length is None else min_length)
     whole = half & (learnt == ahead)
     return starts[whole if 10 * whole.sum() >= len(starts) else half & (2 * learnt >= ahead)]

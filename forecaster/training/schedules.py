@@ -101,7 +101,7 @@ class Plateau(Schedule):
         self.factor = factor
         self.minimum = minimum
         self.patience = Patience(patience)
-        self.reduced = 1.0
+        self.reduced = 1.0  # share of the rate that is left
 
     def compute_shape(self, progress: float) -> float:
         """Return the share that the reductions so far leave."""
@@ -111,7 +111,7 @@ class Plateau(Schedule):
         """Reduce the share when patience has run out."""
         self.patience.observe(loss)
         if self.patience.exhausted:
-            self.patience.waited = 0
+            self.patience.waited = 0  # the next reduction needs `patience` further epochs
             self.reduced = max(self.minimum, self.reduced * self.factor)
 
     def get_state(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class ContextNetwork(Seq2SeqNetwork):
         sequence, anchors, _ = self._read_window(inputs)
         steps = sequence.shape[1] // self.seasons
         seasons = ops.reshape(sequence, (-1, steps, sequence.shape[-1]))  # (batch * seasons, steps, width)
-        _, summary, _ = self.encoder(seasons, training=training)
+        _, summary, _ = self.encoder(seasons, training=training)  # (batch * seasons, units)
         _, context, _ = self.context(ops.reshape(summary, (-1, self.seasons, summary.shape[-1])), training=training)
         return anchors, context
 
@@ -115,7 +115,7 @@ class LatentNetwork(ContextNetwork):
 
     def compute_training_loss(self, inputs: Inputs, targets: KerasTensor, epoch: KerasTensor) -> KerasTensor:
         """Compute the head's loss with z from the posterior, plus the annealed divergence per step."""
-        noise = keras.random.normal((ops.shape(targets)[0], self.noise), seed=self.seed_generator)
+        noise = keras.random.normal((ops.shape(targets)[0], self.noise), seed=self.seed_generator)  # ε, (batch, latent)
         states = self.encode(inputs, training=True)
         loss, divergence = self._compute_losses(
             states, inputs, targets, noise, self._compute_sampled_share(epoch), training=True
@@ -124,7 +124,7 @@ class LatentNetwork(ContextNetwork):
 
     def compute_validation_loss(self, inputs: Inputs, targets: KerasTensor) -> KerasTensor:
         """Compute the loss as it is validated, with z the posterior's mean, plus the whole divergence per step."""
-        noise = ops.zeros((ops.shape(targets)[0], self.noise))
+        noise = ops.zeros((ops.shape(targets)[0], self.noise))  # ε = 0: z is the mean of the posterior
         states = self.encode(inputs)
         loss, divergence = self._compute_losses(states, inputs, targets, noise, self._validation_share, training=False)
         return loss + divergence
@@ -144,10 +144,11 @@ class LatentNetwork(ContextNetwork):
             self.normalization.step(self._take_last_segment(inputs.window), anchors)[1], targets.shape[1]
         )
         future = self._to_segments(ops.reshape((targets - offset) / scale, (-1, self.ahead, self.channels)))
-        _, seen, _ = self.future(future, training=training)
+        _, seen, _ = self.future(future, training=training)  # the actual horizon, (batch, units)
         posterior = _to_gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
         parameters = self._decode_horizon(states, inputs, targets, sampled_share, noise)
+        # per step, as the error of the head is a mean over steps
         divergence = ops.mean(compute_kl_divergence(posterior, prior)) / self.ahead
         return self.compute_error(inputs, targets, parameters), divergence
 

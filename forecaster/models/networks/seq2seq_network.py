@@ -151,7 +151,7 @@ class Seq2SeqNetwork(Network):
             sampled_share: the share of (window, step) pairs that read the network's own forecast nevertheless.
             noise: as in `decode`.
         """
-        steps = -(-self.ahead // self.segment)
+        steps = -(-self.ahead // self.segment)  # whole segments that cover the horizon
         mix = None if targets is None else self._mix_actuals_and_samples(targets, sampled_share, steps)
         if inputs.future is not None:
             future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
@@ -162,7 +162,7 @@ class Seq2SeqNetwork(Network):
         ) -> tuple[Any, ...]:
             known = None if inputs.future is None else future[step]
             parameters, new_states, _ = self.decode(states, previous, known, noise)
-            read = self.head.to_point(parameters) if mix is None else mix(step, parameters)
+            read = self.head.to_point(parameters) if mix is None else mix(step, parameters)  # (batch, width)
             return step + 1, collected.write(step, parameters), read, *new_states
 
         _, collected, *_ = tf.while_loop(
@@ -179,8 +179,10 @@ class Seq2SeqNetwork(Network):
         self, targets: KerasTensor, sampled_share: KerasTensor | float, steps: int
     ) -> Callable[[tf.Tensor, KerasTensor], KerasTensor]:
         """Build the function of a step and its parameters that returns what the next step reads, (batch, width)."""
+        # the last segment reaches past the horizon; what it reads there is not scored
         padded = ops.pad(targets, [[0, 0], [0, steps * self.width - targets.shape[1]]])
         actuals = ops.swapaxes(ops.reshape(padded, (-1, steps, self.width)), 0, 1)  # (steps, batch, width)
+        # one draw for each window and step of the decoder
         uniform = keras.random.uniform((steps, ops.shape(targets)[0], 1), seed=self.seed_generator)
         reads_forecast = uniform < sampled_share
         seed = ops.cast(self.seed_generator.next(), "int32")
