@@ -141,7 +141,7 @@ def test_rows_of_a_longer_step_than_stated_are_refused(tmp_path, stated, rows, a
     assert "train on these rows: data.frequency: " in found
 
 
-def test_a_shorter_step_may_be_stated_where_rows_are_uneven_or_stand_for_sales(tmp_path):
+def test_a_shorter_step_may_be_stated_where_rows_are_uneven_or_are_sales(tmp_path):
     uneven = pd.date_range("2024-01-01", periods=12, freq="h").delete([3, 4, 8])
     assert len(read(csv(tmp_path, uneven), frequency="30min", gaps="interpolate")) == 23
     weekly = csv(tmp_path, pd.date_range("2024-01-01", periods=10, freq="W-MON"))
