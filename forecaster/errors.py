@@ -146,3 +146,9 @@ def make_output_error(error: OSError, path: object) -> ForecasterError:
     if error.errno in _DEVICE_FAILURES:
         return InputOutputFailed(Problem("cannot-write", str(path), detail={"reason": reason}))
     return CannotCreate(Problem("cannot-create", str(path), detail={"reason": reason}))
+
+
+def make_system_error(error: OSError) -> ForecasterError:
+    """Build the error to raise for an `OSError` that met nothing that knows whether it was reading or writing."""
+    reason = error.strerror or str(error)
+    return InputOutputFailed(Problem("system-refusal", str(error.filename or ""), detail={"reason": reason}))

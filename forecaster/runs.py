@@ -11,6 +11,7 @@ import datetime
 import errno
 import hashlib
 import json
+import operator
 import os
 import platform
 import shutil
@@ -20,7 +21,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import filelock
@@ -28,11 +29,14 @@ import filelock
 from forecaster.config import Config, load_resolved
 from forecaster.errors import ConfigError, Locked, RunError, make_output_error
 from forecaster.problems import Problem
+from forecaster.regular_files import read_regular_file
 
 FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
+# Bytes. Files are read whole, and an ONNX graph has at most 2 GiB; a checkpoint holds the optimizer, too.
+_MAX_CURRENT, _MAX_MANIFEST, _MAX_FILE = 1 << 12, 1 << 26, 1 << 31
 _LONGEST_NAME = 180  # bytes, so that the name of an unfinished file is not longer than the 255 of most systems
 
 
@@ -44,8 +48,18 @@ class Version:
     manifest: Mapping[str, Any]
 
     def read(self, name: str) -> bytes:
-        """Read a file."""
-        return (self.path / name).read_bytes()
+        """Read a file.
+
+        Raises:
+            RunError: it is not the one that the manifest lists.
+        """
+        if name not in self.manifest["files"]:
+            raise RunError(Problem("missing-run-file", str(self.path / name)))
+        return _read_listed(self.path / name, self.manifest["files"][name])
+
+    def refuse(self, name: str, reason: object) -> RunError:
+        """Build the error for a file whose content cannot be what training wrote."""
+        return RunError(Problem("changed-run-file", str(self.path / name), detail={"reason": str(reason)}))
 
     @property
     def members(self) -> list[str]:
@@ -56,15 +70,32 @@ class Version:
     def config(self) -> Config:
         """The resolved config."""
         try:
-            return load_resolved(self.read("config.yaml").decode(), str(self.path / "config.yaml"))
-        except ConfigError as error:
+            config = load_resolved(self.read("config.yaml").decode(), str(self.path / "config.yaml"))
+        except (ConfigError, UnicodeDecodeError) as error:
             problem = Problem("unknown-run-config", str(self.path), detail={"reason": str(error)})
             raise RunError(problem) from None
+        size = 1 if config.ensemble is None else config.ensemble.size
+        if size != len(self.members):
+            raise self.refuse(_MANIFEST, f"it lists {len(self.members)} networks, and the config has {size}")
+        return config
 
     @cached_property
     def preprocessing(self) -> Mapping[str, Any]:
         """Scalers, categories and covariate features, as JSON values."""
-        found: Mapping[str, Any] = json.loads(self.read("preprocessing.json"))
+        return self.read_json("preprocessing.json")
+
+    def read_json(self, name: str) -> Mapping[str, Any]:
+        """Read a file that holds a JSON object.
+
+        Raises:
+            RunError: it holds anything else.
+        """
+        try:
+            found = json.loads(self.read(name))
+        except (ValueError, RecursionError) as error:
+            raise self.refuse(name, f"not JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise self.refuse(name, "not a JSON object")
         return found
 
     @property
@@ -239,13 +270,13 @@ def load_version(run: Path) -> Version:
         RunError: it is missing, half-written, edited, truncated, or of a newer format.
     """
     try:
-        name = (run / "current").read_text().strip()
+        name = read_regular_file(run / "current", _MAX_CURRENT).decode().strip()
     except (FileNotFoundError, NotADirectoryError):
-        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": run.is_dir()})) from None
+        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)})) from None  # noqa: PTH112
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(Problem("unreadable-run", f"{run}/current", detail={"reason": str(error)})) from None
     path = run / "versions" / name
-    if not name or path.parent != run / "versions" or not path.is_dir():
+    if not name or path.parent != run / "versions" or not os.path.isdir(path):  # noqa: PTH112  no error for any name
         raise RunError(Problem("no-such-version", f"{run}/current", detail={"name": name}))
     return load_version_at(path)
 
@@ -258,16 +289,17 @@ def load_version_at(path: Path) -> Version:
     """
     manifest = _read_manifest(path)
     for file, expected in manifest["files"].items():
-        _verify(path / file, expected)
+        _read_listed(path / file, expected)
     return Version(path, manifest)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_bytes())
-        version = manifest["format"]
-        files = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
-        folders = list_member_folders(min(manifest.get("members", 1), len(files)))
+        manifest: dict[str, Any] = json.loads(read_regular_file(path / _MANIFEST, _MAX_MANIFEST))
+        version, files = manifest["format"], manifest["files"]
+        if not all(_is_inside(name) and _is_entry(entry) for name, entry in files.items()):
+            raise ValueError
+        folders = list_member_folders(min(operator.index(manifest.get("members", 1)), len(files)))
     except FileNotFoundError:
         raise RunError(Problem("half-written-version", str(path), detail={"file": _MANIFEST})) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -285,18 +317,32 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _verify(path: Path, expected: Mapping[str, Any]) -> None:
+def _is_inside(name: str) -> bool:
+    """Whether the name of a file leads nowhere out of its version."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether an entry of a manifest has a size that a file can have and a hash."""
+    return type(entry["size"]) is int and 0 <= entry["size"] <= _MAX_FILE and isinstance(entry["sha256"], str)
+
+
+def _read_listed(path: Path, expected: Mapping[str, Any]) -> bytes:
+    """Read a file of the size and the hash that a manifest lists."""
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        content = read_regular_file(path, size) if size == expected["size"] else b""
     except FileNotFoundError:
         raise RunError(Problem("missing-run-file", str(path))) from None
     except OSError as error:
         raise RunError(Problem("unreadable-run", str(path), detail={"reason": str(error.strerror)})) from None
-    if len(content) != expected["size"]:
-        detail = {"size": len(content), "expected": expected["size"]}
+    if size != expected["size"]:
+        detail = {"size": size, "expected": expected["size"]}
         raise RunError(Problem("truncated-run-file", str(path), detail=detail))
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         raise RunError(Problem("edited-run-file", str(path)))
+    return content
 
 
 def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes, name: str = "checkpoint") -> None:
@@ -312,7 +358,7 @@ def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any]
         RunError: it cannot be read.
     """
     try:
-        header, _, state = (run / name).read_bytes().partition(b"\n")
+        header, _, state = read_regular_file(run / name, 4 * _MAX_FILE).partition(b"\n")
         saved = json.loads(header)
         intact = saved["sha256"] == hashlib.sha256(state).hexdigest()
         identity = dict(saved["identity"])

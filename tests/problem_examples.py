@@ -346,7 +346,7 @@ _EXAMPLES = [
     ),
     # Configs.
     Problem("config-name", "power.csv", detail={"source": "power.csv"}),
-    Problem("config-too-large", "power.yaml", detail={"size": 2000000, "limit": 1048576}),
+    Problem("config-too-large", "power.yaml", detail={"limit": 1048576}),
     Problem("config-not-utf-8", "power.yaml", detail={"byte": 17}),
     Problem("invalid-yaml", "power.yaml:3:1", detail={"reason": "the key 'model' is given twice", "quoted": ""}),
     Problem("nested-too-deeply", "power.yaml"),
@@ -1062,7 +1062,11 @@ _EXAMPLES = [
         "runs/power/versions/20261121T031500Z-1a2b3c",
         detail={"reason": "config.yaml:3:1: data.txt: unknown key"},
     ),
-    Problem("changed-run-files", "runs/power/versions/20261121T031500Z-1a2b3c", detail={"reason": "invalid header"}),
+    Problem(
+        "changed-run-file",
+        "runs/power/versions/20261121T031500Z-1a2b3c/residuals.npy",
+        detail={"reason": "invalid header"},
+    ),
     Problem("no-training-end", "runs/power/versions/20261121T031500Z-1a2b3c"),
     Problem("locked-run", "runs/power"),
     Problem("damaged-study", "study.db", detail={"reason": "file is not a database"}),
@@ -1095,6 +1099,7 @@ _EXAMPLES = [
     Problem("interrupted-search", detail={"outcomes": "12 trials: 10 finished"}),
     Problem("cannot-write", "forecast.csv", detail={"reason": "No space left on device"}),
     Problem("cannot-create", "/root/forecast.csv", detail={"reason": "Permission denied"}),
+    Problem("system-refusal", "data/sales.csv", detail={"reason": "Permission denied"}),
     Problem("stdout-closed"),
     Problem("unexpected", detail={"kind": "ValueError", "reason": "it failed"}),
 ]

@@ -15,7 +15,7 @@ import typer
 
 from forecaster.cli.options import ReportFormat
 from forecaster.config.database_urls import mask_passwords
-from forecaster.errors import InputOutputFailed, Stop
+from forecaster.errors import InputOutputFailed, Stop, make_output_error
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
@@ -151,8 +151,8 @@ def print_result(text: str, encoding: str = "utf-8") -> None:
     """Write a result to stdout.
 
     Raises:
-        InputOutputFailed: there is no stdout.
-        OSError: stdout cannot be written.
+        CannotCreate, InputOutputFailed: there is no stdout, or it cannot be written.
+        BrokenPipeError: nobody reads it any more.
     """
     if sys.stdout is None:
         raise InputOutputFailed(Problem("stdout-closed"))
@@ -162,9 +162,11 @@ def print_result(text: str, encoding: str = "utf-8") -> None:
         else:
             sys.stdout.buffer.write(text.encode(encoding))
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         drop_stdout()
-        raise
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise make_output_error(error, "stdout") from None
 
 
 def write_result(text: str, output: str, encoding: str = "utf-8") -> None:

@@ -128,7 +128,7 @@ def _to_stop(cause: BaseException) -> errors.Stop:
     if isinstance(cause, errors.Stop):
         return cause
     if isinstance(cause, OSError):
-        return errors.make_output_error(cause, cause.filename or "stdout")
+        return errors.make_system_error(cause)
     return errors.ForecasterError(Problem("unexpected", detail={"kind": type(cause).__name__, "reason": str(cause)}))
 
 

@@ -1,6 +1,7 @@
 """YAML text -> plain values, and where in the file each of them stands."""
 
 import difflib
+import errno
 import json
 import re
 import shlex
@@ -13,6 +14,7 @@ import yaml
 
 from forecaster.errors import ConfigError
 from forecaster.problems import Problem
+from forecaster.regular_files import read_regular_file
 
 MAX_BYTES = 1 << 20
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
@@ -94,15 +96,14 @@ def read_document(path: FilePath) -> Document:
         ConfigError: it is missing, too large, not YAML, or repeats a key.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ConfigError(Problem("config-too-large", str(path), detail={"size": size, "limit": MAX_BYTES}))
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular_file(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(report_missing_file(path)) from None
     except UnicodeDecodeError as error:
         raise ConfigError(Problem("config-not-utf-8", str(path), detail={"byte": error.start})) from None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ConfigError(Problem("config-too-large", str(path), detail={"limit": MAX_BYTES})) from None
         raise ConfigError(Problem("cannot-read", str(path), detail={"reason": str(error.strerror)})) from None
     return parse_document(text, str(path))
 

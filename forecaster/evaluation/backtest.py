@@ -32,11 +32,14 @@ from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
+from forecaster.regular_files import read_regular_file
 from forecaster.reporting.figures import render_figure
 from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
 from forecaster.wording import name_steps
 
 log = logging.getLogger("forecaster")
+
+_MAX_KEPT = 1 << 31  # bytes of a baseline's forecasts
 
 _RESUME = "finished folds are kept; resume with the same command"
 
@@ -163,7 +166,7 @@ def _report_interruption(fold: int, folds: Folds) -> Problem:
 def _load_or_forecast(folds: Folds, name: str, origins: Origins, kept: Path) -> BaselineForecast:
     """Load the forecasts of a baseline at a fold, or make them where the file is missing or damaged."""
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-        arrays = np.load(io.BytesIO(kept.read_bytes()), allow_pickle=False)
+        arrays = np.load(io.BytesIO(read_regular_file(kept, _MAX_KEPT)), allow_pickle=False)
         return BaselineForecast(
             arrays["mean"], dict(zip(arrays["probabilities"].tolist(), arrays["quantiles"], strict=True))
         )

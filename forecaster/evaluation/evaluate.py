@@ -99,7 +99,10 @@ def _find_ranges(version: Version, panel: Panel) -> _Ranges:
     ranges = _Ranges([], [], np.zeros(len(panel), int), [])
     for first in range(0, len(panel), channels):
         series, group = panel[first], range(first, first + channels)
-        ranges.known[group] = known = _count_known_steps(series, trained_until)
+        try:
+            ranges.known[group] = known = _count_known_steps(series, trained_until)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise version.refuse("preprocessing.json", f"trained_until: {error}") from None
         begin, end = max(known, read) - 1, len(series) - 2
         if not known:
             ranges.problems.append(Problem("unseen-series", detail={"series": series.name}))

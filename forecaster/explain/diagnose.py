@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.config.ensemble import get_member
-from forecaster.errors import RunError
 from forecaster.explain.gradient_advice import describe_gradients
 from forecaster.explain.gradient_norms import GradientNorms
 from forecaster.explain.state_gradients import measure_gradients
 from forecaster.inputs import Inputs
-from forecaster.models import Network
 from forecaster.models.weights import load_weights
 from forecaster.preprocessing.covariate_features import Features
 from forecaster.preprocessing.plan import Plan
@@ -23,7 +21,6 @@ from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.preprocessing.split import Split
 from forecaster.preprocessing.windows import list_window_starts
-from forecaster.problems import Problem
 from forecaster.runs import Version, load_version_at
 from forecaster.training.build import initialize_network, load_initial_weights
 
@@ -66,10 +63,14 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
     plan = dataclasses.replace(plan, config=get_member(plan.config, member))
     first_member = 1 if ensemble is not None and ensemble.vary == "snapshot" else member
     network = initialize_network(get_member(version.config, first_member), preprocessing)
-    if source := version.manifest.get("from"):
+    if isinstance(source := version.manifest.get("from"), str):
         load_initial_weights(network, load_version_at(Path(source)), preprocessing.vocabulary, first_member)
     initial = [variable.numpy() for variable in network.trainable_variables]
-    _load_weights(network, version, version.members[member - 1])
+    name = f"{version.members[member - 1]}network.weights.h5"
+    try:
+        load_weights(network, version.read(name))
+    except ValueError as error:
+        raise version.refuse(name, error) from None
     sample = _sample_windows(plan)
     after = measure_gradients(network, *sample)
     # Only trainable weights are reset: the bins of a categorical head were set before training began.
@@ -77,14 +78,6 @@ def diagnose(version: Version, plan: Plan, member: int = 1) -> Diagnosis:
         variable.assign(value)
     before = measure_gradients(network, *sample)
     return Diagnosis(before, after, describe_gradients(before, after, plan.config))
-
-
-def _load_weights(network: Network, version: Version, folder: str) -> None:
-    try:
-        load_weights(network, version.read(f"{folder}network.weights.h5"))
-    except Exception as error:  # HDF5 and Keras raise many types for damaged bytes
-        problem = Problem("changed-run-files", str(version.path), detail={"reason": str(error)})
-        raise RunError(problem) from None
 
 
 def _sample_windows(plan: Plan) -> tuple[Inputs, np.ndarray]:

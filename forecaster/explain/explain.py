@@ -1,7 +1,6 @@
 """A network's attention over the past of each series, and the series that its embedding places close together."""
 
 import dataclasses
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -137,12 +136,16 @@ def _find_neighbours(version: Version, folder: str) -> pd.DataFrame:
     One row per pair: category, value, rank, neighbour, similarity; the first category is the series itself.
     """
     with import_extra("train", "explain: listing similar series"):
-        import h5py  # noqa: PLC0415  an optional dependency
-    with h5py.File(io.BytesIO(version.read(f"{folder}network.weights.h5")), "r") as file:
-        tables = [
-            _find_nearest(category, np.array(values), np.asarray(file[_EMBEDDINGS.format(number)], float))
-            for number, (category, values) in enumerate(version.preprocessing["categories"].items())
-        ]
+        from forecaster.weights_file import open_weights  # noqa: PLC0415  an optional dependency
+    name, width = f"{folder}network.weights.h5", version.config.model.embedding
+    try:
+        with open_weights(version.read(name)) as file:
+            tables = [
+                _find_nearest(category, np.array(values), file.read(_EMBEDDINGS.format(number), (len(values), width)))
+                for number, (category, values) in enumerate(version.preprocessing["categories"].items())
+            ]
+    except ValueError as error:
+        raise version.refuse(name, error) from None
     return pd.concat(tables, ignore_index=True)
 
 

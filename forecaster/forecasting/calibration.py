@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,18 +69,45 @@ def read_calibration(version: Version) -> Calibration:
     """Read the calibration of a version of any format.
 
     Raises:
-        ValueError, KeyError, TypeError: a file does not hold what `encode_calibration` wrote.
+        RunError: a file cannot hold what `encode_calibration` wrote.
     """
-    residuals = np.load(io.BytesIO(version.read(_RESIDUALS)), allow_pickle=False)
-    rest = _read_format_3(version) if version.manifest["format"] == 3 else json.loads(version.read(_REST))
-    fallback = rest["fallback"]
-    return Calibration(residuals, rest["smallest_change"], None if fallback is None else Fallback.from_json(fallback))
+    residuals = _read_residuals(version)
+    old = version.manifest["format"] == 3
+    name = "guard.json" if old else _REST
+    try:
+        rest = _read_format_3(version) if old else version.read_json(name)
+        smallest, fallback = rest["smallest_change"], rest["fallback"]
+        if smallest is not None and not 0 < smallest < math.inf:
+            raise ValueError(f"smallest_change is {smallest}")
+        return Calibration(residuals, smallest, None if fallback is None else Fallback.from_json(fallback))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise version.refuse(name, repr(error)) from None
+
+
+def _read_residuals(version: Version) -> np.ndarray:
+    """Read the residuals, whose shape and type are checked before memory is taken for them."""
+    content = version.read(_RESIDUALS)
+    file = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("not an array of format 1.0")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype != np.float64 or by_columns or len(shape) != 2:
+            raise ValueError(f"an array of {dtype} with the shape {shape}")
+        if not 0 < math.prod(shape) * dtype.itemsize == len(content) - file.tell():
+            raise ValueError(f"the shape {shape} in {len(content):,} bytes")
+        residuals = np.frombuffer(content[file.tell() :], dtype).reshape(shape)
+        if np.isinf(residuals).any() or np.isnan(residuals).all():
+            raise ValueError("residuals that are infinite or all unknown")
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise version.refuse(_RESIDUALS, error) from None
+    return residuals
 
 
 def _read_format_3(version: Version) -> Mapping[str, Any]:
     """Read `guard.json`, which is missing where there is no fallback, and the change from `preprocessing.json`."""
     fallback = None
     if "guard.json" in version.manifest["files"]:
-        fallback = json.loads(version.read("guard.json"))
+        fallback = dict(version.read_json("guard.json"))
         fallback["unknown_weight"] = fallback.pop("others")
     return {"smallest_change": version.preprocessing["least_change"], "fallback": fallback}

@@ -43,8 +43,17 @@ class Fallback:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Fallback":
-        """Build the fallback that `to_json` converted."""
-        return cls(int(values["season"]), dict(values["weights"]), float(values["unknown_weight"]))
+        """Build the fallback that `to_json` converted.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: these are not such values.
+        """
+        season, weights, unknown_weight = values["season"], dict(values["weights"]), values["unknown_weight"]
+        if type(season) is not int or season < 1:
+            raise ValueError(f"a season of {season} steps")
+        if wrong := [weight for weight in (*weights.values(), unknown_weight) if not 0 <= weight <= 1]:
+            raise ValueError(f"the weight {wrong[0]}")
+        return cls(season, weights, unknown_weight)
 
 
 def fit_fallback(

@@ -1,12 +1,16 @@
 """An exported network in ONNX Runtime, without TensorFlow."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state
 
+from forecaster.errors import RunError
 from forecaster.inputs import Inputs
+from forecaster.problems import Problem
 
 
 class DecodedSteps(NamedTuple):
@@ -45,27 +49,61 @@ class ServedNetwork(Protocol):
         """Decode the next steps from states, the last known values (batch, width), known features and noise."""
 
 
-class OnnxNetwork:
-    """A served network in ONNX Runtime."""
+# The errors of ONNX Runtime have no class in common.
+_ERRORS = tuple(
+    found
+    for found in vars(onnxruntime_pybind11_state).values()
+    if isinstance(found, type) and issubclass(found, Exception)
+)
 
-    def __init__(self, encode: bytes, decode: bytes) -> None:
+
+Shape = tuple[int, ...]  # without the batch; -1 for a number that is open
+
+
+class OnnxNetwork:
+    """A served network in ONNX Runtime.
+
+    Args:
+        encode, decode: the graphs.
+        where: the folder that they come from.
+
+    Attributes:
+        encode_inputs, states: the shapes of the inputs and outputs of `encode`, by name.
+        decode_inputs, outputs: those of `decode`.
+
+    Raises:
+        RunError: the graphs are damaged; or fail, at any later call.
+    """
+
+    def __init__(self, encode: bytes, decode: bytes, where: str = "") -> None:
+        self._where = where
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        self._encode = onnxruntime.InferenceSession(encode, options, providers=["CPUExecutionProvider"])
-        self._decode = onnxruntime.InferenceSession(decode, options, providers=["CPUExecutionProvider"])
-        self._states = sorted(output.name for output in self._encode.get_outputs())
-        self._inputs = {node.name: node.shape[1] for node in self._decode.get_inputs()}
-        self.width = self._inputs.get("previous", 1)
-        self.noise = self._inputs.get("noise", 0)
-        self.known_steps = self._inputs.get("future", 0)
-        outputs = {node.name for node in self._decode.get_outputs()}
-        self._new_states = sorted(outputs - {"parameters", "attention"})
-        self._attention = ["attention"] if "attention" in outputs else []
+        with self._convert_errors():
+            self._encode, self._decode = (
+                onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+                for graph in (encode, decode)
+            )
+        self.encode_inputs, self.states = (
+            _get_shapes(self._encode.get_inputs()),
+            _get_shapes(self._encode.get_outputs()),
+        )
+        self.decode_inputs, self.outputs = (
+            _get_shapes(self._decode.get_inputs()),
+            _get_shapes(self._decode.get_outputs()),
+        )
+        self.width, self.noise, self.known_steps = (
+            (self.decode_inputs.get(name) or (absent,))[0]
+            for name, absent in (("previous", 1), ("noise", 0), ("future", 0))
+        )
+        self._new_states = sorted(self.outputs.keys() - {"parameters", "attention"})
+        self._attention = ["attention"] if "attention" in self.outputs else []
 
     def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
         """Encode windows without their future: inputs -> states, each (batch, ...)."""
-        given = {node.name: getattr(inputs, node.name) for node in self._encode.get_inputs()}
-        return self._encode.run(self._states, given)
+        return self._run(
+            self._encode, sorted(self.states), {name: getattr(inputs, name) for name in self.encode_inputs}
+        )
 
     def decode(
         self,
@@ -75,9 +113,30 @@ class OnnxNetwork:
         noise: np.ndarray | None = None,
     ) -> DecodedSteps:
         """Decode the next steps from states, the last known values (batch, width), known features and noise."""
-        inputs = dict(zip(self._states, states, strict=True)) | {"previous": previous, "future": future}
+        inputs = dict(zip(sorted(self.states), states, strict=True)) | {"previous": previous, "future": future}
         if self.noise:
             inputs["noise"] = np.zeros((len(previous), self.noise), np.float32) if noise is None else noise
-        given = {name: inputs[name] for name in self._inputs}
-        parameters, *rest = self._decode.run(["parameters", *self._new_states, *self._attention], given)
+        given = {name: inputs[name] for name in self.decode_inputs}
+        parameters, *rest = self._run(self._decode, ["parameters", *self._new_states, *self._attention], given)
         return DecodedSteps(parameters, rest[: len(self._new_states)], rest[-1] if self._attention else None)
+
+    def _run(self, session: onnxruntime.InferenceSession, names: Sequence[str], given: Mapping[str, Any]) -> Any:
+        with self._convert_errors():
+            return session.run(names, given)
+
+    @contextlib.contextmanager
+    def _convert_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except _ERRORS as error:
+            raise RunError(Problem("changed-run-file", self._where, detail={"reason": str(error)})) from None
+
+
+def _get_shapes(nodes: Sequence[Any]) -> dict[str, Shape | None]:
+    """Get the shapes of inputs or outputs by name; None for one of another type."""
+    return {
+        node.name: tuple(size if isinstance(size, int) else -1 for size in node.shape[1:])
+        if node.shape and node.type == ("tensor(int32)" if node.name == "categories" else "tensor(float)")
+        else None
+        for node in nodes
+    }

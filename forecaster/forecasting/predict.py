@@ -10,14 +10,14 @@ from pathlib import Path
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.data.sources.files import name_source
-from forecaster.errors import DataError, RunError, UsageError
+from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.future_covariates import extend_with_future
-from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.saved_networks import load_networks
 from forecaster.preprocessing.read_data import read_data
-from forecaster.preprocessing.saved_preprocessing import Preprocessing
+from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.problems import Problem
 from forecaster.runs import Version
 
@@ -153,14 +153,8 @@ def load_predictor(version: Version) -> Predictor:
     Raises:
         RunError: one of its files cannot be what was written.
     """
-    try:
-        networks = [
-            OnnxNetwork(version.read(f"{folder}encode.onnx"), version.read(f"{folder}decode.onnx"))
-            for folder in version.members
-        ]
-        preprocessing = Preprocessing.from_json(version.preprocessing)
-        predictor = Predictor.from_networks(networks, version.config, preprocessing)
-        return dataclasses.replace(predictor, calibration=read_calibration(version))
-    except Exception as error:  # ONNX Runtime and numpy raise errors of many types on damaged bytes
-        problem = Problem("changed-run-files", str(version.path), detail={"reason": str(error)})
-        raise RunError(problem) from None
+    config, preprocessing, calibration = version.config, load_preprocessing(version), read_calibration(version)
+    if (steps := calibration.residuals.shape[1]) != config.window.horizon:
+        raise version.refuse("residuals.npy", f"errors of {steps} steps; the horizon is {config.window.horizon}")
+    predictor = Predictor.from_networks(load_networks(version, preprocessing), config, preprocessing)
+    return dataclasses.replace(predictor, calibration=calibration)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import h5py
-import numpy as np
 
 from forecaster.models.networks import Network
+from forecaster.weights_file import open_weights
 
 
 class MatchingRows(NamedTuple):
@@ -38,11 +38,11 @@ def load_weights(network: Network, content: bytes) -> None:
     """Assign the weights of a file to a network of the same architecture.
 
     Raises:
-        KeyError, ValueError: the file does not have the network's arrays and shapes.
+        ValueError: the file does not have the network's arrays and shapes.
     """
-    with h5py.File(io.BytesIO(content), "r") as file:
+    with open_weights(content) as file:
         for path, variable in _index_by_path(network).items():
-            variable.assign(np.asarray(file[path]))
+            variable.assign(file.read(path, tuple(variable.shape)))
 
 
 def warm_start(network: Network, content: bytes, rows: Sequence[MatchingRows] = ()) -> tuple[int, list[str]]:
@@ -56,22 +56,25 @@ def warm_start(network: Network, content: bytes, rows: Sequence[MatchingRows] = 
 
     Returns:
         How many matrices were assigned, and a sentence on each of the network's weights that was not.
+
+    Raises:
+        ValueError: the file is damaged.
     """
     assigned, different = 0, []
     tables = (
         {} if network.embedding is None else dict(zip(map(_shorten_path, network.embedding.tables), rows, strict=False))
     )
-    with h5py.File(io.BytesIO(content), "r") as file:
+    with open_weights(content) as file:
         for path, variable in ((_shorten_path(variable), variable) for variable in network.trainable_variables):
-            shape, source_shape = tuple(variable.shape), file[path].shape if path in file else None
+            shape, source_shape = tuple(variable.shape), file.find_shape(path)
             if path in tables and source_shape is not None and shape[1] == source_shape[1]:
                 table, copied = variable.numpy(), len(tables[path].target)
-                table[tables[path].target] = np.asarray(file[path])[tables[path].source]
+                table[tables[path].target] = file.read(path, source_shape)[tables[path].source]
                 variable.assign(table)
                 text = f"{copied} of {len(table)} vectors copied"
                 different.append(f"{path}: {text}, the others are newly initialized")
             elif shape == source_shape and path not in tables:
-                variable.assign(np.asarray(file[path]))
+                variable.assign(file.read(path, shape))
                 assigned += len(shape) > 1
             else:
                 there = "does not have it" if source_shape is None else f"has {source_shape}"

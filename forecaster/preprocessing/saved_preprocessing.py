@@ -1,5 +1,6 @@
 """The preprocessing that a run saves: scalers, vocabulary and features fitted on its training data."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +9,10 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.data import Series
-from forecaster.errors import RunError
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.covariate_features import Features
+from forecaster.preprocessing.covariate_features import SERIES_SCALE, Features
 from forecaster.preprocessing.scaling import Scaler, fit_scaler
 from forecaster.preprocessing.transforms import fit_transform
-from forecaster.problems import Problem
 from forecaster.runs import Version
 
 
@@ -82,7 +81,49 @@ def load_preprocessing(version: Version) -> Preprocessing:
         RunError: it is damaged.
     """
     try:
-        return Preprocessing.from_json(version.preprocessing)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = Problem("changed-run-files", str(version.path), detail={"reason": repr(error)})
-        raise RunError(problem) from None
+        preprocessing = Preprocessing.from_json(version.preprocessing)
+        _check(preprocessing, version.config)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise version.refuse("preprocessing.json", repr(error)) from None
+    return preprocessing
+
+
+def _check(preprocessing: Preprocessing, config: Config) -> None:
+    """Check that a preprocessing can be that of a config; raise `ValueError` where it cannot."""
+    if not preprocessing.scalers:
+        raise ValueError("no scalers")
+    for name, scaler in preprocessing.scalers.items():
+        curve = scaler.curve
+        numbers = map(float, (scaler.offset, scaler.scale, curve.power, curve.low, curve.high))
+        if not all(map(math.isfinite, numbers)) or scaler.scale < 0 or curve.power < 0 or curve.low >= curve.high:
+            raise ValueError(f"the scaler of {name} is {scaler}")
+        if curve.kind != config.data.transform or scaler.lags != config.data.difference:
+            raise ValueError(f"the scaler of {name} has another transform or other differences than the config")
+    vocabulary, features = preprocessing.vocabulary, preprocessing.features
+    if (vocabulary is not None) != bool(config.model.embedding and config.data.several):
+        raise ValueError("categories for a network without an embedding, or none for one with it")
+    if vocabulary is not None and not all(values and len(set(values)) == len(values) for values in vocabulary.values):
+        raise ValueError("categories that are empty or repeated")
+    if features is not None:
+        _check_features(features, config)
+
+
+def _check_features(features: Features, config: Config) -> None:
+    """Check that features can be those of a config; raise `ValueError` where they cannot."""
+    data, covariates = config.data, config.data.covariates
+    columns = [tuple(each.name for each in part) for part in (features.past, features.future)]
+    if columns != [covariates.past, covariates.future] or features.calendar != data.calendar:
+        raise ValueError("other covariates or calendar features than the config")
+    if not {each.name for each in features.static} <= set(covariates.static):
+        raise ValueError("other static covariates than the config")
+    if features.seasons != data.seasons or type(features.mask) is not bool:
+        raise ValueError("other seasons than the config")
+    if tuple(each.name for each in features.scale) not in {(), SERIES_SCALE}:
+        raise ValueError("unknown features of the series' scale")
+    if not set(features.missing.values()) <= {"last", "seasonal"}:
+        raise ValueError(f"unknown policies for missing cells: {dict(features.missing)}")
+    for each in (*features.past, *features.future, *features.static, *features.scale):
+        if not math.isfinite(each.offset) or not math.isfinite(each.scale) or each.scale <= 0:
+            raise ValueError(f"the encoding of {each.name} is {each}")
+        if each.levels is not None and not all(isinstance(level, str) for level in each.levels):
+            raise ValueError(f"the categories of {each.name} are no texts")

@@ -12,7 +12,9 @@ CONFIGS: Mapping[str, Message] = {
     "config-name": Message(
         "its name does not end in .yaml; for a CSV, `forecast init {source}` writes one", "A config is a YAML file."
     ),
-    "config-too-large": Message("{size:,} bytes; a config has at most {limit:,}", "A config has at most 1 MiB."),
+    "config-too-large": Message(
+        "larger than the {limit:,} bytes that a config has at most", "A config has at most 1 MiB."
+    ),
     "config-not-utf-8": Message("not UTF-8 text (byte {byte:,})", "A config is text in UTF-8."),
     "invalid-yaml": Message(
         "{reason}{quoted:?; where the value is text, put it in quotes: {quoted}}", "The YAML cannot be parsed."

@@ -109,8 +109,9 @@ RUNS: Mapping[str, Message] = {
     "unknown-run-config": Message(
         "this version of forecast cannot read its config: {reason}", "The config of the run has other keys."
     ),
-    "changed-run-files": Message(
-        "its files were changed after training: {reason}", "A file of the version cannot be what was written."
+    "changed-run-file": Message(
+        "cannot be what training wrote: {reason}; train again, or restore it from a backup",
+        "A file of the version has other content, and the manifest was changed with it.",
     ),
     "no-training-end": Message(
         "does not record where its training data ends; train again", "The run is too old to be scored."
@@ -183,6 +184,9 @@ RUNS: Mapping[str, Message] = {
     "cannot-create": Message(
         "cannot be created: {reason}; name a place that this user can write to",
         "The folder does not exist, or belongs to somebody else.",
+    ),
+    "system-refusal": Message(
+        "cannot be read or written: {reason}", "The operating system refuses to open, read or write something."
     ),
     "stdout-closed": Message("stdout is closed; name a file with --output", "The process has no standard output."),
     "unexpected": Message(

@@ -52,11 +52,15 @@ def load_initial_weights(network: Network, version: Version, vocabulary: Vocabul
 
     Raises:
         UsageError: no weight matrix has a matching shape.
+        RunError: a file of the run was changed.
     """
     theirs = load_preprocessing(version).vocabulary
     folder = version.members[(number - 1) % len(version.members)]
-    weights = version.read(f"{folder}network.weights.h5")
-    agreed, different = warm_start(network, weights, _match_rows(vocabulary, theirs))
+    name = f"{folder}network.weights.h5"
+    try:
+        agreed, different = warm_start(network, version.read(name), _match_rows(vocabulary, theirs))
+    except (ValueError, IndexError) as error:
+        raise version.refuse(name, error) from None
     if not agreed:
         raise UsageError(Problem("no-common-weights", f"--from {version.path}"))
     log.info("\n".join([f"Starting from the weights of {version.path / folder}.", *different]))

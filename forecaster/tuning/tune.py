@@ -17,11 +17,13 @@ import keras
 import tensorflow as tf
 
 from forecaster.config import is_config
+from forecaster.config.reader import MAX_BYTES
 from forecaster.errors import ConfigError, DataError, Diverged, ForecasterError, Interrupted, UsageError
 from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationScore, build_validation_score
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.problems import Problem
+from forecaster.regular_files import read_regular_file
 from forecaster.reporting.figures import render_figure
 from forecaster.runs import convert_write_errors, write_atomically
 from forecaster.training.build import prepare_trainer
@@ -73,7 +75,7 @@ def _check_output(output: Path, search: Search) -> None:
         raise UsageError(Problem("not-a-yaml-name", f"--output {output}"))
     with convert_write_errors(output):
         output.parent.stat()
-    if output.exists() and not search.has_written(_hash(output.read_bytes())):
+    if output.exists() and not search.has_written(_hash_config(output)):
         raise UsageError(Problem("output-of-other-search", str(output)))
 
 
@@ -101,6 +103,14 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
     if importances := search.compute_importances():
         log.info("%s", format_importances(importances))
     log.info("%s: written; train it with: forecast train %s", output, output)
+
+
+def _hash_config(path: Path) -> str:
+    """Hash a config; empty where it is none by its size or kind."""
+    try:
+        return _hash(read_regular_file(path, MAX_BYTES))
+    except OSError:
+        return ""
 
 
 def _hash(content: bytes) -> str:

@@ -27,11 +27,12 @@ from forecaster.models import build_network
 from forecaster.preprocessing.plan import Plan, restore_plan
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split
-from forecaster.runs import Version, load_version
+from forecaster.runs import Version, load_version, load_version_at
 from forecaster.training.build import initialize_network
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant
 from forecaster.training.trainer import Steps, Trainer
+from tests.faults.hostile import replace_file
 from tests.helpers.command import TINY
 from tests.helpers.members import only
 
@@ -394,15 +395,17 @@ def test_an_output_that_cannot_be_created_is_reported_and_its_exit_code_is_73(tr
 def test_weights_of_another_network_are_a_damaged_run(trained, tmp_path):
     version = load_version(trained / "runs/tiny")
     plan = restore_plan(version, trained / "load.csv")
-    copy = Version(Path(shutil.copytree(version.path, tmp_path / "version")), version.manifest)
-    for content in (b"not HDF5", None):
-        weights = copy.path / "network.weights.h5"
-        weights.unlink() if content is None else weights.write_bytes(content)
-        with pytest.raises(RunError, match="changed after training"):
-            diagnose(copy, plan)
-    (copy.path / "preprocessing.json").write_text('{"scalers": {}}')
-    with pytest.raises(RunError, match="changed after training"):
-        restore_plan(Version(copy.path, copy.manifest), trained / "load.csv")
+    path = Path(shutil.copytree(version.path, tmp_path / "version"))
+    replace_file(path, "network.weights.h5", b"not HDF5")
+    with pytest.raises(RunError, match="network.weights.h5: cannot be what training wrote"):
+        diagnose(load_version_at(path), plan)
+    (path / "network.weights.h5").unlink()
+    with pytest.raises(RunError, match="network.weights.h5: missing"):
+        diagnose(Version(path, version.manifest), plan)
+    replace_file(path, "network.weights.h5", version.read("network.weights.h5"))
+    replace_file(path, "preprocessing.json", b'{"scalers": {}}')
+    with pytest.raises(RunError, match="preprocessing.json: cannot be what training wrote"):
+        restore_plan(load_version_at(path), trained / "load.csv")
     with pytest.raises(DataError):
         restore_plan(version, tmp_path / "nothing.csv")
 

@@ -1,5 +1,6 @@
 """What a calibration draws, and the files that keep it."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -15,7 +16,8 @@ RESIDUALS = np.array([[0.1, np.nan], [1 / 3, -2.0]])
 def version_of(folder, files, version=4):
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    return Version(folder, {"format": version, "files": dict.fromkeys(files)})
+    listed = {name: {"size": len(text), "sha256": hashlib.sha256(text).hexdigest()} for name, text in files.items()}
+    return Version(folder, {"format": version, "files": listed})
 
 
 @pytest.mark.parametrize("fallback", [None, Fallback(24, {"a": 0.123456789012345}, 0.5)])

@@ -6,6 +6,8 @@ import gzip
 import io
 import lzma
 import os
+import stat
+import struct
 import sys
 import time
 import zipfile
@@ -20,6 +22,7 @@ from forecaster.config.reader import report_missing_file
 from forecaster.data.sources.file_kinds import check_kind, describe_zip
 from forecaster.errors import Changing, DataError, InputOutputFailed
 from forecaster.problems import Problem
+from forecaster.regular_files import open_regular_file
 from forecaster.wording import KEPT
 
 
@@ -39,7 +42,11 @@ _ATTEMPTS = 3
 _PAUSE = 0.2  # seconds before the second attempt; twice as long before the third
 
 _GZIP, _XZ, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+# What the libraries raise for damaged bytes, which are in memory: no other OSError can come of them.
+_DAMAGED = (
+    *(EOFError, OSError, ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError),
+    *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+)
 
 
 def name_source(paths: Paths) -> str:
@@ -98,7 +105,8 @@ def read_bytes(name: str) -> bytes:
     try:
         unpacked = _decompress(data, name_source(name))
     except _DAMAGED as error:
-        raise DataError(Problem("damaged-file", name_source(name), detail={"reason": str(error)})) from None
+        reason = str(error) or type(error).__name__
+        raise DataError(Problem("damaged-file", name_source(name), detail={"reason": reason})) from None
     check_kind(unpacked, name_source(name))
     return unpacked
 
@@ -116,11 +124,11 @@ def _read_standard_input() -> bytes:
 def _read_unchanged(path: Path) -> bytes:
     """Read a file as it is at one moment."""
     try:
-        if not path.is_file():
+        if not stat.S_ISREG(path.stat().st_mode):
             raise DataError(Problem("not-a-file", str(path)))
         for attempt in range(_ATTEMPTS):
             time.sleep(_PAUSE * attempt)
-            with path.open("rb") as file:
+            with open_regular_file(path) as file:
                 before = _read_state(file.fileno())
                 _check_size(before[0], str(path))
                 data = _read_all(file)
@@ -139,7 +147,7 @@ def report_unreadable(name: object, error: Exception) -> Problem:
 
 
 def _read_all(file: IO[bytes]) -> bytes:
-    return file.read()
+    return file.read(MAX_BYTES + 1)
 
 
 def _check_size(size: int, name: str, packed: bool = False) -> None:
@@ -152,21 +160,30 @@ def is_packed(head: bytes) -> bool:
     return head.startswith((_GZIP, _XZ, _ZIP))
 
 
+def measure_size(name: str) -> int | None:
+    """Measure a plain file, bytes; None for standard input, and where it cannot be read, which fails later."""
+    try:
+        state = None if name == STDIN else Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return state.st_size if state and stat.S_ISREG(state.st_mode) else None
+
+
 def read_first_bytes(name: str, size: int) -> bytes:
     """Read the first bytes of a file or standard input; none where it cannot be read, which fails later."""
     if name == STDIN:
         return _read_standard_input()[:size]
     try:
-        with Path(name).open("rb") as file:
+        with open_regular_file(name) as file:
             return file.read(size)
-    except (OSError, ValueError):
+    except OSError:
         return b""
 
 
 def read_beginning(name: str, size: int) -> bytes:
     """Read the whole lines that a plain file begins with, all of it below `size` bytes; raises as `read_blocks`."""
     try:
-        with Path(name).open("rb") as file:
+        with open_regular_file(name) as file:
             head = file.read(size)
     except OSError as error:
         raise InputOutputFailed(report_unreadable(name, error)) from None
@@ -200,7 +217,7 @@ def read_blocks(name: str, start: int, size: int) -> Iterator[bytes]:
     """
     held = rest = b""
     try:
-        with Path(name).open("rb", buffering=0) as file:
+        with open_regular_file(name) as file:
             file.seek(start)
             while data := file.read(size):
                 data = rest + data

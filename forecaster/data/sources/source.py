@@ -1,10 +1,17 @@
 """A source of data, resolved once: which files a path names, and what they are."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from forecaster.data.sources import files
-from forecaster.data.sources.files import Paths, Query, find_files, is_packed, name_source, read_first_bytes
+from forecaster.data.sources.files import (
+    Paths,
+    Query,
+    find_files,
+    is_packed,
+    measure_size,
+    name_source,
+    read_first_bytes,
+)
 from forecaster.data.sources.parquet import is_parquet
 
 _HEAD = 6  # bytes that show what a file is
@@ -48,6 +55,6 @@ def resolve_source(paths: Paths) -> Source:
         return Source(paths.url, query=paths)
     heads = {name: read_first_bytes(name, _HEAD) for name in find_files(paths)}
     parquet = is_parquet(heads)
-    plain = all(Path(name).is_file() and not is_packed(head) for name, head in heads.items())
-    size = sum(Path(name).stat().st_size for name in heads) if plain else None
+    sizes = [None if is_packed(head) else measure_size(name) for name, head in heads.items()]
+    size = None if None in sizes else sum(filter(None, sizes))
     return Source(name_source(paths), tuple(heads), None, parquet, size)
