@@ -101,7 +101,7 @@ class Version:
     @property
     def metrics(self) -> Mapping[str, Any]:
         """Scores of the training on its test part, as JSON values."""
-        found: dict[str, Any] = json.loads(self.read("metrics.json"))
+        found = dict(self.read_json("metrics.json"))
         # runs of format 3 call the fallback `guard`
         return found | {"fallback": found["guard"]} if "guard" in found else found
 

@@ -1043,6 +1043,11 @@ _EXAMPLES = [
             "command": "pip install 'recurrent-forecast[train]'",
         },
     ),
+    Problem(
+        "untrusted-database",
+        "runs/sales/versions/20261121T031500Z-1a2b3c/config.yaml",
+        detail={"url": "postgresql://me@host/sales"},
+    ),
     Problem("no-such-run", "runs/power", detail={"unfinished": False}),
     Problem("unreadable-run", "runs/power/current", detail={"reason": "Permission denied"}),
     Problem("no-such-version", "runs/power/current", detail={"name": "20261121T031500Z-1a2b3c"}),

@@ -1,7 +1,16 @@
 """`forecast diagnose`."""
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Member, Output, Plot, Run, check_picture
+from forecaster.cli.options import (
+    Data,
+    Member,
+    Output,
+    Plot,
+    Run,
+    TrustConfig,
+    check_picture,
+    load_run,
+)
 
 
 def diagnose(
@@ -10,6 +19,7 @@ def diagnose(
     output: Output = "-",
     plot: Plot = None,
     member: Member = 1,
+    trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -23,10 +33,9 @@ def diagnose(
 
     require_extra("train", "forecast diagnose")
     from forecaster.preprocessing.plan import restore_plan
-    from forecaster.runs import load_version
 
     check_picture(plot)
-    version = load_version(run)
+    version = load_run(run, data, trust_config)
     plan = restore_plan(version, data)
     with import_extra("train", "forecast diagnose"), console.silence_imports():
         from forecaster.explain.diagnose import diagnose as diagnose_version

@@ -10,7 +10,9 @@ from forecaster.cli.options import (
     ReportFormat,
     Run,
     Stride,
+    TrustConfig,
     check_picture,
+    load_run,
     parse_names,
 )
 from forecaster.errors import Partial
@@ -24,6 +26,7 @@ def evaluate(
     output: Output = "-",
     format: Report = ReportFormat.TEXT,
     plot: Plot = None,
+    trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -36,11 +39,10 @@ def evaluate(
     forecast evaluate runs/power --data actuals.csv
     """
     from forecaster.evaluation.evaluate import evaluate as evaluate_version
-    from forecaster.runs import load_version
 
     check_picture(plot)
     notices = console.keep_notices(format)
-    found = evaluate_version(load_version(run), data, stride, parse_names(baselines))
+    found = evaluate_version(load_run(run, data, trust_config), data, stride, parse_names(baselines))
     compared = found.comparison
     if format is ReportFormat.JSON:
         text = console.format_json(compared.summary, notices, found.problems)

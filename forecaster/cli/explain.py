@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Member, Output, Plot, Run, check_picture
+from forecaster.cli.options import (
+    Data,
+    Member,
+    Output,
+    Plot,
+    Run,
+    TrustConfig,
+    check_picture,
+    load_run,
+)
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
 
@@ -21,6 +30,7 @@ def explain(
     ] = None,
     plot: Plot = None,
     member: Member = 1,
+    trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -34,10 +44,10 @@ def explain(
     """
     from forecaster.explain.attention_weights import format_attention_csv
     from forecaster.explain.explain import explain as explain_version
-    from forecaster.runs import load_version, write_atomically
+    from forecaster.runs import write_atomically
 
     check_picture(plot)
-    attentions, alike, problems = explain_version(load_version(run), data, member)
+    attentions, alike, problems = explain_version(load_run(run, data, trust_config), data, member)
     if plot is not None and not attentions:
         raise UsageError(Problem("no-attention", f"--plot {plot}"))
     if neighbours is not None and alike is None:

@@ -1,7 +1,14 @@
 """`forecast future`."""
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Horizon, Output, Run
+from forecaster.cli.options import (
+    Data,
+    Horizon,
+    Output,
+    Run,
+    TrustConfig,
+    load_run,
+)
 
 
 def future(
@@ -9,6 +16,7 @@ def future(
     data: Data = None,
     horizon: Horizon = None,
     output: Output = "-",
+    trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -24,9 +32,8 @@ def future(
     from forecaster.errors import Partial
     from forecaster.forecasting.future_covariates import write_template
     from forecaster.forecasting.predict import read_newest
-    from forecaster.runs import load_version
 
-    config = load_version(run).config
+    config = load_run(run, data, trust_config).config
     panel, problems = read_newest(config, data)
     console.write_result(write_template(config, panel, horizon or config.window.horizon), output)
     if problems:

@@ -4,12 +4,16 @@ import math
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.config.database_urls import is_server
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
+
+if TYPE_CHECKING:
+    from forecaster.runs import Version
 
 
 class ReportFormat(StrEnum):
@@ -40,6 +44,9 @@ Data = Annotated[
     typer.Option(
         "--data", help="Data file to use instead of the one in the config.", show_default=False, callback=check_file
     ),
+]
+TrustConfig = Annotated[
+    bool, typer.Option("--trust-config", help="Connect to the database that the config of the run names.")
 ]
 Set = Annotated[
     list[str] | None,
@@ -76,6 +83,23 @@ Stride = Annotated[
     ),
 ]
 Report = Annotated[ReportFormat, typer.Option("--format", help="Format of the result.")]
+
+
+def load_run(run: Path, data: Path | None, trusts_config: bool) -> "Version":
+    """Load a run whose data are read next.
+
+    Raises:
+        RunError: it cannot be loaded.
+        UsageError: its config names a database, which would be sent a password, and the user neither trusts it nor
+            names other data.
+    """
+    from forecaster.runs import load_version
+
+    version = load_version(run)
+    source = version.config.data
+    if data is None and source.query is not None and not trusts_config and is_server(str(source.path)):
+        raise UsageError(Problem("untrusted-database", f"{version.path}/config.yaml", detail={"url": str(source.path)}))
+    return version
 
 
 def check_picture(plot: Path | None) -> None:

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Horizon, Levels, Output, Plot, Run, check_picture, parse_levels
+from forecaster.cli.options import (
+    Data,
+    Horizon,
+    Levels,
+    Output,
+    Plot,
+    Run,
+    TrustConfig,
+    check_picture,
+    load_run,
+    parse_levels,
+)
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
 
@@ -34,6 +45,7 @@ def predict(
         Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)
     ] = None,
     plot: Plot = None,
+    trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -48,13 +60,13 @@ def predict(
     from forecaster.evaluation.verdict import describe_training
     from forecaster.forecast import forecasts_to_csv, forecasts_to_json, samples_to_csv
     from forecaster.forecasting.predict import predict as predict_version
-    from forecaster.runs import load_version, write_atomically
+    from forecaster.runs import write_atomically
 
     check_picture(plot)
     named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
     if len(set(named)) < len(named):
         raise UsageError(Problem("same-output", detail={"names": named}))
-    version = load_version(run)
+    version = load_run(run, data, trust_config)
     found = predict_version(version, data, horizon, parse_levels(levels), samples is not None, future)
     for sentence in describe_training(version.metrics):
         console.log.info("training found: %s", sentence)

@@ -26,6 +26,11 @@ def make_url_absolute(url: str, base: Path) -> str:
     return f"{found[1]}{(base / Path(found[2]).expanduser()).resolve()}{found[3]}"
 
 
+def is_server(url: str) -> bool:
+    """Whether a URL names more than an SQLite file: a server, which is sent a password."""
+    return _SQLITE.fullmatch(url) is None
+
+
 PASSWORD = "FORECAST_SQL_PASSWORD"
 
 # pathlib makes `:/` of `://`. A password may hold blanks, where it does not begin like a port.

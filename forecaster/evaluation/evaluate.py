@@ -144,5 +144,7 @@ def _count_known_steps(series: Series, trained_until: dict[str, str]) -> int:
     if series.name not in trained_until:
         return 0
     last = trained_until[series.name]
+    if not last:
+        raise ValueError(f"{series.name}: {last!r}")
     dates = isinstance(series.timestamps, pd.DatetimeIndex)
     return int(series.timestamps.searchsorted(pd.Timestamp(last) if dates else int(last), side="right"))

@@ -49,11 +49,14 @@ class ServedNetwork(Protocol):
         """Decode the next steps from states, the last known values (batch, width), known features and noise."""
 
 
-# The errors of ONNX Runtime have no class in common.
-_ERRORS = tuple(
-    found
-    for found in vars(onnxruntime_pybind11_state).values()
-    if isinstance(found, type) and issubclass(found, Exception)
+# The errors of ONNX Runtime have no class in common; a text that is not UTF-8 is a ValueError.
+_ERRORS: tuple[type[Exception], ...] = (
+    *(
+        each
+        for each in vars(onnxruntime_pybind11_state).values()
+        if isinstance(each, type) and issubclass(each, Exception)
+    ),
+    *(ValueError, RuntimeError),
 )
 
 
@@ -78,10 +81,11 @@ class OnnxNetwork:
     def __init__(self, encode: bytes, decode: bytes, where: str = "") -> None:
         self._where = where
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors are raised, too
         with self._convert_errors():
             self._encode, self._decode = (
-                onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+                # Its fallback prints on stdout that it tries the same again.
+                onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"], enable_fallback=0)
                 for graph in (encode, decode)
             )
         self.encode_inputs, self.states = (

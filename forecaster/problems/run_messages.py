@@ -75,6 +75,10 @@ RUNS: Mapping[str, Message] = {
         "An optional package is installed and does not work.",
     ),
     # Runs.
+    "untrusted-database": Message(
+        "names the database {url}; add --trust-config if this run comes from you, or name other data with --data",
+        "A database is sent a password, so that a run from elsewhere may not choose it.",
+    ),
     "no-such-run": Message(
         "{unfinished:the run has no finished training|the run does not exist}; create it with: forecast train "
         "CONFIG --run {where}",

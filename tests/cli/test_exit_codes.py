@@ -59,6 +59,18 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int, monkeypat
     assert leaving.value.code == code
 
 
+def test_a_refusal_of_the_system_names_what_was_refused_and_not_an_output(monkeypatch, restored, capsys):
+    def stop() -> None:
+        raise PermissionError(13, "Permission denied", "data/load.csv")
+
+    monkeypatch.setattr(main, "app", stop)
+    monkeypatch.setattr(main, "_open_standard_streams", lambda: None)
+    with pytest.raises(SystemExit) as leaving:
+        main.main()
+    assert leaving.value.code == 74
+    assert capsys.readouterr().err == "data/load.csv: cannot be read or written: Permission denied\n"
+
+
 def test_help_lists_the_codes_that_are_raised():
     listed = {int(code) for codes, _ in EXIT_CODES for code in codes.split(" / ")}
     assert listed == {code for _, code in RAISED}

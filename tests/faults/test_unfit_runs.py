@@ -320,7 +320,7 @@ def test_no_value_in_a_file_of_a_run_is_unexpected(tmp_path, monkeypatch, name, 
     version = copy_run(tmp_path, run)
     generator, values = random.Random(3), json.loads((version / name).read_text())
     found = [place for place in places(values) if place[:1] != ("libraries",)]
-    for _ in range(60):
+    for _ in range(25):
         content = json.dumps(put(values, generator.choice(found), generator.choice(ODD))).encode()
         if name == "manifest.json":
             (version / name).write_bytes(content)

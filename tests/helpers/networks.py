@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecaster.config.schema import Model
+from forecaster.forecasting.onnx_graph import check_graph
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
@@ -29,6 +30,8 @@ def randomised(model: Model, length: int, ahead: int, season: int = 1, **options
     key = f"{model!r} {length} {ahead} {season} {sorted(options.items())}"
     if key not in _EXPORTED:
         _EXPORTED[key] = export_onnx(network, length)
+        for graph in _EXPORTED[key]:
+            check_graph(graph, length)
     return network, OnnxNetwork(*_EXPORTED[key])
 
 
