@@ -23,8 +23,9 @@ RICH = dataclasses.replace(
     vocabulary=Vocabulary(("shop",), (("a", "b"),)),
     features=Features((Encoding("rain"),), (Encoding("price"),), calendar=("weekday",)),
 )
+FUTURE = dataclasses.replace(RICH, features=dataclasses.replace(RICH.features, past=()))
 MODELS = {
-    "rollout": ({"decoder": "rollout", "cell": "gru"}, RICH),
+    "rollout": ({"decoder": "rollout", "cell": "gru"}, FUTURE),
     "rollout in segments, both directions": ({"decoder": "rollout", "bidirectional": True, "segment": 2}, PLAIN),
     "dense with attention": (
         {"decoder": "dense", "attention": "additive", "head": "quantile", "quantiles": [0.1, 0.5]},
@@ -70,7 +71,7 @@ def test_an_exported_network_is_the_one_of_its_config(kind, tmp_path):
     values = {
         "data": data,
         "window": {"length": 16, "horizon": 5},
-        "model": {"units": 3, "embedding": 3 if preprocessing is RICH else 0, **model},
+        "model": {"units": 3, "embedding": 3 if preprocessing.vocabulary else 0, **model},
     }
     config = load_values(values, "config").config
     graphs = export_onnx(initialize_network(config, preprocessing), 16)
