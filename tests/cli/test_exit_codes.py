@@ -48,7 +48,7 @@ def restored():
 
 @pytest.mark.parametrize(("error", "code"), RAISED, ids=lambda value: type(value).__name__)
 def test_each_error_has_its_exit_code(error: BaseException, code: int, monkeypatch, restored):
-    def stop() -> None:
+    def stop(**options: object) -> None:
         raise error
 
     monkeypatch.setattr(main, "app", stop)
@@ -60,7 +60,7 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int, monkeypat
 
 
 def test_a_refusal_of_the_system_names_what_was_refused_and_not_an_output(monkeypatch, restored, capsys):
-    def stop() -> None:
+    def stop(**options: object) -> None:
         raise PermissionError(13, "Permission denied", "data/load.csv")
 
     monkeypatch.setattr(main, "app", stop)
