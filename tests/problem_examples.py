@@ -899,6 +899,8 @@ _EXAMPLES = [
     Problem("new-category", column="event", detail={"levels": ["'fair'"], "series": "north"}),
     Problem("text-instead-of-numbers", "shops.csv", "price", detail={"levels": ["'n.a.'"], "series": "north"}),
     Problem("unknown-category", column="series", detail={"value": "south", "series": "south"}),
+    Problem("constant-training-part", detail={"names": ["umbrellas"]}),
+    Problem("outside-training-range", detail={"series": "load", "value": 1e15, "low": 81.5, "high": 118.2}),
     Problem("too-few-rows-to-forecast", "power.csv", detail={"rows": 20, "needed": 48, "differences": False}),
     Problem("no-future-rows", "future.csv", detail={"first": "2026-02-01", "last": "2026-02-07"}),
     Problem(

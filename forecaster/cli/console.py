@@ -103,7 +103,7 @@ def configure_logging() -> None:
     log.handlers = [handler]
     log.propagate = False
     asked = _State.verbose or _State.format is LogFormat.JSON or sys.stderr.isatty()
-    log.setLevel(logging.INFO if asked else logging.ERROR)
+    log.setLevel(logging.INFO if asked else logging.WARNING)
 
 
 class _NoticeKeeper(logging.Handler):

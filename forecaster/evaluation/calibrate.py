@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.data import Series
 from forecaster.evaluation.held_out import select_origins, spread_over_panel
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.fallback import Fallback, fit_fallback, repeat_last_season
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.scaling import Scaler
 
 _SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
 
@@ -22,7 +22,8 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     The order matters. The smallest change limits the spread, which the residuals are divided by; the fallback's
     weights shift the centre, which the residuals are measured from. A network predicts each origin once for all three.
 
-    Without a validation part, residuals come from the training part, and are too small.
+    Without a validation part, residuals come from the training part, and are too small. Those of series whose training
+    part is constant have no scale, so they are left out where there are others.
 
     Args:
         plan: of the training.
@@ -34,14 +35,16 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     config, horizon = plan.config, plan.config.window.horizon
     origins, actual = _select_validation(plan, predictor)
     windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
-    smallest = _find_smallest_change(predictor, config, origins.series, windows)
+    constant = Scaler.stack([predictor.get_scaler(series) for series in origins.series]).is_constant[:, 0]
+    pooled = ~constant if not constant.all() else ~np.zeros_like(constant)  # origins of units that can be compared
+    smallest = _find_smallest_change(predictor, config, origins, windows, pooled)
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest))
     features = origins.build_features(predictor, horizon)  # (origins, length + horizon, features)
     networks = predictor.predict_with_networks(origins.series, windows, horizon, features)
     fallback = _fit_fallback(plan, origins, actual, networks.mean, windows)
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
     residuals = predictor.blend(networks, origins.series, windows).compute_residuals(actual)
-    return Calibration(residuals, smallest, fallback)
+    return Calibration(residuals[pooled], smallest, fallback)
 
 
 def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
@@ -54,7 +57,7 @@ def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.nd
 
 
 def _find_smallest_change(
-    predictor: Predictor, config: Config, series: list[Series], windows: np.ndarray
+    predictor: Predictor, config: Config, origins: Origins, windows: np.ndarray, pooled: np.ndarray
 ) -> float | None:
     """Find the change below which windows count as equally calm; None where residuals are not divided by changes.
 
@@ -62,7 +65,8 @@ def _find_smallest_change(
     """
     if not config.by_change:
         return None
-    typical = float(np.median(predictor.measure_changes(series, windows[:, -config.context_steps :])))
+    changes = predictor.measure_changes(origins.series, windows[:, -config.context_steps :])
+    typical = float(np.median(changes[pooled]))
     return _SMALLEST_CHANGE * typical if 0 < typical < np.inf else None
 
 
@@ -78,6 +82,7 @@ def _fit_fallback(
     network_errors, baseline_errors = (
         _average_by_series(plan, origins, np.abs(actual - mean)) for mean in (network, baseline)
     )
+    network_errors[plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
     horizons = np.array([split.validation / horizon for split in splits])  # (members,)
     return fit_fallback(plan.members.names, network_errors, baseline_errors, horizons, plan.season, options.fallback)
 

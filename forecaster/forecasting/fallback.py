@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-NETWORK = "network"
+NETWORK, LAST_VALUE = "network", "naive"
 _POOLED_HORIZONS = 3  # the validation horizons that the ratio of all series counts as, next to those of one series
 
 

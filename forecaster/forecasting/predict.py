@@ -16,10 +16,12 @@ from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.future_covariates import extend_with_future
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.saved_networks import load_networks
+from forecaster.forecasting.training_range import find_values_outside
 from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.problems import Problem
 from forecaster.runs import Version
+from forecaster.wording import KEPT
 
 log = logging.getLogger("forecaster")
 
@@ -69,6 +71,7 @@ def predict(
         panel = extend_with_future(config, panel, future, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
+    _warn_of_unknown_values(version, predictor, panel)
     prediction, batch = Prediction([], [], problems), config.channels * _SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
         _extend_prediction(prediction, predictor, panel[first : first + batch], steps, levels, with_samples)
@@ -91,6 +94,20 @@ def _extend_prediction(
     if inputs.panel:
         prediction.forecasts.extend(predictor.forecast_prepared(inputs, steps, levels, with_samples))
         prediction.panel.extend(series.cut(padding, len(series)) for series in inputs.panel)
+
+
+def _warn_of_unknown_values(version: Version, predictor: Predictor, panel: Sequence[Series]) -> None:
+    """Warn of series whose window holds values unlike those of the training, the first of them by name."""
+    length = predictor.config.context_steps
+    outside = find_values_outside(version.preprocessing.get("ranges", {}), panel, length)
+    for problem in outside[:KEPT]:
+        log.warning("%s", problem)
+    if len(outside) > KEPT:
+        log.warning("and %d other series with values far outside the training data", len(outside) - KEPT)
+    if changed := [
+        series.name for series in panel if predictor.find_changed_steps([series], series.values[None, -length:]).any()
+    ]:
+        log.warning("%s", Problem("constant-training-part", detail={"names": changed}))
 
 
 def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:

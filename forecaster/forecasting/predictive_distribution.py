@@ -15,6 +15,7 @@ from forecaster.forecasting.conformal import compute_conformal_quantiles
 from forecaster.forecasting.distributions import Distribution, Point, Quantile, Samples
 from forecaster.preprocessing.scaling import Scaler
 
+_NORMAL = NormalDist()
 # The mean after a transform is an integral over a standard normal variable: its evenly spaced nodes, and their range.
 _NODES, _REACH = 41, 6.0
 
@@ -277,3 +278,65 @@ class BlendedDistribution(PredictiveDistribution):
     def _blend(self, network: np.ndarray, baseline: np.ndarray) -> np.ndarray:
         # a baseline may be NaN where the network's weight is 1: 0 * NaN would be NaN
         return np.where(self.weights == 1, network, self.weights * network + (1 - self.weights) * baseline)
+
+
+@dataclass(frozen=True)
+class LastValueDistribution(PredictiveDistribution):
+    """A prediction in which the last value replaces some rows, as a random walk: those of constant training parts.
+
+    Attributes:
+        other: the prediction of the other rows.
+        replaced: whether a row is replaced, (batch, 1).
+        last: values in the series' own unit, (batch, 1).
+        deviation: of the change from step to step, in the series' own unit, (batch, 1).
+    """
+
+    other: PredictiveDistribution
+    replaced: np.ndarray
+    last: np.ndarray
+    deviation: np.ndarray
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The last value in replaced rows."""
+        return np.where(self.replaced, self.last, self.other.mean)
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """The last value in replaced rows, in transformed units."""
+        return np.where(self.replaced, self.transform(self.last), self.other.centre)
+
+    @property
+    def spread(self) -> np.ndarray:
+        """That of the other prediction; errors of replaced rows are not pooled."""
+        return self.other.spread
+
+    def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute those of the random walk in replaced rows."""
+        return self._replace(self.other.compute_quantiles(levels))
+
+    def compute_conformal_quantiles(self, calibration: Calibration, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute those of the random walk in replaced rows."""
+        return self._replace(self.other.compute_conformal_quantiles(calibration, levels))
+
+    def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
+        """Draw random walks in replaced rows."""
+        drawn = self.other.draw_paths(count, calibration, generator)
+        walks = self.last + self.deviation * np.cumsum(generator.normal(size=drawn.shape), axis=-1)
+        return np.where(self.replaced, walks, drawn)
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Transform values as the other prediction does."""
+        return self.other.transform(values)
+
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
+        """Transform values back as the other prediction does."""
+        return self.other.invert(transformed)
+
+    def _replace(self, quantiles: dict[float, np.ndarray]) -> dict[float, np.ndarray]:
+        """Replace rows by the quantiles of a random walk, σ √h (FPP3, table 5.2)."""
+        widths = self.deviation * np.sqrt(np.arange(1, self.mean.shape[1] + 1))  # (batch, horizon)
+        return {
+            p: np.where(self.replaced, self.last + _NORMAL.inv_cdf(p) * widths, values)
+            for p, values in quantiles.items()
+        }

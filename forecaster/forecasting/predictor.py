@@ -16,11 +16,12 @@ from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Distribution, select_distribution
-from forecaster.forecasting.fallback import NETWORK, repeat_last_season
+from forecaster.forecasting.fallback import LAST_VALUE, NETWORK, repeat_last_season
 from forecaster.forecasting.onnx_network import ServedNetwork
 from forecaster.forecasting.predictive_distribution import (
     BlendedDistribution,
     EnsembleDistribution,
+    LastValueDistribution,
     NetworkDistribution,
     PredictiveDistribution,
 )
@@ -95,12 +96,28 @@ class Predictor:
     def blend(
         self, networks: PredictiveDistribution, panel: Sequence[Series], windows: np.ndarray
     ) -> PredictiveDistribution:
-        """Average the networks' prediction with the fallback's baseline, by the weights of the series."""
+        """Average the networks' prediction with the fallback's baseline, by the weights of the series.
+
+        The last value replaces both in series whose training part was constant, and whose window is not.
+        """
         fallback, weights = self.calibration.fallback, self.get_network_weights(panel)
-        if fallback is None or (weights == 1).all():
-            return networks
-        baseline = repeat_last_season(windows, networks.mean.shape[1], fallback.season)  # (batch, horizon)
-        return BlendedDistribution(networks, baseline, weights[:, None])
+        prediction = networks
+        if fallback is not None and (weights < 1).any():
+            baseline = repeat_last_season(windows, networks.mean.shape[1], fallback.season)  # (batch, horizon)
+            prediction = BlendedDistribution(networks, baseline, weights[:, None])
+        changed = self.find_changed_steps(panel, windows)
+        if not changed.any():
+            return prediction
+        deviations = [measure_deviation(*row) for row in zip(windows, changed, strict=True)]
+        replaced = np.asarray(changed).any(axis=1)[:, None]  # (batch, 1)
+        return LastValueDistribution(prediction, replaced, windows[:, -1:], np.array(deviations)[:, None])
+
+    def find_changed_steps(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
+        """Find the steps of windows (batch, steps) that differ from a constant training part, (batch, steps)."""
+        scaler = Scaler.stack([self.get_scaler(series) for series in panel])
+        with np.errstate(all="ignore"):
+            values = scaler.curve.apply(windows)
+        return np.asarray(scaler.is_constant & ~np.isnan(windows) & (values != scaler.offset))
 
     def get_network_weights(self, panel: Sequence[Series]) -> np.ndarray:
         """Get the weight of the networks in the forecast of each series, (series,)."""
@@ -243,6 +260,8 @@ class Predictor:
         if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
             raise Diverged(Problem("infinite-intervals"))
         fallback, weights = self.calibration.fallback, self.get_network_weights(panel).tolist()
+        sources = [NETWORK if fallback is None else fallback.name_source(weight) for weight in weights]
+        replaced = np.any(self.find_changed_steps(panel, windows), axis=1).tolist()
         return [
             Forecast(
                 series.name,
@@ -251,7 +270,7 @@ class Predictor:
                 prediction.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},
                 None if paths is None else paths[:, row],
-                NETWORK if fallback is None else fallback.name_source(weights[row]),
+                LAST_VALUE if replaced[row] else sources[row],
             )
             for row, series in enumerate(panel)
         ]
@@ -290,6 +309,19 @@ class PredictionInputs(NamedTuple):
     panel: list[Series]
     features: np.ndarray
     problems: list[Problem]
+
+
+def measure_deviation(window: np.ndarray, changed: np.ndarray) -> float:
+    """Measure the root mean square of the changes from step to step since a series left its constant.
+
+    Args:
+        window: (steps,), NaN before the series begins.
+        changed: whether a step differs from the constant, (steps,). The first such step counts as a change only where
+            fewer than two others do.
+    """
+    begin = int(changed.argmax())
+    known = window[begin:] if len(window) - begin > 2 else window[~np.isnan(window)]
+    return float(np.sqrt(np.mean(np.diff(known) ** 2))) if len(known) > 1 else 0.0
 
 
 def _undo_differences(distribution: Distribution, scaler: Scaler, windows: np.ndarray) -> tuple[Distribution, Scaler]:

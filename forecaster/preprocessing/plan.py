@@ -102,6 +102,9 @@ def place_windows(plan: Plan) -> tuple[Starts, Starts]:
         np.array([getattr(split, name) for split in splits]) for name in ("training_end", "validation_end", "steps")
     )
     offsets = np.cumsum(ends) - ends
+    constant = np.asarray(plan.members.scaler.is_constant).reshape(len(splits), -1).all(axis=1)  # by group
+    if not constant.all():  # their values after the training part have no scale
+        training_ends, validation_ends = (np.where(constant, 0, each) for each in (training_ends, validation_ends))
     (training, one), (validation, other) = (
         _find_starts(plan, offsets, *compute_window_bounds(first, last, config.window.length, config.steps_ahead))
         for first, last in ((np.full_like(ends, config.context_steps), training_ends), (training_ends, validation_ends))

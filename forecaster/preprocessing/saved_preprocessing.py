@@ -15,6 +15,8 @@ from forecaster.preprocessing.scaling import Scaler, fit_scaler
 from forecaster.preprocessing.transforms import fit_transform
 from forecaster.runs import Version
 
+_MIN_CHANGING = 20  # steps after a constant beginning, from which they alone fit a scale
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -68,10 +70,31 @@ def fit_series_scaler(config: Config, values: np.ndarray) -> Scaler:
 
 
 def fit_scalers(config: Config, values: np.ndarray) -> Scaler:
-    """Fit them on training parts of one length, (series, steps): a scaler with a row for each."""
+    """Fit them on training parts of one length, (series, steps): a scaler with a row for each.
+
+    A series that is constant for more than half of its training part, such as a product before its launch, is scaled by
+    what follows.
+    """
     data = config.data
     curve = fit_transform(values, data.transform, data.minimum, data.maximum)
-    return fit_scaler(values, config.scaling, curve, data.difference)
+    steps, constant = values.shape[1], _count_constant_steps(values)
+    late = (constant > steps / 2) & (constant <= steps - _MIN_CHANGING)
+    if not late.any():
+        return fit_scaler(values, config.scaling, curve, data.difference)
+    rows = [slice(row, row + 1) for row in range(len(values))]
+    begins = np.where(late, constant, 0).tolist()
+    return Scaler.concatenate(
+        [
+            fit_scaler(values[row, begin:], config.scaling, curve.select_rows(row), data.difference)
+            for row, begin in zip(rows, begins, strict=True)
+        ]
+    )
+
+
+def _count_constant_steps(values: np.ndarray) -> np.ndarray:
+    """Count the equal values that each series begins with: (series, steps) -> (series,)."""
+    changed = values != values[:, :1]
+    return np.where(changed.any(axis=1), changed.argmax(axis=1), values.shape[1])
 
 
 def load_preprocessing(version: Version) -> Preprocessing:

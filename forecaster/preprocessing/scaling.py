@@ -15,7 +15,7 @@ from forecaster.problems import Problem
 class Scaler:
     """scaled = (difference(curve(value)) - offset) / scale, in float64.
 
-    A scale of 0 marks a constant training part: values are scaled by 1, and every forecast is the offset.
+    A scale of 0 marks a constant training part: values are scaled by 1, and every output of a network is the offset.
 
     Attributes:
         offset, scale: in transformed units; (series, 1) in a stack of scalers.
@@ -50,6 +50,11 @@ class Scaler:
         """Select one scaler of a stack."""
         offset, scale = (float(np.asarray(numbers)[number, 0]) for numbers in (self.offset, self.scale))
         return Scaler(offset, scale, self.curve.select_row(number), self.lags)
+
+    @property
+    def is_constant(self) -> np.ndarray:
+        """Whether all values of a training part are equal, so that it shows nothing of how the series changes."""
+        return np.asarray(np.equal(self.scale, 0) & (not self.lags))
 
     @property
     def unit(self) -> np.ndarray:

@@ -43,6 +43,16 @@ FORECASTS: Mapping[str, Message] = {
         "without model.embedding",
         "A series or a category is new to an embedding.",
     ),
+    "constant-training-part": Message(
+        "the training {names:part|parts} of {names:list} {names:is|are} constant, so nothing was learned about "
+        "changes: after a change, forecasts repeat the last value; train again when more rows have changed",
+        "Warning: a series did not change until its training part ended, such as a product before its launch.",
+    ),
+    "outside-training-range": Message(
+        "{series}: {value:g} is far outside the training data, {low:g} to {high:g}, so the forecast is unreliable; "
+        "correct the value, or train again",
+        "Warning: the window of a forecast holds values that the network was not trained on.",
+    ),
     "too-few-rows-to-forecast": Message(
         "{rows:# row is|# rows are} too few to forecast from; expected at least {needed:,}, the "
         "window{differences:? and its differences}",

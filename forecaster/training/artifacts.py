@@ -23,6 +23,7 @@ from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.training_range import measure_range
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.reporting.figures import count_shown, render_figure
@@ -68,9 +69,12 @@ def build_version_files(
     if fallback is not None and fallback.weights:
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
     last_timestamps = {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
+    padding = config.padding_steps
+    ranges = {m.series.name: measure_range(m.series.values[padding : m.split.validation_end]) for m in plan.members}
+    ends = {"trained_until": last_timestamps, "ranges": ranges}
     files = {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _encode_json({**plan.preprocessing.to_json(), "trained_until": last_timestamps}),
+        "preprocessing.json": _encode_json({**plan.preprocessing.to_json(), **ends}),
         **encode_calibration(predictor.calibration),
         "metrics.json": _encode_json(metrics),
         "loss.png": _plot_losses(plan, trained, name),

@@ -59,6 +59,8 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
+    if constant := [member.series.name for member in plan.members if member.scaler.is_constant]:
+        log.warning("%s", Problem("constant-training-part", detail={"names": constant}))
     if not resume:
         remove_member_checkpoints(run)
     trained = _train_all(plan, _build_tasks(plan, run, resume, warm), received)
