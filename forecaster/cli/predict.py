@@ -68,7 +68,11 @@ def predict(
         raise UsageError(Problem("same-output", detail={"names": named}))
     version = load_run(run, data, trust_config)
     found = predict_version(version, data, horizon, parse_levels(levels), samples is not None, future)
-    for sentence in describe_training(version.metrics):
+    try:
+        sentences = describe_training(version.metrics)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise version.refuse("metrics.json", repr(error)) from None
+    for sentence in sentences:
         console.log.info("training found: %s", sentence)
     text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
     console.write_result(text, output)

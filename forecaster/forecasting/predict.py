@@ -99,7 +99,7 @@ def _extend_prediction(
 def _warn_of_unknown_values(version: Version, predictor: Predictor, panel: Sequence[Series]) -> None:
     """Warn of series whose window holds values unlike those of the training, the first of them by name."""
     length = predictor.config.context_steps
-    outside = find_values_outside(version.preprocessing.get("ranges", {}), panel, length)
+    outside = find_values_outside(_read_ranges(version), panel, length)
     for problem in outside[:KEPT]:
         log.warning("%s", problem)
     if len(outside) > KEPT:
@@ -108,6 +108,15 @@ def _warn_of_unknown_values(version: Version, predictor: Predictor, panel: Seque
         series.name for series in panel if predictor.find_changed_steps([series], series.values[None, -length:]).any()
     ]:
         log.warning("%s", Problem("constant-training-part", detail={"names": changed}))
+
+
+def _read_ranges(version: Version) -> dict[str, tuple[float, float]]:
+    """Read the lowest and the highest value of each series in the training; runs of format 3 have none."""
+    try:
+        ranges = version.preprocessing.get("ranges", {}).items()
+        return {name: (float(low), float(high)) for name, (low, high) in ranges}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise version.refuse("preprocessing.json", error) from None
 
 
 def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:

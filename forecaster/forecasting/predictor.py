@@ -109,7 +109,7 @@ class Predictor:
         if not changed.any():
             return prediction
         deviations = [measure_deviation(*row) for row in zip(windows, changed, strict=True)]
-        replaced = np.asarray(changed).any(axis=1)[:, None]  # (batch, 1)
+        replaced = np.asarray(changed.any(axis=1))[:, None]  # (batch, 1)
         return LastValueDistribution(prediction, replaced, windows[:, -1:], np.array(deviations)[:, None])
 
     def find_changed_steps(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
