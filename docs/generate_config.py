@@ -118,6 +118,7 @@ EXAMPLES: dict[str, str] = {
     "forecast.levels": "[50, 90]",
     "forecast.intervals": "conformal",
     "forecast.interval_scale": "none",
+    "forecast.columns": "quantiles",
     "forecast.samples": "1000",
     "forecast.rollout": "carry",
     "forecast.fallback": "never",

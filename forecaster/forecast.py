@@ -4,8 +4,8 @@ import functools
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from forecaster.wording import format_timestamps
 Timestamp = Any  # pd.Timestamp, or int where the frequency is `step`
 
 COLUMNS = ("series", "origin", "timestamp", "step", "mean")
+ColumnNames = Literal["levels", "quantiles"]  # lower_95, ... or q0.025, ...
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,22 @@ class Forecast:
     source: str = "network"
 
     def to_frame(self) -> pd.DataFrame:
-        """Convert to one row per step, with the columns `COLUMNS`, q0.025, ..., source; timestamps as ISO 8601 text."""
+        """Convert to one row per step, as `forecasts_to_frame`."""
         return forecasts_to_frame([self])
 
     def to_csv(self) -> str:
         """Convert the rows of `to_frame` to CSV; values read back exactly."""
         return forecasts_to_csv([self])
+
+    def round(self, decimals: int) -> "Forecast":
+        """Round every value to this number of decimals."""
+        # Adding 0 turns -0 into 0.
+        mean, quantiles = (
+            self.mean.round(decimals) + 0.0,
+            {p: q.round(decimals) + 0.0 for p, q in self.quantiles.items()},
+        )
+        samples = None if self.samples is None else self.samples.round(decimals) + 0.0
+        return replace(self, mean=mean, quantiles=quantiles, samples=samples)
 
     def samples_to_frame(self) -> pd.DataFrame:
         """Convert the paths to one row for each step of each: series, origin, timestamp, step, path (from 1), value."""
@@ -71,15 +82,26 @@ class Forecast:
             int(cell) if cell.lstrip("-").isdigit() else pd.Timestamp(cell)
             for cell in [rows["origin"].iloc[0], *rows["timestamp"]]
         ]
-        quantiles = {float(name[1:]): rows[name].to_numpy(float) for name in rows.columns.drop([*COLUMNS, "source"])}
+        bounds = rows.columns.drop([*COLUMNS, "source"])
+        quantiles = {_parse_quantile(name): rows[name].to_numpy(float) for name in bounds}
         mean, source = rows["mean"].to_numpy(float), rows["source"].iloc[0]
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
 
 
-def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
-    """Convert forecasts with the same quantiles to one table, a row per step."""
+def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> pd.DataFrame:
+    """Convert forecasts with the same quantiles to one table, a row per step.
+
+    Args:
+        forecasts: at least one.
+        names: of the columns of quantiles. `levels`: lower_95, lower_80, median, upper_80, upper_95; `quantiles`:
+            q0.025, q0.1, q0.9, q0.975, without the median.
+
+    Returns:
+        The columns `COLUMNS`, those of the quantiles, and source; timestamps are ISO 8601 text.
+    """
     lengths = [len(forecast.mean) for forecast in forecasts]
     texts = [_format_timestamps(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
+    write_name = name_bound if names == "levels" else name_quantile
     return pd.DataFrame(
         {
             "series": np.repeat([forecast.series for forecast in forecasts], lengths),
@@ -88,8 +110,9 @@ def forecasts_to_frame(forecasts: Sequence[Forecast]) -> pd.DataFrame:
             "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
             "mean": np.concatenate([forecast.mean for forecast in forecasts]),
             **{
-                name_quantile(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
+                write_name(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
                 for probability in forecasts[0].quantiles
+                if names == "levels" or probability != 0.5
             },
             "source": np.repeat([forecast.source for forecast in forecasts], lengths),
         }
@@ -102,24 +125,65 @@ def _format_timestamps(origin: Timestamp, timestamps: tuple[Timestamp, ...]) -> 
     return format_timestamps([origin, *timestamps])
 
 
-def forecasts_to_csv(forecasts: Sequence[Forecast]) -> str:
-    """Convert forecasts to one CSV; values read back exactly."""
-    return forecasts_to_frame(forecasts).to_csv(index=False, lineterminator="\n")
+def forecasts_to_csv(forecasts: Sequence[Forecast], names: ColumnNames = "levels", decimal_comma: bool = False) -> str:
+    """Convert forecasts to one CSV; values read back exactly.
+
+    Args:
+        forecasts, names: as in `forecasts_to_frame`.
+        decimal_comma: whether numbers have a decimal comma, and cells are separated by semicolons.
+    """
+    return _frame_to_csv(forecasts_to_frame(forecasts, names), decimal_comma)
 
 
-def forecasts_to_json(forecasts: Sequence[Forecast]) -> str:
+def _frame_to_csv(frame: pd.DataFrame, decimal_comma: bool) -> str:
+    separator, mark = (";", ",") if decimal_comma else (",", ".")
+    return frame.to_csv(index=False, lineterminator="\n", sep=separator, decimal=mark)
+
+
+def forecasts_to_json(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> str:
     """Convert forecasts to a JSON list of objects, one per step."""
-    return json.dumps(forecasts_to_frame(forecasts).to_dict("records"), indent=1) + "\n"
+    return json.dumps(forecasts_to_frame(forecasts, names).to_dict("records"), indent=1) + "\n"
 
 
-def samples_to_csv(forecasts: Sequence[Forecast]) -> str:
+def forecasts_to_parquet(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> bytes:
+    """Convert forecasts to a Parquet file, with origins and timestamps as dates; needs the extra `parquet`."""
+    frame, file = forecasts_to_frame(forecasts, names), io.BytesIO()
+    frame["origin"] = pd.Index([each.origin for each in forecasts]).repeat([len(each.mean) for each in forecasts])
+    frame["timestamp"] = functools.reduce(pd.Index.append, (each.timestamps for each in forecasts))
+    frame.to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def forecasts_to_nixtla(forecasts: Sequence[Forecast], decimal_comma: bool = False) -> str:
+    """Convert forecasts to a CSV in the long form of Nixtla's libraries: unique_id, ds, y."""
+    renamed = {"series": "unique_id", "timestamp": "ds", "mean": "y"}
+    return _frame_to_csv(forecasts_to_frame(forecasts)[list(renamed)].rename(columns=renamed), decimal_comma)
+
+
+def samples_to_csv(forecasts: Sequence[Forecast], decimal_comma: bool = False) -> str:
     """Convert the paths of forecasts to one CSV."""
-    return pd.concat([forecast.samples_to_frame() for forecast in forecasts]).to_csv(index=False, lineterminator="\n")
+    return _frame_to_csv(pd.concat([forecast.samples_to_frame() for forecast in forecasts]), decimal_comma)
 
 
 def name_quantile(probability: float) -> str:
     """Name the column of a quantile with all digits: 0.025 -> q0.025."""
     return f"q{np.format_float_positional(probability, trim='-')}"
+
+
+def name_bound(probability: float) -> str:
+    """Name the column of a quantile by the interval that it bounds: 0.025 -> lower_95, 0.5 -> median."""
+    if probability == 0.5:
+        return "median"
+    level = round(100 * abs(1 - 2 * probability), 8)
+    return f"{'lower' if probability < 0.5 else 'upper'}_{np.format_float_positional(level, trim='-')}"
+
+
+def _parse_quantile(name: str) -> float:
+    """Find the probability of a column that `name_bound` or `name_quantile` named."""
+    if name == "median":
+        return 0.5
+    side, _, level = name.partition("_")
+    return float(name[1:]) if not level else level_to_quantiles(float(level))[side == "upper"]
 
 
 def level_to_quantiles(level: float) -> tuple[float, float]:

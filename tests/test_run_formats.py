@@ -8,6 +8,9 @@ import pytest
 
 RUNS = Path(__file__).parent / "runs"
 
+# Runs were written with every digit; now a forecast has two more than the data, as whole numbers of sales have none.
+ROUNDING = {"load": 0.0, "shops": 0.005, "close": 0.0}
+
 
 def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
@@ -23,7 +26,8 @@ def test_a_run_forecasts_as_it_did_when_it_was_written(forecast, folder, name):
     for mine, theirs in zip(found, expected, strict=True):
         numbers = [column for column in theirs if column == "mean" or column.startswith("q")]
         assert [mine[c] for c in mine if c not in numbers] == [theirs[c] for c in theirs if c not in numbers]
-        np.testing.assert_allclose([float(mine[c]) for c in numbers], [float(theirs[c]) for c in numbers], rtol=1e-5)
+        mine_values, their_values = ([float(row[c]) for c in numbers] for row in (mine, theirs))
+        np.testing.assert_allclose(mine_values, their_values, rtol=1e-5, atol=ROUNDING[name])
 
 
 def test_keys_of_an_earlier_format_are_read_under_their_names_of_today():

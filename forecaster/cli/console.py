@@ -147,7 +147,7 @@ def print_error(error: Stop) -> None:
         sys.stderr.write(mask_passwords(str(error)) + "\n")
 
 
-def print_result(text: str, encoding: str = "utf-8") -> None:
+def print_result(content: str | bytes, encoding: str = "utf-8") -> None:
     """Write a result to stdout.
 
     Raises:
@@ -157,10 +157,10 @@ def print_result(text: str, encoding: str = "utf-8") -> None:
     if sys.stdout is None:
         raise InputOutputFailed(Problem("stdout-closed"))
     try:
-        if encoding == "utf-8":
-            sys.stdout.write(text)
+        if isinstance(content, str) and encoding == "utf-8":
+            sys.stdout.write(content)
         else:
-            sys.stdout.buffer.write(text.encode(encoding))
+            sys.stdout.buffer.write(content if isinstance(content, bytes) else content.encode(encoding))
         sys.stdout.flush()
     except OSError as error:
         drop_stdout()
@@ -169,7 +169,7 @@ def print_result(text: str, encoding: str = "utf-8") -> None:
         raise make_output_error(error, "stdout") from None
 
 
-def write_result(text: str, output: str, encoding: str = "utf-8") -> None:
+def write_result(content: str | bytes, output: str, encoding: str = "utf-8") -> None:
     """Write a result to a file, or to stdout for `-`.
 
     Raises:
@@ -178,9 +178,9 @@ def write_result(text: str, output: str, encoding: str = "utf-8") -> None:
     from forecaster.runs import write_atomically
 
     if output == "-":
-        print_result(text, encoding)
+        print_result(content, encoding)
     else:
-        write_atomically(Path(output), text.encode(encoding))
+        write_atomically(Path(output), content if isinstance(content, bytes) else content.encode(encoding))
 
 
 def write_picture(figure: Any, path: Path) -> None:

@@ -1,8 +1,9 @@
 """`forecast predict`."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,12 +23,17 @@ from forecaster.cli.options import (
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
 
+if TYPE_CHECKING:
+    from forecaster.forecast import ColumnNames, Forecast
+
 
 class OutputFormat(StrEnum):
     """How the forecast is written."""
 
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
+    NIXTLA = "nixtla"
 
 
 def predict(
@@ -41,6 +47,9 @@ def predict(
     ] = None,
     output: Output = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="Format of the forecast.")] = OutputFormat.CSV,
+    decimal_comma: Annotated[
+        bool, typer.Option("--decimal-comma", help="Write CSVs for an Excel whose numbers have a decimal comma.")
+    ] = False,
     samples: Annotated[
         Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)
     ] = None,
@@ -54,15 +63,22 @@ def predict(
 
     TensorFlow is not loaded: ONNX Runtime runs the exported network.
 
+    The formats: csv; json; parquet; nixtla, a CSV with the columns unique_id, ds and y.
+
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
     from forecaster.evaluation.verdict import describe_training
-    from forecaster.forecast import forecasts_to_csv, forecasts_to_json, samples_to_csv
+    from forecaster.extras import require_extra
+    from forecaster.forecast import samples_to_csv
     from forecaster.forecasting.predict import predict as predict_version
     from forecaster.runs import write_atomically
 
     check_picture(plot)
+    if decimal_comma and format not in {OutputFormat.CSV, OutputFormat.NIXTLA}:
+        raise UsageError(Problem("invalid-option", "--decimal-comma", detail={"expected": "--format csv or nixtla"}))
+    if format is OutputFormat.PARQUET:
+        require_extra("parquet", "forecast predict --format parquet")
     named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
     if len(set(named)) < len(named):
         raise UsageError(Problem("same-output", detail={"names": named}))
@@ -74,13 +90,30 @@ def predict(
         raise version.refuse("metrics.json", repr(error)) from None
     for sentence in sentences:
         console.log.info("training found: %s", sentence)
-    text = (forecasts_to_csv if format is OutputFormat.CSV else forecasts_to_json)(found.forecasts)
-    console.write_result(text, output)
+    encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
+    content = _format_forecasts(found.forecasts, format, version.config.forecast.columns, decimal_comma)
+    console.write_result(content, output, encoding)
     if samples is not None:
-        write_atomically(samples, samples_to_csv(found.forecasts).encode())
+        write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))
     if plot is not None:
         from forecaster.forecasting.plots import plot_future
 
         console.write_picture(plot_future(found.panel, found.forecasts, run.resolve().name), plot)
     if found.problems:
         raise Partial(found.problems)
+
+
+def _format_forecasts(
+    forecasts: "Sequence[Forecast]", format: OutputFormat, names: "ColumnNames", decimal_comma: bool
+) -> str | bytes:
+    from forecaster.forecast import forecasts_to_csv, forecasts_to_json, forecasts_to_nixtla, forecasts_to_parquet
+
+    match format:
+        case OutputFormat.CSV:
+            return forecasts_to_csv(forecasts, names, decimal_comma)
+        case OutputFormat.JSON:
+            return forecasts_to_json(forecasts, names)
+        case OutputFormat.PARQUET:
+            return forecasts_to_parquet(forecasts, names)
+        case OutputFormat.NIXTLA:
+            return forecasts_to_nixtla(forecasts, decimal_comma)

@@ -12,7 +12,7 @@ from forecaster.config.calendar_names import HOLIDAY
 from forecaster.config.conflicts import find_conflicts
 from forecaster.config.database_urls import is_url, make_url_absolute
 from forecaster.config.error_messages import find_problems, remove_values
-from forecaster.config.migration import upgrade
+from forecaster.config.migration import restore_run_defaults, upgrade
 from forecaster.config.reader import Document, KeyProblem, Path, override_value, parse_document, read_document
 from forecaster.config.schema import Config
 from forecaster.config.search_space import SECTION, Space, build_space_schema, read_space
@@ -109,7 +109,7 @@ def load_resolved(text: str, name: str) -> Config:
         MissingExtra: it has features of public holidays, whose package is not installed.
     """
     document = parse_document(text, name)
-    values = upgrade(document.values)
+    values = restore_run_defaults(upgrade(document.values))
     match values:
         case {"data": {"calendar": [*features]}} if any(str(each).startswith(HOLIDAY) for each in features):
             require_extra("holidays", f"{name}: a holiday feature of data.calendar")

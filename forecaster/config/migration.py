@@ -39,3 +39,14 @@ def _upgrade_section(name: str, section: Any) -> Any:
         if isinstance(value, str):
             renamed[key] = RENAMED_VALUES.get((name, key), {}).get(value, value)
     return renamed
+
+
+def restore_run_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Set keys that the config of an earlier run lacks to what that version did.
+
+    A run keeps every key, so one without a key was written before the key existed.
+    """
+    forecast = values.get("forecast")
+    if not isinstance(forecast, dict) or "columns" in forecast:
+        return dict(values)
+    return {**values, "forecast": {**forecast, "columns": "quantiles"}}

@@ -518,6 +518,10 @@ class ForecastOptions(Section):
         "change",
         description="whether conformal intervals of head point scale with the change within the window: change | none",
     )
+    columns: Literal["levels", "quantiles"] = Field(
+        "levels",
+        description="names of the interval's columns: levels (lower_95, median, upper_95) | quantiles (q0.025, q0.975)",
+    )
     samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
         200, description="sample paths that are drawn where quantiles have no closed form"
     )

@@ -17,13 +17,16 @@ def compute_half_widths(residuals: np.ndarray, level: float) -> np.ndarray:
     """Compute half the width of the interval of `level` % at each step: (origins, horizon) -> (horizon,).
 
     It is the k-th smallest of n absolute residuals, k = ceil((n + 1) level / 100). NaN residuals are left out. A step
-    with too few residuals for the level uses its largest, and at least the width of the step before it.
+    with too few residuals for the level uses its largest, and at least the width of the step before it. Level 0 is the
+    median, of width 0.
     """
     widths = np.zeros(residuals.shape[1])
     for step, column in enumerate(residuals.T):
         sizes = np.sort(np.abs(column[~np.isnan(column)]))
         # rounded first: (19 + 1) * 0.95 is 19.000000000000004 in floating point
         rank = int(np.ceil(round((len(sizes) + 1) * level / 100, 9)))
+        if rank == 0:
+            continue
         if rank <= len(sizes):
             widths[step] = sizes[rank - 1]
         else:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.data.sources.files import name_source
@@ -25,6 +27,9 @@ from forecaster.wording import KEPT
 
 log = logging.getLogger("forecaster")
 
+_FURTHER_DECIMALS = 2  # of a forecast, after those of the data
+_MOST_DECIMALS = 12
+_NEWEST = 1000  # values whose decimals are counted
 _SERIES_AT_ONCE = 1000  # so that the paths of many series fit into memory
 
 
@@ -92,7 +97,11 @@ def _extend_prediction(
     inputs, padding = predictor.prepare(panel, steps), predictor.config.padding_steps
     prediction.problems.extend(inputs.problems)
     if inputs.panel:
-        prediction.forecasts.extend(predictor.forecast_prepared(inputs, steps, levels, with_samples))
+        asked = [0, *levels] if levels else []  # level 0 is the median
+        found = predictor.forecast_prepared(inputs, steps, asked, with_samples)
+        for series, forecast in zip(inputs.panel, found, strict=True):
+            decimals = count_decimals(series)
+            prediction.forecasts.append(forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS))
         prediction.panel.extend(series.cut(padding, len(series)) for series in inputs.panel)
 
 
@@ -117,6 +126,22 @@ def _read_ranges(version: Version) -> dict[str, tuple[float, float]]:
         return {name: (float(low), float(high)) for name, (low, high) in ranges}
     except (ValueError, TypeError, AttributeError) as error:
         raise version.refuse("preprocessing.json", error) from None
+
+
+def count_decimals(series: Series) -> int | None:
+    """Count the decimals with which almost all newest values of a series are written; None where there are too many.
+
+    Values that are not in the file, or are means of several rows, may have more.
+    """
+    observed = slice(None) if series.observed is None else series.observed
+    values = series.values[observed][-_NEWEST:]
+    single = values.astype(np.float32)
+    # float32, as in some Parquet files, has 7 digits; float64 has 15.
+    tolerance = 1e-7 if (single == values).all() else 1e-14
+    for decimals in range(_MOST_DECIMALS + 1):
+        if np.isclose(values.round(decimals), values, rtol=tolerance, atol=0).mean() >= 0.95:
+            return decimals
+    return None
 
 
 def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:

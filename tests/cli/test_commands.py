@@ -107,7 +107,7 @@ def test_predict_writes_the_real_future_to_stdout(forecast, trained):
     result = forecast("predict", "runs/tiny", cwd=trained)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source"
+    assert lines[0] == "series,origin,timestamp,step,mean,lower_95,lower_80,median,upper_80,upper_95,source"
     assert lines[1].startswith("load,2026-01-17 15:00:00,2026-01-17 16:00:00,1,")
     assert len(lines) == 7
     assert 80 < Forecast.from_csv(result.stdout).mean.mean() < 120
@@ -147,7 +147,7 @@ def test_too_few_rows_to_forecast_from_exit_4(forecast, trained, tmp_path):
 
 def test_levels_are_chosen_at_predict_time_and_can_be_none(forecast, trained):
     header = forecast("predict", "runs/tiny", "--levels", "50,99.9", cwd=trained).stdout.splitlines()[0]
-    assert header == "series,origin,timestamp,step,mean,q0.0005,q0.25,q0.75,q0.9995,source"
+    assert header == "series,origin,timestamp,step,mean,lower_99.9,lower_50,median,upper_50,upper_99.9,source"
     assert forecast("predict", "runs/tiny", "--levels", "", cwd=trained).stdout.splitlines()[0].endswith(",mean,source")
     wrong = forecast("predict", "runs/tiny", "--levels", "80,100", cwd=trained)
     assert wrong.returncode == 2
@@ -429,7 +429,7 @@ def test_a_closed_pipe_is_no_traceback(trained):
         text=True,
         check=True,
     )
-    assert shown.stdout == "series,origin,timestamp,step,mean,q0.025,q0.1,q0.9,q0.975,source\n"
+    assert shown.stdout == "series,origin,timestamp,step,mean,lower_95,lower_80,median,upper_80,upper_95,source\n"
     assert shown.stderr == ""
 
 

@@ -80,8 +80,8 @@ def test_a_head_gives_its_own_intervals(forecast, project, options):
     result = forecast("predict", "runs/tiny", "--levels", "80,95", "--samples", "paths.csv", cwd=project)
     (project / "out.csv").write_text(result.stdout)
     rows = pd.read_csv(project / "out.csv")
-    assert list(rows.columns)[4:] == ["mean", "q0.025", "q0.1", "q0.9", "q0.975", "source"]
-    assert (np.diff(rows[["q0.025", "q0.1", "q0.9", "q0.975"]], axis=1) >= 0).all()
+    assert list(rows.columns)[4:] == ["mean", "lower_95", "lower_80", "median", "upper_80", "upper_95", "source"]
+    assert (np.diff(rows[["lower_95", "lower_80", "median", "upper_80", "upper_95"]], axis=1) >= 0).all()
     assert pd.read_csv(project / "paths.csv")["path"].max() == 40
     again = forecast("predict", "runs/tiny", "--levels", "80,95", cwd=project)
     assert again.stdout == result.stdout  # seeded
@@ -128,8 +128,8 @@ def test_many_levels_are_drawn_and_named_apart(forecast, trained):
     result = forecast("predict", "runs/tiny", "--levels", levels, "--horizon", "1", "--plot", "many.png", cwd=trained)
     assert (result.returncode, result.stderr) == (0, "")
     names = result.stdout.splitlines()[0].split(",")[5:-1]
-    assert len(set(names)) == 28
-    assert (names[0], names[-1]) == ("q0.000005", "q0.999995")
+    assert len(set(names)) == 29
+    assert (names[0], names[-1]) == ("lower_99.999", "upper_99.999")
     beyond = forecast("predict", "runs/tiny", "--levels", "99.9999", cwd=trained)
     assert beyond.returncode == 2
     assert "expected percentages from 0.001 to 99.999" in beyond.stderr

@@ -51,7 +51,7 @@ def test_intervals_lie_around_the_mean_and_continue_with_the_last_width():
     np.testing.assert_array_equal(quantiles[0.1], [9, 18, 28])
     np.testing.assert_array_equal(quantiles[0.975], [15, 26, 36])
     found = Forecast("y", 0, pd.RangeIndex(1, 4), mean, quantiles)
-    assert list(found.to_frame().columns)[5:] == ["q0.025", "q0.1", "q0.9", "q0.975", "source"]
+    assert list(found.to_frame().columns)[5:] == ["lower_95", "lower_80", "upper_80", "upper_95", "source"]
     again = Forecast.from_csv(found.to_csv())
     np.testing.assert_array_equal(again.quantiles[0.025], found.quantiles[0.025])
 
