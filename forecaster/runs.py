@@ -272,6 +272,8 @@ def load_version(run: Path) -> Version:
     try:
         name = read_regular_file(run / "current", _MAX_CURRENT).decode().strip()
     except (FileNotFoundError, NotADirectoryError):
+        if nearest := _find_run_of(run):
+            raise RunError(Problem("run-elsewhere", str(run), detail={"nearest": nearest})) from None
         raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)})) from None  # noqa: PTH112
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(Problem("unreadable-run", f"{run}/current", detail={"reason": str(error)})) from None
@@ -279,6 +281,14 @@ def load_version(run: Path) -> Version:
     if not name or path.parent != run / "versions" or not os.path.isdir(path):  # noqa: PTH112  no error for any name
         raise RunError(Problem("no-such-version", f"{run}/current", detail={"name": name}))
     return load_version_at(path)
+
+
+def _find_run_of(name: Path) -> str:
+    """Find the run that a name means, such as runs/power of `power` or `power.csv`; empty where there is none."""
+    found = [
+        folder for folder in (Path("runs") / name.name, Path("runs") / name.stem) if (folder / "current").is_file()
+    ]
+    return str(found[0]) if found else ""
 
 
 def load_version_at(path: Path) -> Version:

@@ -157,7 +157,7 @@ def _report_values(examined: SeriesStatistics, config: Config) -> Iterator[Findi
     if len(examined.outliers):
         steps = examined.episodes
         places = _format_places(series, steps, [f"{value:.6g}" for value in values[steps]])
-        spoilt = examined.has_extreme_outliers and config.scaling == "standard"
+        spoilt = examined.has_extreme_outliers and config.scaling_method == "standard"
         repair = {"scaling": "robust"} if spoilt else None
         yield _make_finding(
             "warning" if spoilt else "note", "outliers", {"count": len(steps), "places": places}, repair

@@ -142,9 +142,9 @@ def _check_decoder(model: Model) -> Iterator[KeyProblem]:
 def _check_head(config: Config) -> Iterator[KeyProblem]:
     model, name = config.model, config.model.head
     detail = {"head": name}
-    if name in {"negative_binomial", "log_normal"} and config.scaling not in {"mean", "none"}:
+    if name in {"negative_binomial", "log_normal"} and config.scaling_method not in {"mean", "none"}:
         keeps = "none" if name == "negative_binomial" and config.data.several else "mean"
-        yield _conflict("scaling", "scaling-moves-zero", {"scaling": keeps}, **detail, scaling=config.scaling)
+        yield _conflict("scaling", "scaling-moves-zero", {"scaling": keeps}, **detail, scaling=config.scaling_method)
     if name == "log_normal" and config.data.gaps == "zero":
         yield _conflict("data.gaps", "zero-gaps-with-head", {"data.gaps": "interpolate"}, **detail)
     if name != "point" and config.training.loss != "auto":
@@ -175,8 +175,8 @@ def _check_panel(config: Config) -> Iterator[KeyProblem]:
         yield _conflict("model.channels", "joint-of-one-target")
     if model.channels == "joint" and model.series_scale:
         yield _conflict("model.series_scale", "scale-of-joint-channels", {"model.series_scale": False})
-    if model.head == "negative_binomial" and data.several and config.scaling == "mean":
-        yield _conflict("scaling", "scaling-of-counts", {"scaling": "none"}, scaling=config.scaling)
+    if model.head == "negative_binomial" and data.several and config.scaling_method == "mean":
+        yield _conflict("scaling", "scaling-of-counts", {"scaling": "none"}, scaling=config.scaling_method)
 
 
 def _check_covariates(config: Config) -> Iterator[KeyProblem]:
@@ -364,7 +364,7 @@ def _check_percentages(config: Config) -> Iterator[KeyProblem]:
     if config.data.transform not in {"log", "log1p"}:
         repairs = ({"data.transform": "log"}, {"data.transform": "log1p"}, mae)
         yield _conflict(path, "percentage-without-logarithm", *repairs, **detail)
-    elif config.scaling != "none":
+    elif config.scaling_method != "none":
         yield _conflict(path, "percentage-with-scaling", {"scaling": "none"}, mae, **detail)
     elif config.model.normalization_scale != "none":
         yield _conflict(path, "percentage-with-scale", {"model.normalization_scale": "none"}, mae, **detail)

@@ -1,6 +1,6 @@
 """pydantic's errors as problems of keys: what was received, what was expected, and the nearest known name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -104,7 +104,7 @@ def _convert_error(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Rep
 
 def _report_unknown_key(location: Path, received: object) -> tuple[str, Mapping[str, Any], Repairs]:
     if not (renamed := RENAMED_KEYS.get(tuple(map(str, location)))):
-        return "unknown-key", {"nearest": find_nearest_name(str(location[-1]), _list_siblings(location))}, ()
+        return "unknown-key", {"nearest": _find_nearest_key(location)}, ()
     section = str(location[0])
     known = RENAMED_VALUES.get((section, renamed), {})
     value = known.get(received, received) if isinstance(received, str) else received
@@ -115,6 +115,24 @@ def _report_unknown_key(location: Path, received: object) -> tuple[str, Mapping[
 def _split_names(expected: str) -> list[str]:
     """Split pydantic's list of names, `'a', 'b' or 'c'`."""
     return [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
+
+
+def _find_nearest_key(location: Path) -> str:
+    """Find the key that an unknown one means: of the same name in another section, or a similar one in its own."""
+    name = str(location[-1])
+    elsewhere = [key for key in _list_keys(Config, "") if key.rpartition(".")[2] == name]
+    siblings = list(_list_siblings(location))
+    return find_nearest_name(name, siblings) or (elsewhere[0] if elsewhere else "")
+
+
+def _list_keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    """List the dotted keys of a section, those of a level before those inside them."""
+    inner: list[tuple[str, type[BaseModel]]] = []
+    for name, field in section.model_fields.items():
+        yield f"{prefix}{name}"
+        inner += [(f"{prefix}{name}.", each) for each in _list_sections(field.annotation)]
+    for deeper, each in inner:
+        yield from _list_keys(each, deeper)
 
 
 def _list_siblings(location: Path) -> Iterable[str]:

@@ -560,9 +560,10 @@ class Config(Section):
     data: Data = Field(description="which file, and how its rows become regular series")
     window: Window = Field(description="what the network reads and forecasts, in steps")
     split: Split = Field(Split(), description="the end of each series that is held out, in time order")
-    scaling: Literal["none", "standard", "minmax", "robust", "mean"] = Field(
-        "standard",
-        description="scaling of the values, fitted on the training part: none | standard | minmax | robust | mean",
+    scaling: Literal["auto", "none", "standard", "minmax", "robust", "mean"] = Field(
+        "auto",
+        description="scaling of the values, fitted on the training part: auto (standard, or what head and loss need) "
+        "| none | standard | minmax | robust | mean",
     )
     model: Model = Field(Model(), description="the network")
     training: Training = Field(Training(), description="how the network is trained")
@@ -570,6 +571,17 @@ class Config(Section):
         None, description="several networks whose forecasts are combined; null: one network"
     )
     forecast: ForecastOptions = Field(ForecastOptions(), description="intervals, rollout and fallback of forecasts")
+
+    @property
+    def scaling_method(self) -> str:
+        """The scaling to fit: the one that is set, or of `auto` what head and loss need."""
+        if self.scaling != "auto":
+            return self.scaling
+        if self.model.head == "negative_binomial":
+            return "none" if self.data.several else "mean"
+        if self.model.head == "log_normal":
+            return "mean"
+        return "none" if self.training.loss in {"mape", "smape"} else "standard"
 
     @property
     def steps_ahead(self) -> int:

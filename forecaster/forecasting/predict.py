@@ -74,6 +74,7 @@ def predict(
     panel, problems = read_newest(config, data)
     if future is not None:
         panel = extend_with_future(config, panel, future, steps)
+    _report_missing_future(config, panel, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
     _warn_of_unknown_values(version, predictor, panel)
@@ -155,9 +156,18 @@ def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> Non
             log.info(message, level, needed, calibration.count)
 
 
+def _report_missing_future(config: Config, panel: Sequence[Series], steps: int) -> None:
+    """Log future covariates without values for the steps ahead, where a policy replaces them."""
+    for name in config.data.covariates.future:
+        lacking = sum(len(series.covariates[name].values) < len(series) + steps for series in panel)
+        if lacking and (policy := config.data.covariates.missing.get(name, "error")) != "error":
+            message = "%s: values of the steps ahead are missing and replaced (%s); give them with --future"
+            log.info(message, name, policy)
+
+
 def _check_horizon(config: Config, steps: int) -> None:
     if config.rollout == "direct" and steps > config.window.horizon:
-        detail = {"decoder": config.model.decoder, "steps": config.window.horizon}
+        detail = {"decoder": config.model.decoder, "steps": config.window.horizon, "horizon": steps}
         raise UsageError(Problem("horizon-too-long", f"--horizon {steps}", detail=detail))
 
 

@@ -27,7 +27,7 @@ FORECASTS: Mapping[str, Message] = {
     ),
     "missing-covariate": Message(
         "{count:# cell is|# cells are} missing: {timestamps:list}; add them{ahead:? in rows behind the last "
-        "value, or with --future}; or choose what replaces them: {repairs}",
+        "value, or in a CSV that `forecast future` writes and --future reads}; or choose what replaces them: {repairs}",
         "A covariate has no value where the network reads it.",
     ),
     "new-category": Message(

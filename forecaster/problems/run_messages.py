@@ -37,8 +37,9 @@ RUNS: Mapping[str, Message] = {
     ),
     "no-such-member": Message("this run has {count:# network|# networks}", "The ensemble has fewer networks."),
     "horizon-too-long": Message(
-        "this network's decoder is {decoder} and forecasts {steps:# step|# steps} at most; use a shorter "
-        "horizon, or train with model.decoder: rollout, which forecasts any number",
+        "this network was trained for {steps:# step|# steps}, and decoder {decoder} forecasts no more; train with "
+        "window.horizon: {horizon}, use a shorter horizon, or train with model.decoder: rollout, which forecasts any "
+        "number",
         "A direct decoder has a fixed horizon.",
     ),
     "level-not-learnt": Message(
@@ -84,6 +85,7 @@ RUNS: Mapping[str, Message] = {
         "CONFIG --run {where}",
         "The folder is no run.",
     ),
+    "run-elsewhere": Message("no run has this path; use {nearest}", "The run of this name is in runs/."),
     "unreadable-run": Message("cannot be read: {reason}", "The operating system refuses to read a file of the run."),
     "no-such-version": Message("names the version {name!r}, which does not exist", "The promoted version was removed."),
     "half-written-version": Message(

@@ -22,7 +22,7 @@ from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.training.trainer import AnyLearner, Steps, Trainer
-from forecaster.wording import count_steps, format_timestamps, name_steps
+from forecaster.wording import count_of, count_steps, format_timestamps, name_steps
 
 log = logging.getLogger("forecaster")
 
@@ -203,6 +203,13 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
         f"{sum(split.validation for split in splits):,} validation, {sum(split.test for split in splits):,} test; "
         f"windows: {training + validation:,}, of which {training:,} training, {validation:,} validation",
     ]
+    settings = plan.config.training
+    batches = min(-(-training // settings.batch_size), settings.batches_per_epoch or training)
+    each = "" if plan.config.ensemble is None else f", {plan.config.ensemble.size} networks"
+    lines.append(
+        f"cost: {count_of(batches, 'batch', 'batches')} of {settings.batch_size} windows per epoch, "
+        f"{count_of(settings.epochs, 'epoch')} at most{each}"
+    )
     for member in plan.members:
         name, value = member.series.name, member.series.values[0]
         if member.scaler.scale == 0 and member.scaler.lags:
