@@ -53,6 +53,15 @@ def test_a_missing_run_is_reported_with_how_to_make_one(tmp_path):
         runs.load_version(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("name", ["run", "run.csv", "data/run.yaml"])
+def test_the_name_of_a_run_is_answered_with_its_path(tmp_path, monkeypatch, run, name):
+    (tmp_path / "runs").mkdir()
+    run.rename(tmp_path / "runs/run")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=f"^{name}: no run has this path; use runs/run$"):
+        runs.load_version(Path(name))
+
+
 def test_a_folder_without_a_finished_training_is_refused(tmp_path):
     with pytest.raises(RunError, match="the run has no finished training"):
         runs.load_version(tmp_path)

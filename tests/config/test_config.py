@@ -39,6 +39,38 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest_right_name(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("epochs", "training.epochs"),
+        ("horizon", "window.horizon"),
+        ("training.units", "model.units"),
+        ("learning_rate", "training.optimizer.learning_rate"),
+        ("data.levels", "forecast.levels"),
+    ],
+)
+def test_a_key_of_another_section_is_suggested_with_its_section(tmp_path, given, key):
+    (found,) = problems(tmp_path, MINIMAL, f"{given}=3")
+    assert found == f"--set {given}=3: {given}: unknown key, did you mean '{key}'?"
+
+
+@pytest.mark.parametrize(
+    ("rest", "method"),
+    [
+        ("", "standard"),
+        ("model: {head: normal}", "standard"),
+        ("model: {head: log_normal}", "mean"),
+        ("model: {head: negative_binomial}", "mean"),
+        ("model: {head: log_normal}\nscaling: none", "none"),
+        ("training: {loss: mape}\ndata: {path: x.csv, time: t, target: y, transform: log}", "none"),
+        ("model: {head: negative_binomial}\ndata: {path: x.csv, time: t, target: y, series: shop}", "none"),
+    ],
+)
+def test_auto_scaling_is_what_head_and_loss_need(tmp_path, rest, method):
+    data = "" if "data:" in rest else "data: {path: x.csv, time: t, target: y}\n"
+    assert config(tmp_path, f"{data}window: {{length: 10, horizon: 2}}\n{rest}").scaling_method == method
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         (
@@ -62,7 +94,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest_right_name(tmp_p
         ("model: {units: []}", "model.units: received [], expected at least one"),
         ("model: {units: [8, 0]}", "model.units.1: received 0, expected at least 1"),
         ("model: 5", "model: received 5, expected a section with keys"),
-        ("scaling: no", "scaling: received 'no', expected none | standard | minmax | robust"),
+        ("scaling: no", "scaling: received 'no', expected auto | none | standard | minmax | robust"),
     ],
 )
 def test_a_wrong_value_is_answered_with_what_was_received_and_expected(tmp_path, line, expected):
@@ -137,7 +169,10 @@ def test_combinations_are_checked_with_other_problems(tmp_path):
         ("model: {head: quantile, quantiles: [0.6, 0.9]}", "the median is missing, which is the forecast; add"),
         ("model: {decoder: seq2seq, warmup: 5}", "model.warmup: nothing rises over these epochs"),
         ("model: {latent: 8}", "model.latent: decoder rollout has no latent variable; use model.decoder: latent"),
-        ("model: {head: negative_binomial}", "scaling: standard moves 0, below which head negative_binomial has no"),
+        (
+            "model: {head: negative_binomial}\nscaling: standard",
+            "scaling: standard moves 0, below which head negative_binomial has no",
+        ),
         ("model: {head: log_normal}\nscaling: robust", "scaling: robust moves 0"),
         ("model: {head: normal}\ntraining: {loss: mae}", "mae is a loss of head point; normal has its own"),
         ("model: {quantiles: [0.1, 0.9]}", "head point has a closed form; remove the key, or use model.head: quantile"),
