@@ -85,7 +85,9 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
     relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
     written = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
     write_atomically(path, render_commented_yaml(written, f"forecast train {path}").encode())
-    log.info("%s\n%s: written; edit it, and train with: forecast train %s", _describe_findings(config), path, path)
+    given = f"from --set: {', '.join(overrides)}\n" if overrides else ""
+    written_to = f"{path}: written; edit it, and train with: forecast train {path}"
+    log.info("%s\n%s%s", _describe_findings(config), given, written_to)
     return ConfiguredData(replace(loaded, document=read_document(path), space={}), path, panel)
 
 

@@ -1051,6 +1051,7 @@ _EXAMPLES = [
         detail={"url": "postgresql://me@host/sales"},
     ),
     Problem("no-such-run", "runs/power", detail={"unfinished": False}),
+    Problem("accepted-command", detail={"command": "forecast train sales.csv --set data.series=store"}),
     Problem("run-elsewhere", "power", detail={"nearest": "runs/power"}),
     Problem("unreadable-run", "runs/power/current", detail={"reason": "Permission denied"}),
     Problem("no-such-version", "runs/power/current", detail={"name": "20261121T031500Z-1a2b3c"}),

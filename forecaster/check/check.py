@@ -163,6 +163,20 @@ def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Seq
     return Checkup(path, facts, findings, _merge_repairs(errors), not left, examined)
 
 
+def find_refusal(loaded: LoadedConfig) -> tuple[list[Problem], dict[str, Any]]:
+    """Find what a training refuses in the data of a config, and the keys by which it accepts all of it.
+
+    Returns:
+        The problems, with the ids, calendars and zones that explain them; and the keys, empty where none do.
+
+    Raises:
+        DataError: it is not even a table.
+    """
+    repaired = repair_config(loaded)
+    errors, left = _find_errors(repaired)
+    return [finding.problem for finding in errors], {} if left else _merge_repairs(errors)
+
+
 def _read_panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
     """Read the series with their gaps open, and the notices of reading them as a training does.
 

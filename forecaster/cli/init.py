@@ -7,6 +7,7 @@ import typer
 
 from forecaster.cli import console
 from forecaster.cli.options import Set, check_file
+from forecaster.cli.refusals import explain_refusal
 
 
 def init(
@@ -24,4 +25,5 @@ def init(
     """
     from forecaster.default_config import get_config_path, write_proposal
 
-    write_proposal(data, output or get_config_path(data), overrides or [])
+    with explain_refusal("init", data, overrides or []):
+        write_proposal(data, output or get_config_path(data), overrides or [])

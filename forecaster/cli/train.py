@@ -1,5 +1,6 @@
 """`forecast train`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from forecaster.cli import console
 from forecaster.cli.options import Data, Set, Source
+from forecaster.cli.refusals import explain_refusal
 
 
 def train(
@@ -38,11 +40,23 @@ def train(
         from forecaster.preprocessing.plan import plan_training
         from forecaster.runs import load_version, lock_run
 
-        loaded, config, panel = load_or_propose(source, overrides or [], data)
-        plan = plan_training(loaded, panel)
+        with explain_refusal("train", source, overrides or [], data):
+            loaded, config, panel = load_or_propose(source, overrides or [], data)
+            plan = plan_training(loaded, panel)
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):
             with import_extra("train", "forecast train"), console.silence_imports():
                 from forecaster.training.train import train as train_plan
-            train_plan(plan, folder, received, resume, start)
+            version = train_plan(plan, folder, received, resume, start)
+        console.log.info("%s", _describe_run(folder, version.path))
+
+
+def _describe_run(run: Path, version: Path) -> str:
+    """Describe where a training is saved, and what comes next."""
+    name = shlex.quote(str(run))
+    return (
+        f"{run}: trained and saved\n"
+        f"pictures: {version / 'forecast.png'}, {version / 'loss.png'}\n"
+        f"next: forecast predict {name} --output forecast.csv --plot forecast.png"
+    )

@@ -85,6 +85,9 @@ RUNS: Mapping[str, Message] = {
         "CONFIG --run {where}",
         "The folder is no run.",
     ),
+    "accepted-command": Message(
+        "this is accepted: {command}", "The command with the keys by which a training accepts the file."
+    ),
     "run-elsewhere": Message("no run has this path; use {nearest}", "The run of this name is in runs/."),
     "unreadable-run": Message("cannot be read: {reason}", "The operating system refuses to read a file of the run."),
     "no-such-version": Message("names the version {name!r}, which does not exist", "The promoted version was removed."),
