@@ -30,6 +30,8 @@ from forecaster.reporting.figures import (
 )
 from forecaster.wording import count_steps, name_time
 
+_DENSE = 400  # steps above which lines are drawn thinner, or they would merge into a surface
+
 
 def plot_forecast(history: pd.Series, forecast: Forecast, title: str, label: str, actuals: pd.Series) -> Figure:
     """Plot the end of the history, the actuals that follow it, and their forecast.
@@ -73,14 +75,17 @@ def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: st
 def _draw_forecast(axes: Axes, history: pd.Series, forecast: Forecast, actuals: pd.Series | None = None) -> None:
     """Draw history, intervals and forecast of one series; the forecast begins at the last value."""
     observed, origin = history.to_numpy(), to_axis(history.index)[-1:]
-    axes.plot(to_axis(history.index), observed, color=INK, linewidth=1.3, label="observed")
+    thinner = 0.5 if len(observed) + len(forecast.mean) > _DENSE else 1.0
+    axes.plot(to_axis(history.index), observed, color=INK, linewidth=1.3 * thinner, label="observed")
     if actuals is not None:
         # Above the forecast, which is wider: neither hides the other over a long horizon.
         x = np.append(origin, to_axis(actuals.index))
-        axes.plot(x, np.append(observed[-1], actuals.to_numpy()), color=INK, linewidth=1.0, zorder=3)
+        axes.plot(x, np.append(observed[-1], actuals.to_numpy()), color=INK, linewidth=1.0 * thinner, zorder=3)
     x = np.append(origin, to_axis(forecast.timestamps))
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5, "markevery": slice(1, None)}
-    style: dict[str, Any] = {"color": BLUE, "linewidth": 2.0} | (marker if len(forecast.mean) <= 40 else {})
+    style: dict[str, Any] = {"color": BLUE, "linewidth": 2.0 * max(thinner, 0.8)} | (
+        marker if len(forecast.mean) <= 40 else {}
+    )
     axes.plot(x, np.append(observed[-1], forecast.mean), label="forecast", **style)
     draw_intervals(axes, x, forecast, observed[-1])
     axes.axvline(origin[0], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label="origin")
@@ -91,4 +96,4 @@ def _draw_forecast(axes: Axes, history: pd.Series, forecast: Forecast, actuals: 
 
 def count_history_steps(horizon: int) -> int:
     """Return how many steps of history to plot: enough to judge the forecast by, few enough to see it."""
-    return max(4 * horizon, 48)
+    return max(min(4 * horizon, horizon + _DENSE), 48)

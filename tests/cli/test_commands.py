@@ -308,7 +308,7 @@ def test_a_dense_network_refuses_more_than_its_horizon(forecast, project):
     assert forecast("train", "tiny.yaml", "--set", "model.decoder=dense", cwd=project).returncode == 0
     result = forecast("predict", "runs/tiny", "--horizon", 7, cwd=project)
     assert result.returncode == 2
-    assert "forecasts 6 steps at most" in result.stderr
+    assert "trained for 6 steps, and decoder dense forecasts no more; train with window.horizon: 7" in result.stderr
     assert len(forecast("predict", "runs/tiny", "--horizon", 3, cwd=project).stdout.splitlines()) == 4
 
 
