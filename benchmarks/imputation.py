@@ -78,7 +78,7 @@ def _errors(path: Path, seed: int) -> dict[str, float]:
     filled = _imputed(load[~hidden], target, seed)
     found = {"network": compute_mae(truth[hidden], filled[target].to_numpy()[hidden])}
     found |= {name: compute_mae(truth[hidden], way(gapped)[hidden]) for name, way in WAYS.items()}
-    for level, low, high in (("80", "q0.1", "q0.9"), ("95", "q0.025", "q0.975")):
+    for level, low, high in (("80", "lower_80", "upper_80"), ("95", "lower_95", "upper_95")):
         inside = (filled[low] <= truth) & (truth <= filled[high])
         found[level] = 100 * float(inside[hidden].mean())
     return found | {"seconds": time.perf_counter() - started}

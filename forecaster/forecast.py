@@ -101,7 +101,6 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
     """
     lengths = [len(forecast.mean) for forecast in forecasts]
     texts = [_format_timestamps(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
-    write_name = name_bound if names == "levels" else name_quantile
     return pd.DataFrame(
         {
             "series": np.repeat([forecast.series for forecast in forecasts], lengths),
@@ -110,7 +109,9 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
             "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
             "mean": np.concatenate([forecast.mean for forecast in forecasts]),
             **{
-                write_name(probability): np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
+                name_column(probability, names): np.concatenate(
+                    [forecast.quantiles[probability] for forecast in forecasts]
+                )
                 for probability in forecasts[0].quantiles
                 if names == "levels" or probability != 0.5
             },
@@ -163,6 +164,11 @@ def forecasts_to_nixtla(forecasts: Sequence[Forecast], decimal_comma: bool = Fal
 def samples_to_csv(forecasts: Sequence[Forecast], decimal_comma: bool = False) -> str:
     """Convert the paths of forecasts to one CSV."""
     return _frame_to_csv(pd.concat([forecast.samples_to_frame() for forecast in forecasts]), decimal_comma)
+
+
+def name_column(probability: float, names: ColumnNames) -> str:
+    """Name the column of a quantile as `names` asks: lower_95 or q0.025."""
+    return name_bound(probability) if names == "levels" else name_quantile(probability)
 
 
 def name_quantile(probability: float) -> str:

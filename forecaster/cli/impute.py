@@ -41,7 +41,8 @@ def impute(
         from forecaster.imputation.filled_csv import format_filled_csv
         from forecaster.imputation.plan import plan_gaps
 
-        gap_plan = plan_gaps(load_config(config, overrides or [], data), parse_levels(levels))
+        loaded = load_config(config, overrides or [], data)
+        gap_plan = plan_gaps(loaded, parse_levels(levels))
         filling = gap_plan.unfilled
         if gap_plan.gaps:
             with import_extra("train", "forecast impute"), console.silence_imports():
@@ -49,7 +50,7 @@ def impute(
             filling = fill_gaps(gap_plan, received)
         else:
             console.log.info("%s: nothing to fill", data)
-    text = format_filled_csv(gap_plan.table, filling)
+    text = format_filled_csv(gap_plan.table, filling, loaded.config.forecast.columns)
     console.write_result(text, output, gap_plan.table.dialect.encoding)
     if plot is not None:
         from forecaster.imputation.plots import plot_filling

@@ -520,7 +520,7 @@ class ForecastOptions(Section):
     )
     columns: Literal["levels", "quantiles"] = Field(
         "levels",
-        description="names of the interval's columns: levels (lower_95, median, upper_95) | quantiles (q0.025, q0.975)",
+        description="names of interval columns: levels (lower_95, median, upper_95) | quantiles (q0.025, q0.975)",
     )
     samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
         200, description="sample paths that are drawn where quantiles have no closed form"

@@ -28,6 +28,7 @@ from forecaster.evaluation.origins import (
     forecast_with_network,
 )
 from forecaster.evaluation.plots import plot_comparison
+from forecaster.forecast import ColumnNames
 from forecaster.forecasting.predict import load_predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
@@ -80,7 +81,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
             log.info("fold %d of %d: forecast", fold + 1, folds.count)
     comparison = _compare(folds, forecasts, origins, np.array(numbers))
     _remove_others(work)
-    _write(comparison, folder)
+    _write(comparison, folder, folds.first.config.forecast.columns)
     return comparison
 
 
@@ -105,7 +106,7 @@ def _compare(
     )
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
+def _write(comparison: Comparison, folder: Path, names: ColumnNames) -> None:
     """Write scores, forecasts and a picture, each atomically."""
     tables = {
         "scores.csv": comparison.tabulate_scores(),
@@ -114,7 +115,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         "scores_by_fold.csv": comparison.tabulate_by_fold(),
     }
     files = {name: table.to_csv(lineterminator="\n").encode() for name, table in tables.items()}
-    files["forecasts.csv"] = comparison.tabulate_forecasts().to_csv(index=False, lineterminator="\n").encode()
+    files["forecasts.csv"] = comparison.tabulate_forecasts(names).to_csv(index=False, lineterminator="\n").encode()
     files["scores.json"] = comparison.to_json().encode()
     title = f"{folder.resolve().name}: error by step ahead"
     unit = name_steps(comparison.origins.panel.frequency)

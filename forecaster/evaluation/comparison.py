@@ -27,7 +27,7 @@ from forecaster.evaluation.significance import (
     count_separate,
 )
 from forecaster.evaluation.tables import format_comparison_table
-from forecaster.forecast import name_quantile
+from forecaster.forecast import ColumnNames, name_column
 from forecaster.wording import format_timestamps
 
 
@@ -172,7 +172,7 @@ class Comparison:
         index = pd.Index(np.unique(self.folds), name="fold")
         return _stack({name: part.set_index(index) for name, part in parts.items()})
 
-    def tabulate_forecasts(self) -> pd.DataFrame:
+    def tabulate_forecasts(self, names: ColumnNames = "levels") -> pd.DataFrame:
         """Tabulate a row for each origin and step: actual value, the run's forecast with quantiles, each baseline's."""
         count, horizon = self.actual.shape
         pairs = list(zip(self.origins.members.tolist(), self.origins.steps.tolist(), strict=True))
@@ -190,7 +190,7 @@ class Comparison:
             "step": np.tile(np.arange(1, horizon + 1), count),
             "actual": self.actual.ravel(),
             "mean": model.mean.ravel(),
-            **{name_quantile(p): values.ravel() for p, values in model.quantiles.items()},
+            **{name_column(p, names): values.ravel() for p, values in model.quantiles.items()},
             **{name: each.mean.ravel() for name, each in self.forecasts.items() if name != MODEL},
         }
         rows = pd.DataFrame(columns)

@@ -18,7 +18,7 @@ from forecaster.data.sources.number_marks import copy_marks
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import DATE_FORMATS
 from forecaster.errors import DataError
-from forecaster.forecast import Timestamp
+from forecaster.forecast import ColumnNames, Timestamp, name_column
 from forecaster.problems import Problem
 
 FILLED = "filled"
@@ -47,20 +47,20 @@ class FilledSeries:
         return np.isnan(self.series.values)
 
 
-def check_columns(table: Table, probabilities: Iterable[float]) -> None:
+def check_columns(table: Table, probabilities: Iterable[float], names: ColumnNames) -> None:
     """Check that a table has no column with the name of one that will be added.
 
     Raises:
         DataError: it has; names them.
     """
-    added = {FILLED, *(_name_quantile(probability) for probability in probabilities)}
+    added = {FILLED, *(name_column(probability, names) for probability in probabilities)}
     if taken := [name for name in table.columns if name in added]:
         where = table.places.locate(table.places.header_line)
         raise DataError(Problem("reserved-column", where, detail={"names": list(map(repr, taken))}))
 
 
-def format_filled_csv(table: Table, filling: FilledSeries) -> str:
-    """Format the table with missing rows inserted and the columns `filled`, q0.025, ... appended.
+def format_filled_csv(table: Table, filling: FilledSeries, names: ColumnNames = "levels") -> str:
+    """Format the table with missing rows inserted and the columns `filled`, lower_95, ... appended.
 
     A missing row follows the row of the previous step. Observed rows are copied as text; in a filled row, only the
     target changes.
@@ -72,7 +72,9 @@ def format_filled_csv(table: Table, filling: FilledSeries) -> str:
     writer = _Writer(table, filling, _find_timestamp_format(table, series, timestamps))
     order = range(len(table))
     records = list(writer.format_records(steps, order[::-1] if backwards else order))
-    header = writer.append_cells(table.header, [FILLED, *map(_name_quantile, filling.quantiles)])
+    header = writer.append_cells(
+        table.header, [FILLED, *(name_column(probability, names) for probability in filling.quantiles)]
+    )
     return "".join(["\ufeff" if table.marked else "", header, *(records[::-1] if backwards else records)])
 
 
@@ -139,10 +141,6 @@ class _Writer:
         text = io.StringIO()
         csv.writer(text, delimiter=self._delimiter, lineterminator="").writerow(cells)
         return text.getvalue()
-
-
-def _name_quantile(probability: float) -> str:
-    return f"q{probability:g}"
 
 
 def _count_decimals(values: np.ndarray) -> int:

@@ -105,7 +105,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
         raise ConfigError(problems)
     request = build_data_request(loaded.config)
     table = write_records(read_cells(request.paths, request.dialect))
-    check_columns(table, levels_to_probabilities(levels_used))
+    check_columns(table, levels_to_probabilities(levels_used), loaded.config.forecast.columns)
     (series,) = parse_series(table, dataclasses.replace(request.reading, gaps="mask"))
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_describe_outside_rows(table, series)):

@@ -421,7 +421,7 @@ def test_infinite_cells_are_an_error_or_missing_and_reported(tmp_path):
 
 GERMAN = 'Zeit;Größe;Bemerkung\n01.01.2026;1.234,50;a\n02.01.2026;;"b;"\n04.01.2026;2.345,50;c\n13.01.2026;1,5;d\n'
 FILLED = [
-    "Zeit;Größe;Bemerkung;filled;q0.1;q0.9",
+    "Zeit;Größe;Bemerkung;filled;lower_80;upper_80",
     "01.01.2026;1.234,50;a;0;;",
     '02.01.2026;9,5;"b;";1;9;10',
     "03.01.2026;9,5;;1;9;10",
@@ -455,7 +455,7 @@ def test_packed_and_several_files_are_filled_as_one(tmp_path):
     names = parts(tmp_path)
     (tmp_path / "p-3.csv").write_text("day,load\n2026-01-06,5\n")
     lines = filled(names, "load")[0].splitlines()
-    assert lines[0] == "day,load,filled,q0.1,q0.9"
+    assert lines[0] == "day,load,filled,lower_80,upper_80"
     assert [line.split(",")[:3] for line in lines[4:]] == [
         ["2026-01-04", "4", "0"],
         ["2026-01-05", "9.5", "1"],

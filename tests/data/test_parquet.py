@@ -331,7 +331,7 @@ def test_gaps_are_filled_into_a_csv(forecast, folder):
     result = forecast("impute", "gaps.parquet", "tiny.yaml", *options, cwd=folder)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "time,load,filled,q0.025,q0.1,q0.9,q0.975"
+    assert lines[0] == "time,load,filled,lower_95,lower_80,upper_80,upper_95"
     assert [line.split(",")[0] for line in lines if line.split(",")[2] == "1"] == [
         str(frame["time"][row]) for row in (50, 51, 120, 200)
     ]

@@ -144,7 +144,7 @@ def filled_text(path: Path, text: str, time: str | None = "t", numbers: float = 
 def test_rows_come_back_as_written_with_the_missing_ones_among_them(tmp_path):
     text = 't,"no, te",y\n2026-01-01,"a ""b""", 1.50\n2026-01-02,,\n2026-01-03, x ,3e0\n2026-01-05,,05\n2026-01-06,"",nan\n2026-01-07,,7\n'
     assert filled_text(tmp_path / "a.csv", text).splitlines() == [
-        't,"no, te",y,filled,q0.1,q0.9',
+        't,"no, te",y,filled,lower_80,upper_80',
         '2026-01-01,"a ""b""", 1.50,0,,',
         "2026-01-02,,9.5,1,9,10",
         "2026-01-03, x ,3e0,0,,",
@@ -158,7 +158,7 @@ def test_rows_come_back_as_written_with_the_missing_ones_among_them(tmp_path):
 def test_rows_outside_the_numbers_stay_and_line_ends_stay(tmp_path):
     text = "t,y\r\n2026-01-01,\r\n2026-01-02,1\r\n2026-01-04,2\r\n2026-01-05,3\r\n2026-01-06,\r\n"
     assert filled_text(tmp_path / "a.csv", text) == (
-        "t,y,filled,q0.1,q0.9\r\n2026-01-01,,0,,\r\n2026-01-02,1,0,,\r\n2026-01-03,9.5,1,9,10\r\n2026-01-04,2,0,,\r\n"
+        "t,y,filled,lower_80,upper_80\r\n2026-01-01,,0,,\r\n2026-01-02,1,0,,\r\n2026-01-03,9.5,1,9,10\r\n2026-01-04,2,0,,\r\n"
         "2026-01-05,3,0,,\r\n2026-01-06,,0,,\r\n"
     )
 
@@ -224,7 +224,7 @@ def test_impute_fills_marks_and_leaves_the_rest_alone_and_the_same_twice(forecas
         *(f"2026-01-03 {hour:02}:00:00" for hour in range(9, 14)),
         *(f"2026-01-13 {hour}:00:00" for hour in (11, 12)),
     ]
-    assert all(float(row["q0.1"]) <= float(row["load"]) <= float(row["q0.9"]) for row in filled)
+    assert all(float(row["lower_80"]) <= float(row["load"]) <= float(row["upper_80"]) for row in filled)
     assert (gappy / "filled.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in gappy.iterdir()) == ["fill.yaml", "filled.csv", "filled.png", "load.csv"]
     again = forecast(*call, "--verbose", cwd=gappy)
@@ -267,7 +267,7 @@ def test_nothing_to_fill_is_written_and_reported_without_tensorflow(forecast, ga
     assert "load.csv: nothing to fill" in result.stderr
     assert "1 row is before the first number or after the last, and not filled" in result.stderr
     rows = (gappy / "filled.csv").read_text().splitlines()
-    assert rows[0] == "time,load,filled,q0.025,q0.1,q0.9,q0.975"
+    assert rows[0] == "time,load,filled,lower_95,lower_80,upper_80,upper_95"
     assert [row.removesuffix(",0,,,,") for row in rows[1:]] == (gappy / "load.csv").read_text().splitlines()[1:]
     assert imported(["impute", "load.csv", "fill.yaml", "-o", "filled.csv"], gappy) & HEAVY == set()
 

@@ -550,8 +550,8 @@ def test_gaps_are_filled_within_the_bounds_and_the_transform(forecast, tmp_path)
     rows = pd.read_csv(tmp_path / "out.csv")
     filled = rows[rows["filled"] == 1]
     assert len(filled) == 6
-    assert (filled[["load", "q0.005", "q0.995"]].to_numpy() >= 2).all()
-    assert (filled["q0.995"] - filled["load"] > filled["load"] - filled["q0.005"]).all()
+    assert (filled[["load", "lower_99", "upper_99"]].to_numpy() >= 2).all()
+    assert (filled["upper_99"] - filled["load"] > filled["load"] - filled["lower_99"]).all()
     observed = rows[rows["filled"] == 0]
     np.testing.assert_array_equal(observed["load"], np.delete(values, np.arange(49, 55)).round(4))
 
