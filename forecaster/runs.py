@@ -285,10 +285,8 @@ def load_version(run: Path) -> Version:
 
 def _find_run_of(name: Path) -> str:
     """Find the run that a name means, such as runs/power of `power` or `power.csv`; empty where there is none."""
-    found = [
-        folder for folder in (Path("runs") / name.name, Path("runs") / name.stem) if (folder / "current").is_file()
-    ]
-    return str(found[0]) if found else ""
+    folders = (Path("runs") / name.name, Path("runs") / name.stem)
+    return next((str(each) for each in folders if os.path.isfile(each / "current")), "")  # noqa: PTH113  no error for any name
 
 
 def load_version_at(path: Path) -> Version:

@@ -110,7 +110,7 @@ def test_decimals_are_those_that_the_data_is_written_with(values, decimals):
     assert count_decimals(Series("y", "y", None, pd.RangeIndex(len(values)), values, "step")) == decimals
 
 
-def test_filled_values_have_no_say_in_the_decimals():
+def test_filled_values_do_not_add_decimals():
     values = np.where(np.arange(30) % 3, 5.0, 1 / 3)
     series = Series("y", "y", None, pd.RangeIndex(30), values, "step", observed=values == 5.0)
     assert count_decimals(series) == 0

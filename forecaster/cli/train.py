@@ -53,7 +53,7 @@ def train(
 
 
 def _describe_run(run: Path, version: Path) -> str:
-    """Describe where a training is saved, and what comes next."""
+    """Describe where a training is saved, and the next command."""
     name = shlex.quote(str(run))
     return (
         f"{run}: trained and saved\n"

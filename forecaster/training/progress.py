@@ -88,14 +88,14 @@ class ProgressLogger:
 
     def __init__(self, bar: TrainingProgress, label: str = "") -> None:
         self._bar, self._label = bar, label
-        self._started = 0.0  # after the first batch, which also builds the graph
+        self._started: float | None = None  # after the first batch, which also builds the graph
 
     def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Advance the bar, or log once how long the training may take, where that is long."""
         self._bar.report_batch(epoch, batch, batches, loss)
         if epoch == batch == 1:
             self._started = time.monotonic()
-        if self._started and (epoch - 1) * batches + batch == _TIMED_BATCHES and not self._bar.visible:
+        if self._started is not None and (epoch - 1) * batches + batch == _TIMED_BATCHES and not self._bar.visible:
             of_an_epoch = batches * (time.monotonic() - self._started) / (_TIMED_BATCHES - 1)
             if message := describe_cost(of_an_epoch, self._bar.epochs):
                 log.info("%s%s", self._label, message)

@@ -71,6 +71,7 @@ def test_a_file_that_nothing_repairs_is_refused_without_a_command(tmp_path):
 
 def test_what_set_put_into_a_new_yaml_is_printed(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
     source = write_shops(Path("sales.csv"))
     with caplog.at_level(logging.INFO, "forecaster"):
         write_proposal(source, Path("sales.yaml"), ["data.series=shop", "training.epochs=2"])

@@ -262,7 +262,8 @@ def test_a_section_that_is_no_section_is_not_called_missing_too(tmp_path):
 @pytest.mark.parametrize(
     ("further", "reason"),
     [
-        ({}, "smape is computed on logarithms that are not scaled; use scaling: none"),
+        ({"scaling": "standard"}, "smape is computed on logarithms that are not scaled; use scaling: none"),
+        ({}, None),
         ({"scaling": "none", "model": {"normalization_scale": "level"}}, "use model.normalization_scale: none"),
         ({"scaling": "none"}, None),
     ],

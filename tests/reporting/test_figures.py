@@ -48,7 +48,7 @@ def test_actuals_are_drawn_above_the_forecast():
 
 
 @pytest.mark.parametrize(("count", "title"), [(4, ""), (6, "; 4 of 6 series shown")])
-def test_a_title_names_how_many_series_are_shown(count, title):
+def test_a_title_counts_the_series_that_are_shown(count, title):
     panel = [make_series(f"shop {number}") for number in range(count)]
     figure = plot_future(panel, [forecast_of(series) for series in panel], "shops")
     assert figure.get_suptitle() == f"shops: next 12 hours after 16 May 2026 11:00{title}"
@@ -73,7 +73,7 @@ def test_the_title_names_the_origin_by_the_step(freq, name):
         ([1e-7, 2e-7], ["1×10⁻⁷", "2×10⁻⁷"]),
     ],
 )
-def test_ticks_are_distinct_at_every_size(ticks, texts):
+def test_ticks_differ_at_every_size(ticks, texts):
     assert ValueFormatter().format_ticks(ticks) == texts
 
 

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -38,8 +39,9 @@ def test_a_long_training_is_described_by_its_time(seconds, epochs, cost):
 
 
 def test_the_cost_is_logged_once_from_the_first_batches(monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
     clock = iter(range(0, 1000, 9))  # seconds
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     logger = ProgressLogger(TrainingProgress(2), "member 1 of 4: ")
     with caplog.at_level(logging.INFO, "forecaster"):
         for batch in range(1, 31):
