@@ -20,7 +20,7 @@ import errno
 from collections.abc import Sequence
 from typing import Any
 
-from forecaster.problems import Problem
+from forecaster.problems import Problem, condense_problems
 
 SHOWN_PROBLEMS = 20
 
@@ -43,7 +43,7 @@ class Stop(BaseException):
     """The end of a command with a message and an exit code.
 
     Attributes:
-        problems: one at least; the text of the error renders the first 20.
+        problems: one at least; the text of the error renders the first 20, those that many series have together.
     """
 
     exit_code = 1
@@ -53,9 +53,10 @@ class Stop(BaseException):
         if not several:
             raise ValueError("an error without a problem")
         self.problems = tuple(several)
-        hidden = len(several) - SHOWN_PROBLEMS
+        lines = list(map(str, condense_problems(several)))
+        hidden = len(lines) - SHOWN_PROBLEMS
         more = [f"... and {hidden} more problems"] if hidden > 0 else []
-        super().__init__("\n".join([*map(str, self.problems[:SHOWN_PROBLEMS]), *more]))
+        super().__init__("\n".join([*lines[:SHOWN_PROBLEMS], *more]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make it possible to send the error to another process."""

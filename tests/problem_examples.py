@@ -130,6 +130,7 @@ _EXAMPLES = [
     ),
     Problem("unknown-number-format", "power.csv:7", "load", cells=Cells(1, (("12.3 (1)", "line 7"),))),
     Problem("mixed-units", "power.csv:7", "load", cells=Cells(1, (("3 MWh", "line 7"),)), detail={"unit": "kWh"}),
+    Problem("same-in-other-series", detail={"code": "missing-steps", "count": 2, "names": ["shop 4", "shop 5"]}),
     Problem("mixed-minus", "power.csv:7", "load", cells=Cells(1, (("(12.3)", "line 7"),))),
     Problem("bound", "power.csv:7", "load", cells=Cells(1, (("<5", "line 7"),))),
     Problem("unclear-scale", "power.csv:7", "load", cells=Cells(1, (("300 K", "line 7"),)), detail={"name": "load"}),

@@ -159,3 +159,17 @@ def test_counts_and_lists():
 )
 def test_values_are_written_as_yaml(value, text):
     assert format_yaml(value) == text
+
+
+def test_a_problem_of_many_series_takes_a_few_lines():
+    def make(code, count):
+        return [Problem(code, "x.csv", detail={"series": f"s{number}"}) for number in range(count)]
+
+    every = [*make("no-number-in-target", 2000), *make("empty-file", 5), Problem("no-rows", "x.csv")]
+    lines = str(DataError(every)).splitlines()
+    assert lines == [
+        *(f"x.csv: no cell of the target holds a number [series s{number}]" for number in range(3)),
+        "... and 1,997 more series have such a problem (no-number-in-target): s3, s4, s5, s6, s7, ...",
+        *(f"x.csv: the file is empty; expected a header and rows [series s{number}]" for number in range(5)),
+        "x.csv: no rows; expected at least one",
+    ]

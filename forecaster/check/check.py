@@ -31,7 +31,7 @@ from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, shorten
 from forecaster.preprocessing.plan import plan_training
-from forecaster.problems import Problem, format_yaml
+from forecaster.problems import Problem, condense_problems, format_yaml
 from forecaster.wording import count_steps, format_timestamps
 
 _STEPS = 3_000_000  # that are examined, of the longest series
@@ -100,7 +100,9 @@ class Checkup:
     def to_text(self) -> str:
         """Write the facts, a line for each finding, the worst series, and the lines of YAML."""
         text = [self.path, *(f"  {name}: {_format_fact(value)}" for name, value in self.facts.items() if value != "")]
-        text += [f"{finding.level}: {finding.text}" for finding in self.findings]
+        for level in _RANKS:
+            problems = [finding.problem for finding in self.findings if finding.level == level]
+            text += [f"{level}: {problem}" for problem in condense_problems(problems)]
         text += format_table([summarize_series(each) for each in self.examined]) if len(self.examined) > 1 else []
         if self.repairs and self.is_repairable:
             text += ["with these lines a training accepts it:", *_format_yaml(self.repairs)]

@@ -32,7 +32,7 @@ from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_seri
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import undo_difference
 from forecaster.preprocessing.windows import take_last_steps
-from forecaster.problems import Problem
+from forecaster.problems import Problem, condense_problems
 
 log = logging.getLogger("forecaster")
 
@@ -283,10 +283,10 @@ class Predictor:
         kept: list[Series] = []
         rows: list[np.ndarray] = []
         problems: list[Problem] = []
+        notices: list[Problem] = []
         channels = self.config.channels
         for group in (panel[first : first + channels] for first in range(0, len(panel), channels)):
-            for notice in self.preprocessing.features.find_unseen(group[0]) if self.preprocessing.features else ():
-                log.info("%s", notice)
+            notices += self.preprocessing.features.find_unseen(group[0]) if self.preprocessing.features else ()
             end = len(group[0])
             try:
                 self.preprocessing.encode_categories(group)  # raises for a series without an embedding
@@ -294,6 +294,8 @@ class Predictor:
                 kept += group
             except DataError as error:
                 problems += error.problems
+        for notice in condense_problems(notices):
+            log.info("%s", notice)
         return PredictionInputs(kept, np.stack(rows) if rows else np.empty(0), problems)
 
 

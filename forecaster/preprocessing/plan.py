@@ -27,7 +27,7 @@ from forecaster.preprocessing.saved_preprocessing import (
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.preprocessing.windows import Starts, combine_observed, compute_window_bounds, select_observed_windows
-from forecaster.problems import Problem
+from forecaster.problems import Problem, condense_problems
 from forecaster.runs import Version
 
 log = logging.getLogger("forecaster")
@@ -256,7 +256,7 @@ def _prepare_series(
         splits.append(split.shift(filled))
     if not numbers:
         raise DataError(problems)
-    for problem in problems:
+    for problem in condense_problems(problems):
         log.info("not trained on: %s", problem)
     fitted = []
     for block, values in panel.iterate_blocks(numbers, SERIES_PER_BLOCK):

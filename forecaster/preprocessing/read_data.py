@@ -17,6 +17,7 @@ from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.files import Paths, Query
 from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import find_domains
+from forecaster.problems import condense_problems
 
 log = logging.getLogger("forecaster")
 
@@ -52,7 +53,7 @@ def read_data(config: Config, path: Path | None = None) -> Panel:
     """
     data, request = config.data, build_data_request(config, path)
     panel = read_series(request.paths, request.reading, request.dialect)
-    for notice in panel.all_notices:
+    for notice in condense_problems(panel.all_notices):
         log.info("%s", notice)
     panel = panel.carry_forward() if data.gaps == "mask" else panel
     if config.model.channels == "independent":

@@ -2,6 +2,7 @@
 
 - `problem`: the type (code, where, column, cells, detail, repairs), as a sentence and as JSON
 - `message`: the template and the description of a code, and how a template is filled
+- `summary`: those of many series in a few lines
 - `registry`: all codes, by section of docs/problems.md
 - `table_messages`: files, databases and tables
 - `data_messages`: columns, cells and rows, and notices of reading
@@ -13,5 +14,6 @@
 
 from forecaster.problems.message import format_yaml
 from forecaster.problems.problem import Cells, Problem
+from forecaster.problems.summary import condense_problems
 
-__all__ = ["Cells", "Problem", "format_yaml"]
+__all__ = ["Cells", "Problem", "condense_problems", "format_yaml"]

@@ -130,6 +130,10 @@ DATA: Mapping[str, Message] = {
         "data.max_gap, {limit:,}; add the rows, or allow more: {repairs}",
         "A run of missing steps is longer than data.max_gap.",
     ),
+    "same-in-other-series": Message(
+        "... and {count:,} more series have such a problem ({code}): {names:list}",
+        "Many series have the same problem, of which the first few are written out.",
+    ),
     "no-season-for-gaps": Message(
         "data.gaps: seasonal needs a season, and none was found; set data.season",
         "Gaps cannot be filled from a season that is not there.",
