@@ -18,6 +18,10 @@ def condense_problems(problems: Iterable[Problem]) -> list[Problem]:
 
 def _skip_repeated(problems: list[Problem], codes: set[str]) -> Iterator[Problem]:
     """Keep the first problems of some codes, with a problem for the others behind them."""
+    names: dict[str, list[str]] = {code: [] for code in codes}
+    for each in problems:
+        if each.code in codes and "series" in each.detail:
+            names[each.code].append(each.detail["series"])
     seen: Counter[str] = Counter()
     for problem in problems:
         if problem.code not in codes or "series" not in problem.detail:
@@ -27,9 +31,6 @@ def _skip_repeated(problems: list[Problem], codes: set[str]) -> Iterator[Problem
         if seen[problem.code] <= _FIRST:
             yield problem
         elif seen[problem.code] == _FIRST + 1:
-            alike = [
-                each.detail["series"] for each in problems if each.code == problem.code and "series" in each.detail
-            ]
-            names = list(dict.fromkeys(map(str, alike[_FIRST:])))
-            detail = {"code": problem.code, "count": len(names), "names": names[:KEPT]}
+            others = list(dict.fromkeys(names[problem.code][_FIRST:]))
+            detail = {"code": problem.code, "count": len(others), "names": others[:KEPT]}
             yield Problem("same-in-other-series", detail=detail)

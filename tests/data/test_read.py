@@ -368,3 +368,20 @@ def test_a_series_that_is_too_short_is_reported_with_how_many_rows_it_needs(vali
     split_chronologically(needed, validation, test, length=6, ahead=1, horizon=3)
     with pytest.raises(DataError):
         split_chronologically(needed - 1, validation, test, length=6, ahead=1, horizon=3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen"),
+    [
+        ({"close": "1.5 2.5 4", "splits": "0 0 0"}, "close"),
+        ({"sold": "5 2 4", "promo": "0 1 0"}, "sold"),
+        ({"Open": "1 3 2", "Close": "2 5 3", "Volume": "9 7 8"}, "Close"),
+        ({"amount": "1 3 2", "storeId": "9 7 8"}, "amount"),
+        ({"a": "1 3 2", "id": "9 7 8", "year": "2 4 1"}, "a"),
+        ({"a": "7 3 2", "row": "1 2 3"}, "a"),
+        ({"a": "1 3 2", "b": "2 9 4"}, "b"),
+        ({"flag": "0 1 0", "one": "1 1 1"}, "one"),
+    ],
+)
+def test_the_example_of_a_target_is_worth_forecasting(columns, chosen):
+    assert choose_example({name: pd.Series(cells.split()) for name, cells in columns.items()}) == chosen

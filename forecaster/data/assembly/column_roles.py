@@ -1,6 +1,7 @@
 """Which columns hold time, ids and values: those that are named, and others found by their cells."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -15,6 +16,20 @@ from forecaster.errors import DataError
 from forecaster.problems import Problem
 
 HEAD = 100  # rows that are looked at, at most
+_EXAMINED = 1000  # rows by which an example of a target is chosen
+# Names of columns that are forecast, the likeliest first; and of those that are not.
+_MEASURES = [
+    re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])")
+    for words in (
+        "target|y|close|closing",
+        "sales?|sold|demand|load|consumption|revenue|turnover|umsatz|absatz|last|verbrauch",
+        "values?|price|preis|total|amount|quantity|qty|count|visitors|passengers|power|wert",
+    )
+]
+_NO_MEASURE = re.compile(
+    r"(?i)(?:^|[_ .-])(?:id|ids|key|index|no|nr|code|zip|plz|year|month|day|hour|minute|second|week|weekday|quarter|lat|"
+    r"lon|latitude|longitude|flag|jahr|monat|tag|stunde)$|(?-i:(?<=[a-z])I[dD]$)"
+)
 
 
 class ColumnRoles(NamedTuple):
@@ -88,10 +103,27 @@ def find_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -
     numeric = find_targets(table, others, na_values)
     if len(numeric) == 1:
         return numeric[0]
-    option = set_option("data.target", numeric[-1])
+    example = choose_example({name: table.columns[name].iloc[:_EXAMINED] for name in numeric})
+    option = set_option("data.target", example)
     detail = {"columns": numeric[:10], "more": len(numeric) > 10, "option": option}
-    repairs = ({"data.target": numeric[-1]}, {"data.target": "*"})
+    repairs = ({"data.target": example}, {"data.target": "*"})
     raise DataError(Problem("several-numeric-columns", table.path, "data.target", detail=detail, repairs=repairs))
+
+
+def choose_example(columns: Mapping[str, pd.Series]) -> str:
+    """Choose the column of numbers that is most likely forecast: no constant, flag, counter, code or part of a date."""
+    worth = [name for name, cells in columns.items() if not (_NO_MEASURE.search(name) or _is_flat(cells))]
+    named = (name for pattern in _MEASURES for name in worth if pattern.search(name))
+    return next(named, (worth or list(columns))[-1])
+
+
+def _is_flat(cells: pd.Series) -> bool:
+    """Whether cells have two values at most, or count up."""
+    given = cells[~is_missing(cells)]
+    if given.nunique() <= 2:
+        return True
+    numbers = pd.to_numeric(given, errors="coerce")
+    return bool((numbers.diff().iloc[1:] == 1).all())
 
 
 def find_targets(table: Table, others: Sequence[str], na_values: NaValues = ()) -> list[str]:
