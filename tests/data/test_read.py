@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.data.assembly.column_roles import choose_example
 from forecaster.data.time.frequency import find_season_length, make_future_timestamps
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError

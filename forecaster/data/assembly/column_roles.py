@@ -27,8 +27,8 @@ _MEASURES = [
     )
 ]
 _NO_MEASURE = re.compile(
-    r"(?i)(?:^|[_ .-])(?:id|ids|key|index|no|nr|code|zip|plz|year|month|day|hour|minute|second|week|weekday|quarter|lat|"
-    r"lon|latitude|longitude|flag|jahr|monat|tag|stunde)$|(?-i:(?<=[a-z])I[dD]$)"
+    r"(?i)(?:^|[_ .-])(?:id|ids|key|index|no|nr|code|zip|plz|year|month|day|hour|minute|second|week|weekday|"
+    r"quarter|lat|lon|latitude|longitude|flag|jahr|monat|tag|stunde)$|(?-i:(?<=[a-z])I[dD]$)"
 )
 
 
