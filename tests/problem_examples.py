@@ -941,6 +941,12 @@ _EXAMPLES = [
         repairs=({"data.series": "shop"},),
     ),
     Problem(
+        "rows-are-events",
+        "sales.csv:7",
+        detail={"count": 3, "timestamps": ["2026-01-31"]},
+        repairs=({"data.duplicates": "sum"}, {"data.duplicates": "mean"}),
+    ),
+    Problem(
         "time-in-several-columns",
         "power.csv:3",
         detail={"count": 3, "timestamps": ["2026-01-31"], "columns": ["'hour'"]},

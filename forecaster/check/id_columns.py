@@ -1,5 +1,6 @@
 """Columns that separate rows of one timestamp: ids of several series, or a part of the time."""
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecaster.data.assembly.column_roles import MEASURES, NO_MEASURE
 from forecaster.data.sources.number_formats import looks_numeric
 from forecaster.data.sources.text_table import Table
 
 _REPEATED = 0.1  # share of rows with the timestamp of an earlier row; fewer are separated by any column
 _LEFT = 0.05  # share of these that ids may leave, whose series have duplicates
 _MOST = 3  # columns of ids
+_LEAST = 3  # rows of a series, on average
+_SPARSE = 0.1  # share of times and series that have a row, at least
+_DENSE = 0.5  # share of times and ids that have a row, where whole numbers are ids
 _WHOLE = r"-?\d+"
 _CLOCK = re.compile(r"hours?|hrs?|h|minutes?|mins?|(?:hour|time)_?of_?day|stunde|heure|hora", re.IGNORECASE)
 
@@ -27,7 +32,8 @@ class Apart(NamedTuple):
 def find_separating_columns(table: Table, known: Sequence[str], target: object) -> Apart | None:
     """Find the fewest columns that separate almost all rows that agree in those known; None where few rows agree.
 
-    Columns of words come first, then hours and minutes by their names, then other whole numbers.
+    Columns of words come first, then hours and minutes by their names, then other whole numbers, which are ids by
+    their names, or where most ids have a row at most times. Where series would have a few rows each, rows are events.
 
     Args:
         known: the columns of time, and of ids as far as they are known.
@@ -43,11 +49,33 @@ def find_separating_columns(table: Table, known: Sequence[str], target: object) 
     words = {name: cells for name, cells in few.items() if looks_numeric(cells).mean() < 0.5}
     whole = {name: cells for name, cells in few.items() if name not in words and cells.str.fullmatch(_WHOLE).all()}
     clocks = {name: cells for name, cells in whole.items() if _CLOCK.fullmatch(name)}
-    numbers = {name: cells for name, cells in whole.items() if name not in clocks}
+    others = {name: cells for name, cells in whole.items() if name not in clocks}
+    numbers = {name: cells for name, cells in others.items() if _is_id(name, cells, codes)}
     for tried, is_clock in ((words, False), (clocks, True), (words | numbers, False)):
-        if found := _choose_fewest(codes, tried):
+        found = _choose_fewest(codes, tried)
+        series = functools.reduce(_combine, (columns[name] for name in found), np.zeros(len(table), np.int64))
+        if found and (is_clock or _are_series(series, codes)):
             return Apart(found, is_clock)
     return Apart(())
+
+
+def are_events(table: Table, known: Sequence[str]) -> bool:
+    """Whether rows are events, such as sales: many share their timestamp, and how many differs from one to the next."""
+    codes = functools.reduce(_combine, (table.columns[name] for name in known), np.zeros(len(table), np.int64))
+    return _count_repeats(codes) >= _REPEATED * len(table) and len(np.unique(np.bincount(codes))) > 1
+
+
+def _are_series(series: np.ndarray, times: np.ndarray) -> bool:
+    """Whether series, (rows,) by number, have enough rows: a few each, and at some of the times."""
+    count = _count_distinct(series)
+    return len(series) >= count * max(_LEAST, _SPARSE * _count_distinct(times))
+
+
+def _is_id(name: str, cells: pd.Series, times: np.ndarray) -> bool:
+    """Whether whole numbers are ids, by the name of their column or since most of them are there at most times."""
+    if any(pattern.search(name) for pattern in MEASURES):
+        return False
+    return bool(NO_MEASURE.search(name)) or len(cells) >= _DENSE * _count_distinct(times) * cells.nunique()
 
 
 def _choose_fewest(codes: np.ndarray, columns: dict[str, pd.Series]) -> tuple[str, ...]:
@@ -70,4 +98,8 @@ def _combine(codes: np.ndarray, cells: pd.Series) -> np.ndarray:
 
 def _count_repeats(codes: np.ndarray) -> int:
     """How many rows repeat one before them."""
-    return len(codes) - int(codes.max()) - 1
+    return len(codes) - _count_distinct(codes)
+
+
+def _count_distinct(codes: np.ndarray) -> int:
+    return int(codes.max(initial=-1)) + 1

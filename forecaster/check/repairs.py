@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from forecaster.check.findings import Finding
-from forecaster.check.id_columns import find_separating_columns
+from forecaster.check.id_columns import are_events, find_separating_columns
 from forecaster.check.statistics import measure_season_strengths
 from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.config.schema import Data
@@ -31,6 +32,8 @@ _AUTOMATIC = {
     *("dates-in-zone", "jittered-timestamps", "jittered-grid", "irregular-months", "irregular-sessions"),
     *("gap-too-long", "outside-transform"),
 }
+# Names of what is averaged, not summed.
+_AVERAGED = re.compile(r"(?i)temp|price|preis|rate|ratio|percent|share|speed|level|pressure|humidity|index|close")
 _CLOCK_CODES = {"duplicate-timestamps": "repeated-hour", "missing-steps": "skipped-hour"}
 # Rows that are several series, or parts of a time: other problems of the same reading mean nothing then.
 _MISREAD = {"several-series", "time-in-several-columns"}
@@ -167,6 +170,8 @@ class _Repairs:
                 return self._separate_rows(problem)
             case "missing-steps" if problem.detail["calendar"]:
                 return Finding("error", problem, problem.repairs[0])
+            case "missing-steps" if self._data.duplicates == "sum" or (self._apart is None and self._are_events):
+                return Finding("error", problem, {"data.gaps": "zero"})  # the sum of no rows
             case "missing-steps" | "missing-cell":
                 return Finding("error", problem, self._gap_repair)
             case "not-a-number":
@@ -190,22 +195,37 @@ class _Repairs:
         return None
 
     def _separate_rows(self, problem: Problem) -> Finding:
-        """Find the columns that separate rows of one timestamp; their mean repairs them where none do."""
+        """Find the columns that separate rows of one timestamp; without them, their sum for events, else their mean."""
         if self._apart is None:
-            return Finding("error", problem, {"data.duplicates": "mean"})
+            if not self._are_events:
+                return Finding("error", problem, {"data.duplicates": "mean"})
+            repairs = ({"data.duplicates": "sum"}, {"data.duplicates": "mean"})
+            return Finding("error", dataclasses.replace(problem, code="rows-are-events", repairs=repairs), repairs[0])
         repair, columns = self._apart
         code = "time-in-several-columns" if "data.time" in repair else "several-series"
         detail = {**problem.detail, "columns": list(map(repr, columns))}
         return Finding("error", dataclasses.replace(problem, code=code, detail=detail, repairs=(repair,)), repair)
 
     @functools.cached_property
+    def _are_events(self) -> bool:
+        """Whether rows are events, whose values add up."""
+        return are_events(self._table, self._known) and not _AVERAGED.search(str(self._data.target))
+
+    @functools.cached_property
+    def _known(self) -> tuple[str, ...]:
+        """The columns of time, then those of ids."""
+        time = find_time(self._table) if self._data.time == "auto" else self._data.time
+        return (*((time,) if isinstance(time, str) else tuple(time or ())), *self._data.ids)
+
+    @functools.cached_property
     def _apart(self) -> tuple[dict[str, Any], Sequence[str]] | None:
-        time, ids = find_time(self._table) if self._data.time == "auto" else self._data.time, self._data.ids
-        times = (time,) if isinstance(time, str) else tuple(time or ())
-        found = find_separating_columns(self._table, (*times, *ids), self._data.target)
+        found = find_separating_columns(self._table, self._known, self._data.target)
         if found is None or not found.columns:
             return None
-        key, names = ("data.time", times) if found.is_clock else ("data.series", ids)
+        ids = self._data.ids
+        key, names = "data.series", ids
+        if found.is_clock:
+            key, names = "data.time", self._known[: len(self._known) - len(ids)]
         several = [*names, *found.columns]
         return {key: several[0] if len(several) == 1 else several}, found.columns
 

@@ -12,6 +12,10 @@ CHECKS: Mapping[str, Message] = {
         _TWICE + "the {columns:column|columns} {columns:and} {columns:separates|separate} several series: {repairs}",
         "Rows of one timestamp belong to several series.",
     ),
+    "rows-are-events": Message(
+        _TWICE + "rows are events, such as sales: {repairs}, for the total or the average of each timestamp",
+        "Each row is an event, and none of the columns separates series.",
+    ),
     "time-in-several-columns": Message(
         _TWICE + "the {columns:column|columns} {columns:and} {columns:is a part|are parts} of the time: {repairs}",
         "Dates and hours are in separate columns.",

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecaster.check.check import Checkup, check
+from forecaster.check.id_columns import are_events, find_separating_columns
 from forecaster.check.leakage import find_copied_shift, find_parts
 from forecaster.check.statistics import (
     Shift,
@@ -20,7 +21,9 @@ from forecaster.check.statistics import (
     measure_season_strengths,
 )
 from forecaster.config import load_values
+from forecaster.data.dialect import USUAL
 from forecaster.data.series import Series
+from forecaster.data.sources.text_table import parse_head
 from forecaster.errors import DataError
 
 NOISE = np.random.default_rng(0).normal(size=1000)
@@ -587,3 +590,38 @@ def test_rows_half_a_decade_apart_are_a_step_of_months(tmp_path):
     found = checked(written(tmp_path, stamped(stamps)))
     assert found.repairs == {"data.frequency": "60MS"}
     assert found.is_repairable
+
+
+def table_of(columns):
+    rows = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    return parse_head(("\n".join(rows) + "\n").encode(), "x.csv", "x.csv", USUAL)
+
+
+def test_measures_are_no_ids_and_sparse_names_no_series():
+    days = [f"2026-01-{1 + row // 4:02}" for row in range(100)]
+    store = [row % 4 for row in range(100)]
+    events = {"day": days, "store": ["a"] * 100, "quantity": store, "total": range(100)}
+    assert find_separating_columns(table_of(events), ["day"], "total").columns == ()
+    assert find_separating_columns(table_of(events | {"storeId": store}), ["day"], "total").columns == ("storeId",)
+    assert find_separating_columns(table_of(events | {"shelf": store}), ["day"], "total").columns == ("shelf",)
+    customers = [f"c{row * 7 % 50}" for row in range(100)]
+    assert find_separating_columns(table_of(events | {"customer": customers}), ["day"], "total").columns == ()
+
+
+def test_rows_of_one_timestamp_are_events_where_their_number_changes():
+    days = [f"2026-01-{1 + row // 4:02}" for row in range(100)]
+    assert not are_events(table_of({"day": days}), ["day"])
+    assert are_events(table_of({"day": days[1:]}), ["day"])
+    assert not are_events(table_of({"day": dict.fromkeys(days)}), ["day"])
+
+
+def test_transactions_are_summed_and_days_without_any_are_zero(forecast, tmp_path):
+    rows = [
+        f"2026-{1 + day // 28:02}-{1 + day % 28:02},{sale},{sale + 1}" for day in range(80) for sale in range(day % 4)
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(["day,quantity,total", *rows]) + "\n")
+    result = forecast("check", "x.csv", "--set", "data.target=total", "--format", "json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert report["repairs"] == {"data.duplicates": "sum", "data.gaps": "zero"}
+    assert report["repairable"]
+    assert "rows-are-events" in [finding["code"] for finding in report["findings"]]

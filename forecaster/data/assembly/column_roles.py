@@ -18,7 +18,7 @@ from forecaster.problems import Problem
 HEAD = 100  # rows that are looked at, at most
 _EXAMINED = 1000  # rows by which an example of a target is chosen
 # Names of columns that are forecast, the likeliest first; and of those that are not.
-_MEASURES = [
+MEASURES = [
     re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])")
     for words in (
         "target|y|close|closing",
@@ -26,7 +26,7 @@ _MEASURES = [
         "values?|price|preis|total|amount|quantity|qty|count|visitors|passengers|power|wert",
     )
 ]
-_NO_MEASURE = re.compile(
+NO_MEASURE = re.compile(
     r"(?i)(?:^|[_ .-])(?:id|ids|key|index|no|nr|code|zip|plz|year|month|day|hour|minute|second|week|weekday|"
     r"quarter|lat|lon|latitude|longitude|flag|jahr|monat|tag|stunde)$|(?-i:(?<=[a-z])I[dD]$)"
 )
@@ -112,8 +112,8 @@ def find_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -
 
 def choose_example(columns: Mapping[str, pd.Series]) -> str:
     """Choose the column of numbers that is most likely forecast: no constant, flag, counter, code or part of a date."""
-    worth = [name for name, cells in columns.items() if not (_NO_MEASURE.search(name) or _is_flat(cells))]
-    named = (name for pattern in _MEASURES for name in worth if pattern.search(name))
+    worth = [name for name, cells in columns.items() if not (NO_MEASURE.search(name) or _is_flat(cells))]
+    named = (name for pattern in MEASURES for name in worth if pattern.search(name))
     return next(named, (worth or list(columns))[-1])
 
 

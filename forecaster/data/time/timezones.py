@@ -33,6 +33,8 @@ def is_clock_change(timestamps: pd.Index) -> bool:
     """Whether all are in the night of a Sunday in a month when clocks are changed."""
     if not isinstance(timestamps, pd.DatetimeIndex) or timestamps.tz is not None:
         return False
+    if (timestamps == timestamps.normalize()).all():  # dates
+        return False
     return bool(((timestamps.day_of_week == 6) & (timestamps.hour < _NIGHT) & timestamps.month.isin(_CHANGES)).all())
 
 
