@@ -897,6 +897,7 @@ _EXAMPLES = [
         detail={"count": 2, "timestamps": ["2026-01-31", "2026-02-01"], "ahead": True, "series": "north"},
         repairs=({"data.covariates.missing": {"price": "last"}}, {"data.covariates.missing": {"price": "seasonal"}}),
     ),
+    Problem("blank-as-none", "sales.csv", "event"),
     Problem("new-category", column="event", detail={"levels": ["'fair'"], "series": "north"}),
     Problem("text-instead-of-numbers", "shops.csv", "price", detail={"levels": ["'n.a.'"], "series": "north"}),
     Problem("unknown-category", column="series", detail={"value": "south", "series": "south"}),

@@ -27,6 +27,7 @@ from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.dialect import AUTO, USUAL
 from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.files import name_source
+from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, shorten
@@ -208,8 +209,15 @@ _UNCOVERED = "missing-covariate"
 
 
 def _repair_covariates(problems: Sequence[Problem], repaired: RepairResult) -> dict[str, Any]:
-    """Replace missing cells of covariates by the last one before them, where a training accepts that."""
-    named = {problem.column: "last" for problem in problems if problem.code == _UNCOVERED}
+    """Replace missing cells by the last number before them, by no category; or leave them where most are missing."""
+    named = {}
+    for column in {problem.column for problem in problems if problem.code == _UNCOVERED}:
+        cells = repaired.table.columns[column]
+        given = cells[~is_missing(cells)]
+        if not looks_numeric(given).all():
+            named[column] = "none"
+        elif 2 * len(given) > len(cells):
+            named[column] = "last"
     repair = {"data.covariates.missing": repaired.loaded.config.data.covariates.missing | named}
     return repair if named and _is_accepted(repair, repaired) else {}
 

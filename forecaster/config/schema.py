@@ -174,8 +174,8 @@ class Covariates(Section):
     categorical: tuple[Text, ...] = Field(
         (), description="those of these columns that are categories although they hold numbers"
     )
-    missing: dict[Text, Literal["error", "last", "seasonal"]] = Field(
-        {}, description="what replaces missing cells, by column: error | last | seasonal"
+    missing: dict[Text, Literal["error", "last", "seasonal", "none"]] = Field(
+        {}, description="what replaces missing cells, by column: error | last | seasonal | none (no event)"
     )
 
 

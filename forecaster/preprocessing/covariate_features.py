@@ -16,6 +16,8 @@ from forecaster.problems import Problem
 from forecaster.wording import KEPT, format_timestamps
 
 _MAX_LEVELS = 256
+_BLANK = 0.5  # share of cells above which a column of events is blank where there is none
+NO_EVENT = ""  # the category of blank cells
 SERIES_SCALE = ("offset", "scale")  # the features of `model.series_scale`
 
 
@@ -82,7 +84,7 @@ class Features:
         calendar: names for `build_calendar_features`.
         seasons: in steps, the main one first.
         mask: whether a feature marks observed values, in contrast to filled ones.
-        missing: policy for missing cells by column, `last | seasonal`; without one, a missing cell is an error.
+        missing: policy for missing cells by column, `last | seasonal | none`; without one, a missing cell is an error.
     """
 
     past: tuple[Encoding, ...] = ()
@@ -199,8 +201,23 @@ class Features:
         )
 
 
-def fit_columns(names: Sequence[str], panel: Sequence[Series], ends: Sequence[int]) -> tuple[Encoding, ...]:
-    """Fit the encodings of columns on the first `ends` steps of each series.
+def find_event_columns(names: Sequence[str], panel: Sequence[Series], ends: Sequence[int]) -> list[str]:
+    """Find the columns that are blank but for events: of names, or of one number that is not 0."""
+    found = []
+    for name in names:
+        columns = [series.covariates[name] for series in panel]
+        values = np.concatenate([column.values[:end] for column, end in zip(columns, ends, strict=True)])
+        given = values[~_is_missing(values)]
+        are_events = columns[0].levels is not None or (len(given) and given[0] != 0 and np.all(given == given[0]))
+        if len(given) and len(given) < (1 - _BLANK) * len(values) and are_events:
+            found.append(name)
+    return found
+
+
+def fit_columns(
+    names: Sequence[str], panel: Sequence[Series], ends: Sequence[int], missing: Mapping[str, str] | None = None
+) -> tuple[Encoding, ...]:
+    """Fit the encodings of columns on the first `ends` steps of each series, with the policies for missing cells.
 
     Raises:
         DataError: a column has too many categories for one-hot features.
@@ -212,7 +229,7 @@ def fit_columns(names: Sequence[str], panel: Sequence[Series], ends: Sequence[in
         if columns[0].levels is None:
             encodings.append(Encoding.fit_numbers(name, np.concatenate(parts)))
             continue
-        levels = _collect_levels(columns, parts)
+        levels = _collect_levels(columns, parts) + ((NO_EVENT,) if (missing or {}).get(name) == "none" else ())
         encodings.append(Encoding(name, levels=levels))
         if len(levels) > _MAX_LEVELS:
             detail = {"count": len(levels), "limit": _MAX_LEVELS}
@@ -269,13 +286,19 @@ def fill_column(column: Column, rows: int, policy: str, season: int) -> Column:
 
     Args:
         policy: `last`, the previous value; `seasonal`, the value one season earlier, which may be a filled one; either
-            uses the first known value if there is none before; `error` leaves cells missing.
+            uses the first known value if there is none before; `none`, 0 or a category of no event, but for rows after
+            its end; `error` leaves cells missing.
         season: steps.
     """
     kept = column.values[:rows]
     nothing = -1 if column.levels is not None else np.nan
     values = np.concatenate([kept, np.full(rows - len(kept), nothing, kept.dtype)])
     missing = _is_missing(values)
+    if policy == "none":
+        blank = missing & (np.arange(rows) < len(kept))
+        if column.levels is None:
+            return Column(np.where(blank, 0, values))
+        return Column(np.where(blank, len(column.levels), values), (*column.levels, NO_EVENT))
     if policy == "error" or not missing.any() or missing.all():
         return Column(values, column.levels)
     for phase in range(season if policy == "seasonal" else 0):
@@ -304,7 +327,8 @@ def _find_missing(column: Column, series: Series, name: str, first: int, last: i
     shown = _get_timestamps(series, int(where[0]), int(where[-1]) + 1)[where[:KEPT] - where[0]]
     detail = {"count": len(where), "timestamps": format_timestamps(list(shown)), "series": series.name}
     detail |= {"ahead": bool((where >= len(series)).any())}
-    repairs = tuple({"data.covariates.missing": {name: policy}} for policy in ("last", "seasonal"))
+    policies = ("none", "last", "seasonal") if column.levels is not None else ("last", "seasonal")
+    repairs = tuple({"data.covariates.missing": {name: policy}} for policy in policies)
     return Problem("missing-covariate", column=name, detail=detail, repairs=repairs)
 
 

@@ -15,7 +15,14 @@ from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import level_to_quantiles
 from forecaster.preprocessing.calendar_features import find_calendar_problems
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.covariate_features import Features, fit_columns, fit_scale, fit_static, is_categorical
+from forecaster.preprocessing.covariate_features import (
+    Features,
+    find_event_columns,
+    fit_columns,
+    fit_scale,
+    fit_static,
+    is_categorical,
+)
 from forecaster.preprocessing.prepared_series import SERIES_PER_BLOCK, PreparedPanel, PreparedSeries
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.preprocessing.saved_preprocessing import (
@@ -206,15 +213,20 @@ def _fit_features(config: Config, members: PreparedPanel) -> Features | None:
     static = [
         name for name in covariates.static if not (config.model.embedding and _is_embedded(name, panel, covariates))
     ]
+    missing = {name: policy for name, policy in covariates.missing.items() if policy != "error"}
+    for name in find_event_columns((*covariates.past, *covariates.future), panel, ends):
+        if name not in covariates.missing:
+            missing[name] = "none"
+            log.info("%s", Problem("blank-as-none", name_source(data.path), name))
     features = Features(
-        fit_columns(covariates.past, panel, ends),
-        fit_columns(covariates.future, panel, ends),
+        fit_columns(covariates.past, panel, ends, missing),
+        fit_columns(covariates.future, panel, ends, missing),
         fit_static(static, covariates.categorical, panel),
         fit_scale([member.scaler for member in members]) if scaled else (),
         data.calendar,
         data.seasons,
         masked,
-        {name: policy for name, policy in covariates.missing.items() if policy != "error"},
+        missing,
     )
     if features == Features(seasons=features.seasons):
         return None

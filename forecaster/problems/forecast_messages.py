@@ -30,6 +30,10 @@ FORECASTS: Mapping[str, Message] = {
         "value, or in a CSV that `forecast future` writes and --future reads}; or choose what replaces them: {repairs}",
         "A covariate has no value where the network reads it.",
     ),
+    "blank-as-none": Message(
+        "most cells are blank, as where there is no event: blank is none (data.covariates.missing: {{{column}: none}})",
+        "Notice: a column of events is blank where there is none.",
+    ),
     "new-category": Message(
         "the network was not trained on {levels:list}: read as none of its categories",
         "Notice: a categorical covariate has a value that was not in the training part.",

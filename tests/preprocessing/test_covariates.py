@@ -1,5 +1,7 @@
 """Covariates: their encodings, what replaces missing cells, and the commands that read them."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from forecaster.preprocessing.covariate_features import (
     Encoding,
     Features,
     fill_column,
+    find_event_columns,
     fit_columns,
     fit_scale,
     fit_static,
@@ -277,3 +280,27 @@ def test_the_future_of_rows_without_times_are_the_rows_that_follow(tmp_path, for
     features = forecast("predict", "runs/steps", "--future", "future.csv", cwd=tmp_path)
     assert features.returncode == 0, features.stderr
     assert [row.split(",")[2] for row in features.stdout.splitlines()[1:]] == ["200", "201", "202"]
+
+
+def test_a_column_of_events_is_blank_where_there_is_none():
+    steps = 10
+    fair = Column(np.array([-1, -1, 0, -1, -1, -1, 1, -1, -1, -1], np.int32), ("fair", "sale"))
+    weather = Column(np.array([0, 1, 0, -1, 0, 0, 1, 1, 0, 0], np.int32), ("sun", "rain"))
+    flag, gauge = np.full(steps, np.nan), np.full(steps, np.nan)
+    flag[[2, 6]], gauge[[2, 6]] = 1, [1.5, 2]
+    columns = {"fair": fair, "weather": weather, "flag": Column(flag), "gauge": Column(gauge)}
+    panel = [dataclasses.replace(series_of(steps), covariates=columns)]
+    assert find_event_columns([*columns], panel, [steps]) == ["fair", "flag"]
+
+    (encoding,) = fit_columns(["fair"], panel, [steps], {"fair": "none"})
+    assert encoding.levels == ("fair", "sale", "")
+    filled = fill_column(fair, steps, "none", 1)
+    encoded = encoding.encode_column(filled)
+    assert encoded.argmax(axis=1).tolist() == [2, 2, 0, 2, 2, 2, 1, 2, 2, 2]
+    assert encoded.sum(axis=1).tolist() == [1] * steps
+    assert fill_column(Column(flag), steps, "none", 1).values.tolist() == [0, 0, 1, 0, 0, 0, 1, 0, 0, 0]
+
+
+def test_no_event_is_assumed_behind_the_last_row():
+    fair = Column(np.array([-1, 0], np.int32), ("fair",))
+    assert fill_column(fair, 4, "none", 1).values.tolist() == [1, 0, -1, -1]
