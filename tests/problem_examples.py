@@ -104,6 +104,13 @@ _EXAMPLES = [
         repairs=({"data.target": "price"}, {"data.target": "*"}),
     ),
     Problem("no-id-column", "power.csv"),
+    Problem(
+        "dates-in-header",
+        "power.csv",
+        detail={"names": ["Jan", "Feb", "Mar"]},
+        repairs=({"data.layout": "dates"},),
+    ),
+    Problem("no-dates-in-header", "power.csv", detail={"columns": ["day", "load"]}),
     Problem("no-value-columns", "power.csv", detail={"last": "shop"}),
     Problem("empty-series-id", "shops.csv:7", "shop", cells=Cells(2)),
     Problem(

@@ -274,7 +274,7 @@ def _choose_longest(panel: Panel) -> list[Series]:
 
 def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
     """Read the columns of numbers, (rows,) each, of the rows of one series in order of time; no other target."""
-    if data.layout == "rows":
+    if data.layout != "columns":
         return {}
     mine = np.arange(len(table))
     if data.ids:

@@ -93,7 +93,7 @@ def _check_data(data: Data) -> Iterator[KeyProblem]:
     if rows and data.frequency not in {"auto", "step"}:
         detail, repairs = {"frequency": data.frequency}, ({"data.frequency": "auto"},)
         yield _conflict("data.frequency", "frequency-with-layout-rows", *repairs, **detail)
-    if rows and (data.covariates.past or data.covariates.future):
+    if data.layout != "columns" and (data.covariates.past or data.covariates.future):
         named = "past" if data.covariates.past else "future"
         yield _conflict(f"data.covariates.{named}", "covariates-with-layout-rows", {"data.layout": "columns"})
     if data.decimal == data.thousands != "auto":

@@ -196,8 +196,8 @@ class Data(Section):
         description='column to forecast; a list, or "*" for all columns: one series each; auto: the only numeric one',
     )
     series: Names | None = Field(None, description="id column, where one file holds several series; or a list")
-    layout: Literal["columns", "rows"] = Field(
-        "columns", description="what a row is: columns (one step) | rows (one series)"
+    layout: Literal["columns", "rows", "dates"] = Field(
+        "columns", description="what a row is: columns (one step) | rows (one series) | dates (one date in each column)"
     )
     skip: Steps = Field(0, description="rows below the header to skip")
     covariates: Covariates = Field(Covariates(), description="columns in addition to the target")
@@ -286,7 +286,7 @@ class Data(Section):
     @property
     def several(self) -> bool:
         """Whether the CSV may hold several series."""
-        return self.series is not None or self.layout == "rows" or self.wide
+        return self.series is not None or self.layout != "columns" or self.wide
 
 
 class Window(Section):

@@ -8,7 +8,7 @@ from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.value_ranges import Domain
 
 AUTO = "auto"
-COLUMNS, ROWS = "columns", "rows"  # layouts: one step per row, one series per row
+COLUMNS, ROWS, DATES = "columns", "rows", "dates"  # layouts: one step per row, one series per row, dates in the header
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Reading:
         columns: covariates; where there are any, rows after the last number of the target hold their future.
         categorical: those of them that are categories although they look like numbers.
         layout: `columns`, one step in each row; or `rows`, one series in each, with values in the columns of `target`,
-            which names the first of them, or all; in those after the ids where it is `auto`.
+            which names the first of them, or all; in those after the ids where it is `auto`; or `dates`, which are the
+            names of columns, or months next to a column of years.
         way: how timestamps are written, as `timestamp_formats` names it; None where the column decides.
     """
 

@@ -140,7 +140,7 @@ def _find_config_problems(loaded: LoadedConfig, levels: Sequence[float]) -> Iter
     if data.series is not None:
         yield loaded.locate_problem("impute-one-series", ("data", "series"), repairs=({"data.series": None},))
     elif data.several:
-        yield loaded.locate_problem("impute-one-column", ("data", "layout" if data.layout == "rows" else "target"))
+        yield loaded.locate_problem("impute-one-column", ("data", "layout" if data.layout != "columns" else "target"))
     if isinstance(data.time, tuple):
         yield loaded.locate_problem("impute-one-time-column", ("data", "time"))
     if levels and not config.split.validation:

@@ -70,7 +70,7 @@ def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
         if notice:
             log.info("%s", notice)
     found: dict[str, Any] = {"frequency": series.frequency, "season": season}
-    found |= {"time": series.time} if data.time == "auto" else {}
+    found |= {"time": series.time} if data.time == "auto" and data.layout != "dates" else {}
     found |= {"target": series.target} if data.target == "auto" and data.layout == "columns" else {}
     text = [name for name, column in series.covariates.items() if column.levels is not None]
     categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))

@@ -22,6 +22,14 @@ DATA: Mapping[str, Message] = {
         "no column of text holds the names of the series; name one with data.series",
         "With layout: rows, a column names the series of each row.",
     ),
+    "dates-in-header": Message(
+        "the header holds dates: {names:list}; to read a date from each column: {repairs}",
+        "Months, years or days are across, in the names of the columns.",
+    ),
+    "no-dates-in-header": Message(
+        "no dates among the columns {columns:list}; layout: dates needs dates, or months next to a column of years",
+        "The header of a file with layout: dates holds no dates.",
+    ),
     "no-value-columns": Message(
         "no columns follow {last!r}; name the first column of values with data.target",
         "With layout: rows, the values are in the columns after the ids.",

@@ -26,7 +26,8 @@ FILES: Mapping[str, Message] = {
         "too large to be read in UTF-16; save it in UTF-8", "A CSV that memory does not hold is read in UTF-8 alone."
     ),
     "too-large-for-layout": Message(
-        "too large to be read with layout: rows; split it", "Data with one series in each row has to fit into memory."
+        "too large to be read with this data.layout; split it",
+        "Data with one series in each row, or dates in the header, has to fit into memory.",
     ),
     "other-format": Message(
         "{kind}, not a CSV; {remedy}",

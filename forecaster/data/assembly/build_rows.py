@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, are_numbers, find_roles
+from forecaster.data.assembly.dates_across import report_dates_across, turn_dates
 from forecaster.data.assembly.decoded_columns import (
     EMPTY,
     GIVEN,
@@ -32,7 +33,7 @@ from forecaster.data.assembly.localize import (
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
-from forecaster.data.options import Reading
+from forecaster.data.options import DATES, Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
 from forecaster.data.sources.number_formats import NaValues, is_missing
@@ -48,6 +49,11 @@ GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasona
 
 def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
     """Build the rows of a table of text, with problems of cells; raise `DataError` where roles or marks are unclear."""
+    if reading.layout == DATES:
+        table, reading = turn_dates(table, reading)
+        roles = None
+    elif roles is None:
+        report_dates_across(table, reading)
     roles = roles or find_roles(table, reading)
     covariates = (name for name in reading.columns if name not in reading.categorical)
     numeric = [name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values)]

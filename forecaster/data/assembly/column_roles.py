@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from forecaster.config.reader import format_option as set_option
-from forecaster.data.options import AUTO, ROWS, Reading
+from forecaster.data.options import AUTO, DATES, ROWS, Reading
 from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
 from forecaster.data.sources.number_marks import has_numbers
 from forecaster.data.sources.text_table import Table
@@ -47,6 +47,8 @@ class ColumnRoles(NamedTuple):
 
 def find_roles(table: Table, reading: Reading) -> ColumnRoles:
     """Find the columns that are read, by their cells where they are not stated; raise `DataError` for absent ones."""
+    if reading.layout == DATES:  # which are found once all cells are text
+        return ColumnRoles((), (), tuple(table.columns))
     if reading.layout == ROWS:
         return _find_roles_in_rows(table, reading)
     time = find_time(table) if reading.time == AUTO else None

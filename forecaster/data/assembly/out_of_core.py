@@ -22,8 +22,7 @@ from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.spool import Spool, group_records
 from forecaster.data.assembly.typed_columns import find_layout
-from forecaster.data.options import ROWS as SERIES_ROWS
-from forecaster.data.options import Reading
+from forecaster.data.options import COLUMNS, Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
 from forecaster.data.sources.arrow_csv import NotPlain
@@ -73,7 +72,7 @@ def _parse_head(head: Table, roles: ColumnRoles, reading: Reading) -> Rows:
     """Build the rows of a head; raise `DataError` for problems of no single series."""
     if head.dialect.encoding.startswith("utf-16"):
         raise DataError(Problem("too-large-for-encoding", head.path))
-    if reading.layout == SERIES_ROWS:
+    if reading.layout != COLUMNS:
         raise DataError(Problem("too-large-for-layout", head.path))
     rows = parse_rows(head, replace(reading, rules=AS_WRITTEN), roles)
     if rows.issues.stop or FILE in rows.issues.problems:

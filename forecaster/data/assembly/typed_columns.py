@@ -28,7 +28,7 @@ from forecaster.data.assembly.decoded_columns import (
 )
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import AUTO, Dialect
-from forecaster.data.options import Reading
+from forecaster.data.options import DATES, Reading
 from forecaster.data.sources.arrow_columns import convert_column, to_datetimes
 from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
 from forecaster.data.sources.issues import Places
@@ -89,7 +89,7 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
         and (dialect.comment, dialect.skip, head.dialect.encoding) == (None, 0, "utf-8")
         and dialect.header is not False
     )
-    require_plain(roles.targets and len(roles.times) < 2)
+    require_plain(roles.targets and len(roles.times) < 2 and reading.layout != DATES)
     stated, delimiter = (dialect.decimal, dialect.thousands), head.dialect.delimiter
     # Where cells are separated by semicolons decimals may have commas.
     require_plain(stated in {(".", NONE), (",", NONE)} or (delimiter != ";" and set(stated) <= {AUTO, ".", NONE}))
