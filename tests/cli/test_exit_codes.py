@@ -10,25 +10,27 @@ import pytest
 from forecaster import errors
 from forecaster.errors import EXIT_CODES
 from forecaster.extras import MissingExtra
+from forecaster.problems import Problem
 from tests.helpers.command import ROOT
 
 main = importlib.import_module("forecaster.cli.main")
 
+WRONG = Problem("interrupted")
 RAISED = [
-    (errors.UsageError("wrong"), 2),
-    (errors.ConfigError(["wrong"]), 2),
-    (errors.DataError(["wrong"]), 4),
-    (errors.Partial(["one of two"]), 3),
-    (errors.RunError("no run"), 6),
-    (errors.Diverged("NaN"), 7),
-    (errors.CannotCreate("no folder"), 73),
-    (errors.InputOutputFailed("disk full"), 74),
+    (errors.UsageError(WRONG), 2),
+    (errors.ConfigError(WRONG), 2),
+    (errors.DataError(WRONG), 4),
+    (errors.Partial(WRONG), 3),
+    (errors.RunError(WRONG), 6),
+    (errors.Diverged(WRONG), 7),
+    (errors.CannotCreate(WRONG), 73),
+    (errors.InputOutputFailed(WRONG), 74),
     (OSError(28, "No space left on device"), 74),
     (BrokenPipeError(), 74),
-    (errors.Locked("run"), 75),
-    (errors.Changing("file"), 75),
-    (errors.Interrupted("saved", signal.SIGINT), 130),
-    (errors.Interrupted("saved", signal.SIGTERM), 143),
+    (errors.Locked(WRONG), 75),
+    (errors.Changing(WRONG), 75),
+    (errors.Interrupted(WRONG, signal.SIGINT), 130),
+    (errors.Interrupted(WRONG, signal.SIGTERM), 143),
     (ZeroDivisionError("bug"), 1),
     (SystemExit(0), 0),
 ]

@@ -20,6 +20,7 @@ from forecaster.evaluation.metrics import Scale
 from forecaster.evaluation.origins import Origins, compute_scale, forecast_with_baseline
 from forecaster.evaluation.significance import compare_losses
 from forecaster.extras import MissingExtra
+from forecaster.problems import Problem
 from forecaster.runs import load_version
 from tests.helpers.command import ROOT, write_hourly_csv
 
@@ -243,7 +244,7 @@ def test_a_backtest_resumes_where_it_was_broken_off(backtested, forecast):
 
 def test_a_backtest_that_cannot_train_keeps_the_networks_of_the_one_before(tmp_path):
     def train(*_):
-        raise MissingExtra("TensorFlow is not installed")
+        raise MissingExtra(Problem("interrupted"))
 
     network = tmp_path / "backtest/work/another/training-001"
     network.mkdir(parents=True)

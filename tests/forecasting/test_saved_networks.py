@@ -12,6 +12,7 @@ from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.covariate_features import Encoding, Features
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
+from forecaster.problems import Problem
 from forecaster.training.build import initialize_network
 from forecaster.training.export import export_onnx
 
@@ -60,7 +61,7 @@ class Version:
         return self._files[name]
 
     def refuse(self, name, reason):
-        return RunError(f"{name}: {reason}")
+        return RunError(Problem("damaged-file", name, detail={"reason": str(reason)}))
 
 
 @pytest.mark.parametrize("kind", MODELS)
