@@ -46,6 +46,10 @@ class Encoder(keras.layers.Layer):
         """The width of each state tensor of forward layers."""
         return [layer.dilation * layer.cell.units for layer in self.layers for _ in range(layer.state_count)]
 
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
+        super().build(input_shape)
+
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
         """Read a sequence (batch, steps, features).
 

@@ -1,5 +1,7 @@
 """The network that fills gaps: bidirectional layers that correct a seasonal interpolation."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import KerasTensor, ops
@@ -62,6 +64,10 @@ class ImputationNetwork(keras.Model):
             nearest_first = keras.initializers.Constant([-float(abs(lag)) for lag in self.lags])
             self.lag_weights = self.add_weight((len(self.lags),), nearest_first, name="lag_weights")
         self(ops.zeros((1, self.width)))  # the first call creates the weights
+
+    def build(self, window_shape: Sequence[int | None]) -> None:
+        """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
+        super().build(window_shape)
 
     def call(self, window: KerasTensor, training: bool = False) -> KerasTensor:
         """Fill windows (batch, width), NaN where missing; return every cell of the core, (batch, length)."""

@@ -159,6 +159,10 @@ class Bidirectional(keras.layers.Layer):
         self.backward = backward
         self.merge = MERGES[merge]
 
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
+        super().build(input_shape)
+
     def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
         """Run both layers; merge outputs (batch, steps, width) and last outputs (batch, width); return all states."""
         ahead, ahead_last, ahead_states = self.forward(sequence, training=training)

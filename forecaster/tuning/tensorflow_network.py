@@ -8,7 +8,7 @@ import tensorflow as tf
 from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.inputs import Inputs
 from forecaster.models import Network
-from forecaster.training.export import ServingFunction, build_serving_functions
+from forecaster.training.export import build_serving_functions
 
 
 class TensorFlowNetwork:
@@ -16,9 +16,9 @@ class TensorFlowNetwork:
 
     def __init__(self, network: Network, length: int) -> None:
         encode, decode = build_serving_functions(network, length)
-        self._encode_inputs = [spec.name for spec in encode.inputs]
-        self._decode_inputs = [spec.name for spec in decode.inputs if not spec.name.startswith("state_")]
-        self._encode, self._decode = _trace(encode), _trace(decode)
+        self._encode_inputs = encode.inputs
+        self._decode_inputs = [name for name in decode.inputs if not name.startswith("state_")]
+        self._encode, self._decode = encode.function, decode.function
         self.width, self.noise = network.width, network.noise
         self.known_steps = network.steps_decoded if network.known_width else 0
 
@@ -42,8 +42,3 @@ class TensorFlowNetwork:
         new_states = [outputs[name].numpy() for name in sorted(outputs) if name.startswith("new_state_")]
         attention = outputs.get("attention")
         return DecodedSteps(outputs["parameters"].numpy(), new_states, None if attention is None else attention.numpy())
-
-
-def _trace(served: ServingFunction) -> tf.types.experimental.PolymorphicFunction:
-    """Compile one of the two functions of a network."""
-    return tf.function(served.function, input_signature=served.inputs, autograph=False)

@@ -90,6 +90,10 @@ class Network(keras.Model, abc.ABC):
         """Steps whose known features one call of `decode` reads."""
         return self.segment
 
+    def build(self, window_shape: Sequence[int | None]) -> None:
+        """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
+        super().build(window_shape)
+
     @abc.abstractmethod
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the head's parameters for the `ahead` steps after the window, (batch, ahead, parameters)."""
