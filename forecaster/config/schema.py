@@ -531,7 +531,7 @@ class ForecastOptions(Section):
     )
     fallback: Literal["never", "combine", "replace"] = Field(
         "combine",
-        description="blend with the seasonal naive forecast where that is better: combine | replace | never",
+        description="blend with the best naive forecast where that is better: combine | replace | never",
     )
 
 

@@ -8,7 +8,7 @@ from forecaster.config import Config
 from forecaster.evaluation.held_out import select_origins, spread_over_panel
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting.calibration import Calibration
-from forecaster.forecasting.fallback import Fallback, fit_fallback, repeat_last_season
+from forecaster.forecasting.fallback import Fallback, fit_fallback, forecast_from_windows, list_window_baselines
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
@@ -78,13 +78,17 @@ def _fit_fallback(
     if options.fallback == "never" or not all(split.validation for split in splits):
         return None
     horizon = actual.shape[1]
-    baseline = repeat_last_season(windows, horizon, plan.season)  # (origins, horizon)
-    network_errors, baseline_errors = (
-        _average_by_series(plan, origins, np.abs(actual - mean)) for mean in (network, baseline)
+    baselines = {
+        name: forecast_from_windows(name, windows, horizon, plan.season)  # (origins, horizon)
+        for name in list_window_baselines(plan.season, windows.shape[1])
+    }
+    network_errors, *errors = (
+        _average_by_series(plan, origins, np.abs(actual - mean)) for mean in (network, *baselines.values())
     )
     network_errors[plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
     horizons = np.array([split.validation / horizon for split in splits])  # (members,)
-    return fit_fallback(plan.members.names, network_errors, baseline_errors, horizons, plan.season, options.fallback)
+    by_baseline = dict(zip(baselines, errors, strict=True))
+    return fit_fallback(plan.members.names, network_errors, by_baseline, horizons, plan.season, options.fallback)
 
 
 def _average_by_series(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:

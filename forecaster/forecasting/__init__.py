@@ -7,7 +7,7 @@
 - `distributions`: the distribution of each head: mean, quantiles, samples
 - `predictive_distribution`: distributions in the series' own unit
 - `calibration`, `conformal`: what validation measures, and conformal intervals
-- `fallback`: blending in the seasonal naive where the network does not beat it
+- `fallback`: blending in a naive forecast where the network does not beat it
 - `future_covariates`: covariates over the horizon from a file
 - `plots`: forecasts with intervals
 """

@@ -16,7 +16,7 @@ from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Distribution, select_distribution
-from forecaster.forecasting.fallback import LAST_VALUE, NETWORK, repeat_last_season
+from forecaster.forecasting.fallback import LAST_VALUE, NETWORK, forecast_from_windows
 from forecaster.forecasting.onnx_network import ServedNetwork
 from forecaster.forecasting.predictive_distribution import (
     BlendedDistribution,
@@ -103,7 +103,8 @@ class Predictor:
         fallback, weights = self.calibration.fallback, self.get_network_weights(panel)
         prediction = networks
         if fallback is not None and (weights < 1).any():
-            baseline = repeat_last_season(windows, networks.mean.shape[1], fallback.season)  # (batch, horizon)
+            horizon = networks.mean.shape[1]
+            baseline = forecast_from_windows(fallback.baseline, windows, horizon, fallback.season)  # (batch, horizon)
             prediction = BlendedDistribution(networks, baseline, weights[:, None])
         changed = self.find_changed_steps(panel, windows)
         if not changed.any():

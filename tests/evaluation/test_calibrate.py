@@ -25,7 +25,8 @@ def residuals_in_steps(made, predictor):
 
 
 def test_residuals_are_those_of_the_validation_part_alone():
-    residuals = residuals_in_steps(*predicted())
+    made, predictor = predicted()
+    residuals = residuals_in_steps(with_options(made, fallback="never"), predictor)
     assert residuals.shape == (10, 3)  # origins 19 .. 28
     np.testing.assert_array_equal(residuals[0], [1, 2, 3])
     np.testing.assert_array_equal(residuals[-1], [1, np.nan, np.nan])  # steps 30 and 31 are test steps
@@ -38,7 +39,7 @@ def test_without_a_validation_part_the_training_part_gives_them():
 
 def test_residuals_are_divided_by_how_much_the_window_changes_from_season_to_season():
     made, predictor = predicted()  # 0, 1, 2, ... with a season of 2 steps: each window changes by 2
-    calibration = measure_calibration(made, predictor)
+    calibration = measure_calibration(with_options(made, fallback="never"), predictor)
     assert calibration.smallest_change == pytest.approx(0.25 * 2)
     np.testing.assert_array_equal(calibration.residuals[0], [0.5, 1.0, 1.5])
     windows = np.array([[0.0, 1.0, 6.0, 7.0], [0.0, 5.0, 0.0, 5.0]])  # they change by 6, and not at all
@@ -79,8 +80,8 @@ def test_residuals_are_measured_from_the_forecast_with_its_fallback():
     made, predictor = predicted(Counting(2.0))  # rolled out: 2, 4 and 8 times the last value
     made = with_options(made, interval_scale="none", fallback="replace")
     calibration = measure_calibration(made, predictor)
-    assert (calibration.fallback.season, calibration.fallback.weights) == (2, {"y": 0.0})
-    np.testing.assert_array_equal(calibration.residuals[0], [2, 2, 4])  # of the seasonal naive: 18, 19, 18
+    assert (calibration.fallback.baseline, calibration.fallback.weights) == ("window_drift", {"y": 0.0})
+    np.testing.assert_array_equal(calibration.residuals[0], [0, 0, 0])  # the series is a straight line
     free = measure_calibration(with_options(made, fallback="never"), predictor)
     assert free.fallback is None
     np.testing.assert_array_equal(free.residuals[0], [20 - 38, 21 - 76, 22 - 152])

@@ -8,7 +8,13 @@ import pytest
 
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Point, Quantile
-from forecaster.forecasting.fallback import Fallback, fit_fallback, repeat_last_season
+from forecaster.forecasting.fallback import (
+    Fallback,
+    fit_fallback,
+    forecast_from_windows,
+    list_window_baselines,
+    repeat_last_season,
+)
 from forecaster.forecasting.predictive_distribution import BlendedDistribution, NetworkDistribution
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import Transform
@@ -17,7 +23,8 @@ from tests.helpers.command import write_hourly_csv
 
 def fallback_of(network, baseline, horizons, fallback="combine"):
     names = [f"s{number}" for number in range(len(network))]
-    return fit_fallback(names, np.array(network), np.array(baseline), np.array(horizons), 24, fallback)
+    baselines = {"seasonal_naive": np.array(baseline)}
+    return fit_fallback(names, np.array(network), baselines, np.array(horizons), 24, fallback)
 
 
 def test_a_network_that_wins_is_left_alone():
@@ -47,6 +54,45 @@ def test_a_baseline_that_is_always_right_takes_over_and_unknown_errors_follow_th
     assert fitted.weights["s0"] == 0
     assert fitted.weights["s2"] == fitted.unknown_weight == pytest.approx(0.2)
     assert fallback_of([0.0], [0.0], [2.0]).weights == {}
+
+
+def test_the_baseline_is_the_best_in_validation_of_all_series():
+    network, horizons = np.array([2.0, 2.0]), np.array([4.0, 4.0])
+    baselines = {"seasonal_naive": np.array([1.0, 4.0]), "naive": np.array([1.5, 1.5]), "window_mean": network}
+    fitted = fit_fallback(["a", "b"], network, baselines, horizons, 12, "combine")
+    assert (fitted.baseline, fitted.season) == ("naive", 12)
+    # every ratio is 2 / 1.5, so that the weight is 1 / (1 + (4 / 3)^2)
+    assert fitted.weights == {"a": pytest.approx(9 / 25), "b": pytest.approx(9 / 25)}
+    assert fitted.name_source(0.36) == "network+naive"
+    exact = {**baselines, "window_drift": np.array([0.0, 0.0])}
+    assert fit_fallback(["a", "b"], network, exact, horizons, 12, "combine").baseline == "window_drift"
+
+
+@pytest.mark.parametrize(("horizons", "weights"), [(1.0, {}), (1.4, {}), (1.5, {"s0": pytest.approx(0.2)})])
+def test_one_horizon_of_validation_does_not_change_a_forecast(horizons, weights):
+    fitted = fallback_of([2.0], [1.0], [horizons])
+    assert (fitted.weights, fitted.unknown_weight < 1) == (weights, bool(weights))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("seasonal_naive", [[5, 9, 5], [4, 6, 4]]),
+        ("naive", [[9, 9, 9], [6, 6, 6]]),
+        ("window_drift", [[11, 13, 15], [8, 10, 12]]),  # 8 in 4 steps, and 2 in 1 step
+        ("window_mean", [[4.4, 4.4, 4.4], [5, 5, 5]]),
+        ("window_seasons", [[4.5, 6, 4.5], [4, 6, 4]]),  # seasons 4, 3 and 5, 9
+    ],
+)
+def test_baselines_read_the_window_from_its_first_known_value(name, expected):
+    windows = np.array([[1.0, 4, 3, 5, 9], [np.nan, np.nan, np.nan, 4, 6]])
+    np.testing.assert_allclose(forecast_from_windows(name, windows, 3, 2), expected)
+    assert name in list_window_baselines(2, 5)
+
+
+def test_there_are_seasonal_baselines_where_the_window_holds_seasons():
+    assert list_window_baselines(1, 5) == ["naive", "window_drift", "window_mean"]
+    assert list_window_baselines(3, 5) == ["seasonal_naive", "naive", "window_drift", "window_mean"]
 
 
 def test_the_last_season_is_repeated_and_the_last_value_where_there_is_none():
@@ -81,8 +127,13 @@ def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
 
 
 def test_the_fallback_is_kept_exactly():
-    fitted = Fallback(24, {"a": 0.123456789012345}, 0.5)
+    fitted = Fallback(24, {"a": 0.123456789012345}, 0.5, "window_mean")
     assert Fallback.from_json(fitted.to_json()) == fitted
+    before = {"season": 24, "weights": {"a": 0.25}, "unknown_weight": 0.5}  # as runs without a baseline
+    assert Fallback.from_json(before).baseline == "seasonal_naive"
+    assert Fallback.from_json({**before, "season": 1}).baseline == "naive"
+    with pytest.raises(ValueError, match="the baseline 'sum'"):
+        Fallback.from_json({**before, "baseline": "sum"})
 
 
 def test_the_command_reports_where_a_forecast_comes_from(forecast, tmp_path):
