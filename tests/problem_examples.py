@@ -95,7 +95,9 @@ _EXAMPLES = [
         detail={"text_column": "shop", "example": "north"},
         repairs=({"data.time": None},),
     ),
-    Problem("no-numeric-column", "power.csv", "data.target", detail={"columns": ["day", "shop"]}),
+    Problem(
+        "no-numeric-column", "power.csv", "data.target", detail={"columns": ["day", "shop"], "cells": ["shop 'north'"]}
+    ),
     Problem(
         "several-numeric-columns",
         "power.csv",

@@ -11,7 +11,8 @@ DATA: Mapping[str, Message] = {
         "No column can be read as dates.",
     ),
     "no-numeric-column": Message(
-        "{column}: no column holds numbers; columns: {columns:all}", "There is no column to forecast."
+        "{column}: no column holds numbers; columns: {columns:all}{cells:?; the first cells: {cells:list}}",
+        "There is no column to forecast.",
     ),
     "several-numeric-columns": Message(
         "{column}: several columns hold numbers: {columns:all}{more:?, ...}; choose one, such as {option}, or "

@@ -98,6 +98,17 @@ def test_rows_of_labels_are_named_with_the_key_that_leaves_them_out(tmp_path, he
     assert list(table.columns.values())[1].tolist() == ["1.5", "2.5", "3.5", "4.5"]
 
 
+def test_columns_of_one_name_are_named_by_the_row_of_tickers_below(tmp_path: Path) -> None:
+    tickers = "Price,Close,Close,High,High\nTicker,AAPL,MSFT,AAPL,MSFT\nDate,,,,\n"
+    content = tickers + "".join(f"{row},7,8,9\n" for row in ROWS.splitlines())
+    error = refused(tmp_path, content)
+    assert error.problems[0].repairs == ({"data.skip": 2},)
+    found = read_series(tmp_path / "x.csv", "auto", "*", "auto", dialect=Dialect(skip=2))
+    assert [series.name for series in found] == ["Close/AAPL", "Close/MSFT", "High/AAPL", "High/MSFT"]
+    np.testing.assert_array_equal(found[0].values, VALUES)
+    assert read_table(tmp_path / "x.csv", Dialect(skip=2)).header == "Price,Close/AAPL,Close/MSFT,High/AAPL,High/MSFT\n"
+
+
 @pytest.mark.parametrize(
     "rows", [ROWS, "2026-01-01,n.a.\n" + ROWS, "x,1.5\n" + ROWS, ",\n" + ROWS, "2026-01-01,off\n" + ROWS]
 )

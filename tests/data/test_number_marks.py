@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from forecaster.data.assembly import blocks
+from forecaster.data.assembly.typed_path import WORTHWHILE
 from forecaster.data.dialect import Dialect
+from forecaster.data.sources import files
 from forecaster.errors import DataError
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from tests.helpers.reading import read_series, read_table
@@ -214,3 +217,33 @@ def test_a_number_is_read_as_itself_or_refused(tmp_path: Path, column: tuple[lis
     assert "invalid_values" not in refusal
     if not refusal:
         np.testing.assert_array_equal(found.values, values)
+
+
+@pytest.mark.parametrize("cells", [["$1,000.00", "($2.50)", "$0.75", "$7.00"], ["5 kWh", "-6.5 kWh", "1 kWh", "2 kWh"]])
+def test_a_large_file_reads_the_same_marks(tmp_path: Path, monkeypatch, cells: list[str]) -> None:
+    path = write_csv(tmp_path / "x.csv", cells * 100)
+    (whole,) = read_series(path, "auto", "auto", "auto")
+    monkeypatch.setattr(files, "MAX_BYTES", 500)
+    monkeypatch.setattr(blocks, "BLOCK", 1000)
+    (large,) = read_series(path, "auto", "auto", "auto")
+    np.testing.assert_array_equal(large.values, whole.values)
+    assert (large.dialect.unit, large.notices) == (whole.dialect.unit, whole.notices)
+
+
+def test_a_number_with_marks_far_below_plain_ones_is_read_on_either_path(tmp_path: Path) -> None:
+    cells = [f"{day}.5" for day in range(1, 2500)]
+    path = write_csv(tmp_path / "x.csv", [*cells, "(7.5)"] * 30)
+    assert path.stat().st_size > WORTHWHILE
+    (found,) = read_series(path, None, "value", "step")
+    assert found.values[[2498, 2499, 2500]].tolist() == [2499.5, -7.5, 1.5]
+
+
+def test_columns_of_several_currencies_are_shown(tmp_path: Path) -> None:
+    text = refused_auto(tmp_path, "$5 or so", "\u20ac6?", "n.a.", "x")
+    assert "no column holds numbers; columns: day, value; the first cells: value '$5 or so'" in text
+
+
+def refused_auto(tmp_path: Path, *cells: str) -> str:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, *cells)
+    return str(caught.value)

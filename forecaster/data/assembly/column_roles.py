@@ -14,6 +14,7 @@ from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import are_dates
 from forecaster.errors import DataError
 from forecaster.problems import Problem
+from forecaster.wording import KEPT
 
 HEAD = 100  # rows that are looked at, at most
 _EXAMINED = 1000  # rows by which an example of a target is chosen
@@ -133,7 +134,9 @@ def find_targets(table: Table, others: Sequence[str], na_values: NaValues = ()) 
     heads = {name: cells.iloc[:HEAD] for name, cells in table.columns.items() if name not in others}
     if numeric := [name for name, head in heads.items() if are_numbers(head, na_values)]:
         return numeric
-    raise DataError(Problem("no-numeric-column", table.path, "data.target", detail={"columns": list(table.columns)}))
+    first = {name: next((cell for cell in head if cell), "") for name, head in heads.items()}
+    detail = {"columns": list(table.columns), "cells": [f"{name} {cell!r}" for name, cell in first.items()][:KEPT]}
+    raise DataError(Problem("no-numeric-column", table.path, "data.target", detail=detail))
 
 
 def find_every_target(table: Table, others: Sequence[str], na_values: NaValues = ()) -> list[str]:

@@ -55,7 +55,8 @@ def find_dates_across(names: Sequence[str]) -> dict[str, str]:
 
 def report_dates_across(table: Table, reading: Reading) -> None:
     """Raise `DataError` where a header holds dates that a layout loses."""
-    if reading.time != AUTO or reading.target not in {AUTO, "*"} or reading.columns:
+    is_open = isinstance(reading.target, str) and reading.target in {AUTO, "*"}
+    if reading.time != AUTO or reading.columns or not is_open:
         return
     names = list(table.columns)
     across: Mapping[str, object] = find_months_across(names) if _find_years(table, names) else {}
@@ -85,7 +86,7 @@ def turn_dates(table: Table, reading: Reading) -> tuple[Table, Reading]:
         reading: of the layout `dates`; its `time` may name the column of years, its `series` those of names.
     """
     names = list(table.columns)
-    years = reading.times[0] if reading.time not in {AUTO, None} else _find_years(table, names)
+    years = next(iter(reading.times), None) if reading.time != AUTO else _find_years(table, names)
     table.require([*reading.ids, *([years] if years else [])])
     months = find_months_across(names) if years else {}
     dates = {} if months else find_dates_across([name for name in names if name not in reading.ids])

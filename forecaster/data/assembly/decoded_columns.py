@@ -148,9 +148,9 @@ def add_marks(table: Table, targets: Sequence[str], na_values: NaValues, others:
     table = _add_decimal_marks(table, targets, {name: columns[name] for name in targets}, na_values)
     dialect, notices = table.dialect, [*table.notices]
     for name, column in columns.items():
-        if examples := _write_examples(column, dialect):
-            unit = column.unit if dialect.unit == AUTO else ""
-            notices.append(Problem("marks-read", table.path, name, detail={"examples": examples, "unit": unit}))
+        if dialect.unit == AUTO and (examples := _write_examples(column, dialect)):
+            detail = {"examples": examples, "unit": column.unit}
+            notices.append(Problem("marks-read", table.path, name, detail=detail))
     units = {name: column.unit for name, column in columns.items() if column.unit}
     known = dataclasses.replace(dialect, unit=units) if dialect.unit == AUTO else dialect
     return dataclasses.replace(table, dialect=known, notices=tuple(notices))

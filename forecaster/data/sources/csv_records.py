@@ -9,7 +9,7 @@ from typing import Any
 
 from forecaster.data.dialect import AUTO, Dialect
 from forecaster.data.sources.decoding import Decoded
-from forecaster.data.sources.header import check_header
+from forecaster.data.sources.header import check_header, name_by_labels
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -61,6 +61,8 @@ def parse_file(part: Decoded, name: str, dialect: Dialect, above: int, before: i
     if dialect.header is False:
         names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         numbers, rows, texts = [0, *numbers], [names, *rows], [f"{dialect.delimiter.join(names)}\n", *texts]
+    elif names := name_by_labels(rows):
+        rows, texts = [names, *rows[1:]], [_join_cells(names, dialect), *texts[1:]]
     first = 1 + dialect.skip
     numbers = [numbers[0], *(number + before for number in numbers[first:])]
     rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
@@ -72,6 +74,12 @@ def parse_file(part: Decoded, name: str, dialect: Dialect, above: int, before: i
         check_header(file.names, f"{name}:{file.lines[0]}")
     _check_rectangular(file, dialect)
     return file
+
+
+def _join_cells(cells: list[str], dialect: Dialect) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=dialect.delimiter, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _split_records(lines: list[str], dialect: Dialect, quoted: bool) -> tuple[list[int], list[list[str]], list[str]]:

@@ -89,6 +89,17 @@ def count_label_rows(columns: Mapping[str, pd.Series]) -> int:
     return count
 
 
+def name_by_labels(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Name columns by two rows, `Close/AAPL`, where the first repeats a name and the second has labels; else none."""
+    names = [cell.strip() for cell in rows[0]]
+    repeated = {name for name, count in Counter(filter(None, names)).items() if count > 1}
+    if not repeated or len(rows) < _MOST_LABELS or len(rows[1]) != len(names) or any(map(_is_value, rows[1])):
+        return []
+    labels = [cell.strip() for cell in rows[1]]
+    joined = [f"{name}/{label}" if name in repeated else name for name, label in zip(names, labels, strict=True)]
+    return joined if len(set(joined)) == len(joined) else []
+
+
 def _are_data(cells: pd.Series) -> bool:
     given = cells[cells != ""]
     return bool(len(given) and (looks_numeric(given).mean() > 0.5 or are_dates(given)))
