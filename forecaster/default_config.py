@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from forecaster.config import ONE_SIDED, Config, LoadedConfig, is_config, load_config, load_values, make_path_absolute
-from forecaster.config.reader import read_document
+from forecaster.config.reader import find_unreadable, read_document
 from forecaster.config.schema import Model
 from forecaster.config.template import render_commented_yaml
 from forecaster.data import Panel, Series
@@ -80,9 +80,11 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
     """
     if path.exists():
         raise UsageError(Problem("output-exists", str(path)))
+    relative = STDIN if str(csv) == STDIN else os.path.relpath(os.path.realpath(csv), os.path.realpath(path.parent))
+    if find_unreadable(f"{relative} {path}"):
+        raise UsageError(Problem("name-not-utf-8", ascii(str(csv))))
     loaded, panel = propose(csv, overrides)
     config = loaded.config
-    relative = STDIN if str(csv) == STDIN else os.path.relpath(csv.resolve(), path.resolve().parent)
     written = config.model_copy(update={"data": config.data.model_copy(update={"path": relative})})
     write_atomically(path, render_commented_yaml(written, f"forecast train {path}").encode())
     given = f"from --set: {', '.join(overrides)}\n" if overrides else ""

@@ -818,6 +818,7 @@ _EXAMPLES = [
         "tune.training.optimizer",
         detail={"other": "training.optimizer.learning_rate"},
     ),
+    Problem("too-many-candidates", "power.yaml:4:3", "tune", detail={"count": 2000, "limit": 500}),
     Problem("no-candidates", "power.yaml:4:3", "tune.model.units"),
     Problem("repeated-candidate", "power.yaml:4:3", "tune.model.units.1", detail={"received": "[32]"}),
     Problem("no-range", "power.yaml:4:3", "tune.window.length", detail={"received": "48"}),
@@ -1126,6 +1127,7 @@ _EXAMPLES = [
     Problem("cannot-write", "forecast.csv", detail={"reason": "No space left on device"}),
     Problem("cannot-create", "/root/forecast.csv", detail={"reason": "Permission denied"}),
     Problem("system-refusal", "data/sales.csv", detail={"reason": "Permission denied"}),
+    Problem("name-not-utf-8", "'caf\\udce9.csv'"),
     Problem("stdout-closed"),
     Problem("unexpected", detail={"kind": "ValueError", "reason": "it failed"}),
 ]

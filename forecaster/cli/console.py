@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -95,9 +95,20 @@ def _mask_texts(value: Any) -> Any:
     return [_mask_texts(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+class _Printer(logging.StreamHandler[TextIO]):
+    """Prints the log on stderr as long as stderr accepts it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name that logging calls
+        """Discard the line where stderr is full or closed; report any other error as logging does."""
+        if isinstance(sys.exc_info()[1], OSError):
+            _discard(sys.stderr)
+        else:
+            super().handleError(record)
+
+
 def configure_logging() -> None:
     """Set the level and format of the log from the options."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Printer(sys.stderr)
     handler.setFormatter(_JsonLines() if _State.format is LogFormat.JSON else logging.Formatter("%(message)s"))
     handler.addFilter(_mask)
     log.handlers = [handler]
@@ -144,7 +155,16 @@ def print_error(error: Stop) -> None:
         facts = {"exit_code": error.exit_code, "problems": _problems_to_json(error.problems)}
         log.error("%s", str(error), extra={"facts": facts})
     else:
-        sys.stderr.write(mask_passwords(str(error)) + "\n")
+        print_message(str(error) + "\n")
+
+
+def print_message(text: str) -> None:
+    """Write a message to stderr, without its passwords; a stderr that is full or closed changes nothing else."""
+    try:
+        sys.stderr.write(mask_passwords(text))
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def print_result(content: str | bytes, encoding: str = "utf-8") -> None:
@@ -152,7 +172,7 @@ def print_result(content: str | bytes, encoding: str = "utf-8") -> None:
 
     Raises:
         CannotCreate, InputOutputFailed: there is no stdout, or it cannot be written.
-        BrokenPipeError: nobody reads it any more.
+        Exit: nobody reads it any more.
     """
     if sys.stdout is None:
         raise InputOutputFailed(Problem("stdout-closed"))
@@ -164,8 +184,8 @@ def print_result(content: str | bytes, encoding: str = "utf-8") -> None:
         sys.stdout.flush()
     except OSError as error:
         drop_stdout()
-        if isinstance(error, BrokenPipeError):
-            raise
+        if isinstance(error, BrokenPipeError):  # the reader is gone, and a message would have no reader
+            raise typer.Exit(InputOutputFailed.exit_code) from None
         raise make_output_error(error, "stdout") from None
 
 
@@ -200,8 +220,15 @@ def write_picture(figure: Any, path: Path) -> None:
 
 
 def drop_stdout() -> None:
-    """Discard what stdout has not accepted, or the interpreter would fail when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Discard what stdout has not accepted."""
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send a stream to nowhere, or the interpreter would fail at exit when it flushes what was not accepted."""
+    handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, stream.fileno())
+    os.close(handle)
 
 
 def wants_traceback() -> bool:

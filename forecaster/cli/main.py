@@ -25,7 +25,6 @@ from forecaster.cli.schema import schema
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.cli.validate import validate
-from forecaster.config.database_urls import mask_passwords
 from forecaster.problems import Problem
 
 _UNWINDING_SECONDS = 1.0  # that files get to be closed and removed after a signal
@@ -119,7 +118,7 @@ def _print_usage_error(error: Any) -> int:
     """Print what is wrong with the arguments, which may hold a password, and return the exit code."""
     text = io.StringIO()
     error.show(file=text)
-    sys.stderr.write(mask_passwords(text.getvalue()))
+    console.print_message(text.getvalue())
     return int(error.exit_code)
 
 
@@ -135,15 +134,23 @@ def _to_stop(cause: BaseException) -> errors.Stop:
 def _report(cause: BaseException, error: errors.Stop) -> int:
     """Print an error, with the traceback of its cause if asked for, and return the exit code."""
     if console.wants_traceback():
-        sys.stderr.write(mask_passwords("".join(traceback.format_exception(cause))))
+        console.print_message("".join(traceback.format_exception(cause)))
     console.print_error(error)
     return error.exit_code
 
 
 def _open_standard_streams() -> None:
-    """Open what is closed of stdin, stdout and stderr, or errors would be written into the first file opened."""
+    """Open what is closed of stdin, stdout and stderr, or errors would be written into the first file opened.
+
+    Files and pipes get UTF-8, as every output; a terminal of another encoding gets escapes for what it cannot show.
+    """
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(handle)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")

@@ -26,6 +26,7 @@ _EXPECTED = {
     "string_too_short": "text that is not empty",
     "too_short": "at least one",
 }
+_SUGGESTIONS = 100  # problems with the nearest known name, each of which costs a millisecond
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
@@ -37,28 +38,31 @@ _BOUNDS = {
 def find_problems(error: ValidationError, values: Mapping[str, Any]) -> list[KeyProblem]:
     """Convert pydantic's errors to problems of keys, in the order of the sections."""
     return [
-        KeyProblem(_find_path(item["loc"], values), *_convert_error(item)) for item in error.errors(include_url=False)
+        KeyProblem(_find_path(item["loc"], values), *_convert_error(item, number < _SUGGESTIONS))
+        for number, item in enumerate(error.errors(include_url=False))
     ]
 
 
 def remove_values(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
     """Remove the values at `paths`; false where one of them was missing to begin with."""
-    whole = True
-    for path in paths:
-        values, removed = _remove_value(values, path)
-        whole = whole and removed
-    return values, whole
+    kept = _copy_sections(values)
+    removed = [_remove_value(kept, path) for path in paths]
+    return kept, all(removed)
 
 
-def _remove_value(values: dict[str, Any], path: Path) -> tuple[dict[str, Any], bool]:
+def _copy_sections(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: _copy_sections(value) if isinstance(value, dict) else value for key, value in values.items()}
+
+
+def _remove_value(values: dict[str, Any], path: Path) -> bool:
+    """Remove the value at a path, or the list that it is in; return whether it was there."""
     head, rest = str(path[0]), path[1:]
     if head not in values:
-        return values, False
-    inner = values[head]
-    if rest and isinstance(inner, dict):
-        kept, removed = _remove_value(inner, rest)
-        return values | {head: kept}, removed
-    return {key: value for key, value in values.items() if key != head}, True
+        return False
+    if rest and isinstance(values[head], dict):
+        return _remove_value(values[head], rest)
+    del values[head]
+    return True
 
 
 def _find_path(location: Path, values: Any) -> Path:
@@ -75,15 +79,16 @@ def _find_path(location: Path, values: Any) -> Path:
     return tuple(path)
 
 
-def _convert_error(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Repairs]:
-    """Choose the code, the detail and the repairs of one of pydantic's errors."""
+def _convert_error(item: Mapping[str, Any], suggests: bool) -> tuple[str, Mapping[str, Any], Repairs]:
+    """Choose the code, the detail and the repairs of one of pydantic's errors, with the nearest name where asked."""
     kind, received, context = item["type"], item["input"], item.get("ctx", {})
     detail: dict[str, Any] = {"received": format_value(received), "nearest": ""}
     if kind == "extra_forbidden":
-        return _report_unknown_key(item["loc"], received)
+        return _report_unknown_key(item["loc"], received, suggests)
     if kind in {"missing", "union_tag_not_found"}:
         return "missing-key" if kind == "missing" else "missing-name", {}, ()
-    if kind == "literal_error" and (renamed := RENAMED_VALUES.get(item["loc"], {}).get(received)):
+    renamed = RENAMED_VALUES.get(item["loc"], {}).get(received) if isinstance(received, str) else None
+    if kind == "literal_error" and renamed:
         return "renamed-value", {"received": received, "name": renamed}, ()
     if kind in {"literal_error", "union_tag_invalid"}:
         received = context.get("tag", received)
@@ -91,7 +96,7 @@ def _convert_error(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Rep
         detail = {
             "received": format_value(received),
             "expected": names,
-            "nearest": find_nearest_name(str(received), names),
+            "nearest": find_nearest_name(str(received), names) if suggests else "",
         }
         return "unknown-value" if kind == "literal_error" else "unknown-name", detail, ()
     if kind == "value_error" and isinstance(error := context["error"], InvalidValue):
@@ -102,9 +107,9 @@ def _convert_error(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Rep
     return "invalid-value", {**detail, "expected": _EXPECTED.get(kind) or item["msg"]}, ()
 
 
-def _report_unknown_key(location: Path, received: object) -> tuple[str, Mapping[str, Any], Repairs]:
+def _report_unknown_key(location: Path, received: object, suggests: bool) -> tuple[str, Mapping[str, Any], Repairs]:
     if not (renamed := RENAMED_KEYS.get(tuple(map(str, location)))):
-        return "unknown-key", {"nearest": _find_nearest_key(location)}, ()
+        return "unknown-key", {"nearest": _find_nearest_key(location) if suggests else ""}, ()
     section = str(location[0])
     known = RENAMED_VALUES.get((section, renamed), {})
     value = known.get(received, received) if isinstance(received, str) else received

@@ -17,6 +17,9 @@ from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 
 MAX_BYTES = 1 << 20
+MAX_VALUES = 10_000  # keys, values and sections of a config, which are checked in about a second
+_LARGEST_INTEGER, _LONGEST_INTEGER = 2**63 - 1, 1000  # the length of its text, with zeros before it
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 
 Path = tuple[str | int, ...]  # ("training", "optimizer", "name"); numbers index a list
@@ -66,7 +69,15 @@ class _Loader(yaml.SafeLoader):
     PyYAML follows YAML 1.1, where `12:30` is 750, `no` is false and `1e-3` is text.
     """
 
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._count = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=f"more than {MAX_VALUES:,} keys and values", problem_mark=mark)
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases are not allowed: write the value out", problem_mark=mark)
@@ -86,7 +97,20 @@ for _tag, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 # PyYAML takes 010 for octal; in YAML 1.2 it is ten.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _read_integer(node.value))
+
+
+def _read_integer(text: str) -> int:
+    """Read a whole number of at most 64 bits; raise `OverflowError` for others, which arrays and dates cannot hold."""
+    if len(text) > _LONGEST_INTEGER or abs(number := int(text)) > _LARGEST_INTEGER:
+        raise OverflowError
+    return number
+
+
+def find_unreadable(text: str) -> str:
+    """Find a character that no file name and no UTF-8 can hold: zero, or half of a pair; empty where there is none."""
+    found = _UNREADABLE.search(text)
+    return "" if found is None else f"U+{ord(found[0]):04X}"
 
 
 def read_document(path: FilePath) -> Document:
@@ -137,7 +161,7 @@ def _construct(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Pat
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
-            if not isinstance(key_node, yaml.ScalarNode) or key in result:
+            if not isinstance(key_node, yaml.ScalarNode) or key in result or find_unreadable(key):
                 problem = f"the key {key!r} is given twice" if key in result else "a key must be plain text"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             positions[(*path, key)] = _format_position(name, key_node.start_mark)
@@ -149,10 +173,14 @@ def _construct(loader: _Loader, node: yaml.Node, path: Path, positions: dict[Pat
         return [_construct(loader, item, (*path, index), positions, name) for index, item in enumerate(node.value)]
     if node.tag not in _TAGS:
         raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not allowed", problem_mark=node.start_mark)
+    if unreadable := find_unreadable(node.value):
+        problem = f"the character {unreadable}, which no name and no text may hold"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
     try:
         return loader.construct_object(node)
-    except (ValueError, KeyError, OverflowError):
-        problem = f"{format_value(node.value)} is no {node.tag.rsplit(':', 1)[-1]}"
+    except (ValueError, KeyError, OverflowError) as error:
+        large = isinstance(error, OverflowError)
+        problem = f"{format_value(node.value)} is {'too large' if large else 'no ' + node.tag.rsplit(':', 1)[-1]}"
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 

@@ -12,22 +12,27 @@ from forecaster.config.calendar_names import check_feature_name
 from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import FORMAT, RENAMED_VALUES
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+_SMALLEST_SHARE = 1e-6
+_LONGEST_PATH = 4096  # characters, the limit of most systems
+_MOST = 1_000_000_000  # steps, epochs, windows: more than anybody has, and few enough for products in 64 bits
+Count = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
-Steps = Annotated[int, Field(strict=True, ge=0)]
+Steps = Annotated[int, Field(strict=True, ge=0, le=_MOST)]
 Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 def _check_share(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValue("a fraction below 1, or whole steps")
-    if not 0 <= value < (1 if isinstance(value, float) else math.inf):
-        raise InvalidValue("a fraction from 0 to below 1, or whole steps from 0")
+    if not 0 <= value < (1 if isinstance(value, float) else _MOST + 1):
+        raise InvalidValue(f"a fraction from 0 to below 1, or whole steps from 0 to {_MOST:,}")
+    if 0 < value < _SMALLEST_SHARE:
+        raise InvalidValue(f"0, or a fraction from {_SMALLEST_SHARE:f}")
     return value
 
 
@@ -67,6 +72,8 @@ def _check_paths(value: object) -> object:
     named = value if isinstance(value, list | tuple) else [value]
     if not named or not all(isinstance(path, str) and path for path in named):
         raise InvalidValue("a path, or a list of paths")
+    if any(len(str(path)) > _LONGEST_PATH for path in named):
+        raise InvalidValue(f"paths of at most {_LONGEST_PATH:,} characters")
     return value if isinstance(value, str) else tuple(named)
 
 
@@ -81,7 +88,7 @@ def _check_names(value: object) -> object:
 
 
 def _check_delimiter(value: object) -> object:
-    if value in {"auto", "tab"}:
+    if value in ("auto", "tab"):  # which may be a list
         return "\t" if value == "tab" else value
     if isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in '"\r\n':
         return value

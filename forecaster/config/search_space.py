@@ -1,6 +1,7 @@
 """The `tune` section: which values each key may take in a search."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ _UNFIT = {
     "training.seed": "tuned-seed",
 }
 _UNKNOWN = {"unknown-key", "key-of-a-value"}
+_MAX_CANDIDATES = 500  # keys and candidates, each of which is validated in milliseconds
+_MAX_STEPS = 1_000_000  # of a range
 _KEYS = ("low", "high", "step", "log")
 
 
@@ -86,7 +89,11 @@ def read_space(section: Any, values: dict[str, Any]) -> tuple[Space, list[KeyPro
         return {}, [KeyProblem((SECTION,), "no-search-space", {"received": format_value(section)})]
     space: dict[str, Choices | Range] = {}
     problems: list[KeyProblem] = []
-    for path, key, written in _list_entries(section, (SECTION,)):
+    entries = list(_list_entries(section, (SECTION,)))
+    count = sum(len(written) if isinstance(written, list) else 1 for _, _, written in entries)
+    if count > _MAX_CANDIDATES:
+        return {}, [KeyProblem((SECTION,), "too-many-candidates", {"count": count, "limit": _MAX_CANDIDATES})]
+    for path, key, written in entries:
         found = [*_find_untunable(key, values), *_find_overlaps(key, space)]
         if not found:
             misshapen = list(_check_shape(written))
@@ -131,12 +138,13 @@ def _find_overlaps(key: str, space: Space) -> Iterator[KeyProblem]:
 
 def _check_shape(written: Any) -> Iterator[KeyProblem]:
     if isinstance(written, list):
-        texts = [json.dumps(each) for each in written]
         if not written:
             yield KeyProblem((), "no-candidates")
-        for index, text in enumerate(texts):
-            if text in texts[:index]:
-                yield KeyProblem((index,), "repeated-candidate", {"received": format_value(written[index])})
+        texts: set[str] = set()
+        for index, each in enumerate(written):
+            if (text := json.dumps(each)) in texts:
+                yield KeyProblem((index,), "repeated-candidate", {"received": format_value(each)})
+            texts.add(text)
     elif isinstance(written, dict) and written:
         yield from _check_range_keys(written)
     else:
@@ -168,6 +176,8 @@ def _check_range(low: float, high: float, step: float | None, log: bool) -> Iter
         yield KeyProblem(("step",), "step-with-log")
     elif step is not None and step <= 0:
         yield _report_invalid("step", step, "more than 0")
+    elif step is not None and (high - low) / _MAX_STEPS > step:
+        yield _report_invalid("step", step, f"at least {(high - low) / _MAX_STEPS:g}")
     elif step is not None and not _is_multiple(high - low, step):
         fitting = low + (high - low) // step * step
         yield KeyProblem(("high",), "uneven-range", {"low": low, "high": high, "step": step, "fitting": fitting})
@@ -239,4 +249,5 @@ def _is_multiple(distance: float, step: float) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) != float("inf")
+    """Whether a value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

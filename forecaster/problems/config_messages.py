@@ -424,6 +424,10 @@ CONFIGS: Mapping[str, Message] = {
     "tuned-overlap": Message(
         "overlaps with {other}; tune the inner key alone, or the outer", "One key is inside the other."
     ),
+    "too-many-candidates": Message(
+        "{count:,} keys and candidates; list at most {limit:,}, or give ranges: {{low: ..., high: ...}}",
+        "Each candidate is validated.",
+    ),
     "no-candidates": Message("is empty; list the values to choose from", "There is nothing to try."),
     "repeated-candidate": Message("{received} is given twice", "A value is listed once."),
     "no-range": Message(

@@ -27,6 +27,10 @@ RUNS: Mapping[str, Message] = {
         "exists and is not overwritten; move it, or name another file with --output",
         "Configs that you may have edited are never overwritten.",
     ),
+    "name-not-utf-8": Message(
+        "its name is not UTF-8, and no YAML can hold it; rename the file or its folder",
+        "A config is UTF-8, and names its data.",
+    ),
     "output-of-other-search": Message(
         "exists and is not from this search; move it, or name another file with --output",
         "A search overwrites only configs that it wrote.",
