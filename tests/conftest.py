@@ -1,11 +1,13 @@
 """What the tests share: the real command as a process, small CSVs and configs, and one tiny trained run."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
 from tests.helpers.fork_server import ForkServer
@@ -73,11 +75,21 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, forecast) -> Path:
-    """A project folder with the run runs/tiny, trained by the command; tests that change it copy it first."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_hourly_csv(folder / "load.csv")
-    (folder / "tiny.yaml").write_text(TINY)
-    result = forecast("train", "tiny.yaml", cwd=folder)
-    assert result.returncode == 0, result.stderr
-    assert (result.stdout, result.stderr) == ("", "")
+    """A project folder with the run runs/tiny, trained by the command; tests that change it copy it first.
+
+    The first worker of pytest-xdist that needs it trains it, and every worker has its copy.
+    """
+    folder = tmp_path_factory.mktemp("workers") / "trained"
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained_once"
+    with FileLock(shared.with_suffix(".lock")):
+        if not (shared / "runs/tiny/current").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            shared.mkdir()
+            write_hourly_csv(shared / "load.csv")
+            (shared / "tiny.yaml").write_text(TINY)
+            result = forecast("train", "tiny.yaml", cwd=shared)
+            assert result.returncode == 0, result.stderr
+            assert (result.stdout, result.stderr) == ("", "")
+        shutil.copytree(shared, folder)
     return folder

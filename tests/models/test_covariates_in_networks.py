@@ -40,7 +40,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
     model = DECODERS[name]
     ahead = model.segment if model.decoder == "rollout" else AHEAD
     batch = driven_by_features(past=False, ahead=ahead)
-    network = fitted(build_network(model, LENGTH, ahead, season=6, known_width=1), batch, steps=250, rate=0.02)
+    network = fitted(build_network(model, LENGTH, ahead, season=6, known_width=1), batch, steps=150, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
@@ -48,7 +48,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
 @pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
 def test_a_network_learns_from_the_past_of_a_covariate(name):
     batch = driven_by_features(past=True)
-    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past_width=1), batch, steps=250, rate=0.02)
+    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past_width=1), batch, steps=150, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
