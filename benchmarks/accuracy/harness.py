@@ -87,6 +87,8 @@ def run(benchmark: Benchmark, description: str) -> None:
     cases = benchmark.cases(options.data)
     with collect_signals() as received:
         for name, case in cases.items():
+            if _is_logged(benchmark, name, case, options):
+                continue
             found = []
             for seed in options.seeds:
                 try:
@@ -121,6 +123,17 @@ def _options(description: str) -> argparse.Namespace:
     return options
 
 
+def _is_logged(benchmark: Benchmark, name: str, case: Case, options: argparse.Namespace) -> bool:
+    """Whether the log has every row of a case, so that nothing is trained."""
+    digest = _digest(_loaded(benchmark, case, options, 0))
+    wanted = {*options.seeds, _REPEATED, *([_median_of(options.seeds)] if len(options.seeds) > 1 else [])}
+    return wanted <= {
+        row["seed"]
+        for row in _rows(benchmark)
+        if (row["case"], row["part"], row["config"]) == (name, options.part, digest)
+    }
+
+
 @dataclass(frozen=True)
 class _Found:
     """The forecasts of one training.
@@ -147,9 +160,14 @@ def _loaded(benchmark: Benchmark, case: Case, options: argparse.Namespace, seed:
 
 
 def _digest(loaded: LoadedConfig) -> str:
-    """Hash the settings, without the file's path and the seed."""
-    values = loaded.config.model_dump(mode="json")
-    values["data"]["path"], values["training"]["seed"] = "", 0
+    """Hash the settings that the YAML and the case state, without the file's path and the seed.
+
+    What they leave to the defaults is not hashed, so that a key that is new does not change the hash of older rows.
+    """
+    values = loaded.config.model_dump(mode="json", exclude_unset=True)
+    values.pop("format", None)
+    for section, key in (("data", "path"), ("data", "query"), ("training", "seed")):
+        values[section].pop(key, None)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 
