@@ -63,7 +63,7 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
     if data is not None:
         raise UsageError(Problem("data-of-data", detail={"source": str(source)}))
     path = get_config_path(source)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  no error for any name
         return write_proposal(source, path, overrides)
     loaded = load_config(path, overrides)
     if loaded.config.data.path != make_path_absolute(str(source), Path.cwd()):
@@ -78,7 +78,7 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
     Raises:
         UsageError: the YAML exists; it is never overwritten.
     """
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110  no error for any name
         raise UsageError(Problem("output-exists", str(path)))
     relative = STDIN if str(csv) == STDIN else os.path.relpath(os.path.realpath(csv), os.path.realpath(path.parent))
     if find_unreadable(f"{relative} {path}"):

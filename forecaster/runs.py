@@ -36,7 +36,7 @@ OLDEST_FORMAT = 3  # what this version still reads
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 # Bytes. Files are read whole, and an ONNX graph has at most 2 GiB; a checkpoint holds the optimizer, too.
-_MAX_CURRENT, _MAX_MANIFEST, _MAX_FILE = 1 << 12, 1 << 26, 1 << 31
+_MAX_CURRENT, _MAX_CONFIG, _MAX_MANIFEST, _MAX_JSON, _MAX_FILE = 1 << 12, 1 << 22, 1 << 26, 1 << 28, 1 << 31
 _LONGEST_NAME = 180  # bytes, so that the name of an unfinished file is not longer than the 255 of most systems
 
 
@@ -47,14 +47,16 @@ class Version:
     path: Path
     manifest: Mapping[str, Any]
 
-    def read(self, name: str) -> bytes:
-        """Read a file.
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """Read a file of at most `limit` bytes.
 
         Raises:
-            RunError: it is not the one that the manifest lists.
+            RunError: it is not the one that the manifest lists, or larger.
         """
         if name not in self.manifest["files"]:
             raise RunError(Problem("missing-run-file", str(self.path / name)))
+        if limit is not None and self.manifest["files"][name]["size"] > limit:
+            raise self.refuse(name, f"more than {limit:,} bytes")
         return _read_listed(self.path / name, self.manifest["files"][name])
 
     def refuse(self, name: str, reason: object) -> RunError:
@@ -70,7 +72,7 @@ class Version:
     def config(self) -> Config:
         """The resolved config."""
         try:
-            config = load_resolved(self.read("config.yaml").decode(), str(self.path / "config.yaml"))
+            config = load_resolved(self.read("config.yaml", _MAX_CONFIG).decode(), str(self.path / "config.yaml"))
         except (ConfigError, UnicodeDecodeError) as error:
             problem = Problem("unknown-run-config", str(self.path), detail={"reason": str(error)})
             raise RunError(problem) from None
@@ -91,7 +93,7 @@ class Version:
             RunError: it holds anything else.
         """
         try:
-            found = json.loads(self.read(name))
+            found = json.loads(self.read(name, _MAX_JSON))
         except (ValueError, RecursionError) as error:
             raise self.refuse(name, f"not JSON: {error}") from None
         if not isinstance(found, dict):
@@ -276,7 +278,8 @@ def load_version(run: Path) -> Version:
             raise RunError(Problem("run-elsewhere", str(run), detail={"nearest": nearest})) from None
         raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)})) from None  # noqa: PTH112
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(Problem("unreadable-run", f"{run}/current", detail={"reason": str(error)})) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RunError(Problem("unreadable-run", f"{run}/current", detail={"reason": reason})) from None
     path = run / "versions" / name
     if not name or path.parent != run / "versions" or not os.path.isdir(path):  # noqa: PTH112  no error for any name
         raise RunError(Problem("no-such-version", f"{run}/current", detail={"name": name}))

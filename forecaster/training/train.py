@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,11 @@ from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
 
+# What numpy and TensorFlow raise for arrays that are damaged or of another network.
+_UNFIT_STATE = (
+    *(ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, tf.errors.OpError),
+)
 _CHECKPOINT_SECONDS = 10.0  # between checkpoints, which are saved at the end of an epoch
 
 
@@ -204,7 +210,7 @@ def _resume(trainer: Trainer[Network], task: _Task) -> None:
         return
     try:
         trainer.restore(state)
-    except Exception as error:
+    except _UNFIT_STATE as error:
         where = f"{task.run}/{task.checkpoint}"
         raise RunError(Problem("unusable-checkpoint", where, detail={"reason": str(error)})) from None
     progress = trainer.progress

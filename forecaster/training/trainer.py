@@ -5,6 +5,7 @@ import io
 import json
 import math
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -321,8 +322,11 @@ class Trainer(Generic[AnyLearner]):
         """Restore the `save_state()` of a trainer with the same arguments.
 
         Raises:
-            ValueError, KeyError: the state is of another trainer.
+            ValueError, KeyError: the state is of another trainer, or compressed, which `state` never is.
         """
+        with zipfile.ZipFile(io.BytesIO(state)) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise ValueError("compressed")
         arrays = np.load(io.BytesIO(state), allow_pickle=False)
         record = json.loads(arrays["record"].tobytes())
         self._assign(arrays)

@@ -53,7 +53,7 @@ def test_a_library_that_drops_every_exception_cannot_keep_a_command_alive(monkey
     main = importlib.import_module("forecaster.cli.main")
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
 
-    def app():
+    def app(**options):
         try:
             signal.raise_signal(signal.SIGTERM)
         except:  # noqa: E722  what is tested

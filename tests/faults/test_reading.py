@@ -7,12 +7,14 @@ import lzma
 import os
 import random
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from forecaster.config.load import load_config
 from forecaster.data.options import Reading
 from forecaster.data.read import read_series
+from forecaster.default_config import load_or_propose
 from forecaster.errors import ConfigError, DataError, ForecasterError, InputOutputFailed
 
 ROWS = "".join(f"2026-01-{1 + hour // 24:02} {hour % 24:02}:00,{1.5 * hour}\n" for hour in range(150))
@@ -132,3 +134,9 @@ def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
             load_config(folder / "load.yaml")
     finally:
         os.seteuid(0)
+
+
+def test_a_name_that_is_too_long_is_that_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputOutputFailed, match=r"a{300}\.csv: cannot be read: File name too long"):
+        load_or_propose(Path(f"{'a' * 300}.csv"))

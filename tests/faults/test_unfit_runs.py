@@ -113,6 +113,7 @@ DAMAGES = {
     },
     "config: not UTF-8": ("config.yaml", "# Größe\ndata: {}".encode("latin-1")),
     "config: binary": ("config.yaml", b"\0\1"),
+    "config: 5 MB of comments": ("config.yaml", b"#\n" * 2_500_000),
     "encode.onnx: empty": ("encode.onnx", b""),
     "decode.onnx: text": ("decode.onnx", b"not a graph"),
 }

@@ -1,6 +1,9 @@
 """Losses, schedules and the training loop, against numbers worked by hand and other libraries."""
 
+import contextlib
 import functools
+import io
+import random
 from dataclasses import replace
 
 import keras
@@ -22,6 +25,7 @@ from forecaster.training.averaging import Exponential as ExponentialAverage
 from forecaster.training.build import prepare_trainer
 from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
+from forecaster.training.train import _UNFIT_STATE
 from forecaster.training.trainer import Steps, Trainer
 
 pytestmark = pytest.mark.slow
@@ -252,6 +256,40 @@ def test_training_paused_between_any_two_batches_continues_to_the_same_weights(p
     assert_same_weights(whole, resumed)
     assert [row.loss for row in resumed.progress.history] == [row.loss for row in whole.progress.history]
     assert resumed.progress.best_epoch == whole.progress.best_epoch
+
+
+def damage_states(whole: bytes):
+    """States of a checkpoint that was damaged or made by somebody else."""
+    arrays = dict(np.load(io.BytesIO(whole)))
+    generator = random.Random(1)
+    for _ in range(40):
+        damaged = bytearray(whole)
+        damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        yield bytes(damaged[: generator.choice([len(whole), generator.randrange(len(whole))])])
+    for save, changed in [
+        (np.savez_compressed, arrays),
+        (np.savez, {}),
+        (np.savez, arrays | {"record": np.frombuffer(b"[" * 100_000, np.uint8)}),
+        (np.savez, arrays | {"record": np.frombuffer(b"{}", np.uint8)}),
+        (np.savez, {name: values if name == "record" else values[..., None] for name, values in arrays.items()}),
+        (np.savez, {name: values if name == "record" else values.astype(str) for name, values in arrays.items()}),
+    ]:
+        file = io.BytesIO()
+        save(file, **changed)
+        yield file.getvalue()
+
+
+def test_an_unfit_state_is_one_of_the_errors_that_a_training_reports():
+    trainer = four_epochs(None)
+    whole = trainer.save_state()
+    refused = 0
+    for state in damage_states(whole):
+        with contextlib.suppress(*_UNFIT_STATE):
+            trainer.restore(state)
+            continue
+        refused += 1
+    assert refused >= 6 + 20
+    trainer.restore(whole)
 
 
 def test_sign_flipped_windows_are_those_of_the_sign_flipped_series(monkeypatch):
