@@ -109,8 +109,8 @@ def describe_wrong_coverage(metrics: Mapping[str, Any]) -> list[str]:
     narrow = [level for level, points in off.items() if points <= -_FAR_OFF]
     wide = [level for level, points in off.items() if points >= _FAR_OFF]
     repair = "set forecast.intervals: conformal" if metrics.get("intervals") == "head" else "increase split.validation"
-    few = metrics.get("separate", MIN_FORECASTS) < MIN_FORECASTS
-    doubt = f" (or it is chance: {count_of(metrics['forecasts'], 'forecast')})" if few else ""
+    separate = metrics.get("separate", MIN_FORECASTS)
+    doubt = f" (or it is chance: {count_of(separate, 'separate forecast')})" if separate < MIN_FORECASTS else ""
     return [
         f"{' and '.join(levels)} intervals are too {side}{doubt}: expect {errors}, or {repair} and train again."
         for side, levels, errors in (

@@ -85,9 +85,9 @@ def test_coverage_ten_points_from_its_level_comes_with_a_repair():
     ]
     few = summary_of(coverage={"50": 60.0, "95": 0.0}, separate=1, forecasts=3, intervals="head")
     assert describe_wrong_coverage(few) == [
-        "95 % intervals are too narrow (or it is chance: 3 forecasts): expect larger errors than they show, or set "
+        "95 % intervals are too narrow (or it is chance: 1 separate forecast): expect larger errors than they show, or set "
         "forecast.intervals: conformal and train again.",
-        "50 % intervals are too wide (or it is chance: 3 forecasts): expect smaller errors than they show, or set "
+        "50 % intervals are too wide (or it is chance: 1 separate forecast): expect smaller errors than they show, or set "
         "forecast.intervals: conformal and train again.",
     ]
 
