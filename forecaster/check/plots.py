@@ -74,7 +74,7 @@ def _draw_examined(axes: Axes, examined: SeriesStatistics) -> None:
         marks = np.flatnonzero(np.isin(values, examined.codes))
         axes.plot(x[marks], values[marks], "x", color=ORANGE, markersize=6, label="code for missing")
     format_time_axis(axes, series.timestamps[0], series.timestamps[-1])
-    axes.margins(x=0.01)
+    axes.margins(x=0.01, y=0.15)  # rings at the edge are seen whole
     axes.yaxis.set_major_formatter(ValueFormatter())
 
 
