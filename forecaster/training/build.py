@@ -195,7 +195,8 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     filled = plan.config.padding_steps
     steps = sum(len(series) - filled for series in panel)
     first, last = format_timestamps([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
-    name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series of {panel[0].target}"
+    of_target = f" of {panel[0].target}" if len({series.target for series in panel}) == 1 else ""
+    name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series{of_target}"
     lines = [
         f"{name}: {count_steps(steps, panel[0].frequency)}, {first} to {last}",
         f"season: {count_steps(plan.season, panel[0].frequency)}" if plan.season > 1 else "season: none",
@@ -205,10 +206,9 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     ]
     settings = plan.config.training
     batches = min(-(-training // settings.batch_size), settings.batches_per_epoch or training)
-    each = "" if plan.config.ensemble is None else f", {plan.config.ensemble.size} networks"
     lines.append(
         f"cost: {count_of(batches, 'batch', 'batches')} of {settings.batch_size} windows per epoch, "
-        f"{count_of(settings.epochs, 'epoch')} at most{each}"
+        f"{count_of(settings.epochs, 'epoch')} at most"
     )
     for member in plan.members:
         name, value = member.series.name, member.series.values[0]

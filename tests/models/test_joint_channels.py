@@ -127,7 +127,7 @@ def test_targets_of_a_wide_file_are_trained_forecast_and_explained_together(tmp_
     (tmp_path / "wide.yaml").write_text(WIDE)
     trained = forecast("train", "wide.yaml", "--verbose", cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
-    assert "2 series of load: 390 hours, 2026-01-01 05:00:00 to" in trained.stderr  # from where both are known
+    assert "2 series: 390 hours, 2026-01-01 05:00:00 to" in trained.stderr  # from where both are known
     predicted = forecast("predict", "runs/wide", "--horizon", 3, "--samples", "paths.csv", cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stderr
     rows = [row.split(",") for row in predicted.stdout.splitlines()[1:]]
