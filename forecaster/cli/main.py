@@ -98,6 +98,7 @@ def main() -> NoReturn:
             result = app(standalone_mode=False)  # which returns the code of --help and --version
         finally:
             finished = True
+            signal.setitimer(signal.ITIMER_REAL, 0)
         code = result if isinstance(result, int) else 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0
