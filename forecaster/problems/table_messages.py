@@ -93,8 +93,8 @@ FILES: Mapping[str, Message] = {
         "The first row holds numbers or dates, so that it may be no header.",
     ),
     "labels-below-header": Message(
-        "no data, but {rows:a row|# rows} of labels such as units below the header: {cells:list}; leave {rows:it|them} "
-        "out: {repairs}",
+        "no data, but {rows:a row|# rows} of labels such as units or names below the first row: {cells:list}; set "
+        "{repairs}",
         "Rows of units, codes or names follow the header.",
     ),
     "no-such-column": Message(

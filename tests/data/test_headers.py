@@ -98,6 +98,14 @@ def test_rows_of_labels_are_named_with_the_key_that_leaves_them_out(tmp_path, he
     assert list(table.columns.values())[1].tolist() == ["1.5", "2.5", "3.5", "4.5"]
 
 
+def test_properties_above_the_header_name_its_line(tmp_path: Path) -> None:
+    error = refused(tmp_path, "Station:,12345\nName:,Oslo\n\nday,load\n" + ROWS)
+    assert error.problems[0].repairs == ({"data.header": 4},)
+    np.testing.assert_array_equal(
+        read(tmp_path, "Station:,1\nday,load\n" + ROWS, dialect=Dialect(header=2)).values, VALUES
+    )
+
+
 def test_columns_of_one_name_are_named_by_the_row_of_tickers_below(tmp_path: Path) -> None:
     tickers = "Price,Close,Close,High,High\nTicker,AAPL,MSFT,AAPL,MSFT\nDate,,,,\n"
     content = tickers + "".join(f"{row},7,8,9\n" for row in ROWS.splitlines())

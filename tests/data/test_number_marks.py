@@ -95,7 +95,8 @@ def test_a_cell_that_differs_is_shown_and_never_counts_as_missing(tmp_path: Path
 
 
 def test_text_without_digits_may_count_as_missing(tmp_path: Path) -> None:
-    assert "or set data.invalid_values: missing" in refused(tmp_path, "5", "n.a.", "6", "7")
+    for text in ("n.a.", "#DIV/0!", "#N/A", "-"):
+        assert "or set data.invalid_values: missing" in refused(tmp_path, "5", text, "6", "7")
 
 
 def test_amounts_with_three_decimals_may_be_thousands(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from forecaster.data.sources.number_marks import (
     OTHER_UNIT,
     UNCLEAR_SCALE,
     Unmarked,
+    has_plain_numbers,
     is_currency,
     remove_marks,
 )
@@ -27,6 +28,7 @@ from forecaster.problems import Problem
 
 # What a cell is.
 GIVEN, EMPTY, NAMED, INFINITE, TEXT, DIGITS = range(6)
+_SPREADSHEET_ERROR = r"#[A-Z/0]+[!?]?"  # #DIV/0!
 _FAULTS = {fault: DIGITS + fault for fault in (OTHER_UNIT, OTHER_MINUS, BOUND, UNCLEAR_SCALE)}
 # The problem with a cell of the target that is no number, by what it is.
 INVALID = {
@@ -99,6 +101,10 @@ class TextColumns(DecodedColumns):
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
+        if len(names) > 1 and not any(self.dialect.get_unit(name) for name in names):
+            together = parse_numbers(concat_columns(self.get_texts(names)), self.dialect, self.na_values, names[0])
+            if (together.kinds < TEXT).all():  # else marks that columns do not share may be at fault
+                return together
         parts = [parse_numbers(self._columns[name], self.dialect, self.na_values, name) for name in names]
         return concat_numbers(parts)
 
@@ -124,7 +130,8 @@ def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: NaValues, colum
         bare, faults, *_ = remove_marks(cells, na_values, unit)
         numbers = np.where(faults, np.nan, to_numbers(bare, dialect.decimal, dialect.thousands))
         kinds = np.where(np.isnan(numbers), TEXT, GIVEN).astype(np.int8)
-        kinds[(kinds == TEXT) & cells.str.contains(r"\d").to_numpy(bool)] = DIGITS
+        holds_digits = cells.str.contains(r"\d") & ~cells.str.fullmatch(_SPREADSHEET_ERROR)
+        kinds[(kinds == TEXT) & holds_digits.to_numpy(bool)] = DIGITS
         kinds = np.where(faults, DIGITS + faults, kinds).astype(np.int8)
     kinds[np.isinf(numbers)] = INFINITE
     if na_values:
@@ -144,7 +151,14 @@ def add_marks(table: Table, targets: Sequence[str], na_values: NaValues, others:
     Decimal and thousands marks are found in the targets; units in the other columns, too.
     """
     dialect, names = table.dialect, (*targets, *others)
-    columns = {name: remove_marks(table.columns[name], na_values, dialect.get_unit(name)) for name in names}
+    every = concat_columns([table.columns[name] for name in dict.fromkeys(names)]) if names else None
+    are_plain = every is None or (dialect.unit in (AUTO, {}) and has_plain_numbers(every, na_values))
+    columns = {
+        name: Unmarked(cells, np.zeros(len(cells), np.int8))
+        if are_plain
+        else remove_marks(cells, na_values, dialect.get_unit(name))
+        for name, cells in ((name, table.columns[name]) for name in names)
+    }
     table = _add_decimal_marks(table, targets, {name: columns[name] for name in targets}, na_values)
     dialect, notices = table.dialect, [*table.notices]
     for name, column in columns.items():

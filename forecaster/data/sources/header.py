@@ -89,6 +89,11 @@ def count_label_rows(columns: Mapping[str, pd.Series]) -> int:
     return count
 
 
+def is_title(names: Sequence[str]) -> bool:
+    """Whether the first row is rather a property of the table, such as `Station:,12345`, than its header."""
+    return bool(names[0]) and (names[0].endswith(":") or any(map(_is_value, names)))
+
+
 def name_by_labels(rows: Sequence[Sequence[str]]) -> list[str]:
     """Name columns by two rows, `Close/AAPL`, where the first repeats a name and the second has labels; else none."""
     names = [cell.strip() for cell in rows[0]]
@@ -112,10 +117,14 @@ def check_header(names: Sequence[str], where: str) -> None:
     next to a number is no name, whatever the other cells are, nor is a number that is repeated.
     """
     given = [name for name in names if name]
-    data = [name for name in given if _is_datum(name)]
-    begins_with_date = bool(data) and names[0] == data[0] and len(re.findall(r"\d", data[0])) >= _WHOLE_DATE
-    repeated = len(set(data)) < len(data)
-    if not names[0] or not (len(data) == len(given) or repeated or (begins_with_date and len(data) > 1)):
+    if not names[0]:
+        return
+    # Each look at a name takes a millisecond, so most headers have to end at the first.
+    repeated = any(_is_datum(name) for name, count in Counter(given).items() if count > 1)
+    is_first = repeated or _is_datum(names[0])
+    is_date = is_first and len(re.findall(r"\d", names[0])) >= _WHOLE_DATE
+    others = any if is_date and len(given) > 1 else all  # that have to be data
+    if not (repeated or (is_first and others(map(_is_datum, given[1:])))):
         return
     if all(map(str.isdecimal, given)) and not repeated:
         numbers = list(map(int, given))

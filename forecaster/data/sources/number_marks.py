@@ -93,6 +93,14 @@ def is_currency(unit: str) -> bool:
     return re.match(_CURRENCY, unit) is not None
 
 
+def has_plain_numbers(cells: pd.Series, na_values: NaValues = ()) -> bool:
+    """Whether all cells that are given are numbers without marks, whatever their decimal mark."""
+    if pd.to_numeric(cells, errors="coerce").notna().all():
+        return True
+    given = cells[~is_missing(cells, na_values)]
+    return bool((pd.to_numeric(given, errors="coerce").notna() | given.str.fullmatch(_PLAIN)).all())
+
+
 def has_numbers(cells: pd.Series) -> bool:
     """Whether most of some given cells are numbers with usual marks, or numbers with the same unit."""
     parts = [found for cell in cells if (found := _take_apart(cell))]

@@ -14,7 +14,13 @@ from forecaster.data.dialect import AUTO, DELIMITERS, UNKNOWN, Dialect
 from forecaster.data.sources.csv_records import parse_file, read_whole_lines
 from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
 from forecaster.data.sources.files import read_bytes
-from forecaster.data.sources.header import count_label_rows, count_lines_above, find_stated_delimiter, name_columns
+from forecaster.data.sources.header import (
+    count_label_rows,
+    count_lines_above,
+    find_stated_delimiter,
+    is_title,
+    name_columns,
+)
 from forecaster.data.sources.issues import Places, report_columns
 from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.source import Source
@@ -108,8 +114,10 @@ def _parse_table(decoded: Mapping[str, Decoded], name: str, dialect: Dialect, be
     }
     if dialect.header == AUTO and not dialect.skip and (labels := count_label_rows(columns)):
         detail = {"cells": [repr(cells.iloc[0]) for cells in columns.values()], "rows": labels}
-        where, repairs = places.locate(files[0].lines[1]), ({"data.skip": labels},)
-        raise DataError(Problem("labels-below-header", where, detail=detail, repairs=repairs))
+        where, repair = places.locate(files[0].lines[1]), {"data.skip": labels}
+        if is_title(names):
+            repair = {"data.header": files[0].lines[labels]}
+        raise DataError(Problem("labels-below-header", where, detail=detail, repairs=(repair,)))
     return Table(
         places,
         columns,
