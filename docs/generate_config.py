@@ -33,6 +33,7 @@ EXAMPLES: dict[str, str] = {
     "data.tolerance": "10s",
     "data.timezone": "Europe/Berlin",
     "data.date_order": "day_first",
+    "data.time_format": "YYYYMMDDHH",
     "data.season": "[24, 168]",
     "data.calendar": "[hour, weekend, holiday.DE, fourier.168.3]",
     "data.gaps": "interpolate",

@@ -96,7 +96,10 @@ def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> Conf
 def _describe_findings(config: Config) -> str:
     """Describe what was found in the data and chosen for it."""
     data, window, model = config.data, config.window, config.model
-    time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
+    if isinstance(data.time, tuple):
+        time = f"time columns {', '.join(map(repr, data.time))}"
+    else:
+        time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
     seasons = [count_steps(season, data.frequency) for season in data.seasons]
     season = f"season of {' and '.join(seasons)}" if seasons else "no season"
     several = f"the {config.ensemble.combine} of {config.ensemble.size} networks, " if config.ensemble else ""

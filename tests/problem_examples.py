@@ -93,7 +93,6 @@ _EXAMPLES = [
         "no-time-column",
         "power.csv",
         detail={"text_column": "shop", "example": "north"},
-        repairs=({"data.time": None},),
     ),
     Problem(
         "no-numeric-column", "power.csv", "data.target", detail={"columns": ["day", "shop"], "cells": ["shop 'north'"]}
@@ -121,6 +120,17 @@ _EXAMPLES = [
         "day",
         detail={"cell": "01/02/2026", "formats": ["%d/%m/%Y", "%m/%d/%Y"]},
         repairs=({"data.date_order": "day_first"}, {"data.date_order": "month_first"}),
+    ),
+    Problem(
+        "ambiguous-timestamps",
+        "power.csv:2",
+        "period",
+        detail={
+            "cell": "202401",
+            "formats": ["YYYYMM (2024-01-01)", "YYYYWW (2024-01-01)"],
+            "options": ["--set data.time_format=YYYYMM", "--set data.time_format=YYYYWW"],
+        },
+        repairs=({"data.time_format": "YYYYMM"}, {"data.time_format": "YYYYWW"}),
     ),
     Problem("not-a-timestamp", "power.csv:7", "day", cells=Cells(2, (("n.a.", "line 7"), ("x", "line 9")))),
     Problem(

@@ -280,7 +280,7 @@ def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -
     if data.ids:
         ids = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
         mine = np.flatnonzero(ids.to_numpy() == series.get_id(data.wide))
-    time = data.time if isinstance(data.time, tuple) else series.time
+    time = series.time
     timestamps = parse_row_timestamps(table, time, series.frequency, series.rules)[mine]
     others = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
     order = mine[np.argsort(timestamps, kind="stable")]
@@ -301,7 +301,8 @@ def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatisti
     return {
         "dialect": _describe_dialect(longest),
         **_describe_table(table),
-        "time": longest.time or "none: the row is the step",
+        "time": ", ".join([longest.time] if isinstance(longest.time, str) else longest.time or ())
+        or "none: the row is the step",
         "target": longest.target,
         "series": each,
         "steps": int(lengths.sum()),

@@ -13,7 +13,8 @@ from forecaster.check.statistics import measure_season_strengths
 from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.config.schema import Data
 from forecaster.data import Panel
-from forecaster.data.assembly.column_roles import find_time
+from forecaster.data.assembly.column_roles import find_time_columns
+from forecaster.data.assembly.time_columns import find_clock
 from forecaster.data.gaps import find_longest_gap
 from forecaster.data.read import parse_series, read_cells
 from forecaster.data.seasonality import find_series_seasons
@@ -28,7 +29,7 @@ _ROUNDS = 8  # a repaired file may show problems that its first ones hid
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
 # Problems of which the first repair is tried; of others it is for the user to choose.
 _AUTOMATIC = {
-    *("unknown-encoding", "commented-header", "labels-below-header", "dates-in-header", "no-time-column"),
+    *("unknown-encoding", "commented-header", "labels-below-header", "dates-in-header"),
     *("dates-in-zone", "jittered-timestamps", "jittered-grid", "irregular-months", "irregular-sessions"),
     *("gap-too-long", "outside-transform"),
 }
@@ -214,11 +215,18 @@ class _Repairs:
     @functools.cached_property
     def _known(self) -> tuple[str, ...]:
         """The columns of time, then those of ids."""
-        time = find_time(self._table) if self._data.time == "auto" else self._data.time
-        return (*((time,) if isinstance(time, str) else tuple(time or ())), *self._data.ids)
+        return (*self._times, *self._data.ids)
+
+    @functools.cached_property
+    def _times(self) -> tuple[str, ...]:
+        return find_time_columns(self._table, build_data_request(self._loaded.config).reading)
 
     @functools.cached_property
     def _apart(self) -> tuple[dict[str, Any], Sequence[str]] | None:
+        reading, times = build_data_request(self._loaded.config).reading, self._times
+        others = {*reading.ids, *reading.columns, *reading.static, str(reading.target)}
+        if (joined := find_clock(self._table, times, others)) != times:
+            return {"data.time": list(joined)}, joined[1:]
         found = find_separating_columns(self._table, self._known, self._data.target)
         if found is None or not found.columns:
             return None

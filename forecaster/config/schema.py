@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from forecaster.config.calendar_names import check_feature_name
 from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import FORMAT, RENAMED_VALUES
+from forecaster.config.time_formats import check_time_format
 
 _SMALLEST_SHARE = 1e-6
 _LONGEST_PATH = 4096  # characters, the limit of most systems
@@ -142,6 +143,12 @@ def _check_date(value: object) -> object:
         raise InvalidValue("a date such as 2026-12-25") from None
 
 
+def _check_time_format(value: object) -> object:
+    if error := check_time_format(value):
+        raise error
+    return value
+
+
 def _check_duration(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\d+(?:\.\d+)?(?:ms|s|min|h)", value):
         return value
@@ -162,6 +169,7 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Weekmask = Annotated[str, PlainValidator(_check_weekmask, json_schema_input_type=str)]
 Date = Annotated[str, PlainValidator(_check_date, json_schema_input_type=str)]
 Duration = Annotated[str, PlainValidator(_check_duration, json_schema_input_type=str)]
+TimeFormat = Annotated[str, PlainValidator(_check_time_format, json_schema_input_type=str)]
 Zone = Annotated[str, PlainValidator(_check_zone, json_schema_input_type=str)]
 Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu", "softplus", "softsign", "hard_sigmoid"]
 
@@ -222,6 +230,11 @@ class Data(Section):
     )
     date_order: Literal["auto", "day_first", "month_first"] = Field(
         "auto", description="order of dates such as 01/02/2026: auto | day_first | month_first"
+    )
+    time_format: TimeFormat = Field(
+        "auto",
+        description="how timestamps are written, where digits can be read in several ways: auto | YYYYMM | "
+        'YYYYMMDDHH | epoch_seconds | excel_days | steps | "%d/%m/%y" | ...',
     )
     season: Season = Field(
         "auto",

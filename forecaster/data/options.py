@@ -65,6 +65,11 @@ class Reading:
         )
 
     @property
+    def known_way(self) -> str | None:
+        """How timestamps are written, as far as it is known."""
+        return self.way or (None if self.rules.time_format == AUTO else self.rules.time_format)
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """The columns of ids."""
         return (self.series,) if isinstance(self.series, str) else tuple(self.series or ())

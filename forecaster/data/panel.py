@@ -38,7 +38,7 @@ class Panel(Sequence[Series]):
     """A sequence of series, each made when it is asked for, its arrays views of the panel's.
 
     Attributes:
-        time: the time column, None where the row number is the step.
+        time: the time column, or its columns; None where the row number is the step.
         firsts: the first timestamp of each, (series,).
         ends: where the values of each end, (series,).
         values: of all series end to end, (steps,), float64, or float32 where they are kept on disk.
@@ -50,7 +50,7 @@ class Panel(Sequence[Series]):
 
     names: Sequence[str]
     targets: Sequence[str]
-    time: str | None
+    time: str | tuple[str, ...] | None
     frequency: str
     firsts: pd.Index
     ends: np.ndarray

@@ -17,6 +17,7 @@ _CYCLES = 8  # that a season is seen in, at least: random walks have a few
 _READ = 20_000  # of the newest steps
 _LONGEST = 2000  # steps in a season
 _CANDIDATES = 20
+_A_DAY_OF_MINUTES = 1440  # steps of a season up to which it is one of shorter series, too
 _HUGE = 1e100  # of which squares overflow
 
 
@@ -57,7 +58,8 @@ def find_longer_seasons(series: Series, main: int) -> list[int]:
 def find_natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
     """Return the season of a frequency and its calendar in steps, 1 where they have none."""
     if frequency not in {SESSIONS, CALENDAR}:
-        return find_season_length(frequency)
+        season = find_season_length(frequency)
+        return season if season <= max(_A_DAY_OF_MINUTES, len(timestamps)) else 1
     times = len(find_session_times(pd.DatetimeIndex(timestamps))) if frequency == SESSIONS else 1
     return times if times > 1 else rules.days_a_week
 

@@ -51,7 +51,7 @@ class Series:
 
     Attributes:
         name: its id, or the target column of a file that holds it alone.
-        time: the time column, None where the row number is the step.
+        time: the time column, or its columns; None where the row number is the step.
         timestamps: (steps,), increasing by one step of `frequency`; with their zone where it is known. Given as an
             index, or as a function that makes it when it is first asked for.
         values: (steps,) float64, in the series' own unit; never infinite; NaN only where gaps are left open (`mask`).
@@ -64,7 +64,7 @@ class Series:
 
     name: str
     target: str
-    time: str | None
+    time: str | tuple[str, ...] | None
     timestamps: _Timestamps = _Timestamps()
     values: np.ndarray  # type: ignore[misc]  # the descriptor above is no default
     frequency: str  # type: ignore[misc]

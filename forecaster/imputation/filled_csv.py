@@ -151,7 +151,7 @@ def _count_decimals(values: np.ndarray) -> int:
 
 def _find_timestamp_format(table: Table, series: Series, timestamps: pd.Index) -> Callable[[Timestamp], str]:
     """Find the timestamp format of the table: the one that reproduces most of its cells."""
-    if series.time is None or not isinstance(timestamps, pd.DatetimeIndex):
+    if not isinstance(series.time, str) or not isinstance(timestamps, pd.DatetimeIndex):
         return str
     some = range(0, len(table), -(-len(table) // _SAMPLE))
     cells = [(timestamps[row], table.columns[series.time].iloc[row]) for row in some]

@@ -79,7 +79,7 @@ def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
         name: getattr(series.dialect, name)
         for name in ("encoding", "delimiter", "decimal", "thousands", "header", "unit")
     }
-    found |= {"timezone": series.rules.timezone, "date_order": series.rules.date_order}
+    found |= {name: getattr(series.rules, name) for name in ("timezone", "date_order", "time_format")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {SESSIONS, CALENDAR} else {})
 
 

@@ -7,7 +7,8 @@ from forecaster.problems.message import Message
 DATA: Mapping[str, Message] = {
     "no-time-column": Message(
         "no column holds timestamps such as 2026-01-31 ({text_column!r} begins with {example!r}); name it with "
-        "data.time, or set {repairs} to take the rows as steps",
+        "data.time, and how it is written with data.time_format; rows that have no dates and are oldest first "
+        "need data.time: null",
         "No column can be read as dates.",
     ),
     "no-numeric-column": Message(
@@ -42,6 +43,10 @@ DATA: Mapping[str, Message] = {
         "{cell!r} can be read as {formats:and}; choose --set data.date_order=day_first or --set "
         "data.date_order=month_first, or write dates as 2026-01-31",
         "All dates can be read with the day first and with the month first.",
+    ),
+    "ambiguous-timestamps": Message(
+        "{cell!r} can be read as {formats:and}; choose one: {options:or}",
+        "Digits, or dates with a year of two digits, can be read in several ways.",
     ),
     "not-a-timestamp": Message(
         "{cells} not a timestamp: {places}; expected a date such as 2026-01-31 or 2026-01-31 13:45:00",

@@ -488,9 +488,12 @@ def test_series_with_duplicates_are_separated_first(tmp_path):
 
 def test_a_column_of_hours_is_a_part_of_the_time(tmp_path):
     rows = [f"2026-01-{1 + index // 24:02},{index % 24},{value}" for index, value in enumerate(LOAD[:240])]
-    found = checked(written(tmp_path, rows, "day,hr,load"), "data.target=load")
-    assert found.repairs == {"data.time": ["day", "hr"]}
-    assert found.facts["frequency"] == "h"
+    path = written(tmp_path, rows, "day,hr,load")
+    found = checked(path, "data.target=load")
+    assert (found.facts["time"], found.facts["frequency"], found.repairs) == ("day, hr", "h", {})
+    stated = checked(path, "data.target=load", "data.time=day")
+    assert stated.repairs == {"data.time": ["day", "hr"]}
+    assert stated.facts["frequency"] == "h"
 
 
 @pytest.mark.parametrize(

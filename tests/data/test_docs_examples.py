@@ -38,6 +38,10 @@ def _dates() -> str:
     return "time,load\n" + "".join(f"{START + step * DAY:%d/%m/%Y},{step}\n" for step in range(10))
 
 
+def _months() -> str:
+    return "period,load\n" + "".join(f"2024{month:02},{month % 5}\n" for month in range(1, 10))
+
+
 def _shops() -> str:
     rows = [f"{START + step * DAY:%Y-%m-%d},{shop},{step % 7}\n" for shop in "ABC" for step in range(200)]
     return "".join(["day,shop,sold\n", *rows])
@@ -54,6 +58,7 @@ FILES: dict[str, Callable[[], str]] = {
     "gap.csv": _gap,
     "berlin.csv": _berlin,
     "dates.csv": _dates,
+    "months.csv": _months,
     "shops.csv": _shops,
     "sales.csv": _sales,
 }

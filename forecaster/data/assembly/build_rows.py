@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecaster.config.reader import format_option as set_option
 from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, are_numbers, find_roles
 from forecaster.data.assembly.dates_across import report_dates_across, turn_dates
 from forecaster.data.assembly.decoded_columns import (
@@ -33,16 +34,23 @@ from forecaster.data.assembly.localize import (
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
-from forecaster.data.options import DATES, Reading
+from forecaster.data.options import AUTO, DATES, Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
 from forecaster.data.sources.number_formats import NaValues, is_missing
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import ISO, ParsedTimestamps, join_columns, parse_timestamps
+from forecaster.data.sources.timestamp_formats import (
+    ISO,
+    ParsedTimestamps,
+    find_date_order,
+    join_columns,
+    parse_time_columns,
+    split_way,
+)
 from forecaster.data.time.jitter import format_duration
 from forecaster.data.time.rules import TimeRules
 from forecaster.problems import Cells, Problem
-from forecaster.wording import KEPT, format_timestamp, name_duration
+from forecaster.wording import KEPT, format_timestamp, format_timestamps, name_duration
 
 GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
 
@@ -77,7 +85,7 @@ def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) ->
     return Rows(
         columns.places,
         columns.dialect,
-        roles.time,
+        roles.times,
         stack.targets,
         stack.names,
         bool(roles.ids) or len(stack.names) > 1,
@@ -120,37 +128,65 @@ def _build_timestamps(
     """Build the timestamp of each row, its place among those of its series without a time column; and their rules."""
     if roles.time is None:
         return rank_within_series(codes), reading.rules
-    read = columns.get_timestamps(roles.times, reading.way, reading.rules.date_order)
+    read = columns.get_timestamps(roles.times, reading.known_way, reading.rules.date_order)
     # Those of a block are as they are stated, since the cells of other blocks are not known.
     rules = resolve_rules(read, reading.rules) if reading.way is None else reading.rules
     if read.others:
-        issues.problems[FILE].append(_report_ambiguous_dates(columns, roles, read))
+        issues.problems[FILE].append(_report_ambiguous_dates(columns, roles, reading, read))
         issues.stop = True
-    text = _quote(lambda: join_columns(columns.get_texts(roles.times)))
-    reporter = CellReporter(columns.places, [roles.time], columns.lines, text, codes)
+    text = _quote(lambda: join_columns(columns.get_texts(roles.times), roles.times).texts)
+    # Where columns are stacked a row is one of several series, and its date is reported once.
+    owners = np.full_like(codes, FILE) if len(roles.targets) > 1 else codes
+    reporter = CellReporter(columns.places, [roles.time], columns.lines, text, owners)
     reporter.report("not-a-timestamp", read.wrong, issues.problems)
+    issues.stop |= bool(len(roles.targets) > 1 and read.wrong.any())
     if not changes_timestamps(rules) or read.wrong.any() or read.others:
         issues.stop |= changes_timestamps(rules)
         return read.timestamps, rules
-    return _move_timestamps(read, reading.frequency, rules, reporter, issues), rules
+    return _move_timestamps(read, codes, reading.frequency, rules, reporter, issues), rules
 
 
-def _report_ambiguous_dates(columns: DecodedColumns, roles: ColumnRoles, read: ParsedTimestamps) -> Problem:
+def _report_ambiguous_dates(
+    columns: DecodedColumns, roles: ColumnRoles, reading: Reading, read: ParsedTimestamps
+) -> Problem:
     """Report dates that can be read in several ways, at the first that differs between them."""
-    cells = join_columns(columns.get_texts(roles.times))
-    other = parse_timestamps(cells, read.others[0])
-    row = int(np.argmax(np.asarray(read.timestamps != other.timestamps)))
-    detail = {"cell": cells.iloc[row], "formats": [read.way, *read.others]}
-    repairs = tuple({"data.date_order": order} for order in ("day_first", "month_first"))
+    parts = columns.get_texts(roles.times)
+    others = [parse_time_columns(parts, roles.times, way).timestamps for way in read.others]
+    row = int(np.argmax(_differ(read.timestamps, others[0])))
+    ways = [split_way(way)[1] for way in (read.way, *read.others)]
+    orders = [find_date_order(way) for way in ways]
+    detail = {"cell": join_columns(parts, roles.times).texts.iloc[row], "formats": ways}
+    code = "ambiguous-dates"
+    if {*orders} == {"day_first", "month_first"}:
+        repairs = tuple({"data.date_order": order} for order in ("day_first", "month_first"))
+    else:
+        found = reading.time == AUTO and len(roles.times) == 1
+        code, named = "ambiguous-timestamps", {"data.time": roles.times[0]} if found else {}
+        repairs = tuple({**named, "data.time_format": way} for way in ways)
+        meanings = (format_timestamps([timestamps[row]])[0] for timestamps in (read.timestamps, *others))
+        detail["formats"] = [f"{way} ({meaning})" for way, meaning in zip(ways, meanings, strict=True)]
+        detail["options"] = [" ".join(set_option(*item) for item in repair.items()) for repair in repairs]
     where = columns.places.locate(columns.lines[row])
-    return Problem("ambiguous-dates", where, str(roles.time), detail=detail, repairs=repairs)
+    return Problem(code, where, str(roles.time), detail=detail, repairs=repairs)
+
+
+def _differ(one: pd.Index, other: pd.Index) -> np.ndarray:
+    """Find the rows whose timestamps differ, (rows,); steps and dates always do."""
+    if isinstance(one, pd.DatetimeIndex) != isinstance(other, pd.DatetimeIndex):
+        return np.ones(len(one), bool)
+    return np.asarray(one != other)
 
 
 def _move_timestamps(
-    read: ParsedTimestamps, frequency: str, rules: TimeRules, reporter: CellReporter, issues: IssueLog
+    read: ParsedTimestamps,
+    codes: np.ndarray,
+    frequency: str,
+    rules: TimeRules,
+    reporter: CellReporter,
+    issues: IssueLog,
 ) -> pd.Index:
     """Move timestamps into their zone and onto their steps; those that cannot be moved are reported."""
-    timestamps, never, far, shifts = localize_each_series(read, reporter.codes, frequency, rules)
+    timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
     reporter.report("nonexistent-time", never, issues.problems, {"zone": rules.timezone})
     tolerance = format_duration(rules.tolerance.value // 1000)
     reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
@@ -171,7 +207,7 @@ def localize_rows(rows: Rows, reading: Reading) -> Rows:
     reporter = CellReporter(
         rows.places, [rows.time], rows.lines, lambda row: format_timestamp(rows.timestamps[row]), rows.codes
     )
-    timestamps = _move_timestamps(read, reading.frequency, rules, reporter, rows.issues)
+    timestamps = _move_timestamps(read, rows.codes, reading.frequency, rules, reporter, rows.issues)
     return dataclasses.replace(rows, timestamps=timestamps)
 
 

@@ -1,17 +1,17 @@
 """Which columns hold time, ids and values: those that are named, and others found by their cells."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from forecaster.config.reader import format_option as set_option
+from forecaster.data.assembly.time_columns import find_times
 from forecaster.data.options import AUTO, DATES, ROWS, Reading
 from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
 from forecaster.data.sources.number_marks import has_numbers
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import are_dates
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
@@ -52,8 +52,7 @@ def find_roles(table: Table, reading: Reading) -> ColumnRoles:
         return ColumnRoles((), (), tuple(table.columns))
     if reading.layout == ROWS:
         return _find_roles_in_rows(table, reading)
-    time = find_time(table) if reading.time == AUTO else None
-    times = reading.times if reading.time != AUTO else (time,) if time else ()
+    times = find_time_columns(table, reading)
     named = [*times, *reading.ids, *reading.static, *reading.columns]
     match reading.target:
         case None:
@@ -86,18 +85,26 @@ def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:
     return ColumnRoles((), ids, tuple(targets))
 
 
-def find_time(table: Table) -> str | None:
-    """Find the first column of dates; None where all hold numbers; raise `DataError` for text that is no date."""
-    texts = []
+def find_time_columns(table: Table, reading: Reading) -> tuple[str, ...]:
+    """Find the columns of time, none where rows are steps; raise `DataError` for text that is no date."""
+    if reading.time != AUTO:
+        return reading.times
+    stated = [] if isinstance(reading.target, str | None) else [*reading.target]
+    stated += [reading.target] if isinstance(reading.target, str) and reading.target not in {AUTO, "*"} else []
+    others = {*reading.ids, *reading.static, *reading.columns, *stated}
+    times = find_times(table, others, reading.known_way)
+    if not times and (text := _find_unread_text(table, others)) is not None:
+        detail = {"text_column": text, "example": table.columns[text].iloc[0]}
+        raise DataError(Problem("no-time-column", table.path, detail=detail))
+    return times
+
+
+def _find_unread_text(table: Table, others: Collection[str]) -> str | None:
+    """Find the first column of text, which may hold dates in a way that nothing reads."""
     for name, cells in table.columns.items():
-        head = cells.iloc[:20]
-        if are_dates(head):
+        head = cells.iloc[:HEAD]
+        if name not in others and not are_numbers(head) and not head.str.lower().isin(MISSING).all():
             return name
-        if not are_numbers(head) and not head.str.lower().isin(MISSING).all():
-            texts.append(name)
-    if texts:
-        detail = {"text_column": texts[0], "example": table.columns[texts[0]].iloc[0]}
-        raise DataError(Problem("no-time-column", table.path, detail=detail, repairs=({"data.time": None},)))
     return None
 
 

@@ -22,7 +22,7 @@ from forecaster.data.sources.number_marks import (
     remove_marks,
 )
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import ParsedTimestamps, join_columns, parse_timestamps
+from forecaster.data.sources.timestamp_formats import ParsedTimestamps, parse_time_columns
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
@@ -110,7 +110,7 @@ class TextColumns(DecodedColumns):
 
     def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
         """Parse the columns of time."""
-        return parse_timestamps(join_columns(self.get_texts(names)), way, date_order)
+        return parse_time_columns(self.get_texts(names), names, way, date_order)
 
     def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
         """Give the cells of some columns as text."""

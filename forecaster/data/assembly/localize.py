@@ -14,8 +14,9 @@ from forecaster.data.sources.timestamp_formats import (
     EPOCHS,
     ParsedTimestamps,
     find_date_order,
-    join_columns,
-    parse_timestamps,
+    find_time_format,
+    parse_time_columns,
+    split_way,
 )
 from forecaster.data.time.jitter import snap
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
@@ -23,14 +24,19 @@ from forecaster.data.time.timezones import to_zone
 
 
 def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:
-    """Complete rules by the cells: which number of a date comes first, and the offset from UTC that all of them have.
+    """Complete rules by the cells: how dates are written, and the offset from UTC that all of them have.
 
     Times that keep one offset from UTC are local times of that offset.
     """
     zone = getattr(read.timestamps, "tz", None)
     if rules.timezone is None and zone is not None and zone != datetime.UTC:
         rules = replace(rules, timezone=str(zone))
-    return replace(rules, date_order=find_date_order(read.way) or rules.date_order)
+    order = find_date_order(split_way(read.way)[1])
+    return replace(
+        rules,
+        date_order=rules.date_order if order in {None, "year_first"} else order,
+        time_format=find_time_format(read.way) or rules.time_format,
+    )
 
 
 class Localized(NamedTuple):
@@ -55,7 +61,7 @@ def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Locali
     if not isinstance(timestamps, pd.DatetimeIndex) or not len(timestamps):
         return Localized(timestamps, never, far, shifts)
     if rules.timezone is not None:
-        if timestamps.tz is None and read.way in EPOCHS:
+        if timestamps.tz is None and split_way(read.way)[1] in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
         timestamps, never = to_zone(timestamps, rules.timezone, rules.tolerance)
     if rules.tolerance > pd.Timedelta(0):
@@ -71,8 +77,10 @@ def parse_row_timestamps(
     """Parse the timestamp of each row of a table of one series, in the order of the rows, as `parse_series` does."""
     if time is None:
         return pd.RangeIndex(len(table))
-    cells = join_columns([table.columns[name] for name in ([time] if isinstance(time, str) else time)])
-    return localize(parse_timestamps(cells, date_order=rules.date_order), frequency, rules).timestamps
+    names = [time] if isinstance(time, str) else time
+    way = None if rules.time_format == "auto" else rules.time_format
+    read = parse_time_columns([table.columns[name] for name in names], names, way, rules.date_order)
+    return localize(read, frequency, rules).timestamps
 
 
 def rank_within_series(codes: np.ndarray) -> pd.Index:

@@ -29,7 +29,7 @@ from forecaster.data.sources.arrow_csv import NotPlain
 from forecaster.data.sources.files import check_unchanged
 from forecaster.data.sources.issues import FILE, IssueLog
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import join_columns, parse_timestamps
+from forecaster.data.sources.timestamp_formats import parse_time_columns
 from forecaster.data.time.resolve_frequency import Step
 from forecaster.data.time.rules import AS_WRITTEN
 from forecaster.errors import DataError
@@ -82,13 +82,13 @@ def _parse_head(head: Table, roles: ColumnRoles, reading: Reading) -> Rows:
 
 def _add_head(reading: Reading, head: Table, roles: ColumnRoles, first: Rows) -> Reading:
     """Add what the head decides to what is asked: kinds of covariates, and the format of timestamps."""
-    times = [head.columns[name] for name in roles.times]
+    times, order = [head.columns[name] for name in roles.times], reading.rules.date_order
     return replace(
         reading,
         rules=AS_WRITTEN,
         gaps="mask" if reading.columns or len(roles.targets) > 1 else reading.gaps,
         categorical=[name for name, column in first.columns.items() if column.levels is not None],
-        way=parse_timestamps(join_columns(times), date_order=reading.rules.date_order).way if times else None,
+        way=parse_time_columns(times, roles.times, reading.known_way, order).way if times else None,
     )
 
 

@@ -288,7 +288,7 @@ class _Layout:
         return Panel(
             rows.names,
             rows.targets,
-            rows.time,
+            rows.times[0] if len(rows.times) == 1 else rows.times or None,
             self._step.frequency,
             rows.timestamps[self._first],
             ends,

@@ -21,7 +21,7 @@ class Rows:
     """The rows of one or several series.
 
     Attributes:
-        time: the name of the time column, None where there is none.
+        times: the columns of time, none where rows are steps.
         targets: the column of each series' values.
         names: of the series, in the order of their first rows.
         long: whether there are several series, or may be.
@@ -38,7 +38,7 @@ class Rows:
 
     places: Places
     dialect: Dialect
-    time: str | None
+    times: tuple[str, ...]
     targets: Sequence[str]
     names: Sequence[str]
     long: bool
@@ -55,6 +55,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    @property
+    def time(self) -> str | None:
+        """What the columns of time are called together, None where there is none."""
+        return " ".join(self.times) or None
 
     def select_rows(self, chosen: np.ndarray | slice) -> "Rows":
         """Select some of them, by number, by a mask or by a range."""

@@ -35,17 +35,17 @@ from forecaster.data.sources.issues import Places
 from forecaster.data.sources.number_formats import NONE, TEXT, is_missing
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import (
-    EPOCHS,
     ISO,
-    STEPS,
     ParsedTimestamps,
     are_within_years,
-    parse_timestamps,
+    parse_labels,
+    parse_whole_numbers,
 )
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"  # a number that loses no digit
 _ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
 
 
@@ -105,9 +105,9 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
         types[name] = pa.float64() if numeric else texts
     types |= dict.fromkeys((*reading.static, *roles.ids), texts)
     for name in roles.times:
-        iso = reading.way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
-        way = parse_timestamps(cells[name], reading.way, reading.rules.date_order).way
-        types[name] = pa.timestamp("us") if iso else pa.int64() if way == STEPS or way in EPOCHS else texts
+        iso = reading.known_way in {None, ISO} and cells[name].str.fullmatch(_ISO).all()
+        whole = cells[name].str.fullmatch(_WHOLE).all()
+        types[name] = pa.timestamp("us") if iso else pa.int64() if whole else texts
     types |= dict.fromkeys(roles.targets, pa.float64())
     require_plain(len(types) == sum(map(len, roles)) + len({*reading.columns, *reading.static}))
     return TypedLayout(replace(head, dialect=marks), roles, reading, types)
@@ -150,13 +150,14 @@ class TypedColumns(DecodedColumns):
         """Parse the columns of time."""
         found = self._columns[names[0]]
         if isinstance(found, Labels):
-            parsed = parse_timestamps(found.texts, way, date_order)
-            require_plain(not parsed.wrong.any() and not parsed.others)
-            return ParsedTimestamps(parsed.timestamps[found.codes], parsed.wrong[found.codes], parsed.way)
-        if isinstance(found, pd.DatetimeIndex):
-            require_plain(are_within_years(found).all())
+            parsed = parse_labels(found.codes, found.texts, way, date_order, names[0])
+        elif isinstance(found, pd.DatetimeIndex):
+            require_plain(way in {None, ISO} and are_within_years(found).all())
             return ParsedTimestamps(found, np.zeros(len(found), bool))
-        return _count_from_epoch(found)
+        else:
+            parsed = parse_whole_numbers(found, way, names[0])
+        require_plain(not parsed.wrong.any() and not parsed.others)
+        return parsed
 
     def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
         """Leave the typed path: a message quotes a cell."""
@@ -178,15 +179,3 @@ def _to_numpy(column: "pa.ChunkedArray") -> np.ndarray | pd.DatetimeIndex | Labe
     changes = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
     require_plain(np.array_equal(pd.unique(codes[changes]), np.arange(len(texts))))  # in the order of their first rows
     return Labels(codes, texts)
-
-
-def _count_from_epoch(numbers: np.ndarray) -> ParsedTimestamps:
-    """Take whole numbers for steps, or for seconds, milliseconds or microseconds since 1970."""
-    nothing, low, high = np.zeros(len(numbers), bool), int(numbers.min()), int(numbers.max())
-    if low > -(10**9) and high < 10**9 and not (low > 15_999_999 and high < 22_000_000):  # which may be dates
-        return ParsedTimestamps(pd.Index(numbers), nothing, STEPS)
-    digits = {"seconds since 1970": 10, "milliseconds since 1970": 13, "microseconds since 1970": 16}
-    way = next((way for way, count in digits.items() if low >= 10 ** (count - 1) and high < 10**count), None)
-    if way is None:
-        raise NotPlain
-    return ParsedTimestamps(pd.DatetimeIndex(pd.to_datetime(pd.Series(numbers), unit=EPOCHS[way])), nothing, way)

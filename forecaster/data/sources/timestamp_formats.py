@@ -1,42 +1,35 @@
-"""Cells of text as timestamps, in whatever way they are written."""
+"""Cells of text and whole numbers as timestamps, in whatever way they are written."""
 
-import contextlib
-import functools
-import itertools
-import operator
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.sources.number_formats import looks_numeric
+from forecaster.data.sources.clock_times import CLOCK, COUNTS, join_columns
+from forecaster.data.sources.digit_dates import DIGIT_FORMATS, EPOCHS, STEPS, Numbers, parse_digits
+from forecaster.data.sources.plausible_dates import find_plausible_formats
+from forecaster.data.sources.written_dates import (
+    FORMS,
+    ISO,
+    are_within_years,
+    choose_written,
+    find_date_order,
+    read_written,
+)
 
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%b-%Y", "%b %Y")
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_FORMS = tuple(date + time for date in _DATES for time in _TIMES)
-_ORDERS = {"day_first": ("%d/", "%d-"), "month_first": ("%m/", "%m-")}  # the forms that look alike
-DATE_FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", *_FORMS)
+__all__ = ["CLOCK", "COUNTS", "EPOCHS", "ISO", "STEPS", "are_within_years", "find_date_order", "join_columns"]
 
-# Ways to read timestamps in addition to `_FORMS`.
-ISO, COMPACT, STEPS = "ISO 8601", "%Y%m%d", "steps"
-EPOCHS: dict[str, Literal["s", "ms", "us"]] = {
-    "seconds since 1970": "s",
-    "milliseconds since 1970": "ms",
-    "microseconds since 1970": "us",
-}
-CODES = {COMPACT, *EPOCHS}  # numbers that are dates for all that
-# Those of numbers, each of which all cells have to match; dates come before steps.
-_NUMBERS = {
-    "seconds since 1970": r"\d{10}(?:\.\d*)?",
-    "milliseconds since 1970": r"\d{13}(?:\.\d*)?",
-    "microseconds since 1970": r"\d{16}(?:\.0*)?",
-    COMPACT: r"(?:1[6-9]|20|21)\d{6}",
-    STEPS: r"[+-]?\d{1,9}",
-}
-# Zones and forecasts reach a little further than the cells, and Python's dates have the years 1 to 9999.
-_FIRST, _LAST = (int(np.datetime64(date, "us").astype(np.int64)) for date in ("0100-01-01", "9000-01-01"))
-_WHOLE_DATE = 8  # characters, at least: 20260131
+# The forms of `strftime` that timestamps can be written in again.
+DATE_FORMATS = (
+    *("%Y-%m-%d", "%Y-%m", "%Y", "%Y%m%d", "%Y%m", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%j", "%G%V"),
+    *("%G-W%V", "%YM%m", "%b %d, %Y", "%B %d, %Y", "%d. %B %Y", "%d %B %Y", "%B %Y", *FORMS),
+)
+HEAD = 2000  # rows in which readings are looked for; those that are found are then proven on all
+_DIGITS = r"[+-]?[0-9]{1,19}(?:\.[0-9]*)?"
+_MONTH_AND_YEAR = r"[0-9]{1,2}\.[0-9]{4}|[0-9]{4}\.[0-9]{1,2}"  # which is no number that is a date
+_LARGEST_FLOAT = 2**53  # up to which floats are whole numbers exactly
+_JOIN = " + "  # between the ways of a clock and of a date
 
 
 class ParsedTimestamps(NamedTuple):
@@ -53,98 +46,145 @@ class ParsedTimestamps(NamedTuple):
     way: str = ISO
     others: tuple[str, ...] = ()
 
+    def select(self, rows: np.ndarray) -> "ParsedTimestamps":
+        """Select the timestamps of some rows."""
+        return self._replace(timestamps=self.timestamps[rows], wrong=self.wrong[rows])
 
-def join_columns(columns: Sequence[pd.Series]) -> pd.Series:
-    """Join the cells of several columns to one timestamp each, ISO 8601 where they are its parts as whole numbers.
 
-    The parts come in the order year, month, day, hour, minute, second, or hour, minute, second behind a date; other
-    cells are joined by a blank.
+def parse_timestamps(
+    cells: pd.Series, way: str | None = None, date_order: str = "auto", name: str = ""
+) -> ParsedTimestamps:
+    """Parse (rows,) cells in a given way, or in the one that reads all of them, or most, in a `date_order`.
+
+    Args:
+        name: of their column, which may decide how digits are read.
     """
-    first, *others = columns
-    if not others:
-        return first
-    if not _all_are(r"\d{4}", first):
-        if not all(_all_are(r"\d{1,2}", part) for part in others):
-            return functools.reduce(lambda text, more: text + " " + more, columns)
-        clock = functools.reduce(lambda text, more: text + ":" + more, [part.str.zfill(2) for part in others])
-        return first + " " + (clock if len(others) > 1 else clock + ":00")
-    parts = [*columns, *itertools.repeat(pd.Series("1", first.index, first.dtype), 3 - len(columns))]
-    marks = ["", "-", "-", " ", ":", ":"]
-    padded = [mark + part.str.zfill(2) for mark, part in zip(marks, parts, strict=False)]
-    text = functools.reduce(operator.add, padded)
-    return text + ":00" if len(parts) == 4 else text
+    codes, texts = pd.factorize(cells, use_na_sentinel=False)
+    return parse_labels(codes, pd.Series(texts, dtype=cells.dtype), way, date_order, name)
 
 
-def parse_timestamps(cells: pd.Series, way: str | None = None, date_order: str = "auto") -> ParsedTimestamps:
-    """Parse (rows,) cells in a given way, or else in the one that reads all of them, or most, in a `date_order`."""
-    readings = _find_readings(cells, date_order) if way is None else {way: _read(cells, way)}
-    whole = [name for name, parsed in readings.items() if parsed.notna().all()]
-    chosen = whole[0] if whole else max(readings, key=lambda name: readings[name].notna().sum())
-    parsed = readings[chosen]
-    timestamps = pd.Index(parsed.fillna(0).astype("int64")) if chosen == STEPS else pd.DatetimeIndex(parsed)
-    others = tuple(name for name in whole[1:] if not readings[name].equals(parsed))
-    return ParsedTimestamps(timestamps, parsed.isna().to_numpy(), chosen, others)
+def parse_labels(
+    codes: np.ndarray, texts: pd.Series, way: str | None = None, date_order: str = "auto", name: str = ""
+) -> ParsedTimestamps:
+    """Parse texts by the number of each row's text, (rows,); they are distinct, in the order of their first rows."""
+    head = int(codes[:HEAD].max()) + 1 if len(codes) else 0
+    return _parse_distinct(texts, head, way, date_order, name).select(codes)
 
 
-def are_dates(cells: pd.Series) -> bool:
+def parse_whole_numbers(numbers: np.ndarray, way: str | None = None, name: str = "") -> ParsedTimestamps:
+    """Parse (rows,) int64 as their texts would be parsed."""
+    return _parse_numbers(numbers, pd.unique(numbers[:HEAD]), way, name)
+
+
+def parse_time_columns(
+    columns: Sequence[pd.Series], names: Sequence[str], way: str | None = None, date_order: str = "auto"
+) -> ParsedTimestamps:
+    """Parse the columns of time, (rows,) cells each, which are read together; arguments as for `parse_timestamps`."""
+    if len(columns) == 1:
+        return parse_timestamps(columns[0], way, date_order, names[0])
+    before, join, after = (way or "").partition(_JOIN)
+    count = before if before in {CLOCK, *COUNTS} else None
+    joined = join_columns(columns, names, count)
+    date_way = after if join else None if count else way
+    parsed = parse_timestamps(joined.texts, date_way, date_order, "date")
+    ways = (f"{joined.counting}{_JOIN}{each}" for each in (parsed.way, *parsed.others))
+    way, *others = ways
+    return parsed._replace(way=way, others=tuple(others))
+
+
+def split_way(way: str) -> tuple[str, str]:
+    """Split a way to read timestamps into that of the clock and that of the date."""
+    count, join, date = way.partition(_JOIN)
+    return (count, date) if join else (CLOCK, way)
+
+
+def find_time_format(way: str) -> str | None:
+    """Return what `data.time_format` has to be for a later file to be read alike; None where its cells decide."""
+    count, date = split_way(way)
+    if count != CLOCK:
+        return count
+    return date if _JOIN not in way and (date == STEPS or date in DIGIT_FORMATS) else None
+
+
+def are_dates(cells: pd.Series, name: str = "") -> bool:
     """Whether most of some cells are dates, and not merely numbers of steps."""
-    read = parse_timestamps(cells)
-    dated = read.way in CODES if looks_numeric(cells).mean() > 0.5 else read.way != STEPS
-    return bool(read.wrong.mean() < 0.5 and dated)
+    read = parse_timestamps(cells, name=name)
+    return bool(read.wrong.mean() < 0.5 and read.way != STEPS)
 
 
-def find_date_order(way: str) -> str | None:
-    """Return `day_first` or `month_first` where a way to write dates is one of those that look alike."""
-    return next((order for order, begins in _ORDERS.items() if way.startswith(begins)), None)
+def _parse_distinct(texts: pd.Series, head: int, way: str | None, date_order: str, name: str) -> ParsedTimestamps:
+    """Parse distinct texts, of which those of the first rows, `head`, show how they are written."""
+    digits = way in DIGIT_FORMATS or way == STEPS
+    if digits or (way is None and _mostly_digits(texts.iloc[:head])):
+        known = texts.str.fullmatch(_DIGITS).to_numpy(bool)
+        numbers = _to_numbers(texts[known])
+        read = _parse_numbers(numbers, numbers[: int(known[:head].sum())], way, name)
+        if known.any() and (digits or not read.wrong.all() or not texts.str.fullmatch(_MONTH_AND_YEAR).any()):
+            return _spread(_add_written_reading(read, texts[known], way), known)
+    if digits and way != STEPS:
+        way = ISO  # which is not ambiguous
+    if way == STEPS:
+        return ParsedTimestamps(pd.Index(np.zeros(len(texts), np.int64)), np.ones(len(texts), bool), STEPS)
+    if way is not None:
+        parsed = read_written(texts, way)
+        return ParsedTimestamps(pd.DatetimeIndex(parsed), parsed.isna().to_numpy(), way)
+    written = choose_written(texts, head, date_order)
+    wrong = written.parsed.isna().to_numpy()
+    return ParsedTimestamps(pd.DatetimeIndex(written.parsed), wrong, written.way, written.others)
 
 
-def _find_readings(cells: pd.Series, date_order: str) -> dict[str, pd.Series]:
-    """Parse the cells in every way that fits `date_order`; in one alone where their digits identify it."""
-    for way, pattern in _NUMBERS.items():
-        if _all_are(pattern, cells) and (parsed := _read(cells, way)).notna().mean() > 0.5:
-            return {way: parsed}
-    iso = _read(cells, ISO)
-    if iso.notna().all():
-        return {ISO: iso}
-    forms = (way for way in _FORMS if date_order == "auto" or find_date_order(way) in {None, date_order})
-    return {ISO: iso} | {way: _read(cells, way) for way in forms}
+def _mostly_digits(texts: pd.Series) -> bool:
+    return bool(len(texts) and texts.str.fullmatch(_DIGITS).mean() > 0.5)
 
 
-def are_within_years(timestamps: pd.Series | pd.DatetimeIndex) -> np.ndarray:
-    """Find those of a year that calendars can compute with, (rows,) bool."""
-    ticks = pd.DatetimeIndex(timestamps).as_unit("us").asi8
-    return (ticks >= _FIRST) & (ticks < _LAST)
+def _to_numbers(texts: pd.Series) -> Numbers:
+    """Convert digits to int64, or to float64 where some have a fraction or are too large."""
+    numbers = pd.to_numeric(texts).to_numpy()
+    if numbers.dtype.kind == "i":
+        return numbers
+    numbers = numbers.astype(np.float64)
+    whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _LARGEST_FLOAT)
+    return numbers.astype(np.int64) if whole.all() else numbers
 
 
-def _read(cells: pd.Series, way: str) -> pd.Series:
-    """Parse cells in one way, NaT or NaN where one has another format or its year is out of range."""
-    parsed = _parse(cells, way)
-    return parsed if way == STEPS else parsed.where(are_within_years(parsed))
+def _parse_numbers(numbers: Numbers, head: Numbers, way: str | None, name: str) -> ParsedTimestamps:
+    """Parse numbers in the plausible ways to read the first ones, and keep those that read all."""
+    ways = [way] if way is not None else find_plausible_formats(head, name) if len(head) else [STEPS]
+    readings = {each: parse_digits(numbers, each) for each in ways}
+    wrong = {each: np.isnan(parsed) if each == STEPS else np.isnat(parsed) for each, parsed in readings.items()}
+    fewest = min(int(each.sum()) for each in wrong.values())
+    best, *others = (each for each in ways if int(wrong[each].sum()) == fewest)
+    others = [each for each in others if not _are_equal(readings[each], readings[best])]
+    parsed = readings[best]
+    timestamps = _to_steps(parsed) if best == STEPS else pd.DatetimeIndex(parsed)
+    return ParsedTimestamps(timestamps, wrong[best], best, tuple(others) if fewest == 0 else ())
 
 
-def _parse(cells: pd.Series, way: str) -> pd.Series:
-    if way == ISO:
-        lengths = cells.str.len()
-        # A year or a month alone is a timestamp among others of its kind.
-        return _read_iso(cells).where((lengths >= _WHOLE_DATE) | (lengths == lengths.median()))
-    if way not in _NUMBERS:
-        return pd.to_datetime(cells, format=way, errors="coerce")
-    fitting = cells.where(cells.str.fullmatch(_NUMBERS[way]))
-    if way == COMPACT:
-        return pd.to_datetime(fitting, format=way, errors="coerce")
-    numbers = pd.to_numeric(fitting)
-    return numbers if way == STEPS else pd.to_datetime(numbers, unit=EPOCHS[way]).dt.round("us")
+def _are_equal(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.dtype == other.dtype and bool(np.array_equal(one, other))
 
 
-def _read_iso(cells: pd.Series) -> pd.Series:
-    """Read ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
-    with contextlib.suppress(ValueError):  # offsets that differ, as over a change to summer time
-        parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
-        if parsed.dtype.kind == "M":
-            return parsed
-    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+def _to_steps(parsed: np.ndarray) -> pd.Index:
+    return pd.Index(np.nan_to_num(parsed).astype(np.int64))
 
 
-def _all_are(pattern: str, cells: pd.Series) -> bool:
-    """Whether all cells match; where the first does not, the others are not looked at."""
-    return bool(cells.iloc[:1].str.fullmatch(pattern).all() and cells.str.fullmatch(pattern).all())
+def _add_written_reading(read: ParsedTimestamps, texts: pd.Series, way: str | None) -> ParsedTimestamps:
+    """Add the reading of 2024.08 as a month of a year to that as a part of one."""
+    if way is not None or read.way != "decimal_years" or read_written(texts, "%Y.%m").isna().any():
+        return read
+    return read._replace(others=(*read.others, "%Y.%m"))
+
+
+def _spread(read: ParsedTimestamps, known: np.ndarray) -> ParsedTimestamps:
+    """Put the timestamps of some cells among all, of which the others are wrong."""
+    if known.all():
+        return read
+    wrong = np.ones(len(known), bool)
+    wrong[known] = read.wrong
+    if not isinstance(read.timestamps, pd.DatetimeIndex):
+        steps = np.zeros(len(known), np.int64)
+        steps[known] = read.timestamps
+        return ParsedTimestamps(pd.Index(steps), wrong, read.way)
+    timestamps = np.full(len(known), np.datetime64("NaT", "us"))
+    timestamps[known] = read.timestamps
+    return ParsedTimestamps(pd.DatetimeIndex(timestamps), wrong, read.way)

@@ -47,11 +47,16 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
         detail = {"frequency": alias, "example": format_timestamp(timestamps[0])}
         raise DataError(Problem("frequency-mismatch", column="data.frequency", detail=detail))
     try:
-        known = alias in {STEP, SESSIONS} or pd.tseries.frequencies.to_offset(alias).n > 0
-    except ValueError:
+        known = alias in {STEP, SESSIONS} or _is_countable(pd.tseries.frequencies.to_offset(alias))
+    except (ValueError, OverflowError):
         known = False
     if not known:
         raise DataError(Problem("unknown-frequency", column="data.frequency", detail={"frequency": alias}))
+
+
+def _is_countable(offset: pd.offsets.BaseOffset) -> bool:
+    """Whether a step lasts, and not longer than pandas counts nanoseconds, which it raises `OverflowError` for."""
+    return offset.n > 0 and (not isinstance(offset, pd.offsets.Tick) or pd.Timedelta(offset).value > 0)
 
 
 def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:

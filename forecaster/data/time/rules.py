@@ -25,6 +25,7 @@ class TimeRules:
         max_gap: steps missing in a row, at most; None for any number.
         season: steps in a season, for gaps filled from one; None where it is not stated.
         date_order: which number comes first in 01/02/2026: `day_first | month_first`; `auto` where the cells decide.
+        time_format: how timestamps are written, as `timestamp_formats` names it; `auto` where the cells decide.
     """
 
     weekmask: str | None = None
@@ -35,6 +36,7 @@ class TimeRules:
     max_gap: int | None = None
     season: int | None = None
     date_order: str = "auto"
+    time_format: str = "auto"
 
     @classmethod
     def from_data(cls, values: Mapping[str, Any]) -> "TimeRules":
@@ -48,6 +50,7 @@ class TimeRules:
             values["max_gap"],
             _find_main_season(values["season"]),
             values["date_order"],
+            values["time_format"],
         )
 
     @property

@@ -1,0 +1,229 @@
+"""Numbers as timestamps: `202401`, `2024010106`, seconds since 1970, Excel's days, decimal years."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+_NONE = np.datetime64("NaT")
+_SECOND, _DAY = 10**6, 86_400 * 10**6  # microseconds
+_EXCEL_ZERO = np.datetime64("1899-12-30", "D")  # day 0 of Excel, which takes 1900 for a leap year
+_MONTHS_OF_FRACTION = 0.06  # months that a decimal year of two decimals may be off
+_DAYS_OF_FRACTION = 0.1
+
+Numbers = np.ndarray  # (rows,) int64, or float64 where the format takes fractions
+
+
+class DigitFormat(NamedTuple):
+    """A way to write timestamps in digits.
+
+    Attributes:
+        name: what `data.time_format` calls it.
+        low, high: the numbers that are written so, the second one excluded.
+        parse: from (rows,) numbers to (rows,) datetime64[us], NaT where one is no such timestamp.
+        fields: whether the digits are parts of a date, which random numbers are not.
+        years: the years that are plausible without another hint, the second one excluded.
+        fractions: whether numbers may have a fraction.
+    """
+
+    name: str
+    low: int
+    high: int
+    parse: Callable[[Numbers], np.ndarray]
+    fields: bool = True
+    years: tuple[int, int] = (1800, 2100)
+    fractions: bool = False
+
+
+def _make_days(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Make dates, (rows,) datetime64[us], NaT for those that no calendar has."""
+    known = (month >= 1) & (month <= 12)
+    months = ((year - 1970) * 12 + np.where(known, month, 1) - 1).astype("datetime64[M]")
+    first, after = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]")
+    known &= (day >= 1) & (day <= (after - first).astype(np.int64))
+    days = first + np.where(known, day - 1, 0).astype("timedelta64[D]")
+    return np.where(known, days.astype("datetime64[us]"), _NONE)
+
+
+def _add_clock(days: np.ndarray, hour: np.ndarray, minute: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Add times of day to dates; 24:00:00 is the next midnight."""
+    known = (minute < 60) & (second < 60) & ((hour < 24) | ((hour == 24) & (minute == 0) & (second == 0)))
+    ticks = (hour * 3600 + minute * 60 + second) * _SECOND
+    return np.where(known, days + ticks.astype("timedelta64[us]"), _NONE)
+
+
+def _split(numbers: Numbers, *widths: int) -> list[np.ndarray]:
+    """Split digits into fields; the first field is what the widths of the others leave."""
+    fields = []
+    for width in reversed(widths):
+        numbers, field = np.divmod(numbers, 10**width)
+        fields.append(field)
+    return [numbers, *reversed(fields)]
+
+
+def _read_years(numbers: Numbers) -> np.ndarray:
+    one = np.ones_like(numbers)
+    return _make_days(numbers, one, one)
+
+
+def _read_quarters(numbers: Numbers) -> np.ndarray:
+    year, quarter = _split(numbers, 1)
+    return make_quarters(year, quarter)
+
+
+def make_quarters(year: np.ndarray, quarter: np.ndarray) -> np.ndarray:
+    """Make the first days of quarters, NaT for those other than 1 to 4."""
+    known = (quarter >= 1) & (quarter <= 4)
+    return _make_days(year, np.where(known, 3 * quarter - 2, 0), np.ones_like(year))
+
+
+def make_months(year: np.ndarray, month: np.ndarray) -> np.ndarray:
+    """Make the first days of months, NaT for those other than 1 to 12."""
+    return _make_days(year, month, np.ones_like(year))
+
+
+def make_weeks(year: np.ndarray, week: np.ndarray, weekday: np.ndarray | int = 1) -> np.ndarray:
+    """Make the days of weeks as ISO 8601 counts them, Monday is 1; NaT for a week that a year does not have."""
+    fourth = _make_days(year, np.ones_like(year), np.full_like(year, 4)).astype("datetime64[D]")  # is in week 1
+    monday = fourth - ((fourth.astype(np.int64) + 3) % 7).astype("timedelta64[D]") + (7 * (week - 1))
+    thursday_year = (monday + 3).astype("datetime64[Y]").astype(np.int64) + 1970
+    days = monday + (np.asarray(weekday) - 1)
+    known = (week >= 1) & (thursday_year == year) & (np.asarray(weekday) >= 1) & (np.asarray(weekday) <= 7)
+    return np.where(known, days.astype("datetime64[us]"), _NONE)
+
+
+def _read_months(numbers: Numbers) -> np.ndarray:
+    return make_months(*_split(numbers, 2))
+
+
+def _read_weeks(numbers: Numbers) -> np.ndarray:
+    return make_weeks(*_split(numbers, 2))
+
+
+def _read_days_of_year(numbers: Numbers) -> np.ndarray:
+    year, day = _split(numbers, 3)
+    first, after = _read_years(year).astype("datetime64[D]"), _read_years(year + 1).astype("datetime64[D]")
+    known = (day >= 1) & (day <= (after - first).astype(np.int64))
+    return np.where(known, (first + (day - 1)).astype("datetime64[us]"), _NONE)
+
+
+def _read_days(numbers: Numbers) -> np.ndarray:
+    return _make_days(*_split(numbers, 2, 2))
+
+
+def _read_short_days(numbers: Numbers) -> np.ndarray:
+    year, month, day = _split(numbers, 2, 2)
+    return _make_days(2000 + year, month, day)
+
+
+def _read_day_first(numbers: Numbers) -> np.ndarray:
+    day, month, year = _split(numbers, 2, 4)
+    return _make_days(year, month, day)
+
+
+def _read_month_first(numbers: Numbers) -> np.ndarray:
+    month, day, year = _split(numbers, 2, 4)
+    return _make_days(year, month, day)
+
+
+def _read_hours(numbers: Numbers) -> np.ndarray:
+    year, month, day, hour = _split(numbers, 2, 2, 2)
+    return _add_clock(_make_days(year, month, day), hour, np.zeros_like(hour), np.zeros_like(hour))
+
+
+def _read_minutes(numbers: Numbers) -> np.ndarray:
+    year, month, day, hour, minute = _split(numbers, 2, 2, 2, 2)
+    return _add_clock(_make_days(year, month, day), hour, minute, np.zeros_like(hour))
+
+
+def _read_seconds(numbers: Numbers) -> np.ndarray:
+    year, month, day, hour, minute, second = _split(numbers, 2, 2, 2, 2, 2)
+    return _add_clock(_make_days(year, month, day), hour, minute, second)
+
+
+def _count_from_1970(units: int) -> Callable[[Numbers], np.ndarray]:
+    """Make the function that reads numbers of which a second has `units`."""
+
+    def read(numbers: Numbers) -> np.ndarray:
+        if numbers.dtype.kind == "f":
+            ticks = np.round(numbers * (_SECOND / units)).astype(np.int64)
+        elif units <= _SECOND:
+            ticks = numbers * (_SECOND // units)
+        else:
+            ticks = numbers // (units // _SECOND)
+        return ticks.astype("datetime64[us]")
+
+    return read
+
+
+def _read_excel_days(numbers: Numbers) -> np.ndarray:
+    days = np.floor(numbers).astype(np.int64)
+    rest = np.round((numbers - days) * 86_400).astype(np.int64)  # to the second, as Excel shows it
+    return _EXCEL_ZERO.astype("datetime64[us]") + days * _DAY + rest * _SECOND
+
+
+def _read_decimal_years(numbers: Numbers) -> np.ndarray:
+    """Read 2024.25 as a month, from its start or its middle, where all numbers are near one; else as a day.
+
+    R writes series so, 1949.083 for February; of numbers that are near no month or day all are NaT.
+    """
+    year = np.floor(numbers).astype(np.int64)
+    fraction = numbers - year
+    for middle in (0.0, 0.5):
+        months = fraction * 12 - middle
+        whole = np.round(months)
+        if np.all(np.abs(months - whole) <= _MONTHS_OF_FRACTION):
+            place = year * 12 + whole.astype(np.int64)
+            return make_months(place // 12, place % 12 + 1)
+    first, after = _read_years(year), _read_years(year + 1)
+    days = fraction * (after - first).astype("timedelta64[D]").astype(np.int64)
+    whole = np.round(days)
+    if not np.all(np.abs(days - whole) <= _DAYS_OF_FRACTION):
+        return np.full(len(numbers), _NONE)
+    return first + (whole.astype(np.int64) * _DAY).astype("timedelta64[us]")
+
+
+_FROM_1970 = (1970, 2034)
+# In the order in which they are named in messages.
+DIGIT_FORMATS = {
+    each.name: each
+    for each in (
+        DigitFormat("YYYY", 1000, 2200, _read_years),
+        DigitFormat("YYYYQ", 10001, 22005, _read_quarters),
+        DigitFormat("YYYYMM", 100001, 220013, _read_months),
+        DigitFormat("YYYYWW", 100001, 220054, _read_weeks),
+        DigitFormat("YYMMDD", 100101, 1_000_000, _read_short_days),
+        DigitFormat("YYYYDDD", 1000001, 2200367, _read_days_of_year),
+        DigitFormat("YYYYMMDD", 16000101, 22000101, _read_days, years=(1600, 2200)),
+        DigitFormat("DDMMYYYY", 1011000, 31122200, _read_day_first),
+        DigitFormat("MMDDYYYY", 1011000, 12312200, _read_month_first),
+        DigitFormat("YYYYMMDDHH", 1600010100, 2200010100, _read_hours, years=(1900, 2100)),
+        DigitFormat("YYYYMMDDHHMM", 160001010000, 220001010000, _read_minutes, years=(1900, 2100)),
+        DigitFormat("YYYYMMDDHHMMSS", 16000101000000, 22000101000000, _read_seconds, years=(1900, 2100)),
+        DigitFormat("epoch_seconds", 10**8, 10**10, _count_from_1970(1), False, _FROM_1970, True),
+        DigitFormat("epoch_milliseconds", 10**11, 10**13, _count_from_1970(10**3), False, _FROM_1970, True),
+        DigitFormat("epoch_microseconds", 10**14, 10**16, _count_from_1970(10**6), False, _FROM_1970),
+        DigitFormat("epoch_nanoseconds", 10**17, 9 * 10**18, _count_from_1970(10**9), False, _FROM_1970),
+        DigitFormat("excel_days", 20000, 73051, _read_excel_days, False, (1954, 2100), True),
+        DigitFormat("decimal_years", 1000, 2200, _read_decimal_years, False, fractions=True),
+    )
+}
+EPOCHS = frozenset(name for name in DIGIT_FORMATS if name.startswith("epoch"))
+STEPS = "steps"
+_MOST_STEPS = 10**12
+
+
+def parse_digits(numbers: Numbers, name: str) -> np.ndarray:
+    """Parse (rows,) numbers in one format: datetime64[us], NaT where one has another; of steps float64, NaN."""
+    if name == STEPS:
+        return np.where((np.abs(numbers) < _MOST_STEPS) & (numbers == np.floor(numbers)), numbers, np.nan)
+    form = DIGIT_FORMATS[name]
+    inside = (numbers >= form.low) & (numbers < form.high)
+    if not inside.any():
+        return np.full(len(numbers), _NONE.astype("datetime64[us]"))
+    parsed = form.parse(numbers if inside.all() else numbers[inside])
+    if inside.all():
+        return parsed.astype("datetime64[us]")
+    whole = np.full(len(numbers), _NONE.astype("datetime64[us]"))
+    whole[inside] = parsed
+    return whole
