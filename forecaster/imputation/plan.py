@@ -108,7 +108,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     check_columns(table, levels_to_probabilities(levels_used), loaded.config.forecast.columns)
     (series,) = parse_series(table, dataclasses.replace(request.reading, gaps="mask"))
     if isinstance(series.time, tuple):
-        raise ConfigError([loaded.problem("impute-one-time-column", ("data", "time"))])
+        raise ConfigError([loaded.locate_problem("impute-one-time-column", ("data", "time"))])
     gaps = find_gaps(series.values)
     for notice in (*series.notices, *_describe_outside_rows(table, series)):
         log.info("%s", notice)
