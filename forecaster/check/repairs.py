@@ -162,10 +162,12 @@ class _Repairs:
 
     def find(self, problem: Problem) -> Finding:
         """Find the repair of a problem, by its code."""
-        if problem.detail.get("clock_change") and self._zone:
-            repair = {"data.timezone": self._zone}
-            code = _CLOCK_CODES[problem.code]
-            return Finding("error", dataclasses.replace(problem, code=code, repairs=(repair,)), repair)
+        if problem.detail.get("clock_change"):
+            if self._zone:
+                repair = {"data.timezone": self._zone}
+                code = _CLOCK_CODES[problem.code]
+                return Finding("error", dataclasses.replace(problem, code=code, repairs=(repair,)), repair)
+            problem = dataclasses.replace(problem, detail={**problem.detail, "clock_change": False})
         match problem.code:
             case "duplicate-timestamps":
                 return self._separate_rows(problem)

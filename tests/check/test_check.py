@@ -518,6 +518,7 @@ def test_hours_dated_by_their_end_are_explained_by_no_zone(tmp_path):
     found = checked(written(tmp_path, stamped(ends, np.tile(LOAD, 12))))
     assert found.repairs == {"data.duplicates": "mean", "data.gaps": "interpolate"}
     assert found.is_repairable
+    assert not any("time zone" in finding.text for finding in found.findings)
 
 
 def test_a_shop_that_closes_gets_a_calendar_not_made_up_sales(tmp_path):
