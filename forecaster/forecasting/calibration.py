@@ -94,9 +94,10 @@ def _read_residuals(version: Version) -> np.ndarray:
         shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
         if dtype != np.float64 or by_columns or len(shape) != 2:
             raise ValueError(f"an array of {dtype} with the shape {shape}")
-        if not 0 < math.prod(shape) * dtype.itemsize == len(content) - file.tell():
+        numbers = file.read()
+        if not 0 < math.prod(shape) * dtype.itemsize == len(numbers):
             raise ValueError(f"the shape {shape} in {len(content):,} bytes")
-        residuals = np.frombuffer(content[file.tell() :], dtype).reshape(shape)
+        residuals = np.frombuffer(numbers, dtype).reshape(shape)
         if np.isinf(residuals).any() or np.isnan(residuals).all():
             raise ValueError("residuals that are infinite or all unknown")
     except (ValueError, TypeError, SyntaxError) as error:

@@ -22,7 +22,7 @@ def check_graph(content: bytes, longest_loop: int) -> None:
     Args:
         content: of the file.
         longest_loop: the most steps that its loops may have. Loops are not nested, and no other operator has a
-            graph of its own: the encoder's loop over the window is the only one that is exported.
+            separate graph: the encoder's loop over the window is the only one that is exported.
 
     Raises:
         ValueError: it is damaged, or has what no exported graph has.
@@ -83,17 +83,17 @@ def _check_loop(node: "_Message", constants: Mapping[str, _Tensor], longest_loop
 def _read_tensor(content: memoryview) -> tuple[str, _Tensor]:
     """Read the name, the shape and the numbers of a constant."""
     tensor = _Message(content)
-    name, kind = tensor.text(8), (tensor.numbers(2) or [0])[-1]
-    if tensor.get(13) or any(tensor.numbers(14)):
+    name, kind = tensor.text(8), (tensor.list_numbers(2) or [0])[-1]
+    if tensor.get(13) or any(tensor.list_numbers(14)):
         raise ValueError(f"the weights {name} in another file")
-    shape, dtype = tuple(tensor.numbers(1)), _TYPES.get(kind)
+    shape, dtype = tuple(tensor.list_numbers(1)), _TYPES.get(kind)
     if dtype is None:
         return name, _Tensor(shape, None)
     values = np.frombuffer(b"".join(tensor.get(9)), dtype)
     if not values.size and kind == _FLOAT:
         values = np.frombuffer(b"".join(tensor.get(4)), dtype)
     elif not values.size:
-        values = np.array(tensor.numbers(7), dtype)
+        values = np.array(tensor.list_numbers(7), dtype)
     if values.size != math.prod(shape):
         raise ValueError(f"the weights {name} are {values.size:,} numbers for the shape {shape}")
     if not np.isfinite(values).all():
@@ -117,11 +117,11 @@ class _Message:
         """Get the values of a field of messages, texts or bytes."""
         return self._contents.get(number, [])
 
-    def text(self, number: int) -> str:
+    def get_text(self, number: int) -> str:
         """Get the text of a field, of which the last counts; empty where there is none."""
         return bytes(self.get(number)[-1]).decode() if self.get(number) else ""
 
-    def numbers(self, number: int) -> list[int]:
+    def list_numbers(self, number: int) -> list[int]:
         """Get the whole numbers of a field, packed or not."""
         found = list(self._numbers.get(number, ()))
         for packed in self.get(number):

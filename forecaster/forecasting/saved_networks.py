@@ -24,7 +24,7 @@ def load_networks(version: Version, preprocessing: Preprocessing) -> list[OnnxNe
         RunError: a graph is damaged, or is not one of the config's network.
     """
     return [
-        _load_network(version, folder, NetworkShapes.of(config, preprocessing))
+        _load_network(version, folder, NetworkShapes.from_config(config, preprocessing))
         for folder, config in zip(version.members, list_members(version.config), strict=True)
     ]
 
@@ -45,7 +45,7 @@ class NetworkShapes:
     length: int
 
     @classmethod
-    def of(cls, config: Config, preprocessing: Preprocessing) -> "NetworkShapes":
+    def from_config(cls, config: Config, preprocessing: Preprocessing) -> "NetworkShapes":
         """Find the shapes for a config, and the features and categories of its preprocessing."""
         model, length, channels = config.model, config.window.length, config.channels
         (past, known), vocabulary = preprocessing.feature_widths, preprocessing.vocabulary

@@ -294,7 +294,24 @@ def test_damaged_graphs_never_raise_anything_else(version):
 
 # Values of JSON files, and files that are none.
 
-ODD = [None, True, -1, 0, 0.5, 1e308, float("nan"), float("inf"), 10**30, "", "x", "\0", [], [[]], {}, {"a": 1}]
+UNFIT_VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    0.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    10**30,
+    "",
+    "x",
+    "\0",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+]
 
 
 def places(values, path=()):
@@ -322,7 +339,7 @@ def test_no_value_in_a_file_of_a_run_is_unexpected(tmp_path, monkeypatch, name, 
     generator, values = random.Random(3), json.loads((version / name).read_text())
     found = [place for place in places(values) if place[:1] != ("libraries",)]
     for _ in range(25):
-        content = json.dumps(put(values, generator.choice(found), generator.choice(ODD))).encode()
+        content = json.dumps(put(values, generator.choice(found), generator.choice(UNFIT_VALUES))).encode()
         if name == "manifest.json":
             (version / name).write_bytes(content)
         else:
