@@ -50,13 +50,13 @@ def _check_nodes(graph: "_Message", outer: Mapping[str, _Tensor], longest_loop: 
         raise ValueError("sparse weights")
     constants = dict(outer)
     for each in graph.get(11):  # inputs hide constants of the same name
-        constants.pop(_Message(each).text(1), None)
+        constants.pop(_Message(each).get_text(1), None)
     constants |= dict(map(_read_tensor, graph.get(5)))
     for each in graph.get(1):
         node = _Message(each)
-        operator, attributes = node.text(4), [_Message(attribute) for attribute in node.get(5)]
-        if node.text(7):
-            raise ValueError(f"the operator {operator} of {node.text(7)}")
+        operator, attributes = node.get_text(4), [_Message(attribute) for attribute in node.get(5)]
+        if node.get_text(7):
+            raise ValueError(f"the operator {operator} of {node.get_text(7)}")
         for attribute in attributes:
             if attribute.get(11) or attribute.get(22) or attribute.get(23):
                 raise ValueError(f"the operator {operator} with several graphs or sparse weights")
@@ -83,7 +83,7 @@ def _check_loop(node: "_Message", constants: Mapping[str, _Tensor], longest_loop
 def _read_tensor(content: memoryview) -> tuple[str, _Tensor]:
     """Read the name, the shape and the numbers of a constant."""
     tensor = _Message(content)
-    name, kind = tensor.text(8), (tensor.list_numbers(2) or [0])[-1]
+    name, kind = tensor.get_text(8), (tensor.list_numbers(2) or [0])[-1]
     if tensor.get(13) or any(tensor.list_numbers(14)):
         raise ValueError(f"the weights {name} in another file")
     shape, dtype = tuple(tensor.list_numbers(1)), _TYPES.get(kind)
