@@ -41,7 +41,7 @@ def code_of(version):
 
 
 def npy(array, **changes):
-    """The bytes of an array, with a header that may say otherwise."""
+    """The bytes of an array, with a header that may differ."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array) | changes)
     return file.getvalue() + array.tobytes()
