@@ -617,7 +617,7 @@ def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_pa
     result = forecast("init", "load.csv", "--verbose", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "season: [24, 168]" in (tmp_path / "load.yaml").read_text()
-    assert "season of 24 and 168 steps" in " ".join(result.stderr.split())
+    assert "season of 24 hours and 168 hours" in " ".join(result.stderr.split())
     assert forecast("validate", "load.yaml", cwd=tmp_path).returncode == 0
     refused = forecast("validate", "load.yaml", "--set", "data.season=[24, 24]", cwd=tmp_path)
     assert "received [24, 24], expected auto, whole steps from 1 to 1,000,000, or several such as [24, 168]" in (

@@ -22,7 +22,9 @@ from forecaster.forecasting.predict import _report_missing_future
     ],
 )
 def test_replaced_values_of_the_steps_ahead_are_reported(monkeypatch, caplog, policy, known, messages):
-    monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
+    log = logging.getLogger("forecaster")
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(log, "handlers", [caplog.handler])
     covariates = {"future": ["promo"], "missing": {"promo": policy}}
     data = {"path": "x.csv", "time": "day", "target": "sold", "covariates": covariates}
     config = load_values({"data": data, "window": {"length": 4, "horizon": 2}}, "x.yaml").config
