@@ -6,7 +6,7 @@ from typing import Any
 from forecaster.evaluation.baselines import name_forecasters
 from forecaster.evaluation.verdict import describe_coverage, describe_fallback, describe_verdict
 from forecaster.reporting.tables import format_table
-from forecaster.wording import count_of, count_steps
+from forecaster.wording import count_of, count_steps, format_timestamp
 
 # The metrics that a table shows, by their name in metrics.json, which has more.
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
@@ -43,9 +43,10 @@ def _describe_training_end(summary: Mapping[str, Any]) -> list[str]:
     """Describe why the errors of a backtest are not those of a training."""
     if "trained_until" not in summary:
         return []
+    last = format_timestamp(summary["trained_until"])
     return [
-        f"The first network was trained on rows until {summary['trained_until']}; forecast train and forecast evaluate "
-        "use a network trained on later rows, so their errors differ."
+        f"The first network was trained on rows until {last}; forecast train and forecast evaluate use a network "
+        "trained on later rows, so their errors differ."
     ]
 
 
