@@ -122,7 +122,11 @@ def _find_candidates(head: pd.Series, date_order: str) -> list[str]:
     if 2 * len(cells) < len(probe) or not cells:
         return []
     series = pd.Series(cells, dtype=head.dtype)
-    counts = {way: int(read(series).notna().sum()) for way, read in _PATTERNS.items()}
+    written = "\n".join(cells)
+    counts = {
+        way: int(read(series).notna().sum()) if re.search(_MARKS[way], written, re.MULTILINE) else 0
+        for way, read in _PATTERNS.items()
+    }
     for way in FORMS:
         if date_order == "auto" or find_date_order(way) in {None, date_order}:
             counts[way] = sum(map(bool, map(_compile(way).fullmatch, cells)))
@@ -324,3 +328,10 @@ _PATTERNS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "fiscal_years": _read_fiscal_years,
 }
 _READERS = {ISO: _read_iso, **_PATTERNS}
+# What every cell of a pattern has: to search for it costs a thousandth of reading twenty cells.
+_MARKS = {
+    "months": "M[0-9]",
+    "weeks": "W(?:k|eek)? ?[0-9]",
+    "quarters": "(?:[QT]|QTR) ?[1-4]|[1-4][QT]",
+    "fiscal_years": "^(?:FY|[0-9]{4}[-/–][0-9]{2,4}$)",
+}
