@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,12 +54,18 @@ def forecast() -> Iterator[Callable[..., Result]]:
     """
     servers: dict[bool, ForkServer] = {}
 
-    def run(*arguments: object, cwd: Path | None = None, timeout: float = 240, env: dict[str, str] | None = None):
+    def run(
+        *arguments: object,
+        cwd: Path | None = None,
+        timeout: float = 240,
+        env: dict[str, str] | None = None,
+        signal_when: tuple[Callable[[str], object], signal.Signals] | None = None,
+    ):
         trains = arguments[0] in TRAINING_VERBS
         if trains not in servers:
             servers[trains] = ForkServer(trains)
         environment = os.environ if env is None else env
-        return servers[trains].run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout)
+        return servers[trains].run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
 
     yield run
     for server in servers.values():

@@ -13,16 +13,19 @@ import json
 import os
 import pkgutil
 import random
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-SIGNAL_AT = "TEST_SIGNAL_AT"  # in the environment of a command: the number of the call at which it gets SIGTERM
+# In the environment of a command:
+SIGNAL_AT = "TEST_SIGNAL_AT"  # the number of the call at which it gets SIGTERM
+CHECKPOINT_SECONDS = "TEST_CHECKPOINT_SECONDS"  # between the checkpoints of a training
 ROOT = Path(__file__).parents[2]
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
 LIBRARIES = ["matplotlib.backends.backend_agg", "pyarrow.csv", "pyarrow.parquet", "sqlalchemy", "optuna", "holidays"]
@@ -49,9 +52,17 @@ class ForkServer:
             )
 
     def run(
-        self, arguments: list[str], cwd: Path, environment: Mapping[str, str], timeout: float
+        self,
+        arguments: list[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        timeout: float,
+        signal_when: tuple[Callable[[str], object], signal.Signals] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `forecast arguments` without a terminal and without input.
+
+        Args:
+            signal_when: a condition on the stderr so far, and the signal that the command gets once it holds.
 
         Raises:
             subprocess.TimeoutExpired: the command took longer than `timeout` seconds; it was killed.
@@ -65,6 +76,12 @@ class ForkServer:
                 child = _receive_number(self._socket)
             except EOFError:
                 raise RuntimeError(f"the server ended:\n{_text(self._log)}") from None
+            if signal_when is not None:
+                holds, number = signal_when
+                while not holds(_written(stderr)):
+                    ended = bool(select.select([self._socket], [], [], 0.01)[0])
+                    assert not ended, f"ended before its signal:\n{_written(stderr)}"
+                os.kill(child, number)
             try:
                 status = _receive_number(self._socket)
             except TimeoutError:
@@ -87,6 +104,11 @@ class ForkServer:
 def _text(file) -> str:
     file.seek(0)
     return file.read().decode().replace("\r\n", "\n")
+
+
+def _written(file) -> str:
+    """The text so far; the command writes to the file on where its own position is."""
+    return os.pread(file.fileno(), 1 << 24, 0).decode(errors="replace")
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:
@@ -169,6 +191,8 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
     os.environ.update(environment)
     random.seed()
     calls = Calls(int(os.environ.pop(SIGNAL_AT, 0)))
+    if CHECKPOINT_SECONDS in os.environ:
+        sys.modules["forecaster.training.train"]._CHECKPOINT_SECONDS = float(os.environ.pop(CHECKPOINT_SECONDS))
     sys.argv = ["forecast", *arguments]
     code = 1
     try:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from forecaster.config import load_config
+from forecaster.errors import Locked
 from forecaster.evaluation.tables import format_error_table
 from forecaster.evaluation.verdict import describe_verdict
 from forecaster.forecasting.onnx_network import OnnxNetwork
@@ -25,6 +26,7 @@ from forecaster.runs import lock_run
 from forecaster.training.train import train
 from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
 from tests.helpers.fake_network import roll_out
+from tests.helpers.fork_server import CHECKPOINT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -76,20 +78,16 @@ def wait_for(condition, process: subprocess.Popen[str], seconds: float = 90) -> 
 SLOW_DOWN = ["--set", "training.epochs=400", "--set", "training.early_stopping=null"]
 
 
-def interrupt(folder: Path, number: signal.Signals, *options: str) -> tuple[int, str]:
+def interrupt(forecast, folder: Path, number: signal.Signals, *options: str) -> tuple[int, str]:
     """Train on longer.yaml and send a signal in the third epoch; the exit code and what was output."""
-    process = start(folder, "longer.yaml", *options, "-v")
-    assert process.stderr is not None
-    while "epoch 2" not in (line := process.stderr.readline()):
-        assert line, "training ended before it was interrupted"
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    return process.returncode, stderr
+    third = (lambda stderr: "epoch 2" in stderr), number
+    result = forecast("train", "longer.yaml", *options, "-v", cwd=folder, signal_when=third, timeout=60)
+    return result.returncode, result.stderr
 
 
 def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer):
     few = ["--set", "training.epochs=20", "--set", "training.early_stopping=null"]
-    code, stderr = interrupt(longer, signal.SIGTERM, *few, "--log-format", "json")
+    code, stderr = interrupt(forecast, longer, signal.SIGTERM, *few, "--log-format", "json")
     assert code == 143, stderr
     assert "resume with the same command and --resume" in stderr
     assert (longer / "runs/longer/checkpoint").exists()
@@ -104,7 +102,7 @@ def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupt
 
 
 def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_not_resumed(forecast, longer):
-    code, stderr = interrupt(longer, signal.SIGINT, *SLOW_DOWN)
+    code, stderr = interrupt(forecast, longer, signal.SIGINT, *SLOW_DOWN)
     assert code == 130, stderr
     checkpoint = longer / "runs/longer/checkpoint"
     kept = checkpoint.read_bytes()
@@ -118,12 +116,8 @@ def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_
     assert "damaged; train without --resume" in damaged.stderr
     checkpoint.write_bytes(kept)
     write_hourly_csv(longer / "load.csv", rows=401)
-    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v", "--resume")
-    assert process.stderr is not None
-    while "data have changed since the interrupted training" not in (line := process.stderr.readline()):
-        assert line
-    process.kill()
-    process.communicate()
+    changed = (lambda stderr: "data have changed since the interrupted training" in stderr), signal.SIGKILL
+    forecast("train", "longer.yaml", *SLOW_DOWN, "-v", "--resume", cwd=longer, signal_when=changed)
 
 
 def processor_seconds(process: subprocess.Popen[str]) -> float:
@@ -168,34 +162,28 @@ def test_a_killed_training_leaves_the_last_version_and_its_checkpoint(forecast, 
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
     endless = ("--set", "training.epochs=100000", "--set", "training.early_stopping=null")
-    process = start(tmp_path, "tiny.yaml", *endless, "-v")
-    try:
-        assert process.stderr is not None
-        while "epoch 1" not in process.stderr.readline():
-            pass
-        process.send_signal(signal.SIGSTOP)  # its clock reaches the next checkpoint while the processor rests
-        time.sleep(10)
-        process.send_signal(signal.SIGCONT)
-        wait_for((tmp_path / "runs/tiny/checkpoint").exists, process)
-    finally:
-        process.kill()
-        process.communicate()
+    saved = (lambda stderr: (tmp_path / "runs/tiny/checkpoint").exists()), signal.SIGKILL
+    often = os.environ | {CHECKPOINT_SECONDS: "0.1"}
+    killed = forecast("train", "tiny.yaml", *endless, cwd=tmp_path, env=often, signal_when=saved)
+    assert killed.returncode == -signal.SIGKILL
     assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
     assert forecast("train", "tiny.yaml", cwd=tmp_path).returncode == 0  # the lock went with the process
 
 
 def test_a_second_training_of_the_same_run_exits_75(forecast, longer):
-    process = start(longer, "longer.yaml", *SLOW_DOWN, "-v")
-    try:
-        assert process.stderr is not None
-        while "layer" not in process.stderr.readline():
+    def is_locked(stderr: str) -> bool:
+        if "layer" not in stderr:
+            return False
+        with pytest.raises(Locked), lock_run(longer / "runs/longer"):
             pass
+        return True
+
+    first = forecast("train", "longer.yaml", *SLOW_DOWN, "-v", cwd=longer, signal_when=(is_locked, signal.SIGKILL))
+    assert first.returncode == -signal.SIGKILL
+    with lock_run(longer / "runs/longer"):
         second = forecast("train", "longer.yaml", cwd=longer)
-        assert second.returncode == 75
-        assert "locked by another process" in second.stderr
-    finally:
-        process.kill()
-        process.communicate()
+    assert second.returncode == 75
+    assert "locked by another process" in second.stderr
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(forecast, longer):
