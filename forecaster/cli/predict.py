@@ -69,19 +69,12 @@ def predict(
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
     from forecaster.evaluation.verdict import describe_training
-    from forecaster.extras import require_extra
     from forecaster.forecast import samples_to_csv
     from forecaster.forecasting.predict import predict as predict_version
     from forecaster.runs import write_atomically
 
+    _check_outputs([output, samples, plot], format, decimal_comma)
     check_picture(plot)
-    if decimal_comma and format not in {OutputFormat.CSV, OutputFormat.NIXTLA}:
-        raise UsageError(Problem("invalid-option", "--decimal-comma", detail={"expected": "--format csv or nixtla"}))
-    if format is OutputFormat.PARQUET:
-        require_extra("parquet", "forecast predict --format parquet")
-    named = [str(path) for path in (output, samples, plot) if path not in {None, "-"}]
-    if len(set(named)) < len(named):
-        raise UsageError(Problem("same-output", detail={"names": named}))
     version = load_run(run, data, trust_config)
     found = predict_version(version, data, horizon, parse_levels(levels), samples is not None, future)
     try:
@@ -101,6 +94,19 @@ def predict(
         console.write_picture(plot_future(found.panel, found.forecasts, run.resolve().name), plot)
     if found.problems:
         raise Partial(found.problems)
+
+
+def _check_outputs(outputs: "Sequence[Path | str | None]", format: OutputFormat, decimal_comma: bool) -> None:
+    """Refuse outputs that cannot be written, before anything is computed."""
+    from forecaster.extras import require_extra
+
+    if decimal_comma and format not in {OutputFormat.CSV, OutputFormat.NIXTLA}:
+        raise UsageError(Problem("invalid-option", "--decimal-comma", detail={"expected": "--format csv or nixtla"}))
+    if format is OutputFormat.PARQUET:
+        require_extra("parquet", "forecast predict --format parquet")
+    named = [str(path) for path in outputs if path not in {None, "-"}]
+    if len(set(named)) < len(named):
+        raise UsageError(Problem("same-output", detail={"names": named}))
 
 
 def _format_forecasts(

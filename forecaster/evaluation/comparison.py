@@ -20,13 +20,9 @@ from forecaster.evaluation.metrics import (
     drop_undefined,
 )
 from forecaster.evaluation.origins import MODEL, NETWORK_ALONE, Origins
-from forecaster.evaluation.significance import (
-    MIN_FORECASTS,
-    compare_losses,
-    count_overlapping,
-    count_separate,
-)
+from forecaster.evaluation.significance import compare_losses, count_overlapping, count_separate
 from forecaster.evaluation.tables import format_comparison_table
+from forecaster.evaluation.verdict import MIN_FORECASTS
 from forecaster.forecast import ColumnNames, name_column
 from forecaster.wording import format_timestamps
 

@@ -11,7 +11,7 @@ from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.data import Panel
 from forecaster.errors import ConfigError, DataError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
-from forecaster.evaluation.significance import MIN_FORECASTS
+from forecaster.evaluation.verdict import MIN_FORECASTS
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem

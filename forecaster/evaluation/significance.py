@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
-MIN_FORECASTS = 10  # that do not overlap, from which a verdict may be drawn
-
 
 class Significance(NamedTuple):
     """The result of a test of two forecasts.

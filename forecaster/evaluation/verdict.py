@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecaster.evaluation.baselines import LABELS, name_forecasters
-from forecaster.evaluation.significance import MIN_FORECASTS
 from forecaster.wording import count_of, count_steps
 
+MIN_FORECASTS = 10  # that do not overlap, from which a verdict may be drawn
 _SIGNIFICANT = 0.05
 _EQUAL = 5e-4  # relative difference of errors whose shares round to the same percentage
 _FAR_OFF = 10.0  # points between the coverage of an interval and its level that are worth a sentence
@@ -104,21 +104,26 @@ def describe_coverage(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def describe_wrong_coverage(metrics: Mapping[str, Any]) -> list[str]:
-    """Describe the intervals whose coverage is at least 10 points from their level, and what to do."""
+    """Describe the intervals whose coverage is at least 10 points from their level, and what to do.
+
+    With fewer than `MIN_FORECASTS` forecasts without overlap it may be chance, and nothing is advised but more of them.
+    """
     off = {f"{level} %": share - float(level) for level, share in metrics["coverage"].items()}
     narrow = [level for level, points in off.items() if points <= -_FAR_OFF]
     wide = [level for level, points in off.items() if points >= _FAR_OFF]
     repair = "set forecast.intervals: conformal" if metrics.get("intervals") == "head" else "increase split.validation"
     separate = metrics.get("separate", MIN_FORECASTS)
-    doubt = f" (or it is chance: {count_of(separate, 'separate forecast')})" if separate < MIN_FORECASTS else ""
-    return [
-        f"{' and '.join(levels)} intervals are too {side}{doubt}: expect {errors}, or {repair} and train again."
-        for side, levels, errors in (
-            ("narrow", narrow, "larger errors than they show"),
-            ("wide", wide, "smaller errors than they show"),
-        )
-        if levels
-    ]
+    few = f"too few forecasts to be sure ({separate:,} without overlap)"
+    sentences = []
+    for side, levels, errors in (("narrow", narrow, "larger"), ("wide", wide, "smaller")):
+        subject = f"{' and '.join(levels)} intervals"
+        if levels and separate < MIN_FORECASTS:
+            sentences.append(f"{subject} may be too {side}, by {few}; a backtest of more shows it.")
+        elif levels:
+            sentences.append(
+                f"{subject} are too {side}: expect {errors} errors than they show, or {repair} and train again."
+            )
+    return sentences
 
 
 def describe_training(metrics: Mapping[str, Any]) -> list[str]:

@@ -54,7 +54,7 @@ CHECKS: Mapping[str, Message] = {
         "The series is intermittent.",
     ),
     "proportional-changes": Message(
-        "changes grow with the level: logarithms change evenly, {repairs}",
+        "changes grow with the level; a logarithm evens them out: {repairs}",
         "A transform may help: changes are a share of the level.",
     ),
     "never-negative": Message(

@@ -135,7 +135,7 @@ DATA: Mapping[str, Message] = {
     "missing-steps": Message(
         "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}{closed:?, most of them }{closed}"
         "{closed:?, as when a shop is closed}; {clock_change:?where the clock was set forward, name the time zone, "
-        "such as data.timezone: Europe/Berlin; or }{calendar:?make a step of each row, or }choose how to fill them: "
+        "such as data.timezone: Europe/Berlin; or }{calendar:?leave these times out, or }choose how to fill them: "
         "{repairs}{weekdays:?; or where they are holidays: data.frequency: sessions}",
         "The file has no row for some steps.",
     ),

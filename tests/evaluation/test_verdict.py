@@ -85,11 +85,11 @@ def test_coverage_ten_points_from_its_level_comes_with_a_repair():
     ]
     few = summary_of(coverage={"50": 60.0, "95": 0.0}, separate=1, forecasts=3, intervals="head")
     assert describe_wrong_coverage(few) == [
-        "95 % intervals are too narrow (or it is chance: 1 separate forecast): expect larger errors than they show, or set "
-        "forecast.intervals: conformal and train again.",
-        "50 % intervals are too wide (or it is chance: 1 separate forecast): expect smaller errors than they show, or set "
-        "forecast.intervals: conformal and train again.",
+        "95 % intervals may be too narrow, by too few forecasts to be sure (1 without overlap); a backtest of more shows it.",
+        "50 % intervals may be too wide, by too few forecasts to be sure (1 without overlap); a backtest of more shows it.",
     ]
+    (repair,) = describe_wrong_coverage(summary_of(coverage={"95": 0.0}, intervals="head"))
+    assert repair.endswith("or set forecast.intervals: conformal and train again.")
 
 
 def test_later_forecasts_repeat_what_the_training_found_against_the_network():

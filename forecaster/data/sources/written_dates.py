@@ -127,11 +127,21 @@ def _find_candidates(head: pd.Series, date_order: str) -> list[str]:
         way: int(read(series).notna().sum()) if re.search(_MARKS[way], written, re.MULTILINE) else 0
         for way, read in _PATTERNS.items()
     }
+    marks = {_find_marks(cell) for cell in cells}
     for way in FORMS:
-        if date_order == "auto" or find_date_order(way) in {None, date_order}:
+        if _MARKS_OF_FORMS[way] in marks and (date_order == "auto" or find_date_order(way) in {None, date_order}):
             counts[way] = sum(map(bool, map(_compile(way).fullmatch, cells)))
     most = max(counts.values())
     return [way for way, count in counts.items() if 2 * count >= most > 0]
+
+
+def _find_marks(text: str) -> frozenset[str]:
+    """Find what is neither a letter nor a digit in a text; a form reads only cells with the marks that it has."""
+    return frozenset(each for each in text if not each.isalnum())
+
+
+# To compile all forms takes longer than to read a small file.
+_MARKS_OF_FORMS = {way: _find_marks(way.replace("%", "")) for way in FORMS}
 
 
 @functools.cache

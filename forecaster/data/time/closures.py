@@ -1,13 +1,20 @@
 """Steps that are missing at the same time of every day, week or year, as when a shop is closed."""
 
-import calendar
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from forecaster.data.time.rules import WEEKDAYS
+
 _DAY = pd.Timedelta(days=1)
-_MONTHS = pd.Timedelta(days=31)
+_MONTH = pd.Timedelta(days=31)
+# English in every locale, as all messages are.
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _SEEN = 3  # weeks or days in which a weekday or a time of day is missing before it counts as closed
 _SEEN_YEARS = 2  # the same for a month
 _ALWAYS = 0.9  # share of a weekday's or an hour's steps that are missing, at least: a shop opens on some Sundays
@@ -50,10 +57,10 @@ def _find_weekdays(local: pd.DatetimeIndex, missing: np.ndarray, step: pd.Timede
     closed, explained = _find_closed(np.asarray(local.day_of_week), missing, max(1, int(_DAY / step)) * _SEEN)
     if not closed:
         return None
-    open_days = [calendar.day_abbr[day] for day in range(7) if day not in closed]
+    open_days = [WEEKDAYS[day] for day in range(7) if day not in closed]
     always = bool(missing[np.isin(local.day_of_week, closed)].all())
     repair = {"data.weekmask": " ".join(open_days)} if step == _DAY and always else {"data.frequency": "sessions"}
-    return Closure(f"on {_join([f'{calendar.day_name[day]}s' for day in closed])}", explained, repair)
+    return Closure(f"on {_join([f'{_WEEKDAYS[day]}s' for day in closed])}", explained, repair)
 
 
 def _find_hours(local: pd.DatetimeIndex, missing: np.ndarray, step: pd.Timedelta) -> Closure | None:
@@ -78,14 +85,14 @@ def _find_hours(local: pd.DatetimeIndex, missing: np.ndarray, step: pd.Timedelta
 
 
 def _find_months(local: pd.DatetimeIndex, missing: np.ndarray, step: pd.Timedelta) -> Closure | None:
-    if step > _MONTHS:
+    if step > _MONTH:
         return None
     closed, explained = _find_closed(np.asarray(local.month), missing, _SEEN_YEARS)
     years = {month: local.year[local.month == month].nunique() for month in closed}
     if not closed or min(years.values()) < _SEEN_YEARS:
         return None
     repair = {"data.frequency": "sessions"} if step <= _DAY else {}
-    return Closure(f"in {_join([calendar.month_name[month] for month in closed])}", explained, repair)
+    return Closure(f"in {_join([_MONTHS[month - 1] for month in closed])}", explained, repair)
 
 
 def _find_closed(groups: np.ndarray, missing: np.ndarray, fewest: int) -> tuple[list[int], int]:
