@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecaster.atomic_files import write_atomically
 from forecaster.config import ONE_SIDED, Config, LoadedConfig, is_config, load_config, load_values, make_path_absolute
 from forecaster.config.reader import find_unreadable, read_document
 from forecaster.config.schema import Model
@@ -22,7 +23,6 @@ from forecaster.evaluation.metrics import compute_mae
 from forecaster.preprocessing.read_data import build_data_request, infer_data_keys, read_data
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.problems import Problem
-from forecaster.runs import write_atomically
 from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")

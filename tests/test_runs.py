@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from forecaster import runs
+from forecaster.atomic_files import write_atomically
 from forecaster.errors import CannotCreate, InputOutputFailed, Locked, RunError, make_output_error
+from forecaster.runs import versions
 
 FILES = {
     "config.yaml": b"a",
@@ -125,7 +127,7 @@ def test_a_failed_write_leaves_the_old_version_and_no_litter(run, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runs, "_write_synced", full)
+    monkeypatch.setattr(versions, "write_synced", full)
     with runs.lock_run(run), pytest.raises(InputOutputFailed, match="No space left"):
         runs.write_version(run, FILES, {})
     assert sorted((run / "versions").iterdir()) == before
@@ -137,7 +139,7 @@ def test_an_atomic_write_keeps_permissions_and_replaces_what_a_link_names(tmp_pa
     target.write_text("old")
     target.chmod(0o640)
     link.symlink_to(target)
-    runs.write_atomically(link, b"new")
+    write_atomically(link, b"new")
     assert link.is_symlink()
     assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", 0o640)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
@@ -147,7 +149,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    runs.write_atomically(pipe, b"hello")
+    write_atomically(pipe, b"hello")
     assert os.read(reader, 10) == b"hello"
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     os.close(reader)

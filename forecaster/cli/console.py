@@ -195,7 +195,7 @@ def write_result(content: str | bytes, output: str, encoding: str = "utf-8") -> 
     Raises:
         CannotCreate, InputOutputFailed: the file cannot be written.
     """
-    from forecaster.runs import write_atomically
+    from forecaster.atomic_files import write_atomically
 
     if output == "-":
         print_result(content, encoding)
@@ -213,8 +213,8 @@ def write_picture(figure: Any, path: Path) -> None:
     Raises:
         CannotCreate, InputOutputFailed: the file cannot be written.
     """
+    from forecaster.atomic_files import write_atomically
     from forecaster.reporting.figures import render_figure
-    from forecaster.runs import write_atomically
 
     write_atomically(path, render_figure(figure, path.suffix))
 

@@ -42,9 +42,9 @@ def explain(
     \b
     forecast explain runs/power --output weights.csv --plot weights.png
     """
+    from forecaster.atomic_files import write_atomically
     from forecaster.explain.attention_weights import format_attention_csv
     from forecaster.explain.explain import explain as explain_version
-    from forecaster.runs import write_atomically
 
     check_picture(plot)
     attentions, alike, problems = explain_version(load_run(run, data, trust_config), data, member)

@@ -68,10 +68,10 @@ def predict(
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     """
+    from forecaster.atomic_files import write_atomically
     from forecaster.evaluation.verdict import describe_training
     from forecaster.forecast import samples_to_csv
     from forecaster.forecasting.predict import predict as predict_version
-    from forecaster.runs import write_atomically
 
     _check_outputs([output, samples, plot], format, decimal_comma)
     check_picture(plot)

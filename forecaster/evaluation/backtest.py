@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from forecaster import __version__
+from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.errors import Interrupted, RunError
 from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.comparison import Comparison
@@ -35,7 +36,7 @@ from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 from forecaster.reporting.figures import render_figure
-from forecaster.runs import Version, convert_write_errors, load_version, write_atomically
+from forecaster.runs import Version, load_version
 from forecaster.wording import name_steps
 
 log = logging.getLogger("forecaster")

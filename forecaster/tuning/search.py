@@ -20,10 +20,11 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as OptunaTrial
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecaster.atomic_files import convert_write_errors
 from forecaster.config import Choices, Range, Space
 from forecaster.errors import InputOutputFailed, RunError
 from forecaster.problems import Problem
-from forecaster.runs import convert_write_errors, find_differences
+from forecaster.runs import find_differences
 
 log = logging.getLogger("forecaster")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.config import is_config
 from forecaster.config.reader import MAX_BYTES
 from forecaster.errors import ConfigError, DataError, Diverged, ForecasterError, Interrupted, UsageError
@@ -25,7 +26,6 @@ from forecaster.preprocessing.plan import Plan
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 from forecaster.reporting.figures import render_figure
-from forecaster.runs import convert_write_errors, write_atomically
 from forecaster.training.build import prepare_trainer
 from forecaster.training.progress import TrainingProgress
 from forecaster.training.trainer import Epoch

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from forecaster import runs
+from forecaster import atomic_files, runs
 from forecaster.errors import CannotCreate
 from tests.helpers.command import ROOT
 
@@ -15,7 +15,7 @@ NAMES = ["current", "checkpoint", "forecast.csv", "a" * 255, "ü" * 127]
 # Each child is killed when the new content is complete and has not replaced the old one.
 KILLED_WRITES = """
 import os, pathlib, signal, sys
-from forecaster.runs import write_atomically
+from forecaster.atomic_files import write_atomically
 for path in sys.argv[1:]:
     if not os.fork():
         os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
@@ -33,15 +33,15 @@ def test_the_next_write_removes_what_killed_ones_left(tmp_path):
     subprocess.run([sys.executable, "-c", KILLED_WRITES, *paths], check=True, cwd=ROOT)
     assert len(names(tmp_path)) == len(NAMES) + 1
     for name in NAMES:
-        runs.write_atomically(tmp_path / name, b"whole")
+        atomic_files.write_atomically(tmp_path / name, b"whole")
         assert (tmp_path / name).read_bytes() == b"whole"
     assert [name[:11] for name in names(tmp_path) if name not in NAMES] == [".other.csv."]
 
 
 def test_what_a_running_process_writes_is_not_removed(tmp_path):
     path = tmp_path / "forecast.csv"
-    runs.write_atomically(path, b"")
-    prefix = runs._remove_left(path).rpartition(".")[0]
+    atomic_files.write_atomically(path, b"")
+    prefix = atomic_files._remove_left(path).rpartition(".")[0]
     running, dead, foreign = (
         tmp_path / f"{prefix}.{os.getppid()}-abc",
         tmp_path / f"{prefix}.{os.getpid()}-abc",  # of an earlier process that had this number
@@ -49,7 +49,7 @@ def test_what_a_running_process_writes_is_not_removed(tmp_path):
     )
     for left in (running, dead, foreign):
         left.touch()
-    runs.write_atomically(path, b"whole")
+    atomic_files.write_atomically(path, b"whole")
     assert set(names(tmp_path)) == {"forecast.csv", running.name, foreign.name}
 
 
@@ -79,5 +79,5 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").touch()
     with pytest.raises(CannotCreate, match="cannot be created"):
-        runs.write_atomically(tmp_path / name, b"")
+        atomic_files.write_atomically(tmp_path / name, b"")
     assert names(tmp_path) == ["file", "loop"]

@@ -1,4 +1,4 @@
-"""The run folder: versions written atomically, verified on reading, one of them promoted.
+"""The versions of a run: written atomically, verified on reading, one of them promoted.
 
 run/current                  the name of the promoted version
 run/checkpoint               an interrupted training, if there is one; checkpoint-1, ... of the networks of an ensemble
@@ -6,28 +6,22 @@ run/versions/<name>/         a version: its files, and manifest.json with their 
 run/versions/<name>/members/1/, ...  of an ensemble: the files of each network
 """
 
-import contextlib
 import datetime
-import errno
 import hashlib
 import json
 import operator
 import os
-import platform
 import shutil
-import stat
 import tempfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import filelock
-
+from forecaster.atomic_files import convert_write_errors, get_umask, sync_folder, write_atomically, write_synced
 from forecaster.config import Config, load_resolved
-from forecaster.errors import ConfigError, Locked, RunError, make_output_error
+from forecaster.errors import ConfigError, RunError
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 
@@ -35,9 +29,8 @@ FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
-# Bytes. Files are read whole, and an ONNX graph has at most 2 GiB; a checkpoint holds the optimizer, too.
+# Bytes. Files are read whole, and an ONNX graph has at most 2 GiB.
 _MAX_CURRENT, _MAX_CONFIG, _MAX_MANIFEST, _MAX_JSON, _MAX_FILE = 1 << 12, 1 << 22, 1 << 26, 1 << 28, 1 << 31
-_LONGEST_NAME = 180  # bytes, so that the name of an unfinished file is not longer than the 255 of most systems
 
 
 @dataclass(frozen=True)
@@ -113,113 +106,6 @@ def list_member_folders(count: int) -> list[str]:
     return [""] if count == 1 else [f"members/{number}/" for number in range(1, count + 1)]
 
 
-@contextlib.contextmanager
-def lock_run(run: Path) -> Iterator[None]:
-    """Make a run folder and lock it against other processes.
-
-    Raises:
-        CannotCreate, InputOutputFailed: the folder cannot be made or written.
-        Locked: another process holds it.
-    """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(run / ".lock", timeout=0)
-        lock.acquire()
-    except filelock.Timeout:
-        raise Locked(Problem("locked-run", str(run))) from None
-    except OSError as error:
-        raise make_output_error(error, run) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def convert_write_errors(path: Path) -> Iterator[None]:
-    """Convert any `OSError` to an error that names `path` and a fix."""
-    try:
-        yield
-    except OSError as error:
-        raise make_output_error(error, path) from None
-
-
-def write_atomically(path: Path, content: bytes, follow: bool = True) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
-
-    Anything but a plain file, such as /dev/stdout, is written in place. What a killed process left of earlier writes
-    of the same file is removed.
-
-    Args:
-        path: of the file.
-        content: of the file.
-        follow: whether a link or a device of this name is written to, as the user asks for an output; else it is
-            replaced.
-
-    Raises:
-        CannotCreate, InputOutputFailed: it cannot be written; the old content stays.
-    """
-    with convert_write_errors(path):
-        mode = _get_mode(path, follow)
-        if follow and mode is not None and not stat.S_ISREG(mode):
-            path.write_bytes(content)
-            return
-        target = Path(os.path.realpath(path)) if follow else path  # replaces the file that a link points to
-        prefix = _remove_left(target)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix)
-        unfinished = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.chmod(0o666 & ~_get_umask() if mode is None or stat.S_ISLNK(mode) else stat.S_IMODE(mode))
-            unfinished.replace(target)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-
-
-def _get_mode(path: Path, follow: bool) -> int | None:
-    """Get the mode of what a path names; None where there is nothing, or a link to nothing."""
-    try:
-        return path.stat(follow_symlinks=follow).st_mode
-    except FileNotFoundError:
-        return None
-    except ValueError as error:  # a zero byte, or a text that is no file name
-        raise OSError(errno.EINVAL, str(error)) from None
-
-
-def _remove_left(target: Path) -> str:
-    """Remove what processes of this machine that are gone left of a file; return the prefix of this process's own.
-
-    The names are `.NAME.MACHINE.PROCESS-...`; a long name, which would not fit, is replaced by its checksum.
-    """
-    encoded, machine = os.fsencode(target.name), zlib.crc32(platform.node().encode())
-    name = target.name if len(encoded) <= _LONGEST_NAME else f"{zlib.crc32(encoded):08x}"
-    prefix = f".{name}.{machine:08x}."
-    with os.scandir(target.parent) as entries:
-        left = [entry for entry in entries if entry.name.startswith(prefix)]
-    for entry in left:
-        process = entry.name.removeprefix(prefix).partition("-")[0]
-        if process.isascii() and process.isdecimal() and not _is_other_process(int(process)):
-            with contextlib.suppress(OSError):
-                os.unlink(entry.path)  # noqa: PTH108
-    return f"{prefix}{os.getpid()}-"
-
-
-def _is_other_process(number: int) -> bool:
-    """Whether a process of this number runs that is not this one."""
-    try:
-        os.kill(number, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return number != os.getpid()
-
-
 def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, Any]) -> Version:
     """Write a new version of a run, then promote it. Call it under `lock_run`.
 
@@ -247,15 +133,15 @@ def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, An
         try:
             for name, content in {**files, _MANIFEST: encoded}.items():
                 (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
-                _write_synced(unfinished / name, content)
+                write_synced(unfinished / name, content)
             for folder in {parent for name in files for parent in (unfinished / name).relative_to(versions).parents}:
-                _sync_folder(versions / folder)
-            unfinished.chmod(0o777 & ~_get_umask())
+                sync_folder(versions / folder)
+            unfinished.chmod(0o777 & ~get_umask())
             unfinished.rename(path)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        _sync_folder(versions)
+        sync_folder(versions)
     promote(run, path.name)
     return Version(path, manifest)
 
@@ -356,79 +242,7 @@ def _read_listed(path: Path, expected: Mapping[str, Any]) -> bytes:
     return content
 
 
-def write_checkpoint(run: Path, identity: Mapping[str, Any], state: bytes, name: str = "checkpoint") -> None:
-    """Save an interrupted training with the identity of its config and data."""
-    header = {"sha256": hashlib.sha256(state).hexdigest(), "identity": identity}
-    write_atomically(run / name, json.dumps(header).encode() + b"\n" + state, follow=False)
-
-
-def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any], bytes] | None:
-    """Read the identity and the state of a checkpoint; None where there is none.
-
-    Raises:
-        RunError: it cannot be read.
-    """
-    try:
-        header, _, state = read_regular_file(run / name, 4 * _MAX_FILE).partition(b"\n")
-        saved = json.loads(header)
-        intact = saved["sha256"] == hashlib.sha256(state).hexdigest()
-        identity = dict(saved["identity"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        intact, identity = False, {}
-    if not intact:
-        raise RunError(Problem("damaged-checkpoint", f"{run}/{name}"))
-    return identity, state
-
-
-def remove_checkpoint(run: Path) -> None:
-    """Remove the checkpoints of an interrupted training."""
-    with convert_write_errors(run / "checkpoint"):
-        (run / "checkpoint").unlink(missing_ok=True)
-    remove_member_checkpoints(run)
-
-
-def remove_member_checkpoints(run: Path) -> None:
-    """Remove the checkpoints of an ensemble's networks."""
-    for path in run.glob("checkpoint-*"):
-        with convert_write_errors(path):
-            path.unlink(missing_ok=True)
-
-
-def find_differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    """Find the keys, joined by dots, where two records of a training or a search differ."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in {**one, **other}:
-            yield from find_differences(
-                one.get(key), other.get(key), f"{path}.{key}".removeprefix(".").removeprefix("config.")
-            )
-    elif one != other:
-        yield path
-
-
 def _remove_unfinished(versions: Path) -> None:
     """Remove what a killed process left unfinished; the lock is held, so no process is writing it."""
     for left in versions.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _get_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
