@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.config.database_urls import is_server
+from forecaster.durations import EXPECTED_DURATION, parse_duration
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -118,18 +119,17 @@ def parse_names(text: str | None) -> list[str] | None:
 
 
 def parse_seconds(text: str | None, option: str) -> float | None:
-    """Convert `90s`, `30m` or `2h` to seconds.
+    """Convert a duration such as `90s` or `2h` to seconds, which a number without a unit is already.
 
     Raises:
         UsageError: the text is not a duration.
     """
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h|d)?", text.strip())
-    if not found or not float(found[1]):
-        detail = {"expected": "a duration such as 90s, 30m or 2h"}
-        raise UsageError(Problem("invalid-option", f"{option} {text}", detail=detail))
-    return float(found[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}[found[2] or "s"]
+    seconds = parse_duration(f"{text}s" if text.strip()[-1:].isdigit() else text)
+    if seconds is None:
+        raise UsageError(Problem("invalid-option", f"{option} {text}", detail={"expected": EXPECTED_DURATION}))
+    return seconds
 
 
 def parse_levels(text: str | None) -> list[float] | None:

@@ -12,6 +12,7 @@ from forecaster.config.calendar_names import check_feature_name
 from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import FORMAT, RENAMED_VALUES
 from forecaster.config.time_formats import check_time_format
+from forecaster.durations import parse_duration
 
 _SMALLEST_SHARE = 1e-6
 _LONGEST_PATH = 4096  # characters, the limit of most systems
@@ -178,6 +179,38 @@ class Section(BaseModel):
     """A part of the config: unknown keys are refused, values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def _check_age(value: object) -> object:
+    if isinstance(value, str) and parse_duration(value) is not None:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
+        return value
+    raise InvalidValue("a duration such as 6h or 2d, or whole steps such as 3")
+
+
+def _read_max_age(value: object) -> object:
+    return value if value is None or isinstance(value, dict | MaxAge) else {"error": value}
+
+
+Age = Annotated[int | str, PlainValidator(_check_age, json_schema_input_type=int | str)]
+
+
+class MaxAge(Section):
+    """How old the newest step may be: durations such as 6h, or whole steps."""
+
+    warn: Age | None = Field(
+        None, description="age from which a warning is printed: 3h, or steps such as 1; null: none"
+    )
+    error: Age | None = Field(
+        None, description="age from which nothing is forecast: 6h, or steps such as 3; null: none"
+    )
+
+
+# `6h` or `3` alone is the age of an error.
+MaxAgeOption = Annotated[
+    MaxAge | None, BeforeValidator(_read_max_age, json_schema_input_type=MaxAge | int | str | None)
+]
 
 
 class Covariates(Section):

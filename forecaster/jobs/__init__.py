@@ -1,0 +1,4 @@
+"""Scheduled jobs: what a jobs file names, trained, forecast and scored by one command that nobody has to watch.
+
+- `jobs_file`: the YAML of jobs to `Job` records, with all problems
+"""
