@@ -1140,5 +1140,9 @@ _EXAMPLES = [
     Problem("name-not-utf-8", "'caf\\udce9.csv'"),
     Problem("stdout-closed"),
     Problem("unexpected", detail={"kind": "ValueError", "reason": "it failed"}),
+    # Pings and schedules.
+    Problem("no-ping-variable", "$PING_URL"),
+    Problem("not-a-ping-url", "$PING_URL"),
+    Problem("ping-failed", "hc-ping.com", detail={"reason": "no answer within 5 seconds"}),
 ]
 EXAMPLES = {problem.code: problem for problem in _EXAMPLES}

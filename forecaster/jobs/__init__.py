@@ -1,4 +1,5 @@
 """Scheduled jobs: what a jobs file names, trained, forecast and scored by one command that nobody has to watch.
 
 - `jobs_file`: the YAML of jobs to `Job` records, with all problems
+- `metrics_file`, `ping`: the state of jobs for Prometheus, and for a monitor such as healthchecks.io
 """

@@ -7,6 +7,7 @@ from forecaster.problems.config_messages import CONFIGS
 from forecaster.problems.data_messages import DATA, NOTICES
 from forecaster.problems.forecast_messages import FORECASTS
 from forecaster.problems.message import Message
+from forecaster.problems.operation_messages import OPERATIONS
 from forecaster.problems.run_messages import RUNS
 from forecaster.problems.table_messages import FILES
 
@@ -18,5 +19,6 @@ SECTIONS: Mapping[str, Mapping[str, Message]] = {
     "Training, forecasting and scoring": FORECASTS,
     "Findings of forecast check": CHECKS,
     "Options, runs, trainings and outputs": RUNS,
+    "Pings and schedules": OPERATIONS,
 }
 MESSAGES: Mapping[str, Message] = {code: each for messages in SECTIONS.values() for code, each in messages.items()}

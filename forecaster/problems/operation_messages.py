@@ -1,0 +1,18 @@
+"""Messages about pings and schedules."""
+
+from collections.abc import Mapping
+
+from forecaster.problems.message import Message
+
+OPERATIONS: Mapping[str, Message] = {
+    "no-ping-variable": Message(
+        "not set in the environment, so that no ping was sent; set it to the URL of the check",
+        "A jobs file names a variable with the URL to ping, and the process does not have it.",
+    ),
+    "not-a-ping-url": Message(
+        "not a URL that can be pinged; use one such as https://hc-ping.com/UUID", "Pings are HTTP or HTTPS."
+    ),
+    "ping-failed": Message(
+        "a ping failed: {reason}; the jobs are not affected", "The monitor could not be reached, or refused a ping."
+    ),
+}
