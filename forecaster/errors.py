@@ -153,3 +153,12 @@ def make_system_error(error: OSError) -> ForecasterError:
     """Build the error to raise for an `OSError` that met nothing that knows whether it was reading or writing."""
     reason = error.strerror or str(error)
     return InputOutputFailed(Problem("system-refusal", str(error.filename or ""), detail={"reason": reason}))
+
+
+def convert_to_stop(cause: BaseException) -> Stop:
+    """Convert anything that was raised to an error with a message and an exit code."""
+    if isinstance(cause, Stop):
+        return cause
+    if isinstance(cause, OSError):
+        return make_system_error(cause)
+    return ForecasterError(Problem("unexpected", detail={"kind": type(cause).__name__, "reason": str(cause)}))

@@ -109,7 +109,7 @@ def main() -> NoReturn:
         if hasattr(cause, "format_message"):  # a usage error of the parser
             sys.exit(_print_usage_error(cause))
         replaced = interruptions and not isinstance(cause, errors.Interrupted)  # as some imports do
-        code = _report(cause, interruptions[0] if replaced else _to_stop(cause))
+        code = _report(cause, interruptions[0] if replaced else errors.convert_to_stop(cause))
     if interruptions and code == 0:
         code = _report(interruptions[0], interruptions[0])
     sys.exit(code)
@@ -121,15 +121,6 @@ def _print_usage_error(error: Any) -> int:
     error.show(file=text)
     console.print_message(text.getvalue())
     return int(error.exit_code)
-
-
-def _to_stop(cause: BaseException) -> errors.Stop:
-    """Convert what escaped from a verb."""
-    if isinstance(cause, errors.Stop):
-        return cause
-    if isinstance(cause, OSError):
-        return errors.make_system_error(cause)
-    return errors.ForecasterError(Problem("unexpected", detail={"kind": type(cause).__name__, "reason": str(cause)}))
 
 
 def _report(cause: BaseException, error: errors.Stop) -> int:

@@ -1,6 +1,7 @@
 """An exported network in ONNX Runtime, without TensorFlow."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -82,6 +83,8 @@ class OnnxNetwork:
         self._where = where
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors are raised, too
+        if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():  # the share of a worker process
+            options.intra_op_num_threads = int(threads)
         with self._convert_errors():
             self._encode, self._decode = (
                 # Its fallback prints on stdout that it tries the same again.

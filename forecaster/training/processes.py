@@ -1,30 +1,17 @@
 """Several trainings at the same time, each in its process; all are stopped together."""
 
-import concurrent.futures
-import contextlib
-import logging
-import logging.handlers
-import multiprocessing
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from forecaster.errors import ForecasterError, Interrupted
+from forecaster.errors import ForecasterError, Interrupted, Stop
 from forecaster.problems import Problem
+from forecaster.workers import Ended, Workers
 
-log = logging.getLogger("forecaster")
-
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _POLL_SECONDS = 0.1
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-_received: list[int] = []  # signals of this worker, or passed on by its parent
 
 
 def run_in_processes(
@@ -43,78 +30,33 @@ def run_in_processes(
         Interrupted: a signal was received.
         ForecasterError: what a job raised; or one of the processes was ended from outside.
     """
-    context = multiprocessing.get_context("spawn")
-    stop, lines = context.Event(), context.Queue()
-    listener = logging.handlers.QueueListener(lines, *log.handlers, respect_handler_level=True)
-    listener.start()
-    with _block_signals(), contextlib.ExitStack() as undo:
-        undo.callback(listener.stop)
-        pool = concurrent.futures.ProcessPoolExecutor(processes, context, _initialize_worker, (stop, lines, log.level))
-        undo.callback(pool.shutdown, cancel_futures=True)
-        undo.callback(stop.set)
-        futures = [pool.submit(_run, work, job) for job in jobs]
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        _wait(futures, received)
-    return _collect_results(futures, received)
-
-
-@contextlib.contextmanager
-def _block_signals() -> Iterator[None]:
-    """Block signals while processes start; they inherit that, and unblock them when they can handle them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _wait(futures: Sequence[concurrent.futures.Future[Any]], received: Sequence[int]) -> None:
-    """Wait until all are done, one failed, or a signal was received."""
-    pending = set(futures)
-    while pending and not received:
-        done, pending = concurrent.futures.wait(pending, _POLL_SECONDS, concurrent.futures.FIRST_EXCEPTION)
-        if any(future.exception() for future in done):
-            return
-
-
-def _collect_results(futures: Sequence[concurrent.futures.Future[Result]], received: Sequence[int]) -> list[Result]:
-    errors = [future.exception() for future in futures if not future.cancelled()]
-    failures = [error for error in errors if error is not None and not isinstance(error, Interrupted)]
-    if failures and isinstance(failures[0], BrokenProcessPool):
-        raise ForecasterError(Problem("killed-process"))
+    waiting, results, errors = list(enumerate(jobs)), dict[int, Result](), list[Stop]()
+    with Workers(functools.partial(_run, work), processes, grace=None) as workers:
+        while workers.tasks or (waiting and not errors and not received):
+            if errors or received:
+                workers.stop()
+            while waiting and not errors and not received and not workers.is_full:
+                workers.start(waiting.pop(0))
+            event = workers.wait(_POLL_SECONDS)
+            if isinstance(event, Ended) and event.how == "done":
+                results[event.task[0]] = event.result
+            elif isinstance(event, Ended):
+                errors.append(event.error or ForecasterError(Problem("killed-process")))
+    failures = [error for error in errors if not isinstance(error, Interrupted)]
     if failures:
         raise failures[0]
-    stopped = [error.exit_code - 128 for error in errors if isinstance(error, Interrupted)]
-    if received or stopped:
-        problem = Problem("interrupted-trainings", detail={"members": True})
-        raise Interrupted(problem, [*received, *stopped][0])
-    return [future.result() for future in futures]
+    if received or errors:
+        stopped = [*received, *(error.exit_code - 128 for error in errors)]
+        raise Interrupted(Problem("interrupted-trainings", detail={"members": True}), stopped[0])
+    return [results[number] for number in range(len(jobs))]
 
 
-def _initialize_worker(stop: Any, lines: Any, level: int) -> None:
-    """Initialize a worker: discard what libraries print, log to the parent, and collect signals.
-
-    Ctrl-C reaches every process of a terminal, so workers ignore it and wait for the parent.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: _received.append(number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    log.handlers, log.propagate = [logging.handlers.QueueHandler(lines)], False
-    log.setLevel(level)
-    threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-
-
-def _watch_parent(stop: Any) -> None:
-    parent = multiprocessing.parent_process()
-    while parent is not None and parent.is_alive():
-        if stop.is_set() and not _received:
-            _received.append(signal.SIGTERM)
-        time.sleep(_POLL_SECONDS)
-    os._exit(1)
-
-
-def _run(work: Callable[[Job, Sequence[int]], Result], job: Job) -> Result:
-    if _received:
-        raise Interrupted(Problem("interrupted-before-start"), _received[0])
-    return work(job, _received)
+def _run(
+    work: Callable[[Job, Sequence[int]], Result],
+    task: tuple[int, Job],
+    received: Sequence[int],
+    report: Callable[[Any], None],
+) -> Result:
+    if received:
+        raise Interrupted(Problem("interrupted-before-start"), received[0])
+    return work(task[1], received)

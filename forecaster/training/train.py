@@ -1,8 +1,6 @@
 """Train a network, or an ensemble of them, on a prepared series and write it as a version of a run."""
 
-import functools
 import logging
-import os
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -142,20 +140,12 @@ def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> l
     """Train one network after the other, or `ensemble.processes` at a time."""
     if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
         processes = plan.config.ensemble.processes
-        threads = max(1, (os.cpu_count() or 1) // processes)
-        return run_in_processes(functools.partial(_train_in_process, threads), tasks, processes, received)
+        return run_in_processes(_train_one, tasks, processes, received)
     trained: list[TrainedNetwork] = []
     for task in tasks:
         before = trained[-1].state if trained and task.snapshot else None
         trained.append(_train_one(task, received, before))
     return trained
-
-
-def _train_in_process(threads: int, task: _Task, received: Sequence[int]) -> TrainedNetwork:
-    """Train one network in its process, with a share of the processor."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    return _train_one(task, received)
 
 
 def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> TrainedNetwork:

@@ -1,8 +1,6 @@
 """Several networks in one run: their configs, how their answers are combined, and training them through the real command."""
 
-import contextlib
 import json
-import logging
 import pickle
 import re
 import signal
@@ -30,6 +28,7 @@ from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
 from tests.helpers.fake_network import Fake
+from tests.helpers.logs import keep_log
 
 
 def loaded(ensemble, **sections):
@@ -228,20 +227,10 @@ def test_errors_cross_from_one_process_to_another():
     assert pickle.loads(pickle.dumps(DataError(problems))).problems == problems
 
 
-def test_jobs_are_done_in_their_order_and_heard(caplog):
-    with caplog.at_level(logging.INFO, "forecaster"), heard(caplog):
+def test_jobs_are_done_in_their_order_and_logged():
+    with keep_log() as records:
         assert run_in_processes(jobs.work, [1, 2, 3], 2, []) == [2, 4, 6]
-    assert sorted(caplog.messages) == ["job 1", "job 2", "job 3"]
-
-
-@contextlib.contextmanager
-def heard(caplog):
-    log = logging.getLogger("forecaster")
-    log.addHandler(caplog.handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(caplog.handler)
+    assert sorted(record.getMessage() for record in records) == ["job 1", "job 2", "job 3"]
 
 
 def test_a_job_that_fails_stops_the_others():
