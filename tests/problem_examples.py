@@ -1144,5 +1144,13 @@ _EXAMPLES = [
     Problem("no-ping-variable", "$PING_URL"),
     Problem("not-a-ping-url", "$PING_URL"),
     Problem("ping-failed", "hc-ping.com", detail={"reason": "no answer within 5 seconds"}),
+    Problem("unschedulable-path", r"'C:\\jobs.yaml'", detail={"letter": "\\", "name": "a crontab"}),
+    Problem("no-crontab"),
+    Problem("crontab-failed", detail={"reason": "ada is not allowed to use crontab"}),
+    Problem(
+        "unit-of-others",
+        "/home/ada/.config/systemd/user/forecast-srv-power-jobs.timer",
+        detail={"jobs_file": "/srv/power/jobs.yaml"},
+    ),
 ]
 EXAMPLES = {problem.code: problem for problem in _EXAMPLES}

@@ -2,4 +2,5 @@
 
 - `jobs_file`: the YAML of jobs to `Job` records, with all problems
 - `metrics_file`, `ping`: the state of jobs for Prometheus, and for a monitor such as healthchecks.io
+- `schedule`, `crontab`, `systemd_units`: when the system runs a jobs file, in the languages of cron and systemd
 """

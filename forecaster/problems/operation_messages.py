@@ -15,4 +15,20 @@ OPERATIONS: Mapping[str, Message] = {
     "ping-failed": Message(
         "a ping failed: {reason}; the jobs are not affected", "The monitor could not be reached, or refused a ping."
     ),
+    "unschedulable-path": Message(
+        "{name} cannot hold the character {letter!r}; rename the folder",
+        "A path with this character cannot be scheduled.",
+    ),
+    "no-crontab": Message(
+        "--install needs the command crontab, which is not on PATH; install cron, or use --format systemd",
+        "Cron is not installed.",
+    ),
+    "crontab-failed": Message(
+        "the command crontab failed: {reason}; the crontab was not changed",
+        "Cron refuses to print or replace the table.",
+    ),
+    "unit-of-others": Message(
+        "exists and was not written for {jobs_file}; move it away",
+        "A unit of systemd with this name belongs to others.",
+    ),
 }
