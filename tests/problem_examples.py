@@ -1132,6 +1132,8 @@ _EXAMPLES = [
     Problem("interrupted-without-output"),
     Problem("interrupted-training", detail={"member": 1, "members": 0, "epoch": 3, "batch": 12}),
     Problem("interrupted-trainings", detail={"members": True}),
+    Problem("time-limit", "--timeout 20m"),
+    Problem("ended-training", detail={"seconds": 8.0}),
     Problem("interrupted-backtest", detail={"fold": 2, "folds": 8, "hint": "resume with the same command"}),
     Problem("interrupted-search", detail={"outcomes": "12 trials: 10 finished"}),
     Problem("cannot-write", "forecast.csv", detail={"reason": "No space left on device"}),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Set, Source
+from forecaster.cli.options import Data, Set, Source, parse_seconds
 from forecaster.cli.refusals import explain_refusal
 
 
@@ -21,6 +21,14 @@ def train(
         Path | None,
         typer.Option("--from", help="Run whose weights to start from, where shapes match.", show_default=False),
     ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            help="Stop after this time, 20m or 2h, with the checkpoint saved for --resume.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -31,11 +39,12 @@ def train(
     forecast train configs/power.yaml --set training.epochs=5
     forecast train power.csv
     """
-    from forecaster.cli.signals import collect_signals
+    from forecaster.cli.signals import collect_signals, limit_time
     from forecaster.extras import import_extra, require_extra
 
     require_extra("train", "forecast train")
-    with collect_signals() as received:
+    seconds = parse_seconds(timeout, "--timeout")
+    with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
         from forecaster.default_config import load_or_propose
         from forecaster.preprocessing.plan import plan_training
         from forecaster.runs import load_version, lock_run

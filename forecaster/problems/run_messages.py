@@ -188,6 +188,12 @@ RUNS: Mapping[str, Message] = {
     "interrupted-trainings": Message(
         "interrupted: {members:the checkpoint of each network|the checkpoint} is saved" + _RESUME, "Ctrl-C or SIGTERM."
     ),
+    "time-limit": Message("the time limit was reached", "`--timeout` of a training, or `timeout` of a job."),
+    "ended-training": Message(
+        "the training did not stop within {seconds:.0f} seconds and was ended: what is saved is its last checkpoint"
+        + _RESUME,
+        "A batch did not end, so that no checkpoint could be saved after it.",
+    ),
     "interrupted-backtest": Message("interrupted at fold {fold} of {folds}: {hint}", "Ctrl-C or SIGTERM."),
     "interrupted-search": Message("interrupted, {outcomes}; resume with the same command", "Ctrl-C or SIGTERM."),
     # Outputs.

@@ -4,6 +4,8 @@ import importlib
 import logging
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -82,3 +84,19 @@ def test_the_package_raises_each_error():
     source = "\n".join(path.read_text() for path in (ROOT / "forecaster").rglob("*.py"))
     classes = {type(error) for error, _ in RAISED if isinstance(error, errors.ForecasterError)} | {MissingExtra}
     assert [each.__name__ for each in classes if not re.search(rf"(raise|return) {each.__name__}\(", source)] == []
+
+
+STALL = """
+import time
+from forecaster.cli import signals
+signals.STALL_SECONDS = 0.2
+with signals.collect_signals() as received, signals.limit_time(0.1, "--timeout 0.1s", received):
+    time.sleep(60)
+"""
+
+
+def test_what_does_not_stop_at_its_time_limit_is_ended_with_the_command_that_resumes():
+    ended = subprocess.run([sys.executable, "-c", STALL], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 143
+    assert ended.stderr.startswith("--timeout 0.1s: the time limit was reached\nthe training did not stop within")
+    assert "resume with the same command and --resume" in ended.stderr

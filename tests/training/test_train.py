@@ -120,6 +120,16 @@ def test_a_checkpoint_of_other_settings_a_damaged_one_and_one_of_other_data_are_
     forecast("train", "longer.yaml", *SLOW_DOWN, "-v", "--resume", cwd=longer, signal_when=changed)
 
 
+def test_a_training_stops_at_its_time_limit_with_its_checkpoint(forecast, longer):
+    endless = ["longer.yaml", "--set", "training.epochs=100000", "--set", "training.early_stopping=null"]
+    result = forecast("train", *endless, "--timeout", "3s", cwd=longer)
+    assert result.returncode == 143, result.stderr
+    first, second = result.stderr.splitlines()
+    assert first == "--timeout 3s: the time limit was reached"
+    assert "the checkpoint is saved; resume with the same command and --resume" in second
+    assert (longer / "runs/longer/checkpoint").exists()
+
+
 def processor_seconds(process: subprocess.Popen[str]) -> float:
     """What a process has computed so far; on a busy machine the clock is no measure of that."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
