@@ -1,9 +1,11 @@
 """What the tests share: the real command as a process, small CSVs and configs, and one tiny trained run."""
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,11 +14,13 @@ from filelock import FileLock
 
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
 from tests.helpers.fork_server import ForkServer
+from tests.helpers.postgresql import run_postgresql
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 TRAINING_VERBS = {"train", "tune", "impute", "diagnose"}
+_numbers = itertools.count()
 Result = subprocess.CompletedProcess[str]
 
 
@@ -100,3 +104,23 @@ def trained(tmp_path_factory: pytest.TempPathFactory, forecast) -> Path:
             assert (result.stdout, result.stderr) == ("", "")
         shutil.copytree(shared, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a private PostgreSQL server; skips the test where it is not installed."""
+    pytest.importorskip("psycopg")
+    # The path of a socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder, run_postgresql(Path(folder)) as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> str:
+    """The URL of an empty schema of that server."""
+    import psycopg
+
+    name = f"s{next(_numbers)}"
+    with psycopg.connect(postgresql_server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+    return f"{postgresql_server}&options=-csearch_path%3D{name}"

@@ -86,7 +86,7 @@ _EXAMPLES = [
     ),
     Problem("unknown-database", "postgre://me@host/sales"),
     Problem("not-a-database-url", "sqlite://"),
-    Problem("missing-driver", "mysql://me@host/sales", detail={"package": "MySQLdb"}),
+    Problem("missing-driver", "postgresql://me@host/sales", detail={"package": "'psycopg[binary]'"}),
     Problem("query-failed", "sqlite:///sales.db", "data.query", detail={"reason": "no such table: sales"}),
     # Columns, cells and rows.
     Problem(
@@ -1154,5 +1154,21 @@ _EXAMPLES = [
         "/home/ada/.config/systemd/user/forecast-srv-power-jobs.timer",
         detail={"jobs_file": "/srv/power/jobs.yaml"},
     ),
+    # Stores of forecasts.
+    Problem("password-in-store", "postgresql://me:***@host/load", detail={"variable": "FORECAST_SQL_PASSWORD"}),
+    Problem("unsupported-store", "mysql://me@host/load"),
+    Problem("no-such-store", "forecasts.db"),
+    Problem("not-a-store", "sales.db", detail={"tables": ["forecasts"]}),
+    Problem("other-store-format", "forecasts.db", detail={"format": "2", "known": 1, "newer": True}),
+    Problem(
+        "damaged-store",
+        "forecasts.db",
+        detail={
+            "reason": "database disk image is malformed",
+            "command": "mkdir damaged && mv forecasts.db* damaged/",
+        },
+    ),
+    Problem("locked-store", "forecasts.db", detail={"seconds": 30}),
+    Problem("store-failed", "postgresql://me@host/load", detail={"reason": "out of shared memory"}),
 ]
 EXAMPLES = {problem.code: problem for problem in _EXAMPLES}

@@ -26,6 +26,12 @@ def make_url_absolute(url: str, base: Path) -> str:
     return f"{found[1]}{(base / Path(found[2]).expanduser()).resolve()}{found[3]}"
 
 
+def find_sqlite_path(url: str) -> str | None:
+    """Find the path in the URL of an SQLite file; None where it names anything else, or has options."""
+    found = _SQLITE.fullmatch(url)
+    return found[2] if found and not found[3] else None
+
+
 def is_server(url: str) -> bool:
     """Whether a URL names more than an SQLite file: a server, which is sent a password."""
     return _SQLITE.fullmatch(url) is None

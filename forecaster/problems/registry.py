@@ -9,6 +9,7 @@ from forecaster.problems.forecast_messages import FORECASTS
 from forecaster.problems.message import Message
 from forecaster.problems.operation_messages import OPERATIONS
 from forecaster.problems.run_messages import RUNS
+from forecaster.problems.store_messages import STORES
 from forecaster.problems.table_messages import FILES
 
 SECTIONS: Mapping[str, Mapping[str, Message]] = {
@@ -20,5 +21,6 @@ SECTIONS: Mapping[str, Mapping[str, Message]] = {
     "Findings of forecast check": CHECKS,
     "Options, runs, trainings and outputs": RUNS,
     "Pings and schedules": OPERATIONS,
+    "Stores of forecasts": STORES,
 }
 MESSAGES: Mapping[str, Message] = {code: each for messages in SECTIONS.values() for code, each in messages.items()}

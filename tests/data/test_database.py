@@ -173,10 +173,10 @@ def test_a_transaction_is_read_only_before_the_query_runs(monkeypatch, kind, sta
             return SimpleNamespace(keys=lambda: ["day", "sold"], partitions=lambda _: [[("2026-01-01", 1.5)]])
 
     @contextmanager
-    def connect(_):
+    def connect(_, feature):
         yield Connection()
 
-    monkeypatch.setattr(sql, "_connect", connect)
+    monkeypatch.setattr(sql, "connect", connect)
     list(sql.read_query(Query(f"{kind}://host/db", "SELECT * FROM sales")))
     assert asked[-1] == "SELECT * FROM sales"
     assert statement in asked[-2]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROWS = 10_000  # that are converted at once
 # What makes a connection of each kind of database, or its transaction, read-only.
-_READ_ONLY = {
+READ_ONLY = {
     "sqlite": ("PRAGMA query_only = ON",),
     "postgresql": ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET TRANSACTION READ ONLY"),
     "cockroachdb": ("SET TRANSACTION READ ONLY",),
@@ -33,6 +33,8 @@ _READ_ONLY = {
     "mariadb": ("SET SESSION TRANSACTION READ ONLY", "START TRANSACTION READ ONLY"),
     "oracle": ("SET TRANSACTION READ ONLY",),
 }
+# What installs a driver that is named otherwise, or needs a library of the system without its extra.
+_PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _OPENING = ("mode", "uri", "vfs", "immutable", "nolock", "psow", "cache")  # how SQLite opens a file
 
 
@@ -45,7 +47,7 @@ def read_query(query: Query) -> Generator[Stored]:
         UsageError: the URL is none, or a package that it needs is not installed.
     """
     places = Places(query.url, ((0, query.url),), header_line=0, counts_rows=True)
-    with _connect(query.url) as connection:
+    with connect(query.url, "reading a database") as connection:
         import pyarrow as pa  # noqa: PLC0415
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
 
@@ -53,7 +55,7 @@ def read_query(query: Query) -> Generator[Stored]:
         options = connection.execution_options(stream_results=True, no_parameters=True)
         rows = None
         try:
-            for statement in _READ_ONLY.get(connection.dialect.name, ()):
+            for statement in READ_ONLY.get(connection.dialect.name, ()):
                 connection.exec_driver_sql(statement)
             result = options.exec_driver_sql(query.text)
             names = list(result.keys())
@@ -61,7 +63,7 @@ def read_query(query: Query) -> Generator[Stored]:
             for rows in result.partitions(ROWS):
                 yield Stored(pa.table([_build_column(cells) for cells in zip(*rows, strict=True)], names), places)
         except SQLAlchemyError as error:
-            detail = {"reason": _find_reason(error)}
+            detail = {"reason": find_reason(error)}
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise InputOutputFailed(Problem("connection-lost", query.url, detail=detail)) from None
             raise DataError(Problem("query-failed", query.url, "data.query", detail=detail)) from None
@@ -80,15 +82,24 @@ def _build_column(cells: Sequence[Any]) -> "pa.Array":
 
 
 @contextmanager
-def _connect(url: str) -> Iterator["Connection"]:
-    """Open a connection, and close it after use; raises as `read_query` does."""
-    engine = _create_engine(url)
+def connect(url: str, feature: str) -> Iterator["Connection"]:
+    """Open a connection, and close it after use.
+
+    Args:
+        url: without a password, which is in the environment; an SQLite file is opened read-only.
+        feature: what needs the extra `sql`, for the message where it is missing.
+
+    Raises:
+        InputOutputFailed: there is no connection.
+        UsageError: the URL is none, or a package that it needs is not installed.
+    """
+    engine = _create_engine(url, feature)
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     try:
         connection = engine.connect()
     except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
-        detail = {"reason": _find_reason(error), "user": bool(engine.url.username), "variable": PASSWORD}
+        detail = {"reason": find_reason(error), "user": bool(engine.url.username), "variable": PASSWORD}
         detail |= {"is_set": bool(os.environ.get(PASSWORD))}
         raise InputOutputFailed(Problem("cannot-connect", url, detail=detail)) from None
     try:
@@ -98,8 +109,8 @@ def _connect(url: str) -> Iterator["Connection"]:
         engine.dispose()
 
 
-def _create_engine(url: str) -> "Engine":
-    with import_extra("sql", f"{url}: reading a database"):
+def _create_engine(url: str, feature: str) -> "Engine":
+    with import_extra("sql", f"{url}: {feature}"):
         import pyarrow  # noqa: F401, PLC0415
         import sqlalchemy  # noqa: PLC0415
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
@@ -110,7 +121,9 @@ def _create_engine(url: str) -> "Engine":
     except (ArgumentError, ValueError):
         raise UsageError(Problem("not-a-database-url", url)) from None
     except ImportError as error:
-        raise UsageError(Problem("missing-driver", url, detail={"package": str(error.name)})) from None
+        driver = error.name or sqlalchemy.make_url(url).get_driver_name()
+        package = _PACKAGES.get(driver, driver)
+        raise UsageError(Problem("missing-driver", url, detail={"package": package})) from None
 
 
 def _complete_url(url: "URL") -> "URL":
@@ -135,7 +148,7 @@ def _find_sqlite_file(database: str) -> str:
     return re.sub(r"^//(?:localhost)?(?=/)", "", path)
 
 
-def _find_reason(error: Exception) -> str:
+def find_reason(error: Exception) -> str:
     """Take the database's own message, in a line; SQLAlchemy wraps it with the statement."""
     own = getattr(error, "orig", None) or error
     texts = [each for each in own.args if isinstance(each, str)]  # MySQL's drivers have a number before it

@@ -1,0 +1,37 @@
+"""Messages about stores of forecasts."""
+
+from collections.abc import Mapping
+
+from forecaster.problems.message import Message
+
+STORES: Mapping[str, Message] = {
+    "password-in-store": Message(
+        "holds a password; remove it from the URL and set it in the environment as {variable}",
+        "The password of a store's database is in the environment.",
+    ),
+    "unsupported-store": Message(
+        "forecasts are stored in SQLite or PostgreSQL; use sqlite:///forecasts.db or postgresql://user@host/database",
+        "The URL of a store names another kind of database, or no file.",
+    ),
+    "no-such-store": Message(
+        "holds no forecasts yet; store the first with: forecast run jobs.yaml", "The store does not exist."
+    ),
+    "not-a-store": Message(
+        "has a table that forecast did not make ({tables:all}); name another database as the store",
+        "The tables of a store belong to something else, or were changed.",
+    ),
+    "other-store-format": Message(
+        "format {format}, this forecast reads format {known}; {newer:upgrade forecast|name another store}",
+        "Another version of forecast wrote the store.",
+    ),
+    "damaged-store": Message(
+        "damaged: {reason}; restore it from a backup{command:?, or move it away with its log, and the next run "
+        "begins a new one: }{command}",
+        "The database of a store cannot be read.",
+    ),
+    "locked-store": Message(
+        "other processes have written to the store for {seconds} seconds; try again",
+        "Writers of a store wait for each other.",
+    ),
+    "store-failed": Message("the database failed: {reason}", "The database of a store refuses a statement."),
+}
