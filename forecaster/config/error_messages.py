@@ -1,14 +1,14 @@
 """pydantic's errors as problems of keys: what was received, what was expected, and the nearest known name."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.migration import RENAMED_KEYS, RENAMED_VALUES
-from forecaster.config.reader import KeyProblem, Path, Repairs, find_nearest_name, format_value, quote_yaml
-from forecaster.config.schema import Config
+from forecaster.config.reader import Document, KeyProblem, Path, Repairs, find_nearest_name, format_value, quote_yaml
+from forecaster.errors import ConfigError
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -33,36 +33,74 @@ _BOUNDS = {
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
 }
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
-def find_problems(error: ValidationError, values: Mapping[str, Any]) -> list[KeyProblem]:
-    """Convert pydantic's errors to problems of keys, in the order of the sections."""
+def validate_values(
+    model: type[_Model], values: dict[str, Any], document: Document
+) -> tuple[_Model, dict[str, Any], list[KeyProblem]]:
+    """Validate, replace what is invalid by its default, and validate again, collecting all problems.
+
+    Args:
+        model: whose keys these are.
+        values: to validate.
+        document: which has the positions.
+
+    Returns:
+        The model, the valid ones of the values, and the problems of the others.
+
+    Raises:
+        ConfigError: a key that has no default is missing or invalid.
+    """
+    problems: list[KeyProblem] = []
+    while True:
+        try:
+            return model.model_validate(values), values, problems
+        except ValidationError as error:
+            found = find_problems(error, values, model)
+            removed = {problem.path for problem in problems}
+            problems += [problem for problem in found if problem.path not in removed]
+            values, whole = _remove_values(values, [problem.path for problem in found])
+            if not whole:
+                raise ConfigError(list(map(document.place, problems))) from None
+
+
+def find_problems(error: ValidationError, values: Mapping[str, Any], model: type[BaseModel]) -> list[KeyProblem]:
+    """Convert pydantic's errors to problems of keys of a model, in the order of the sections."""
     return [
-        KeyProblem(_find_path(item["loc"], values), *_convert_error(item, number < _SUGGESTIONS))
+        KeyProblem(_find_path(item["loc"], values), *_convert_error(item, model if number < _SUGGESTIONS else None))
         for number, item in enumerate(error.errors(include_url=False))
     ]
 
 
-def remove_values(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
+def _remove_values(values: dict[str, Any], paths: Sequence[Path]) -> tuple[dict[str, Any], bool]:
     """Remove the values at `paths`; false where one of them was missing to begin with."""
     kept = _copy_sections(values)
     removed = [_remove_value(kept, path) for path in paths]
     return kept, all(removed)
 
 
-def _copy_sections(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _copy_sections(value) if isinstance(value, dict) else value for key, value in values.items()}
+def _copy_sections(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _copy_sections(value) for key, value in values.items()}
+    return list(map(_copy_sections, values)) if isinstance(values, list) else values
 
 
-def _remove_value(values: dict[str, Any], path: Path) -> bool:
-    """Remove the value at a path, or the list that it is in; return whether it was there."""
-    head, rest = str(path[0]), path[1:]
-    if head not in values:
+def _remove_value(values: Any, path: Path) -> bool:
+    """Remove the value at a path, or the list of single values that it is in; return whether it was there."""
+    head, rest = path[0], path[1:]
+    if isinstance(values, dict) and head not in values:
         return False
-    if rest and isinstance(values[head], dict):
-        return _remove_value(values[head], rest)
+    inner = values[head]
+    if rest and (isinstance(inner, dict) or (isinstance(inner, list) and _is_section(inner, rest))):
+        return _remove_value(inner, rest)
     del values[head]
     return True
+
+
+def _is_section(several: list[Any], path: Path) -> bool:
+    """Whether a path leads into a section of a list."""
+    return len(path) > 1 and isinstance(path[0], int) and isinstance(several[path[0]], dict)
 
 
 def _find_path(location: Path, values: Any) -> Path:
@@ -79,12 +117,17 @@ def _find_path(location: Path, values: Any) -> Path:
     return tuple(path)
 
 
-def _convert_error(item: Mapping[str, Any], suggests: bool) -> tuple[str, Mapping[str, Any], Repairs]:
-    """Choose the code, the detail and the repairs of one of pydantic's errors, with the nearest name where asked."""
+def _convert_error(item: Mapping[str, Any], model: type[BaseModel] | None) -> tuple[str, Mapping[str, Any], Repairs]:
+    """Choose the code, the detail and the repairs of one of pydantic's errors.
+
+    Args:
+        item: the error.
+        model: in which the nearest name is looked for; None: none is suggested.
+    """
     kind, received, context = item["type"], item["input"], item.get("ctx", {})
     detail: dict[str, Any] = {"received": format_value(received), "nearest": ""}
     if kind == "extra_forbidden":
-        return _report_unknown_key(item["loc"], received, suggests)
+        return _report_unknown_key(item["loc"], received, model)
     if kind in {"missing", "union_tag_not_found"}:
         return "missing-key" if kind == "missing" else "missing-name", {}, ()
     renamed = RENAMED_VALUES.get(item["loc"], {}).get(received) if isinstance(received, str) else None
@@ -96,7 +139,7 @@ def _convert_error(item: Mapping[str, Any], suggests: bool) -> tuple[str, Mappin
         detail = {
             "received": format_value(received),
             "expected": names,
-            "nearest": find_nearest_name(str(received), names) if suggests else "",
+            "nearest": find_nearest_name(str(received), names) if model else "",
         }
         return "unknown-value" if kind == "literal_error" else "unknown-name", detail, ()
     if kind == "value_error" and isinstance(error := context["error"], InvalidValue):
@@ -107,9 +150,11 @@ def _convert_error(item: Mapping[str, Any], suggests: bool) -> tuple[str, Mappin
     return "invalid-value", {**detail, "expected": _EXPECTED.get(kind) or item["msg"]}, ()
 
 
-def _report_unknown_key(location: Path, received: object, suggests: bool) -> tuple[str, Mapping[str, Any], Repairs]:
+def _report_unknown_key(
+    location: Path, received: object, model: type[BaseModel] | None
+) -> tuple[str, Mapping[str, Any], Repairs]:
     if not (renamed := RENAMED_KEYS.get(tuple(map(str, location)))):
-        return "unknown-key", {"nearest": _find_nearest_key(location) if suggests else ""}, ()
+        return "unknown-key", {"nearest": _find_nearest_key(location, model) if model else ""}, ()
     section = str(location[0])
     known = RENAMED_VALUES.get((section, renamed), {})
     value = known.get(received, received) if isinstance(received, str) else received
@@ -122,11 +167,16 @@ def _split_names(expected: str) -> list[str]:
     return [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
 
 
-def _find_nearest_key(location: Path) -> str:
-    """Find the key that an unknown one means: of the same name in another section, or a similar one in its own."""
-    name = str(location[-1])
-    elsewhere = [key for key in _list_keys(Config, "") if key.rpartition(".")[2] == name]
-    siblings = list(_list_siblings(location))
+def _find_nearest_key(location: Path, model: type[BaseModel]) -> str:
+    """Find the key that an unknown one means: a similar one in its section, or of the same name elsewhere.
+
+    Of those elsewhere the ones below its section come first.
+    """
+    name, around = str(location[-1]), location[:-1]
+    section = _find_section(model, around)
+    siblings = [] if section is None else list(section.model_fields)
+    inside = [] if section is None else [".".join(map(str, (*around, key))) for key in _list_keys(section, "")]
+    elsewhere = [key for key in (*inside, *_list_keys(model, "")) if key.rpartition(".")[2] == name]
     return find_nearest_name(name, siblings) or (elsewhere[0] if elsewhere else "")
 
 
@@ -140,23 +190,16 @@ def _list_keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
         yield from _list_keys(each, deeper)
 
 
-def _list_siblings(location: Path) -> Iterable[str]:
-    """List the keys that are known in the section of an unknown one."""
-    model: Any = Config
-    for part in location[:-1]:
-        model = _find_section(model, part)
-        if model is None:
-            return []
-    return list(model.model_fields)
-
-
-def _find_section(model: Any, part: str | int) -> type[BaseModel] | None:
-    """Find the section below `part` of a section, or the member of a union that `part` names."""
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        field = model.model_fields.get(str(part))
-        members = [] if field is None else _list_sections(field.annotation)
-        return members[0] if len(members) == 1 else _Union(members) if members else None  # type: ignore[return-value]
-    return model.pick(part) if isinstance(model, _Union) else None
+def _find_section(model: Any, path: Path) -> type[BaseModel] | None:
+    """Find the section at a path below a model; of several forms the one that the path names."""
+    for part in path:
+        if isinstance(model, _Union):
+            model = model.members.get(part)
+        elif isinstance(part, str) and model is not None:  # a number is the place in a list of sections
+            field = model.model_fields.get(part)
+            members = [] if field is None else _list_sections(field.annotation)
+            model = _Union(members) if len(members) > 1 else next(iter(members), None)
+    return None if isinstance(model, _Union) else model
 
 
 class _Union:
@@ -164,9 +207,6 @@ class _Union:
 
     def __init__(self, members: list[type[BaseModel]]) -> None:
         self.members = {member.model_fields["name"].default: member for member in members}
-
-    def pick(self, name: str | int) -> type[BaseModel] | None:
-        return self.members.get(name)
 
 
 def _list_sections(annotation: Any) -> list[type[BaseModel]]:

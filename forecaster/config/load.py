@@ -6,12 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
-
 from forecaster.config.calendar_names import HOLIDAY
 from forecaster.config.conflicts import find_conflicts
 from forecaster.config.database_urls import is_url, make_url_absolute
-from forecaster.config.error_messages import find_problems, remove_values
+from forecaster.config.error_messages import validate_values
 from forecaster.config.migration import restore_run_defaults, upgrade
 from forecaster.config.reader import Document, KeyProblem, Path, override_value, parse_document, read_document
 from forecaster.config.schema import Config
@@ -140,21 +138,9 @@ def build_json_schema() -> dict[str, Any]:
 
 
 def _validate(document: Document) -> LoadedConfig:
-    """Validate, replace what is invalid by its default, and validate again, collecting all problems."""
-    problems: list[KeyProblem] = []
+    """Validate a document as far as possible, collecting all problems."""
     given = {name: section for name, section in document.values.items() if name != SECTION}
-    values = given
-    while True:
-        try:
-            config = Config.model_validate(values)
-            break
-        except ValidationError as error:
-            found = find_problems(error, values)
-            removed = {problem.path for problem in problems}
-            problems += [problem for problem in found if problem.path not in removed]
-            values, whole = remove_values(values, [problem.path for problem in found])
-            if not whole:
-                raise ConfigError(list(map(document.place, problems))) from None
+    config, _, problems = validate_values(Config, given, document)
     problems += find_conflicts(config, {problem.path for problem in problems})
     space, untunable = read_space(document.values[SECTION], given) if SECTION in document.values else ({}, [])
     problems += untunable

@@ -213,7 +213,7 @@ def _check_value(key: str, candidate: Any, values: dict[str, Any]) -> Sequence[K
     try:
         Config.model_validate(changed)
     except ValidationError as error:
-        found = [problem for problem in find_problems(error, changed) if problem.path]
+        found = [problem for problem in find_problems(error, changed, Config) if problem.path]
         return [each for each in found if all(a == b for a, b in zip(each.path, keys, strict=False))][:1]
     return []
 
