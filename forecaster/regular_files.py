@@ -1,6 +1,7 @@
 """Plain files read as a whole: never a pipe or a device, which may not end, and never more than a limit."""
 
 import errno
+import glob
 import os
 import stat
 from collections.abc import Iterator
@@ -39,3 +40,22 @@ def read_regular_file(path: Path | str, limit: int) -> bytes:
     if max(size, len(content)) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes")
     return content
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name is a pattern such as `load-*.csv`, and not that of a file."""
+    return glob.has_magic(name) and not exists(name)
+
+
+def find_matches(pattern: str) -> list[str]:
+    """Find the plain files that a pattern matches, in the order of their names."""
+    root = Path(pattern).anchor
+    return sorted(str(each) for each in Path(root).glob(pattern.removeprefix(root)) if each.is_file())
+
+
+def exists(name: str) -> bool:
+    """Whether there is such a file; one that cannot be looked up is taken to exist: reading it fails with a reason."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return True

@@ -1,7 +1,6 @@
 """The bytes of the files that a path names, decompressed."""
 
 import functools
-import glob
 import gzip
 import io
 import lzma
@@ -22,7 +21,7 @@ from forecaster.config.reader import report_missing_file
 from forecaster.data.sources.file_kinds import check_kind, describe_zip
 from forecaster.errors import Changing, DataError, InputOutputFailed
 from forecaster.problems import Problem
-from forecaster.regular_files import open_regular_file
+from forecaster.regular_files import exists, find_matches, is_pattern, open_regular_file
 from forecaster.wording import KEPT
 
 
@@ -68,29 +67,16 @@ def find_files(paths: Paths) -> list[str]:
     found: list[str] = []
     problems: list[Problem] = []
     for name in named:
-        pattern = glob.has_magic(name) and not _exists(name)
-        matches = _find_matches(name) if pattern else [name]
+        pattern = name != STDIN and is_pattern(name)
+        matches = find_matches(name) if pattern else [name]
         if not matches:
             problems.append(Problem("no-match", name))
-        elif not pattern and not _exists(name):
+        elif name != STDIN and not pattern and not exists(name):
             problems.append(report_missing_file(Path(name)))
         found += matches
     if problems:
         raise DataError(problems)
     return list(dict.fromkeys(found))
-
-
-def _exists(name: str) -> bool:
-    """Whether there is such a file; one that cannot be looked up is taken to exist: reading it fails with a reason."""
-    try:
-        return name == STDIN or Path(name).exists()
-    except (OSError, ValueError):
-        return True
-
-
-def _find_matches(pattern: str) -> list[str]:
-    root = Path(pattern).anchor
-    return sorted(str(each) for each in Path(root).glob(pattern.removeprefix(root)) if each.is_file())
 
 
 def read_bytes(name: str) -> bytes:
