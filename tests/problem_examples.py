@@ -1170,5 +1170,43 @@ _EXAMPLES = [
     ),
     Problem("locked-store", "forecasts.db", detail={"seconds": 30}),
     Problem("store-failed", "postgresql://me@host/load", detail={"reason": "out of shared memory"}),
+    # Jobs files.
+    Problem("newer-jobs-format", "jobs.yaml:1:1", "format", detail={"received": 2, "format": 1}),
+    Problem("config-as-jobs", "power.yaml", detail={"config": "power.yaml"}),
+    Problem("jobs-as-config", "jobs.yaml", detail={"jobs": "jobs.yaml"}),
+    Problem("not-a-store", "jobs.yaml:2:1", "store", detail={"path": "forecasts.db"}),
+    Problem("duplicate-job", "jobs.yaml:5:6", "jobs.1.name", detail={"name": "north", "other": "jobs.yaml:4:5"}),
+    Problem("job-without-data", "jobs.yaml:4:5", "jobs.0", detail={"job": "north"}),
+    Problem("job-without-output", "jobs.yaml:4:5", "jobs.0", detail={"job": "north"}),
+    Problem("job-needs-store", "jobs.yaml:6:5", "jobs.0.fail_on_drift"),
+    Problem("retrain-without-training", "jobs.yaml:6:5", "jobs.0.retrain", detail={"do": "predict"}),
+    Problem(
+        "shared-run",
+        "jobs.yaml:5:5",
+        "jobs.1.run",
+        detail={"names": ["north", "south"], "run": "/srv/forecasts/runs/shop"},
+    ),
+    Problem(
+        "shared-output",
+        "jobs.yaml:5:5",
+        "jobs.1.output",
+        detail={"path": "/srv/forecasts/out.csv", "other": "the output of north"},
+    ),
+    Problem(
+        "output-is-data", "jobs.yaml:5:5", "jobs.1.output", detail={"path": "/srv/forecasts/north.csv", "job": "north"}
+    ),
+    Problem(
+        "no-job-config",
+        "jobs.yaml:4:30",
+        "jobs.0.config",
+        detail={"path": "/srv/forecasts/shopp.yaml", "nearest": "shop.yaml"},
+    ),
+    Problem(
+        "no-data-yet",
+        "jobs.yaml:4:5",
+        detail={"path": "/srv/forecasts/north.cvs", "job": "north", "nearest": "north.csv"},
+    ),
+    Problem("no-match-yet", "jobs.yaml:4:5", detail={"pattern": "/srv/forecasts/in/shop-*.csv", "job": "shops"}),
+    Problem("no-such-job", "--only nroth", detail={"nearest": "north"}),
 ]
 EXAMPLES = {problem.code: problem for problem in _EXAMPLES}

@@ -58,7 +58,7 @@ def validate_values(
             return model.model_validate(values), values, problems
         except ValidationError as error:
             found = find_problems(error, values, model)
-            removed = {problem.path for problem in problems}
+            removed = {problem.path[:length] for problem in problems for length in range(1, len(problem.path) + 1)}
             problems += [problem for problem in found if problem.path not in removed]
             values, whole = _remove_values(values, [problem.path for problem in found])
             if not whole:

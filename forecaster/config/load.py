@@ -67,7 +67,10 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
     """
     if not is_config(source):
         raise ConfigError(Problem("config-name", str(source), detail={"source": str(source)}))
-    document = _override_document(read_document(source), overrides)
+    document = read_document(source)
+    if "jobs" in document.values:
+        raise ConfigError(Problem("jobs-as-config", str(source), detail={"jobs": str(source)}))
+    document = override_document(document, overrides)
     base = source.parent
     if data is not None:
         document = override_value(document, f"data.path={json.dumps(str(data), ensure_ascii=False)}")
@@ -96,7 +99,7 @@ def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()
 
     `name` is the place of problems.
     """
-    return _validate(_override_document(Document(values, {}, name), overrides))
+    return _validate(override_document(Document(values, {}, name), overrides))
 
 
 def load_resolved(text: str, name: str) -> Config:
@@ -117,7 +120,12 @@ def load_resolved(text: str, name: str) -> Config:
     return loaded.config
 
 
-def _override_document(document: Document, overrides: Sequence[str]) -> Document:
+def override_document(document: Document, overrides: Sequence[str]) -> Document:
+    """Apply every `--set` to a document.
+
+    Raises:
+        ConfigError: one assigns nothing, or a key of a value.
+    """
     for assignment in overrides:
         document = override_value(document, assignment)
     return document
@@ -125,7 +133,7 @@ def _override_document(document: Document, overrides: Sequence[str]) -> Document
 
 def apply_overrides(loaded: LoadedConfig, overrides: Sequence[str]) -> LoadedConfig:
     """Apply further `--set` to a config; `data.path` stays as it was resolved."""
-    again = _validate(_override_document(loaded.document, overrides))
+    again = _validate(override_document(loaded.document, overrides))
     data = again.config.data.model_copy(update={"path": loaded.config.data.path})
     return replace(again, config=again.config.model_copy(update={"data": data}))
 

@@ -4,16 +4,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from forecaster.config.database_urls import is_url
 from forecaster.config.invalid_value import InvalidValue
 from forecaster.config.schema import Count, Flag, Level, MaxAgeOption, Paths, Positive, Section, Text
 from forecaster.durations import EXPECTED_DURATION, parse_duration
 
 FORMAT = 1  # of the jobs files that this version reads
-METRICS = ("mae", "mase", "wape")  # that `fail_above` limits
 
-_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
+LONGEST_NAME = 100  # characters of the name of a job
+_NAME = re.compile(r"[^\W_][\w.-]*")
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(MB|GB|TB|MiB|GiB|TiB)", re.ASCII)
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _LEAST_MEMORY = 10**8  # bytes, less than any worker needs
@@ -26,11 +27,6 @@ def parse_size(text: str) -> int | None:
     return round(float(found[1]) * _BYTES[found[2]]) if found else None
 
 
-def is_job_name(text: str) -> bool:
-    """Whether a text can name a job: it is a part of file names, options and metrics."""
-    return _NAME.fullmatch(text) is not None
-
-
 def _check_format(value: object) -> object:
     if value == FORMAT and not isinstance(value, bool):
         return value
@@ -40,7 +36,7 @@ def _check_format(value: object) -> object:
 
 
 def _check_name(value: object) -> object:
-    if isinstance(value, str) and is_job_name(value):
+    if isinstance(value, str) and len(value) <= LONGEST_NAME and _NAME.fullmatch(value):
         return value
     quotes = "; a number needs quotes" if isinstance(value, int | float) and not isinstance(value, bool) else ""
     raise InvalidValue(f"letters, digits, '.', '_' and '-', beginning with a letter or a digit{quotes}")
@@ -61,9 +57,16 @@ def _check_size(value: object) -> object:
 def _check_placeholders(value: object) -> object:
     for text in value if isinstance(value, list | tuple) else (value,):
         unknown = [found for found in _PLACEHOLDER.findall(text) if found != "{name}"] if isinstance(text, str) else ()
-        for found in unknown:
-            raise InvalidValue(f"no placeholder but {{name}}, and {found} is one")
+        if unknown:
+            raise InvalidValue(f"{{name}} instead of {unknown[0]}")
     return value
+
+
+def _check_data(value: object) -> object:
+    for text in value if isinstance(value, list | tuple) else (value,):
+        if text == "-" or (isinstance(text, str) and is_url(text)):
+            raise InvalidValue("files; a database is named by a config, with its query")
+    return _check_placeholders(value)
 
 
 def _check_suffix(value: object, suffixes: tuple[str, ...]) -> object:
@@ -76,6 +79,12 @@ def _check_ping(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"https?://\S+|\$[A-Za-z_]\w*", value):
         return value
     raise InvalidValue("a URL that begins with http:// or https://, or $NAME of an environment variable that holds one")
+
+
+def _check_jobs(jobs: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not jobs:
+        raise InvalidValue("at least one job")
+    return jobs
 
 
 Format = Annotated[int, PlainValidator(_check_format, json_schema_input_type=Literal[1])]
@@ -123,7 +132,7 @@ class Keep(Section):
 class JobOptions(Section):
     """The keys of a job that `defaults` may set for all jobs."""
 
-    data: Annotated[Paths | None, BeforeValidator(_check_placeholders)] = Field(
+    data: Annotated[Paths | None, BeforeValidator(_check_data)] = Field(
         None,
         description="CSV or Parquet file; a list of files that are read together; a pattern such as in/*.csv: one job "
         "for each file; null: the data that the config names",
@@ -195,7 +204,9 @@ class JobsFile(Section):
     metrics_file: Text | None = Field(
         None, description="file of metrics for the textfile collector of Prometheus; null: none"
     )
-    jobs: tuple[JobEntry, ...] = Field(description="the jobs", min_length=1)
+    jobs: Annotated[tuple[JobEntry, ...], AfterValidator(_check_jobs)] = Field(
+        description="the jobs", json_schema_extra={"minItems": 1}
+    )
 
 
 def merge_options(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

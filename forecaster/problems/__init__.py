@@ -9,6 +9,7 @@
 - `config_messages`: configs
 - `forecast_messages`: training, forecasting and scoring
 - `check_messages`: findings of `forecast check`
+- `jobs_messages`: jobs files
 - `run_messages`: options, runs, trainings and outputs
 """
 

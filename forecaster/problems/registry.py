@@ -6,6 +6,7 @@ from forecaster.problems.check_messages import CHECKS
 from forecaster.problems.config_messages import CONFIGS
 from forecaster.problems.data_messages import DATA, NOTICES
 from forecaster.problems.forecast_messages import FORECASTS
+from forecaster.problems.jobs_messages import JOBS
 from forecaster.problems.message import Message
 from forecaster.problems.operation_messages import OPERATIONS
 from forecaster.problems.run_messages import RUNS
@@ -20,6 +21,7 @@ SECTIONS: Mapping[str, Mapping[str, Message]] = {
     "Training, forecasting and scoring": FORECASTS,
     "Findings of forecast check": CHECKS,
     "Options, runs, trainings and outputs": RUNS,
+    "Jobs files": JOBS,
     "Pings and schedules": OPERATIONS,
     "Stores of forecasts": STORES,
 }

@@ -1,0 +1,64 @@
+"""Messages about a jobs file: its keys, its jobs and the files that they share."""
+
+from collections.abc import Mapping
+
+from forecaster.problems.message import Message
+
+JOBS: Mapping[str, Message] = {
+    "newer-jobs-format": Message(
+        "received {received}; this version reads jobs files up to format {format}: upgrade forecast",
+        "A later version wrote the jobs file.",
+    ),
+    "config-as-jobs": Message(
+        "the config of one training, without the key jobs; train it with: forecast train {config}",
+        "`forecast run` takes a jobs file.",
+    ),
+    "jobs-as-config": Message(
+        "a jobs file, which lists several trainings; run it with: forecast run {jobs}",
+        "A verb that takes the config of one training was called with a jobs file.",
+    ),
+    "not-a-store": Message(
+        "{path!r} is not the URL of a database; for an SQLite file, write store: sqlite:///{path}",
+        "The store is a database.",
+    ),
+    "duplicate-job": Message(
+        "{name} is the name of another job, too: {other}; rename one",
+        "Names of jobs, and of the files of a pattern, differ.",
+    ),
+    "job-without-data": Message(
+        "the job {job} has no data; add data: {job}.csv, or a config that names data, or the run of an earlier "
+        "training",
+        "A job names data, a config or a run.",
+    ),
+    "job-without-output": Message(
+        "the forecast of {job} would be written nowhere; add output: out/{job}.csv, or remove store: null",
+        "A job that predicts has an output, or a store.",
+    ),
+    "job-needs-store": Message(
+        "needs the forecasts that were stored; remove store: null", "Scores and drift are those of stored forecasts."
+    ),
+    "retrain-without-training": Message(
+        "do: {do} never trains; use do: refresh, or remove retrain",
+        "The rules of retraining belong to jobs that train.",
+    ),
+    "shared-run": Message(
+        "{names:and} both train {run}; use {{name}} in it, such as run: runs/{{name}}",
+        "A run is trained by one job, and used by any number.",
+    ),
+    "shared-output": Message(
+        "{path} is {other}, too; use {{name}} in it, or another name", "Each file is written by one job."
+    ),
+    "output-is-data": Message(
+        "{path} would be read as data of {job}; write it to another folder, such as out",
+        "A forecast never replaces data, and is never read as data.",
+    ),
+    "no-job-config": Message("{path} does not exist{nearest:suggest}", "The config of a job does not exist."),
+    "no-data-yet": Message(
+        "{path} does not exist yet{nearest:suggest}; the job {job} fails until it does",
+        "The data of a job may be written later.",
+    ),
+    "no-match-yet": Message(
+        "no file matches {pattern} yet; the job {job} fails until one does", "The files of a job may be written later."
+    ),
+    "no-such-job": Message("selects no job{nearest:suggest}", "`--only` and `--tag` select jobs of the jobs file."),
+}
