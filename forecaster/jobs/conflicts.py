@@ -41,7 +41,7 @@ def _check_store(file: JobsFile) -> Iterator[KeyProblem]:
     if file.store is None:
         return
     if not is_url(file.store):
-        yield KeyProblem(("store",), "not-a-store", {"path": file.store})
+        yield KeyProblem(("store",), "not-a-store-url", {"path": file.store})
     elif has_password(file.store):
         yield KeyProblem(("store",), "password-in-url", {"variable": PASSWORD})
 

@@ -17,7 +17,7 @@ JOBS: Mapping[str, Message] = {
         "a jobs file, which lists several trainings; run it with: forecast run {jobs}",
         "A verb that takes the config of one training was called with a jobs file.",
     ),
-    "not-a-store": Message(
+    "not-a-store-url": Message(
         "{path!r} is not the URL of a database; for an SQLite file, write store: sqlite:///{path}",
         "The store is a database.",
     ),

@@ -236,7 +236,7 @@ jobs:
         ),
         ("jobs: [{name: a, data: a.csv, ping: 'ftp://x'}]", [("1:31", "jobs.0.ping", "invalid-value")]),
         ("format: 2\njobs: [{name: a, data: a.csv}]", [("1:1", "format", "newer-jobs-format")]),
-        ("store: forecasts.db\njobs: [{name: a, data: a.csv}]", [("1:1", "store", "not-a-store")]),
+        ("store: forecasts.db\njobs: [{name: a, data: a.csv}]", [("1:1", "store", "not-a-store-url")]),
         (
             "store: 'postgresql://me:secret@host/db'\njobs: [{name: a, data: a.csv}]",
             [("1:1", "store", "password-in-url")],
