@@ -1,6 +1,8 @@
 """Scheduled jobs: what a jobs file names, trained, forecast and scored by one command that nobody has to watch.
 
-- `jobs_file`: the YAML of jobs to `Job` records, with all problems
+- `jobs_file`, `schema`, `conflicts`: the YAML to the jobs that it describes, with all problems
+- `job`: a job with everything resolved
+- `plan`, `fingerprint`, `rows`: what a job would do now, and why
 - `metrics_file`, `ping`: the state of jobs for Prometheus, and for a monitor such as healthchecks.io
 - `schedule`, `crontab`, `systemd_units`: when the system runs a jobs file, in the languages of cron and systemd
 """

@@ -1,0 +1,252 @@
+"""What a job would do now, and why: which of score, train and predict are due, by their keys and the retrain rules."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from forecaster.config import Config
+from forecaster.durations import parse_duration
+from forecaster.errors import ConfigError, Stop
+from forecaster.jobs.fingerprint import hash_data, hash_files, hash_job_settings, hash_values
+from forecaster.jobs.job import Job
+from forecaster.regular_files import read_regular_file
+from forecaster.runs import load_version
+from forecaster.wording import count_of, name_duration
+
+StepName = Literal["score", "train", "predict"]
+
+_LONGEST_NAME = 4096  # bytes of the file that names the version in use
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of a job that is due.
+
+    Attributes:
+        name: what is done.
+        reason: why, as a sentence without a subject: `new data`.
+        key: of the work, which is kept as `done` once it is finished; the same key means the same work.
+    """
+
+    name: StepName
+    reason: str
+    key: str
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What a job would do now.
+
+    Attributes:
+        job: which.
+        steps: that are due, in their order.
+        reason: why nothing is due; empty where there are steps.
+        error: why the job cannot run, such as data that are missing; None where it can.
+        next_training: the earliest time at which a rule of age is met; None where there is no such rule.
+    """
+
+    job: Job
+    steps: tuple[Step, ...] = ()
+    reason: str = ""
+    error: Stop | None = None
+    next_training: datetime | None = None
+
+
+def plan_job(
+    job: Job,
+    state: Mapping[str, Any],
+    now: datetime,
+    *,
+    has_store: bool = True,
+    force: bool = False,
+    finished: Collection[str] = (),
+) -> JobPlan:
+    """Find out what a job would do now.
+
+    It is cheap: files are hashed, not parsed, but where a rule counts rows. A worker asks again after each step, since
+    a score may find drift, and a training may put a new version into use.
+
+    Args:
+        job: which.
+        state: of the job in status.json, as JSON values; empty where it never ran.
+        now: the time, with its zone.
+        has_store: whether forecasts are stored, so that there is something to score.
+        force: whether every step is due, whatever is done already.
+        finished: the names of steps that this attempt has finished, which are not due again.
+    """
+    planner = _Planner(job, state, now)
+    try:
+        steps = tuple(step for step in planner.list_steps(has_store, force) if step.name not in finished)
+        return JobPlan(job, steps, "" if steps else planner.explain_nothing(), next_training=planner.next_training)
+    except Stop as error:
+        return JobPlan(job, error=error)
+
+
+@dataclass
+class _Planner:
+    """The facts that decide what is due, each found out when it is first needed."""
+
+    job: Job
+    state: Mapping[str, Any]
+    now: datetime
+
+    def list_steps(self, has_store: bool, force: bool) -> Iterator[Step]:
+        """List the steps that are due."""
+        job, forced = self.job, "--force" if force else ""
+        if self.version is None and not job.trains:
+            load_version(job.run)  # raises what is wrong with it
+        if job.do == "score" or (job.do == "refresh" and has_store and self.version is not None):
+            key = hash_values("score", self.data)
+            if reason := forced or self._compare("score", key):
+                yield Step("score", reason, key)
+        trains = (forced or self._find_training_reason()) if job.trains else ""
+        if trains:
+            yield Step("train", trains, self.training_key)
+        if job.predicts:
+            key = self._build_prediction_key()
+            reason = forced or ("a training before it" if trains else self._compare("predict", key))
+            if reason := reason or self._find_missing_output():
+                yield Step("predict", reason, key)
+
+    def _compare(self, step: StepName, key: str) -> str:
+        """Explain why the key of a step is not the one that is done; empty where it is."""
+        done = self._done(step)
+        if done is None:
+            return "not done before"
+        if done == key:
+            return ""
+        if step == "predict" and done.rpartition("-")[2] == self.data:
+            return "a new version or other options"
+        return "new data"
+
+    def _done(self, step: StepName) -> str | None:
+        done = self.state.get("done") or {}
+        return str(done[step]) if done.get(step) else None
+
+    @cached_property
+    def config(self) -> Config | None:
+        """The config of the job with its overrides; None where the settings are chosen, or are those of the run."""
+        loaded = self.job.load_config()
+        if loaded is None:
+            return None
+        if loaded.problems:
+            raise ConfigError(loaded.problems)
+        return loaded.config
+
+    @cached_property
+    def data(self) -> str:
+        """The fingerprint of the data."""
+        if self.job.data:
+            return hash_files(self.job.data)
+        return hash_data(self.config or load_version(self.job.run).config)
+
+    @cached_property
+    def training_key(self) -> str:
+        """The fingerprints of settings and data."""
+        return f"{hash_job_settings(self.job, self.config)}-{self.data}"
+
+    def _build_prediction_key(self) -> str:
+        job, version = self.job, self.version and self.version.name
+        options = hash_values(version, job.horizon, job.levels, job.intervals, job.overrides)
+        future = "" if job.future is None else hash_files([str(job.future)])
+        return f"{hash_values(options, future)}-{self.data}"
+
+    def _find_missing_output(self) -> str:
+        missing = [path.name for path in (self.job.output, self.job.plot) if path is not None and not path.exists()]
+        return f"{missing[0]} is missing" if missing else ""
+
+    @cached_property
+    def version(self) -> Path | None:
+        """The folder of the version in use; None where there is none."""
+        try:
+            name = read_regular_file(self.job.run / "current", _LONGEST_NAME).decode().strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, UnicodeDecodeError):
+            return load_version(self.job.run).path  # raises what is wrong with it
+        return self.job.run / "versions" / name
+
+    @cached_property
+    def trained_at(self) -> datetime | None:
+        """When the version in use was trained, as its name has it."""
+        try:
+            found = datetime.strptime("" if self.version is None else self.version.name[:16], "%Y%m%dT%H%M%SZ")
+        except ValueError:
+            return None
+        return found.replace(tzinfo=UTC)
+
+    @property
+    def last_training(self) -> datetime | None:
+        """When a training of the job ended last, promoted or not."""
+        text = self.state.get("last_training")
+        return datetime.fromisoformat(text) if isinstance(text, str) else self.trained_at
+
+    def _find_training_reason(self) -> str:
+        """Explain why a training is due; empty where none is."""
+        if self.version is None:
+            return "no version yet"
+        done, rules = self._done("train"), self.job.retrain
+        if done is not None:
+            settings, _, data = done.partition("-")
+            if settings != self.training_key.partition("-")[0]:
+                return "other settings than in the last training"
+            if data == self.data:
+                return ""
+        if rules is None:
+            return ("not done before" if done is None else "new data") if self.job.do == "train" else ""
+        return next((reason for reason in self._apply_rules() if reason), "")
+
+    def _apply_rules(self) -> Iterator[str]:
+        """Apply each rule, the cheap ones first."""
+        rules = self.job.retrain
+        assert rules is not None
+        if rules.on_drift and self.state.get("drift"):
+            yield "drift in the stored forecasts"
+        for limit, since, subject in (
+            (rules.every, self.last_training, "the last training was"),
+            (rules.age, self.trained_at, "the version in use was trained"),
+        ):
+            seconds = None if limit is None else parse_duration(limit)
+            if seconds is not None and (since is None or self.now - since >= timedelta(seconds=seconds)):
+                yield f"{subject} {_name_age(self.now - since)} ago" if since else f"{subject} at an unknown time"
+        if rules.rows is not None and (new := self._count_new_rows()) >= rules.rows:
+            yield f"{count_of(new, 'new row')} since the training"
+
+    def _count_new_rows(self) -> int:
+        """Count the rows that the data have more than those of the training of the version in use."""
+        from forecaster.jobs.rows import count_rows  # noqa: PLC0415  with pandas, for this rule alone
+
+        version = load_version(self.job.run)
+        config = self.config or version.config
+        if self.job.data:
+            path = self.job.data[0] if len(self.job.data) == 1 else self.job.data
+            data = config.data.model_copy(update={"path": path, "query": None})
+            config = config.model_copy(update={"data": data})
+        return count_rows(config) - int(version.manifest["data"]["steps"])
+
+    @property
+    def next_training(self) -> datetime | None:
+        """The earliest time at which a rule of age is met."""
+        rules = self.job.retrain if self.job.trains else None
+        if rules is None:
+            return None
+        limits = ((rules.every, self.last_training), (rules.age, self.trained_at))
+        times = [
+            since + timedelta(seconds=parse_duration(limit) or 0.0)
+            for limit, since in limits
+            if limit is not None and since is not None
+        ]
+        return min(times, default=None)
+
+    def explain_nothing(self) -> str:
+        """Explain why nothing is due."""
+        newest = self.state.get("newest")
+        return "no new data" + (f" since {newest}" if newest else "")
+
+
+def _name_age(age: timedelta) -> str:
+    """Name an age by its largest units, without fractions of a second."""
+    return name_duration(timedelta(seconds=max(1, round(age.total_seconds()))))
