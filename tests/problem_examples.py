@@ -1204,6 +1204,9 @@ _EXAMPLES = [
     Problem("password-in-store", "postgresql://me:***@host/load", detail={"variable": "FORECAST_SQL_PASSWORD"}),
     Problem("unsupported-store", "mysql://me@host/load"),
     Problem("no-such-store", "forecasts.db"),
+    Problem("no-store", "jobs.yaml"),
+    Problem("not-in-store", "--job nort", detail={"what": "job", "nearest": "north"}),
+    Problem("invalid-moment", "--since 31.1.2026"),
     Problem("not-a-store", "sales.db", detail={"tables": ["forecasts"]}),
     Problem("other-store-format", "forecasts.db", detail={"format": "2", "known": 1, "newer": True}),
     Problem(

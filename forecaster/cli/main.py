@@ -18,6 +18,7 @@ from forecaster.cli.diagnose import diagnose
 from forecaster.cli.evaluate import evaluate
 from forecaster.cli.explain import explain
 from forecaster.cli.future import future
+from forecaster.cli.history import history
 from forecaster.cli.impute import impute
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
@@ -65,7 +66,7 @@ def _read_options(
     pass
 
 
-_VERBS = (train, predict, future, impute, backtest, evaluate, tune, explain, diagnose, validate, check, init, schema)
+_VERBS = (train, predict, future, impute, backtest, evaluate, tune, explain, diagnose, validate, check, init, schema, history)
 for verb in _VERBS:
     app.command()(verb)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -362,17 +362,24 @@ def _format_made_at(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def classify_timestamp(text: str) -> Literal["step", "local", "zoned"]:
+    """Tell integer steps, dates in local time and dates with an offset apart."""
+    if _INTEGER.fullmatch(text):
+        return "step"
+    return "zoned" if re.search(r"[+-]\d\d:\d\d", text[10:]) else "local"
+
+
 def parse_timestamps(texts: Iterable[str]) -> pd.Index:
-    """Parse timestamps of a store: integers where all are steps, else dates; in UTC where one has an offset.
+    """Parse timestamps of a store, of one kind: integer steps, or dates, which are in UTC where they have an offset.
 
     Raises:
-        ValueError: one is no date.
+        ValueError: one is neither.
     """
     several = list(texts)
-    if all(map(_INTEGER.fullmatch, several)):
+    kinds = set(map(classify_timestamp, several))
+    if kinds == {"step"}:
         return pd.Index([int(text) for text in several], dtype="int64")
-    dates = [datetime.fromisoformat(text) for text in several]
-    return pd.DatetimeIndex(pd.to_datetime(dates, utc=any(date.tzinfo is not None for date in dates)))
+    return pd.DatetimeIndex(pd.to_datetime(list(map(datetime.fromisoformat, several)), utc="zoned" in kinds))
 
 
 def _rank(text: str) -> float:

@@ -16,6 +16,17 @@ STORES: Mapping[str, Message] = {
     "no-such-store": Message(
         "holds no forecasts yet; store the first with: forecast run jobs.yaml", "The store does not exist."
     ),
+    "no-store": Message(
+        "stores no forecasts; set store: sqlite:///forecasts.db", "The jobs file has the key `store: null`."
+    ),
+    "not-in-store": Message(
+        "the store has no forecasts of this {what}{nearest:suggest}", "Nothing is stored of the job, series or version."
+    ),
+    "invalid-moment": Message(
+        "expected a date such as 2026-01-31, 2026-01 or '2026-01-31 06:00', in the local time of the data, or the number "
+        "of a step",
+        "The ends of a history are timestamps.",
+    ),
     "not-a-store": Message(
         "has a table that forecast did not make ({tables:all}); name another database as the store",
         "The tables of a store belong to something else, or were changed.",

@@ -1,0 +1,126 @@
+"""Plots of stored forecasts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from forecaster.forecast import shorten
+from forecaster.jobs.history import History
+from forecaster.jobs.store import classify_timestamp, parse_timestamps
+from forecaster.reporting.figures import (
+    BLUE,
+    GREY,
+    INK,
+    MAX_SERIES,
+    SKY,
+    STYLE,
+    ValueFormatter,
+    add_legend,
+    add_row_legend,
+    count_shown,
+    drop_repeated_labels,
+    format_time_axis,
+    make_panels,
+    style_band,
+    to_axis,
+)
+from forecaster.wording import count_of
+
+_DENSE = 400  # timestamps above which lines are drawn thinner
+_MAX_FAN = 40  # forecasts up to which those that a newer one replaced are drawn, too
+_MAX_MARKED = 8  # new versions up to which each is marked
+_GAP = 4  # steps between two timestamps from which a line is interrupted
+_CONTEXT = 0.5  # of the span of the forecasts: how much of the actuals before them is shown
+
+
+def plot_history(history: History) -> Figure:
+    """Plot the newest forecast of each timestamp and its actual, the first few series in a panel each."""
+    rows = history.forecasts
+    groups = list(rows.groupby(["job", "series"], sort=False))
+    shown = min(len(groups), MAX_SERIES)
+    jobs = rows["job"].unique()
+    name = jobs[0] if len(jobs) == 1 else count_of(len(jobs), "job")
+    count = len(rows[["job", "version", "origin"]].drop_duplicates())
+    title = f"{name}: {count_of(count, 'forecast')} and what came true{count_shown(shown, len(groups))}"
+    with matplotlib.rc_context(STYLE):
+        figure, panels = make_panels(title, max(shown, 1))
+        for axes, ((job, series), part) in zip(panels, groups, strict=False):
+            own = (history.actuals["job"] == job) & (history.actuals["series"] == series)
+            _draw_history(axes, part, history.actuals[own])
+            label = series if len(jobs) == 1 else f"{job}: {series}"
+            if shown > 1:
+                axes.set_title(shorten(label))
+            else:
+                axes.set_ylabel(shorten(series))
+        if shown > 1:
+            drop_repeated_labels(panels, 2)
+            add_row_legend(figure, panels[0])
+        else:
+            add_legend(panels[0])
+        return figure
+
+
+def _draw_history(axes: Axes, forecasts: pd.DataFrame, actuals: pd.DataFrame) -> None:
+    """Draw the forecasts of one series, with the actuals over their time and a little before it."""
+    # Data that got dates later, or a time zone, have timestamps of several kinds; those of one kind have one axis.
+    kind = classify_timestamp(forecasts["timestamp"].iloc[-1])
+    rows = forecasts[[classify_timestamp(text) == kind for text in forecasts["timestamp"]]]
+    known = actuals[np.array([classify_timestamp(text) == kind for text in actuals["timestamp"]], bool)]
+    rows = rows.assign(at=parse_timestamps(rows["timestamp"]), start=parse_timestamps(rows["origin"]))
+    newest = rows.sort_values(["start", "made_at"], kind="stable").drop_duplicates("at", keep="last").sort_values("at")
+    first, last = newest["at"].iloc[0], newest["at"].iloc[-1]
+    observed = pd.Series(known["actual"].to_numpy(float), parse_timestamps(known["timestamp"])) if len(known) else None
+    if observed is not None:
+        observed = observed[observed.index >= first - _CONTEXT * (last - first)]
+        axes.plot(to_axis(observed.index), observed.to_numpy(), color=INK, label="actual", zorder=3, **_size(observed))
+    x = to_axis(pd.Index(newest["at"]))
+    gaps = _find_gaps(x)  # where nothing was forecast: a value that is NaN interrupts each line
+    shown, mean = np.insert(x, gaps, x[gaps - 1]), np.insert(newest["mean"].to_numpy(float), gaps, np.nan)
+    axes.plot(shown, mean, color=BLUE, label="newest forecast", zorder=2.5, **_size(newest, 1.6))
+    quantiles = pd.DataFrame(newest["quantiles"].to_list(), dtype=float)
+    lows = sorted((low for low in quantiles if low < 0.5 and round(1 - low, 10) in quantiles), reverse=True)
+    for place, low in enumerate(lows):
+        bounds = [np.insert(quantiles[each].to_numpy(), gaps, np.nan) for each in (low, round(1 - low, 10))]
+        axes.fill_between(shown, *bounds, linewidth=0, **style_band(low, place, len(lows)))
+    _draw_replaced(axes, rows)
+    _mark_versions(axes, rows)
+    begin = first if observed is None or not len(observed) else min(first, observed.index[0])
+    format_time_axis(axes, begin, last)
+    axes.margins(x=0.02)
+    axes.yaxis.set_major_formatter(ValueFormatter())
+
+
+def _size(rows: Sequence[Any] | pd.DataFrame | pd.Series, width: float = 1.2) -> dict[str, Any]:
+    """Return the width of a line, thinner where it has many values, and markers where it has few."""
+    markers: dict[str, Any] = {"marker": "o", "markersize": 3} if len(rows) <= 40 else {}
+    return {"linewidth": width if len(rows) <= _DENSE else width / 2, **markers}
+
+
+def _find_gaps(x: np.ndarray) -> np.ndarray:
+    """Find the values of an x axis, rising, before which more than a few steps are missing."""
+    distances = np.diff(x.astype("int64"))
+    return np.flatnonzero(distances > _GAP * np.median(distances)) + 1 if len(distances) else np.zeros(0, int)
+
+
+def _draw_replaced(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw each forecast with its origin in a light color, where some are replaced in part by newer ones, and few are."""
+    groups = list(rows.groupby(["start", "version"]))
+    if rows["at"].is_unique or len(groups) > _MAX_FAN:
+        return
+    for number, (_, part) in enumerate(groups):
+        label = "each forecast" if number == 0 else None
+        axes.plot(to_axis(pd.Index(part["at"])), part["mean"].to_numpy(float), color=SKY, linewidth=0.8, label=label, zorder=2)
+
+
+def _mark_versions(axes: Axes, rows: pd.DataFrame) -> None:
+    """Mark the origin of the first forecast of each version but the first."""
+    starts = rows.groupby("version")["start"].min().sort_values().iloc[1:]
+    if len(starts) <= _MAX_MARKED:
+        for number, start in enumerate(to_axis(pd.Index(starts))):
+            label = "new version" if number == 0 else None
+            axes.axvline(start, color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label=label, zorder=1)
