@@ -1206,8 +1206,9 @@ _EXAMPLES = [
     Problem("no-such-store", "forecasts.db"),
     Problem("no-store", "jobs.yaml"),
     Problem("not-in-store", "--job nort", detail={"what": "job", "nearest": "north"}),
+    Problem("nothing-to-plot", "--plot north.png"),
     Problem("invalid-moment", "--since 31.1.2026"),
-    Problem("not-a-store", "sales.db", detail={"tables": ["forecasts"]}),
+    Problem("foreign-store-table", "sales.db", detail={"tables": ["forecasts"]}),
     Problem("other-store-format", "forecasts.db", detail={"format": "2", "known": 1, "newer": True}),
     Problem(
         "damaged-store",

@@ -84,6 +84,8 @@ def history(
             content = table.history_to_parquet(found.table)
     console.write_result(content, output)
     if plot is not None:
+        if found.table.empty:
+            raise UsageError(Problem("nothing-to-plot", f"--plot {plot}"))
         from forecaster.jobs.plots import plot_history
 
         console.write_picture(plot_history(found), plot)

@@ -66,7 +66,22 @@ def _read_options(
     pass
 
 
-_VERBS = (train, predict, future, impute, backtest, evaluate, tune, explain, diagnose, validate, check, init, schema, history)
+_VERBS = (
+    train,
+    predict,
+    future,
+    impute,
+    backtest,
+    evaluate,
+    tune,
+    explain,
+    diagnose,
+    validate,
+    check,
+    init,
+    schema,
+    history,
+)
 for verb in _VERBS:
     app.command()(verb)
 

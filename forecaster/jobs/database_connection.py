@@ -46,9 +46,11 @@ class DatabaseConnection(ABC):
 
     Attributes:
         where: the file or the URL, for messages.
+        table_options: what follows the columns where a table is created.
     """
 
     where: str
+    table_options = ""
 
     @abstractmethod
     def execute(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
@@ -97,6 +99,8 @@ def connect_to_store(url: str, base: Path, read_only: bool = False) -> DatabaseC
 
 class _SQLite(DatabaseConnection):
     """A connection to an SQLite file, with a write-ahead log; each transaction is on the disk when it ends."""
+
+    table_options = " WITHOUT ROWID"  # rows are in the tree of the primary key, which is not stored twice
 
     def __init__(self, path: Path, read_only: bool) -> None:
         self.path, self.where, self._read_only = path, str(path), read_only
@@ -156,7 +160,7 @@ class _SQLite(DatabaseConnection):
         give_up = time.monotonic() + _LOCK_SECONDS
         while self._connection.execute("PRAGMA journal_mode").fetchone() != (wanted,):
             try:
-                # Without shared memory SQLite keeps the journal that it has, and says which.
+                # Without shared memory SQLite keeps the journal that it has.
                 self._connection.execute(f"PRAGMA journal_mode = {wanted}")
                 return
             except sqlite3.OperationalError as error:

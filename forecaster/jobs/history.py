@@ -16,6 +16,7 @@ from forecaster.forecast import name_bound
 from forecaster.jobs.jobs_file import load_jobs
 from forecaster.jobs.store import Moment, Store, classify_timestamp, parse_timestamps
 from forecaster.problems import Problem
+from forecaster.regular_files import open_regular_file
 from forecaster.wording import format_timestamps
 
 _SQLITE = b"SQLite format 3\0"
@@ -34,7 +35,7 @@ def find_store(source: str) -> tuple[str, Path]:
     if is_url(source):
         return source, Path()
     path = Path(source)
-    if path.is_file() and path.open("rb").read(len(_SQLITE)) == _SQLITE:
+    if _is_database(path):
         return f"sqlite:///{path.absolute()}", Path()
     loaded = load_jobs(path)
     if loaded.store is None:
@@ -47,8 +48,8 @@ class History:
     """Forecasts with their actuals.
 
     Attributes:
-        table: the columns job, version, series, origin, timestamp, step, mean, lower_95, ..., upper_95, source, made_at,
-            actual; NaN where a forecast has no such level, or its actual is not known. Timestamps are text.
+        table: the columns job, version, series, origin, timestamp, step, mean, lower_95, ..., upper_95, source,
+            made_at and actual; NaN where a forecast has no such level, or its actual is not known. Timestamps are text.
         forecasts: the same as the store gives it, with quantiles by probability.
         actuals: of the series in the table, also where nothing was forecast: job, series, timestamp, actual.
     """
@@ -56,6 +57,14 @@ class History:
     table: pd.DataFrame
     forecasts: pd.DataFrame
     actuals: pd.DataFrame
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with open_regular_file(path) as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
 
 
 def read_history(store: Store, selected: Mapping[str, str], since: Moment | None, until: Moment | None) -> History:

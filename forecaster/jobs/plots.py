@@ -35,18 +35,18 @@ _DENSE = 400  # timestamps above which lines are drawn thinner
 _MAX_FAN = 40  # forecasts up to which those that a newer one replaced are drawn, too
 _MAX_MARKED = 8  # new versions up to which each is marked
 _GAP = 4  # steps between two timestamps from which a line is interrupted
-_CONTEXT = 0.5  # of the span of the forecasts: how much of the actuals before them is shown
+_CONTEXT = 0.25  # of the span of the forecasts: how much of the actuals before them is shown
 
 
 def plot_history(history: History) -> Figure:
     """Plot the newest forecast of each timestamp and its actual, the first few series in a panel each."""
     rows = history.forecasts
-    groups = list(rows.groupby(["job", "series"], sort=False))
+    groups = [((str(job), str(series)), part) for (job, series), part in rows.groupby(["job", "series"], sort=False)]
     shown = min(len(groups), MAX_SERIES)
     jobs = rows["job"].unique()
     name = jobs[0] if len(jobs) == 1 else count_of(len(jobs), "job")
     count = len(rows[["job", "version", "origin"]].drop_duplicates())
-    title = f"{name}: {count_of(count, 'forecast')} and what came true{count_shown(shown, len(groups))}"
+    title = f"{name}: {count_of(count, 'forecast')} against actuals{count_shown(shown, len(groups))}"
     with matplotlib.rc_context(STYLE):
         figure, panels = make_panels(title, max(shown, 1))
         for axes, ((job, series), part) in zip(panels, groups, strict=False):
@@ -82,11 +82,15 @@ def _draw_history(axes: Axes, forecasts: pd.DataFrame, actuals: pd.DataFrame) ->
     gaps = _find_gaps(x)  # where nothing was forecast: a value that is NaN interrupts each line
     shown, mean = np.insert(x, gaps, x[gaps - 1]), np.insert(newest["mean"].to_numpy(float), gaps, np.nan)
     axes.plot(shown, mean, color=BLUE, label="newest forecast", zorder=2.5, **_size(newest, 1.6))
-    quantiles = pd.DataFrame(newest["quantiles"].to_list(), dtype=float)
-    lows = sorted((low for low in quantiles if low < 0.5 and round(1 - low, 10) in quantiles), reverse=True)
+    several = newest["quantiles"].to_list()
+    every = {probability for quantiles in several for probability in quantiles}
+    lows = sorted((low for low in every if low < 0.5 and round(1 - low, 10) in every), reverse=True)
     for place, low in enumerate(lows):
-        bounds = [np.insert(quantiles[each].to_numpy(), gaps, np.nan) for each in (low, round(1 - low, 10))]
-        axes.fill_between(shown, *bounds, linewidth=0, **style_band(low, place, len(lows)))
+        lower, upper = (
+            np.insert([quantiles.get(each, np.nan) for quantiles in several], gaps, np.nan)
+            for each in (low, round(1 - low, 10))
+        )
+        axes.fill_between(shown, lower, upper, linewidth=0, **style_band(low, place, len(lows)))
     _draw_replaced(axes, rows)
     _mark_versions(axes, rows)
     begin = first if observed is None or not len(observed) else min(first, observed.index[0])
@@ -108,13 +112,15 @@ def _find_gaps(x: np.ndarray) -> np.ndarray:
 
 
 def _draw_replaced(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw each forecast with its origin in a light color, where some are replaced in part by newer ones, and few are."""
+    """Draw every forecast in a light color, where few are and newer ones replace a part of some."""
     groups = list(rows.groupby(["start", "version"]))
     if rows["at"].is_unique or len(groups) > _MAX_FAN:
         return
     for number, (_, part) in enumerate(groups):
-        label = "each forecast" if number == 0 else None
-        axes.plot(to_axis(pd.Index(part["at"])), part["mean"].to_numpy(float), color=SKY, linewidth=0.8, label=label, zorder=2)
+        label = "earlier forecast" if number == 0 else None
+        axes.plot(
+            to_axis(pd.Index(part["at"])), part["mean"].to_numpy(float), color=SKY, linewidth=0.8, label=label, zorder=2
+        )
 
 
 def _mark_versions(axes: Axes, rows: pd.DataFrame) -> None:

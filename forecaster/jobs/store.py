@@ -99,13 +99,14 @@ class Store:
             with self.transaction():
                 if not self._database.find_tables([*_TABLES]):  # no other process was faster
                     for statement in _TABLES.values():
-                        self._database.execute(statement)
+                        self._database.execute(statement + self._database.table_options)
                     self._database.execute("INSERT INTO meta VALUES ('format', :format)", {"format": str(FORMAT)})
         found = self._database.find_tables([*_TABLES])
         if not found:
             raise RunError(Problem("no-such-store", self.where))
-        if foreign := [name for name in found if found[name] not in {"", _TABLES[name]}] or _TABLES.keys() - found:
-            raise RunError(Problem("not-a-store", self.where, detail={"tables": sorted(foreign)}))
+        made = {name: {"", statement + self._database.table_options} for name, statement in _TABLES.items()}
+        if foreign := [name for name in found if found[name] not in made[name]] or made.keys() - found:
+            raise RunError(Problem("foreign-store-table", self.where, detail={"tables": sorted(foreign)}))
         rows = self._database.execute("SELECT value FROM meta WHERE name = 'format'")
         texts = [str(value) for (value,) in rows]
         if texts != [str(FORMAT)]:
@@ -363,7 +364,7 @@ def _format_made_at(moment: datetime) -> str:
 
 
 def classify_timestamp(text: str) -> Literal["step", "local", "zoned"]:
-    """Tell integer steps, dates in local time and dates with an offset apart."""
+    """Find what a timestamp is: an integer step, a date in local time, or one with an offset."""
     if _INTEGER.fullmatch(text):
         return "step"
     return "zoned" if re.search(r"[+-]\d\d:\d\d", text[10:]) else "local"

@@ -22,12 +22,15 @@ STORES: Mapping[str, Message] = {
     "not-in-store": Message(
         "the store has no forecasts of this {what}{nearest:suggest}", "Nothing is stored of the job, series or version."
     ),
+    "nothing-to-plot": Message(
+        "the store has no forecasts in this span; name another with --since and --until", "There is nothing to draw."
+    ),
     "invalid-moment": Message(
-        "expected a date such as 2026-01-31, 2026-01 or '2026-01-31 06:00', in the local time of the data, or the number "
-        "of a step",
+        "expected a date such as 2026-01-31, 2026-01 or '2026-01-31 06:00', in the local time of the data, or the "
+        "number of a step",
         "The ends of a history are timestamps.",
     ),
-    "not-a-store": Message(
+    "foreign-store-table": Message(
         "has a table that forecast did not make ({tables:all}); name another database as the store",
         "The tables of a store belong to something else, or were changed.",
     ),

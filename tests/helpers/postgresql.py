@@ -1,4 +1,4 @@
-"""A private PostgreSQL server, on a socket in a folder of its own, which no network reaches."""
+"""A private PostgreSQL server, on a socket in its folder, which no network reaches."""
 
 import os
 import shutil
