@@ -9,6 +9,7 @@ import ctypes
 import logging
 import os
 import pickle
+import pkgutil
 import queue
 import signal
 import subprocess
@@ -30,6 +31,7 @@ How = Literal["done", "failed", "crashed", "timeout", "memory", "stopped"]
 
 GRACE = 8.0  # seconds between SIGTERM and SIGKILL; Docker kills the parent 10 seconds after its SIGTERM
 _POLL_SECONDS = 0.1
+_START_SECONDS = 60.0  # that a worker may take to begin a task that has a time limit
 _DYING_SECONDS = 1.0  # between the end of a worker's socket and that of its process
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
@@ -83,6 +85,7 @@ class _Worker:
     task: Any = None
     is_busy: bool = False
     started: float = 0.0
+    limit: float | None = None  # seconds
     deadline: float | None = None
     most_memory: int | None = None
     memory: int | None = None  # the most seen, bytes
@@ -101,13 +104,14 @@ class Workers:
     """Up to `count` processes, started when they are needed and replaced when they end.
 
     Args:
-        work: a function of a module, or a partial of one: `work(task, received, report)`. It looks at `received` for
-            signals, as `signals.collect_signals` gives them, and may `report` what the parent receives as `Reported`.
+        work: a function of a module, a partial of one, or its name, `module:function`, so that only workers import
+            it: `work(task, received, report)`. It looks at `received` for signals, as `signals.collect_signals` gives
+            them, and may `report` what the parent receives as `Reported`.
         count: of processes, which share the processor's threads.
         grace: seconds from the request to stop to SIGKILL; None waits as long as the task takes.
     """
 
-    def __init__(self, work: Work, count: int, grace: float | None = GRACE) -> None:
+    def __init__(self, work: Work | str, count: int, grace: float | None = GRACE) -> None:
         self._work, self._count, self._grace = work, count, grace
         self._workers: list[_Worker] = []
         self._messages: queue.SimpleQueue[tuple[_Worker, tuple[Any, ...]]] = queue.SimpleQueue()
@@ -134,12 +138,12 @@ class Workers:
 
         Args:
             task: sent to the worker by pickle.
-            seconds: after which the task is asked to stop, and killed after the grace.
+            seconds: after which the task is asked to stop, and killed after the grace; imports do not count.
             memory: resident bytes of the worker and its children, above which it is killed.
         """
         worker = self._take_worker(memory)
         worker.task, worker.is_busy, worker.started, worker.memory = task, True, time.monotonic(), None
-        worker.deadline = None if seconds is None else worker.started + seconds
+        worker.limit, worker.deadline = seconds, None if seconds is None else worker.started + seconds + _START_SECONDS
         worker.most_memory = memory
         threading.Thread(target=self._exchange, args=(worker, pickle.dumps(task)), daemon=True).start()
 
@@ -224,6 +228,9 @@ class Workers:
                 if log.isEnabledFor(record["levelno"]):
                     log.handle(logging.makeLogRecord(record))
                 return None
+            case ("began",):
+                worker.deadline = None if worker.limit is None else time.monotonic() + worker.limit
+                return None
             case ("report", content):
                 return Reported(worker.task, content)
         ended = _describe_end(worker, message)
@@ -271,7 +278,7 @@ def read_memory(process: int) -> int | None:
     return resident + sum(read_memory(int(child)) or 0 for child in children)
 
 
-def _start_worker(work: Work, count: int) -> _Worker:
+def _start_worker(work: Work | str, count: int) -> _Worker:
     """Start a process that shares the processor with `count` - 1 others."""
     ours, theirs = Pipe()
     environment = dict(os.environ)
@@ -367,7 +374,10 @@ def _run(start: bytes, task: bytes, send: Callable[[bytes], None]) -> bytes:
         work, level = pickle.loads(start)
         log.handlers, log.propagate = [_Sender(send)], False
         log.setLevel(level)
-        result = work(pickle.loads(task), _received, lambda content: send(pickle.dumps(("report", content))))
+        function = pkgutil.resolve_name(work) if isinstance(work, str) else work
+        values = pickle.loads(task)
+        send(pickle.dumps(("began",)))
+        result = function(values, _received, lambda content: send(pickle.dumps(("report", content))))
         return pickle.dumps(("done", result))
     except BaseException as cause:
         is_memory = isinstance(cause, MemoryError)

@@ -9,6 +9,7 @@ from forecaster.problems.forecast_messages import FORECASTS
 from forecaster.problems.jobs_messages import JOBS
 from forecaster.problems.message import Message
 from forecaster.problems.operation_messages import OPERATIONS
+from forecaster.problems.outcome_messages import OUTCOMES
 from forecaster.problems.run_messages import RUNS
 from forecaster.problems.store_messages import STORES
 from forecaster.problems.table_messages import FILES
@@ -22,6 +23,7 @@ SECTIONS: Mapping[str, Mapping[str, Message]] = {
     "Findings of forecast check": CHECKS,
     "Options, runs, trainings and outputs": RUNS,
     "Jobs files": JOBS,
+    "Outcomes of jobs": OUTCOMES,
     "Pings and schedules": OPERATIONS,
     "Stores of forecasts": STORES,
 }
