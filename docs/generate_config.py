@@ -123,6 +123,12 @@ EXAMPLES: dict[str, str] = {
     "forecast.samples": "1000",
     "forecast.rollout": "carry",
     "forecast.fallback": "never",
+    "checks.max_age.warn": "3h",
+    "checks.max_age.error": "6h",
+    "checks.range": "error",
+    "checks.range_factor": "20",
+    "checks.constant": "ignore",
+    "checks.step": "error",
 }
 
 _HEADER = """\

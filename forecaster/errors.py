@@ -7,6 +7,7 @@ Stop
     │   ├── ConfigError            2   a YAML that cannot be used, every problem listed
     │   └── MissingExtra           2   packages that are not installed (extras.py)
     ├── DataError                  4   a CSV that cannot be used, every problem listed
+    ├── Stale                      5   data older than checks.max_age allows
     ├── Partial                    3   some series could not be forecast, the others were
     ├── RunError                   6   a run folder that is missing, corrupt or of a newer format
     ├── Diverged                   7   a loss or a forecast that became NaN or infinite
@@ -30,6 +31,7 @@ EXIT_CODES = (
     ("2", "usage or config, or an extra that is not installed"),
     ("3", "partial: some series failed, the rest is written"),
     ("4", "data invalid"),
+    ("5", "data stale: older than the largest age allowed"),
     ("6", "run missing, corrupt, or of a newer format"),
     ("7", "training diverged: the old version stays"),
     ("73", "output cannot be created"),
@@ -81,6 +83,12 @@ class DataError(ForecasterError):
     """A CSV that cannot be used."""
 
     exit_code = 4
+
+
+class Stale(ForecasterError):
+    """Data whose newest row is older than the largest age allowed; nothing was forecast."""
+
+    exit_code = 5
 
 
 class Partial(ForecasterError):

@@ -377,6 +377,11 @@ _EXAMPLES = [
         "--set data.target=#x",
         detail={"received": "null", "quoted": "--set 'data.target=\"#x\"'"},
     ),
+    Problem(
+        "not-a-policy",
+        "--set data.gap=zero",
+        detail={"key": "data.gap", "nearest": "data.gaps", "policies": ["data.gaps", "data.max_gap", "checks.max_age"]},
+    ),
     Problem("key-of-a-value", "--set window.length.x=1", detail={"name": "length"}),
     Problem("unknown-key", "power.yaml:4:3", "training.epoch", detail={"nearest": "epochs"}),
     Problem(
@@ -923,6 +928,47 @@ _EXAMPLES = [
     Problem("unknown-category", column="series", detail={"value": "south", "series": "south"}),
     Problem("constant-training-part", detail={"names": ["umbrellas"]}),
     Problem("outside-training-range", detail={"series": "load", "value": 1e15, "low": 81.5, "high": 118.2}),
+    Problem(
+        "stale-data",
+        "power.csv",
+        detail={
+            "newest": "2026-01-28 23:00:00",
+            "age": "2 days 3 hours",
+            "age_seconds": 183600.0,
+            "limit": "6 hours",
+            "enough": "52h",
+        },
+    ),
+    Problem(
+        "aging-data",
+        "shops.csv",
+        detail={
+            "newest": "2026-01-28",
+            "age": "2 days 3 hours",
+            "age_seconds": 183600.0,
+            "limit": "1 day",
+            "enough": "52h",
+            "series": "north",
+        },
+    ),
+    Problem("age-without-dates", column="checks.max_age"),
+    Problem(
+        "implausible-value",
+        detail={"series": "load", "value": 9999999.0, "low": 81.5, "high": 118.2, "factor": 10.0},
+    ),
+    Problem(
+        "implausible-forecast",
+        detail={
+            "series": "load",
+            "timestamp": "2026-01-28 23:00:00",
+            "value": -4000.0,
+            "low": 81.5,
+            "high": 118.2,
+            "factor": 10.0,
+        },
+    ),
+    Problem("constant-end", detail={"series": "load", "value": 91.5, "steps": 30, "longest": 2, "frequency": "h"}),
+    Problem("coarser-end", detail={"series": "load", "apart": 24, "frequency": "h"}),
     Problem("too-few-rows-to-forecast", "power.csv", detail={"rows": 20, "needed": 48, "differences": False}),
     Problem("no-future-rows", "future.csv", detail={"first": "2026-02-01", "last": "2026-02-07"}),
     Problem(
@@ -1212,6 +1258,7 @@ _EXAMPLES = [
     ),
     Problem("no-match-yet", "jobs.yaml:4:5", detail={"pattern": "/srv/forecasts/in/shop-*.csv", "job": "shops"}),
     Problem("no-such-job", "--only nroth", detail={"nearest": "north"}),
+    # Outcomes of jobs.
     Problem("locked-jobs", ".jobs.lock"),
     Problem("status-of-other-jobs", "status.json", detail={"other": "nightly.yaml", "file": "jobs.yaml"}),
     Problem("damaged-status", "status.json", detail={"reason": "not JSON", "aside": "status.json.damaged"}),

@@ -14,6 +14,7 @@ from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
+    from forecaster.config.schema import MaxAge
     from forecaster.runs import Version
 
 
@@ -130,6 +131,25 @@ def parse_seconds(text: str | None, option: str) -> float | None:
     if seconds is None:
         raise UsageError(Problem("invalid-option", f"{option} {text}", detail={"expected": EXPECTED_DURATION}))
     return seconds
+
+
+def parse_max_age(text: str | None) -> "MaxAge | None":
+    """Parse `6h`, or `3` for steps, as the age from which nothing is forecast.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    from pydantic import ValidationError
+
+    from forecaster.config.schema import MaxAge
+
+    if text is None:
+        return None
+    try:
+        return MaxAge(error=int(text) if text.strip().isdecimal() else text)
+    except ValidationError:
+        detail = {"expected": "a duration such as 6h or 2d, or whole steps such as 3"}
+        raise UsageError(Problem("invalid-option", f"--max-age {text}", detail=detail)) from None
 
 
 def parse_levels(text: str | None) -> list[float] | None:

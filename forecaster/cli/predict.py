@@ -19,6 +19,7 @@ from forecaster.cli.options import (
     check_picture,
     load_run,
     parse_levels,
+    parse_max_age,
 )
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
@@ -44,6 +45,20 @@ def predict(
     future: Annotated[
         Path | None,
         typer.Option("--future", help="CSV with known values of future covariates.", show_default=False),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Override a policy of the run: data.gaps=previous, checks.range=error; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(
+            "--max-age", help="Largest age of the newest row, 6h or steps such as 3; else exit 5.", show_default=False
+        ),
     ] = None,
     output: Output = "-",
     format: Annotated[OutputFormat, typer.Option("--format", help="Format of the forecast.")] = OutputFormat.CSV,
@@ -76,7 +91,16 @@ def predict(
     _check_outputs([output, samples, plot], format, decimal_comma)
     check_picture(plot)
     version = load_run(run, data, trust_config)
-    found = predict_version(version, data, horizon, parse_levels(levels), samples is not None, future)
+    found = predict_version(
+        version,
+        data,
+        horizon,
+        parse_levels(levels),
+        samples is not None,
+        future,
+        overrides=overrides or (),
+        max_age=parse_max_age(max_age),
+    )
     try:
         sentences = describe_training(version.metrics)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -604,6 +604,34 @@ class Ensemble(Section):
     )
 
 
+Policy = Literal["auto", "error", "warn", "ignore"]
+
+
+class Checks(Section):
+    """What is checked before a forecast is written."""
+
+    max_age: MaxAgeOption = Field(
+        None, description="largest age of the newest step: 6h, steps such as 3, or {warn: 3h, error: 6h}; null: any"
+    )
+    range: Policy = Field(
+        "auto",
+        description="values or forecasts far outside the range ever seen: auto (warn; in jobs error) | error | warn "
+        "| ignore",
+    )
+    range_factor: Positive = Field(
+        10.0, description="how far outside, in widths of the range; a width is at least a tenth of the largest value"
+    )
+    constant: Policy = Field(
+        "auto",
+        description="one value for more than twice as long as ever before: auto (warn; in jobs error) | error | warn "
+        "| ignore",
+    )
+    step: Policy = Field(
+        "auto",
+        description="newest rows of a longer step than the run's: auto (warn; in jobs error) | error | warn | ignore",
+    )
+
+
 class Config(Section):
     """A whole config: everything that `forecast train` needs besides the CSV."""
 
@@ -624,6 +652,7 @@ class Config(Section):
         None, description="several networks whose forecasts are combined; null: one network"
     )
     forecast: ForecastOptions = Field(ForecastOptions(), description="intervals, rollout and fallback of forecasts")
+    checks: Checks = Field(Checks(), description="what is checked before a forecast is written")
 
     @property
     def scaling_method(self) -> str:

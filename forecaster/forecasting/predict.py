@@ -1,29 +1,32 @@
 """Forecast the real future with a run."""
 
 import dataclasses
+import datetime
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from forecaster.config.schema import Config
+from forecaster.config.policies import override_policies
+from forecaster.config.schema import Config, MaxAge
 from forecaster.data import Series
 from forecaster.data.sources.files import name_source
-from forecaster.errors import DataError, UsageError
+from forecaster.errors import DataError, Diverged, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
+from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
+from forecaster.forecasting.freshness import Freshness, measure_freshness
 from forecaster.forecasting.future_covariates import extend_with_future
-from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.plausibility import read_statistics
+from forecaster.forecasting.predictor import PredictionInputs, Predictor
 from forecaster.forecasting.saved_networks import load_networks
-from forecaster.forecasting.training_range import find_values_outside
 from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
-from forecaster.problems import Problem
+from forecaster.problems import Problem, condense_problems
 from forecaster.runs import Version
-from forecaster.wording import KEPT
 
 log = logging.getLogger("forecaster")
 
@@ -35,11 +38,21 @@ _SERIES_AT_ONCE = 1000  # so that the paths of many series fit into memory
 
 @dataclass(frozen=True)
 class Prediction:
-    """Forecasts, their series, and why other series could not be forecast."""
+    """Forecasts, and what was found in the data.
+
+    Attributes:
+        forecasts: of the series that could be forecast.
+        panel: those series.
+        problems: why others could not be forecast.
+        notices: warnings about those that were.
+        freshness: of every series that is long enough to be forecast.
+    """
 
     forecasts: list[Forecast]
     panel: list[Series]
     problems: list[Problem]
+    notices: list[Problem] = field(default_factory=list)
+    freshness: list[Freshness] = field(default_factory=list)
 
 
 def predict(
@@ -49,6 +62,11 @@ def predict(
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
     future: Path | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    max_age: MaxAge | None = None,
+    strict: bool = False,
+    now: datetime.datetime | None = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -59,35 +77,52 @@ def predict(
         levels: of the intervals, in percent; the trained ones where None.
         with_samples: whether the forecasts come with paths.
         future: a CSV of the future covariates, which replaces those after the end of the series.
+        overrides: policies of reading and checking that replace those of the run, as `data.gaps=previous`.
+        max_age: the largest age of the newest step; that of the run where None.
+        strict: whether checks with the policy `auto` refuse series, as in jobs, instead of warning of them.
+        now: the time to which ages are counted, with its zone; the present where None.
 
     Raises:
-        UsageError: more steps than the decoder gives, a level beyond its quantiles, or a future that is not read.
-        DataError: a CSV cannot be read as the series trained on, or none of them is long enough and has all cells of
-            its covariates.
+        ConfigError: an override is invalid, or there is a largest age and the steps have no dates.
+        UsageError: more steps than the decoder gives, a level beyond its quantiles, an override of anything but a
+            policy, or a future that is not read.
+        Stale: every series is older than the largest age.
+        Diverged: no forecast is finite, or none is plausible.
+        DataError: a CSV cannot be read as the series trained on, or none of them is long enough, passes the checks
+            and has all cells of its covariates.
     """
-    config = version.config
+    config = override_policies(version.config, overrides)
+    checks = config.checks if max_age is None else config.checks.model_copy(update={"max_age": max_age})
     steps = config.window.horizon if horizon is None else horizon
     levels = config.forecast.levels if levels is None else levels
     _check_horizon(config, steps)
     check_levels(config, levels)
     predictor = load_predictor(version)
     panel, problems = read_newest(config, data)
+    freshness = measure_freshness(panel, checks.max_age)
     if future is not None:
         panel = extend_with_future(config, panel, future, steps)
+    several = config.data.several
+    checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
+    where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
+    panel = checked.select_series(panel, freshness, now, where, config.channels)
     _report_missing_future(config, panel, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
-    _warn_of_unknown_values(version, predictor, panel)
-    prediction, batch = Prediction([], [], problems), config.channels * _SERIES_AT_ONCE
+    prediction = Prediction([], [], problems, checked.notices, freshness)
+    batch = config.channels * _SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
-        _extend_prediction(prediction, predictor, panel[first : first + batch], steps, levels, with_samples)
+        _extend_prediction(prediction, checked, predictor, panel[first : first + batch], steps, levels, with_samples)
+    problems += checked.problems
+    _report_notices(predictor, panel, prediction.notices)
     if not prediction.forecasts:
-        raise DataError(prediction.problems)
+        raise make_prediction_error(problems)
     return prediction
 
 
 def _extend_prediction(
     prediction: Prediction,
+    checked: DataChecks,
     predictor: Predictor,
     panel: Sequence[Series],
     steps: int,
@@ -97,36 +132,53 @@ def _extend_prediction(
     """Forecast the series of one batch, and add forecasts and problems to a prediction."""
     inputs, padding = predictor.prepare(panel, steps), predictor.config.padding_steps
     prediction.problems.extend(inputs.problems)
-    if inputs.panel:
-        asked = [0, *levels] if levels else []  # level 0 is the median
-        found = predictor.forecast_prepared(inputs, steps, asked, with_samples)
-        for series, forecast in zip(inputs.panel, found, strict=True):
-            decimals = count_decimals(series)
-            prediction.forecasts.append(forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS))
-        prediction.panel.extend(series.cut(padding, len(series)) for series in inputs.panel)
+    asked = [0, *levels] if levels else []  # level 0 is the median
+    found, problems = forecast_finite(predictor, inputs, steps, asked, with_samples)
+    prediction.problems.extend(problems)
+    for series, forecast in zip(inputs.panel, found, strict=True):
+        if forecast is None or not checked.check_forecast(forecast):
+            continue
+        decimals = count_decimals(series)
+        prediction.forecasts.append(forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS))
+        prediction.panel.append(series.cut(padding, len(series)))
 
 
-def _warn_of_unknown_values(version: Version, predictor: Predictor, panel: Sequence[Series]) -> None:
-    """Warn of series whose window holds values unlike those of the training, the first of them by name."""
+def forecast_finite(
+    predictor: Predictor, inputs: PredictionInputs, steps: int, levels: Sequence[float], with_samples: bool
+) -> tuple[list[Forecast | None], list[Problem]]:
+    """Forecast the steps after the end of series, each that is read alone where the forecast of one is not finite.
+
+    Returns:
+        The forecast of each series, None where it is not finite; and the problems of those.
+    """
+    if not inputs.panel:
+        return [], []
+    try:
+        return list(predictor.forecast_prepared(inputs, steps, levels, with_samples)), []
+    except Diverged as error:
+        channels = predictor.config.channels
+        if len(inputs.panel) == channels:
+            named = [problem.add_series(series.name) for series in inputs.panel for problem in error.problems]
+            return [None] * channels, named if predictor.config.data.several else list(error.problems)
+    middle = len(inputs.panel) // channels // 2 * channels
+    found: list[Forecast | None] = []
+    problems: list[Problem] = []
+    for part in (slice(0, middle), slice(middle, None)):
+        some = PredictionInputs(inputs.panel[part], inputs.features[part], [])
+        forecasts, further = forecast_finite(predictor, some, steps, levels, with_samples)
+        found, problems = [*found, *forecasts], [*problems, *further]
+    return found, problems
+
+
+def _report_notices(predictor: Predictor, panel: Sequence[Series], notices: list[Problem]) -> None:
+    """Add the series that changed after a constant training part to notices, and log all of them, the first by name."""
     length = predictor.config.context_steps
-    outside = find_values_outside(_read_ranges(version), panel, length)
-    for problem in outside[:KEPT]:
-        log.warning("%s", problem)
-    if len(outside) > KEPT:
-        log.warning("and %d other series with values far outside the training data", len(outside) - KEPT)
     if changed := [
         series.name for series in panel if predictor.find_changed_steps([series], series.values[None, -length:]).any()
     ]:
-        log.warning("%s", Problem("constant-training-part", detail={"names": changed}))
-
-
-def _read_ranges(version: Version) -> dict[str, tuple[float, float]]:
-    """Read the lowest and the highest value of each series in the training; runs of format 3 have none."""
-    try:
-        ranges = version.preprocessing.get("ranges", {}).items()
-        return {name: (float(low), float(high)) for name, (low, high) in ranges}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise version.refuse("preprocessing.json", error) from None
+        notices.append(Problem("constant-training-part", detail={"names": changed}))
+    for problem in condense_problems(notices):
+        log.warning("%s", problem)
 
 
 def count_decimals(series: Series) -> int | None:

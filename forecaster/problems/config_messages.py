@@ -31,6 +31,10 @@ CONFIGS: Mapping[str, Message] = {
         "the value reads as {received}; put it in quotes: {quoted}",
         "YAML reads the value of `--set` as something else.",
     ),
+    "not-a-policy": Message(
+        "{key} cannot change for one prediction{nearest:suggest}; --set takes {policies:all}",
+        "`forecast predict --set` takes policies of reading and checking, on which no network depends.",
+    ),
     "key-of-a-value": Message("{name} is a single value, it has no keys", "A key is set below a value."),
     # Keys and values.
     "unknown-key": Message("unknown key{nearest:suggest}", "The config has no such key."),

@@ -57,6 +57,42 @@ FORECASTS: Mapping[str, Message] = {
         "correct the value, or train again",
         "Warning: the window of a forecast holds values that the network was not trained on.",
     ),
+    "stale-data": Message(
+        "the newest row, {newest}, ended {age} ago, and at most {limit} is allowed; deliver newer rows, or allow older "
+        "ones with --max-age {enough}",
+        "The data are older than checks.max_age or --max-age allows.",
+    ),
+    "aging-data": Message(
+        "the newest row, {newest}, ended {age} ago, more than the {limit} of checks.max_age.warn; deliver newer rows",
+        "Warning: the data are older than checks.max_age.warn.",
+    ),
+    "age-without-dates": Message(
+        "the data have no dates, so that their age is not known; remove the largest age",
+        "A largest age needs timestamps.",
+    ),
+    "implausible-value": Message(
+        "{series}: {value:g} is more than {factor:g} times the range ever seen, {low:g} to {high:g}, outside it; "
+        "correct the value, or forecast from it with --set checks.range=ignore",
+        "The window of a forecast holds a value that is far outside the range of training and history. Warning in "
+        "`predict`, error in jobs.",
+    ),
+    "implausible-forecast": Message(
+        "{series}: the forecast of {timestamp} is {value:g}, more than {factor:g} times the range ever seen, "
+        "{low:g} to {high:g}, outside it; train again, or write it with --set checks.range=ignore",
+        "A forecast is far outside the range of training and history. Warning in `predict`, error in jobs.",
+    ),
+    "constant-end": Message(
+        "{series}: the last {steps:steps={frequency}} are all {value:g}, and no value stayed longer than "
+        "{longest:steps={frequency}} before; check its sensor or source, or forecast from it with "
+        "--set checks.constant=ignore",
+        "A series is stuck at one value for more than twice as long as ever before. Warning in `predict`, error in "
+        "jobs.",
+    ),
+    "coarser-end": Message(
+        "{series}: the newest rows are {apart:steps={frequency}} apart, and the run has rows of every step; deliver "
+        "the rows between, or forecast from filled ones with --set checks.step=ignore",
+        "The newest rows are of a longer step than the run's. Warning in `predict`, error in jobs.",
+    ),
     "too-few-rows-to-forecast": Message(
         "{rows:# row is|# rows are} too few to forecast from; expected at least {needed:,}, the "
         "window{differences:? and its differences}",

@@ -21,6 +21,7 @@ from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
 from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
+from forecaster.forecasting.plausibility import measure_runs, select_observed
 from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.training_range import measure_range
@@ -68,10 +69,14 @@ def build_version_files(
     fallback = predictor.calibration.fallback
     if fallback is not None and fallback.weights:
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
-    last_timestamps = {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
     padding = config.padding_steps
-    ranges = {m.series.name: measure_range(m.series.values[padding : m.split.validation_end]) for m in plan.members}
-    ends = {"trained_until": last_timestamps, "ranges": ranges}
+    last_timestamps = {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
+    known = {m.series.name: m.series.cut(padding, m.split.validation_end) for m in plan.members}
+    ends = {
+        "trained_until": last_timestamps,
+        "ranges": {name: measure_range(series.values) for name, series in known.items()},
+        "constant_runs": {name: measure_runs(select_observed(series)) for name, series in known.items()},
+    }
     files = {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": _encode_json({**plan.preprocessing.to_json(), **ends}),

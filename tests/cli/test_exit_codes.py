@@ -23,6 +23,7 @@ RAISED = [
     (errors.ConfigError(WRONG), 2),
     (errors.DataError(WRONG), 4),
     (errors.Partial(WRONG), 3),
+    (errors.Stale(WRONG), 5),
     (errors.RunError(WRONG), 6),
     (errors.Diverged(WRONG), 7),
     (errors.CannotCreate(WRONG), 73),

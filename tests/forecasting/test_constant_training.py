@@ -123,11 +123,11 @@ def test_values_far_outside_the_training_data_are_named():
 def test_predict_warns_of_values_outside_the_ranges_of_its_run(caplog):
     folder = Path(__file__).parents[1] / "runs/format-4"
     version = load_version(folder / "load")
-    version.__dict__["preprocessing"] = {**version.preprocessing, "ranges": {"load": [0.0, 1.0]}}
+    version.__dict__["preprocessing"] = {**version.preprocessing, "ranges": {"load": [0.0, 20.0]}}
     predict(version, folder / "load.csv")
     (record,) = (record for record in caplog.records if record.levelname == "WARNING")
     assert record.getMessage().startswith("load: ")
-    assert "is far outside the training data, 0 to 1" in record.getMessage()
+    assert "is far outside the training data, 0 to 20" in record.getMessage()
 
 
 def test_the_commands_warn_without_a_terminal(forecast, tmp_path):

@@ -96,17 +96,18 @@ def count_unfinished(timestamps: pd.Index, step: Step) -> int:
         return 0
     now, last = pd.Timestamp.now(timestamps.tz or step.rules.timezone), timestamps[-100:]
     now = now.tz_localize(None) if timestamps.tz is None else now
-    length = _find_bar_length(last, step)
+    length = find_bar_length(last, step.frequency)
     return int(sum(timestamp + length > now for timestamp in last))
 
 
-def _find_bar_length(timestamps: pd.DatetimeIndex, step: Step) -> pd.Timedelta | pd.offsets.BaseOffset:
+def find_bar_length(timestamps: pd.DatetimeIndex, frequency: str) -> pd.Timedelta | pd.offsets.BaseOffset:
+    """Find how long the step of a timestamp lasts: one that is dated by its last day, to the end of that day."""
     day = pd.Timedelta(days=1)
-    if step.frequency == SESSIONS:
+    if frequency == SESSIONS:
         return min(day, *(timestamps[1:] - timestamps[:-1])) if len(timestamps) > 1 else day
-    if step.frequency.split("-")[0].lstrip("0123456789") in _ENDS:
+    if frequency.partition("-")[0].lstrip("0123456789") in _ENDS:
         return day
-    offset = pd.tseries.frequencies.to_offset(step.frequency)
+    offset = pd.tseries.frequencies.to_offset(frequency)
     return pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else offset
 
 
