@@ -1,0 +1,169 @@
+"""The changes of files that a fault must leave done or not done: outputs, runs, their versions, the store, the status."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from faults import Operation
+
+from forecaster.atomic_files import write_atomically
+from forecaster.jobs.metrics_file import write_metrics
+from forecaster.runs import (
+    Version,
+    load_version,
+    load_version_at,
+    lock_run,
+    promote,
+    read_checkpoint,
+    write_checkpoint,
+    write_version,
+)
+
+RUN = Path(__file__).parents[2] / "tests" / "runs" / "format-4" / "load"
+_OLD_ROWS, _NEW_ROWS = b"timestamp,mean\n" + b"2026-01-01,1.0\n" * 2000, b"timestamp,mean\n" + b"2026-01-02,2.0\n" * 2000
+
+
+def list_operations() -> dict[str, Operation]:
+    """List the operations by their names."""
+    operations = (
+        _replace_file("output", "forecast.csv", _OLD_ROWS, _NEW_ROWS),
+        _WRITE_METRICS,
+        _WRITE_CHECKPOINT,
+        _PUBLISH,
+        _PROMOTE,
+    )
+    return {operation.name: operation for operation in operations}
+
+
+def _replace_file(name: str, file: str, old: bytes, new: bytes) -> Operation:
+    return Operation(
+        name,
+        prepare=lambda folder: _write(folder / file, old),
+        act=lambda folder: write_atomically(folder / file, new),
+        read=lambda folder: _choose((folder / file).read_bytes(), old, new),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _choose(found: object, old: object, new: object) -> str:
+    """Name what was found.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if found not in [old, new]:
+        raise ValueError(f"neither old nor new: {str(found)[:200]}")
+    return "old" if found == old else "new"
+
+
+# The metrics file.
+
+_STATUS = {"updated": "2026-11-30T03:15:00Z", "runs": 1, "jobs": {"north": {"exit_code": 0}}}
+
+
+def _read_metrics(folder: Path) -> str:
+    values = [line.split()[-1] for line in (folder / "forecast.prom").read_text().splitlines() if line[0] != "#"]
+    return _choose(values, ["1", "1796008500", "0"], ["2", "1796008500", "0"])
+
+
+_WRITE_METRICS = Operation(
+    "metrics file",
+    prepare=lambda folder: write_metrics(folder / "forecast.prom", _STATUS, Path("jobs.yaml")),
+    act=lambda folder: write_metrics(folder / "forecast.prom", _STATUS | {"runs": 2}, Path("jobs.yaml")),
+    read=_read_metrics,
+)
+
+
+# Runs.
+
+_OLD_STATE, _NEW_STATE = b"old" * 5000, b"new" * 5000
+
+
+def _read_checkpoint(folder: Path) -> str:
+    return _choose(read_checkpoint(folder), ({"epoch": 1}, _OLD_STATE), ({"epoch": 2}, _NEW_STATE))
+
+
+_WRITE_CHECKPOINT = Operation(
+    "checkpoint",
+    prepare=lambda folder: write_checkpoint(folder, {"epoch": 1}, _OLD_STATE),
+    act=lambda folder: write_checkpoint(folder, {"epoch": 2}, _NEW_STATE),
+    read=_read_checkpoint,
+)
+
+
+def _copy_run(folder: Path) -> None:
+    shutil.copytree(RUN, folder / "run")
+    (folder / "first").write_text((folder / "run" / "current").read_text().strip())
+
+
+def _read_first(folder: Path) -> str:
+    """Read the name of the version that was promoted before."""
+    return (folder / "first").read_text()
+
+
+def _add_version(run: Path) -> Version:
+    """Publish a version with the files of the one in use."""
+    version = load_version(run)
+    files = {name: version.read(name) for name in version.manifest["files"]}
+    record = {key: value for key, value in version.manifest.items() if key not in {"format", "files"}}
+    with lock_run(run):
+        return write_version(run, files, record | {"attempt": uuid.uuid4().hex})
+
+
+def _load_all(run: Path) -> list[str]:
+    """Load every version; return their names."""
+    names = [path.name for path in sorted((run / "versions").iterdir()) if not path.name.startswith(".")]
+    for name in names:
+        load_version_at(run / "versions" / name)
+    return names
+
+
+def _read_published(folder: Path) -> str:
+    names = _load_all(folder / "run")
+    current = load_version(folder / "run").path.name
+    if _read_first(folder) not in names or current not in names:
+        raise ValueError(f"a version is lost: {names}")
+    return "old" if current == _read_first(folder) else "new"
+
+
+def _publish(folder: Path) -> None:
+    version = _add_version(folder / "run")
+    with lock_run(folder / "run"):
+        promote(folder / "run", version.path.name)
+
+
+_PUBLISH = Operation("publish a version", prepare=_copy_run, act=_publish, read=_read_published)
+
+
+def _copy_run_of_two(folder: Path) -> None:
+    """Make a run of two versions; the second is promoted."""
+    _copy_run(folder)
+    version = _add_version(folder / "run")
+    promote(folder / "run", version.path.name)
+    (folder / "second").write_text(version.path.name)
+
+
+def _read_two(folder: Path) -> str:
+    """Read which version is promoted: the second, `old`, or the first, `new`; both are there."""
+    first, second = _read_first(folder), (folder / "second").read_text()
+    if _load_all(folder / "run") != sorted([first, second]):
+        raise ValueError("a version is lost")
+    return _choose(load_version(folder / "run").path.name, second, first)
+
+
+def _lock_and(act: Callable[[Path, str], object]) -> Callable[[Path], None]:
+    """Make an act that changes the run under its lock, with the name of the first version."""
+
+    def do(folder: Path) -> None:
+        with lock_run(folder / "run"):
+            act(folder / "run", _read_first(folder))
+
+    return do
+
+
+_PROMOTE = Operation("promote", prepare=_copy_run_of_two, act=_lock_and(promote), read=_read_two)
