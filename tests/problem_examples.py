@@ -1192,6 +1192,7 @@ _EXAMPLES = [
     Problem("no-ping-variable", "$PING_URL"),
     Problem("not-a-ping-url", "$PING_URL"),
     Problem("ping-failed", "hc-ping.com", detail={"reason": "no answer within 5 seconds"}),
+    Problem("no-time-limit", "jobs.yaml", detail={"names": ["north", "south"]}),
     Problem("unschedulable-path", r"'C:\\jobs.yaml'", detail={"letter": "\\", "name": "a crontab"}),
     Problem("no-crontab"),
     Problem("crontab-failed", detail={"reason": "ada is not allowed to use crontab"}),

@@ -1,15 +1,20 @@
 """The changes of files that a fault must leave done or not done: outputs, runs, their versions, the store, the status."""
 
-import json
 import shutil
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from faults import Operation
 
 from forecaster.atomic_files import write_atomically
+from forecaster.errors import RunError
+from forecaster.forecast import Forecast
 from forecaster.jobs.metrics_file import write_metrics
+from forecaster.jobs.store import Store, open_store
 from forecaster.runs import (
     Version,
     load_version,
@@ -22,7 +27,10 @@ from forecaster.runs import (
 )
 
 RUN = Path(__file__).parents[2] / "tests" / "runs" / "format-4" / "load"
-_OLD_ROWS, _NEW_ROWS = b"timestamp,mean\n" + b"2026-01-01,1.0\n" * 2000, b"timestamp,mean\n" + b"2026-01-02,2.0\n" * 2000
+_OLD_ROWS, _NEW_ROWS = (
+    b"timestamp,mean\n" + b"2026-01-01,1.0\n" * 2000,
+    b"timestamp,mean\n" + b"2026-01-02,2.0\n" * 2000,
+)
 
 
 def list_operations() -> dict[str, Operation]:
@@ -33,6 +41,8 @@ def list_operations() -> dict[str, Operation]:
         _WRITE_CHECKPOINT,
         _PUBLISH,
         _PROMOTE,
+        _STORE,
+        _CREATE_STORE,
     )
     return {operation.name: operation for operation in operations}
 
@@ -167,3 +177,67 @@ def _lock_and(act: Callable[[Path, str], object]) -> Callable[[Path], None]:
 
 
 _PROMOTE = Operation("promote", prepare=_copy_run_of_two, act=_lock_and(promote), read=_read_two)
+
+
+# The store of forecasts.
+
+_URL = "sqlite:///forecasts.db"
+_MADE_AT = datetime(2026, 11, 30, 3, 15, tzinfo=UTC)
+_HOURS = pd.date_range("2026-11-29", periods=96, freq="h")
+
+
+def _make_forecast(origin: int, value: float) -> Forecast:
+    times = _HOURS[origin + 1 : origin + 25]
+    mean = np.arange(24) + value
+    return Forecast("load", _HOURS[origin], times, mean, {0.1: mean - 1, 0.9: mean + 1})
+
+
+def _make_actuals(count: int) -> pd.DataFrame:
+    return pd.DataFrame({"series": "load", "timestamp": _HOURS[:count], "value": np.arange(count, dtype=float)})
+
+
+def _store_first(store: Store) -> None:
+    store.add_forecasts("north", "first", [_make_forecast(24, 1.0)], _MADE_AT)
+    store.add_actuals("north", _make_actuals(25), _MADE_AT)
+
+
+def _store_second(store: Store) -> None:
+    """Store a day more, and what a correction of the data changed, as a job does: together."""
+    with store.transaction():
+        store.add_forecasts("north", "first", [_make_forecast(24, 2.0), _make_forecast(48, 3.0)], _MADE_AT)
+        store.add_actuals("north", _make_actuals(49), _MADE_AT)
+
+
+def _open_and(act: Callable[[Store], None]) -> Callable[[Path], None]:
+    """Make an act on the store in a folder."""
+
+    def do(folder: Path) -> None:
+        with open_store(_URL, folder) as store:
+            act(store)
+
+    return do
+
+
+def _read_store(folder: Path) -> str:
+    with open_store(_URL, folder, read_only=True) as store:
+        forecasts, actuals = store.read_forecasts(), store.read_actuals()
+    found = (*(len(rows) for _, rows in forecasts.groupby("origin")), len(actuals), forecasts["mean"].sum())
+    base = float(np.arange(24).sum())
+    return _choose(found, (24, 25, base + 24), (24, 24, 49, 2 * base + 24 * 5))
+
+
+_STORE = Operation("store forecasts", _open_and(_store_first), _open_and(_store_second), _read_store)
+
+
+def _read_new_store(folder: Path) -> str:
+    """Read a store that was not there before."""
+    try:
+        with open_store(_URL, folder, read_only=True) as store:
+            forecasts, actuals = len(store.read_forecasts()), len(store.read_actuals())
+    except RunError as error:
+        return _choose([problem.code for problem in error.problems], ["no-such-store"], [])
+    # The first forecast and the first actuals are two transactions.
+    return "new" if (forecasts, actuals) == (24, 25) else _choose((forecasts, actuals), (0, 0), (24, 0)) and "old"
+
+
+_CREATE_STORE = Operation("create a store", lambda _: None, _open_and(_store_first), _read_new_store)

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -110,15 +110,30 @@ class _SQLite(DatabaseConnection):
             try:
                 self._prepare()
             except sqlite3.OperationalError as error:
-                # In a folder that cannot be written, a log cannot be opened; without a log there is nothing to open.
                 self._connection.close()
-                if not read_only or _code(error) != sqlite3.SQLITE_CANTOPEN or self._has_log():
+                if not read_only:
                     raise
-                self._connection = self._open("ro&immutable=1")
+                self._connection = self._reopen(error)
                 self._prepare()
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _reopen(self, error: sqlite3.OperationalError) -> sqlite3.Connection:
+        """Open the file where it could not be opened for reading.
+
+        Raises:
+            OperationalError: the error, where nothing helps.
+        """
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+            # A process was killed while it changed the file; the next connection that may write undoes its change.
+            with closing(self._open("rw")) as connection:
+                connection.execute("PRAGMA schema_version")
+            return self._open("ro")
+        # In a folder that cannot be written, a log cannot be opened; without a log there is nothing to open.
+        if _code(error) != sqlite3.SQLITE_CANTOPEN or self._has_log():
+            raise error
+        return self._open("ro&immutable=1")
 
     def _check_path(self) -> None:
         """Refuse what no file can be opened at, before SQLite does without a reason."""

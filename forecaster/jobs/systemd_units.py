@@ -114,7 +114,8 @@ def remove_units(folder: Path, jobs_file: Path) -> list[Path]:
     found = [path for path in (folder / f"{name}.timer", folder / f"{name}.service") if os.path.lexists(path)]
     for path in found:
         _check_owner(path, jobs_file)
-    for path in found:
+    enabled = folder / "timers.target.wants" / f"{name}.timer"  # the link that `systemctl enable` makes
+    for path in [*found, *([enabled] if found and enabled.is_symlink() else [])]:
         with convert_write_errors(path):
             path.unlink()
     return found

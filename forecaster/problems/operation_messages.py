@@ -15,6 +15,11 @@ OPERATIONS: Mapping[str, Message] = {
     "ping-failed": Message(
         "a ping failed: {reason}; the jobs are not affected", "The monitor could not be reached, or refused a ping."
     ),
+    "no-time-limit": Message(
+        "{names:list} {names:has|have} no time limit, so that one that hangs blocks every later run; add timeout: 1h "
+        "to defaults",
+        "A schedule should end a job that hangs.",
+    ),
     "unschedulable-path": Message(
         "{name} cannot hold the character {letter!r}; rename the folder",
         "A path with this character cannot be scheduled.",

@@ -226,8 +226,11 @@ def test_units_are_installed_again_and_removed(tmp_path):
     before = [path.read_text() for path in paths]
     install_units(units, schedule)
     assert [path.read_text() for path in paths] == before
+    enabled = units / "timers.target.wants"
+    enabled.mkdir()
+    (enabled / paths[1].name).symlink_to(paths[1])
     assert sorted(remove_units(units, schedule.jobs_file)) == sorted(paths)
-    assert list(units.iterdir()) == []
+    assert [*units.iterdir(), *enabled.iterdir()] == [enabled]
     assert remove_units(units, schedule.jobs_file) == []
 
 
