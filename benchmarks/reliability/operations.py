@@ -1,4 +1,4 @@
-"""The changes of files that a fault must leave done or not done: outputs, runs, their versions, the store, the status."""
+"""The changes of files that a fault must leave done or not done: outputs, runs and their versions, the store."""
 
 import shutil
 import uuid

@@ -22,6 +22,7 @@ from forecaster.cli.history import history
 from forecaster.cli.impute import impute
 from forecaster.cli.init import init
 from forecaster.cli.predict import predict
+from forecaster.cli.schedule import schedule
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
@@ -81,6 +82,7 @@ _VERBS = (
     init,
     schema,
     history,
+    schedule,
 )
 for verb in _VERBS:
     app.command()(verb)
