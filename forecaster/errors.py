@@ -11,6 +11,7 @@ Stop
     ├── Partial                    3   some series could not be forecast, the others were
     ├── RunError                   6   a run folder that is missing, corrupt or of a newer format
     ├── Diverged                   7   a loss or a forecast that became NaN or infinite
+    ├── ChallengerLost             7   a new version that is worse than the one in use, which stays
     ├── CannotCreate              73   an output that cannot be created
     ├── InputOutputFailed         74   a disk that is full, read-only or broken
     ├── Locked                    75   another process is at work on the same run
@@ -33,7 +34,7 @@ EXIT_CODES = (
     ("4", "data invalid"),
     ("5", "data stale: older than the largest age allowed"),
     ("6", "run missing, corrupt, or of a newer format"),
-    ("7", "training diverged: the old version stays"),
+    ("7", "training diverged, or the new version is worse: the old version stays"),
     ("73", "output cannot be created"),
     ("74", "input or output failed (disk full, read-only)"),
     ("75", "locked by another process: try again"),
@@ -105,6 +106,12 @@ class RunError(ForecasterError):
 
 class Diverged(ForecasterError):
     """A loss or a forecast that became NaN or infinite; the old version stays."""
+
+    exit_code = 7
+
+
+class ChallengerLost(ForecasterError):
+    """A new version that is worse than the one in use, which stays."""
 
     exit_code = 7
 

@@ -2,6 +2,18 @@
 
 from forecaster.problems import Cells, Problem
 
+CHALLENGE = {
+    "run": "runs/power",
+    "version": "20261128T031500Z-9f8e7d",
+    "champion": "20261121T031500Z-1a2b3c",
+    "pinned": False,
+    "measure": "MASE",
+    "error": 0.83,
+    "champion_error": 0.9,
+    "forecasts": "40 forecasts of 24 hours, 2 without overlap",
+    "few": True,
+    "difference": "7.8% below",
+}
 _EXAMPLES = [
     # Files, databases and tables.
     Problem("no-match", "load-*.csv"),
@@ -1129,6 +1141,41 @@ _EXAMPLES = [
     Problem("run-elsewhere", "power", detail={"nearest": "runs/power"}),
     Problem("unreadable-run", "runs/power/current", detail={"reason": "Permission denied"}),
     Problem("no-such-version", "runs/power/current", detail={"name": "20261121T031500Z-1a2b3c"}),
+    Problem(
+        "unknown-version",
+        detail={"run": "runs/power", "name": "20261122", "names": ["20261121T031500Z-1a2b3c"], "nearest": ""},
+    ),
+    Problem(
+        "ambiguous-version",
+        detail={"run": "runs/power", "name": "202611", "names": ["20261128T031500Z-9f8e7d", "20261121T031500Z-1a2b3c"]},
+    ),
+    Problem("no-earlier-version", "runs/power"),
+    Problem("pinned-run", "runs/power", detail={"version": "20261121T031500Z-1a2b3c"}),
+    Problem("other-frequency", detail={"frequencies": ["1 hour", "1 day"]}),
+    Problem("no-common-series"),
+    Problem("other-values"),
+    Problem("no-common-rows"),
+    Problem("challenger-promoted", detail=CHALLENGE),
+    Problem("challenger-not-promoted", detail=CHALLENGE | {"error": 1.3, "difference": "44.4% above"}),
+    Problem(
+        "champion-not-comparable",
+        detail={
+            "run": "runs/power",
+            "version": "20261128T031500Z-9f8e7d",
+            "champion": "20261121T031500Z-1a2b3c",
+            "promoted": True,
+            "reason": "the versions forecast different steps: 1 hour and 1 day",
+        },
+    ),
+    Problem(
+        "challenger-without-rows",
+        detail={
+            "run": "runs/power",
+            "version": "20261128T031500Z-9f8e7d",
+            "champion": "20261121T031500Z-1a2b3c",
+            "pinned": False,
+        },
+    ),
     Problem("half-written-version", "runs/power/versions/20261121T031500Z-1a2b3c", detail={"file": "manifest.json"}),
     Problem("damaged-manifest", "runs/power/versions/1/manifest.json"),
     Problem("incomplete-manifest", "runs/power/versions/1/manifest.json"),

@@ -27,7 +27,7 @@ FILES = {
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     with runs.lock_run(folder):
-        runs.write_version(folder, FILES, {"seed": 0})
+        runs.promote(folder, runs.write_version(folder, FILES, {"seed": 0}).path.name)
     return folder
 
 
@@ -45,7 +45,9 @@ def test_a_version_reads_back(run):
 def test_a_new_version_is_promoted_and_the_old_one_stays(run):
     old = version_of(run)
     with runs.lock_run(run):
-        runs.write_version(run, {**FILES, "encode.onnx": b"new"}, {})
+        version = runs.write_version(run, {**FILES, "encode.onnx": b"new"}, {})
+        assert runs.load_version(run).path == old
+        runs.promote(run, version.path.name)
     assert runs.load_version(run).read("encode.onnx") == b"new"
     assert old.is_dir()
 

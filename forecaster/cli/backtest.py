@@ -74,7 +74,7 @@ def _train(*arguments: Any) -> Any:
 
     with import_extra("train", "forecast backtest: training a network"), console.silence_imports():
         from forecaster.training.train import train
-    return train(*arguments)
+    return train(*arguments).version
 
 
 _REFIT = "never, every, or a number of folds such as 4"

@@ -11,6 +11,7 @@ from forecaster.cli.options import (
     Run,
     Stride,
     TrustConfig,
+    UseVersion,
     check_picture,
     load_run,
     parse_names,
@@ -26,6 +27,7 @@ def evaluate(
     output: Output = "-",
     format: Report = ReportFormat.TEXT,
     plot: Plot = None,
+    version: UseVersion = None,
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
@@ -42,7 +44,7 @@ def evaluate(
 
     check_picture(plot)
     notices = console.keep_notices(format)
-    found = evaluate_version(load_run(run, data, trust_config), data, stride, parse_names(baselines))
+    found = evaluate_version(load_run(run, data, trust_config, version), data, stride, parse_names(baselines))
     compared = found.comparison
     if format is ReportFormat.JSON:
         text = console.format_json(compared.summary, notices, found.problems)

@@ -21,7 +21,10 @@ from forecaster.cli.future import future
 from forecaster.cli.history import history
 from forecaster.cli.impute import impute
 from forecaster.cli.init import init
+from forecaster.cli.pin import pin
 from forecaster.cli.predict import predict
+from forecaster.cli.promote import promote
+from forecaster.cli.rollback import rollback
 from forecaster.cli.schedule import schedule
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
@@ -75,6 +78,9 @@ _VERBS = (
     backtest,
     evaluate,
     tune,
+    promote,
+    rollback,
+    pin,
     explain,
     diagnose,
     validate,

@@ -37,6 +37,13 @@ def check_file(path: Path | None) -> Path | None:
 
 
 Run = Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)]
+VersionName = Annotated[str, typer.Argument(help="Name of a version, or its beginning.", show_default=False)]
+UseVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--version", help="Version to use instead of the one in use: its name, or its beginning.", show_default=False
+    ),
+]
 Source = Annotated[
     Path,
     typer.Argument(help="A YAML config, or a CSV or Parquet file.", show_default=False, callback=check_file),
@@ -87,8 +94,8 @@ Stride = Annotated[
 Report = Annotated[ReportFormat, typer.Option("--format", help="Format of the result.")]
 
 
-def load_run(run: Path, data: Path | None, trusts_config: bool) -> "Version":
-    """Load a run whose data are read next.
+def load_run(run: Path, data: Path | None, trusts_config: bool, name: str | None = None) -> "Version":
+    """Load a version of a run, the one in use unless named, whose data are read next.
 
     Raises:
         RunError: it cannot be loaded.
@@ -97,7 +104,7 @@ def load_run(run: Path, data: Path | None, trusts_config: bool) -> "Version":
     """
     from forecaster.runs import load_version
 
-    version = load_version(run)
+    version = load_version(run, name)
     source = version.config.data
     if data is None and source.query is not None and not trusts_config and is_server(str(source.path)):
         raise UsageError(Problem("untrusted-database", f"{version.path}/config.yaml", detail={"url": str(source.path)}))

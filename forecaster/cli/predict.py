@@ -16,6 +16,7 @@ from forecaster.cli.options import (
     Plot,
     Run,
     TrustConfig,
+    UseVersion,
     check_picture,
     load_run,
     parse_levels,
@@ -69,6 +70,7 @@ def predict(
         Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)
     ] = None,
     plot: Plot = None,
+    version: UseVersion = None,
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
@@ -90,9 +92,9 @@ def predict(
 
     _check_outputs([output, samples, plot], format, decimal_comma)
     check_picture(plot)
-    version = load_run(run, data, trust_config)
+    loaded = load_run(run, data, trust_config, version)
     found = predict_version(
-        version,
+        loaded,
         data,
         horizon,
         parse_levels(levels),
@@ -102,13 +104,13 @@ def predict(
         max_age=parse_max_age(max_age),
     )
     try:
-        sentences = describe_training(version.metrics)
+        sentences = describe_training(loaded.metrics)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise version.refuse("metrics.json", repr(error)) from None
+        raise loaded.refuse("metrics.json", repr(error)) from None
     for sentence in sentences:
         console.log.info("training found: %s", sentence)
     encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
-    content = _format_forecasts(found.forecasts, format, version.config.forecast.columns, decimal_comma)
+    content = _format_forecasts(found.forecasts, format, loaded.config.forecast.columns, decimal_comma)
     console.write_result(content, output, encoding)
     if samples is not None:
         write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))

@@ -1,6 +1,8 @@
 """`forecast train`."""
 
+import logging
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,14 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.options import Data, Set, Source, parse_seconds
 from forecaster.cli.refusals import explain_refusal
+
+
+class Rule(StrEnum):
+    """When a new version replaces the one in use."""
+
+    BETTER = "better"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 def train(
@@ -29,15 +39,25 @@ def train(
             show_default=False,
         ),
     ] = None,
+    promote: Annotated[
+        Rule, typer.Option("--promote", help="When the new version replaces the one in use.")
+    ] = Rule.BETTER,
+    margin: Annotated[
+        float,
+        typer.Option("--margin", min=-0.99, max=10, help="How much larger its error may be: 0.02 is 2 %."),
+    ] = 0.0,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
     """Train a network and save it as a run.
 
+    A run that has a version keeps it in use where the new one is worse on rows that neither was trained on.
+
     \b
     forecast train configs/power.yaml --set training.epochs=5
     forecast train power.csv
+    forecast train configs/power.yaml --promote always
     """
     from forecaster.cli.signals import collect_signals, limit_time
     from forecaster.extras import import_extra, require_extra
@@ -57,13 +77,16 @@ def train(
         with lock_run(folder):
             with import_extra("train", "forecast train"), console.silence_imports():
                 from forecaster.training.train import train as train_plan
-            version = train_plan(plan, folder, received, resume, start)
-        console.log.info("%s", _describe_run(folder, version.path))
+            trained = train_plan(plan, folder, received, resume, start, promote, margin)
+        if trained.notice is not None:
+            wanted = (trained.promoted and trained.challenge.summary) or promote is Rule.NEVER
+            console.log.log(logging.INFO if wanted else logging.WARNING, "%s", trained.notice)
+        console.log.info("%s", _describe_run(folder, trained.version.path, trained.promoted))
 
 
-def _describe_run(run: Path, version: Path) -> str:
+def _describe_run(run: Path, version: Path, promoted: bool) -> str:
     """Describe where a training is saved, and the next command."""
-    name = shlex.quote(str(run))
+    name = shlex.quote(str(run)) + ("" if promoted else f" --version {version.name}")
     return (
         f"{run}: trained and saved\n"
         f"pictures: {version / 'forecast.png'}, {version / 'loss.png'}\n"

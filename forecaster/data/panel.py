@@ -160,6 +160,10 @@ class Panel(Sequence[Series]):
             columns=columns,
         )
 
+    def drop_steps(self, steps: int) -> "Panel":
+        """Drop the first steps of each series, such as those of `prepend_steps`."""
+        return self._cut([slice(steps, length) for length in self.lengths.tolist()]) if steps else self
+
     def align_targets(self, targets: Sequence[str]) -> "Panel":
         """Cut each group of series, one for each target, to the steps that all of them have.
 

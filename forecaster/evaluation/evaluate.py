@@ -92,17 +92,11 @@ class _Ranges(NamedTuple):
 def _find_ranges(version: Version, panel: Panel) -> _Ranges:
     """Find the steps of each series after its training data that have a window before them and a value after them."""
     read, channels = version.config.context_steps - version.config.padding_steps, version.config.channels
-    # runs of format 3 call it `seen`
-    trained_until = version.preprocessing.get("trained_until", version.preprocessing.get("seen"))
-    if not isinstance(trained_until, dict):
-        raise RunError(Problem("no-training-end", str(version.path)))
+    trained_until = read_training_ends(version)
     ranges = _Ranges([], [], np.zeros(len(panel), int), [])
     for first in range(0, len(panel), channels):
         series, group = panel[first], range(first, first + channels)
-        try:
-            ranges.known[group] = known = _count_known_steps(series, trained_until)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise version.refuse("preprocessing.json", f"trained_until: {error}") from None
+        ranges.known[group] = known = count_known_steps(version, series, trained_until)
         begin, end = max(known, read) - 1, len(series) - 2
         if not known:
             ranges.problems.append(Problem("unseen-series", detail={"series": series.name}))
@@ -139,12 +133,31 @@ def _place_origins(
     return Origins(panel, np.concatenate(members), repeated), np.concatenate(folds)
 
 
-def _count_known_steps(series: Series, trained_until: dict[str, str]) -> int:
-    """Count the steps of a series in the training data; 0 where the run was not trained on it."""
+def read_training_ends(version: Version) -> dict[str, str]:
+    """Read the last timestamp of each series in the training data of a version.
+
+    Raises:
+        RunError: the version is damaged, or too old to record them.
+    """
+    # runs of format 3 call it `seen`
+    trained_until = version.preprocessing.get("trained_until", version.preprocessing.get("seen"))
+    if not isinstance(trained_until, dict):
+        raise RunError(Problem("no-training-end", str(version.path)))
+    return trained_until
+
+
+def count_known_steps(version: Version, series: Series, trained_until: dict[str, str]) -> int:
+    """Count the steps of a series in the training data; 0 where the version was not trained on it.
+
+    Raises:
+        RunError: the version's record is damaged.
+    """
     if series.name not in trained_until:
         return 0
-    last = trained_until[series.name]
-    if not last:
-        raise ValueError(f"{series.name}: {last!r}")
-    dates = isinstance(series.timestamps, pd.DatetimeIndex)
-    return int(series.timestamps.searchsorted(pd.Timestamp(last) if dates else int(last), side="right"))
+    last, dates = trained_until[series.name], isinstance(series.timestamps, pd.DatetimeIndex)
+    try:
+        if not last:
+            raise ValueError(f"{series.name}: {last!r}")
+        return int(series.timestamps.searchsorted(pd.Timestamp(last) if dates else int(last), side="right"))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise version.refuse("preprocessing.json", f"trained_until: {error}") from None

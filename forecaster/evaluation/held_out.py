@@ -34,11 +34,17 @@ def select_origins(
     There are `MAX_ORIGINS` at most, and fewer where each is slow: a rollout that reads whole windows again, or many
     sample paths. With more members than origins, members are skipped evenly.
     """
+    channels = predictor.config.channels
+    return space_origins(panel, members, ranges, channels, count_affordable(predictor, len(ranges)))
+
+
+def count_affordable(predictor: Predictor, members: int) -> int:
+    """Count the groups of origins that a predictor forecasts from within about a minute, for ranges of some members."""
     window, rollout, channels = predictor.config.window, predictor.rollout, predictor.config.channels
     networks = max(1, len(predictor.members))
     steps_read = networks * rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
-    affordable = min(max(MIN_ORIGINS, _MAX_STEPS_READ // steps_read), max(MAX_ORIGINS, len(ranges)))
-    return space_origins(panel, members, ranges, channels, max(1, affordable // channels))
+    affordable = min(max(MIN_ORIGINS, _MAX_STEPS_READ // steps_read), max(MAX_ORIGINS, members))
+    return max(1, affordable // channels)
 
 
 def space_origins(

@@ -16,7 +16,7 @@ def format_error_table(metrics: Mapping[str, Any]) -> str:
     """Format the errors of the network and the baselines on the test part, and which is better."""
     if not metrics["scores"]:
         return "No test part was held out (split.test: 0), so the error on new data is unknown."
-    table = _format_errors("error on the test part", metrics)
+    table = format_errors("error on the test part", metrics["scores"], name_forecasters(metrics))
     notes = [*describe_fallback(metrics), *describe_coverage(metrics), *_describe_unscaled(metrics)]
     return "\n".join([table, describe_verdict(metrics), *notes])
 
@@ -26,7 +26,7 @@ def format_gap_table(metrics: Mapping[str, Any]) -> str:
     if not metrics["scores"]:
         return "No test part was held out (split.test: 0), so the error on filled gaps is unknown."
     title = f"error on {metrics['cells']:,} cells hidden in the test part"
-    return "\n".join([_format_errors(title, metrics), *describe_coverage(metrics)])
+    return "\n".join([format_errors(title, metrics["scores"], name_forecasters(metrics)), *describe_coverage(metrics)])
 
 
 def format_comparison_table(summary: Mapping[str, Any]) -> str:
@@ -34,7 +34,7 @@ def format_comparison_table(summary: Mapping[str, Any]) -> str:
     folds, series = summary["folds"], summary["series"]
     origins = count_of(folds, "origin") if series == 1 else f"{count_of(folds, 'fold')} of {series:,} series"
     ahead = count_steps(summary["horizon"], summary["frequency"])
-    table = _format_errors(f"error over {origins}, {ahead} ahead", summary)
+    table = format_errors(f"error over {origins}, {ahead} ahead", summary["scores"], name_forecasters(summary))
     notes = [*describe_coverage(summary), *_describe_unscaled(summary), *_describe_training_end(summary)]
     return "\n".join([table, describe_verdict(summary), *notes])
 
@@ -50,13 +50,12 @@ def _describe_training_end(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _format_errors(title: str, metrics: Mapping[str, Any]) -> str:
-    rows: Mapping[str, Mapping[str, float]] = metrics["scores"]
-    labels = name_forecasters(metrics)
-    columns = [name for name in _COLUMNS if any(name in row for row in rows.values())]
+def format_errors(title: str, scores: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> str:
+    """Format errors as a table: a row for each forecaster, under its label, a column for each metric."""
+    columns = [name for name in _COLUMNS if any(name in row for row in scores.values())]
     body = [
         (labels[forecaster], *(f"{row[name]:.4g}" if name in row else "-" for name in columns))
-        for forecaster, row in rows.items()
+        for forecaster, row in scores.items()
     ]
     return format_table([(title, *(_COLUMNS[name] for name in columns)), *body])
 

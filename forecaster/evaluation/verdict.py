@@ -9,7 +9,7 @@ from forecaster.wording import count_of, count_steps
 
 MIN_FORECASTS = 10  # that do not overlap, from which a verdict may be drawn
 _SIGNIFICANT = 0.05
-_EQUAL = 5e-4  # relative difference of errors whose shares round to the same percentage
+EQUAL = 5e-4  # relative difference of errors whose shares round to the same percentage
 _FAR_OFF = 10.0  # points between the coverage of an interval and its level that are worth a sentence
 
 
@@ -26,7 +26,7 @@ def judge(summary: Mapping[str, Any]) -> str:
     error, best = summary["scores"]["model"][metric], summary["scores"][rival][metric]
     if summary["separate"] < MIN_FORECASTS:
         return "too few"
-    if math.isclose(error, best, rel_tol=_EQUAL):
+    if math.isclose(error, best, rel_tol=EQUAL):
         return "equal"
     if summary["diebold_mariano"].get(rival, {}).get("p_value", 1.0) >= _SIGNIFICANT:
         return "unclear"
@@ -41,9 +41,8 @@ def describe_verdict(summary: Mapping[str, Any]) -> str:
         return f"The {model} is not compared with anything (no baselines)."
     other, label = _add_article(labels[rival]), metric.upper()
     error, best = summary["scores"]["model"][metric], summary["scores"][rival][metric]
-    equal = math.isclose(error, best, rel_tol=_EQUAL)
-    share = "equal to" if equal else f"{format_share(error, best)} {'below' if error < best else 'above'}"
-    over, p_value = f"over {_describe_forecasts(summary)}", summary["diebold_mariano"].get(rival, {}).get("p_value")
+    share = describe_difference(error, best)
+    over, p_value = f"over {describe_forecasts(summary)}", summary["diebold_mariano"].get(rival, {}).get("p_value")
     chance = "the difference cannot be tested" if p_value is None else f"Diebold-Mariano p = {p_value:.2g}"
     match judge(summary):
         case "wins":
@@ -60,7 +59,7 @@ def describe_verdict(summary: Mapping[str, Any]) -> str:
                 f"No verdict: the {model}'s {label} is {share} that of {other}, {over}; that may be chance ({chance})."
             )
     return (
-        f"Too few forecasts for a verdict: {_describe_forecasts(summary)}; it needs {MIN_FORECASTS} that do not "
+        f"Too few forecasts for a verdict: {describe_forecasts(summary)}; it needs {MIN_FORECASTS} that do not "
         f"overlap. In these the {model}'s {label} is {share} that of {other}."
     )
 
@@ -71,7 +70,7 @@ def _find_best_baseline(summary: Mapping[str, Any]) -> str:
     return min(rivals, key=lambda name: summary["scores"][name][summary["measure"]], default="")
 
 
-def _describe_forecasts(summary: Mapping[str, Any]) -> str:
+def describe_forecasts(summary: Mapping[str, Any]) -> str:
     """Describe how many forecasts there are, how long, of how many series, and how many of them do not overlap."""
     made, separate, series = summary["forecasts"], summary["separate"], summary["series"]
     every = f"{count_of(made, 'forecast')} of {count_steps(summary['horizon'], summary['frequency'])}"
@@ -145,6 +144,13 @@ def _add_article(label: str) -> str:
 
 def _capitalize(words: str) -> str:
     return words[0].upper() + words[1:]
+
+
+def describe_difference(value: float, reference: float) -> str:
+    """Describe how far an error is below or above another: `2.7% below`, `equal to`."""
+    if math.isclose(value, reference, rel_tol=EQUAL):
+        return "equal to"
+    return f"{format_share(value, reference)} {'below' if value < reference else 'above'}"
 
 
 def format_share(value: float, reference: float) -> str:

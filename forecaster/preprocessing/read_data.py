@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +35,7 @@ class DataRequest(NamedTuple):
     dialect: Dialect
 
 
-def build_data_request(config: Config, path: Path | None = None) -> DataRequest:
+def build_data_request(config: Config, path: Paths | None = None) -> DataRequest:
     """State what a config asks of its data, or of another file with the same columns."""
     data = config.data
     values = data.model_dump()
@@ -45,7 +44,7 @@ def build_data_request(config: Config, path: Path | None = None) -> DataRequest:
     return DataRequest(paths, Reading.from_data(values, domains), Dialect.from_data(values))
 
 
-def read_data(config: Config, path: Path | None = None) -> Panel:
+def read_data(config: Config, path: Paths | None = None) -> Panel:
     """Read the series of a config, or the same columns of another file.
 
     Raises:

@@ -95,6 +95,59 @@ RUNS: Mapping[str, Message] = {
     "run-elsewhere": Message("no run has this path; use {nearest}", "The run of this name is in runs/."),
     "unreadable-run": Message("cannot be read: {reason}", "The operating system refuses to read a file of the run."),
     "no-such-version": Message("names the version {name!r}, which does not exist", "The promoted version was removed."),
+    "unknown-version": Message(
+        "{run} has no version {name}{nearest:suggest}; it has {names:list}",
+        "`--version` and `forecast promote` take the name of a version, or its beginning.",
+    ),
+    "ambiguous-version": Message(
+        "several versions of {run} begin with {name!r}: {names:list}; write more of the name",
+        "The beginning of a name must be that of one version.",
+    ),
+    "no-earlier-version": Message(
+        "no earlier version is left to go back to",
+        "A rollback needs a version that was in use before.",
+    ),
+    "pinned-run": Message(
+        "pinned to {version}; remove the pin with: forecast pin {where} --remove",
+        "The version of a pinned run is not replaced.",
+    ),
+    "other-frequency": Message(
+        "the versions forecast different steps: {frequencies:and}",
+        "Versions of different frequencies are not compared.",
+    ),
+    "no-common-series": Message(
+        "no series is known to both versions", "Versions are compared over the series that both were trained on."
+    ),
+    "other-values": Message(
+        "the versions read different values from the same rows",
+        "The configs of two versions read another column, or combine rows in another way.",
+    ),
+    "no-common-rows": Message(
+        "there are no rows that neither version was trained on; add newer rows, or train with split.test: 0.1",
+        "Versions are compared on rows after the training data of both.",
+    ),
+    "challenger-promoted": Message(
+        "{run}: the new version {version} replaces {champion}: its {measure} is {error:.4g}, {difference} "
+        "{champion_error:.4g}, over {forecasts}{few:? (too few for a verdict)}",
+        "A new version was not worse than the version in use on the same rows, or --promote always was given.",
+    ),
+    "challenger-not-promoted": Message(
+        "{run}: {champion} stays in use{pinned:?, since the run is pinned}: the {measure} of the new version {version} "
+        "is {error:.4g}, {difference} {champion_error:.4g}, over {forecasts}{few:? (too few for a verdict)}; use the "
+        "new version with: forecast {pinned:pin|promote} {run} {version}",
+        "A new version was worse than the version in use on the same rows, or the run is pinned.",
+    ),
+    "champion-not-comparable": Message(
+        "{run}: the new version {version} {promoted:replaces|is saved next to} {champion}, which cannot be compared "
+        "with it: {reason}",
+        "The version in use is damaged, or forecasts something else than the new version.",
+    ),
+    "challenger-without-rows": Message(
+        "{run}: {champion} stays in use: there are no rows that neither it nor the new version {version} was trained "
+        "on, to compare them. Train with split.test: 0.1, or use the new version with: forecast "
+        "{pinned:pin|promote} {run} {version}",
+        "Versions are compared on rows after the training data of both.",
+    ),
     "half-written-version": Message(
         "half-written: it has no {file}; train again", "The training was killed while it wrote the version."
     ),

@@ -8,6 +8,7 @@ import filelock
 
 from forecaster.errors import Locked, make_output_error
 from forecaster.problems import Problem
+from forecaster.runs.versions import list_versions, load_version
 
 
 @contextlib.contextmanager
@@ -30,3 +31,17 @@ def lock_run(run: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def lock_existing_run(run: Path) -> Iterator[None]:
+    """Lock a run that has a version.
+
+    Raises:
+        RunError: the folder is no run.
+        Locked: another process holds it.
+    """
+    if not list_versions(run):
+        load_version(run)  # which raises the error that names the reason
+    with lock_run(run):
+        yield

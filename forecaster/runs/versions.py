@@ -1,6 +1,8 @@
 """The versions of a run: written atomically, verified on reading, one of them promoted.
 
-run/current                  the name of the promoted version
+run/current                  the name of the version in use
+run/promotions.jsonl         which version was put into use when, and by what (promotion.py)
+run/pinned                   the name of a version that stays in use, if there is one
 run/checkpoint               an interrupted training, if there is one; checkpoint-1, ... of the networks of an ensemble
 run/versions/<name>/         a version: its files, and manifest.json with their sizes and hashes
 run/versions/<name>/members/1/, ...  of an ensemble: the files of each network
@@ -19,18 +21,21 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from forecaster.atomic_files import convert_write_errors, get_umask, sync_folder, write_atomically, write_synced
+from forecaster.atomic_files import convert_write_errors, get_umask, sync_folder, write_synced
 from forecaster.config import Config, load_resolved
-from forecaster.errors import ConfigError, RunError
+from forecaster.config.reader import find_nearest_name
+from forecaster.errors import ConfigError, RunError, UsageError
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 
 FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
-_MANIFEST = "manifest.json"
-_UNFINISHED = ".unfinished-"
+MANIFEST = "manifest.json"
+UNFINISHED = ".unfinished-"
+CURRENT = "current"
+_TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 # Bytes. Files are read whole, and an ONNX graph has at most 2 GiB.
-_MAX_CURRENT, _MAX_CONFIG, _MAX_MANIFEST, _MAX_JSON, _MAX_FILE = 1 << 12, 1 << 22, 1 << 26, 1 << 28, 1 << 31
+_MAX_NAME, _MAX_CONFIG, _MAX_MANIFEST, _MAX_JSON, _MAX_FILE = 1 << 12, 1 << 22, 1 << 26, 1 << 28, 1 << 31
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Version:
             raise RunError(problem) from None
         size = 1 if config.ensemble is None else config.ensemble.size
         if size != len(self.members):
-            raise self.refuse(_MANIFEST, f"it lists {len(self.members)} networks, and the config has {size}")
+            raise self.refuse(MANIFEST, f"it lists {len(self.members)} networks, and the config has {size}")
         return config
 
     @cached_property
@@ -107,7 +112,7 @@ def list_member_folders(count: int) -> list[str]:
 
 
 def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, Any]) -> Version:
-    """Write a new version of a run, then promote it. Call it under `lock_run`.
+    """Write a new version of a run; `promotion.promote` puts it into use. Call it under `lock_run`.
 
     Args:
         files: the content of each file.
@@ -116,7 +121,7 @@ def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, An
     versions = run / "versions"
     with convert_write_errors(versions):
         versions.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(versions)
+    remove_unfinished(versions)
     manifest = {
         "format": FORMAT,
         **record,
@@ -126,12 +131,11 @@ def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, An
         },
     }
     encoded = json.dumps(manifest, indent=1).encode() + b"\n"
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = versions / f"{now}-{hashlib.sha256(encoded).hexdigest()[:6]}"
+    path = versions / f"{_choose_time(run):{_TIME_FORMAT}}-{hashlib.sha256(encoded).hexdigest()[:6]}"
     with convert_write_errors(path):
-        unfinished = Path(tempfile.mkdtemp(dir=versions, prefix=_UNFINISHED))
+        unfinished = Path(tempfile.mkdtemp(dir=versions, prefix=UNFINISHED))
         try:
-            for name, content in {**files, _MANIFEST: encoded}.items():
+            for name, content in {**files, MANIFEST: encoded}.items():
                 (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
                 write_synced(unfinished / name, content)
             for folder in {parent for name in files for parent in (unfinished / name).relative_to(versions).parents}:
@@ -142,34 +146,115 @@ def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, An
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         sync_folder(versions)
-    promote(run, path.name)
     return Version(path, manifest)
 
 
-def promote(run: Path, name: str) -> None:
-    """Promote a version: `predict` uses it from now on."""
-    write_atomically(run / "current", f"{name}\n".encode(), follow=False)
+def _choose_time(run: Path) -> datetime.datetime:
+    """Choose the time in the name of a new version: now, or a second after the newest version.
+
+    Two trainings may end in one second, and a clock may be set back; names still sort by age. A version from more
+    than a day ahead is the mistake of another clock.
+    """
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    near = now + datetime.timedelta(days=1)
+    times = [time for name in list_versions(run) if (time := read_version_time(name)) is not None and time < near]
+    return max([now, *(time + datetime.timedelta(seconds=1) for time in times)])
 
 
-def load_version(run: Path) -> Version:
-    """Load the promoted version of a run and verify its files.
+def list_versions(run: Path) -> list[str]:
+    """List the names of a run's versions, damaged ones too, from the oldest to the newest."""
+    try:
+        with os.scandir(run / "versions") as entries:
+            found = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+    except (OSError, ValueError):
+        return []
+    return sorted(name for name in found if not name.startswith("."))
+
+
+def read_version_time(name: str) -> datetime.datetime | None:
+    """Read when a version was written from its name, in UTC; None where another program chose the name."""
+    try:
+        return datetime.datetime.strptime(name.partition("-")[0], _TIME_FORMAT).replace(tzinfo=datetime.UTC)
+    except ValueError:
+        return None
+
+
+def find_version(run: Path, text: str) -> str:
+    """Find the one version whose name is, or begins with, a text.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    names = list_versions(run)
+    found = [name for name in names if name == text] or [name for name in names if text and name.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    detail = {"name": text, "run": str(run), "names": found or names[::-1]}
+    if found:
+        raise UsageError(Problem("ambiguous-version", "", detail=detail))
+    raise UsageError(Problem("unknown-version", "", detail={**detail, "nearest": find_nearest_name(text, names) or ""}))
+
+
+def read_current(run: Path) -> str | None:
+    """Read the name of the version in use; None where there is none.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    return read_name(run / CURRENT)
+
+
+def read_name(path: Path) -> str | None:
+    """Read a file of a run that holds the name of a version; None where there is no file.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        return read_regular_file(path, _MAX_NAME).decode().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RunError(Problem("unreadable-run", str(path), detail={"reason": reason})) from None
+
+
+def load_version(run: Path, name: str | None = None) -> Version:
+    """Load a version of a run, the one in use unless named, and verify its files.
+
+    Args:
+        run: the folder.
+        name: of a version, or the beginning of its name.
 
     Raises:
         RunError: it is missing, half-written, edited, truncated, or of a newer format.
+        UsageError: no version, or more than one, has the name.
     """
-    try:
-        name = read_regular_file(run / "current", _MAX_CURRENT).decode().strip()
-    except (FileNotFoundError, NotADirectoryError):
+    current = read_current(run)
+    if name is not None and list_versions(run):
+        return load_version_at(run / "versions" / find_version(run, name))
+    if current is None:
         if nearest := _find_run_of(run):
-            raise RunError(Problem("run-elsewhere", str(run), detail={"nearest": nearest})) from None
-        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)})) from None  # noqa: PTH112
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RunError(Problem("unreadable-run", f"{run}/current", detail={"reason": reason})) from None
+            raise RunError(Problem("run-elsewhere", str(run), detail={"nearest": nearest}))
+        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)}))  # noqa: PTH112
+    try:
+        return load_version_at(find_current(run, current))
+    except RunError:
+        if read_current(run) == current:
+            raise
+    return load_version(run)  # another version was promoted, and this one removed, while it was read
+
+
+def find_current(run: Path, name: str) -> Path:
+    """Find the folder of the version that `current` names.
+
+    Raises:
+        RunError: there is none.
+    """
     path = run / "versions" / name
     if not name or path.parent != run / "versions" or not os.path.isdir(path):  # noqa: PTH112  no error for any name
-        raise RunError(Problem("no-such-version", f"{run}/current", detail={"name": name}))
-    return load_version_at(path)
+        raise RunError(Problem("no-such-version", f"{run}/{CURRENT}", detail={"name": name}))
+    return path
 
 
 def _find_run_of(name: Path) -> str:
@@ -192,15 +277,15 @@ def load_version_at(path: Path) -> Version:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads(read_regular_file(path / _MANIFEST, _MAX_MANIFEST))
+        manifest: dict[str, Any] = json.loads(read_regular_file(path / MANIFEST, _MAX_MANIFEST))
         version, files = manifest["format"], manifest["files"]
         if not all(_is_inside(name) and _is_entry(entry) for name, entry in files.items()):
             raise ValueError
         folders = list_member_folders(min(operator.index(manifest.get("members", 1)), len(files)))
     except FileNotFoundError:
-        raise RunError(Problem("half-written-version", str(path), detail={"file": _MANIFEST})) from None
+        raise RunError(Problem("half-written-version", str(path), detail={"file": MANIFEST})) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise RunError(Problem("damaged-manifest", str(path / _MANIFEST))) from None
+        raise RunError(Problem("damaged-manifest", str(path / MANIFEST))) from None
     if version not in range(OLDEST_FORMAT, FORMAT + 1):
         detail = {"format": version, "oldest": OLDEST_FORMAT, "newest": FORMAT}
         detail |= {"newer": version in range(FORMAT, 1000)}
@@ -210,7 +295,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if version >= 4:
         needed.add("calibration.json")
     if not graphs or not needed <= files.keys():
-        raise RunError(Problem("incomplete-manifest", str(path / _MANIFEST)))
+        raise RunError(Problem("incomplete-manifest", str(path / MANIFEST)))
     return manifest
 
 
@@ -242,7 +327,7 @@ def _read_listed(path: Path, expected: Mapping[str, Any]) -> bytes:
     return content
 
 
-def _remove_unfinished(versions: Path) -> None:
+def remove_unfinished(versions: Path) -> None:
     """Remove what a killed process left unfinished; the lock is held, so no process is writing it."""
-    for left in versions.glob(f"{_UNFINISHED}*"):
+    for left in versions.glob(f"{UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -55,14 +55,25 @@ class TrainedNetwork:
     state: bytes
 
 
-def build_version_files(
-    plan: Plan, trained: Sequence[TrainedNetwork], name: str
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Build every file of the version, and its metrics."""
-    config = plan.config
+def build_predictor(plan: Plan, trained: Sequence[TrainedNetwork]) -> Predictor:
+    """Build the predictor of trained networks, and calibrate it on the validation part."""
     networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
-    predictor = Predictor.from_networks(networks, config, plan.preprocessing)
-    predictor = replace(predictor, calibration=measure_calibration(plan, predictor))
+    predictor = Predictor.from_networks(networks, plan.config, plan.preprocessing)
+    return replace(predictor, calibration=measure_calibration(plan, predictor))
+
+
+def build_version_files(
+    plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor, name: str
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Build every file of the version, and its metrics.
+
+    Args:
+        plan: of the training.
+        trained: its networks.
+        predictor: of the networks.
+        name: of the run.
+    """
+    config = plan.config
     metrics = score_test_part(plan, predictor)
     if len(trained) > 1:
         metrics["members"] = _describe_members(plan, trained)
@@ -79,9 +90,9 @@ def build_version_files(
     }
     files = {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": _encode_json({**plan.preprocessing.to_json(), **ends}),
+        "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends}),
         **encode_calibration(predictor.calibration),
-        "metrics.json": _encode_json(metrics),
+        "metrics.json": encode_json(metrics),
         "loss.png": _plot_losses(plan, trained, name),
         "forecast.png": _plot_last_forecast(plan, predictor, name),
     }
@@ -172,5 +183,6 @@ def record_training(plan: Plan, started: float) -> dict[str, Any]:
     }
 
 
-def _encode_json(values: Mapping[str, Any]) -> bytes:
+def encode_json(values: Mapping[str, Any]) -> bytes:
+    """Encode the values of a JSON file."""
     return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"

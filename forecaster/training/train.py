@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from forecaster import __version__
 from forecaster.config.ensemble import list_members
-from forecaster.errors import Diverged, Interrupted, RunError, UsageError
+from forecaster.errors import ChallengerLost, Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import tables
+from forecaster.evaluation.challenge import Challenge, challenge
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
@@ -22,15 +23,26 @@ from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
 from forecaster.runs import (
     Version,
+    complete_promotion,
     find_differences,
     read_checkpoint,
+    read_pin,
     remove_checkpoint,
     remove_member_checkpoints,
     write_checkpoint,
     write_version,
 )
+from forecaster.runs import promote as promote_version
+from forecaster.runs.promotion import CHALLENGE
 from forecaster.training import progress
-from forecaster.training.artifacts import TrainedNetwork, build_version_files, format_history, record_training
+from forecaster.training.artifacts import (
+    TrainedNetwork,
+    build_predictor,
+    build_version_files,
+    encode_json,
+    format_history,
+    record_training,
+)
 from forecaster.training.build import load_initial_weights, prepare_trainer
 from forecaster.training.export import export_onnx
 from forecaster.training.processes import run_in_processes
@@ -48,13 +60,52 @@ _UNFIT_STATE = (
 _CHECKPOINT_SECONDS = 10.0  # between checkpoints, which are saved at the end of an epoch
 
 
-def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, warm: Version | None = None) -> Version:
-    """Train on `plan` and promote the result. Call it under `runs.lock_run`.
+@dataclass(frozen=True)
+class Trained:
+    """What a training made.
+
+    Attributes:
+        version: the new version.
+        challenge: how it compares with the version that was in use.
+        promoted: whether it is in use now.
+        notice: which version is in use now, and why; None for the first version of a run.
+    """
+
+    version: Version
+    challenge: Challenge
+    promoted: bool
+    notice: Problem | None
+
+    def check_not_worse(self) -> None:
+        """Refuse a new version that lost, for callers that fail then.
+
+        Raises:
+            ChallengerLost: it is worse than the version in use, which stays.
+        """
+        if self.challenge.is_worse and not self.promoted and self.notice is not None:
+            raise ChallengerLost(self.notice)
+
+
+def train(
+    plan: Plan,
+    run: Path,
+    received: Sequence[int],
+    resume: bool = False,
+    warm: Version | None = None,
+    promote: str = "better",
+    margin: float = 0.0,
+) -> Trained:
+    """Train on `plan`, compare the result with the version in use, and promote it or not. Call it under `lock_run`.
 
     Args:
+        plan: to train on.
+        run: the folder.
         received: signals received so far (`signals.collect_signals`); training stops at the next batch.
         resume: from the checkpoint of an interrupted training of the same plan.
         warm: a version whose weights to start from, where shapes match.
+        promote: `better`: where the new version is not worse than the one in use; `always`, or `never` unless it is
+            the first. The version of a pinned run stays in use.
+        margin: by how much the error of the new version may be larger, as a fraction.
 
     Raises:
         Interrupted: a signal was received; the checkpoint is saved.
@@ -63,21 +114,31 @@ def train(plan: Plan, run: Path, received: Sequence[int], resume: bool = False, 
         RunError: the checkpoint is damaged.
     """
     started = time.monotonic()
+    complete_promotion(run)
     if constant := [member.series.name for member in plan.members if member.scaler.is_constant]:
         log.warning("%s", Problem("constant-training-part", detail={"names": constant}))
     if not resume:
         remove_member_checkpoints(run)
     trained = _train_all(plan, _build_tasks(plan, run, resume, warm), received)
-    files, metrics = build_version_files(plan, trained, run.resolve().name)
+    predictor = build_predictor(plan, trained)
+    files, metrics = build_version_files(plan, trained, predictor, run.resolve().name)
+    result = challenge(run, plan, predictor, margin)
     if received and len(trained) == 1:
         write_checkpoint(run, _build_identity(plan), trained[0].state)
     if received:
         raise Interrupted(Problem("interrupted-trainings", detail={"members": False}), received[0])
+    pinned = read_pin(run) is not None
+    promoted = result.decide(promote) and not pinned
+    files[CHALLENGE] = encode_json(result.to_json(promote, promoted))
     record = {**record_training(plan, started), "from": warm and str(warm.path.resolve())}
     version = write_version(run, files, record if len(trained) == 1 else {**record, "members": len(trained)})
+    if promoted:
+        promote_version(run, version.path.name, "train")
     remove_checkpoint(run)
     log.info("%s", tables.format_error_table(metrics))
-    return version
+    if table := result.to_text():
+        log.info("%s", table)
+    return Trained(version, result, promoted, result.describe(run, version.path.name, promoted, pinned))
 
 
 @dataclass(frozen=True)

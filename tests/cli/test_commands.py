@@ -89,9 +89,12 @@ def test_a_training_that_cannot_be_is_refused_before_tensorflow_is_imported(proj
 
 def test_a_run_holds_all_that_it_needs(trained):
     run = trained / "runs" / "tiny"
-    assert sorted(path.name for path in run.iterdir()) in (["current", "versions"], [".lock", "current", "versions"])
+    assert sorted(path.name for path in run.iterdir()) in (
+        ["current", "promotions.jsonl", "versions"],
+        [".lock", "current", "promotions.jsonl", "versions"],
+    )
     version = run / "versions" / (run / "current").read_text().strip()
-    names = "calibration.json config.yaml decode.onnx encode.onnx forecast.png history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json residuals.npy"
+    names = "calibration.json challenge.json config.yaml decode.onnx encode.onnx forecast.png history.csv loss.png manifest.json metrics.json network.weights.h5 preprocessing.json residuals.npy"
     assert sorted(path.name for path in version.iterdir()) == names.split()
     manifest = json.loads((version / "manifest.json").read_text())
     assert {"format", "libraries", "seed", "data", "wall_seconds", "peak_memory_mb", "files"} <= manifest.keys()

@@ -26,6 +26,7 @@ RAISED = [
     (errors.Stale(WRONG), 5),
     (errors.RunError(WRONG), 6),
     (errors.Diverged(WRONG), 7),
+    (errors.ChallengerLost(WRONG), 7),
     (errors.CannotCreate(WRONG), 73),
     (errors.InputOutputFailed(WRONG), 74),
     (OSError(28, "No space left on device"), 74),

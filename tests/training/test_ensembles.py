@@ -203,7 +203,8 @@ GRAPHS = {f"members/{number}/{name}.onnx": b"g" for number in (1, 2) for name in
 
 def test_a_version_of_several_networks_is_whole_or_refused(tmp_path):
     with runs.lock_run(tmp_path):
-        runs.write_version(tmp_path, FILES | GRAPHS, {"members": 2})
+        version = runs.write_version(tmp_path, FILES | GRAPHS, {"members": 2})
+        runs.promote(tmp_path, version.path.name)
     version = runs.load_version(tmp_path)
     assert version.members == ["members/1/", "members/2/"]
     assert version.read("members/2/decode.onnx") == b"g"
@@ -215,7 +216,8 @@ def test_a_version_of_several_networks_is_whole_or_refused(tmp_path):
 @pytest.mark.parametrize("count", [3, 0, -1, 10**12, "2", None, [1]])
 def test_a_manifest_of_another_number_of_networks_is_damaged(tmp_path, count):
     with runs.lock_run(tmp_path):
-        runs.write_version(tmp_path, FILES | GRAPHS, {"members": count})
+        version = runs.write_version(tmp_path, FILES | GRAPHS, {"members": count})
+        runs.promote(tmp_path, version.path.name)
     with pytest.raises(RunError, match="damaged"):
         runs.load_version(tmp_path)
 
@@ -282,7 +284,7 @@ def in_turn(tmp_path_factory, forecast) -> Path:
 @pytest.mark.slow
 def test_one_run_holds_all_networks_and_forecasts_once(forecast, in_turn):
     run = in_turn / "runs/two"
-    assert sorted(path.name for path in run.iterdir()) == [".lock", "current", "versions"]
+    assert sorted(path.name for path in run.iterdir()) == [".lock", "current", "promotions.jsonl", "versions"]
     for number in ("1", "2"):
         names = sorted(path.name for path in (version_of(run) / "members" / number).iterdir())
         assert names == ["decode.onnx", "encode.onnx", "history.csv", "network.weights.h5"]
