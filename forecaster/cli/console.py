@@ -231,6 +231,11 @@ def _discard(stream: TextIO) -> None:
     os.close(handle)
 
 
+def is_verbose() -> bool:
+    """Return whether `--verbose` was given."""
+    return _State.verbose
+
+
 def wants_traceback() -> bool:
     """Return whether `--debug` was given."""
     return _State.debug

@@ -25,6 +25,7 @@ from forecaster.cli.pin import pin
 from forecaster.cli.predict import predict
 from forecaster.cli.promote import promote
 from forecaster.cli.rollback import rollback
+from forecaster.cli.run import run
 from forecaster.cli.schedule import schedule
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
@@ -87,6 +88,7 @@ _VERBS = (
     check,
     init,
     schema,
+    run,
     history,
     schedule,
 )

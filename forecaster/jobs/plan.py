@@ -1,6 +1,7 @@
 """What a job would do now, and why: which of score, train and predict are due, by their keys and the retrain rules."""
 
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -11,7 +12,7 @@ from forecaster.config import Config
 from forecaster.durations import parse_duration
 from forecaster.errors import ConfigError, Stop
 from forecaster.jobs.fingerprint import hash_data, hash_files, hash_job_settings, hash_values
-from forecaster.jobs.job import Job
+from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.regular_files import read_regular_file
 from forecaster.runs import load_version
 from forecaster.wording import count_of, name_duration
@@ -19,6 +20,7 @@ from forecaster.wording import count_of, name_duration
 StepName = Literal["score", "train", "predict"]
 
 _LONGEST_NAME = 4096  # bytes of the file that names the version in use
+_MAX_STATUS = 1 << 28  # bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class JobPlan:
     Attributes:
         job: which.
         steps: that are due, in their order.
-        reason: why nothing is due; empty where there are steps.
+        reason: why nothing is due; empty where something is, or where the job cannot run.
         error: why the job cannot run, such as data that are missing; None where it can.
         next_training: the earliest time at which a rule of age is met; None where there is no such rule.
     """
@@ -53,6 +55,41 @@ class JobPlan:
     reason: str = ""
     error: Stop | None = None
     next_training: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert it to JSON values."""
+        return {
+            "name": self.job.name,
+            "group": self.job.group,
+            "steps": [{"name": step.name, "reason": step.reason} for step in self.steps],
+            "reason": str(self.error) if self.error else self.reason,
+            "exit_code": self.error.exit_code if self.error else 0,
+            "next_training": self.next_training and self.next_training.isoformat(timespec="seconds"),
+        }
+
+
+def plan_jobs(
+    loaded: LoadedJobs, now: datetime, only: Sequence[str] = (), tags: Sequence[str] = (), force: bool = False
+) -> list[JobPlan]:
+    """Find out what the selected jobs would do now, by what status.json keeps of them; nothing is written.
+
+    Raises:
+        UsageError: a pattern or a tag selects no job.
+    """
+    states, has_store = _read_states(loaded.status_file), loaded.store is not None
+    return [
+        plan_job(job, states.get(job.name, {}), now, has_store=has_store, force=force)
+        for job in loaded.select(only, tags)
+    ]
+
+
+def _read_states(path: Path) -> Mapping[str, Any]:
+    """Read the states of jobs; none where status.json is missing or damaged, which a run replaces."""
+    try:
+        jobs = json.loads(read_regular_file(path, _MAX_STATUS))["jobs"]
+        return {name: state for name, state in jobs.items() if isinstance(state, dict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def plan_job(
@@ -107,7 +144,7 @@ class _Planner:
             yield Step("train", trains, self.training_key)
         if job.predicts:
             key = self._build_prediction_key()
-            reason = forced or ("a training before it" if trains else self._compare("predict", key))
+            reason = forced or ("after the training" if trains else self._compare("predict", key))
             if reason := reason or self._find_missing_output():
                 yield Step("predict", reason, key)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import filelock
 
-from forecaster.errors import ForecasterError, Locked, make_output_error
+from forecaster.errors import ForecasterError, Locked, Partial, make_output_error
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.ping import Pings
@@ -127,15 +127,18 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """That of the interruption; that of all jobs where all failed with one code; 3 where some failed."""
-        codes = {each.after.exit_code for each in self.failures}
+        """That of the interruption, or of the jobs together, or of what concerns no job."""
         if self.interruption:
             return self.interruption
-        if len(codes) == 1 and len(self.failures) == len(self.jobs):
-            return codes.pop()
-        if codes:
-            return 3
-        return self.errors[0].exit_code if self.errors else 0
+        failed = {each.job.name: each.after.exit_code for each in self.failures}
+        codes = [failed.get(each.job.name, 0) for each in self.jobs]
+        return combine_exit_codes(codes) or (self.errors[0].exit_code if self.errors else 0)
+
+
+def combine_exit_codes(codes: Sequence[int]) -> int:
+    """Combine the exit codes of several jobs: that of all where all failed with one code, 3 where some failed."""
+    failed = {code for code in codes if code}
+    return codes[0] if len(failed) == 1 and all(codes) else Partial.exit_code if failed else 0
 
 
 @contextlib.contextmanager

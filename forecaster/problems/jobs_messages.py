@@ -54,7 +54,7 @@ JOBS: Mapping[str, Message] = {
     ),
     "no-job-config": Message("{path} does not exist{nearest:suggest}", "The config of a job does not exist."),
     "no-data-yet": Message(
-        "{path} does not exist yet{nearest:suggest}; the job {job} fails until it does",
+        "{path} does not exist yet; the job {job} fails until it does{nearest:suggest}",
         "The data of a job may be written later.",
     ),
     "no-match-yet": Message(

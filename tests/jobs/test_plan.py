@@ -52,7 +52,7 @@ def finish(job, state=None, now=NOW, **values):
 def test_a_job_without_a_run_is_trained_first(folder):
     shutil.rmtree(folder / "runs")
     plan = plan_job(load_job(folder), {}, NOW)
-    assert list_steps(plan) == {"train": "no version yet", "predict": "a training before it"}
+    assert list_steps(plan) == {"train": "no version yet", "predict": "after the training"}
 
 
 def test_a_job_with_a_run_scores_and_predicts(folder):
