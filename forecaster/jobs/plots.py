@@ -76,7 +76,7 @@ def _draw_history(axes: Axes, forecasts: pd.DataFrame, actuals: pd.DataFrame) ->
     first, last = newest["at"].iloc[0], newest["at"].iloc[-1]
     observed = pd.Series(known["actual"].to_numpy(float), parse_timestamps(known["timestamp"])) if len(known) else None
     if observed is not None:
-        observed = observed[observed.index >= first - _CONTEXT * (last - first)]
+        observed = observed[observed.index >= min(rows["start"].min(), first - _CONTEXT * (last - first))]
         axes.plot(to_axis(observed.index), observed.to_numpy(), color=INK, label="actual", zorder=3, **_size(observed))
     x = to_axis(pd.Index(newest["at"]))
     gaps = _find_gaps(x)  # where nothing was forecast: a value that is NaN interrupts each line
