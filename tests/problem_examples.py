@@ -1266,6 +1266,7 @@ _EXAMPLES = [
             "command": "mkdir damaged && mv forecasts.db* damaged/",
         },
     ),
+    Problem("unfinished-store", "forecasts.db"),
     Problem("locked-store", "forecasts.db", detail={"seconds": 30}),
     Problem("store-failed", "postgresql://me@host/load", detail={"reason": "out of shared memory"}),
     # Jobs files.

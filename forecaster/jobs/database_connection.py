@@ -26,8 +26,10 @@ from forecaster.errors import (
     RunError,
     UsageError,
     make_output_error,
+    make_system_error,
 )
 from forecaster.problems import Problem
+from forecaster.regular_files import open_regular_file
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -36,6 +38,7 @@ _RETRY_SECONDS = 0.05
 _WRITER_LOCK = 5_210_466_337_829_001_113  # of PostgreSQL's advisory locks: any number that others do not use
 _MAX_CELL = 1 << 20  # bytes of the largest cell or row that SQLite reads
 # SQLite's memory map of the write-ahead log is not shared between the machines that mount a network folder.
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # ends a journal that names the journal of several databases
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs")
 _MOUNTS = Path("/proc/self/mounts")
 _LOCK_NOT_AVAILABLE, _DISK_FULL, _READ_ONLY, _NO_PRIVILEGE = "55P03", "53100", "25006", "42501"  # of PostgreSQL
@@ -131,7 +134,7 @@ class _SQLite(DatabaseConnection):
                 connection.execute("PRAGMA schema_version")
             return self._open("ro")
         # In a folder that cannot be written, a log cannot be opened; without a log there is nothing to open.
-        if _code(error) != sqlite3.SQLITE_CANTOPEN or self._has_log():
+        if _code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or self._has_log():
             raise error
         return self._open("ro&immutable=1")
 
@@ -145,6 +148,14 @@ class _SQLite(DatabaseConnection):
             raise CannotCreate(Problem("cannot-create", self.where, detail=detail))
         if self.path.exists() and not self.path.is_file():
             raise CannotCreate(Problem("cannot-create", self.where, detail={"reason": "not a regular file"}))
+        try:
+            with open_regular_file(f"{self.path}-journal") as journal:
+                journal.seek(-len(_SUPER_JOURNAL), os.SEEK_END)
+                names_file = journal.read() == _SUPER_JOURNAL
+        except OSError:
+            return
+        if names_file:
+            raise self.make_damage_error("its journal names another file, which SQLite would delete")
 
     def _has_log(self) -> bool:
         log = Path(f"{self.path}-wal")
@@ -233,6 +244,10 @@ class _SQLite(DatabaseConnection):
                 return make_output_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.path)
             case sqlite3.SQLITE_IOERR:
                 return make_output_error(OSError(errno.EIO, os.strerror(errno.EIO)), self.path)
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN if self._read_only:
+                if not os.access(self.path, os.R_OK, effective_ids=True):
+                    return make_system_error(OSError(errno.EACCES, os.strerror(errno.EACCES), self.where))
+                return InputOutputFailed(Problem("unfinished-store", self.where))
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
                 number = errno.EROFS if os.statvfs(self.path.parent).f_flag & os.ST_RDONLY else errno.EACCES
                 return make_output_error(OSError(number, os.strerror(number)), self.path)
@@ -240,6 +255,8 @@ class _SQLite(DatabaseConnection):
                 return Locked(Problem("locked-store", self.where, detail={"seconds": _LOCK_SECONDS}))
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_TOOBIG | sqlite3.SQLITE_FORMAT:
                 return self.make_damage_error(str(error))
+            case 0 if str(error).startswith("Could not decode"):  # of Python's module
+                return self.make_damage_error("a text is not UTF-8")
         return InputOutputFailed(Problem("store-failed", self.where, detail={"reason": str(error)}))
 
 

@@ -255,9 +255,9 @@ class Store:
             RunError: a cell holds what no forecast has.
         """
         rows = self._read("forecasts", FORECASTS, job, since, until)
-        quantiles = [self._parse_numbers("forecasts", text, float) for text in rows["quantiles"]]
+        quantiles = [self._parse_numbers("forecasts", text, _parse_probability) for text in rows["quantiles"]]
         rows["quantiles"] = pd.Series(quantiles, dtype=object)
-        return self._sort("forecasts", rows, ["job", "series", "origin", "made_at", "step"])
+        return _sort(rows, ["job", "series", "origin", "made_at", "step"])
 
     def read_actuals(
         self, job: str | None = None, since: Moment | None = None, until: Moment | None = None
@@ -267,7 +267,7 @@ class Store:
         The arguments and errors are those of `read_forecasts`.
         """
         rows = self._read("actuals", ACTUALS, job, since, until)
-        return self._sort("actuals", rows, ["job", "series", "timestamp"])
+        return _sort(rows, ["job", "series", "timestamp"])
 
     def read_adaptation(self, job: str) -> dict[tuple[str, int, float], dict[str, float]]:
         """Read what `write_adaptation` wrote; empty where there is nothing.
@@ -296,7 +296,9 @@ class Store:
             given["since"] = start
         cells = list(zip(*self._database.execute(query, given), strict=True)) or [()] * len(columns)
         for name, column in zip(columns, cells, strict=True):
-            for cell in itertools.filterfalse(_CHECKS.get(name, _is_text), column):
+            # Dates are parsed once each.
+            distinct = set(column) if _CHECKS.get(name) is _is_timestamp else column
+            for cell in itertools.filterfalse(_CHECKS.get(name, _is_text), distinct):
                 self._refuse(table, f"{name} is {_shorten(cell)}")
         rows = pd.DataFrame(
             {
@@ -308,17 +310,6 @@ class Store:
             return rows
         inside = np.array([_is_between(timestamp, start, end) for timestamp in rows["timestamp"]], bool)
         return rows[inside].reset_index(drop=True)
-
-    def _sort(self, table: str, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-        """Sort rows; origins and timestamps, which are text, as the dates or the steps that they are."""
-        order = rows[list(columns)].copy()
-        for name in {"origin", "timestamp"} & {*columns}:
-            codes, texts = pd.factorize(rows[name])
-            try:
-                order[name] = np.array([_rank(text) for text in texts], float)[codes]
-            except ValueError as error:
-                self._refuse(table, f"{name}: {error}")
-        return rows.loc[order.sort_values(list(columns), kind="stable").index].reset_index(drop=True)
 
     def _parse_numbers(self, table: str, text: str, parse: Callable[[str], Any]) -> dict[Any, float]:
         """Parse a JSON object of finite numbers."""
@@ -391,6 +382,15 @@ def _rank(text: str) -> float:
     return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
 
 
+def _sort(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Sort rows; origins and timestamps, which are text, as the dates or the steps that they are."""
+    order = rows[list(columns)].copy()
+    for name in {"origin", "timestamp"} & {*columns}:
+        codes, texts = pd.factorize(rows[name])
+        order[name] = np.array([_rank(text) for text in texts], float)[codes]
+    return rows.loc[order.sort_values(list(columns), kind="stable").index].reset_index(drop=True)
+
+
 def _is_between(timestamp: str, start: str | None, end: str | None) -> bool:
     """Whether a timestamp is in a span: integers by value, dates by as much as each end states: 2026-01 is a month."""
     bounds = [bound for bound in (start, end) if bound is not None]
@@ -410,12 +410,25 @@ def _shorten(cell: Any) -> str:
     return repr(cell)
 
 
+def _parse_probability(text: str) -> float:
+    probability = float(text)
+    if not 0 < probability < 1:
+        raise ValueError(text)
+    return probability
+
+
 def _is_text(cell: Any) -> bool:
     return type(cell) is str and len(cell) <= _LONGEST_TEXT
 
 
 def _is_timestamp(cell: Any) -> bool:
-    return type(cell) is str and _TIMESTAMP.fullmatch(cell) is not None
+    if type(cell) is not str or _TIMESTAMP.fullmatch(cell) is None:
+        return False
+    try:
+        _rank(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_moment(cell: Any) -> bool:

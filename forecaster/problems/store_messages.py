@@ -43,6 +43,11 @@ STORES: Mapping[str, Message] = {
         "begins a new one: }{command}",
         "The database of a store cannot be read.",
     ),
+    "unfinished-store": Message(
+        "a process that wrote to it was stopped, and what it left cannot be undone without write access; read it as a "
+        "user who may write it",
+        "The log of an interrupted write is next to a store that may only be read.",
+    ),
     "locked-store": Message(
         "other processes have written to the store for {seconds} seconds; try again",
         "Writers of a store wait for each other.",
