@@ -232,6 +232,17 @@ def test_a_state_that_is_none_is_an_error(path, state):
         read(path)
 
 
+def test_a_journal_that_names_another_file_is_not_followed(path):
+    """SQLite would undo what the journal holds, and then delete the file that it names."""
+    name = str(path.parent / "mine.txt").encode()
+    size, checksum = len(name).to_bytes(4, "big"), sum(name).to_bytes(4, "big")
+    end = bytes(4) + name + size + checksum + bytes.fromhex("d9d505f920a163d7")
+    Path(f"{path}-journal").write_bytes(bytes(512) + end)
+    for read_only in (True, False):
+        with pytest.raises(RunError, match="its journal names another file"):
+            open_store(FILE, path.parent, read_only).__enter__()
+
+
 def test_a_full_disk_undoes_the_transaction(path):
     before = read(path)
     many = [make_forecast(f"2026-02-{day:02}", range(200)) for day in range(1, 29)]
@@ -300,7 +311,8 @@ def test_a_network_folder_has_no_log(tmp_path, monkeypatch, mounts, mode):
 WRITERS = """
 import os, sys
 from pathlib import Path
-import sqlalchemy.dialects.postgresql.psycopg, psycopg, pyarrow
+if sys.argv[1].startswith("postgresql"):  # before the processes begin
+    import psycopg, pyarrow, sqlalchemy.dialects.postgresql.psycopg
 from forecaster.jobs.store import open_store
 from tests.jobs.test_store import NOW, make_actuals, make_forecast
 
@@ -346,7 +358,8 @@ def test_eight_processes_create_and_write_one_store_at_once(tmp_path, request, d
 KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
-import sqlalchemy.dialects.postgresql.psycopg, psycopg, pyarrow
+if sys.argv[1].startswith("postgresql"):  # before the processes begin
+    import psycopg, pyarrow, sqlalchemy.dialects.postgresql.psycopg
 from forecaster.jobs.store import open_store
 from tests.jobs.test_store import NOW, make_actuals, make_forecast
 
@@ -374,7 +387,7 @@ print(stored)
 """
 
 
-@pytest.mark.parametrize(("database", "rounds", "longest"), [("sqlite", 20, 0.08), ("postgresql", 6, 0.4)])
+@pytest.mark.parametrize(("database", "rounds", "longest"), [("sqlite", 12, 0.06), ("postgresql", 4, 0.3)])
 def test_a_process_that_is_killed_leaves_whole_transactions(tmp_path, request, database, rounds, longest):
     url = request.getfixturevalue("postgresql") if database == "postgresql" else FILE
     assert int(run_script(KILLED, url, tmp_path, rounds, longest)) > 0
