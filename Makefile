@@ -29,6 +29,7 @@ lint: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/generate_config.py
+	$(BIN)/python docs/generate_jobs.py
 	$(BIN)/python -m docs.generate_problems
 
 # The wheel of this version, in dist/; what an earlier build left would end up in it.

@@ -1306,6 +1306,9 @@ _EXAMPLES = [
         detail={"path": "/srv/forecasts/north.cvs", "job": "north", "nearest": "north.csv"},
     ),
     Problem("no-match-yet", "jobs.yaml:4:5", detail={"pattern": "/srv/forecasts/in/shop-*.csv", "job": "shops"}),
+    Problem("set-with-jobs", "--set"),
+    Problem("several-files", detail={"names": ["north.csv", "south.csv"]}),
+    Problem("config-option-for-jobs", "--data"),
     Problem("no-such-job", "--only nroth", detail={"nearest": "north"}),
     # Outcomes of jobs.
     Problem("locked-jobs", ".jobs.lock"),

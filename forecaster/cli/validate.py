@@ -7,10 +7,12 @@ import typer
 
 from forecaster.cli import console
 from forecaster.cli.options import Data, Report, ReportFormat, Set
+from forecaster.errors import UsageError
+from forecaster.problems import Problem
 
 
 def validate(
-    config: Annotated[Path, typer.Argument(help="A YAML config.", show_default=False)],
+    config: Annotated[Path, typer.Argument(help="A YAML config, or a jobs file.", show_default=False)],
     data: Data = None,
     overrides: Set = None,
     format: Report = ReportFormat.TEXT,
@@ -18,18 +20,22 @@ def validate(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Check a config and its data, and list every problem.
+    """Check a config and its data, or a jobs file and its configs, and list every problem.
+
+    The data of jobs are not read: they may be written later.
 
     \b
     forecast validate configs/power.yaml
     """
-    from forecaster.config import load_config
     from forecaster.errors import ConfigError, DataError
-    from forecaster.preprocessing.plan import plan_training
+    from forecaster.jobs.jobs_file import is_jobs_file
 
     notices, facts = console.keep_notices(format), {"path": str(config), "valid": True}
     try:
-        plan_training(load_config(config, overrides or [], data))
+        if is_jobs_file(config):
+            _check_jobs(config, data, overrides or [])
+        else:
+            _check_config(config, data, overrides or [])
     except (ConfigError, DataError) as error:
         if format is ReportFormat.TEXT:
             raise
@@ -39,3 +45,19 @@ def validate(
         console.print_result(console.format_json(facts, notices))
     else:
         console.log.info("%s: valid", config)
+
+
+def _check_config(config: Path, data: Path | None, overrides: list[str]) -> None:
+    from forecaster.config import load_config
+    from forecaster.preprocessing.plan import plan_training
+
+    plan_training(load_config(config, overrides, data))
+
+
+def _check_jobs(file: Path, data: Path | None, overrides: list[str]) -> None:
+    from forecaster.jobs.jobs_file import load_jobs
+
+    for option in (*(["--data"] if data else []), *(["--set"] if overrides else [])):
+        raise UsageError(Problem("config-option-for-jobs", option))
+    for note in load_jobs(file).notes:
+        console.log.info("%s", note)

@@ -1,7 +1,7 @@
 """A `Config` -> a commented YAML that can be edited and run again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,24 @@ _COMMENT_COLUMN = 38
 
 def render_commented_yaml(config: Config, command: str) -> str:
     """Write the config as YAML: first the line for editors, then `command`, then each key with its meaning."""
-    head = [f"# {escape_line_ends(text)}" for text in (f"yaml-language-server: $schema={SCHEMA_FILE}", command)]
-    return "\n".join([*head, "", *_render_lines(config, "")]) + "\n"
+    return "\n".join([*render_head(SCHEMA_FILE, command), *render_lines(config)]) + "\n"
 
 
-def _render_lines(section: BaseModel, indent: str) -> Iterator[str]:
+def render_head(schema: Path, command: str) -> list[str]:
+    """Write the line by which editors find the schema, and the command that reads the file."""
+    return [*(f"# {escape_line_ends(text)}" for text in (f"yaml-language-server: $schema={schema}", command)), ""]
+
+
+def render_lines(section: BaseModel, indent: str = "", left_out: Collection[str] = ()) -> Iterator[str]:
+    """Write the keys of a section, each with its meaning; those in sections below it are indented."""
     for key, field in type(section).model_fields.items():
+        if key in left_out:
+            continue
         value = getattr(section, key)
         comment = field.description or ""
         if isinstance(value, BaseModel):
             yield _add_comment(f"{indent}{key}:", comment)
-            yield from _render_lines(value, indent + "  ")
+            yield from render_lines(value, indent + "  ")
         else:
             yield _add_comment(f"{indent}{key}: {_render_scalar(value)}", comment)
 

@@ -60,5 +60,15 @@ JOBS: Mapping[str, Message] = {
     "no-match-yet": Message(
         "no file matches {pattern} yet; the job {job} fails until one does", "The files of a job may be written later."
     ),
+    "set-with-jobs": Message(
+        "cannot go with --jobs; add the keys to the jobs file, as in defaults: {{set: {{training.epochs: 30}}}}",
+        "`forecast init --jobs` chooses no settings.",
+    ),
+    "several-files": Message(
+        "{names:list} are several files; add --jobs for a job each, or name one", "A config is written for one file."
+    ),
+    "config-option-for-jobs": Message(
+        "cannot go with a jobs file; write the key into it", "`--data` and `--set` change the config of one training."
+    ),
     "no-such-job": Message("selects no job{nearest:suggest}", "`--only` and `--tag` select jobs of the jobs file."),
 }
