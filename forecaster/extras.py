@@ -1,6 +1,7 @@
 """The optional packages, the extra that installs each, and the error for one that is missing."""
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -62,6 +63,14 @@ def import_extra(extra: Extra, feature: str) -> Iterator[None]:
 def is_installed(package: str) -> bool:
     """Whether a top-level package can be found; it is not imported."""
     return importlib.util.find_spec(package) is not None
+
+
+def configure_libraries() -> None:
+    """Set what TensorFlow and Keras read from the environment when they are imported: no noise, no files."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("KERAS_HOME", os.devnull)  # Keras would write a settings file into the user's home
 
 
 def install_command(extra: Extra) -> str:

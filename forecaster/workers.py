@@ -109,10 +109,12 @@ class Workers:
             them, and may `report` what the parent receives as `Reported`.
         count: of processes, which share the processor's threads.
         grace: seconds from the request to stop to SIGKILL; None waits as long as the task takes.
+        level: from which on workers log; that of the parent where None.
     """
 
-    def __init__(self, work: Work | str, count: int, grace: float | None = GRACE) -> None:
+    def __init__(self, work: Work | str, count: int, grace: float | None = GRACE, level: int | None = None) -> None:
         self._work, self._count, self._grace = work, count, grace
+        self._level = log.level if level is None else level
         self._workers: list[_Worker] = []
         self._messages: queue.SimpleQueue[tuple[_Worker, tuple[Any, ...]]] = queue.SimpleQueue()
 
@@ -155,7 +157,7 @@ class Workers:
             if worker.process.poll() is None and not crowded:
                 return worker
             self._drop(worker)
-        worker = _start_worker(self._work, self._count)
+        worker = _start_worker(self._work, self._count, self._level)
         self._workers.append(worker)
         return worker
 
@@ -278,7 +280,7 @@ def read_memory(process: int) -> int | None:
     return resident + sum(read_memory(int(child)) or 0 for child in children)
 
 
-def _start_worker(work: Work | str, count: int) -> _Worker:
+def _start_worker(work: Work | str, count: int, level: int) -> _Worker:
     """Start a process that shares the processor with `count` - 1 others."""
     ours, theirs = Pipe()
     environment = dict(os.environ)
@@ -294,7 +296,7 @@ def _start_worker(work: Work | str, count: int) -> _Worker:
             env=environment,
         )
     with contextlib.suppress(OSError):  # it has ended already, which its first task reports
-        ours.send_bytes(pickle.dumps((work, log.level)))
+        ours.send_bytes(pickle.dumps((work, level)))
     return _Worker(process, ours)
 
 

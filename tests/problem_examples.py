@@ -1319,6 +1319,7 @@ _EXAMPLES = [
     Problem("out-of-memory"),
     Problem("job-timeout", detail={"limit": "20 minutes"}),
     Problem("ended-job", detail={"seconds": 8.0}),
+    Problem("untrusted-job-database", "jobs.yaml:3:5", detail={"url": "postgresql://me@host/sales"}),
     Problem("interrupted-run", detail={"left": 3}),
     Problem("run-time-limit", "--timeout 2h", detail={"left": 1}),
 ]

@@ -16,6 +16,7 @@ import typer
 from forecaster.cli.options import ReportFormat
 from forecaster.config.database_urls import mask_passwords
 from forecaster.errors import InputOutputFailed, Stop, make_output_error
+from forecaster.extras import configure_libraries
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
@@ -247,10 +248,7 @@ def silence_imports() -> Iterator[None]:
 
     TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow's first lines, and cron mails every line.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("KERAS_HOME", os.devnull)  # Keras would write a settings file into the user's home
+    configure_libraries()
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as kept:

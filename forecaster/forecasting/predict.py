@@ -57,7 +57,7 @@ class Prediction:
 
 def predict(
     version: Version,
-    data: Path | None = None,
+    data: Path | Sequence[str] | None = None,
     horizon: int | None = None,
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
@@ -72,7 +72,7 @@ def predict(
 
     Args:
         version: a verified version of a run.
-        data: a CSV instead of the one trained on.
+        data: a CSV, or files that are read together, instead of what was trained on.
         horizon: steps; the trained horizon where None.
         levels: of the intervals, in percent; the trained ones where None.
         with_samples: whether the forecasts come with paths.
@@ -239,7 +239,7 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
         raise UsageError(Problem("level-not-learnt", f"--levels {beyond[0]:g}", detail=detail))
 
 
-def read_newest(config: Config, data: Path | None) -> tuple[list[Series], list[Problem]]:
+def read_newest(config: Config, data: Path | Sequence[str] | None) -> tuple[list[Series], list[Problem]]:
     """Read the series of a run, or of another CSV, that are long enough for a window, and why others are not.
 
     Raises:

@@ -3,8 +3,8 @@
 - `jobs_file`, `schema`, `conflicts`: the YAML to the jobs that it describes, with all problems
 - `job`: a job with everything resolved
 - `plan`, `fingerprint`, `rows`: what a job would do now, and why
-- `jobs_file`: the YAML of jobs to `Job` records, with all problems
 - `run_jobs`, `status`: the jobs of a run in worker processes, and status.json
+- `execute`, `train_job`, `outputs`, `task`: a job in a worker
 - `metrics_file`, `ping`: the state of jobs for Prometheus, and for a monitor such as healthchecks.io
 - `schedule`, `crontab`, `systemd_units`: when the system runs a jobs file, in the languages of cron and systemd
 """

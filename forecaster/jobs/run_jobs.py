@@ -17,8 +17,8 @@ from forecaster.errors import ForecasterError, Locked, Partial, make_output_erro
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.ping import Pings
-from forecaster.jobs.schema import Keep
 from forecaster.jobs.status import Outcome, Status, read_status
+from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
 from forecaster.wording import name_duration
 from forecaster.workers import GRACE, Ended, Reported, Work, Workers
@@ -51,24 +51,6 @@ class RunOptions:
     force: bool = False
     metrics_file: Path | None = None
     ping: str | None = None
-
-
-@dataclass(frozen=True)
-class JobTask:
-    """What a worker needs to execute a job.
-
-    Attributes:
-        state: of the job, with the keys of the work that is done.
-        store: a URL, or None.
-        folder: of the jobs file.
-    """
-
-    job: Job
-    state: Outcome
-    store: str | None
-    keep: Keep | None
-    folder: Path
-    force: bool
 
 
 @dataclass(frozen=True)
@@ -185,7 +167,9 @@ def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], w
             if ping:
                 pings.send(ping, "start")
             run = _Run(loaded, options, jobs, status, pings, received)
-            with Workers(work, max(1, min(options.processes, len(jobs)))) as workers:
+            # Warnings are kept in the status; what is printed of them is printed once.
+            level = log.level if log.isEnabledFor(logging.INFO) else logging.ERROR
+            with Workers(work, max(1, min(options.processes, len(jobs))), level=level) as workers:
                 run.work_through(workers)
             summary = run.summarize(metrics)
             if ping:

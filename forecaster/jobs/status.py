@@ -44,6 +44,9 @@ class Outcome(BaseModel):
         error_now, error_then: MASE of recent forecasts, and on the test part of the training.
         fallback_share: of the series that the fallback forecast.
         stale: whether the output is older than the freshness limit.
+        warns_from, stale_from: when the newest data become too old.
+        max_age: the limit that these times follow from.
+        warnings: of the last forecast, each as JSON values.
         done: by step, the key of the work that is finished: a hash of data, settings and version.
         last_training: also of a version that was not promoted.
     """
@@ -71,6 +74,10 @@ class Outcome(BaseModel):
     fallback_share: float | None = None
     drift: bool | None = None
     stale: bool = False
+    warns_from: AwareDatetime | None = None
+    stale_from: AwareDatetime | None = None
+    max_age: str = "None"
+    warnings: tuple[Mapping[str, Any], ...] = ()
     done: Mapping[Step, str] = {}
     last_training: AwareDatetime | None = None
     next_training: AwareDatetime | None = None

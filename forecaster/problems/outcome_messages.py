@@ -37,6 +37,10 @@ OUTCOMES: Mapping[str, Message] = {
     "ended-job": Message(
         "it did not stop within {seconds:.0f} seconds and was ended", "A job that hangs is ended by the system."
     ),
+    "untrusted-job-database": Message(
+        "its run names the database {url}; add the config of the run to the job if you trust it, or data",
+        "A database is sent a password, so that a run from elsewhere may not choose it.",
+    ),
     "interrupted-run": Message(
         "interrupted with {left:# job left|# jobs left}; the next forecast run continues", "Ctrl-C or SIGTERM."
     ),
