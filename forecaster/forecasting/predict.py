@@ -13,7 +13,7 @@ import numpy as np
 from forecaster.config.policies import override_policies
 from forecaster.config.schema import Config, MaxAge
 from forecaster.data import Series
-from forecaster.data.sources.files import name_source
+from forecaster.data.sources.files import Paths, name_source
 from forecaster.errors import DataError, Diverged, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
@@ -57,7 +57,7 @@ class Prediction:
 
 def predict(
     version: Version,
-    data: Path | Sequence[str] | None = None,
+    data: Paths | None = None,
     horizon: int | None = None,
     levels: Sequence[float] | None = None,
     with_samples: bool = False,
@@ -239,7 +239,7 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
         raise UsageError(Problem("level-not-learnt", f"--levels {beyond[0]:g}", detail=detail))
 
 
-def read_newest(config: Config, data: Path | Sequence[str] | None) -> tuple[list[Series], list[Problem]]:
+def read_newest(config: Config, data: Paths | None) -> tuple[list[Series], list[Problem]]:
     """Read the series of a run, or of another CSV, that are long enough for a window, and why others are not.
 
     Raises:

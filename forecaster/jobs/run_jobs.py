@@ -28,7 +28,7 @@ log = logging.getLogger("forecaster")
 _POLL_SECONDS = 0.2
 _MOST_BACKOFF = 3600.0  # seconds
 _CRASHED, _TIMED_OUT = 1, 128 + signal.SIGTERM
-_MAY_PASS = {1, 73, 74, 75, _TIMED_OUT}  # exit codes of failures that another attempt may not meet
+_MAY_PASS = {73, 74, 75}  # exit codes of failures that another attempt may not meet; nor a crash or a time limit
 _EXECUTE = "forecaster.jobs.execute:execute_job"  # by name: it imports pandas and ONNX Runtime, in workers only
 
 
@@ -293,8 +293,8 @@ class _Run:
         job: Job = ended.task.job
         attempt = self.at_work.pop(job.name)
         values = _describe_end(ended, self.loaded.path.name)
-        again = values["outcome"] == "failed" and values["exit_code"] in _MAY_PASS and ended.how != "memory"
-        if again and attempt.number <= job.retries and not self.interruption:
+        may_pass = values["exit_code"] in _MAY_PASS if ended.how == "failed" else ended.how in {"crashed", "timeout"}
+        if may_pass and attempt.number <= job.retries and not self.interruption:
             pause = min(job.backoff * 2 ** (attempt.number - 1), _MOST_BACKOFF)
             message = "%s: attempt %d failed, the next is in %s: %s"
             log.info(message, job.name, attempt.number, name_duration(timedelta(seconds=pause)), values["reason"])
