@@ -1,0 +1,249 @@
+"""A job in a worker: what is due is done once, kept in the store and written; what cannot be done leaves the old forecast."""
+
+import json
+import logging
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forecaster.errors import DataError, Interrupted, Partial, RunError, Stale
+from forecaster.forecast import forecasts_to_csv
+from forecaster.forecasting.predict import predict
+from forecaster.jobs import execute
+from forecaster.jobs.execute import execute_job
+from forecaster.jobs.jobs_file import load_jobs
+from forecaster.jobs.run_jobs import RunOptions, run_jobs
+from forecaster.jobs.status import Outcome
+from forecaster.jobs.store import open_store
+from forecaster.jobs.task import JobTask
+from forecaster.runs import load_version
+from tests.helpers.command import ROOT
+from tests.helpers.logs import keep_log
+
+RUNS = ROOT / "tests/runs/format-4"
+NOW = datetime(2026, 1, 18, 0, 30, tzinfo=UTC)
+
+
+class _Clock(datetime):
+    """A clock that stands still."""
+
+    moment = NOW
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls.moment
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the run `load`, its data and a clock that stands at their end."""
+    shutil.copytree(RUNS / "load", tmp_path / "runs/load")
+    shutil.copy(RUNS / "load.csv", tmp_path)
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(_Clock, "moment", read_end(tmp_path / "load.csv") + timedelta(hours=1, minutes=30))
+    monkeypatch.setattr(execute, "datetime", _Clock)
+    return tmp_path
+
+
+def read_end(csv: Path) -> datetime:
+    """The newest timestamp of a CSV."""
+    return datetime.fromisoformat(
+        csv.read_text().split()[-2] + " " + csv.read_text().split()[-1].split(",")[0]
+    ).replace(tzinfo=UTC)
+
+
+class Runner:
+    """Executes the job of a jobs file as often as asked, with the state of the last time."""
+
+    def __init__(self, folder: Path, keys: str) -> None:
+        (folder / "jobs.yaml").write_text(
+            f"jobs:\n  - {{name: load, data: load.csv, output: 'out/{{name}}.csv', {keys}}}\n"
+        )
+        self.loaded = load_jobs(folder / "jobs.yaml")
+        self.state = Outcome()
+
+    def execute(self, received=(), force=False) -> Outcome:
+        loaded = self.loaded
+        task = JobTask(loaded.jobs[0], self.state, loaded.store, loaded.keep, loaded.folder, force)
+
+        def report(state):
+            self.state = state
+
+        self.state = execute_job(task, received, report)
+        return self.state
+
+    def count_stored(self) -> int:
+        with open_store(self.loaded.store, self.loaded.folder) as store:
+            return len(store.read_forecasts("load"))
+
+
+PREDICT = "do: predict"
+
+
+def forecast_directly(folder: Path) -> str:
+    """The forecast of the run, without a job."""
+    return forecasts_to_csv(predict(load_version(folder / "runs/load"), folder / "load.csv").forecasts)
+
+
+def add_row(folder: Path, value: float = 100.0) -> None:
+    end = read_end(folder / "load.csv") + timedelta(hours=1)
+    with (folder / "load.csv").open("a") as file:
+        file.write(f"{end:%Y-%m-%d %H:%M:%S},{value}\n")
+
+
+def test_a_forecast_is_written_and_stored_once_and_again_only_for_new_data(folder):
+    runner = Runner(folder, PREDICT)
+    state = runner.execute()
+    written = (folder / "out/load.csv").read_text()
+    assert written == forecast_directly(folder)
+    assert (state.outcome, state.rows, state.newest) == ("done", 300, "2026-01-13 11:00:00")
+    assert state.data_age_seconds == 1800
+    assert state.version == (folder / "runs/load/current").read_text().strip()
+    assert state.error_then == pytest.approx(1.0650231064176459)
+    stored = runner.count_stored()
+    assert stored == 6
+
+    before = (folder / "out/load.csv").stat().st_ino
+    state = runner.execute()
+    assert (state.outcome, state.reason) == ("nothing-new", "no new data since 2026-01-13 11:00:00")
+    assert (folder / "out/load.csv").stat().st_ino == before
+
+    (folder / "out/load.csv").unlink()
+    assert runner.execute().outcome == "done"
+    assert (folder / "out/load.csv").read_text() == written
+    assert runner.count_stored() == stored
+
+    add_row(folder)
+    assert runner.execute().newest == "2026-01-13 12:00:00"
+    assert runner.count_stored() == 2 * stored
+
+
+def test_actuals_are_stored_next_to_forecasts(folder):
+    runner = Runner(folder, PREDICT)
+    runner.execute()
+    add_row(folder, 123.0)
+    runner.execute()
+    with open_store(runner.loaded.store, folder) as store:
+        actuals = store.read_actuals("load")
+    assert len(actuals) == 301
+    assert actuals["value"].iloc[-1] == 123.0
+
+
+def test_without_a_store_nothing_is_stored(folder):
+    runner = Runner(folder, PREDICT)
+    runner.loaded = load_jobs_without_store(folder)
+    runner.execute()
+    assert not (folder / "forecasts.db").exists()
+
+
+def load_jobs_without_store(folder):
+    with (folder / "jobs.yaml").open("a") as file:
+        file.write("store: null\n")
+    return load_jobs(folder / "jobs.yaml")
+
+
+def test_stale_data_leave_the_old_forecast_with_a_mark_until_the_next_good_one(folder):
+    runner = Runner(folder, f"{PREDICT}, max_age: 3h")
+    runner.execute()
+    written = (folder / "out/load.csv").read_text()
+    mark = folder / "out/load.csv.stale"
+    began = _Clock.moment = _Clock.moment + timedelta(hours=5)
+    for _ in range(2):
+        with pytest.raises(Stale):
+            runner.execute()
+        _Clock.moment += timedelta(hours=1)
+    assert runner.state.stale
+    marked = json.loads(mark.read_text())
+    assert (marked["since"], marked["newest"]) == (began.isoformat(timespec="seconds"), "2026-01-13 11:00:00")
+    assert "no new" not in marked["reason"]
+    assert (folder / "out/load.csv").read_text() == written
+    for _ in range(6):
+        add_row(folder)
+    state = runner.execute()
+    assert (state.outcome, state.stale, mark.exists()) == ("done", False, False)
+
+
+def test_a_larger_limit_of_age_ends_staleness_without_new_data(folder):
+    runner = Runner(folder, f"{PREDICT}, max_age: 3h")
+    runner.execute()
+    _Clock.moment += timedelta(hours=5)
+    with pytest.raises(Stale):
+        runner.execute()
+    state, runner = runner.state, Runner(folder, f"{PREDICT}, max_age: 2d")
+    runner.state = state
+    assert not runner.execute().stale
+    assert not (folder / "out/load.csv.stale").exists()
+
+
+def test_data_that_are_refused_leave_the_old_forecast_with_a_mark(folder):
+    runner = Runner(folder, PREDICT)
+    runner.execute()
+    written = (folder / "out/load.csv").read_text()
+    add_row(folder, 9_999_999.0)
+    with pytest.raises(DataError):
+        runner.execute()
+    assert (folder / "out/load.csv").read_text() == written
+    assert "10 times the range ever seen" in json.loads((folder / "out/load.csv.stale").read_text())["reason"]
+    assert not runner.state.stale
+
+
+def test_a_damaged_run_is_the_failure_of_its_job(folder):
+    (next((folder / "runs/load/versions").iterdir()) / "decode.onnx").write_bytes(b"")
+    with pytest.raises(RunError, match="truncated"):
+        Runner(folder, PREDICT).execute()
+
+
+def test_series_that_cannot_be_forecast_make_a_partial_failure_that_is_tried_again(folder):
+    shutil.copytree(RUNS / "shops", folder / "runs/shops")
+    rows = (RUNS / "shops.csv").read_text().splitlines()
+    short = [row for row in rows if ",b," not in row] + [row for row in rows if ",b," in row][:3]
+    (folder / "load.csv").write_text("\n".join(short) + "\n")
+    runner = Runner(folder, f"{PREDICT}, run: runs/shops")
+    for _ in range(2):
+        with pytest.raises(Partial):
+            runner.execute()
+    text = (folder / "out/load.csv").read_text()
+    assert {line.split(",")[0] for line in text.splitlines()} == {"series", "a"}
+
+
+def test_a_signal_before_a_step_is_an_interruption(folder):
+    with pytest.raises(Interrupted):
+        Runner(folder, PREDICT).execute([15])
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", ["json", "parquet"])
+def test_the_suffix_of_the_output_is_its_format(folder, suffix):
+    runner = Runner(folder, PREDICT)
+    (folder / "jobs.yaml").write_text((folder / "jobs.yaml").read_text().replace(".csv'", f".{suffix}'"))
+    runner.loaded = load_jobs(folder / "jobs.yaml")
+    runner.execute()
+    content = (folder / f"out/load.{suffix}").read_bytes()
+    assert content.startswith(b"PAR1") if suffix == "parquet" else len(json.loads(content)) == 6
+
+
+def test_lines_of_the_log_name_the_job_and_carry_its_facts(folder):
+    with keep_log(logging.INFO) as records:
+        Runner(folder, PREDICT).execute()
+    assert records
+    for record in records:
+        assert record.getMessage().startswith("load: ")
+        assert {"job", "run", "seconds"} <= record.facts.keys()
+
+
+def test_relative_paths_are_those_of_the_jobs_file_whatever_the_working_folder_is(tmp_path, monkeypatch):
+    elsewhere, there = tmp_path / "elsewhere", tmp_path / "there"
+    elsewhere.mkdir()
+    there.mkdir()
+    shutil.copytree(RUNS / "load", there / "runs/load")
+    shutil.copy(RUNS / "load.csv", there)
+    (there / "jobs.yaml").write_text("jobs:\n  - {name: load, data: load.csv, output: out/load.csv, do: predict}\n")
+    monkeypatch.chdir(elsewhere)
+    summary = run_jobs(load_jobs(Path("../there/jobs.yaml")), RunOptions(), [])
+    assert summary.exit_code == 0, summary.jobs[0].after.reason
+    assert (there / "out/load.csv").read_text() == forecast_directly(there)
+    names = {".jobs.lock", "forecasts.db", "jobs.yaml", "load.csv", "out", "runs", "status.json"}
+    assert {path.name for path in there.iterdir()} - {"forecasts.db-wal", "forecasts.db-shm"} == names
+    assert list(elsewhere.iterdir()) == []
