@@ -5,41 +5,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from forecaster.config.database_urls import is_server
-from forecaster.config.policies import is_policy
-from forecaster.data import Series
-from forecaster.errors import (
-    ChallengerLost,
-    DataError,
-    Diverged,
-    ForecasterError,
-    Interrupted,
-    Partial,
-    Stale,
-    UsageError,
-)
-from forecaster.forecasting.freshness import Freshness
-from forecaster.forecasting.predict import Prediction, predict
+from forecaster.errors import ChallengerLost, ForecasterError, Interrupted
 from forecaster.jobs.job import Job
-from forecaster.jobs.outputs import mark_stale, write_outputs
 from forecaster.jobs.plan import Step, plan_job
 from forecaster.jobs.status import Outcome
-from forecaster.jobs.store import open_store
 from forecaster.jobs.task import JobTask
-from forecaster.jobs.train_job import train_job
 from forecaster.problems import Problem
-from forecaster.runs import Version, load_version
-from forecaster.wording import format_timestamp
 
 log = logging.getLogger("forecaster")
-
-_ACTUALS = 20_000  # newest values of each series that are kept as actuals
 
 
 def execute_job(task: JobTask, received: Sequence[int], report: Callable[[Outcome], None]) -> Outcome:
@@ -112,6 +86,7 @@ class _Execution:
             self._report(self.state)
         if "predict" not in finished and self._is_forecast_older_than_allowed():
             self._predict()
+            self._report(self.state)
         if self._errors:
             raise self._errors[0]
 
@@ -132,10 +107,13 @@ class _Execution:
 
     def _train(self) -> bool:
         """Train; a new version that lost is an error at the end where the job asks for it."""
+        from forecaster.jobs.forecast_job import describe_version  # noqa: PLC0415  with pandas
+        from forecaster.jobs.train_job import train_job  # noqa: PLC0415
+
         trained = train_job(self._job, self._received)
         self.state = self.state.update(last_training=datetime.now(UTC))
         if trained.promoted:
-            self.state = self.state.update(**_describe_version(trained.version))
+            self.state = self.state.update(**describe_version(trained.version))
         elif trained.notice is not None:
             self._warnings.append(trained.notice)
         if self._job.retrain is not None and self._job.retrain.fail_if_worse:
@@ -146,62 +124,14 @@ class _Execution:
         return True
 
     def _predict(self) -> bool:
-        """Forecast, keep the forecast in the store, and write it."""
-        job, version = self._job, load_version(self._job.run)
-        try:
-            found = self._forecast(version)
-        except (DataError, Diverged, Stale) as error:
-            self._keep_old_forecast(error)
-            raise
-        if self._task.store is not None:
-            with open_store(self._task.store, self._task.folder) as store, store.transaction():
-                store.add_actuals(job.name, list_actuals(found.panel), self._now)
-                store.add_forecasts(job.name, version.path.name, found.forecasts, self._now)
-        write_outputs(job, found.forecasts, found.panel, version.config.forecast.columns)
-        self.state = self.state.update(
-            **_describe_version(version),
-            **_describe_freshness(found.freshness, self._now),
-            rows=sum(each.rows for each in found.freshness),
-            fallback_share=sum(each.source != "network" for each in found.forecasts) / len(found.forecasts),
-            warnings=tuple(problem.to_json() for problem in [*self._warnings, *found.notices]),
-            max_age=repr(job.max_age),
-            stale=False,
-        )
-        if found.problems:
-            self._errors.append(Partial(found.problems))
-        return not found.problems
+        """Forecast; nothing follows it, so that what is wrong can wait until its state is reported."""
+        # pandas and ONNX Runtime take a second to import, and a job without new data needs neither.
+        from forecaster.jobs.forecast_job import forecast_job  # noqa: PLC0415
 
-    def _forecast(self, version: Version) -> Prediction:
-        job = self._job
-        source = version.config.data
-        loaded = None if job.data else job.load_config()
-        if not job.data and loaded is None and source.query is not None and is_server(str(source.path)):
-            raise UsageError(Problem("untrusted-job-database", job.where, detail={"url": str(source.path)}))
-        data = job.data
-        if loaded is not None and loaded.config.data.query is None:
-            path = loaded.config.data.path
-            data = (path,) if isinstance(path, str) else path
-        return predict(
-            version,
-            (Path(data[0]) if len(data) == 1 else data) or None,
-            job.horizon,
-            job.levels,
-            future=job.future,
-            overrides=[each for each in job.overrides if is_policy(each.partition("=")[0])],
-            max_age=job.max_age,
-            strict=True,
-            now=self._now,
-        )
-
-    def _keep_old_forecast(self, error: ForecasterError) -> None:
-        """Mark the output as old, and record what is known of the data."""
-        detail = error.problems[0].detail if isinstance(error, Stale) else {}
-        newest, age = detail.get("newest"), detail.get("age_seconds")
-        if newest is not None:
-            self.state = self.state.update(newest=newest, data_age_seconds=age)
-        self.state = self.state.update(stale=isinstance(error, Stale))
-        self._report(self.state)
-        mark_stale(self._job, error, self._now, newest, age)
+        self.state, error = forecast_job(self._task, self.state, self._now, self._warnings)
+        if error is not None:
+            self._errors.append(error)
+        return error is None
 
     def _is_forecast_older_than_allowed(self) -> bool:
         """Whether data that have not changed may have become too old since they were forecast."""
@@ -211,43 +141,3 @@ class _Execution:
         checked = state.stale_from is not None and self._now > state.stale_from
         warned = state.warns_from is not None and self._now > state.warns_from and not state.warnings
         return checked or warned or state.max_age != repr(self._job.max_age)
-
-
-def list_actuals(panel: Sequence[Series]) -> pd.DataFrame:
-    """List the newest observed values of series, with the columns that `Store.add_actuals` takes."""
-    frames = []
-    for series in panel:
-        observed = np.isfinite(series.values) if series.observed is None else series.observed
-        places = np.flatnonzero(observed)[-_ACTUALS:]
-        values = {"timestamp": series.timestamps[places], "value": series.values[places]}
-        frames.append(pd.DataFrame({"series": series.name, **values}))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _describe_version(version: Version) -> dict[str, Any]:
-    name = version.path.name
-    with contextlib.suppress(ValueError):
-        trained_at = datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return {"version": name, "trained_at": trained_at, "error_then": _read_test_error(version)}
-    return {"version": name}
-
-
-def _read_test_error(version: Version) -> float | None:
-    """Read the MASE of a version on its test part; None where it has none."""
-    try:
-        found = version.metrics["scores"]["model"]["mase"]
-    except (LookupError, TypeError):
-        return None
-    return float(found) if isinstance(found, int | float) else None
-
-
-def _describe_freshness(freshness: Sequence[Freshness], now: datetime) -> dict[str, Any]:
-    """Describe the newest series, and the first time at which one will be too old."""
-    ages = [age for each in freshness if (age := each.measure_age(now)) is not None]
-    newest = max((each.newest for each in freshness), default=None)
-    return {
-        "newest": None if newest is None else format_timestamp(newest),
-        "data_age_seconds": min(ages, default=None),
-        "stale_from": min((each.stale_from for each in freshness if each.stale_from), default=None),
-        "warns_from": min((each.warns_from for each in freshness if each.warns_from), default=None),
-    }

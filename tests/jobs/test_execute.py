@@ -11,7 +11,7 @@ import pytest
 from forecaster.errors import DataError, Interrupted, Partial, RunError, Stale
 from forecaster.forecast import forecasts_to_csv
 from forecaster.forecasting.predict import predict
-from forecaster.jobs import execute
+from forecaster.jobs import execute, forecast_job
 from forecaster.jobs.execute import execute_job
 from forecaster.jobs.jobs_file import load_jobs
 from forecaster.jobs.run_jobs import RunOptions, run_jobs
@@ -43,7 +43,8 @@ def folder(tmp_path, monkeypatch):
     shutil.copy(RUNS / "load.csv", tmp_path)
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setattr(_Clock, "moment", read_end(tmp_path / "load.csv") + timedelta(hours=1, minutes=30))
-    monkeypatch.setattr(execute, "datetime", _Clock)
+    for module in (execute, forecast_job):
+        monkeypatch.setattr(module, "datetime", _Clock)
     return tmp_path
 
 
@@ -84,7 +85,9 @@ PREDICT = "do: predict"
 
 def forecast_directly(folder: Path) -> str:
     """The forecast of the run, without a job."""
-    return forecasts_to_csv(predict(load_version(folder / "runs/load"), folder / "load.csv").forecasts)
+    version = load_version(folder / "runs/load")
+    found = predict(version, folder / "load.csv")
+    return forecasts_to_csv(found.forecasts, version.config.forecast.columns)
 
 
 def add_row(folder: Path, value: float = 100.0) -> None:
