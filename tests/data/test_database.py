@@ -165,10 +165,7 @@ def test_a_transaction_is_read_only_before_the_query_runs(monkeypatch, kind, sta
     class Connection:
         dialect = SimpleNamespace(name=kind)
 
-        def execution_options(self, **_):
-            return self
-
-        def exec_driver_sql(self, text):
+        def exec_driver_sql(self, text, execution_options=None):
             asked.append(text)
             return SimpleNamespace(keys=lambda: ["day", "sold"], partitions=lambda _: [[("2026-01-01", 1.5)]])
 
@@ -180,6 +177,63 @@ def test_a_transaction_is_read_only_before_the_query_runs(monkeypatch, kind, sta
     list(sql.read_query(Query(f"{kind}://host/db", "SELECT * FROM sales")))
     assert asked[-1] == "SELECT * FROM sales"
     assert statement in asked[-2]
+
+
+@pytest.fixture
+def server(postgresql) -> str:
+    """The URL of a PostgreSQL server with the table of `sales`, in types that are its own."""
+    import psycopg
+
+    with psycopg.connect(postgresql.replace("+psycopg", "")) as connection:
+        connection.execute("CREATE TABLE sales (day TIMESTAMPTZ, shop TEXT, sold NUMERIC(10, 2), open BOOLEAN)")
+        for shop in (1, 2):
+            for number, day in enumerate(DAYS):
+                row = (f"{day} 00:00+00", f"shop {shop}", 10 * shop + number + 0.25, number % 2 == 0)
+                connection.execute("INSERT INTO sales VALUES (%s, %s, %s, %s)", row)
+        connection.execute("CREATE FUNCTION wipe() RETURNS INT LANGUAGE sql AS 'DELETE FROM sales; SELECT 1'")
+        connection.execute("CREATE SEQUENCE numbers")
+    return postgresql
+
+
+@pytest.mark.parametrize("at_once", [10_000, 5])
+def test_a_server_gives_the_series_that_a_file_gives(server, sales, monkeypatch, at_once):
+    monkeypatch.setattr(sql, "ROWS", at_once)
+    text = "SELECT day, shop, sold FROM sales WHERE shop LIKE 'shop%' ORDER BY day DESC"
+    one, two = read(server, text, series="shop")
+    assert one.values.tolist() == [10.25, 11.25, 12.25, 13.25, 14.25, 15.25]
+    assert two.values.tolist() == [20.25, 21.25, 22.25, 23.25, 24.25, 25.25]
+    assert [str(day.date()) for day in one.timestamps] == DAYS
+    (alone,) = read(server, "SELECT day, sold FROM sales WHERE shop = 'shop 1'")
+    assert alone.values.tolist() == one.values.tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *WRITING,
+        "SELECT day, wipe() AS sold FROM sales",
+        "SELECT day, nextval('numbers') AS sold FROM sales",
+        "SELECT day, sold FROM sales FOR UPDATE",
+        "SELECT * INTO copied FROM sales",
+        "SELECT day, wipe() AS sold FROM sales WHERE set_config('transaction_read_only', 'off', true) = 'off'",
+        "SELECT day, wipe() AS sold FROM sales WHERE set_config('default_transaction_read_only', 'off', false) = 'off'",
+        "SELECT day, sold FROM sales); DELETE FROM sales; SELECT (1",
+        "SELECT day, sold FROM sales; DELETE FROM sales",
+    ],
+)
+def test_a_server_refuses_a_query_that_writes(server, text):
+    with pytest.raises(
+        DataError, match="read-only transaction|must be set before any query|syntax error|multiple commands|not allowed"
+    ):
+        read(server, text)
+    assert len(read(server, "SELECT day, sold FROM sales WHERE shop = 'shop 1'")[0]) == 6
+
+
+def test_a_server_names_what_is_wrong_with_a_query(server):
+    with pytest.raises(DataError, match='data.query: relation "sale" does not exist$'):
+        read(server, "SELECT * FROM sale")
+    with pytest.raises(DataError, match="data.query: division by zero"):
+        read(server, "SELECT day, sold / (sold - 12.25) AS sold FROM sales")
 
 
 @pytest.mark.parametrize("text", ["SELECT 1; DELETE FROM sales", "SELECT 1; COMMIT; DROP TABLE sales", "SELECT ';'; x"])

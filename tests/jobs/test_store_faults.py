@@ -367,14 +367,20 @@ url, folder, rounds, longest = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]),
 delays = random.Random(1)
 stored = 0
 for number in range(rounds):
+    finished, announce = os.pipe()
     if not (child := os.fork()):
         for day in range(1, 1000):
             with open_store(url, folder) as store, store.transaction():
                 store.add_forecasts(f"job {number}", "v1", [make_forecast(1000 * day, range(1, 25))], NOW)
                 store.add_actuals(f"job {number}", make_actuals([1.0] * 10, 1000 * day), NOW)
+            os.write(announce, b".")
+    os.close(announce)
+    if number % 2:  # every other process has written something; the rest may be killed while they create the store
+        os.read(finished, 1)
     time.sleep(delays.uniform(0.002, longest))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    os.close(finished)
     if url.startswith("sqlite") and not (folder / "forecasts.db").exists():
         continue
     with open_store(url, folder) as store:
@@ -382,6 +388,7 @@ for number in range(rounds):
     steps = forecasts.groupby("origin").size()
     assert set(steps) <= {24}, steps
     assert len(actuals) == 10 * len(steps)
+    assert len(steps) >= number % 2
     stored += len(steps)
 print(stored)
 """

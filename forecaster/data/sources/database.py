@@ -51,13 +51,14 @@ def read_query(query: Query) -> Generator[Stored]:
         import pyarrow as pa  # noqa: PLC0415
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415
 
-        # Without parameters a `%` or a `:` in the statement is left to the database.
-        options = connection.execution_options(stream_results=True, no_parameters=True)
+        # Without parameters a `%` or a `:` in the statement is left to the database. Of the query alone: a server
+        # streams what is a query, and refuses any other statement.
+        options = {"stream_results": True, "no_parameters": True}
         rows = None
         try:
             for statement in READ_ONLY.get(connection.dialect.name, ()):
                 connection.exec_driver_sql(statement)
-            result = options.exec_driver_sql(query.text)
+            result = connection.exec_driver_sql(query.text, execution_options=options)
             names = list(result.keys())
             check_names(query.url, names)
             for rows in result.partitions(ROWS):
