@@ -38,6 +38,8 @@ EXAMPLES: dict[str, str] = {
     "data.calendar": "[hour, weekend, holiday.DE, fourier.168.3]",
     "data.gaps": "interpolate",
     "data.max_gap": "6",
+    "data.late.steps": "2",
+    "data.late.policy": "move_back",
     "data.last_bar": "drop",
     "data.duplicates": "mean",
     "data.invalid_values": "missing",

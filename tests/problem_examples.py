@@ -354,6 +354,12 @@ _EXAMPLES = [
         detail={"missing": 1, "frequency": "h", "timestamps": ["2026-01-31 13:00:00"], "policy": "interpolate"},
     ),
     Problem(
+        "late-steps-filled",
+        "power.csv",
+        detail={"missing": 1, "timestamps": ["2026-01-31 22:00:00"], "policy": "previous", "frequency": "h"},
+    ),
+    Problem("origin-moved-back", "power.csv", detail={"missing": 2, "origin": "2026-01-31 21:00:00", "frequency": "h"}),
+    Problem(
         "steps-masked", "power.csv:7", detail={"missing": 30, "frequency": "h", "timestamps": ["2026-01-31 13:00:00"]}
     ),
     Problem("calendar-unexplained", "power.csv", detail={"reason": "3 of its 250 days have no row"}),

@@ -114,6 +114,8 @@ def configure_logging() -> None:
     handler.addFilter(_mask)
     log.handlers = [handler]
     log.propagate = False
+    # matplotlib warns of a home that it cannot write to, and uses a temporary folder.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     asked = _State.verbose or _State.format is LogFormat.JSON or sys.stderr.isatty()
     log.setLevel(logging.INFO if asked else logging.WARNING)
 

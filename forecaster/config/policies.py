@@ -10,7 +10,7 @@ from forecaster.problems import Problem
 
 # How the rows of a file become the series that the network was trained on, and how the file is written.
 POLICIES = (
-    *(f"data.{name}" for name in ("gaps", "max_gap", "last_bar", "duplicates", "invalid_values", "na_values")),
+    *(f"data.{name}" for name in ("gaps", "max_gap", "late", "last_bar", "duplicates", "invalid_values", "na_values")),
     *(f"data.{name}" for name in ("tolerance", "holidays", "skip", "encoding", "delimiter", "decimal", "thousands")),
     *(f"data.{name}" for name in ("header", "unit", "comment", "date_order", "time_format")),
     *(f"checks.{name}" for name in Checks.model_fields),

@@ -227,6 +227,16 @@ class Covariates(Section):
     )
 
 
+class Late(Section):
+    """What happens where the newest steps have no value yet."""
+
+    steps: Count = Field(1, description="last steps of each series that may be missing")
+    policy: Literal["fill", "move_back"] = Field(
+        "fill",
+        description="fill (as gaps does; previous where it is error) | move_back (forecast from an earlier step)",
+    )
+
+
 class Data(Section):
     """Which file, and how its rows become regular series."""
 
@@ -281,6 +291,9 @@ class Data(Section):
         description="how missing steps and cells are filled: error | interpolate | seasonal | previous | zero | mask",
     )
     max_gap: Count | None = Field(None, description="longest run of missing steps to fill; null: any length")
+    late: Late | None = Field(
+        None, description="what happens where the newest steps are missing; null: nothing, gaps decides"
+    )
     last_bar: Literal["keep", "drop"] = Field("keep", description="a last bar that is not complete yet: keep | drop")
     duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
         "error", description="several rows with one timestamp: error | first | last | mean | sum"

@@ -2,13 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.value_ranges import Domain
 
 AUTO = "auto"
 COLUMNS, ROWS, DATES = "columns", "rows", "dates"  # layouts: one step per row, one series per row, dates in the header
+
+
+class Late(NamedTuple):
+    """What happens where the newest steps are missing.
+
+    Attributes:
+        steps: last steps of each series that may be.
+        policy: `fill`, as `gaps` does, by the previous value where it is `error`; or `move_back`, to before them.
+    """
+
+    steps: int
+    policy: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Reading:
         layout: `columns`, one step in each row; or `rows`, one series in each, with values in the columns of `target`,
             which names the first of them, or all; in those after the ids where it is `auto`; or `dates`, which are the
             names of columns, or months next to a column of years.
+        late: what happens where the newest steps are missing; None where `gaps` decides.
         way: how timestamps are written, as `timestamp_formats` names it; None where the column decides.
     """
 
@@ -48,6 +61,7 @@ class Reading:
     columns: Sequence[str] = ()
     categorical: Sequence[str] = ()
     layout: str = COLUMNS
+    late: Late | None = None
     way: str | None = None
 
     @classmethod
@@ -62,6 +76,7 @@ class Reading:
             rules=TimeRules.from_data(data),
             columns=(*covariates["past"], *covariates["future"]),
             categorical=covariates["categorical"],
+            late=data["late"] and Late(**data["late"]),
         )
 
     @property

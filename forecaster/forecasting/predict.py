@@ -139,7 +139,8 @@ def _extend_prediction(
         if forecast is None or not checked.check_forecast(forecast):
             continue
         decimals = count_decimals(series)
-        prediction.forecasts.append(forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS))
+        rounded = forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS)
+        prediction.forecasts.append(dataclasses.replace(rounded, source=_name_source(series, forecast.source)))
         prediction.panel.append(series.cut(padding, len(series)))
 
 
@@ -168,6 +169,13 @@ def forecast_finite(
         forecasts, further = forecast_finite(predictor, some, steps, levels, with_samples)
         found, problems = [*found, *forecasts], [*problems, *further]
     return found, problems
+
+
+def _name_source(series: Series, source: str) -> str:
+    """Add to the source of a forecast what happened to the missing end of its series: `network (late: fill)`."""
+    policies = {"late-steps-filled": "fill", "origin-moved-back": "move_back"}
+    applied = [policies[notice.code] for notice in series.notices if notice.code in policies]
+    return f"{source} (late: {applied[0]})" if applied else source
 
 
 def _report_notices(predictor: Predictor, panel: Sequence[Series], notices: list[Problem]) -> None:

@@ -290,6 +290,14 @@ NOTICES: Mapping[str, Message] = {
         "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}: filled ({policy})",
         "Notice: missing steps were filled by data.gaps.",
     ),
+    "late-steps-filled": Message(
+        "{missing:steps={frequency}} of the newest {missing:is|are} missing and filled ({policy}): {timestamps:list}",
+        "Notice: the newest steps are late, and data.late fills them.",
+    ),
+    "origin-moved-back": Message(
+        "{missing:steps={frequency}} {missing:is|are} left out at the end, so that forecasts begin after {origin}",
+        "Notice: the newest steps are late, and data.late moves the origin back.",
+    ),
     "steps-masked": Message(
         "{missing:steps={frequency}} {missing:is|are} missing: {timestamps:list}",
         "Notice: missing steps stay missing (data.gaps: mask).",

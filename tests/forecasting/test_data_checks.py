@@ -194,6 +194,24 @@ def test_policies_of_one_prediction_change_nothing_else(load, shops, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("policy", "origin", "newest"), [("fill", "2026-03-31", "2026-03-30"), ("move_back", "2026-03-30", "2026-03-30")]
+)
+def test_late_steps_are_named_in_the_source_of_a_forecast(policy, origin, newest, shops, tmp_path):
+    def blank(table):
+        return table.assign(sold=table["sold"].where(table.index != table.index[-1]))
+
+    data = write_changed(tmp_path, "shops", blank)
+    with pytest.raises(DataError, match="1 cell is empty"):
+        predict(shops, data)
+    found = predict(shops, data, overrides=[f"data.late={{steps: 2, policy: {policy}}}"])
+    a, b = found.forecasts
+    assert (str(a.origin.date()), str(b.origin.date())) == ("2026-04-30", origin)  # a is newer by 30 days
+    assert "late" not in a.source
+    assert b.source == f"{a.source} (late: {policy})"
+    assert str(found.freshness[1].newest.date()) == newest  # a filled step is not new
+
+
+@pytest.mark.parametrize(
     "override",
     ["window.length=24", "model.units=8", "data.target=x", "data.frequency=D", "data={gaps: zero}", "gaps=zero"],
 )

@@ -279,6 +279,8 @@ def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issue
         return found.values
     if reading.gaps == "error":
         expected = _find_expected_cells(found.known, stack, bool(reading.columns))
+        if reading.late is not None:  # the grid decides which of them are late
+            expected &= ~_find_newest_cells(stack, len(found.known), reading.late.steps)
         _report_missing(found, expected, reading, reporter, issues)
     return found.known
 
@@ -333,6 +335,17 @@ def _find_expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.n
     if ragged:
         return inside & (ticks >= first[stack.codes])
     return inside | (first == limits.max)[stack.codes]
+
+
+def _find_newest_cells(stack: Stack, count: int, most: int) -> np.ndarray:
+    """Find the newest `most` cells of each series, (cells,) bool."""
+    newest, timestamps = np.zeros(count, bool), stack.timestamps
+    if len(timestamps) < count or timestamps.hasnans:
+        return newest
+    order = np.lexsort((to_ticks(timestamps), stack.codes))
+    ends = np.searchsorted(stack.codes[order], stack.codes[order], side="right")
+    newest[order] = np.arange(count) >= ends - most
+    return newest
 
 
 def _find_categories(

@@ -60,7 +60,8 @@ def read_large(blocks: Blocks, reading: Reading) -> Panel:
     problems: list[Problem] = []
     for number, rows in spool.read_groups():
         try:
-            panels.add(number, build_panel(localize_rows(rows, replace(reading, way=known.way)), reading, panels.step))
+            localized = localize_rows(rows, replace(reading, way=known.way))
+            panels.add(number, build_panel(localized, reading, panels.step, whole=False))
         except DataError as error:
             problems += error.problems
     if problems:

@@ -10,7 +10,7 @@ from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import sort_rows
 from forecaster.data.gaps import fill_gaps, find_longest_gap
-from forecaster.data.options import AUTO, Reading
+from forecaster.data.options import AUTO, Late, Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
@@ -30,25 +30,32 @@ from forecaster.data.time.resolve_frequency import Step, count_unfinished, find_
 from forecaster.data.time.rules import SESSIONS
 from forecaster.data.time.timezones import is_clock_change
 from forecaster.errors import DataError
+from forecaster.forecast import Timestamp
 from forecaster.problems import Problem
-from forecaster.wording import KEPT, format_timestamps
+from forecaster.wording import KEPT, format_timestamp, format_timestamps
 
 _COARSE = 1.5  # steps of the grid for each row from which the rows may be of a longer step
 _SPARSEST = 20  # steps of the grid for each row, at most
 
 
-def build_panel(rows: Rows, reading: Reading, step: Step | None = None) -> Panel:
+def build_panel(rows: Rows, reading: Reading, step: Step | None = None, whole: bool = True) -> Panel:
     """Lay rows out on a regular grid, by a known step or by the one that they have.
+
+    Args:
+        rows: of some series.
+        reading: the policies.
+        step: the step, where it is known.
+        whole: whether these are all series, so that the newest row of any of them shows which steps of others are late.
 
     Raises:
         DataError: what is wrong with cells, rows and steps; all of it.
     """
     problems = rows.list_problems()
     good = np.array([number not in rows.issues.problems for number in range(len(rows.names))], bool)
-    whole = rows.select_series(good) if problems else rows.drop_empty()
-    if rows.issues.stop or not whole.names:
+    kept = rows.select_series(good) if problems else rows.drop_empty()
+    if rows.issues.stop or not kept.names:
         raise DataError(problems)
-    layout = _Layout(whole, replace(reading, rules=rows.rules))
+    layout = _Layout(kept, replace(reading, rules=rows.rules), whole)
     try:
         panel = layout.build_panel(step)
     except DataError as error:
@@ -61,10 +68,11 @@ def build_panel(rows: Rows, reading: Reading, step: Step | None = None) -> Panel
 class _Layout:
     """The way of rows into a panel; every array over series is (series,), over rows (rows,), over steps (steps,)."""
 
-    def __init__(self, rows: Rows, reading: Reading) -> None:
+    def __init__(self, rows: Rows, reading: Reading, whole: bool) -> None:
         found = sort_rows(rows, reading.duplicates)
         self._rows, self._ends, self._reading, self._path = found.rows, found.ends, reading, rows.places.path
         self._starts = np.concatenate([[0], found.ends[:-1]])
+        self._whole = whole
         self._wrong, self._notices = found.issues.problems, found.issues.notices
 
     @property
@@ -84,16 +92,19 @@ class _Layout:
         given = np.flatnonzero(~np.isnan(values))
         self._find_extents(given)
         lengths = self._count_steps()
+        late = self._add_late_steps(lengths)
         ends = np.cumsum(lengths)
         if int(ends[-1]) != len(given):
             steps = self._scatter(values, given, lengths)
         else:
             steps = values if len(given) == len(values) else values[given]
+        if late is not None and late.policy == "move_back":
+            steps, ends = self._move_back(steps, ends, late.steps)
         return self._assemble(*self._fill(steps, ends), ends)
 
     def _is_laid(self) -> bool:
         """Whether the rows fill the grid and none is to be reported: the usual case, and fast."""
-        asked = self._step.rules.drop_incomplete or self._rows.columns or self._wrong
+        asked = self._step.rules.drop_incomplete or self._rows.columns or self._wrong or self._reading.late
         if asked or np.isnan(self._rows.values).any():
             return False
         return is_gapless(self._rows.timestamps, self._ends, self._step.rules.step(self._step.frequency))
@@ -158,6 +169,63 @@ class _Layout:
             lengths[number] = 0
         return lengths
 
+    def _add_late_steps(self, lengths: np.ndarray) -> Late | None:
+        """Add the steps from the last number of each series to the newest row to `lengths`, if they are to be filled.
+
+        More steps than may be late are left out, as without the policy.
+        """
+        late = self._reading.late
+        if late is None:
+            return None
+        behind = self._count_steps_behind(late.steps)
+        for number in np.flatnonzero((behind > 0) & (behind <= late.steps) & (lengths > 0)).tolist():
+            if late.policy == "move_back":
+                self._report_late(number, int(behind[number]), self._rows.timestamps[self._last[number]])
+                continue
+            lengths[number] += behind[number]
+            if self._step.frequency == SESSIONS:
+                self._last[number] += behind[number]
+        return late
+
+    def _count_steps_behind(self, most: int) -> np.ndarray:
+        """Count the steps from the last number of each series to the newest row, (series,).
+
+        That is the newest row of all series where it is at most `most` steps away, else that of the series itself. Rows
+        behind the last number hold the future of covariates where there are any, and then do not count. The days of
+        `sessions` are known of the rows of a series alone.
+        """
+        own = self._places[self._ends - 1] - self._places[self._last]
+        if self._rows.columns:
+            own = np.zeros_like(own)
+        if self._step.frequency == SESSIONS or not self._whole:
+            return own
+        stamps = self._rows.timestamps[self._last]
+        newest = (stamps if self._rows.columns else self._rows.timestamps).max()
+        step = self._step.rules.step(self._step.frequency)
+        counts = {stamp: count_places(pd.Index([stamp, newest]), step) - 1 for stamp in stamps.unique()}
+        behind = np.array([counts[stamp] for stamp in stamps])
+        return np.where(behind <= most, behind, own)
+
+    def _move_back(self, steps: np.ndarray, ends: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """End each series before the first missing one of its last steps; give the steps and where each then ends."""
+        missing, kept = np.flatnonzero(np.isnan(steps)), np.ones(len(steps), bool)
+        for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
+            part = find_part(ends, number)
+            begin = max(part.start, part.stop - most)
+            if len(late := np.flatnonzero(np.isnan(steps[begin : part.stop]))):
+                first = begin + int(late[0])
+                kept[first : part.stop] = False
+                origin = self._make_timestamps(number, first - part.start)[-1]
+                self._report_late(number, part.stop - first, origin)
+                if self._step.frequency == SESSIONS:
+                    self._last[number] -= part.stop - first
+        return steps[kept], np.cumsum(kept)[ends - 1]
+
+    def _report_late(self, number: int, missing: int, origin: Timestamp) -> None:
+        """Note that a series ends before its newest rows."""
+        detail = {"missing": missing, "origin": format_timestamp(origin), "frequency": self._step.frequency}
+        self._notices[number].append(Problem("origin-moved-back", self._path, detail=detail))
+
     def _find_coarser_step(self, number: int) -> Problem | None:
         """Report rows that are all of a longer step than the one stated, as of a file that was resampled.
 
@@ -204,12 +272,28 @@ class _Layout:
         missing = np.flatnonzero(np.isnan(steps))
         if not len(missing):
             return steps, None
-        observed, policy = ~np.isnan(steps), self._reading.gaps
+        observed, policy, late = ~np.isnan(steps), self._reading.gaps, self._reading.late
+        given = np.ones(len(steps), bool) if policy == "zero" else observed
         for number in np.unique(np.searchsorted(ends, missing, side="right")).tolist():
             part = find_part(ends, number)
-            if self._report_gaps(number, steps[part]) and policy != "error":
-                steps[part] = self._fill_series(number, steps[part])
-        return steps, None if policy == "zero" else observed
+            if late is not None and late.policy == "fill":
+                given[part][self._fill_late(number, steps[part], late.steps)] = False
+            if np.isnan(steps[part]).any() and self._report_gaps(number, steps[part]) and policy != "error":
+                steps[part] = self._fill_series(number, steps[part], policy)
+        return steps, None if given.all() else given
+
+    def _fill_late(self, number: int, values: np.ndarray, most: int) -> np.ndarray:
+        """Fill, in place, those of the last `most` values of a series that are missing, and find their places."""
+        policy = "previous" if self._reading.gaps == "error" else self._reading.gaps
+        places = np.arange(max(0, len(values) - most), len(values))
+        late = places[np.isnan(values[places])]
+        if len(late):
+            values[late] = self._fill_series(number, values, policy)[late]
+            timestamps = format_timestamps(self._make_timestamps(number, len(values))[late[:KEPT]])
+            detail = {"missing": len(late), "timestamps": timestamps, "policy": policy}
+            detail |= {"frequency": self._step.frequency}
+            self._notices[number].append(Problem("late-steps-filled", self._path, detail=detail))
+        return late
 
     def _make_timestamps(self, number: int, steps: int) -> pd.Index:
         """Make the timestamps of the steps of one series, from its first number on."""
@@ -264,8 +348,8 @@ class _Layout:
         where, repairs = self._find_line(number, gap.first), ({"data.max_gap": gap.length},)
         return Problem("gap-too-long", where, detail=detail, repairs=repairs)
 
-    def _fill_series(self, number: int, values: np.ndarray) -> np.ndarray:
-        policy, season = self._reading.gaps, 1
+    def _fill_series(self, number: int, values: np.ndarray, policy: str) -> np.ndarray:
+        season = 1
         if policy == "seasonal":
             timestamps = self._make_timestamps(number, len(values))
             season = self._step.rules.season or find_natural_season(self._step.frequency, timestamps, self._step.rules)
@@ -308,7 +392,8 @@ class _Layout:
         if not self._rows.columns:
             return Columns()
         begins = self._places[self._first]
-        lengths = np.where(np.diff(ends, prepend=0) > 0, self._places[self._ends - 1] - begins + 1, 0)
+        observed = np.diff(ends, prepend=0)
+        lengths = np.where(observed > 0, np.maximum(observed, self._places[self._ends - 1] - begins + 1), 0)
         owners = self._rows.codes
         inside = np.flatnonzero((self._places >= begins[owners]) & (lengths[owners] > 0))
         owners = owners[inside]
