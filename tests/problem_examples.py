@@ -1156,6 +1156,7 @@ _EXAMPLES = [
         detail={"run": "runs/power", "name": "202611", "names": ["20261128T031500Z-9f8e7d", "20261121T031500Z-1a2b3c"]},
     ),
     Problem("no-earlier-version", "runs/power"),
+    Problem("no-retention-rule"),
     Problem("pinned-run", "runs/power", detail={"version": "20261121T031500Z-1a2b3c"}),
     Problem("other-frequency", detail={"frequencies": ["1 hour", "1 day"]}),
     Problem("no-common-series"),

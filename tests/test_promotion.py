@@ -63,7 +63,7 @@ def test_a_rollback_undoes_one_promotion_after_the_other(run):
         for _ in range(2):
             runs.roll_back(run)
             found.append(in_use(run))
-        with pytest.raises(RunError, match="no earlier version is left to go back to"):
+        with pytest.raises(RunError, match="no earlier version is left to go back to; list them with: forecast runs"):
             runs.roll_back(run)
     assert found == [names[1], names[0]]
     newest = write(run)

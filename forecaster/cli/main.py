@@ -14,9 +14,11 @@ from forecaster import __version__, errors
 from forecaster.cli import console
 from forecaster.cli.backtest import backtest
 from forecaster.cli.check import check
+from forecaster.cli.compare import compare
 from forecaster.cli.diagnose import diagnose
 from forecaster.cli.evaluate import evaluate
 from forecaster.cli.explain import explain
+from forecaster.cli.forget import forget
 from forecaster.cli.future import future
 from forecaster.cli.history import history
 from forecaster.cli.impute import impute
@@ -26,6 +28,7 @@ from forecaster.cli.predict import predict
 from forecaster.cli.promote import promote
 from forecaster.cli.rollback import rollback
 from forecaster.cli.run import run
+from forecaster.cli.runs import runs
 from forecaster.cli.schedule import schedule
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
@@ -79,9 +82,12 @@ _VERBS = (
     backtest,
     evaluate,
     tune,
+    runs,
+    compare,
     promote,
     rollback,
     pin,
+    forget,
     explain,
     diagnose,
     validate,

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecaster.config import Config
 from forecaster.data import Panel
+from forecaster.data.sources.files import Paths
 from forecaster.errors import DataError, ForecasterError, RunError, UsageError
 from forecaster.evaluation.baselines import LABELS, select_default_baselines
 from forecaster.evaluation.comparison import Comparison
@@ -15,7 +17,7 @@ from forecaster.evaluation.evaluate import count_known_steps, read_training_ends
 from forecaster.evaluation.held_out import count_affordable, number_by_step, space_origins, spread_over_panel
 from forecaster.evaluation.origins import MODEL, Origins, compute_scale, forecast_with_baseline, forecast_with_network
 from forecaster.evaluation.tables import format_errors
-from forecaster.evaluation.verdict import EQUAL, MIN_FORECASTS, describe_difference, describe_forecasts
+from forecaster.evaluation.verdict import EQUAL, MIN_FORECASTS, describe_difference, describe_forecasts, judge_errors
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
@@ -266,13 +268,17 @@ class Challenge:
 
     def to_text(self) -> str:
         """Format the errors of both versions and the best baseline as a table; empty where there are none."""
-        if not self.summary:
-            return ""
-        best = self.summary["baseline"]
-        labels = {"challenger": "new version", "champion": f"in use ({self.champion})", best: LABELS[best]}
-        ahead = count_steps(self.summary["horizon"], self.summary["frequency"])
-        title = f"error over {count_of(self.summary['origins'], 'origin')}, {ahead} ahead"
-        return format_errors(title, {name: self.summary["scores"][name] for name in labels}, labels)
+        labels = {"challenger": "new version", "champion": f"in use ({self.champion})"}
+        return _format_table(self.summary, labels) if self.summary else ""
+
+
+def _format_table(summary: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """Format the errors of two versions, under their labels, and of the best baseline."""
+    best = summary["baseline"]
+    labels = {**labels, best: LABELS[best]}
+    ahead = count_steps(summary["horizon"], summary["frequency"])
+    title = f"error over {count_of(summary['origins'], 'origin')}, {ahead} ahead"
+    return format_errors(title, {name: summary["scores"][name] for name in labels}, labels)
 
 
 def challenge(run: Path, plan: Plan, predictor: Predictor, margin: float = 0.0) -> Challenge:
@@ -293,9 +299,10 @@ def challenge(run: Path, plan: Plan, predictor: Predictor, margin: float = 0.0) 
     padding = plan.config.padding_steps
     known = spread_over_panel(plan, [split.validation_end - padding for split in plan.members.splits])
     challenger = Contender(predictor, plan.members.panel.drop_steps(padding), known)
+    paths = build_data_request(plan.config).paths
     try:
         version = load_version(run)
-        champion = load_contender(version, _read_panel(version, plan, challenger.panel))
+        champion = load_contender(version, _read_panel(version, plan.config, paths, challenger.panel))
         comparison = compare_versions(challenger, champion)
     except ForecasterError as error:
         code = error.problems[0].code
@@ -310,33 +317,99 @@ def judge_challenge(champion: str, comparison: Comparison, margin: float) -> Cha
     MAE decides where no series has a scale. An error that is equal, as `EQUAL` defines it, such as that of the
     same training repeated, is not worse.
     """
-    summary = comparison.summary
+    facts = _summarize(comparison, "challenger", "champion")
+    measure, scores = facts["measure"], facts["scores"]
+    if measure not in scores["champion"]:
+        raise DataError(Problem("no-common-rows"))
+    worse = scores["challenger"][measure] > scores["champion"][measure] * (1 + margin) * (1 + EQUAL)
+    return Challenge(champion, "worse" if worse else "not-worse", margin, summary=facts)
+
+
+def _summarize(comparison: Comparison, first: str, second: str) -> dict[str, Any]:
+    """Summarize what a comparison of two versions was made on, and its scores by name, those of the versions first."""
+    summary, origins = comparison.summary, comparison.origins
     measure, scores = summary["measure"], dict(summary["scores"])
-    ours, theirs = scores.pop(MODEL), scores.pop(OTHER)
-    if measure not in theirs:
-        raise RunError(Problem("no-common-rows"))
-    best = min(scores, key=lambda name: scores[name].get(measure, np.inf))
-    worse = ours[measure] > theirs[measure] * (1 + margin) * (1 + EQUAL)
+    versions = {first: scores.pop(MODEL), second: scores.pop(OTHER)}
     kept = ("measure", "horizon", "frequency", "series", "origins", "forecasts", "separate")
-    times = [
-        series.timestamps[step]
-        for series, step in zip(comparison.origins.series, comparison.origins.steps.tolist(), strict=True)
-    ]
-    facts = {
+    times = [series.timestamps[step] for series, step in zip(origins.series, origins.steps.tolist(), strict=True)]
+    return {
         **{key: summary[key] for key in kept},
         "first_origin": str(min(times)),
         "last_origin": str(max(times)),
         "diebold_mariano": summary["diebold_mariano"][OTHER],
-        "baseline": best,
-        "scores": {"challenger": ours, "champion": theirs, **scores},
+        "baseline": min(scores, key=lambda name: scores[name].get(measure, np.inf)),
+        "scores": {**versions, **scores},
     }
-    return Challenge(champion, "worse" if worse else "not-worse", margin, summary=facts)
 
 
-def _read_panel(version: Version, plan: Plan, panel: Panel) -> Panel:
-    """Read the data of a plan as the config of a version reads them; the plan's panel where that is the same."""
-    request = build_data_request(plan.config)
-    same = build_data_request(version.config, request.paths) == request
-    if same and version.config.model.channels == plan.config.model.channels:
+def _read_panel(version: Version, config: Config, paths: Paths, panel: Panel) -> Panel:
+    """Read data as a version does; `panel`, which a config read from the same paths, where that is the same."""
+    same = build_data_request(version.config, paths) == build_data_request(config, paths)
+    if same and version.config.model.channels == config.model.channels:
         return panel
-    return read_data(version.config, request.paths)
+    return read_data(version.config, paths)
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Two runs compared on the same data.
+
+    Attributes:
+        labels: how each run is called, by `first` and `second`.
+        versions: the name of each version.
+        summary: scores by `first`, `second` and baseline, and what they were measured on.
+    """
+
+    labels: Mapping[str, str]
+    versions: Mapping[str, str]
+    summary: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to JSON values."""
+        runs = {name: {"run": self.labels[name], "version": version} for name, version in self.versions.items()}
+        return {"runs": runs, **self.summary, "verdict": self.verdict}
+
+    def to_text(self) -> str:
+        """Format the errors as a table, and whether one of the runs is better."""
+        return f"{_format_table(self.summary, self.labels)}\n{self.verdict}\n"
+
+    @property
+    def verdict(self) -> str:
+        """Whether one of the runs is better, from how many forecasts, and whether that may be chance."""
+        measure, p_value = self.summary["measure"], self.summary["diebold_mariano"].get("p_value")
+        error, other = (float(self.summary["scores"][name][measure]) for name in self.labels)
+        better = self.labels["first" if error <= other else "second"]
+        difference = f"the {measure.upper()} of {self.labels['first']} is {describe_difference(error, other)} that of"
+        fact = f"{difference} {self.labels['second']}, over {describe_forecasts(self.summary)}"
+        match judge_errors(error, other, self.summary["separate"], p_value):
+            case "too few":
+                return f"Too few forecasts for a verdict, which needs {MIN_FORECASTS} that do not overlap: {fact}."
+            case "equal":
+                return f"Neither is better: {fact}."
+            case "unclear":
+                chance = "" if p_value is None else f" (Diebold-Mariano p = {p_value:.2g})"
+                return f"No verdict: {fact}; that may be chance{chance}."
+        return f"{better} is better: {fact} (Diebold-Mariano p = {p_value:.2g})."
+
+
+def compare_runs(first: tuple[Path, Version], second: tuple[Path, Version], data: Path | None = None) -> RunComparison:
+    """Compare two versions, each with its folder, from origins that neither was trained on.
+
+    Args:
+        first, second: the folder that the user named, and the version.
+        data: a data file; that of the first version where None.
+
+    Raises:
+        UsageError: they have no series in common, or read other steps or other values.
+        DataError: the data cannot be read, or have no rows after the training data of both.
+        RunError: one is damaged, or too old to record where its training data ends.
+    """
+    (_, one), (_, other) = first, second
+    request = build_data_request(one.config, data)
+    panel = read_data(one.config, request.paths)
+    comparison = compare_versions(
+        load_contender(one, panel), load_contender(other, _read_panel(other, one.config, request.paths, panel))
+    )
+    labels = {"first": str(first[0]), "second": str(second[0])}
+    versions = {"first": one.path.name, "second": other.path.name}
+    return RunComparison(labels, versions, _summarize(comparison, "first", "second"))

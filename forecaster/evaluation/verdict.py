@@ -24,13 +24,23 @@ def judge(summary: Mapping[str, Any]) -> str:
     """
     metric, rival = summary["measure"], _find_best_baseline(summary)
     error, best = summary["scores"]["model"][metric], summary["scores"][rival][metric]
-    if summary["separate"] < MIN_FORECASTS:
+    found = judge_errors(error, best, summary["separate"], summary["diebold_mariano"].get(rival, {}).get("p_value"))
+    return found if found in {"too few", "equal", "unclear"} else "wins" if error < best else "loses"
+
+
+def judge_errors(error: float, other: float, separate: int, p_value: float | None) -> str:
+    """Judge whether two errors differ: `too few`, `equal`, `unclear` or `differ`.
+
+    Args:
+        error, other: over the same actual values.
+        separate: forecasts that do not overlap.
+        p_value: of the test of Diebold and Mariano; None where it could not be made.
+    """
+    if separate < MIN_FORECASTS:
         return "too few"
-    if math.isclose(error, best, rel_tol=EQUAL):
+    if math.isclose(error, other, rel_tol=EQUAL):
         return "equal"
-    if summary["diebold_mariano"].get(rival, {}).get("p_value", 1.0) >= _SIGNIFICANT:
-        return "unclear"
-    return "wins" if error < best else "loses"
+    return "differ" if p_value is not None and p_value < _SIGNIFICANT else "unclear"
 
 
 def describe_verdict(summary: Mapping[str, Any]) -> str:

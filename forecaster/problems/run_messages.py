@@ -104,8 +104,12 @@ RUNS: Mapping[str, Message] = {
         "The beginning of a name must be that of one version.",
     ),
     "no-earlier-version": Message(
-        "no earlier version is left to go back to",
+        "no earlier version is left to go back to; list them with: forecast runs {where}",
         "A rollback needs a version that was in use before.",
+    ),
+    "no-retention-rule": Message(
+        "without a rule nothing is removed; add one, such as --keep-last 5 --keep-weekly 8",
+        "`forecast forget` needs to know what to keep.",
     ),
     "pinned-run": Message(
         "pinned to {version}; remove the pin with: forecast pin {where} --remove",

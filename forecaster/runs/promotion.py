@@ -16,6 +16,7 @@ from forecaster.regular_files import read_regular_file
 from forecaster.runs.versions import (
     CURRENT,
     Version,
+    find_current,
     list_versions,
     load_version,
     load_version_at,
@@ -142,10 +143,10 @@ def load_promoted_name(run: Path) -> str:
     """Load the name of the version in use.
 
     Raises:
-        RunError: the folder is no run.
+        RunError: the folder is no run, or that version was removed.
     """
     current = read_current(run)
-    return load_version(run).path.name if current is None else current
+    return load_version(run).path.name if current is None else find_current(run, current).name
 
 
 def read_pin(run: Path) -> str | None:

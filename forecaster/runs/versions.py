@@ -223,13 +223,15 @@ def load_version(run: Path, name: str | None = None) -> Version:
     """Load a version of a run, the one in use unless named, and verify its files.
 
     Args:
-        run: the folder.
+        run: the folder, or that of one of its versions.
         name: of a version, or the beginning of its name.
 
     Raises:
         RunError: it is missing, half-written, edited, truncated, or of a newer format.
         UsageError: no version, or more than one, has the name.
     """
+    if name is None and (run / MANIFEST).is_file():
+        return load_version_at(run)
     current = read_current(run)
     if name is not None and list_versions(run):
         return load_version_at(run / "versions" / find_version(run, name))

@@ -292,7 +292,7 @@ def test_a_shipped_config_runs(tmp_path, name):
         *("training.batches_per_epoch=5", "forecast.samples=20"),
     ]
     with lock_run(tmp_path / name):
-        version = train(plan_training(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, [])
+        version = train(plan_training(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, []).version
     metrics = json.loads(version.read("metrics.json"))
     assert metrics["origins"] > 1
     assert describe_verdict(metrics) in format_error_table(metrics)
