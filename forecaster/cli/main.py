@@ -28,7 +28,7 @@ from forecaster.cli.predict import predict
 from forecaster.cli.promote import promote
 from forecaster.cli.rollback import rollback
 from forecaster.cli.run import run
-from forecaster.cli.runs import runs
+from forecaster.cli.runs import list_runs
 from forecaster.cli.schedule import schedule
 from forecaster.cli.schema import schema
 from forecaster.cli.train import train
@@ -82,7 +82,6 @@ _VERBS = (
     backtest,
     evaluate,
     tune,
-    runs,
     compare,
     promote,
     rollback,
@@ -100,6 +99,7 @@ _VERBS = (
 )
 for verb in _VERBS:
     app.command()(verb)
+app.command("runs")(list_runs)
 
 
 def main() -> NoReturn:

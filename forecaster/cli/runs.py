@@ -9,7 +9,7 @@ from forecaster.cli import console
 from forecaster.cli.options import Output, Report, ReportFormat
 
 
-def runs(
+def list_runs(
     folder: Annotated[Path, typer.Argument(help="A folder of runs, or one run.")] = Path("runs"),
     output: Output = "-",
     format: Report = ReportFormat.TEXT,

@@ -15,7 +15,7 @@ BAD = [
     "--set",
     "training.optimizer.learning_rate=0.5",
     "--set",
-    "forecast.fallback=false",
+    "forecast.fallback=never",
 ]
 
 
