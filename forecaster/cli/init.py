@@ -33,7 +33,7 @@ def init(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Write a commented YAML with settings for a CSV, or with scheduled jobs for several.
+    """Write a commented YAML for a CSV, or for scheduled jobs.
 
     \b
     forecast init power.csv

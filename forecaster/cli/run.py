@@ -45,7 +45,7 @@ def run(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Run scheduled jobs: score past forecasts, train where a rule asks for it, and predict.
+    """Run scheduled jobs: score, train where due, and predict.
 
     A job without new data does nothing; one that fails affects no other, and is a line on stderr. Without a terminal a
     failure is printed once, until it changes or ends. status.json, next to the jobs file, keeps the state of each job.

@@ -20,7 +20,7 @@ def validate(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Check a config and its data, or a jobs file and its configs, and list every problem.
+    """Check a config with its data, or a jobs file: all problems.
 
     The data of jobs are not read: they may be written later.
 

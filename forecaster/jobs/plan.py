@@ -14,13 +14,14 @@ from forecaster.errors import ConfigError, Stop
 from forecaster.jobs.fingerprint import hash_data, hash_files, hash_job_settings, hash_values
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.regular_files import read_regular_file
-from forecaster.runs import load_version
+from forecaster.runs import load_version, read_current
 from forecaster.wording import count_of, name_duration
 
 StepName = Literal["score", "train", "predict"]
 
-_LONGEST_NAME = 4096  # bytes of the file that names the version in use
 _MAX_STATUS = 1 << 28  # bytes
+_PAUSE = timedelta(days=1)
+_TOLERANCE = timedelta(minutes=10)  # between the time in the name of a version and the end of its training
 
 
 @dataclass(frozen=True)
@@ -198,13 +199,8 @@ class _Planner:
     @cached_property
     def version(self) -> Path | None:
         """The folder of the version in use; None where there is none."""
-        try:
-            name = read_regular_file(self.job.run / "current", _LONGEST_NAME).decode().strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, UnicodeDecodeError):
-            return load_version(self.job.run).path  # raises what is wrong with it
-        return self.job.run / "versions" / name
+        name = read_current(self.job.run)
+        return None if name is None else self.job.run / "versions" / name
 
     @cached_property
     def trained_at(self) -> datetime | None:
@@ -240,17 +236,30 @@ class _Planner:
         """Apply each rule, the cheap ones first."""
         rules = self.job.retrain
         assert rules is not None
+        yield self._compare_age(rules.every, self.last_training, "the last training was")
+        if self._is_lost_recently:
+            return
+        yield self._compare_age(rules.age, self.trained_at, "the version in use was trained")
         if rules.on_drift and self.state.get("drift"):
             yield "drift in the stored forecasts"
-        for limit, since, subject in (
-            (rules.every, self.last_training, "the last training was"),
-            (rules.age, self.trained_at, "the version in use was trained"),
-        ):
-            seconds = None if limit is None else parse_duration(limit)
-            if seconds is not None and (since is None or self.now - since >= timedelta(seconds=seconds)):
-                yield f"{subject} {_name_age(self.now - since)} ago" if since else f"{subject} at an unknown time"
         if rules.rows is not None and (new := self._count_new_rows()) >= rules.rows:
             yield f"{count_of(new, 'new row')} since the training"
+
+    @property
+    def _is_lost_recently(self) -> bool:
+        """Whether a training ended within a day without a new version in use.
+
+        What a rule asks for is then as true as before, and would be trained for again at each new row.
+        """
+        last, trained = self.last_training, self.trained_at
+        return bool(last and trained and last > trained + _TOLERANCE and self.now - last < _PAUSE)
+
+    def _compare_age(self, limit: str | None, since: datetime | None, subject: str) -> str:
+        """Describe an age that has reached a limit; empty where it has not, or there is no limit."""
+        seconds = None if limit is None else parse_duration(limit)
+        if seconds is None or (since is not None and self.now - since < timedelta(seconds=seconds)):
+            return ""
+        return f"{subject} {_name_age(self.now - since)} ago" if since else f"{subject} at an unknown time"
 
     def _count_new_rows(self) -> int:
         """Count the rows that the data have more than those of the training of the version in use."""

@@ -20,7 +20,7 @@ from forecaster.problems import Problem
 from forecaster.runs import FORMAT
 from tests.helpers.command import FORECAST, HEAVY, TINY, imported, write_hourly_csv
 
-VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema")
+VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema", "run")
 
 
 def test_help_has_every_verb_the_exit_codes_and_examples(forecast):
