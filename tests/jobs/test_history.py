@@ -15,6 +15,7 @@ from forecaster.jobs.history import find_store, history_to_csv, history_to_json,
 from forecaster.jobs.plots import plot_history
 from forecaster.jobs.store import open_store
 from forecaster.reporting.figures import render_figure
+from tests.helpers.command import HEAVY, imported
 from tests.jobs.test_store import make_actuals, make_forecast
 
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)
@@ -144,3 +145,34 @@ def test_the_command_writes_a_table_and_a_picture(folder, capsys):
         run_history(source, since="2027", output=str(folder / "x.csv"), plot=folder / "none.png")
     with pytest.raises(UsageError, match=r"--since 31.1.2026: expected a date such as 2026-01-31"):
         run_history(source, since="31.1.2026")
+
+
+def test_the_command_loads_neither_tensorflow_nor_what_only_servers_and_pictures_need(folder):
+    loaded = imported(["history", f"sqlite:///{folder}/forecasts.db"], folder)
+    assert loaded & (HEAVY | {"sqlalchemy", "onnxruntime", "scipy"}) == set()
+    assert "sqlite3" in loaded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["sqlite:///none.db"], 6, "none.db: holds no forecasts yet"),
+        (["forecasts.db", "--job", "nort"], 2, "did you mean 'north'?"),
+        (["forecasts.db", "--plot", "x.csv"], 2, "pictures are PNG, SVG or PDF files"),
+        (["mysql://me@host/db"], 2, "forecasts are stored in SQLite or PostgreSQL"),
+        (["postgresql://me:hush-hush@host/db"], 2, "holds a password"),
+        (["none.yaml"], 2, "none.yaml: no such file"),
+        (["forecasts.db", "--output", "no/x.csv"], 73, "cannot be created"),
+    ],
+)
+def test_each_failure_of_the_command_has_its_exit_code(forecast, folder, arguments, code, expected):
+    result = forecast("history", *arguments, cwd=folder)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert expected in result.stderr
+    assert "hush-hush" not in result.stderr
+
+
+def test_the_command_is_quiet_and_prints_the_table(forecast, folder):
+    result = forecast("history", "forecasts.db", "--job", "south", "--until", "2026-01-01 01", cwd=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == 2

@@ -3,6 +3,7 @@
 import os
 import resource
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -105,6 +106,21 @@ def test_a_folder_that_may_only_be_read_is_read_and_not_written(path):
     with without_privileges(), pytest.raises(InputOutputFailed, match="cannot be read or written: Permission denied"):
         read(path)
     path.parent.chmod(0o755)
+
+
+def test_a_log_that_cannot_be_replayed_is_an_error_and_no_older_state(path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("copy")
+    with open_store(FILE, path.parent) as store:
+        store.add_forecasts("north", "v2", [make_forecast()], NOW)
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", folder)
+    for parent in list(folder.parents)[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    folder.chmod(0o555)
+    with without_privileges(), pytest.raises(InputOutputFailed, match="a process that wrote to it was stopped"):
+        read(folder / "forecasts.db")
+    folder.chmod(0o755)
+    assert set(read(folder / "forecasts.db")[0]["version"]) == {"v1", "v2"}
 
 
 def garble(path: Path, kind: str) -> None:
