@@ -63,7 +63,7 @@ class Ended:
         trace: the traceback of the error.
         returncode: of a process that ended: an exit code, or minus the number of a signal.
         seconds: that the task took.
-        memory: the most resident bytes that were seen, None where the system does not tell.
+        memory: the most resident bytes that were seen, None where the system does not list them.
     """
 
     task: Any

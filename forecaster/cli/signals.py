@@ -42,7 +42,7 @@ def collect_signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def limit_time(seconds: float | None, option: str, received: list[int]) -> Iterator[None]:
-    """Collect a SIGTERM at a time limit; end the process where the context goes on long after it.
+    """Collect a SIGTERM at a time limit; end the process where the context lasts much longer.
 
     Args:
         seconds: None for no limit.

@@ -3,12 +3,15 @@
 import json
 import logging
 import shutil
+import sys
+import types
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from forecaster.errors import DataError, Interrupted, Partial, RunError, Stale
+from forecaster.errors import ChallengerLost, DataError, Interrupted, Partial, RunError, Stale, UsageError
 from forecaster.forecast import forecasts_to_csv
 from forecaster.forecasting.predict import predict
 from forecaster.jobs import execute, forecast_job
@@ -18,7 +21,8 @@ from forecaster.jobs.run_jobs import RunOptions, run_jobs
 from forecaster.jobs.status import Outcome
 from forecaster.jobs.store import open_store
 from forecaster.jobs.task import JobTask
-from forecaster.runs import load_version
+from forecaster.problems import Problem
+from forecaster.runs import Version, load_version
 from tests.helpers.command import ROOT
 from tests.helpers.logs import keep_log
 
@@ -250,3 +254,102 @@ def test_relative_paths_are_those_of_the_jobs_file_whatever_the_working_folder_i
     names = {".jobs.lock", "forecasts.db", "jobs.yaml", "load.csv", "out", "runs", "status.json"}
     assert {path.name for path in there.iterdir()} - {"forecasts.db-wal", "forecasts.db-shm"} == names
     assert list(elsewhere.iterdir()) == []
+
+
+@dataclass
+class FakeTraining:
+    """What a training is replaced by: how often, with which arguments, and what it makes."""
+
+    promoted: bool = True
+    calls: list[dict] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    def train(self, plan, run, received, resume=False, warm=None, promote="better", margin=0.0):
+        self.calls.append({"resume": resume, "promote": promote, "margin": margin, "set": plan.config.training.epochs})
+        if self.errors:
+            raise self.errors.pop(0)
+        if not (run / "current").exists():
+            shutil.copytree(RUNS / "load", run, dirs_exist_ok=True)
+        return FakeTrained(load_version(run), self.promoted)
+
+
+@dataclass
+class FakeTrained:
+    version: Version
+    promoted: bool
+    notice: Problem = field(default_factory=lambda: Problem("infinite-fill"))
+
+    def check_not_worse(self):
+        if not self.promoted:
+            raise ChallengerLost(self.notice)
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Trainings are fakes; nothing imports TensorFlow."""
+    fake = FakeTraining()
+    module = types.ModuleType("forecaster.training.train")
+    module.train = fake.train
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return fake
+
+
+def test_a_job_without_a_run_is_trained_with_chosen_settings_and_then_forecast(folder, training):
+    shutil.rmtree(folder / "runs/load")
+    runner = Runner(folder, "set: {training.epochs: 3}")
+    state = runner.execute()
+    assert training.calls == [{"resume": True, "promote": "better", "margin": 0.0, "set": 3}]
+    assert (state.outcome, state.last_training) == ("done", _Clock.moment)
+    assert {"train", "predict"} <= state.done.keys()
+    assert (folder / "out/load.csv").exists()
+    assert runner.execute().outcome == "nothing-new"
+    assert len(training.calls) == 1
+
+
+def test_later_trainings_have_the_settings_of_the_version_in_use(folder, training):
+    runner = Runner(folder, "retrain: {rows: 1, promote: always, margin: 0.1}")
+    runner.execute()
+    assert training.calls == []
+    add_row(folder)
+    runner.execute()
+    epochs = load_version(folder / "runs/load").config.training.epochs
+    assert training.calls == [{"resume": True, "promote": "always", "margin": 0.1, "set": epochs}]
+
+
+def test_a_new_version_that_lost_is_a_warning_or_the_failure_that_the_job_asks_for(folder, training):
+    training.promoted = False
+    add_row(folder)
+    runner = Runner(folder, "retrain: {rows: 1}")
+    state = runner.execute()
+    assert [warning["code"] for warning in state.warnings] == ["infinite-fill"]
+    assert (state.outcome, state.version) == ("done", (folder / "runs/load/current").read_text().strip())
+    runner = Runner(folder, "retrain: {rows: 1, fail_if_worse: true}")
+    with pytest.raises(ChallengerLost) as lost:
+        runner.execute()
+    assert lost.value.exit_code == 7
+    assert (folder / "out/load.csv").exists()
+    assert runner.state.done.keys() >= {"train", "predict"}
+    runner.execute()
+    assert len(training.calls) == 2  # what lost is not trained again on the same data
+
+
+@pytest.mark.parametrize("code", ["checkpoint-of-other-config", "damaged-checkpoint", "unusable-checkpoint"])
+def test_a_checkpoint_that_cannot_be_resumed_is_dropped(folder, training, code):
+    (folder / "runs/load/checkpoint").write_bytes(b"old")
+    detail = {"run": "load", "different": ["model.cell"], "reason": "shapes differ"}
+    training.errors = [UsageError(Problem(code, detail=detail))]
+    add_row(folder)
+    Runner(folder, "retrain: {rows: 1}").execute()
+    assert [call["resume"] for call in training.calls] == [True, False]
+    assert not (folder / "runs/load/checkpoint").exists()
+
+
+def test_an_interrupted_training_keeps_its_checkpoint_and_is_not_done(folder, training):
+    (folder / "runs/load/checkpoint").write_bytes(b"new")
+    training.errors = [Interrupted(Problem("interrupted"), 15)]
+    add_row(folder)
+    runner = Runner(folder, "retrain: {rows: 1}")
+    with pytest.raises(Interrupted):
+        runner.execute()
+    assert "train" not in runner.state.done
+    assert (folder / "runs/load/checkpoint").exists()
