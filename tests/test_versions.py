@@ -220,6 +220,33 @@ def test_versions_are_listed_with_their_role_challenge_and_settings(tmp_path):
     assert "half-written" in lines[7]
 
 
+STRANGE = {
+    "metrics.json": [
+        '{"scores": {"model": {"mae": NaN}}}',
+        '{"scores": [1]}',
+        "[]",
+        '{"scores": {"model": {"mase": "x"}}}',
+    ],
+    "challenge.json": ['{"outcome": [1], "margin": Infinity, "champion": {}}', "[]", "x"],
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [(name, each) for name, some in STRANGE.items() for each in some])
+def test_a_version_from_elsewhere_with_strange_values_is_listed(tmp_path, name, content):
+    run = tmp_path / "run"
+    shutil.copytree(RUNS / "format-4" / "load", run)
+    old = runs.load_version(run)
+    files = {each: old.read(each) for each in old.manifest["files"]} | {name: content.encode()}
+    with runs.lock_run(run):
+        data = {"first": 1, "last": [float("nan")], "path": None, "steps": True}
+        runs.promote(run, runs.write_version(run, files, {"data": data}).path.name)
+    found = listing.summarize_versions(run)
+    json.dumps([each.to_json() for each in found], allow_nan=False)
+    assert format_versions(run, found, NOW)
+    assert format_runs([listing.summarize_run(run)], NOW)
+    assert found[0].data == {}
+
+
 def test_a_folder_that_cannot_be_listed_is_reported(tmp_path):
     with pytest.raises(RunError, match="cannot be read: No such file"):
         listing.find_runs(tmp_path / "none")

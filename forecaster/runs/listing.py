@@ -1,6 +1,8 @@
 """What runs and their versions hold: age, errors, challenge, data and size; of damaged ones, what is wrong."""
 
 import datetime
+import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -62,7 +64,8 @@ class VersionSummary:
         """Convert to JSON values; settings are in the version's config.yaml."""
         kept = ("outcome", "champion", "promote", "rule", "margin")
         values = {name: value for name, value in vars(self).items() if name not in {"config", "challenge", "data"}}
-        values["challenge"] = {key: self.challenge[key] for key in kept if key in self.challenge} or None
+        challenge = {key: self.challenge[key] for key in kept if key in self.challenge}
+        values["challenge"] = json.loads(json.dumps(challenge), parse_constant=str) or None
         return {**values, "data": dict(self.data) or None}
 
 
@@ -150,8 +153,7 @@ def _summarize(run: Path, version: Version) -> VersionSummary:
     name, problem = version.path.name, ""
     found: dict[str, Any] = {}
     try:
-        data = version.manifest.get("data")
-        found["data"] = data if isinstance(data, dict) else {}
+        found["data"] = _read_data_record(version)
         found["config"] = version.config
         found["challenge"] = read_challenge(version) or {}
         found |= _find_errors(version)
@@ -174,6 +176,13 @@ def _find_role(run: Path, name: str) -> dict[str, Any]:
     return role
 
 
+def _read_data_record(version: Version) -> dict[str, Any]:
+    """Read what a version was trained on from its manifest, which may come from elsewhere."""
+    data = version.manifest.get("data")
+    kinds = {"path": str, "first": str, "last": str, "series": int, "steps": int}
+    return {key: data[key] for key, kind in kinds.items() if isinstance(data, dict) and type(data.get(key)) is kind}
+
+
 def _find_errors(version: Version) -> dict[str, Any]:
     """Find the error of a version and of the best baseline on its test part."""
     try:
@@ -183,8 +192,10 @@ def _find_errors(version: Version) -> dict[str, Any]:
         measure = "mase" if "mase" in scores["model"] else "mae"
         others = {name: float(row[measure]) for name, row in scores.items() if name not in _BASELINE_FREE}
         best = min(others, key=lambda name: others[name], default="")
-        found = {"measure": measure, "error": float(scores["model"][measure]), "baseline": best}
-        return found | {"baseline_error": others.get(best)}
+        error = float(scores["model"][measure])
+        if not all(map(math.isfinite, [error, *others.values()])):
+            raise ValueError(f"errors that are not finite: {error}, {others}")
+        return {"measure": measure, "error": error, "baseline": best, "baseline_error": others.get(best)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise version.refuse("metrics.json", repr(error)) from None
 

@@ -12,7 +12,15 @@ import pytest
 
 from forecaster.data import Panel
 from forecaster.errors import DataError, RunError, UsageError
-from forecaster.evaluation.challenge import OTHER, Challenge, Contender, challenge, compare_versions, judge_challenge
+from forecaster.evaluation.challenge import (
+    OTHER,
+    Challenge,
+    Contender,
+    _match_series,
+    challenge,
+    compare_versions,
+    judge_challenge,
+)
 from forecaster.evaluation.evaluate import read_training_ends
 from forecaster.evaluation.origins import MODEL
 from forecaster.forecasting.calibration import Calibration
@@ -103,6 +111,28 @@ def test_a_version_that_reads_an_earlier_beginning_forecasts_from_the_same_times
     compared = compare_versions(contender(30), contender(37, longer, Growing()))
     assert steps(compared) == list(range(31, 37))
     assert compared.forecasts[OTHER].mean[0] == pytest.approx([31 * 1.1, 31 * 1.21, 31 * 1.331], rel=1e-5)
+
+
+def joint(known, panel, names=("a", "b")) -> Contender:
+    """A version that reads two series together, in the order of these names."""
+    one = contender(known, panel)
+    data = one.predictor.config.data.model_copy(update={"target": tuple(names)})
+    model = one.predictor.config.model.model_copy(update={"channels": "joint"})
+    config = one.predictor.config.model_copy(update={"data": data, "model": model})
+    return one._replace(predictor=dataclasses.replace(one.predictor, config=config))
+
+
+def test_series_that_one_version_reads_together_stay_together():
+    values = np.arange(40)
+    panel, other = panel_of(a=values, b=values + 5), panel_of(b=values + 5, a=values)
+    together = joint(32, panel)
+    assert together.predictor.config.channels == 2
+    groups, channels = _match_series(contender(30, other), together)
+    assert (groups, channels) == ([([1, 0], [0, 1])], 2)
+    groups, _ = _match_series(together, contender([30, 0], other))  # `a` is unknown to the second
+    assert groups == []
+    groups, _ = _match_series(together, joint(30, other, ("b", "a")))  # in another order, so other channels
+    assert groups == []
 
 
 def test_gaps_are_not_scored():
