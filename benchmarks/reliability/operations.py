@@ -14,14 +14,18 @@ from forecaster.atomic_files import write_atomically
 from forecaster.errors import RunError
 from forecaster.forecast import Forecast
 from forecaster.jobs.metrics_file import write_metrics
+from forecaster.jobs.status import Outcome, Status, read_status
 from forecaster.jobs.store import Store, open_store
 from forecaster.runs import (
     Version,
     load_version,
     load_version_at,
     lock_run,
+    pin,
     promote,
     read_checkpoint,
+    read_pin,
+    roll_back,
     write_checkpoint,
     write_version,
 )
@@ -38,9 +42,12 @@ def list_operations() -> dict[str, Operation]:
     operations = (
         _replace_file("output", "forecast.csv", _OLD_ROWS, _NEW_ROWS),
         _WRITE_METRICS,
+        _WRITE_STATUS,
         _WRITE_CHECKPOINT,
         _PUBLISH,
         _PROMOTE,
+        _ROLL_BACK,
+        _PIN,
         _STORE,
         _CREATE_STORE,
     )
@@ -86,6 +93,28 @@ _WRITE_METRICS = Operation(
     prepare=lambda folder: write_metrics(folder / "forecast.prom", _STATUS, Path("jobs.yaml")),
     act=lambda folder: write_metrics(folder / "forecast.prom", _STATUS | {"runs": 2}, Path("jobs.yaml")),
     read=_read_metrics,
+)
+
+
+# The status.
+
+
+def _make_status(folder: Path, code: int) -> Status:
+    jobs = {f"job-{number}": Outcome(outcome="failed", exit_code=code) for number in range(100)}
+    return Status(folder / "status.json", "jobs.yaml", code, jobs)
+
+
+def _read_status(folder: Path) -> str:
+    status = read_status(folder / "status.json", Path("jobs.yaml"))  # one that is damaged is begun anew
+    codes = {outcome.exit_code for outcome in status.jobs.values()}
+    return _choose((len(status.jobs), status.runs, codes), (100, 4, {4}), (100, 5, {5}))
+
+
+_WRITE_STATUS = Operation(
+    "status.json",
+    prepare=lambda folder: _make_status(folder, 4).write(),
+    act=lambda folder: _make_status(folder, 5).write(),
+    read=_read_status,
 )
 
 
@@ -176,7 +205,23 @@ def _lock_and(act: Callable[[Path, str], object]) -> Callable[[Path], None]:
     return do
 
 
+def _roll_back_once(run: Path, first: str) -> None:
+    """Roll back, unless that is done."""
+    if load_version(run).path.name != first:
+        roll_back(run)
+
+
+def _read_pinned(folder: Path) -> str:
+    """Read whether the first version is in use and pinned; it may be in use alone."""
+    state, pinned = _read_two(folder), read_pin(folder / "run")
+    if pinned is None:
+        return "old"
+    return _choose((state, pinned), None, ("new", _read_first(folder)))
+
+
 _PROMOTE = Operation("promote", prepare=_copy_run_of_two, act=_lock_and(promote), read=_read_two)
+_ROLL_BACK = Operation("roll back", prepare=_copy_run_of_two, act=_lock_and(_roll_back_once), read=_read_two)
+_PIN = Operation("pin", prepare=_copy_run_of_two, act=_lock_and(pin), read=_read_pinned)
 
 
 # The store of forecasts.
