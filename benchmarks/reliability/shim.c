@@ -7,8 +7,9 @@
    2 torn     half of a write is done, then the process is killed
    3 ENOSPC   the operation fails, and so does every later one that takes space
    4 EIO      the operation fails, once
+   5 EROFS    every operation fails from there on, and no file can be opened for writing, as on a read-only device
 
-   A process is armed by arm_faults(), or by the environment: FAULT_AT (a number), FAULT_KIND (1 to 4), FAULT_FOLDER, and
+   A process is armed by arm_faults(), or by the environment: FAULT_AT (a number), FAULT_KIND (1 to 5), FAULT_FOLDER, and
    FAULT_COUNTER, a file of 8 bytes that the processes of a command share; then a kill ends the whole process group, as
    a power cut does. FAULT_CLOCK is a number of seconds that the clock is wrong by, for every process. */
 #define _GNU_SOURCE
@@ -29,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { NONE, KILL, TORN, NO_SPACE, IO_ERROR };
+enum kind { NONE, KILL, TORN, NO_SPACE, IO_ERROR, READ_ONLY };
 
 static long own_count, *count = &own_count, at;
 static enum kind kind;
@@ -92,6 +93,7 @@ static int meet(int inside, int takes_space) {
     long number = __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
     if (number == at) is_hit = 1;
     if (number == at && (kind == KILL || kind == TORN)) die();
+    if (kind == READ_ONLY && number >= at) return EROFS;
     if (kind == NO_SPACE && (number == at || (number > at && takes_space))) return ENOSPC;
     return number == at && kind == IO_ERROR ? EIO : 0;
 }
@@ -141,6 +143,10 @@ DEFINE_TRUNCATE(ftruncate)
 DEFINE_TRUNCATE(ftruncate64)
 
 /* Creations. */
+static int changes(int flags) {
+    return flags & (O_CREAT | O_TRUNC) || (kind == READ_ONLY && flags & (O_WRONLY | O_RDWR));
+}
+
 #define DEFINE_OPEN(name) \
     int name(const char *path, int flags, ...) { \
         REAL(#name, int(const char *, int, ...)); \
@@ -148,7 +154,7 @@ DEFINE_TRUNCATE(ftruncate64)
         va_start(more, flags); \
         mode_t mode = va_arg(more, int); \
         va_end(more); \
-        if (flags & (O_CREAT | O_TRUNC)) FAIL_IF(meet(is_path_inside(AT_FDCWD, path), 1)); \
+        if (changes(flags)) FAIL_IF(meet(is_path_inside(AT_FDCWD, path), 1)); \
         return real(path, flags, mode); \
     }
 DEFINE_OPEN(open)
@@ -161,7 +167,7 @@ DEFINE_OPEN(open64)
         va_start(more, flags); \
         mode_t mode = va_arg(more, int); \
         va_end(more); \
-        if (flags & (O_CREAT | O_TRUNC)) FAIL_IF(meet(is_path_inside(base, path), 1)); \
+        if (changes(flags)) FAIL_IF(meet(is_path_inside(base, path), 1)); \
         return real(base, path, flags, mode); \
     }
 DEFINE_OPENAT(openat)

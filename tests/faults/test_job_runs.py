@@ -1,0 +1,123 @@
+"""`forecast run` on a device that is read-only or full, with a clock that jumps, killed, and several at once."""
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.command import ROOT
+
+FOLDER = ROOT / "benchmarks" / "reliability"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the shim reads /proc"),
+    pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler"),
+]
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """The modules of the benchmark."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        yield importlib.import_module("faults"), importlib.import_module("kill_runs")
+    finally:
+        sys.path.remove(str(FOLDER))
+        for name in ("faults", "kill_runs"):
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def library(modules, tmp_path_factory):
+    return modules[0].compile_shim(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def folder(modules, tmp_path):
+    """The jobs of the benchmark, run once."""
+    modules[1].prepare_folder(tmp_path)
+    finish(modules, tmp_path, 100)
+    return tmp_path
+
+
+def finish(modules, folder, rows):
+    """Run the jobs without a fault, and check what they wrote."""
+    counts = modules[1].Counts()
+    modules[1].finish_run(folder, rows, counts)
+    assert counts.violations == []
+
+
+def run(modules, folder, library, **environment):
+    """Run the jobs with a fault."""
+    more = {"LD_PRELOAD": str(library), **environment}
+    return subprocess.run(
+        modules[1].COMMAND, cwd=folder, env=os.environ | more, capture_output=True, text=True, check=False
+    )
+
+
+def arm(modules, folder, tmp_path_factory, kind, number):
+    """The environment that lets the n-th file operation of a run fail."""
+    counter = tmp_path_factory.mktemp("counter") / "counter"
+    counter.write_bytes(bytes(8))
+    numbered = {"FAULT_KIND": str(kind), "FAULT_AT": str(number)}
+    return {"FAULT_FOLDER": str(folder), "FAULT_COUNTER": str(counter), **numbered}
+
+
+def read_outputs(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*-forecast.csv")}
+
+
+def test_a_read_only_folder_is_one_line_and_changes_nothing(modules, folder, library, tmp_path_factory):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    modules[1].write_data(folder, 101)
+    result = run(modules, folder, library, **arm(modules, folder, tmp_path_factory, 5, 1))
+    assert result.returncode == 74
+    assert result.stderr.count("\n") == 1
+    assert "Read-only file system" in result.stderr
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path for path in after if after[path] != before.get(path)} == {folder / "north.csv", folder / "south.csv"}
+    finish(modules, folder, 101)
+
+
+@pytest.mark.parametrize("number", [3, 9, 20, 40])
+def test_a_disk_that_becomes_full_is_a_failure_that_the_next_run_repairs(
+    modules, folder, library, tmp_path_factory, number
+):
+    outputs = read_outputs(folder)
+    modules[1].write_data(folder, 101)
+    environment = arm(modules, folder, tmp_path_factory, modules[0].KINDS["ENOSPC"], number)
+    result = run(modules, folder, library, **environment)
+    assert result.returncode in {3, 74}, result.stderr
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert {len(content.splitlines()) for content in read_outputs(folder).values()} == {
+        len(content.splitlines()) for content in outputs.values()
+    }
+    finish(modules, folder, 101)
+
+
+def test_a_clock_that_jumps_back_by_ten_days_stops_nothing(modules, folder, library):
+    for rows, offset in ((101, 864_000), (102, 0), (103, -864_000), (104, 0)):
+        modules[1].write_data(folder, rows)
+        result = run(modules, folder, library, FAULT_CLOCK=str(offset))
+        assert (result.returncode, result.stderr) == (0, "")
+        state = json.loads((folder / "status.json").read_text())["jobs"]["north"]
+        assert 0 <= state["seconds"] < 100
+    finish(modules, folder, 104)
+    counts = modules[1].Counts()
+    modules[1].check_store(folder, 104, counts)
+    assert counts.violations == []
+
+
+def test_killed_runs_and_runs_at_once_leave_old_or_new():
+    command = [sys.executable, FOLDER / "kill_runs.py", "--kills", "3", "--at-once", "4", "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
+    found = json.loads(result.stdout)
+    assert (found["violations"], result.stderr) == ([], "")
+    assert found["kills"] + found["finished"] == 3
+    assert found["reads"] > 10
+    assert sum(found["at_once"].values()) == 4
