@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sqlite3
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -238,6 +239,17 @@ class _SQLite(DatabaseConnection):
         except sqlite3.Error as error:
             raise self._convert(error) from None
 
+    def _find_refusal(self) -> OSError:
+        """Find why no file can be opened for writing, which SQLite does not report: try it."""
+        try:
+            if self.path.exists():
+                os.close(os.open(self.path, os.O_RDWR))
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(b"\0")
+        except OSError as error:
+            return error
+        return OSError(errno.EACCES, os.strerror(errno.EACCES))
+
     def _convert(self, error: sqlite3.Error) -> ForecasterError:
         match _code(error):
             case sqlite3.SQLITE_FULL:
@@ -249,8 +261,7 @@ class _SQLite(DatabaseConnection):
                     return make_system_error(OSError(errno.EACCES, os.strerror(errno.EACCES), self.where))
                 return InputOutputFailed(Problem("unfinished-store", self.where))
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-                number = errno.EROFS if os.statvfs(self.path.parent).f_flag & os.ST_RDONLY else errno.EACCES
-                return make_output_error(OSError(number, os.strerror(number)), self.path)
+                return make_output_error(self._find_refusal(), self.path)
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Locked(Problem("locked-store", self.where, detail={"seconds": _LOCK_SECONDS}))
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_TOOBIG | sqlite3.SQLITE_FORMAT:

@@ -36,12 +36,18 @@ def library(modules, tmp_path_factory):
     return modules[0].compile_shim(tmp_path_factory.mktemp("shim"))
 
 
-@pytest.fixture
-def folder(modules, tmp_path):
+@pytest.fixture(scope="module")
+def first(modules, tmp_path_factory):
     """The jobs of the benchmark, run once."""
-    modules[1].prepare_folder(tmp_path)
-    finish(modules, tmp_path, 100)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("first")
+    modules[1].prepare_folder(folder)
+    finish(modules, folder, 100)
+    return folder
+
+
+@pytest.fixture
+def folder(first, tmp_path):
+    return shutil.copytree(first, tmp_path / "jobs")
 
 
 def finish(modules, folder, rows):
@@ -83,7 +89,7 @@ def test_a_read_only_folder_is_one_line_and_changes_nothing(modules, folder, lib
     finish(modules, folder, 101)
 
 
-@pytest.mark.parametrize("number", [3, 9, 20, 40])
+@pytest.mark.parametrize("number", [9, 40])
 def test_a_disk_that_becomes_full_is_a_failure_that_the_next_run_repairs(
     modules, folder, library, tmp_path_factory, number
 ):
@@ -114,10 +120,10 @@ def test_a_clock_that_jumps_back_by_ten_days_stops_nothing(modules, folder, libr
 
 
 def test_killed_runs_and_runs_at_once_leave_old_or_new():
-    command = [sys.executable, FOLDER / "kill_runs.py", "--kills", "3", "--at-once", "4", "--json"]
+    command = [sys.executable, FOLDER / "kill_runs.py", "--kills", "2", "--at-once", "4", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
     found = json.loads(result.stdout)
     assert (found["violations"], result.stderr) == ([], "")
-    assert found["kills"] + found["finished"] == 3
+    assert found["kills"] + found["finished"] == 2
     assert found["reads"] > 10
     assert sum(found["at_once"].values()) == 4
