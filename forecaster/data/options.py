@@ -44,6 +44,7 @@ class Reading:
             which names the first of them, or all; in those after the ids where it is `auto`; or `dates`, which are the
             names of columns, or months next to a column of years.
         late: what happens where the newest steps are missing; None where `gaps` decides.
+        allows_longer_step: whether rows that are all of a longer step than the stated one may be filled between.
         way: how timestamps are written, as `timestamp_formats` names it; None where the column decides.
     """
 
@@ -62,6 +63,7 @@ class Reading:
     categorical: Sequence[str] = ()
     layout: str = COLUMNS
     late: Late | None = None
+    allows_longer_step: bool = False
     way: str | None = None
 
     @classmethod

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,8 @@ def build_data_request(config: Config, path: Paths | None = None) -> DataRequest
     values = data.model_dump()
     domains = find_domains(config.model.head, data.transform, data.minimum, data.maximum)
     paths = path or (data.path if data.query is None else Query(str(data.path), data.query))
-    return DataRequest(paths, Reading.from_data(values, domains), Dialect.from_data(values))
+    reading = replace(Reading.from_data(values, domains), allows_longer_step=config.checks.step in {"warn", "ignore"})
+    return DataRequest(paths, reading, Dialect.from_data(values))
 
 
 def read_data(config: Config, path: Paths | None = None) -> Panel:

@@ -121,6 +121,15 @@ def test_newest_rows_of_a_longer_step_are_found_where_gaps_are_filled(load, tmp_
         predict(load, data, strict=True)
 
 
+def test_a_file_that_is_all_of_a_longer_step_is_refused_unless_its_key_allows_it(load, tmp_path):
+    data = write_changed(tmp_path, "load", lambda table: table[table.index % 3 == 2])
+    with pytest.raises(DataError) as refused:
+        predict(load, data)
+    assert [problem.code for problem in refused.value.problems] == ["coarser-rows"]
+    assert [notice.code for notice in predict(load, data, overrides=["checks.step=warn"]).notices] == ["coarser-end"]
+    assert predict(load, data, overrides=["checks.step=ignore"], strict=True).notices == []
+
+
 def test_one_bad_series_stops_no_other(shops, tmp_path):
     data = write_changed(tmp_path, "shops", set_newest(1, 9_999_999, "a"))
     found = predict(shops, data, strict=True)

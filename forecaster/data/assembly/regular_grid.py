@@ -231,8 +231,10 @@ class _Layout:
 
         Where a step without a row counts as zero, such rows may be sales of one weekday.
         """
-        timestamps = self._rows.timestamps[find_part(self._ends, number)]
-        if self._reading.frequency in {AUTO, SESSIONS} or self._reading.gaps == "zero" or len(timestamps) < 3:
+        timestamps, reading = self._rows.timestamps[find_part(self._ends, number)], self._reading
+        if reading.allows_longer_step or reading.frequency in {AUTO, SESSIONS} or reading.gaps == "zero":
+            return None
+        if len(timestamps) < 3:
             return None
         try:
             found = infer_frequency(timestamps)
