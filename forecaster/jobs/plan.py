@@ -136,7 +136,9 @@ class _Planner:
         job, forced = self.job, "--force" if force else ""
         if self.version is None and not job.trains:
             load_version(job.run)  # raises what is wrong with it
-        if job.do == "score" or (job.do == "refresh" and has_store and self.version is not None):
+        # What was trained just now has forecast nothing; a run of an unknown state may have.
+        has_forecasts = has_store and self.version is not None and (self._done("predict") or not self._done("train"))
+        if job.do == "score" or (job.do == "refresh" and has_forecasts):
             key = hash_values("score", self.data)
             if reason := forced or self._compare("score", key):
                 yield Step("score", reason, key)

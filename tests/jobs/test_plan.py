@@ -55,6 +55,12 @@ def test_a_job_without_a_run_is_trained_first(folder):
     assert list_steps(plan) == {"train": "no version yet", "predict": "after the training"}
 
 
+def test_a_run_that_has_forecast_nothing_is_not_scored(folder):
+    trained = {"done": {"train": plan_job(load_job(folder, "do: train"), {}, NOW).steps[0].key}}
+    assert list_steps(plan_job(load_job(folder), trained, NOW)) == {"predict": "not done before"}
+    assert list(list_steps(plan_job(load_job(folder, "do: score"), trained, NOW))) == ["score"]
+
+
 def test_a_job_with_a_run_scores_and_predicts(folder):
     plan = plan_job(load_job(folder), {}, NOW)
     assert list_steps(plan) == {"score": "not done before", "predict": "not done before"}
