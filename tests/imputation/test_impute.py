@@ -4,8 +4,6 @@ import csv
 import io
 import re
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from forecaster.imputation.artificial_gaps import compute_length_shares, cut_gap
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_seasonally
 from forecaster.inputs import Inputs
-from tests.helpers.command import FORECAST, HEAVY, imported, write_hourly_csv
+from tests.helpers.command import HEAVY, imported, write_hourly_csv
 from tests.helpers.reading import read_table, series_of
 
 NAN = np.nan
@@ -317,18 +315,12 @@ def test_missing_files_taken_columns_and_pictures_of_other_kinds_are_refused(for
 
 
 @pytest.mark.slow
-def test_an_interrupted_imputation_writes_nothing(gappy):
-    process = subprocess.Popen(
-        [str(FORECAST), "impute", "load.csv", "fill.yaml", "-o", "filled.csv", "-v",
-         "--set", "training={epochs: 100000, early_stopping: null}"],
-        cwd=gappy, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    while "layer" not in (line := process.stderr.readline()):
-        assert line, "it ended before it began"
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert stderr.endswith("interrupted: nothing was written\n")
+def test_an_interrupted_imputation_writes_nothing(forecast, gappy):
+    endless = ["--set", "training={epochs: 100000, early_stopping: null}"]
+    third = (lambda stderr: "epoch 2" in stderr), signal.SIGINT
+    stopped = forecast(
+        "impute", "load.csv", "fill.yaml", "-o", "filled.csv", "-v", *endless, cwd=gappy, signal_when=third
+    )
+    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.stderr.endswith("interrupted: nothing was written\n")
     assert sorted(path.name for path in gappy.iterdir()) == ["fill.yaml", "load.csv"]

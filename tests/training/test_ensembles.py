@@ -4,7 +4,6 @@ import json
 import pickle
 import re
 import signal
-import subprocess
 import threading
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from forecaster.preprocessing.scaling import Scaler
 from forecaster.problems import Problem
 from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs
-from tests.helpers.command import FORECAST, TINY, write_hourly_csv
+from tests.helpers.command import TINY, write_hourly_csv
 from tests.helpers.fake_network import Fake
 from tests.helpers.logs import keep_log
 
@@ -300,14 +299,10 @@ def test_one_run_holds_all_networks_and_forecasts_once(forecast, in_turn):
 @pytest.mark.slow
 def test_members_trained_together_and_interrupted_are_those_trained_in_turn(forecast, in_turn):
     together = ["train", "two.yaml", "--run", "runs/both", "--set", "ensemble.processes=2", "-v"]
-    process = subprocess.Popen([str(FORECAST), *together], cwd=in_turn, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    while not re.match(r"member 2 of 2: epoch 2", line := process.stderr.readline()):
-        assert line, "training ended before it was interrupted"
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 143, stderr
-    assert "the checkpoint of each network is saved; resume with the same command and --resume" in stderr
+    second = (lambda stderr: "member 2 of 2: epoch 2" in stderr), signal.SIGTERM
+    stopped = forecast(*together, cwd=in_turn, signal_when=second)
+    assert stopped.returncode == 143, stopped.stderr
+    assert "the checkpoint of each network is saved; resume with the same command and --resume" in stopped.stderr
     resumed = forecast("train", "two.yaml", "--run", "runs/both", "--resume", "-v", cwd=in_turn)
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(r"member 2 of 2: resuming after epoch \d+, batch \d+", resumed.stderr)
