@@ -159,20 +159,22 @@ class Store:
         Returns:
             The number of values that are new or corrected.
         """
-        finite = actuals[np.isfinite(actuals["value"].to_numpy(float))]
-        seen = _format_made_at(seen_at)
-        cells = zip(finite["series"], map(str, finite["timestamp"]), map(float, finite["value"]), strict=True)
-        rows = [dict(zip(ACTUALS, (job, *each, each[-1], seen, seen), strict=True)) for each in cells]
-        query = _select("actuals", ACTUALS, ("job", "series"))
-        first = min((row["timestamp"] for row in rows), default="")[:10]
-        if len(first) == 10 and not _INTEGER.fullmatch(first):  # dates compare as text, integer steps do not
-            query += f" AND timestamp >= '{first}'"
-        queries = [(query, {"job": job, "series": series}) for series in dict.fromkeys(finite["series"])]
+        finite, seen = actuals[np.isfinite(actuals["value"].to_numpy(float))], _format_made_at(seen_at)
+        with self.transaction():
+            rows = [
+                dict(zip(ACTUALS, (job, series, *cells, cells[-1], seen, seen), strict=True))
+                for series, part in finite.groupby("series", sort=False)
+                for cells in self._find_news(job, str(series), part)
+            ]
+            queries = [_select_actuals(job, series, rows) for series in {row["series"] for row in rows}]
+            return self._replace("actuals", ACTUALS, ("job", "series", "timestamp"), rows, queries, _keep_first)
 
-        def keep_first(old: Mapping[str, Any], new: dict[str, Any]) -> None:
-            new.update({name: old[name] for name in ("first_value", "first_seen")})
-
-        return self._replace("actuals", ACTUALS, ("job", "series", "timestamp"), rows, queries, keep_first)
+    def _find_news(self, job: str, series: str, actuals: pd.DataFrame) -> list[tuple[str, float]]:
+        """Find the values of one series that are not stored: few, since data are added again with each forecast."""
+        texts, values = _format_index(pd.Index(actuals["timestamp"])), actuals["value"].to_numpy(float).tolist()
+        query, given = _select_actuals(job, series, [{"timestamp": min(texts)}], ("timestamp", "value"))
+        known = dict(self._database.execute(query, given))
+        return [cells for cells in zip(texts, values, strict=True) if known.get(cells[0]) != cells[1]]
 
     def write_adaptation(self, job: str, states: States) -> int:
         """Write the state of adaptive intervals: a few numbers by series, step and level."""
@@ -226,17 +228,21 @@ class Store:
                 self._database.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})", changed)
         return len(changed)
 
-    def delete_older(self, seconds: float, now: datetime) -> int:
-        """Delete forecasts made, and actuals seen, longer ago than some seconds; return the number of forecast steps.
+    def delete_older(self, seconds: float, now: datetime, job: str | None = None) -> int:
+        """Delete forecasts made, and actuals seen, longer ago than some seconds, of one job or of all.
 
         Actuals that the data still have are added again by the next `add_actuals`.
         """
-        limit = {"limit": _format_made_at(now - timedelta(seconds=seconds))}
+        given = {"limit": _format_made_at(now - timedelta(seconds=seconds))}
+        if job is not None:
+            given["job"] = job
+        own = "" if job is None else "job = :job AND "
         with self.transaction():
-            ((count,),) = self._database.execute("SELECT count(*) FROM forecasts WHERE made_at < :limit", limit)
+            query = f"SELECT count(*) FROM forecasts WHERE {own}made_at < :limit"
+            ((count,),) = self._database.execute(query, given)
             if count:
-                self._database.execute("DELETE FROM forecasts WHERE made_at < :limit", limit)
-            self._database.execute("DELETE FROM actuals WHERE seen_at < :limit", limit)
+                self._database.execute(f"DELETE FROM forecasts WHERE {own}made_at < :limit", given)
+            self._database.execute(f"DELETE FROM actuals WHERE {own}seen_at < :limit", given)
         return int(count)
 
     def read_forecasts(
@@ -329,6 +335,29 @@ def _select(table: str, columns: Sequence[str], given: Iterable[str]) -> str:
     """Write a query of some columns where others have given values."""
     conditions = " AND ".join(f"{name} = :{name}" for name in given)
     return f"SELECT {', '.join(columns)} FROM {table}{' WHERE ' if conditions else ''}{conditions}"
+
+
+def _select_actuals(
+    job: str, series: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ACTUALS
+) -> tuple[str, Mapping[str, Any]]:
+    """Write a query of the actuals of a series from the first timestamp of some rows on."""
+    query, given = _select("actuals", columns, ("job", "series")), {"job": job, "series": series}
+    first = min((row["timestamp"] for row in rows), default="")[:10]
+    if len(first) == 10 and not _INTEGER.fullmatch(first):  # dates compare as text, integer steps do not
+        return f"{query} AND timestamp >= :first", given | {"first": first}
+    return query, given
+
+
+def _keep_first(old: Mapping[str, Any], new: dict[str, Any]) -> None:
+    """Take what was seen first into a corrected actual."""
+    new.update({name: old[name] for name in ("first_value", "first_seen")})
+
+
+def _format_index(index: pd.Index) -> list[str]:
+    """Write timestamps as `str` does, many times faster where they have no zone and no fraction of a second."""
+    if isinstance(index, pd.DatetimeIndex) and index.tz is None and (index == index.floor("s")).all():
+        return [text.replace("T", " ") for text in np.datetime_as_string(index.to_numpy(), unit="s").tolist()]
+    return list(map(str, index))
 
 
 def _list_steps(forecast: Forecast) -> Iterator[tuple[Any, ...]]:

@@ -84,6 +84,17 @@ def test_a_corrected_actual_keeps_the_value_that_was_seen_first(store):
     assert load["seen_at"].str[11:13].to_list() == ["07", "08", "08"]
 
 
+@pytest.mark.parametrize("freq", ["D", "h", "250ms", "1ns"])
+@pytest.mark.parametrize("zone", [None, "Asia/Kathmandu"])
+def test_a_forecast_and_its_actual_have_equal_timestamps(tmp_path, freq, zone):
+    times = pd.date_range("2026-01-01", periods=3, freq=freq, tz=zone)
+    forecast = Forecast("load", times[0], times[1:], np.array([1.0, 2.0]))
+    with open_store("sqlite:///forecasts.db", tmp_path) as store:
+        store.add_forecasts("north", "v1", [forecast], NOW)
+        store.add_actuals("north", pd.DataFrame({"series": "load", "timestamp": times, "value": [1.0, 2.0, 3.0]}), NOW)
+        assert store.read_forecasts()["timestamp"].to_list() == store.read_actuals()["timestamp"].to_list()[1:]
+
+
 def test_states_of_intervals_are_kept_by_series_step_and_level(store):
     states = {("load", 1, 80.0): {"alpha": 0.1, "scored": 12.0}, ("load", 2, 97.5): {"alpha": 1 / 3}}
     store.write_adaptation("north", states)
@@ -97,6 +108,7 @@ def test_what_is_older_than_asked_is_deleted(store):
     store.add_forecasts("north", "v1", [make_forecast("2026-01-02")], LATER)
     store.add_actuals("north", make_actuals([1.0, 2.0]), NOW)
     assert store.delete_older(3600, LATER) == 0
+    assert store.delete_older(3599, LATER, "south") == 0
     assert store.delete_older(3599, LATER) == 2
     assert store.read_forecasts()["origin"].unique() == ["2026-01-02 00:00:00"]
     assert len(store.read_actuals()) == 0
