@@ -166,7 +166,7 @@ class Workers:
         worker.end()
 
     def _exchange(self, worker: _Worker, payload: bytes) -> None:
-        """Send a task and receive what comes back, in a thread: a worker that hangs blocks nothing else."""
+        """Send a task and receive the answers, in a thread: a worker that hangs blocks nothing else."""
         try:
             worker.connection.send_bytes(payload)
             while True:

@@ -1,5 +1,6 @@
 """`forecast run`: order, retries, limits, interruptions, and what is written about them; jobs are fakes."""
 
+import functools
 import json
 import os
 import signal
@@ -13,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from forecaster import workers
 from forecaster.errors import Locked, UsageError
 from forecaster.jobs import run_jobs as run_jobs_module
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.run_jobs import JobResult, RunOptions, describe_failure, describe_recovery, lock_jobs, run_jobs
 from forecaster.jobs.status import Outcome, read_status
+from forecaster.workers import Workers
 from tests.helpers import job_tasks
 from tests.helpers.command import ROOT
 
 
 @pytest.fixture(autouse=True)
 def short_grace(monkeypatch):
-    monkeypatch.setattr(workers.Workers.__init__, "__defaults__", (0.5,))
+    monkeypatch.setattr(run_jobs_module, "Workers", functools.partial(Workers, grace=0.5))
 
 
 def make_jobs(folder: Path, *names: str, **options) -> LoadedJobs:
