@@ -73,7 +73,7 @@ def read_statistics(version: Version) -> Statistics:
             {name: (float(low), float(high)) for name, (low, high) in ranges},
             {name: _read_runs(*each) for name, each in runs},
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise version.refuse("preprocessing.json", error) from None
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from forecaster.config.schema import MaxAge
-from forecaster.errors import ConfigError, DataError, Diverged, Stale, UsageError
+from forecaster.errors import ConfigError, DataError, Diverged, RunError, Stale, UsageError
+from forecaster.forecasting.plausibility import read_statistics
 from forecaster.forecasting.predict import predict
 from forecaster.forecasting.predictor import Predictor
 from forecaster.runs import load_version
@@ -142,6 +143,26 @@ def test_the_runs_and_ranges_of_a_training_are_those_that_count(load, tmp_path):
     known = {"ranges": {"load": [80.0, 120.0]}, "constant_runs": {"load": [15, 200, None]}}
     load.__dict__["preprocessing"] = {**load.preprocessing, **known}
     assert predict(load, data, strict=True).notices == []  # 30 is twice 15
+
+
+@pytest.mark.slow
+def test_a_training_keeps_the_ranges_and_runs_of_its_series(trained):
+    version = load_version(trained / "runs/tiny")
+    end = pd.Timestamp(version.preprocessing["trained_until"]["load"])
+    values = pd.read_csv(trained / "load.csv", index_col=0, parse_dates=True)["load"][:end]
+    lengths = values.groupby((values != values.shift()).cumsum()).size()
+    kept = read_statistics(version)
+    assert kept.ranges["load"] == (values.min(), values.max())
+    assert kept.runs["load"] == (lengths.max(), len(lengths), None)
+
+
+@pytest.mark.parametrize(
+    "runs", [{"load": [1, 2]}, {"load": 5}, {"load": ["x", 1, None]}, [1], {"load": [float("inf"), 1, 0]}]
+)
+def test_statistics_that_no_training_wrote_are_refused(runs, load):
+    load.__dict__["preprocessing"] = {**load.preprocessing, "constant_runs": runs}
+    with pytest.raises(RunError, match=r"preprocessing\.json"):
+        predict(load, RUNS / "load.csv")
 
 
 def break_forecasts(monkeypatch, series, values):
