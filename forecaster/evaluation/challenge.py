@@ -173,22 +173,21 @@ def _find_range(
 
     They end where a whole horizon follows, or there is the first alone where none does.
     """
-    series, other = first.panel[members[0]], second.panel[others[0]]
-    times = series.timestamps
-    steps = np.arange(len(times)) if first.panel is second.panel else other.timestamps.get_indexer(times)
-    known = max(int(first.known[members].max()), _count_until(times, other.timestamps, int(second.known[others].max())))
-    usable = (steps >= second.read_steps - 1) & (np.arange(len(times)) >= max(known, first.read_steps) - 1)
+    known, count = int(first.known[members].max()), int(first.panel.lengths[members[0]])
+    if first.panel is second.panel:
+        known, steps = max(known, int(second.known[others].max())), np.arange(count)
+    else:
+        times, other_times = first.panel[members[0]].timestamps, second.panel[others[0]].timestamps
+        last_known = other_times[int(second.known[others].max()) - 1]
+        known = max(known, int(times.searchsorted(last_known, side="right")))
+        steps = other_times.get_indexer(times)
+    usable = (steps >= second.read_steps - 1) & (np.arange(count) >= max(known, first.read_steps) - 1)
     usable[-1] = False  # nothing follows
     if not usable.any():
         return None
     last = int(np.flatnonzero(usable)[-1])
     begin = int(np.max(np.flatnonzero(~usable[:last]), initial=-1)) + 1
     return _Shared(members, others, begin, max(begin, last + 1 - horizon), steps[begin:], known)
-
-
-def _count_until(times: Any, others: Any, known: int) -> int:
-    """Count the times up to the last of the first `known` other times."""
-    return int(times.searchsorted(others[known - 1], side="right"))
 
 
 def _translate(origins: Origins, shared: list[_Shared], panel: Panel) -> Origins:
