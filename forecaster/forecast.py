@@ -30,6 +30,7 @@ class Forecast:
         quantiles: by probability in rising order, each (horizon,).
         samples: sample paths, (paths, horizon), where they were drawn.
         source: `network`, the name of a baseline, or both joined by +.
+        run_quantiles: those of the run, where adaptive intervals replaced them.
     """
 
     series: str
@@ -39,6 +40,7 @@ class Forecast:
     quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
     samples: np.ndarray | None = None
     source: str = "network"
+    run_quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """Convert to one row per step, as `forecasts_to_frame`."""

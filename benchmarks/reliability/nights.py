@@ -92,7 +92,9 @@ def plant(nights: Nights, kind: str, night: int, size: float = 2.0) -> Nights:
     if kind == "level":
         values[first:] = after + size * compute_deviation(nights)
     elif kind == "scale":
-        values[first:] = values[first - season : first].mean() + (1 + size) * (after - values[first - season : first].mean())
+        values[first:] = values[first - season : first].mean() + (1 + size) * (
+            after - values[first - season : first].mean()
+        )
     else:
         values[first:] = values[first - 1]
     return replace(nights, values=values)

@@ -23,7 +23,10 @@ from forecaster.jobs.database_connection import DatabaseConnection, connect_to_s
 from forecaster.problems import Problem
 
 FORMAT = 1
-FORECASTS = ("job", "version", "series", "origin", "timestamp", "step", "mean", "quantiles", "source", "made_at")
+FORECASTS = (
+    *("job", "version", "series", "origin", "timestamp", "step", "mean"),
+    *("quantiles", "run_quantiles", "source", "made_at"),
+)
 ACTUALS = ("job", "series", "timestamp", "value", "first_value", "first_seen", "seen_at")
 ADAPTATION = ("job", "series", "step", "level", "state")
 # Made as written here, and compared with this text when a store is opened. A word after a comma is a column.
@@ -31,7 +34,7 @@ _TABLES = {
     "meta": "CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     "forecasts": "CREATE TABLE forecasts (job TEXT NOT NULL, version TEXT NOT NULL, series TEXT NOT NULL, "
     "origin TEXT NOT NULL, timestamp TEXT NOT NULL, step INTEGER NOT NULL, mean DOUBLE PRECISION NOT NULL, "
-    "quantiles TEXT NOT NULL, source TEXT NOT NULL, made_at TEXT NOT NULL, "
+    "quantiles TEXT NOT NULL, run_quantiles TEXT NOT NULL, source TEXT NOT NULL, made_at TEXT NOT NULL, "
     "PRIMARY KEY (job, version, origin, series, step))",
     "actuals": "CREATE TABLE actuals (job TEXT NOT NULL, series TEXT NOT NULL, timestamp TEXT NOT NULL, "
     "value DOUBLE PRECISION NOT NULL, first_value DOUBLE PRECISION NOT NULL, first_seen TEXT NOT NULL, "
@@ -255,14 +258,16 @@ class Store:
             since, until: timestamps to begin and to end with, in the local time of the data: `2026-01-31`, `2026-01`.
 
         Returns:
-            The columns `FORECASTS`: origin and timestamp as text, quantiles as a mapping of probabilities to values.
+            The columns `FORECASTS`: origin and timestamp as text, quantiles and run_quantiles as mappings of
+            probabilities to values; run_quantiles are empty where the quantiles are those of the run.
 
         Raises:
             RunError: a cell holds what no forecast has.
         """
         rows = self._read("forecasts", FORECASTS, job, since, until)
-        quantiles = [self._parse_numbers("forecasts", text, _parse_probability) for text in rows["quantiles"]]
-        rows["quantiles"] = pd.Series(quantiles, dtype=object)
+        for name in ("quantiles", "run_quantiles"):
+            parsed = [self._parse_numbers("forecasts", text, _parse_probability) for text in rows[name]]
+            rows[name] = pd.Series(parsed, dtype=object)
         return _sort(rows, ["job", "series", "origin", "made_at", "step"])
 
     def read_actuals(
@@ -361,19 +366,24 @@ def _format_index(index: pd.Index) -> list[str]:
 
 
 def _list_steps(forecast: Forecast) -> Iterator[tuple[Any, ...]]:
-    """List the cells of each step: series, origin, timestamp, step, mean, quantiles as JSON, source.
+    """List the cells of each step: series, origin, timestamp, step, mean, both kinds of quantiles as JSON, source.
 
     Raises:
         ValueError: a value is not finite, which no forecast may be.
     """
-    names = [np.format_float_positional(probability, trim="-") for probability in forecast.quantiles]
-    bounds = zip(*(map(float, values) for values in forecast.quantiles.values()), strict=True)
-    texts = [json.dumps(dict(zip(names, values, strict=True)), allow_nan=False) for values in bounds]
     if not np.isfinite(forecast.mean).all():
         raise ValueError(f"a forecast of {forecast.series} is not finite")
-    steps = zip(forecast.timestamps, forecast.mean, texts or ["{}"] * len(forecast.mean), strict=True)
-    for step, (timestamp, mean, text) in enumerate(steps, start=1):
-        yield forecast.series, str(forecast.origin), str(timestamp), step, float(mean), text, forecast.source
+    texts = [_encode_quantiles(each, len(forecast.mean)) for each in (forecast.quantiles, forecast.run_quantiles)]
+    steps = zip(forecast.timestamps, forecast.mean, *texts, strict=True)
+    for step, (timestamp, mean, *quantiles) in enumerate(steps, start=1):
+        yield forecast.series, str(forecast.origin), str(timestamp), step, float(mean), *quantiles, forecast.source
+
+
+def _encode_quantiles(quantiles: Mapping[float, np.ndarray], steps: int) -> list[str]:
+    """Encode the quantiles of each step as JSON."""
+    names = [np.format_float_positional(probability, trim="-") for probability in quantiles]
+    bounds = zip(*(map(float, values) for values in quantiles.values()), strict=True)
+    return [json.dumps(dict(zip(names, values, strict=True)), allow_nan=False) for values in bounds] or ["{}"] * steps
 
 
 def _format_made_at(moment: datetime) -> str:
@@ -480,7 +490,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("origin", "timestamp"), _is_timestamp),
     **dict.fromkeys(("made_at", "first_seen", "seen_at"), _is_moment),
     **dict.fromkeys(("mean", "value", "first_value", "level"), _is_number),
-    **dict.fromkeys(("quantiles", "state"), _is_json),
+    **dict.fromkeys(("quantiles", "run_quantiles", "state"), _is_json),
     "step": _is_step,
 }
 _TYPES: Mapping[str, Any] = {"step": "int64", **dict.fromkeys(("mean", "value", "first_value", "level"), "float64")}

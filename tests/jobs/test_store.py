@@ -1,5 +1,6 @@
 """The store of forecasts, in SQLite and in PostgreSQL: what is added is read back, once, whatever happens meanwhile."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_a_forecast_is_read_back_as_it_was_made(store):
     first, second = rows.to_dict("records")
     assert first == {
         "job": "north", "version": "v1", "series": "load", "origin": "2026-01-01 00:00:00",
-        "timestamp": "2026-01-01 01:00:00", "step": 1, "mean": 0.1 + 0.2, "quantiles": {0.025: -1.0, 0.975: 1.0},
+        "timestamp": "2026-01-01 01:00:00", "step": 1, "mean": 0.1 + 0.2, "quantiles": {0.025: -1.0, 0.975: 1.0}, "run_quantiles": {},
         "source": "network+naive", "made_at": "2026-11-30T07:00:00+00:00",
     }  # fmt: skip
     assert (second["mean"], second["quantiles"][0.975], second["step"]) == (1e-300, 1 / 3, 2)
@@ -180,3 +181,12 @@ def test_a_forecast_that_is_not_finite_is_never_stored(store):
         with pytest.raises(ValueError, match="not finite|not JSON compliant"):
             store.add_forecasts("north", "v1", [make_forecast("2026-01-02"), forecast], NOW)
     assert len(store.read_forecasts()) == 0
+
+
+def test_the_quantiles_of_the_run_are_kept_next_to_adapted_ones(store):
+    forecast = make_forecast(quantiles={0.1: (0.0, 1.0), 0.9: (3.0, 4.0)})
+    adapted = dataclasses.replace(forecast, run_quantiles={0.1: np.array([1.0, 2.0]), 0.9: np.array([2.0, 3.0])})
+    store.add_forecasts("north", "v1", [forecast], NOW)
+    assert list(store.read_forecasts("north")["run_quantiles"]) == [{}, {}]
+    assert store.add_forecasts("north", "v1", [adapted], NOW) == 2
+    assert list(store.read_forecasts("north")["run_quantiles"]) == [{0.1: 1.0, 0.9: 2.0}, {0.1: 2.0, 0.9: 3.0}]
