@@ -173,7 +173,9 @@ def _cut_views(values: np.ndarray, training: int, season: int, length: int) -> l
     level = (totals[places[:, 0]] - totals[places[:, 0] - before]) / before  # (windows,)
     phases = np.arange(len(values)) % season
     known = slice(first, training)
-    usual = np.bincount(phases[known], values[known], season) / np.bincount(phases[known], minlength=season)  # (season,)
+    usual = np.bincount(phases[known], values[known], season) / np.bincount(
+        phases[known], minlength=season
+    )  # (season,)
     views = {
         "level": (values - usual[phases])[places] - level[:, None],
         "changes": np.diff(values, prepend=values[0])[places],
@@ -184,7 +186,10 @@ def _cut_views(values: np.ndarray, training: int, season: int, length: int) -> l
 
 def _test_view(view: _View) -> InputDrift:
     reference = np.sort(view.training, axis=None)
-    usual, distance = _measure_distances(reference, view.training), float(_measure_distances(reference, view.newest[None])[0])
+    usual, distance = (
+        _measure_distances(reference, view.training),
+        float(_measure_distances(reference, view.newest[None])[0]),
+    )
     size = min((_MEAN_OF_KOLMOGOROV / max(usual.mean(), 1e-9)) ** 2, view.newest.size)
     root = math.sqrt(size)
     # Stephens (1970): the asymptotic law holds for small samples with this factor.

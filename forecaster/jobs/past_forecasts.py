@@ -102,7 +102,8 @@ def join_actuals(forecasts: pd.DataFrame, actuals: pd.DataFrame, season: int) ->
     series, origins = members[heads], grid[origin_codes[heads]]
     start = max(int(origins.min()) - _HISTORY - season, int(grid.min()))
     values = np.full((len(names), int(grid.max()) - start + 1), np.nan)  # (series, steps of the grid)
-    known, rising = pd.Index(names).get_indexer(actuals["series"]), grid[actual_codes] - start
+    actual_members, actual_names = pd.factorize(actuals["series"])
+    known, rising = pd.Index(names).get_indexer(actual_names)[actual_members], grid[actual_codes] - start
     chosen = (known >= 0) & (rising >= 0)
     values[known[chosen], rising[chosen]] = actuals["value"].to_numpy(float)[chosen]
     mean = _spread(forecasts["mean"].to_numpy(float), rows, columns, shape)
@@ -135,11 +136,13 @@ def _place_on_grid(texts: Sequence[pd.Series]) -> tuple[list[np.ndarray], pd.Ind
         The number of each timestamp, by column; the distinct timestamps, rising; the step of each on the grid, from 0.
         Times of one distance, but for gaps, count the missing steps; others, such as months, count themselves.
     """
-    numbers, distinct = pd.factorize(np.concatenate([column.to_numpy(object) for column in texts]))
+    factorized = [pd.factorize(column) for column in texts]
+    joined, distinct = pd.factorize(np.concatenate([np.asarray(each, object) for _, each in factorized]))
     times = parse_timestamps(distinct)
     order = np.argsort(times)
     times = times[order]
-    ends = np.cumsum([len(column) for column in texts])[:-1]
+    ranks = np.split(np.argsort(order)[joined], np.cumsum([len(each) for _, each in factorized])[:-1])
+    numbers = [rank[codes] for rank, (codes, _) in zip(ranks, factorized, strict=True)]
     moments = times.asi8 if isinstance(times, pd.DatetimeIndex) else times.to_numpy(int)
     steps, counts = np.unique(np.diff(moments), return_counts=True)
     step = int(steps[np.argmax(counts)]) if len(steps) else 1
@@ -147,7 +150,7 @@ def _place_on_grid(texts: Sequence[pd.Series]) -> tuple[list[np.ndarray], pd.Ind
         grid = (moments - moments[0]) // step
     else:
         grid = np.arange(len(moments))
-    return np.split(np.argsort(order)[numbers], ends), times, grid
+    return numbers, times, grid
 
 
 def _combine(codes: Sequence[np.ndarray]) -> np.ndarray:
@@ -170,10 +173,13 @@ def _spread_quantiles(
 ) -> dict[float, np.ndarray]:
     """Spread the quantiles of each cell over a table for each probability, rising."""
     several = list(cells)
-    probabilities = sorted({probability for each in set(map(tuple, several)) for probability in each})
-    return {
-        p: _spread(np.array([each.get(p, np.nan) for each in several]), rows, columns, shape) for p in probabilities
-    }
+    layouts = set(map(tuple, several))
+    probabilities = sorted({probability for each in layouts for probability in each})
+    if len(layouts) > 1:
+        several = [{p: each.get(p, np.nan) for p in probabilities} for each in several]
+    found = next(iter(layouts)) if len(layouts) == 1 else probabilities
+    table = np.array([tuple(each.values()) for each in several]).reshape(len(several), len(found))
+    return {p: _spread(table[:, found.index(p)], rows, columns, shape) for p in probabilities}
 
 
 def _read_run_quantiles(

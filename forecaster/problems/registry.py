@@ -11,6 +11,7 @@ from forecaster.problems.message import Message
 from forecaster.problems.operation_messages import OPERATIONS
 from forecaster.problems.outcome_messages import OUTCOMES
 from forecaster.problems.run_messages import RUNS
+from forecaster.problems.score_messages import SCORES
 from forecaster.problems.store_messages import STORES
 from forecaster.problems.table_messages import FILES
 
@@ -26,5 +27,6 @@ SECTIONS: Mapping[str, Mapping[str, Message]] = {
     "Outcomes of jobs": OUTCOMES,
     "Pings and schedules": OPERATIONS,
     "Stores of forecasts": STORES,
+    "Scores of past forecasts": SCORES,
 }
 MESSAGES: Mapping[str, Message] = {code: each for messages in SECTIONS.values() for code, each in messages.items()}
