@@ -12,6 +12,7 @@ Stop
     ├── RunError                   6   a run folder that is missing, corrupt or of a newer format
     ├── Diverged                   7   a loss or a forecast that became NaN or infinite
     ├── ChallengerLost             7   a new version that is worse than the one in use, which stays
+    ├── QualityLimit               7   past forecasts with a larger error than allowed, or with drift
     ├── CannotCreate              73   an output that cannot be created
     ├── InputOutputFailed         74   a disk that is full, read-only or broken
     ├── Locked                    75   another process is at work on the same run
@@ -112,6 +113,12 @@ class Diverged(ForecasterError):
 
 class ChallengerLost(ForecasterError):
     """A new version that is worse than the one in use, which stays."""
+
+    exit_code = 7
+
+
+class QualityLimit(ForecasterError):
+    """Past forecasts with a larger error than allowed, or with drift."""
 
     exit_code = 7
 

@@ -39,8 +39,10 @@ LABELS = {
 def name_forecasters(summary: Mapping[str, Any]) -> dict[str, str]:
     """Name forecasters in tables and pictures, by their key in the scores.
 
-    The forecasts of a run are called the network's, unless some are blended with a baseline.
+    The forecasts of a run are called the network's, unless some are blended with a baseline, or the summary names them.
     """
+    if "called" in summary:
+        return LABELS | {"model": str(summary["called"])}
     network = "network" if summary.get("networks", 1) == 1 else "ensemble"
     if "network_alone" in summary["scores"]:
         return LABELS | {"model": "forecast", "network_alone": f"{network} alone"}

@@ -134,6 +134,30 @@ def compute_scores_by_step(scored: ScoredForecasts) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(1, scored.actual.shape[1] + 1, name="step"))
 
 
+def compute_scores_by_group(scored: ScoredForecasts, groups: np.ndarray) -> pd.DataFrame:
+    """Every metric for each group of cells, aggregated over series as the overall score: a row each, by its number.
+
+    Args:
+        scored: with the cells.
+        groups: the number of the group of each cell, (origins, horizon); below 0 where it has none.
+    """
+    names, places = np.unique(_get_series(scored), return_inverse=True)
+    numbers, codes = np.unique(groups, return_inverse=True)
+    cells = codes.reshape(groups.shape) * len(names) + places[:, None]
+    columns = {}
+    for name, metric in select_metrics(scored).items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors = metric.error(scored)
+        weights = np.ones_like(errors) if metric.weight is None else metric.weight(scored)
+        counts = scored.known & ~np.isnan(weights)
+        sums = [
+            np.bincount(cells[counts], each[counts], len(numbers) * len(names)).reshape(len(numbers), -1)
+            for each in (errors, weights)
+        ]  # (groups, series) each
+        columns[name] = [metric.compute_overall(*group) for group in zip(*sums, strict=True)]
+    return pd.DataFrame(columns, index=pd.Index(numbers, name="group")).loc[numbers >= 0]
+
+
 def select_metrics(scored: ScoredForecasts) -> dict[str, Metric]:
     """Select the metrics that the forecasts have what they need for (quantiles, samples, a scale), by name."""
     found = dict(METRICS)

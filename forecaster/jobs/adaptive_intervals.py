@@ -284,7 +284,7 @@ def _hold(low: np.ndarray, high: np.ndarray, mean: np.ndarray, median: np.ndarra
 
 
 def _number_times(times: pd.Index) -> np.ndarray:
-    """Number timestamps by their seconds, or by their steps."""
+    """Convert timestamps to seconds, or to steps."""
     return times.as_unit("ns").asi8 / 1e9 if isinstance(times, pd.DatetimeIndex) else times.to_numpy(float)
 
 

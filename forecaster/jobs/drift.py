@@ -22,7 +22,7 @@ _LARGEST_CORRELATION = 0.8
 SIGNIFICANT = 1e-5  # p-value of a window of inputs, times the number of series
 _LEVEL_WINDOWS = 4  # before a window, whose mean is its level
 MIN_WINDOWS = 10  # of the training part, to calibrate the test of inputs on, without overlap
-_MAX_WINDOWS = 200
+_MAX_WINDOWS = 100
 _MAX_REFERENCE = 50_000  # values of the training part, the newest
 _MEAN_OF_KOLMOGOROV = 0.8687311606  # sqrt(pi / 2) ln 2, the mean of its distribution
 
@@ -136,9 +136,10 @@ def detect_input_drift(values: np.ndarray, training: int, season: int) -> InputD
     """Compare the newest window of a series with the windows of its training part, by a test of Kolmogorov-Smirnov.
 
     Three properties are compared: the level, which is the deseasonalised values less their mean in the four windows
-    before, and the changes from step to step, as they are and deseasonalised. A window holds whole seasons. Its values are correlated; they count as
-    the n independent ones for which the mean distance of the training windows, each from all of them, is what the law
-    of Kolmogorov expects, E √n D = √(π / 2) ln 2. The test so keeps its level on series that are volatile at times.
+    before, and the changes from step to step, as they are and deseasonalised. A window holds whole seasons. Its values
+    are correlated; they count as the n independent ones for which the mean distance of the training windows, each from
+    all of them, is what the law of Kolmogorov expects, E √n D = √(π / 2) ln 2. So the test keeps its level on series
+    that are volatile at times.
 
     Args:
         values: without gaps, (steps,).

@@ -33,7 +33,8 @@ class PastForecasts:
         baselines: `naive`, and `seasonal_naive` where there is a season, each (rows, horizon); NaN where the history
             before the origin is too short.
         scale: the errors of the seasonal naive up to the first origin of each series.
-        values: the actuals on the grid, the last of which is its last step, (series, steps); NaN where unknown.
+        values: the actuals on the grid, (series, steps); NaN where unknown.
+        start: the step of the first of them.
         season: in steps, 1 where there is none.
     """
 
@@ -52,6 +53,7 @@ class PastForecasts:
     baselines: Mapping[str, np.ndarray]
     scale: Scale
     values: np.ndarray
+    start: int
     season: int
 
     @property
@@ -125,12 +127,13 @@ def join_actuals(forecasts: pd.DataFrame, actuals: pd.DataFrame, season: int) ->
         baselines=_forecast_baselines(values, series, origins - start, shape[1], season),
         scale=_compute_scale(values, series, origins - start, season),
         values=values,
+        start=start,
         season=season,
     )
 
 
 def _place_on_grid(texts: Sequence[pd.Series]) -> tuple[list[np.ndarray], pd.Index, np.ndarray]:
-    """Number the timestamps of several columns, and place them on the grid of steps that they have in common.
+    """Count the timestamps of several columns on the grid of steps that they have in common.
 
     Returns:
         The number of each timestamp, by column; the distinct timestamps, rising; the step of each on the grid, from 0.
