@@ -1329,5 +1329,15 @@ _EXAMPLES = [
     Problem("untrusted-job-database", "jobs.yaml:3:5", detail={"url": "postgresql://me@host/sales"}),
     Problem("interrupted-run", detail={"left": 3}),
     Problem("run-time-limit", "--timeout 2h", detail={"left": 1}),
+    # Scores of past forecasts.
+    Problem("too-few-scored-to-adapt", detail={"level": 95.0, "scored": 12, "needed": 19}),
+    Problem("level-too-high-to-adapt", detail={"level": 99.9, "needed": 999, "window": 100}),
+    Problem("interval-of-largest-error", detail={"level": 95.0, "share": 25}),
+    Problem("error-above-limit", "north", detail={"metric": "MASE", "error": 1.31, "limit": 1.2, "forecasts": 28}),
+    Problem("errors-drifted", "north", detail={"since": "2026-03-07 23:00:00", "reference": 30}),
+    Problem("inputs-drifted", "north", detail={"names": ["load"], "window": 168, "frequency": "h"}),
+    Problem("no-scored-forecasts", "north"),
+    Problem("no-weeks", "--by week"),
+    Problem("picture-of-several", "--plot scores.png", detail={"instead": "{name}.png"}),
 ]
 EXAMPLES = {problem.code: problem for problem in _EXAMPLES}

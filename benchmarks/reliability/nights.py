@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecaster.forecasting.conformal import compute_half_widths
-
 DATA = Path("../shared/data")
 NIGHTS = 365
 _LEVELS = (80, 95)
@@ -130,7 +128,7 @@ def fit_ridge(nights: Nights, origins: np.ndarray, strength: float = 10.0) -> np
     square = features.T @ features + strength * np.eye(features.shape[1])
     weights = np.linalg.solve(square, features.T @ targets)
     features, middle, spread = _read_features(nights, origins)
-    return features @ weights * spread + middle
+    return np.asarray(features @ weights * spread + middle)
 
 
 def _read_features(nights: Nights, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -139,7 +137,7 @@ def _read_features(nights: Nights, ends: np.ndarray) -> tuple[np.ndarray, np.nda
     window = (window - middle) / spread
     if nights.season > 24:  # means of hours, or there are more weights than days
         window = window.reshape(len(window), 168, -1).mean(axis=2)
-    days = np.eye(7)[nights.times[ends].dayofweek]
+    days = np.eye(7)[nights.times[ends].day_of_week]
     return np.concatenate([window, days], axis=1), middle, spread
 
 

@@ -32,6 +32,7 @@ from forecaster.cli.run import run
 from forecaster.cli.runs import list_runs
 from forecaster.cli.schedule import schedule
 from forecaster.cli.schema import schema
+from forecaster.cli.score import score
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.cli.validate import validate
@@ -96,6 +97,7 @@ _VERBS = (
     schema,
     run,
     history,
+    score,
     schedule,
 )
 for verb in _VERBS:

@@ -186,9 +186,9 @@ def replay(
         while (due := _find_due(following, arrivals, now)).any():
             place = np.minimum(following, total - 1)[None, None, None, :]
             values = np.where(due, _take(actual, place), np.nan)
-            parts = [Intervals(*(_take(each, place) for each in some)) for some in (run, given)]
-            some = np.asarray(True) if counts is None else _take(counts, place)
-            state.learn(values, *parts, _take(shifts, place), some, step_size)
+            ours, theirs = (Intervals(*(_take(each, place) for each in some)) for some in (given, run))
+            learned = np.asarray(True) if counts is None else _take(counts, place)
+            state.learn(values, theirs, ours, _take(shifts, place), learned, step_size)
             following = following + due
         if now < total:
             shifts[now] = state.shift
@@ -249,10 +249,10 @@ def _learn_from(
     for key, place in keys:
         if key in states:
             state.alpha[place], until[place] = np.clip(states[key]["alpha"], 0, 1), states[key]["until"]
-    counts = moments[:, None, None, None] > until
+    counts = np.asarray(moments[:, None, None, None] > until)
     replay(state, origins, actual, run, published, counts)
-    scored = np.isfinite(actual) & (run.high > run.low)
-    newest = np.maximum(until, np.where(scored, moments[:, None, None, None], -np.inf).max(axis=0))
+    scored = np.where(np.isfinite(actual) & (run.high > run.low), moments[:, None, None, None], -np.inf)
+    newest = np.asarray(np.maximum(until, scored.max(axis=0)))
     kept = {key: {"alpha": float(state.alpha[place]), "until": float(newest[place])} for key, place in keys}
     return state, {key: value for key, value in kept.items() if np.isfinite(value["until"])}
 
@@ -303,7 +303,7 @@ def _publish_forecasts(forecasts: Sequence[Forecast], state: AdaptiveIntervals, 
         middles[:, number, 0, :steps] = forecast.mean[:steps], forecast.quantiles.get(0.5, forecast.mean)[:steps]
     run = _hold(*bounds, *middles)
     found = state.publish(run)
-    is_positive = ~(past.values < 0).any(axis=1)[:, None, None] & (run.low >= 0)
+    is_positive = ~np.any(past.values < 0, axis=1, keepdims=True)[:, None] & (run.low >= 0)
     low = np.where(is_positive, np.maximum(found.low, 0), found.low)
     # Levels are rising, and a wider one holds the narrower ones.
     low, high = np.minimum.accumulate(low, axis=1), np.maximum.accumulate(found.high, axis=1)
@@ -320,16 +320,16 @@ def _publish_forecasts(forecasts: Sequence[Forecast], state: AdaptiveIntervals, 
 
 
 def _count_decimals(forecast: Forecast) -> int:
-    """Count the decimals of the quantiles of a forecast, at most 12."""
+    """Count the decimals of the quantiles of a forecast and two more, at most 12."""
     values = np.concatenate([*forecast.quantiles.values()])
-    return next((count for count in range(12) if (values.round(count) == values).all()), 12)
+    return next((count + 2 for count in range(10) if (values.round(count) == values).all()), 12)
 
 
 def describe_limits(state: AdaptiveIntervals, levels: Sequence[float]) -> list[Problem]:
     """Describe what the intervals of each level cannot promise."""
     notes = []
     for place, level in enumerate(levels):
-        needed, scored = count_needed(level), int(state.scored[:, place].min(initial=0))
+        needed, scored = count_needed(level), int(state.scored[:, place].min())
         share = float(state.reaches_largest[:, place].mean())
         if needed > WINDOW:
             detail: dict[str, float] = {"level": level, "needed": needed, "window": WINDOW}

@@ -14,8 +14,8 @@ from scipy.special import kolmogorov
 
 REFERENCE_ORIGINS = 30  # the first origins, whose errors are the standard of the later ones
 # In long-run standard deviations of the log error. The tolerance is above what seasons change in the errors of real
-# series (up to 1); the threshold takes two nights at least, since no night counts for more than 4 less the tolerance.
-TOLERANCE, THRESHOLD, _LARGEST = 1.0, 6.0, 4.0
+# series (up to 1); the threshold takes three nights at least, since no night counts for more than 4 less the tolerance.
+TOLERANCE, THRESHOLD, _LARGEST = 1.0, 8.0, 4.0
 _SMALLEST_DEVIATION = 0.2  # of the log error: changes of less than about 20 % are no drift
 _RECENT_ORIGINS = 28  # whose baseline errors an error is compared with
 _LARGEST_CORRELATION = 0.8
@@ -128,7 +128,9 @@ def _compute_long_run_deviation(values: np.ndarray) -> float:
     power = float(centred @ centred)
     if not power:
         return 0.0
-    correlation = float(np.clip(centred[1:] @ centred[:-1] / power, 0, _LARGEST_CORRELATION))
+    correlation = float(centred[1:] @ centred[:-1] / power)
+    # Kendall (1954), Biometrika 41, 403-404: a correlation from few values is too low by (1 + 3 r) / n.
+    correlation = min(max(0.0, correlation + (1 + 3 * correlation) / len(values)), _LARGEST_CORRELATION)
     return math.sqrt(power / (len(values) - 1) * (1 + correlation) / (1 - correlation))
 
 

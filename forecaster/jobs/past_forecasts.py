@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,11 +64,11 @@ class PastForecasts:
 
     def select(self, rows: np.ndarray) -> "PastForecasts":
         """Select some rows."""
-        chosen = {
+        chosen: dict[str, Any] = {
             name: getattr(self, name)[rows]
             for name in ("series", "versions", "origins", "origin_times", "is_latest", "places", "mean", "actual")
         }
-        mappings = {
+        mappings: dict[str, Any] = {
             name: {key: values[rows] for key, values in getattr(self, name).items()}
             for name in ("quantiles", "run_quantiles", "baselines")
         }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from forecaster.errors import UsageError
 from forecaster.evaluation.metrics import compute_scores, compute_scores_by_group, drop_undefined, find_levels
 from forecaster.evaluation.significance import compare_losses, count_overlapping, count_separate
 from forecaster.evaluation.verdict import MIN_FORECASTS
@@ -188,6 +189,9 @@ class Score:
 
         Returns:
             A row for each part: cells, every metric, and the skill against each baseline on the cells that both have.
+
+        Raises:
+            UsageError: timestamps are steps, which have no weeks.
         """
         past = self.past if part == "version" else self.latest
         groups, labels = _group_cells(past, part)
@@ -311,9 +315,9 @@ def _test_difference(past: PastForecasts, baseline: str, measure: str) -> dict[s
     """Test the forecasts against a baseline (Diebold-Mariano) by the mean error of each origin."""
     other = _measure_errors(past, past.baselines[baseline], measure)
     mine = np.where(np.isnan(other), np.nan, _measure_errors(past, past.mean, measure))
-    losses = [_average_by_origin(past, errors) for errors in (mine, other)]
     overlapping = count_overlapping(np.unique(past.origins), past.horizon)
-    return drop_undefined(compare_losses(*losses, overlapping)._asdict())
+    found = compare_losses(_average_by_origin(past, mine), _average_by_origin(past, other), overlapping)
+    return drop_undefined(found._asdict())
 
 
 def _find_error_drift(past: PastForecasts, baselines: Sequence[str]) -> tuple[int, Any]:
@@ -376,6 +380,6 @@ def _group_cells(past: PastForecasts, part: Part) -> tuple[np.ndarray, list[Any]
         return np.broadcast_to(codes[:, None], shape), labels.tolist()
     if isinstance(past.times, pd.DatetimeIndex):
         days = past.times.normalize()
-        weeks, codes = np.unique(days - pd.to_timedelta(days.dayofweek, "D"), return_inverse=True)
+        weeks, codes = np.unique(days - pd.to_timedelta(days.day_of_week, "D"), return_inverse=True)
         return codes[past.places], [str(week)[:10] for week in weeks]
-    raise ValueError("series of steps have no weeks")
+    raise UsageError(Problem("no-weeks", "--by week"))

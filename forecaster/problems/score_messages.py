@@ -16,27 +16,31 @@ SCORES: Mapping[str, Message] = {
         "Notice: few misses are expected at a high level, so that its coverage cannot be learned in time.",
     ),
     "interval-of-largest-error": Message(
-        "the {level:g} % interval of {share} % of the steps is as wide as the largest recent error and may be too narrow: "
-        "too many actuals were outside of it",
+        "the {level:g} % interval of {share} % of the steps is as wide as the largest recent error and may be too "
+        "narrow: too many actuals were outside of it",
         "Notice: adaptive intervals would have to be wider than any error that was scored.",
     ),
     "error-above-limit": Message(
-        "{where}: {metric} of the last {forecasts:# forecast|# forecasts} is {error:.4g}, above the limit of {limit:g}; "
+        "{metric} of the last {forecasts:# forecast|# forecasts} is {error:.4g}, above the limit of {limit:g}; "
         "train again with newer data",
         "The newest forecasts that have actuals are worse than --fail-above or fail_above allows.",
     ),
     "errors-drifted": Message(
-        "{where}: forecast errors have been larger since {since} than in the first {reference} forecasts; train again",
+        "forecast errors have been larger since {since} than in the first {reference} forecasts; train again",
         "The test of Page and Hinkley finds a lasting increase of scaled errors.",
     ),
     "inputs-drifted": Message(
-        "{where}: the last {window:steps={frequency}} of {names:list} {names:is|are} unlike any of the training part; "
+        "the last {window:steps={frequency}} of {names:list} {names:is|are} unlike any of the training part; "
         "check the data, or train again",
         "A test of Kolmogorov-Smirnov finds another level or other changes in the newest rows.",
     ),
     "no-scored-forecasts": Message(
-        "{where}: no stored forecast has an actual yet",
+        "no stored forecast has an actual yet",
         "There is nothing to score until the data reach the steps that were forecast.",
     ),
-    "no-weeks": Message("{where}: timestamps are steps, which have no weeks", "--by week needs dates."),
+    "no-weeks": Message("timestamps are steps, which have no weeks", "--by week needs dates."),
+    "picture-of-several": Message(
+        "several jobs are scored, and each has a picture; use --plot '{instead}', or select one with --only",
+        "--plot names one file for the pictures of several jobs.",
+    ),
 }
