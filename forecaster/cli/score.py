@@ -68,7 +68,7 @@ def score(
     text = scores_to_json(scores, part) if format is ReportFormat.JSON else format_scores(scores, part)
     console.write_result(text, output)
     if plot is not None:
-        from forecaster.jobs.score_plots import plot_score
+        from forecaster.jobs.plots import plot_score
 
         for each in scores:
             console.write_picture(plot_score(each), Path(str(plot).replace("{name}", each.job)))

@@ -1,4 +1,4 @@
-"""Plots of stored forecasts."""
+"""Plots of stored forecasts and of their scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forecaster.evaluation.metrics import find_levels
 from forecaster.forecast import shorten
 from forecaster.jobs.history import History
+from forecaster.jobs.score import Score
 from forecaster.jobs.store import classify_timestamp, parse_timestamps
 from forecaster.reporting.figures import (
     BLUE,
+    GREEN,
     GREY,
     INK,
     MAX_SERIES,
+    ORANGE,
     SKY,
     STYLE,
     ValueFormatter,
@@ -25,11 +29,12 @@ from forecaster.reporting.figures import (
     count_shown,
     drop_repeated_labels,
     format_time_axis,
+    make_figure,
     make_panels,
     style_band,
     to_axis,
 )
-from forecaster.wording import count_of
+from forecaster.wording import count_of, format_timestamp
 
 _DENSE = 400  # timestamps above which lines are drawn thinner
 _MAX_FAN = 40  # forecasts up to which those that a newer one replaced are drawn, too
@@ -130,3 +135,67 @@ def _mark_versions(axes: Axes, rows: pd.DataFrame) -> None:
         for number, start in enumerate(to_axis(pd.Index(starts))):
             label = "new version" if number == 0 else None
             axes.axvline(start, color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label=label, zorder=1)
+
+
+_BASELINE_STYLES = {"naive": ("last value", ORANGE), "seasonal_naive": ("seasonal naive", GREEN)}
+
+
+def plot_score(score: Score) -> Figure:
+    """Plot the error of each week with those of the baselines, the skill, and the coverage of the intervals.
+
+    Where timestamps are steps, a point is a horizon of origins instead of a week. Drift of errors is marked.
+    """
+    past, measure = score.latest, score.measure
+    weeks = _score_weeks(score)
+    levels = [f"coverage_{level:g}" for level in find_levels(past.quantiles)]
+    skills = [name for name in _BASELINE_STYLES if f"skill_{name}" in weeks]
+    title = f"{score.job}: {count_of(score.summary['forecasts'], 'forecast')} of {len(past.names):,} series, by week"
+    title = title if len(past.names) > 1 else title.replace(" of 1 series", "")
+    with matplotlib.rc_context(STYLE):
+        figure, rows = make_figure(title, 1 + bool(skills) + bool(levels))
+        x = to_axis(weeks.index)
+        for name in skills:
+            label, color = _BASELINE_STYLES[name]
+            error = weeks[measure] / (1 - weeks[f"skill_{name}"])
+            rows[0].plot(x, error, color=color, linewidth=1.4, label=label)
+            rows[1].plot(x, 100 * weeks[f"skill_{name}"], color=color, linewidth=1.8, label=f"against the {label}")
+        rows[0].plot(x, weeks[measure], color=BLUE, linewidth=3, label="forecast", zorder=3)
+        rows[0].set_ylabel(measure.upper())
+        rows[0].set_ylim(bottom=0)
+        if skills:
+            rows[1].axhline(0, color=INK, linewidth=1)
+            rows[1].set_ylabel("skill (%)")
+        for place, name in enumerate(reversed(levels)):
+            level, color = float(name.removeprefix("coverage_")), (SKY, BLUE, INK)[min(place, 2)]
+            rows[-1].plot(x, weeks[name], color=color, linewidth=1.8, label=f"{level:g} % interval")
+            rows[-1].axhline(level, color=color, linewidth=1.2, linestyle=(0, (2, 3)))
+        if levels:
+            rows[-1].set_ylabel("coverage (%)")
+            rows[-1].set_ylim(min(48, float(weeks[levels].min().min()) - 2), 102)
+        for axes in rows:
+            _mark_drift(axes, score, weeks.index)
+            format_time_axis(axes, weeks.index[0], weeks.index[-1])
+            axes.yaxis.set_major_formatter(ValueFormatter())
+            add_legend(axes)
+        for axes in rows[:-1]:
+            axes.set_xlabel("")
+            axes.tick_params(labelbottom=False)
+        figure.align_ylabels(rows)
+        return figure
+
+
+def _score_weeks(score: Score) -> pd.DataFrame:
+    """Score each week by its Monday, or each horizon of steps by its first."""
+    if isinstance(score.past.times, pd.DatetimeIndex):
+        weeks = score.tabulate("week")
+        return weeks.set_axis(pd.DatetimeIndex(weeks.index))
+    return score.tabulate("origins")
+
+
+def _mark_drift(axes: Axes, score: Score, index: pd.Index) -> None:
+    """Shade the time since errors became larger."""
+    since = score.drift.errors_since
+    if since is not None:
+        ends = to_axis(pd.Index([since, index[-1]]))
+        label = f"drift since {format_timestamp(since)}" if axes is axes.figure.axes[0] else None
+        axes.axvspan(ends[0], ends[1], color="#f6d5c5", linewidth=0, zorder=0.3, label=label)

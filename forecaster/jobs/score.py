@@ -26,7 +26,7 @@ from forecaster.jobs.store import Store
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamp
 
-Part = Literal["step", "week", "version", "series"]
+Part = Literal["step", "week", "version", "series", "origins"]
 RECENT = 28  # origins, the newest with actuals, whose scores are those of now
 _MODEL = "model"
 _MAX_TESTED = 100  # series whose inputs are tested for drift, evenly chosen
@@ -185,7 +185,7 @@ class Score:
         }
 
     def tabulate(self, part: Part) -> pd.DataFrame:
-        """Tabulate the metrics by step ahead, by week of the timestamps, by version, or by series.
+        """Tabulate the metrics by step ahead, week of the timestamps, version, series, or the origins of each horizon.
 
         Returns:
             A row for each part: cells, every metric, and the skill against each baseline on the cells that both have.
@@ -377,6 +377,10 @@ def _group_cells(past: PastForecasts, part: Part) -> tuple[np.ndarray, list[Any]
         return np.broadcast_to(past.series[:, None], shape), past.names
     if part == "version":
         labels, codes = np.unique(past.versions, return_inverse=True)
+        return np.broadcast_to(codes[:, None], shape), labels.tolist()
+    if part == "origins":
+        first = past.origins - (past.origins - past.origins[0]) % past.horizon
+        labels, codes = np.unique(first, return_inverse=True)
         return np.broadcast_to(codes[:, None], shape), labels.tolist()
     if isinstance(past.times, pd.DatetimeIndex):
         days = past.times.normalize()

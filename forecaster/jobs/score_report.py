@@ -75,13 +75,14 @@ def scores_to_json(scores: Sequence[Score], part: Part | None) -> str:
 def format_scores(scores: Sequence[Score], part: Part | None) -> str:
     """Format a table of all jobs, or one of the parts of each job, and what follows from it."""
     if part is None:
-        rows = {score.job: _list_values(score) for score in scores}
-        lines = [format_table(_tabulate("job", rows))]
+        lines = [format_table(_tabulate("job", {score.job: _list_values(score) for score in scores}))]
     else:
         lines = []
         for score in scores:
             table = score.tabulate(part)
-            rows = {str(label): row for label, row in table.to_dict("index").items()}
+            rows: dict[str, Mapping[str, Any]] = {
+                str(label): dict(row) for label, row in table.astype(object).iterrows()
+            }
             lines.append(format_table(_tabulate(part if len(scores) == 1 else f"{score.job}, {part}", rows)))
     return "\n".join([*lines, *(sentence for score in scores for sentence in _describe(score, len(scores) > 1))]) + "\n"
 

@@ -164,3 +164,9 @@ def test_json_has_the_scores_of_each_week(folder, forecast):
     assert job["forecasts"] == 90
     assert sum(week["cells"] for week in job["by_week"]) == 90 * 24
     assert job["drift"]["found"] is True
+
+
+def test_a_picture_has_errors_skill_and_coverage(folder, forecast):
+    result = forecast("score", folder / "jobs.yaml", "--plot", folder / "{name}.png")
+    assert result.returncode == 0
+    assert (folder / "north.png").stat().st_size > 10_000
