@@ -1,5 +1,6 @@
 """Nightly forecasts of real series without a training by the project: a year of nights in a second."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def _read_features(nights: Nights, ends: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.concatenate([window, days], axis=1), middle, spread
 
 
-FORECASTERS = {
+FORECASTERS: Mapping[str, Callable[[Nights], np.ndarray]] = {
     "seasonal naive": forecast_seasonal_naive,
     "weekly profile": forecast_profile,
     "ridge": lambda nights: fit_ridge(nights, nights.origins),
