@@ -12,6 +12,7 @@ import yaml
 
 from forecaster.errors import EXIT_CODES
 from forecaster.jobs.metrics_file import JOB_METRICS
+from forecaster.runs import load_version, promote, write_version
 from tests.helpers.command import FORECAST, ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -37,7 +38,12 @@ def folder(tmp_path_factory):
     (folder / "in").mkdir()
     for seed, name in enumerate(("north", "south")):
         write_csv(folder / "in" / f"{name}.csv", seed)
-        shutil.copytree(ROOT / "tests" / "runs" / "format-4" / "load", folder / "runs" / name)
+        run = folder / "runs" / name
+        shutil.copytree(ROOT / "tests" / "runs" / "format-4" / "load", run)
+        first = load_version(run)
+        record = {key: value for key, value in first.manifest.items() if key not in {"format", "files"}}
+        second = write_version(run, {file: first.read(file) for file in first.manifest["files"]}, record | {"seed": 2})
+        promote(run, second.path.name)
     (folder / "jobs.yaml").write_text(next(text for kind, need, text in BLOCKS if kind == "yaml" and not need))
     return folder
 

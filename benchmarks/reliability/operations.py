@@ -29,6 +29,7 @@ from forecaster.runs import (
     write_checkpoint,
     write_version,
 )
+from forecaster.runs.retention import Retention, forget
 
 RUN = Path(__file__).parents[2] / "tests" / "runs" / "format-4" / "load"
 _OLD_ROWS, _NEW_ROWS = (
@@ -48,6 +49,7 @@ def list_operations() -> dict[str, Operation]:
         _PROMOTE,
         _ROLL_BACK,
         _PIN,
+        _FORGET,
         _STORE,
         _CREATE_STORE,
     )
@@ -222,6 +224,27 @@ def _read_pinned(folder: Path) -> str:
 _PROMOTE = Operation("promote", prepare=_copy_run_of_two, act=_lock_and(promote), read=_read_two)
 _ROLL_BACK = Operation("roll back", prepare=_copy_run_of_two, act=_lock_and(_roll_back_once), read=_read_two)
 _PIN = Operation("pin", prepare=_copy_run_of_two, act=_lock_and(pin), read=_read_pinned)
+
+
+def _copy_run_of_three(folder: Path) -> None:
+    """Make a run of three versions, of which the last is promoted."""
+    _copy_run_of_two(folder)
+    version = _add_version(folder / "run")
+    promote(folder / "run", version.path.name)
+    (folder / "third").write_text(version.path.name)
+
+
+def _read_forgotten(folder: Path) -> str:
+    """Read which versions there are: all three, or all but the first, which nothing keeps."""
+    names = [(folder / name).read_text() for name in ("first", "second", "third")]
+    if load_version(folder / "run").path.name != names[2]:
+        raise ValueError("another version is promoted")
+    return _choose(_load_all(folder / "run"), sorted(names), sorted(names[1:]))
+
+
+_FORGET = Operation(
+    "forget", _copy_run_of_three, _lock_and(lambda run, _: forget(run, Retention(last=1))), _read_forgotten
+)
 
 
 # The store of forecasts.

@@ -106,7 +106,11 @@ def forget(run: Path, retention: Retention) -> list[str]:
 
 
 def remove_forgotten(run: Path, planned: Sequence[KeptVersion]) -> list[str]:
-    """Remove the versions of a plan that have no reason to be kept, the oldest first, and return their names."""
+    """Remove the versions of a plan that have no reason to be kept, the oldest first, and return their names.
+
+    What a process that was killed left of others is removed, too.
+    """
+    remove_unfinished(run / "versions")
     names = [each.name for each in planned if not each.reasons]
     for name in names[::-1]:
         remove_version(run, name)
@@ -116,11 +120,10 @@ def remove_forgotten(run: Path, planned: Sequence[KeptVersion]) -> list[str]:
 def remove_version(run: Path, name: str) -> None:
     """Remove a version: it gets the name of an unfinished one first, so that no reader finds a part of it.
 
-    Where the process is killed after that, the next training or removal removes the rest.
+    Where the process is killed after that, the next training or `forget` removes the rest.
     """
     versions = run / "versions"
     with convert_write_errors(versions / name):
-        remove_unfinished(versions)
         doomed = Path(tempfile.mkdtemp(dir=versions, prefix=UNFINISHED))
         os.replace(versions / name, doomed / name)  # noqa: PTH105  a folder onto no other
         sync_folder(versions)

@@ -107,23 +107,24 @@ def test_a_disk_that_becomes_full_is_a_failure_that_the_next_run_repairs(
 
 
 def test_a_clock_that_jumps_back_by_ten_days_stops_nothing(modules, folder, library):
-    for rows, offset in ((101, 864_000), (102, 0), (103, -864_000), (104, 0)):
+    for rows, offset in ((101, 864_000), (102, -864_000)):
         modules[1].write_data(folder, rows)
         result = run(modules, folder, library, FAULT_CLOCK=str(offset))
         assert (result.returncode, result.stderr) == (0, "")
         state = json.loads((folder / "status.json").read_text())["jobs"]["north"]
         assert 0 <= state["seconds"] < 100
-    finish(modules, folder, 104)
+    modules[1].write_data(folder, 103)
+    finish(modules, folder, 103)
     counts = modules[1].Counts()
-    modules[1].check_store(folder, 104, counts)
+    modules[1].check_store(folder, 103, counts)
     assert counts.violations == []
 
 
 def test_killed_runs_and_runs_at_once_leave_old_or_new():
-    command = [sys.executable, FOLDER / "kill_runs.py", "--kills", "2", "--at-once", "4", "--json"]
+    command = [sys.executable, FOLDER / "kill_runs.py", "--kills", "1", "--at-once", "3", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
     found = json.loads(result.stdout)
     assert (found["violations"], result.stderr) == ([], "")
-    assert found["kills"] + found["finished"] == 2
-    assert found["reads"] > 10
-    assert sum(found["at_once"].values()) == 4
+    assert found["kills"] + found["finished"] == 1
+    assert found["reads"] > 5
+    assert sum(found["at_once"].values()) == 3
