@@ -26,8 +26,8 @@ import pandas as pd
 
 from forecaster.evaluation.metrics import find_levels
 from forecaster.forecast import Forecast, level_to_quantiles
-from forecaster.jobs.past_forecasts import PastForecasts
-from forecaster.jobs.store import States
+from forecaster.jobs.past_forecasts import PastForecasts, join_actuals
+from forecaster.jobs.store import States, Store, parse_timestamps
 from forecaster.problems import Problem
 
 WINDOW = 100  # scores of each step that are used, the newest
@@ -340,3 +340,18 @@ def describe_limits(state: AdaptiveIntervals, levels: Sequence[float]) -> list[P
         elif share:
             notes.append(Problem("interval-of-largest-error", detail={"level": level, "share": round(100 * share)}))
     return notes
+
+
+def adapt_from_store(store: Store, job: str, forecasts: Sequence[Forecast]) -> Adapted:
+    """Adapt new forecasts of a job to its stored ones; the caller writes the states after the forecasts.
+
+    Raises:
+        RunError: the store is damaged.
+    """
+    rows = store.read_forecasts(job)
+    texts = rows["origin"].unique()
+    newest = texts[np.argsort(parse_timestamps(texts))[-REPLAYED:]] if len(texts) else texts
+    rows = rows[rows["origin"].isin(newest)].reset_index(drop=True)
+    actuals = store.read_actuals(job)
+    past = None if rows.empty or actuals.empty else join_actuals(rows, actuals, season=1)
+    return adapt(forecasts, past, store.read_adaptation(job))

@@ -1,6 +1,7 @@
 """Adaptive intervals: the recursion by hand, the order in which actuals come, and coverage after a shift."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,12 @@ from forecaster.jobs.adaptive_intervals import (
     AdaptiveIntervals,
     Intervals,
     adapt,
+    adapt_from_store,
     count_needed,
     replay,
 )
 from forecaster.jobs.past_forecasts import join_actuals
+from forecaster.jobs.store import open_store
 from tests.jobs.past import make_frames
 
 
@@ -123,6 +126,8 @@ def test_wide_intervals_become_narrower():
 
 # Forecasts and stored frames.
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
 
 def make_forecast(origin, mean, half, level=80):
     times = pd.date_range("2026-01-01", periods=origin + len(mean) + 1, freq="h")
@@ -218,3 +223,17 @@ def test_positive_data_keep_positive_intervals_and_levels_are_nested():
     assert (bounds >= 0).all()
     assert adapted.run_quantiles == forecast.quantiles
     assert bounds[-1].max() > 5
+
+
+def test_forecasts_adapt_to_those_in_a_store(tmp_path):
+    horizon, values = 3, np.random.default_rng(8).normal(0, 3, 100)
+    times = pd.date_range("2026-01-01", periods=100, freq="h")
+    with open_store("sqlite:///forecasts.db", tmp_path) as store:
+        store.add_actuals("north", pd.DataFrame({"series": "load", "timestamp": times, "value": values}), NOW)
+        for night in range(20):
+            new = make_forecast(10 + horizon * night, np.zeros(horizon), 1.0)
+            adapted = adapt_from_store(store, "north", [new])
+            store.add_forecasts("north", "v1", adapted.forecasts, NOW)
+            store.write_adaptation("north", adapted.states)
+        assert adapted.forecasts[0].quantiles[0.9].min() > 1.5
+        assert set(store.read_adaptation("north")) == {("load", step, 80.0) for step in (1, 2, 3)}
