@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from forecaster.errors import ChallengerLost, ForecasterError, Interrupted
+from forecaster.errors import ChallengerLost, DataError, ForecasterError, Interrupted
 from forecaster.jobs.job import Job
 from forecaster.jobs.plan import Step, plan_job
 from forecaster.jobs.status import Outcome
@@ -103,14 +103,25 @@ class _Execution:
         return plan.steps[0] if plan.steps else None
 
     def _score(self) -> bool:
-        return True
+        """Score; data that cannot be read are an error of the forecast after it, which marks the output."""
+        from forecaster.jobs.forecast_job import score_stored_forecasts  # noqa: PLC0415  with pandas
+
+        try:
+            self.state, error = score_stored_forecasts(self._task, self.state, self._now)
+        except DataError:
+            if not self._job.predicts:
+                raise
+            return False
+        if error is not None:
+            self._errors.append(error)
+        return error is None
 
     def _train(self) -> bool:
         """Train; a new version that lost is an error at the end where the job asks for it."""
         from forecaster.jobs.forecast_job import describe_version  # noqa: PLC0415  with pandas
         from forecaster.jobs.train_job import train_job  # noqa: PLC0415
 
-        trained = train_job(self._job, self._received)
+        trained = train_job(self._job, self._received, self._task.keep)
         self.state = self.state.update(last_training=datetime.now(UTC))
         if trained.promoted:
             self.state = self.state.update(**describe_version(trained.version))

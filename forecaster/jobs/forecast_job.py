@@ -1,7 +1,9 @@
 """The forecast of a job: made, kept in the store, written; or why the old one stays."""
 
 import contextlib
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,19 +12,26 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.database_urls import is_server
-from forecaster.config.policies import is_policy
+from forecaster.config.policies import is_policy, override_policies
 from forecaster.data import Series
-from forecaster.errors import DataError, Diverged, ForecasterError, Partial, Stale, UsageError
+from forecaster.durations import parse_duration
+from forecaster.errors import DataError, Diverged, ForecasterError, Partial, QualityLimit, Stale, UsageError
 from forecaster.forecasting.freshness import Freshness
 from forecaster.forecasting.predict import Prediction, predict
+from forecaster.jobs.adaptive_intervals import REPLAYED, adapt
 from forecaster.jobs.job import Job
 from forecaster.jobs.outputs import mark_stale, write_outputs
+from forecaster.jobs.past_forecasts import join_actuals
+from forecaster.jobs.score import find_exceeded_limits, score_job
 from forecaster.jobs.status import Outcome
-from forecaster.jobs.store import open_store
+from forecaster.jobs.store import Store, open_store
 from forecaster.jobs.task import JobTask
+from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 from forecaster.runs import Version, load_version
 from forecaster.wording import format_timestamp
+
+log = logging.getLogger("forecaster")
 
 _ACTUALS = 20_000  # newest values of each series that are kept as actuals
 
@@ -52,25 +61,95 @@ def forecast_job(
         found = _forecast(job, version, now)
     except (DataError, Diverged, Stale) as error:
         return _keep_old_forecast(job, state, error, now), error
+    notices = [*warnings, *found.notices]
     if task.store is not None:
         with open_store(task.store, task.folder) as store, store.transaction():
             store.add_actuals(job.name, list_actuals(found.panel), now)
+            if job.intervals == "adaptive":
+                found = _adapt_intervals(store, job, found, version.config.data.main_season)
             store.add_forecasts(job.name, version.path.name, found.forecasts, now)
+            if task.keep is not None and (age := parse_duration(task.keep.forecasts or "")) is not None:
+                store.delete_older(age, now, job.name)
     write_outputs(job, found.forecasts, found.panel, version.config.forecast.columns)
     state = state.update(
         **describe_version(version),
         **_describe_freshness(found.freshness, now),
         rows=sum(each.rows for each in found.freshness),
         fallback_share=sum(each.source != "network" for each in found.forecasts) / len(found.forecasts),
-        warnings=tuple(problem.to_json() for problem in [*warnings, *found.notices]),
+        warnings=tuple(problem.to_json() for problem in notices),
         max_age=repr(job.max_age),
         stale=False,
     )
     return state, Partial(found.problems) if found.problems else None
 
 
+def _adapt_intervals(store: Store, job: Job, found: Prediction, season: int) -> Prediction:
+    """Adapt the intervals of forecasts to the coverage of those before, and keep what was learnt in the store."""
+    longest, steps = max(found.panel, key=len), REPLAYED + len(found.forecasts[0].mean)
+    since = longest.timestamps[-steps:][0]
+    stored = store.read_forecasts(job.name, since=since)
+    if 0 < (origins := stored["origin"].nunique()) < REPLAYED:  # origins are further apart than a step
+        since = longest.timestamps[-(steps * REPLAYED // origins) :][0]
+        stored = store.read_forecasts(job.name, since=since)
+    actuals = store.read_actuals(job.name, since=since)
+    known = not stored.empty and not actuals.empty
+    past = join_actuals(stored, actuals[["series", "timestamp", "value"]], season) if known else None
+    adapted = adapt(found.forecasts, past, store.read_adaptation(job.name))
+    for note in adapted.notes:
+        log.info("%s", note)
+    store.write_adaptation(job.name, adapted.states)
+    return replace(found, forecasts=adapted.forecasts)
+
+
+def score_stored_forecasts(task: JobTask, state: Outcome, now: datetime) -> tuple[Outcome, ForecasterError | None]:
+    """Add the newest actuals to the store, and score the forecasts that are in it.
+
+    Returns:
+        The state with the scores, and what is wrong: `QualityLimit` where they exceed a limit of the job.
+
+    Raises:
+        DataError: the data cannot be read.
+        RunError: the run or the store cannot be used.
+    """
+    job, version = task.job, load_version(task.job.run)
+    config = override_policies(version.config, list_policies(job))
+    panel = read_data(config, find_data(job, version))
+    assert task.store is not None
+    with open_store(task.store, task.folder) as store:
+        store.add_actuals(job.name, list_actuals(panel), now)
+        season, error = config.data.main_season, read_test_error(version)
+        score = score_job(store, job.name, season, panel[0].frequency, error)
+    if score is None:
+        return state, None
+    exceeded = find_exceeded_limits(score, job.fail_above, job.fail_on_drift)
+    return state.update(**score.to_status()), QualityLimit(exceeded) if exceeded else None
+
+
 def _forecast(job: Job, version: Version, now: datetime) -> Prediction:
-    """Forecast from the data of the job, those of its config, or those that the run names."""
+    return predict(
+        version,
+        find_data(job, version),
+        job.horizon,
+        job.levels,
+        future=job.future,
+        overrides=list_policies(job),
+        max_age=job.max_age,
+        strict=True,
+        now=now,
+    )
+
+
+def list_policies(job: Job) -> list[str]:
+    """List the overrides of a job that concern reading and checking data."""
+    return [each for each in job.overrides if is_policy(each.partition("=")[0])]
+
+
+def find_data(job: Job, version: Version) -> Path | tuple[str, ...] | None:
+    """Find the data of a job: its own, those of its config, or None for those that the run names.
+
+    Raises:
+        UsageError: the run names a database, and no config of the job does.
+    """
     source = version.config.data
     loaded = None if job.data else job.load_config()
     if not job.data and loaded is None and source.query is not None and is_server(str(source.path)):
@@ -79,17 +158,7 @@ def _forecast(job: Job, version: Version, now: datetime) -> Prediction:
     if loaded is not None and loaded.config.data.query is None:
         path = loaded.config.data.path
         data = (path,) if isinstance(path, str) else path
-    return predict(
-        version,
-        (Path(data[0]) if len(data) == 1 else data) or None,
-        job.horizon,
-        job.levels,
-        future=job.future,
-        overrides=[each for each in job.overrides if is_policy(each.partition("=")[0])],
-        max_age=job.max_age,
-        strict=True,
-        now=now,
-    )
+    return (Path(data[0]) if len(data) == 1 else data) or None
 
 
 def _keep_old_forecast(job: Job, state: Outcome, error: ForecasterError, now: datetime) -> Outcome:
@@ -118,11 +187,11 @@ def describe_version(version: Version) -> dict[str, Any]:
     name = version.path.name
     with contextlib.suppress(ValueError):
         trained_at = datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return {"version": name, "trained_at": trained_at, "error_then": _read_test_error(version)}
+        return {"version": name, "trained_at": trained_at, "error_then": read_test_error(version)}
     return {"version": name}
 
 
-def _read_test_error(version: Version) -> float | None:
+def read_test_error(version: Version) -> float | None:
     """Read the MASE of a version on its test part; None where it has none."""
     try:
         found = version.metrics["scores"]["model"]["mase"]

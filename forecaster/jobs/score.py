@@ -337,6 +337,8 @@ def _find_error_drift(past: PastForecasts, baselines: Sequence[str]) -> tuple[in
     rows = np.unique(past.origins, return_index=True)[1][~np.isnan(errors)]  # the first row of each origin
     other = None if other is None else other[~np.isnan(errors)]
     errors, versions, start = errors[~np.isnan(errors)], past.versions[rows], 0
+    if not len(errors):  # no origin has errors of both
+        return 0, None
     while True:
         part = slice(start, None)
         found = detect_error_drift(scale_errors(errors[part], None if other is None else other[part]))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from forecaster.config import LoadedConfig, load_values
 from forecaster.data import Panel
 from forecaster.default_config import propose
-from forecaster.errors import RunError, Stop, UsageError
+from forecaster.errors import ForecasterError, RunError, Stop, UsageError
 from forecaster.extras import configure_libraries, import_extra, require_extra
 from forecaster.jobs.job import Job
-from forecaster.jobs.schema import Retrain
+from forecaster.jobs.schema import Keep, Retrain
 from forecaster.preprocessing.plan import Plan, plan_training
-from forecaster.runs import load_version, lock_run, remove_checkpoint
+from forecaster.runs import Retention, forget, load_version, lock_run, remove_checkpoint
 
 if TYPE_CHECKING:
     from forecaster.training.train import Trained
@@ -24,12 +24,13 @@ log = logging.getLogger("forecaster")
 _UNUSABLE = {"checkpoint-of-other-config", "damaged-checkpoint", "unusable-checkpoint"}
 
 
-def train_job(job: Job, received: Sequence[int]) -> "Trained":
+def train_job(job: Job, received: Sequence[int], keep: Keep | None = None) -> "Trained":
     """Train the run of a job, from the checkpoint of an interrupted training where it is of the same settings and data.
 
     Args:
         job: which.
         received: signals received so far; the training stops at the next batch, with its checkpoint saved.
+        keep: which versions are kept after it; None: all.
 
     Raises:
         MissingExtra: the packages of the extra `train` are not installed.
@@ -43,13 +44,25 @@ def train_job(job: Job, received: Sequence[int]) -> "Trained":
     plan = plan_training(loaded, panel)
     with lock_run(job.run):
         try:
-            return _train(plan, job, received, resume=True)
+            trained = _train(plan, job, received, resume=True)
         except (UsageError, RunError) as error:
             if not is_unusable_checkpoint(error):
                 raise
             log.info("%s: training starts from the beginning", error)
-        remove_checkpoint(job.run)
-        return _train(plan, job, received, resume=False)
+            remove_checkpoint(job.run)
+            trained = _train(plan, job, received, resume=False)
+        forget_versions(job.run, keep)
+    return trained
+
+
+def forget_versions(run: Path, keep: Keep | None) -> None:
+    """Remove the versions that no rule keeps; one that cannot be removed now is tried again after the next training."""
+    rules = {} if keep is None else keep.model_dump(exclude={"forecasts"}, exclude_none=True)
+    if rules:
+        try:
+            forget(run, Retention(**rules))
+        except ForecasterError as error:
+            log.warning("%s", error)
 
 
 def _train(plan: Plan, job: Job, received: Sequence[int], resume: bool) -> "Trained":
