@@ -13,7 +13,8 @@ from forecaster.extras import configure_libraries, import_extra, require_extra
 from forecaster.jobs.job import Job
 from forecaster.jobs.schema import Keep, Retrain
 from forecaster.preprocessing.plan import Plan, plan_training
-from forecaster.runs import Retention, forget, load_version, lock_run, remove_checkpoint
+from forecaster.runs import load_version, lock_run, remove_checkpoint
+from forecaster.runs.retention import Retention, forget
 
 if TYPE_CHECKING:
     from forecaster.training.train import Trained

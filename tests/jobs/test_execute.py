@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.errors import ChallengerLost, DataError, Interrupted, Partial, RunError, Stale, UsageError
+from forecaster.errors import ChallengerLost, DataError, Interrupted, Partial, QualityLimit, RunError, Stale, UsageError
 from forecaster.forecast import forecasts_to_csv
 from forecaster.forecasting.predict import predict
 from forecaster.jobs import execute, forecast_job
@@ -353,3 +353,49 @@ def test_an_interrupted_training_keeps_its_checkpoint_and_is_not_done(folder, tr
         runner.execute()
     assert "train" not in runner.state.done
     assert (folder / "runs/load/checkpoint").exists()
+
+
+def test_a_training_is_followed_by_retention_and_the_version_in_use_stays(folder, training):
+    versions = folder / "runs/load/versions"
+    in_use = (folder / "runs/load/current").read_text().strip()
+    for day in (1, 2, 3):
+        shutil.copytree(versions / in_use, versions / f"2026010{day}T000000Z-abcdef")
+    add_row(folder)
+    runner = Runner(folder, "retrain: {rows: 1}")
+    with (folder / "jobs.yaml").open("a") as file:
+        file.write("keep: {last: 2}\n")
+    runner.loaded = load_jobs(folder / "jobs.yaml")
+    runner.execute()
+    assert sorted(path.name for path in versions.iterdir()) == ["20260103T000000Z-abcdef", in_use]
+
+
+def test_forecasts_are_scored_when_their_actuals_arrive(folder):
+    runner = Runner(folder, "fail_above: {mase: 0.01}")
+    assert runner.execute().error_now is None
+    codes = []
+    for number in range(14):
+        add_row(folder, 100.0 + number % 5)
+        try:
+            runner.execute()
+        except QualityLimit as error:
+            codes += [(error.exit_code, problem.code) for problem in error.problems]
+    assert runner.state.error_now > 0.01
+    assert runner.state.error_then == pytest.approx(1.0650231064176459)
+    assert 0 <= runner.state.coverage <= 1
+    assert set(codes) == {(7, "error-above-limit")}
+    assert runner.state.newest == "2026-01-14 01:00:00"  # what is scored too badly is forecast all the same
+
+
+def test_intervals_adapt_once_enough_is_scored_unless_they_are_static(folder):
+    written = {}
+    for kind in ("static", "adaptive"):
+        shutil.copy(RUNS / "load.csv", folder)
+        (folder / "forecasts.db").unlink(missing_ok=True)
+        runner = Runner(folder, f"intervals: {kind}")
+        for number in range(20):
+            add_row(folder, 100.0 + number % 5)
+            runner.execute()
+        written[kind] = (folder / "out/load.csv").read_text().splitlines()
+    means = {kind: [line.split(",")[:5] for line in lines] for kind, lines in written.items()}
+    assert means["static"] == means["adaptive"]
+    assert written["static"] != written["adaptive"]
