@@ -80,6 +80,8 @@ def scale_errors(errors: np.ndarray, baseline: np.ndarray | None = None) -> np.n
         errors: the mean error of each origin, (origins,), in time order, all at least 0.
         baseline: that of a baseline at the same origins, (origins,); None where there is none.
     """
+    if not len(errors):  # no origin has both errors yet
+        return errors
     lowest = 0.01 * np.median(errors[:REFERENCE_ORIGINS]) + np.finfo(float).tiny  # of a forecast without an error
     sizes = np.log(np.maximum(errors, lowest))
     if baseline is None:

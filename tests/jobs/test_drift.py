@@ -140,3 +140,9 @@ def test_windows_hold_whole_seasons():
 
 def test_the_threshold_needs_more_than_one_origin():
     assert THRESHOLD > 4 - TOLERANCE
+
+
+def test_without_an_origin_there_are_no_errors_and_no_drift():
+    for baseline in (None, np.zeros(0)):
+        assert scale_errors(np.zeros(0), baseline).shape == (0,)
+    assert detect_error_drift(np.zeros(0)) is None
