@@ -4,7 +4,7 @@
 - `job`: a job with everything resolved
 - `plan`, `fingerprint`, `rows`: what a job would do now, and why
 - `run_jobs`, `status`: the jobs of a run in worker processes, and status.json
-- `execute`, `train_job`, `forecast_job`, `outputs`, `task`: a job in a worker
+- `execute`, `score_stored`, `train_job`, `forecast_job`, `outputs`, `task`: a job in a worker
 - `metrics_file`, `ping`: the state of jobs for Prometheus, and for a monitor such as healthchecks.io
 - `schedule`, `crontab`, `systemd_units`: when the system runs a jobs file, in the languages of cron and systemd
 """

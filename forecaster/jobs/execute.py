@@ -104,7 +104,7 @@ class _Execution:
 
     def _score(self) -> bool:
         """Score; data that cannot be read are an error of the forecast after it, which marks the output."""
-        from forecaster.jobs.forecast_job import score_stored_forecasts  # noqa: PLC0415  with pandas
+        from forecaster.jobs.score_stored import score_stored_forecasts  # noqa: PLC0415  with pandas and SciPy
 
         try:
             self.state, error = score_stored_forecasts(self._task, self.state, self._now)

@@ -12,21 +12,19 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.database_urls import is_server
-from forecaster.config.policies import is_policy, override_policies
+from forecaster.config.policies import is_policy
 from forecaster.data import Series
 from forecaster.durations import parse_duration
-from forecaster.errors import DataError, Diverged, ForecasterError, Partial, QualityLimit, Stale, UsageError
+from forecaster.errors import DataError, Diverged, ForecasterError, Partial, Stale, UsageError
 from forecaster.forecasting.freshness import Freshness
 from forecaster.forecasting.predict import Prediction, predict
 from forecaster.jobs.adaptive_intervals import REPLAYED, adapt
 from forecaster.jobs.job import Job
 from forecaster.jobs.outputs import mark_stale, write_outputs
 from forecaster.jobs.past_forecasts import join_actuals
-from forecaster.jobs.score import find_exceeded_limits, score_job
 from forecaster.jobs.status import Outcome
 from forecaster.jobs.store import Store, open_store
 from forecaster.jobs.task import JobTask
-from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 from forecaster.runs import Version, load_version
 from forecaster.wording import format_timestamp
@@ -91,38 +89,15 @@ def _adapt_intervals(store: Store, job: Job, found: Prediction, season: int) -> 
     if 0 < (origins := stored["origin"].nunique()) < REPLAYED:  # origins are further apart than a step
         since = longest.timestamps[-(steps * REPLAYED // origins) :][0]
         stored = store.read_forecasts(job.name, since=since)
-    actuals = store.read_actuals(job.name, since=since)
-    known = not stored.empty and not actuals.empty
-    past = join_actuals(stored, actuals[["series", "timestamp", "value"]], season) if known else None
+    past = None
+    if not stored.empty:
+        actuals = store.read_actuals(job.name, since=since)
+        past = join_actuals(stored, actuals[["series", "timestamp", "value"]], season)
     adapted = adapt(found.forecasts, past, store.read_adaptation(job.name))
     for note in adapted.notes:
         log.info("%s", note)
     store.write_adaptation(job.name, adapted.states)
     return replace(found, forecasts=adapted.forecasts)
-
-
-def score_stored_forecasts(task: JobTask, state: Outcome, now: datetime) -> tuple[Outcome, ForecasterError | None]:
-    """Add the newest actuals to the store, and score the forecasts that are in it.
-
-    Returns:
-        The state with the scores, and what is wrong: `QualityLimit` where they exceed a limit of the job.
-
-    Raises:
-        DataError: the data cannot be read.
-        RunError: the run or the store cannot be used.
-    """
-    job, version = task.job, load_version(task.job.run)
-    config = override_policies(version.config, list_policies(job))
-    panel = read_data(config, find_data(job, version))
-    assert task.store is not None
-    with open_store(task.store, task.folder) as store:
-        store.add_actuals(job.name, list_actuals(panel), now)
-        season, error = config.data.main_season, read_test_error(version)
-        score = score_job(store, job.name, season, panel[0].frequency, error)
-    if score is None:
-        return state, None
-    exceeded = find_exceeded_limits(score, job.fail_above, job.fail_on_drift)
-    return state.update(**score.to_status()), QualityLimit(exceeded) if exceeded else None
 
 
 def _forecast(job: Job, version: Version, now: datetime) -> Prediction:
