@@ -115,6 +115,8 @@ def _print_summary(summary: "Summary", loaded: "LoadedJobs", format: ReportForma
             console.log.error("%s", describe_failure(each), extra={"facts": facts})
         elif each.is_recovered:
             console.log.warning("%s", describe_recovery(each), extra={"facts": facts})
+        for warning in each.new_warnings:
+            console.log.warning("%s: warning: %s", each.job.name, warning, extra={"facts": facts})
     for error in summary.errors:
         console.print_error(error)
     if summary.interruption:

@@ -75,8 +75,14 @@ class JobResult:
 
     @property
     def is_recovered(self) -> bool:
-        """Whether it succeeded after a failure."""
-        return self.is_finished and self.before.is_failure and not self.after.is_failure
+        """Whether it succeeded after a failure; an interruption is none."""
+        return self.is_finished and self.before.outcome == "failed" and not self.after.is_failure
+
+    @property
+    def new_warnings(self) -> list[str]:
+        """The messages of warnings that the run before did not have."""
+        known = {each.get("code") for each in self.before.warnings}
+        return [str(each.get("message")) for each in self.after.warnings if each.get("code") not in known]
 
 
 def _list_codes(outcome: Outcome) -> list[Any]:

@@ -131,6 +131,19 @@ def test_a_failure_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "north: exit 5: stale (and 1 more)\n")
 
 
+def test_a_warning_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):
+    warned = DONE.update(warnings=({"code": "aging-data", "message": "the newest step is 4 hours old"},))
+    summarize(monkeypatch, (DONE, warned), (warned, warned))
+    assert call() == 0
+    assert capsys.readouterr() == ("", "north: warning: the newest step is 4 hours old\n")
+
+
+def test_the_end_of_an_interruption_is_no_recovery(folder, monkeypatch, capsys):
+    summarize(monkeypatch, (Outcome(outcome="interrupted", exit_code=143), DONE))
+    assert call() == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_another_failure_of_the_same_job_is_printed(folder, monkeypatch, capsys):
     summarize(monkeypatch, (FAILED, FAILED.update(exit_code=4)))
     assert call() == 4
