@@ -28,7 +28,7 @@ from forecaster.models.networks import (
     Seq2SeqNetwork,
 )
 from forecaster.models.normalization import build_normalization
-from forecaster.models.recurrent_layers import Bidirectional, Recurrent
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent, skip_steps
 
 
 def build_network(
@@ -67,7 +67,8 @@ def build_network(
         normalization, encoder, head, model.segment, ahead, embedding, past_width, known_width, channels
     )
     network = _build_by_decoder(model, parts, length - normalization.skipped_steps, season)
-    network(_make_zero_inputs(network, length, categories))  # the first call creates the weights
+    with skip_steps():
+        network(_make_zero_inputs(network, length, categories))  # the first call creates the weights
     return network
 
 

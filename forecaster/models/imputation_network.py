@@ -9,6 +9,7 @@ from keras import KerasTensor, ops
 from forecaster.inputs import Inputs
 from forecaster.models.encoder import Encoder
 from forecaster.models.losses import Loss
+from forecaster.models.recurrent_layers import skip_steps
 
 _EPSILON = 1e-5  # scaled units squared, added to a variance, as in `normalization`
 _HIDDEN_SHARE = 0.25  # of a training window's cells, on average
@@ -63,7 +64,8 @@ class ImputationNetwork(keras.Model):
         if self.lags:
             nearest_first = keras.initializers.Constant([-float(abs(lag)) for lag in self.lags])
             self.lag_weights = self.add_weight((len(self.lags),), nearest_first, name="lag_weights")
-        self(ops.zeros((1, self.width)))  # the first call creates the weights
+        with skip_steps():
+            self(ops.zeros((1, self.width)))  # the first call creates the weights
 
     def build(self, window_shape: Sequence[int | None]) -> None:
         """Leave the weights to the first call; without this method, Keras would first trace the call twice."""

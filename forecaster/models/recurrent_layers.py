@@ -1,6 +1,8 @@
 """Recurrent layers: a cell run through time, forward, backward or both, in a loop or unrolled."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 
 import keras
 import tensorflow as tf
@@ -9,6 +11,21 @@ from keras import KerasTensor, ops
 from forecaster.models.cells import Cell, CellInput
 
 _Step = Callable[[tf.Tensor | int, KerasTensor, Sequence[KerasTensor]], list[KerasTensor]]
+
+_skips_steps = ContextVar("_skips_steps", default=False)
+
+
+@contextlib.contextmanager
+def skip_steps() -> Iterator[None]:
+    """Let recurrent layers return zeros of the right shapes: the call that creates a network's weights needs no more.
+
+    Run eagerly, the steps of a long window take longer than all the rest of building a network.
+    """
+    token = _skips_steps.set(True)
+    try:
+        yield
+    finally:
+        _skips_steps.reset(token)
 
 
 class Recurrent(keras.layers.Layer):
@@ -58,11 +75,14 @@ class Recurrent(keras.layers.Layer):
             The outputs in chronological order (batch, steps, units), the output of the step read last (batch, units),
             which is the first in time for a backward layer, and the final states (batch, dilation * units).
         """
+        # the last `dilation` states, the oldest first
+        zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
+        if _skips_steps.get():
+            outputs = ops.zeros((*ops.shape(sequence)[:2], self.cell.units))
+            return outputs, outputs[:, 0], [zeros] * self.state_count
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)
-        # the last `dilation` states, the oldest first
-        zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
         step = self._bind_masks(inputs, training)
         loop = self._run_unrolled if self.unroll else self._run_loop
         outputs, states = loop(inputs, [zeros] * self.state_count, step)

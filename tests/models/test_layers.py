@@ -1,5 +1,8 @@
 """Peepholes, zoneout, dilation, residual sums, layer normalisation, merges and segments."""
 
+import contextlib
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -215,3 +218,20 @@ def test_a_segmented_network_learns_each_segment_from_those_before_it():
     network.head.dense.bias.assign(np.zeros(3))
     # after the segments 6-8 and 9-11 come 9-11 and 12-14, of which a season of 6 before are 3-5 and 6-8
     np.testing.assert_allclose(network.predict_after_each(Inputs(WINDOWS))[..., 0], WINDOWS[:, 3:9], atol=1e-6)
+
+
+def test_weights_are_created_without_a_step_and_are_those_created_with_all(monkeypatch):
+    model = Model(units=[4, 3], decoder="dense", bidirectional=True, dilation=True, residual=False, zoneout=0.1)
+
+    def draw_weights() -> dict[str, np.ndarray]:
+        keras.utils.set_random_seed(5)
+        return {variable.path.split("/", 1)[1]: variable.numpy() for variable in build_network(model, 6, 2).variables}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules[build_network.__module__], "skip_steps", contextlib.nullcontext)
+        expected = draw_weights()
+    monkeypatch.setattr(Recurrent, "step", None)
+    found = draw_weights()
+    assert [*found] == [*expected]
+    for path, values in expected.items():
+        np.testing.assert_array_equal(found[path], values)

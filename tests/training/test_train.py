@@ -86,7 +86,7 @@ def interrupt(forecast, folder: Path, number: signal.Signals, *options: str) -> 
 
 
 def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer):
-    few = ["--set", "training.epochs=20", "--set", "training.early_stopping=null"]
+    few = ["--set", "training.epochs=12", "--set", "training.early_stopping=null"]
     code, stderr = interrupt(forecast, longer, signal.SIGTERM, *few, "--log-format", "json")
     assert code == 143, stderr
     assert "resume with the same command and --resume" in stderr
@@ -289,7 +289,7 @@ SHIPPED = sorted({path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"s
 def test_a_shipped_config_runs(tmp_path, name):
     few = [
         *("training.epochs=1", "training.schedule={name: constant}", "model.warmup=0"),
-        *("training.batches_per_epoch=5", "forecast.samples=20"),
+        *("training.batches_per_epoch=2", "forecast.samples=10"),
     ]
     with lock_run(tmp_path / name):
         version = train(plan_training(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, []).version
