@@ -111,7 +111,7 @@ def run_night(folder: Path, night: pd.Timestamp) -> dict[str, Any]:
     current = read_text(folder / "runs/load/current")
     before = pd.Timestamp.now()
     clock = ["faketime", "-f", f"@{night:%Y-%m-%d} 03:00:00", str(FORECAST), "run", "jobs.yaml"]
-    environment = os.environ | {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "TZ": "UTC"}
+    environment = os.environ | {"TZ": "UTC"}
     result = subprocess.run(clock, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     seconds = (pd.Timestamp.now() - before).total_seconds()
     state = json.loads((folder / "status.json").read_text())["jobs"]["load"]
@@ -189,13 +189,20 @@ def print_challenges(nights: list[dict[str, Any]]) -> None:
     all_challenges = [
         (each["night"], each["promoted"], found) for each in nights for found in each["challenges"].values() if found
     ]
-    promoted = [found for _, is_promoted, found in all_challenges if is_promoted]
-    worse = [each for each in promoted if each["challenger"] > each["champion"]]
-    print(f"challengers: {len(all_challenges)}, promoted {len(promoted)}, of these worse {len(worse)}")
-    for night, is_promoted, found in all_challenges:
+    compared = [(night, promoted, *get_errors(found)) for night, promoted, found in all_challenges if "scores" in found]
+    kept = [each for each in compared if each[1]]
+    worse = sum(challenger > champion for _, _, challenger, champion in kept)
+    print(f"new versions compared: {len(compared)}, put into use: {len(kept)}, of these worse: {worse}")
+    for night, is_promoted, challenger, champion in compared:
         if pd.Timestamp(night) in BAD_SETTINGS:
-            outcome = "PROMOTED" if is_promoted else "not promoted"
-            print(f"settings that learn nothing, {night}: {outcome}: {found}")
+            outcome = "put into use" if is_promoted else "not put into use"
+            print(f"settings with which nothing is learnt, {night}: MASE {challenger:.3f} ({champion:.3f}), {outcome}")
+
+
+def get_errors(challenge: dict[str, Any]) -> tuple[float, float]:
+    """Get the errors of the new version and of the one in use."""
+    scores, measure = challenge["scores"], challenge["measure"]
+    return scores["challenger"][measure], scores["champion"][measure]
 
 
 def print_drift(nights: list[dict[str, Any]]) -> None:
