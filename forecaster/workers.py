@@ -6,6 +6,7 @@ and returns through one socket. Ctrl-C is ignored in it, SIGTERM is collected fo
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import pickle
@@ -334,6 +335,7 @@ class _Sender(logging.Handler):
 def serve(handle: int, parent: int) -> None:
     """Work on the tasks that arrive at a socket until it is closed."""
     _die_with(parent)
+    gc.set_threshold(20_000)  # as in `main`
     connection: Connection[Any, Any] = Connection(handle)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: _received.append(number))

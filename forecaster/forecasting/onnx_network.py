@@ -83,6 +83,8 @@ class OnnxNetwork:
         self._where = where
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors are raised, too
+        # Threads that wait for the next step of a loop by spinning double the CPU time of a recurrent network.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():  # the share of a worker process
             options.intra_op_num_threads = int(threads)
         with self._convert_errors():
