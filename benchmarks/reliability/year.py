@@ -3,10 +3,11 @@
     .venv/bin/python benchmarks/reliability/year.py PJME_hourly.csv --folder /tmp/year
 
 Each night at 03:00 of a simulated clock (the command `faketime` of Debian's package of this name) the file ends at
-midnight, and one `forecast run` scores the night before, trains where a week has passed or drift was found, compares the
-new version with the one in use, and forecasts the next day. Planted are: a level that rises by a fifth for good on
-1 February; on three nights, settings with which nothing is learnt; a night without new rows; and a night on which the sensor
-reports 9,999,999. The table and the picture say what became of each. What is in the folder already is continued.
+midnight, and one `forecast run` scores the night before, trains where a week has passed or drift was found, compares
+the new version with the one in use, and forecasts the next day. Planted are: a level that rises by a fifth for good
+on 1 February; on three nights, settings with which nothing is learnt; a night without new rows; and a night on which
+the sensor reports 9,999,999. The table and the picture say what became of each. What is in the folder already is
+continued.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def read_load(path: Path) -> pd.Series:
-    """Read the load as a regular series; the two hours of a clock change are averaged, the missing ones interpolated."""
+    """Read the load as a regular series; the two hours of a clock change are averaged, missing ones interpolated."""
     table = pd.read_csv(path, parse_dates=["Datetime"]).groupby("Datetime")["PJME_MW"].mean()
     series = table.resample("h").mean().interpolate()
     return series.where(series.index < CHANGE, series * FACTOR)
@@ -229,7 +230,9 @@ def draw(folder: Path, path: Path) -> None:
     history["absolute"] = (history["actual"] - history["mean"]).abs()
     by_night = history.groupby(history["origin"].dt.floor("D") + pd.Timedelta(days=1))
     wape = 100 * by_night["absolute"].sum() / by_night["actual"].sum()
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(12.8, 7.2), sharex=True, height_ratios=[3, 2], layout="constrained")
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(12.8, 7.2), sharex=True, height_ratios=[3, 2], layout="constrained"
+    )
     top.plot(wape.index, wape, color="#999999", linewidth=0.8, label="each night")
     top.plot(wape.index, wape.rolling(14).mean(), color="#0072B2", linewidth=2, label="mean of 14 nights")
     marks = [(True, "^", "#009E73", "new version in use"), (False, "x", "#D55E00", "new version worse, not used")]
@@ -250,9 +253,11 @@ def draw(folder: Path, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     drift = [pd.Timestamp(each["night"]) for each in nights if each["state"].get("drift")]
     if drift:
-        top.plot(drift, np.full(len(drift), -0.9), "D", color="black", markersize=4, linestyle="", label="drift reported")
+        heights = np.full(len(drift), -0.9)
+        top.plot(drift, heights, "D", color="black", markersize=4, linestyle="", label="drift reported")
         top.legend(loc="upper left", fontsize=9, ncols=2)
-    top.annotate("load rises by 20 %", (CHANGE, top.get_ylim()[1]), xytext=(6, -12), textcoords="offset points", fontsize=10)
+    place = CHANGE, top.get_ylim()[1]
+    top.annotate("load rises by 20 %", place, xytext=(6, -12), textcoords="offset points", fontsize=10)
     top.set_title("A year of nightly forecasts of PJM's load, 24 hours ahead", loc="left")
     figure.savefig(path, dpi=100)
 
