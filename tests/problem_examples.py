@@ -1286,6 +1286,7 @@ _EXAMPLES = [
     Problem("job-without-output", "jobs.yaml:4:5", "jobs.0", detail={"job": "north"}),
     Problem("job-needs-store", "jobs.yaml:6:5", "jobs.0.fail_on_drift"),
     Problem("retrain-without-training", "jobs.yaml:6:5", "jobs.0.retrain", detail={"do": "predict"}),
+    Problem("job-without-scores", "jobs.yaml:6:5", "jobs.0.fail_above", detail={"do": "predict", "key": "fail_above"}),
     Problem(
         "shared-run",
         "jobs.yaml:5:5",

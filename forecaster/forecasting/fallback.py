@@ -171,3 +171,8 @@ WINDOW_BASELINES: Mapping[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
     "window_mean": repeat_mean,
     "window_seasons": repeat_mean_season,
 }
+
+
+def is_of_network(source: str) -> bool:
+    """Whether a forecast with this source is that of the network alone, whatever happened to the end of its series."""
+    return source.partition(" (")[0] == NETWORK

@@ -27,7 +27,7 @@ import pandas as pd
 from forecaster.evaluation.metrics import find_levels
 from forecaster.forecast import Forecast, level_to_quantiles
 from forecaster.jobs.past_forecasts import PastForecasts, join_actuals
-from forecaster.jobs.store import States, Store, parse_timestamps
+from forecaster.jobs.store import States, Store
 from forecaster.problems import Problem
 
 WINDOW = 100  # scores of each step that are used, the newest
@@ -342,16 +342,27 @@ def describe_limits(state: AdaptiveIntervals, levels: Sequence[float]) -> list[P
     return notes
 
 
-def adapt_from_store(store: Store, job: str, forecasts: Sequence[Forecast]) -> Adapted:
+def adapt_from_store(store: Store, job: str, forecasts: Sequence[Forecast], timestamps: pd.Index) -> Adapted:
     """Adapt new forecasts of a job to its stored ones; the caller writes the states after the forecasts.
+
+    Args:
+        store: with the forecasts and actuals of the job.
+        job: its name.
+        forecasts: the new ones, with the intervals of the run.
+        timestamps: of the longest series, up to the new origins; what is older than the last `REPLAYED` is not read.
 
     Raises:
         RunError: the store is damaged.
     """
-    rows = store.read_forecasts(job)
-    texts = rows["origin"].unique()
-    newest = texts[np.argsort(parse_timestamps(texts))[-REPLAYED:]] if len(texts) else texts
-    rows = rows[rows["origin"].isin(newest)].reset_index(drop=True)
-    actuals = store.read_actuals(job)
-    past = None if rows.empty or actuals.empty else join_actuals(rows, actuals, season=1)
+    steps = REPLAYED + len(forecasts[0].mean)
+    since = timestamps[-steps:][0]
+    stored = store.read_forecasts(job, since=since)
+    if 0 < (origins := stored["origin"].nunique()) < REPLAYED:  # origins are further apart than a step
+        since = timestamps[-(steps * REPLAYED // origins) :][0]
+        stored = store.read_forecasts(job, since=since)
+    past = None
+    if not stored.empty:
+        # Baselines and their scale are not used here, so that a season is not, either.
+        actuals = store.read_actuals(job, since=since)[["series", "timestamp", "value"]]
+        past = join_actuals(stored, actuals, season=1)
     return adapt(forecasts, past, store.read_adaptation(job))

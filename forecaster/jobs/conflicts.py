@@ -67,6 +67,15 @@ def _check_job(job: Job, loaded: LoadedJobs, file: JobsFile, entry: JobEntry) ->
         yield KeyProblem(path, "job-without-data", {"job": job.name})
     if not job.trains and file.jobs[job.index].retrain is not None:
         yield KeyProblem((*path, "retrain"), "retrain-without-training", {"do": job.do})
+    if job.do in {"predict", "train"}:
+        own, retrain = file.jobs[job.index], file.jobs[job.index].retrain
+        given = {
+            "retrain.on_drift": job.trains and retrain is not None and retrain.on_drift,
+            "fail_above": bool(own.fail_above),
+            "fail_on_drift": own.fail_on_drift,
+        }
+        for key in (key for key, is_given in given.items() if is_given):
+            yield KeyProblem((*path, *key.split(".")), "job-without-scores", {"do": job.do, "key": key})
     if loaded.store is not None:
         return
     if job.predicts and job.output is None and job.plot is None:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from forecaster.errors import ChallengerLost, DataError, ForecasterError, Interrupted
 from forecaster.jobs.job import Job
 from forecaster.jobs.plan import Step, plan_job
+from forecaster.jobs.stale_mark import mark_stale
 from forecaster.jobs.status import Outcome
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
+from forecaster.runs import read_current
 
 log = logging.getLogger("forecaster")
 
@@ -88,7 +90,7 @@ class _Execution:
             self._predict()
             self._report(self.state)
         if self._errors:
-            raise self._errors[0]
+            raise _join_errors(self._errors)
 
     def _plan(self, finished: set[str]) -> Step | None:
         task = self._task
@@ -96,6 +98,8 @@ class _Execution:
         has_store = task.store is not None
         plan = plan_job(self._job, state, self._now, has_store=has_store, force=task.force, finished=finished)
         if plan.error is not None:
+            if self._job.predicts:
+                mark_stale(self._job, plan.error, self._now)
             raise plan.error
         outcome = "done" if finished else "nothing-new"
         reason = "" if finished else plan.reason
@@ -117,11 +121,23 @@ class _Execution:
         return error is None
 
     def _train(self) -> bool:
-        """Train; a new version that lost is an error at the end where the job asks for it."""
+        """Train; where that fails, the version in use forecasts all the same.
+
+        A new version that lost is an error at the end where the job asks for it.
+        """
         from forecaster.jobs.forecast_job import describe_version  # noqa: PLC0415  with pandas
         from forecaster.jobs.train_job import train_job  # noqa: PLC0415
 
-        trained = train_job(self._job, self._received, self._task.keep)
+        try:
+            trained = train_job(self._job, self._received, self._task.keep)
+        except ForecasterError as error:
+            if not self._job.predicts:
+                raise
+            if read_current(self._job.run) is None:
+                mark_stale(self._job, error, self._now)
+                raise
+            self._errors.append(error)
+            return False
         self.state = self.state.update(last_training=datetime.now(UTC))
         if trained.promoted:
             self.state = self.state.update(**describe_version(trained.version))
@@ -149,6 +165,13 @@ class _Execution:
         state = self.state
         if not self._job.predicts:
             return False
+        has_warned = any(each.get("code") == "aging-data" for each in state.warnings)
         checked = state.stale_from is not None and self._now > state.stale_from
-        warned = state.warns_from is not None and self._now > state.warns_from and not state.warnings
+        warned = state.warns_from is not None and self._now > state.warns_from and not has_warned
         return checked or warned or state.max_age != repr(self._job.max_age)
+
+
+def _join_errors(errors: Sequence[ForecasterError]) -> ForecasterError:
+    """Join the errors of several steps: the kind of the last, since a forecast is the last, and the problems of all."""
+    problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+    return errors[0] if len(errors) == 1 else type(errors[-1])(list(problems))

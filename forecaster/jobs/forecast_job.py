@@ -15,13 +15,14 @@ from forecaster.config.database_urls import is_server
 from forecaster.config.policies import is_policy
 from forecaster.data import Series
 from forecaster.durations import parse_duration
-from forecaster.errors import DataError, Diverged, ForecasterError, Partial, Stale, UsageError
+from forecaster.errors import ForecasterError, Partial, Stale, UsageError
+from forecaster.forecasting.fallback import is_of_network
 from forecaster.forecasting.freshness import Freshness
 from forecaster.forecasting.predict import Prediction, predict
-from forecaster.jobs.adaptive_intervals import REPLAYED, adapt
+from forecaster.jobs.adaptive_intervals import adapt_from_store
 from forecaster.jobs.job import Job
-from forecaster.jobs.outputs import mark_stale, write_outputs
-from forecaster.jobs.past_forecasts import join_actuals
+from forecaster.jobs.outputs import write_outputs
+from forecaster.jobs.stale_mark import mark_stale
 from forecaster.jobs.status import Outcome
 from forecaster.jobs.store import Store, open_store
 from forecaster.jobs.task import JobTask
@@ -46,25 +47,23 @@ def forecast_job(
         warnings: of earlier steps.
 
     Returns:
-        The state after it, and what is wrong: `Partial` where the output lacks some series; another error where the
-        old output stays, with a mark.
+        The state after it, and what is wrong: `Partial` where the output lacks some series; another error of the data,
+        the run or the options where the old output stays, with a mark.
 
     Raises:
-        RunError: the run cannot be used.
-        UsageError: the run cannot forecast what the job asks for.
         CannotCreate, InputOutputFailed: something cannot be written.
     """
-    job, version = task.job, load_version(task.job.run)
+    job = task.job
     try:
+        version = load_version(job.run)
         found = _forecast(job, version, now)
-    except (DataError, Diverged, Stale) as error:
+    except ForecasterError as error:
         return _keep_old_forecast(job, state, error, now), error
-    notices = [*warnings, *found.notices]
     if task.store is not None:
         with open_store(task.store, task.folder) as store, store.transaction():
             store.add_actuals(job.name, list_actuals(found.panel), now)
             if job.intervals == "adaptive":
-                found = _adapt_intervals(store, job, found, version.config.data.main_season)
+                found = _adapt_intervals(store, job, found)
             store.add_forecasts(job.name, version.path.name, found.forecasts, now)
             if task.keep is not None and (age := parse_duration(task.keep.forecasts or "")) is not None:
                 store.delete_older(age, now, job.name)
@@ -73,31 +72,21 @@ def forecast_job(
         **describe_version(version),
         **_describe_freshness(found.freshness, now),
         rows=sum(each.rows for each in found.freshness),
-        fallback_share=sum(each.source != "network" for each in found.forecasts) / len(found.forecasts),
-        warnings=tuple(problem.to_json() for problem in notices),
+        fallback_share=sum(not is_of_network(each.source) for each in found.forecasts) / len(found.forecasts),
+        warnings=tuple(problem.to_json() for problem in (*warnings, *found.notices)),
         max_age=repr(job.max_age),
         stale=False,
     )
     return state, Partial(found.problems) if found.problems else None
 
 
-def _adapt_intervals(store: Store, job: Job, found: Prediction, season: int) -> Prediction:
+def _adapt_intervals(store: Store, job: Job, found: Prediction) -> Prediction:
     """Adapt the intervals of forecasts to the coverage of those before, and keep what was learnt in the store."""
-    longest, steps = max(found.panel, key=len), REPLAYED + len(found.forecasts[0].mean)
-    since = longest.timestamps[-steps:][0]
-    stored = store.read_forecasts(job.name, since=since)
-    if 0 < (origins := stored["origin"].nunique()) < REPLAYED:  # origins are further apart than a step
-        since = longest.timestamps[-(steps * REPLAYED // origins) :][0]
-        stored = store.read_forecasts(job.name, since=since)
-    past = None
-    if not stored.empty:
-        actuals = store.read_actuals(job.name, since=since)
-        past = join_actuals(stored, actuals[["series", "timestamp", "value"]], season)
-    adapted = adapt(found.forecasts, past, store.read_adaptation(job.name))
+    adapted = adapt_from_store(store, job.name, found.forecasts, max(found.panel, key=len).timestamps)
     for note in adapted.notes:
         log.info("%s", note)
     store.write_adaptation(job.name, adapted.states)
-    return replace(found, forecasts=adapted.forecasts)
+    return replace(found, forecasts=adapted.forecasts, notices=[*found.notices, *adapted.notes])
 
 
 def _forecast(job: Job, version: Version, now: datetime) -> Prediction:

@@ -1,18 +1,14 @@
-"""The files that a job writes: its forecast, a picture, and the mark of a forecast that is not the newest."""
+"""The files that a job writes: its forecast and a picture."""
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.data import Series
-from forecaster.errors import Stop
 from forecaster.extras import require_extra
 from forecaster.forecast import ColumnNames, Forecast, forecasts_to_csv, forecasts_to_json, forecasts_to_parquet
 from forecaster.jobs.job import Job
-
-_MARK = ".stale"  # behind the name of the output
+from forecaster.jobs.stale_mark import remove_mark
 
 
 def write_outputs(job: Job, forecasts: Sequence[Forecast], panel: Sequence[Series], names: ColumnNames) -> None:
@@ -36,9 +32,7 @@ def write_outputs(job: Job, forecasts: Sequence[Forecast], panel: Sequence[Serie
         _write(job.plot, render_figure(plot_future(panel, forecasts, job.name), job.plot.suffix))
     if job.output is not None:
         _write(job.output, _format(forecasts, job.output.suffix.lower(), names))
-        mark = _get_mark(job.output)
-        with convert_write_errors(mark):
-            mark.unlink(missing_ok=True)
+        remove_mark(job.output)
 
 
 def _format(forecasts: Sequence[Forecast], suffix: str, names: ColumnNames) -> bytes:
@@ -53,39 +47,3 @@ def _write(path: Path, content: bytes) -> None:
     with convert_write_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
-
-
-def mark_stale(job: Job, error: Stop, since: datetime, newest: str | None, age: float | None) -> None:
-    """Mark the output of a job as one that could not be replaced, by a file next to it.
-
-    Args:
-        job: whose output stays as it is.
-        error: why there is no new one.
-        since: when that began, where it has not been marked yet.
-        newest: the newest timestamp of the data.
-        age: of it, in seconds.
-
-    Raises:
-        CannotCreate, InputOutputFailed: the mark cannot be written.
-    """
-    if job.output is None or not job.output.exists():
-        return
-    mark = _get_mark(job.output)
-    values: dict[str, str | int | None] = {
-        "since": _read_since(mark) or since.isoformat(timespec="seconds"),
-        "newest": newest,
-    }
-    values |= {"age_seconds": None if age is None else round(age), "reason": str(error)}
-    write_atomically(mark, json.dumps(values, indent=1, ensure_ascii=False).encode() + b"\n", follow=False)
-
-
-def _read_since(mark: Path) -> str | None:
-    """Read since when an output is marked; None where it is not."""
-    try:
-        return datetime.fromisoformat(json.loads(mark.read_bytes())["since"]).isoformat(timespec="seconds")
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def _get_mark(output: Path) -> Path:
-    return output.with_name(output.name + _MARK)

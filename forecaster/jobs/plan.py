@@ -13,6 +13,7 @@ from forecaster.durations import parse_duration
 from forecaster.errors import ConfigError, Stop
 from forecaster.jobs.fingerprint import hash_data, hash_files, hash_job_settings, hash_values
 from forecaster.jobs.job import Job, LoadedJobs
+from forecaster.jobs.stale_mark import get_mark
 from forecaster.regular_files import read_regular_file
 from forecaster.runs import load_version, read_current
 from forecaster.wording import count_of, name_duration
@@ -148,7 +149,7 @@ class _Planner:
         if job.predicts:
             key = self._build_prediction_key()
             reason = forced or ("after the training" if trains else self._compare("predict", key))
-            if reason := reason or self._find_missing_output():
+            if reason := reason or self._check_output():
                 yield Step("predict", reason, key)
 
     def _compare(self, step: StepName, key: str) -> str:
@@ -194,9 +195,12 @@ class _Planner:
         future = "" if job.future is None else hash_files([str(job.future)])
         return f"{hash_values(options, future)}-{self.data}"
 
-    def _find_missing_output(self) -> str:
-        missing = [path.name for path in (self.job.output, self.job.plot) if path is not None and not path.exists()]
-        return f"{missing[0]} is missing" if missing else ""
+    def _check_output(self) -> str:
+        output, plot = self.job.output, self.job.plot
+        missing = [path.name for path in (output, plot) if path is not None and not path.exists()]
+        if missing:
+            return f"{missing[0]} is missing"
+        return f"{output.name} is marked as old" if output is not None and get_mark(output).exists() else ""
 
     @cached_property
     def version(self) -> Path | None:

@@ -41,6 +41,10 @@ JOBS: Mapping[str, Message] = {
         "do: {do} never trains; use do: refresh, or remove retrain",
         "The rules of retraining belong to jobs that train.",
     ),
+    "job-without-scores": Message(
+        "do: {do} never scores; use do: refresh, or remove {key}",
+        "Limits and drift are those of scores, which a job of this kind does not compute.",
+    ),
     "shared-run": Message(
         "{names:and} both train {run}; use {{name}} in it, such as run: runs/{{name}}",
         "A run is trained by one job, and used by any number.",

@@ -50,7 +50,8 @@ def _describe_errors(version: VersionSummary, now: datetime.datetime) -> tuple[s
 
 def _name_age(age: datetime.timedelta) -> str:
     """Name an age by its largest unit: `3 days`; the clock of another machine may be ahead."""
-    return " ".join(name_duration(max(age, datetime.timedelta(seconds=1))).split()[:2])
+    seconds = max(1, round(age.total_seconds()))
+    return " ".join(name_duration(datetime.timedelta(seconds=seconds)).split()[:2])
 
 
 def _describe_end(version: VersionSummary) -> str:

@@ -11,7 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.errors import ChallengerLost, DataError, Interrupted, Partial, QualityLimit, RunError, Stale, UsageError
+from forecaster.errors import (
+    ChallengerLost,
+    DataError,
+    Diverged,
+    InputOutputFailed,
+    Interrupted,
+    Locked,
+    Partial,
+    QualityLimit,
+    RunError,
+    Stale,
+    UsageError,
+)
 from forecaster.forecast import forecasts_to_csv
 from forecaster.forecasting.predict import predict
 from forecaster.jobs import execute, forecast_job
@@ -196,10 +208,43 @@ def test_data_that_are_refused_leave_the_old_forecast_with_a_mark(folder):
     assert not runner.state.stale
 
 
-def test_a_damaged_run_is_the_failure_of_its_job(folder):
-    (next((folder / "runs/load/versions").iterdir()) / "decode.onnx").write_bytes(b"")
-    with pytest.raises(RunError, match="truncated"):
-        Runner(folder, PREDICT).execute()
+def break_run(folder):
+    graph = next((folder / "runs/load/versions").iterdir()) / "decode.onnx"
+    content = graph.read_bytes()
+    graph.write_bytes(b"")
+    return lambda: graph.write_bytes(content)
+
+
+def remove_data(folder):
+    (folder / "load.csv").rename(folder / "away.csv")
+    return lambda: (folder / "away.csv").rename(folder / "load.csv")
+
+
+@pytest.mark.parametrize(("harm", "error"), [(break_run, RunError), (remove_data, DataError)])
+def test_whatever_keeps_a_job_from_forecasting_marks_its_output_until_it_can(folder, harm, error):
+    runner = Runner(folder, PREDICT)
+    runner.execute()
+    add_row(folder)
+    repair = harm(folder)
+    mark = folder / "out/load.csv.stale"
+    with pytest.raises(error):
+        runner.execute()
+    assert mark.exists()
+    repair()
+    assert runner.execute().outcome == "done"
+    assert not mark.exists()
+
+
+def test_a_mark_goes_where_what_comes_back_is_what_was_forecast(folder):
+    runner = Runner(folder, PREDICT)
+    runner.execute()
+    repair = remove_data(folder)
+    with pytest.raises(DataError):
+        runner.execute()
+    repair()
+    assert runner.execute().outcome == "done"
+    assert not (folder / "out/load.csv.stale").exists()
+    assert runner.execute().outcome == "nothing-new"
 
 
 def test_series_that_cannot_be_forecast_make_a_partial_failure_that_is_tried_again(folder):
@@ -321,7 +366,7 @@ def test_a_new_version_that_lost_is_a_warning_or_the_failure_that_the_job_asks_f
     add_row(folder)
     runner = Runner(folder, "retrain: {rows: 1}")
     state = runner.execute()
-    assert [warning["code"] for warning in state.warnings] == ["infinite-fill"]
+    assert state.warnings[0]["code"] == "infinite-fill"
     assert (state.outcome, state.version) == ("done", (folder / "runs/load/current").read_text().strip())
     runner = Runner(folder, "retrain: {rows: 1, fail_if_worse: true}")
     with pytest.raises(ChallengerLost) as lost:
@@ -399,3 +444,97 @@ def test_intervals_adapt_once_enough_is_scored_unless_they_are_static(folder):
     means = {kind: [line.split(",")[:5] for line in lines] for kind, lines in written.items()}
     assert means["static"] == means["adaptive"]
     assert written["static"] != written["adaptive"]
+
+
+def test_limits_of_adaptive_intervals_are_kept_with_the_forecast_and_printed(folder):
+    runner, counts = Runner(folder, "levels: [80]"), []
+    for number in range(15):
+        with keep_log(logging.INFO) as records:
+            state = runner.execute()
+        limits = [each["detail"] for each in state.warnings if each["code"] == "too-few-scored-to-adapt"]
+        printed = [
+            record.getMessage()
+            for record in records
+            if "adapts to its coverage once 10 forecasts" in record.getMessage()
+        ]
+        assert len(printed) == len(limits)
+        counts += [each["scored"] for each in limits]
+        add_row(folder, 100.0 + number % 5)
+    assert counts == [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]  # the sixth step is scored six hours later
+
+
+def test_static_intervals_have_no_limits_of_adaptive_ones(folder):
+    assert Runner(folder, "intervals: static").execute().warnings == ()
+
+
+def test_data_that_age_are_a_warning_next_to_others(folder):
+    runner = Runner(folder, f"{PREDICT}, max_age: {{warn: 3h}}")
+    assert {each["code"] for each in runner.execute().warnings} == {"too-few-scored-to-adapt"}
+    _Clock.moment += timedelta(hours=5)
+    assert "aging-data" in {each["code"] for each in runner.execute().warnings}
+    stored = runner.state.warnings
+    _Clock.moment += timedelta(hours=1)
+    assert runner.execute().warnings == stored  # once is enough
+
+
+def test_filled_late_steps_do_not_make_a_forecast_one_of_the_fallback(folder):
+    runner = Runner(folder, f"{PREDICT}, set: {{data.late: {{steps: 3, policy: fill}}}}")
+    share = runner.execute().fallback_share
+    lines = (folder / "load.csv").read_text().splitlines()
+    (folder / "load.csv").write_text("\n".join([*lines[:-1], lines[-1].partition(",")[0] + ","]) + "\n")
+    assert runner.execute().fallback_share == share
+    assert "(late: fill)" in (folder / "out/load.csv").read_text()
+
+
+@pytest.mark.parametrize("error", [DataError, Diverged, Locked, InputOutputFailed])
+def test_a_training_that_fails_leaves_the_version_in_use_to_forecast(folder, training, error):
+    runner = Runner(folder, "retrain: {rows: 1}")
+    runner.execute()
+    before = (folder / "out/load.csv").read_text()
+    training.errors = [error([Problem("infinite-fill")])]
+    add_row(folder)
+    with pytest.raises(error):
+        runner.execute()
+    assert (folder / "out/load.csv").read_text() != before
+    assert (folder / "out/load.csv").read_text() == forecast_directly(folder)
+    assert not (folder / "out/load.csv.stale").exists()
+    assert "train" not in runner.state.done
+    runner.execute()
+    assert len(training.calls) == 2
+
+
+def test_a_first_training_that_fails_is_the_only_error(folder, training):
+    shutil.rmtree(folder / "runs/load")
+    training.errors = [Diverged(Problem("infinite-fill"))]
+    with pytest.raises(Diverged) as failed:
+        Runner(folder, "").execute()
+    assert [problem.code for problem in failed.value.problems] == ["infinite-fill"]
+
+
+def test_errors_of_several_steps_are_reported_together(folder, training):
+    runner = Runner(folder, "retrain: {rows: 1, fail_if_worse: true}")
+    runner.execute()
+    training.errors = [Diverged(Problem("infinite-fill"))]
+    add_row(folder, 9_999_999.0)
+    with pytest.raises(DataError) as failed:
+        runner.execute()
+    codes = [problem.code for problem in failed.value.problems]
+    assert codes[0] == "infinite-fill"
+    assert len(codes) > 1
+
+
+def test_drift_that_a_score_finds_leads_to_a_training_in_the_same_run(folder, training, monkeypatch):
+    runner = Runner(folder, "retrain: {on_drift: true}")
+    runner.execute()
+    add_row(folder)
+    runner.execute()
+    assert training.calls == []
+
+    def find_drift(task, state, now):
+        return state.update(drift=True), None
+
+    monkeypatch.setattr("forecaster.jobs.score_stored.score_stored_forecasts", find_drift)
+    add_row(folder)
+    state = runner.execute()
+    assert len(training.calls) == 1
+    assert state.done.keys() == {"score", "train", "predict"}

@@ -253,6 +253,17 @@ jobs:
             "jobs: [{name: a, data: a.csv, do: predict, retrain: {every: 7d}}]",
             [("1:44", "jobs.0.retrain", "retrain-without-training")],
         ),
+        (
+            "jobs: [{name: a, data: a.csv, do: predict, fail_above: {mase: 1}, fail_on_drift: true}]",
+            [
+                ("1:44", "jobs.0.fail_above", "job-without-scores"),
+                ("1:67", "jobs.0.fail_on_drift", "job-without-scores"),
+            ],
+        ),
+        (
+            "jobs: [{name: a, data: a.csv, do: train, retrain: {on_drift: true}}]",
+            [("1:52", "jobs.0.retrain.on_drift", "job-without-scores")],
+        ),
         ("jobs: [{name: a, data: a.csv, output: a.csv}]", [("1:31", "jobs.0.output", "output-is-data")]),
         ("jobs: [{name: a, data: a.csv, output: status.json}]", [("1:31", "jobs.0.output", "shared-output")]),
         (
