@@ -11,7 +11,8 @@
 
    A process is armed by arm_faults(), or by the environment: FAULT_AT (a number), FAULT_KIND (1 to 5), FAULT_FOLDER, and
    FAULT_COUNTER, a file of 8 bytes that the processes of a command share; then a kill ends the whole process group, as
-   a power cut does. FAULT_CLOCK is a number of seconds that the clock is wrong by, for every process. */
+   a power cut does. FAULT_CLOCK is a number of seconds that the clock is wrong by, for every process; set_clock() sets
+   it for one. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -47,6 +48,7 @@ void arm_faults(long number, int which, const char *where) {
     snprintf(folder, sizeof folder, "%s", where);
 }
 
+void set_clock(long seconds) { clock_offset = seconds; }
 long count_faults(void) { return *count; }
 int was_hit(void) { return is_hit; }
 

@@ -4,7 +4,9 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import typer
 
@@ -13,6 +15,7 @@ from forecaster.cli.options import ReportFormat
 from forecaster.cli.run import run
 from forecaster.errors import Interrupted, UsageError
 from forecaster.jobs import run_jobs
+from forecaster.jobs.adaptive_intervals import describe_limits
 from forecaster.jobs.jobs_file import load_jobs
 from forecaster.jobs.run_jobs import JobResult, Summary
 from forecaster.jobs.status import Outcome, Status
@@ -129,6 +132,15 @@ def test_a_failure_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):
     summarize(monkeypatch, (DONE, FAILED), (DONE, DONE), (FAILED, FAILED))
     assert call() == 3
     assert capsys.readouterr() == ("", "north: exit 5: stale (and 1 more)\n")
+
+
+def test_what_intervals_cannot_promise_is_kept_and_is_no_line(folder, monkeypatch, capsys):
+    scores = SimpleNamespace(scored=np.array([[0, 0, 50]]), reaches_largest=np.array([[0, 0, 0.5]]))
+    limits = describe_limits(scores, [80, 99.9, 90])
+    assert len({each.code for each in limits}) == 3
+    summarize(monkeypatch, (DONE, DONE.update(warnings=tuple(each.to_json() for each in limits))))
+    assert call() == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_warning_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):
