@@ -9,17 +9,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+_LINK = "it is a link, and no link in a run is followed"
 
-@contextmanager
-def open_regular_file(path: Path | str) -> Iterator[BinaryIO]:
-    """Open a plain file, or a link to one, without waiting.
+
+def check_no_link(folder: Path) -> None:
+    """Check that a folder is no link to another one.
 
     Raises:
-        OSError: it cannot be opened, or is a pipe, a device or a folder.
+        OSError: it is.
+    """
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, _LINK)
+
+
+@contextmanager
+def open_regular_file(path: Path | str, *, follow: bool = True) -> Iterator[BinaryIO]:
+    """Open a plain file, or a link to one, without waiting.
+
+    Args:
+        path: of the file.
+        follow: whether a link is followed; a file of a run, which may come from elsewhere, is never one.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe, a device, a folder, or a link that is not followed.
     """
     try:
         # O_NONBLOCK: opening a pipe without a writer would wait for one.
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow:
+            raise OSError(errno.ELOOP, _LINK) from None
+        raise
     except ValueError as error:  # a zero byte, or a text that is no file name
         raise OSError(errno.EINVAL, str(error)) from None
     with os.fdopen(handle, "rb") as file:
@@ -28,13 +48,13 @@ def open_regular_file(path: Path | str) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_regular_file(path: Path | str, limit: int) -> bytes:
-    """Read a plain file of at most `limit` bytes.
+def read_regular_file(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
+    """Read a plain file of at most `limit` bytes; `follow` as in `open_regular_file`.
 
     Raises:
         OSError: it cannot be read, is no plain file, or is larger.
     """
-    with open_regular_file(path) as file:
+    with open_regular_file(path, follow=follow) as file:
         size = os.fstat(file.fileno()).st_size
         content = b"" if size > limit else file.read(limit + 1)
     if max(size, len(content)) > limit:

@@ -195,6 +195,7 @@ def test_an_age_is_that_of_the_name_and_never_negative(folder):
     assert written is not None
     assert "  3 days  " in format_runs([summary], written + datetime.timedelta(days=3, hours=5))
     assert "  1 second  " in format_runs([summary], written - datetime.timedelta(days=3))
+    assert "  34 seconds  " in format_runs([summary], written + datetime.timedelta(seconds=34.3634))
 
 
 def test_versions_are_listed_with_their_role_challenge_and_settings(tmp_path):

@@ -59,11 +59,12 @@ def forecast_job(
         found = _forecast(job, version, now)
     except ForecasterError as error:
         return _keep_old_forecast(job, state, error, now), error
+    notes: Sequence[Problem] = ()
     if task.store is not None:
         with open_store(task.store, task.folder) as store, store.transaction():
             store.add_actuals(job.name, list_actuals(found.panel), now)
             if job.intervals == "adaptive":
-                found = _adapt_intervals(store, job, found)
+                found, notes = _adapt_intervals(store, job, found)
             store.add_forecasts(job.name, version.path.name, found.forecasts, now)
             if task.keep is not None and (age := parse_duration(task.keep.forecasts or "")) is not None:
                 store.delete_older(age, now, job.name)
@@ -74,19 +75,24 @@ def forecast_job(
         rows=sum(each.rows for each in found.freshness),
         fallback_share=sum(not is_of_network(each.source) for each in found.forecasts) / len(found.forecasts),
         warnings=tuple(problem.to_json() for problem in (*warnings, *found.notices)),
+        notes=tuple(note.to_json() for note in notes),
         max_age=repr(job.max_age),
         stale=False,
     )
     return state, Partial(found.problems) if found.problems else None
 
 
-def _adapt_intervals(store: Store, job: Job, found: Prediction) -> Prediction:
-    """Adapt the intervals of forecasts to the coverage of those before, and keep what was learnt in the store."""
+def _adapt_intervals(store: Store, job: Job, found: Prediction) -> tuple[Prediction, list[Problem]]:
+    """Adapt the intervals of forecasts to the coverage of those before, and keep what was learnt in the store.
+
+    Returns:
+        The forecasts, and what their intervals cannot promise.
+    """
     adapted = adapt_from_store(store, job.name, found.forecasts, max(found.panel, key=len).timestamps)
     for note in adapted.notes:
         log.info("%s", note)
     store.write_adaptation(job.name, adapted.states)
-    return replace(found, forecasts=adapted.forecasts, notices=[*found.notices, *adapted.notes])
+    return replace(found, forecasts=adapted.forecasts), adapted.notes
 
 
 def _forecast(job: Job, version: Version, now: datetime) -> Prediction:

@@ -1,6 +1,5 @@
 """What a job would do now, and why: which of score, train and predict are due, by their keys and the retrain rules."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,12 @@ from forecaster.errors import ConfigError, Stop
 from forecaster.jobs.fingerprint import hash_data, hash_files, hash_job_settings, hash_values
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.stale_mark import get_mark
-from forecaster.regular_files import read_regular_file
+from forecaster.jobs.status import load_status
 from forecaster.runs import load_version, read_current
 from forecaster.wording import count_of, name_duration
 
 StepName = Literal["score", "train", "predict"]
 
-_MAX_STATUS = 1 << 28  # bytes
 _PAUSE = timedelta(days=1)
 _TOLERANCE = timedelta(minutes=10)  # between the time in the name of a version and the end of its training
 
@@ -76,22 +74,23 @@ def plan_jobs(
     """Find out what the selected jobs would do now, by what status.json keeps of them; nothing is written.
 
     Raises:
-        UsageError: a pattern or a tag selects no job.
+        UsageError: a pattern or a tag selects no job, or status.json is that of another jobs file.
+        InputOutputFailed: status.json cannot be read.
     """
-    states, has_store = _read_states(loaded.status_file), loaded.store is not None
+    states, has_store = _read_states(loaded), loaded.store is not None
     return [
         plan_job(job, states.get(job.name, {}), now, has_store=has_store, force=force)
         for job in loaded.select(only, tags)
     ]
 
 
-def _read_states(path: Path) -> Mapping[str, Any]:
+def _read_states(loaded: LoadedJobs) -> Mapping[str, Any]:
     """Read the states of jobs; none where status.json is missing or damaged, which a run replaces."""
     try:
-        jobs = json.loads(read_regular_file(path, _MAX_STATUS))["jobs"]
-        return {name: state for name, state in jobs.items() if isinstance(state, dict)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        jobs = load_status(loaded.status_file, loaded.path).jobs
+    except ValueError:
         return {}
+    return {name: state.model_dump(mode="json") for name, state in jobs.items()}
 
 
 def plan_job(

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import operator
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, fiel
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.errors import InputOutputFailed, UsageError
 from forecaster.problems import Problem
-from forecaster.regular_files import read_regular_file
+from forecaster.regular_files import exists, read_regular_file
+from forecaster.wording import count_of
 
 log = logging.getLogger("forecaster")
 
@@ -47,6 +49,7 @@ class Outcome(BaseModel):
         warns_from, stale_from: when the newest data become too old.
         max_age: the limit that these times follow from.
         warnings: of the last forecast, each as JSON values.
+        notes: what its adaptive intervals cannot promise, in the same form; never printed as a warning.
         done: by step, the key of the work that is finished: a hash of data, settings and version.
         last_training: also of a version that was not promoted.
     """
@@ -78,6 +81,7 @@ class Outcome(BaseModel):
     stale_from: AwareDatetime | None = None
     max_age: str = "None"
     warnings: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[Mapping[str, Any], ...] = ()
     done: Mapping[Step, str] = {}
     last_training: AwareDatetime | None = None
     next_training: AwareDatetime | None = None
@@ -151,31 +155,50 @@ def read_status(path: Path, jobs_file: Path) -> Status:
         UsageError: another jobs file in the folder has written it.
         InputOutputFailed: it cannot be read.
     """
+    try:
+        return load_status(path, jobs_file)
+    except ValueError as error:
+        return _replace_damaged(path, jobs_file, str(error))
+
+
+def load_status(path: Path, jobs_file: Path) -> Status:
+    """Load status.json and change nothing; a new status where there is none.
+
+    Raises:
+        ValueError: it cannot be used, with the reason.
+        UsageError: another jobs file in the folder has written it.
+        InputOutputFailed: it cannot be read.
+    """
     status = Status(path, jobs_file.name)
     try:
-        values = json.loads(read_regular_file(path, _MOST))
-        if values["format"] != FORMAT:
-            raise ValueError(f"format {values['format']}, and this forecast reads {FORMAT}")
-        other = str(values["jobs_file"])
-        status.runs = int(values["runs"])
-        status.jobs = {name: Outcome.model_validate(each) for name, each in values["jobs"].items()}
+        content = read_regular_file(path, _MOST)
     except FileNotFoundError:
         return status
     except OSError as error:
         detail = {"reason": error.strerror or str(error)}
         raise InputOutputFailed(Problem("system-refusal", str(path), detail=detail)) from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        return _replace_damaged(path, jobs_file, error)
-    if other != jobs_file.name and (path.parent / other).exists():
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    try:
+        if values["format"] != FORMAT:
+            raise ValueError(f"its format is {values['format']}, and this version of forecast reads {FORMAT}")
+        other, status.runs = str(values["jobs_file"]), operator.index(values["runs"])
+        status.jobs = {name: Outcome.model_validate(each) for name, each in values["jobs"].items()}
+    except ValidationError as error:
+        raise ValueError(f"{count_of(error.error_count(), 'value')} cannot be those of a job") from None
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError("its keys are not those of a status") from None
+    if other != jobs_file.name and exists(str(path.parent / other)):
         raise UsageError(Problem("status-of-other-jobs", str(path), detail={"other": other, "file": jobs_file.name}))
     return status
 
 
-def _replace_damaged(path: Path, jobs_file: Path, error: Exception) -> Status:
+def _replace_damaged(path: Path, jobs_file: Path, reason: str) -> Status:
     """Move a status aside that cannot be used."""
     aside = path.with_name(f"{path.name}.damaged")
     with convert_write_errors(path), contextlib.suppress(FileNotFoundError):
         os.replace(path, aside)  # noqa: PTH105  a folder of this name is an error, not a place to move it into
-    reason = f"{error.error_count()} invalid values" if isinstance(error, ValidationError) else str(error)
     log.warning("%s", Problem("damaged-status", str(path), detail={"reason": reason, "aside": aside.name}))
     return Status(path, jobs_file.name)

@@ -27,7 +27,7 @@ def read_checkpoint(run: Path, name: str = "checkpoint") -> tuple[dict[str, Any]
         RunError: it cannot be read.
     """
     try:
-        header, _, state = read_regular_file(run / name, _MAX_CHECKPOINT).partition(b"\n")
+        header, _, state = read_regular_file(run / name, _MAX_CHECKPOINT, follow=False).partition(b"\n")
         saved = json.loads(header)
         intact = saved["sha256"] == hashlib.sha256(state).hexdigest()
         identity = dict(saved["identity"])

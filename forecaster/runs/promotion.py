@@ -76,7 +76,7 @@ def read_promotions(run: Path) -> list[Promotion]:
     Lines that cannot be read are left out; runs of earlier versions of forecast have none.
     """
     try:
-        lines = read_regular_file(run / _HISTORY, _MAX_HISTORY).decode(errors="replace").splitlines()
+        lines = read_regular_file(run / _HISTORY, _MAX_HISTORY, follow=False).decode(errors="replace").splitlines()
     except OSError:
         return []
     found = [promotion for line in lines if (promotion := _parse_promotion(line)) is not None]

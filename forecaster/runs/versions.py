@@ -26,7 +26,7 @@ from forecaster.config import Config, load_resolved
 from forecaster.config.reader import find_nearest_name
 from forecaster.errors import ConfigError, RunError, UsageError
 from forecaster.problems import Problem
-from forecaster.regular_files import read_regular_file
+from forecaster.regular_files import check_no_link, read_regular_file
 
 FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
@@ -120,6 +120,7 @@ def write_version(run: Path, files: Mapping[str, bytes], record: Mapping[str, An
     """
     versions = run / "versions"
     with convert_write_errors(versions):
+        check_no_link(versions)
         versions.mkdir(parents=True, exist_ok=True)
     remove_unfinished(versions)
     manifest = {
@@ -162,8 +163,9 @@ def _choose_time(run: Path) -> datetime.datetime:
 
 
 def list_versions(run: Path) -> list[str]:
-    """List the names of a run's versions, damaged ones too, from the oldest to the newest."""
+    """List the names of a run's versions, damaged ones too, from the oldest to the newest; links are none."""
     try:
+        check_no_link(run / "versions")
         with os.scandir(run / "versions") as entries:
             found = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
     except (OSError, ValueError):
@@ -211,7 +213,7 @@ def read_name(path: Path) -> str | None:
         RunError: it cannot be read.
     """
     try:
-        return read_regular_file(path, _MAX_NAME).decode().strip()
+        return read_regular_file(path, _MAX_NAME, follow=False).decode().strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -256,7 +258,17 @@ def find_current(run: Path, name: str) -> Path:
     path = run / "versions" / name
     if not name or path.parent != run / "versions" or not os.path.isdir(path):  # noqa: PTH112  no error for any name
         raise RunError(Problem("no-such-version", f"{run}/{CURRENT}", detail={"name": name}))
+    for folder in (path.parent, path):
+        _refuse_link(folder)
     return path
+
+
+def _refuse_link(folder: Path) -> None:
+    """Refuse a folder of a run that is a link: a run may come from elsewhere, and names no other place."""
+    try:
+        check_no_link(folder)
+    except OSError as error:
+        raise RunError(Problem("unreadable-run", str(folder), detail={"reason": str(error.strerror)})) from None
 
 
 def _find_run_of(name: Path) -> str:
@@ -272,6 +284,10 @@ def load_version_at(path: Path) -> Version:
         RunError: it is missing, half-written, edited, truncated, or of another format.
     """
     manifest = _read_manifest(path)
+    for folder in {parent for file in manifest["files"] for parent in (path / file).relative_to(path).parents} - {
+        Path()
+    }:
+        _refuse_link(path / folder)
     for file, expected in manifest["files"].items():
         _read_listed(path / file, expected)
     return Version(path, manifest)
@@ -279,7 +295,7 @@ def load_version_at(path: Path) -> Version:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads(read_regular_file(path / MANIFEST, _MAX_MANIFEST))
+        manifest: dict[str, Any] = json.loads(read_regular_file(path / MANIFEST, _MAX_MANIFEST, follow=False))
         version, files = manifest["format"], manifest["files"]
         if not all(_is_inside(name) and _is_entry(entry) for name, entry in files.items()):
             raise ValueError
@@ -315,8 +331,8 @@ def _is_entry(entry: Any) -> bool:
 def _read_listed(path: Path, expected: Mapping[str, Any]) -> bytes:
     """Read a file of the size and the hash that a manifest lists."""
     try:
-        size = path.stat().st_size
-        content = read_regular_file(path, size) if size == expected["size"] else b""
+        size = path.stat(follow_symlinks=False).st_size
+        content = read_regular_file(path, size, follow=False) if size == expected["size"] else b""
     except FileNotFoundError:
         raise RunError(Problem("missing-run-file", str(path))) from None
     except OSError as error:

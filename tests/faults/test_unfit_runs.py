@@ -6,6 +6,8 @@ import json
 import os
 import random
 import re
+import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,10 +15,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from forecaster.errors import ForecasterError, RunError
+from forecaster.errors import CannotCreate, ForecasterError, RunError
 from forecaster.evaluation.evaluate import evaluate
 from forecaster.forecasting.predict import predict
-from forecaster.runs import load_version
+from forecaster.runs import load_version, write_version
+from forecaster.runs.retention import Retention, forget
 from forecaster.weights_file import open_weights
 from tests.faults.hostile import SAVED, copy_run, edit_json, replace_file, version_of
 
@@ -477,3 +480,38 @@ def test_damaged_weights_are_a_value_error():
 def test_saved_runs_of_every_format_are_read():
     for path in sorted(SAVED.parent.glob("format-*/*/current")):
         assert version_of(path.parent).name == path.read_text().strip()
+
+
+def replace_by_link(run: Path, path: Path, name: str) -> None:
+    """Move a part of a run out of it, and put a link in its place."""
+    outside = run.parent / f"outside-{name}"
+    path.rename(outside)
+    path.symlink_to(outside)
+
+
+@pytest.mark.parametrize("name", ["current", "manifest.json", "config.yaml", "encode.onnx", "version", "versions"])
+def test_no_link_in_a_run_is_followed(version, name):
+    run = version.parent.parent
+    places = {"current": run / "current", "version": version, "versions": version.parent}
+    replace_by_link(run, places.get(name, version / name), name)
+    with pytest.raises(RunError, match=r"link|manifest.json: damaged"):
+        load_version(run)
+
+
+def test_a_link_of_a_run_removes_and_writes_nothing_elsewhere(version):
+    run = version.parent.parent
+    for day in (1, 2):
+        shutil.copytree(version, version.parent / f"2026010{day}T000000Z-abcdef")
+    replace_by_link(run, version.parent, "versions")
+    outside = run.parent / "outside-versions"
+    before = sorted(outside.rglob("*"))
+    with pytest.raises(RunError):
+        forget(run, Retention(last=1))
+    with pytest.raises(CannotCreate):
+        write_version(run, {"config.yaml": b""}, {})
+    assert sorted(outside.rglob("*")) == before
+
+
+def test_a_run_that_is_itself_reached_by_a_link_is_read(version, tmp_path):
+    (tmp_path / "here").symlink_to(version.parent.parent)
+    assert load_version(tmp_path / "here").path.name == version.name

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.errors import Locked, UsageError
+from forecaster.errors import InputOutputFailed, Locked, UsageError
 from forecaster.jobs import run_jobs as run_jobs_module
 from forecaster.jobs.job import Job, LoadedJobs
+from forecaster.jobs.plan import plan_jobs
 from forecaster.jobs.run_jobs import JobResult, RunOptions, describe_failure, describe_recovery, lock_jobs, run_jobs
 from forecaster.jobs.status import Outcome, read_status
 from forecaster.workers import Workers
@@ -247,12 +248,18 @@ def test_times_of_an_outcome_are_those_of_its_changes(tmp_path):
         '{"format": 1, "jobs_file": "jobs.yaml", "runs": 1, "jobs": {"a": 3}}',
         '{"format": 1, "jobs_file": "jobs.yaml", "runs": 1, "jobs": {"a": {"since": "yesterday"}}}',
         '{"format": 1, "jobs_file": "jobs.yaml", "runs": 1, "jobs": {"a": {"done": {"predict": 3}}}}',
+        '{"format": 1, "jobs_file": "jobs.yaml", "runs": 1, "jobs": {"a": {"done": [1], "last_training": 7}}}',
+        '{"format": 1, "jobs_file": "jobs.yaml", "runs": "x", "jobs": {}}',
+        '{"format": 1, "jobs_file": "jobs.yaml", "runs": 1, "jobs": []}',
         "[" * 100_000,
     ],
 )
 def test_a_damaged_status_is_kept_aside_and_nobody_has_to_act(tmp_path, content):
     loaded = make_jobs(tmp_path, "a")
+    planned = [plan.to_json() for plan in plan_jobs(loaded, datetime.now(UTC))]
     (tmp_path / "status.json").write_text(content)
+    assert [plan.to_json() for plan in plan_jobs(loaded, datetime.now(UTC))] == planned
+    assert (tmp_path / "status.json").read_text() == content
     summary = run(loaded)
     assert (summary.exit_code, summary.status.runs) == (0, 1)
     assert (tmp_path / "status.json.damaged").read_text() == content
@@ -314,3 +321,13 @@ def test_workers_are_gone_after_a_signal(tmp_path):
         for each in children.read_text().split()
         if b"forecaster.workers" in Path(f"/proc/{each}/cmdline").read_bytes()
     ]
+
+
+def test_a_status_too_large_to_read_stops_a_run_and_its_plan(tmp_path):
+    loaded = make_jobs(tmp_path, "a")
+    (tmp_path / "status.json").touch()
+    os.truncate(tmp_path / "status.json", 1 << 30)
+    with pytest.raises(InputOutputFailed, match="larger"):
+        plan_jobs(loaded, datetime.now(UTC))
+    with pytest.raises(InputOutputFailed, match="larger"):
+        run(loaded)
