@@ -26,12 +26,13 @@ import pandas as pd
 
 from forecaster.evaluation.metrics import find_levels
 from forecaster.forecast import Forecast, level_to_quantiles
-from forecaster.jobs.past_forecasts import PastForecasts, join_actuals
+from forecaster.jobs.past_forecasts import PastForecasts, join_actuals, read_actuals_of
 from forecaster.jobs.store import States, Store
 from forecaster.problems import Problem
 
 WINDOW = 100  # scores of each step that are used, the newest
 REPLAYED = 2 * WINDOW  # origins that are read, so that the bias does not depend on where they begin
+_FEWEST_REPLAYED, _MOST_ROWS = 40, 500_000  # fewer origins of a large panel, so that a night costs the same
 MIN_SCORED = 10  # scores from which an interval adapts
 _STEP_SIZE = 0.05  # γ; Gibbs & Candès use 0.005, which takes months of nights to follow a shift
 _STEP_SIZE_OF_DELAY = 0.5  # γ times the delay, at most: a loop with a longer memory than its delay does not oscillate
@@ -342,27 +343,21 @@ def describe_limits(state: AdaptiveIntervals, levels: Sequence[float]) -> list[P
     return notes
 
 
-def adapt_from_store(store: Store, job: str, forecasts: Sequence[Forecast], timestamps: pd.Index) -> Adapted:
+def adapt_from_store(store: Store, job: str, forecasts: Sequence[Forecast]) -> Adapted:
     """Adapt new forecasts of a job to its stored ones; the caller writes the states after the forecasts.
 
     Args:
         store: with the forecasts and actuals of the job.
         job: its name.
         forecasts: the new ones, with the intervals of the run.
-        timestamps: of the longest series, up to the new origins; what is older than the last `REPLAYED` is not read.
 
     Raises:
         RunError: the store is damaged.
     """
-    steps = REPLAYED + len(forecasts[0].mean)
-    since = timestamps[-steps:][0]
-    stored = store.read_forecasts(job, since=since)
-    if 0 < (origins := stored["origin"].nunique()) < REPLAYED:  # origins are further apart than a step
-        since = timestamps[-(steps * REPLAYED // origins) :][0]
-        stored = store.read_forecasts(job, since=since)
+    rows = sum(len(each.mean) for each in forecasts)
+    stored = store.read_newest_forecasts(job, 0, min(REPLAYED, max(_FEWEST_REPLAYED, _MOST_ROWS // rows)))
     past = None
     if not stored.empty:
-        # Baselines and their scale are not used here, so that a season is not, either.
-        actuals = store.read_actuals(job, since=since)[["series", "timestamp", "value"]]
-        past = join_actuals(stored, actuals, season=1)
+        # Baselines and their scale are not used here, so that a season and a history are not, either.
+        past = join_actuals(stored, read_actuals_of(store, job, stored, history=0), season=1)
     return adapt(forecasts, past, store.read_adaptation(job))

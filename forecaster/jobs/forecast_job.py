@@ -24,15 +24,13 @@ from forecaster.jobs.job import Job
 from forecaster.jobs.outputs import write_outputs
 from forecaster.jobs.stale_mark import mark_stale
 from forecaster.jobs.status import Outcome
-from forecaster.jobs.store import Store, open_store
+from forecaster.jobs.store import Store, count_kept_steps, open_store
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
 from forecaster.runs import Version, load_version
 from forecaster.wording import format_timestamp
 
 log = logging.getLogger("forecaster")
-
-_ACTUALS = 20_000  # newest values of each series that are kept as actuals
 
 
 def forecast_job(
@@ -88,7 +86,7 @@ def _adapt_intervals(store: Store, job: Job, found: Prediction) -> tuple[Predict
     Returns:
         The forecasts, and what their intervals cannot promise.
     """
-    adapted = adapt_from_store(store, job.name, found.forecasts, max(found.panel, key=len).timestamps)
+    adapted = adapt_from_store(store, job.name, found.forecasts)
     for note in adapted.notes:
         log.info("%s", note)
     store.write_adaptation(job.name, adapted.states)
@@ -143,10 +141,10 @@ def _keep_old_forecast(job: Job, state: Outcome, error: ForecasterError, now: da
 
 def list_actuals(panel: Sequence[Series]) -> pd.DataFrame:
     """List the newest observed values of series, with the columns that `Store.add_actuals` takes."""
-    frames = []
+    frames, newest = [], count_kept_steps(len(panel))
     for series in panel:
         observed = np.isfinite(series.values) if series.observed is None else series.observed
-        places = np.flatnonzero(observed)[-_ACTUALS:]
+        places = np.flatnonzero(observed)[-newest:]
         values = {"timestamp": series.timestamps[places], "value": series.values[places]}
         frames.append(pd.DataFrame({"series": series.name, **values}))
     return pd.concat(frames, ignore_index=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.evaluation.metrics import Scale, ScoredForecasts, compute_seasonal_scale
-from forecaster.jobs.store import parse_timestamps
+from forecaster.jobs.store import Store, count_kept_steps, parse_timestamps
 
 _HISTORY = 20_000  # steps before the first origin that are kept, for the scale of errors
 _MOST_SPARSE = 4  # steps of a regular grid for each timestamp, at most
@@ -80,6 +80,29 @@ class PastForecasts:
         mean = self.baselines[forecaster] if forecaster else self.mean
         actual = self.actual if actual is None else actual
         return ScoredForecasts(actual, mean, quantiles, series=self.series, scale=self.scale)
+
+
+def read_actuals_of(store: Store, job: str, forecasts: pd.DataFrame, history: int | None = None) -> pd.DataFrame:
+    """Read the actuals that followed some forecasts, and a history before them.
+
+    Args:
+        store: of the forecasts.
+        job: its name.
+        forecasts: at least one row.
+        history: steps; None for as many as are added to a store, for the scale of errors.
+
+    Returns:
+        The columns series, timestamp (text) and value.
+    """
+    times = parse_timestamps(forecasts["origin"].unique())
+    since = None
+    if isinstance(times, pd.DatetimeIndex):
+        longest = forecasts.iloc[int(forecasts["step"].to_numpy().argmax())]
+        end, origin = (parse_timestamps([longest[name]])[0] for name in ("timestamp", "origin"))
+        steps = count_kept_steps(forecasts["series"].nunique()) if history is None else history
+        # A day more, since texts are in the local time of the data.
+        since = (times.min() - steps * ((end - origin) / longest["step"]) - pd.Timedelta(days=1)).tz_localize(None)
+    return store.read_actuals(job, since=since)[["series", "timestamp", "value"]]
 
 
 def join_actuals(forecasts: pd.DataFrame, actuals: pd.DataFrame, season: int) -> PastForecasts:

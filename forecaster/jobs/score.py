@@ -21,12 +21,13 @@ from forecaster.jobs.drift import (
     detect_input_drift,
     scale_errors,
 )
-from forecaster.jobs.past_forecasts import PastForecasts, join_actuals
-from forecaster.jobs.store import Store
+from forecaster.jobs.past_forecasts import PastForecasts, join_actuals, read_actuals_of
+from forecaster.jobs.store import OriginError, Store, classify_timestamp
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamp
 
 Part = Literal["step", "week", "version", "series", "origins"]
+ROWS = 2_000_000  # forecast steps that are read, about
 RECENT = 28  # origins, the newest with actuals, whose scores are those of now
 _MODEL = "model"
 _MAX_TESTED = 100  # series whose inputs are tested for drift, evenly chosen
@@ -64,12 +65,14 @@ class Score:
         past: the forecasts with actuals.
         frequency: of the steps, as in `count_steps`; empty where it is not known.
         error_then: MASE on the test part of the training; None where it is not known.
+        earlier: the errors of earlier origins, whose forecasts are not in `past`, rising.
     """
 
     job: str
     past: PastForecasts
     frequency: str = ""
     error_then: float | None = None
+    earlier: Sequence[OriginError] = ()
 
     @cached_property
     def latest(self) -> PastForecasts:
@@ -125,9 +128,15 @@ class Score:
         return {level: found[f"coverage_{level}"] for level in levels if f"coverage_{level}" in found}
 
     @cached_property
+    def origin_errors(self) -> list[OriginError]:
+        """The mean errors of the origins, and those of earlier ones."""
+        measured = _measure_origins(self.latest, self.baselines)
+        return [*(each for each in self.earlier if measured and each.time < measured[0].time), *measured]
+
+    @cached_property
     def drift(self) -> Drift:
         """Whether errors have become larger, or inputs unlike those of the training part."""
-        watched, since = _find_error_drift(self.latest, self.baselines)
+        watched, since = _find_error_drift(self.origin_errors)
         tested, inputs = _find_input_drift(self.latest)
         return Drift(since, inputs, watched, tested)
 
@@ -216,9 +225,9 @@ def score_job(
     season: int = 1,
     frequency: str = "",
     error_then: float | None = None,
-    actuals: pd.DataFrame | None = None,
+    rows: int = ROWS,
 ) -> Score | None:
-    """Score the stored forecasts of a job.
+    """Score the newest stored forecasts of a job; drift is judged with the errors that were stored of earlier ones.
 
     Args:
         store: with its forecasts and actuals.
@@ -226,20 +235,19 @@ def score_job(
         season: in steps, 1 where there is none.
         frequency: of the steps, as in `count_steps`.
         error_then: MASE on the test part of the training.
-        actuals: series, timestamp and value of a longer history than the store holds.
+        rows: about how many forecast steps are read: of `RECENT` origins at least.
 
     Returns:
         None where no forecast has an actual.
     """
-    forecasts = store.read_forecasts(job)
-    known = store.read_actuals(job)[["series", "timestamp", "value"]]
-    if actuals is not None:
-        texts = actuals["timestamp"].astype(str)
-        known = pd.concat([actuals.assign(timestamp=texts)[["series", "timestamp", "value"]], known])
-    if forecasts.empty or known.empty:
+    forecasts = store.read_newest_forecasts(job, rows, RECENT)
+    if forecasts.empty or (actuals := read_actuals_of(store, job, forecasts)).empty:
         return None
-    past = join_actuals(forecasts, known, season)
-    return None if np.isnan(past.actual).all() else Score(job, past, frequency, error_then)
+    past = join_actuals(forecasts, actuals, season)
+    if np.isnan(past.actual).all():
+        return None
+    kind = classify_timestamp(forecasts["origin"].iloc[-1])
+    return Score(job, past, frequency, error_then, store.read_errors(job, kind))
 
 
 def find_exceeded_limits(score: Score, fail_above: Mapping[str, float], fail_on_drift: bool) -> list[Problem]:
@@ -320,25 +328,41 @@ def _test_difference(past: PastForecasts, baseline: str, measure: str) -> dict[s
     return drop_undefined(found._asdict())
 
 
-def _find_error_drift(past: PastForecasts, baselines: Sequence[str]) -> tuple[int, Any]:
+def _measure_origins(past: PastForecasts, baselines: Sequence[str]) -> list[OriginError]:
+    """Measure the mean error of each origin, and that of the last baseline on the same cells."""
+    measure = "mase" if not np.isnan(past.scale.absolute).all() else "mae"
+    errors, found = _measure_errors(past, past.mean, measure), {}
+    if baselines:
+        other = _measure_errors(past, past.baselines[baselines[-1]], measure)
+        errors = np.where(np.isnan(other), np.nan, errors)
+        found[baselines[-1]] = _average_by_origin(past, np.where(np.isnan(errors), np.nan, other))
+    found = {measure: _average_by_origin(past, errors), **found}
+    rows = np.unique(past.origins, return_index=True)[1]  # the first row of each origin
+    return [
+        OriginError(
+            past.origin_times[row], str(past.versions[row]), {name: float(each[place]) for name, each in found.items()}
+        )
+        for place, row in enumerate(rows)
+        if not np.isnan(found[measure][place])
+    ]
+
+
+def _find_error_drift(origins: Sequence[OriginError]) -> tuple[int, Any]:
     """Find drift of errors; after one was found, a new version begins a new reference.
+
+    Args:
+        origins: rising; those whose metric or baseline is not that of the newest one do not count.
 
     Returns:
         The origins after the reference, and the first origin with larger errors, or None.
     """
-    measure = "mase" if not np.isnan(past.scale.absolute).all() else "mae"
-    errors = _measure_errors(past, past.mean, measure)
-    other = None
-    if baselines:
-        other = _measure_errors(past, past.baselines[baselines[-1]], measure)
-        errors = np.where(np.isnan(other), np.nan, errors)
-        other = _average_by_origin(past, np.where(np.isnan(errors), np.nan, other))
-    errors = _average_by_origin(past, errors)
-    rows = np.unique(past.origins, return_index=True)[1][~np.isnan(errors)]  # the first row of each origin
-    other = None if other is None else other[~np.isnan(errors)]
-    errors, versions, start = errors[~np.isnan(errors)], past.versions[rows], 0
-    if not len(errors):  # no origin has errors of both
+    if not origins:  # no origin has errors of both
         return 0, None
+    names = tuple(origins[-1].errors)
+    origins = [each for each in origins if tuple(each.errors) == names]
+    table = np.array([[each.errors[name] for name in names] for each in origins])  # (origins, metric and baseline)
+    errors, other = table[:, 0], table[:, 1] if len(names) > 1 else None
+    versions, start = np.array([each.version for each in origins]), 0
     while True:
         part = slice(start, None)
         found = detect_error_drift(scale_errors(errors[part], None if other is None else other[part]))
@@ -347,7 +371,7 @@ def _find_error_drift(past: PastForecasts, baselines: Sequence[str]) -> tuple[in
         alarms = start + np.flatnonzero(found.found)
         newer = alarms[0] + np.flatnonzero(versions[alarms[0] :] != versions[alarms[0]]) if len(alarms) else alarms
         if not len(newer):
-            since = None if found.since is None else past.origin_times[rows[start + found.since]]
+            since = None if found.since is None else origins[start + found.since].time
             return len(errors) - start - REFERENCE_ORIGINS, since
         start = int(newer[0])
 

@@ -12,6 +12,8 @@ from forecaster.jobs.task import JobTask
 from forecaster.preprocessing.read_data import read_data
 from forecaster.runs import load_version
 
+ROWS = 20_000  # forecast steps that a run reads, about
+
 
 def score_stored_forecasts(task: JobTask, state: Outcome, now: datetime) -> tuple[Outcome, ForecasterError | None]:
     """Add the newest actuals to the store, and score the forecasts that are in it.
@@ -30,7 +32,9 @@ def score_stored_forecasts(task: JobTask, state: Outcome, now: datetime) -> tupl
     with open_store(task.store, task.folder) as store:
         store.add_actuals(job.name, list_actuals(panel), now)
         season, error = config.data.main_season, read_test_error(version)
-        score = score_job(store, job.name, season, panel[0].frequency, error)
+        score = score_job(store, job.name, season, panel[0].frequency, error, ROWS)
+        if score is not None:
+            store.write_errors(job.name, score.origin_errors, now)
     if score is None:
         return state, None
     exceeded = find_exceeded_limits(score, job.fail_above, job.fail_on_drift)

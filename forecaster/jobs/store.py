@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ FORECASTS = (
 )
 ACTUALS = ("job", "series", "timestamp", "value", "first_value", "first_seen", "seen_at")
 ADAPTATION = ("job", "series", "step", "level", "state")
+ERRORS = ("job", "origin", "version", "state", "made_at")
 # Made as written here, and compared with this text when a store is opened. A word after a comma is a column.
 _TABLES = {
     "meta": "CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
@@ -41,12 +42,18 @@ _TABLES = {
     "seen_at TEXT NOT NULL, PRIMARY KEY (job, series, timestamp))",
     "adaptation": "CREATE TABLE adaptation (job TEXT NOT NULL, series TEXT NOT NULL, step INTEGER NOT NULL, "
     "level DOUBLE PRECISION NOT NULL, state TEXT NOT NULL, PRIMARY KEY (job, series, step, level))",
+    "errors": "CREATE TABLE errors (job TEXT NOT NULL, origin TEXT NOT NULL, version TEXT NOT NULL, "
+    "state TEXT NOT NULL, made_at TEXT NOT NULL, PRIMARY KEY (job, origin))",
 }
 # What a cell may hold; a store may come from elsewhere.
 _LONGEST_TEXT, _LONGEST_JSON, _LARGEST_STEP = 1_000, 50_000, 10_000_000
 _TIMESTAMP = re.compile(r"-?\d{1,18}|\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[+-]\d\d:\d\d(?::\d\d)?)?)?")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 _INTEGER = re.compile(r"-?\d+")
+_OBJECT = re.compile(r"\{[^{}\[\]]*\}")  # nothing that another text could continue
+_PARSED_AT_ONCE = 10_000
+# Actuals of a job that are kept, and of each of its series.
+_ACTUALS, _FEWEST_ACTUALS, _MOST_ACTUALS = 500_000, 1_000, 20_000
 
 Moment = str | int | pd.Timestamp  # a timestamp, or the first part of one: 2026-01 is a month
 States = Mapping[tuple[str, int, float], Mapping[str, float]]  # by series, step and level
@@ -74,6 +81,14 @@ def open_store(url: str, base: Path, read_only: bool = False) -> Iterator["Store
         yield store
     finally:
         database.close()
+
+
+class OriginError(NamedTuple):
+    """The errors of the forecasts from one origin: their mean by metric, and that of a baseline by its name."""
+
+    time: Any
+    version: str
+    errors: Mapping[str, float]
 
 
 class Store:
@@ -188,6 +203,22 @@ class Store:
         query = (_select("adaptation", ADAPTATION, ("job",)), {"job": job})
         return self._replace("adaptation", ADAPTATION, ("job", "series", "step", "level"), rows, [query])
 
+    def write_errors(self, job: str, errors: Iterable[OriginError], made_at: datetime) -> int:
+        """Write the mean errors of origins, which are needed after the forecasts are no longer read."""
+        made = _format_made_at(made_at)
+        rows = [
+            {
+                "job": job,
+                "origin": str(each.time),
+                "version": each.version,
+                "state": json.dumps(each.errors),
+                "made_at": made,
+            }
+            for each in errors
+        ]
+        query = (_select("errors", ERRORS, ("job",)), {"job": job})
+        return self._replace("errors", ERRORS, ("job", "origin"), rows, [query])
+
     def _replace(
         self,
         table: str,
@@ -234,19 +265,65 @@ class Store:
     def delete_older(self, seconds: float, now: datetime, job: str | None = None) -> int:
         """Delete forecasts made, and actuals seen, longer ago than some seconds, of one job or of all.
 
-        Actuals that the data still have are added again by the next `add_actuals`.
+        Only origins and actuals of earlier dates are read, and those of an origin where its first step is too old.
+        SQLite fills the pages that become free with later forecasts. Actuals that the data still have are added again
+        by the next `add_actuals`.
         """
-        given = {"limit": _format_made_at(now - timedelta(seconds=seconds))}
-        if job is not None:
-            given["job"] = job
-        own = "" if job is None else "job = :job AND "
+        oldest = now - timedelta(seconds=seconds)
+        limit, day = _format_made_at(oldest), str((oldest + timedelta(days=2)).date())  # in every time zone
+        count = 0
         with self.transaction():
-            query = f"SELECT count(*) FROM forecasts WHERE {own}made_at < :limit"
-            ((count,),) = self._database.execute(query, given)
-            if count:
-                self._database.execute(f"DELETE FROM forecasts WHERE {own}made_at < :limit", given)
-            self._database.execute(f"DELETE FROM actuals WHERE {own}seen_at < :limit", given)
-        return int(count)
+            for name in [job] if job is not None else self._list_distinct("forecasts", "job", {}):
+                # A forecast is made after its origin.
+                origins = [pair for pair in self.list_origins(name) if _INTEGER.fullmatch(pair[0]) or pair[0] < day]
+                for origin, version in origins:
+                    given = {"job": name, "version": version, "origin": origin}
+                    conditions = " AND ".join(f"{key} = :{key}" for key in given)
+                    query = f"SELECT made_at FROM forecasts WHERE {conditions} ORDER BY series, step LIMIT 1"
+                    if self._database.execute(query, given)[0][0] < limit:
+                        old, given = f"{conditions} AND made_at < :limit", given | {"limit": limit}
+                        ((rows,),) = self._database.execute(f"SELECT count(*) FROM forecasts WHERE {old}", given)
+                        self._database.execute(f"DELETE FROM forecasts WHERE {old}", given)
+                        count += int(rows)
+            for name in [job] if job is not None else self._list_distinct("actuals", "job", {}):
+                given = {"job": name, "limit": limit}
+                self._database.execute("DELETE FROM errors WHERE job = :job AND made_at < :limit", given)
+                for series in self._list_distinct("actuals", "series", {"job": name}):
+                    query, own = _select("actuals", ("timestamp",), ("job", "series")), {"job": name, "series": series}
+                    ((text,),) = self._database.execute(f"{query} ORDER BY timestamp LIMIT 1", own)
+                    query, own = (
+                        "DELETE FROM actuals WHERE job = :job AND series = :series AND seen_at < :limit",
+                        own | given,
+                    )
+                    if not _INTEGER.fullmatch(text):  # dates compare as text, integer steps do not
+                        query, own = f"{query} AND timestamp < :day", own | {"day": day}
+                    self._database.execute(query, own)
+        return count
+
+    def _list_distinct(self, table: str, column: str, given: Mapping[str, Any]) -> list[str]:
+        """List the distinct values of the first column of the primary key after those that are given.
+
+        The tree of the key is searched once for each of them; DISTINCT would read every row.
+        """
+        conditions = "".join(f"{name} = :{name} AND " for name in given)
+        first = f"SELECT min({column}) FROM {table} WHERE {conditions}{column} IS NOT NULL"
+        query = (
+            f"WITH RECURSIVE found(x) AS ({first} UNION ALL SELECT ({first} AND {column} > found.x) FROM found "
+            "WHERE found.x IS NOT NULL) SELECT x FROM found WHERE x IS NOT NULL"
+        )
+        found = [x for (x,) in self._database.execute(query, dict(given))]
+        for x in itertools.filterfalse(_CHECKS.get(column, _is_text), found):
+            self._refuse(table, f"{column} is {_shorten(x)}")
+        return found
+
+    def list_origins(self, job: str) -> list[tuple[str, str]]:
+        """List the origins of a job's forecasts, rising, each with the version that made them; no forecast is read."""
+        pairs = [
+            (origin, version)
+            for version in self._list_distinct("forecasts", "version", {"job": job})
+            for origin in self._list_distinct("forecasts", "origin", {"job": job, "version": version})
+        ]
+        return sorted(pairs, key=lambda pair: _rank(pair[0]))
 
     def read_forecasts(
         self, job: str | None = None, since: Moment | None = None, until: Moment | None = None
@@ -264,10 +341,38 @@ class Store:
         Raises:
             RunError: a cell holds what no forecast has.
         """
-        rows = self._read("forecasts", FORECASTS, job, since, until)
+        return self._parse_forecasts(self._read("forecasts", FORECASTS, job, since, until))
+
+    def read_newest_forecasts(self, job: str, rows: int, least: int) -> pd.DataFrame:
+        """Read the forecasts of the newest origins of a job, in the form of `read_forecasts`.
+
+        What it costs does not depend on how much is stored.
+
+        Args:
+            job: its name.
+            rows: about how many are read.
+            least: origins that are read however many rows they have, in addition to those whose forecasts are not
+                over at the newest origin.
+        """
+        origins = self.list_origins(job)
+        ranks = np.unique([_rank(origin) for origin, _ in origins])
+        if not origins:
+            return self._parse_forecasts(self._to_frame("forecasts", FORECASTS, []))
+        newest = self._read_origins(job, origins[-1:])
+        end = newest["timestamp"].map(_rank).max()
+        unfinished = int((ranks > 2 * ranks[-1] - end).sum())
+        first = ranks[-min(len(ranks), max(least + unfinished, rows // len(newest)))]
+        return self._parse_forecasts(self._read_origins(job, [pair for pair in origins if _rank(pair[0]) >= first]))
+
+    def _read_origins(self, job: str, origins: Sequence[tuple[str, str]]) -> pd.DataFrame:
+        query = _select("forecasts", FORECASTS, ("job", "version", "origin"))
+        given = [{"job": job, "version": version, "origin": origin} for origin, version in origins]
+        cells = [row for each in given for row in self._database.execute(query, each)]
+        return self._to_frame("forecasts", FORECASTS, cells)
+
+    def _parse_forecasts(self, rows: pd.DataFrame) -> pd.DataFrame:
         for name in ("quantiles", "run_quantiles"):
-            parsed = [self._parse_numbers("forecasts", text, _parse_probability) for text in rows[name]]
-            rows[name] = pd.Series(parsed, dtype=object)
+            rows[name] = pd.Series(self._parse_quantiles(rows[name].tolist()), dtype=object)
         return _sort(rows, ["job", "series", "origin", "made_at", "step"])
 
     def read_actuals(
@@ -290,6 +395,22 @@ class Store:
         states = (self._parse_numbers("adaptation", text, str) for text in rows["state"])
         return dict(zip(zip(rows["series"], rows["step"], rows["level"], strict=True), states, strict=True))
 
+    def read_errors(self, job: str, kind: str) -> list[OriginError]:
+        """Read what `write_errors` wrote, rising.
+
+        Args:
+            job: its name.
+            kind: of the timestamps, as `classify_timestamp` names it; others are left out.
+
+        Raises:
+            RunError: a cell holds what no error has.
+        """
+        rows = self._read("errors", ERRORS, job)
+        rows = _sort(rows[rows["origin"].map(classify_timestamp) == kind], ["origin"])
+        states = [self._parse_numbers("errors", text, str) for text in rows["state"]]
+        times: Iterable[Any] = parse_timestamps(rows["origin"]) if len(rows) else []
+        return [OriginError(*each) for each in zip(times, rows["version"], states, strict=True)]
+
     def _read(
         self,
         table: str,
@@ -302,25 +423,53 @@ class Store:
         start, end = (None if moment is None else str(moment).replace("T", " ") for moment in (since, until))
         given = {} if job is None else {"job": job}
         query = _select(table, columns, given)
-        if start is not None and not _INTEGER.fullmatch(start):
+        if start is None or _INTEGER.fullmatch(start):
+            cells = self._database.execute(query, given)
+        elif given and table == "actuals":  # each series is a span of the primary key
+            query += " AND series = :series AND timestamp >= :since"
+            each = [
+                given | {"series": series, "since": start} for series in self._list_distinct(table, "series", given)
+            ]
+            cells = [row for parameters in each for row in self._database.execute(query, parameters)]
+        else:
             query += f"{' AND' if given else ' WHERE'} timestamp >= :since"
-            given["since"] = start
-        cells = list(zip(*self._database.execute(query, given), strict=True)) or [()] * len(columns)
+            cells = self._database.execute(query, given | {"since": start})
+        rows = self._to_frame(table, columns, cells)
+        if start is None and end is None:
+            return rows
+        codes, texts = pd.factorize(rows["timestamp"])
+        inside = np.array([_is_between(timestamp, start, end) for timestamp in texts], bool)[codes]
+        return rows[inside].reset_index(drop=True)
+
+    def _to_frame(self, table: str, columns: Sequence[str], found: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+        """Convert rows to a frame, with every cell checked."""
+        cells = list(zip(*found, strict=True)) or [()] * len(columns)
         for name, column in zip(columns, cells, strict=True):
-            # Dates are parsed once each.
-            distinct = set(column) if _CHECKS.get(name) is _is_timestamp else column
-            for cell in itertools.filterfalse(_CHECKS.get(name, _is_text), distinct):
+            # Dates are parsed once each; so few names and times are distinct that the others cost little.
+            check = _CHECKS.get(name, _is_text)
+            distinct = set(column) if check in {_is_timestamp, _is_moment, _is_text} else column
+            for cell in itertools.filterfalse(check, distinct):
                 self._refuse(table, f"{name} is {_shorten(cell)}")
-        rows = pd.DataFrame(
+        return pd.DataFrame(
             {
                 name: pd.Series(column, dtype=_TYPES.get(name, "str"))
                 for name, column in zip(columns, cells, strict=True)
             }
         )
-        if start is None and end is None:
-            return rows
-        inside = np.array([_is_between(timestamp, start, end) for timestamp in rows["timestamp"]], bool)
-        return rows[inside].reset_index(drop=True)
+
+    def _parse_quantiles(self, texts: Sequence[str]) -> list[dict[float, float]]:
+        """Parse JSON objects of numbers by probability: at once where they are as written, else one by one."""
+        empty: dict[float, float] = {}
+        found: list[dict[float, float]] = []
+        names: dict[tuple[str, ...], tuple[float, ...]] = {}
+        for start in range(0, len(texts), _PARSED_AT_ONCE):
+            part = [text for text in texts[start : start + _PARSED_AT_ONCE] if text != "{}"]
+            try:
+                several = iter(_parse_objects(part, names))
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                several = iter([self._parse_numbers("forecasts", text, _parse_probability) for text in part])
+            found += [empty if text == "{}" else next(several) for text in texts[start : start + _PARSED_AT_ONCE]]
+        return found
 
     def _parse_numbers(self, table: str, text: str, parse: Callable[[str], Any]) -> dict[Any, float]:
         """Parse a JSON object of finite numbers."""
@@ -334,6 +483,23 @@ class Store:
 
     def _refuse(self, table: str, reason: str) -> NoReturn:
         raise self._database.make_damage_error(f"in the table {table}, {reason}")
+
+
+def _parse_objects(texts: Sequence[str], names: dict[tuple[str, ...], tuple[float, ...]]) -> list[dict[float, float]]:
+    """Parse objects of finite numbers; the names of each layout are parsed once.
+
+    Raises:
+        ValueError, TypeError, OverflowError: one is something else.
+    """
+    if not all(map(_OBJECT.fullmatch, texts)):
+        raise ValueError
+    found = json.loads(f"[{','.join(texts)}]")
+    values = [value for each in found for value in each.values()]
+    if not {*map(type, values)} <= {int, float} or not np.isfinite(np.array(values, float)).all():
+        raise ValueError
+    for layout in set(map(tuple, found)) - names.keys():
+        names[layout] = tuple(map(_parse_probability, layout))
+    return [dict(zip(names[tuple(each)], map(float, each.values()), strict=True)) for each in found]
 
 
 def _select(table: str, columns: Sequence[str], given: Iterable[str]) -> str:
@@ -391,6 +557,11 @@ def _format_made_at(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone")
     return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def count_kept_steps(series: int) -> int:
+    """Count the newest values that are kept of each of some series: fewer of more, so that a night costs the same."""
+    return max(_FEWEST_ACTUALS, min(_MOST_ACTUALS, _ACTUALS // series))
 
 
 def classify_timestamp(text: str) -> Literal["step", "local", "zoned"]:

@@ -232,7 +232,7 @@ def test_forecasts_adapt_to_those_in_a_store(tmp_path):
         store.add_actuals("north", pd.DataFrame({"series": "load", "timestamp": times, "value": values}), NOW)
         for night in range(20):
             new = make_forecast(10 + horizon * night, np.zeros(horizon), 1.0)
-            adapted = adapt_from_store(store, "north", [new], times[: 11 + horizon * night])
+            adapted = adapt_from_store(store, "north", [new])
             store.add_forecasts("north", "v1", adapted.forecasts, NOW)
             store.write_adaptation("north", adapted.states)
         assert adapted.forecasts[0].quantiles[0.9].min() > 1.5

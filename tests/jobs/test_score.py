@@ -11,7 +11,7 @@ from forecaster.errors import UsageError
 from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, compute_scores_by_group
 from forecaster.forecast import Forecast
 from forecaster.jobs.past_forecasts import join_actuals
-from forecaster.jobs.score import RECENT, Score, describe_drift, find_exceeded_limits
+from forecaster.jobs.score import RECENT, Score, describe_drift, find_exceeded_limits, score_job
 from forecaster.jobs.store import open_store
 from tests.jobs.past import make_frames
 
@@ -170,3 +170,17 @@ def test_a_picture_has_errors_skill_and_coverage(folder, forecast):
     result = forecast("score", folder / "jobs.yaml", "--plot", folder / "{name}.png")
     assert result.returncode == 0
     assert (folder / "north.png").stat().st_size > 10_000
+
+
+def test_drift_is_judged_with_the_kept_errors_of_origins_that_are_no_longer_read(folder):
+    with open_store("sqlite:///forecasts.db", folder) as store:
+        full = score_job(store, "north", 24)
+        newest = score_job(store, "north", 24, rows=0)
+        assert len(np.unique(newest.past.origins)) < 31
+        assert newest.drift.watched == 0
+        store.write_errors("north", full.origin_errors, NOW)
+        newest = score_job(store, "north", 24, rows=0)
+    assert newest.drift.errors_since == full.drift.errors_since is not None
+    assert newest.drift.watched == full.drift.watched == 60
+    for name in ("mae", "coverage_80"):
+        assert newest.recent_scores["model"][name] == full.recent_scores["model"][name]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster.forecast import Forecast
-from forecaster.jobs.store import ACTUALS, FORECASTS, open_store, parse_timestamps
+from forecaster.jobs.store import ACTUALS, FORECASTS, OriginError, open_store, parse_timestamps
 
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -190,3 +190,43 @@ def test_the_quantiles_of_the_run_are_kept_next_to_adapted_ones(store):
     assert list(store.read_forecasts("north")["run_quantiles"]) == [{}, {}]
     assert store.add_forecasts("north", "v1", [adapted], NOW) == 2
     assert list(store.read_forecasts("north")["run_quantiles"]) == [{0.1: 1.0, 0.9: 2.0}, {0.1: 2.0, 0.9: 3.0}]
+
+
+def add_nights(store, nights, seconds=86_400):
+    """A forecast of two steps for each night, made in the night of its origin."""
+    for night, origin in enumerate(pd.date_range("2026-01-01", periods=nights, freq="D")):
+        forecast = make_forecast(str(origin.date()), quantiles={0.1: (0.0, night)})
+        store.add_forecasts("north", f"v{night // 5}", [forecast], NOW + timedelta(seconds=seconds * night))
+
+
+def test_the_newest_origins_are_read_whatever_is_stored(store):
+    add_nights(store, 20)
+    every = store.read_forecasts("north")
+    origins = [origin for origin, _ in store.list_origins("north")]
+    assert origins == every["origin"].drop_duplicates().to_list()
+    assert store.list_origins("north")[4:6] == [(origins[4], "v0"), (origins[5], "v1")]
+    newest = store.read_newest_forecasts("north", rows=0, least=3)
+    assert newest["origin"].drop_duplicates().to_list() == origins[-4:]  # the newest is not over
+    pd.testing.assert_frame_equal(newest, every[every["origin"] >= origins[-4]].reset_index(drop=True))
+    assert len(store.read_newest_forecasts("north", rows=14, least=3)) == 14
+    pd.testing.assert_frame_equal(store.read_newest_forecasts("north", rows=1000, least=3), every)
+    assert store.read_newest_forecasts("south", rows=1000, least=3).empty
+
+
+def test_what_is_deleted_by_age_is_the_same_for_one_job_and_for_all(store):
+    add_nights(store, 20)
+    now = NOW + timedelta(days=20)
+    assert store.delete_older(10 * 86_400 - 1, now, "north") == 22
+    assert store.delete_older(8 * 86_400 - 1, now) == 4
+    assert len(store.read_forecasts()) == 14
+
+
+def test_errors_of_origins_are_kept_by_age(store):
+    days = pd.date_range("2026-01-01", periods=3, freq="D")
+    errors = [OriginError(day, "v1", {"mase": 1.5, "naive": 2.0}) for day in days]
+    assert store.write_errors("north", errors[:2], NOW) == 2
+    assert store.write_errors("north", [errors[1]._replace(version="v2"), errors[2]], LATER) == 2
+    assert store.read_errors("north", "local") == [errors[0], errors[1]._replace(version="v2"), errors[2]]
+    assert store.read_errors("north", "step") == store.read_errors("south", "local") == []
+    store.delete_older(3599, LATER, "north")
+    assert [each.time for each in store.read_errors("north", "local")] == days[1:].to_list()
