@@ -28,7 +28,8 @@ from forecaster.jobs.store import Store, count_kept_steps, open_store
 HORIZON, FIRST = 24, datetime(2024, 1, 1, tzinfo=UTC)
 URL = "sqlite:///forecasts.db"
 _FORECASTS = """INSERT OR IGNORE INTO forecasts SELECT job, version, series, datetime(origin, :days),
-    datetime(timestamp, :days), step, mean, quantiles, run_quantiles, source, strftime('%Y-%m-%dT%H:%M:%S+00:00', made_at, :days)
+    datetime(timestamp, :days), step, mean, quantiles, run_quantiles, source,
+    strftime('%Y-%m-%dT%H:%M:%S+00:00', made_at, :days)
     FROM forecasts WHERE job = 'load' AND version = '20240101T000000Z-000000' AND origin = '2024-01-01 00:00:00'"""
 _ACTUALS = """INSERT OR IGNORE INTO actuals SELECT job, series, datetime(timestamp, :days), value, first_value,
     strftime('%Y-%m-%dT%H:%M:%S+00:00', first_seen, :days), strftime('%Y-%m-%dT%H:%M:%S+00:00', seen_at, :days)
