@@ -26,7 +26,7 @@ import pandas as pd
 FORECAST = Path(sys.executable).with_name("forecast")
 FIRST, LAST = pd.Timestamp("2017-08-01"), pd.Timestamp("2018-07-31")
 HISTORY = pd.DateOffset(years=2)
-CHANGE, FACTOR = pd.Timestamp("2018-02-01"), 1.2
+CHANGE, FACTOR = pd.Timestamp("2018-02-01"), 1.8
 BAD_SETTINGS = [pd.Timestamp("2017-10-10"), pd.Timestamp("2018-01-09"), pd.Timestamp("2018-05-15")]
 NO_ROWS, STUCK = pd.Timestamp("2017-11-15"), pd.Timestamp("2017-12-05")
 
@@ -257,7 +257,7 @@ def draw(folder: Path, path: Path) -> None:
         top.plot(drift, heights, "D", color="black", markersize=4, linestyle="", label="drift reported")
         top.legend(loc="upper left", fontsize=9, ncols=2)
     place = CHANGE, top.get_ylim()[1]
-    top.annotate("load rises by 20 %", place, xytext=(6, -12), textcoords="offset points", fontsize=10)
+    top.annotate("load rises by 80 %", place, xytext=(6, -12), textcoords="offset points", fontsize=10)
     top.set_title("A year of nightly forecasts of PJM's load, 24 hours ahead", loc="left")
     figure.savefig(path, dpi=100)
 
