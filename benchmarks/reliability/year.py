@@ -5,9 +5,9 @@
 Each night at 03:00 of a simulated clock (the command `faketime` of Debian's package of this name) the file ends at
 midnight, and one `forecast run` scores the night before, trains where a week has passed or drift was found, compares
 the new version with the one in use, and forecasts the next day. Planted are: a load that is higher by 80 % from
-1 February on, as where a neighbouring zone joins; on three nights, settings with which nothing is learnt; a night without new rows; and a night on which
-the sensor reports 9,999,999. The table and the picture say what became of each. What is in the folder already is
-continued.
+1 February on, as where a neighbouring zone joins; on three nights, settings with which nothing is learnt; a night
+without new rows; and a night on which the sensor reports 9,999,999. The report and the picture say what became of
+each. What is in the folder already is continued.
 """
 
 import argparse

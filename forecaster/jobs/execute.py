@@ -72,7 +72,8 @@ class _Execution:
         self._task, self._job, self._received, self._report = task, task.job, received, report
         self._now = datetime.now(UTC)
         self._errors: list[ForecasterError] = []  # of steps after which the job continues
-        self._warnings: list[Problem] = []
+        self._warnings: list[Problem] = []  # of the training
+        self._notes: list[Problem] = []
 
     def do_steps(self) -> None:
         """Do each step that is due; plan again after each, since a score or a training changes what is due."""
@@ -142,7 +143,11 @@ class _Execution:
         if trained.promoted:
             self.state = self.state.update(**describe_version(trained.version))
         elif trained.notice is not None:
-            self._warnings.append(trained.notice)
+            # That a new version lost is the rule at work; one that could not be compared needs somebody to look.
+            (self._notes if trained.challenge.is_worse else self._warnings).append(trained.notice)
+        if not self._job.predicts:
+            notices = {"warnings": self._warnings, "notes": self._notes}
+            self.state = self.state.update(**{k: tuple(p.to_json() for p in v) for k, v in notices.items()})
         if self._job.retrain is not None and self._job.retrain.fail_if_worse:
             try:
                 trained.check_not_worse()
@@ -155,7 +160,7 @@ class _Execution:
         # pandas and ONNX Runtime take a second to import, and a job without new data needs neither.
         from forecaster.jobs.forecast_job import forecast_job  # noqa: PLC0415
 
-        self.state, error = forecast_job(self._task, self.state, self._now, self._warnings)
+        self.state, error = forecast_job(self._task, self.state, self._now, self._warnings, self._notes)
         if error is not None:
             self._errors.append(error)
         return error is None

@@ -34,7 +34,7 @@ log = logging.getLogger("forecaster")
 
 
 def forecast_job(
-    task: JobTask, state: Outcome, now: datetime, warnings: Sequence[Problem] = ()
+    task: JobTask, state: Outcome, now: datetime, warnings: Sequence[Problem] = (), notes: Sequence[Problem] = ()
 ) -> tuple[Outcome, ForecasterError | None]:
     """Forecast, keep the forecast in the store, and write it.
 
@@ -42,7 +42,7 @@ def forecast_job(
         task: with the job.
         state: of the job so far.
         now: the time to which the age of data is counted.
-        warnings: of earlier steps.
+        warnings, notes: of earlier steps.
 
     Returns:
         The state after it, and what is wrong: `Partial` where the output lacks some series; another error of the data,
@@ -57,12 +57,12 @@ def forecast_job(
         found = _forecast(job, version, now)
     except ForecasterError as error:
         return _keep_old_forecast(job, state, error, now), error
-    notes: Sequence[Problem] = ()
+    limits: Sequence[Problem] = ()
     if task.store is not None:
         with open_store(task.store, task.folder) as store, store.transaction():
             store.add_actuals(job.name, list_actuals(found.panel), now)
             if job.intervals == "adaptive":
-                found, notes = _adapt_intervals(store, job, found)
+                found, limits = _adapt_intervals(store, job, found)
             store.add_forecasts(job.name, version.path.name, found.forecasts, now)
             if task.keep is not None and (age := parse_duration(task.keep.forecasts or "")) is not None:
                 store.delete_older(age, now, job.name)
@@ -73,7 +73,7 @@ def forecast_job(
         rows=sum(each.rows for each in found.freshness),
         fallback_share=sum(not is_of_network(each.source) for each in found.forecasts) / len(found.forecasts),
         warnings=tuple(problem.to_json() for problem in (*warnings, *found.notices)),
-        notes=tuple(note.to_json() for note in notes),
+        notes=tuple(note.to_json() for note in (*notes, *limits)),
         max_age=repr(job.max_age),
         stale=False,
     )

@@ -29,7 +29,6 @@ _POLL_SECONDS = 0.2
 _MOST_BACKOFF = 3600.0  # seconds
 _CRASHED, _TIMED_OUT = 1, 128 + signal.SIGTERM
 _MAY_PASS = {73, 74, 75}  # exit codes of failures that another attempt may not meet; nor a crash or a time limit
-_LIMITS_OF_INTERVALS = {"level-too-high-to-adapt", "too-few-scored-to-adapt", "interval-of-largest-error"}
 _EXECUTE = "forecaster.jobs.execute:execute_job"  # by name: it imports pandas and ONNX Runtime, in workers only
 
 
@@ -81,8 +80,8 @@ class JobResult:
 
     @property
     def new_warnings(self) -> list[str]:
-        """The messages of warnings that the run before did not have; limits of intervals are no faults."""
-        known = _LIMITS_OF_INTERVALS | {each.get("code") for each in self.before.warnings}
+        """The messages of warnings that the run before did not have."""
+        known = {each.get("code") for each in self.before.warnings}
         return [str(each.get("message")) for each in self.after.warnings if each.get("code") not in known]
 
 

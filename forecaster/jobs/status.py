@@ -49,7 +49,7 @@ class Outcome(BaseModel):
         warns_from, stale_from: when the newest data become too old.
         max_age: the limit that these times follow from.
         warnings: of the last forecast, each as JSON values.
-        notes: what its adaptive intervals cannot promise, in the same form; never printed as a warning.
+        notes: that a new version lost, and what adaptive intervals cannot promise, in the same form; not printed.
         done: by step, the key of the work that is finished: a hash of data, settings and version.
         last_training: also of a version that was not promoted.
     """

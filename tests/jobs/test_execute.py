@@ -24,6 +24,7 @@ from forecaster.errors import (
     Stale,
     UsageError,
 )
+from forecaster.evaluation.challenge import Challenge
 from forecaster.forecast import forecasts_to_csv
 from forecaster.forecasting.predict import predict
 from forecaster.jobs import execute, forecast_job
@@ -306,6 +307,7 @@ class FakeTraining:
     """What a training is replaced by: how often, with which arguments, and what it makes."""
 
     promoted: bool = True
+    outcome: str = "worse"  # of the challenge
     calls: list[dict] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
@@ -315,13 +317,14 @@ class FakeTraining:
             raise self.errors.pop(0)
         if not (run / "current").exists():
             shutil.copytree(RUNS / "load", run, dirs_exist_ok=True)
-        return FakeTrained(load_version(run), self.promoted)
+        return FakeTrained(load_version(run), self.promoted, Challenge("old", self.outcome))
 
 
 @dataclass
 class FakeTrained:
     version: Version
     promoted: bool
+    challenge: Challenge
     notice: Problem = field(default_factory=lambda: Problem("infinite-fill"))
 
     def check_not_worse(self):
@@ -361,12 +364,23 @@ def test_later_trainings_have_the_settings_of_the_version_in_use(folder, trainin
     assert training.calls == [{"resume": True, "promote": "always", "margin": 0.1, "set": epochs}]
 
 
-def test_a_new_version_that_lost_is_a_warning_or_the_failure_that_the_job_asks_for(folder, training):
+@pytest.mark.parametrize("do", ["refresh", "train"])
+def test_a_new_version_that_lost_is_a_note_and_one_without_rows_to_compare_on_a_warning(folder, training, do):
+    training.promoted = False
+    for outcome, kept in (("worse", "notes"), ("no-common-rows", "warnings")):
+        training.outcome = outcome
+        add_row(folder)
+        state = Runner(folder, f"retrain: {{rows: 1}}, do: {do}").execute()
+        found = {name: [each["code"] for each in getattr(state, name)] for name in ("notes", "warnings")}
+        assert "infinite-fill" in found.pop(kept)
+        assert all("infinite-fill" not in codes for codes in found.values())
+
+
+def test_a_new_version_that_lost_leaves_the_old_one_in_use_or_fails_where_the_job_asks_for_it(folder, training):
     training.promoted = False
     add_row(folder)
     runner = Runner(folder, "retrain: {rows: 1}")
     state = runner.execute()
-    assert state.warnings[0]["code"] == "infinite-fill"
     assert (state.outcome, state.version) == ("done", (folder / "runs/load/current").read_text().strip())
     runner = Runner(folder, "retrain: {rows: 1, fail_if_worse: true}")
     with pytest.raises(ChallengerLost) as lost:
