@@ -15,7 +15,9 @@ import csv
 import ctypes
 import gc
 import importlib
+import itertools
 import json
+import math
 import os
 import pickle
 import pkgutil
@@ -62,13 +64,7 @@ model: {cell: gru, units: 2, decoder: rollout}
 training: {epochs: 1}
 """
 TRAINING_NIGHTS = 90
-SOWN = 0.25  # share of the files of a night that get a fault, where they have none
 FLAT_FROM = 100  # the first night after the retention of versions and forecasts has begun
-QUIET = {
-    "too-few-scored-to-adapt",
-    "level-too-high-to-adapt",
-    "interval-of-largest-error",
-}  # warnings that are kept alone
 EVENTS = KILL, FULL, CLOCK = "killed run before", "full disk before", "clock one hour back after"
 METRICS = {
     "worker": "resident MB of a run with its worker",
@@ -163,10 +159,11 @@ class Soak:
         seed: of faults.
         trains: whether a job trains, with TensorFlow.
         real: every so many nights run the installed command; 0: only those that train do.
+        sown: share of the files of a night that get a fault, where they have none.
     """
 
-    def __init__(self, folder: Path, seed: int, trains: bool, real: int) -> None:
-        self.folder, self.trains, self.real = folder, trains, real
+    def __init__(self, folder: Path, seed: int, trains: bool, real: int, sown: float) -> None:
+        self.folder, self.trains, self.real, self.sown = folder, trains, real, sown
         self.chance, self.counts = random.Random(seed), Counts()
         self.shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
         self.sources = {name: source for name, source in make_sources().items() if trains or name != "own"}
@@ -209,7 +206,7 @@ class Soak:
             self.left[name] -= 1
             fault = last.fault
         else:
-            is_sown = last.content is not None and self.chance.random() < SOWN
+            is_sown = last.content is not None and self.chance.random() < self.sown
             fault = self.chance.choice([each for each in FAULTS if name in each.jobs]) if is_sown else None
             self.left[name] = fault.days - 1 if fault else 0
         rows = source.list_rows(now)
@@ -363,7 +360,7 @@ class Soak:
             "problems": codes,
             "last_attempt is now": True,
             "last_success is now": not code,
-            "since is now": changed,
+            "since is now": is_now["since"] if event in {KILL, FULL} else changed,
             "stale": code == 5,
             "mark": code in {4, 5} and name in before.outputs,
             "aging": not code and night.newest is not None and source.is_aging(night.newest, now),
@@ -371,7 +368,7 @@ class Soak:
         found = {
             "exit code": state["exit_code"],
             "outcome": state["outcome"] in outcomes,
-            "problems": [each["code"] for each in state["problems"]],
+            "problems": sorted({each["code"] for each in state["problems"]}),
             **{f"{key} is now": value for key, value in is_now.items()},
             "stale": state["stale"],
             "mark": name in after.marks,
@@ -416,7 +413,7 @@ class Soak:
             elif last["exit_code"] and not state["exit_code"]:
                 lines.append(f"{name}: recovered")
             known = {each["code"] for each in last.get("warnings", ())}
-            lines += [f"{name}: warning: " for each in state["warnings"] if each["code"] not in known | QUIET]
+            lines += [f"{name}: warning: " for each in state["warnings"] if each["code"] not in known]
         printed = result.stderr.splitlines()
         if len(lines) != len(printed) or not all(map(str.startswith, printed, lines)):
             self._deviate("run", f"night {number}: stderr has {printed}, not {lines}")
@@ -569,6 +566,7 @@ def fit_growth(values: Sequence[tuple[int, float]], first: int) -> float:
 
 def print_counts(counts: Counts, nights: int) -> None:
     """Print the tables."""
+    print(f"{nights} nights\n")
     print("fault | nights | outcomes | deviations\n---|---|---|---")
     number = Counter(fault for fault, _ in counts.deviations)
     for fault, outcomes in sorted(counts.nights.items()):
@@ -591,15 +589,18 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--real", type=int, default=25, help="every so many nights run the installed command; 0: none")
+    parser.add_argument("--faults", type=float, default=0.25, help="share of the files of a night that get a fault")
     parser.add_argument("--no-training", action="store_true", help="leave out the job that trains")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end after this time at the latest")
     options = parser.parse_args()
     restart_with_shim()
     import_modules()
     with tempfile.TemporaryDirectory() as name:
-        soak = Soak(Path(name).resolve(), options.seed, not options.no_training, options.real)
+        soak = Soak(Path(name).resolve(), options.seed, not options.no_training, options.real, options.faults)
         gc.freeze()
-        for number in range(options.nights):
+        until = time.monotonic() + 60 * options.minutes
+        for number in itertools.takewhile(lambda number: time.monotonic() < until, range(options.nights)):
             seen = len(soak.counts.deviations)
             soak.run_night(number)
             for fault, text in soak.counts.deviations[seen:]:
@@ -607,7 +608,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(vars(soak.counts)))
     else:
-        print_counts(soak.counts, options.nights)
+        print_counts(soak.counts, number + 1)
     sys.exit(bool(soak.counts.deviations))
 
 

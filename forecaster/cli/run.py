@@ -58,7 +58,7 @@ def run(
     from forecaster.jobs.jobs_file import load_jobs
 
     seconds = parse_seconds(timeout, "--timeout")
-    loaded = load_jobs(file)
+    loaded = load_jobs(file, are_configs_required=False)
     for note in loaded.notes:
         console.log.info("%s", note)
     if dry_run:

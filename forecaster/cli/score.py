@@ -56,7 +56,7 @@ def score(
     check_picture(plot)
     part = _check_part(by)
     limits = dict(_parse_limit(text) for text in fail_above or [])
-    loaded = load_jobs(jobs)
+    loaded = load_jobs(jobs, are_configs_required=False)
     if loaded.store is None:
         raise UsageError(Problem("no-store", str(jobs)))
     selected = loaded.select(only or [])

@@ -121,17 +121,18 @@ def _check_outputs(loaded: LoadedJobs, entries: Sequence[JobEntry]) -> Iterator[
                 yield KeyProblem(("jobs", job.index, key), "output-is-data", detail)
 
 
-def find_config_problems(jobs: Sequence[Job], document: Document) -> list[Problem]:
-    """Find problems of the configs of jobs, and of the keys that `set` lays over them; those of a shared config once.
+def find_config_problems(jobs: Sequence[Job], document: Document) -> list[list[Problem]]:
+    """Find problems of the config of each job, and of the keys that `set` lays over it; a shared config is read once.
 
     Args:
         jobs: the jobs.
         document: the jobs file, with the position of each key.
     """
-    checked: dict[tuple[Path | None, tuple[str, ...]], Job] = {}
+    checked: dict[tuple[Path | None, tuple[str, ...]], list[Problem]] = {}
     for job in jobs:
-        checked.setdefault((job.config, job.overrides), job)
-    return [problem for job in checked.values() for problem in _check_config(job, document)]
+        if (key := (job.config, job.overrides)) not in checked:
+            checked[key] = list(_check_config(job, document))
+    return [checked[job.config, job.overrides] for job in jobs]
 
 
 def _check_config(job: Job, document: Document) -> Iterator[Problem]:

@@ -37,7 +37,7 @@ def find_store(source: str) -> tuple[str, Path]:
     path = Path(source)
     if _is_database(path):
         return f"sqlite:///{path.absolute()}", Path()
-    loaded = load_jobs(path)
+    loaded = load_jobs(path, are_configs_required=False)
     if loaded.store is None:
         raise UsageError(Problem("no-store", source))
     return loaded.store, loaded.folder

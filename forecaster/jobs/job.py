@@ -31,6 +31,7 @@ class Job:
         memory: bytes.
         ping: a URL, or `$NAME` of an environment variable that holds one.
         fail_above: the largest error by metric.
+        problems: of its config, with which it fails.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Job:
     ping: str | None = None
     fail_above: Mapping[str, float] = field(default_factory=dict)
     fail_on_drift: bool = False
+    problems: tuple[Problem, ...] = ()
 
     @property
     def trains(self) -> bool:

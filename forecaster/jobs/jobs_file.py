@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,13 @@ def build_json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobsFile.model_json_schema()}
 
 
-def load_jobs(source: Path) -> LoadedJobs:
+def load_jobs(source: Path, *, are_configs_required: bool = True) -> LoadedJobs:
     """Read a jobs file and validate it with the configs that it names.
+
+    Args:
+        source: the jobs file.
+        are_configs_required: False keeps a job whose config is missing or invalid, with its problems, by which it
+            fails when it runs.
 
     Raises:
         ConfigError: with all problems, those of the configs included.
@@ -54,6 +60,10 @@ def load_jobs(source: Path) -> LoadedJobs:
         for index, entry in enumerate(entries)
         for job in _resolve_entry(entry, index, document.find_position(("jobs", index)), path.parent)
     ]
+    in_configs = find_config_problems(jobs, document)
+    if not are_configs_required:
+        jobs = [replace(job, problems=_list_own(job, found)) for job, found in zip(jobs, in_configs, strict=True)]
+    required = [each for job, found in zip(jobs, in_configs, strict=True) for each in found if each not in job.problems]
     loaded = LoadedJobs(
         path=path,
         jobs=tuple(jobs),
@@ -65,10 +75,15 @@ def load_jobs(source: Path) -> LoadedJobs:
     )
     touched = {problem.path[:2] for problem in invalid}  # jobs that may lack a key because it is invalid
     conflicts = [conflict for conflict in find_conflicts(loaded, file, entries) if conflict.path not in touched]
-    problems = [*map(document.place, [*invalid, *conflicts]), *find_config_problems(jobs, document)]
+    problems = [*map(document.place, [*invalid, *conflicts]), *required]
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return loaded
+
+
+def _list_own(job: Job, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """List the problems of a job that are in its config, not in the jobs file."""
+    return tuple(each for each in problems if each.code == "no-job-config" or each.where.startswith(f"{job.config}"))
 
 
 def _resolve_entry(entry: JobEntry, index: int, where: str, base: Path) -> Iterator[Job]:

@@ -115,6 +115,8 @@ def plan_job(
         force: whether every step is due, whatever is done already.
         finished: the names of steps that this attempt has finished, which are not due again.
     """
+    if job.problems:
+        return JobPlan(job, error=ConfigError(list(job.problems)))
     planner = _Planner(job, state, now)
     try:
         steps = tuple(step for step in planner.list_steps(has_store, force) if step.name not in finished)

@@ -4,9 +4,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import typer
 
@@ -15,7 +13,6 @@ from forecaster.cli.options import ReportFormat
 from forecaster.cli.run import run
 from forecaster.errors import Interrupted, UsageError
 from forecaster.jobs import run_jobs
-from forecaster.jobs.adaptive_intervals import describe_limits
 from forecaster.jobs.jobs_file import load_jobs
 from forecaster.jobs.run_jobs import JobResult, Summary
 from forecaster.jobs.status import Outcome, Status
@@ -79,7 +76,11 @@ def test_a_dry_run_reads_what_is_done(folder, capsys):
 
     steps = plan_job(north, {}, datetime.now(UTC)).steps
     done = {step.name: step.key for step in steps}
-    (folder / "status.json").write_text(json.dumps({"format": 1, "jobs": {"north": {"done": done, "newest": "today"}}}))
+    (folder / "status.json").write_text(
+        json.dumps(
+            {"format": 1, "jobs_file": "jobs.yaml", "runs": 1, "jobs": {"north": {"done": done, "newest": "today"}}}
+        )
+    )
     assert call(dry_run=True, only=["north"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["north  do nothing  no new data since today"]
     assert call(dry_run=True, only=["north"], force=True) == 0
@@ -134,13 +135,24 @@ def test_a_failure_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "north: exit 5: stale (and 1 more)\n")
 
 
-def test_what_intervals_cannot_promise_is_kept_and_is_no_line(folder, monkeypatch, capsys):
-    scores = SimpleNamespace(scored=np.array([[0, 0, 50]]), reaches_largest=np.array([[0, 0, 0.5]]))
-    limits = describe_limits(scores, [80, 99.9, 90])
-    assert len({each.code for each in limits}) == 3
-    summarize(monkeypatch, (DONE, DONE.update(warnings=tuple(each.to_json() for each in limits))))
-    assert call() == 0
-    assert capsys.readouterr() == ("", "")
+def test_a_config_that_is_missing_or_invalid_fails_its_job_alone(folder, capfd):
+    (folder / "bad.yaml").write_text("window: {lenght: 12}\n")
+    (folder / "jobs.yaml").write_text("""\
+jobs:
+  - {name: east, data: load.csv, config: bad.yaml}
+  - {name: north, data: load.csv, run: runs/load, output: north.csv}
+  - {name: west, data: load.csv, config: missing.yaml}
+""")
+    assert call(dry_run=True) == 3
+    assert call() == 3
+    assert (folder / "north.csv").exists()
+    jobs = json.loads((folder / "status.json").read_text())["jobs"]
+    assert {name: job["exit_code"] for name, job in jobs.items()} == {"east": 2, "north": 0, "west": 2}
+    assert "bad.yaml:1:10: window.lenght: unknown key, did you mean 'length'?" in jobs["east"]["reason"]
+    assert "missing.yaml" in jobs["west"]["reason"]
+    capfd.readouterr()
+    assert call(only=["north"], force=True) == 0
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_warning_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):

@@ -1,0 +1,27 @@
+"""Nights of `forecast run` on growing files with faults: every outcome is as documented."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.command import ROOT
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the shim reads /proc"),
+    pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler"),
+]
+
+
+def test_outcomes_of_nights_with_faults_are_as_documented():
+    options = ["--nights", "20", "--faults", "0.5", "--real", "0", "--no-training", "--json"]
+    command = [sys.executable, ROOT / "benchmarks" / "reliability" / "soak.py", *options]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
+    found = json.loads(result.stdout)
+    assert (found["deviations"], result.stderr, result.returncode) == ([], "", 0)
+    outcomes = {outcome for counts in found["nights"].values() for outcome in counts}
+    assert {"done", "nothing-new", "failed 3", "failed 4", "failed 5"} <= outcomes
+    assert len(found["nights"]) >= 12
