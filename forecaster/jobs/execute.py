@@ -76,6 +76,18 @@ class _Execution:
         self._notes: list[Problem] = []
 
     def do_steps(self) -> None:
+        """Do each step that is due; where an error comes before the forecast, the old output stays, with a mark."""
+        try:
+            self._do_due_steps()
+        except ForecasterError as error:
+            if self._job.predicts:
+                with contextlib.suppress(ForecasterError):  # a folder that takes no output takes no mark
+                    mark_stale(self._job, error, self._now)
+            raise
+        if self._errors:
+            raise _join_errors(self._errors)
+
+    def _do_due_steps(self) -> None:
         """Do each step that is due; plan again after each, since a score or a training changes what is due."""
         finished: set[str] = set()
         while step := self._plan(finished):
@@ -90,8 +102,6 @@ class _Execution:
         if "predict" not in finished and self._is_forecast_older_than_allowed():
             self._predict()
             self._report(self.state)
-        if self._errors:
-            raise _join_errors(self._errors)
 
     def _plan(self, finished: set[str]) -> Step | None:
         task = self._task
@@ -99,8 +109,6 @@ class _Execution:
         has_store = task.store is not None
         plan = plan_job(self._job, state, self._now, has_store=has_store, force=task.force, finished=finished)
         if plan.error is not None:
-            if self._job.predicts:
-                mark_stale(self._job, plan.error, self._now)
             raise plan.error
         outcome = "done" if finished else "nothing-new"
         reason = "" if finished else plan.reason
@@ -132,10 +140,7 @@ class _Execution:
         try:
             trained = train_job(self._job, self._received, self._task.keep)
         except ForecasterError as error:
-            if not self._job.predicts:
-                raise
-            if read_current(self._job.run) is None:
-                mark_stale(self._job, error, self._now)
+            if not self._job.predicts or read_current(self._job.run) is None:
                 raise
             self._errors.append(error)
             return False

@@ -221,7 +221,13 @@ def remove_data(folder):
     return lambda: (folder / "away.csv").rename(folder / "load.csv")
 
 
-@pytest.mark.parametrize(("harm", "error"), [(break_run, RunError), (remove_data, DataError)])
+def damage_store(folder):
+    (folder / "forecasts.db").rename(folder / "away.db")
+    (folder / "forecasts.db").write_text("no database" * 100)
+    return lambda: (folder / "away.db").rename(folder / "forecasts.db")
+
+
+@pytest.mark.parametrize(("harm", "error"), [(break_run, RunError), (remove_data, DataError), (damage_store, RunError)])
 def test_whatever_keeps_a_job_from_forecasting_marks_its_output_until_it_can(folder, harm, error):
     runner = Runner(folder, PREDICT)
     runner.execute()
