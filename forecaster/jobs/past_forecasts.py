@@ -92,7 +92,7 @@ def read_actuals_of(store: Store, job: str, forecasts: pd.DataFrame, history: in
         history: steps; None for as many as are added to a store, for the scale of errors.
 
     Returns:
-        The columns series, timestamp (text) and value.
+        The columns job, series, timestamp (text) and value.
     """
     times = parse_timestamps(forecasts["origin"].unique())
     since = None
@@ -102,7 +102,7 @@ def read_actuals_of(store: Store, job: str, forecasts: pd.DataFrame, history: in
         steps = count_kept_steps(forecasts["series"].nunique()) if history is None else history
         # A day more, since texts are in the local time of the data.
         since = (times.min() - steps * ((end - origin) / longest["step"]) - pd.Timedelta(days=1)).tz_localize(None)
-    return store.read_actuals(job, since=since)[["series", "timestamp", "value"]]
+    return store.read_actuals(job, since=since, columns=("job", "series", "timestamp", "value"))
 
 
 def join_actuals(forecasts: pd.DataFrame, actuals: pd.DataFrame, season: int) -> PastForecasts:

@@ -53,7 +53,7 @@ _INTEGER = re.compile(r"-?\d+")
 _OBJECT = re.compile(r"\{[^{}\[\]]*\}")  # nothing that another text could continue
 _PARSED_AT_ONCE = 10_000
 # Actuals of a job that are kept, and of each of its series.
-_ACTUALS, _FEWEST_ACTUALS, _MOST_ACTUALS = 500_000, 1_000, 20_000
+_ACTUALS, _FEWEST_ACTUALS, _MOST_ACTUALS = 250_000, 500, 20_000
 
 Moment = str | int | pd.Timestamp  # a timestamp, or the first part of one: 2026-01 is a month
 States = Mapping[tuple[str, int, float], Mapping[str, float]]  # by series, step and level
@@ -376,13 +376,17 @@ class Store:
         return _sort(rows, ["job", "series", "origin", "made_at", "step"])
 
     def read_actuals(
-        self, job: str | None = None, since: Moment | None = None, until: Moment | None = None
+        self,
+        job: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        columns: Sequence[str] = ACTUALS,
     ) -> pd.DataFrame:
-        """Read observed values with when they were seen: the columns `ACTUALS`, by job, series and timestamp.
+        """Read observed values with when they were seen, by job, series and timestamp.
 
-        The arguments and errors are those of `read_forecasts`.
+        The columns are some of `ACTUALS`, with these three. Other arguments and errors are those of `read_forecasts`.
         """
-        rows = self._read("actuals", ACTUALS, job, since, until)
+        rows = self._read("actuals", columns, job, since, until)
         return _sort(rows, ["job", "series", "timestamp"])
 
     def read_adaptation(self, job: str) -> dict[tuple[str, int, float], dict[str, float]]:

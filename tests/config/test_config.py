@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from forecaster.config import build_json_schema, load_config, load_resolved, load_values
+from forecaster.config import build_json_schema, load_config, load_resolved, load_values, reader
 from forecaster.config.reader import parse_document, quote_yaml
 from forecaster.config.template import SCHEMA_FILE, render_commented_yaml
 from forecaster.errors import ConfigError
@@ -466,3 +466,25 @@ def test_a_shorter_name_of_the_window_is_refused_too(tmp_path):
     assert tuple(map(str, load_config(path).problems)) == (
         f"{path}:2:21: window.shortest: this key is now called min_length; write min_length: 2",
     )
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_both_parsers_read_alike():
+    folders = ("configs", "benchmarks", "tests/runs")
+    texts = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.yaml")]
+    texts += [
+        "a: |\n  b\n   c\nd: >-\n  e\n\n  f\n",
+        "a: [1, {b: c, d: [~, 1e-3, .5]}]\n",
+        "--- \na: 'it''s'\nb: \"\\u00e9\\\n  x\"\n",
+    ]
+    assert len(texts) > 20
+    for text in texts:
+        one, other = (reader._parse(kind, text, "x") for kind in (reader._FastLoader, reader._Loader))
+        assert (repr(one.values), one.positions) == (repr(other.values), other.positions)
+    for text in ("a: *b\n", "a: &b 1\nc: *b\n", "a: [\n", "a: 1\na: 2\n", "a: !!python/name:os.system\n", "[" * 5000):
+        messages = []
+        for parse in (reader.parse_document, lambda text, name: reader._parse(reader._Loader, text, name)):
+            with pytest.raises(ConfigError) as error:
+                parse(text, "x")
+            messages.append(str(error.value))
+        assert messages[0] == messages[1]
