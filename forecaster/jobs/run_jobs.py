@@ -246,7 +246,8 @@ class _Run:
                 return
             event = workers.wait(_POLL_SECONDS)
             if isinstance(event, Reported):
-                self._write(event.task.job, event.content)
+                before = self.before[event.task.job.name]  # its outcome stays until the attempt has ended
+                self._write(event.task.job, event.content.update(outcome=before.outcome, reason=before.reason))
             elif isinstance(event, Ended):
                 self._end(event)
 
