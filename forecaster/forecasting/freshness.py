@@ -131,11 +131,15 @@ def report_age(
     ):
         if begin is not None and now > begin:
             seconds = freshness.measure_age(now) or 0.0
+            age, named = (
+                name_duration(datetime.timedelta(seconds=math.floor(seconds))),
+                _name_limit(limit, series.frequency),
+            )
             detail = {
                 "newest": format_timestamp(freshness.newest),
-                "age": name_duration(datetime.timedelta(seconds=math.floor(seconds))),
+                "age": f"more than {age}" if age == named else age,
                 "age_seconds": seconds,
-                "limit": _name_limit(limit, series.frequency),
+                "limit": named,
                 "enough": f"{math.ceil(seconds / 3600 + 0.5)}h",  # half an hour at least to run the command again
             }
             return Problem(code, where, detail=detail)

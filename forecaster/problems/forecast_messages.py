@@ -59,7 +59,7 @@ FORECASTS: Mapping[str, Message] = {
     ),
     "stale-data": Message(
         "the newest row, {newest}, ended {age} ago, and at most {limit} is allowed; deliver newer rows, or allow older "
-        "ones with --max-age {enough}",
+        "ones with --max-age {enough}, or max_age: {enough} in a job",
         "The data are older than checks.max_age or --max-age allows.",
     ),
     "aging-data": Message(
@@ -72,25 +72,28 @@ FORECASTS: Mapping[str, Message] = {
     ),
     "implausible-value": Message(
         "{series}: {value:g} is more than {factor:g} times the range ever seen, {low:g} to {high:g}, outside it; "
-        "correct the value, or forecast from it with --set checks.range=ignore",
+        "correct the value, or forecast from it with --set checks.range=ignore, or "
+        "set: {{checks.range: ignore}} in a job",
         "The window of a forecast holds a value that is far outside the range of training and history. Warning in "
         "`predict`, error in jobs.",
     ),
     "implausible-forecast": Message(
         "{series}: the forecast of {timestamp} is {value:g}, more than {factor:g} times the range ever seen, "
-        "{low:g} to {high:g}, outside it; train again, or write it with --set checks.range=ignore",
+        "{low:g} to {high:g}, outside it; train again, or write it with --set checks.range=ignore, or "
+        "set: {{checks.range: ignore}} in a job",
         "A forecast is far outside the range of training and history. Warning in `predict`, error in jobs.",
     ),
     "constant-end": Message(
         "{series}: the last {steps:steps={frequency}} are all {value:g}, and no value stayed longer than "
         "{longest:steps={frequency}} before; check its sensor or source, or forecast from it with "
-        "--set checks.constant=ignore",
+        "--set checks.constant=ignore, or set: {{checks.constant: ignore}} in a job",
         "A series is stuck at one value for more than twice as long as ever before. Warning in `predict`, error in "
         "jobs.",
     ),
     "coarser-end": Message(
         "{series}: the newest rows are {apart:steps={frequency}} apart, and the run has rows of every step; deliver "
-        "the rows between, or forecast from filled ones with --set checks.step=ignore",
+        "the rows between, or forecast from filled ones with --set checks.step=ignore, or "
+        "set: {{checks.step: ignore}} in a job",
         "The newest rows are of a longer step than the run's. Warning in `predict`, error in jobs.",
     ),
     "too-few-rows-to-forecast": Message(

@@ -113,5 +113,6 @@ def test_an_age_is_reported_as_the_worse_of_both_levels():
     assert report_age(series, found, limits, at("2026-02-01 06:00"), "load.csv").code == "aging-data"
     assert str(report_age(series, found, limits, at("2026-02-01 06:30"), "load.csv")) == (
         "load.csv: the newest row, 2026-01-31 23:00:00, ended 6 hours 30 minutes ago, and at most 6 hours is allowed; "
-        "deliver newer rows, or allow older ones with --max-age 7h"
+        "deliver newer rows, or allow older ones with --max-age 7h, or max_age: 7h in a job"
     )
+    assert report_age(series, found, limits, at("2026-02-01 06:00:00.5"), "").detail["age"] == "more than 6 hours"

@@ -84,7 +84,7 @@ def test_a_forecast_is_compared_with_the_same_range():
     found = find_implausible_forecast(forecast(100.0, 530, 600), (80.0, 120.0), 10.0)
     assert str(found) == (
         "y: the forecast of 2026-01-02 02:00:00 is 600, more than 10 times the range ever seen, 80 to 120, outside it; "
-        "train again, or write it with --set checks.range=ignore"
+        "train again, or write it with --set checks.range=ignore, or set: {checks.range: ignore} in a job"
     )
 
 
