@@ -83,7 +83,7 @@ def test_a_step_is_scored_only_after_it_came():
 @pytest.mark.parametrize("level", [80, 95])
 @pytest.mark.parametrize("shift", [1.0, 3.0])
 def test_coverage_comes_back_after_a_level_shift_where_static_intervals_do_not(level, shift):
-    """The issue's year: nightly forecasts of 24 hours, from whose middle on all actual values are higher."""
+    """A year of nightly forecasts of 24 hours, from whose middle on all actual values are higher."""
     errors = simulate_year(shift)
     half = np.full_like(errors, {80: 1.2816, 95: 1.96}[level])
     run = make_run(np.zeros_like(errors), half)
