@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import default_config
+from forecaster import default_config, regular_files
 from forecaster.config import load, load_config
 from forecaster.data.sources import files
 from forecaster.default_config import _choose_segment, load_or_propose
@@ -117,13 +117,14 @@ def count_calls(monkeypatch, owner, name) -> list:
 def test_data_are_found_once_read_once_and_the_config_is_validated_twice(tmp_path, monkeypatch, pattern):
     path = csv(tmp_path, NOISE)
     monkeypatch.chdir(tmp_path)
-    looked_up = count_calls(monkeypatch, files, "_exists")
-    globbed = count_calls(monkeypatch, files, "_find_matches")
+    looked_up = count_calls(monkeypatch, files, "exists")
+    looked_up_as_pattern = count_calls(monkeypatch, regular_files, "exists")
+    globbed = count_calls(monkeypatch, files, "find_matches")
     opened = count_calls(monkeypatch, files, "open_regular_file")
     validated = count_calls(monkeypatch, load, "_validate")
     loaded, config, panel = load_or_propose(tmp_path / "?.csv" if pattern else path)
     plan = plan_training(loaded, panel)
-    assert (len(looked_up), len(globbed)) == ((1, 1) if pattern else (1, 0))
+    assert (len(looked_up) + len(looked_up_as_pattern), len(globbed)) == ((1, 1) if pattern else (1, 0))
     assert len(opened) == 2  # for its kind, and for its content
     assert len(validated) == 2  # before the data are read, and after
     assert load_config(config).config == loaded.config

@@ -465,7 +465,7 @@ def test_a_csv_alone_is_enough_and_its_yaml_can_be_edited_and_run_again(forecast
     text = (project / "load.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=")
     (project / "load.yaml").write_text(text.replace("units: [32]", "units: [3]"))
-    assert forecast("train", "load.csv", cwd=project).returncode == 0
+    assert forecast("train", "load.csv", "--promote", "always", cwd=project).returncode == 0
     version = project / "runs/load/versions" / (project / "runs/load/current").read_text().strip()
     assert "units: [3]" in (version / "config.yaml").read_text()
     assert forecast("predict", "runs/load", cwd=project).returncode == 0

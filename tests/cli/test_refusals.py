@@ -80,8 +80,9 @@ def test_what_set_put_into_a_new_yaml_is_printed(tmp_path, monkeypatch, caplog):
 
 
 def test_a_training_ends_with_its_folder_its_pictures_and_the_next_command():
-    assert _describe_run(Path("runs/my sales"), Path("runs/my sales/versions/1")).splitlines() == [
-        "runs/my sales: trained and saved",
-        "pictures: runs/my sales/versions/1/forecast.png, runs/my sales/versions/1/loss.png",
-        "next: forecast predict 'runs/my sales' --output forecast.csv --plot forecast.png",
-    ]
+    for promoted, option in ((True, ""), (False, " --version 1")):
+        assert _describe_run(Path("runs/my sales"), Path("runs/my sales/versions/1"), promoted).splitlines() == [
+            "runs/my sales: trained and saved",
+            "pictures: runs/my sales/versions/1/forecast.png, runs/my sales/versions/1/loss.png",
+            f"next: forecast predict 'runs/my sales'{option} --output forecast.csv --plot forecast.png",
+        ]

@@ -35,7 +35,7 @@ def connections(monkeypatch):
     """The URLs that are connected to."""
     asked = []
 
-    def connect(url):
+    def connect(url, feature):
         asked.append(str(url))
         raise UsageError(Problem("not-a-database-url", url))
 
