@@ -166,7 +166,8 @@ def print_report(folder: Path) -> None:
     print(f"seconds of a night with one: {describe_seconds(nights, trained=True)}")
     for each in nights:
         if each["exit_code"]:
-            print(f"{each['night']}: exit {each['exit_code']}: {each['state']['reason'].splitlines()[0][:150]}")
+            reason = each["state"]["reason"] if each["state"]["exit_code"] == each["exit_code"] else each["stderr"]
+            print(f"{each['night']}: exit {each['exit_code']}: {reason[:150]}")
     print_challenges(nights)
     print_drift(nights)
     for name, part in split_year(history):
@@ -225,6 +226,7 @@ def split_year(history: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def draw(folder: Path, path: Path) -> None:
     """Draw the error of each night, the coverage of a month, and the versions."""
     import matplotlib.pyplot as plt  # noqa: PLC0415  only where a picture is asked for
+    from matplotlib.dates import DateFormatter  # noqa: PLC0415
 
     history, nights = read_history(folder), read_nights(folder)
     history["absolute"] = (history["actual"] - history["mean"]).abs()
@@ -246,19 +248,20 @@ def draw(folder: Path, path: Path) -> None:
         bottom.plot(share.index, share.rolling(30).mean(), color=color, linewidth=2, label=f"{level} % interval")
         bottom.axhline(level, color=color, linewidth=1, linestyle=":")
     bottom.set_ylabel("actual values covered,\nmean of 30 nights (%)")
-    bottom.set_ylim(40, 101)
-    for axes in (top, bottom):
+    bottom.set_ylim(50, 101)
+    for axes, corner in ((top, "upper left"), (bottom, "lower left")):
         axes.axvline(CHANGE, color="black", linewidth=1, linestyle="--")
-        axes.legend(loc="upper left", fontsize=9, ncols=2)
+        axes.legend(loc=corner, fontsize=11, ncols=2)
         axes.spines[["top", "right"]].set_visible(False)
     drift = [pd.Timestamp(each["night"]) for each in nights if each["state"].get("drift")]
     if drift:
         heights = np.full(len(drift), -0.9)
         top.plot(drift, heights, "D", color="black", markersize=4, linestyle="", label="drift reported")
-        top.legend(loc="upper left", fontsize=9, ncols=2)
+        top.legend(loc="upper left", fontsize=11, ncols=2)
     place = CHANGE, top.get_ylim()[1]
-    top.annotate("load rises by 80 %", place, xytext=(6, -12), textcoords="offset points", fontsize=10)
+    top.annotate("load rises by 80 %", place, xytext=(6, -12), textcoords="offset points", fontsize=11)
     top.set_title("A year of nightly forecasts of PJM's load, 24 hours ahead", loc="left")
+    bottom.xaxis.set_major_formatter(DateFormatter("%b %Y"))
     figure.savefig(path, dpi=100)
 
 
