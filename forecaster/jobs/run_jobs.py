@@ -1,25 +1,23 @@
 """Run the jobs of a jobs file in worker processes, by priority, with retries; the status is written after each step."""
 
-import contextlib
 import logging
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from forecaster.errors import ForecasterError, Locked, Partial, make_output_error
+from forecaster.errors import ForecasterError, Partial
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.ping import Pings
 from forecaster.jobs.status import Outcome, Status, read_status
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
+from forecaster.runs import hold_lock
 from forecaster.wording import name_duration
 from forecaster.workers import GRACE, Ended, Reported, Work, Workers
 
@@ -129,27 +127,6 @@ def combine_exit_codes(codes: Sequence[int]) -> int:
     return codes[0] if len(failed) == 1 and all(codes) else Partial.exit_code if failed else 0
 
 
-@contextlib.contextmanager
-def lock_jobs(path: Path) -> Iterator[None]:
-    """Lock the jobs of a folder against another `forecast run`.
-
-    Raises:
-        CannotCreate, InputOutputFailed: the lock cannot be written.
-        Locked: another process holds it.
-    """
-    lock = filelock.FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise Locked(Problem("locked-jobs", str(path))) from None
-    except OSError as error:
-        raise make_output_error(error, path) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], work: Work | str = _EXECUTE) -> Summary:
     """Run the selected jobs; a failure of one touches no other.
 
@@ -163,7 +140,7 @@ def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], w
         CannotCreate, InputOutputFailed: the folder of the jobs file cannot be read or written.
     """
     jobs = loaded.select(options.only, options.tags)
-    with lock_jobs(loaded.lock_file):
+    with hold_lock(loaded.lock_file, Problem("locked-jobs", str(loaded.lock_file))):
         status = read_status(loaded.status_file, loaded.path)
         status.keep([job.name for job in loaded.jobs])
         status.runs += 1

@@ -8,7 +8,7 @@ from forecaster.runs.checkpoints import (
     remove_member_checkpoints,
     write_checkpoint,
 )
-from forecaster.runs.lock import lock_existing_run, lock_run
+from forecaster.runs.lock import hold_lock, lock_existing_run, lock_run
 from forecaster.runs.promotion import (
     check_pin,
     complete_promotion,
@@ -45,6 +45,7 @@ __all__ = [
     "find_differences",
     "find_previous",
     "find_version",
+    "hold_lock",
     "list_member_folders",
     "list_versions",
     "load_version",

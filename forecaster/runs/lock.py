@@ -6,6 +6,7 @@ from pathlib import Path
 
 import filelock
 
+from forecaster.atomic_files import convert_write_errors
 from forecaster.errors import Locked, make_output_error
 from forecaster.problems import Problem
 from forecaster.runs.versions import list_versions, load_version
@@ -19,14 +20,31 @@ def lock_run(run: Path) -> Iterator[None]:
         CannotCreate, InputOutputFailed: the folder cannot be made or written.
         Locked: another process holds it.
     """
-    try:
+    with convert_write_errors(run):
         run.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(run / ".lock", timeout=0)
+    with hold_lock(run / ".lock", Problem("locked-run", str(run))):
+        yield
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, held: Problem) -> Iterator[None]:
+    """Hold a lock file, without waiting for it.
+
+    Args:
+        path: of the file.
+        held: what is reported where another process holds it.
+
+    Raises:
+        CannotCreate, InputOutputFailed: the file cannot be written.
+        Locked: another process holds it.
+    """
+    lock = filelock.FileLock(path, timeout=0)
+    try:
         lock.acquire()
     except filelock.Timeout:
-        raise Locked(Problem("locked-run", str(run))) from None
+        raise Locked(held) from None
     except OSError as error:
-        raise make_output_error(error, run) from None
+        raise make_output_error(error, path.parent) from None
     try:
         yield
     finally:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.errors import InputOutputFailed, Locked, UsageError
+from forecaster.errors import InputOutputFailed, Locked, UsageError, make_output_error
 from forecaster.jobs import run_jobs as run_jobs_module
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.plan import plan_jobs
-from forecaster.jobs.run_jobs import JobResult, RunOptions, describe_failure, describe_recovery, lock_jobs, run_jobs
+from forecaster.jobs.run_jobs import JobResult, RunOptions, describe_failure, describe_recovery, run_jobs
 from forecaster.jobs.status import Outcome, read_status
+from forecaster.problems import Problem
+from forecaster.runs import hold_lock
 from forecaster.workers import Workers
 from tests.helpers import job_tasks
 from tests.helpers.command import ROOT
@@ -205,7 +207,10 @@ def test_of_eight_runs_at_once_one_works_and_seven_are_locked_out(tmp_path):
 
 def test_a_locked_folder_is_exit_75(tmp_path):
     loaded = make_jobs(tmp_path, "a")
-    with lock_jobs(loaded.lock_file), pytest.raises(Locked, match="another forecast run") as locked:
+    with (
+        hold_lock(loaded.lock_file, Problem("locked-jobs")),
+        pytest.raises(Locked, match="another forecast run") as locked,
+    ):
         run(loaded)
     assert locked.value.exit_code == 75
     assert not (tmp_path / "status.json").exists()
@@ -283,7 +288,7 @@ def test_a_status_that_cannot_be_written_for_a_while_stops_no_job(tmp_path, monk
     def fail_at_first(status):
         calls.append(1)
         if len(calls) > 1:
-            raise run_jobs_module.make_output_error(OSError(28, "No space left on device"), status.path)
+            raise make_output_error(OSError(28, "No space left on device"), status.path)
         write(status)
 
     monkeypatch.setattr(run_jobs_module.Status, "write", fail_at_first)
