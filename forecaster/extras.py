@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -18,7 +18,7 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "tune": ("tensorflow", "keras", "tf2onnx", "h5py", "optuna"),
     "parquet": ("pyarrow",),
     "sql": ("pyarrow", "sqlalchemy"),
-    "baselines": ("statsforecast",),
+    "baselines": ("statsforecast", "flaircast"),
     "holidays": ("holidays",),
 }
 
@@ -27,30 +27,31 @@ class MissingExtra(UsageError):
     """A feature whose packages are not installed."""
 
 
-def require_extra(extra: Extra, feature: str) -> None:
+def require_extra(extra: Extra, feature: str, packages: Sequence[str] | None = None) -> None:
     """Check that the packages of an extra are installed, without importing them.
 
     Args:
         extra: one of `PACKAGES`.
         feature: what needs it, the subject of the error's sentence.
+        packages: those of the extra that the feature needs; all unless given.
 
     Raises:
         MissingExtra: some are not installed.
     """
-    missing = [package for package in PACKAGES[extra] if not is_installed(package)]
+    missing = [package for package in packages or PACKAGES[extra] if not is_installed(package)]
     if missing:
         detail = {"feature": feature, "packages": missing, "extra": extra, "command": install_command(extra)}
         raise MissingExtra(Problem("missing-extra", detail=detail))
 
 
 @contextmanager
-def import_extra(extra: Extra, feature: str) -> Iterator[None]:
+def import_extra(extra: Extra, feature: str, packages: Sequence[str] | None = None) -> Iterator[None]:
     """Import packages of an extra inside this context; the arguments are those of `require_extra`.
 
     Raises:
         MissingExtra: some are not installed, or one cannot be imported.
     """
-    require_extra(extra, feature)
+    require_extra(extra, feature, packages)
     try:
         yield
     except ImportError as error:

@@ -2,7 +2,7 @@
 
 - `metrics`: error measures, and a table of them all
 - `baselines`: forecasts without a network: naive, seasonal naive, drift, ...
-- `statsforecast_models`: ETS, Theta, ARIMA and MSTL as baselines
+- `fitted_models`: ETS, Theta, ARIMA, MSTL and FLAIR as baselines
 - `origins`: forecasts from origins in the past
 - `held_out`: forecasts of the validation and test part
 - `calibrate`: residuals, smallest change and fallback weights from the validation part

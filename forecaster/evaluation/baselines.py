@@ -10,7 +10,7 @@ import numpy as np
 from forecaster.config.reader import find_nearest_name
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
-from forecaster.evaluation import statsforecast_models
+from forecaster.evaluation import fitted_models
 from forecaster.forecast import Forecast, levels_to_probabilities
 from forecaster.problems import Problem
 
@@ -27,6 +27,7 @@ LABELS = {
     "theta": "Theta",
     "arima": "ARIMA",
     "mstl": "MSTL",
+    "flair": "FLAIR",
     "window_drift": "drift of the window",
     "window_mean": "mean of the window",
     "window_seasons": "mean of the window's seasons",
@@ -148,8 +149,8 @@ def check_baselines(names: Sequence[str]) -> None:
         if name not in BASELINES:
             detail = {"name": name, "nearest": find_nearest_name(name, BASELINES), "known": list(BASELINES)}
             raise UsageError(Problem("unknown-baseline", detail=detail))
-        if name in statsforecast_models.MODELS:
-            statsforecast_models.check_installed()
+        if name in fitted_models.MODELS:
+            fitted_models.check_installed(name)
 
 
 def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int]) -> None:
@@ -308,14 +309,12 @@ def _build_simple(band_of: Callable[[np.ndarray, np.ndarray, int, int], Band]) -
 
 
 def _build_fitted(model: str) -> _Baseline:
-    """Build a baseline that fits a model of statsforecast at each origin; the last value replaces one that fails."""
+    """Build a baseline that fits a model at each origin; the last value replaces one that fails."""
 
     def forecast(
         values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
     ) -> BaselineForecast:
-        means, quantiles, failures = statsforecast_models.fit_and_forecast(
-            model, values, origins, horizon, seasons, levels
-        )
+        means, quantiles, failures = fitted_models.fit_and_forecast(model, values, origins, horizon, seasons, levels)
         if failures:
             rows = np.array(list(failures))
             replacement = BASELINES["naive"](values, origins[rows], horizon, seasons, levels)
@@ -333,5 +332,5 @@ BASELINES: dict[str, _Baseline] = {
     "drift": _build_simple(_compute_drift_band),
     "mean": _build_simple(_compute_mean_band),
     "naive2": _build_simple(_compute_naive2_band),
-    **{model: _build_fitted(model) for model in statsforecast_models.MODELS},
+    **{model: _build_fitted(model) for model in fitted_models.MODELS},
 }

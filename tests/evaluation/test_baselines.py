@@ -23,7 +23,7 @@ from forecaster.evaluation.baselines import (
 from tests.helpers.command import ROOT
 
 SIMPLE = ("naive", "seasonal_naive", "drift", "mean", "naive2")
-FITTED = ("ets", "theta", "arima", "mstl")
+FITTED = dict.fromkeys(("ets", "theta", "arima", "mstl"), "statsforecast") | {"flair": "flaircast"}
 Z80, Z95 = 1.2815515655446004, 1.959963984540054  # of the normal distribution, from its tables
 
 
@@ -132,11 +132,11 @@ def test_a_series_that_is_too_short_is_named(name, fewest):
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_without_statsforecast_the_extra_is_named(name, monkeypatch):
-    monkeypatch.setitem(sys.modules, "statsforecast", None)
+def test_without_its_package_the_extra_is_named(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, FITTED[name], None)
     with pytest.raises(
         UsageError,
-        match=r"needs statsforecast, which is not installed; .*: pip install 'recurrent-forecast\[baselines\]'",
+        match=rf"needs {FITTED[name]}, which is not installed; .*: pip install 'recurrent-forecast\[baselines\]'",
     ):
         forecast_baseline(name, series_of(noisy_season(30)), 1, [6], [80])
 
@@ -165,7 +165,8 @@ def test_arima_of_the_airline_passengers_is_that_of_another_library(statsforecas
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FITTED)
-def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name, statsforecast):
+def test_fitted_baselines_know_the_season_and_nothing_behind_the_origin(name):
+    pytest.importorskip(FITTED[name], reason="the extra baselines is not installed")
     values = noisy_season(90)
     changed = np.concatenate([values[:72], np.full(18, 1e6)])
     found = forecast_baseline_at(name, [series_of(changed)], np.array([0, 0]), np.array([65, 71]), 6, [6], [80, 99.9])
@@ -187,6 +188,31 @@ def test_where_a_model_cannot_be_fitted_the_last_value_replaces_it_and_is_report
     np.testing.assert_array_equal(found.mean[0], expected.mean)
     np.testing.assert_array_equal(found.quantiles[0.9][0], expected.quantiles[0.9])
     assert "ets could not be fitted at 1 of 2 origins; the last value replaces it there: tiny datasets" in caplog.text
+
+
+@pytest.mark.slow
+def test_one_package_of_the_extra_is_enough_for_its_models(statsforecast, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flaircast", None)
+    assert forecast_baseline("theta", series_of(noisy_season(40)), 2, [6], [80]).mean.shape == (2,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seasons", "frequency"), [([24, 168], "H"), ([7, 365], "D"), ([12], "M"), ([], "Y")])
+def test_flair_chooses_among_the_seasons_as_its_package_does_by_the_calendar(seasons, frequency):
+    flaircast = pytest.importorskip("flaircast", reason="the extra baselines is not installed")
+    values = noisy_season(800, next(iter(seasons), 1)) + np.tile(np.arange(7.0), 115)[:800]
+    paths = flaircast.forecast(values, 30, frequency, n_samples=1000, seed=0)
+    found = forecast_baseline("flair", series_of(values), 30, seasons, [80])
+    np.testing.assert_array_equal(found.mean, paths.mean(axis=0))
+    np.testing.assert_array_equal(found.quantiles[0.1], np.quantile(paths, 0.1, axis=0))
+
+
+@pytest.mark.slow
+def test_flair_reads_a_season_that_no_calendar_has():
+    pytest.importorskip("flaircast", reason="the extra baselines is not installed")
+    values = np.tile([1.0, 5, 9, 2, 7], 30) + np.random.default_rng(0).normal(0, 0.1, 150)
+    found = forecast_baseline("flair", series_of(values), 10, [5], [])
+    np.testing.assert_allclose(found.mean, np.tile([1.0, 5, 9, 2, 7], 2), atol=0.5)
 
 
 def test_the_registry_holds_them_all():
