@@ -11,9 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from forecaster.atomic_files import write_atomically
-from forecaster.config import ONE_SIDED, Config, LoadedConfig, is_config, load_config, load_values, make_path_absolute
-from forecaster.config.reader import find_unreadable, read_document
-from forecaster.config.schema import Model
+from forecaster.config import (
+    ONE_SIDED,
+    Config,
+    LoadedConfig,
+    build_smallest_config,
+    is_config,
+    load_config,
+    load_values,
+    make_path_absolute,
+)
+from forecaster.config.reader import assign, find_unreadable, read_document
+from forecaster.config.schema import Model, Section
 from forecaster.config.template import render_commented_yaml
 from forecaster.data import Panel, Series
 from forecaster.data.sources.files import STDIN, name_source
@@ -29,6 +38,7 @@ log = logging.getLogger("forecaster")
 
 _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
+_ROUNDS = 5  # of changes to chosen values that conflict with set ones
 
 
 def get_config_path(csv: Path) -> Path:
@@ -125,19 +135,79 @@ def propose(csv: Path, overrides: Sequence[str] = ()) -> Proposal:
         ConfigError: an override is invalid.
         DataError: the CSV cannot be read.
     """
-    data = {"path": make_path_absolute(str(csv), Path.cwd())}
-    smallest = {"data": data, "window": {"length": 2, "horizon": 1}}
+    smallest = build_smallest_config(make_path_absolute(str(csv), Path.cwd()))
     given = load_values(smallest, str(csv), overrides)
-    if "data" in given.broken_sections:  # or the window, which is not chosen yet, conflicts with it
-        given = _check_problems(csv, smallest, [override for override in overrides if re.match(r"\s*data\b", override)])
+    if "data" in given.broken_sections:  # or what is not chosen yet conflicts with it
+        about_data = [override for override in overrides if re.match(r"\s*data\b", override)]
+        given = _check_problems(load_values(smallest, str(csv), about_data))
     asked = given.config.model_copy(update={"model": Model()})
     panel = read_data(asked)
-    series = panel.longest
-    found = infer_data_keys(asked.data, series)
+    found = infer_data_keys(asked.data, panel.longest)
     season = asked.data.model_copy(update=found).main_season
-    choices = _choose_settings(series, season, given.config.model.head)
-    loaded = _check_problems(csv, {"data": data | found, **choices}, overrides)
+    wishes = _Wishes(given.config, frozenset(override.partition("=")[0].strip() for override in overrides))
+    # A section takes further keys of `--set` as a mapping alone.
+    data = {key: value.model_dump() if isinstance(value, Section) else value for key, value in found.items()}
+    chosen = _choose_settings(panel.longest, season, wishes)
+    loaded = _check_problems(_load_chosen(str(csv), smallest["data"] | data, chosen, overrides, wishes))
     return Proposal(loaded, panel if _reads_the_same(asked, loaded.config) else None)
+
+
+class _Wishes(NamedTuple):
+    """What `--set` asks for.
+
+    Attributes:
+        config: the smallest config of the data with it.
+        keys: its dotted keys.
+    """
+
+    config: Config
+    keys: frozenset[str]
+
+    def includes(self, key: str) -> bool:
+        """Whether a key, or a part or the whole of it, is set."""
+        return any(f"{one}.".startswith(f"{other}.") for each in self.keys for one, other in ((key, each), (each, key)))
+
+
+def _load_chosen(
+    name: str, data: dict[str, Any], chosen: dict[str, Any], overrides: Sequence[str], wishes: _Wishes
+) -> LoadedConfig:
+    """Validate chosen values with those of `--set`; a chosen one that conflicts with these is changed."""
+    loaded = load_values({"data": data, **chosen}, name, overrides)
+    changeable = {key for key in _list_keys(chosen) if not wishes.includes(key)}
+    for _ in range(_ROUNDS):
+        changed = chosen
+        for problem in loaded.problems:
+            changed = _change_conflicting(changed, problem, changeable)
+        if changed == chosen:
+            break
+        chosen = changed
+        loaded = load_values({"data": data, **chosen}, name, overrides)
+    return loaded
+
+
+def _change_conflicting(chosen: dict[str, Any], problem: Problem, changeable: set[str]) -> dict[str, Any]:
+    """Leave a chosen key with a problem at its default, or else repair the problem by chosen keys, if any do."""
+    if problem.column in changeable & set(_list_keys(chosen)):
+        return _drop_key(chosen, problem.column.split("."))
+    for repair in problem.repairs:
+        if repair.keys() <= changeable:
+            for key, value in repair.items():
+                chosen = assign(chosen, key.split("."), value, key)
+            break
+    return chosen
+
+
+def _list_keys(values: dict[str, Any]) -> list[str]:
+    """List the dotted keys of nested values, those of sections, too."""
+    inner = {key: _list_keys(value) for key, value in values.items() if isinstance(value, dict)}
+    return [*values, *(f"{key}.{each}" for key, keys in inner.items() for each in keys)]
+
+
+def _drop_key(values: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    head, *rest = keys
+    if not rest:
+        return {key: value for key, value in values.items() if key != head}
+    return values | {head: _drop_key(values[head], rest)}
 
 
 def _reads_the_same(asked: Config, chosen: Config) -> bool:
@@ -147,26 +217,30 @@ def _reads_the_same(asked: Config, chosen: Config) -> bool:
     return first.domains == then.domains and chosen.model.channels == "independent" and filled_alike
 
 
-def _check_problems(csv: Path, values: dict[str, Any], overrides: Sequence[str]) -> LoadedConfig:
-    loaded = load_values(values, str(csv), overrides)
+def _check_problems(loaded: LoadedConfig) -> LoadedConfig:
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded
 
 
-def _choose_settings(series: Series, season: int, head: str) -> dict[str, Any]:
+def _choose_settings(series: Series, season: int, wishes: _Wishes) -> dict[str, Any]:
     """Window, split, model and training for a series of this length and season, and a head.
 
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
     one the mean of several, which begin with the mean of its last seasons: there is too little to learn from which to
     copy. Every second one also learns sign-flipped windows, so that they depend less on a trend.
     """
-    steps = len(series)
-    horizon, length = _choose_horizon(season, steps), _choose_length(season, steps)
-    segment = _choose_segment(season, length)
+    steps, head, window = len(series), wishes.config.model.head, wishes.config.window
+    horizon = window.horizon if wishes.includes("window.horizon") else _choose_horizon(season, steps)
+    if wishes.includes("window.length"):
+        length, segment = window.length, _choose_segment(season, window.length, divides=True)
+    else:
+        length = _choose_length(season, steps)
+        segment = _choose_segment(season, length)
     large = steps >= _LARGE
     held_out = max(horizon, round(0.1 * steps))
     batch_size, batches = (64, 200) if large else (16, 40)
+    sign_flip = head not in ONE_SIDED and not wishes.config.training.sign_flip
     windows = steps - 2 * held_out - length - horizon + 1
     anchor = _choose_normalization(series.values[: steps - held_out], season, length, horizon)
     return {
@@ -190,9 +264,7 @@ def _choose_settings(series: Series, season: int, head: str) -> dict[str, Any]:
             "epochs": 30 if large else 60,
             "early_stopping": {"patience": 8 if large else 15},
         },
-        "ensemble": None
-        if large
-        else {"size": 4, "vary": "seed" if head in ONE_SIDED else "sign_flip", "combine": "mean"},
+        "ensemble": None if large else {"size": 4, "vary": "sign_flip" if sign_flip else "seed", "combine": "mean"},
     }
 
 
@@ -213,9 +285,14 @@ def _choose_length(season: int, steps: int) -> int:
     return max(2, min(wanted, 672, steps // 4))
 
 
-def _choose_segment(season: int, length: int) -> int:
-    """Choose a season, or its largest part of which the window holds two after its first season."""
+def _choose_segment(season: int, length: int, divides: bool = False) -> int:
+    """Choose a season, or its largest part of which the window holds two after its first season.
+
+    Args:
+        divides: whether the window is whole segments.
+    """
     parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
+    parts = [part for part in parts if not divides or length % part == 0]
     return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
 
 

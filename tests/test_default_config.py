@@ -20,6 +20,12 @@ def csv(tmp_path, values, frequency="h"):
     return path
 
 
+def csv_with_covariate(tmp_path):
+    path = csv(tmp_path, NOISE[:400] + np.sin(STEPS[:400] * 2 * np.pi / 7), "D")
+    pd.read_csv(path).assign(x=NOISE[:400]).to_csv(path, index=False)
+    return path
+
+
 def propose(path, overrides=()):
     return default_config.propose(path, overrides).loaded.config
 
@@ -88,6 +94,44 @@ def test_what_is_set_stays_as_set(tmp_path):
 def test_what_is_set_is_checked_against_what_is_found(tmp_path):
     config = propose(csv(tmp_path, NOISE), ["ensemble.vary=window", "model.copy_segments=false"])
     assert (config.ensemble.vary, config.ensemble.size) == ("window", 4)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "data.covariates.future=[x]",
+        "data.covariates.past=[x]",
+        "data.covariates.missing.x=last",
+        "ensemble.size=1",
+        "ensemble.vary=snapshot",
+        "training.sign_flip=true",
+        "model.decoder=seq2seq",
+        "model.output=sequence",
+        "model.segment=5",
+        "window.length=20",
+        "window.length=3",
+    ],
+)
+def test_what_is_chosen_changes_where_it_conflicts_with_what_is_set(tmp_path, override):
+    columns = ["data.target=y", *(["data.covariates.past=[x]"] if "missing" in override else [])]
+    loaded, panel = default_config.propose(csv_with_covariate(tmp_path), [*columns, override])
+    config = plan_training(loaded, panel).config
+    key, _, value = override.partition("=")
+    kept = config
+    for name in key.split("."):
+        kept = kept[name] if isinstance(kept, dict) else getattr(kept, name)
+    assert str(list(kept) if isinstance(kept, tuple) else kept).lower().replace("'", "") == value
+
+
+def test_two_set_values_that_conflict_are_refused(tmp_path):
+    overrides = ["data.target=y", "data.covariates.past=[x]", "model.decoder=rollout"]
+    with pytest.raises(ConfigError, match="decoder rollout reads next"):
+        propose(csv_with_covariate(tmp_path), overrides)
+
+
+def test_check_takes_past_covariates_of_a_csv(tmp_path, forecast):
+    overrides = ["--set", "data.target=y", "--set", "data.covariates.past=[x]"]
+    assert forecast("check", str(csv_with_covariate(tmp_path)), *overrides).returncode == 0
 
 
 @pytest.mark.parametrize(("head", "vary"), [("normal", "sign_flip"), ("categorical", "seed")])

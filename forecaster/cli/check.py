@@ -35,7 +35,7 @@ def check(
     forecast check power.csv --set data.target=PJME_MW
     """
     from forecaster.check.check import check as check_csv
-    from forecaster.config import is_config, load_config, load_values
+    from forecaster.config import build_smallest_config, is_config, load_config, load_values
 
     check_picture(plot)
     if config is not None:
@@ -43,8 +43,7 @@ def check(
     elif is_config(data):
         loaded = load_config(data, overrides or [])
     else:
-        smallest = {"data": {"path": str(data)}, "window": {"length": 2, "horizon": 1}}
-        loaded = load_values(smallest, str(data), overrides or [])
+        loaded = load_values(build_smallest_config(str(data)), str(data), overrides or [])
     found = check_csv(loaded)
     console.write_result(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
     if plot is not None and found.examined:

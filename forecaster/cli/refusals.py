@@ -34,15 +34,16 @@ def explain_refusal(verb: str, source: Path, overrides: Sequence[str], data: Pat
 
 def _find_problems(verb: str, source: Path, overrides: Sequence[str], data: Path | None) -> list[Problem]:
     from forecaster.check.check import find_refusal
-    from forecaster.config import is_config, load_config, load_values
+    from forecaster.config import build_smallest_config, is_config, load_config, load_values
     from forecaster.default_config import propose
     from forecaster.preprocessing.plan import plan_training
 
     if "-" in {str(source), str(data)}:
         return []
-    smallest = {"data": {"path": str(source)}, "window": {"length": 2, "horizon": 1}}
     loaded = (
-        load_config(source, overrides, data) if is_config(source) else load_values(smallest, str(source), overrides)
+        load_config(source, overrides, data)
+        if is_config(source)
+        else load_values(build_smallest_config(str(source)), str(source), overrides)
     )
     problems, repairs = find_refusal(loaded)
     if not repairs:

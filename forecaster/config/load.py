@@ -102,6 +102,11 @@ def load_values(values: dict[str, Any], name: str, overrides: Sequence[str] = ()
     return _validate(override_document(Document(values, {}, name), overrides))
 
 
+def build_smallest_config(path: str) -> dict[str, Any]:
+    """Build the values of a config that names only its data, with the decoder that a proposal has."""
+    return {"data": {"path": path}, "window": {"length": 2, "horizon": 1}, "model": {"decoder": "dense"}}
+
+
 def load_resolved(text: str, name: str) -> Config:
     """Load the config that a run keeps, of any format; its paths are absolute already.
 
