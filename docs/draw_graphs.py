@@ -188,6 +188,27 @@ def gru(picture: Picture) -> None:
     picture.note(6.6, 3.2, "$n$")
 
 
+def slstm(picture: Picture) -> None:
+    """Draw one step: s' = log(f exp(s) + i), k' = (1 - w) ⊙ k + w ⊙ z with w = i / exp(s'), h' = o ⊙ k'."""
+    draw_frame(picture, 7.9)
+    f, i, z, o = draw_gates(
+        picture, ("$f$", "$σ$", 3.6), ("$i$", "$exp$", 4.9), ("$z$", "$φ$", 7.9), ("$o$", "$σ$", 9.4)
+    )
+    norm = picture.box(4.25, 7, r"$\log(f e^s + i)$", width=2.6)
+    share, rest = picture.box(6.6, 4.1, "$w$", width=0.8), picture.circle(6.6, 4.95, "1−")
+    keep, add, write = picture.circle(6.6, 5.8, "×"), picture.circle(7.9, 5.8, "+"), picture.circle(7.9, 4.1, "×")
+    show = picture.circle(10.7, 2.9, "×")
+    picture.chain([picture.box(0.7, 7, "$s_{t-1}$"), norm, picture.box(13.3, 7, "$s_t$")])
+    picture.chain([picture.box(0.7, 5.8, "$k_{t-1}$"), keep, add, picture.box(13.3, 5.8, "$k_t$")])
+    picture.chain([share, rest, keep], [share, write, add], [z, write], [o, show])
+    picture.arrow(f, (3.6, 6.75))
+    picture.arrow(i, (4.9, 6.75))
+    picture.arrow((4.9, 4.1), share)
+    picture.arrow((5.5, 7), (5.8, 7), (5.8, 4.35), (6.2, 4.35))
+    picture.arrow((10.4, 5.8), (10.7, 5.8), show)
+    picture.arrow(show, (10.7, 1.7), picture.box(13.3, 1.7, "$h_t$"))
+
+
 def stack(picture: Picture) -> None:
     """Draw three layers, dilated by 1, 2 and 4, the upper two with residuals."""
     xs = np.linspace(1, 12, 5)
@@ -373,7 +394,7 @@ def latent(picture: Picture) -> None:
     picture.bus(states[2:], 0.25, z, (z.x, -0.1))
 
 
-CELLS = simple_rnn, lstm, peephole_lstm, gru
+CELLS = simple_rnn, lstm, peephole_lstm, gru, slstm
 ENCODERS = stack, bidirectional, segment, embedding
 DECODERS = rollout, dense, dense_attention, seq2seq, seq2seq_attention, positional, context, latent
 

@@ -73,6 +73,7 @@ EXAMPLES: dict[str, str] = {
     "model.normalization": "last",
     "model.normalization_scale": "change",
     "model.copy_segments": "true",
+    "model.linear": "true",
     "model.embedding": "8",
     "model.channels": "joint",
     "model.series_scale": "true",

@@ -416,7 +416,11 @@ _EXAMPLES = [
         "unknown-value",
         "power.yaml:4:3",
         "model.cell",
-        detail={"received": "'lsmt'", "expected": ["simple_rnn", "lstm", "peephole_lstm", "gru"], "nearest": "lstm"},
+        detail={
+            "received": "'lsmt'",
+            "expected": ["simple_rnn", "lstm", "peephole_lstm", "gru", "slstm"],
+            "nearest": "lstm",
+        },
     ),
     Problem(
         "unknown-name",
@@ -583,6 +587,13 @@ _EXAMPLES = [
         "model.copy_segments",
         detail={"decoder": "rollout"},
         repairs=({"model.decoder": "dense"},),
+    ),
+    Problem(
+        "linear-needs-direct-decoder",
+        "power.yaml:4:3",
+        "model.linear",
+        detail={"decoder": "seq2seq"},
+        repairs=({"model.decoder": "dense"}, {"model.decoder": "positional"}),
     ),
     Problem(
         "cell-without-gates",

@@ -119,6 +119,9 @@ def _check_model(model: Model) -> Iterator[KeyProblem]:
     if model.copy_segments and model.decoder != "dense":
         dense = {"model.decoder": "dense"}
         yield _conflict("model.copy_segments", "copy-segments-needs-dense", dense, decoder=model.decoder)
+    if model.linear and model.decoder not in {"dense", "positional"}:
+        repairs = ({"model.decoder": "dense"}, {"model.decoder": "positional"})
+        yield _conflict("model.linear", "linear-needs-direct-decoder", *repairs, decoder=model.decoder)
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         repairs = ({"model.cell": "lstm"}, {"model.cell": "gru"})
         yield _conflict("model.recurrent_activation", "cell-without-gates", *repairs)

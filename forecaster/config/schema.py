@@ -382,8 +382,8 @@ ONE_SIDED = frozenset({"log_normal", "negative_binomial", "categorical"})  # hea
 class Model(Section):
     """The network."""
 
-    cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru"] = Field(
-        "lstm", description="recurrent cell: simple_rnn | lstm | peephole_lstm | gru"
+    cell: Literal["simple_rnn", "lstm", "peephole_lstm", "gru", "slstm"] = Field(
+        "lstm", description="recurrent cell: simple_rnn | lstm | peephole_lstm | gru | slstm"
     )
     units: Annotated[tuple[Units, ...], BeforeValidator(_check_layers, json_schema_input_type=Units | list[Units])] = (
         Field((64,), min_length=1, description="units of each layer; the first one reads the window")
@@ -398,7 +398,7 @@ class Model(Section):
     segment: Count = Field(1, description="steps that one recurrent step reads")
     activation: Activation = Field("tanh", description="activation of the state")
     recurrent_activation: Activation = Field(
-        "sigmoid", description="activation of the gates (lstm, peephole_lstm, gru)"
+        "sigmoid", description="activation of the gates (lstm, peephole_lstm, gru; of slstm the output gate)"
     )
     normalization: Literal["none", "last", "mean", "revin", "seasonal", "profile"] = Field(
         "none", description="how each window is normalized: none | last | mean | revin | seasonal | profile"
@@ -409,6 +409,10 @@ class Model(Section):
     )
     copy_segments: Flag = Field(
         False, description="start from a weighted mean of the window's segments (decoder dense)"
+    )
+    linear: Flag = Field(
+        False,
+        description="add a linear forecast from the window, which the network refines (decoders dense, positional)",
     )
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a learned vector per series and per static category; 0: none"

@@ -15,6 +15,7 @@ from forecaster.models.encoder import Encoder
 from forecaster.models.encoder_to_decoder import Bridge
 from forecaster.models.heads import Head
 from forecaster.models.imputation_network import ImputationNetwork
+from forecaster.models.linear_forecast import LinearForecast
 from forecaster.models.losses import LOSSES
 from forecaster.models.networks import (
     ContextNetwork,
@@ -63,8 +64,9 @@ def build_network(
     head = _build_head(model, steps_per_call, loss, unit)
     reads_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
     encoder = _build_encoder(model, has_outputs=not reads_states)
+    linear = LinearForecast(ahead, channels) if model.linear else None
     parts = NetworkParts(
-        normalization, encoder, head, model.segment, ahead, embedding, past_width, known_width, channels
+        normalization, encoder, head, model.segment, ahead, embedding, past_width, known_width, channels, linear
     )
     network = _build_by_decoder(model, parts, length - normalization.skipped_steps, season)
     with skip_steps():

@@ -20,7 +20,7 @@ class Cell(keras.layers.Layer, abc.ABC):
     """One recurrent step: inputs and states -> new states, of which the first is the output."""
 
     gates: int  # blocks of `units` columns in the weight matrices
-    state_count = 1
+    initial_values: tuple[float, ...] = (0.0,)  # of each state before the first step; their number is that of states
 
     def __init__(self, units: int, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> None:
         super().__init__(name="cell")
@@ -39,6 +39,11 @@ class Cell(keras.layers.Layer, abc.ABC):
         )  # U: (units, gates * units)
         self.bias = self.add_weight(shape=self.bias_shape, initializer=self.initialize_bias, name="bias")
         super().build(input_shape)
+
+    @property
+    def state_count(self) -> int:
+        """Number of state tensors."""
+        return len(self.initial_values)
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
@@ -97,7 +102,7 @@ class LSTMCell(Cell):
     """
 
     gates = 4
-    state_count = 2
+    initial_values = (0.0, 0.0)
 
     def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
         """Return 1 for the forget gate and 0 elsewhere."""
@@ -159,9 +164,50 @@ class GRUCell(Cell):
         return [z * states[0] + (1 - z) * n]
 
 
+class SLSTMCell(Cell):
+    """Scalar LSTM of the xLSTM, with an exponential input gate and a normalizer (Beck et al. 2024, section 2.2).
+
+    i = exp(ĩ), f = σ(f̃), o = σ(õ), z = activation(z̃) with ĩ, f̃, z̃, õ = W x + U h + b;
+    c' = f ⊙ c + i ⊙ z; n' = f ⊙ n + i; h' = o ⊙ c' / n' (equations 8 to 14).
+
+    exp(ĩ) overflows, so the paper carries c and n divided by exp(m), with the stabilizer m' = max(log f + m, ĩ)
+    (equations 15 to 17). Only c / n and the logarithm s of the normalizer matter, and both are always finite; the
+    states here are h, k = c / n and s = log n (which is m + log n where n is stabilized):
+
+    d = log f + s - ĩ; s' = log(f n + i) = ĩ + log(1 + exp(d)); k' = k + σ(-d) ⊙ (z - k); h' = o ⊙ k'.
+
+    The outputs are those of the paper's cell with one state fewer, and any real s is a valid normalizer: of a bridge,
+    or mixed by zoneout.
+    """
+
+    gates = 4
+    initial_values = (0.0, 0.0, -1000.0)  # n = exp(-1000): the first step replaces k by z, as n = 0 does
+
+    def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
+        """Return forget biases that fall from 5 to -7 over the units, and 0 elsewhere.
+
+        As in the authors' implementation (github.com/NX-AI/xlstm, `powerlaw_blockdependent`): 5 - 12 r^0.3 for r from 0
+        to 1, so that the first units average over a hundred steps and most over a few.
+        """
+        zeros = ops.zeros((self.units,), dtype)  # in the order of the gates: i, f, z, o
+        ranks = np.arange(self.units) / max(1, self.units - 1)
+        forget = ops.convert_to_tensor(5 - 12 * ranks**0.3, dtype or "float32")
+        return ops.concatenate([zeros, forget, zeros, zeros])
+
+    def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """Apply the equations in the class docstring."""
+        _, k, s = states
+        # each (batch, units)
+        i, f, z, o = ops.split(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
+        d = s - ops.softplus(-f) - i  # log σ(f) = -softplus(-f)
+        k = k + ops.sigmoid(-d) * (self.activation(z) - k)
+        return [self.recurrent_activation(o) * k, k, i + ops.softplus(d)]
+
+
 CELLS: dict[str, type[Cell]] = {
     "simple_rnn": SimpleRNNCell,
     "lstm": LSTMCell,
     "peephole_lstm": PeepholeLSTMCell,
     "gru": GRUCell,
+    "slstm": SLSTMCell,
 }

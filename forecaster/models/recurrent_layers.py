@@ -29,7 +29,7 @@ def skip_steps() -> Iterator[None]:
 
 
 class Recurrent(keras.layers.Layer):
-    """One cell run over a sequence in one direction, from zero states.
+    """One cell run over a sequence in one direction, from the cell's initial states.
 
     With dilation d, h_t = cell(x_t, h_(t-d)) (DilatedRNN, Chang et al. 2017, equation 2); a state tensor then holds
     the last d states, (batch, d * units), the oldest first. Zoneout keeps each unit's old state with probability p in
@@ -75,17 +75,17 @@ class Recurrent(keras.layers.Layer):
             The outputs in chronological order (batch, steps, units), the output of the step read last (batch, units),
             which is the first in time for a backward layer, and the final states (batch, dilation * units).
         """
-        # the last `dilation` states, the oldest first
         zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
+        states = [zeros + value for value in self.cell.initial_values]  # each the last `dilation`, the oldest first
         if _skips_steps.get():
             outputs = ops.zeros((*ops.shape(sequence)[:2], self.cell.units))
-            return outputs, outputs[:, 0], [zeros] * self.state_count
+            return outputs, outputs[:, 0], states
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)
         step = self._bind_masks(inputs, training)
         loop = self._run_unrolled if self.unroll else self._run_loop
-        outputs, states = loop(inputs, [zeros] * self.state_count, step)
+        outputs, states = loop(inputs, states, step)
         if self.backward:
             outputs = ops.flip(outputs, axis=0)
         return ops.swapaxes(outputs, 0, 1), self.read_output(states), states

@@ -189,6 +189,10 @@ CONFIGS: Mapping[str, Message] = {
     "copy-segments-needs-dense": Message(
         "decoder {decoder} answers step by step; use {repairs}", "Segments are copied by the dense decoder."
     ),
+    "linear-needs-direct-decoder": Message(
+        "decoder {decoder} forecasts step by step; use {repairs}",
+        "The linear forecast is of the whole horizon, as that of the decoders dense and positional.",
+    ),
     "cell-without-gates": Message(
         "cell simple_rnn has no gates; remove the key, or use {repairs}",
         "The recurrent activation is that of the gates.",

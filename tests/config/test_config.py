@@ -75,7 +75,7 @@ def test_auto_scaling_is_what_head_and_loss_need(tmp_path, rest, method):
     [
         (
             "model: {cell: lsmt}",
-            "model.cell: received 'lsmt', expected simple_rnn | lstm | peephole_lstm | gru, did you mean 'lstm'?",
+            "model.cell: received 'lsmt', expected simple_rnn | lstm | peephole_lstm | gru | slstm, did you mean 'lstm'?",
         ),
         ("training: {epochs: 0}", "training.epochs: received 0, expected at least 1"),
         ("training: {epochs: 2.5}", "training.epochs: received 2.5, expected a whole number"),
@@ -142,6 +142,10 @@ def test_combinations_are_checked_with_other_problems(tmp_path):
         (
             "training: {loss: mape}\nscaling: none",
             "mape is computed on log-transformed data; use data.transform: log | log1p",
+        ),
+        (
+            "model: {linear: true, decoder: context}",
+            "linear: decoder context forecasts step by step; use model.decoder: dense | positional",
         ),
         (
             "model: {copy_segments: true}",

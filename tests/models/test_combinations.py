@@ -30,7 +30,15 @@ def drawn(seed: int) -> Model:
         model["units"] = [4] * layers
         model["segment"] = int(generator.choice([1, 1, 2, 3]))
         model["normalization_scale"] = str(generator.choice(choices("normalization_scale")))
-        for name in ("bidirectional", "residual", "dilation", "layer_normalization", "unroll", "copy_segments"):
+        for name in (
+            "bidirectional",
+            "residual",
+            "dilation",
+            "layer_normalization",
+            "unroll",
+            "copy_segments",
+            "linear",
+        ):
             model[name] = bool(generator.random() < 0.3)
         for name in ("dropout", "recurrent_dropout", "zoneout", "scheduled_sampling"):
             model[name] = float(generator.choice([0.0, 0.0, 0.3]))

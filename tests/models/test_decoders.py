@@ -51,10 +51,16 @@ STRUCTURES = [
     {"segment": 4, "normalization": "seasonal"},
     {"normalization": "revin", "dilation": True, "units": [3, 3], "zoneout": 0.1, "head": "normal"},
 ]
+SLSTM = {"cell": "slstm", "units": [3, 3], "dilation": True, "zoneout": 0.1}
 COPYING = [
     {"segment": 4, "normalization": "mean", "normalization_scale": "change", "attention": "additive"},
     {"segment": 2, "normalization": "seasonal", "head": "categorical", "bins": 5},
     {"head": "quantile", "quantiles": (0.1, 0.5, 0.9), "normalization": "revin"},
+]
+LINEAR = [
+    ("dense", {"segment": 4, "normalization": "revin", "copy_segments": True, "attention": "additive"}),
+    ("positional", {"segment": 4, "normalization": "seasonal", "head": "quantile", "quantiles": (0.1, 0.5, 0.9)}),
+    ("positional", {"normalization": "mean", "normalization_scale": "change", "embedding": 0, "cell": "gru"}),
 ]
 HEADS = [
     {"head": "quantile", "quantiles": (0.1, 0.5, 0.9), "normalization": "revin"},
@@ -69,8 +75,10 @@ HEADS = [
     ("decoder", "options"),
     [
         *((decoder, options) for decoder in DIRECT for options in STRUCTURES),
+        ("dense", SLSTM),
         *(("dense", head) for head in HEADS),
         *(("dense", {"copy_segments": True, **options}) for options in COPYING),
+        *((decoder, {"linear": True, **options}) for decoder, options in LINEAR),
     ],
     ids=str,
 )
@@ -81,7 +89,12 @@ def test_a_direct_network_is_served_as_keras_has_it(decoder, options):
 
 @pytest.mark.parametrize(
     ("decoder", "options"),
-    [*((decoder, options) for decoder in STEPPED for options in STRUCTURES), *(("seq2seq", head) for head in HEADS)],
+    [
+        *((decoder, options) for decoder in STEPPED for options in STRUCTURES),
+        *(("seq2seq", head) for head in HEADS),
+        ("seq2seq", SLSTM),
+        ("seq2seq", {"cell": "slstm", "bidirectional": True}),  # its normalizer comes from the bridge
+    ],
     ids=str,
 )
 def test_a_stepped_network_is_served_as_keras_has_it(decoder, options):
@@ -111,6 +124,45 @@ def test_channels_are_copied_side_by_side():
     network.choice.bias.assign(2 * [0, 0, 0, 0, 0, 90])  # the last of 6 segments, twice
     last = windows[:, -4:]
     np.testing.assert_allclose(network(Inputs(windows))[..., 0], np.concatenate([last, last], axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["none", "mean", "revin", "seasonal"])
+@pytest.mark.parametrize("decoder", DIRECT)
+def test_a_head_of_0_leaves_the_linear_forecast(decoder, normalization):
+    network = random_network(decoder=decoder, segment=4, normalization=normalization, linear=True)
+    network.head.dense.kernel.assign(np.zeros(network.head.dense.kernel.shape))
+    network.head.dense.bias.assign(np.zeros(network.head.dense.bias.shape))
+    kernel, bias = (np.asarray(weight, float) for weight in network.linear.get_weights())
+    values, season = WINDOWS.astype(float), np.zeros((5, AHEAD))
+    center, scale = 0.0, 1.0
+    if normalization == "seasonal":
+        values, season = values[:, SEASON:] - values[:, :-SEASON], values[:, [8, 9, 10, 11, 8, 9]]  # the last season
+    if normalization in {"mean", "revin"}:
+        center = values.mean(axis=1, keepdims=True)
+    if normalization == "revin":
+        scale = np.sqrt(values.var(axis=1, keepdims=True) + 1e-5) / np.asarray(network.normalization.gain)
+        center = center - scale * np.asarray(network.normalization.bias)
+    expected = ((values - center) / scale @ kernel + bias) * scale + center + season
+    np.testing.assert_allclose(network(Inputs(WINDOWS))[..., 0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("decoder", DIRECT)
+def test_channels_have_the_same_linear_forecast_of_their_own_windows(decoder):
+    model = Model(units=4, decoder=decoder, segment=2, linear=True)
+    network, served = networks.randomised(model, LENGTH, 5, SEASON, channels=2)
+    windows = np.random.default_rng(4).normal(size=(5, LENGTH, 2)).astype("float32")
+    inputs = Inputs(windows.reshape(5, -1))
+    np.testing.assert_allclose(one_answer(served, inputs.window), network(inputs), atol=1e-5)
+    network.head.dense.kernel.assign(np.zeros(network.head.dense.kernel.shape))
+    network.head.dense.bias.assign(np.zeros(network.head.dense.bias.shape))
+    kernel, bias = (np.asarray(weight) for weight in network.linear.get_weights())
+    expected = np.einsum("nsc,sa->nac", windows, kernel) + bias[:, None]
+    np.testing.assert_allclose(network(inputs)[..., 0], expected.reshape(5, -1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_linear_forecast_begins_at_0():
+    network = build_network(Model(units=4, decoder="dense", linear=True), LENGTH, AHEAD)
+    np.testing.assert_array_equal(network.linear(WINDOWS), np.zeros((5, AHEAD, 1)))
 
 
 @pytest.mark.parametrize("kind", ["additive", "multiplicative"])

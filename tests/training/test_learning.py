@@ -41,7 +41,7 @@ def remembered(steps):
     return batch
 
 
-@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm", "gru", "slstm"])
 def test_a_gated_cell_keeps_a_value_over_fifteen_steps(cell):
     network = fitted(build_network(Model(cell=cell, units=[12]), 15, 1), remembered(15), steps=360, rate=0.01)
     assert error(network, remembered(15)) < 0.2

@@ -12,6 +12,7 @@ from forecaster.inputs import Inputs
 from forecaster.models.embedding import Embedding
 from forecaster.models.encoder import Encoder
 from forecaster.models.heads import Head
+from forecaster.models.linear_forecast import LinearForecast
 from forecaster.models.normalization import Normalization
 
 
@@ -40,6 +41,7 @@ class NetworkParts:
         past_width: features per step known up to the origin only.
         known_width: features per step that are also known over the horizon.
         channels: series in one window, forecast jointly; a step holds one value of each.
+        linear: the linear forecast to which direct decoders add theirs, if any.
     """
 
     normalization: Normalization
@@ -51,6 +53,7 @@ class NetworkParts:
     past_width: int = 0
     known_width: int = 0
     channels: int = 1
+    linear: LinearForecast | None = None
 
 
 class Network(keras.Model, abc.ABC):
@@ -64,7 +67,7 @@ class Network(keras.Model, abc.ABC):
     `decode(states, previous[, future][, noise]) -> parameters, states`.
 
     Attributes:
-        normalization, encoder, head, segment, ahead, embedding, past_width, known_width, channels: as in
+        normalization, encoder, head, segment, ahead, embedding, past_width, known_width, channels, linear: as in
             `NetworkParts`.
         width: values in a segment, segment * channels: the width of `previous`.
         noise: width of the standard normal noise that `decode` reads, 0 if none.
@@ -83,6 +86,7 @@ class Network(keras.Model, abc.ABC):
         self.past_width = parts.past_width
         self.known_width = parts.known_width
         self.channels = parts.channels
+        self.linear = parts.linear
         self.width = parts.segment * parts.channels
 
     @property
@@ -172,6 +176,10 @@ class Network(keras.Model, abc.ABC):
         first = len(states) - layers
         known = first if self.embedding is None else first - 1
         return states[:known], states[known:first], states[first:]
+
+    def _forecast_linearly(self, inputs: Inputs, anchors: Sequence[KerasTensor]) -> list[KerasTensor]:
+        """Compute the linear forecast, normalized, (batch, ahead, channels), if the network has one."""
+        return [] if self.linear is None else [self.linear(self.normalization.normalize(inputs.window, anchors))]
 
     def _take_last_segment(self, window: KerasTensor) -> KerasTensor:
         """Return the window's last segment, (batch, width)."""

@@ -18,7 +18,7 @@ class DenseNetwork(Network):
 
     With copying, each segment of the horizon starts from Σ_j α_j segment_j over the window's segments, α =
     softmax(W summary): pointers to similar days (pointer networks, Vinyals et al. 2015; See et al. 2017, equations 8
-    and 9). The head adds the difference.
+    and 9). The head adds the difference. To a linear forecast it adds, too.
 
     Args:
         hidden: units of the hidden layer between known features and their effect.
@@ -50,14 +50,16 @@ class DenseNetwork(Network):
         ).parameters
 
     def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
-        """Return the anchors, the normalized window if it is copied (batch, values), and the summary (batch, width).
+        """Return the anchors, the linear forecast (batch, ahead, channels) if there is one, and the summary.
 
-        With attention the encoder's outputs (batch, steps, width) come last.
+        Between them is the normalized window (batch, values) if it is copied. The summary is (batch, width); with
+        attention the encoder's outputs (batch, steps, width) come last.
         """
         sequence, anchors, _ = self._read_window(inputs)
         outputs, summary, _ = self.encoder(sequence, training=training)
         read = [self.normalization.normalize(inputs.window, anchors)] if self.copied else []
-        return [*anchors, *read, summary, *([] if self.attention is None else [outputs])]
+        linear = self._forecast_linearly(inputs, anchors)
+        return [*anchors, *linear, *read, summary, *([] if self.attention is None else [outputs])]
 
     def decode(
         self,
@@ -70,12 +72,14 @@ class DenseNetwork(Network):
         known = 1 if self.attention is None else 2
         anchors, (summary, *memory) = states[:-known], states[-known:]
         anchors, read = (anchors[:-1], anchors[-1:]) if self.copied else (anchors, [])
+        anchors, linear = (anchors[:-1], anchors[-1:]) if self.linear is not None else (anchors, [])
         _, anchors = self.normalization.step(previous, anchors)
         weights = None
         if self.attention is not None:
             summary, weights = self.attention(summary, memory[0])
         offset, scale = self.normalization.compute_affine(anchors, self.ahead * self.channels)
         offset = offset + scale * self._copy(summary, read[0]) if read else offset
+        offset = offset + scale * ops.reshape(linear[0], (-1, self.ahead * self.channels)) if linear else offset
         return DecoderOutput(
             self.head(summary, offset, scale, self._compute_known_effect(summary, future)), [], weights
         )

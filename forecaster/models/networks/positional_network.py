@@ -15,7 +15,8 @@ class PositionalNetwork(Network):
     """Parallel multi-step forecasting: ŷ_k = head(cell(s_T, [p_k, x_k, e])) (SegRNN, Lin et al. 2023, section 4.3).
 
     Each segment k of the horizon takes one decoder step from the encoder's states s_T. It reads a learned vector p_k of
-    its position, the known features x_k of its steps, and the embedding e of the series.
+    its position, the known features x_k of its steps, and the embedding e of the series. With a linear forecast it also
+    reads that of its steps, and the head adds to it.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class PositionalNetwork(Network):
             shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
         )
         joined = self.segment * self.known_width + (0 if self.embedding is None else self.embedding.width)
+        joined += 0 if self.linear is None else self.width
         self.decoder(ops.zeros((1, 1, width + joined)))
         super().build(window_shape)
 
@@ -49,10 +51,11 @@ class PositionalNetwork(Network):
         )
 
     def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
-        """Return the anchors, the embedding, and the states from which each segment starts."""
+        """Return anchors, linear forecast (batch, ahead, channels), embedding, and the states before each segment."""
         sequence, anchors, vector = self._read_window(inputs)
         _, _, states = self.encoder(sequence, training=training)
-        return [*anchors, *vector, *(states if self.bridge is None else self.bridge(states))]
+        linear = self._forecast_linearly(inputs, anchors)
+        return [*anchors, *linear, *vector, *(states if self.bridge is None else self.bridge(states))]
 
     def decode(
         self,
@@ -68,10 +71,15 @@ class PositionalNetwork(Network):
         self, states: Sequence[KerasTensor], previous: KerasTensor, future: KerasTensor | None, training: bool
     ) -> KerasTensor:
         anchors, vector, states = self._split_states(states, self.decoder.state_count)
+        anchors, linear = (anchors[:-1], anchors[-1:]) if self.linear is not None else (anchors, [])
         _, anchors = self.normalization.step(previous, anchors)
+        offset, scale = self.normalization.compute_affine(anchors, self.segments * self.width)
         read = [self.positions[None]]  # (1, segments, width)
         read += [] if future is None else [self._to_segments(future)]  # (batch, segments, known features of a segment)
+        if linear:
+            read.append(self._to_segments(linear[0]))  # (batch, segments, width)
+            offset = offset + scale * ops.reshape(read[-1], (-1, self.segments * self.width))
         vector, states = ([each[:, None] for each in group] for group in (vector, states))  # (batch, 1, width)
         output, _ = self.decoder.step([*read, *vector], states)  # (batch, segments, width)
         output = self.dropout(output, training=training)
-        return self._apply_head(output, anchors, self.segments * self.segment)[:, : self.ahead * self.channels]
+        return self.head(output, offset, scale)[:, : self.ahead * self.channels]
