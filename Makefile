@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c "import sys; print(1 if (3, 11) <= sys.version_info < (3, 14) else '')" 2>/dev/null),$(name))))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint docs wheel clean
+.PHONY: demo test test-fast lint docs pretrain wheel clean
 
 demo: .venv/installed
 	$(BIN)/forecast train configs/power.yaml --verbose
@@ -31,6 +31,12 @@ docs: .venv/installed-dev
 	$(BIN)/python docs/generate_config.py
 	$(BIN)/python docs/generate_jobs.py
 	$(BIN)/python -m docs.generate_problems
+
+# The network that forecasts without a training, from generated series alone: hours on a CPU. It resumes where it was interrupted.
+pretrain: .venv/installed
+	$(BIN)/python -m forecaster.training.pretrain --output build/pretrained
+	cp build/pretrained/network.onnx forecaster/pretrained/network.onnx
+	cp build/pretrained/pretraining.jsonl benchmarks/pretraining.jsonl
 
 # The wheel of this version, in dist/; what an earlier build left would end up in it.
 wheel: .venv/bin/python
