@@ -114,6 +114,7 @@ EXAMPLES: dict[str, str] = {
     "training.averaging.decay": "0.99",
     "training.averaging.start": "0.5",
     "training.sign_flip": "true",
+    "training.refit": "all",
     "training.seed": "7",
     "ensemble.size": "3",
     "ensemble.vary": "window",

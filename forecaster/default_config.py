@@ -263,6 +263,7 @@ def _choose_settings(series: Series, season: int, wishes: _Wishes) -> dict[str, 
             "batches_per_epoch": batches if windows > batches * batch_size else None,
             "epochs": 30 if large else 60,
             "early_stopping": {"patience": 8 if large else 15},
+            "refit": "all",
         },
         "ensemble": None if large else {"size": 4, "vary": "sign_flip" if sign_flip else "seed", "combine": "mean"},
     }

@@ -1006,6 +1006,7 @@ _EXAMPLES = [
         detail={"stray": "2026-02-01 00:30", "frequency": "h", "expected": ["2026-02-01 00:00"], "series": "a"},
     ),
     Problem("unseen-series", detail={"series": "south"}),
+    Problem("evaluated-before-refit", "runs/power/versions/20261121T031500Z-1a2b3c"),
     Problem("no-new-rows", detail={"series": "load", "last": "2026-01-31"}),
     Problem("too-few-rows-to-score", detail={"series": "load", "rows": 20, "window": 48}),
     Problem("folds-too-long", detail={"folds": 8, "rows": 192}),

@@ -569,6 +569,10 @@ class Training(Section):
         None, description="average of the weights, which is validated and saved; null: none"
     )
     sign_flip: Flag = Field(False, description="train half of the windows with the opposite sign")
+    refit: Literal["none", "all"] = Field(
+        "none",
+        description="training once more for as many steps, with the validation and test parts: none | all",
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         0, description="seed of initial weights, order of windows and dropout"
     )

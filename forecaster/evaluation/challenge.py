@@ -51,14 +51,16 @@ class Contender(NamedTuple):
 
 
 def load_contender(version: Version, panel: Panel) -> Contender:
-    """Load a version, to compare it on a panel that its config reads.
+    """Load a version, to compare it on a panel that its config reads; of a refit the networks before it.
+
+    A refit has seen all rows of its data, so that what it was trained on and what follows share none.
 
     Raises:
         RunError: it is damaged, or too old to record where its training data ends.
     """
-    ends = read_training_ends(version)
+    ends = read_training_ends(version, version.has_refit)
     known = np.array([count_known_steps(version, series, ends) for series in panel], int)
-    return Contender(load_predictor(version), panel, known)
+    return Contender(load_predictor(version, version.has_refit), panel, known)
 
 
 class _Shared(NamedTuple):

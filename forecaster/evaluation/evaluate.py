@@ -25,7 +25,7 @@ from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
-from forecaster.runs import Version
+from forecaster.runs import BEFORE_REFIT, Version
 from forecaster.wording import format_timestamp
 
 log = logging.getLogger("forecaster")
@@ -43,6 +43,8 @@ def evaluate(
 ) -> Evaluation:
     """Forecast from origins after the training data, and score the forecasts and baselines on the actual values.
 
+    Where no rows follow the data of a refit, the networks before it are scored on the rows after theirs.
+
     Args:
         version: of a run.
         data: a CSV with actual values, and before them at least a window; the run's own CSV where None.
@@ -58,11 +60,14 @@ def evaluate(
     seasons, levels = config.data.seasons or (1,), config.forecast.levels
     names = select_default_baselines(seasons[0]) if baselines is None else list(baselines)
     check_baselines(names)
-    predictor = load_predictor(version)
     panel = read_data(config, data)
-    ranges = _find_ranges(version, panel)
+    ranges, before_refit = _find_ranges(version, panel), False
+    if not ranges.members and version.has_refit:
+        ranges, before_refit = _find_ranges(version, panel, before_refit=True), True
+        log.info("%s", Problem("evaluated-before-refit", str(version.path)))
     if not ranges.members:
         raise DataError([problem.add_place(name_source(data or config.data.path)) for problem in ranges.problems])
+    predictor = load_predictor(version, before_refit)
     origins, folds = _place_origins(panel, ranges, predictor, stride)
     forecasts = drop_duplicates(forecast_with_network(predictor, origins, horizon))
     forecasts |= {name: forecast_with_baseline(name, origins, horizon, seasons, levels) for name in names}
@@ -89,10 +94,13 @@ class _Ranges(NamedTuple):
     problems: list[Problem]
 
 
-def _find_ranges(version: Version, panel: Panel) -> _Ranges:
-    """Find the steps of each series after its training data that have a window before them and a value after them."""
+def _find_ranges(version: Version, panel: Panel, before_refit: bool = False) -> _Ranges:
+    """Find the steps of each series after its training data that have a window before them and a value after them.
+
+    With `before_refit` the training data are those of the networks before a refit.
+    """
     read, channels = version.config.context_steps - version.config.padding_steps, version.config.channels
-    trained_until = read_training_ends(version)
+    trained_until = read_training_ends(version, before_refit)
     ranges = _Ranges([], [], np.zeros(len(panel), int), [])
     for first in range(0, len(panel), channels):
         series, group = panel[first], range(first, first + channels)
@@ -133,14 +141,15 @@ def _place_origins(
     return Origins(panel, np.concatenate(members), repeated), np.concatenate(folds)
 
 
-def read_training_ends(version: Version) -> dict[str, str]:
-    """Read the last timestamp of each series in the training data of a version.
+def read_training_ends(version: Version, before_refit: bool = False) -> dict[str, str]:
+    """Read the last timestamp of each series in the training data of a version, or of its networks before a refit.
 
     Raises:
         RunError: the version is damaged, or too old to record them.
     """
     # runs of format 3 call it `seen`
-    trained_until = version.preprocessing.get("trained_until", version.preprocessing.get("seen"))
+    name = BEFORE_REFIT if before_refit else "trained_until"
+    trained_until = version.preprocessing.get(name, version.preprocessing.get("seen"))
     if not isinstance(trained_until, dict):
         raise RunError(Problem("no-training-end", str(version.path)))
     return trained_until

@@ -18,7 +18,22 @@ def format_error_table(metrics: Mapping[str, Any]) -> str:
         return "No test part was held out (split.test: 0), so the error on new data is unknown."
     table = format_errors("error on the test part", metrics["scores"], name_forecasters(metrics))
     notes = [*describe_fallback(metrics), *describe_coverage(metrics), *_describe_unscaled(metrics)]
+    notes += _describe_refit(metrics)
     return "\n".join([table, describe_verdict(metrics), *notes])
+
+
+def _describe_refit(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe which network is in use where it was trained once more on all rows."""
+    if "refit" not in metrics:
+        return []
+    label = name_forecasters(metrics)["model"]
+    if metrics["refit"]["used"]:
+        return [f"These errors are those before the refit: the {label} was then trained on all rows, as many steps."]
+    error, before = (metrics["refit"][name] for name in ("mase", "mase_before"))
+    return [
+        f"Trained on all rows, the {label} has a MASE of {error:.3g} on validation and test parts, and {before:.3g} "
+        "before; the one before is kept (training.refit)."
+    ]
 
 
 def format_gap_table(metrics: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from forecaster.evaluation.held_out import (
 from forecaster.evaluation.origins import Origins, compute_scale, predict_from
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.split import Split
 from forecaster.problems import Problem
 
 _MAX_STEPS_READ = 1_000_000  # by a network from all origins, since it is scored after each epoch
@@ -84,6 +85,12 @@ def build_validation_score(plan: Plan) -> ValidationScore:
     score = ValidationScore(origins.members, origins.steps - config.padding_steps, actual, scales, {})
     forecasts = forecast_default_baselines(plan, origins, horizon)
     return dataclasses.replace(score, baselines={name: score._average(each.mean) for name, each in forecasts.items()})
+
+
+def build_held_out_score(plan: Plan) -> ValidationScore:
+    """Build the score of a plan over the validation and the test part of each series together."""
+    splits = [Split(split.training_end, split.steps, split.steps) for split in plan.members.splits]
+    return build_validation_score(dataclasses.replace(plan, members=dataclasses.replace(plan.members, splits=splits)))
 
 
 def _count_origins(config: Config) -> int:

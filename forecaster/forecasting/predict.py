@@ -26,7 +26,7 @@ from forecaster.forecasting.saved_networks import load_networks
 from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.problems import Problem, condense_problems
-from forecaster.runs import Version
+from forecaster.runs import BEFORE_REFIT, Version
 
 log = logging.getLogger("forecaster")
 
@@ -268,8 +268,12 @@ def read_newest(config: Config, data: Paths | None) -> tuple[list[Series], list[
     return enough, problems
 
 
-def load_predictor(version: Version) -> Predictor:
+def load_predictor(version: Version, before_refit: bool = False) -> Predictor:
     """Load the predictor of a version, with its calibration.
+
+    Args:
+        version: of a run.
+        before_refit: whether its networks are those before a refit, which have not seen its test part.
 
     Raises:
         RunError: one of its files cannot be what was written.
@@ -277,5 +281,6 @@ def load_predictor(version: Version) -> Predictor:
     config, preprocessing, calibration = version.config, load_preprocessing(version), read_calibration(version)
     if (steps := calibration.residuals.shape[1]) != config.window.horizon:
         raise version.refuse("residuals.npy", f"errors of {steps} steps; the horizon is {config.window.horizon}")
-    predictor = Predictor.from_networks(load_networks(version, preprocessing), config, preprocessing)
+    root = f"{BEFORE_REFIT}/" if before_refit else ""
+    predictor = Predictor.from_networks(load_networks(version, preprocessing, root), config, preprocessing)
     return dataclasses.replace(predictor, calibration=calibration)

@@ -17,14 +17,19 @@ _ENCODE, _DECODE = "encode.onnx", "decode.onnx"
 _PARAMETERS = {"point": 1, "normal": 2, "student_t": 3, "log_normal": 2, "negative_binomial": 2}
 
 
-def load_networks(version: Version, preprocessing: Preprocessing) -> list[OnnxNetwork]:
+def load_networks(version: Version, preprocessing: Preprocessing, root: str = "") -> list[OnnxNetwork]:
     """Load the networks of a version.
+
+    Args:
+        version: of a run.
+        preprocessing: of the version.
+        root: prefix of the names of their files.
 
     Raises:
         RunError: a graph is damaged, or is not one of the config's network.
     """
     return [
-        _load_network(version, folder, NetworkShapes.from_config(config, preprocessing))
+        _load_network(version, f"{root}{folder}", NetworkShapes.from_config(config, preprocessing))
         for folder, config in zip(version.members, list_members(version.config), strict=True)
     ]
 

@@ -150,6 +150,14 @@ def drop_test_parts(plan: Plan) -> Plan:
     return replace(plan, members=replace(members, panel=members.panel.truncate(ends), splits=splits))
 
 
+def join_parts(plan: Plan) -> Plan:
+    """Make the training part of each series the whole series; scalers and features stay those of its training part."""
+    members, split = plan.members, plan.config.split.model_copy(update={"validation": 0, "test": 0})
+    splits = [Split(each.steps, each.steps, each.steps) for each in members.splits]
+    config = plan.config.model_copy(update={"split": split})
+    return replace(plan, config=config, members=replace(members, splits=splits))
+
+
 def restore_plan(version: Version, data: Path | None = None) -> Plan:
     """Restore the plan of a version with its data as it is now, or with other data preprocessed in the same way.
 

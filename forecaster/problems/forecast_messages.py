@@ -116,6 +116,10 @@ FORECASTS: Mapping[str, Message] = {
         "{series}: no rows after {last}, where the training data of this run ends",
         "There is nothing to score the run on.",
     ),
+    "evaluated-before-refit": Message(
+        "no rows follow those of the refit, so the networks before it are scored on the rows after theirs",
+        "A refit is trained on all rows, and has no test part.",
+    ),
     "too-few-rows-to-score": Message(
         "{series}: {rows:# row is|# rows are} too few; expected more than {window:,}, the window",
         "A series is not longer than the window of the network.",

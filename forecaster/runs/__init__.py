@@ -22,6 +22,7 @@ from forecaster.runs.promotion import (
     roll_back,
 )
 from forecaster.runs.versions import (
+    BEFORE_REFIT,
     FORMAT,
     OLDEST_FORMAT,
     Version,
@@ -36,6 +37,7 @@ from forecaster.runs.versions import (
 )
 
 __all__ = [
+    "BEFORE_REFIT",
     "FORMAT",
     "OLDEST_FORMAT",
     "Version",

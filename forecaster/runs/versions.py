@@ -6,6 +6,7 @@ run/pinned                   the name of a version that stays in use, if there i
 run/checkpoint               an interrupted training, if there is one; checkpoint-1, ... of the networks of an ensemble
 run/versions/<name>/         a version: its files, and manifest.json with their sizes and hashes
 run/versions/<name>/members/1/, ...  of an ensemble: the files of each network
+run/versions/<name>/before_refit/    of a refit: the graphs of the networks before it, in the same folders
 """
 
 import datetime
@@ -31,6 +32,7 @@ from forecaster.regular_files import check_no_link, read_regular_file
 FORMAT = 4
 OLDEST_FORMAT = 3  # what this version still reads
 MANIFEST = "manifest.json"
+BEFORE_REFIT = "before_refit"  # the folder of networks, and the key of where their training data ends
 UNFINISHED = ".unfinished-"
 CURRENT = "current"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -65,6 +67,11 @@ class Version:
     def members(self) -> list[str]:
         """The prefix of each network's file names: one, or several of an ensemble."""
         return list_member_folders(self.manifest.get("members", 1))
+
+    @property
+    def has_refit(self) -> bool:
+        """Whether its networks were trained once more, and those before are kept next to them."""
+        return f"{BEFORE_REFIT}/{self.members[0]}encode.onnx" in self.manifest["files"]
 
     @cached_property
     def config(self) -> Config:

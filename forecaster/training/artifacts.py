@@ -17,8 +17,10 @@ from forecaster import __version__
 from forecaster.config.ensemble import list_members
 from forecaster.config.template import render_commented_yaml
 from forecaster.data.sources.files import name_source
+from forecaster.errors import DataError
 from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
+from forecaster.evaluation.validation_score import build_held_out_score
 from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.plausibility import measure_runs, select_observed
@@ -28,11 +30,12 @@ from forecaster.forecasting.training_range import measure_range
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.reporting.figures import count_shown, render_figure
-from forecaster.runs import list_member_folders
+from forecaster.runs import BEFORE_REFIT, list_member_folders
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
-from forecaster.training.trainer import Epoch, Progress
+from forecaster.training.trainer import Course, Epoch, Progress
 from forecaster.wording import count_steps
 
+_GRAPHS, _HISTORY = ("encode.onnx", "decode.onnx"), "history.csv"
 _PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
@@ -47,23 +50,73 @@ class TrainedNetwork:
     Attributes:
         files: its graphs, weights and history.
         progress: losses by epoch.
+        course: of its training, which a refit repeats.
         state: of its trainer at the end.
     """
 
     files: dict[str, bytes]
     progress: Progress
+    course: Course
     state: bytes
+
+
+@dataclass(frozen=True)
+class Refit:
+    """The networks of a plan trained once more, on all parts of its series.
+
+    Attributes:
+        networks: in their order.
+        error, error_before: MASE on validation and test part, which these networks have seen, and that of those before.
+    """
+
+    networks: Sequence[TrainedNetwork]
+    error: float
+    error_before: float
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the new networks fit the rows that were added at least as well as those that had not seen them."""
+        return self.error <= self.error_before
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to the JSON values of `metrics.json`."""
+        return {"used": self.is_better, "mase": self.error, "mase_before": self.error_before}
 
 
 def build_predictor(plan: Plan, trained: Sequence[TrainedNetwork]) -> Predictor:
     """Build the predictor of trained networks, and calibrate it on the validation part."""
-    networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
-    predictor = Predictor.from_networks(networks, plan.config, plan.preprocessing)
+    predictor = _build_uncalibrated(plan, trained)
     return replace(predictor, calibration=measure_calibration(plan, predictor))
 
 
+def build_refit(plan: Plan, networks: Sequence[TrainedNetwork], before: Predictor) -> Refit | None:
+    """Build the refit of networks that were trained on all parts of a plan's series; None where nothing was added.
+
+    Residuals and weights cannot be measured on rows that a network has seen, so they are those of the networks before.
+
+    Args:
+        plan: of the training.
+        networks: trained once more.
+        before: the predictor of the networks before.
+
+    Raises:
+        Diverged: a forecast became infinite or NaN.
+    """
+    try:
+        score = build_held_out_score(plan)
+    except DataError:  # every held-out value was filled, so that nothing was added
+        return None
+    predictor = replace(_build_uncalibrated(plan, networks), calibration=before.calibration)
+    return Refit(networks, score.score(plan, predictor), score.score(plan, before))
+
+
+def _build_uncalibrated(plan: Plan, trained: Sequence[TrainedNetwork]) -> Predictor:
+    networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
+    return Predictor.from_networks(networks, plan.config, plan.preprocessing)
+
+
 def build_version_files(
-    plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor, name: str
+    plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor, name: str, refit: Refit | None = None
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Build every file of the version, and its metrics.
 
@@ -72,6 +125,7 @@ def build_version_files(
         trained: its networks.
         predictor: of the networks.
         name: of the run.
+        refit: of the networks; they are kept next to it where it is better, since the errors are theirs.
     """
     config = plan.config
     metrics = score_test_part(plan, predictor)
@@ -80,14 +134,18 @@ def build_version_files(
     fallback = predictor.calibration.fallback
     if fallback is not None and fallback.weights:
         metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
+    if refit is not None:
+        metrics["refit"] = refit.to_json()
     padding = config.padding_steps
-    last_timestamps = {m.series.name: str(m.series.timestamps[m.split.validation_end - 1]) for m in plan.members}
     known = {m.series.name: m.series.cut(padding, m.split.validation_end) for m in plan.members}
     ends = {
-        "trained_until": last_timestamps,
+        "trained_until": {name: str(series.timestamps[-1]) for name, series in known.items()},
         "ranges": {name: measure_range(series.values) for name, series in known.items()},
         "constant_runs": {name: measure_runs(select_observed(series)) for name, series in known.items()},
     }
+    if refit is not None and refit.is_better:
+        ends[BEFORE_REFIT] = ends["trained_until"]
+        ends["trained_until"] = {m.series.name: str(m.series.timestamps[m.split.steps - 1]) for m in plan.members}
     files = {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends}),
@@ -95,10 +153,24 @@ def build_version_files(
         "metrics.json": encode_json(metrics),
         "loss.png": _plot_losses(plan, trained, name),
         "forecast.png": _plot_last_forecast(plan, predictor, name),
+        **_collect_network_files(trained, refit.networks if refit is not None and refit.is_better else None),
     }
-    for folder, each in zip(list_member_folders(len(trained)), trained, strict=True):
-        files |= {f"{folder}{file}": content for file, content in each.files.items()}
     return files, metrics
+
+
+def _collect_network_files(
+    trained: Sequence[TrainedNetwork], refitted: Sequence[TrainedNetwork] | None
+) -> dict[str, bytes]:
+    """Collect the files of networks; with those of a refit, of the networks before it the graphs and the history."""
+    files: dict[str, bytes] = {}
+    for number, folder in enumerate(list_member_folders(len(trained))):
+        own = trained[number].files
+        files |= {f"{folder}{name}": content for name, content in own.items()}
+        if refitted is not None:
+            again = {name: content for name, content in refitted[number].files.items() if name != _HISTORY}
+            files |= {f"{folder}{name}": content for name, content in again.items()}
+            files |= {f"{BEFORE_REFIT}/{folder}{name}": own[name] for name in _GRAPHS}
+    return files
 
 
 def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:

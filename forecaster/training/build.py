@@ -12,7 +12,7 @@ from forecaster.errors import UsageError
 from forecaster.models import Network, build_network
 from forecaster.models.weights import MatchingRows, warm_start
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.plan import Plan, place_windows
+from forecaster.preprocessing.plan import Plan, join_parts, place_windows
 from forecaster.preprocessing.saved_preprocessing import Preprocessing, load_preprocessing
 from forecaster.preprocessing.windows import Starts
 from forecaster.problems import Problem
@@ -21,7 +21,7 @@ from forecaster.training import averaging
 from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
-from forecaster.training.trainer import AnyLearner, Steps, Trainer
+from forecaster.training.trainer import AnyLearner, Course, Steps, Trainer
 from forecaster.wording import count_of, count_steps, format_timestamps, name_steps
 
 log = logging.getLogger("forecaster")
@@ -85,16 +85,20 @@ _ADAPTED_WINDOWS = 10_000
 _VALIDATION_WINDOWS = 20_000  # at most, to compare epochs
 
 
-def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -> Trainer[Network]:
+def prepare_trainer(
+    plan: Plan, first_choice: int = 1, described: bool = True, course: Course | None = None
+) -> Trainer[Network]:
     """Prepare the trainer of a plan's network, before its first batch.
 
     Args:
         first_choice: the first epoch whose weights may be kept.
         described: whether to log the data that it is trained on.
+        course: of the training that this one repeats on all parts of the series; None for the first.
 
     Raises:
         DataError: a part has no window.
     """
+    plan = plan if course is None else join_parts(plan)
     config, training = plan.config, plan.config.training
     length = config.window.length
     tf.config.experimental.enable_op_determinism()
@@ -105,7 +109,7 @@ def prepare_trainer(plan: Plan, first_choice: int = 1, described: bool = True) -
     steps = _concatenate_series(plan)
     _adapt_head(network, steps.values, training_starts, length)
     watched = validation_starts.spread_evenly(_VALIDATION_WINDOWS)
-    return build_trainer(network, training, steps, length, training_starts, watched, first_choice)
+    return build_trainer(network, training, steps, length, training_starts, watched, first_choice, course)
 
 
 def _concatenate_series(plan: Plan) -> Steps:
@@ -131,9 +135,14 @@ def build_trainer(
     training_starts: Starts | np.ndarray,
     validation_starts: np.ndarray,
     first_choice: int = 1,
+    course: Course | None = None,
 ) -> Trainer[AnyLearner]:
-    """Build the trainer of a config's `training` section; the other arguments are those of `Trainer`."""
+    """Build the trainer of a config's `training` section; the other arguments are those of `Trainer`.
+
+    With a course, rates and averages are those of the training that it is from, which the new one ends as early as.
+    """
     stopping, weights = training.early_stopping, network.trainable_variables
+    course = course or Course(training.epochs, training.batches_per_epoch or len(training_starts), ())
     return Trainer(
         network,
         build_optimizer(**training.optimizer.model_dump()),
@@ -143,14 +152,15 @@ def build_trainer(
         training_starts,
         validation_starts,
         batch_size=training.batch_size,
-        batches_per_epoch=training.batches_per_epoch,
+        batches_per_epoch=course.batches,
         balanced=training.balance_series,
-        epochs=training.epochs,
+        epochs=course.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
         average=build_average(training.averaging, weights, training.epochs),
         sign_flip=training.sign_flip,
         first_choice=first_choice,
+        losses=course.losses,
     )
 
 

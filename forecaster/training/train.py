@@ -15,6 +15,7 @@ from forecaster.config.ensemble import list_members
 from forecaster.errors import ChallengerLost, Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import tables
 from forecaster.evaluation.challenge import Challenge, challenge
+from forecaster.forecasting.predictor import Predictor
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
@@ -36,8 +37,10 @@ from forecaster.runs import promote as promote_version
 from forecaster.runs.promotion import CHALLENGE
 from forecaster.training import progress
 from forecaster.training.artifacts import (
+    Refit,
     TrainedNetwork,
     build_predictor,
+    build_refit,
     build_version_files,
     encode_json,
     format_history,
@@ -47,7 +50,7 @@ from forecaster.training.build import load_initial_weights, prepare_trainer
 from forecaster.training.export import export_onnx
 from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
-from forecaster.training.trainer import Epoch, Trainer
+from forecaster.training.trainer import Course, Epoch, Trainer
 from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
@@ -119,11 +122,13 @@ def train(
         log.warning("%s", Problem("constant-training-part", detail={"names": constant}))
     if not resume:
         remove_member_checkpoints(run)
-    trained = _train_all(plan, _build_tasks(plan, run, resume, warm), received)
+    tasks = _build_tasks(plan, run, resume, warm)
+    trained = _train_all(plan, tasks, received)
     predictor = build_predictor(plan, trained)
-    files, metrics = build_version_files(plan, trained, predictor, run.resolve().name)
+    refit = _refit(plan, tasks, trained, predictor, received)
+    files, metrics = build_version_files(plan, trained, predictor, run.resolve().name, refit)
     result = challenge(run, plan, predictor, margin)
-    if received and len(trained) == 1:
+    if received and tasks[0].is_only:
         write_checkpoint(run, _build_identity(plan), trained[0].state)
     if received:
         raise Interrupted(Problem("interrupted-trainings", detail={"members": False}), received[0])
@@ -151,6 +156,7 @@ class _Task:
         identity: of the whole training.
         snapshot: whether it is a cycle of one training, which continues from the previous network.
         resume, warm: as in `train`.
+        course: of the network's training, in its refit; None in that training.
     """
 
     plan: Plan
@@ -161,16 +167,29 @@ class _Task:
     snapshot: bool
     resume: bool
     warm: Version | None
+    course: Course | None = None
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether the network is trained once more, on all parts of the series."""
+        return self.course is not None
+
+    @property
+    def is_only(self) -> bool:
+        """Whether nothing is trained before or after it."""
+        return self.count == 1 and self.plan.config.training.refit == "none"
 
     @property
     def checkpoint(self) -> str:
         """The name of its checkpoint file."""
-        return "checkpoint" if self.count == 1 else f"checkpoint-{self.number}"
+        name = "checkpoint-refit" if self.is_refit else "checkpoint"
+        return name if self.count == 1 else f"{name}-{self.number}"
 
     @property
     def label(self) -> str:
         """The prefix of its messages."""
-        return "" if self.count == 1 else f"member {self.number} of {self.count}: "
+        member = "" if self.count == 1 else f"member {self.number} of {self.count}: "
+        return f"{member}refit: " if self.is_refit else member
 
     def describe(self) -> str:
         """Describe what differs between the networks."""
@@ -209,8 +228,20 @@ def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> l
     return trained
 
 
+def _refit(
+    plan: Plan, tasks: Sequence[_Task], trained: Sequence[TrainedNetwork], predictor: Predictor, received: Sequence[int]
+) -> Refit | None:
+    """Train networks once more on all parts of the series, for as many steps; None where nothing is held out."""
+    held_out = any(split.training_end < split.steps for split in plan.members.splits)
+    if plan.config.training.refit == "none" or not held_out:
+        return None
+    again = [replace(task, course=each.course) for task, each in zip(tasks, trained, strict=True)]
+    networks = _train_all(plan, again, received)
+    return build_refit(plan, networks, predictor)
+
+
 def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> TrainedNetwork:
-    """Train one network to the end; of an ensemble, keep its checkpoint until all are trained.
+    """Train one network to the end; where others follow, keep its checkpoint until all are trained.
 
     Args:
         task: to train.
@@ -218,9 +249,10 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         before: the state of the network that a snapshot continues from.
     """
     first_choice = task.plan.config.training.epochs if task.snapshot else 1
-    trainer = prepare_trainer(task.plan, first_choice, described=task.number == 1)
+    described = task.number == 1 and not task.is_refit
+    trainer = prepare_trainer(task.plan, first_choice, described, task.course)
     network = trainer.network
-    if task.number == 1:
+    if described:
         log.info("%s", progress.format_parameter_table(count_parameters(network)))
     if task.count > 1:
         log.info("%s", task.describe())
@@ -231,7 +263,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     _resume(trainer, task)
     _fit(trainer, task, received)
     state = trainer.save_state()
-    if task.count > 1:
+    if not task.is_only:
         write_checkpoint(task.run, task.identity, state, task.checkpoint)
     encode, decode = export_onnx(network, task.plan.config.window.length)
     files = {
@@ -240,13 +272,13 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         "decode.onnx": decode,
         "history.csv": format_history(trainer.progress.history),
     }
-    return TrainedNetwork(files, trainer.progress, state)
+    return TrainedNetwork(files, trainer.progress, trainer.course, state)
 
 
 def _resume(trainer: Trainer[Network], task: _Task) -> None:
     checkpoint = read_checkpoint(task.run, task.checkpoint) if task.resume else None
     if checkpoint is None:
-        if task.resume and task.number == 1:
+        if task.resume and task.number == 1 and not task.is_refit:
             log.info("No interrupted training to resume: training starts from the beginning.")
         return
     kept, state = checkpoint

@@ -8,7 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import keras
 import numpy as np
@@ -100,6 +100,20 @@ class Progress:
     seconds: float = 0.0
 
 
+class Course(NamedTuple):
+    """The course of a finished training, for another one of as many steps on more windows.
+
+    Attributes:
+        epochs: up to the one whose weights were kept.
+        batches: of each epoch.
+        losses: validation losses by epoch, which a schedule may depend on; None without a validation part.
+    """
+
+    epochs: int
+    batches: int
+    losses: Sequence[float | None]
+
+
 class Trainer(Generic[AnyLearner]):
     """Fits a network to the windows of scaled, concatenated series, which are given by their starts.
 
@@ -110,6 +124,7 @@ class Trainer(Generic[AnyLearner]):
         average: of the network's weights, which is validated and kept instead of them.
         sign_flip: whether half of the windows are sign-flipped.
         first_choice: the first epoch whose weights may be kept, and that early stopping observes.
+        losses: by epoch, which the schedule observes where there are no validation windows.
     """
 
     def __init__(
@@ -131,11 +146,13 @@ class Trainer(Generic[AnyLearner]):
         average: Average | None = None,
         sign_flip: bool = False,
         first_choice: int = 1,
+        losses: Sequence[float | None] = (),
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
         self.early_stopping, self.draw_balanced, self.sign_flip = early_stopping, balanced, sign_flip
+        self.losses = losses
         self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
@@ -158,6 +175,12 @@ class Trainer(Generic[AnyLearner]):
         """Whether no epoch is left, or patience has run out."""
         stopped = self.early_stopping is not None and self.early_stopping.exhausted
         return stopped or len(self.progress.history) >= self.epochs
+
+    @property
+    def course(self) -> Course:
+        """The course of the training so far."""
+        losses = [epoch.validation_loss for epoch in self.progress.history]
+        return Course(self.progress.best_epoch, self.batches, losses)
 
     def fit(self, watch: Watch, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train until done, then put the best weights into the network.
@@ -220,8 +243,9 @@ class Trainer(Generic[AnyLearner]):
             self._choose(epoch, validation)
         progress.history.append(Epoch(epoch, loss, validation, rate, time.monotonic() - started))
         progress.batch, progress.windows, progress.loss_sum, progress.seconds = 0, 0, 0.0, 0.0
-        if validation is not None:
-            self.schedule.observe(validation)
+        observed = self.losses[epoch - 1] if self.losses else validation
+        if observed is not None:
+            self.schedule.observe(observed)
 
     def _use_average(self, epoch: int) -> contextlib.AbstractContextManager[None]:
         """Put the average into the network, if there is one by the end of this epoch."""
