@@ -5,11 +5,12 @@
 
 Each set is trained by the real command on its CSV as it is, with only the settings that no tool could infer: the
 target column, and what to do about gaps and duplicates. The error is that of `metrics.json`: MASE over origins
-throughout the held-out tenth, over that of the seasonal naive (of the last value where there is no season). Data from
-../shared/data.
+throughout the held-out tenth, over that of the seasonal naive (of the last value where there is no season). Each score
+of a test part by the settings as inferred is a line of defaults.jsonl. Data from ../shared/data.
 """
 
 import argparse
+import datetime
 import json
 import statistics
 import subprocess
@@ -17,9 +18,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from forecaster import __version__
+
+LOG = Path(__file__).with_suffix(".jsonl")
 FORECAST = Path(sys.executable).with_name("forecast")
 _GAPS = ["data.gaps=interpolate"]
 _PJM = [*_GAPS, "data.duplicates=mean"]
@@ -73,15 +78,28 @@ def main() -> None:
     ratios = []
     for name in options.only:
         path, settings = SETS[name]
-        ratio = _line(name, options.data.resolve() / path, [*settings, *options.set], options.drop_test_parts)
-        ratios.append(ratio)
+        row = _train(name, options.data.resolve() / path, [*settings, *options.set], options.before_test)
+        ratios.append(row["mase"] / row["rival"])
+        print(
+            f"| {name} | {row['mase']:.3f} | {row['alone']:.3f} | {row['rival']:.3f} | {ratios[-1]:.3f} "
+            f"| {row['seconds']:.0f} |",
+            flush=True,
+        )
+        if not options.before_test and not options.set:
+            with LOG.open("a") as log:
+                log.write(json.dumps(row) + "\n")
     print(
         f"geometric mean of {len(ratios)} ratios {statistics.geometric_mean(ratios):.3f}, the largest {max(ratios):.3f}"
     )
 
 
-def _line(name: str, csv: Path, settings: list[str], drop_test_parts: bool) -> float:
-    """Train on one set, print its line, and return its ratio."""
+def read_log() -> dict[str, dict[str, Any]]:
+    """Read the newest row of each set."""
+    return {row["set"]: row for row in map(json.loads, LOG.read_text().splitlines())}
+
+
+def _train(name: str, csv: Path, settings: list[str], drop_test_parts: bool) -> dict[str, Any]:
+    """Train on one set: MASE of the forecast, of the network alone and of the seasonal naive, and the seconds."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{csv.stem}.csv"
         if drop_test_parts:
@@ -98,10 +116,15 @@ def _line(name: str, csv: Path, settings: list[str], drop_test_parts: bool) -> f
             sys.exit(f"{name}: {done.stderr}")
         (metrics,) = Path(folder).glob("runs/*/versions/*/metrics.json")
         scores = json.loads(metrics.read_text())["scores"]
-    rival = scores.get("seasonal_naive", scores["naive"])["mase"]
-    network, alone = scores["model"]["mase"], scores.get("network_alone", scores["model"])["mase"]
-    print(f"| {name} | {network:.3f} | {alone:.3f} | {rival:.3f} | {network / rival:.3f} | {seconds:.0f} |", flush=True)
-    return float(network / rival)
+    return {
+        "set": name,
+        "mase": round(scores["model"]["mase"], 5),
+        "alone": round(scores.get("network_alone", scores["model"])["mase"], 5),
+        "rival": round(scores.get("seasonal_naive", scores["naive"])["mase"], 5),
+        "seconds": round(seconds),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "forecaster": __version__,
+    }
 
 
 def _without_test(csv: Path, file: Path) -> None:

@@ -20,9 +20,14 @@ _DESCRIPTION = 3  # rows below the header: length, first year, first month
 
 def cases(data: Path) -> dict[str, harness.Case]:
     """Read the training file, and the test part in the order of its columns."""
+    return {"Monthly": harness.Case(data / "tourism/monthly_in.csv", read_series(data)[1])}
+
+
+def read_series(data: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """Read the training part of each series, (steps,), and the test parts, (series, horizon)."""
     past, future = (pd.read_csv(data / f"tourism/monthly_{part}.csv") for part in ("in", "oos"))
-    truth = future[past.columns].iloc[_DESCRIPTION:].to_numpy(float).T
-    return {"Monthly": harness.Case(data / "tourism/monthly_in.csv", truth)}
+    series = [column.dropna().to_numpy(float) for _, column in past.iloc[_DESCRIPTION:].items()]
+    return series, future[past.columns].iloc[_DESCRIPTION:].to_numpy(float).T
 
 
 def scored(past: Sequence[np.ndarray], actual: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
