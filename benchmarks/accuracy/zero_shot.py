@@ -4,7 +4,8 @@
     .venv/bin/python benchmarks/accuracy/zero_shot.py --sets "M3 Monthly" ETTh1 --methods zero_shot
 
 Panels are forecast once from the end of each series, under the protocols of m3.py, m4.py and tourism.py. ETT is
-forecast under that of ett.py, from evenly spaced origins of the test part (all with `--ett-origins 12000`). The CSVs of
+forecast under that of ett.py, from evenly spaced origins of the test part (all with `--ett-origins 12000`), since a
+horizon of several blocks takes seconds for each origin. The CSVs of
 defaults.py are forecast from origins throughout the held-out tenth: `defaults` from those of its `metrics.json`,
 `defaults, few origins` from up to 20 of each CSV, few enough to fit Theta, ETS and FLAIR at each.
 
@@ -95,12 +96,12 @@ class Benchmark:
     """A set of the table.
 
     Attributes:
-        parts: of the data's folder and the origins to forecast ETT from.
+        parts: of the command line.
         scores: the metrics in its table.
         methods: those that are fast enough for all of its origins.
     """
 
-    parts: Callable[[Path, int], Iterator[Part]]
+    parts: Callable[[argparse.Namespace], Iterator[Part]]
     scores: tuple[str, ...] = ("mase", "smape", "coverage_80", "coverage_95")
     methods: tuple[str, ...] = METHODS
 
@@ -111,20 +112,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the published data")
     parser.add_argument("--sets", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--ett-origins", type=int, default=100, help="origins to forecast each channel of ETT from")
+    parser.add_argument("--ett-horizons", nargs="+", type=int, choices=HORIZONS, default=[96])
+    parser.add_argument("--ett-origins", type=int, default=200, help="origins to forecast each channel of ETT from")
     parser.add_argument("--table", action="store_true", help="print what is known, forecast nothing")
     options = parser.parse_args()
     for name in [] if options.table else options.sets:
-        score_set(name, options.methods, options.data, options.ett_origins)
+        score_set(name, options)
     for line in build_tables(options.sets):
         print(line)
 
 
-def score_set(name: str, methods: Sequence[str], data: Path, ett_origins: int) -> None:
+def score_set(name: str, options: argparse.Namespace) -> None:
     """Score a set with each method, and add what the log lacks."""
-    suitable = [method for method in methods if method in BENCHMARKS[name].methods]
+    suitable = [method for method in options.methods if method in BENCHMARKS[name].methods]
     known = {(row["part"], row["method"], row["origins"]) for row in read_log() if row["set"] == name}
-    for part in BENCHMARKS[name].parts(data, ett_origins):
+    for part in BENCHMARKS[name].parts(options):
         for method in suitable:
             if (part.name, method, len(part.steps)) not in known and _can_forecast(method, part):
                 row = {
@@ -225,44 +227,44 @@ def build_panel_part(
     return Part(name, history, np.arange(len(past)), steps, truth.shape[1], seasons, scale)
 
 
-def read_m4(data: Path, _ett_origins: int) -> Iterator[Part]:
+def read_m4(options: argparse.Namespace) -> Iterator[Part]:
     """Read the hourly series of M4."""
-    (case,) = m4.cases(data).values()
+    (case,) = m4.cases(options.data).values()
     past = [row[~np.isnan(row)] for row in pd.read_csv(case.csv, index_col="V1").to_numpy(float)]
     yield build_panel_part("", past, case.truth, m4.SEASON, (24, 168))
 
 
-def read_m3(data: Path, _ett_origins: int, file: str, season: int) -> Iterator[Part]:
+def read_m3(options: argparse.Namespace, file: str, season: int) -> Iterator[Part]:
     """Read the series of one frequency of M3."""
-    past, truth = m3.read_series(data / "M3" / file)
+    past, truth = m3.read_series(options.data / "M3" / file)
     yield build_panel_part("", past, truth, season, (season,))
 
 
-def read_tourism(data: Path, _ett_origins: int) -> Iterator[Part]:
+def read_tourism(options: argparse.Namespace) -> Iterator[Part]:
     """Read the monthly series of the tourism competition."""
-    past, truth = tourism.read_series(data)
+    past, truth = tourism.read_series(options.data)
     yield build_panel_part("", past, truth, tourism.SEASON, (12,))
 
 
-def read_ett(data: Path, count: int, name: str, seasons: tuple[int, ...]) -> Iterator[Part]:
-    """Read the test part of an ETT set for each horizon, in deviations of the training part, with some origins.
+def read_ett(options: argparse.Namespace, name: str, seasons: tuple[int, ...]) -> Iterator[Part]:
+    """Read the test part of an ETT set for each horizon, in deviations of the training part.
 
     12 / 4 / 4 months of 30 days; a day is the first season.
     """
-    values = pd.read_csv(data / f"ETT-small/{name}.csv").iloc[:, 1:].to_numpy(float).T  # (channels, steps)
+    values = pd.read_csv(options.data / f"ETT-small/{name}.csv").iloc[:, 1:].to_numpy(float).T  # (channels, steps)
     month = 30 * seasons[0]
     deviations = values[:, : 12 * month].std(axis=1)
-    for horizon in HORIZONS:
+    for horizon in options.ett_horizons:
         first, last = 16 * month - 1, 20 * month - horizon - 1
-        origins = np.unique(np.linspace(first, last, min(count, last - first + 1)).round().astype(int))
+        origins = np.unique(np.linspace(first, last, min(options.ett_origins, last - first + 1)).round().astype(int))
         members, steps = np.repeat(np.arange(len(values)), len(origins)), np.tile(origins, len(values))
         yield Part(f"horizon {horizon}", list(values), members, steps, horizon, seasons, unit=deviations)
 
 
-def read_defaults(data: Path, _ett_origins: int, most: int) -> Iterator[Part]:
+def read_defaults(options: argparse.Namespace, most: int) -> Iterator[Part]:
     """Read each CSV of defaults.py with its inferred settings, and space origins over its test part."""
     for name, (path, settings) in defaults.SETS.items():
-        proposal = propose((data / path).resolve(), settings)
+        proposal = propose((options.data / path).resolve(), settings)
         plan = plan_training(proposal.loaded, proposal.panel)
         config, horizon, splits = plan.config, plan.config.window.horizon, plan.members.splits
         ranges = [(split.validation_end - 1, split.steps - 1 - horizon) for split in splits]
@@ -353,24 +355,27 @@ LABELS = {
 
 
 def _build_lines(name: str, scores: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Build a line for each method: the means of the scores of its parts or seeds, and the seconds of all parts."""
-    for method in (*METHODS, "trained"):
-        of_parts = {row["part"]: row for row in rows if row["method"] == method}  # the newest
-        found = read_trained(name) if method == "trained" else list(of_parts.values())
-        if found:
-            cells = [f"{statistics.fmean(row[key] for row in found):.4g}" if key in found[0] else "" for key in scores]
-            seconds = sum(row["seconds"] for row in found) / len({row.get("seed") for row in found})
-            yield f"| {name} | {LABELS[method]} | {' | '.join(cells)} | {seconds:.0f} |"
+    """Build a line for each part and method, with the newest scores, and one for the trained networks."""
+    newest = {(row["part"], row["method"]): row for row in rows}
+    for part in dict.fromkeys(row["part"] for row in rows):
+        found = {method: [newest[part, method]] for method in METHODS if (part, method) in newest}
+        found |= {"trained": [*read_trained(name, int(part.split()[-1]) if part else None)]}
+        for method, of_method in found.items():
+            columns = [[row[key] for row in of_method if key in row] for key in (*scores, "seconds")]
+            cells = [f"{statistics.fmean(column):.4g}" if column else "" for column in columns]
+            if of_method:
+                yield f"| {', '.join(filter(None, [name, part]))} | {LABELS[method]} | {' | '.join(cells)} |"
 
 
-def read_trained(name: str) -> list[dict[str, Any]]:
-    """Read the test scores of the newest settings of a trained network, of all its seeds, from its log."""
+def read_trained(name: str, horizon: int | None) -> list[dict[str, Any]]:
+    """Read the test scores of the newest settings of a trained network, one for each seed, from its log."""
     log = {"M4 Hourly": "m4", "M3 Monthly": "m3", "Tourism Monthly": "tourism"}.get(name, "ett")
     rows = [json.loads(line) for line in (FOLDER / f"{log}.jsonl").read_text().splitlines()]
     of_set = [
         row | {"seconds": 60 * row["minutes"]}
         for row in rows
-        if isinstance(row["seed"], int) and (row["part"] == "test" if "part" in row else row["set"] == name)
+        if isinstance(row["seed"], int)
+        and (row["part"] == "test" if "part" in row else (row["set"], row["horizon"]) == (name, horizon))
     ]
     return [row for row in of_set if row["config"] == of_set[-1]["config"]]
 
