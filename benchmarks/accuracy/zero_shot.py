@@ -34,7 +34,6 @@ import numpy as np
 import pandas as pd
 import tourism
 from ett import HORIZONS
-from forecaster.pretrained.zero_shot import count_history_steps, forecast_zero_shot
 from scores import NAIVE2
 
 import forecaster
@@ -51,6 +50,8 @@ from forecaster.evaluation.metrics import (
 from forecaster.evaluation.origins import compute_scale
 from forecaster.forecast import levels_to_probabilities
 from forecaster.preprocessing.plan import plan_training
+from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import forecast_zero_shot
 
 FOLDER = Path(__file__).parent
 LOG = FOLDER / "zero_shot.jsonl"
@@ -181,7 +182,7 @@ def forecast_part(part: Part, method: str) -> tuple[np.ndarray, dict[float, np.n
 
 def _forecast_zero_shot(part: Part, rows: int = 1024) -> tuple[np.ndarray, dict[float, np.ndarray]]:
     """Forecast with the pretrained network, in blocks of some windows; its point forecast is the median."""
-    length = count_history_steps(part.seasons, part.horizon)
+    length = count_history_steps(part.seasons)
     probabilities = sorted([*levels_to_probabilities(LEVELS), 0.5])
     blocks = []
     for first in range(0, len(part.steps), rows):
