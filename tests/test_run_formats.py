@@ -50,8 +50,11 @@ def test_the_calibration_of_a_run_is_the_same_in_every_format(name):
     assert (old.smallest_change is None) == (new.smallest_change is None) == (name == "shops")
     assert old.fallback is not None
     assert new.fallback is not None
-    assert (old.fallback.season, list(old.fallback.weights)) == (new.fallback.season, list(new.fallback.weights))
-    np.testing.assert_allclose(old.fallback.unknown_weight, new.fallback.unknown_weight, rtol=1e-5)
+    assert (old.fallback.forecasters, list(old.fallback.weights)) == (
+        new.fallback.forecasters,
+        list(new.fallback.weights),
+    )
+    np.testing.assert_allclose(old.fallback.unknown_weights, new.fallback.unknown_weights, rtol=1e-5)
 
 
 @pytest.mark.parametrize("folder", sorted(RUNS.iterdir()), ids=lambda folder: folder.name)

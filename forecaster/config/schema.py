@@ -605,7 +605,8 @@ class ForecastOptions(Section):
     )
     fallback: Literal["never", "combine", "replace"] = Field(
         "combine",
-        description="blend with the best naive forecast where that is better: combine | replace | never",
+        description="average with forecasts that need no training, by errors in validation: combine | replace (with "
+        "the best) | never",
     )
 
 

@@ -18,6 +18,8 @@ log = logging.getLogger("forecaster")
 
 # Their labels in tables and pictures.
 LABELS = {
+    "network": "network",
+    "zero-shot": "zero-shot network",
     "naive": "naive (last value)",
     "seasonal_naive": "seasonal naive",
     "drift": "drift",

@@ -1,6 +1,7 @@
 """One pass over the validation part: residuals, smallest change and fallback weights of a network."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -8,10 +9,11 @@ from forecaster.config import Config
 from forecaster.evaluation.held_out import select_origins, spread_over_panel
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting.calibration import Calibration
-from forecaster.forecasting.fallback import Fallback, fit_fallback, forecast_from_windows, list_window_baselines
+from forecaster.forecasting.fallback import NETWORK, ZERO_SHOT, Fallback, fit_fallback, list_window_baselines
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
+from forecaster.pretrained.features import count_history_steps
 
 _SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
 
@@ -41,9 +43,10 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest))
     features = origins.build_features(predictor, horizon)  # (origins, length + horizon, features)
     networks = predictor.predict_with_networks(origins.series, windows, horizon, features)
-    fallback = _fit_fallback(plan, origins, actual, networks.mean, windows)
+    others = _forecast_without_network(plan, predictor, origins, windows)
+    fallback = _fit_fallback(plan, origins, actual, {NETWORK: networks.mean, **others}) if others else None
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
-    residuals = predictor.blend(networks, origins.series, windows).compute_residuals(actual)
+    residuals = predictor.blend(networks, origins.series, windows, others).compute_residuals(actual)
     return Calibration(residuals[pooled], smallest, fallback)
 
 
@@ -70,25 +73,28 @@ def _find_smallest_change(
     return _SMALLEST_CHANGE * typical if 0 < typical < np.inf else None
 
 
-def _fit_fallback(
-    plan: Plan, origins: Origins, actual: np.ndarray, network: np.ndarray, windows: np.ndarray
-) -> Fallback | None:
-    """Fit the fallback on errors in validation; None where it is off or a series has no validation part."""
-    options, splits = plan.config.forecast, plan.members.splits
-    if options.fallback == "never" or not all(split.validation for split in splits):
-        return None
-    horizon = actual.shape[1]
-    baselines = {
-        name: forecast_from_windows(name, windows, horizon, plan.season)  # (origins, horizon)
-        for name in list_window_baselines(plan.season, windows.shape[1])
-    }
-    network_errors, *errors = (
-        _average_by_series(plan, origins, np.abs(actual - mean)) for mean in (network, *baselines.values())
-    )
-    network_errors[plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
+def _forecast_without_network(
+    plan: Plan, predictor: Predictor, origins: Origins, windows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Forecast with the zero-shot network and the baselines, by name, each (origins, horizon).
+
+    Empty where there is no fallback: it is off, or a series has no validation part.
+    """
+    config, horizon = plan.config, plan.config.window.horizon
+    if config.forecast.fallback == "never" or not all(split.validation for split in plan.members.splits):
+        return {}
+    history = origins.cut_windows(count_history_steps(config.data.seasons), config.padding_steps)
+    names = [ZERO_SHOT, *list_window_baselines(plan.season, windows.shape[1])]
+    return {name: predictor.forecast_without_network(name, windows, history, horizon) for name in names}
+
+
+def _fit_fallback(plan: Plan, origins: Origins, actual: np.ndarray, forecasts: Mapping[str, np.ndarray]) -> Fallback:
+    """Fit the fallback on errors in validation of forecasts by name, each (origins, horizon)."""
+    splits, horizon = plan.members.splits, actual.shape[1]
+    errors = {name: _average_by_series(plan, origins, np.abs(actual - each)) for name, each in forecasts.items()}
+    errors[NETWORK][plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
     horizons = np.array([split.validation / horizon for split in splits])  # (members,)
-    by_baseline = dict(zip(baselines, errors, strict=True))
-    return fit_fallback(plan.members.names, network_errors, by_baseline, horizons, plan.season, options.fallback)
+    return fit_fallback(plan.members.names, errors, horizons, plan.config.forecast.fallback)
 
 
 def _average_by_series(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:

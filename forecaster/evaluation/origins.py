@@ -69,10 +69,10 @@ class Origins:
         distinct, numbers = self.known_series
         return [distinct[number] for number in numbers.tolist()]
 
-    def cut_windows(self, length: int) -> np.ndarray:
-        """Cut the last known steps at each, (origins, length); NaN before the series begins."""
-        pairs = zip(self.series, self.steps.tolist(), strict=True)
-        return np.stack([take_last_steps(series.values, step + 1, length) for series, step in pairs])
+    def cut_windows(self, length: int, padding: int = 0) -> np.ndarray:
+        """Cut the last known steps at each, (origins, length); NaN before the series begins, after steps of padding."""
+        pairs = zip(self.series, (self.steps + 1 - padding).tolist(), strict=True)
+        return np.stack([take_last_steps(series.values[padding:], end, length) for series, end in pairs])
 
     def read_actuals(self, horizon: int, ends: np.ndarray | None = None) -> np.ndarray:
         """Read the values after each, (origins, horizon); NaN where one was filled or the series has ended.
@@ -117,8 +117,10 @@ def _refill_gap(series: Series, step: int) -> Series:
 
 def predict_from(predictor: Predictor, origins: Origins, horizon: int) -> PredictiveDistribution:
     """Predict the steps after each origin; the network was trained on the series, and they begin with its padding."""
-    windows = origins.cut_windows(predictor.config.lookback_steps)
-    return predictor.predict(origins.series, windows, horizon, origins.build_features(predictor, horizon))
+    config = predictor.config
+    windows = origins.cut_windows(config.lookback_steps)
+    history = origins.cut_windows(predictor.count_history_steps(horizon), config.padding_steps)
+    return predictor.predict(origins.series, windows, horizon, origins.build_features(predictor, horizon), history)
 
 
 def forecast_with_network(predictor: Predictor, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecaster.evaluation.baselines import LABELS, name_forecasters
+from forecaster.forecasting.fallback import NETWORK
 from forecaster.wording import count_of, count_steps
 
 MIN_FORECASTS = 10  # that do not overlap, from which a verdict may be drawn
@@ -90,9 +91,31 @@ def describe_forecasts(summary: Mapping[str, Any]) -> str:
 
 
 def describe_fallback(metrics: Mapping[str, Any]) -> list[str]:
-    """Describe where the network did not beat the baseline in validation, and what the forecasts are instead."""
+    """Describe what forecasts are made of, where it is not the network alone.
+
+    Args:
+        metrics: of the run's `metrics.json`, of any format.
+    """
     if "fallback" not in metrics:
         return []
+    if "baseline" in metrics["fallback"]:
+        return _describe_one_baseline(metrics)
+    forecasters, weights = metrics["fallback"]["forecasters"], list(metrics["fallback"]["weights"].values())
+    alone = metrics["series"] - len(weights)  # series whose forecast is the network's
+    sums = dict.fromkeys(forecasters, 0.0) | {NETWORK: float(alone)}
+    for each in weights:
+        sums = {name: total + weight for (name, total), weight in zip(sums.items(), each, strict=True)}
+    shares = sorted(((total, name) for name, total in sums.items()), reverse=True)
+    parts = [f"{LABELS[name]} {total / metrics['series']:.0%}" for total, name in shares if total]
+    over = "" if metrics["series"] == 1 else f", on average over {metrics['series']:,} series"
+    seen = f"{metrics['fallback']['horizons']:.2g} horizons of validation"
+    if len(parts) == 1:
+        return [f"Forecasts are those of the {LABELS[shares[0][1]]} alone, by errors in {seen} (forecast.fallback)."]
+    return [f"Forecasts are a weighted average: {', '.join(parts)}{over}, by errors in {seen} (forecast.fallback)."]
+
+
+def _describe_one_baseline(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe the fallback of earlier runs: where the network did not beat its one baseline."""
     baseline, weights = LABELS[metrics["fallback"]["baseline"]], list(metrics["fallback"]["weights"].values())
     low, high = f"{min(weights):.2g}", f"{max(weights):.2g}"
     share = low if low == high else f"{low} to {high}"

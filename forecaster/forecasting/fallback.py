@@ -1,4 +1,4 @@
-"""The fallback: where a network does not beat a naive forecast in validation, its forecasts blend in that forecast."""
+"""The fallback: the network's forecast averaged with others that need no training, by their errors in validation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,37 +6,40 @@ from typing import Any
 
 import numpy as np
 
-NETWORK, LAST_VALUE = "network", "naive"
-_POOLED_HORIZONS = 3  # the validation horizons that the ratio of all series counts as, next to those of one series
+from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 
-# One horizon of validation is one forecast: a baseline that is better in it by chance would harm later ones.
-_MIN_HORIZONS = 1.5
-_MAX_LOG = 10.0  # logarithm of a ratio of errors that counts when baselines are compared
+NETWORK, ZERO_SHOT, LAST_VALUE = "network", "zero-shot", "naive"
+_POOLED_HORIZONS = 3  # the validation horizons that the errors of all series count as, next to those of one series
+_MAX_LOG = 10.0  # logarithm of a ratio of errors that counts when forecasters are compared
+
+# Weights fall with this power of the error, by the horizons of validation: an error is as likely under a forecaster of
+# mean absolute error m as 1 / m (a Laplace distribution), and each horizon counts as two errors that are independent.
+_POWER, _POWER_OF_HORIZON = 4.0, 2.0
+_PRIOR = {NETWORK: 1.0, ZERO_SHOT: 1.0}  # before any validation, as shares of the weight
+_PRIOR_OF_BASELINE = 0.25  # a baseline that is best by chance in one horizon harms later ones
+_SMALLEST_WEIGHT = 0.01  # below which a forecaster is left out
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """The weight of the network in the forecast of each series; the rest is the baseline's.
+    """The weights of a network and other forecasters in the forecast of each series.
 
     Attributes:
-        season: steps in a season, 1 without one.
-        weights: of the network by the name of the series, where it is not 1.
-        unknown_weight: of the network for series that it was not trained on.
-        baseline: the name of the baseline, one of `WINDOW_BASELINES`.
+        forecasters: their names: `NETWORK`, and of `ZERO_SHOT` and `WINDOW_BASELINES` those with a weight.
+        weights: of each forecaster, by the name of the series, where it is not the network alone.
+        unknown_weights: of each forecaster, for series that the network was not trained on.
+        horizons: of validation that the weights were measured on, averaged over series; 0 where it is unknown.
     """
 
-    season: int
-    weights: Mapping[str, float]
-    unknown_weight: float = 1.0
-    baseline: str = "seasonal_naive"
+    forecasters: tuple[str, ...]
+    weights: Mapping[str, tuple[float, ...]]
+    unknown_weights: tuple[float, ...]
+    horizons: float = 0.0
 
-    def get_weight(self, name: str, known: bool = True) -> float:
-        """Get the weight of the network for a series, which it was trained on or not."""
-        return self.weights.get(name, 1.0) if known else self.unknown_weight
-
-    def name_source(self, weight: float) -> str:
-        """Name what a forecast with this weight is made of, for the column `source`."""
-        return NETWORK if weight == 1 else self.baseline if weight == 0 else f"{NETWORK}+{self.baseline}"
+    def get_weights(self, name: str, known: bool = True) -> tuple[float, ...]:
+        """Get the weight of each forecaster for a series, which the network was trained on or not."""
+        alone = tuple(float(forecaster == NETWORK) for forecaster in self.forecasters)
+        return self.weights.get(name, alone) if known else self.unknown_weights
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values for JSON; every number is exact."""
@@ -49,62 +52,117 @@ class Fallback:
         Raises:
             ValueError, KeyError, TypeError, AttributeError: these are not such values.
         """
-        season, weights, unknown_weight = values["season"], dict(values["weights"]), values["unknown_weight"]
-        if type(season) is not int or season < 1:
-            raise ValueError(f"a season of {season} steps")
-        if wrong := [weight for weight in (*weights.values(), unknown_weight) if not 0 <= weight <= 1]:
-            raise ValueError(f"the weight {wrong[0]}")
-        # Earlier runs name no baseline: it was the last season, or the last value without one.
-        baseline = values.get("baseline", "seasonal_naive" if season > 1 else "naive")
-        if baseline not in WINDOW_BASELINES:
-            raise ValueError(f"the baseline {baseline!r}")
-        return cls(season, weights, unknown_weight, baseline)
+        if "forecasters" not in values:
+            values = _read_one_baseline(values)
+        forecasters, unknown = tuple(values["forecasters"]), tuple(values["unknown_weights"])
+        weights = {str(name): tuple(each) for name, each in values["weights"].items()}
+        if forecasters[:1] != (NETWORK,) or any(
+            name != ZERO_SHOT and name not in WINDOW_BASELINES for name in forecasters[1:]
+        ):
+            raise ValueError(f"the forecasters {forecasters}")
+        for each in (*weights.values(), unknown):
+            if len(each) != len(forecasters) or not all(0 <= weight <= 1 for weight in each):
+                raise ValueError(f"the weights {each}")
+            if not np.isclose(sum(each), 1):
+                raise ValueError(f"weights that add up to {sum(each)}")
+        return cls(forecasters, weights, unknown, float(values.get("horizons", 0.0)))
+
+
+def _read_one_baseline(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the values of earlier runs, which have the weight of the network for each series, next to one baseline.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: these are not such values.
+    """
+    season = values["season"]
+    if type(season) is not int or season < 1:
+        raise ValueError(f"a season of {season} steps")
+    # The first of them name no baseline: it was the last season, or the last value without one.
+    baseline = values.get("baseline", "seasonal_naive" if season > 1 else "naive")
+    return {
+        "forecasters": (NETWORK, baseline),
+        "weights": {name: (weight, 1 - weight) for name, weight in values["weights"].items()},
+        "unknown_weights": (values["unknown_weight"], 1 - values["unknown_weight"]),
+    }
+
+
+def name_source(forecasters: Sequence[str], weights: Sequence[float]) -> str:
+    """Name what a forecast with these weights is made of, for the column `source`."""
+    return "+".join(name for name, weight in zip(forecasters, weights, strict=True) if weight)
 
 
 def fit_fallback(
-    names: Sequence[str],
-    network: np.ndarray,
-    baselines: Mapping[str, np.ndarray],
-    horizons: np.ndarray,
-    season: int,
-    fallback: str,
+    names: Sequence[str], errors: Mapping[str, np.ndarray], horizons: np.ndarray, fallback: str
 ) -> Fallback:
-    """Choose the baseline and fit the weights from the errors in validation.
+    """Fit the weights of forecasters from their errors in validation.
 
-    The baseline is the best of all series: that with the highest mean logarithm of the ratio of errors. A validation
-    part is often short, so the logarithm of a series' ratio is shrunk towards that of all series: its own counts as
-    many times as its validation part has horizons, the pooled one `_POOLED_HORIZONS` times. Where the shrunk ratio r is
-    above 1, the network's weight is 1 / (1 + r²) (Bates & Granger 1969, equation 2, without the covariance). With less
-    than `_MIN_HORIZONS` horizons the network is left alone.
+    A validation part is often short, so the logarithm of a series' errors, relative to the network's, is shrunk towards
+    the mean of all series: its own counts as many times as its validation part has horizons, the pooled one
+    `_POOLED_HORIZONS` times. Weights are those of Bayesian model averaging, as if each horizon held
+    `_POWER_OF_HORIZON` independent errors of a Laplace distribution: w ∝ prior · e^-p with e the shrunk error and
+    p = `_POWER` + `_POWER_OF_HORIZON` · horizons. One horizon moves them a little, ten choose the best.
 
     Args:
         names: of the series.
-        network: the mean absolute error, (series,); NaN where it is unknown.
-        baselines: that of each baseline, by name.
+        errors: the mean absolute error of each forecaster by name, the network's first, (series,); NaN where it is
+            unknown.
         horizons: in each series' validation part, (series,).
-        season: as in `Fallback`.
-        fallback: `combine`, or `replace` for a weight of 0 where the ratio is above 1.
+        fallback: `combine`, or `replace` for a weight of 1 of the forecaster with the lowest shrunk error.
     """
+    forecasters = tuple(errors)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = {name: np.log(network / errors) for name, errors in baselines.items()}  # NaN where both errors are 0
-    best = max(ratios, key=lambda name: _average(np.clip(ratios[name], -_MAX_LOG, _MAX_LOG), horizons))
-    if horizons.max() < _MIN_HORIZONS:
-        return Fallback(season, {}, 1.0, best)
-    own = ratios[best]
-    pooled = _average(np.where(np.isfinite(own), own, np.nan), horizons)
-    shrunk = (horizons * own + _POOLED_HORIZONS * pooled) / (horizons + _POOLED_HORIZONS)
-    shrunk = np.append(np.where(np.isnan(own), pooled, shrunk), pooled)  # (series + 1,), the last for unknown series
-    with np.errstate(over="ignore"):
-        losing = np.zeros_like(shrunk) if fallback == "replace" else 1 / (1 + np.exp(2 * shrunk))
-    *weights, unknown_weight = np.where(shrunk > 0, losing, 1.0).tolist()
-    below_one = {name: weight for name, weight in zip(names, weights, strict=True) if weight < 1}
-    return Fallback(season, below_one, unknown_weight, best)
+        logs = np.log(np.stack(list(errors.values()), axis=1))  # (series, forecasters), -inf where an error is 0
+        relative = np.clip(logs - logs[:, :1], -_MAX_LOG, _MAX_LOG)  # NaN where an error is unknown, or both are 0
+    pooled = np.array([_average(column, horizons) for column in relative.T])  # (forecasters,)
+    counts = horizons[:, None]  # (series, 1)
+    shrunk = (counts * relative + _POOLED_HORIZONS * pooled) / (counts + _POOLED_HORIZONS)
+    shrunk = np.vstack([np.where(np.isnan(relative), pooled, shrunk), pooled])  # the last for unknown series
+    found = _compute_weights(forecasters, shrunk, np.append(horizons, horizons.mean()), fallback)
+    used = np.flatnonzero((found > 0).any(axis=0) | (np.arange(len(forecasters)) == 0))
+    *weights, unknown = (tuple(row) for row in found[:, used].tolist())
+    alone = tuple(float(place == 0) for place in range(len(used)))
+    others = {name: row for name, row in zip(names, weights, strict=True) if row != alone}
+    return Fallback(tuple(forecasters[place] for place in used), others, unknown, float(horizons.mean()))
+
+
+def _compute_weights(forecasters: Sequence[str], errors: np.ndarray, horizons: np.ndarray, fallback: str) -> np.ndarray:
+    """Compute weights (rows, forecasters) from the logarithms of errors (rows, forecasters) and horizons (rows,)."""
+    if fallback == "replace":
+        return np.eye(len(forecasters))[errors.argmin(axis=1)]
+    prior = np.array([_PRIOR.get(name, _PRIOR_OF_BASELINE) for name in forecasters])
+    above = errors - errors.min(axis=1, keepdims=True)
+    weights = prior * np.exp(-(_POWER + _POWER_OF_HORIZON * horizons[:, None]) * above)
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights[weights < _SMALLEST_WEIGHT] = 0.0
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def _average(values: np.ndarray, weights: np.ndarray) -> float:
     """Average what is not NaN; 0 where nothing is."""
     known = ~np.isnan(values)
     return float(np.average(values[known], weights=weights[known])) if known.any() else 0.0
+
+
+def forecast_without_network(
+    name: str, windows: np.ndarray, history: np.ndarray, horizon: int, seasons: Sequence[int]
+) -> np.ndarray:
+    """Forecast without the trained network: (batch, horizon), in the series' own unit.
+
+    Args:
+        name: `ZERO_SHOT`, or of `WINDOW_BASELINES`.
+        windows: that a baseline reads, (batch, steps); NaN before a series begins.
+        history: that the zero-shot network reads, (batch, steps); NaN before a series begins. The last value replaces
+            its forecast where there are too few.
+        horizon: steps.
+        seasons: steps in each season, the main one first; none or 1 where there is none.
+    """
+    if name != ZERO_SHOT:
+        return forecast_from_windows(name, windows, horizon, next(iter(seasons), 1))
+    found = repeat_last_value(history, horizon)
+    enough = (~np.isnan(history)).sum(axis=1) >= MIN_STEPS
+    if enough.any():
+        found[enough] = forecast_zero_shot(history[enough], seasons, horizon, [0.5])[..., 0]
+    return found
 
 
 def forecast_from_windows(baseline: str, windows: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -173,6 +231,6 @@ WINDOW_BASELINES: Mapping[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
 }
 
 
-def is_of_network(source: str) -> bool:
-    """Whether a forecast with this source is that of the network alone, whatever happened to the end of its series."""
-    return source.partition(" (")[0] == NETWORK
+def has_network(source: str) -> bool:
+    """Whether the network has a part in a forecast with this source, whatever happened to the end of its series."""
+    return NETWORK in source.partition(" (")[0].split("+")

@@ -224,48 +224,51 @@ class EnsembleDistribution(PredictiveDistribution):
 
 @dataclass(frozen=True)
 class BlendedDistribution(PredictiveDistribution):
-    """A weighted average of the networks' prediction and a baseline.
+    """A weighted average of the networks' prediction and other forecasts.
 
     Attributes:
         network: the prediction of the networks.
-        baseline: in the series' own unit, (batch, horizon).
-        weights: of the network, (batch, 1).
+        others: in the series' own unit, (others, batch, horizon).
+        weights: of the network and the others, (1 + others, batch, 1).
     """
 
     network: PredictiveDistribution
-    baseline: np.ndarray
+    others: np.ndarray
     weights: np.ndarray
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """The weighted average of both means."""
-        return self._blend(self.network.mean, self.baseline)
+        """The weighted average of the means."""
+        return self._blend(self.network.mean, self.others)
 
     @cached_property
     def centre(self) -> np.ndarray:
-        """The weighted average of both in transformed units."""
-        return self._blend(self.network.centre, self.transform(self.baseline))
+        """The weighted average in transformed units, or the average transformed where one of them has no transform."""
+        with np.errstate(all="ignore"):  # a logarithm of 0
+            blended = self._blend(self.network.centre, np.stack([self.transform(other) for other in self.others]))
+        finite = np.isfinite(blended)
+        return blended if finite.all() else np.where(finite, blended, self.transform(self.mean))
 
     @property
     def spread(self) -> np.ndarray:
-        """The network's; a baseline has none."""
+        """The network's."""
         return self.network.spread
 
     def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Shift the network's quantiles by as much as the baseline shifts its mean.
+        """Shift the network's quantiles by as much as the others shift its mean.
 
         In transformed units, so that they stay within the bounds of the transform.
         """
         shift = self.transform(self.mean) - self.transform(self.network.mean)
         return {
-            probability: np.where(self.weights == 1, values, self.invert(self.transform(values) + shift))
+            probability: np.where(self.weights[0] == 1, values, self.invert(self.transform(values) + shift))
             for probability, values in self.network.compute_quantiles(levels).items()
         }
 
     def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
         """Draw from the network where its weight is 1, elsewhere errors in validation around the weighted average."""
         drawn = self.network.draw_paths(count, calibration, generator)
-        return np.where(self.weights == 1, drawn, self._draw_paths_around_centre(count, calibration, generator))
+        return np.where(self.weights[0] == 1, drawn, self._draw_paths_around_centre(count, calibration, generator))
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform values as the network does."""
@@ -275,9 +278,10 @@ class BlendedDistribution(PredictiveDistribution):
         """Transform values back as the network does."""
         return self.network.invert(transformed)
 
-    def _blend(self, network: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-        # a baseline may be NaN where the network's weight is 1: 0 * NaN would be NaN
-        return np.where(self.weights == 1, network, self.weights * network + (1 - self.weights) * baseline)
+    def _blend(self, network: np.ndarray, others: np.ndarray) -> np.ndarray:
+        every = np.stack([network, *others])  # (1 + others, batch, horizon)
+        # a forecast may be NaN where its weight is 0: 0 * NaN would be NaN
+        return np.asarray(np.where(self.weights > 0, self.weights * every, 0.0).sum(axis=0))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,13 @@ from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Distribution, select_distribution
-from forecaster.forecasting.fallback import LAST_VALUE, NETWORK, forecast_from_windows
+from forecaster.forecasting.fallback import (
+    LAST_VALUE,
+    NETWORK,
+    ZERO_SHOT,
+    forecast_without_network,
+    name_source,
+)
 from forecaster.forecasting.onnx_network import ServedNetwork
 from forecaster.forecasting.predictive_distribution import (
     BlendedDistribution,
@@ -32,6 +38,7 @@ from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_seri
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import undo_difference
 from forecaster.preprocessing.windows import take_last_steps
+from forecaster.pretrained.features import count_history_steps
 from forecaster.problems import Problem, condense_problems
 
 log = logging.getLogger("forecaster")
@@ -75,7 +82,12 @@ class Predictor:
         return cls(members[0].rollout, config, preprocessing, members, config.ensemble.combine)
 
     def predict(
-        self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
+        self,
+        panel: Sequence[Series],
+        windows: np.ndarray,
+        horizon: int,
+        features: np.ndarray | None = None,
+        history: np.ndarray | None = None,
     ) -> PredictiveDistribution:
         """Predict what follows some windows, all in one batch.
 
@@ -86,26 +98,73 @@ class Predictor:
             horizon: steps.
             features: of the steps of each window and its horizon, (batch, length + horizon, features); None where
                 the network reads none.
+            history: (batch, steps), what the zero-shot network reads (`count_history_steps`); NaN where a series has
+                no values. The windows where None.
 
         Raises:
             DataError: a series was not trained on, and the network has an embedding of the series.
             Diverged: a forecast became infinite or NaN.
         """
-        return self.blend(self.predict_with_networks(panel, windows, horizon, features), panel, windows)
+        networks = self.predict_with_networks(panel, windows, horizon, features)
+        history = windows if history is None else history
+        weights = self.get_weights(panel)  # (batch, forecasters)
+        others = {
+            name: self.forecast_without_network(name, windows, history, horizon, weights[:, place] > 0)
+            for place, name in enumerate(self.forecasters)
+            if name != NETWORK
+        }
+        return self.blend(networks, panel, windows, others)
+
+    @property
+    def forecasters(self) -> tuple[str, ...]:
+        """The forecasters with a weight: the network, and those of the fallback."""
+        fallback = self.calibration.fallback
+        return (NETWORK,) if fallback is None else fallback.forecasters
+
+    def count_history_steps(self, horizon: int) -> int:
+        """Count the steps that the zero-shot network reads for a horizon; 1 where it has no weight."""
+        return count_history_steps(self.config.data.seasons) if ZERO_SHOT in self.forecasters else 1
+
+    def forecast_without_network(
+        self, name: str, windows: np.ndarray, history: np.ndarray, horizon: int, needed: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Forecast with the zero-shot network or a baseline, within the bounds of the data.
+
+        Args:
+            name, horizon: as for the function of this name.
+            windows, history: as in `predict`.
+            needed: the rows to forecast, (batch,); the others are 0. All where None.
+
+        Returns:
+            (batch, horizon), in the series' own unit.
+        """
+        data, found = self.config.data, np.zeros((len(windows), horizon))
+        rows = np.ones(len(windows), bool) if needed is None else needed
+        if rows.any():
+            forecast = forecast_without_network(name, windows[rows], history[rows], horizon, data.seasons)
+            found[rows] = np.clip(forecast, *self._bounds)
+        return found
 
     def blend(
-        self, networks: PredictiveDistribution, panel: Sequence[Series], windows: np.ndarray
+        self,
+        networks: PredictiveDistribution,
+        panel: Sequence[Series],
+        windows: np.ndarray,
+        others: Mapping[str, np.ndarray],
     ) -> PredictiveDistribution:
-        """Average the networks' prediction with the fallback's baseline, by the weights of the series.
+        """Average the networks' prediction with the other forecasters', by the weights of the series.
 
-        The last value replaces both in series whose training part was constant, and whose window is not.
+        The last value replaces all of them in series whose training part was constant, and whose window is not.
+
+        Args:
+            networks: their prediction.
+            panel, windows: as in `predict`.
+            others: the forecasts of the other forecasters by name, (batch, horizon) each, in the series' own unit.
         """
-        fallback, weights = self.calibration.fallback, self.get_network_weights(panel)
-        prediction = networks
-        if fallback is not None and (weights < 1).any():
-            horizon = networks.mean.shape[1]
-            baseline = forecast_from_windows(fallback.baseline, windows, horizon, fallback.season)  # (batch, horizon)
-            prediction = BlendedDistribution(networks, baseline, weights[:, None])
+        weights, prediction = self.get_weights(panel), networks
+        if (weights[:, 0] < 1).any():
+            used = [others[name] for name in self.forecasters[1:]]
+            prediction = BlendedDistribution(networks, np.stack(used), weights.T[..., None])
         changed = self.find_changed_steps(panel, windows)
         if not changed.any():
             return prediction
@@ -120,12 +179,12 @@ class Predictor:
             values = scaler.curve.apply(windows)
         return np.asarray(scaler.is_constant & ~np.isnan(windows) & (values != scaler.offset))
 
-    def get_network_weights(self, panel: Sequence[Series]) -> np.ndarray:
-        """Get the weight of the networks in the forecast of each series, (series,)."""
+    def get_weights(self, panel: Sequence[Series]) -> np.ndarray:
+        """Get the weight of each forecaster for each series, (series, forecasters); the network is the first."""
         fallback = self.calibration.fallback
         if fallback is None:
-            return np.ones(len(panel))
-        return np.array([fallback.get_weight(s.name, s.name in self.preprocessing.scalers) for s in panel])
+            return np.ones((len(panel), 1))
+        return np.array([fallback.get_weights(s.name, s.name in self.preprocessing.scalers) for s in panel])
 
     def predict_with_networks(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
@@ -201,10 +260,13 @@ class Predictor:
     def _undo_preprocessing(
         self, distribution: Distribution, scaler: Scaler, change: np.ndarray | float
     ) -> NetworkDistribution:
-        low, high = self.config.data.minimum, self.config.data.maximum
         counts = self.config.model.head == "negative_binomial"
-        bounds = -math.inf if low is None else low, math.inf if high is None else high
-        return NetworkDistribution(distribution, scaler, counts, *bounds, change)
+        return NetworkDistribution(distribution, scaler, counts, *self._bounds, change)
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        low, high = self.config.data.minimum, self.config.data.maximum
+        return -math.inf if low is None else low, math.inf if high is None else high
 
     def get_scaler(self, series: Series) -> Scaler:
         """Get the scaler of a series' training part; of an unknown series, fit one on all of it."""
@@ -221,8 +283,7 @@ class Predictor:
 
     def _clip_to_domain(self, values: np.ndarray) -> np.ndarray:
         """Clip bounds that errors in validation or the fallback moved out of the domain of the head or the data."""
-        low, high = self.config.data.minimum, self.config.data.maximum
-        values = values if low is None and high is None else np.clip(values, low, high)
+        values = np.clip(values, *self._bounds)
         match self.config.model.head:
             case "negative_binomial":
                 return np.rint(np.maximum(values, 0.0))
@@ -249,10 +310,9 @@ class Predictor:
     ) -> list[Forecast]:
         """Forecast the steps after the end of series whose features are prepared."""
         panel = inputs.panel
-        windows = np.stack(
-            [take_last_steps(series.values, len(series), self.config.lookback_steps) for series in panel]
-        )
-        prediction = self.predict(panel, windows, steps, inputs.features)
+        windows = self._cut_last_windows(panel, self.config.lookback_steps)
+        history = self._cut_last_windows(panel, self.count_history_steps(steps), self.config.padding_steps)
+        prediction = self.predict(panel, windows, steps, inputs.features, history)
         quantiles = self.compute_quantiles(prediction, levels)
         paths = None
         if with_samples:
@@ -260,8 +320,7 @@ class Predictor:
             paths = prediction.draw_paths(self.config.forecast.samples, self.calibration, generator)
         if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
             raise Diverged(Problem("infinite-intervals"))
-        fallback, weights = self.calibration.fallback, self.get_network_weights(panel).tolist()
-        sources = [NETWORK if fallback is None else fallback.name_source(weight) for weight in weights]
+        sources = [name_source(self.forecasters, weights) for weights in self.get_weights(panel).tolist()]
         replaced = np.any(self.find_changed_steps(panel, windows), axis=1).tolist()
         return [
             Forecast(
@@ -275,6 +334,11 @@ class Predictor:
             )
             for row, series in enumerate(panel)
         ]
+
+    @staticmethod
+    def _cut_last_windows(panel: Sequence[Series], length: int, padding: int = 0) -> np.ndarray:
+        """Cut the last steps of each series after its padding, (series, length); NaN before it begins."""
+        return np.stack([take_last_steps(series.values[padding:], len(series) - padding, length) for series in panel])
 
     def prepare(self, panel: Sequence[Series], steps: int) -> "PredictionInputs":
         """Build the features of the last window of each series and of the steps after it.

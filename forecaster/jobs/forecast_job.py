@@ -16,7 +16,7 @@ from forecaster.config.policies import is_policy
 from forecaster.data import Series
 from forecaster.durations import parse_duration
 from forecaster.errors import ForecasterError, Partial, Stale, UsageError
-from forecaster.forecasting.fallback import is_of_network
+from forecaster.forecasting.fallback import has_network
 from forecaster.forecasting.freshness import Freshness
 from forecaster.forecasting.predict import Prediction, predict
 from forecaster.jobs.adaptive_intervals import adapt_from_store
@@ -71,7 +71,7 @@ def forecast_job(
         **describe_version(version),
         **_describe_freshness(found.freshness, now),
         rows=sum(each.rows for each in found.freshness),
-        fallback_share=sum(not is_of_network(each.source) for each in found.forecasts) / len(found.forecasts),
+        fallback_share=sum(not has_network(each.source) for each in found.forecasts) / len(found.forecasts),
         warnings=tuple(problem.to_json() for problem in (*warnings, *found.notices)),
         notes=tuple(note.to_json() for note in (*notes, *limits)),
         max_age=repr(job.max_age),

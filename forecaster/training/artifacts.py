@@ -133,7 +133,11 @@ def build_version_files(
         metrics["members"] = _describe_members(plan, trained)
     fallback = predictor.calibration.fallback
     if fallback is not None and fallback.weights:
-        metrics["fallback"] = {"baseline": fallback.baseline, "weights": dict(fallback.weights)}
+        metrics["fallback"] = {
+            "forecasters": list(fallback.forecasters),
+            "weights": {name: list(weights) for name, weights in fallback.weights.items()},
+            "horizons": fallback.horizons,
+        }
     if refit is not None:
         metrics["refit"] = refit.to_json()
     padding = config.padding_steps

@@ -80,7 +80,8 @@ def test_residuals_are_measured_from_the_forecast_with_its_fallback():
     made, predictor = predicted(Counting(2.0))  # rolled out: 2, 4 and 8 times the last value
     made = with_options(made, interval_scale="none", fallback="replace")
     calibration = measure_calibration(made, predictor)
-    assert (calibration.fallback.baseline, calibration.fallback.weights) == ("window_drift", {"y": 0.0})
+    assert calibration.fallback.forecasters == ("network", "window_drift")
+    assert calibration.fallback.weights == {"y": (0.0, 1.0)}
     np.testing.assert_array_equal(calibration.residuals[0], [0, 0, 0])  # the series is a straight line
     free = measure_calibration(with_options(made, fallback="never"), predictor)
     assert free.fallback is None

@@ -3,7 +3,13 @@
 import pytest
 
 from forecaster.evaluation.baselines import name_forecasters
-from forecaster.evaluation.verdict import describe_training, describe_verdict, describe_wrong_coverage, judge
+from forecaster.evaluation.verdict import (
+    describe_fallback,
+    describe_training,
+    describe_verdict,
+    describe_wrong_coverage,
+    judge,
+)
 
 SCORES = {"model": {"mae": 1.0}, "naive": {"mae": 2.0}, "seasonal_naive": {"mae": 4.0}}
 
@@ -96,13 +102,40 @@ def test_later_forecasts_repeat_what_the_training_found_against_the_network():
     assert describe_training(summary_of()) == []
     (loss,) = describe_training(summary_of(model=3.0))
     assert loss.endswith("do not prefer this network.")
-    fallback = {"baseline": "seasonal_naive", "weights": {"y": 0.25}}
+    weights = {"y": [0.25, 0.0, 0.75]}
+    fallback = {"forecasters": ["network", "naive", "zero-shot"], "weights": weights, "horizons": 4.321}
     sentences = describe_training(summary_of(fallback=fallback, coverage={"80": 12.5}))
     assert [sentence.split(":")[0] for sentence in sentences] == [
-        "On the validation part the network did not beat the seasonal naive. Forecasts are a weighted average of both "
-        "(network weight 0.25; forecast.fallback).",
+        "Forecasts are a weighted average",
         "80 % intervals are too narrow",
+    ]
+    of_an_older_fallback = summary_of(fallback={"baseline": "seasonal_naive", "weights": {"y": 0.25}})
+    assert describe_fallback(of_an_older_fallback) == [
+        "On the validation part the network did not beat the seasonal naive. Forecasts are a weighted average of both "
+        "(network weight 0.25; forecast.fallback)."
     ]
     of_an_older_format = {"scores": SCORES, "series": 1, "coverage": {"80": 90.0}}
     assert describe_training(of_an_older_format)[0].startswith("80 % intervals are too wide: expect smaller")
     assert describe_training({"scores": {}}) == []
+
+
+def test_the_fallback_is_described_by_the_share_of_each_forecaster_and_what_it_was_measured_on():
+    fallback = {
+        "forecasters": ["network", "naive", "zero-shot"],
+        "weights": {"a": [0.25, 0.0, 0.75]},
+        "horizons": 4.321,
+    }
+    assert describe_fallback(summary_of(fallback=fallback)) == [
+        "Forecasts are a weighted average: zero-shot network 75%, network 25%, by errors in 4.3 horizons of validation "
+        "(forecast.fallback)."
+    ]
+    assert describe_fallback(summary_of(fallback=fallback, series=4)) == [  # the network alone forecasts the others
+        "Forecasts are a weighted average: network 81%, zero-shot network 19%, on average over 4 series, by errors in "
+        "4.3 horizons of validation (forecast.fallback)."
+    ]
+    alone = {**fallback, "weights": {"a": [0.0, 1.0, 0.0]}}
+    assert describe_fallback(summary_of(fallback=alone)) == [
+        "Forecasts are those of the naive (last value) alone, by errors in 4.3 horizons of validation "
+        "(forecast.fallback)."
+    ]
+    assert describe_fallback(summary_of()) == []

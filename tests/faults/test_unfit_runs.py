@@ -58,6 +58,9 @@ def fallback(**values):
     return {"fallback": {"season": 24, "weights": {}, "unknown_weight": 1.0} | values}
 
 
+FORECASTERS = {"forecasters": ["network", "naive"], "weights": {}, "unknown_weights": [0.5, 0.5], "horizons": 2.0}
+
+
 def edit_text(version, name, old, new):
     text = (version / name).read_text()
     assert old in text
@@ -104,6 +107,12 @@ CALIBRATIONS = {
     "weight that is no number": fallback(unknown_weight=float("nan")),
     "weights in a list": fallback(weights=[0.5]),
     "fallback of text": {"fallback": "naive"},
+    "weights of other forecasters": {"fallback": FORECASTERS | {"weights": {"load": [1.0]}}},
+    "weights that add up to 2": {"fallback": FORECASTERS | {"unknown_weights": [1.0, 1.0]}},
+    "weight that is negative": {"fallback": FORECASTERS | {"unknown_weights": [1.5, -0.5]}},
+    "unknown forecaster": {"fallback": FORECASTERS | {"forecasters": ["network", "oracle"]}},
+    "no network": {"fallback": FORECASTERS | {"forecasters": ["naive", "network"]}},
+    "no weights": {"fallback": {"forecasters": ["network"]}},
 }
 DAMAGES = {
     **{f"residuals: {name}": ("residuals.npy", content) for name, content in RESIDUALS.items()},

@@ -20,7 +20,7 @@ def version_of(folder, files, version=4):
     return Version(folder, {"format": version, "files": listed})
 
 
-@pytest.mark.parametrize("fallback", [None, Fallback(24, {"a": 0.123456789012345}, 0.5)])
+@pytest.mark.parametrize("fallback", [None, Fallback(("network", "naive"), {"a": (0.25, 0.75)}, (1 / 3, 2 / 3), 1.5)])
 @pytest.mark.parametrize("smallest_change", [None, 1 / 3])
 def test_a_calibration_is_kept_exactly(tmp_path, fallback, smallest_change):
     kept = Calibration(RESIDUALS, smallest_change, fallback)
@@ -37,7 +37,10 @@ def test_a_run_of_format_3_keeps_the_same_under_other_names(tmp_path):
     }
     found = read_calibration(version_of(tmp_path, files, version=3))
     np.testing.assert_array_equal(found.residuals, RESIDUALS)
-    assert (found.smallest_change, found.fallback) == (0.25, Fallback(7, {"a": 0.25}, 0.75))
+    assert (found.smallest_change, found.fallback) == (
+        0.25,
+        Fallback(("network", "seasonal_naive"), {"a": (0.25, 0.75)}, (0.75, 0.25)),
+    )
     del files["guard.json"]
     assert read_calibration(version_of(tmp_path, files, version=3)).fallback is None
 

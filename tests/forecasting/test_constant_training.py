@@ -86,7 +86,7 @@ def test_neighbours_have_the_intervals_that_they_have_without_it():
     calibrations = [measure_calibration(made, predictor_of(made)) for made in (with_it, without)]
     np.testing.assert_array_equal(*[each.residuals for each in calibrations])
     assert calibrations[0].smallest_change == calibrations[1].smallest_change
-    assert calibrations[0].fallback.unknown_weight == calibrations[1].fallback.unknown_weight
+    assert calibrations[0].fallback.unknown_weights == calibrations[1].fallback.unknown_weights
     for training, expected in zip(place_windows(with_it), place_windows(without), strict=True):
         assert len(training) == len(expected)
 

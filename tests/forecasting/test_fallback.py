@@ -1,5 +1,6 @@
-"""The fallback: when forecasts blend in the last season, by how much, and what the command reports of it."""
+"""The fallback: how much each forecaster counts, by its errors in validation, and what the command reports of it."""
 
+import json
 import math
 
 import numpy as np
@@ -12,7 +13,10 @@ from forecaster.forecasting.fallback import (
     Fallback,
     fit_fallback,
     forecast_from_windows,
+    forecast_without_network,
+    has_network,
     list_window_baselines,
+    name_source,
     repeat_last_season,
 )
 from forecaster.forecasting.predictive_distribution import BlendedDistribution, NetworkDistribution
@@ -21,57 +25,73 @@ from forecaster.preprocessing.transforms import Transform
 from tests.helpers.command import write_hourly_csv
 
 
-def fallback_of(network, baseline, horizons, fallback="combine"):
-    names = [f"s{number}" for number in range(len(network))]
-    baselines = {"seasonal_naive": np.array(baseline)}
-    return fit_fallback(names, np.array(network), baselines, np.array(horizons), 24, fallback)
+def fallback_of(errors, horizons, fallback="combine"):
+    names = [f"s{number}" for number in range(len(horizons))]
+    return fit_fallback(names, {name: np.array(each) for name, each in errors.items()}, np.array(horizons), fallback)
 
 
-def test_a_network_that_wins_is_left_alone():
-    fitted = fallback_of([1.0], [1.1], [5.0])
-    assert (fitted.weights, fitted.unknown_weight, fitted.name_source(fitted.get_weight("s0"))) == ({}, 1.0, "network")
+def test_weights_fall_with_a_power_of_the_error_that_grows_with_the_horizons_seen():
+    fitted = fallback_of({"network": [1.0], "zero-shot": [1.25], "naive": [1.1]}, [2.0])
+    shares = np.array([1, 1.25**-8, 0.25 * 1.1**-8])  # 4 + 2 * 2; a baseline has a quarter of the weight
+    np.testing.assert_allclose(fitted.weights["s0"], shares / shares.sum())
+    assert fitted.forecasters == ("network", "zero-shot", "naive")
+    assert fitted.get_weights("other", known=False) == fitted.unknown_weights == pytest.approx(fitted.weights["s0"])
+    assert fitted.horizons == 2.0
 
 
-def test_one_that_loses_gets_the_weight_of_its_error():
-    fitted = fallback_of([2.0], [1.0], [5.0])
-    assert fitted.weights["s0"] == pytest.approx(1 / (1 + 2**2))
-    assert fitted.get_weight("other", known=False) == pytest.approx(0.2)
-    assert fitted.name_source(0.2) == "network+seasonal_naive"
-    assert fallback_of([2.0], [1.0], [5.0], "replace").weights == {"s0": 0.0}
-    assert fitted.name_source(0.0) == "seasonal_naive"
+def test_the_best_is_alone_after_many_horizons_and_those_with_less_than_a_hundredth_are_left_out():
+    errors = {"network": [1.0], "zero-shot": [1.3], "naive": [2.0]}
+    fitted = fallback_of(errors, [10.0])
+    assert (fitted.forecasters, fitted.weights, fitted.unknown_weights) == (("network",), {}, (1.0,))
+    fitted = fallback_of(errors, [1.0])
+    assert fitted.forecasters == ("network", "zero-shot")
+    np.testing.assert_allclose(fitted.weights["s0"], np.array([1, 1.3**-6]) / (1 + 1.3**-6))
+
+
+def test_the_best_alone_replaces_the_network_where_that_is_asked():
+    errors = {"network": [2.0, 1.0], "zero-shot": [1.0, 2.0], "naive": [1.5, 1.5]}
+    fitted = fallback_of(errors, [3.0, 9.0], "replace")
+    # logarithms of zero-shot over network, -0.69 and 0.69, and of all series (3 * -0.69 + 9 * 0.69) / 12 = 0.35
+    assert fitted.forecasters == ("network", "zero-shot")
+    assert fitted.weights == {"s0": (0.0, 1.0)}
+    assert fitted.unknown_weights == (1.0, 0.0)
 
 
 def test_a_short_validation_part_is_drawn_to_that_of_all_series():
-    # In logarithms: own 2 (1 horizon) and -1 (9 horizons); all together (1 * 2 + 9 * -1) / 10 = -0.7.
-    fitted = fallback_of(np.exp([2.0, -1.0]), [1.0, 1.0], [1.0, 9.0])
-    assert fitted.weights == {}  # (1 * 2 + 3 * -0.7) / 4 is below 0
-    fitted = fallback_of(np.exp([2.0, -1.0]), [1.0, 1.0], [3.0, 7.0])  # together -0.1, so (3 * 2 - 0.3) / 6 = 0.95
-    assert fitted.weights == {"s0": pytest.approx(1 / (1 + math.exp(1.9)))}
+    # In logarithms, own -2 (3 horizons) and 1 (7 horizons), all together 0.1; drawn (3 * -2 + 0.3) / 6 = -0.95.
+    fitted = fallback_of({"network": [1.0, 1.0], "zero-shot": np.exp([-2.0, 1.0])}, [3.0, 7.0])
+    weight = 1 / (1 + math.exp(-10 * 0.95))
+    assert fitted.weights["s0"] == pytest.approx((0.0, 1.0))  # below a hundredth
+    assert weight > 0.99
+    fitted = fallback_of({"network": [1.0, 1.0], "zero-shot": np.exp([-0.2, 0.1])}, [3.0, 7.0])
+    weight = 1 / (1 + math.exp(-10 * 0.095))
+    assert fitted.weights["s0"] == pytest.approx((1 - weight, weight))
 
 
-def test_a_baseline_that_is_always_right_takes_over_and_unknown_errors_follow_the_others():
-    fitted = fallback_of([1.0, 2.0, np.nan], [0.0, 1.0, np.nan], [2.0, 2.0, 2.0])
-    assert fitted.weights["s0"] == 0
-    assert fitted.weights["s2"] == fitted.unknown_weight == pytest.approx(0.2)
-    assert fallback_of([0.0], [0.0], [2.0]).weights == {}
+def test_a_forecaster_that_is_always_right_takes_over_and_unknown_errors_follow_the_others():
+    fitted = fallback_of({"network": [1.0, 2.0, np.nan], "naive": [0.0, 1.0, np.nan]}, [2.0, 2.0, 2.0])
+    assert fitted.weights["s0"] == (0.0, 1.0)
+    assert fitted.weights["s2"] == fitted.unknown_weights
+    exact = fallback_of({"network": [0.0], "naive": [0.0]}, [2.0])
+    assert exact.weights["s0"] == pytest.approx((0.8, 0.2))  # nothing tells them apart
 
 
-def test_the_baseline_is_the_best_in_validation_of_all_series():
-    network, horizons = np.array([2.0, 2.0]), np.array([4.0, 4.0])
-    baselines = {"seasonal_naive": np.array([1.0, 4.0]), "naive": np.array([1.5, 1.5]), "window_mean": network}
-    fitted = fit_fallback(["a", "b"], network, baselines, horizons, 12, "combine")
-    assert (fitted.baseline, fitted.season) == ("naive", 12)
-    # every ratio is 2 / 1.5, so that the weight is 1 / (1 + (4 / 3)^2)
-    assert fitted.weights == {"a": pytest.approx(9 / 25), "b": pytest.approx(9 / 25)}
-    assert fitted.name_source(0.36) == "network+naive"
-    exact = {**baselines, "window_drift": np.array([0.0, 0.0])}
-    assert fit_fallback(["a", "b"], network, exact, horizons, 12, "combine").baseline == "window_drift"
+def test_a_forecast_is_called_by_what_it_is_made_of():
+    forecasters = ("network", "zero-shot", "naive")
+    assert name_source(forecasters, (0.5, 0.25, 0.25)) == "network+zero-shot+naive"
+    assert name_source(forecasters, (0.0, 1.0, 0.0)) == "zero-shot"
+    assert [has_network(source) for source in ("network", "network+naive (late: fill)", "zero-shot", "naive")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
-@pytest.mark.parametrize(("horizons", "weights"), [(1.0, {}), (1.4, {}), (1.5, {"s0": pytest.approx(0.2)})])
-def test_one_horizon_of_validation_does_not_change_a_forecast(horizons, weights):
-    fitted = fallback_of([2.0], [1.0], [horizons])
-    assert (fitted.weights, fitted.unknown_weight < 1) == (weights, bool(weights))
+def test_the_zero_shot_network_reads_its_own_history_and_the_last_value_replaces_it_where_that_is_too_short():
+    history = np.array([[np.nan, 3.0, 3.0, 3.0], [np.nan, np.nan, 4.0, 5.0]])
+    found = forecast_without_network("zero-shot", history[:, -1:], history, 2, (12,))
+    np.testing.assert_allclose(found, [[3, 3], [5, 5]])  # equal values are repeated
 
 
 @pytest.mark.parametrize(
@@ -102,16 +122,28 @@ def test_the_last_season_is_repeated_and_the_last_value_where_there_is_none():
     np.testing.assert_array_equal(repeat_last_season(windows, 2, 9), [[4, 4], [8, 8]])
 
 
-def test_both_are_mixed_in_means_intervals_and_paths():
+def test_all_are_averaged_in_means_intervals_and_paths():
     network = NetworkDistribution(Point(np.array([[[1.0], [2.0]], [[1.0], [2.0]]])), Scaler(0.0, 10.0), counts=False)
-    mixed = BlendedDistribution(network, np.array([[30.0, 40.0], [np.nan, np.nan]]), np.array([[0.25], [1.0]]))
+    others = np.array([[[30.0, 40.0], [np.nan, np.nan]], [[np.nan, np.nan], [np.nan, np.nan]]])
+    weights = np.array([[[0.25], [1.0]], [[0.75], [0.0]], [[0.0], [0.0]]])
+    mixed = BlendedDistribution(network, others, weights)
     np.testing.assert_allclose(mixed.mean, [[25, 35], [10, 20]])
+    thirds = BlendedDistribution(network, np.array([2 * [[30.0, 40.0]], 2 * [[50.0, 60.0]]]), np.full((3, 2, 1), 1 / 3))
+    np.testing.assert_allclose(thirds.mean, 2 * [[30, 40]])
+    np.testing.assert_allclose(thirds.centre, 2 * [[30, 40]])
     residuals = np.array([[0.1, 0.2], [-0.1, -0.2], [0.1, 0.2], [0.1, 0.2]])
     quantiles = mixed.compute_conformal_quantiles(Calibration(residuals), [80])
     np.testing.assert_allclose(quantiles[0.1], [[24, 33], [9, 18]])
     paths = mixed.draw_paths(3, Calibration(residuals), np.random.default_rng(0))
     assert paths.shape == (3, 2, 2)
     assert set(np.abs(paths[:, 0, 0] - 25).round(6)) == {1.0}
+
+
+def test_a_forecast_of_0_has_no_logarithm_and_the_average_is_transformed_instead():
+    network = NetworkDistribution(Point(np.array([[[0.0]]])), Scaler(0.0, 1.0, Transform("log")), counts=False)
+    mixed = BlendedDistribution(network, np.array([[[0.0]]]), np.array([[[0.5]], [[0.5]]]))
+    np.testing.assert_allclose(mixed.mean, [[0.5]])
+    np.testing.assert_allclose(mixed.centre, [[math.log(0.5)]])
 
 
 def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
@@ -121,18 +153,26 @@ def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
     network = NetworkDistribution(
         Quantile(np.array([[[-2.0, 0.0, 2.0]]]), (0.1, 0.5, 0.9)), Scaler(0.0, 1.0, logit), False
     )
-    mixed = BlendedDistribution(network, np.array([[1 / (1 + np.exp(-3.0))]]), np.array([[0.0]]))
+    mixed = BlendedDistribution(network, np.array([[[1 / (1 + np.exp(-3.0))]]]), np.array([[[0.0]], [[1.0]]]))
     found = mixed.compute_quantiles([80])
     np.testing.assert_allclose([found[p][0, 0] for p in (0.1, 0.9)], 1 / (1 + np.exp([-1.0, -5.0])))
 
 
 def test_the_fallback_is_kept_exactly():
-    fitted = Fallback(24, {"a": 0.123456789012345}, 0.5, "window_mean")
-    assert Fallback.from_json(fitted.to_json()) == fitted
-    before = {"season": 24, "weights": {"a": 0.25}, "unknown_weight": 0.5}  # as runs without a baseline
-    assert Fallback.from_json(before).baseline == "seasonal_naive"
-    assert Fallback.from_json({**before, "season": 1}).baseline == "naive"
-    with pytest.raises(ValueError, match="the baseline 'sum'"):
+    weights = {"a": (0.123456789012345, 1 - 0.123456789012345)}
+    fitted = Fallback(("network", "zero-shot"), weights, (0.5, 0.5), 1.25)
+    assert Fallback.from_json(json.loads(json.dumps(fitted.to_json()))) == fitted
+
+
+def test_runs_with_one_baseline_keep_their_weights():
+    before = {"season": 24, "weights": {"a": 0.25}, "unknown_weight": 0.5, "baseline": "window_mean"}
+    found = Fallback.from_json(before)
+    assert found == Fallback(("network", "window_mean"), {"a": (0.25, 0.75)}, (0.5, 0.5))
+    assert (found.get_weights("a"), found.get_weights("b")) == ((0.25, 0.75), (1.0, 0.0))
+    del before["baseline"]  # the first of them
+    assert Fallback.from_json(before).forecasters == ("network", "seasonal_naive")
+    assert Fallback.from_json({**before, "season": 1}).forecasters == ("network", "naive")
+    with pytest.raises(ValueError, match="sum"):
         Fallback.from_json({**before, "baseline": "sum"})
 
 
@@ -145,9 +185,9 @@ def test_the_command_reports_where_a_forecast_comes_from(forecast, tmp_path):
     )
     trained = forecast("train", "weak.yaml", "--verbose", cwd=tmp_path)
     assert (
-        "did not beat the seasonal naive. Forecasts are a weighted average of both (network weight " in trained.stderr
-    )
+        "Forecasts are those of the seasonal naive alone, by errors in 6.7 horizons of validation (forecast.fallback)."
+    ) in trained.stderr
     assert forecast("predict", "runs/weak", "--output", "f.csv", cwd=tmp_path).returncode == 0
     rows = pd.read_csv(tmp_path / "f.csv")
-    assert set(rows["source"]) == {"network+seasonal_naive"}
+    assert set(rows["source"]) == {"seasonal_naive"}
     np.testing.assert_allclose(rows["mean"], 100 + 10 * np.sin(2 * np.pi * (400 + np.arange(6)) / 24), atol=0.5)
