@@ -12,14 +12,18 @@ from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.evaluation import fitted_models
 from forecaster.forecast import Forecast, levels_to_probabilities
+from forecaster.forecasting.fallback import NETWORK, ZERO_SHOT
+from forecaster.preprocessing.windows import take_last_steps
+from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
 # Their labels in tables and pictures.
 LABELS = {
-    "network": "network",
-    "zero-shot": "zero-shot network",
+    NETWORK: "network",
+    ZERO_SHOT: "zero-shot network",
     "naive": "naive (last value)",
     "seasonal_naive": "seasonal naive",
     "drift": "drift",
@@ -53,8 +57,8 @@ def name_forecasters(summary: Mapping[str, Any]) -> dict[str, str]:
 
 
 def select_default_baselines(season: int) -> list[str]:
-    """Select what a network is compared with unless asked otherwise: the last value and, if there is one, season."""
-    return ["naive", "seasonal_naive"] if season > 1 else ["naive"]
+    """Select what a network is compared with by default: the last value, the last season if any, and zero-shot."""
+    return ["naive", *(["seasonal_naive"] if season > 1 else []), ZERO_SHOT]
 
 
 class BaselineForecast(NamedTuple):
@@ -328,11 +332,31 @@ def _build_fitted(model: str) -> _Baseline:
     return forecast
 
 
+def _forecast_zero_shot(
+    values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
+) -> BaselineForecast:
+    """Forecast with the pretrained network; the last value replaces it where there are too few."""
+    probabilities = levels_to_probabilities(levels)
+    naive = BASELINES["naive"](values, origins, horizon, seasons, levels)
+    rows = np.flatnonzero(origins + 1 >= MIN_STEPS)
+    if not len(rows):
+        return naive
+    steps = count_history_steps(seasons)
+    windows = np.stack([take_last_steps(values, end + 1, steps) for end in origins[rows].tolist()])  # (rows, steps)
+    asked = sorted({0.5, *probabilities})
+    found = forecast_zero_shot(windows, seasons, horizon, asked)  # (rows, horizon, probabilities)
+    naive.mean[rows] = found[..., asked.index(0.5)]
+    for probability in probabilities:
+        naive.quantiles[probability][rows] = found[..., asked.index(probability)]
+    return naive
+
+
 BASELINES: dict[str, _Baseline] = {
     "naive": _build_simple(_compute_naive_band),
     "seasonal_naive": _build_simple(_compute_seasonal_naive_band),
     "drift": _build_simple(_compute_drift_band),
     "mean": _build_simple(_compute_mean_band),
     "naive2": _build_simple(_compute_naive2_band),
+    ZERO_SHOT: _forecast_zero_shot,
     **{model: _build_fitted(model) for model in fitted_models.MODELS},
 }

@@ -102,6 +102,7 @@ def compare_versions(first: Contender, second: Contender) -> Comparison:
     actual = origins.read_actuals(horizon)  # (origins, horizon)
     _check_values(actual, others.read_actuals(horizon))
     season, levels = configs[0].data.main_season, configs[0].forecast.levels
+    seasons = configs[0].data.seasons or (1,)
     names = select_default_baselines(season if origins.steps.min() >= season else 1)
     known = np.zeros(len(first.panel), int)
     known[members] = [group.known for group in shared for _ in group.members]
@@ -109,7 +110,7 @@ def compare_versions(first: Contender, second: Contender) -> Comparison:
         {
             MODEL: forecast_with_network(first.predictor, origins, horizon)[MODEL],
             OTHER: forecast_with_network(second.predictor, others, horizon)[MODEL],
-            **{name: forecast_with_baseline(name, origins, horizon, [season], levels) for name in names},
+            **{name: forecast_with_baseline(name, origins, horizon, seasons, levels) for name in names},
         },
         origins,
         number_by_step(origins),

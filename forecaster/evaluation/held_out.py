@@ -130,6 +130,6 @@ def forecast_last_horizon(plan: Plan, predictor: Predictor) -> Forecast:
 
 def forecast_default_baselines(plan: Plan, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:
     """Forecast with the default baselines that every origin has enough history for, at the levels of the config."""
-    padding, levels, seasons = plan.config.padding_steps, plan.config.forecast.levels, [plan.season]
+    padding, levels, seasons = plan.config.padding_steps, plan.config.forecast.levels, plan.config.data.seasons or (1,)
     names = select_default_baselines(plan.season if origins.steps.min() - padding >= plan.season else 1)
     return {name: forecast_with_baseline(name, origins, horizon, seasons, levels, padding) for name in names}

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from forecaster.evaluation.baselines import name_forecasters
+from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.reporting.figures import (
     BLUE,
     GREEN,
@@ -26,8 +27,8 @@ from forecaster.reporting.figures import (
 from forecaster.wording import count_of
 
 # The same forecaster has the same color in every picture.
-_RIVAL_COLORS = {"network_alone": SKY, "naive": ORANGE, "seasonal_naive": GREEN}
-_OTHER_COLORS = (INK, PURPLE, GREY)
+_RIVAL_COLORS = {"network_alone": SKY, "naive": ORANGE, "seasonal_naive": GREEN, ZERO_SHOT: PURPLE}
+_OTHER_COLORS = (INK, GREY)
 _LINE_STYLES: Sequence[Any] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)))
 
 

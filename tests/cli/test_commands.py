@@ -99,7 +99,7 @@ def test_a_run_holds_all_that_it_needs(trained):
     manifest = json.loads((version / "manifest.json").read_text())
     assert {"format", "libraries", "seed", "data", "wall_seconds", "peak_memory_mb", "files"} <= manifest.keys()
     metrics = json.loads((version / "metrics.json").read_text())
-    assert list(metrics["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    assert list(metrics["scores"]) == ["model", "network_alone", "naive", "seasonal_naive", "zero-shot"]
     assert (version / "history.csv").read_text().startswith("epoch,loss,validation_loss,learning_rate,seconds\n1,")
     assert "season: 24 " in (version / "config.yaml").read_text()
 

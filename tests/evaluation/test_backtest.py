@@ -198,7 +198,7 @@ def test_the_command_writes_scores_forecasts_and_a_picture(backtested):
     np.testing.assert_allclose(rows["actual"], load.loc[rows["timestamp"]])
     np.testing.assert_allclose(rows["naive"], load.loc[rows["origin"]])
     assert scores["scores"]["model"]["mae"] == pytest.approx((rows["mean"] - rows["actual"]).abs().mean())
-    assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive", "zero-shot"]
 
 
 def test_values_after_an_origin_are_not_seen_from_it(backtested, forecast, tmp_path):
@@ -287,7 +287,7 @@ def test_a_run_is_scored_on_data_after_it(trained, forecast, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     scores = json.loads(result.stdout)
     assert (scores["origins"], scores["stride"]) == (10, 10)
-    assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive"]
+    assert list(scores["scores"]) == ["model", "network_alone", "naive", "seasonal_naive", "zero-shot"]
     assert [(each["level"], each["code"]) for each in scores["problems"]] == [("note", "rows-sorted")]
     (version,) = (trained / "runs/tiny/versions").iterdir()
     assert json.loads((version / "preprocessing.json").read_text())["trained_until"] == {"load": "2026-01-15 23:00:00"}

@@ -20,6 +20,7 @@ from forecaster.evaluation.baselines import (
     forecast_naive_baselines,
     forecast_seasonal_naive,
 )
+from forecaster.pretrained.zero_shot import forecast_zero_shot
 from tests.helpers.command import ROOT
 
 SIMPLE = ("naive", "seasonal_naive", "drift", "mean", "naive2")
@@ -216,4 +217,18 @@ def test_flair_reads_a_season_that_no_calendar_has():
 
 
 def test_the_registry_holds_them_all():
-    assert set(BASELINES) == {*SIMPLE, *FITTED}
+    assert set(BASELINES) == {*SIMPLE, "zero-shot", *FITTED}
+
+
+def test_zero_shot_forecasts_are_those_of_the_pretrained_network_and_the_last_value_where_it_has_too_few():
+    values = 10 + np.sin(2 * np.pi * np.arange(60) / 12)
+    found = BASELINES["zero-shot"](values, np.array([1, 59]), 12, (12,), [80])
+    expected = forecast_zero_shot(values[None], (12,), 12, [0.1, 0.5, 0.9])[0]
+    np.testing.assert_allclose(found.mean[1], expected[:, 1])
+    np.testing.assert_allclose(found.quantiles[0.1][1], expected[:, 0])
+    np.testing.assert_allclose(found.quantiles[0.9][1], expected[:, 2])
+    np.testing.assert_array_equal(found.mean[0], values[1])
+    few = BASELINES["zero-shot"](values, np.array([1]), 3, (12,), [80])
+    np.testing.assert_allclose(
+        few.quantiles[0.9], BASELINES["naive"](values, np.array([1]), 3, (12,), [80]).quantiles[0.9]
+    )

@@ -29,7 +29,9 @@ def test_scores_are_over_every_origin_of_the_test_part():
     assert metrics["scores"]["naive"]["mae"] == pytest.approx(2)
     assert metrics["scores"]["seasonal_naive"]["mae"] == pytest.approx((2 + 2 + 4) / 3)
     # a season of 2 steps before the test part: the seasonal naive is 2 off
-    assert {name: row["mase"] for name, row in metrics["scores"].items()} == {
+    scaled = {name: row["mase"] for name, row in metrics["scores"].items()}
+    assert scaled.pop("zero-shot") > 0
+    assert scaled == {
         "model": pytest.approx(1),
         "naive": pytest.approx(1),
         "seasonal_naive": pytest.approx(4 / 3),
@@ -38,7 +40,7 @@ def test_scores_are_over_every_origin_of_the_test_part():
     assert metrics["scores"]["model"]["width_80"] == pytest.approx(2 * 2)
     assert metrics["unscaled"] == 0
     assert (metrics["forecasts"], metrics["separate"]) == (8, 3)  # of 3 steps from 8 steps in a row
-    assert metrics["diebold_mariano"] == {"naive": {}, "seasonal_naive": {}}
+    assert metrics["diebold_mariano"] == {"naive": {}, "seasonal_naive": {}, "zero-shot": {}}
 
 
 def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself():
