@@ -23,7 +23,7 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
-_SEASONS = (1, 2, 3, 4, 7, 14)  # in the windows of the default space
+_SEASONS = (1, 2, 3, 4, 7, 14, 28)  # in the windows of the default space
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12)
 
 
@@ -133,16 +133,16 @@ def _build_default_space(loaded: LoadedConfig, base: Plan) -> Space:
     config, season = base.config, base.season
     rate, units = config.training.optimizer.learning_rate, config.model.units
     longest = min(member.split.training_end for member in base.members) // 3
-    windows = (
-        [season * count for count in _SEASONS] if season > 1 else [config.window.length // 2, 2 * config.window.length]
-    )
+    length = config.window.length
+    windows = [season * count for count in _SEASONS] if season > 1 else [length // 2, 2 * length, 4 * length]
     halves, doubles = ([max(1, round(width * factor)) for width in units] for factor in (0.5, 2))
     listed: dict[str, list[Any]] = {
-        "window.length": sorted({config.window.length, *(n for n in windows if 2 <= n <= longest)}),
+        "window.length": sorted({length, *(n for n in windows if 2 <= n <= longest)}),
         "model.units": [halves, list(units), doubles, [*units, units[-1]]],
         "model.segment": sorted(
             {config.model.segment, *(n for n in _SEGMENTS if (season if season > 1 else 12) % n == 0)}
         ),
+        "model.linear": [False, True],
         "model.normalization": ["none", "last", "mean", "revin", *(["seasonal", "profile"] if season > 1 else [])],
         "model.dropout": sorted({0.0, 0.1, 0.2, 0.3, config.model.dropout}),
     }

@@ -253,6 +253,15 @@ def test_without_a_section_the_usual_space_is_searched(project):
         ("12", "24", "48", "72", "96")
     )  # seasons up to a third of the training part
     assert space["model.units"] == Choices(("[2]", "[4]", "[8]", "[4, 4]"))
+    assert "model.linear" not in space  # rollout, the decoder of tiny.yaml, has no linear forecast
+
+
+def test_the_usual_space_of_a_direct_decoder_has_a_linear_forecast_and_windows_of_weeks(tmp_path):
+    write_hourly_csv(tmp_path / "load.csv", rows=2700)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    space = plan_tuning(load_config(tmp_path / "tiny.yaml", ["model.decoder=dense"])).space
+    assert space["model.linear"] == Choices(("false", "true"))
+    assert "672" in space["window.length"].values  # 28 days of 24 hours
 
 
 def test_without_a_validation_part_nothing_is_tuned(tunable):
@@ -298,6 +307,23 @@ def search(folder: Path, trials: int) -> list[dict[str, str]]:
     plan = plan_tuning(load_config(folder / "tiny.yaml"))
     search_config(plan, folder / "runs/tiny/tune", folder / "tiny.tuned.yaml", trials, None, [])
     return trials_of(folder)
+
+
+@pytest.mark.slow
+def test_the_window_that_reaches_back_to_what_repeats_is_found(tmp_path):
+    values = np.tile(np.random.default_rng(2).normal(size=20), 15)  # every value is that of 20 steps before
+    (tmp_path / "load.csv").write_text("y\n" + "".join(f"{value:.4f}\n" for value in values))
+    (tmp_path / "tiny.yaml").write_text("""\
+data: {path: load.csv, season: 1}
+window: {length: 6, horizon: 4}
+model: {units: [2], decoder: dense, linear: true}
+training: {epochs: 3, batch_size: 8, optimizer: {learning_rate: 0.01}}
+tune:
+  window.length: [6, 24]
+""")
+    errors = {row["window.length"]: float(row["error"]) for row in search(tmp_path, trials=2)}
+    assert errors["24"] < 0.5 * errors["6"]
+    assert load_config(tmp_path / "tiny.tuned.yaml").config.window.length == 24
 
 
 @pytest.mark.slow
