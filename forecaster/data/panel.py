@@ -3,15 +3,15 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import overload
+from functools import cached_property, partial
+from typing import NamedTuple, overload
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.series import Column, Series
-from forecaster.data.time.frequency import find_part, make_grid, step_back
+from forecaster.data.time.frequency import find_part, has_fixed_length, make_grid, step_back
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
@@ -31,6 +31,13 @@ class Columns:
     def select_rows(self, rows: slice | np.ndarray) -> dict[str, Column]:
         """Select those of some rows."""
         return {name: column.select(rows) for name, column in self.columns.items()}
+
+
+class _SharedGrid(NamedTuple):
+    """Timestamps, and the place among them at which each series begins, (series,); -1 where they do not hold it."""
+
+    timestamps: pd.Index
+    places: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +232,22 @@ class Panel(Sequence[Series]):
         part = find_part(self.ends, number)
         if self.timestamps is not None:
             return self.timestamps[part]
-        return make_grid(self.firsts[number], part.stop - part.start, self.rules.step(self.frequency))
+        steps, place = part.stop - part.start, self._shared_grid.places[number]
+        if place >= 0:
+            return self._shared_grid.timestamps[place : place + steps]
+        return make_grid(self.firsts[number], steps, self.rules.step(self.frequency))
+
+    @cached_property
+    def _shared_grid(self) -> "_SharedGrid":
+        """The grid of several series whose steps differ in length, such as months, which are slow to list for each."""
+        step, none = self.rules.step(self.frequency), np.full(len(self), -1)
+        if len(self) < 2 or not isinstance(self.firsts, pd.DatetimeIndex) or has_fixed_length(step):
+            return _SharedGrid(pd.DatetimeIndex([]), none)
+        starts = pd.date_range(self.firsts.min(), self.firsts.max(), freq=step)
+        places = starts.get_indexer(self.firsts)
+        if (places < 0).all():
+            return _SharedGrid(starts, none)
+        return _SharedGrid(make_grid(starts[0], int((places + self.lengths)[places >= 0].max()), step), places)
 
 
 def carry_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:

@@ -200,7 +200,7 @@ def count_decimals(series: Series) -> int | None:
     # float32, as in some Parquet files, has 7 digits; float64 has 15.
     tolerance = 1e-7 if (single == values).all() else 1e-14
     for decimals in range(_MOST_DECIMALS + 1):
-        if np.isclose(values.round(decimals), values, rtol=tolerance, atol=0).mean() >= 0.95:
+        if (np.abs(values.round(decimals) - values) <= tolerance * np.abs(values)).mean() >= 0.95:
             return decimals
     return None
 

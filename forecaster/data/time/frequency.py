@@ -26,6 +26,7 @@ _RECENT = 2000  # rows from which the times of day of a session are taken, at le
 _RECENT_WEEKS = pd.Timedelta(weeks=8)  # in which opening hours of a weekday are seen often enough
 _DAY = pd.Timedelta(days=1)
 _TWO_YEARS = pd.Timedelta(days=730)
+_KEPT = 10_000  # steps of a grid that is kept, at most
 _BLOCK = 1 << 15  # rows that the processor's cache holds
 
 
@@ -86,7 +87,20 @@ def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
     """Make the timestamps of `steps` steps from the first on."""
     if step == STEP:
         return pd.RangeIndex(first, first + steps)
+    if steps > _KEPT:
+        return pd.date_range(first, periods=steps, freq=step)
+    return _make_short_grid(first, str(first.tz), first.unit, steps, step)
+
+
+@functools.lru_cache(256)  # many series share their timestamps
+def _make_short_grid(first: pd.Timestamp, zone: str, unit: str, steps: int, step: Step) -> pd.DatetimeIndex:
+    """Make a grid of dates; the same moment in another zone or unit, which is equal, has another grid."""
     return pd.date_range(first, periods=steps, freq=step)
+
+
+def has_fixed_length(step: Step) -> bool:
+    """Whether every step of dates lasts the same time, as hours do and months do not."""
+    return isinstance(pd.tseries.frequencies.to_offset(step), pd.offsets.Tick | pd.offsets.Day)
 
 
 def make_future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
