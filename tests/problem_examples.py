@@ -998,6 +998,13 @@ _EXAMPLES = [
     ),
     Problem("constant-end", detail={"series": "load", "value": 91.5, "steps": 30, "longest": 2, "frequency": "h"}),
     Problem("coarser-end", detail={"series": "load", "apart": 24, "frequency": "h"}),
+    Problem("too-few-values-to-forecast", "power.csv", detail={"values": 2, "needed": 3}),
+    Problem(
+        "too-many-missing-steps",
+        "power.csv",
+        detail={"missing": 30, "steps": 200, "frequency": "h"},
+        repairs=({"data.gaps": "interpolate"}, {"data.gaps": "zero"}, {"data.gaps": "mask"}),
+    ),
     Problem("too-few-rows-to-forecast", "power.csv", detail={"rows": 20, "needed": 48, "differences": False}),
     Problem("no-future-rows", "future.csv", detail={"first": "2026-02-01", "last": "2026-02-07"}),
     Problem(
@@ -1094,6 +1101,17 @@ _EXAMPLES = [
         "perhaps-learnable", detail={"errors": "1 day ahead: a straight line through the past 3.1, last value 3.2"}
     ),
     Problem("hard-to-beat", detail={"errors": "1 day ahead: a straight line through the past 3.2, last value 3.1"}),
+    Problem(
+        "last-horizon",
+        detail={
+            "steps": 12,
+            "frequency": "MS",
+            "count": 1,
+            "several": False,
+            "measure": "mean absolute error",
+            "errors": ["zero-shot 18.2", "last value 71.3", "value 12 months before 47.8"],
+        },
+    ),
     Problem("copied-target", detail={"name": "load_2"}),
     Problem("future-target", detail={"name": "load_tomorrow", "rows": 1}),
     Problem("past-target", detail={"name": "load_yesterday", "rows": 1}),
@@ -1114,6 +1132,8 @@ _EXAMPLES = [
     Problem("hard-to-beat-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     # Options, runs, trainings and outputs.
     Problem("url-as-argument"),
+    Problem("option-of-a-run", "--samples", detail={"source": "power.csv", "command": "forecast train power.csv"}),
+    Problem("key-not-used", "--set model.units=8", detail={"key": "model.units"}),
     Problem("data-of-data", detail={"source": "power.csv"}),
     Problem("invalid-option", "--levels 0", detail={"expected": "percentages from 0.001 to 99.999, such as 80,95"}),
     Problem("not-a-picture", "--plot loss.jpg", detail={"instead": "loss.png"}),

@@ -15,6 +15,7 @@ from forecaster.check.findings import (
     find_anomalies,
     find_leaks,
     find_panel_anomalies,
+    report_last_horizon,
     summarize_series,
 )
 from forecaster.check.repairs import RepairResult, apply_repairs, choose_gap_repair, read_leniently, repair_config
@@ -155,6 +156,7 @@ def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Seq
     findings = [
         *errors,
         *_keep_accepted_repairs(found, repaired),
+        *report_last_horizon([each.series for each in examined], seasons),
         *find_leaks(longest, columns, seasons, covariates),
         *(Finding("note", notice) for notice in _select_new_notices(notices, errors)),
     ]
@@ -166,8 +168,12 @@ def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Seq
     return Checkup(path, facts, findings, _merge_repairs(errors), not left, examined)
 
 
-def find_refusal(loaded: LoadedConfig) -> tuple[list[Problem], dict[str, Any]]:
-    """Find what a training refuses in the data of a config, and the keys by which it accepts all of it.
+def find_refusal(loaded: LoadedConfig, trains: bool = True) -> tuple[list[Problem], dict[str, Any]]:
+    """Find what a command refuses in the data of a config, and the keys by which it accepts all of it.
+
+    Args:
+        loaded: the config.
+        trains: whether the command trains, which needs more rows than reading alone.
 
     Returns:
         The problems, with the ids, calendars and zones that explain them; and the keys, empty where none do.
@@ -176,7 +182,7 @@ def find_refusal(loaded: LoadedConfig) -> tuple[list[Problem], dict[str, Any]]:
         DataError: it is not even a table.
     """
     repaired = repair_config(loaded)
-    errors, left = _find_errors(repaired)
+    errors, left = _find_errors(repaired) if trains else (repaired.findings, repaired.panel is None)
     return [finding.problem for finding in errors], {} if left else _merge_repairs(errors)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.check.last_horizon import measure_last_errors
 from forecaster.check.leakage import find_copied_shift, find_parts
 from forecaster.check.statistics import WORTH_IT, Errors, SeriesStatistics
 from forecaster.check.value_range import has_proportional_changes, is_count, stays_above_zero
@@ -94,6 +95,26 @@ def summarize_series(examined: SeriesStatistics) -> dict[str, Any]:
         "season": max((round(strength, 2) for strength in examined.strengths.values()), default=0.0),
         "gain %": None if errors is None else round(100 * errors.gain),
     }
+
+
+def report_last_horizon(panel: Sequence[Series], seasons: Sequence[int]) -> Iterator[Finding]:
+    """Report the errors on the last steps of what needs no training: the pretrained network and naive forecasts."""
+    found = measure_last_errors(panel, seasons)
+    if found is None:
+        return
+    frequency = panel[0].frequency
+    named = {"zero-shot": found.zero_shot, "last value": found.naive}
+    if seasons:
+        named[f"value {count_steps(seasons[0], frequency)} before"] = found.seasonal
+    detail = {
+        "steps": found.steps,
+        "frequency": frequency,
+        "count": found.forecast,
+        "several": len(panel) > 1,
+        "measure": "MASE" if len(panel) > 1 else "mean absolute error",
+        "errors": [f"{name} {error:.4g}" for name, error in named.items()],
+    }
+    yield _make_finding("note", "last-horizon", detail)
 
 
 def find_leaks(

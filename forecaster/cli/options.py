@@ -1,6 +1,7 @@
 """Arguments and options that several verbs share, and their parsers."""
 
 import math
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +38,15 @@ def check_file(path: Path | None) -> Path | None:
 
 
 Run = Annotated[Path, typer.Argument(help="A run folder, such as runs/power.", show_default=False)]
+RunOrData = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN|FILE",
+        help="A run folder, such as runs/power; or a CSV or Parquet file, a pattern, -, or a YAML that names data.",
+        show_default=False,
+        callback=check_file,
+    ),
+]
 VersionName = Annotated[str, typer.Argument(help="Name of a version, or its beginning.", show_default=False)]
 UseVersion = Annotated[
     str | None,
@@ -109,6 +119,21 @@ def load_run(run: Path, data: Path | None, trusts_config: bool, name: str | None
     if data is None and source.query is not None and not trusts_config and is_server(str(source.path)):
         raise UsageError(Problem("untrusted-database", f"{version.path}/config.yaml", detail={"url": str(source.path)}))
     return version
+
+
+_DATA_SUFFIXES = {".csv", ".tsv", ".txt", ".parquet", ".gz", ".xz", ".zip", ".yaml", ".yml"}
+
+
+def is_data(source: Path) -> bool:
+    """Whether a source names data, or a config of data, and no run: by what it is, or else by its name."""
+    from forecaster.regular_files import is_pattern
+    from forecaster.runs import find_run_of
+
+    if os.path.isdir(source):  # noqa: PTH112  no error for any name
+        return False
+    if str(source) == "-" or os.path.exists(source) or is_pattern(str(source)):  # noqa: PTH110
+        return True
+    return source.suffix.lower() in _DATA_SUFFIXES and not find_run_of(source)
 
 
 def check_picture(plot: Path | None) -> None:

@@ -1,32 +1,37 @@
 """`forecast predict`."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from forecaster.cli import console
 from forecaster.cli.options import (
     Data,
-    Horizon,
     Levels,
     Output,
     Plot,
-    Run,
+    RunOrData,
     TrustConfig,
     UseVersion,
     check_picture,
+    is_data,
     load_run,
     parse_levels,
     parse_max_age,
 )
+from forecaster.cli.refusals import explain_refusal
 from forecaster.errors import Partial, UsageError
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
+    from forecaster.config.schema import MaxAge
     from forecaster.forecast import ColumnNames, Forecast
+    from forecaster.forecasting.predict import Prediction
+    from forecaster.runs import Version
 
 
 class OutputFormat(StrEnum):
@@ -39,9 +44,18 @@ class OutputFormat(StrEnum):
 
 
 def predict(
-    run: Run,
+    source: RunOrData,
     data: Data = None,
-    horizon: Horizon = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option(
+            "--horizon",
+            min=1,
+            max=100_000,
+            help="Steps to forecast; by default the trained horizon, or of a file about a season.",
+            show_default=False,
+        ),
+    ] = None,
     levels: Levels = None,
     future: Annotated[
         Path | None,
@@ -51,7 +65,7 @@ def predict(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Override a policy of the run: data.gaps=previous, checks.range=error; repeatable.",
+            help="Override a policy of the run, or how a file is read: data.gaps=previous; repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -76,7 +90,9 @@ def predict(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Forecast the steps after the newest data of a run.
+    """Forecast the steps after the newest data of a run, or of a file that nothing was trained on.
+
+    A file is forecast zero-shot, by a small network trained on generated series: no training, no YAML.
 
     TensorFlow is not loaded: ONNX Runtime runs the exported network.
 
@@ -84,24 +100,70 @@ def predict(
 
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
+    forecast predict power.csv --plot forecast.png
     """
     from forecaster.atomic_files import write_atomically
-    from forecaster.evaluation.verdict import describe_training
+    from forecaster.data.sources.files import name_source
     from forecaster.forecast import samples_to_csv
-    from forecaster.forecasting.predict import predict as predict_version
 
     _check_outputs([output, samples, plot], format, decimal_comma)
     check_picture(plot)
-    loaded = load_run(run, data, trust_config, version)
+    asked = _Asked(horizon, parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age))
+    if is_data(source):
+        _refuse_run_options(
+            source,
+            {
+                "--data": data is not None,
+                "--future": future is not None,
+                "--samples": samples is not None,
+                "--version": version is not None,
+                "--trust-config": trust_config,
+            },
+        )
+        found, names = _predict_data(source, asked)
+        title = name_source(source)
+    else:
+        loaded = load_run(source, data, trust_config, version)
+        found, names = _predict_with_run(loaded, data, asked, future, samples is not None)
+        title = source.resolve().name
+    encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
+    content = _format_forecasts(found.forecasts, format, names, decimal_comma)
+    console.write_result(content, output, encoding)
+    if samples is not None:
+        write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))
+    if plot is not None:
+        from forecaster.forecasting.plots import plot_future
+
+        console.write_picture(plot_future(found.panel, found.forecasts, title), plot)
+    if found.problems:
+        raise Partial(found.problems)
+
+
+class _Asked(NamedTuple):
+    """The options that a run and a file have both."""
+
+    horizon: int | None
+    levels: list[float] | None
+    overrides: tuple[str, ...]
+    max_age: "MaxAge | None"
+
+
+def _predict_with_run(
+    loaded: "Version", data: Path | None, asked: _Asked, future: Path | None, with_samples: bool
+) -> "tuple[Prediction, ColumnNames]":
+    """Forecast with a version of a run; and name its columns."""
+    from forecaster.evaluation.verdict import describe_training
+    from forecaster.forecasting.predict import predict as predict_version
+
     found = predict_version(
         loaded,
         data,
-        horizon,
-        parse_levels(levels),
-        samples is not None,
+        asked.horizon,
+        asked.levels,
+        with_samples,
         future,
-        overrides=overrides or (),
-        max_age=parse_max_age(max_age),
+        overrides=asked.overrides,
+        max_age=asked.max_age,
     )
     try:
         sentences = describe_training(loaded.metrics)
@@ -109,17 +171,42 @@ def predict(
         raise loaded.refuse("metrics.json", repr(error)) from None
     for sentence in sentences:
         console.log.info("training found: %s", sentence)
-    encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
-    content = _format_forecasts(found.forecasts, format, loaded.config.forecast.columns, decimal_comma)
-    console.write_result(content, output, encoding)
-    if samples is not None:
-        write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))
-    if plot is not None:
-        from forecaster.forecasting.plots import plot_future
+    return found, loaded.config.forecast.columns
 
-        console.write_picture(plot_future(found.panel, found.forecasts, run.resolve().name), plot)
-    if found.problems:
-        raise Partial(found.problems)
+
+def _predict_data(source: Path, asked: _Asked) -> "tuple[Prediction, ColumnNames]":
+    """Forecast the series of a file, or of a config's data, without training; and name the columns."""
+    from forecaster.config import is_config
+    from forecaster.forecasting.zero_shot import load_data_config, predict_zero_shot
+    from forecaster.runs import find_run_of
+
+    loaded = load_data_config(source, asked.overrides)
+    horizon = loaded.config.window.horizon if is_config(source) and asked.horizon is None else asked.horizon
+    chosen = is_config(source) or any(each.strip().startswith("data.gaps") for each in asked.overrides)
+    with explain_refusal("predict", source, asked.overrides, trains=False):
+        found = predict_zero_shot(
+            loaded.config, horizon, asked.levels, max_age=asked.max_age, limits_missing=not chosen
+        )
+    if run := find_run_of(source):
+        console.log.info("next: forecast predict %s, for the network that was trained on these data", shlex.quote(run))
+    else:
+        console.log.info(
+            "next: forecast train %s, for a network of these data, which may be more accurate", shlex.quote(str(source))
+        )
+    return found, loaded.config.forecast.columns
+
+
+def _refuse_run_options(source: Path, given: "Mapping[str, bool]") -> None:
+    """Refuse the options that only a trained network has.
+
+    Raises:
+        UsageError: one is given.
+    """
+    detail = {"source": str(source), "command": shlex.join(["forecast", "train", str(source)])}
+    if problems := [
+        Problem("option-of-a-run", option, detail=detail) for option, is_given in given.items() if is_given
+    ]:
+        raise UsageError(problems)
 
 
 def _check_outputs(outputs: "Sequence[Path | str | None]", format: OutputFormat, decimal_comma: bool) -> None:

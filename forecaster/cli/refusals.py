@@ -2,15 +2,18 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from forecaster.errors import ConfigError, DataError, ForecasterError
 from forecaster.problems import Problem, format_yaml
 
 
 @contextlib.contextmanager
-def explain_refusal(verb: str, source: Path, overrides: Sequence[str], data: Path | None = None) -> Iterator[None]:
+def explain_refusal(
+    verb: str, source: Path, overrides: Sequence[str], data: Path | None = None, *, trains: bool = True
+) -> Iterator[None]:
     """Add to the problems of a file what `forecast check` knows of them, and the command that is accepted.
 
     Args:
@@ -18,6 +21,7 @@ def explain_refusal(verb: str, source: Path, overrides: Sequence[str], data: Pat
         source: the config or the data that it was called with.
         overrides: those of `--set`.
         data: that of `--data`.
+        trains: whether the command trains, or forecasts without training.
 
     Raises:
         DataError: the body of the context raised one.
@@ -26,20 +30,27 @@ def explain_refusal(verb: str, source: Path, overrides: Sequence[str], data: Pat
         yield
     except DataError as error:
         try:
-            problems = _find_problems(verb, source, overrides, data)
-        except ForecasterError:  # standard input, or something that not even `forecast check` reads
+            find = _find_training_problems if trains else _find_reading_problems
+            problems = [] if "-" in {str(source), str(data)} else find(verb, source, overrides, data)
+        except ForecasterError:  # something that not even `forecast check` reads
             problems = []
         raise (DataError(problems) if problems else error) from None
 
 
-def _find_problems(verb: str, source: Path, overrides: Sequence[str], data: Path | None) -> list[Problem]:
+def _find_reading_problems(verb: str, source: Path, overrides: Sequence[str], data: Path | None) -> list[Problem]:
+    from forecaster.check.check import find_refusal
+    from forecaster.forecasting.zero_shot import load_data_config
+
+    problems, repairs = find_refusal(load_data_config(source, overrides), trains=False)
+    return [*problems, _make_command(verb, source, data, _add_repairs(overrides, repairs))] if repairs else problems
+
+
+def _find_training_problems(verb: str, source: Path, overrides: Sequence[str], data: Path | None) -> list[Problem]:
     from forecaster.check.check import find_refusal
     from forecaster.config import build_smallest_config, is_config, load_config, load_values
     from forecaster.default_config import propose
     from forecaster.preprocessing.plan import plan_training
 
-    if "-" in {str(source), str(data)}:
-        return []
     loaded = (
         load_config(source, overrides, data)
         if is_config(source)
@@ -48,11 +59,20 @@ def _find_problems(verb: str, source: Path, overrides: Sequence[str], data: Path
     problems, repairs = find_refusal(loaded)
     if not repairs:
         return problems
-    every = [*overrides, *(f"{key}={format_yaml(value)}" for key, value in repairs.items())]
+    every = _add_repairs(overrides, repairs)
     try:  # a longer window may need more than what `check` reads
         plan_training(load_config(source, every, data) if is_config(source) else propose(source, every).loaded)
     except (ConfigError, DataError):
         return problems
-    options = [part for override in every for part in ("--set", override)]
+    return [*problems, _make_command(verb, source, data, every)]
+
+
+def _add_repairs(overrides: Sequence[str], repairs: Mapping[str, Any]) -> list[str]:
+    return [*overrides, *(f"{key}={format_yaml(value)}" for key, value in repairs.items())]
+
+
+def _make_command(verb: str, source: Path, data: Path | None, overrides: Sequence[str]) -> Problem:
+    """Make the notice of the command that is accepted."""
+    options = [part for override in overrides for part in ("--set", override)]
     command = ["forecast", verb, str(source), *(["--data", str(data)] if data else []), *options]
-    return [*problems, Problem("accepted-command", detail={"command": shlex.join(command)})]
+    return Problem("accepted-command", detail={"command": shlex.join(command)})

@@ -33,7 +33,7 @@ log = logging.getLogger("forecaster")
 _FURTHER_DECIMALS = 2  # of a forecast, after those of the data
 _MOST_DECIMALS = 12
 _NEWEST = 1000  # values whose decimals are counted
-_SERIES_AT_ONCE = 1000  # so that the paths of many series fit into memory
+SERIES_AT_ONCE = 1000  # so that the paths of many series fit into memory
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def predict(
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
     prediction = Prediction([], [], problems, checked.notices, freshness)
-    batch = config.channels * _SERIES_AT_ONCE
+    batch = config.channels * SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
         _extend_prediction(prediction, checked, predictor, panel[first : first + batch], steps, levels, with_samples)
     problems += checked.problems
@@ -138,9 +138,7 @@ def _extend_prediction(
     for series, forecast in zip(inputs.panel, found, strict=True):
         if forecast is None or not checked.check_forecast(forecast):
             continue
-        decimals = count_decimals(series)
-        rounded = forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS)
-        prediction.forecasts.append(dataclasses.replace(rounded, source=_name_source(series, forecast.source)))
+        prediction.forecasts.append(finish_forecast(series, forecast))
         prediction.panel.append(series.cut(padding, len(series)))
 
 
@@ -171,11 +169,16 @@ def forecast_finite(
     return found, problems
 
 
-def _name_source(series: Series, source: str) -> str:
-    """Add to the source of a forecast what happened to the missing end of its series: `network (late: fill)`."""
+def finish_forecast(series: Series, forecast: Forecast) -> Forecast:
+    """Round a forecast to two decimals more than its series has, and complete its source.
+
+    The source ends with what happened to the missing end of the series: `network (late: fill)`.
+    """
+    decimals = count_decimals(series)
+    rounded = forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS)
     policies = {"late-steps-filled": "fill", "origin-moved-back": "move_back"}
     applied = [policies[notice.code] for notice in series.notices if notice.code in policies]
-    return f"{source} (late: {applied[0]})" if applied else source
+    return dataclasses.replace(rounded, source=f"{forecast.source} (late: {applied[0]})") if applied else rounded
 
 
 def _report_notices(predictor: Predictor, panel: Sequence[Series], notices: list[Problem]) -> None:

@@ -92,6 +92,11 @@ CHECKS: Mapping[str, Message] = {
         "mean absolute error {errors}: the naive forecast will be hard to beat",
         "A straight line through the past does not beat the naive forecasts.",
     ),
+    "last-horizon": Message(
+        "the last {steps:steps={frequency}}{several:? of {count} series}, forecast from the steps before: "
+        "{measure} {errors:all}; zero-shot is what `forecast predict` gives without a run",
+        "What needs no training, compared on the newest steps: one forecast, too few for a verdict.",
+    ),
     "copied-target": Message(
         "the column {name!r} is the target under another name: it is not known any sooner",
         "A column repeats the target.",

@@ -91,7 +91,7 @@ FORECASTS: Mapping[str, Message] = {
         "jobs.",
     ),
     "coarser-end": Message(
-        "{series}: the newest rows are {apart:steps={frequency}} apart, and the run has rows of every step; deliver "
+        "{series}: the newest rows are {apart:steps={frequency}} apart, and a step is {frequency:apart}; deliver "
         "the rows between, or forecast from filled ones with --set checks.step=ignore, or "
         "set: {{checks.step: ignore}} in a job",
         "The newest rows are of a longer step than the run's. Warning in `predict`, error in jobs.",
@@ -100,6 +100,15 @@ FORECASTS: Mapping[str, Message] = {
         "{rows:# row is|# rows are} too few to forecast from; expected at least {needed:,}, the "
         "window{differences:? and its differences}",
         "A series is shorter than the window of the network.",
+    ),
+    "too-few-values-to-forecast": Message(
+        "{values:# value is|# values are} too few to forecast from; expected at least {needed}",
+        "A series is too short, even for a forecast without training.",
+    ),
+    "too-many-missing-steps": Message(
+        "{missing:steps={frequency}} of {steps:,} are missing; choose how to fill them, or mask to forecast from the "
+        "others: {repairs}",
+        "More than a tenth of a series that is forecast without training is missing, and data.gaps is not set.",
     ),
     "no-future-rows": Message(
         "no row is a step ahead, {first} to {last}; correct the timestamps, or start from the CSV of `forecast future`",

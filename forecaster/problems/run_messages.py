@@ -15,6 +15,15 @@ RUNS: Mapping[str, Message] = {
     "data-of-data": Message(
         "--data is for a config, and {source} is a data file", "`--data` replaces the data file of a config."
     ),
+    "option-of-a-run": Message(
+        "{source} is data, and this option needs a trained network: {command}",
+        "The forecast of a file, without a run, has no such option.",
+    ),
+    "key-not-used": Message(
+        "a forecast without training does not use {key}; it uses data (without covariates, calendar, transform and "
+        "difference), checks, forecast.levels and forecast.columns",
+        "The forecast of a file, without a run, has no network to set up.",
+    ),
     "invalid-option": Message("expected {expected}", "The value of an option cannot be used."),
     "not-a-picture": Message(
         "pictures are PNG, SVG or PDF files; use --plot {instead}", "Pictures are PNG, SVG or PDF files."

@@ -245,7 +245,7 @@ def load_version(run: Path, name: str | None = None) -> Version:
     if name is not None and list_versions(run):
         return load_version_at(run / "versions" / find_version(run, name))
     if current is None:
-        if nearest := _find_run_of(run):
+        if nearest := find_run_of(run):
             raise RunError(Problem("run-elsewhere", str(run), detail={"nearest": nearest}))
         raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)}))  # noqa: PTH112
     try:
@@ -278,7 +278,7 @@ def _refuse_link(folder: Path) -> None:
         raise RunError(Problem("unreadable-run", str(folder), detail={"reason": str(error.strerror)})) from None
 
 
-def _find_run_of(name: Path) -> str:
+def find_run_of(name: Path) -> str:
     """Find the run that a name means, such as runs/power of `power` or `power.csv`; empty where there is none."""
     folders = (Path("runs") / name.name, Path("runs") / name.stem)
     return next((str(each) for each in folders if os.path.isfile(each / "current")), "")  # noqa: PTH113  no error for any name

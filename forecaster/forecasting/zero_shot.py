@@ -1,0 +1,215 @@
+"""Forecasts of the pretrained network, for series that nothing was trained on."""
+
+import datetime
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
+from forecaster.config.schema import Config, Data, MaxAge, Model
+from forecaster.data import Series
+from forecaster.data.assembly.build_rows import GAP_REPAIRS
+from forecaster.data.sources.files import name_source
+from forecaster.errors import ConfigError, UsageError
+from forecaster.forecast import Forecast, levels_to_probabilities
+from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
+from forecaster.forecasting.freshness import measure_freshness
+from forecaster.forecasting.plausibility import Statistics
+from forecaster.forecasting.predict import SERIES_AT_ONCE, Prediction, finish_forecast
+from forecaster.preprocessing.read_data import infer_data_keys, read_data
+from forecaster.preprocessing.windows import take_last_steps
+from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
+from forecaster.problems import Problem, condense_problems
+from forecaster.wording import count_of, count_steps
+
+log = logging.getLogger("forecaster")
+
+ZERO_SHOT = "zero-shot"  # source of a forecast
+_MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
+_LARGEST = 1e100  # whose squares and their sums are finite
+_LONGEST_HORIZON = 96  # steps, where none is asked for
+_USED = {"data", "checks", "forecast.levels", "forecast.columns"}
+_NOT_USED = {"data.covariates", "data.calendar", "data.transform", "data.difference"}
+
+
+def load_data_config(source: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Load the config by which a file is read and checked: the YAML that names it, or one for a CSV or Parquet file.
+
+    Of a file without a YAML gaps are left to the network.
+
+    Raises:
+        ConfigError: the YAML or an override is invalid.
+        UsageError: an override is of a key that is not used.
+    """
+    for assignment in overrides:
+        key = assignment.partition("=")[0].strip()
+        if not _is_used(key):
+            raise UsageError(Problem("key-not-used", f"--set {assignment}", detail={"key": key}))
+    if is_config(source):
+        loaded = load_config(source, overrides)
+    else:
+        values = build_smallest_config(str(source))
+        values["data"]["gaps"] = "mask"
+        loaded = load_values(values, str(source), overrides)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded
+
+
+def _is_used(key: str) -> bool:
+    """Whether a forecast without training depends on a dotted key."""
+    inside = (key, *(key[:place] for place, letter in enumerate(key) if letter == "."))
+    return any(each in _USED for each in inside) and not any(each in _NOT_USED for each in inside)
+
+
+def predict_zero_shot(
+    config: Config,
+    horizon: int | None = None,
+    levels: Sequence[float] | None = None,
+    *,
+    max_age: MaxAge | None = None,
+    limits_missing: bool = False,
+    now: datetime.datetime | None = None,
+) -> Prediction:
+    """Forecast the steps after the newest timestamp of each series that a config names, with no training on them.
+
+    Args:
+        config: its sections `data`, `checks` and `forecast`; covariates, transforms and differences are not used.
+        horizon: steps; by the season where None.
+        levels: of the intervals, in percent; those of the config where None.
+        max_age: the largest age of the newest step; that of the config where None.
+        limits_missing: whether series of which more than a tenth is missing are left out.
+        now: the time to which ages are counted, with its zone; the present where None.
+
+    Raises:
+        DataError: the data cannot be read, or no series passes the checks and is long enough.
+        Stale: every series is older than the largest age.
+        Diverged: no forecast is plausible.
+        ConfigError: there is a largest age, and the steps have no dates.
+    """
+    config = _drop_network_keys(config)
+    read = read_data(config)
+    data = config.data.model_copy(update=infer_data_keys(config.data, read.longest))
+    panel = list(read)
+    steps = choose_horizon(data.main_season) if horizon is None else horizon
+    levels = config.forecast.levels if levels is None else levels
+    checks = config.checks if max_age is None else config.checks.model_copy(update={"max_age": max_age})
+    where, now = name_source(data.path), now or datetime.datetime.now(datetime.UTC)
+    log.info("%s", _describe(where, len(panel), data, steps))
+    # Nothing is known of a training, so that the newest season or horizon is compared with all before it.
+    checked = DataChecks(checks, Statistics({}, {}), False, max(steps, data.main_season), data.several)
+    freshness = measure_freshness(panel, checks.max_age)
+    selected = checked.select_series(panel, freshness, now, where, 1)
+    prediction = Prediction([], [], [], checked.notices, freshness)
+    for first in range(0, len(selected), SERIES_AT_ONCE):
+        batch = selected[first : first + SERIES_AT_ONCE]
+        length = min(count_history_steps(data.seasons), max(map(len, batch)))
+        windows = np.stack([take_window(series, length, data.gaps == "mask") for series in batch])  # (batch, length)
+        refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
+        prediction.problems.extend(problem for problem in refused if problem is not None)
+        kept = [place for place, problem in enumerate(refused) if problem is None]
+        batch = [batch[place] for place in kept]
+        for series, forecast in zip(batch, forecast_windows(batch, windows[kept], data, steps, levels), strict=True):
+            if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
+                prediction.problems.append(_report_size(series, where, data))
+            elif checked.check_forecast(forecast):
+                prediction.forecasts.append(finish_forecast(series, forecast))
+                prediction.panel.append(series)
+    prediction.problems.extend(checked.problems)
+    for notice in condense_problems(prediction.notices):
+        log.warning("%s", notice)
+    if not prediction.forecasts:
+        raise make_prediction_error(prediction.problems)
+    return prediction
+
+
+def choose_horizon(season: int) -> int:
+    """Choose the steps to forecast by a season: one of it, two of a short one, a quarter of weeks, 12 without any."""
+    return min({1: 12, 52: 13}.get(season, 2 * season if season < 12 else season), _LONGEST_HORIZON)
+
+
+def _drop_network_keys(config: Config) -> Config:
+    """Drop what only a trained network uses, so that the data are neither transformed nor refused for it."""
+    data = config.data.model_copy(update={"transform": "none", "difference": ()})
+    return config.model_copy(update={"data": data, "model": Model()})
+
+
+def _describe(where: str, count: int, data: Data, steps: int) -> str:
+    """Describe what is forecast, and that no network was trained on it."""
+    seasons = " and ".join(count_steps(season, data.frequency) for season in data.seasons)
+    series = count_of(count, "series", "series")
+    return (
+        f"{where}: {series}, {f'season of {seasons}' if seasons else 'no season'}, "
+        f"horizon of {count_steps(steps, data.frequency)}\n"
+        "zero-shot: the forecast is that of a network trained on generated series alone, not on these data"
+    )
+
+
+def _find_refusal(series: Series, window: np.ndarray, where: str, data: Data, limits_missing: bool) -> Problem | None:
+    """Find why a series cannot be forecast: too few values, or too many missing steps that nobody filled."""
+    observed = len(series) if series.observed is None else int(np.count_nonzero(series.observed))
+    known = min(observed, int(np.count_nonzero(~np.isnan(window))))
+    if known < MIN_STEPS:
+        problem = Problem("too-few-values-to-forecast", where, detail={"values": known, "needed": MIN_STEPS})
+        return _name_series(problem, series, data)
+    if np.nanmax(np.abs(window)) > _LARGEST:
+        return _report_size(series, where, data)
+    missing = len(series) - observed
+    if limits_missing and data.gaps == "mask" and missing > _MOST_MISSING * len(series):
+        detail = {"missing": missing, "steps": len(series), "frequency": series.frequency}
+        repairs = (*GAP_REPAIRS, {"data.gaps": "mask"})
+        return _name_series(Problem("too-many-missing-steps", where, detail=detail, repairs=repairs), series, data)
+    return None
+
+
+def _report_size(series: Series, where: str, data: Data) -> Problem:
+    """Report a series whose values are too large to compute with."""
+    detail = {"largest": float(np.nanmax(np.abs(series.values)))}
+    return _name_series(Problem("values-too-large", where, detail=detail), series, data)
+
+
+def _name_series(problem: Problem, series: Series, data: Data) -> Problem:
+    """Add the name of its series to a problem of one of several."""
+    return problem.add_series(series.name) if data.several else problem
+
+
+def take_window(series: Series, length: int, masks: bool) -> np.ndarray:
+    """Take the last steps of a series, (length,): NaN before its first and, where gaps are masked, in its gaps."""
+    values = series.values if series.observed is None or not masks else np.where(series.observed, series.values, np.nan)
+    return take_last_steps(values, len(values), length)
+
+
+def forecast_windows(
+    panel: Sequence[Series], windows: np.ndarray, data: Data, steps: int, levels: Sequence[float]
+) -> list[Forecast]:
+    """Forecast the steps after the end of series.
+
+    Args:
+        panel: the series.
+        windows: their newest values, (series, length), with at least `MIN_STEPS` that are not NaN in each.
+        data: the section that they were read by, with its seasons and bounds.
+        steps: the horizon.
+        levels: of the intervals, in percent.
+    """
+    if not panel:
+        return []
+    probabilities = sorted({0.5, *levels_to_probabilities(levels)})
+    with np.errstate(all="ignore"):  # what is not finite is reported
+        found = forecast_zero_shot(windows, data.seasons, steps, probabilities)  # (series, steps, probabilities)
+    if data.minimum is not None or data.maximum is not None:
+        found = np.clip(found, data.minimum, data.maximum)
+    median, shown = probabilities.index(0.5), probabilities if levels else []
+    return [
+        Forecast(
+            series.name,
+            series.timestamps[-1],
+            series.list_future_timestamps(steps),
+            values[:, median],
+            {probability: values[:, place] for place, probability in enumerate(shown)},
+            source=ZERO_SHOT,
+        )
+        for series, values in zip(panel, found, strict=True)
+    ]
