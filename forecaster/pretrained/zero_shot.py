@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from statistics import NormalDist
 
@@ -20,7 +21,8 @@ from forecaster.pretrained.log_scale import choose_scale
 
 MIN_STEPS = 3  # known values that a window needs
 NETWORK_FILE = "network.onnx"
-_AT_ONCE = 512  # windows, so that the features of many fit into memory
+_AT_ONCE = 256  # windows, so that the features of many fit into memory
+_LIMITS, _AT_LIMIT = (1.0, 100.0), 3
 _PATHS = 16  # that carry the distribution from one block of steps to the next
 _NORMAL = NormalDist()
 _SCORES = np.array([_NORMAL.inv_cdf(p) for p in PROBABILITIES])
@@ -55,9 +57,14 @@ def forecast_zero_shot(
     seasons = [season for season in seasons if season > 1]
     windows = windows[:, -count_history_steps(seasons) :]
     found = np.empty((len(windows), horizon, len(probabilities)))
-    for first in range(0, len(windows), _AT_ONCE):
-        part = slice(first, first + _AT_ONCE)
+    parts = [slice(first, first + _AT_ONCE) for first in range(0, len(windows), _AT_ONCE)]
+
+    def fill(part: slice) -> None:
         found[part] = _forecast_batch(windows[part], seasons, horizon, probabilities)
+
+    # Batches side by side, each on one thread: threads that share a recurrent layer wait for each other at every step.
+    with ThreadPoolExecutor(min(_count_threads(), max(len(parts), 1))) as pool:
+        list(pool.map(fill, parts))
     return found
 
 
@@ -68,6 +75,8 @@ def _forecast_batch(
     block = count_block_steps(seasons)
     scale = choose_scale(windows, get_main_season(seasons))
     least, most = np.nanmin(windows, axis=1)[:, None, None], np.nanmax(windows, axis=1)[:, None, None]
+    # Shares and percentages that reach their largest value several times do not exceed it.
+    has_limit = np.isin(most, _LIMITS) & ((windows == most[:, 0]).sum(axis=1) >= _AT_LIMIT)[:, None, None]
     windows = scale.transform(windows)
     quantiles = _forecast_block(windows, seasons, min(horizon, block))  # (batch, block, PROBABILITIES)
     blocks = [_interpolate_quantiles(quantiles, probabilities)]
@@ -81,7 +90,7 @@ def _forecast_batch(
         blocks.append(_mix_quantiles(mixed, probabilities))
     forecast = scale.invert(np.concatenate(blocks, axis=1))
     forecast = np.where(least >= 0, np.maximum(forecast, 0.0), forecast)
-    forecast = np.where(most <= 0, np.minimum(forecast, 0.0), forecast)
+    forecast = np.where((most <= 0) | has_limit, np.minimum(forecast, np.maximum(most, 0.0)), forecast)
     return np.where(least == most, least, forecast)
 
 
@@ -152,13 +161,17 @@ def _measure_persistence(windows: np.ndarray, season: int) -> np.ndarray:
     return np.clip(products / np.maximum(squares, 1e-12), 0.0, 0.99)
 
 
+def _count_threads() -> int:
+    """Count the threads of this process: the share of a worker process, or the cores of the machine."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return max(int(threads) if threads.isdecimal() else os.cpu_count() or 1, 1)
+
+
 @functools.lru_cache(maxsize=1)
 def _load_network() -> onnxruntime.InferenceSession:
     """Load the network that ships with the package."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised, too
-    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():  # the share of a worker process
-        options.intra_op_num_threads = int(threads)
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads cost CPU
+    options.intra_op_num_threads = 1
     content = resources.files("forecaster.pretrained").joinpath(NETWORK_FILE).read_bytes()
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -96,14 +96,19 @@ def _compile_step(network: ZeroShotNetwork, optimizer: keras.Optimizer) -> Any:
     """Compile one step of training, for each shape of a batch once."""
 
     @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
-    def train_step(encoder: tf.Tensor, decoder: tf.Tensor, target: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = compute_quantile_loss(target, network(encoder, decoder), weights)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        return loss
+    def train_step(*batch: tf.Tensor) -> tf.Tensor:
+        return train_on_batch(network, optimizer, Batch(*batch))
 
     return train_step
+
+
+def train_on_batch(network: ZeroShotNetwork, optimizer: keras.Optimizer, batch: Batch) -> tf.Tensor:
+    """Take one step of training and return the loss before it."""
+    with tf.GradientTape() as tape:
+        loss = compute_quantile_loss(batch.target, network(batch.encoder, batch.decoder), batch.weights)
+    gradients = tape.gradient(loss, network.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+    return loss
 
 
 def _generate_ahead(pool: ProcessPoolExecutor, make_batch: Any, first: int, end: int, workers: int) -> Iterator[Batch]:

@@ -112,3 +112,11 @@ def test_probabilities_between_and_beyond_those_of_the_network_are_interpolated(
     between = forecast_zero_shot(windows, (12,), 6, [0.1, 0.15, 0.2])
     assert (between[..., 0] < between[..., 1]).all()
     assert (between[..., 1] < between[..., 2]).all()
+
+
+def test_percentages_that_reach_their_limit_stay_below_it_and_others_do_not() -> None:
+    generator = np.random.default_rng(0)
+    humidity = np.minimum(100.0, 95 + 5 * generator.standard_normal((1, 100)))
+    assert (humidity == 100).sum() >= 3
+    assert forecast_zero_shot(humidity, (), 10, LEVELS).max() == 100
+    assert forecast_zero_shot(humidity + 1, (), 10, LEVELS).max() > 101
