@@ -7,7 +7,7 @@ Panels are forecast once from the end of each series, under the protocols of m3.
 forecast under that of ett.py, from evenly spaced origins of the test part (all with `--ett-origins 12000`), since a
 horizon of several blocks takes seconds for each origin. The CSVs of
 defaults.py are forecast from origins throughout the held-out tenth: `defaults` from those of its `metrics.json`,
-`defaults, few origins` from up to 20 of each CSV, few enough to fit Theta, ETS and FLAIR at each.
+`defaults, few origins` from up to 20 of each CSV, few enough to fit Theta and FLAIR at each.
 
 Each score is a line of zero_shot.jsonl, and scores in it are not computed again; those of the pretrained network are
 keyed by the hash of its file. `--table` prints the log, next to what the trained networks have in theirs.
@@ -126,10 +126,10 @@ def main() -> None:
 def score_set(name: str, options: argparse.Namespace) -> None:
     """Score a set with each method, and add what the log lacks."""
     suitable = [method for method in options.methods if method in BENCHMARKS[name].methods]
-    known = {(row["part"], row["method"], row["origins"]) for row in read_log() if row["set"] == name}
+    known = {_get_key(row) for row in read_log() if row["set"] == name}
     for part in BENCHMARKS[name].parts(options):
         for method in suitable:
-            if (part.name, method, len(part.steps)) not in known and _can_forecast(method, part):
+            if (part.name, method, len(part.steps), part.horizon) not in known and _can_forecast(method, part):
                 row = {
                     "set": name,
                     "part": part.name,
@@ -140,6 +140,10 @@ def score_set(name: str, options: argparse.Namespace) -> None:
                 with LOG.open("a") as log:
                     log.write(json.dumps(row) + "\n")
                 print(json.dumps(row), file=sys.stderr, flush=True)
+
+
+def _get_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["part"], row["method"], row["origins"], row["horizon"]
 
 
 def score_part(part: Part, method: str, names: Sequence[str]) -> dict[str, float]:
@@ -298,7 +302,9 @@ BENCHMARKS = {
         for name, seasons in ETT.items()
     },
     "defaults": Benchmark(functools.partial(read_defaults, most=MAX_ORIGINS), methods=_FAST),
-    "defaults, few origins": Benchmark(functools.partial(read_defaults, most=_FEW_ORIGINS)),
+    "defaults, few origins": Benchmark(
+        functools.partial(read_defaults, most=_FEW_ORIGINS), methods=(*_FAST, "theta", "flair")
+    ),
 }
 
 
@@ -383,18 +389,19 @@ def read_trained(name: str, horizon: int | None) -> list[dict[str, Any]]:
 
 def _build_ratio_table(rows: Sequence[Mapping[str, Any]], with_trained: bool) -> Iterator[str]:
     """Build a line for each CSV: MASE of each method over that of the last season, or of the last value without one."""
-    mase = {(row["part"], row["method"]): row["mase"] for row in rows}
+    newest = {(row["part"], row["method"]): row for row in rows}
+    mase = {key: row["mase"] for key, row in newest.items()}
     parts = [name for name in defaults.SETS if (name, "naive") in mase]
     rivals = {name: mase.get((name, "seasonal_naive"), mase[name, "naive"]) for name in parts}
-    methods = [method for method in METHODS if any(row["method"] == method for row in rows)]
+    if with_trained:  # where it was scored from the same origins, which its rival's error shows
+        logged = defaults.read_log()
+        same = [name for name in parts if name in logged and abs(logged[name]["rival"] / rivals[name] - 1) < 0.01]
+        mase |= {(name, "trained"): logged[name]["alone"] for name in same}
+    methods = [method for method in (*METHODS, "trained") if any(key[1] == method for key in mase)]
     ratios = {
         method: {name: mase[name, method] / rivals[name] for name in parts if (name, method) in mase}
         for method in methods
     }
-    if with_trained:
-        methods.append("trained")
-        trained = defaults.read_log()
-        ratios["trained"] = {name: trained[name]["alone"] / trained[name]["rival"] for name in parts if name in trained}
     yield f"| CSV | MASE of the last season | {' | '.join(LABELS[method] for method in methods)} |"
     yield f"|---|---|{len(methods) * '---|'}"
     for name in parts:
@@ -404,9 +411,11 @@ def _build_ratio_table(rows: Sequence[Mapping[str, Any]], with_trained: bool) ->
     yield f"| geometric mean | | {' | '.join(means)} |"
     yield f"| largest | | {' | '.join(f'{max(ratios[method].values()):.3f}' for method in methods)} |"
     for score in ("coverage_80", "coverage_95", "seconds"):
-        found = [[row[score] for row in rows if row["method"] == method and score in row] for method in methods]
-        cells = [f"{statistics.fmean(some):.1f}" if some else "" for some in found]
-        yield f"| {LABELS.get(score, 'seconds')}, mean | | {' | '.join(cells)} |"
+        columns = [
+            [row[score] for key, row in newest.items() if key[1] == method and score in row] for method in methods
+        ]
+        cells = [f"{statistics.fmean(column):.1f}" if column else "" for column in columns]
+        yield f"| {LABELS.get(score, score)}, mean | | {' | '.join(cells)} |"
     yield ""
 
 
