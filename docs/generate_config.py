@@ -74,6 +74,7 @@ EXAMPLES: dict[str, str] = {
     "model.normalization_scale": "change",
     "model.copy_segments": "true",
     "model.linear": "true",
+    "model.pretrained": "true",
     "model.embedding": "8",
     "model.channels": "joint",
     "model.series_scale": "true",

@@ -13,7 +13,8 @@ class Inputs(NamedTuple):
     Attributes:
         window: (batch, length), scaled values.
         features: (batch, length, features), of each step: those of past covariates, then those known of the future.
-        future: (batch, steps, known features), of the steps after the window.
+        future: (batch, steps, known features), of the steps after the window. Where the network begins at the zero-shot
+            forecast, the last features are that forecast, one for each channel, in scaled units.
         categories: (batch, categories) int32, the categories of each window's series.
     """
 

@@ -596,6 +596,18 @@ _EXAMPLES = [
         repairs=({"model.decoder": "dense"}, {"model.decoder": "positional"}),
     ),
     Problem(
+        "pretrained-in-rollout",
+        "power.yaml:4:3",
+        "model.pretrained",
+        repairs=({"model.decoder": "dense"}, {"model.decoder": "positional"}, {"model.decoder": "seq2seq"}),
+    ),
+    Problem(
+        "copy-segments-of-pretrained",
+        "power.yaml:4:3",
+        "model.copy_segments",
+        repairs=({"model.copy_segments": False},),
+    ),
+    Problem(
         "cell-without-gates",
         "power.yaml:4:3",
         "model.recurrent_activation",
@@ -911,6 +923,7 @@ _EXAMPLES = [
         detail={"received": "last"},
         repairs=({"model.normalization": "none"},),
     ),
+    Problem("impute-reads-no-forecast", "power.yaml:4:3", "model.pretrained", repairs=({"model.pretrained": False},)),
     Problem("impute-one-network", "power.yaml:4:3", "ensemble", repairs=({"ensemble": None},)),
     Problem(
         "impute-no-difference",

@@ -122,6 +122,11 @@ def _check_model(model: Model) -> Iterator[KeyProblem]:
     if model.linear and model.decoder not in {"dense", "positional"}:
         repairs = ({"model.decoder": "dense"}, {"model.decoder": "positional"})
         yield _conflict("model.linear", "linear-needs-direct-decoder", *repairs, decoder=model.decoder)
+    if model.pretrained and model.decoder == "rollout":
+        repairs = tuple({"model.decoder": each} for each in ("dense", "positional", "seq2seq"))
+        yield _conflict("model.pretrained", "pretrained-in-rollout", *repairs)
+    if model.pretrained and model.copy_segments:
+        yield _conflict("model.copy_segments", "copy-segments-of-pretrained", {"model.copy_segments": False})
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         repairs = ({"model.cell": "lstm"}, {"model.cell": "gru"})
         yield _conflict("model.recurrent_activation", "cell-without-gates", *repairs)

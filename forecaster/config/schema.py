@@ -414,6 +414,9 @@ class Model(Section):
         False,
         description="add a linear forecast from the window, which the network refines (decoders dense, positional)",
     )
+    pretrained: Flag = Field(
+        False, description="start from the zero-shot forecast, so that the network learns what to add to it"
+    )
     embedding: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
         0, description="width of a learned vector per series and per static category; 0: none"
     )

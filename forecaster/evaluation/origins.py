@@ -98,14 +98,19 @@ class Origins:
         """
         length, width = predictor.config.window.length, sum(predictor.preprocessing.feature_widths)
         features = np.empty((len(self), length + horizon, width), np.float32)
-        if not width:
-            return features
+        if width:
+            self._fill_features(features, predictor)
+        return predictor.add_zero_shot(features, self.series, (self.steps + 1).tolist(), horizon)
+
+    def _fill_features(self, features: np.ndarray, predictor: Predictor) -> None:
+        """Fill in those that come from the data, (origins, length + horizon, features)."""
+        length = predictor.config.window.length
+        horizon = features.shape[1] - length
         order = np.argsort(self.members, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(self.members[order])) + 1):
             series = self.panel[int(self.members[rows[0]])]
             places = self.steps[rows][:, None] + np.arange(1 - length, horizon + 1)
             features[rows] = predictor.build_features(series, 0, len(series))[np.minimum(places, len(series) - 1)]
-        return features
 
 
 def _refill_gap(series: Series, step: int) -> Series:

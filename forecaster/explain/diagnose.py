@@ -21,6 +21,7 @@ from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.preprocessing.split import Split
 from forecaster.preprocessing.windows import list_window_starts
+from forecaster.preprocessing.zero_shot_feature import compute_zero_shot_of_groups
 from forecaster.runs import Version, load_version_at
 from forecaster.training.build import initialize_network, load_initial_weights
 
@@ -100,10 +101,15 @@ def _sample_windows(plan: Plan) -> tuple[Inputs, np.ndarray]:
     )
     builder = plan.features or Features()
     features = np.stack([builder.build(m.series, m.scaler, start, start + length + ahead) for m, start in firsts])
+    future = [features[:, length:, past:]] if known else []
+    if plan.config.model.pretrained:
+        ends = np.array([start + length for _, start in chosen])
+        read = [group for group, _ in chosen]
+        future.append(compute_zero_shot_of_groups(read, ends, plan.config.data.seasons, ahead))
     inputs = Inputs(
         window,
         features[:, :length] if past + known else None,
-        features[:, length:, past:] if known else None,
+        np.concatenate(future, axis=-1) if future else None,
         codes,
     )
     return inputs, targets

@@ -104,10 +104,10 @@ def _decode_horizon(
         for origin in origins
         for series in group
     ]
+    panel, ends = list(group) * len(origins), np.repeat(origins + 1, len(group)).tolist()
     features = np.repeat(_build_features(predictor, config, group[0], origins), len(group), axis=0)
-    inputs = predictor.rollout.join_channels(
-        predictor.build_inputs(list(group) * len(origins), np.stack(rows), features)
-    )
+    features = predictor.add_zero_shot(features, panel, ends, config.window.horizon)
+    inputs = predictor.rollout.join_channels(predictor.build_inputs(panel, np.stack(rows), features))
     states, previous = network.encode(inputs), inputs.window[:, -network.width :]
     outputs = [network.decode(states, previous, predictor.rollout.slice_future(inputs))]
     while config.rollout != "direct" and len(outputs) * config.model.segment < config.window.horizon:

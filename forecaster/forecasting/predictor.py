@@ -38,6 +38,7 @@ from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_seri
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import undo_difference
 from forecaster.preprocessing.windows import take_last_steps
+from forecaster.preprocessing.zero_shot_feature import compute_zero_shot
 from forecaster.pretrained.features import count_history_steps
 from forecaster.problems import Problem, condense_problems
 
@@ -244,10 +245,41 @@ class Predictor:
         """Build what the network reads of scaled windows (batch, length); the rest as in `predict`."""
         window, codes = scaled.astype(np.float32), self.preprocessing.encode_categories(panel)
         past, known = self.preprocessing.feature_widths
-        if features is None or not past + known:
+        if features is None or not self.feature_width:
             return Inputs(window, categories=codes)
         length = scaled.shape[1]
-        return Inputs(window, features[:, :length], features[:, length:, past:] if known else None, codes)
+        read = features[:, :length, : past + known] if past + known else None
+        future = features[:, length:, past:] if self.feature_width > past else None
+        return Inputs(window, read, future, codes)
+
+    @property
+    def feature_width(self) -> int:
+        """Features that the network reads of each step of a window and its horizon, the zero-shot forecast included."""
+        return sum(self.preprocessing.feature_widths) + (self.config.channels if self.config.model.pretrained else 0)
+
+    def add_zero_shot(
+        self, features: np.ndarray, panel: Sequence[Series], ends: Sequence[int], horizon: int
+    ) -> np.ndarray:
+        """Add the zero-shot forecasts to features (batch, length + horizon, features), if the network begins at them.
+
+        They are those of all series that are read together, in each of their rows; 0 within the window.
+
+        Args:
+            features: of the steps of each window and its horizon.
+            panel: the series of each window.
+            ends: the steps of each that are known, (batch,).
+            horizon: steps.
+        """
+        if not self.config.model.pretrained:
+            return features
+        scaler, channels = Scaler.stack([self.get_scaler(series) for series in panel]), self.config.channels
+        # the forecast of the first steps may depend on the horizon: training asks for the whole one
+        steps = max(horizon, self.config.window.horizon)
+        forecasts = compute_zero_shot(panel, ends, scaler, self.config.data.seasons, steps)[:, :horizon]
+        groups = np.swapaxes(forecasts.reshape(-1, channels, horizon), 1, 2)  # (groups, horizon, channels)
+        added = np.zeros((*features.shape[:2], channels), np.float32)
+        added[:, -horizon:] = np.repeat(groups, channels, axis=0)
+        return np.concatenate([features, added], axis=-1)
 
     def build_features(self, series: Series, first: int, last: int) -> np.ndarray:
         """Build the features of steps of a series, which may lie after its end: (steps, features), or (steps, 0).
@@ -361,7 +393,10 @@ class Predictor:
                 problems += error.problems
         for notice in condense_problems(notices):
             log.info("%s", notice)
-        return PredictionInputs(kept, np.stack(rows) if rows else np.empty(0), problems)
+        if not kept:
+            return PredictionInputs(kept, np.empty(0), problems)
+        features = self.add_zero_shot(np.stack(rows), kept, [len(series) for series in kept], steps)
+        return PredictionInputs(kept, features, problems)
 
 
 class PredictionInputs(NamedTuple):

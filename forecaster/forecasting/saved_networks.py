@@ -59,8 +59,8 @@ class NetworkShapes:
         decode_inputs: dict[str, Shape] = {"previous": (model.segment * channels,)}
         if past + known:
             encode_inputs["features"] = (length, past + known)
-        if known:
-            decode_inputs["future"] = (steps, known)
+        if future := known + (channels if model.pretrained else 0):
+            decode_inputs["future"] = (steps, future)
         if vocabulary is not None:
             encode_inputs["categories"] = (len(vocabulary.names),)
         if model.decoder == "latent":

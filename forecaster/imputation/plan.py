@@ -39,6 +39,7 @@ _REQUIRED = (
     ("attention", "none", "impute-reads-every-step"),
     ("normalization", "none", "impute-finds-the-level"),
     ("normalization_scale", "none", "impute-finds-the-level"),
+    ("pretrained", False, "impute-reads-no-forecast"),
 )
 
 

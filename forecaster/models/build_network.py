@@ -66,11 +66,23 @@ def build_network(
     encoder = _build_encoder(model, has_outputs=not reads_states)
     linear = LinearForecast(ahead, channels) if model.linear else None
     parts = NetworkParts(
-        normalization, encoder, head, model.segment, ahead, embedding, past_width, known_width, channels, linear
+        normalization,
+        encoder,
+        head,
+        model.segment,
+        ahead,
+        embedding,
+        past_width,
+        known_width,
+        channels,
+        linear,
+        model.pretrained,
     )
     network = _build_by_decoder(model, parts, length - normalization.skipped_steps, season)
     with skip_steps():
         network(_make_zero_inputs(network, length, categories))  # the first call creates the weights
+    if model.pretrained:
+        network.start_at_zero()
     return network
 
 
@@ -93,11 +105,11 @@ def build_imputation_network(
 
 def _make_zero_inputs(network: Network, length: int, categories: Sequence[int]) -> Inputs:
     """Make one window of zeros, with zero features and category 0."""
-    features, known = network.past_width + network.known_width, network.known_width
+    features, future = network.past_width + network.known_width, network.future_width
     return Inputs(
         ops.zeros((1, length * network.channels)),
         ops.zeros((1, length, features)) if features else None,
-        ops.zeros((1, network.ahead, known)) if known else None,
+        ops.zeros((1, network.ahead, future)) if future else None,
         ops.zeros((1, len(categories)), "int32") if categories else None,
     )
 

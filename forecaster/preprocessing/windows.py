@@ -72,6 +72,14 @@ class Starts:
         """Return at most `most` starts, evenly spaced over all."""
         return self[np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int)]
 
+    def thin(self, most: int) -> "Starts":
+        """Keep at most `most` starts, evenly spaced over all."""
+        if len(self) <= most:
+            return self
+        numbers = np.linspace(0, len(self) - 1, most).round().astype(int)
+        counts = np.searchsorted(numbers, self.series_ends)  # starts kept up to the end of each series
+        return Starts.from_starts(np.split(self[numbers], counts[:-1]))
+
     def draw_balanced(self, generator: np.random.Generator, count: int) -> np.ndarray:
         """Draw numbers of starts so that each series that has any is equally likely."""
         begins = np.concatenate([[0], self.series_ends[:-1]])

@@ -193,6 +193,14 @@ CONFIGS: Mapping[str, Message] = {
         "decoder {decoder} forecasts step by step; use {repairs}",
         "The linear forecast is of the whole horizon, as that of the decoders dense and positional.",
     ),
+    "pretrained-in-rollout": Message(
+        "decoder rollout learns one segment, and the zero-shot forecast is that of the whole horizon; use {repairs}",
+        "With `model.pretrained` a network learns what to add to the zero-shot forecast of the horizon.",
+    ),
+    "copy-segments-of-pretrained": Message(
+        "with model.pretrained the forecast starts from the zero-shot forecast, not from segments; use {repairs}",
+        "A forecast has one start: the zero-shot forecast, or segments of the window.",
+    ),
     "cell-without-gates": Message(
         "cell simple_rnn has no gates; remove the key, or use {repairs}",
         "The recurrent activation is that of the gates.",
@@ -476,6 +484,10 @@ CONFIGS: Mapping[str, Message] = {
     "impute-finds-the-level": Message(
         "{received} cannot fill gaps: impute takes level and scale of a window from its observed cells; use {repairs}",
         "`forecast impute` normalises windows itself.",
+    ),
+    "impute-reads-no-forecast": Message(
+        "a zero-shot forecast reads only the values before a gap, and impute reads both sides; use {repairs}",
+        "`forecast impute` does not start from a forecast.",
     ),
     "impute-one-network": Message(
         "impute trains one network; remove the section", "`forecast impute` has no ensembles."

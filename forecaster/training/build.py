@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -15,13 +16,14 @@ from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.plan import Plan, join_parts, place_windows
 from forecaster.preprocessing.saved_preprocessing import Preprocessing, load_preprocessing
 from forecaster.preprocessing.windows import Starts
+from forecaster.preprocessing.zero_shot_feature import compute_zero_shot_of_groups
 from forecaster.problems import Problem
 from forecaster.runs import Version
 from forecaster.training import averaging
 from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
-from forecaster.training.trainer import AnyLearner, Course, Steps, Trainer
+from forecaster.training.trainer import AnyLearner, Course, Steps, Trainer, ZeroShotTable
 from forecaster.wording import count_of, count_steps, format_timestamps, name_steps
 
 log = logging.getLogger("forecaster")
@@ -83,6 +85,7 @@ _ADAPTED_WINDOWS = 10_000
 
 
 _VALIDATION_WINDOWS = 20_000  # at most, to compare epochs
+_ZERO_SHOT_WINDOWS = 40_000  # at most to train on: a forecast takes about a millisecond
 
 
 def prepare_trainer(
@@ -106,9 +109,11 @@ def prepare_trainer(
     if described:
         log.info("%s", _describe_plan(plan, len(training_starts), len(validation_starts)))
     network = initialize_network(config, plan.preprocessing)
-    steps = _concatenate_series(plan)
-    _adapt_head(network, steps.values, training_starts, length)
-    watched = validation_starts.spread_evenly(_VALIDATION_WINDOWS)
+    steps, watched = _concatenate_series(plan), validation_starts.spread_evenly(_VALIDATION_WINDOWS)
+    if config.model.pretrained:
+        training_starts = training_starts.thin(_ZERO_SHOT_WINDOWS)
+        steps = replace(steps, zero_shot=_build_zero_shot_table(plan, training_starts, watched))
+    _adapt_head(network, steps, training_starts, length)
     return build_trainer(network, training, steps, length, training_starts, watched, first_choice, course)
 
 
@@ -124,6 +129,18 @@ def _concatenate_series(plan: Plan) -> Steps:
     joined = None if features is None else np.concatenate(rows)  # (steps, features)
     return Steps(
         plan.members.scale(plan.config.channels), joined, past, ends, plan.preprocessing.encode_categories(panel)
+    )
+
+
+def _build_zero_shot_table(plan: Plan, training: Starts, validation: np.ndarray) -> ZeroShotTable:
+    """Forecast the steps after each training and validation window with the pretrained network."""
+    starts, groups = np.union1d(training[np.arange(len(training))], validation), plan.groups
+    ends = np.cumsum([len(group[0].series) for group in groups])
+    numbers = np.searchsorted(ends, starts, side="right")  # the group of each window
+    known = starts - np.concatenate([[0], ends])[numbers] + plan.config.window.length  # its steps up to the origin
+    read = [groups[number] for number in numbers.tolist()]
+    return ZeroShotTable(
+        starts, compute_zero_shot_of_groups(read, known, plan.config.data.seasons, plan.config.steps_ahead)
     )
 
 
@@ -164,14 +181,16 @@ def build_trainer(
     )
 
 
-def _adapt_head(network: Network, values: np.ndarray, starts: Starts, length: int) -> None:
+def _adapt_head(network: Network, steps: Steps, starts: Starts, length: int) -> None:
     """Adapt a categorical head to the range of the training targets after the windows' normalisation."""
     some = starts.spread_evenly(_ADAPTED_WINDOWS)
-    rows = values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
+    rows = steps.values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
     rows = rows.reshape(len(some), -1).astype(np.float32)
     window, targets = rows[:, : length * network.channels], rows[:, length * network.channels :]
     anchors = network.normalization.step(window[:, -network.width :], network.normalization.compute_anchors(window))[1]
     offset, scale = network.normalization.compute_affine(anchors, targets.shape[1])
+    if steps.zero_shot is not None:
+        offset = steps.zero_shot.select(some).reshape(targets.shape)
     normalised = (targets - np.asarray(offset)) / np.asarray(scale)
     network.head.adapt(float(normalised.min()), float(normalised.max()))
 

@@ -36,7 +36,7 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
 
     `encode`: `window` (batch, length), and where they are read `features` (batch, length, features) and `categories`
     (batch, categories) -> state_00, state_01, ..., each (batch, ...).
-    `decode`: the states, and where they are read `previous` (batch, width), `future` (batch, steps, known features)
+    `decode`: the states, and where they are read `previous` (batch, width), `future` (batch, steps, future features)
     and `noise` (batch, width) -> `parameters` (batch, steps, the head's parameters), new_state_00, ... where it can be
     called again, and `attention` (batch, recurrent steps read), where there is any.
     """
@@ -54,8 +54,8 @@ def build_serving_functions(network: Network, length: int) -> tuple[ServingFunct
     encoded = encoder.function.structured_outputs
     states = [tf.TensorSpec((None, *encoded[name].shape[1:]), tf.float32, name) for name in sorted(encoded)]
     others = [tf.TensorSpec((None, network.width), tf.float32, "previous")]
-    if network.known_width:
-        others.append(tf.TensorSpec((None, network.steps_decoded, network.known_width), tf.float32, "future"))
+    if network.future_width:
+        others.append(tf.TensorSpec((None, network.steps_decoded, network.future_width), tf.float32, "future"))
     if network.noise:
         others.append(tf.TensorSpec((None, network.noise), tf.float32, "noise"))
 

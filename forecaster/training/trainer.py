@@ -75,6 +75,7 @@ class Steps:
         past: how many of the features are known up to a window's end only.
         ends: the end of each series, (series,), where its categories are read.
         codes: of each series' categories, (series, categories) int32.
+        zero_shot: forecasts that the network begins at, of every window that is cut; None where it does not.
     """
 
     values: np.ndarray
@@ -82,6 +83,24 @@ class Steps:
     past: int = 0
     ends: Sequence[int] = ()
     codes: np.ndarray | None = None
+    zero_shot: "ZeroShotTable | None" = None
+
+
+@dataclass(frozen=True)
+class ZeroShotTable:
+    """The zero-shot forecast of the steps after each window.
+
+    Attributes:
+        starts: of the windows, rising, (windows,) int32.
+        values: scaled, (windows, ahead, channels) float32.
+    """
+
+    starts: np.ndarray
+    values: np.ndarray
+
+    def select(self, starts: np.ndarray) -> np.ndarray:
+        """Select the forecasts after some windows, (count, ahead, channels)."""
+        return self.values[np.searchsorted(self.starts, starts)]
 
 
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
@@ -164,6 +183,9 @@ class Trainer(Generic[AnyLearner]):
         self.past = steps.past
         self.ends = tf.constant(steps.ends, tf.int32)  # (series,)
         self.codes = None if steps.codes is None else tf.constant(steps.codes)  # (series, categories)
+        self.zero_shot = None
+        if (table := steps.zero_shot) is not None:
+            self.zero_shot = tf.constant(table.starts, tf.int32), tf.constant(table.values, tf.float32)
         starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
         self._step = tf.function(self._run_training_step, input_signature=[starts, epoch], autograph=False)
         self._validate = tf.function(self._compute_validation_loss, input_signature=[starts], autograph=False)
@@ -277,6 +299,10 @@ class Trainer(Generic[AnyLearner]):
             rows = tf.gather(self.features, places)  # (batch, length + ahead, features)
             features, future = rows[:, : self.length], rows[:, self.length :, self.past :]
             future = future if future.shape[-1] else None
+        if self.zero_shot is not None:
+            known, forecasts = self.zero_shot
+            zero_shot = tf.gather(forecasts, tf.searchsorted(known, starts))  # (batch, ahead, channels)
+            future = zero_shot if future is None else tf.concat([future, zero_shot], axis=-1)
         if self.codes is not None:
             codes = tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
         return Inputs(values[:, :last], features, future, codes), values[:, last:]
@@ -285,7 +311,7 @@ class Trainer(Generic[AnyLearner]):
         inputs, targets = self._cut_batch(starts)
         if self.sign_flip:
             signs = self._draw_signs(starts, epoch)
-            inputs, targets = inputs._replace(window=signs * inputs.window), signs * targets
+            inputs, targets = self._flip_signs(inputs, signs), signs * targets
         with tf.GradientTape() as tape:
             loss = self.network.compute_training_loss(inputs, targets, epoch)
         variables = self.network.trainable_variables
@@ -300,6 +326,15 @@ class Trainer(Generic[AnyLearner]):
         # stateless: the draws of a resumed training are the same
         drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
         return tf.where(drawn < 0.5, -1.0, 1.0)
+
+    def _flip_signs(self, inputs: Inputs, signs: tf.Tensor) -> Inputs:
+        """Multiply windows, and the zero-shot forecasts after them, by a sign (batch, 1)."""
+        inputs = inputs._replace(window=signs * inputs.window)
+        if self.zero_shot is None:
+            return inputs
+        known = inputs.future.shape[-1] - self.values.shape[1]  # features before the forecasts
+        flipped = signs[..., None] * inputs.future[:, :, known:]
+        return inputs._replace(future=tf.concat([inputs.future[:, :, :known], flipped], axis=-1))
 
     def _compute_validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
         return self.network.compute_validation_loss(*self._cut_batch(starts))

@@ -20,7 +20,7 @@ class TensorFlowNetwork:
         self._decode_inputs = [name for name in decode.inputs if not name.startswith("state_")]
         self._encode, self._decode = encode.function, decode.function
         self.width, self.noise = network.width, network.noise
-        self.known_steps = network.steps_decoded if network.known_width else 0
+        self.known_steps = network.steps_decoded if network.future_width else 0
 
     def encode(self, inputs: Inputs) -> Sequence[np.ndarray]:
         """Read windows into states, each (batch, ...), without future features."""

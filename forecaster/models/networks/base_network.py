@@ -42,6 +42,7 @@ class NetworkParts:
         known_width: features per step that are also known over the horizon.
         channels: series in one window, forecast jointly; a step holds one value of each.
         linear: the linear forecast to which direct decoders add theirs, if any.
+        pretrained: whether forecasts begin at the zero-shot forecast, which is then part of the future features.
     """
 
     normalization: Normalization
@@ -54,6 +55,7 @@ class NetworkParts:
     known_width: int = 0
     channels: int = 1
     linear: LinearForecast | None = None
+    pretrained: bool = False
 
 
 class Network(keras.Model, abc.ABC):
@@ -67,8 +69,8 @@ class Network(keras.Model, abc.ABC):
     `decode(states, previous[, future][, noise]) -> parameters, states`.
 
     Attributes:
-        normalization, encoder, head, segment, ahead, embedding, past_width, known_width, channels, linear: as in
-            `NetworkParts`.
+        normalization, encoder, head, segment, ahead, embedding, past_width, known_width, channels, linear, pretrained:
+            as in `NetworkParts`.
         width: values in a segment, segment * channels: the width of `previous`.
         noise: width of the standard normal noise that `decode` reads, 0 if none.
     """
@@ -87,12 +89,22 @@ class Network(keras.Model, abc.ABC):
         self.known_width = parts.known_width
         self.channels = parts.channels
         self.linear = parts.linear
+        self.pretrained = parts.pretrained
         self.width = parts.segment * parts.channels
 
     @property
     def steps_decoded(self) -> int:
-        """Steps whose known features one call of `decode` reads."""
+        """Steps whose future features one call of `decode` reads."""
         return self.segment
+
+    @property
+    def future_width(self) -> int:
+        """Features of each step to forecast: those known of it, and its zero-shot forecast."""
+        return self.known_width + (self.channels if self.pretrained else 0)
+
+    def start_at_zero(self) -> None:
+        """Let every output of the network be 0 before training, so that its forecast is the zero-shot forecast."""
+        self.head.dense.kernel.assign(ops.zeros_like(self.head.dense.kernel))
 
     def build(self, window_shape: Sequence[int | None]) -> None:
         """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
@@ -119,7 +131,7 @@ class Network(keras.Model, abc.ABC):
         Args:
             states: of `encode`, or of the previous call.
             previous: (batch, width), the last known segment: the window's end, then the network's own forecast.
-            future: (batch, steps_decoded, known features), of the steps to forecast.
+            future: (batch, steps_decoded, future features), of the steps to forecast.
             noise: (batch, noise), the same at every call of one sample path; zeros for the central path.
         """
 
@@ -185,6 +197,22 @@ class Network(keras.Model, abc.ABC):
         """Return the window's last segment, (batch, width)."""
         return window[:, -self.width :]
 
-    def _apply_head(self, output: KerasTensor, anchors: Sequence[KerasTensor], steps: int) -> KerasTensor:
-        """Apply the head to (batch, width) for `steps` steps, with the normalization inverted by the anchors."""
-        return self.head(output, *self.normalization.compute_affine(anchors, steps * self.channels))
+    def _place_forecast(
+        self, future: KerasTensor | None, anchors: Sequence[KerasTensor], steps: int
+    ) -> tuple[KerasTensor | None, KerasTensor, KerasTensor]:
+        """Compute what is read of the next `steps` steps, and the offset and scale of the network's output there.
+
+        The offset is that of the normalization, or the zero-shot forecast, which the decoder also reads, normalized.
+
+        Args:
+            future: (batch, steps, future features), or None if there are none.
+            anchors: of the window.
+            steps: to forecast.
+        """
+        offset, scale = self.normalization.compute_affine(anchors, steps * self.channels)
+        if future is None or not self.pretrained:
+            return future, offset, scale
+        known, zero_shot = future[:, :, : self.known_width], future[:, :, self.known_width :]
+        zero_shot = ops.reshape(zero_shot, (-1, steps * self.channels))
+        normalized = ops.reshape((zero_shot - offset) / scale, (-1, steps, self.channels))
+        return ops.concatenate([known, normalized], axis=-1), zero_shot, scale

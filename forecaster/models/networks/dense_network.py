@@ -13,15 +13,15 @@ from forecaster.models.networks.base_network import DecoderOutput, Network, Netw
 class DenseNetwork(Network):
     """Direct multi-step forecasting: ŷ = head(summary), optionally with attention over the encoder's outputs.
 
-    Known features x_k of step k add V relu(U summary + W x_k) to the head's input, with the same weights at every step,
-    as the temporal decoder of TiDE does (Das et al. 2023, section 4.2).
+    Future features x_k of step k add V relu(U summary + W x_k) to the head's input, with the same weights at every
+    step, as the temporal decoder of TiDE does (Das et al. 2023, section 4.2).
 
     With copying, each segment of the horizon starts from Σ_j α_j segment_j over the window's segments, α =
     softmax(W summary): pointers to similar days (pointer networks, Vinyals et al. 2015; See et al. 2017, equations 8
     and 9). The head adds the difference. To a linear forecast it adds, too.
 
     Args:
-        hidden: units of the hidden layer between known features and their effect.
+        hidden: units of the hidden layer between future features and their effect.
         copied: segments of the window to copy from, 0 without copying.
     """
 
@@ -33,7 +33,7 @@ class DenseNetwork(Network):
         self.copied = copied
         if copied:
             self.choice = keras.layers.Dense(copied * -(-self.ahead // self.segment), name="choice")
-        if self.known_width:
+        if self.future_width:
             self.from_summary = keras.layers.Dense(hidden, name="known_from_summary")
             self.from_known = keras.layers.Dense(hidden, use_bias=False, name="known_from_features")
             self.effect = keras.layers.Dense(self.channels * self.head.raw_count, use_bias=False, name="known_effect")
@@ -42,6 +42,11 @@ class DenseNetwork(Network):
     def steps_decoded(self) -> int:
         """The whole horizon."""
         return self.ahead
+
+    def start_at_zero(self) -> None:
+        """Let the effect of future features be 0, too."""
+        super().start_at_zero()
+        self.effect.kernel.assign(ops.zeros_like(self.effect.kernel))
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the parameters of the `ahead` steps after the window, (batch, ahead, parameters)."""
@@ -77,7 +82,7 @@ class DenseNetwork(Network):
         weights = None
         if self.attention is not None:
             summary, weights = self.attention(summary, memory[0])
-        offset, scale = self.normalization.compute_affine(anchors, self.ahead * self.channels)
+        future, offset, scale = self._place_forecast(future, anchors, self.ahead)
         offset = offset + scale * self._copy(summary, read[0]) if read else offset
         offset = offset + scale * ops.reshape(linear[0], (-1, self.ahead * self.channels)) if linear else offset
         return DecoderOutput(
@@ -92,7 +97,7 @@ class DenseNetwork(Network):
         return ops.reshape(segments, (-1, segments.shape[1] * self.width))[:, : self.ahead * self.channels]
 
     def _compute_known_effect(self, summary: KerasTensor, future: KerasTensor | None) -> KerasTensor | None:
-        """Compute what the known features of each step add to the head's input, (batch, ahead, raw count)."""
+        """Compute what the future features of each step add to the head's input, (batch, ahead, raw count)."""
         if future is None:
             return None
         hidden = ops.relu(self.from_summary(summary)[:, None] + self.from_known(future))  # (batch, ahead, hidden)

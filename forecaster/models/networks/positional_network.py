@@ -15,7 +15,7 @@ class PositionalNetwork(Network):
     """Parallel multi-step forecasting: ŷ_k = head(cell(s_T, [p_k, x_k, e])) (SegRNN, Lin et al. 2023, section 4.3).
 
     Each segment k of the horizon takes one decoder step from the encoder's states s_T. It reads a learned vector p_k of
-    its position, the known features x_k of its steps, and the embedding e of the series. With a linear forecast it also
+    its position, the future features x_k of its steps, and the embedding e of the series. With a linear forecast it also
     reads that of its steps, and the head adds to it.
     """
 
@@ -34,7 +34,7 @@ class PositionalNetwork(Network):
         self.positions = self.add_weight(
             shape=(self.segments, width), initializer=keras.initializers.RandomNormal(), name="positions"
         )
-        joined = self.segment * self.known_width + (0 if self.embedding is None else self.embedding.width)
+        joined = self.segment * self.future_width + (0 if self.embedding is None else self.embedding.width)
         joined += 0 if self.linear is None else self.width
         self.decoder(ops.zeros((1, 1, width + joined)))
         super().build(window_shape)
@@ -73,9 +73,12 @@ class PositionalNetwork(Network):
         anchors, vector, states = self._split_states(states, self.decoder.state_count)
         anchors, linear = (anchors[:-1], anchors[-1:]) if self.linear is not None else (anchors, [])
         _, anchors = self.normalization.step(previous, anchors)
-        offset, scale = self.normalization.compute_affine(anchors, self.segments * self.width)
+        steps = self.segments * self.segment
+        if future is not None:
+            future = ops.reshape(self._to_segments(future), (-1, steps, self.future_width))
+        future, offset, scale = self._place_forecast(future, anchors, steps)
         read = [self.positions[None]]  # (1, segments, width)
-        read += [] if future is None else [self._to_segments(future)]  # (batch, segments, known features of a segment)
+        read += [] if future is None else [self._to_segments(future)]  # (batch, segments, features of a segment)
         if linear:
             read.append(self._to_segments(linear[0]))  # (batch, segments, width)
             offset = offset + scale * ops.reshape(read[-1], (-1, self.segments * self.width))

@@ -27,7 +27,7 @@ class RolloutNetwork(Network):
         sequence, anchors, _ = self._read_window(inputs)
         _, summary, _ = self.encoder(sequence, training=training)
         _, anchors = self.normalization.step(self._take_last_segment(inputs.window), anchors)
-        return self._apply_head(summary, anchors, self.segment)
+        return self.head(summary, *self.normalization.compute_affine(anchors, self.width))
 
     def predict_after_each(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the parameters of the segment after each segment read, (batch, steps read, parameters)."""
@@ -63,7 +63,8 @@ class RolloutNetwork(Network):
         read, anchors = self.normalization.step(previous, anchors)
         known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known_width))]
         output, states = self.encoder.step(ops.concatenate([read, *known, *vector], axis=-1), states)
-        return DecoderOutput(self._apply_head(output, anchors, self.segment), [*anchors, *vector, *states])
+        parameters = self.head(output, *self.normalization.compute_affine(anchors, self.width))
+        return DecoderOutput(parameters, [*anchors, *vector, *states])
 
     def _select_features(self, inputs: Inputs) -> KerasTensor:
         """Select the features of the segment after each segment read."""

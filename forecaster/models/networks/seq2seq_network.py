@@ -65,8 +65,8 @@ class Seq2SeqNetwork(Network):
 
     @property
     def decoder_features(self) -> int:
-        """Inputs of a decoder step: the previous segment and the known features of the step."""
-        return self.segment * (self.channels + self.known_width)
+        """Inputs of a decoder step: the previous segment and the future features of the step."""
+        return self.segment * (self.channels + self.future_width)
 
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the `ahead` steps after the window from their own forecasts, (batch, ahead, parameters)."""
@@ -103,14 +103,17 @@ class Seq2SeqNetwork(Network):
         """Take one step of the decoder."""
         anchors, kept, layers = self._split_decoder_states(states)
         read, anchors = self.normalization.step(previous, anchors)
-        known = [] if future is None else [ops.reshape(future, (-1, self.segment * self.known_width))]
+        if future is not None:
+            future = ops.reshape(future, (-1, self.segment, self.future_width))
+        future, offset, scale = self._place_forecast(future, anchors, self.segment)
+        ahead = [] if future is None else [ops.reshape(future, (-1, self.segment * self.future_width))]
         output, layers = self.decoder.step(
-            ops.concatenate([read, *known, *self._collect_context(kept, noise)], axis=-1), layers
+            ops.concatenate([read, *ahead, *self._collect_context(kept, noise)], axis=-1), layers
         )
         weights = None
         if self.attention is not None:
             output, weights = self.attention(output, kept[0])
-        return DecoderOutput(self._apply_head(output, anchors, self.segment), [*anchors, *kept, *layers], weights)
+        return DecoderOutput(self.head(output, offset, scale), [*anchors, *kept, *layers], weights)
 
     @property
     def _context_count(self) -> int:
@@ -154,7 +157,7 @@ class Seq2SeqNetwork(Network):
         steps = -(-self.ahead // self.segment)  # whole segments that cover the horizon
         mix = None if targets is None else self._mix_actuals_and_samples(targets, sampled_share, steps)
         if inputs.future is not None:
-            future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * known)
+            future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * features)
         collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.width, self.head.parameter_count))
 
         def take_step(
