@@ -1,0 +1,187 @@
+"""Trainings that start from the zero-shot forecast: what they are trained on, and what they forecast before."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from forecaster.config import load_values
+from forecaster.config.schema import Model
+from forecaster.evaluation.origins import Origins
+from forecaster.forecasting.predict import load_predictor
+from forecaster.forecasting.predictor import Predictor
+from forecaster.models import build_network
+from forecaster.preprocessing.plan import drop_test_parts, plan_training
+from forecaster.preprocessing.windows import Starts
+from forecaster.pretrained.zero_shot import forecast_zero_shot
+from forecaster.training import build
+from forecaster.training.build import prepare_trainer
+from forecaster.training.optimizers import build_optimizer
+from forecaster.training.schedules import Constant
+from forecaster.training.train import train
+from forecaster.training.trainer import Steps, Trainer, ZeroShotTable
+from tests.helpers.fake_network import Fake
+from tests.training.test_trainer import Silent, _graphs_as_traced  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.slow
+
+LENGTH, HORIZON = 8, 3
+
+
+def plan_of(folder, values, data, model=None, **sections):
+    """The plan of a table of series, which its columns name, and a row for each of their months."""
+    frame = pd.DataFrame(values)
+    frame.index = pd.date_range("2010-01-01", periods=len(frame), freq="MS", name="month")
+    path = folder / "table.csv"
+    if data.get("series"):
+        frame = frame.melt(var_name="shop", value_name="sales", ignore_index=False).dropna()
+    frame.to_csv(path)
+    document = {
+        "data": {"path": str(path), "season": 4, **data},
+        "window": {"length": LENGTH, "horizon": HORIZON, **sections.pop("window", {})},
+        "model": {"cell": "gru", "units": 3, "decoder": "dense", "pretrained": True, **(model or {})},
+        "split": {"validation": 6, "test": 6},
+        **sections,
+    }
+    return plan_training(load_values(document, "table.yaml"))
+
+
+def wave(steps: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=steps)
+    return 20 * (seed + 1) + 5 * np.sin(np.arange(steps) * np.pi / 2) + noise
+
+
+def long_format() -> dict:
+    """Two series, one of which begins later, with a month missing."""
+    late = np.where(np.arange(48) < 9, np.nan, wave(48, 1))
+    late[25] = np.nan
+    return {"a": wave(48, 0), "b": late}
+
+
+SERIES = {"series": "shop", "target": "sales", "gaps": "interpolate"}
+CASES = {
+    "two series, one with a gap": (long_format, SERIES, {}),
+    "padded": (long_format, SERIES, {"window": {"min_length": 4}}),
+    "logarithms of differences": (long_format, {**SERIES, "transform": "log", "difference": [1]}, {}),
+    "known covariates": (long_format, {**SERIES, "calendar": ["month"]}, {}),
+    "channels": (
+        lambda: {"a": wave(48, 0), "b": wave(48, 1)},
+        {"target": ["a", "b"]},
+        {"model": {"channels": "joint", "normalization": "last"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_is_trained_on_what_it_reads_in_a_forecast(tmp_path, name):
+    values, data, sections = CASES[name]
+    plan = plan_of(tmp_path, values(), data, **sections)
+    config, channels = plan.config, plan.config.channels
+    trainer = prepare_trainer(plan)
+    starts = np.concatenate(
+        [trainer.training_starts[np.arange(len(trainer.training_starts))], trainer.validation_starts]
+    )
+    trained, _ = trainer._cut_batch(tf.constant(starts))
+    ends = np.cumsum([len(group[0].series) for group in plan.groups])
+    groups = np.searchsorted(ends, starts, side="right")
+    steps = starts - np.concatenate([[0], ends])[groups] + LENGTH - 1  # the last of each window
+    members = np.array(plan.members.numbers)[groups[:, None] * channels + np.arange(channels)].ravel()
+    origins = Origins(plan.members.panel, members, np.repeat(steps, channels))
+    predictor = Predictor.from_network(Fake(), config, plan.preprocessing)
+    features = origins.build_features(predictor, HORIZON)
+    windows = origins.cut_windows(config.context_steps)
+    scaled = np.stack(
+        [
+            predictor.get_scaler(series).transform(row)[-LENGTH:]
+            for series, row in zip(origins.series, windows, strict=True)
+        ]
+    )
+    read = predictor.rollout.join_channels(predictor.build_inputs(origins.series, scaled, features))
+    observed = [
+        s.observed is None or s.observed[step] for s, step in zip(origins.series, steps.repeat(channels), strict=True)
+    ]
+    known = np.reshape(observed, (-1, channels)).all(axis=1)  # gaps that an origin lies in are filled from before it
+    np.testing.assert_allclose(read.future[known], trained.future.numpy()[known], atol=1e-4)
+    assert known.sum() >= len(known) - 1
+    assert read.future.shape == (len(starts), HORIZON, channels + plan.preprocessing.feature_widths[1])
+
+
+def test_a_network_that_learns_nothing_forecasts_zero_shot(tmp_path):
+    plan = plan_of(
+        tmp_path,
+        {"sales": wave(60, 0)},
+        {},
+        training={"epochs": 1, "optimizer": {"name": "sgd", "learning_rate": 1e-12}},
+        forecast={"fallback": "never"},
+    )
+    (tmp_path / "run").mkdir()
+    result = train(plan, tmp_path / "run", [])
+    predictor, (series,) = load_predictor(result.version), plan.panel
+    expected = forecast_zero_shot(series.values[None], (4,), HORIZON, [0.5])[0, :, 0]
+    for steps in (HORIZON, 2):  # a shorter horizon is the beginning of the whole one
+        (forecast,) = predictor.forecast([series], steps, [80])
+        np.testing.assert_allclose(forecast.mean, expected[:steps], rtol=1e-5)
+
+
+def trainer_of(values, forecasts, **options) -> Trainer:
+    """A trainer on one series whose zero-shot forecasts are given."""
+    network = build_network(Model(cell="gru", units=4, decoder="dense", pretrained=True), 8, 2, loss="mse")
+    for variable in network.trainable_variables:
+        variable.assign(np.random.default_rng(3).normal(size=variable.shape) * 0.4)
+    starts = np.arange(60, dtype=np.int32)
+    table = ZeroShotTable(starts, forecasts[:, :, None])
+    return Trainer(
+        network,
+        build_optimizer("adam", 0.01),
+        Constant(),
+        Steps(values, zero_shot=table),
+        8,
+        starts[:40],
+        starts[50:],
+        batch_size=16,
+        epochs=2,
+        seed=5,
+        **options,
+    )
+
+
+def test_sign_flipped_windows_come_with_sign_flipped_forecasts(monkeypatch):
+    monkeypatch.setattr(Trainer, "_draw_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
+    values = np.sin(np.arange(80) / 3).astype("float32")
+    forecasts = np.random.default_rng(0).normal(size=(60, 2)).astype("float32")
+    flipped, negative = trainer_of(values, forecasts, sign_flip=True), trainer_of(-values, -forecasts)
+    flipped.fit(Silent())
+    negative.fit(Silent())
+    losses = ([row.loss for row in trainer.progress.history] for trainer in (flipped, negative))
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+def test_so_many_windows_that_their_forecasts_would_take_minutes_are_thinned(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_ZERO_SHOT_WINDOWS", 10)
+    plan = plan_of(tmp_path, long_format(), SERIES)
+    trainer = prepare_trainer(plan)
+    assert len(trainer.training_starts) == 10
+    assert len(prepare_trainer(dataclasses.replace(plan, config=without_start(plan.config))).training_starts) == 40
+
+
+def without_start(config):
+    return config.model_copy(update={"model": config.model.model_copy(update={"pretrained": False})})
+
+
+def test_thinned_starts_are_spread_over_all_series():
+    starts = Starts.from_starts([np.arange(100), np.empty(0, int), np.arange(200, 203), np.arange(300, 400)])
+    thinned = starts.thin(21)
+    kept = thinned[np.arange(len(thinned))]
+    assert len(kept) == 21
+    assert np.isin(kept, starts[np.arange(len(starts))]).all()
+    np.testing.assert_array_equal(thinned.series_ends, [10, 10, 11, 21])
+    assert np.diff(kept[:10]).max() <= 11
+    assert starts.thin(203) is starts
+
+
+def test_origins_in_the_test_part_change_nothing_in_training(tmp_path):
+    plan = plan_of(tmp_path, {"sales": wave(60, 0)}, {})
+    whole, cut = (prepare_trainer(each).zero_shot[1].numpy() for each in (plan, drop_test_parts(plan)))
+    np.testing.assert_array_equal(whole, cut)
