@@ -9,7 +9,8 @@ from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import Transform
 from forecaster.preprocessing.windows import take_last_steps
-from forecaster.pretrained.zero_shot import MIN_STEPS, count_history_steps, forecast_zero_shot
+from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 
 _BATCH = 1024  # histories at once, which bounds memory
 
@@ -29,7 +30,7 @@ def compute_zero_shot(
         seasons: as `data.seasons` of a config.
         horizon: steps.
     """
-    length, lag = count_history_steps(seasons, horizon), sum(scaler.lags)
+    length, lag = count_history_steps(seasons), sum(scaler.lags)
     parts = []
     for first in range(0, len(panel), _BATCH):
         rows = slice(first, first + _BATCH)

@@ -151,6 +151,16 @@ def test_combinations_are_checked_with_other_problems(tmp_path):
             "model: {copy_segments: true}",
             "copy_segments: decoder rollout answers step by step; use model.decoder: dense",
         ),
+        (
+            "model: {pretrained: true}",
+            "pretrained: decoder rollout learns one segment, and the zero-shot forecast is that of the whole horizon; "
+            "use model.decoder: dense | positional | seq2seq",
+        ),
+        (
+            "model: {pretrained: true, decoder: dense, copy_segments: true}",
+            "copy_segments: with model.pretrained the forecast starts from the zero-shot forecast, not from segments; "
+            "use model.copy_segments: false",
+        ),
         ("model: {cell: simple_rnn, recurrent_activation: tanh}", "simple_rnn has no gates"),
         ("training: {optimizer: {clip_value: 1.0, clip_norm: 1.0}}", "cannot go with clip_norm"),
         ("training: {optimizer: {name: adam, momentum: 0.9}}", "adam has no momentum"),

@@ -45,6 +45,7 @@ def drawn(seed: int) -> Model:
         model["merge"] = str(generator.choice(choices("merge"))) if model["bidirectional"] else "concat"
         model["attention"] = str(generator.choice(choices("attention")))
         model["output"] = str(generator.choice(choices("output")))
+        model["pretrained"] = bool(generator.random() < 0.4)
         values = {
             "data": {"path": "x.csv", "season": SEASON},
             "window": {"length": LENGTH, "horizon": AHEAD},
@@ -70,12 +71,13 @@ def test_a_combination_drawn_at_random_is_trained_and_served(seed):
     network, served = networks.randomised(
         model, LENGTH, ahead, SEASON, past_width=past, known_width=known, channels=channels
     )
-    features, future = generator.normal(size=(4, LENGTH, past + known)), generator.normal(size=(4, ahead, known))
+    width = known + (channels if model.pretrained else 0)
+    features, future = generator.normal(size=(4, LENGTH, past + known)), generator.normal(size=(4, ahead, width))
     values = generator.uniform(0.2, 2, size=(4, (LENGTH + ahead) * channels)).astype("float32")
     inputs = Inputs(
         values[:, : LENGTH * channels],
         features.astype("float32") if past + known else None,
-        future.astype("float32") if known else None,
+        future.astype("float32") if width else None,
     )
     with tf.GradientTape() as tape:
         loss = network.compute_training_loss(inputs, values[:, LENGTH * channels :], tf.constant(1.0))

@@ -27,7 +27,7 @@ def received(monkeypatch):
         return (last[:, None] + np.arange(1, horizon + 1))[..., None]
 
     monkeypatch.setattr(zero_shot_feature, "forecast_zero_shot", forecast)
-    monkeypatch.setattr(zero_shot_feature, "count_history_steps", lambda seasons, horizon: HISTORY)
+    monkeypatch.setattr(zero_shot_feature, "count_history_steps", lambda seasons: HISTORY)
     return windows
 
 

@@ -15,8 +15,8 @@ class PositionalNetwork(Network):
     """Parallel multi-step forecasting: ŷ_k = head(cell(s_T, [p_k, x_k, e])) (SegRNN, Lin et al. 2023, section 4.3).
 
     Each segment k of the horizon takes one decoder step from the encoder's states s_T. It reads a learned vector p_k of
-    its position, the future features x_k of its steps, and the embedding e of the series. With a linear forecast it also
-    reads that of its steps, and the head adds to it.
+    its position, the future features x_k of its steps, and the embedding e of the series. With a linear forecast it
+    also reads that of its steps, and the head adds to it.
     """
 
     def __init__(
