@@ -91,6 +91,11 @@ NETWORKS = {
         ("peephole_lstm_2", 1, 12),
         lambda n: n.encoder.layers[1],
     ),
+    "an sLSTM with a linear forecast": (
+        {"cell": "slstm", "decoder": "positional", "linear": True},
+        ("slstm_1", 1, 12),
+        lambda n: n.encoder.layers[0],
+    ),
     "the steps of a season": ({"decoder": "context"}, ("lstm_1", 1, 4), lambda n: n.encoder.layers[0]),
     "a context over seasons": ({"decoder": "latent"}, ("context", 4, 3), lambda n: n.context),
 }
