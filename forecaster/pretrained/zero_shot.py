@@ -57,7 +57,8 @@ def forecast_zero_shot(
     seasons = [season for season in seasons if season > 1]
     windows = windows[:, -count_history_steps(seasons) :]
     found = np.empty((len(windows), horizon, len(probabilities)))
-    parts = [slice(first, first + _AT_ONCE) for first in range(0, len(windows), _AT_ONCE)]
+    together = _AT_ONCE if horizon <= count_block_steps(seasons) else _AT_ONCE // _PATHS  # windows, or their paths
+    parts = [slice(first, first + together) for first in range(0, len(windows), together)]
 
     def fill(part: slice) -> None:
         found[part] = _forecast_batch(windows[part], seasons, horizon, probabilities)
@@ -128,13 +129,15 @@ def _draw_paths(quantiles: np.ndarray, windows: np.ndarray, seasons: Sequence[in
     """Draw paths through quantiles (batch, horizon, PROBABILITIES): `_PATHS` of each window at first, then one of each.
 
     The probability along a path is a first-order autoregression whose persistence is that of the window without its
-    season, so that a random walk stays where it went and noise does not.
+    season, so that a random walk stays where it went and noise does not. Every window has the same random numbers, so
+    that its paths do not depend on the other windows.
     """
     generator = np.random.default_rng(0)  # the same forecast every time
     persistence = _measure_persistence(windows, get_main_season(seasons))
     count = _PATHS if first else 1
     rows, horizon, _ = quantiles.shape
-    shocks = generator.standard_normal((horizon, rows, count))
+    shocks = generator.standard_normal((horizon, _PATHS))
+    shocks = np.tile(shocks, (1, rows * count // _PATHS)).reshape(horizon, rows, count)
     score, scores = shocks[0], np.empty((rows, count, horizon))
     for step in range(horizon):
         if step:

@@ -54,7 +54,15 @@ def test_each_window_is_forecast_as_it_is_alone() -> None:
     together = forecast_zero_shot(windows, (12,), 60, LEVELS)
     for row, window in enumerate(windows):
         alone = forecast_zero_shot(window[None], (12,), 60, LEVELS)
-        np.testing.assert_allclose(alone[0, :48], together[row, :48], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-4, atol=1e-4)
+
+
+def test_paths_of_a_window_beyond_a_block_are_those_that_it_has_alone() -> None:
+    windows = make_series(rows=20)
+    horizon = 2 * count_block_steps((12,)) + 5
+    together = forecast_zero_shot(windows, (12,), horizon, LEVELS)
+    for row in (0, 7, 19):
+        np.testing.assert_allclose(together[row], forecast_zero_shot(windows[[row]], (12,), horizon, LEVELS)[0], 1e-4)
 
 
 def test_steps_before_the_history_change_nothing() -> None:
