@@ -14,7 +14,9 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import count_blocks
 
+_MOST_BLOCKS = 2000  # of steps ahead that the zero-shot network forecasts: some seconds
 _SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
 
 
@@ -47,7 +49,8 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     fallback = _fit_fallback(plan, origins, actual, {NETWORK: networks.mean, **others}) if others else None
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
     residuals = predictor.blend(networks, origins.series, windows, others).compute_residuals(actual)
-    return Calibration(residuals[pooled], smallest, fallback)
+    measured = pooled & ~np.isnan(residuals).all(axis=1)  # not where a forecaster of the fallback made no forecast
+    return Calibration(residuals[measured if measured.any() else pooled], smallest, fallback)
 
 
 def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
@@ -78,19 +81,32 @@ def _forecast_without_network(
 ) -> dict[str, np.ndarray]:
     """Forecast with the zero-shot network and the baselines, by name, each (origins, horizon).
 
-    Empty where there is no fallback: it is off, or a series has no validation part.
+    Empty where there is no fallback: it is off, or a series has no validation part. The zero-shot network takes
+    milliseconds a window, so that it forecasts from some origins, evenly spaced, and is NaN at the others.
     """
     config, horizon = plan.config, plan.config.window.horizon
     if config.forecast.fallback == "never" or not all(split.validation for split in plan.members.splits):
         return {}
-    history = origins.cut_windows(count_history_steps(config.data.seasons), config.padding_steps)
-    names = [ZERO_SHOT, *list_window_baselines(plan.season, windows.shape[1])]
-    return {name: predictor.forecast_without_network(name, windows, history, horizon) for name in names}
+    seasons = config.data.seasons
+    history = origins.cut_windows(count_history_steps(seasons), config.padding_steps)
+    forecasts = {
+        name: predictor.forecast_without_network(name, windows, history, horizon)
+        for name in list_window_baselines(plan.season, windows.shape[1])
+    }
+    most = max(1, _MOST_BLOCKS // count_blocks(seasons, horizon))
+    chosen = np.zeros(len(origins), bool)
+    chosen[np.linspace(0, len(origins) - 1, min(most, len(origins))).round().astype(int)] = True
+    found = predictor.forecast_without_network(ZERO_SHOT, windows, history, horizon, chosen)
+    return {ZERO_SHOT: np.where(chosen[:, None], found, np.nan), **forecasts}
 
 
 def _fit_fallback(plan: Plan, origins: Origins, actual: np.ndarray, forecasts: Mapping[str, np.ndarray]) -> Fallback:
-    """Fit the fallback on errors in validation of forecasts by name, each (origins, horizon)."""
+    """Fit the fallback on errors in validation of forecasts by name, each (origins, horizon).
+
+    All of them are compared at the origins that the zero-shot network forecast from.
+    """
     splits, horizon = plan.members.splits, actual.shape[1]
+    actual = np.where(np.isnan(forecasts[ZERO_SHOT]), np.nan, actual)
     errors = {name: _average_by_series(plan, origins, np.abs(actual - each)) for name, each in forecasts.items()}
     errors[NETWORK][plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
     horizons = np.array([split.validation / horizon for split in splits])  # (members,)

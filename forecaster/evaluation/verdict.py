@@ -108,7 +108,8 @@ def describe_fallback(metrics: Mapping[str, Any]) -> list[str]:
     shares = sorted(((total, name) for name, total in sums.items()), reverse=True)
     parts = [f"{LABELS[name]} {total / metrics['series']:.0%}" for total, name in shares if total]
     over = "" if metrics["series"] == 1 else f", on average over {metrics['series']:,} series"
-    seen = f"{metrics['fallback']['horizons']:.2g} horizons of validation"
+    horizons = f"{metrics['fallback']['horizons']:.2g}"
+    seen = f"{horizons} {'horizon' if horizons == '1' else 'horizons'} of validation"
     if len(parts) == 1:
         return [f"Forecasts are those of the {LABELS[shares[0][1]]} alone, by errors in {seen} (forecast.fallback)."]
     return [f"Forecasts are a weighted average: {', '.join(parts)}{over}, by errors in {seen} (forecast.fallback)."]

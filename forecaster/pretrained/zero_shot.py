@@ -69,6 +69,11 @@ def forecast_zero_shot(
     return found
 
 
+def count_blocks(seasons: Sequence[int], horizon: int) -> int:
+    """Count the blocks of steps that a forecast of one window takes: one, and `_PATHS` for each after the first."""
+    return 1 + _PATHS * ((horizon - 1) // count_block_steps([season for season in seasons if season > 1]))
+
+
 def _forecast_batch(
     windows: np.ndarray, seasons: Sequence[int], horizon: int, probabilities: Sequence[float]
 ) -> np.ndarray:
