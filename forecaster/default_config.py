@@ -26,9 +26,10 @@ from forecaster.config.schema import Model, Section
 from forecaster.config.template import render_commented_yaml
 from forecaster.data import Panel, Series
 from forecaster.data.sources.files import STDIN, name_source
-from forecaster.errors import ConfigError, UsageError
+from forecaster.errors import ConfigError, DataError, UsageError
 from forecaster.evaluation.baselines import forecast_naive_baselines
 from forecaster.evaluation.metrics import compute_mae
+from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import build_data_request, infer_data_keys, read_data
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.problems import Problem
@@ -38,6 +39,7 @@ log = logging.getLogger("forecaster")
 
 _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
+_MIN_WINDOWS = 10  # to learn from, below which a network forecasts by chance
 _ROUNDS = 5  # of changes to chosen values that conflict with set ones
 
 
@@ -80,6 +82,23 @@ def load_or_propose(source: Path, overrides: Sequence[str] = (), data: Path | No
         detail = {"data": name_source(loaded.config.data.path)}
         raise UsageError(Problem("config-of-other-data", str(path), detail=detail))
     return ConfiguredData(loaded, path)
+
+
+def check_windows(plan: Plan) -> None:
+    """Check that the training parts hold enough windows for settings that nobody chose.
+
+    Raises:
+        DataError: fewer than `_MIN_WINDOWS`.
+    """
+    config, splits = plan.config, plan.members.splits
+    windows = sum(
+        max(0, split.training_end - config.context_steps - config.steps_ahead + 1)
+        for split in splits[:: config.channels]
+    )
+    if windows < _MIN_WINDOWS:
+        detail = {"rows": sum(split.steps - config.padding_steps for split in splits), "windows": windows}
+        steps = {"needed": _MIN_WINDOWS, "window": config.window.length, "ahead": config.steps_ahead}
+        raise DataError(Problem("too-few-windows-to-train", name_source(config.data.path), detail=detail | steps))
 
 
 def write_proposal(csv: Path, path: Path, overrides: Sequence[str] = ()) -> ConfiguredData:

@@ -941,6 +941,12 @@ _EXAMPLES = [
     Problem("impute-without-validation", "power.yaml:4:3", "split.validation"),
     # Training, forecasting and scoring.
     Problem(
+        "too-few-windows-to-train",
+        "sales.csv",
+        detail={"rows": 5, "windows": 1, "needed": 10, "window": 2, "ahead": 1},
+    ),
+    Problem("forecast-without-training", detail={"command": "forecast predict sales.csv"}),
+    Problem(
         "too-few-rows-to-train",
         "power.yaml:4:3",
         "window.length",

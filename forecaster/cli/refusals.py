@@ -9,6 +9,8 @@ from typing import Any
 from forecaster.errors import ConfigError, DataError, ForecasterError
 from forecaster.problems import Problem, format_yaml
 
+_TOO_SHORT = {"too-few-rows-to-train", "too-few-windows-to-train"}
+
 
 @contextlib.contextmanager
 def explain_refusal(
@@ -34,7 +36,12 @@ def explain_refusal(
             problems = [] if "-" in {str(source), str(data)} else find(verb, source, overrides, data)
         except ForecasterError:  # something that not even `forecast check` reads
             problems = []
-        raise (DataError(problems) if problems else error) from None
+        codes = {problem.code for problem in error.problems}
+        if not problems or "too-few-windows-to-train" in codes:  # `forecast check` knows only of rows
+            problems = list(error.problems)
+        if trains and codes & _TOO_SHORT:
+            problems += _suggest_zero_shot(source, overrides)
+        raise (DataError(problems) if problems != list(error.problems) else error) from None
 
 
 def _find_reading_problems(verb: str, source: Path, overrides: Sequence[str], data: Path | None) -> list[Problem]:
@@ -65,6 +72,22 @@ def _find_training_problems(verb: str, source: Path, overrides: Sequence[str], d
     except (ConfigError, DataError):
         return problems
     return [*problems, _make_command(verb, source, data, every)]
+
+
+def _suggest_zero_shot(source: Path, overrides: Sequence[str]) -> list[Problem]:
+    """Make the notice of the command that forecasts a file without training; none where it fails, too."""
+    from forecaster.config import is_config
+    from forecaster.forecasting.zero_shot import load_data_config, predict_zero_shot
+
+    if is_config(source) or str(source) == "-":
+        return []
+    try:
+        predict_zero_shot(load_data_config(source, overrides).config, limits_missing=True)
+    except ForecasterError:
+        return []
+    options = [part for override in overrides for part in ("--set", override)]
+    command = shlex.join(["forecast", "predict", str(source), *options])
+    return [Problem("forecast-without-training", detail={"command": command})]
 
 
 def _add_repairs(overrides: Sequence[str], repairs: Mapping[str, Any]) -> list[str]:

@@ -65,13 +65,16 @@ def train(
     require_extra("train", "forecast train")
     seconds = parse_seconds(timeout, "--timeout")
     with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
-        from forecaster.default_config import load_or_propose
+        from forecaster.config import is_config
+        from forecaster.default_config import check_windows, load_or_propose
         from forecaster.preprocessing.plan import plan_training
         from forecaster.runs import load_version, lock_run
 
         with explain_refusal("train", source, overrides or [], data):
             loaded, config, panel = load_or_propose(source, overrides or [], data)
             plan = plan_training(loaded, panel)
+            if not is_config(source):
+                check_windows(plan)
         start = None if warm is None else load_version(warm)
         folder = run or Path("runs") / config.stem
         with lock_run(folder):

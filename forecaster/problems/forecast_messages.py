@@ -11,6 +11,14 @@ FORECASTS: Mapping[str, Message] = {
         "{needed:,} rows, or a shorter window or horizon",
         "A series does not hold a window and a horizon in each of its parts.",
     ),
+    "too-few-windows-to-train": Message(
+        "{rows:# row is|# rows are} too few to learn from: the training part holds {windows:# window|# windows} of "
+        "{window:# step|# steps} with {ahead:# step|# steps} after it; expected at least {needed}",
+        "A network that learns from a handful of windows forecasts by chance.",
+    ),
+    "forecast-without-training": Message(
+        "this forecasts without training: {command}", "The command for series that are too short to train on."
+    ),
     "only-filled-windows": Message(
         "every window of the {part} part consists mostly of filled values; use a shorter window.length, or add "
         "more of the missing rows",

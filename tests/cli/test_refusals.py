@@ -86,3 +86,26 @@ def test_a_training_ends_with_its_folder_its_pictures_and_the_next_command():
             "pictures: runs/my sales/versions/1/forecast.png, runs/my sales/versions/1/loss.png",
             f"next: forecast predict 'runs/my sales'{option} --output forecast.csv --plot forecast.png",
         ]
+
+
+@pytest.mark.parametrize("rows", [3, 5, 11])
+def test_a_csv_too_short_to_train_on_is_refused_with_the_command_that_forecasts_it(
+    tmp_path, monkeypatch, forecast, rows
+):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"2024-{month:02},{month % 3 + 5}\n" for month in range(1, rows + 1)]
+    (tmp_path / "few.csv").write_text("month,sales\n" + "".join(lines))
+    refused = forecast("train", "few.csv", cwd=tmp_path)
+    assert refused.returncode == 4
+    assert f"few.csv: {rows} rows are too few" in refused.stderr
+    assert refused.stderr.endswith("this forecasts without training: forecast predict few.csv\n")
+    found = forecast("predict", "few.csv", "--horizon", 2, cwd=tmp_path)
+    assert found.returncode == 0
+    assert found.stdout.count("zero-shot") == 2
+
+
+def test_a_csv_that_cannot_be_forecast_either_is_refused_without_that_command(tmp_path, forecast):
+    (tmp_path / "few.csv").write_text("month,sales\n2024-01,5\n2024-02,6\n")
+    refused = forecast("train", "few.csv", cwd=tmp_path)
+    assert refused.returncode == 4
+    assert "forecast predict" not in refused.stderr
