@@ -15,8 +15,9 @@ _MAX_LOG = 10.0  # logarithm of a ratio of errors that counts when forecasters a
 # Weights fall with this power of the error, by the horizons of validation: an error is as likely under a forecaster of
 # mean absolute error m as 1 / m (a Laplace distribution), and each horizon counts as two errors that are independent.
 _POWER, _POWER_OF_HORIZON = 4.0, 2.0
-_PRIOR = {NETWORK: 1.0, ZERO_SHOT: 1.0}  # before any validation, as shares of the weight
-_PRIOR_OF_BASELINE = 0.25  # a baseline that is best by chance in one horizon harms later ones
+_MOST_HORIZONS = 10  # that count: series change, so that a small difference over many proves nothing of the next
+# Of the last three baselines, one of which is often best by chance, against the networks, last value and last season.
+_PRIOR_OF_OTHERS = 0.25
 _SMALLEST_WEIGHT = 0.01  # below which a forecaster is left out
 
 
@@ -100,7 +101,8 @@ def fit_fallback(
     the mean of all series: its own counts as many times as its validation part has horizons, the pooled one
     `_POOLED_HORIZONS` times. Weights are those of Bayesian model averaging, as if each horizon held
     `_POWER_OF_HORIZON` independent errors of a Laplace distribution: w ∝ prior · e^-p with e the shrunk error and
-    p = `_POWER` + `_POWER_OF_HORIZON` · horizons. One horizon moves them a little, ten choose the best.
+    p = `_POWER` + `_POWER_OF_HORIZON` · horizons, of which `_MOST_HORIZONS` count. One horizon moves them a little; ten
+    nearly choose the best.
 
     Args:
         names: of the series.
@@ -129,9 +131,11 @@ def _compute_weights(forecasters: Sequence[str], errors: np.ndarray, horizons: n
     """Compute weights (rows, forecasters) from the logarithms of errors (rows, forecasters) and horizons (rows,)."""
     if fallback == "replace":
         return np.eye(len(forecasters))[errors.argmin(axis=1)]
-    prior = np.array([_PRIOR.get(name, _PRIOR_OF_BASELINE) for name in forecasters])
+    others = [name.startswith("window_") for name in forecasters]
+    prior = np.where(others, _PRIOR_OF_OTHERS, 1.0)
     above = errors - errors.min(axis=1, keepdims=True)
-    weights = prior * np.exp(-(_POWER + _POWER_OF_HORIZON * horizons[:, None]) * above)
+    powers = _POWER + _POWER_OF_HORIZON * np.minimum(horizons, _MOST_HORIZONS)  # (rows,)
+    weights = prior * np.exp(-powers[:, None] * above)
     weights /= weights.sum(axis=1, keepdims=True)
     weights[weights < _SMALLEST_WEIGHT] = 0.0
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

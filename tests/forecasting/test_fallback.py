@@ -31,18 +31,22 @@ def fallback_of(errors, horizons, fallback="combine"):
 
 
 def test_weights_fall_with_a_power_of_the_error_that_grows_with_the_horizons_seen():
-    fitted = fallback_of({"network": [1.0], "zero-shot": [1.25], "naive": [1.1]}, [2.0])
-    shares = np.array([1, 1.25**-8, 0.25 * 1.1**-8])  # 4 + 2 * 2; a baseline has a quarter of the weight
+    errors = {"network": [1.0], "zero-shot": [1.25], "naive": [1.2], "window_mean": [1.1]}
+    fitted = fallback_of(errors, [2.0])
+    shares = np.array([1, 1.25**-8, 1.2**-8, 0.25 * 1.1**-8])  # 4 + 2 * 2; a mean has a quarter of the weight
     np.testing.assert_allclose(fitted.weights["s0"], shares / shares.sum())
-    assert fitted.forecasters == ("network", "zero-shot", "naive")
+    assert fitted.forecasters == ("network", "zero-shot", "naive", "window_mean")
     assert fitted.get_weights("other", known=False) == fitted.unknown_weights == pytest.approx(fitted.weights["s0"])
     assert fitted.horizons == 2.0
 
 
 def test_the_best_is_alone_after_many_horizons_and_those_with_less_than_a_hundredth_are_left_out():
-    errors = {"network": [1.0], "zero-shot": [1.3], "naive": [2.0]}
+    errors = {"network": [1.0], "zero-shot": [1.3], "naive": [3.0]}
     fitted = fallback_of(errors, [10.0])
     assert (fitted.forecasters, fitted.weights, fitted.unknown_weights) == (("network",), {}, (1.0,))
+    assert fallback_of({"network": [1.0], "naive": [1.05]}, [99.0]).weights["s0"] == pytest.approx(
+        (1 / (1 + 1.05**-24), 1 / (1 + 1.05**24))  # as after ten
+    )
     fitted = fallback_of(errors, [1.0])
     assert fitted.forecasters == ("network", "zero-shot")
     np.testing.assert_allclose(fitted.weights["s0"], np.array([1, 1.3**-6]) / (1 + 1.3**-6))
@@ -73,7 +77,7 @@ def test_a_forecaster_that_is_always_right_takes_over_and_unknown_errors_follow_
     assert fitted.weights["s0"] == (0.0, 1.0)
     assert fitted.weights["s2"] == fitted.unknown_weights
     exact = fallback_of({"network": [0.0], "naive": [0.0]}, [2.0])
-    assert exact.weights["s0"] == pytest.approx((0.8, 0.2))  # nothing tells them apart
+    assert exact.weights["s0"] == (0.5, 0.5)  # there is no difference
 
 
 def test_a_forecast_is_called_by_what_it_is_made_of():
