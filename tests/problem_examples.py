@@ -1242,6 +1242,7 @@ _EXAMPLES = [
         "runs/power/versions/20261121T031500Z-1a2b3c",
         detail={"format": 9, "oldest": 3, "newest": 4, "newer": True},
     ),
+    Problem("other-zero-shot-network", "runs/power/versions/20261121T031500Z-1a2b3c"),
     Problem("missing-run-file", "runs/power/versions/1/config.yaml"),
     Problem("truncated-run-file", "runs/power/versions/1/config.yaml", detail={"size": 10, "expected": 2000}),
     Problem("edited-run-file", "runs/power/versions/1/config.yaml"),

@@ -14,7 +14,7 @@ from forecaster.config.policies import override_policies
 from forecaster.config.schema import Config, MaxAge
 from forecaster.data import Series
 from forecaster.data.sources.files import Paths, name_source
-from forecaster.errors import DataError, Diverged, UsageError
+from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
@@ -25,6 +25,7 @@ from forecaster.forecasting.predictor import PredictionInputs, Predictor
 from forecaster.forecasting.saved_networks import load_networks
 from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
+from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import BEFORE_REFIT, Version
 
@@ -279,11 +280,14 @@ def load_predictor(version: Version, before_refit: bool = False) -> Predictor:
         before_refit: whether its networks are those before a refit, which have not seen its test part.
 
     Raises:
-        RunError: one of its files cannot be what was written.
+        RunError: one of its files cannot be what was written, or it starts from the zero-shot forecasts of another
+            network than the one that ships with the package.
     """
     config, preprocessing, calibration = version.config, load_preprocessing(version), read_calibration(version)
     if (steps := calibration.residuals.shape[1]) != config.window.horizon:
         raise version.refuse("residuals.npy", f"errors of {steps} steps; the horizon is {config.window.horizon}")
+    if config.model.pretrained and version.preprocessing.get("zero_shot") != hash_network():
+        raise RunError(Problem("other-zero-shot-network", str(version.path)))
     root = f"{BEFORE_REFIT}/" if before_refit else ""
     predictor = Predictor.from_networks(load_networks(version, preprocessing, root), config, preprocessing)
     return dataclasses.replace(predictor, calibration=calibration)

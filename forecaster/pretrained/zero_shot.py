@@ -1,6 +1,7 @@
 """Zero-shot forecasts: of series that the pretrained network has never seen, in ONNX Runtime."""
 
 import functools
+import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -176,10 +177,19 @@ def _count_threads() -> int:
 
 
 @functools.lru_cache(maxsize=1)
+def hash_network() -> str:
+    """Hash the network that ships with the package, with SHA-256: another network gives other forecasts."""
+    return hashlib.sha256(_read_network()).hexdigest()
+
+
+def _read_network() -> bytes:
+    return resources.files("forecaster.pretrained").joinpath(NETWORK_FILE).read_bytes()
+
+
+@functools.lru_cache(maxsize=1)
 def _load_network() -> onnxruntime.InferenceSession:
     """Load the network that ships with the package."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised, too
     options.intra_op_num_threads = 1
-    content = resources.files("forecaster.pretrained").joinpath(NETWORK_FILE).read_bytes()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(_read_network(), options, providers=["CPUExecutionProvider"])

@@ -174,6 +174,10 @@ RUNS: Mapping[str, Message] = {
         "format {format}, this forecast reads formats {oldest} to {newest}; {newer:upgrade forecast, or |}train again",
         "Another version of forecast wrote the run.",
     ),
+    "other-zero-shot-network": Message(
+        "it starts from zero-shot forecasts of another version of forecast, and this version's differ; train again",
+        "The network of a run with `model.pretrained` adds to the zero-shot forecasts that it was trained on.",
+    ),
     "missing-run-file": Message(
         "missing; train again, or restore it from a backup", "A file of the version was removed."
     ),

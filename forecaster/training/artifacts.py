@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecaster import __version__
 from forecaster.config.ensemble import list_members
+from forecaster.config.schema import Config
 from forecaster.config.template import render_commented_yaml
 from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError
@@ -29,6 +30,7 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.training_range import measure_range
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
+from forecaster.pretrained.zero_shot import hash_network
 from forecaster.reporting.figures import count_shown, render_figure
 from forecaster.runs import BEFORE_REFIT, list_member_folders
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
@@ -152,7 +154,7 @@ def build_version_files(
         ends["trained_until"] = {m.series.name: str(m.series.timestamps[m.split.steps - 1]) for m in plan.members}
     files = {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
-        "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends}),
+        "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends, **_record_zero_shot(config)}),
         **encode_calibration(predictor.calibration),
         "metrics.json": encode_json(metrics),
         "loss.png": _plot_losses(plan, trained, name),
@@ -175,6 +177,11 @@ def _collect_network_files(
             files |= {f"{folder}{name}": content for name, content in again.items()}
             files |= {f"{BEFORE_REFIT}/{folder}{name}": own[name] for name in _GRAPHS}
     return files
+
+
+def _record_zero_shot(config: Config) -> dict[str, str]:
+    """Record the network whose zero-shot forecasts a run was trained on, for `load_predictor`."""
+    return {"zero_shot": hash_network()} if config.model.pretrained else {}
 
 
 def _describe_members(plan: Plan, trained: Sequence[TrainedNetwork]) -> list[dict[str, Any]]:

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from forecaster.config import load_values
 from forecaster.config.schema import Model
+from forecaster.errors import RunError
 from forecaster.evaluation.origins import Origins
+from forecaster.forecasting import predict as forecasting
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.models import build_network
@@ -108,7 +110,9 @@ def test_a_network_is_trained_on_what_it_reads_in_a_forecast(tmp_path, name):
     assert read.future.shape == (len(starts), HORIZON, channels + plan.preprocessing.feature_widths[1])
 
 
-def test_a_network_that_learns_nothing_forecasts_zero_shot(tmp_path):
+def test_a_network_that_learns_nothing_forecasts_zero_shot_and_only_with_the_network_it_was_trained_on(
+    tmp_path, monkeypatch
+):
     plan = plan_of(
         tmp_path,
         {"sales": wave(60, 0)},
@@ -123,6 +127,9 @@ def test_a_network_that_learns_nothing_forecasts_zero_shot(tmp_path):
     for steps in (HORIZON, 2):  # a shorter horizon is the beginning of the whole one
         (forecast,) = predictor.forecast([series], steps, [80])
         np.testing.assert_allclose(forecast.mean, expected[:steps], rtol=1e-5)
+    monkeypatch.setattr(forecasting, "hash_network", lambda: "of a later version")
+    with pytest.raises(RunError, match="zero-shot forecasts of another version of forecast"):
+        load_predictor(result.version)
 
 
 def trainer_of(values, forecasts, **options) -> Trainer:
