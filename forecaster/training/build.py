@@ -106,12 +106,13 @@ def prepare_trainer(
     length = config.window.length
     tf.config.experimental.enable_op_determinism()
     training_starts, validation_starts = place_windows(plan)
+    if config.model.pretrained:
+        training_starts = training_starts.thin(_ZERO_SHOT_WINDOWS)
     if described:
         log.info("%s", _describe_plan(plan, len(training_starts), len(validation_starts)))
     network = initialize_network(config, plan.preprocessing)
     steps, watched = _concatenate_series(plan), validation_starts.spread_evenly(_VALIDATION_WINDOWS)
     if config.model.pretrained:
-        training_starts = training_starts.thin(_ZERO_SHOT_WINDOWS)
         steps = replace(steps, zero_shot=_build_zero_shot_table(plan, training_starts, watched))
     _adapt_head(network, steps, training_starts, length)
     return build_trainer(network, training, steps, length, training_starts, watched, first_choice, course)
