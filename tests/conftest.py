@@ -70,12 +70,33 @@ def forecast_process() -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def forecast() -> Iterator[Callable[..., Result]]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def fork_server(shared_folder: Path) -> Iterator[Callable[[bool], ForkServer]]:
+    """Connect to the server that forks for each command: with TensorFlow, or without it."""
+    servers: dict[bool, ForkServer] = {}
+
+    def connect(tensorflow: bool) -> ForkServer:
+        if tensorflow not in servers:
+            servers[tensorflow] = ForkServer(shared_folder / f"server-{int(tensorflow)}", tensorflow)
+        return servers[tensorflow]
+
+    yield connect
+    for server in servers.values():
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def forecast(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Result]:
     """Run the command in a fork of a process that has its imports: forecast("train", path, cwd=folder) -> Result.
 
     What happens before `main` is that of `forecast_process`: imports, and options of the interpreter.
     """
-    servers: dict[bool, ForkServer] = {}
 
     def run(
         *arguments: object,
@@ -84,15 +105,11 @@ def forecast() -> Iterator[Callable[..., Result]]:
         env: dict[str, str] | None = None,
         signal_when: tuple[Callable[[str], object], signal.Signals] | None = None,
     ):
-        trains = arguments[0] in TRAINING_VERBS
-        if trains not in servers:
-            servers[trains] = ForkServer(trains)
+        server = fork_server(arguments[0] in TRAINING_VERBS)
         environment = os.environ if env is None else env
-        return servers[trains].run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
+        return server.run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
 
-    yield run
-    for server in servers.values():
-        server.close()
+    return run
 
 
 @pytest.fixture
@@ -104,14 +121,13 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, forecast) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path, forecast) -> Path:
     """A project folder with the run runs/tiny, trained by the command; tests that change it copy it first.
 
     The first worker of pytest-xdist that needs it trains it, and every worker has its copy.
     """
     folder = tmp_path_factory.mktemp("workers") / "trained"
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained_once"
+    shared = shared_folder / "trained_once"
     with FileLock(shared.with_suffix(".lock")):
         if not (shared / "runs/tiny/current").exists():
             shutil.rmtree(shared, ignore_errors=True)

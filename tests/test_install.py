@@ -98,13 +98,10 @@ def make_environment(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory) -> Path:
+def installed(shared_folder) -> Path:
     """The folder of the wheel and of `venv`, made once for all workers."""
-    shared = (
-        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
-    )
-    folder = shared / "installed"
-    with filelock.FileLock(shared / "installed.lock"):
+    folder = shared_folder / "installed"
+    with filelock.FileLock(shared_folder / "installed.lock"):
         if not (folder / "complete").exists():
             folder.mkdir()
             make_environment(folder)

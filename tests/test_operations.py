@@ -13,7 +13,8 @@ import yaml
 from forecaster.errors import EXIT_CODES
 from forecaster.jobs.metrics_file import JOB_METRICS
 from forecaster.runs import load_version, promote, write_version
-from tests.helpers.command import FORECAST, ROOT
+from tests.helpers.command import ROOT
+from tests.helpers.fork_server import write_command
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)(.*)\n((?:(?!```).*\n)*)```$", TEXT, re.MULTILINE)
@@ -29,6 +30,14 @@ def write_csv(path, seed, age=1):
     times = end - hours[::-1].astype("timedelta64[h]")
     rows = [f"{str(time).replace('T', ' ')}:00:00,{value:.4f}" for time, value in zip(times, values, strict=True)]
     path.write_text("\n".join(["time,load", *rows, ""]))
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory, fork_server):
+    """A folder for the PATH, with `forecast`."""
+    folder = tmp_path_factory.mktemp("programs")
+    write_command(folder / "forecast", fork_server(False).address)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +57,20 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(script, folder):
-    environment = os.environ | {"PATH": f"{FORECAST.parent}:{os.environ['PATH']}", "TZ": "UTC"}
+def run(script, folder, programs):
+    environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "TZ": "UTC"}
     script = script.replace("/srv/power", str(folder))
     command = ["bash", "-euo", "pipefail", "-c", script]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-def test_every_command_runs_in_the_order_of_the_page(folder):
+def test_every_command_runs_in_the_order_of_the_page(folder, programs):
     for script in COMMANDS:
         if "forecast score" in script:  # the first hour that was forecast has been observed
             for seed, name in enumerate(("north", "south")):
                 write_csv(folder / "in" / f"{name}.csv", seed, age=0)
-        result = run(script, folder)
+        result = run(script, folder, programs)
         assert (result.returncode, result.stderr) == (0, ""), script
     assert (folder / "out" / "north.csv").read_text() == (folder / "second" / "north.csv").read_text()
     assert (folder / "forecast.env").stat().st_mode & 0o777 == 0o600

@@ -19,7 +19,6 @@ import itertools
 import json
 import math
 import os
-import pickle
 import pkgutil
 import random
 import re
@@ -34,12 +33,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from faults import KINDS, restart_with_shim
+from forked_workers import ForkedProcess, start_forked_worker
 from soak_faults import DAY, FAULTS, FIRST, Fault, make_sources, to_bytes
 
 from forecaster import jobs, workers
@@ -471,54 +470,6 @@ def is_near(text: str, now: datetime) -> bool:
 def list_failure(state: Mapping[str, Any]) -> list[Any]:
     """List what makes two failures the same."""
     return [state["exit_code"], *(each["code"] for each in state["problems"])]
-
-
-@dataclass
-class ForkedProcess:
-    """A fork, with what `subprocess.Popen` has of a process."""
-
-    pid: int
-    returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Return how it ended; None while it runs."""
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end."""
-        until = time.monotonic() + (600 if timeout is None else timeout)
-        while self.poll() is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("fork", timeout or 0)
-            time.sleep(0.002)
-        return self.returncode or 0
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """Kill it."""
-        self.send_signal(signal.SIGKILL)
-
-
-def start_forked_worker(work: Any, count: int, level: int) -> Any:
-    """Start a worker as a fork, in place of a new interpreter."""
-    ours, theirs = Pipe()
-    parent = os.getpid()
-    with theirs, workers._block_signals():
-        if not (pid := os.fork()):
-            ours.close()
-            null = os.open(os.devnull, os.O_RDWR)
-            for number in range(3):
-                os.dup2(null, number)
-            workers.serve(theirs.fileno(), parent)
-    ours.send_bytes(pickle.dumps((work, level)))
-    return workers._Worker(ForkedProcess(pid), ours)  # type: ignore[arg-type]
 
 
 def watch(pid: int, poll: Callable[[], int | None], streams: IO[bytes], kill_after: float | None = None) -> Result:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from forecaster.forecast import Forecast
 from forecaster.problems import Problem
 from forecaster.runs import FORMAT
 from tests.helpers.command import FORECAST, HEAVY, TINY, imported, write_hourly_csv
+from tests.helpers.fork_server import FILE_SIZE
 
 VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema", "run")
 
@@ -410,16 +410,10 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_forecast(forecast, tra
     assert forecast("predict", trained / "runs/tiny", "--plot", "f.jpg", cwd=tmp_path).returncode == 2
 
 
-def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(
-    forecast, forecast_process, trained, tmp_path
-):
+def test_a_disk_that_fills_up_at_the_end_of_training_leaves_the_old_version(forecast, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     before = forecast("predict", "runs/tiny", cwd=tmp_path).stdout
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-
-    result = forecast_process("train", "tiny.yaml", cwd=tmp_path, preexec_fn=limit)
+    result = forecast("train", "tiny.yaml", cwd=tmp_path, env=os.environ | {FILE_SIZE: "3000"})
     assert (result.returncode, "Traceback" in result.stderr) == (74, False), result.stderr
     assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
     assert len(list((tmp_path / "runs/tiny/versions").iterdir())) == 1
@@ -465,7 +459,8 @@ def test_a_csv_alone_is_enough_and_its_yaml_can_be_edited_and_run_again(forecast
     text = (project / "load.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=")
     (project / "load.yaml").write_text(text.replace("units: [32]", "units: [3]"))
-    assert forecast("train", "load.csv", "--promote", "always", cwd=project).returncode == 0
+    again = ("--set", "training.epochs=1", "--promote", "always")
+    assert forecast("train", "load.csv", *again, cwd=project).returncode == 0
     version = project / "runs/load/versions" / (project / "runs/load/current").read_text().strip()
     assert "units: [3]" in (version / "config.yaml").read_text()
     assert forecast("predict", "runs/load", cwd=project).returncode == 0

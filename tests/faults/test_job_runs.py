@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.helpers.command import ROOT
+from tests.helpers.command import FORECAST, ROOT
+from tests.helpers.fork_server import write_command
 
 FOLDER = ROOT / "benchmarks" / "reliability"
 pytestmark = [
@@ -20,11 +21,15 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def modules():
-    """The modules of the benchmark."""
+def modules(tmp_path_factory, fork_server):
+    """The modules of the benchmark; its runs without a fault are forks."""
     sys.path.insert(0, str(FOLDER))
+    command = tmp_path_factory.mktemp("programs") / "forecast"
+    write_command(command, fork_server(False).address)
     try:
-        yield importlib.import_module("faults"), importlib.import_module("kill_runs")
+        found = importlib.import_module("faults"), importlib.import_module("kill_runs")
+        found[1].COMMAND[0] = str(command)
+        yield found
     finally:
         sys.path.remove(str(FOLDER))
         for name in ("faults", "kill_runs"):
@@ -60,9 +65,8 @@ def finish(modules, folder, rows):
 def run(modules, folder, library, **environment):
     """Run the jobs with a fault."""
     more = {"LD_PRELOAD": str(library), **environment}
-    return subprocess.run(
-        modules[1].COMMAND, cwd=folder, env=os.environ | more, capture_output=True, text=True, check=False
-    )
+    command = [FORECAST, *modules[1].COMMAND[1:]]
+    return subprocess.run(command, cwd=folder, env=os.environ | more, capture_output=True, text=True, check=False)
 
 
 def arm(modules, folder, tmp_path_factory, kind, number):

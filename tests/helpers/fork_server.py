@@ -1,8 +1,9 @@
 """A process that imports the program and its libraries once and forks itself for each command of the tests.
 
 A child begins where a fresh process is after its imports, so that no command sees what another left behind: no state of
-TensorFlow, of the log or of the environment. The imports are paid once a worker of pytest. There are two servers: one
-without TensorFlow, which is ready in two seconds, and one with it, for the commands that train.
+TensorFlow, of the log or of the environment. The workers of a command are forks of it, too. There are two servers: one
+without TensorFlow, which is ready in two seconds, and one with it, for the commands that train. All workers of pytest
+share them, and so do shell scripts through `write_command`: the imports are paid once.
 """
 
 import atexit
@@ -13,6 +14,7 @@ import json
 import os
 import pkgutil
 import random
+import resource
 import select
 import signal
 import socket
@@ -23,33 +25,44 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from filelock import FileLock
+
 # In the environment of a command:
 SIGNAL_AT = "TEST_SIGNAL_AT"  # the number of the call at which it gets SIGTERM
 CHECKPOINT_SECONDS = "TEST_CHECKPOINT_SECONDS"  # between the checkpoints of a training
+FILE_SIZE = "TEST_FILE_SIZE"  # the most bytes of a file that it writes
 ROOT = Path(__file__).parents[2]
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
-LIBRARIES = ["matplotlib.backends.backend_agg", "pyarrow.csv", "pyarrow.parquet", "sqlalchemy", "optuna", "holidays"]
+LIBRARIES = [
+    "forked_workers",
+    "matplotlib.backends.backend_agg",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "sqlalchemy",
+    "optuna",
+    "holidays",
+]
 
 
 class ForkServer:
-    """The server, as the tests call it.
+    """A connection to the server, which starts with the first and ends with the last of them.
 
     Args:
+        address: of the server's socket.
         tensorflow: whether it imports TensorFlow, too.
     """
 
-    def __init__(self, tensorflow: bool) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server is
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.helpers.fork_server", str(theirs.fileno()), str(int(tensorflow))],
-                cwd=ROOT,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stderr=self._log,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-            )
+    def __init__(self, address: Path, tensorflow: bool) -> None:
+        self.address = address
+        self.log = address.with_suffix(".log")
+        self._socket = socket.socket(socket.AF_UNIX)
+        with FileLock(address.with_suffix(".lock")):
+            try:
+                self._socket.connect(str(address))
+            except OSError:
+                address.unlink(missing_ok=True)
+                _start(address, self.log, tensorflow)
+                self._socket.connect(str(address))
 
     def run(
         self,
@@ -75,7 +88,7 @@ class ForkServer:
             try:
                 child = _receive_number(self._socket)
             except EOFError:
-                raise RuntimeError(f"the server ended:\n{_text(self._log)}") from None
+                raise RuntimeError(f"the server ended:\n{self.log.read_text()}") from None
             if signal_when is not None:
                 holds, number = signal_when
                 while not holds(_written(stderr)):
@@ -94,11 +107,43 @@ class ForkServer:
         return subprocess.CompletedProcess(["forecast", *arguments], code, *texts)
 
     def close(self) -> None:
-        """End the server."""
+        """End the connection."""
         self._socket.close()
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
+
+
+def _start(address: Path, log: Path, tensorflow: bool) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, log.open("wb") as stderr:
+        listener.bind(str(address))
+        listener.listen()
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.helpers.fork_server", str(listener.fileno()), str(int(tensorflow))],
+            cwd=ROOT,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+        ).returncode = 0  # it ends with its last connection, and nobody waits for it
+
+
+# `forecast` of shell scripts; an isolated interpreter without site-packages starts in 20 ms.
+_COMMAND = """\
+#!{python} -IS
+import json, os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect({address!r})
+request = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+socket.send_fds(connection, [len(request).to_bytes(8, "big")], [1, 2])
+connection.sendall(request)
+answer = connection.makefile("rb").read(16)
+os._exit(os.waitstatus_to_exitcode(int.from_bytes(answer[8:], "big")))
+"""
+
+
+def write_command(path: Path, address: Path) -> None:
+    """Write a script that has the server at an address be `forecast`."""
+    path.write_text(_COMMAND.format(python=sys.executable, address=str(address)))
+    path.chmod(0o755)
 
 
 def _text(file) -> str:
@@ -132,6 +177,7 @@ def import_modules(tensorflow: bool) -> None:
     """Import every module of the program, and the libraries that it imports when they are needed."""
     import forecaster
 
+    sys.path.append(str(ROOT / "benchmarks" / "reliability"))
     for name in LIBRARIES:
         importlib.import_module(name)
     if not tensorflow:
@@ -145,26 +191,61 @@ def import_modules(tensorflow: bool) -> None:
             del sys.modules[name]
 
 
-def serve(connection: socket.socket, tensorflow: bool) -> None:
-    """Fork for one command after another until the tests close the connection."""
+def serve(listener: socket.socket, tensorflow: bool) -> None:
+    """Fork for one command after another until the tests close the last connection."""
     gc.disable()  # what is imported stays; to look for garbage in it takes a fifth of the time
     import_modules(tensorflow)
     gc.freeze()
     gc.enable()
-    with contextlib.suppress(EOFError):
-        while True:
-            header, streams, _, _ = socket.recv_fds(connection, 8, 2)
-            if not header:
-                return
-            request = json.loads(_receive(connection, int.from_bytes(header, "big")))
-            child = os.fork()
-            if not child:
-                connection.close()
-                _run(streams, *request)
-            for stream in streams:
-                os.close(stream)
-            connection.sendall(child.to_bytes(8, "big"))
-            connection.sendall(os.waitpid(child, 0)[1].to_bytes(8, "big"))
+    ended, wakeup = socket.socketpair()
+    wakeup.setblocking(False)
+    signal.set_wakeup_fd(wakeup.fileno())
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    idle = {listener.accept()[0]}
+    commands: dict[int, socket.socket] = {}  # by process
+    while idle or commands:
+        for ready in select.select([listener, ended, *idle], [], [])[0]:
+            if ready is listener:
+                idle.add(listener.accept()[0])
+            elif ready is ended:
+                ended.recv(1 << 16)
+                idle |= report_ends(commands)
+            else:
+                idle.remove(ready)
+                if request := receive_request(ready):
+                    if not (child := os.fork()):
+                        signal.set_wakeup_fd(-1)
+                        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                        for each in (listener, ended, wakeup, ready, *idle, *commands.values()):
+                            each.close()
+                        _run(*request)
+                    for stream in request[0]:
+                        os.close(stream)
+                    commands[child] = ready
+                    with contextlib.suppress(OSError):
+                        ready.sendall(child.to_bytes(8, "big"))
+
+
+def receive_request(connection: socket.socket) -> tuple[list[int], list[str], str, dict[str, str]] | None:
+    """Receive the streams, the arguments, the folder and the environment of a command; None at the end."""
+    with contextlib.suppress(EOFError, OSError):
+        header, streams, _, _ = socket.recv_fds(connection, 8, 2)
+        if header:
+            return streams, *json.loads(_receive(connection, int.from_bytes(header, "big")))
+    connection.close()
+    return None
+
+
+def report_ends(commands: dict[int, socket.socket]) -> set[socket.socket]:
+    """Send the status of each command that has ended; return their connections."""
+    found = set()
+    for child in [*commands]:
+        process, status = os.waitpid(child, os.WNOHANG)
+        if process:
+            found.add(connection := commands.pop(child))
+            with contextlib.suppress(OSError):
+                connection.sendall(status.to_bytes(8, "big"))
+    return found
 
 
 class Calls:
@@ -182,18 +263,25 @@ class Calls:
 
 def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     """Be the command, and leave as a process does whose last thread has ended."""
+    from forecaster import workers
     from forecaster.cli import main
 
     for number, stream in enumerate(streams, 1):
         os.dup2(stream, number)
         os.close(stream)
+    # as an interpreter opens them: those of the server are of another kind of file
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     random.seed()
+    workers._start_worker = sys.modules["forked_workers"].start_forked_worker
     calls = Calls(int(os.environ.pop(SIGNAL_AT, 0)))
     if CHECKPOINT_SECONDS in os.environ:
         sys.modules["forecaster.training.train"]._CHECKPOINT_SECONDS = float(os.environ.pop(CHECKPOINT_SECONDS))
+    if size := int(os.environ.pop(FILE_SIZE, 0)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     sys.argv = ["forecast", *arguments]
     code = 1
     try:

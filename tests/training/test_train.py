@@ -17,16 +17,18 @@ import pytest
 
 from forecaster.config import load_config
 from forecaster.errors import Locked
+from forecaster.evaluation import held_out
 from forecaster.evaluation.tables import format_error_table
 from forecaster.evaluation.verdict import describe_verdict
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predict import predict
 from forecaster.preprocessing.plan import plan_training
 from forecaster.runs import lock_run
+from forecaster.training import build
 from forecaster.training.train import train
 from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
 from tests.helpers.fake_network import roll_out
-from tests.helpers.fork_server import CHECKPOINT_SECONDS
+from tests.helpers.fork_server import CHECKPOINT_SECONDS, write_command
 
 pytestmark = pytest.mark.slow
 
@@ -220,10 +222,11 @@ def test_a_loss_that_explodes_exits_7_and_the_old_version_stays(forecast, traine
     assert forecast("predict", "runs/tiny", cwd=tmp_path).stdout == before
 
 
-def test_a_terminal_sees_progress(longer):
+def test_a_terminal_sees_progress(longer, fork_server):
+    write_command(longer / "forecast", fork_server(True).address)
     reader, writer = pty.openpty()
     process = subprocess.Popen(
-        [str(FORECAST), "train", "longer.yaml"],
+        [str(longer / "forecast"), "train", "longer.yaml"],
         cwd=longer,
         stdout=subprocess.DEVNULL,
         stderr=writer,
@@ -286,7 +289,9 @@ SHIPPED = sorted({path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"s
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_config_runs(tmp_path, name):
+def test_a_shipped_config_runs(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(held_out, "_MAX_STEPS_READ", 0)  # few origins
+    monkeypatch.setattr(build, "_VALIDATION_WINDOWS", 64)
     few = [
         *("training.epochs=1", "training.schedule={name: constant}", "model.warmup=0"),
         *("training.batches_per_epoch=2", "forecast.samples=10"),
