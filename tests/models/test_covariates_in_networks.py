@@ -12,9 +12,10 @@ from tests.helpers.networks import fitted, randomised
 pytestmark = pytest.mark.slow
 
 LENGTH, AHEAD = 12, 6
+FEW, NEXT = 8, 4  # steps read and forecast where networks learn
 DECODERS = {
     "dense": Model(cell="gru", units=[8], decoder="dense"),
-    "positional": Model(cell="gru", units=[8], decoder="positional", segment=3),
+    "positional": Model(cell="gru", units=[8], decoder="positional", segment=2),
     "seq2seq": Model(cell="gru", units=[8], decoder="seq2seq", segment=2),
     "context": Model(cell="gru", units=[8], decoder="context"),
     "rollout": Model(cell="gru", units=[8]),
@@ -22,15 +23,15 @@ DECODERS = {
 }
 
 
-def driven_by_features(past: bool, ahead: int = AHEAD):
+def driven_by_features(past: bool, ahead: int = NEXT):
     """The value of a step is its known feature; or of every step the past feature at the end of the window."""
 
     def batch(generator):
-        known = generator.normal(size=(64, LENGTH + ahead, 1)).astype("float32")
-        values = np.repeat(known[:, LENGTH - 1 : LENGTH, 0], LENGTH + ahead, axis=1) if past else known[..., 0]
-        noise = generator.normal(size=(64, LENGTH)).astype("float32")
-        window, future = (noise, None) if past else (values[:, :LENGTH], known[:, LENGTH:])
-        return Inputs(window, known[:, :LENGTH], future), values[:, LENGTH:]
+        known = generator.normal(size=(64, FEW + ahead, 1)).astype("float32")
+        values = np.repeat(known[:, FEW - 1 : FEW, 0], FEW + ahead, axis=1) if past else known[..., 0]
+        noise = generator.normal(size=(64, FEW)).astype("float32")
+        window, future = (noise, None) if past else (values[:, :FEW], known[:, FEW:])
+        return Inputs(window, known[:, :FEW], future), values[:, FEW:]
 
     return batch
 
@@ -38,9 +39,9 @@ def driven_by_features(past: bool, ahead: int = AHEAD):
 @pytest.mark.parametrize("name", DECODERS)
 def test_a_network_learns_from_what_is_known_of_the_future(name):
     model = DECODERS[name]
-    ahead = model.segment if model.decoder == "rollout" else AHEAD
+    ahead = model.segment if model.decoder == "rollout" else NEXT
     batch = driven_by_features(past=False, ahead=ahead)
-    network = fitted(build_network(model, LENGTH, ahead, season=6, known_width=1), batch, steps=150, rate=0.02)
+    network = fitted(build_network(model, FEW, ahead, season=4, known_width=1), batch, steps=150, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
@@ -48,7 +49,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
 @pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
 def test_a_network_learns_from_the_past_of_a_covariate(name):
     batch = driven_by_features(past=True)
-    network = fitted(build_network(DECODERS[name], LENGTH, AHEAD, season=6, past_width=1), batch, steps=150, rate=0.02)
+    network = fitted(build_network(DECODERS[name], FEW, NEXT, season=4, past_width=1), batch, steps=150, rate=0.02)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
