@@ -61,6 +61,7 @@ def test_shell_completion_is_offered(forecast):
         (["check", "load.csv"], 0),
         (["init", "load.csv", "-o", "x.yaml"], 0),
         (["predict", "runs/tiny"], 0),
+        (["predict", "load.csv"], 0),
         (["evaluate", "runs/tiny", "--data", "load.csv"], 0),
         (["future", "runs/tiny"], 2),
         (["explain", "runs/tiny"], 2),
