@@ -46,6 +46,7 @@ Forecast time series with recurrent networks.
 
 \b
 Examples:
+  forecast predict power.csv             forecast a file without training
   forecast train power.csv               choose settings, write them to power.yaml, train
   forecast train configs/power.yaml      train with the settings of a YAML
   forecast predict runs/power            forecast the next steps, as CSV on stdout

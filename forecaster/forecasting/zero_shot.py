@@ -30,6 +30,7 @@ log = logging.getLogger("forecaster")
 ZERO_SHOT = "zero-shot"  # source of a forecast
 _MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
 _LARGEST = 1e100  # whose squares and their sums are finite
+_STEPS_AT_ONCE = 1_000_000  # steps ahead of all series of a batch, so that their quantiles fit into memory
 _LONGEST_HORIZON = 96  # steps, where none is asked for
 _USED = {"data", "checks", "forecast.levels", "forecast.columns"}
 _NOT_USED = {"data.covariates", "data.calendar", "data.transform", "data.difference"}
@@ -104,8 +105,9 @@ def predict_zero_shot(
     freshness = measure_freshness(panel, checks.max_age)
     selected = checked.select_series(panel, freshness, now, where, 1)
     prediction = Prediction([], [], [], checked.notices, freshness)
-    for first in range(0, len(selected), SERIES_AT_ONCE):
-        batch = selected[first : first + SERIES_AT_ONCE]
+    at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
+    for first in range(0, len(selected), at_once):
+        batch = selected[first : first + at_once]
         length = min(count_history_steps(data.seasons), max(map(len, batch)))
         windows = np.stack([take_window(series, length, data.gaps == "mask") for series in batch])  # (batch, length)
         refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
