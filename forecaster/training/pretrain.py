@@ -41,7 +41,7 @@ def pretrain(
     output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and network.onnx.")],
     batches: Annotated[
         int, typer.Option(help="Batches to train for; the learning rate falls over all of them.")
-    ] = 12_000,
+    ] = 8_000,
     size: Annotated[int, typer.Option(help="Windows in a batch.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of the weights and of the generated series.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that generate series.")] = 1,
