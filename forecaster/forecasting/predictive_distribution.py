@@ -280,8 +280,12 @@ class BlendedDistribution(PredictiveDistribution):
 
     def _blend(self, network: np.ndarray, others: np.ndarray) -> np.ndarray:
         every = np.stack([network, *others])  # (1 + others, batch, horizon)
-        # a forecast may be NaN where its weight is 0: 0 * NaN would be NaN
-        return np.asarray(np.where(self.weights > 0, self.weights * every, 0.0).sum(axis=0))
+        # A forecast may be NaN where its weight is 0: 0 * NaN would be NaN.
+        used = self.weights > 0
+        average = np.where(used, self.weights * every, 0.0).sum(axis=0)
+        # Weights add up to 1 but for rounding: the average of equal forecasts is exactly these.
+        low, high = np.where(used, every, np.inf).min(axis=0), np.where(used, every, -np.inf).max(axis=0)
+        return np.asarray(np.clip(average, low, high))
 
 
 @dataclass(frozen=True)

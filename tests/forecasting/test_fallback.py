@@ -143,6 +143,13 @@ def test_all_are_averaged_in_means_intervals_and_paths():
     assert set(np.abs(paths[:, 0, 0] - 25).round(6)) == {1.0}
 
 
+def test_the_average_of_equal_forecasts_is_exactly_these():
+    network = NetworkDistribution(Point(np.full((1, 1, 1), 0.7)), Scaler(0.0, 10.0), counts=False)
+    weights = np.full((7, 1, 1), 1 / 7)
+    mixed = BlendedDistribution(network, np.repeat(network.mean[None], 6, axis=0), weights)
+    np.testing.assert_array_equal(mixed.mean, network.mean)
+
+
 def test_a_forecast_of_0_has_no_logarithm_and_the_average_is_transformed_instead():
     network = NetworkDistribution(Point(np.array([[[0.0]]])), Scaler(0.0, 1.0, Transform("log")), counts=False)
     mixed = BlendedDistribution(network, np.array([[[0.0]]]), np.array([[[0.5]], [[0.5]]]))
