@@ -15,6 +15,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
 from forecaster.forecast import Forecast, levels_to_probabilities
 from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
+from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.forecasting.plausibility import Statistics
 from forecaster.forecasting.predict import SERIES_AT_ONCE, Prediction, finish_forecast
@@ -27,7 +28,6 @@ from forecaster.wording import count_of, count_steps
 
 log = logging.getLogger("forecaster")
 
-ZERO_SHOT = "zero-shot"  # source of a forecast
 _MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
 _LARGEST = 1e100  # whose squares and their sums are finite
 _STEPS_AT_ONCE = 1_000_000  # steps ahead of all series of a batch, so that their quantiles fit into memory
