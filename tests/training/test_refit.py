@@ -126,7 +126,7 @@ def last_window(version):
     return [plan.panel[0]], plan.panel[0].values[None, -24:], 24
 
 
-def test_a_refit_reads_every_row_and_says_so_in_the_run(drifting):
+def test_a_run_records_that_its_refit_has_read_every_row(drifting):
     version = load_version(drifting / "run")
     assert read_training_ends(version) == {"load": "2026-01-30 23:00:00"}  # 720 hours
     assert read_training_ends(version, before_refit=True) == {"load": "2026-01-27 23:00:00"}  # without the last tenth
