@@ -7,6 +7,7 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.evaluation.held_out import select_origins, spread_over_panel
+from forecaster.evaluation.history_errors import measure_history_residuals
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.fallback import NETWORK, ZERO_SHOT, Fallback, fit_fallback, list_window_baselines
@@ -26,8 +27,9 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     The order matters. The smallest change limits the spread, which the residuals are divided by; the fallback's
     weights shift the centre, which the residuals are measured from. A network predicts each origin once for all three.
 
-    Without a validation part, residuals come from the training part, and are too small. Those of series whose training
-    part is constant have no scale, so they are left out where there are others.
+    Residuals of the zero-shot network over the training part follow those of the validation part, where they can be
+    compared. Without a validation part, residuals come from the training part, and are too small. Those of series whose
+    training part is constant have no scale, so they are left out where there are others.
 
     Args:
         plan: of the training.
@@ -50,7 +52,10 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
     residuals = predictor.blend(networks, origins.series, windows, others).compute_residuals(actual)
     measured = pooled & ~np.isnan(residuals).all(axis=1)  # not where a forecaster of the fallback made no forecast
-    return Calibration(residuals[measured if measured.any() else pooled], smallest, fallback)
+    kept = measured if measured.any() else pooled
+    compared = np.where(kept[:, None], residuals, np.nan)
+    further = measure_history_residuals(plan, predictor, origins, actual, compared, others.get(ZERO_SHOT))
+    return Calibration(np.concatenate([residuals[kept], further]), smallest, fallback)
 
 
 def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:

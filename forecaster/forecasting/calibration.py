@@ -21,7 +21,7 @@ class Calibration:
 
     Attributes:
         residuals: (origins, horizon), actual minus forecast in transformed units, divided by the forecast's spread;
-            NaN where the actual value is unknown.
+            NaN where the actual value is unknown. Those of the validation part come first.
         smallest_change: the smallest seasonal change of a window that residuals are divided by, in scaled units; None
             where they are not divided by it.
         fallback: the weights of the network against its baseline; None where there is no fallback.
@@ -33,7 +33,7 @@ class Calibration:
 
     @property
     def count(self) -> int:
-        """Validation errors of the first step ahead."""
+        """Errors of the first step ahead."""
         return int(np.sum(~np.isnan(self.residuals[:, 0])))
 
     def draw_errors(self, shape: tuple[int, ...], count: int, generator: np.random.Generator) -> np.ndarray:

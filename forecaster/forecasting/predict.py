@@ -210,10 +210,8 @@ def count_decimals(series: Series) -> int | None:
 
 
 def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:
-    """Log each level without enough validation errors; it needs the least n with ceil((n + 1) level / 100) <= n."""
-    message = (
-        "The %g %% interval needs %d validation errors and has %d; it uses the largest, so treat it as a lower bound."
-    )
+    """Log each level without enough errors; it needs the least n with ceil((n + 1) level / 100) <= n."""
+    message = "The %g %% interval needs %d errors and has %d; it uses the largest, so treat it as a lower bound."
     for level in levels:
         needed = math.ceil(round(level / (100 - level), 9))
         if calibration.count < needed:

@@ -192,9 +192,7 @@ class Predictor:
     ) -> PredictiveDistribution:
         """Predict as `predict`, without the fallback."""
         windows = windows[:, -self.config.context_steps :]
-        smallest, change = self.calibration.smallest_change, 1.0
-        if smallest is not None:
-            change = np.maximum(self.measure_changes(panel, windows), smallest)  # (batch, 1)
+        change = self.measure_spread(panel, windows)
         if not self.members:
             return self._predict_with_network(panel, windows, horizon, features, change)
         predictions = []
@@ -203,6 +201,14 @@ class Predictor:
             read = None if features is None else features[:, skipped:]
             predictions.append(member._predict_with_network(panel, windows[:, skipped:], horizon, read, change))
         return EnsembleDistribution(predictions, self.combine)
+
+    def measure_spread(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray | float:
+        """Measure what errors of a forecast without a spread are divided by, in scaled units, (batch, 1); 1 for all.
+
+        It is the change of each window, but at least the smallest change of the calibration.
+        """
+        smallest = self.calibration.smallest_change
+        return 1.0 if smallest is None else np.maximum(self.measure_changes(panel, windows), smallest)
 
     def measure_changes(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
         """Measure the mean absolute change from season to season in each window, in scaled units.

@@ -138,7 +138,7 @@ def test_many_levels_are_drawn_and_named_apart(forecast, trained):
 def test_a_level_that_errors_in_validation_do_not_reach_is_reported(forecast, trained):
     result = forecast("predict", "runs/tiny", "--levels", "99.9", "--verbose", cwd=trained)
     assert (
-        "The 99.9 % interval needs 999 validation errors and has 40; it uses the largest, so treat it as a lower bound."
+        "The 99.9 % interval needs 999 errors and has 140; it uses the largest, so treat it as a lower bound."
         in result.stderr
     )
 

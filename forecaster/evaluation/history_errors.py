@@ -1,0 +1,89 @@
+"""Errors of the zero-shot network over the training parts, for intervals that a validation part is too short for."""
+
+import numpy as np
+
+from forecaster.evaluation.held_out import space_origins, spread_over_panel
+from forecaster.evaluation.origins import Origins
+from forecaster.forecasting.fallback import ZERO_SHOT
+from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.scaling import Scaler
+from forecaster.pretrained.features import count_history_steps
+
+_FEWEST, _MOST = 100, 400  # origins, of a millisecond each; between them as many as in validation
+
+
+def measure_history_residuals(
+    plan: Plan,
+    predictor: Predictor,
+    validation: Origins,
+    actual: np.ndarray,
+    residuals: np.ndarray,
+    zero_shot: np.ndarray | None,
+) -> np.ndarray:
+    """Measure the residuals of the zero-shot network over the training parts, as large as those of a trained network.
+
+    A validation part of one winter, or of a few horizons, does not show how large errors become at other times. The
+    trained network has learnt the training part, and its errors there are too small; the zero-shot network has seen
+    none of the series. Its residuals are multiplied by the ratio of both networks' mean absolute residuals in
+    validation.
+
+    Args:
+        plan: of the training.
+        predictor: with the smallest change.
+        validation: origins in the validation parts.
+        actual: the values after each, (origins, horizon); NaN where unknown.
+        residuals: of the network with its fallback, (origins, horizon); NaN where unknown, or not to be compared.
+        zero_shot: the forecasts of the zero-shot network from these origins, (origins, horizon); None to make them.
+
+    Returns:
+        (further origins, horizon); none where residuals are divided by a spread that only the trained network gives,
+        where there is no validation part, or where one of both networks makes no errors there.
+    """
+    nothing, horizon = np.empty((0, actual.shape[1])), actual.shape[1]
+    if not _has_comparable_residuals(plan, predictor):
+        return nothing
+    forecasts = _forecast_zero_shot(predictor, validation, horizon) if zero_shot is None else zero_shot
+    reference = _compute_residuals(predictor, validation, forecasts, actual)
+    both = ~np.isnan(residuals) & ~np.isnan(reference)
+    own, other = (float(np.abs(each[both]).sum()) for each in (residuals, reference))
+    if not (0 < own < np.inf and 0 < other < np.inf):
+        return nothing
+    history, past = _select_history(plan, len(validation), horizon)
+    found = _compute_residuals(predictor, history, _forecast_zero_shot(predictor, history, horizon), past)
+    constant = Scaler.stack([predictor.get_scaler(series) for series in history.series]).is_constant[:, 0]
+    return own / other * found[~constant]
+
+
+def _has_comparable_residuals(plan: Plan, predictor: Predictor) -> bool:
+    """Whether the network gives one value without a spread, its intervals come from errors, and all have validation."""
+    config = plan.config
+    points = config.model.head == "point" and predictor.rollout.paths == 1
+    return points and config.conformal and all(split.validation for split in plan.members.splits)
+
+
+def _select_history(plan: Plan, count: int, horizon: int) -> tuple[Origins, np.ndarray]:
+    """Select about `count` origins in the training parts, and their actual values (origins, horizon) within them."""
+    ends = [split.training_end for split in plan.members.splits]
+    ranges = [(plan.config.context_steps - 1, end - 2) for end in ends]
+    channels, members = plan.config.channels, plan.members
+    most = max(1, min(max(count, _FEWEST), _MOST) // channels)
+    origins = space_origins(members.panel, members.numbers, ranges, channels, most)
+    return origins, origins.read_actuals(horizon, spread_over_panel(plan, ends))
+
+
+def _forecast_zero_shot(predictor: Predictor, origins: Origins, horizon: int) -> np.ndarray:
+    config = predictor.config
+    windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
+    history = origins.cut_windows(count_history_steps(config.data.seasons), config.padding_steps)
+    return predictor.forecast_without_network(ZERO_SHOT, windows, history, horizon)
+
+
+def _compute_residuals(predictor: Predictor, origins: Origins, forecasts: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Compute the residuals of forecasts as those of a network, (origins, horizon); NaN without a transform."""
+    scaler = Scaler.stack([predictor.get_scaler(series) for series in origins.series])
+    windows = origins.cut_windows(predictor.config.context_steps)  # (origins, context)
+    spread = predictor.measure_spread(origins.series, windows) * scaler.unit
+    with np.errstate(all="ignore"):  # a logarithm of 0
+        residuals = (scaler.curve.apply(actual) - scaler.curve.apply(forecasts)) / spread
+    return np.where(np.isfinite(residuals), residuals, np.nan)
