@@ -23,16 +23,17 @@ def format_error_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _describe_refit(metrics: Mapping[str, Any]) -> list[str]:
-    """Describe which network is in use where it was trained once more on all rows."""
+    """Describe which networks are in use where they were trained once more on all rows."""
     if "refit" not in metrics:
         return []
-    label = name_forecasters(metrics)["model"]
+    networks = "network was" if metrics["networks"] == 1 else f"{metrics['networks']} networks were"
+    trained = f"The {networks} then trained once more on all rows, for as many steps"
     if metrics["refit"]["used"]:
-        return [f"These errors are those before the refit: the {label} was then trained on all rows, as many steps."]
+        return [f"{trained}; these errors are those before it."]
     error, before = (metrics["refit"][name] for name in ("mase", "mase_before"))
     return [
-        f"Trained on all rows, the {label} has a MASE of {error:.3g} on validation and test parts, and {before:.3g} "
-        "before; the one before is kept (training.refit)."
+        f"{trained}. On the validation and test parts its MASE is {error:.3g}, above {before:.3g} before, "
+        "so the training before is used (training.refit)."
     ]
 
 

@@ -117,7 +117,8 @@ def test_the_reported_errors_and_the_intervals_are_those_of_the_network_before(d
         rtol=1e-6,
     )  # fmt: skip
     note = format_error_table(with_refit.metrics).splitlines()[-1]
-    assert note == "These errors are those before the refit: the network was then trained on all rows, as many steps."
+    trained = "The network was then trained once more on all rows, for as many steps"
+    assert note == f"{trained}; these errors are those before it."
     assert "refit" not in format_error_table(plain.metrics)
 
 
@@ -236,7 +237,7 @@ def test_a_refit_that_fits_the_added_rows_worse_is_not_used(hourly, monkeypatch)
     assert read_training_ends(version) == read_training_ends(plain)
     ours, theirs = weights(version.path), weights(plain.path)
     assert all(np.array_equal(values, theirs[name]) for name, values in ours.items())
-    assert "the one before is kept (training.refit)" in format_error_table(version.metrics)
+    assert "so the training before is used (training.refit)" in format_error_table(version.metrics)
 
 
 def test_errors_decide_whether_a_refit_is_used():
