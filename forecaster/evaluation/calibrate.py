@@ -39,7 +39,7 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
         Diverged: a forecast became infinite or NaN.
     """
     config, horizon = plan.config, plan.config.window.horizon
-    origins, actual = _select_validation(plan, predictor)
+    origins, actual = select_validation(plan, predictor)
     windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
     constant = Scaler.stack([predictor.get_scaler(series) for series in origins.series]).is_constant[:, 0]
     pooled = ~constant if not constant.all() else ~np.zeros_like(constant)  # origins of units that can be compared
@@ -58,7 +58,7 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     return Calibration(np.concatenate([residuals[kept], further]), smallest, fallback)
 
 
-def _select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
+def select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
     """Select origins in the validation parts, and their actual values (origins, horizon), NaN after a part's end."""
     first, splits = plan.config.context_steps, plan.members.splits
     ranges = [((s.training_end if s.validation else first) - 1, s.validation_end - 2) for s in splits]
