@@ -7,17 +7,14 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.evaluation.held_out import select_origins, spread_over_panel
-from forecaster.evaluation.history_errors import measure_history_residuals
+from forecaster.evaluation.history_errors import forecast_zero_shot_from, measure_history_residuals
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.fallback import NETWORK, ZERO_SHOT, Fallback, fit_fallback, list_window_baselines
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
-from forecaster.pretrained.features import count_history_steps
-from forecaster.pretrained.zero_shot import count_blocks
 
-_MOST_BLOCKS = 2000  # of steps ahead that the zero-shot network forecasts: some seconds
 _SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
 
 
@@ -86,23 +83,16 @@ def _forecast_without_network(
 ) -> dict[str, np.ndarray]:
     """Forecast with the zero-shot network and the baselines, by name, each (origins, horizon).
 
-    Empty where there is no fallback: it is off, or a series has no validation part. The zero-shot network takes
-    milliseconds a window, so that it forecasts from some origins, evenly spaced, and is NaN at the others.
+    Empty where there is no fallback: it is off, or a series has no validation part.
     """
     config, horizon = plan.config, plan.config.window.horizon
     if config.forecast.fallback == "never" or not all(split.validation for split in plan.members.splits):
         return {}
-    seasons = config.data.seasons
-    history = origins.cut_windows(count_history_steps(seasons), config.padding_steps)
     forecasts = {
-        name: predictor.forecast_without_network(name, windows, history, horizon)
+        name: predictor.forecast_without_network(name, windows, windows, horizon)
         for name in list_window_baselines(plan.season, windows.shape[1])
     }
-    most = max(1, _MOST_BLOCKS // count_blocks(seasons, horizon))
-    chosen = np.zeros(len(origins), bool)
-    chosen[np.linspace(0, len(origins) - 1, min(most, len(origins))).round().astype(int)] = True
-    found = predictor.forecast_without_network(ZERO_SHOT, windows, history, horizon, chosen)
-    return {ZERO_SHOT: np.where(chosen[:, None], found, np.nan), **forecasts}
+    return {ZERO_SHOT: forecast_zero_shot_from(predictor, origins, horizon), **forecasts}
 
 
 def _fit_fallback(plan: Plan, origins: Origins, actual: np.ndarray, forecasts: Mapping[str, np.ndarray]) -> Fallback:

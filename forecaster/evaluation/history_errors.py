@@ -9,8 +9,10 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import count_blocks
 
-_FEWEST, _MOST = 100, 400  # origins, of a millisecond each; between them as many as in validation
+_FEWEST, _MOST = 100, 400  # origins, and between them as many as in validation
+_MOST_BLOCKS = 2000  # of steps ahead that the zero-shot network forecasts: some seconds
 
 
 def measure_history_residuals(
@@ -43,16 +45,16 @@ def measure_history_residuals(
     nothing, horizon = np.empty((0, actual.shape[1])), actual.shape[1]
     if not _has_comparable_residuals(plan, predictor):
         return nothing
-    forecasts = _forecast_zero_shot(predictor, validation, horizon) if zero_shot is None else zero_shot
+    forecasts = forecast_zero_shot_from(predictor, validation, horizon) if zero_shot is None else zero_shot
     reference = _compute_residuals(predictor, validation, forecasts, actual)
     both = ~np.isnan(residuals) & ~np.isnan(reference)
     own, other = (float(np.abs(each[both]).sum()) for each in (residuals, reference))
     if not (0 < own < np.inf and 0 < other < np.inf):
         return nothing
     history, past = _select_history(plan, len(validation), horizon)
-    found = _compute_residuals(predictor, history, _forecast_zero_shot(predictor, history, horizon), past)
+    found = _compute_residuals(predictor, history, forecast_zero_shot_from(predictor, history, horizon), past)
     constant = Scaler.stack([predictor.get_scaler(series) for series in history.series]).is_constant[:, 0]
-    return own / other * found[~constant]
+    return own / other * found[~constant & ~np.isnan(found).all(axis=1)]
 
 
 def _has_comparable_residuals(plan: Plan, predictor: Predictor) -> bool:
@@ -72,11 +74,19 @@ def _select_history(plan: Plan, count: int, horizon: int) -> tuple[Origins, np.n
     return origins, origins.read_actuals(horizon, spread_over_panel(plan, ends))
 
 
-def _forecast_zero_shot(predictor: Predictor, origins: Origins, horizon: int) -> np.ndarray:
-    config = predictor.config
+def forecast_zero_shot_from(predictor: Predictor, origins: Origins, horizon: int) -> np.ndarray:
+    """Forecast with the zero-shot network, (origins, horizon), in the series' own unit.
+
+    It takes milliseconds a window, so that it forecasts from some origins, evenly spaced, and is NaN at the others.
+    """
+    config, seasons = predictor.config, predictor.config.data.seasons
     windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
-    history = origins.cut_windows(count_history_steps(config.data.seasons), config.padding_steps)
-    return predictor.forecast_without_network(ZERO_SHOT, windows, history, horizon)
+    history = origins.cut_windows(count_history_steps(seasons), config.padding_steps)
+    most = max(1, _MOST_BLOCKS // count_blocks(seasons, horizon))
+    chosen = np.zeros(len(origins), bool)
+    chosen[np.linspace(0, len(origins) - 1, min(most, len(origins))).round().astype(int)] = True
+    found = predictor.forecast_without_network(ZERO_SHOT, windows, history, horizon, chosen)
+    return np.where(chosen[:, None], found, np.nan)
 
 
 def _compute_residuals(predictor: Predictor, origins: Origins, forecasts: np.ndarray, actual: np.ndarray) -> np.ndarray:
