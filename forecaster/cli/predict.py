@@ -121,7 +121,7 @@ def predict(
             },
         )
         found, names = _predict_data(source, asked)
-        title = name_source(source)
+        title = name_source(source).rpartition("/")[2]
     else:
         loaded = load_run(source, data, trust_config, version)
         found, names = _predict_with_run(loaded, data, asked, future, samples is not None)
