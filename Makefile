@@ -14,6 +14,9 @@ demo: .venv/installed
 	@echo "The held-out end, and the losses:  runs/power/versions/$$(cat runs/power/current)/forecast.png, loss.png"
 	@echo "What to do next:                   README.md"
 
+# Where Python may not keep what it compiles, each command that a test starts compiles the program again.
+test test-fast: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv/installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
 
