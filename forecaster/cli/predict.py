@@ -188,10 +188,11 @@ def _predict_data(source: Path, asked: _Asked) -> "tuple[Prediction, ColumnNames
             loaded.config, horizon, asked.levels, max_age=asked.max_age, limits_missing=not chosen
         )
     if run := find_run_of(source):
-        console.log.info("next: forecast predict %s, for the network that was trained on these data", shlex.quote(run))
+        console.log.info("next: forecast predict %s, for the trained network of this name", shlex.quote(run))
     else:
         console.log.info(
-            "next: forecast train %s, for a network of these data, which may be more accurate", shlex.quote(str(source))
+            "next: forecast train %s, for a network trained on these data, which may be more accurate",
+            shlex.quote(str(source)),
         )
     return found, loaded.config.forecast.columns
 
