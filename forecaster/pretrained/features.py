@@ -68,7 +68,7 @@ def count_encoder_steps(seasons: Sequence[int]) -> int:
 
 
 def count_block_steps(seasons: Sequence[int]) -> int:
-    """Count the steps ahead that the network forecasts at once; it is trained for so many."""
+    """Count the steps ahead that the network forecasts at once, as it is trained to."""
     return 48 if get_main_season(seasons) <= 12 else 168
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from forecaster.evaluation.baselines import name_forecasters
+from forecaster.evaluation.tables import format_error_table
 from forecaster.evaluation.verdict import (
     describe_fallback,
     describe_training,
@@ -139,3 +140,11 @@ def test_the_fallback_is_described_by_the_share_of_each_forecaster_and_what_it_w
         "(forecast.fallback)."
     ]
     assert describe_fallback(summary_of()) == []
+
+
+def test_what_a_refit_trained_is_the_network_even_where_the_fallback_averages_it():
+    scores = {"model": {"mae": 1.0}, "network_alone": {"mae": 2.0}, "naive": {"mae": 3.0}}
+    facts = summary_of(unscaled=0, scores=scores, refit={"used": True}, networks=4)
+    assert format_error_table(facts).splitlines()[-1] == (
+        "The 4 networks were then trained once more on all rows, for as many steps; these errors are those before it."
+    )

@@ -147,7 +147,7 @@ def test_a_head_of_0_leaves_the_linear_forecast(decoder, normalization):
 
 
 @pytest.mark.parametrize("decoder", DIRECT)
-def test_channels_have_the_same_linear_forecast_of_their_own_windows(decoder):
+def test_channels_share_the_weights_of_the_linear_forecast(decoder):
     model = Model(units=4, decoder=decoder, segment=2, linear=True)
     network, served = networks.randomised(model, LENGTH, 5, SEASON, channels=2)
     windows = np.random.default_rng(4).normal(size=(5, LENGTH, 2)).astype("float32")
