@@ -123,6 +123,12 @@ _EXAMPLES = [
         detail={"names": ["Jan", "Feb", "Mar"]},
         repairs=({"data.layout": "dates"},),
     ),
+    Problem(
+        "series-in-rows",
+        "sales.csv",
+        detail={"text_column": "shop", "first": "V2", "last": "V49"},
+        repairs=({"data.layout": "rows", "data.series": "shop"},),
+    ),
     Problem("no-dates-in-header", "power.csv", detail={"columns": ["day", "load"]}),
     Problem("no-value-columns", "power.csv", detail={"last": "shop"}),
     Problem("empty-series-id", "shops.csv:7", "shop", cells=Cells(2)),

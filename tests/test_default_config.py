@@ -7,8 +7,9 @@ import pytest
 from forecaster import default_config, regular_files
 from forecaster.config import load, load_config
 from forecaster.data.sources import files
-from forecaster.default_config import _choose_segment, load_or_propose
-from forecaster.errors import ConfigError
+from forecaster.default_config import load_or_propose
+from forecaster.default_settings import _choose_batches, _choose_segment
+from forecaster.errors import ConfigError, DataError
 from forecaster.preprocessing.plan import plan_training
 from forecaster.preprocessing.read_data import read_data
 
@@ -184,3 +185,74 @@ def test_data_are_found_once_read_once_and_the_config_is_validated_twice(tmp_pat
 def test_series_are_read_again_where_the_config_reads_them_otherwise(tmp_path, overrides, kept):
     panel = default_config.propose(csv(tmp_path, np.abs(NOISE) + 1), overrides).panel
     assert (panel is not None) == kept
+
+
+def panel_csv(tmp_path, rows):
+    """A row for each series."""
+    path = tmp_path / "x.csv"
+    longest = max(map(len, rows))
+    lines = [",".join(["name", *(str(step + 1) for step in range(longest))])]
+    lines += [",".join([f"s{number}", *map(str, row), *[""] * (longest - len(row))]) for number, row in enumerate(rows)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def make_short_months(count=40):
+    generator = np.random.default_rng(1)
+    lengths = generator.integers(50, 130, count)
+    season = 10 * np.sin(np.arange(130) * 2 * np.pi / 12)
+    return [
+        (10.0**place * (100 + season[:length] + 8 * generator.normal(size=length))).round(3)
+        for place, length in zip(generator.integers(0, 5, count), lengths, strict=True)
+    ]
+
+
+def test_short_series_of_a_panel_share_their_season_and_are_all_trained_on(tmp_path):
+    rows = make_short_months()
+    loaded, panel = default_config.propose(panel_csv(tmp_path, rows), ["data.layout=rows"])
+    plan = plan_training(loaded, panel)
+    config = plan.config
+    assert (config.data.season, config.window.horizon, config.model.normalization) == (12, 12, "profile")
+    assert len(plan.members) == len(rows)
+    assert config.window.min_length < config.window.length
+    # The unit of the errors: each series' own change from a year before.
+    changes = [np.abs(row[12:] - row[:-12]).mean() for row in rows]
+    units = np.asarray(plan.members.scaler.scale)[:, 0]
+    np.testing.assert_allclose(units / changes, 1, atol=0.3)
+
+
+def test_no_series_is_too_large_for_a_panel_whose_changes_grow_with_the_level(tmp_path):
+    steps = np.arange(120)
+    generator = np.random.default_rng(2)
+    growing = [
+        (50 * 1.02**steps * (1 + 0.2 * np.sin(steps * 2 * np.pi / 12)) * generator.lognormal(0, 0.02, 120)).round(3)
+        for _ in range(8)
+    ]
+    assert propose(panel_csv(tmp_path, growing), ["data.layout=rows"]).data.transform == "log1p"
+    assert propose(panel_csv(tmp_path, make_short_months()), ["data.layout=rows"]).data.transform == "none"
+
+
+@pytest.mark.parametrize(
+    ("windows", "batch_size", "batches", "epochs"),
+    [(300, 16, None, 60), (3200, 32, None, 60), (47_000, 256, 100, 10), (2_000_000, 256, 100, 10)],
+)
+def test_batches_and_epochs_of_a_panel_come_from_its_windows(windows, batch_size, batches, epochs):
+    assert _choose_batches(windows) == (batch_size, batches, epochs)
+
+
+@pytest.mark.parametrize("overrides", [[], ["data.time=null"]])
+def test_a_file_with_a_series_in_each_row_is_refused_with_its_layout(tmp_path, overrides):
+    path = panel_csv(tmp_path, make_short_months(6))
+    with pytest.raises(DataError) as caught:
+        propose(path, overrides)
+    (problem,) = caught.value.problems
+    (repair,) = problem.repairs
+    assert (problem.code, repair) == ("series-in-rows", {"data.layout": "rows", "data.series": "name"})
+    assert propose(path, [f"{key}={value}" for key, value in repair.items()]).data.layout == "rows"
+
+
+def test_columns_after_dates_are_not_taken_for_steps(tmp_path):
+    path = tmp_path / "x.csv"
+    days = pd.date_range("2026-01-01", periods=60)
+    pd.DataFrame({"day": days} | {f"s{number}": NOISE[:60] for number in range(1, 20)}).to_csv(path, index=False)
+    assert propose(path, ["data.target=*"]).data.layout == "columns"

@@ -26,13 +26,13 @@ from forecaster.data import Panel, Series
 from forecaster.data.assembly.decoded_columns import parse_numbers
 from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.dialect import AUTO, USUAL
-from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.files import name_source
 from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import Timestamp, shorten
 from forecaster.preprocessing.plan import plan_training
+from forecaster.preprocessing.read_data import find_data_seasons
 from forecaster.problems import Problem, condense_problems, format_yaml
 from forecaster.wording import count_steps, format_timestamps
 
@@ -141,7 +141,7 @@ def check(loaded: LoadedConfig) -> Checkup:
 def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Sequence[Problem]) -> Checkup:
     """Find what is wrong with series that can be read, and what may improve a training on them."""
     longest, data = panel.longest, repaired.loaded.config.data
-    seasons = data.seasons if data.season != "auto" else find_series_seasons(longest)[0]
+    seasons = data.seasons if data.season != "auto" else find_data_seasons(panel)[0]
     if data.season == "auto":  # the search takes longer than all else, and what follows uses its result
         resolved = apply_repairs(repaired.loaded, [{"data.season": list(seasons) or 1}])
         repaired = dataclasses.replace(repaired, loaded=resolved)

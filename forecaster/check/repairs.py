@@ -29,7 +29,7 @@ _ROUNDS = 8  # a repaired file may show problems that its first ones hid
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
 # Problems of which the first repair is tried; of others it is for the user to choose.
 _AUTOMATIC = {
-    *("unknown-encoding", "commented-header", "labels-below-header", "dates-in-header"),
+    *("unknown-encoding", "commented-header", "labels-below-header", "dates-in-header", "series-in-rows"),
     *("dates-in-zone", "jittered-timestamps", "jittered-grid", "irregular-months", "irregular-sessions"),
     *("gap-too-long", "outside-transform"),
 }

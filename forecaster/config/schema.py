@@ -666,10 +666,10 @@ class Config(Section):
     data: Data = Field(description="which file, and how its rows become regular series")
     window: Window = Field(description="what the network reads and forecasts, in steps")
     split: Split = Field(Split(), description="the end of each series that is held out, in time order")
-    scaling: Literal["auto", "none", "standard", "minmax", "robust", "mean"] = Field(
+    scaling: Literal["auto", "none", "standard", "minmax", "robust", "mean", "change"] = Field(
         "auto",
         description="scaling of the values, fitted on the training part: auto (standard, or what head and loss need) "
-        "| none | standard | minmax | robust | mean",
+        "| none | standard | minmax | robust | mean | change",
     )
     model: Model = Field(Model(), description="the network")
     training: Training = Field(Training(), description="how the network is trained")

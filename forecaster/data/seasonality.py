@@ -1,6 +1,7 @@
 """Seasons found by the data: the lags at which a series resembles itself once slower movements are gone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
 from forecaster.problems import Problem
 
 _CLEAR = 0.4  # autocorrelation of a season
+_CLEAR_TOGETHER = 0.2  # mean autocorrelation over several series, of which not all may have the season
 _STRONGER = 0.05  # by which a longer season resembles itself better than a shorter
 _CYCLES = 8  # that a season is seen in, at least: random walks have a few
 _READ = 20_000  # of the newest steps
 _LONGEST = 2000  # steps in a season
 _CANDIDATES = 20
+_SHORT = 24  # steps up to which every season of several series is tried
 _A_DAY_OF_MINUTES = 1440  # steps of a season up to which it is one of shorter series, too
 _HUGE = 1e100  # of which squares overflow
 
@@ -35,6 +38,52 @@ def find_series_seasons(series: Series) -> tuple[tuple[int, ...], Problem | None
     longer = find_longer_seasons(series, main)
     others = [season for season in found if len(_keep_apart([main, *longer, season])) > 1 + len(longer)]
     return (main, *longer), _make_notice(series, natural, [main, *longer], others)
+
+
+def find_panel_seasons(panel: Sequence[Series]) -> tuple[tuple[int, ...], Problem | None]:
+    """Find the seasons that several series share, as `find_series_seasons` does for one.
+
+    Where the frequency has no season, autocorrelations are averaged over the series, so that short ones show together
+    what none of them shows alone. A longer season counts where at least half of the series show it.
+    """
+    first = panel[0]
+    natural = max(find_natural_season(series.frequency, series.timestamps, series.rules) for series in panel)
+    shared = [] if natural > 1 else find_shared_seasons([series.values for series in panel])
+    main = natural if natural > 1 else next(iter(shared), 1)
+    if main == 1:
+        return (), None
+    each = [season for series in panel for season in find_longer_seasons(series, main)]
+    longer = [season for season in sorted(set(each)) if each.count(season) >= len(panel) / 2]
+    others = [season for season in shared if len(_keep_apart([main, *longer, season])) > 1 + len(longer)]
+    notice = _make_notice(first, natural, [main, *longer], others)
+    if notice is not None:
+        notice = replace(notice, detail={**notice.detail, "series": f"{len(panel):,} series"})
+    return (main, *longer), notice
+
+
+def find_shared_seasons(rows: Sequence[np.ndarray]) -> list[int]:
+    """Find the seasons in the mean autocorrelation of several series, each (steps,), the shortest first.
+
+    A season is seen in at least three cycles of a series.
+    """
+    filled = [values for values in map(_interpolate, rows) if len(values)]
+    longest = min(int(np.median([len(values) for values in filled])) // 3, _LONGEST) if filled else 0
+    if longest < 2:
+        return []
+    peaks = _find_peaks(_average_autocorrelation(filled, longest, longest))
+    strengths: dict[int, float] = {}
+    for lag in {*peaks, *range(2, min(longest, _SHORT) + 1)}:  # slower movements hide the peaks of short seasons
+        around = _average_autocorrelation(filled, lag, 2 * lag)
+        is_peak = around[lag] > max(around[lag - 1], around[lag + 1]) and around[2 * lag] >= _CLEAR_TOGETHER / 2
+        strengths[lag] = float(around[lag]) if is_peak else 0.0
+    return _select_seasons(strengths, _CLEAR_TOGETHER)
+
+
+def _average_autocorrelation(rows: Sequence[np.ndarray], width: int, longest: int) -> np.ndarray:
+    """Average the autocorrelations of detrended series over those that are long enough, (longest + 2,)."""
+    detrended = [detrend(values, width) for values in rows if len(values) >= width + longest + 2]
+    found = [_autocorrelate(values, longest) for values in detrended]
+    return np.mean(found, axis=0) if found else np.zeros(longest + 2)
 
 
 def find_longer_seasons(series: Series, main: int) -> list[int]:
@@ -75,8 +124,11 @@ def find_seasons(values: np.ndarray) -> list[int]:
         return []
     longest = min(len(filled) // _CYCLES, _LONGEST)
     peaks = _find_peaks(_autocorrelate(detrend(filled, longest), longest))
-    strengths = dict(_measure_strength(filled, lag) for lag in peaks)
-    clear = _find_threshold(len(filled))
+    return _select_seasons(dict(_measure_strength(filled, lag) for lag in peaks), _find_threshold(len(filled)))
+
+
+def _select_seasons(strengths: Mapping[int, float], clear: float) -> list[int]:
+    """Select the lags of clear autocorrelation, the shortest first; multiples of a shorter one only where clearer."""
     seasons: list[int] = []
     clearest = sorted((lag for lag in strengths if strengths[lag] >= clear), key=lambda lag: -strengths[lag])
     for lag in sorted(_keep_apart(clearest)):

@@ -175,7 +175,7 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     config = loaded.config
     data = config.data
     panel = read_data(config) if panel is None else panel
-    updates = infer_data_keys(data, panel.longest)
+    updates = infer_data_keys(data, panel.longest, panel)
     if config.model.channels == "joint":
         updates["target"] = tuple(dict.fromkeys(series.target for series in panel))
     resolved = config.model_copy(
@@ -188,9 +188,8 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
     where, source = loaded.find_position("window", "length"), name_source(data.path)
-    members = _prepare_series(
-        config, panel.prepend_steps(config.padding_steps, resolved.data.main_season), where, source, {}
-    )
+    padded = panel.prepend_steps(config.padding_steps, resolved.data.main_season)
+    members = _prepare_series(resolved, padded, where, source, {})
     return Plan(resolved, members, _collect_vocabulary(resolved, members), _fit_features(resolved, members))
 
 

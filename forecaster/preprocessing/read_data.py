@@ -13,13 +13,16 @@ from forecaster.config.schema import Data
 from forecaster.data import Panel, Series, read_series
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
-from forecaster.data.seasonality import find_series_seasons
+from forecaster.data.seasonality import find_panel_seasons, find_series_seasons
 from forecaster.data.sources.files import Paths, Query
 from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import find_domains
-from forecaster.problems import condense_problems
+from forecaster.problems import Problem, condense_problems
 
 log = logging.getLogger("forecaster")
+
+_SEVERAL = 5  # series whose mean autocorrelation is more than chance
+_SEARCHED, _SEARCHED_STEPS = 32, 300_000  # series, and steps of them, that seasons are searched in
 
 
 class DataRequest(NamedTuple):
@@ -62,11 +65,16 @@ def read_data(config: Config, path: Paths | None = None) -> Panel:
     return panel.align_targets(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))
 
 
-def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
-    """Collect the keys of the data section that were left open, as the data decide them."""
+def infer_data_keys(data: Data, series: Series, panel: Panel | None = None) -> dict[str, Any]:
+    """Collect the keys of the data section that were left open, as the data decide them.
+
+    Args:
+        series: whose time, columns and dialect are those of all.
+        panel: all series, which the season is searched in; None: that one alone.
+    """
     season = data.season
     if season == "auto":
-        seasons, notice = find_series_seasons(series)
+        seasons, notice = find_series_seasons(series) if panel is None else find_data_seasons(panel)
         season = seasons if len(seasons) > 1 else next(iter(seasons), 1)
         if notice:
             log.info("%s", notice)
@@ -82,6 +90,18 @@ def infer_data_keys(data: Data, series: Series) -> dict[str, Any]:
     }
     found |= {name: getattr(series.rules, name) for name in ("timezone", "date_order", "time_format")}
     return found | ({"weekmask": series.rules.weekmask} if series.frequency in {SESSIONS, CALENDAR} else {})
+
+
+def find_data_seasons(panel: Panel) -> tuple[tuple[int, ...], Problem | None]:
+    """Find the steps in each season of a panel, the main one first, with a notice: those of its series together.
+
+    Of a few series those of the longest count.
+    """
+    if len(panel) < _SEVERAL:
+        return find_series_seasons(panel.longest)
+    count = min(_SEARCHED, max(_SEVERAL, _SEARCHED_STEPS // int(np.median(panel.lengths))))
+    places = np.linspace(0, len(panel) - 1, min(count, len(panel))).round().astype(int)
+    return find_panel_seasons([panel[place] for place in places.tolist()])
 
 
 def hash_data(panel: Iterable[Series]) -> str:

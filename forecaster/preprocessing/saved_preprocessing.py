@@ -80,12 +80,14 @@ def fit_scalers(config: Config, values: np.ndarray) -> Scaler:
     steps, constant = values.shape[1], _count_constant_steps(values)
     late = (constant > steps / 2) & (constant <= steps - _MIN_CHANGING)
     if not late.any():
-        return fit_scaler(values, config.scaling_method, curve, data.difference)
+        return fit_scaler(values, config.scaling_method, curve, data.difference, data.main_season)
     rows = [slice(row, row + 1) for row in range(len(values))]
     begins = np.where(late, constant, 0).tolist()
     return Scaler.concatenate(
         [
-            fit_scaler(values[row, begin:], config.scaling_method, curve.select_rows(row), data.difference)
+            fit_scaler(
+                values[row, begin:], config.scaling_method, curve.select_rows(row), data.difference, data.main_season
+            )
             for row, begin in zip(rows, begins, strict=True)
         ]
     )

@@ -10,6 +10,8 @@ from forecaster.errors import DataError
 from forecaster.preprocessing.transforms import IDENTITY, Transform, difference
 from forecaster.problems import Problem
 
+_LEAST_CHANGE = 0.01  # standard deviations; the scale `change` of a series that is its season
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -84,13 +86,15 @@ class Scaler:
         return cls(float(values["offset"]), float(values["scale"]), curve, lags)
 
 
-def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[int] = ()) -> Scaler:
+def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[int] = (), season: int = 1) -> Scaler:
     """Fit scalers on training parts of one length, (series, steps): a stack with a row for each.
 
     Args:
         curve, lags: the transforms, stacked, and the differences applied first.
         kind: `none`; `standard`, mean and population standard deviation; `minmax`, to [0, 1]; `robust`, median and
-            interquartile range; `mean`, the mean absolute value, which keeps 0 at 0.
+            interquartile range; `mean`, the mean absolute value, which keeps 0 at 0; `change`, mean and mean absolute
+            change from a season before, the denominator of MASE (Hyndman & Koehler 2006).
+        season: steps in a season, for `change`.
 
     Raises:
         DataError: the values are too large for floating point.
@@ -100,14 +104,14 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[i
     # squares and their sums stay far below 1.8e308, the largest float64
     if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
         raise DataError(Problem("values-too-large", detail={"largest": float(np.max(np.abs(values)))}))
-    offsets, scales = _compute_offsets_and_scales(transformed, kind, low, high)
+    offsets, scales = _compute_offsets_and_scales(transformed, kind, low, high, season)
     constant = low == high  # a scale of 0 would divide by 0: scaled values are 0, and a forecast is the constant
     offsets, scales = np.where(constant, low, offsets), np.where(constant, 0.0, scales)
     return Scaler(offsets[:, None], scales[:, None], curve, tuple(lags))
 
 
 def _compute_offsets_and_scales(
-    values: np.ndarray, kind: str, low: np.ndarray, high: np.ndarray
+    values: np.ndarray, kind: str, low: np.ndarray, high: np.ndarray, season: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute offset and scale, (series,) each, of transformed values (series, steps) from `low` to `high`."""
     if kind == "none":
@@ -119,6 +123,11 @@ def _compute_offsets_and_scales(
         return low, high - low
     if kind == "mean":
         return np.zeros_like(low), np.abs(values).mean(axis=1)
+    if kind == "change":
+        lag = season if 2 * season <= values.shape[1] else 1  # at least a season of changes
+        changes = np.abs(values[:, lag:] - values[:, :-lag]).mean(axis=1)
+        # A season that repeats itself exactly has no change, and is no constant.
+        return values.mean(axis=1), np.maximum(changes, _LEAST_CHANGE * values.std(axis=1))
     first, middle, third = np.percentile(values, [25, 50, 75], axis=1)  # quartiles, (series,) each
     # The interquartile range is 0 if more than half of the values are equal; the deviation is not.
     return middle, np.where(third > first, third - first, values.std(axis=1))

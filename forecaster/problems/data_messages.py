@@ -28,6 +28,11 @@ DATA: Mapping[str, Message] = {
         "the header holds dates: {names:list}; to read a date from each column: {repairs}",
         "Months, years or days are across, in the names of the columns.",
     ),
+    "series-in-rows": Message(
+        "each row seems to be a series, named by {text_column!r}, with values in the columns {first} to {last}; "
+        "to read it so: {repairs}",
+        "The columns of values are numbered, as where each row is a series.",
+    ),
     "no-dates-in-header": Message(
         "no dates among the columns {columns:list}; layout: dates needs dates, or months next to a column of years",
         "The header of a file with layout: dates holds no dates.",

@@ -10,8 +10,10 @@ from forecaster.data.assembly.column_roles import choose_example
 from forecaster.data.time.frequency import find_season_length, make_future_timestamps
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError
+from forecaster.preprocessing import scaling
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import split_chronologically
+from forecaster.preprocessing.transforms import IDENTITY, Transform
 from forecaster.preprocessing.windows import gather_windows, list_window_starts
 from tests.helpers.reading import read_series
 from tests.helpers.scaling import fit_scaler
@@ -323,7 +325,7 @@ def test_a_stated_frequency_must_hold_every_timestamp(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "offset", "scale"),
-    [("none", 0, 1), ("standard", 3, np.sqrt(2)), ("minmax", 1, 4), ("robust", 3, 2)],
+    [("none", 0, 1), ("standard", 3, np.sqrt(2)), ("minmax", 1, 4), ("robust", 3, 2), ("change", 3, 1)],
 )
 def test_scalers_worked_by_hand(kind, offset, scale):
     scaler = fit_scaler(np.array([1.0, 2, 3, 4, 5]), kind)
@@ -337,6 +339,16 @@ def test_a_constant_scales_back_to_itself_whatever_a_network_forecasts(kind):
     scaler = fit_scaler(np.full(5, 1e30), kind)
     np.testing.assert_array_equal(scaler.transform(np.full(3, 1e30)), 0)
     np.testing.assert_array_equal(scaler.invert(np.array([0.3, -2.0])), 1e30)
+
+
+def test_the_unit_of_scaling_by_change_is_the_denominator_of_mase():
+    values = np.array([[1.0, 10, 2, 12, 5, 9, 5, 7]])
+    scaler = scaling.fit_scaler(values, "change", Transform.stack([IDENTITY]), season=2)
+    assert float(scaler.scale[0, 0]) == pytest.approx((1 + 2 + 3 + 3 + 0 + 2) / 6)
+    short = scaling.fit_scaler(values[:, :3], "change", Transform.stack([IDENTITY]), season=2)
+    assert float(short.scale[0, 0]) == pytest.approx((9 + 8) / 2)
+    repeated = scaling.fit_scaler(np.tile(values, 3), "change", Transform.stack([IDENTITY]), season=8)
+    assert float(repeated.scale[0, 0]) == pytest.approx(0.01 * values.std())
 
 
 def test_robust_scaling_of_mostly_one_value_still_distinguishes_the_others():

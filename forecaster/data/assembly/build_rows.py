@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config.reader import format_option as set_option
-from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, are_numbers, find_roles
+from forecaster.data.assembly.column_roles import HEAD, ColumnRoles, are_numbers, find_roles, report_series_in_rows
 from forecaster.data.assembly.dates_across import report_dates_across, turn_dates
 from forecaster.data.assembly.decoded_columns import (
     EMPTY,
@@ -61,6 +61,7 @@ def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None)
         table, reading = turn_dates(table, reading)
         roles = None
     elif roles is None:
+        report_series_in_rows(table, reading)
         report_dates_across(table, reading)
     roles = roles or find_roles(table, reading)
     covariates = (name for name in reading.columns if name not in reading.categorical)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from forecaster.config.reader import format_option as set_option
 from forecaster.data.assembly.time_columns import find_times
-from forecaster.data.options import AUTO, DATES, ROWS, Reading
+from forecaster.data.options import AUTO, COLUMNS, DATES, ROWS, Reading
 from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
 from forecaster.data.sources.number_marks import has_numbers
 from forecaster.data.sources.text_table import Table
@@ -17,6 +17,7 @@ from forecaster.problems import Problem
 from forecaster.wording import KEPT
 
 HEAD = 100  # rows that are looked at, at most
+_LEAST_NUMBERED = 13  # columns: more than the months of a year
 _EXAMINED = 1000  # rows by which an example of a target is chosen
 # Names of columns that are forecast, the likeliest first; and of those that are not.
 MEASURES = [
@@ -83,6 +84,41 @@ def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:
     if not targets:
         raise DataError(Problem("no-value-columns", table.path, detail={"last": ids[-1]}))
     return ColumnRoles((), ids, tuple(targets))
+
+
+def report_series_in_rows(table: Table, reading: Reading) -> None:
+    """Raise `DataError` where each row seems to be a series: names in a column of text, values in numbered ones."""
+    is_open = isinstance(reading.target, str) and reading.target in {AUTO, "*"}
+    is_open = is_open and (reading.time == AUTO or (reading.time is None and reading.target == AUTO))
+    if reading.layout != COLUMNS or reading.ids or reading.columns or not is_open:
+        return
+    names = list(table.columns)
+    texts = (name for name, cells in table.columns.items() if not are_numbers(cells.iloc[:HEAD]))
+    text = next(texts, None)
+    if text is None or table.columns[text].duplicated().any():
+        return
+    numbered = _find_numbered_columns(names[names.index(text) + 1 :])
+    times = find_times(table, set(), reading.known_way)  # of each step, or of the start of each series
+    dated = bool(times) and not pd.DataFrame({name: table.columns[name] for name in times}).duplicated().any()
+    if dated or len(numbered) < _LEAST_NUMBERED:
+        return
+    repair: dict[str, object] = {"data.layout": "rows", "data.series": text}
+    if names[names.index(text) + 1] != numbered[0]:
+        repair["data.target"] = numbered[0]
+    detail = {"text_column": text, "first": numbered[0], "last": numbered[-1]}
+    raise DataError(Problem("series-in-rows", table.path, detail=detail, repairs=(repair,)))
+
+
+def _find_numbered_columns(names: Sequence[str]) -> list[str]:
+    """Find the last columns of a header that are counted, such as 1, 2, 3 or V2, V3, V4."""
+    parts = [re.fullmatch(r"(.*?)(\d{1,9})", name.strip()) for name in names]
+    first = len(names)
+    for place in range(len(names) - 1, -1, -1):
+        here, after = parts[place], parts[first] if first < len(names) else None
+        if here is None or (after is not None and (here[1], int(here[2]) + 1) != (after[1], int(after[2]))):
+            break
+        first = place
+    return list(names[first:])
 
 
 def find_time_columns(table: Table, reading: Reading) -> tuple[str, ...]:
