@@ -1,21 +1,20 @@
 """The settings that suit data without a YAML: window, split, model and training, by lengths, season and values."""
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from forecaster.config import ONE_SIDED, Config
 from forecaster.data import Panel, Series
-from forecaster.evaluation.baselines import forecast_naive_baselines
-from forecaster.evaluation.metrics import compute_mae
-from forecaster.preprocessing.windows import gather_windows
+from forecaster.evaluation.normalization_choice import choose_normalization
 
 _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
 _MANY = 5  # series from which they are a panel
 _BATCHES = 100  # of an epoch
 _SEEN = 256_000  # windows that a network sees in training
-_COMPARED = 200  # series whose changes are compared with their level
+_COMPARED = 200  # series at most, by which a panel's transform and normalization are chosen
 _LEAST_LEVEL = 10  # from which log1p is nearly a logarithm
 
 
@@ -65,7 +64,8 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
     held_out = max(horizon, round(0.1 * steps))
     batch_size, batches = (64, 200) if large else (16, 40)
     windows = steps - 2 * held_out - length - horizon + 1
-    anchor = _choose_normalization(series.values[: steps - held_out], season, length, horizon)
+    # A short series has too few windows before its validation part to fit on.
+    anchor = choose_normalization(series.values[: steps - held_out], season, length, horizon, held_out if large else 0)
     return {
         "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
@@ -111,7 +111,7 @@ def _choose_panel_settings(panel: Panel, season: int, wishes: Wishes) -> dict[st
             "cell": "gru",
             "units": [128 if shape.windows >= 10_000 else 64],
             "segment": shape.segment,
-            "normalization": "mean" if by_day else "profile" if 1 < season <= shape.length // 2 else "last",
+            "normalization": "mean" if by_day else _choose_panel_normalization(panel, season, shape),
             "copy_segments": by_day,
             "dropout": 0.2,
             "decoder": "dense",
@@ -163,6 +163,23 @@ def _choose_panel_shape(panel: Panel, season: int, wishes: Wishes) -> _PanelShap
     return _PanelShape(length, min_length if padded else None, segment, horizon, held_out, int(windows))
 
 
+def _choose_panel_normalization(panel: Panel, season: int, shape: _PanelShape) -> str:
+    """Choose the profile of each window where it holds two seasons, or else what suits most series."""
+    if 1 < season <= shape.length // 2:
+        return "profile"
+    chosen: Counter[str] = Counter()
+    for number in _space_numbers(len(panel)):
+        values = panel[number].values[: -shape.held_out]
+        length = min(shape.length, len(values) // 2)
+        chosen[choose_normalization(values, 1, length, shape.horizon, 0)] += 1 if length > 1 else 0
+    return max(chosen, key=lambda name: chosen[name])
+
+
+def _space_numbers(count: int) -> list[int]:
+    """Space the numbers of at most `_COMPARED` series evenly over all."""
+    return np.linspace(0, count - 1, min(count, _COMPARED)).round().astype(int).tolist()
+
+
 def _choose_batches(windows: int) -> tuple[int, int | None, int]:
     """Choose the windows of a batch, batches of an epoch (None: all) and epochs for this many windows."""
     batch_size = int(np.clip(2 ** round(np.log2(max(windows, 1) / 100)), 16, 256))
@@ -187,7 +204,7 @@ def _choose_transform(panel: Panel, season: int) -> str:
         return "none"
     votes = []
     size = max(season, 4)
-    for number in np.linspace(0, len(panel) - 1, min(len(panel), _COMPARED)).round().astype(int).tolist():
+    for number in _space_numbers(len(panel)):
         values = panel[number].values
         blocks = values[len(values) % size :].reshape(-1, size)  # (seasons, season)
         levels, changes = blocks.mean(axis=1), np.abs(np.diff(blocks, axis=1)).mean(axis=1)
@@ -223,18 +240,3 @@ def _choose_segment(season: int, length: int, divides: bool = False) -> int:
     parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
     parts = [part for part in parts if not divides or length % part == 0]
     return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
-
-
-def _choose_normalization(values: np.ndarray, season: int, length: int, horizon: int) -> str:
-    """Choose the normalisation whose anchor, used as the forecast, has the lowest MAE before the test part."""
-    origins = np.arange(length - 1, len(values) - horizon)
-    if not len(origins):
-        return "last"
-    origins = origins[:: -(-len(origins) // 1000)]
-    actual = gather_windows(values, origins + 1, horizon)
-    baselines = forecast_naive_baselines(values, origins, horizon, season)
-    means = gather_windows(values, origins - length + 1, length).mean(axis=1, keepdims=True)
-    errors = {"last": compute_mae(actual, baselines["naive"]), "mean": compute_mae(actual, means)}
-    if "seasonal_naive" in baselines and length >= 2 * season:
-        errors["seasonal"] = compute_mae(actual, baselines["seasonal_naive"])
-    return min(errors, key=lambda name: errors[name])

@@ -256,3 +256,12 @@ def test_columns_after_dates_are_not_taken_for_steps(tmp_path):
     days = pd.date_range("2026-01-01", periods=60)
     pd.DataFrame({"day": days} | {f"s{number}": NOISE[:60] for number in range(1, 20)}).to_csv(path, index=False)
     assert propose(path, ["data.target=*"]).data.layout == "columns"
+
+
+@pytest.mark.parametrize(("cumulated", "normalization"), [(True, "last"), (False, "mean")])
+def test_the_normalization_of_a_panel_without_a_season_is_that_of_most_series(tmp_path, cumulated, normalization):
+    generator = np.random.default_rng(5)
+    rows = [generator.normal(size=90) for _ in range(8)]
+    rows = [(row.cumsum() if cumulated else row).round(3) for row in rows]
+    config = propose(panel_csv(tmp_path, rows), ["data.layout=rows"])
+    assert (config.data.season, config.model.normalization) == (1, normalization)
