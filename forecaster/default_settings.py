@@ -13,7 +13,7 @@ _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
 _MANY = 5  # series from which they are a panel
 _BATCHES = 100  # of an epoch
-_SEEN = 256_000  # windows that a network sees in training
+_SEEN = 128_000, 400_000  # windows that a network sees in training, at least and at most
 _COMPARED = 200  # series at most, by which a panel's transform and normalization are chosen
 _LEAST_LEVEL = 10  # from which log1p is nearly a logarithm
 
@@ -63,6 +63,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
     large = steps >= _LARGE
     held_out = max(horizon, round(0.1 * steps))
     batch_size, batches = (64, 200) if large else (16, 40)
+    vary = "seed" if head in ONE_SIDED or wishes.config.training.sign_flip else "sign_flip"
     windows = steps - 2 * held_out - length - horizon + 1
     # A short series has too few windows before its validation part to fit on.
     anchor = choose_normalization(series.values[: steps - held_out], season, length, horizon, held_out if large else 0)
@@ -88,7 +89,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
             "early_stopping": {"patience": 8 if large else 15},
             "refit": "all",
         },
-        "ensemble": None if large else {"size": 4, "vary": _choose_variation(wishes), "combine": "mean"},
+        "ensemble": None if large else {"size": 4, "vary": vary, "combine": "mean"},
     }
 
 
@@ -126,7 +127,8 @@ def _choose_panel_settings(panel: Panel, season: int, wishes: Wishes) -> dict[st
             "early_stopping": {"patience": max(4, epochs // 4)},
             "refit": "all",
         },
-        "ensemble": {"size": 3, "vary": _choose_variation(wishes), "combine": "mean"},
+        # Signs are not flipped: many series show trends in both directions, or share one that counts.
+        "ensemble": {"size": 3, "vary": "seed", "combine": "mean"},
     }
 
 
@@ -184,14 +186,9 @@ def _choose_batches(windows: int) -> tuple[int, int | None, int]:
     """Choose the windows of a batch, batches of an epoch (None: all) and epochs for this many windows."""
     batch_size = int(np.clip(2 ** round(np.log2(max(windows, 1) / 100)), 16, 256))
     an_epoch = min(windows, _BATCHES * batch_size)
-    epochs = int(np.clip(_SEEN // max(an_epoch, 1), 10, 60))
+    seen = int(np.clip(2 * windows, *_SEEN))
+    epochs = int(np.clip(seen // max(an_epoch, 1), 5, 40))
     return batch_size, _BATCHES if windows > an_epoch else None, epochs
-
-
-def _choose_variation(wishes: Wishes) -> str:
-    """Choose what the networks of an ensemble differ in: signs, where head and training take both."""
-    fixed = wishes.config.model.head in ONE_SIDED or wishes.config.training.sign_flip
-    return "seed" if fixed else "sign_flip"
 
 
 def _choose_transform(panel: Panel, season: int) -> str:

@@ -234,7 +234,7 @@ def test_no_series_is_too_large_for_a_panel_whose_changes_grow_with_the_level(tm
 
 @pytest.mark.parametrize(
     ("windows", "batch_size", "batches", "epochs"),
-    [(300, 16, None, 60), (3200, 32, None, 60), (47_000, 256, 100, 10), (2_000_000, 256, 100, 10)],
+    [(300, 16, None, 40), (3200, 32, None, 40), (47_000, 256, 100, 5), (2_000_000, 256, 100, 15)],
 )
 def test_batches_and_epochs_of_a_panel_come_from_its_windows(windows, batch_size, batches, epochs):
     assert _choose_batches(windows) == (batch_size, batches, epochs)
