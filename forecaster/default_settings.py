@@ -179,7 +179,7 @@ def _choose_panel_normalization(panel: Panel, season: int, shape: _PanelShape) -
 
 def _space_numbers(count: int) -> list[int]:
     """Space the numbers of at most `_COMPARED` series evenly over all."""
-    return np.linspace(0, count - 1, min(count, _COMPARED)).round().astype(int).tolist()
+    return [round(number) for number in np.linspace(0, count - 1, min(count, _COMPARED))]
 
 
 def _choose_batches(windows: int) -> tuple[int, int | None, int]:
