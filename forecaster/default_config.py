@@ -124,10 +124,11 @@ def _describe_findings(config: Config) -> str:
         time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
     seasons = [count_steps(season, data.frequency) for season in data.seasons]
     season = f"season of {' and '.join(seasons)}" if seasons else "no season"
+    start = "start from the zero-shot forecast, " if model.pretrained else ""
     several = f"the {config.ensemble.combine} of {config.ensemble.size} networks, " if config.ensemble else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
-        f"chosen: {several}normalisation by {model.normalization}, "
+        f"chosen: {several}{start}normalisation by {model.normalization}, "
         f"{model.cell} of {', '.join(map(str, model.units))} units, window of "
         f"{count_steps(window.length, data.frequency)}, horizon of {count_steps(window.horizon, data.frequency)}"
     )

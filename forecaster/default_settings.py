@@ -7,7 +7,11 @@ import numpy as np
 
 from forecaster.config import ONE_SIDED, Config
 from forecaster.data import Panel, Series
+from forecaster.evaluation.baselines import BASELINES, forecast_naive_baselines
+from forecaster.evaluation.metrics import compute_mae
 from forecaster.evaluation.normalization_choice import choose_normalization
+from forecaster.forecasting.fallback import ZERO_SHOT
+from forecaster.preprocessing.windows import gather_windows
 
 _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
@@ -15,6 +19,7 @@ _MANY = 5  # series from which they are a panel
 _BATCHES = 100  # of an epoch
 _SEEN = 128_000, 400_000  # windows that a network sees in training, at least and at most
 _COMPARED = 200  # series at most, by which a panel's transform and normalization are chosen
+_ZERO_SHOTS = 100  # origins at most, from which zero-shot forecasts are compared with naive ones
 _LEAST_LEVEL = 10  # from which log1p is nearly a logarithm
 
 
@@ -51,7 +56,8 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
 
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
     one the mean of several, which begin with the mean of its last seasons: there is too little to learn from which to
-    copy. Every second one also learns sign-flipped windows, so that they depend less on a trend.
+    copy. Every second one also learns sign-flipped windows, so that they depend less on a trend. Where zero-shot
+    forecasts have a lower error before the test part than naive ones, they start from these.
     """
     steps, head, window = len(series), wishes.config.model.head, wishes.config.window
     horizon = window.horizon if wishes.includes("window.horizon") else _choose_horizon(season, steps // 10)
@@ -65,8 +71,9 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
     batch_size, batches = (64, 200) if large else (16, 40)
     vary = "seed" if head in ONE_SIDED or wishes.config.training.sign_flip else "sign_flip"
     windows = steps - 2 * held_out - length - horizon + 1
+    known = series.values[: steps - held_out]
     # A short series has too few windows before its validation part to fit on.
-    anchor = choose_normalization(series.values[: steps - held_out], season, length, horizon, held_out if large else 0)
+    anchor = choose_normalization(known, season, length, horizon, held_out if large else 0)
     return {
         "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
@@ -76,6 +83,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
             "segment": segment,
             "normalization": "profile" if anchor == "seasonal" and not large else anchor,
             "copy_segments": large,
+            "pretrained": not large and _is_zero_shot_better(known, season, length, horizon),
             "dropout": 0.2,
             "decoder": "dense",
         },
@@ -237,3 +245,15 @@ def _choose_segment(season: int, length: int, divides: bool = False) -> int:
     parts = [part for part in range(1, season + 1) if season % part == 0 and part <= _LONGEST_SEGMENT]
     parts = [part for part in parts if not divides or length % part == 0]
     return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
+
+
+def _is_zero_shot_better(values: np.ndarray, season: int, length: int, horizon: int) -> bool:
+    """Whether zero-shot forecasts have a lower MAE than the last value and the last season, after every window."""
+    origins = np.arange(length - 1, len(values) - horizon)
+    if not len(origins):
+        return False
+    origins = origins[:: -(-len(origins) // _ZERO_SHOTS)]
+    actual = gather_windows(values, origins + 1, horizon)  # (origins, horizon)
+    naive = forecast_naive_baselines(values, origins, horizon, season)
+    zero_shot = BASELINES[ZERO_SHOT](values, origins, horizon, (season,), ())
+    return compute_mae(actual, zero_shot.mean) < min(compute_mae(actual, each) for each in naive.values())

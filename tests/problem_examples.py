@@ -611,7 +611,7 @@ _EXAMPLES = [
         "copy-segments-of-pretrained",
         "power.yaml:4:3",
         "model.copy_segments",
-        repairs=({"model.copy_segments": False},),
+        repairs=({"model.copy_segments": False}, {"model.pretrained": False}),
     ),
     Problem(
         "cell-without-gates",

@@ -10,6 +10,8 @@ from forecaster.data.sources import files
 from forecaster.default_config import load_or_propose
 from forecaster.default_settings import _choose_batches, _choose_segment
 from forecaster.errors import ConfigError, DataError
+from forecaster.evaluation.baselines import BASELINES, BaselineForecast
+from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.preprocessing.plan import plan_training
 from forecaster.preprocessing.read_data import read_data
 
@@ -265,3 +267,17 @@ def test_the_normalization_of_a_panel_without_a_season_is_that_of_most_series(tm
     rows = [(row.cumsum() if cumulated else row).round(3) for row in rows]
     config = propose(panel_csv(tmp_path, rows), ["data.layout=rows"])
     assert (config.data.season, config.model.normalization) == (1, normalization)
+
+
+@pytest.mark.parametrize(("error", "pretrained"), [(0.0, True), (30.0, False)])
+def test_a_short_series_starts_from_the_zero_shot_forecast_where_that_beats_naive_ones(
+    tmp_path, monkeypatch, error, pretrained
+):
+    def forecast(values, origins, horizon, seasons, levels):
+        return BaselineForecast(values[origins[:, None] + np.arange(1, horizon + 1)] + error, {})
+
+    monkeypatch.setitem(BASELINES, ZERO_SHOT, forecast)
+    assert propose(csv(tmp_path, NOISE)).model.pretrained is pretrained
+    assert not propose(csv(tmp_path, NOISE), ["model.decoder=rollout"]).model.pretrained
+    assert not propose(csv(tmp_path, NOISE), ["model.copy_segments=true"]).model.pretrained
+    assert not propose(csv(tmp_path, np.tile(NOISE, 2))).model.pretrained  # a long series copies its days

@@ -126,7 +126,8 @@ def _check_model(model: Model) -> Iterator[KeyProblem]:
         repairs = tuple({"model.decoder": each} for each in ("dense", "positional", "seq2seq"))
         yield _conflict("model.pretrained", "pretrained-in-rollout", *repairs)
     if model.pretrained and model.copy_segments:
-        yield _conflict("model.copy_segments", "copy-segments-of-pretrained", {"model.copy_segments": False})
+        repairs = ({"model.copy_segments": False}, {"model.pretrained": False})
+        yield _conflict("model.copy_segments", "copy-segments-of-pretrained", *repairs)
     if model.cell == "simple_rnn" and model.recurrent_activation != "sigmoid":
         repairs = ({"model.cell": "lstm"}, {"model.cell": "gru"})
         yield _conflict("model.recurrent_activation", "cell-without-gates", *repairs)

@@ -159,7 +159,7 @@ def test_combinations_are_checked_with_other_problems(tmp_path):
         (
             "model: {pretrained: true, decoder: dense, copy_segments: true}",
             "copy_segments: with model.pretrained the forecast starts from the zero-shot forecast, not from segments; "
-            "use model.copy_segments: false",
+            "use model.copy_segments: false or model.pretrained: false",
         ),
         ("model: {cell: simple_rnn, recurrent_activation: tanh}", "simple_rnn has no gates"),
         ("training: {optimizer: {clip_value: 1.0, clip_norm: 1.0}}", "cannot go with clip_norm"),
