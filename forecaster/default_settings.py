@@ -11,6 +11,7 @@ from forecaster.evaluation.baselines import BASELINES, forecast_naive_baselines
 from forecaster.evaluation.metrics import compute_mae
 from forecaster.evaluation.normalization_choice import choose_normalization
 from forecaster.forecasting.fallback import ZERO_SHOT
+from forecaster.forecasting.zero_shot import choose_horizon
 from forecaster.preprocessing.windows import gather_windows
 
 _LARGE = 2000  # steps from which a series is long
@@ -60,7 +61,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
     forecasts have a lower error before the test part than naive ones, they start from these.
     """
     steps, head, window = len(series), wishes.config.model.head, wishes.config.window
-    horizon = window.horizon if wishes.includes("window.horizon") else _choose_horizon(season, steps // 10)
+    horizon = window.horizon if wishes.includes("window.horizon") else max(1, min(choose_horizon(season), steps // 10))
     if wishes.includes("window.length"):
         length, segment = window.length, _choose_segment(season, window.length, divides=True)
     else:
@@ -156,7 +157,7 @@ def _choose_panel_shape(panel: Panel, season: int, wishes: Wishes) -> _PanelShap
     window, lengths = wishes.config.window, panel.lengths
     short, typical, long = np.quantile(lengths, [0.05, 0.5, 0.8]).astype(int).tolist()
     most = int(np.quantile(lengths, 0.2)) // 4
-    horizon = window.horizon if wishes.includes("window.horizon") else _choose_horizon(season, most)
+    horizon = window.horizon if wishes.includes("window.horizon") else max(1, min(choose_horizon(season), most))
     if wishes.includes("window.length"):
         length, segment = window.length, _choose_segment(season, window.length, divides=True)
     else:
@@ -217,12 +218,6 @@ def _choose_transform(panel: Panel, season: int) -> str:
             spreads = [each.std() / each.mean() for each in (changes, changes / levels)]
             votes.append(spreads[1] < spreads[0])
     return "log1p" if votes and np.mean(votes) > 0.5 else "none"
-
-
-def _choose_horizon(season: int, most: int) -> int:
-    """Choose a season, a quarter for weeks, two weeks for days; at most some steps."""
-    wanted = {1: 12, 52: 13}.get(season, 2 * season if season < 12 else season)
-    return max(1, min(wanted, 96, most))
 
 
 def _choose_length(season: int, most: int) -> int:

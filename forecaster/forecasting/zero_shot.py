@@ -93,7 +93,7 @@ def predict_zero_shot(
     """
     config = _drop_network_keys(config)
     read = read_data(config)
-    data = config.data.model_copy(update=infer_data_keys(config.data, read.longest))
+    data = config.data.model_copy(update=infer_data_keys(config.data, read.longest, read))
     panel = list(read)
     steps = choose_horizon(data.main_season) if horizon is None else horizon
     levels = config.forecast.levels if levels is None else levels
