@@ -151,8 +151,8 @@ def _draw_paths(quantiles: np.ndarray, windows: np.ndarray, seasons: Sequence[in
     count = _PATHS if first else 1
     rows, horizon, _ = quantiles.shape
     drawn = generator.standard_normal((horizon, _PATHS // 4, 2))
-    shocks = np.concatenate([drawn, -drawn], axis=2).reshape(horizon, _PATHS)
-    shocks = np.tile(shocks, (1, rows * count // _PATHS)).reshape(horizon, rows, count)
+    of_window = np.concatenate([drawn, -drawn], axis=2).reshape(horizon, _PATHS)
+    shocks = np.tile(of_window, (1, rows * count // _PATHS)).reshape(horizon, rows, count)
     score, scores = shocks[0], np.empty((rows, count, horizon))
     for step in range(horizon):
         if step:
