@@ -313,7 +313,7 @@ def _block_signals() -> Iterator[None]:
 
 # What follows runs in a worker.
 
-_received: list[int] = []  # signals since the task began
+_received: list[int] = []  # signals since the last task ended
 
 
 class _Sender(logging.Handler):
@@ -350,9 +350,10 @@ def serve(handle: int, parent: int) -> None:
     threading.Thread(target=_receive_tasks, args=(connection, tasks), daemon=True).start()
     start = tasks.get()
     while True:
-        task = tasks.get()
+        answer = _run(start, tasks.get(), send)
+        # Not before a task: a signal that arrives while the process starts is for its first one.
         _received.clear()
-        send(_run(start, task, send))
+        send(answer)
 
 
 def _die_with(parent: int) -> None:

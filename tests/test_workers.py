@@ -67,6 +67,14 @@ def test_a_failure_comes_with_its_problems_and_its_traceback():
     assert "in fail" in ended.trace
 
 
+def test_a_stop_while_a_process_starts_reaches_its_first_task():
+    with Workers(tasks.work, 1, grace=None) as workers:  # which never kills
+        workers.start(("wait",))
+        workers.stop()
+        (ended,) = finish(workers)
+    assert (ended.how, ended.error.exit_code) == ("stopped", 128 + signal.SIGTERM)
+
+
 def test_a_failure_touches_no_task_next_to_it():
     with Workers(tasks.work, 2, GRACE) as workers:
         workers.start(("wait",))
