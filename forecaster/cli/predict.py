@@ -90,7 +90,7 @@ def predict(
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
 ) -> None:
-    """Forecast the steps after the newest data of a run, or of a file that nothing was trained on.
+    """Forecast the steps after the newest row of a run or of a file.
 
     A file is forecast zero-shot, by a small network trained on generated series: no training, no YAML.
 

@@ -9,10 +9,9 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.pretrained.features import count_history_steps
-from forecaster.pretrained.zero_shot import count_blocks
 
 _FEWEST, _MOST = 100, 400  # origins, and between them as many as in validation
-_MOST_BLOCKS = 2000  # of steps ahead that the zero-shot network forecasts: some seconds
+_MOST_ZERO_SHOT = 2000  # origins of zero-shot forecasts, which take milliseconds each
 
 
 def measure_history_residuals(
@@ -82,9 +81,8 @@ def forecast_zero_shot_from(predictor: Predictor, origins: Origins, horizon: int
     config, seasons = predictor.config, predictor.config.data.seasons
     windows = origins.cut_windows(config.lookback_steps)  # (origins, lookback)
     history = origins.cut_windows(count_history_steps(seasons), config.padding_steps)
-    most = max(1, _MOST_BLOCKS // count_blocks(seasons, horizon))
     chosen = np.zeros(len(origins), bool)
-    chosen[np.linspace(0, len(origins) - 1, min(most, len(origins))).round().astype(int)] = True
+    chosen[np.linspace(0, len(origins) - 1, min(_MOST_ZERO_SHOT, len(origins))).round().astype(int)] = True
     found = predictor.forecast_without_network(ZERO_SHOT, windows, history, horizon, chosen)
     return np.where(chosen[:, None], found, np.nan)
 

@@ -18,6 +18,7 @@ _FORGETTING = 0.9  # by which the weight of a cycle falls with each that is newe
 _RECENT = 0.5  # the same in the profile of recent cycles
 _CYCLES = 4  # of the longest season that are read
 _LEAST_CHANGE = 0.02  # scaled
+_EXTRAPOLATED = 8  # times the trained steps, beyond which levels and widths stay as they are
 _LEAST_KNOWN = 0.75  # of the steps of a cycle that enters a profile
 
 
@@ -67,8 +68,8 @@ def count_encoder_steps(seasons: Sequence[int]) -> int:
     return 48 if main <= 4 else 96 if main <= 12 else 168
 
 
-def count_block_steps(seasons: Sequence[int]) -> int:
-    """Count the steps ahead that the network forecasts at once, as it is trained to."""
+def count_trained_steps(seasons: Sequence[int]) -> int:
+    """Count the steps ahead that the network is trained to forecast."""
     return 48 if get_main_season(seasons) <= 12 else 168
 
 
@@ -120,7 +121,7 @@ def build_features(windows: np.ndarray, seasons: Sequence[int], horizon: int) ->
         ahead.append((np.zeros_like(base), np.zeros(base.shape, bool)))
     of_window = _describe_window(newest, newest_known, rest, levels, change, main)  # (batch, 9)
     trends = _measure_trends(rest, newest_known, max(main, 4))  # (batch, 2)
-    steps = np.arange(1, horizon + 1)
+    steps = np.minimum(np.arange(1, horizon + 1), _EXTRAPOLATED * count_trained_steps(seasons))
     rows = len(values)
     decoder = np.stack(
         [

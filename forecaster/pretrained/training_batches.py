@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecaster.pretrained.features import build_features, count_block_steps, get_main_season
+from forecaster.pretrained.features import build_features, count_trained_steps, get_main_season
 from forecaster.pretrained.generator import draw_task, generate_series, hide_values
 from forecaster.pretrained.log_scale import choose_scale
 
@@ -37,7 +37,7 @@ def generate_batch(seed: int, number: int, size: int) -> Batch:
     generator = np.random.default_rng([seed, number])
     task = draw_task(generator)
     season = get_main_season(task.seasons)
-    horizon = count_block_steps(task.seasons)
+    horizon = count_trained_steps(task.seasons)
     series = generate_series(generator, size, task.history + horizon, task.seasons)
     history, future = series[:, : task.history], series[:, task.history :]
     known = hide_values(generator, size, task.history, season)

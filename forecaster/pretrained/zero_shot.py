@@ -14,7 +14,6 @@ import onnxruntime
 from forecaster.pretrained.features import (
     PROBABILITIES,
     build_features,
-    count_block_steps,
     count_history_steps,
     get_main_season,
 )
@@ -22,9 +21,8 @@ from forecaster.pretrained.log_scale import choose_scale
 
 MIN_STEPS = 3  # known values that a window needs
 NETWORK_FILE = "network.onnx"
-_AT_ONCE = 256  # windows, so that the features of many fit into memory
+_AT_ONCE, _STEPS_AT_ONCE = 256, 168  # windows, so that the features of many fit into memory
 _LIMITS, _AT_LIMIT = (1.0, 100.0), 3
-_PATHS = 8  # that carry the distribution from one block of steps to the next, in pairs of opposite shocks
 _NORMAL = NormalDist()
 _SCORES = np.array([_NORMAL.inv_cdf(p) for p in PROBABILITIES])
 
@@ -34,8 +32,8 @@ def forecast_zero_shot(
 ) -> np.ndarray:
     """Forecast what follows windows with the pretrained network.
 
-    The answers for a window and for its negative are averaged. Horizons longer than the network was trained for are
-    forecast in blocks, each from paths that follow the distribution of the one before.
+    The answers for a window and for its negative are averaged. Steps beyond those that the network was trained for
+    (`count_trained_steps`) are extrapolated by its decoder, with the profiles of their places in the seasons.
 
     Args:
         windows: (batch, steps), the newest value last, in the series' own unit; NaN where missing, and before a series
@@ -58,7 +56,7 @@ def forecast_zero_shot(
     seasons = [season for season in seasons if season > 1]
     windows = windows[:, -count_history_steps(seasons) :]
     found = np.empty((len(windows), horizon, len(probabilities)))
-    together = _AT_ONCE if horizon <= count_block_steps(seasons) else _AT_ONCE // _PATHS  # windows, or their paths
+    together = max(1, _AT_ONCE * _STEPS_AT_ONCE // max(horizon, _STEPS_AT_ONCE))
     parts = [slice(first, first + together) for first in range(0, len(windows), together)]
 
     def fill(part: slice) -> None:
@@ -70,45 +68,21 @@ def forecast_zero_shot(
     return found
 
 
-def count_blocks(seasons: Sequence[int], horizon: int) -> int:
-    """Count the blocks of steps that a forecast of one window takes: one, and `_PATHS` for each after the first."""
-    return 1 + _PATHS * ((horizon - 1) // count_block_steps([season for season in seasons if season > 1]))
-
-
 def _forecast_batch(
     windows: np.ndarray, seasons: Sequence[int], horizon: int, probabilities: Sequence[float]
 ) -> np.ndarray:
-    """Forecast one batch: the first block directly, the others along paths."""
-    block = count_block_steps(seasons)
+    """Forecast one batch: the mean of the answers for windows and for their negatives."""
     scale = choose_scale(windows, get_main_season(seasons))
     least, most = np.nanmin(windows, axis=1)[:, None, None], np.nanmax(windows, axis=1)[:, None, None]
     # Shares and percentages that reach their largest value several times do not exceed it.
     has_limit = np.isin(most, _LIMITS) & ((windows == most[:, 0]).sum(axis=1) >= _AT_LIMIT)[:, None, None]
     windows = scale.transform(windows)
-    quantiles = _forecast_block(windows, seasons, min(horizon, block))  # (batch, block, PROBABILITIES)
-    blocks = [_interpolate_quantiles(quantiles, probabilities)]
-    paths, extended = None, windows
-    for first in range(block, horizon, block):
-        paths = _draw_paths(quantiles, extended, seasons, paths is None)
-        before = np.repeat(extended, _PATHS, axis=0) if first == block else extended
-        extended = np.concatenate([before, paths], axis=1)[:, -count_history_steps(seasons) :]
-        # Every second path is read sign-flipped, which costs half as much as reading all of them both ways.
-        signs = np.resize([1.0, -1.0], len(extended))[:, None]
-        quantiles = _run_network(signs * extended, seasons, min(block, horizon - first))
-        quantiles = np.where(signs[..., None] > 0, quantiles, -quantiles[..., ::-1])
-        mixed = quantiles.reshape(len(windows), _PATHS, quantiles.shape[1], -1)
-        blocks.append(_mix_quantiles(mixed, probabilities))
-    forecast = scale.invert(np.concatenate(blocks, axis=1))
+    quantiles = _run_network(np.concatenate([windows, -windows]), seasons, horizon)
+    straight, flipped = quantiles[: len(windows)], -quantiles[len(windows) :, :, ::-1]
+    forecast = scale.invert(_interpolate_quantiles((straight + flipped) / 2, probabilities))
     forecast = np.where(least >= 0, np.maximum(forecast, 0.0), forecast)
     forecast = np.where((most <= 0) | has_limit, np.minimum(forecast, np.maximum(most, 0.0)), forecast)
     return np.where(least == most, least, forecast)
-
-
-def _forecast_block(windows: np.ndarray, seasons: Sequence[int], horizon: int) -> np.ndarray:
-    """Forecast at most a block of steps, (batch, horizon, PROBABILITIES): the mean for windows and their negatives."""
-    quantiles = _run_network(np.concatenate([windows, -windows]), seasons, horizon)
-    straight, flipped = quantiles[: len(windows)], -quantiles[len(windows) :, :, ::-1]
-    return (straight + flipped) / 2
 
 
 def _run_network(windows: np.ndarray, seasons: Sequence[int], horizon: int) -> np.ndarray:
@@ -126,57 +100,6 @@ def _interpolate_quantiles(quantiles: np.ndarray, probabilities: Sequence[float]
     place = np.clip(np.searchsorted(_SCORES, scores) - 1, 0, len(_SCORES) - 2)
     share = (scores - _SCORES[place]) / (_SCORES[place + 1] - _SCORES[place])  # beyond the last, they are extrapolated
     return quantiles[..., place] * (1 - share) + quantiles[..., place + 1] * share
-
-
-def _mix_quantiles(quantiles: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
-    """Find the quantiles of the mixture of several distributions, (batch, paths, horizon, PROBABILITIES).
-
-    Each is drawn as points of equal probability.
-    """
-    points = (np.arange(32) + 0.5) / 32
-    values = _interpolate_quantiles(quantiles, points.tolist())  # (batch, paths, horizon, points)
-    values = np.moveaxis(values, 2, 1).reshape(quantiles.shape[0], quantiles.shape[2], -1)
-    return np.moveaxis(np.quantile(values, probabilities, axis=2), 0, 2)
-
-
-def _draw_paths(quantiles: np.ndarray, windows: np.ndarray, seasons: Sequence[int], first: bool) -> np.ndarray:
-    """Draw paths through quantiles (batch, horizon, PROBABILITIES): `_PATHS` of each window at first, then one of each.
-
-    The probability along a path is a first-order autoregression whose persistence is that of the window without its
-    season, so that a random walk stays where it went and noise does not. Every window has the same random numbers, so
-    that its paths do not depend on the other windows.
-    """
-    generator = np.random.default_rng(0)  # the same forecast every time
-    persistence = _measure_persistence(windows, get_main_season(seasons))
-    count = _PATHS if first else 1
-    rows, horizon, _ = quantiles.shape
-    drawn = generator.standard_normal((horizon, _PATHS // 4, 2))
-    of_window = np.concatenate([drawn, -drawn], axis=2).reshape(horizon, _PATHS)
-    shocks = np.tile(of_window, (1, rows * count // _PATHS)).reshape(horizon, rows, count)
-    score, scores = shocks[0], np.empty((rows, count, horizon))
-    for step in range(horizon):
-        if step:
-            score = persistence[:, None] * score + np.sqrt(1 - persistence[:, None] ** 2) * shocks[step]
-        scores[:, :, step] = score
-    scores = np.clip(scores, _SCORES[0], _SCORES[-1])
-    place = np.clip(np.searchsorted(_SCORES, scores) - 1, 0, len(_SCORES) - 2)
-    share = (scores - _SCORES[place]) / (_SCORES[place + 1] - _SCORES[place])
-    wide = np.broadcast_to(quantiles[:, None], (rows, count, *quantiles.shape[1:]))
-    low, high = (np.take_along_axis(wide, (place + side)[..., None], axis=3)[..., 0] for side in (0, 1))
-    return (low * (1 - share) + high * share).reshape(rows * count, horizon)
-
-
-def _measure_persistence(windows: np.ndarray, season: int) -> np.ndarray:
-    """Measure the autocorrelation of the change from a season before, at one step, (batch,), between 0 and 0.99."""
-    lag = season if windows.shape[1] > 2 * season else 1
-    rest = windows[:, lag:] - windows[:, :-lag] if lag > 1 else windows
-    rest = (
-        rest
-        - np.nan_to_num(np.nanmean(np.where(np.isnan(rest).all(axis=1, keepdims=True), 0.0, rest), axis=1))[:, None]
-    )
-    products = np.nansum(rest[:, 1:] * rest[:, :-1], axis=1)
-    squares = np.nansum(rest**2, axis=1)
-    return np.clip(products / np.maximum(squares, 1e-12), 0.0, 0.99)
 
 
 def _count_threads() -> int:

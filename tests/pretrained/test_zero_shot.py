@@ -1,9 +1,9 @@
-"""Zero-shot forecasts: shapes, units, signs, missing values, horizons beyond a block."""
+"""Zero-shot forecasts: shapes, units, signs, missing values, horizons of any length."""
 
 import numpy as np
 import pytest
 
-from forecaster.pretrained.features import PROBABILITIES, count_block_steps, count_history_steps
+from forecaster.pretrained.features import PROBABILITIES, count_history_steps, count_trained_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 
 LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
@@ -59,7 +59,7 @@ def test_each_window_is_forecast_as_it_is_alone() -> None:
 
 def test_paths_of_a_window_beyond_a_block_are_those_that_it_has_alone() -> None:
     windows = make_series(rows=20)
-    horizon = 2 * count_block_steps((12,)) + 5
+    horizon = 2 * count_trained_steps((12,)) + 5
     together = forecast_zero_shot(windows, (12,), horizon, LEVELS)
     for row in (0, 7, 19):
         np.testing.assert_allclose(together[row], forecast_zero_shot(windows[[row]], (12,), horizon, LEVELS)[0], 1e-4)
@@ -97,8 +97,8 @@ def test_values_keep_their_sign_and_constant_windows_are_repeated() -> None:
     assert (found[3] == 0).all()
 
 
-def test_long_horizons_continue_the_first_block_and_widen_for_a_random_walk() -> None:
-    block = count_block_steps((12,))
+def test_long_horizons_continue_short_ones_and_widen_for_a_random_walk() -> None:
+    block = count_trained_steps((12,))
     walk = np.cumsum(np.random.default_rng(3).standard_normal((8, 200)), axis=1)
     found = forecast_zero_shot(walk, (), 4 * block, LEVELS)
     np.testing.assert_allclose(found[:, :block], forecast_zero_shot(walk, (), block, LEVELS))
@@ -128,3 +128,20 @@ def test_percentages_that_reach_their_limit_stay_below_it_and_others_do_not() ->
     assert (humidity == 100).sum() >= 3
     assert forecast_zero_shot(humidity, (), 10, LEVELS).max() == 100
     assert forecast_zero_shot(humidity + 1, (), 10, LEVELS).max() > 101
+
+
+@pytest.mark.parametrize("seasons", [(), (12,), (24,), (24, 168)])
+def test_the_longest_horizons_stay_near_what_a_series_was(seasons: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(4)
+    places = np.arange(500)
+    windows = np.stack(
+        [
+            100 + 10 * np.sin(2 * np.pi * places / 24) + generator.standard_normal(500),
+            100 + np.cumsum(generator.standard_normal(500)),
+            100 + 0.1 * places + generator.standard_normal(500),
+        ]
+    )
+    found = forecast_zero_shot(windows, seasons, 20_000, LEVELS)
+    ranges = np.ptp(windows, axis=1)[:, None, None]
+    assert (np.abs(found - windows[:, -1:, None]) < 20 * ranges).all()
+    assert (np.abs(found[..., 2:3] - windows[:, -1:, None]) < 5 * ranges).all()

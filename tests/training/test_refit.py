@@ -253,7 +253,7 @@ def test_without_held_out_rows_there_is_nothing_to_refit(hourly):
 
 def test_every_network_of_an_ensemble_is_refitted_and_kept_before(hourly, monkeypatch):
     monkeypatch.setattr(Refit, "is_better", True)
-    text = SEVERAL % "snapshot"
+    text = (SEVERAL % "snapshot").replace("epochs: 3", "epochs: 4")
     version = train_in(hourly, text)
     plain = train_in(hourly, text, "training.refit=none", run="plain")
     assert version.has_refit
