@@ -4,8 +4,7 @@
     .venv/bin/python benchmarks/accuracy/zero_shot.py --sets "M3 Monthly" ETTh1 --methods zero_shot
 
 Panels are forecast once from the end of each series, under the protocols of m3.py, m4.py and tourism.py. ETT is
-forecast under that of ett.py, from evenly spaced origins of the test part (all with `--ett-origins 12000`), since a
-horizon of several blocks takes seconds for each origin. The CSVs of
+forecast under that of ett.py, from evenly spaced origins of the test part (all with `--ett-origins 12000`). The CSVs of
 defaults.py are forecast from origins throughout the held-out tenth: `defaults` from those of its `metrics.json`,
 `defaults, few origins` from up to 20 of each CSV, few enough to fit Theta and FLAIR at each.
 
