@@ -14,6 +14,13 @@ from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.zero_shot import choose_horizon
 from forecaster.preprocessing.windows import gather_windows
 
+# What all choices have in common.
+_MODEL = {"cell": "gru", "dropout": 0.2, "decoder": "dense"}
+_TRAINING = {
+    "optimizer": {"name": "adam", "learning_rate": 0.003},
+    "schedule": {"name": "cosine"},
+    "refit": "all",
+}
 _LARGE = 2000  # steps from which a series is long
 _LONGEST_SEGMENT = 96
 _MANY = 5  # series from which they are a panel
@@ -79,24 +86,20 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
         "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
         "model": {
-            "cell": "gru",
+            **_MODEL,
             "units": [64 if large else 32],
             "segment": segment,
             "normalization": "profile" if anchor == "seasonal" and not large else anchor,
             "copy_segments": large,
             "pretrained": not large and _is_zero_shot_better(known, season, length, horizon),
-            "dropout": 0.2,
-            "decoder": "dense",
         },
         "training": {
-            "optimizer": {"name": "adam", "learning_rate": 0.003},
-            "schedule": {"name": "cosine"},
+            **_TRAINING,
             "loss": "mae" if head == "point" else "auto",
             "batch_size": batch_size,
             "batches_per_epoch": batches if windows > batches * batch_size else None,
             "epochs": 30 if large else 60,
             "early_stopping": {"patience": 8 if large else 15},
-            "refit": "all",
         },
         "ensemble": None if large else {"size": 4, "vary": vary, "combine": "mean"},
     }
@@ -118,23 +121,19 @@ def _choose_panel_settings(panel: Panel, season: int, wishes: Wishes) -> dict[st
         "split": {"validation": shape.held_out, "test": shape.held_out},
         "scaling": "auto" if keeps_zero else "change",
         "model": {
-            "cell": "gru",
+            **_MODEL,
             "units": [128 if shape.windows >= 10_000 else 64],
             "segment": shape.segment,
             "normalization": "mean" if by_day else _choose_panel_normalization(panel, season, shape),
             "copy_segments": by_day,
-            "dropout": 0.2,
-            "decoder": "dense",
         },
         "training": {
-            "optimizer": {"name": "adam", "learning_rate": 0.003},
-            "schedule": {"name": "cosine"},
+            **_TRAINING,
             "loss": "mae" if head == "point" else "auto",
             "batch_size": batch_size,
             "batches_per_epoch": batches,
             "epochs": epochs,
             "early_stopping": {"patience": max(4, epochs // 4)},
-            "refit": "all",
         },
         # Signs are not flipped: many series show trends in both directions, or share one that counts.
         "ensemble": {"size": 3, "vary": "seed", "combine": "mean"},

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
+from forecaster.preprocessing.zero_shot_feature import forecast_medians
 
 NETWORK, ZERO_SHOT, LAST_VALUE = "network", "zero-shot", "naive"
 _POOLED_HORIZONS = 3  # the validation horizons that the errors of all series count as, next to those of one series
@@ -162,11 +162,7 @@ def forecast_without_network(
     """
     if name != ZERO_SHOT:
         return forecast_from_windows(name, windows, horizon, next(iter(seasons), 1))
-    found = repeat_last_value(history, horizon)
-    enough = (~np.isnan(history)).sum(axis=1) >= MIN_STEPS
-    if enough.any():
-        found[enough] = forecast_zero_shot(history[enough], seasons, horizon, [0.5])[..., 0]
-    return found
+    return forecast_medians(history, seasons, horizon)
 
 
 def forecast_from_windows(baseline: str, windows: np.ndarray, horizon: int, season: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from forecaster.forecasting.plausibility import Statistics
 from forecaster.forecasting.predict import SERIES_AT_ONCE, Prediction, finish_forecast
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.preprocessing.windows import take_last_steps
+from forecaster.preprocessing.zero_shot_feature import cut_history
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 from forecaster.problems import Problem, condense_problems
@@ -109,7 +110,11 @@ def predict_zero_shot(
     for first in range(0, len(selected), at_once):
         batch = selected[first : first + at_once]
         length = min(count_history_steps(data.seasons), max(map(len, batch)))
-        windows = np.stack([take_window(series, length, data.gaps == "mask") for series in batch])  # (batch, length)
+        if data.gaps == "mask":
+            cut = [cut_history(series, len(series), length) for series in batch]
+        else:
+            cut = [take_last_steps(series.values, len(series), length) for series in batch]
+        windows = np.stack(cut)  # (batch, length)
         refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
         prediction.problems.extend(problem for problem in refused if problem is not None)
         kept = [place for place, problem in enumerate(refused) if problem is None]
@@ -176,12 +181,6 @@ def _report_size(series: Series, where: str, data: Data) -> Problem:
 def _name_series(problem: Problem, series: Series, data: Data) -> Problem:
     """Add the name of its series to a problem of one of several."""
     return problem.add_series(series.name) if data.several else problem
-
-
-def take_window(series: Series, length: int, masks: bool) -> np.ndarray:
-    """Take the last steps of a series, (length,): NaN before its first and, where gaps are masked, in its gaps."""
-    values = series.values if series.observed is None or not masks else np.where(series.observed, series.values, np.nan)
-    return take_last_steps(values, len(values), length)
 
 
 def forecast_windows(

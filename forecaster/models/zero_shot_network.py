@@ -6,6 +6,7 @@ from keras import ops
 
 from forecaster.pretrained.features import PROBABILITIES
 
+UNITS, HIDDEN = 128, (128, 64)
 _MEDIAN = PROBABILITIES.index(0.5)
 _LARGEST_LOSS = 20.0
 
@@ -17,13 +18,13 @@ class ZeroShotNetwork(keras.Model):
     quantiles), and rise with the probability: each is a sum of positive distances from the median.
     """
 
-    def __init__(self, units: int = 128, hidden: tuple[int, int] = (128, 64)) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.project = keras.layers.Dense(units, activation="tanh", name="project")
-        self.recurrent = keras.layers.GRU(units, name="recurrent")
-        self.of_state = keras.layers.Dense(hidden[0], name="of_state")
-        self.of_step = keras.layers.Dense(hidden[0], use_bias=False, name="of_step")
-        self.hidden = keras.layers.Dense(hidden[1], activation="relu", name="hidden")
+        self.project = keras.layers.Dense(UNITS, activation="tanh", name="project")
+        self.recurrent = keras.layers.GRU(UNITS, name="recurrent")
+        self.of_state = keras.layers.Dense(HIDDEN[0], name="of_state")
+        self.of_step = keras.layers.Dense(HIDDEN[0], use_bias=False, name="of_step")
+        self.hidden = keras.layers.Dense(HIDDEN[1], activation="relu", name="hidden")
         self.out = keras.layers.Dense(len(PROBABILITIES), kernel_initializer="zeros", name="out")
 
     def call(self, encoder: keras.KerasTensor, decoder: keras.KerasTensor) -> keras.KerasTensor:

@@ -35,9 +35,9 @@ def compute_zero_shot(
     for first in range(0, len(panel), _BATCH):
         rows = slice(first, first + _BATCH)
         origins = list(zip(panel[rows], ends[rows], strict=True))
-        histories = np.stack([_cut_history(series, end, length) for series, end in origins])
+        histories = np.stack([cut_history(series, end, length) for series, end in origins])
         stacked = scaler.select_rows(rows)
-        medians = _keep_in_domain(_forecast_medians(histories, seasons, horizon), histories, stacked.curve)
+        medians = _keep_in_domain(forecast_medians(histories, seasons, horizon), histories, stacked.curve)
         # a difference of the first steps is taken from the last known values
         before = np.stack([take_last_steps(series.values, end, lag) for series, end in origins])  # (origins, lag)
         parts.append(stacked.transform(np.concatenate([before, medians], axis=1))[:, lag:])
@@ -61,7 +61,7 @@ def compute_zero_shot_of_groups(
     return np.swapaxes(forecasts.reshape(-1, channels, horizon), 1, 2)
 
 
-def _cut_history(series: Series, end: int, length: int) -> np.ndarray:
+def cut_history(series: Series, end: int, length: int) -> np.ndarray:
     """Cut the `length` steps before `end`, (length,); NaN where nothing was observed."""
     history = take_last_steps(series.values, end, length)
     if series.observed is not None:
@@ -70,8 +70,16 @@ def _cut_history(series: Series, end: int, length: int) -> np.ndarray:
     return history
 
 
-def _forecast_medians(histories: np.ndarray, seasons: Sequence[int], horizon: int) -> np.ndarray:
-    """Forecast (origins, steps) -> (origins, horizon); the last known value where too few are known, or 0."""
+def forecast_medians(histories: np.ndarray, seasons: Sequence[int], horizon: int) -> np.ndarray:
+    """Forecast the medians of the steps after histories, in the series' own unit.
+
+    Args:
+        histories: (origins, steps); NaN where nothing is known.
+        seasons, horizon: as in `compute_zero_shot`.
+
+    Returns:
+        (origins, horizon); the last known value repeats where fewer than `MIN_STEPS` are known, 0 where none is.
+    """
     known = ~np.isnan(histories)
     newest = histories.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
     last = np.nan_to_num(histories[np.arange(len(histories)), newest])  # (origins,)

@@ -22,7 +22,7 @@ import typer
 from onnx import TensorProto, helper, numpy_helper
 
 from forecaster.atomic_files import write_atomically
-from forecaster.models.zero_shot_network import ZeroShotNetwork, compute_quantile_loss
+from forecaster.models.zero_shot_network import UNITS, ZeroShotNetwork, compute_quantile_loss
 from forecaster.pretrained.features import DECODER_FEATURES, ENCODER_FEATURES, PROBABILITIES
 from forecaster.pretrained.training_batches import Batch, generate_batch
 
@@ -148,72 +148,72 @@ def _load_checkpoint(path: Path, network: ZeroShotNetwork, optimizer: keras.Opti
         return int(arrays["done"])
 
 
+# The graph: operator, inputs, outputs and attributes of each node. Its recurrent layer is ONNX's own GRU.
+_NODES: tuple[tuple[str, list[str], list[str], dict[str, Any]], ...] = (
+    ("Transpose", ["encoder"], ["by_step"], {"perm": [1, 0, 2]}),
+    ("MatMul", ["by_step", "project_kernel"], ["product"], {}),
+    ("Add", ["product", "project_bias"], ["sum"], {}),
+    ("Tanh", ["sum"], ["projected"], {}),
+    ("GRU", ["projected", "gru_w", "gru_r", "gru_b"], ["", "final"], {"hidden_size": UNITS, "linear_before_reset": 1}),
+    ("Squeeze", ["final", "axis_0"], ["state"], {}),
+    ("MatMul", ["state", "of_state_kernel"], ["state_product"], {}),
+    ("Add", ["state_product", "of_state_bias"], ["state_sum"], {}),
+    ("Unsqueeze", ["state_sum", "axis_1"], ["state_part"], {}),
+    ("MatMul", ["decoder", "of_step_kernel"], ["step_part"], {}),
+    ("Add", ["state_part", "step_part"], ["mixed"], {}),
+    ("Relu", ["mixed"], ["mixed_relu"], {}),
+    ("MatMul", ["mixed_relu", "hidden_kernel"], ["hidden_product"], {}),
+    ("Add", ["hidden_product", "hidden_bias"], ["hidden_sum"], {}),
+    ("Relu", ["hidden_sum"], ["hidden"], {}),
+    ("MatMul", ["hidden", "out_kernel"], ["out_product"], {}),
+    ("Add", ["out_product", "out_bias"], ["raw"], {}),
+    ("Sub", ["raw", "one"], ["shifted"], {}),
+    ("Softplus", ["shifted"], ["distances"], {}),
+    ("Slice", ["distances", "begin", "middle", "last_axis"], ["lower"], {}),
+    ("CumSum", ["lower", "last"], ["below"], {"reverse": 1}),
+    ("Slice", ["distances", "behind", "end", "last_axis"], ["upper"], {}),
+    ("CumSum", ["upper", "last"], ["above"], {}),
+    ("Slice", ["raw", "middle", "behind", "last_axis"], ["median"], {}),
+    ("Sub", ["median", "below"], ["lower_quantiles"], {}),
+    ("Add", ["median", "above"], ["upper_quantiles"], {}),
+    ("Concat", ["lower_quantiles", "median", "upper_quantiles"], ["quantiles"], {"axis": 2}),
+)
+
+
 def export_zero_shot_network(network: ZeroShotNetwork) -> bytes:
-    """Export the network as one ONNX graph, whose recurrent layer is ONNX's own GRU.
+    """Export the network as one ONNX graph.
 
     Inputs: `encoder` (batch, steps, features) and `decoder` (batch, horizon, features); output: `quantiles`
     (batch, horizon, quantiles).
     """
+    shapes = {"encoder": ["batch", "steps", ENCODER_FEATURES], "decoder": ["batch", "horizon", DECODER_FEATURES]}
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, outputs, **extra) for operator, inputs, outputs, extra in _NODES],
+        "zero_shot",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        [helper.make_tensor_value_info("quantiles", TensorProto.FLOAT, ["batch", "horizon", len(PROBABILITIES)])],
+        [numpy_helper.from_array(np.asarray(values), name) for name, values in _collect_constants(network).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def _collect_constants(network: ZeroShotNetwork) -> dict[str, Any]:
+    """Collect the weights and the other constants of the graph by name."""
     kernel, recurrent_kernel, bias = (each.numpy() for each in network.recurrent.cell.trainable_variables)
-    middle, count = PROBABILITIES.index(0.5), len(PROBABILITIES)
+    middle = PROBABILITIES.index(0.5)
     constants = {
         # Keras and ONNX order the gates alike: update, reset, candidate.
         "gru_w": kernel.T[None], "gru_r": recurrent_kernel.T[None], "gru_b": bias.reshape(1, -1),
         "one": np.float32(1.0), "axis_0": _make_index(0), "axis_1": _make_index(1), "last": np.array(2),
         "begin": _make_index(0), "middle": _make_index(middle), "behind": _make_index(middle + 1),
-        "end": _make_index(count), "last_axis": _make_index(2),
+        "end": _make_index(len(PROBABILITIES)), "last_axis": _make_index(2),
     }  # fmt: skip
     for name in ("project", "of_state", "of_step", "hidden", "out"):
         for part, values in zip(("kernel", "bias"), getattr(network, name).trainable_variables, strict=False):
             constants[f"{name}_{part}"] = values.numpy()
-    nodes: list[onnx.NodeProto] = []
-
-    def add(operator: str, inputs: str, output: str, **attributes: Any) -> None:
-        nodes.append(helper.make_node(operator, inputs.split(), output.split(), **attributes))
-
-    add("Transpose", "encoder", "by_step", perm=[1, 0, 2])
-    add("MatMul", "by_step project_kernel", "product")
-    add("Add", "product project_bias", "sum")
-    add("Tanh", "sum", "projected")
-    nodes.append(
-        helper.make_node(
-            "GRU", ["projected", "gru_w", "gru_r", "gru_b"], ["", "final"],
-            hidden_size=kernel.shape[1] // 3, linear_before_reset=1,
-        )
-    )  # fmt: skip
-    add("Squeeze", "final axis_0", "state")
-    add("MatMul", "state of_state_kernel", "state_product")
-    add("Add", "state_product of_state_bias", "state_sum")
-    add("Unsqueeze", "state_sum axis_1", "state_part")
-    add("MatMul", "decoder of_step_kernel", "step_part")
-    add("Add", "state_part step_part", "mixed")
-    add("Relu", "mixed", "mixed_relu")
-    add("MatMul", "mixed_relu hidden_kernel", "hidden_product")
-    add("Add", "hidden_product hidden_bias", "hidden_sum")
-    add("Relu", "hidden_sum", "hidden")
-    add("MatMul", "hidden out_kernel", "out_product")
-    add("Add", "out_product out_bias", "raw")
-    add("Sub", "raw one", "shifted")
-    add("Softplus", "shifted", "distances")
-    add("Slice", "distances begin middle last_axis", "lower")
-    add("CumSum", "lower last", "below", reverse=1)
-    add("Slice", "distances behind end last_axis", "upper")
-    add("CumSum", "upper last", "above")
-    add("Slice", "raw middle behind last_axis", "median")
-    add("Sub", "median below", "lower_quantiles")
-    add("Add", "median above", "upper_quantiles")
-    add("Concat", "lower_quantiles median upper_quantiles", "quantiles", axis=2)
-    shapes = {"encoder": ["batch", "steps", ENCODER_FEATURES], "decoder": ["batch", "horizon", DECODER_FEATURES]}
-    graph = helper.make_graph(
-        nodes,
-        "zero_shot",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
-        [helper.make_tensor_value_info("quantiles", TensorProto.FLOAT, ["batch", "horizon", count])],
-        [numpy_helper.from_array(np.asarray(values), name) for name, values in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    return constants
 
 
 def _make_index(number: int) -> np.ndarray:
