@@ -5,6 +5,7 @@ import pytest
 
 from forecaster.pretrained.features import PROBABILITIES, count_history_steps, count_trained_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
+from tests.helpers.command import ROOT
 
 LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
 
@@ -145,3 +146,10 @@ def test_the_longest_horizons_stay_near_what_a_series_was(seasons: tuple[int, ..
     ranges = np.ptp(windows, axis=1)[:, None, None]
     assert (np.abs(found - windows[:, -1:, None]) < 20 * ranges).all()
     assert (np.abs(found[..., 2:3] - windows[:, -1:, None]) < 5 * ranges).all()
+
+
+def test_the_last_year_of_airline_passengers_is_forecast_as_before() -> None:
+    values = np.loadtxt(ROOT / "configs/data/airline.csv", delimiter=",", skiprows=1, usecols=1)
+    found = forecast_zero_shot(values[None, :-12], (12,), 12, LEVELS)[0]
+    assert np.abs(found[:, 2] - values[-12:]).mean() < 14  # 13.74 in `forecast check`; 47.83 by the year before
+    assert ((values[-12:] > found[:, 0]) & (values[-12:] < found[:, 4])).mean() > 0.9
