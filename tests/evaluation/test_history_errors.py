@@ -22,7 +22,7 @@ def falling(monkeypatch):
     def forecast(windows, _seasons, horizon, _probabilities):
         return (windows[:, -1:] - np.arange(1, horizon + 1))[..., None]
 
-    monkeypatch.setattr("forecaster.forecasting.fallback.forecast_zero_shot", forecast)
+    monkeypatch.setattr("forecaster.preprocessing.zero_shot_feature.forecast_zero_shot", forecast)
 
 
 SCALER = Scaler(0.0, 1.0)
