@@ -95,13 +95,14 @@ def infer_data_keys(data: Data, series: Series, panel: Panel | None = None) -> d
 def find_data_seasons(panel: Panel) -> tuple[tuple[int, ...], Problem | None]:
     """Find the steps in each season of a panel, the main one first, with a notice: those of its series together.
 
-    Of a few series those of the longest count.
+    Of a few series those of the longest count. Series without steps are left out.
     """
-    if len(panel) < _SEVERAL:
+    numbers = np.flatnonzero(panel.lengths)
+    if len(numbers) < _SEVERAL:
         return find_series_seasons(panel.longest)
-    count = min(_SEARCHED, max(_SEVERAL, _SEARCHED_STEPS // int(np.median(panel.lengths))))
-    places = np.linspace(0, len(panel) - 1, min(count, len(panel))).round().astype(int)
-    return find_panel_seasons([panel[place] for place in places.tolist()])
+    count = min(_SEARCHED, max(_SEVERAL, _SEARCHED_STEPS // int(np.median(panel.lengths[numbers]))))
+    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
+    return find_panel_seasons([panel[number] for number in numbers[places].tolist()])
 
 
 def hash_data(panel: Iterable[Series]) -> str:

@@ -15,10 +15,9 @@ from forecaster.config import Choices, Config, LoadedConfig, Range, Space, apply
 from forecaster.config.database_urls import is_url
 from forecaster.config.template import render_commented_yaml
 from forecaster.data import Panel, Series
-from forecaster.data.seasonality import find_series_seasons
 from forecaster.errors import ConfigError, DataError
 from forecaster.preprocessing.plan import Plan, drop_test_parts, plan_training
-from forecaster.preprocessing.read_data import build_data_request, hash_data, read_data
+from forecaster.preprocessing.read_data import build_data_request, find_data_seasons, hash_data, read_data
 from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
@@ -97,7 +96,8 @@ def plan_tuning(loaded: LoadedConfig, panel: Panel | None = None) -> TunePlan:
     panel, base = _empty_short_series(data_panel, whole), drop_test_parts(whole)
     if loaded.config.data.season == "auto":
         # The season was inferred from all data; infer it again without the test part.
-        seasons, _ = find_series_seasons(max(base.panel, key=len))
+        steps = base.members.panel.lengths - base.config.padding_steps
+        seasons, _ = find_data_seasons(panel.truncate(np.maximum(steps, 0)))
         loaded = apply_overrides(loaded, [f"data.season={json.dumps(list(seasons) or 1)}"])
         base = drop_test_parts(plan_training(loaded, panel))
     space = loaded.space or _build_default_space(loaded, base)

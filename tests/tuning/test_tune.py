@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecaster.config import Choices, Range, load_config, load_values
@@ -254,6 +255,21 @@ def test_without_a_section_the_usual_space_is_searched(project):
     )  # seasons up to a third of the training part
     assert space["model.units"] == Choices(("[2]", "[4]", "[8]", "[4, 4]"))
     assert "model.linear" not in space  # rollout, the decoder of tiny.yaml, has no linear forecast
+
+
+def test_the_season_of_many_series_is_that_of_all_without_their_test_parts(tmp_path):
+    random, steps = np.random.default_rng(0), np.arange(90)
+    columns = {f"s{number}": np.sin(2 * np.pi * steps / 5) + 0.3 * random.normal(size=90) for number in range(6)}
+    for values in columns.values():
+        values[81:] = random.normal(size=9)  # the test part
+    columns = {"noise": random.normal(size=120)} | columns  # the longest series has no season
+    pd.DataFrame({name: pd.Series(values) for name, values in columns.items()}).to_csv(tmp_path / "x.csv", index=False)
+    (tmp_path / "x.yaml").write_text("""\
+data: {path: x.csv, time: null, target: "*"}
+window: {length: 12, horizon: 4}
+model: {units: [2], decoder: dense}
+""")
+    assert plan_tuning(load_config(tmp_path / "x.yaml")).base.season == 5
 
 
 def test_the_usual_space_of_a_direct_decoder_has_a_linear_forecast_and_windows_of_weeks(tmp_path):
