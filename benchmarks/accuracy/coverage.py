@@ -2,9 +2,15 @@
 
     .venv/bin/python benchmarks/accuracy/coverage.py
     .venv/bin/python benchmarks/accuracy/coverage.py --only wineind milk
+    .venv/bin/python benchmarks/accuracy/coverage.py --zero-shot
+    .venv/bin/python benchmarks/accuracy/coverage.py --zero-shot --before-test   # to choose by
 
 The inferred settings of each CSV of `defaults.py`, with a network that is small enough for a minute on one core. It
 forecasts the test part with both kinds of intervals; the point forecasts are the same. Data from ../shared/data.
+
+With `--zero-shot` the pretrained network forecasts, with its own intervals and with those of `forecast predict FILE`,
+whose widths are measured at ten dates of the test part, each by the errors before it. With `--before-test` the test
+part is cut off, and each of the four last eighths of the rest takes its place.
 """
 
 import argparse
@@ -15,12 +21,17 @@ from pathlib import Path
 import numpy as np
 from defaults import SETS
 
+from forecaster.data import Series
 from forecaster.default_config import propose
 from forecaster.evaluation.calibrate import measure_calibration, select_validation
 from forecaster.evaluation.held_out import score_test_part
+from forecaster.forecast import level_to_quantiles
+from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors, read_actual
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.zero_shot import forecast_windows
 from forecaster.preprocessing.plan import Plan, plan_training
+from forecaster.pretrained.features import count_history_steps
 from forecaster.training.build import prepare_trainer
 from forecaster.training.export import export_onnx
 from forecaster.training.trainer import Epoch
@@ -28,6 +39,8 @@ from forecaster.training.trainer import Epoch
 _EPOCHS = ["training.refit=none", "training.epochs=12", "training.batches_per_epoch=40"]
 _SMALL = ["ensemble=null", "model.units=[24]", *_EPOCHS]
 _LEVELS = ("80", "95")
+_ZERO_SHOT_ORIGINS, _DATES = 200, 10  # origins of a test part, and dates at which widths are measured
+_BEFORE_TEST = ((0.5, 0.625), (0.625, 0.75), (0.75, 0.875), (0.875, 1.0))
 
 
 class _Silent:
@@ -45,7 +58,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--zero-shot", action="store_true")
+    parser.add_argument("--before-test", action="store_true", help="with --zero-shot")
     options = parser.parse_args()
+    if options.zero_shot:
+        print_zero_shot(options.data.resolve(), options.only, options.before_test)
+        return
     print("| set | horizons of validation | 80 %, alone | with history | 95 %, alone | with history |")
     print("|---|---|---|---|---|---|")
     found = []
@@ -71,6 +89,79 @@ def measure_coverage(csv: Path, settings: Sequence[str]) -> tuple[float, dict[st
     scores = [score_test_part(plan, replace(predictor, calibration=each)) for each in (alone, calibration)]
     horizons = np.mean([member.split.validation for member in plan.members]) / plan.config.window.horizon
     return (float(horizons), scores[0]["coverage"], scores[1]["coverage"])
+
+
+def print_zero_shot(data: Path, names: Sequence[str], before_test: bool) -> None:
+    """Print the coverage of the network's own intervals and of those of `forecast predict FILE`, set by set."""
+    print("| set | 80 % | of predict | 95 % | of predict |")
+    print("|---|---|---|---|---|")
+    rows = []
+    for name in names:
+        path, settings = SETS[name]
+        proposal = propose(data / path, settings)
+        plan = plan_training(proposal.loaded, proposal.panel)
+        parts = _BEFORE_TEST if before_test else (None,)
+        found = [measure_zero_shot(plan, part) for part in parts]
+        rows += found
+        cells = (", ".join(f"{each[place]:.1f}" for each in found) for place in range(4))
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    for kind, first in (("its own", 0), ("of predict", 1)):
+        found = np.array([[row[first], row[first + 2]] for row in rows])  # (parts, levels)
+        off, inside = np.abs(found - [80, 95]), np.array([5, 3])
+        print(
+            f"{kind}: mean distance {off[:, 0].mean():.1f} and {off[:, 1].mean():.1f} points, "
+            f"{(off <= inside).all(axis=1).sum()} of {len(found)} within 5 and 3 points"
+        )
+
+
+def measure_zero_shot(plan: Plan, part: tuple[float, float] | None) -> list[float]:
+    """Measure the coverage of 80 % by the network's own intervals and by those of `predict`, then that of 95 %.
+
+    Args:
+        plan: of the set.
+        part: shares of the steps before the test part, between which origins lie; None for the test part.
+    """
+    horizon, data, splits = plan.config.window.horizon, plan.config.data, plan.members.splits
+    padding = plan.config.padding_steps
+    panel = [plan.members.panel[number] for number in plan.members.numbers]
+    panel = [series.cut(padding, len(series)) for series in panel]
+    own, widened = [], []
+    for date in range(_DATES):
+        begins, lasts = [], []
+        for series, split in zip(panel, splits, strict=True):
+            held_out = split.validation_end - padding
+            first, last = (held_out, len(series)) if part is None else (int(held_out * share) for share in part)
+            last -= horizon
+            begins.append(first + (last - first) * date // _DATES)
+            lasts.append(first + (last - first) * (date + 1) // _DATES)
+        known = [series.cut(0, begin) for series, begin in zip(panel, begins, strict=True)]
+        widths = measure_width_factors(known, data.seasons, horizon, (80.0, 95.0), data.gaps)
+        for each, begin, last in zip(panel, begins, lasts, strict=True):
+            count = max(1, _ZERO_SHOT_ORIGINS // _DATES // len(panel))
+            ends = np.unique(np.linspace(begin, max(begin, last - 1), count).round().astype(int)).tolist()
+            for covered, used in ((own, WidthFactors()), (widened, widths)):
+                covered.append(_find_covered(each, ends, plan, used))
+    return [
+        100 * float(np.nanmean(np.concatenate([each[level] for each in kind])))
+        for level in (0, 1)
+        for kind in (own, widened)
+    ]
+
+
+def _find_covered(
+    series: Series, ends: Sequence[int], plan: Plan, widths: WidthFactors
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find which values after some origins the intervals of 80 and 95 % cover, NaN where they are not known."""
+    horizon, data = plan.config.window.horizon, plan.config.data
+    windows = np.stack([cut_window(series, end, count_history_steps(data.seasons), data.gaps) for end in ends])
+    panel = [series.cut(0, end) for end in ends]
+    actual = np.stack([read_actual(series, end, horizon) for end in ends])
+    covered: list[list[np.ndarray]] = [[], []]
+    for forecast, values in zip(forecast_windows(panel, windows, data, horizon, (80, 95), widths), actual, strict=True):
+        for place, level in enumerate((80, 95)):
+            low, high = (forecast.quantiles[probability] for probability in level_to_quantiles(level))
+            covered[place].append(np.where(np.isnan(values), np.nan, (low <= values) & (values <= high)))
+    return np.concatenate(covered[0]), np.concatenate(covered[1])
 
 
 def _train(plan: Plan) -> Predictor:

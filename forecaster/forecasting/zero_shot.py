@@ -17,11 +17,10 @@ from forecaster.forecast import Forecast, levels_to_probabilities
 from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
 from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.freshness import measure_freshness
+from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
 from forecaster.forecasting.predict import SERIES_AT_ONCE, Prediction, finish_forecast
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
-from forecaster.preprocessing.windows import take_last_steps
-from forecaster.preprocessing.zero_shot_feature import cut_history
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 from forecaster.problems import Problem, condense_problems
@@ -105,21 +104,21 @@ def predict_zero_shot(
     checked = DataChecks(checks, Statistics({}, {}), False, max(steps, data.main_season), data.several)
     freshness = measure_freshness(panel, checks.max_age)
     selected = checked.select_series(panel, freshness, now, where, 1)
+    widths = measure_width_factors(selected, data.seasons, steps, levels, data.gaps)
+    if widths.by_level:
+        log.info("%s", _describe_widths(widths))
     prediction = Prediction([], [], [], checked.notices, freshness)
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
     for first in range(0, len(selected), at_once):
         batch = selected[first : first + at_once]
         length = min(count_history_steps(data.seasons), max(map(len, batch)))
-        if data.gaps == "mask":
-            cut = [cut_history(series, len(series), length) for series in batch]
-        else:
-            cut = [take_last_steps(series.values, len(series), length) for series in batch]
-        windows = np.stack(cut)  # (batch, length)
+        windows = np.stack([cut_window(series, len(series), length, data.gaps) for series in batch])  # (batch, length)
         refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
         prediction.problems.extend(problem for problem in refused if problem is not None)
         kept = [place for place, problem in enumerate(refused) if problem is None]
         batch = [batch[place] for place in kept]
-        for series, forecast in zip(batch, forecast_windows(batch, windows[kept], data, steps, levels), strict=True):
+        forecasts = forecast_windows(batch, windows[kept], data, steps, levels, widths)
+        for series, forecast in zip(batch, forecasts, strict=True):
             if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
                 prediction.problems.append(_report_size(series, where, data))
             elif checked.check_forecast(forecast):
@@ -155,6 +154,12 @@ def _describe(where: str, count: int, data: Data, steps: int) -> str:
     )
 
 
+def _describe_widths(widths: WidthFactors) -> str:
+    """Describe by how much the intervals are wider than the network's."""
+    factors = ", ".join(f"{level:g}% times {factor:.2f}" for level, factor in widths.by_level.items())
+    return f"widths of the intervals: {factors}, by errors from {count_of(widths.origins, 'past origin')} of these data"
+
+
 def _find_refusal(series: Series, window: np.ndarray, where: str, data: Data, limits_missing: bool) -> Problem | None:
     """Find why a series cannot be forecast: too few values, or too many missing steps that nobody filled."""
     observed = len(series) if series.observed is None else int(np.count_nonzero(series.observed))
@@ -184,7 +189,12 @@ def _name_series(problem: Problem, series: Series, data: Data) -> Problem:
 
 
 def forecast_windows(
-    panel: Sequence[Series], windows: np.ndarray, data: Data, steps: int, levels: Sequence[float]
+    panel: Sequence[Series],
+    windows: np.ndarray,
+    data: Data,
+    steps: int,
+    levels: Sequence[float],
+    widths: WidthFactors,
 ) -> list[Forecast]:
     """Forecast the steps after the end of series.
 
@@ -194,12 +204,15 @@ def forecast_windows(
         data: the section that they were read by, with its seasons and bounds.
         steps: the horizon.
         levels: of the intervals, in percent.
+        widths: of the intervals.
     """
     if not panel:
         return []
     probabilities = sorted({0.5, *levels_to_probabilities(levels)})
+    factors = widths.list_by_probability(probabilities)
     with np.errstate(all="ignore"):  # what is not finite is reported
-        found = forecast_zero_shot(windows, data.seasons, steps, probabilities)  # (series, steps, probabilities)
+        # (series, steps, probabilities)
+        found = forecast_zero_shot(windows, data.seasons, steps, probabilities, factors)
     if data.minimum is not None or data.maximum is not None:
         found = np.clip(found, data.minimum, data.maximum)
     median, shown = probabilities.index(0.5), probabilities if levels else []

@@ -28,7 +28,11 @@ _SCORES = np.array([_NORMAL.inv_cdf(p) for p in PROBABILITIES])
 
 
 def forecast_zero_shot(
-    windows: np.ndarray, seasons: Sequence[int], horizon: int, probabilities: Sequence[float]
+    windows: np.ndarray,
+    seasons: Sequence[int],
+    horizon: int,
+    probabilities: Sequence[float],
+    widths: np.ndarray | None = None,
 ) -> np.ndarray:
     """Forecast what follows windows with the pretrained network.
 
@@ -41,6 +45,7 @@ def forecast_zero_shot(
         seasons: steps in each season of all windows, the main one first; empty or 1 where there are none.
         horizon: steps ahead, any number.
         probabilities: of the quantiles, rising.
+        widths: the factor by which the distance of each quantile from the median grows, (probabilities,).
 
     Returns:
         Quantiles in the series' own unit, (batch, horizon, probabilities), which do not cross; those of 0.5 are the
@@ -60,7 +65,7 @@ def forecast_zero_shot(
     parts = [slice(first, first + together) for first in range(0, len(windows), together)]
 
     def fill(part: slice) -> None:
-        found[part] = _forecast_batch(windows[part], seasons, horizon, probabilities)
+        found[part] = _forecast_batch(windows[part], seasons, horizon, probabilities, widths)
 
     # Batches side by side, each on one thread: threads that share a recurrent layer wait for each other at every step.
     with ThreadPoolExecutor(min(_count_threads(), max(len(parts), 1))) as pool:
@@ -69,7 +74,11 @@ def forecast_zero_shot(
 
 
 def _forecast_batch(
-    windows: np.ndarray, seasons: Sequence[int], horizon: int, probabilities: Sequence[float]
+    windows: np.ndarray,
+    seasons: Sequence[int],
+    horizon: int,
+    probabilities: Sequence[float],
+    widths: np.ndarray | None,
 ) -> np.ndarray:
     """Forecast one batch: the mean of the answers for windows and for their negatives."""
     scale = choose_scale(windows, get_main_season(seasons))
@@ -79,9 +88,14 @@ def _forecast_batch(
     windows = scale.transform(windows)
     quantiles = _run_network(np.concatenate([windows, -windows]), seasons, horizon)
     straight, flipped = quantiles[: len(windows)], -quantiles[len(windows) :, :, ::-1]
-    forecast = scale.invert(_interpolate_quantiles((straight + flipped) / 2, probabilities))
-    forecast = np.where(least >= 0, np.maximum(forecast, 0.0), forecast)
-    forecast = np.where((most <= 0) | has_limit, np.minimum(forecast, np.maximum(most, 0.0)), forecast)
+    low = np.where(least >= 0, 0.0, -np.inf)
+    high = np.where((most <= 0) | has_limit, np.maximum(most, 0.0), np.inf)
+    answers = (straight + flipped) / 2
+    forecast = np.clip(scale.invert(_interpolate_quantiles(answers, probabilities)), low, high)
+    if widths is not None:
+        median = np.clip(scale.invert(_interpolate_quantiles(answers, [0.5])), low, high)  # (batch, horizon, 1)
+        # Sorted, since a narrow interval may grow more than a wide one.
+        forecast = np.sort(np.clip(median + widths * (forecast - median), low, high), axis=2)
     return np.where(least == most, least, forecast)
 
 
