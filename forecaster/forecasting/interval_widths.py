@@ -20,6 +20,7 @@ from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 _ORIGINS, _ORIGINS_OF_MANY = 64, 512  # at most; of more than 64 series one each, up to the second number
 _HALF_LIFE = 0.1  # of the steps of a series, by which origins become half as dense: errors of long ago say less
 _SHRINKAGE = 5.0  # horizons that the network's own widths count as
+_FEWEST, _LEAST_READ = 8, 2 / 3  # steps known at an origin, and of those that the network reads at the end
 _LONGEST = 96  # steps ahead whose errors are measured
 _HIGHEST = 95.0  # level in percent, whose factor those above share: their misses are too rare to be counted
 _LIMITS = (0.5, 2.0)  # of a factor: a few errors, or values that are mostly equal, prove no more
@@ -110,17 +111,18 @@ def select_past_origins(panel: Sequence[Series], seasons: Sequence[int], horizon
     count = max(_ORIGINS, min(len(panel), _ORIGINS_OF_MANY)) if len(panel) else 0
     members = np.arange(count) * len(panel) // max(count, 1)
     lengths = np.array([len(panel[member]) for member in members.tolist()], int)
-    first = np.maximum(8, np.minimum(2 * max([1, *seasons]), lengths // 4))  # steps known at the earliest origin
+    # Errors are comparable where about as many steps are read as at the end.
+    first = np.maximum(_FEWEST, np.ceil(_LEAST_READ * np.minimum(lengths, count_history_steps(seasons)))).astype(int)
     spans = lengths - horizon - first  # steps between the earliest and the newest origin
     members, lengths, spans, places = (each[spans >= 0] for each in (members, lengths, spans, np.arange(count)))
     half_lives = _HALF_LIFE * lengths
     # Ages of an exponential distribution that ends at the span, by its inverse.
     shares = (places + 0.5) * _GOLDEN % 1 * (1 - 0.5 ** ((spans + 1) / half_lives))
     ages = np.minimum(np.floor(-half_lives * np.log2(1 - shares)), spans).astype(int)
-    horizons = 0.0
-    for place in np.unique(members, return_index=True)[1].tolist():
-        decay = 0.5 ** (np.arange(spans[place] + 1) / half_lives[place])
-        horizons += (decay.sum() ** 2 / (decay**2).sum() + horizon - 1) / horizon  # Kish's effective size
+    # Kish's effective size of weights q^0 to q^span, averaged: series of one file share their times, and so errors.
+    q = 0.5 ** (1 / half_lives)
+    sizes = (1 - q ** (spans + 1)) / (1 + q ** (spans + 1)) * (1 + q) / (1 - q)  # steps
+    horizons = float(np.mean((sizes + horizon - 1) / horizon)) if len(spans) else 0.0
     return PastOrigins(members, lengths - horizon - ages, min(horizons, len(members)))
 
 
