@@ -11,7 +11,7 @@ import pytest
 
 from forecaster.cli.options import is_data
 from forecaster.errors import ConfigError, DataError, Diverged, Stale, UsageError
-from forecaster.forecasting import zero_shot
+from forecaster.forecasting import interval_widths, zero_shot
 from forecaster.forecasting.predict import Prediction
 from forecaster.forecasting.zero_shot import choose_horizon, load_data_config, predict_zero_shot
 
@@ -24,10 +24,11 @@ class FakeNetwork:
     def __init__(self, plus: float = 0.0) -> None:
         self.windows: list[np.ndarray] = []
         self.seasons: tuple[int, ...] = ()
+        self.widths: np.ndarray | None = None
         self._plus = plus
 
-    def __call__(self, windows, seasons, horizon, probabilities):
-        self.windows, self.seasons = list(windows), tuple(seasons)
+    def __call__(self, windows, seasons, horizon, probabilities, widths=None):
+        self.windows, self.seasons, self.widths = list(windows), tuple(seasons), widths
         steps = np.arange(1, horizon + 1)[:, None] + np.array(probabilities)
         return windows[:, -1, None, None] + steps + self._plus
 
@@ -35,8 +36,9 @@ class FakeNetwork:
 @pytest.fixture
 def network(monkeypatch) -> FakeNetwork:
     fake = FakeNetwork()
-    monkeypatch.setattr(zero_shot, "forecast_zero_shot", fake)
-    monkeypatch.setattr(zero_shot, "count_history_steps", lambda seasons: 20)
+    for module in (zero_shot, interval_widths):
+        monkeypatch.setattr(module, "forecast_zero_shot", fake)
+        monkeypatch.setattr(module, "count_history_steps", lambda seasons: 20)
     return fake
 
 
@@ -161,6 +163,24 @@ def test_a_log_reports_that_nothing_was_trained(tmp_path, network, caplog, monke
     (text,) = [message for message in caplog.messages if "zero-shot" in message]
     assert text.splitlines()[0].endswith("sales.csv: 1 series, season of 7 days, horizon of 14 days")
     assert text.splitlines()[1].startswith("zero-shot: ")
+
+
+def test_intervals_are_widened_by_errors_at_past_origins(tmp_path, network, caplog, monkeypatch):
+    """The network is off by 0.5 at each step: its lower bounds of 80 and 95 % lie 0.4 and 0.475 below its median."""
+    monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
+    path = write_days(tmp_path / "sales.csv", list(range(40)))
+    with caplog.at_level(logging.INFO, "forecaster"):
+        predict(path, horizon=2)
+    low, _, median, _, high = network.widths.tolist()
+    exact, exact_80 = 0.5 / 0.475, 0.5 / 0.4
+    assert exact**0.25 < low == high < exact, "shrunk, since 40 days are few"
+    assert network.widths[1] == pytest.approx(low ** (np.log(exact_80) / np.log(exact))), "shrunk by the same power"
+    assert median == 1
+    assert f"widths of the intervals: 80% times {network.widths[1]:.2f}, 95% times {low:.2f}, by" in caplog.text
+    predict(path, horizon=2, levels=[])
+    assert network.widths.tolist() == [1]
+    predict(write_days(tmp_path / "short.csv", list(range(9))), horizon=2)
+    assert network.widths.tolist() == [1] * 5, "no past origin has enough before and after it"
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,19 @@ def test_the_longest_horizons_stay_near_what_a_series_was(seasons: tuple[int, ..
     assert (np.abs(found[..., 2:3] - windows[:, -1:, None]) < 5 * ranges).all()
 
 
+def test_widths_multiply_distances_from_the_median_within_the_same_bounds() -> None:
+    windows = np.stack([make_series()[0], np.maximum(np.random.default_rng(0).normal(size=120), 0)])
+    plain = forecast_zero_shot(windows, (12,), 6, LEVELS)
+    median = forecast_zero_shot(windows, (12,), 6, [0.5])
+    factors = np.array([1.5 if p in {LEVELS[0], LEVELS[-1]} else 0.75 for p in LEVELS])
+    wide = forecast_zero_shot(windows, (12,), 6, LEVELS, factors)
+    np.testing.assert_allclose(wide[0], median[0] + factors * (plain[0] - median[0]))
+    assert plain[1].min() >= 0
+    assert wide[1].min() == 0
+    crossing = forecast_zero_shot(windows, (12,), 6, LEVELS, np.where(factors == 1.5, 0.01, 5.0))
+    assert (np.diff(crossing, axis=2) >= 0).all()
+
+
 def test_the_last_year_of_airline_passengers_is_forecast_as_before() -> None:
     values = np.loadtxt(ROOT / "configs/data/airline.csv", delimiter=",", skiprows=1, usecols=1)
     found = forecast_zero_shot(values[None, :-12], (12,), 12, LEVELS)[0]
