@@ -101,9 +101,9 @@ def print_zero_shot(data: Path, names: Sequence[str], before_test: bool) -> None
         proposal = propose(data / path, settings)
         plan = plan_training(proposal.loaded, proposal.panel)
         parts = _BEFORE_TEST if before_test else (None,)
-        found = [measure_zero_shot(plan, part) for part in parts]
-        rows += found
-        cells = (", ".join(f"{each[place]:.1f}" for each in found) for place in range(4))
+        coverages = [measure_zero_shot(plan, part) for part in parts]
+        rows += coverages
+        cells = (", ".join(f"{each[place]:.1f}" for each in coverages) for place in range(4))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     for kind, first in (("its own", 0), ("of predict", 1)):
         found = np.array([[row[first], row[first + 2]] for row in rows])  # (parts, levels)
@@ -125,7 +125,8 @@ def measure_zero_shot(plan: Plan, part: tuple[float, float] | None) -> list[floa
     padding = plan.config.padding_steps
     panel = [plan.members.panel[number] for number in plan.members.numbers]
     panel = [series.cut(padding, len(series)) for series in panel]
-    own, widened = [], []
+    own: list[tuple[np.ndarray, np.ndarray]] = []
+    widened: list[tuple[np.ndarray, np.ndarray]] = []
     for date in range(_DATES):
         begins, lasts = [], []
         for series, split in zip(panel, splits, strict=True):
