@@ -225,6 +225,11 @@ RUNS: Mapping[str, Message] = {
         "1.0)}",
         "A loss became NaN or infinite.",
     ),
+    "diverged-refit": Message(
+        "the refit diverged, so the training before it is used; set training.refit: none, or a smaller "
+        "training.optimizer.learning_rate",
+        "A loss became NaN or infinite in a refit.",
+    ),
     "infinite-forecast": Message(
         "the network's forecasts become infinite at step {step}; use fewer steps, or train again: longer, with a "
         "smaller training.optimizer.learning_rate, or with model.decoder: dense",
@@ -257,6 +262,11 @@ RUNS: Mapping[str, Message] = {
     ),
     "interrupted-trainings": Message(
         "interrupted: {members:the checkpoint of each network|the checkpoint} is saved" + _RESUME, "Ctrl-C or SIGTERM."
+    ),
+    "saved-before-refit": Message(
+        "saved without the refit{promoted:?, and in use}: the same command and --resume completes the refit in a new "
+        "version",
+        "Ctrl-C, SIGTERM or a time limit in a refit (`training.refit`): what was trained before it is not lost.",
     ),
     "time-limit": Message("the time limit was reached", "`--timeout` of a training, or `timeout` of a job."),
     "ended-training": Message(

@@ -117,19 +117,8 @@ def _build_uncalibrated(plan: Plan, trained: Sequence[TrainedNetwork]) -> Predic
     return Predictor.from_networks(networks, plan.config, plan.preprocessing)
 
 
-def build_version_files(
-    plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor, name: str, refit: Refit | None = None
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Build every file of the version, and its metrics.
-
-    Args:
-        plan: of the training.
-        trained: its networks.
-        predictor: of the networks.
-        name: of the run.
-        refit: of the networks; they are kept next to it where it is better, since the errors are theirs.
-    """
-    config = plan.config
+def measure_errors(plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor) -> dict[str, Any]:
+    """Measure the test errors of trained networks for `metrics.json`, and describe the networks."""
     metrics = score_test_part(plan, predictor)
     if len(trained) > 1:
         metrics["members"] = _describe_members(plan, trained)
@@ -140,8 +129,28 @@ def build_version_files(
             "weights": {name: list(weights) for name, weights in fallback.weights.items()},
             "horizons": fallback.horizons,
         }
-    if refit is not None:
-        metrics["refit"] = refit.to_json()
+    return metrics
+
+
+def build_version_files(
+    plan: Plan,
+    trained: Sequence[TrainedNetwork],
+    predictor: Predictor,
+    name: str,
+    metrics: Mapping[str, Any],
+    refit: Refit | None = None,
+) -> dict[str, bytes]:
+    """Build every file of the version.
+
+    Args:
+        plan: of the training.
+        trained: its networks.
+        predictor: of the networks.
+        name: of the run.
+        metrics: of the networks.
+        refit: of the networks; they are kept next to it where it is better, since the errors are theirs.
+    """
+    config = plan.config
     padding = config.padding_steps
     known = {m.series.name: m.series.cut(padding, m.split.validation_end) for m in plan.members}
     ends = {
@@ -152,7 +161,7 @@ def build_version_files(
     if refit is not None and refit.is_better:
         ends[BEFORE_REFIT] = ends["trained_until"]
         ends["trained_until"] = {m.series.name: str(m.series.timestamps[m.split.steps - 1]) for m in plan.members}
-    files = {
+    return {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends, **_record_zero_shot(config)}),
         **encode_calibration(predictor.calibration),
@@ -161,7 +170,6 @@ def build_version_files(
         "forecast.png": _plot_last_forecast(plan, predictor, name),
         **_collect_network_files(trained, refit.networks if refit is not None and refit.is_better else None),
     }
-    return files, metrics
 
 
 def _collect_network_files(

@@ -44,6 +44,7 @@ from forecaster.training.artifacts import (
     build_version_files,
     encode_json,
     format_history,
+    measure_errors,
     record_training,
 )
 from forecaster.training.build import load_initial_weights, prepare_trainer
@@ -111,7 +112,7 @@ def train(
         margin: by how much the error of the new version may be larger, as a fraction.
 
     Raises:
-        Interrupted: a signal was received; the checkpoint is saved.
+        Interrupted: a signal was received; the checkpoint is saved, and in a refit the version before it, too.
         Diverged: a loss or a forecast became NaN or infinite; the old version stays.
         UsageError: the checkpoint has a different config, or no matrix of `warm` has a matching shape.
         RunError: the checkpoint is damaged.
@@ -125,13 +126,17 @@ def train(
     tasks = _build_tasks(plan, run, resume, warm)
     trained = _train_all(plan, tasks, received)
     predictor = build_predictor(plan, trained)
-    refit = _refit(plan, tasks, trained, predictor, received)
-    files, metrics = build_version_files(plan, trained, predictor, run.resolve().name, refit)
+    # What takes long is measured before the refit, so that little is left to do where that is stopped.
+    metrics = measure_errors(plan, trained, predictor)
     result = challenge(run, plan, predictor, margin)
+    refit, stopped = _refit_unless_stopped(plan, tasks, trained, predictor, received)
     if received and tasks[0].is_only:
         write_checkpoint(run, _build_identity(plan), trained[0].state)
-    if received:
+    if received and stopped is None:
         raise Interrupted(Problem("interrupted-trainings", detail={"members": False}), received[0])
+    if refit is not None:
+        metrics["refit"] = refit.to_json()
+    files = build_version_files(plan, trained, predictor, run.resolve().name, metrics, refit)
     pinned = read_pin(run) is not None
     promoted = result.decide(promote) and not pinned
     files[CHALLENGE] = encode_json(result.to_json(promote, promoted))
@@ -139,6 +144,9 @@ def train(
     version = write_version(run, files, record if len(trained) == 1 else {**record, "members": len(trained)})
     if promoted:
         promote_version(run, version.path.name, "train")
+    if stopped is not None:
+        saved = Problem("saved-before-refit", str(version.path), detail={"promoted": promoted})
+        raise Interrupted([*stopped.problems, saved], received[0])
     remove_checkpoint(run)
     log.info("%s", tables.format_error_table(metrics))
     if table := result.to_text():
@@ -226,6 +234,19 @@ def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> l
         before = trained[-1].state if trained and task.snapshot else None
         trained.append(_train_one(task, received, before))
     return trained
+
+
+def _refit_unless_stopped(
+    plan: Plan, tasks: Sequence[_Task], trained: Sequence[TrainedNetwork], predictor: Predictor, received: Sequence[int]
+) -> tuple[Refit | None, Interrupted | None]:
+    """Refit networks; without one where it diverged, or a signal stopped it, which is returned."""
+    try:
+        return _refit(plan, tasks, trained, predictor, received), None
+    except Interrupted as stopped:
+        return None, stopped
+    except Diverged:
+        log.warning("%s", Problem("diverged-refit"))
+        return None, None
 
 
 def _refit(

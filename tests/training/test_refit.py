@@ -1,5 +1,6 @@
 """A refit: the network trained once more on all rows, and the errors, intervals and comparisons of the one before."""
 
+import importlib
 import shutil
 import signal
 from pathlib import Path
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 
 from forecaster.config import load_config, load_values
-from forecaster.errors import Interrupted
+from forecaster.errors import Diverged, Interrupted
 from forecaster.evaluation.challenge import challenge
 from forecaster.evaluation.evaluate import evaluate, read_training_ends
 from forecaster.evaluation.tables import format_error_table
 from forecaster.forecasting.predict import load_predictor, predict
 from forecaster.preprocessing.plan import join_parts, place_windows, plan_training, restore_plan
+from forecaster.problems import Problem
 from forecaster.runs import load_version, lock_run
 from forecaster.training.artifacts import Refit
 from forecaster.training.build import build_schedule, prepare_trainer
@@ -293,9 +295,13 @@ def test_an_interrupted_refit_resumes_to_the_weights_of_an_uninterrupted_one(
 
     with lock_run(hourly / "run"):
         monkeypatch.setattr(ProgressLogger, "report_batch", interrupt)
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted, match="saved without the refit, and in use: .* --resume completes") as stopped:
             train(plan, hourly / "run", received)
         monkeypatch.setattr(ProgressLogger, "report_batch", report)
+        usable = load_version(hourly / "run")
+        assert (stopped.value.exit_code, usable.has_refit) == (143, False)
+        assert "refit" not in usable.metrics
+        assert len(predict(usable).forecasts[0].mean) == 6
         assert sorted(path.name for path in (hourly / "run").glob("checkpoint*")) == checkpoints
         ours = train(plan, hourly / "run", [], resume=True).version
     theirs = train_in(hourly, text, run="whole")
@@ -304,3 +310,22 @@ def test_an_interrupted_refit_resumes_to_the_weights_of_an_uninterrupted_one(
         mine, whole = (weights(each.path, f"{folder}network.weights.h5") for each in (ours, theirs))
         assert all(np.array_equal(values, whole[name]) for name, values in mine.items())
     assert ours.metrics == theirs.metrics
+    without = {name: value for name, value in theirs.metrics.items() if name != "refit"}
+    assert usable.metrics == without
+    current = load_version(hourly / "run")
+    assert (current.path, current.has_refit) == (ours.path, True)
+
+
+def test_what_was_trained_before_a_refit_that_diverges_is_used(hourly, monkeypatch, caplog):
+    def diverge(trainer, task, received):
+        if task.is_refit:
+            raise Diverged(Problem("infinite-forecast", detail={"step": 1}))
+        fit(trainer, task, received)
+
+    module = importlib.import_module("forecaster.training.train")
+    fit = module._fit
+    monkeypatch.setattr(module, "_fit", diverge)
+    version = train_in(hourly, REFIT)
+    assert not version.has_refit
+    assert "the refit diverged, so the training before it is used" in caplog.text
+    assert not list((hourly / "run").glob("checkpoint*"))
