@@ -125,7 +125,8 @@ def _describe_findings(config: Config) -> str:
     seasons = [count_steps(season, data.frequency) for season in data.seasons]
     season = f"season of {' and '.join(seasons)}" if seasons else "no season"
     start = "start from the zero-shot forecast, " if model.pretrained else ""
-    several = f"the {config.ensemble.combine} of {config.ensemble.size} networks, " if config.ensemble else ""
+    ensemble = config.ensemble
+    several = f"the {ensemble.combine} of {ensemble.size} networks, " if ensemble and ensemble.size > 1 else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
         f"chosen: {several}{start}normalisation by {model.normalization}, "

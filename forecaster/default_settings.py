@@ -1,6 +1,8 @@
 """The settings that suit data without a YAML: window, split, model and training, by lengths, season and values."""
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,8 +56,11 @@ def choose_settings(panel: Panel, season: int, wishes: Wishes) -> dict[str, Any]
         season: steps in the main season, 1 without one.
         wishes: what is set; only what other choices depend on is looked at.
     """
-    if len(panel) < _MANY or wishes.config.model.channels == "joint":
-        return _choose_series_settings(panel.longest, season, wishes)
+    shortest, longest = panel.lengths.min(), panel.lengths.max()
+    are_alike = len(panel) < _MANY and shortest >= longest / 2
+    if len(panel) == 1 or are_alike or wishes.config.model.channels == "joint":
+        # Those of the shortest fit the others, too.
+        return _choose_series_settings(panel[int(panel.lengths.argmin())], season, wishes)
     return _choose_panel_settings(panel, season, wishes)
 
 
@@ -91,7 +96,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
             "segment": segment,
             "normalization": "profile" if anchor == "seasonal" and not large else anchor,
             "copy_segments": large,
-            "pretrained": not large and _is_zero_shot_better(known, season, length, horizon),
+            "pretrained": not large and _is_zero_shot_better([known], season, length, horizon, _ZERO_SHOTS),
         },
         "training": {
             **_TRAINING,
@@ -115,6 +120,7 @@ def _choose_panel_settings(panel: Panel, season: int, wishes: Wishes) -> dict[st
     head, (batch_size, batches, epochs) = wishes.config.model.head, _choose_batches(shape.windows)
     by_day = 24 <= season <= _LONGEST_SEGMENT and shape.length >= 7 * season
     keeps_zero = head in ONE_SIDED or head == "student_t"
+    known = [panel[number].values[: -shape.held_out] for number in _space_numbers(len(panel), _ZERO_SHOTS)]
     return {
         "data": {} if keeps_zero else {"transform": _choose_transform(panel, season)},
         "window": {"length": shape.length, "min_length": shape.min_length, "horizon": shape.horizon},
@@ -126,6 +132,7 @@ def _choose_panel_settings(panel: Panel, season: int, wishes: Wishes) -> dict[st
             "segment": shape.segment,
             "normalization": "mean" if by_day else _choose_panel_normalization(panel, season, shape),
             "copy_segments": by_day,
+            "pretrained": not by_day and _is_zero_shot_better(known, season, shape.fewest, shape.horizon, 1),
         },
         "training": {
             **_TRAINING,
@@ -141,9 +148,15 @@ def _choose_panel_settings(panel: Panel, season: int, wishes: Wishes) -> dict[st
 
 
 class _PanelShape(NamedTuple):
-    """Steps of a panel's windows and parts, and how many windows there are to train on."""
+    """Steps of a panel's windows and parts, and how many windows there are to train on.
+
+    Attributes:
+        fewest: steps of the shortest window, whose start is filled.
+        min_length: that, where windows are filled.
+    """
 
     length: int
+    fewest: int
     min_length: int | None
     segment: int
     horizon: int
@@ -170,7 +183,8 @@ def _choose_panel_shape(panel: Panel, season: int, wishes: Wishes) -> _PanelShap
     windows = np.maximum(lengths - 2 * held_out - horizon - min_length + 1, 0).sum()
     # Steps before the first are unknown where no calendar gives them.
     padded = min_length < length and room < length and panel.timestamps is None
-    return _PanelShape(length, min_length if padded else None, segment, horizon, held_out, int(windows))
+    fewest = min_length if padded else length
+    return _PanelShape(length, fewest, min_length if padded else None, segment, horizon, held_out, int(windows))
 
 
 def _choose_panel_normalization(panel: Panel, season: int, shape: _PanelShape) -> str:
@@ -185,9 +199,9 @@ def _choose_panel_normalization(panel: Panel, season: int, shape: _PanelShape) -
     return max(chosen, key=lambda name: chosen[name])
 
 
-def _space_numbers(count: int) -> list[int]:
-    """Space the numbers of at most `_COMPARED` series evenly over all."""
-    return [round(number) for number in np.linspace(0, count - 1, min(count, _COMPARED))]
+def _space_numbers(count: int, most: int = _COMPARED) -> list[int]:
+    """Space the numbers of at most `most` series evenly over all."""
+    return [round(number) for number in np.linspace(0, count - 1, min(count, most))]
 
 
 def _choose_batches(windows: int) -> tuple[int, int | None, int]:
@@ -241,13 +255,27 @@ def _choose_segment(season: int, length: int, divides: bool = False) -> int:
     return max(part for part in parts if part == 1 or length // part * part >= season + 2 * part)
 
 
-def _is_zero_shot_better(values: np.ndarray, season: int, length: int, horizon: int) -> bool:
-    """Whether zero-shot forecasts have a lower MAE than the last value and the last season, after every window."""
-    origins = np.arange(length - 1, len(values) - horizon)
-    if not len(origins):
-        return False
-    origins = origins[:: -(-len(origins) // _ZERO_SHOTS)]
-    actual = gather_windows(values, origins + 1, horizon)  # (origins, horizon)
-    naive = forecast_naive_baselines(values, origins, horizon, season)
-    zero_shot = BASELINES[ZERO_SHOT](values, origins, horizon, (season,), ())
-    return compute_mae(actual, zero_shot.mean) < min(compute_mae(actual, each) for each in naive.values())
+def _is_zero_shot_better(rows: Sequence[np.ndarray], season: int, least: int, horizon: int, most: int) -> bool:
+    """Whether zero-shot forecasts of series have a lower MAE than the last value and the last season.
+
+    Errors of several series count in units of each one's mean change.
+
+    Args:
+        rows: the known values of each series, (steps,).
+        season: steps.
+        least: steps that are known at the first origin.
+        horizon: steps.
+        most: origins of each series, evenly spaced up to the last one.
+    """
+    errors: Counter[str] = Counter()
+    for values in rows:
+        origins = np.arange(least - 1, len(values) - horizon)
+        change = np.abs(np.diff(values)).mean() if len(origins) else 0.0
+        if change > 0:
+            origins = origins[:: -math.ceil(len(origins) / most)][::-1]  # the last one among them
+            actual = gather_windows(values, origins + 1, horizon)  # (origins, horizon)
+            forecasts = forecast_naive_baselines(values, origins, horizon, season)
+            forecasts.setdefault("seasonal_naive", forecasts["naive"])  # of a series without a whole season
+            forecasts[ZERO_SHOT] = BASELINES[ZERO_SHOT](values, origins, horizon, (season,), ()).mean
+            errors.update({name: compute_mae(actual, each) / change for name, each in forecasts.items()})
+    return bool(errors) and min(errors, key=lambda name: errors[name]) == ZERO_SHOT

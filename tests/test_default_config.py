@@ -223,6 +223,47 @@ def test_short_series_of_a_panel_share_their_season_and_are_all_trained_on(tmp_p
     np.testing.assert_allclose(units / changes, 1, atol=0.3)
 
 
+@pytest.mark.parametrize(
+    ("lengths", "trained", "size"),
+    [([120, 110, 100], 3, 4), ([120, 60, 40], 2, 3), ([60, 120], 2, 4), ([144, 144], 2, 4)],
+    ids=["alike", "of many lengths", "half as long", "of one length"],
+)
+def test_two_to_four_series_have_settings_that_fit_them(tmp_path, lengths, trained, size):
+    steps = np.arange(max(lengths))
+    rows = [(100 + 10 * np.sin(steps * np.pi / 6) + NOISE[steps])[:length].round(3) for length in lengths]
+    overrides = ["data.layout=rows", "data.season=12"]
+    loaded, panel = default_config.propose(panel_csv(tmp_path, rows), overrides)
+    plan = plan_training(loaded, panel)
+    assert len(plan.members) == trained
+    assert plan.config.ensemble.size == size  # 4 of series alike, 3 of a panel
+    fewest = plan.config.window.min_length or plan.config.window.length
+    assert fewest <= min(lengths)  # those that are not trained on are forecast, too
+
+
+@pytest.mark.parametrize(("error", "pretrained"), [(0.0, True), (30.0, False)])
+def test_a_panel_starts_from_the_zero_shot_forecast_where_that_beats_naive_ones(
+    tmp_path, monkeypatch, error, pretrained
+):
+    asked = []
+
+    def forecast(values, origins, horizon, seasons, levels):
+        asked.append(origins)
+        return BaselineForecast(values[origins[:, None] + np.arange(1, horizon + 1)] + error, {})
+
+    monkeypatch.setitem(BASELINES, ZERO_SHOT, forecast)
+    rows = [NOISE[first : first + 100] for first in range(0, 800, 100)]
+    config = propose(panel_csv(tmp_path, rows), ["data.layout=rows", "data.season=12"])
+    assert config.model.pretrained is pretrained
+    # From one origin of each series, whose steps ahead end where the test part begins.
+    assert [origins.tolist() for origins in asked] == 8 * [[99 - config.split.test - config.window.horizon]]
+
+
+def test_a_panel_of_days_copies_them_without_a_zero_shot_forecast(tmp_path):
+    rows = [10 * np.sin(STEPS[:800] * np.pi / 12) + NOISE[:800].round(3) for _ in range(5)]
+    model = propose(panel_csv(tmp_path, rows), ["data.layout=rows", "data.season=24"]).model
+    assert (model.copy_segments, model.pretrained) == (True, False)
+
+
 def test_no_series_is_too_large_for_a_panel_whose_changes_grow_with_the_level(tmp_path):
     steps = np.arange(120)
     generator = np.random.default_rng(2)

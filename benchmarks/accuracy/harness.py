@@ -17,7 +17,7 @@ import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ class Benchmark:
 def run(benchmark: Benchmark, description: str) -> None:
     """Train and score what is missing in the log, as the command line asks, then print the table."""
     options = _options(description)
+    benchmark = replace(benchmark, config=options.config or benchmark.config)
     cases = benchmark.cases(options.data)
     with collect_signals() as received:
         for name, case in cases.items():
@@ -113,6 +114,7 @@ def _options(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the published data")
+    parser.add_argument("--config", type=Path, help="another YAML for the same cases, such as m3-pretrained.yaml")
     parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is forecast and scored")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting to try in validation"

@@ -89,7 +89,11 @@ _ZERO_SHOT_WINDOWS = 40_000  # at most to train on: a forecast takes about a mil
 
 
 def prepare_trainer(
-    plan: Plan, first_choice: int = 1, described: bool = True, course: Course | None = None
+    plan: Plan,
+    first_choice: int = 1,
+    described: bool = True,
+    course: Course | None = None,
+    zero_shot: ZeroShotTable | None = None,
 ) -> Trainer[Network]:
     """Prepare the trainer of a plan's network, before its first batch.
 
@@ -97,6 +101,7 @@ def prepare_trainer(
         first_choice: the first epoch whose weights may be kept.
         described: whether to log the data that it is trained on.
         course: of the training that this one repeats on all parts of the series; None for the first.
+        zero_shot: what `compute_zero_shot_table` makes of the plan, where several networks share it.
 
     Raises:
         DataError: a part has no window.
@@ -105,15 +110,13 @@ def prepare_trainer(
     config, training = plan.config, plan.config.training
     length = config.window.length
     tf.config.experimental.enable_op_determinism()
-    training_starts, validation_starts = place_windows(plan)
-    if config.model.pretrained:
-        training_starts = training_starts.thin(_ZERO_SHOT_WINDOWS)
+    training_starts, validation_starts = _place_used_windows(plan)
     if described:
         log.info("%s", _describe_plan(plan, len(training_starts), len(validation_starts)))
     network = initialize_network(config, plan.preprocessing)
     steps, watched = _concatenate_series(plan), validation_starts.spread_evenly(_VALIDATION_WINDOWS)
     if config.model.pretrained:
-        steps = replace(steps, zero_shot=_build_zero_shot_table(plan, training_starts, watched))
+        steps = replace(steps, zero_shot=zero_shot or compute_zero_shot_table(plan))
     _adapt_head(network, steps, training_starts, length)
     return build_trainer(network, training, steps, length, training_starts, watched, first_choice, course)
 
@@ -133,9 +136,20 @@ def _concatenate_series(plan: Plan) -> Steps:
     )
 
 
-def _build_zero_shot_table(plan: Plan, training: Starts, validation: np.ndarray) -> ZeroShotTable:
-    """Forecast the steps after each training and validation window with the pretrained network."""
-    starts, groups = np.union1d(training[np.arange(len(training))], validation), plan.groups
+def _place_used_windows(plan: Plan) -> tuple[Starts, Starts]:
+    """Find where training and validation windows start; fewer of those whose zero-shot forecasts take time."""
+    training, validation = place_windows(plan)
+    return (training.thin(_ZERO_SHOT_WINDOWS) if plan.config.model.pretrained else training), validation
+
+
+def compute_zero_shot_table(plan: Plan) -> ZeroShotTable:
+    """Forecast the steps after each training and validation window with the pretrained network.
+
+    The table is that of every network that reads the same series in windows of the same length.
+    """
+    training, validation = _place_used_windows(plan)
+    watched, groups = validation.spread_evenly(_VALIDATION_WINDOWS), plan.groups
+    starts = np.union1d(training[np.arange(len(training))], watched)
     ends = np.cumsum([len(group[0].series) for group in groups])
     numbers = np.searchsorted(ends, starts, side="right")  # the group of each window
     known = starts - np.concatenate([[0], ends])[numbers] + plan.config.window.length  # its steps up to the origin

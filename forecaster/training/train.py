@@ -19,7 +19,7 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
-from forecaster.preprocessing.plan import Plan
+from forecaster.preprocessing.plan import Plan, join_parts
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
 from forecaster.runs import (
@@ -47,11 +47,11 @@ from forecaster.training.artifacts import (
     measure_errors,
     record_training,
 )
-from forecaster.training.build import load_initial_weights, prepare_trainer
+from forecaster.training.build import compute_zero_shot_table, load_initial_weights, prepare_trainer
 from forecaster.training.export import export_onnx
 from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
-from forecaster.training.trainer import Course, Epoch, Trainer
+from forecaster.training.trainer import Course, Epoch, Trainer, ZeroShotTable
 from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
@@ -165,6 +165,7 @@ class _Task:
         snapshot: whether it is a cycle of one training, which continues from the previous network.
         resume, warm: as in `train`.
         course: of the network's training, in its refit; None in that training.
+        zero_shot: the forecasts that it starts from, which several networks share; None where it starts from none.
     """
 
     plan: Plan
@@ -176,6 +177,7 @@ class _Task:
     resume: bool
     warm: Version | None
     course: Course | None = None
+    zero_shot: ZeroShotTable | None = None
 
     @property
     def is_refit(self) -> bool:
@@ -226,6 +228,7 @@ def _build_identity(plan: Plan) -> dict[str, Any]:
 
 def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[TrainedNetwork]:
     """Train one network after the other, or `ensemble.processes` at a time."""
+    tasks = _share_zero_shot(tasks)
     if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
         processes = plan.config.ensemble.processes
         return run_in_processes(_train_one, tasks, processes, received)
@@ -234,6 +237,18 @@ def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> l
         before = trained[-1].state if trained and task.snapshot else None
         trained.append(_train_one(task, received, before))
     return trained
+
+
+def _share_zero_shot(tasks: Sequence[_Task]) -> list[_Task]:
+    """Add the zero-shot forecasts to networks that start from them, computed once for all windows of a length."""
+    if not tasks[0].plan.config.model.pretrained:
+        return list(tasks)
+    plans = {task.plan.config.window.length: task.plan for task in tasks}
+    tables = {
+        length: compute_zero_shot_table(join_parts(plan) if tasks[0].is_refit else plan)
+        for length, plan in plans.items()
+    }
+    return [replace(task, zero_shot=tables[task.plan.config.window.length]) for task in tasks]
 
 
 def _refit_unless_stopped(
@@ -271,7 +286,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     """
     first_choice = task.plan.config.training.epochs if task.snapshot else 1
     described = task.number == 1 and not task.is_refit
-    trainer = prepare_trainer(task.plan, first_choice, described, task.course)
+    trainer = prepare_trainer(task.plan, first_choice, described, task.course, task.zero_shot)
     network = trainer.network
     if described:
         log.info("%s", progress.format_parameter_table(count_parameters(network)))

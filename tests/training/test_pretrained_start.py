@@ -19,11 +19,11 @@ from forecaster.preprocessing.plan import drop_test_parts, plan_training
 from forecaster.preprocessing.windows import Starts
 from forecaster.pretrained.zero_shot import forecast_zero_shot
 from forecaster.training import build
+from forecaster.training import train as training
 from forecaster.training.build import prepare_trainer
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant
-from forecaster.training.train import train
-from forecaster.training.trainer import Steps, Trainer, ZeroShotTable
+from forecaster.training.trainer import Course, Steps, Trainer, ZeroShotTable
 from tests.helpers.fake_network import Fake
 from tests.training.test_trainer import Silent, _graphs_as_traced  # noqa: F401  a fixture
 
@@ -121,7 +121,7 @@ def test_a_network_that_learns_nothing_forecasts_zero_shot_and_only_with_the_net
         forecast={"fallback": "never"},
     )
     (tmp_path / "run").mkdir()
-    result = train(plan, tmp_path / "run", [])
+    result = training.train(plan, tmp_path / "run", [])
     predictor, (series,) = load_predictor(result.version), plan.panel
     expected = forecast_zero_shot(series.values[None], (4,), HORIZON, [0.5])[0, :, 0]
     for steps in (HORIZON, 2):  # a shorter horizon is the beginning of the whole one
@@ -171,6 +171,31 @@ def test_windows_are_thinned_where_their_forecasts_would_take_minutes(tmp_path, 
     trainer = prepare_trainer(plan)
     assert len(trainer.training_starts) == 10
     assert len(prepare_trainer(dataclasses.replace(plan, config=without_start(plan.config))).training_starts) == 40
+
+
+@pytest.mark.parametrize("is_refit", [False, True], ids=["training", "refit"])
+def test_networks_with_windows_of_one_length_share_their_zero_shot_forecasts(tmp_path, monkeypatch, is_refit):
+    computed = []
+
+    def compute(plan):
+        computed.append(plan.config.window.length)
+        return build.compute_zero_shot_table(plan)
+
+    monkeypatch.setattr(training, "compute_zero_shot_table", compute)
+    monkeypatch.setattr(training, "_train_one", lambda task, *_: task)
+    plan = plan_of(tmp_path, long_format(), SERIES, {"segment": 4}, ensemble={"size": 4, "vary": "window"})
+    course = Course(1, 1, ()) if is_refit else None
+    tasks = [dataclasses.replace(each, course=course) for each in training._build_tasks(plan, tmp_path, False, None)]
+    shared = training._train_all(plan, tasks, [])
+    assert sorted(computed) == sorted({task.plan.config.window.length for task in tasks})
+    assert 1 < len(computed) < len(tasks)
+    for task in shared:
+        alone, given = (
+            prepare_trainer(task.plan, described=False, course=course, zero_shot=table).zero_shot
+            for table in (None, task.zero_shot)
+        )
+        for expected, found in zip(alone, given, strict=True):  # starts and forecasts
+            np.testing.assert_array_equal(expected, found)
 
 
 def without_start(config):
