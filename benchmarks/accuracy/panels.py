@@ -78,8 +78,8 @@ def score_panel(panel: Panel, options: argparse.Namespace) -> list[dict[str, Any
         "zero-shot": forecast_untrained(past, panel.season, horizon),
         "last season": scores.seasonal_naive(past, panel.season, horizon),
     }
-    facts = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "forecaster": __version__}
-    facts |= {"seconds": round(time.monotonic() - started)}
+    seconds, date = round(time.monotonic() - started), datetime.datetime.now(datetime.UTC).date().isoformat()
+    facts = {"date": date, "forecaster": __version__, "seconds": seconds}
     rows = {name: scores.scored(actual, each, past, panel.season, panel.metrics) for name, each in forecasts.items()}
     return [
         {"forecast": name, **{key: round(value, 5) for key, value in found.items()}, **facts}
