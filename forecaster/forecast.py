@@ -1,16 +1,22 @@
 """The forecast: the result of every model, and the input of every metric, plot and file."""
 
+import csv
+import datetime
 import functools
 import io
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from forecaster.wording import format_timestamps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Timestamp = Any  # pd.Timestamp, or int where the frequency is `step`
 
@@ -35,14 +41,14 @@ class Forecast:
 
     series: str
     origin: Timestamp
-    timestamps: pd.Index
+    timestamps: "pd.Index | Sequence[datetime.datetime]"
     mean: np.ndarray
     quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
     samples: np.ndarray | None = None
     source: str = "network"
     run_quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Convert to one row per step, as `forecasts_to_frame`."""
         return forecasts_to_frame([self])
 
@@ -60,8 +66,10 @@ class Forecast:
         samples = None if self.samples is None else self.samples.round(decimals) + 0.0
         return replace(self, mean=mean, quantiles=quantiles, samples=samples)
 
-    def samples_to_frame(self) -> pd.DataFrame:
+    def samples_to_frame(self) -> "pd.DataFrame":
         """Convert the paths to one row for each step of each: series, origin, timestamp, step, path (from 1), value."""
+        import pandas as pd  # noqa: PLC0415  half of the time that a forecast takes
+
         paths = np.empty((0, len(self.mean))) if self.samples is None else self.samples
         origin, *timestamps = format_timestamps([self.origin, *self.timestamps])
         steps = np.arange(1, len(self.mean) + 1)
@@ -79,6 +87,8 @@ class Forecast:
     @classmethod
     def from_csv(cls, text: str) -> "Forecast":
         """Read a forecast from the CSV of `to_csv`."""
+        import pandas as pd  # noqa: PLC0415
+
         rows = pd.read_csv(io.StringIO(text), dtype={"series": str, "origin": str, "timestamp": str})
         origin, *timestamps = [
             int(cell) if cell.lstrip("-").isdigit() else pd.Timestamp(cell)
@@ -90,7 +100,7 @@ class Forecast:
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
 
 
-def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> pd.DataFrame:
+def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> "pd.DataFrame":
     """Convert forecasts with the same quantiles to one table, a row per step.
 
     Args:
@@ -101,6 +111,8 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
     Returns:
         The columns `COLUMNS`, those of the quantiles, and source; timestamps are ISO 8601 text.
     """
+    import pandas as pd  # noqa: PLC0415
+
     lengths = [len(forecast.mean) for forecast in forecasts]
     texts = [_format_timestamps(forecast.origin, tuple(forecast.timestamps)) for forecast in forecasts]
     return pd.DataFrame(
@@ -111,15 +123,18 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
             "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
             "mean": np.concatenate([forecast.mean for forecast in forecasts]),
             **{
-                name_column(probability, names): np.concatenate(
-                    [forecast.quantiles[probability] for forecast in forecasts]
-                )
-                for probability in forecasts[0].quantiles
-                if names == "levels" or probability != 0.5
+                name: np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
+                for name, probability in _name_quantiles(forecasts[0], names).items()
             },
             "source": np.repeat([forecast.source for forecast in forecasts], lengths),
         }
     )
+
+
+def _name_quantiles(forecast: Forecast, names: ColumnNames) -> dict[str, float]:
+    """Name the columns of quantiles: their probabilities by name."""
+    shown = (each for each in forecast.quantiles if names == "levels" or each != 0.5)
+    return {name_column(probability, names): probability for probability in shown}
 
 
 @functools.lru_cache(maxsize=64)
@@ -135,10 +150,51 @@ def forecasts_to_csv(forecasts: Sequence[Forecast], names: ColumnNames = "levels
         forecasts, names: as in `forecasts_to_frame`.
         decimal_comma: whether numbers have a decimal comma, and cells are separated by semicolons.
     """
-    return _frame_to_csv(forecasts_to_frame(forecasts, names), decimal_comma)
+    file = io.StringIO()
+    write_csv(file, forecasts, names, decimal_comma)
+    return file.getvalue()
 
 
-def _frame_to_csv(frame: pd.DataFrame, decimal_comma: bool) -> str:
+def write_csv(
+    file: IO[str],
+    forecasts: Sequence[Forecast],
+    names: ColumnNames = "levels",
+    decimal_comma: bool = False,
+    header: bool = True,
+) -> None:
+    """Write the rows of forecasts to a file as `forecasts_to_csv`, after the names of the columns where asked for."""
+    quantiles = _name_quantiles(forecasts[0], names)
+    writer = csv.writer(file, delimiter=";" if decimal_comma else ",", lineterminator="\n")
+    if header:
+        writer.writerow([*COLUMNS, *quantiles, "source"])
+    for forecast, (origin, *timestamps) in zip(forecasts, _format_each(forecasts), strict=True):
+        numbers = [forecast.mean, *(forecast.quantiles[probability] for probability in quantiles.values())]
+        steps, repeat = range(1, len(forecast.mean) + 1), itertools.repeat
+        cells = [_write_numbers(values, decimal_comma) for values in numbers]
+        columns = (repeat(forecast.series), repeat(origin), timestamps, steps, *cells, repeat(forecast.source))
+        writer.writerows(zip(*columns, strict=False))  # some repeat for ever
+
+
+def _format_each(forecasts: Iterable[Forecast]) -> Iterator[list[str]]:
+    """Format the origin and the timestamps of each forecast; many share the object that holds them."""
+    known: dict[int, tuple[Forecast, list[str]]] = {}  # by the identity of the timestamps, which the forecast keeps
+    for forecast in forecasts:
+        found, texts = known.get(id(forecast.timestamps), (forecast, []))
+        if not texts or found.origin != forecast.origin:
+            texts = _format_timestamps(forecast.origin, tuple(forecast.timestamps))
+            known[id(forecast.timestamps)] = forecast, texts
+        yield texts
+
+
+def _write_numbers(values: np.ndarray, decimal_comma: bool) -> list[Any]:
+    """Convert numbers to cells that the writer of CSVs writes with all digits, blank where they are NaN."""
+    cells = values.tolist()
+    if np.isnan(values).any():
+        cells = ["" if math.isnan(cell) else cell for cell in cells]
+    return [str(cell).replace(".", ",") for cell in cells] if decimal_comma else cells
+
+
+def _frame_to_csv(frame: "pd.DataFrame", decimal_comma: bool) -> str:
     separator, mark = (";", ",") if decimal_comma else (",", ".")
     return frame.to_csv(index=False, lineterminator="\n", sep=separator, decimal=mark)
 
@@ -150,9 +206,11 @@ def forecasts_to_json(forecasts: Sequence[Forecast], names: ColumnNames = "level
 
 def forecasts_to_parquet(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> bytes:
     """Convert forecasts to a Parquet file, with origins and timestamps as dates; needs the extra `parquet`."""
+    import pandas as pd  # noqa: PLC0415
+
     frame, file = forecasts_to_frame(forecasts, names), io.BytesIO()
     frame["origin"] = pd.Index([each.origin for each in forecasts]).repeat([len(each.mean) for each in forecasts])
-    frame["timestamp"] = functools.reduce(pd.Index.append, (each.timestamps for each in forecasts))
+    frame["timestamp"] = functools.reduce(pd.Index.append, (pd.Index(each.timestamps) for each in forecasts))
     frame.to_parquet(file, index=False)
     return file.getvalue()
 
@@ -165,6 +223,8 @@ def forecasts_to_nixtla(forecasts: Sequence[Forecast], decimal_comma: bool = Fal
 
 def samples_to_csv(forecasts: Sequence[Forecast], decimal_comma: bool = False) -> str:
     """Convert the paths of forecasts to one CSV."""
+    import pandas as pd  # noqa: PLC0415
+
     return _frame_to_csv(pd.concat([forecast.samples_to_frame() for forecast in forecasts]), decimal_comma)
 
 

@@ -1,5 +1,6 @@
 """The table of a forecast: names of columns, decimals, and every format in which it is written."""
 
+import dataclasses
 import io
 import json
 
@@ -120,3 +121,22 @@ def test_a_rounded_forecast_has_no_minus_zero():
     forecast = Forecast("y", 0, pd.RangeIndex(1, 3), np.array([-0.001, 1.005]), {0.1: np.array([-0.004, 0.996])})
     assert str(forecast.round(2).mean[0]) == "0.0"
     assert forecast.round(2).quantiles[0.1].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("decimal_comma", [False, True])
+@pytest.mark.parametrize("names", ["levels", "quantiles"])
+@pytest.mark.parametrize(
+    "name", ["shop", "a,b", "a;b", 'say "hi"', "two\nlines", "carriage\rreturn", " blank ", "", "Zürich", "1.5"]
+)
+def test_the_csv_is_that_of_pandas(name, names, decimal_comma):
+    generator = np.random.default_rng(0)
+    values = [*generator.normal(size=4), 1e300, 5e-324, 1e16, 123456789012.5, -0.0, 0.1 + 0.2, np.nan, 3.0]
+    ahead = pd.date_range("2026-01-02 23:00", periods=len(values), freq="h", tz="Europe/Berlin")
+    quantiles = {0.025: np.array(values[::-1]), 0.5: np.array(values), 0.975: np.array(values)}
+    zoned = Forecast(name, ahead[0] - pd.Timedelta("1h"), ahead, np.array(values), quantiles)
+    found = [zoned, make_forecast(name), make_forecast("other"), Forecast(name, 5, pd.RangeIndex(6, 8), np.ones(2))]
+    found = [dataclasses.replace(each, quantiles=dict.fromkeys(quantiles, each.mean)) for each in found]
+    mark, separator = (",", ";") if decimal_comma else (".", ",")
+    frame = forecasts_to_frame(found, names)
+    expected = frame.to_csv(index=False, lineterminator="\n", sep=separator, decimal=mark)
+    assert forecasts_to_csv(found, names, decimal_comma) == expected

@@ -14,7 +14,6 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from forecaster.cli.options import ReportFormat
-from forecaster.config.database_urls import mask_passwords
 from forecaster.errors import InputOutputFailed, Stop, make_output_error
 from forecaster.extras import configure_libraries
 from forecaster.problems import Problem
@@ -79,8 +78,15 @@ def _mask(record: logging.LogRecord) -> bool:
     problems = [argument for argument in arguments if isinstance(argument, Problem)]
     if problems:
         record.facts = getattr(record, "facts", {}) | {"problems": _problems_to_json(problems)}
-    record.msg, record.args = mask_passwords(record.getMessage()), None
+    record.msg, record.args = _mask_text(record.getMessage()), None
     return True
+
+
+def _mask_text(text: str) -> str:
+    """Hide passwords in a text."""
+    from forecaster.config.database_urls import mask_passwords  # the package takes longer to import than `--help`
+
+    return mask_passwords(text)
 
 
 def _problems_to_json(problems: Iterable[Problem]) -> list[Any]:
@@ -90,7 +96,7 @@ def _problems_to_json(problems: Iterable[Problem]) -> list[Any]:
 def _mask_texts(value: Any) -> Any:
     """Hide passwords in every text of a JSON value."""
     if isinstance(value, str):
-        return mask_passwords(value)
+        return _mask_text(value)
     if isinstance(value, dict):
         return {key: _mask_texts(each) for key, each in value.items()}
     return [_mask_texts(each) for each in value] if isinstance(value, list | tuple) else value
@@ -164,7 +170,7 @@ def print_error(error: Stop) -> None:
 def print_message(text: str) -> None:
     """Write a message to stderr, without its passwords; a stderr that is full or closed changes nothing else."""
     try:
-        sys.stderr.write(mask_passwords(text))
+        sys.stderr.write(_mask_text(text))
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)

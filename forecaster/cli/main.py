@@ -1,11 +1,13 @@
 """The verbs of `forecast`, and the message and exit code of each error."""
 
+import copy
 import gc
 import io
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -133,7 +135,8 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, stop)
     try:
         try:
-            result = app(standalone_mode=False)  # which returns the code of --help and --version
+            # which returns the code of --help and --version
+            result = _choose_verb(sys.argv[1:2])(standalone_mode=False)
         finally:
             finished = True
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -151,6 +154,16 @@ def main() -> NoReturn:
     if interruptions and code == 0:
         code = _report(interruptions[0], interruptions[0])
     sys.exit(code)
+
+
+def _choose_verb(named: Sequence[str]) -> typer.Typer:
+    """Choose the verb that is named, or all: building the parsers of all takes as long as importing NumPy."""
+    found = [each for each in app.registered_commands if (each.name or getattr(each.callback, "__name__", "")) in named]
+    if not found:
+        return app
+    chosen = copy.copy(app)
+    chosen.registered_commands = found
+    return chosen
 
 
 def _print_usage_error(error: Any) -> int:

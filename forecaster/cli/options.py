@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.config.database_urls import is_server
 from forecaster.durations import EXPECTED_DURATION, parse_duration
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
@@ -112,6 +111,7 @@ def load_run(run: Path, data: Path | None, trusts_config: bool, name: str | None
         UsageError: its config names a database, which would be sent a password, and the user neither trusts it nor
             names other data.
     """
+    from forecaster.config.database_urls import is_server
     from forecaster.runs import load_version
 
     version = load_version(run, name)

@@ -124,7 +124,8 @@ def predict(
         title = name_source(source).rpartition("/")[2]
     else:
         loaded = load_run(source, data, trust_config, version)
-        found, names = _predict_with_run(loaded, data, asked, future, samples is not None)
+        needs_timestamps = plot is not None or format is OutputFormat.PARQUET
+        found, names = _predict_with_run(loaded, data, asked, future, samples is not None, needs_timestamps)
         title = source.resolve().name
     encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
     content = _format_forecasts(found.forecasts, format, names, decimal_comma)
@@ -149,7 +150,12 @@ class _Asked(NamedTuple):
 
 
 def _predict_with_run(
-    loaded: "Version", data: Path | None, asked: _Asked, future: Path | None, with_samples: bool
+    loaded: "Version",
+    data: Path | None,
+    asked: _Asked,
+    future: Path | None,
+    with_samples: bool,
+    needs_timestamps: bool,
 ) -> "tuple[Prediction, ColumnNames]":
     """Forecast with a version of a run; and name its columns."""
     from forecaster.evaluation.verdict import describe_training
@@ -164,6 +170,7 @@ def _predict_with_run(
         future,
         overrides=asked.overrides,
         max_age=asked.max_age,
+        needs_timestamps=needs_timestamps,
     )
     try:
         sentences = describe_training(loaded.metrics)

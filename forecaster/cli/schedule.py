@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.config.database_urls import PASSWORD, is_server
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -76,6 +75,8 @@ def _plan_schedule(path: Path, every: str) -> "Schedule":
 
 def _find_variables(loaded: "LoadedJobs") -> Iterator[str]:
     """Find the environment variables that the jobs need: URLs to ping, the password of databases."""
+    from forecaster.config.database_urls import PASSWORD, is_server
+
     for ping in (loaded.ping, *(job.ping for job in loaded.jobs)):
         if ping is not None and ping.startswith("$"):
             yield ping[1:]

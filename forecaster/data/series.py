@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
-from forecaster.data.time.frequency import make_future_sessions, make_future_timestamps
-from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, TimeRules
+from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.problems import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecaster.forecast import Timestamp
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,15 @@ class Column:
 class _Timestamps:
     """A field that takes an index, or a function that makes it when it is first asked for."""
 
-    def __get__(self, series: "Series | None", owner: type) -> pd.Index:
+    def __get__(self, series: "Series | None", owner: type) -> "pd.Index":
         if series is None:
             raise AttributeError("timestamps")  # so that the field has no default
         found = series.__dict__["timestamps"]
-        if not isinstance(found, pd.Index):
+        if callable(found):
             found = series.__dict__["timestamps"] = found()
         return found
 
-    def __set__(self, series: "Series", value: pd.Index | Callable[[], pd.Index]) -> None:
+    def __set__(self, series: "Series", value: "pd.Index | Callable[[], pd.Index]") -> None:
         series.__dict__["timestamps"] = value
 
 
@@ -80,6 +84,8 @@ class Series:
 
     def cut(self, first: int, last: int) -> "Series":
         """Cut its steps from `first` to before `last`, with the covariates of all later steps."""
+        if first == 0 and last == len(self):
+            return self
         observed = None if self.observed is None else self.observed[first:last]
         columns = {name: column.select(slice(first, None)) for name, column in self.covariates.items()}
         values, timestamps = self.values[first:last], self.timestamps[first:last]
@@ -89,8 +95,13 @@ class Series:
         """Return the id of its rows: its name, without its target in a file of several targets."""
         return self.name.removesuffix(f"/{self.target}") if wide else self.name
 
-    def list_future_timestamps(self, steps: int) -> pd.Index:
+    @property
+    def last_timestamp(self) -> "Timestamp":
+        """The timestamp of its last step."""
+        return self.timestamps[-1]
+
+    def list_future_timestamps(self, steps: int) -> "pd.Index":
         """Return the timestamps of the `steps` steps after its last."""
-        if self.frequency == SESSIONS:
-            return make_future_sessions(pd.DatetimeIndex(self.timestamps), steps, self.rules)
-        return make_future_timestamps(self.timestamps[-1], steps, self.rules.step(self.frequency))
+        from forecaster.data.time.frequency import list_future_timestamps  # noqa: PLC0415  with pandas
+
+        return list_future_timestamps(self.timestamps, steps, self.frequency, self.rules)

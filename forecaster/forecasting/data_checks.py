@@ -2,12 +2,12 @@
 
 import datetime
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from forecaster.config.schema import Checks
 from forecaster.data import Series
 from forecaster.errors import DataError, Diverged, ForecasterError, Stale
 from forecaster.forecast import Forecast
-from forecaster.forecasting.freshness import Freshness, report_age
 from forecaster.forecasting.plausibility import (
     Statistics,
     find_coarser_end,
@@ -17,6 +17,9 @@ from forecaster.forecasting.plausibility import (
 )
 from forecaster.forecasting.training_range import find_values_outside
 from forecaster.problems import Problem
+
+if TYPE_CHECKING:
+    from forecaster.forecasting.freshness import Freshness
 
 _NOT_WRITTEN = {"infinite-forecast", "infinite-intervals", "implausible-forecast"}
 
@@ -46,26 +49,34 @@ class DataChecks:
         self.notices: list[Problem] = []
 
     def select_series(
-        self, panel: Sequence[Series], freshness: Sequence[Freshness], now: datetime.datetime, where: str, channels: int
+        self,
+        panel: Sequence[Series],
+        freshness: "Sequence[Freshness]",
+        now: datetime.datetime,
+        where: str,
+        channels: int,
     ) -> list[Series]:
         """Select the series that may be forecast.
 
         Args:
             panel: the series; those that are read together follow each other.
-            freshness: of each series.
+            freshness: of each series; not read where there is no largest age.
             now: the time to which ages are counted.
             where: the name of the source.
             channels: series that are read together; one that is refused leaves out the others.
         """
+        ages = freshness if self._checks.max_age is not None else [None] * len(panel)
         accepted = [
-            self._check_age(series, fresh, now, where) and self._check_values(series)
-            for series, fresh in zip(panel, freshness, strict=True)
+            (fresh is None or self._check_age(series, fresh, now, where)) and self._check_values(series)
+            for series, fresh in zip(panel, ages, strict=True)
         ]
         firsts = range(0, len(panel), channels)
         groups = [slice(first, first + channels) for first in firsts if all(accepted[first : first + channels])]
         return [series for group in groups for series in panel[group]]
 
-    def _check_age(self, series: Series, fresh: Freshness, now: datetime.datetime, where: str) -> bool:
+    def _check_age(self, series: Series, fresh: "Freshness", now: datetime.datetime, where: str) -> bool:
+        from forecaster.forecasting.freshness import report_age  # noqa: PLC0415  with pandas, for this check alone
+
         max_age = self._checks.max_age
         problem = None if max_age is None else report_age(series, fresh, max_age, now, where)
         if problem is None:

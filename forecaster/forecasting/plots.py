@@ -81,7 +81,7 @@ def _draw_forecast(axes: Axes, history: pd.Series, forecast: Forecast, actuals: 
         # Above the forecast, which is wider: neither hides the other over a long horizon.
         x = np.append(origin, to_axis(actuals.index))
         axes.plot(x, np.append(observed[-1], actuals.to_numpy()), color=INK, linewidth=1.0 * thinner, zorder=3)
-    x = np.append(origin, to_axis(forecast.timestamps))
+    x = np.append(origin, to_axis(pd.Index(forecast.timestamps)))
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5, "markevery": slice(1, None)}
     style: dict[str, Any] = {"color": BLUE, "linewidth": 2.0 * max(thinner, 0.8)} | (
         marker if len(forecast.mean) <= 40 else {}

@@ -7,27 +7,30 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from forecaster.config.policies import override_policies
 from forecaster.config.schema import Config, MaxAge
-from forecaster.data import Series
+from forecaster.data.plain_csv import read_plain_csv
+from forecaster.data.series import Series
 from forecaster.data.sources.files import Paths, name_source
+from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
-from forecaster.forecasting.freshness import Freshness, measure_freshness
-from forecaster.forecasting.future_covariates import extend_with_future
 from forecaster.forecasting.plausibility import read_statistics
 from forecaster.forecasting.predictor import PredictionInputs, Predictor
 from forecaster.forecasting.saved_networks import load_networks
-from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import BEFORE_REFIT, Version
+
+if TYPE_CHECKING:
+    from forecaster.forecasting.freshness import Freshness
 
 log = logging.getLogger("forecaster")
 
@@ -46,14 +49,14 @@ class Prediction:
         panel: those series.
         problems: why others could not be forecast.
         notices: warnings about those that were.
-        freshness: of every series that is long enough to be forecast.
+        freshness: of every series that is long enough to be forecast; empty where timestamps are not needed.
     """
 
     forecasts: list[Forecast]
     panel: list[Series]
     problems: list[Problem]
     notices: list[Problem] = field(default_factory=list)
-    freshness: list[Freshness] = field(default_factory=list)
+    freshness: "list[Freshness]" = field(default_factory=list)
 
 
 def predict(
@@ -68,6 +71,7 @@ def predict(
     max_age: MaxAge | None = None,
     strict: bool = False,
     now: datetime.datetime | None = None,
+    needs_timestamps: bool = True,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -82,6 +86,8 @@ def predict(
         max_age: the largest age of the newest step; that of the run where None.
         strict: whether checks with the policy `auto` refuse series, as in jobs, instead of warning of them.
         now: the time to which ages are counted, with its zone; the present where None.
+        needs_timestamps: whether timestamps are read as an index of pandas, and ages measured without a limit, too;
+            the forecasts of a plain CSV need neither.
 
     Raises:
         ConfigError: an override is invalid, or there is a largest age and the steps have no dates.
@@ -99,10 +105,9 @@ def predict(
     _check_horizon(config, steps)
     check_levels(config, levels)
     predictor = load_predictor(version)
-    panel, problems = read_newest(config, data)
-    freshness = measure_freshness(panel, checks.max_age)
-    if future is not None:
-        panel = extend_with_future(config, panel, future, steps)
+    with_pandas = needs_timestamps or future or checks.max_age or predictor.preprocessing.features
+    found = None if with_pandas else _read_plain_series(config, data)
+    panel, problems, freshness = found or _read_dated_series(config, data, future, steps, checks.max_age)
     several = config.data.several
     checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
@@ -110,7 +115,7 @@ def predict(
     _report_missing_future(config, panel, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
-    prediction = Prediction([], [], problems, checked.notices, freshness)
+    prediction = Prediction([], [], problems, checked.notices, list(freshness))
     batch = config.channels * SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
         _extend_prediction(prediction, checked, predictor, panel[first : first + batch], steps, levels, with_samples)
@@ -218,6 +223,38 @@ def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> Non
             log.info(message, level, needed, calibration.count)
 
 
+class _NewestData(NamedTuple):
+    """The series of a prediction, why others are left out, and the freshness of each, if it is measured."""
+
+    panel: list[Series]
+    problems: list[Problem]
+    freshness: "Sequence[Freshness]" = ()
+
+
+def _read_plain_series(config: Config, data: Paths | None) -> _NewestData | None:
+    """Read the series of a run from a plain CSV; None where it is another source, or too short."""
+    path, keys = data or config.data.path, config.data
+    if not isinstance(path, str | Path) or config.padding_steps:
+        return None
+    domains = find_domains(config.model.head, keys.transform, keys.minimum, keys.maximum)
+    series = read_plain_csv(keys.model_dump(), str(path), domains, config.context_steps)
+    return None if series is None else _NewestData([series], [])
+
+
+def _read_dated_series(
+    config: Config, data: Paths | None, future: Path | None, steps: int, max_age: MaxAge | None
+) -> _NewestData:
+    """Read the series of a run with their timestamps, and extend them with a CSV of future covariates."""
+    from forecaster.forecasting.freshness import measure_freshness  # noqa: PLC0415  with pandas
+    from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415
+
+    panel, problems = read_newest(config, data)
+    freshness = measure_freshness(panel, max_age)
+    return _NewestData(
+        panel if future is None else extend_with_future(config, panel, future, steps), problems, freshness
+    )
+
+
 def _report_missing_future(config: Config, panel: Sequence[Series], steps: int) -> None:
     """Log future covariates without values for the steps ahead, where a policy replaces them."""
     for name in config.data.covariates.future:
@@ -255,6 +292,8 @@ def read_newest(config: Config, data: Paths | None) -> tuple[list[Series], list[
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
+    from forecaster.preprocessing.read_data import read_data  # noqa: PLC0415  with pandas
+
     panel, length = read_data(config, data), config.context_steps - config.padding_steps
     path = name_source(data or config.data.path)
     problems = []

@@ -33,7 +33,6 @@ from forecaster.forecasting.predictive_distribution import (
 )
 from forecaster.forecasting.rollout import Rollout
 from forecaster.inputs import Inputs
-from forecaster.preprocessing.covariate_features import Features
 from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_series_scaler
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import undo_difference
@@ -293,7 +292,9 @@ class Predictor:
         Raises:
             DataError: cells are missing, and nothing may replace them.
         """
-        return (self.preprocessing.features or Features()).build(series, self.get_scaler(series), first, last)
+        if self.preprocessing.features is None:
+            return np.empty((last - first, 0), np.float32)
+        return self.preprocessing.features.build(series, self.get_scaler(series), first, last)
 
     def _undo_preprocessing(
         self, distribution: Distribution, scaler: Scaler, change: np.ndarray | float
@@ -363,7 +364,7 @@ class Predictor:
         return [
             Forecast(
                 series.name,
-                series.timestamps[-1],
+                series.last_timestamp,
                 series.list_future_timestamps(steps),
                 prediction.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},

@@ -219,7 +219,7 @@ def forecast_windows(
     return [
         Forecast(
             series.name,
-            series.timestamps[-1],
+            series.last_timestamp,
             series.list_future_timestamps(steps),
             values[:, median],
             {probability: values[:, place] for place, probability in enumerate(shown)},

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from forecaster.data import Panel, Series
+from forecaster.data.series import Series
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split
+
+if TYPE_CHECKING:
+    from forecaster.data import Panel
 
 SERIES_PER_BLOCK = 256  # series processed at once, which bounds memory
 
@@ -33,7 +36,7 @@ class PreparedPanel(Sequence[PreparedSeries]):
         scaler: with a row for each prepared series.
     """
 
-    panel: Panel
+    panel: "Panel"
     numbers: Sequence[int]
     splits: Sequence[Split]
     scaler: Scaler

@@ -3,17 +3,19 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecaster.config import Config
 from forecaster.data import Series
 from forecaster.preprocessing.categories import Vocabulary
-from forecaster.preprocessing.covariate_features import SERIES_SCALE, Features
 from forecaster.preprocessing.scaling import Scaler, fit_scaler
 from forecaster.preprocessing.transforms import fit_transform
 from forecaster.runs import Version
+
+if TYPE_CHECKING:
+    from forecaster.preprocessing.covariate_features import Features
 
 _MIN_CHANGING = 20  # steps after a constant beginning, from which they alone fit a scale
 
@@ -29,7 +31,7 @@ class Preprocessing:
 
     scalers: Mapping[str, Scaler]
     vocabulary: Vocabulary | None = None
-    features: Features | None = None
+    features: "Features | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """Return every number, exact, for JSON."""
@@ -43,8 +45,7 @@ class Preprocessing:
         """Restore what `to_json` returned."""
         scalers = {name: Scaler.from_json(scaler) for name, scaler in values["scalers"].items()}
         vocabulary = values["categories"] and Vocabulary.from_json(values["categories"])
-        features = values["features"] and Features.from_json(values["features"])
-        return cls(scalers, vocabulary, features)
+        return cls(scalers, vocabulary, values["features"] and _read_features(values["features"]))
 
     @property
     def feature_widths(self) -> tuple[int, int]:
@@ -58,6 +59,12 @@ class Preprocessing:
             DataError: a category was not trained on.
         """
         return None if self.vocabulary is None else self.vocabulary.encode(panel)
+
+
+def _read_features(values: Mapping[str, Any]) -> "Features":
+    from forecaster.preprocessing.covariate_features import Features  # noqa: PLC0415  with pandas, for calendars
+
+    return Features.from_json(values)
 
 
 def fit_series_scaler(config: Config, values: np.ndarray) -> Scaler:
@@ -133,8 +140,10 @@ def _check(preprocessing: Preprocessing, config: Config) -> None:
         _check_features(features, config)
 
 
-def _check_features(features: Features, config: Config) -> None:
+def _check_features(features: "Features", config: Config) -> None:
     """Check that features can be those of a config; raise `ValueError` where they cannot."""
+    from forecaster.preprocessing.covariate_features import SERIES_SCALE  # noqa: PLC0415  with pandas
+
     data, covariates = config.data, config.data.covariates
     columns = [tuple(each.name for each in part) for part in (features.past, features.future)]
     if columns != [covariates.past, covariates.future] or features.calendar != data.calendar:

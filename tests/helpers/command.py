@@ -13,10 +13,15 @@ FORECAST = Path(sys.executable).with_name("forecast")
 
 def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
     """The top-level packages that a command loads."""
+    return {name.split(".")[0] for name in list_modules(arguments, folder, code)}
+
+
+def list_modules(arguments: list[str], folder: Path, code: int = 0) -> list[str]:
+    """The modules that a command loads."""
     command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
     shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert shown.returncode == code
-    return {line.split("|")[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
+    return [line.split("|")[-1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")]
 
 
 HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}

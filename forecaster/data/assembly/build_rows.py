@@ -189,7 +189,7 @@ def _move_timestamps(
     """Move timestamps into their zone and onto their steps; those that cannot be moved are reported."""
     timestamps, never, far, shifts = localize_each_series(read, codes, frequency, rules)
     reporter.report("nonexistent-time", never, issues.problems, {"zone": rules.timezone})
-    tolerance = format_duration(rules.tolerance.value // 1000)
+    tolerance = format_duration(pd.Timedelta(rules.tolerance).value // 1000)
     reporter.report("far-from-step", far, issues.problems, {"tolerance": tolerance})
     if shifts.any():
         furthest = name_duration(pd.Timedelta(np.abs(shifts).max(), "us"))

@@ -63,10 +63,10 @@ def localize(read: ParsedTimestamps, frequency: str, rules: TimeRules) -> Locali
     if rules.timezone is not None:
         if timestamps.tz is None and split_way(read.way)[1] in EPOCHS:
             timestamps = timestamps.tz_localize("UTC")
-        timestamps, never = to_zone(timestamps, rules.timezone, rules.tolerance)
-    if rules.tolerance > pd.Timedelta(0):
+        timestamps, never = to_zone(timestamps, rules.timezone, pd.Timedelta(rules.tolerance))
+    if pd.Timedelta(rules.tolerance) > pd.Timedelta(0):
         before = timestamps
-        timestamps, far = snap(before, frequency, rules.tolerance)
+        timestamps, far = snap(before, frequency, pd.Timedelta(rules.tolerance))
         shifts = timestamps.as_unit("us").asi8 - before.as_unit("us").asi8
     return Localized(timestamps, never, far, shifts)
 
@@ -96,7 +96,7 @@ def rank_within_series(codes: np.ndarray) -> pd.Index:
 
 def changes_timestamps(rules: TimeRules) -> bool:
     """Whether timestamps become others than they are written as."""
-    return rules.timezone is not None or rules.tolerance > pd.Timedelta(0)
+    return rules.timezone is not None or pd.Timedelta(rules.tolerance) > pd.Timedelta(0)
 
 
 def localize_each_series(read: ParsedTimestamps, codes: np.ndarray, frequency: str, rules: TimeRules) -> Localized:

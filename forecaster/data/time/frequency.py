@@ -93,9 +93,11 @@ def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
 
 
 @functools.lru_cache(256)  # many series share their timestamps
-def _make_short_grid(first: pd.Timestamp, zone: str, unit: str, steps: int, step: Step) -> pd.DatetimeIndex:
-    """Make a grid of dates; the same moment in another zone or unit, which is equal, has another grid."""
-    return pd.date_range(first, periods=steps, freq=step)
+def _make_short_grid(
+    first: pd.Timestamp, zone: str, unit: str, steps: int, step: Step, begin: int = 0
+) -> pd.DatetimeIndex:
+    """Make a grid of dates from its step `begin` on; the same moment in another zone or unit has another grid."""
+    return pd.date_range(first, periods=steps, freq=step)[begin:]
 
 
 def has_fixed_length(step: Step) -> bool:
@@ -103,9 +105,18 @@ def has_fixed_length(step: Step) -> bool:
     return isinstance(pd.tseries.frequencies.to_offset(step), pd.offsets.Tick | pd.offsets.Day)
 
 
+def list_future_timestamps(timestamps: pd.Index, steps: int, frequency: str, rules: TimeRules) -> pd.Index:
+    """List the timestamps of the `steps` steps after those of a series."""
+    if frequency == SESSIONS:
+        return make_future_sessions(pd.DatetimeIndex(timestamps), steps, rules)
+    return make_future_timestamps(timestamps[-1], steps, rules.step(frequency))
+
+
 def make_future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
     """Make the timestamps of the `steps` steps after the origin."""
-    return make_grid(origin, steps + 1, step)[1:]
+    if step == STEP or steps >= _KEPT:
+        return make_grid(origin, steps + 1, step)[1:]
+    return _make_short_grid(origin, str(origin.tz), origin.unit, steps + 1, step, 1)
 
 
 def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 SESSIONS = "sessions"
 CALENDAR = "C"  # pandas' name for the days of a calendar of one's own
@@ -19,7 +20,7 @@ class TimeRules:
     Attributes:
         weekmask: the weekdays that have rows, `Mon Tue Wed Thu Fri`; None where it is not stated.
         holidays: ISO dates without rows.
-        tolerance: how far a timestamp may be from the step that it is moved to.
+        tolerance: how far a timestamp may be from the step that it is moved to, as a text that `pd.Timedelta` reads.
         timezone: the zone of local times, an IANA name or `UTC+02:00`; None where it is not stated.
         drop_incomplete: whether a bar that is not over yet is left out.
         max_gap: steps missing in a row, at most; None for any number.
@@ -30,7 +31,7 @@ class TimeRules:
 
     weekmask: str | None = None
     holidays: tuple[str, ...] = ()
-    tolerance: pd.Timedelta = pd.Timedelta(0)  # noqa: RUF009  which is immutable
+    tolerance: str = "0s"
     timezone: str | None = None
     drop_incomplete: bool = False
     max_gap: int | None = None
@@ -44,7 +45,7 @@ class TimeRules:
         return cls(
             values["weekmask"],
             tuple(values["holidays"]),
-            pd.Timedelta(values["tolerance"]),
+            values["tolerance"],
             values["timezone"],
             values["last_bar"] == "drop",
             values["max_gap"],
@@ -54,8 +55,10 @@ class TimeRules:
         )
 
     @property
-    def sessions(self) -> pd.offsets.CustomBusinessDay:
+    def sessions(self) -> "pd.offsets.CustomBusinessDay":
         """The days with rows: those of the calendar stated, Monday to Friday where none is."""
+        import pandas as pd  # noqa: PLC0415  for calendars alone
+
         return pd.offsets.CustomBusinessDay(weekmask=self.weekmask or WORKING_DAYS, holidays=list(self.holidays))
 
     @property
@@ -63,7 +66,7 @@ class TimeRules:
         """Weekdays with rows."""
         return len((self.weekmask or WORKING_DAYS).split())
 
-    def step(self, frequency: str) -> str | pd.offsets.BaseOffset:
+    def step(self, frequency: str) -> "str | pd.offsets.BaseOffset":
         """Return what pandas makes a grid of the frequency with."""
         return self.sessions if frequency == CALENDAR else frequency
 
