@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
-from tests.helpers.fork_server import ForkServer
+from tests.helpers.fork_server import UNFITTED, ForkServer
 from tests.helpers.postgresql import run_postgresql
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,7 +23,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 gc.set_threshold(20_000)  # as `main` does; modules and tests are imported in a fifth less time
 
-TRAINING_VERBS = {"train", "tune", "impute", "diagnose"}
+TRAINING_VERBS = {"train", "tune", "impute", "diagnose", "backtest"}
 _numbers = itertools.count()
 Result = subprocess.CompletedProcess[str]
 
@@ -95,7 +95,8 @@ def fork_server(shared_folder: Path) -> Iterator[Callable[[bool], ForkServer]]:
 def forecast(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Result]:
     """Run the command in a fork of a process that has its imports: forecast("train", path, cwd=folder) -> Result.
 
-    What happens before `main` is that of `forecast_process`: imports, and options of the interpreter.
+    What happens before `main` is that of `forecast_process`: imports, and options of the interpreter. Where a test
+    needs a run whose forecasts may be bad, `fitted=False` leaves out the steps of its training.
     """
 
     def run(
@@ -103,11 +104,14 @@ def forecast(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Result]
         cwd: Path | None = None,
         timeout: float = 240,
         env: dict[str, str] | None = None,
+        fitted: bool = True,
         signal_when: tuple[Callable[[str], object], signal.Signals] | None = None,
     ):
-        server = fork_server(arguments[0] in TRAINING_VERBS)
-        environment = os.environ if env is None else env
-        return server.run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
+        trains = arguments[0] in TRAINING_VERBS
+        environment = dict(os.environ if env is None else env)
+        if trains and not fitted:
+            environment[UNFITTED] = "1"
+        return fork_server(trains).run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
 
     return run
 
@@ -121,7 +125,17 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path, forecast) -> Path:
+def new_user(shared_folder: Path) -> dict[str, str]:
+    """The environment of a user whose home was empty before `trained`."""
+    home = shared_folder / "home"
+    home.mkdir(exist_ok=True)
+    return {"HOME": str(home), **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}}
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, shared_folder: Path, forecast_process, new_user: dict[str, str]
+) -> Path:
     """A project folder with the run runs/tiny, trained by the command; tests that change it copy it first.
 
     The first worker of pytest-xdist that needs it trains it, and every worker has its copy.
@@ -134,7 +148,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path, forec
             shared.mkdir()
             write_hourly_csv(shared / "load.csv")
             (shared / "tiny.yaml").write_text(TINY)
-            result = forecast("train", "tiny.yaml", cwd=shared)
+            result = forecast_process("train", "tiny.yaml", cwd=shared, env=new_user)
             assert result.returncode == 0, result.stderr
             assert (result.stdout, result.stderr) == ("", "")
         shutil.copytree(shared, folder)

@@ -1,6 +1,7 @@
 """Plain English: words that README, docs, configs, the package and its tests do not use; functions are named by verbs."""
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -59,18 +60,28 @@ def _find(text: str, line: int) -> Iterator[tuple[int, str]]:
         yield line + text.count("\n", 0, match.start()), match[0]
 
 
+@functools.cache  # most names occur in many files
+def _find_in_name(name: str) -> list[str]:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name)
+    return [word for _, word in _find(words, 1)]
+
+
+@functools.cache
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def _find_in_code(path: Path, strings: bool) -> Iterator[tuple[int, str]]:
     """In docstrings, names and comments, and in other string constants where they are asked for."""
     source = path.read_text()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and strings:
             yield from _find(node.value, node.lineno)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
             yield from _find(text, node.body[0].lineno)
         for name in (getattr(node, field, None) for field in ("id", "attr", "name", "arg")):
             if isinstance(name, str):
-                words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name)
-                yield from ((node.lineno, f"{name}: {word}") for _, word in _find(words, 1))
+                yield from ((node.lineno, f"{name}: {word}") for word in _find_in_name(name))
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield from _find(token.string, token.start[0])
@@ -106,7 +117,7 @@ def _is_no_verb(function: ast.FunctionDef) -> bool:
 
 @pytest.mark.parametrize("path", PACKAGE, ids=_name)
 def test_functions_of_the_package_are_named_by_verbs(path: Path):
-    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(_parse(path)) if isinstance(node, ast.FunctionDef)]
     verbs = [each for each in functions if not any("property" in ast.unparse(d) for d in each.decorator_list)]
     assert [f"{_name(path)}:{each.lineno}: {each.name}" for each in verbs if _is_no_verb(each)] == []
 

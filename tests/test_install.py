@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from forecaster import extras
-from tests.helpers.command import ROOT, TINY
+from tests.helpers.command import ROOT, TINY, run_in_turn
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNS = ROOT / "tests" / "runs" / "format-3"
@@ -162,48 +162,48 @@ def test_a_run_made_elsewhere_predicts_the_same_numbers(forecast_of, tmp_path):
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def run_in_turn_of(installed, folder, commands):
+    """Run some commands of the environment in one process; half a second for each is for imports."""
+    return run_in_turn(commands, folder, ENVIRON, python=installed / "venv" / "bin" / "python")
+
+
 @pytest.mark.slow
-def test_the_verbs_of_the_base_install_work(forecast_of):
-    for command in (
+def test_the_verbs_of_the_base_install_work(installed, forecast_of, tmp_path):
+    commands = [
         ["check", "load.csv"],
         ["init", "load.csv"],
         ["validate", "load.yaml"],
         ["evaluate", "load", "--data", "load.csv", "--plot", "errors.png"],
         ["schema"],
-    ):
-        result = forecast_of(*command)
-        assert (result.returncode, result.stderr) == (0, ""), command
+        *([verb, "--help"] for verb in ("train", "tune", "impute", "diagnose", "backtest", "explain")),
+    ]
+    ended = run_in_turn_of(installed, tmp_path, commands)
+    assert [(each.code, each.stderr) for each in ended] == [(0, "")] * len(commands)
+
+
+MISSING = {
+    "train absent.csv": "train",
+    "tune absent.yaml": "tune",
+    "impute absent.csv absent.yaml": "train",
+    "diagnose absent": "train",
+    "backtest absent.csv": "train",
+    "backtest absent.yaml --refit every": "train",
+    "evaluate load --data load.csv --baselines ets": "baselines",
+    "explain shops --data shops.csv": "train",
+    "check load.parquet": "parquet",
+    "check database.yaml": "sql",
+    "validate holidays.yaml": "holidays",
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["train", "tune", "impute", "diagnose", "backtest", "explain"])
-def test_help_needs_no_extra(forecast_of, verb):
-    assert forecast_of(verb, "--help").returncode == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("command", "extra"),
-    [
-        (["train", "absent.csv"], "train"),
-        (["tune", "absent.yaml"], "tune"),
-        (["impute", "absent.csv", "absent.yaml"], "train"),
-        (["diagnose", "absent"], "train"),
-        (["backtest", "absent.csv"], "train"),
-        (["backtest", "absent.yaml", "--refit", "every"], "train"),
-        (["evaluate", "load", "--data", "load.csv", "--baselines", "ets"], "baselines"),
-        (["explain", "shops", "--data", "shops.csv"], "train"),
-        (["check", "load.parquet"], "parquet"),
-        (["check", "database.yaml"], "sql"),
-        (["validate", "holidays.yaml"], "holidays"),
-    ],
-)
-def test_a_missing_extra_is_named(forecast_of, tmp_path, command, extra):
+def test_a_missing_extra_is_named(installed, forecast_of, tmp_path):
     (tmp_path / "load.parquet").write_bytes(b"PAR1")
     database = "path: 'sqlite:///load.db', query: SELECT 1"
     (tmp_path / "database.yaml").write_text(TINY.replace("path: load.csv", database))
     (tmp_path / "holidays.yaml").write_text(TINY.replace("path: load.csv", "path: load.csv, calendar: [holiday.DE]"))
-    result = forecast_of(*command)
-    assert result.returncode == 2, result.stderr
-    assert f"pip install '{PYPROJECT['name']}[{extra}]'" in result.stderr
-    assert "unexpected" not in result.stderr
+    ended = run_in_turn_of(installed, tmp_path, [line.split() for line in MISSING])
+    for (line, extra), each in zip(MISSING.items(), ended, strict=True):
+        assert each.code == 2, (line, each.stderr)
+        assert f"pip install '{PYPROJECT['name']}[{extra}]'" in each.stderr, line
+        assert "unexpected" not in each.stderr

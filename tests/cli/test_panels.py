@@ -164,7 +164,7 @@ def test_a_series_too_short_to_train_on_is_left_out_and_named(forecast, shops, t
     rows = [line for line in lines if ",s2," not in line] + [line for line in lines if ",s2," in line][-9:]
     (tmp_path / "shops.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "shops.yaml").write_text(CONFIG)
-    result = forecast("train", "shops.yaml", "--verbose", "--set", "training.epochs=1", cwd=tmp_path)
+    result = forecast("train", "shops.yaml", "--verbose", "--set", "training.epochs=1", cwd=tmp_path, fitted=False)
     assert result.returncode == 0, result.stderr
     assert "shops.csv: 9 rows are too few for a window" in result.stderr
     assert "[series s2]" in result.stderr

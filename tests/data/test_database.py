@@ -460,7 +460,7 @@ def test_train_and_predict_from_a_database(forecast, folder, tmp_path_factory):
         ["check", "tiny.yaml"],
         ["train", "tiny.yaml", "--verbose", "--debug"],
     ):
-        result = forecast(*arguments, cwd=folder, env=environment)
+        result = forecast(*arguments, cwd=folder, env=environment, fitted=False)
         assert result.returncode == 0, result.stderr
         assert SECRET not in result.stdout + result.stderr
     run = folder / "runs" / "tiny"
@@ -485,14 +485,11 @@ def test_train_and_predict_from_a_database(forecast, folder, tmp_path_factory):
         *((url, "SELECT 1", 2, "data.path: holds a password") for url in WITH_PASSWORD),
     ],
 )
-def test_each_failure_has_its_exit_code_and_no_password(
-    forecast, forecast_process, folder, talkative, path, query, code, expected
-):
+def test_each_failure_has_its_exit_code_and_no_password(forecast, folder, talkative, path, query, code, expected):
     (folder / "tiny.yaml").write_text(
         YAML.replace("sqlite:///load.db", path).replace("SELECT time, load FROM load ORDER BY time", query)
     )
     before = sorted(folder.rglob("*"))
-    run = forecast_process if "pymysql" in path else forecast  # the driver is found on PYTHONPATH
     modules = os.pathsep.join(filter(None, (str(talkative), os.environ.get("PYTHONPATH"))))
     for arguments in (
         ["train", "tiny.yaml", "--debug"],
@@ -505,7 +502,7 @@ def test_each_failure_has_its_exit_code_and_no_password(
             f"data.path={path}" if code == 2 else "training.seed=1",
         ],
     ):
-        result = run(*arguments, cwd=folder, env={**os.environ, PASSWORD: SECRET, "PYTHONPATH": modules})
+        result = forecast(*arguments, cwd=folder, env={**os.environ, PASSWORD: SECRET, "PYTHONPATH": modules})
         assert result.returncode == code, result.stderr
         assert expected in result.stderr
         assert SECRET not in result.stdout + result.stderr

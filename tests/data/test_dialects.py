@@ -538,7 +538,7 @@ def command(*arguments: str, cwd: Path, standard_input: bytes = b""):
 
 
 @pytest.mark.slow
-def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(tmp_path):
+def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(tmp_path, forecast):
     text = write_hourly_csv(tmp_path / "load.csv", 200).read_text()
     german = text.replace(",", ";").replace(".", ",").encode("utf-16")
     code, messages = command("init", "-", "--verbose", cwd=tmp_path, standard_input=german)
@@ -554,15 +554,18 @@ def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(
     (tmp_path / "german.csv").write_bytes(german)
     settings = "data: {path: x}\nwindow: {length: 24, horizon: 1}\nmodel: {bidirectional: true}\n"
     (tmp_path / "impute.yaml").write_text(settings)
-    assert command("impute", "german.csv", "impute.yaml", "--output", "out.csv", cwd=tmp_path) == (0, "")
+    result = forecast("impute", "german.csv", "impute.yaml", "--output", "out.csv", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
     written = (tmp_path / "out.csv").read_bytes().decode("utf-16").splitlines()
     assert written[1] == german.decode("utf-16").splitlines()[1] + ";0;;;;"
     lines = text.splitlines(keepends=True)
     (tmp_path / "a.csv").write_text("".join(lines[:100]))
     (tmp_path / "b.csv").write_text("".join([lines[0], *lines[100:]]))
-    assert command("init", "[ab].csv", "--output", "ab.yaml", cwd=tmp_path) == (0, "")
+    result = forecast("init", "[ab].csv", "--output", "ab.yaml", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
     assert yaml.safe_load((tmp_path / "ab.yaml").read_text())["data"]["path"] == "[ab].csv"
-    assert command("validate", "ab.yaml", cwd=tmp_path) == (0, "")
+    result = forecast("validate", "ab.yaml", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 CELL = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=6)

@@ -299,7 +299,7 @@ def folder(tmp_path) -> Path:
 
 def test_every_verb_reads_it(forecast, folder):
     def run(*arguments):
-        result = forecast(*arguments, cwd=folder)
+        result = forecast(*arguments, cwd=folder, fitted=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -328,7 +328,7 @@ def test_gaps_are_filled_into_a_csv(forecast, folder):
     frame.loc[[50, 51, 200], "load"] = np.nan
     frame.drop(index=120).to_parquet(folder / "gaps.parquet")
     options = ("--set", "model={bidirectional: true, units: 4, decoder: dense}", "--set", "window={length: 24, horizon: 1}", "--set", "training.epochs=1")  # fmt: skip
-    result = forecast("impute", "gaps.parquet", "tiny.yaml", *options, cwd=folder)
+    result = forecast("impute", "gaps.parquet", "tiny.yaml", *options, cwd=folder, fitted=False)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "time,load,filled,lower_95,lower_80,upper_80,upper_95"

@@ -211,7 +211,7 @@ def test_a_wide_file_trains_and_forecasts_each_column(tmp_path, forecast):
         'data: {path: wide.csv, target: "*"}\nwindow: {length: 24, horizon: 2}\n'
         "model: {units: 4, embedding: 2, decoder: dense}\ntraining: {epochs: 1}\n"
     )
-    result = forecast("train", "wide.yaml", cwd=tmp_path)
+    result = forecast("train", "wide.yaml", cwd=tmp_path, fitted=False)
     assert result.returncode == 0, result.stderr
     kept = yaml.safe_load((next((tmp_path / "runs/wide/versions").iterdir()) / "config.yaml").read_text())
     assert (kept["data"]["target"], kept["data"]["time"]) == ("*", "t")

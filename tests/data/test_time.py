@@ -687,9 +687,8 @@ def test_stock_prices_train_and_predict_the_next_sessions(tmp_path, forecast):
     values = 100 + np.cumsum(np.random.default_rng(0).normal(size=len(rows)))
     csv(tmp_path, [f"{row:%Y-%m-%d}" for row in rows], values, "stock.csv")
     options = ["training.epochs=1", "model.units=4", "window.horizon=5", "window.length=10", "split.test=0"]
-    result = forecast(
-        "train", "stock.csv", *(part for option in options for part in ("--set", option)), "--verbose", cwd=tmp_path
-    )
+    sets = [part for option in options for part in ("--set", option)]
+    result = forecast("train", "stock.csv", *sets, "--verbose", cwd=tmp_path, fitted=False)
     assert result.returncode == 0, result.stderr
     assert "each row is a step (data.frequency: sessions)" in " ".join(result.stderr.split())
     kept = (next((tmp_path / "runs/stock/versions").iterdir()) / "config.yaml").read_text()

@@ -257,7 +257,7 @@ def test_a_backtest_that_is_done_removes_the_networks_of_the_one_before(backtest
     shutil.copytree(backtested[0], tmp_path, dirs_exist_ok=True)
     network = tmp_path / "backtests/small/work/another/training-001"
     network.mkdir(parents=True)
-    assert forecast("backtest", "small.yaml", "--folds", 2, cwd=tmp_path).returncode == 0
+    assert forecast("backtest", "small.yaml", "--folds", 2, cwd=tmp_path, fitted=False).returncode == 0
     assert len([*network.parents[1].iterdir()]) == 1
     assert not network.exists()
 

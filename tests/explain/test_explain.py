@@ -17,7 +17,7 @@ def attentive(tmp_path_factory, forecast):
     write_hourly_csv(folder / "load.csv")
     for decoder in ("seq2seq", "dense"):
         (folder / f"{decoder}.yaml").write_text(ATTENTIVE.replace("DECODER", decoder))
-        result = forecast("train", f"{decoder}.yaml", cwd=folder)
+        result = forecast("train", f"{decoder}.yaml", cwd=folder, fitted=decoder == "seq2seq")
         assert result.returncode == 0, result.stderr
     return folder
 
@@ -51,13 +51,14 @@ def test_explaining_asks_for_what_there_is(forecast, attentive):
 
 
 def test_a_training_starts_from_another_runs_weights_where_shapes_agree(forecast, attentive):
-    few = ["--set", "training.optimizer.learning_rate=1e-9", "--set", "training.epochs=1"]
-    again = forecast("train", "seq2seq.yaml", "--from", "runs/seq2seq", "--run", "runs/again", *few, cwd=attentive)
+    begin = ["--from", "runs/seq2seq", "--run", "runs/again"]
+    again = forecast("train", "seq2seq.yaml", *begin, cwd=attentive, fitted=False)
     assert again.returncode == 0, again.stderr
     first, second = (forecast("predict", f"runs/{run}", cwd=attentive).stdout for run in ("seq2seq", "again"))
     means = [[float(line.split(",")[4]) for line in text.splitlines()[1:]] for text in (first, second)]
     np.testing.assert_allclose(*means, rtol=1e-5)
-    other = forecast("train", "dense.yaml", "--from", "runs/seq2seq", "--run", "runs/x", "-v", *few, cwd=attentive)
+    begin = ["--from", "runs/seq2seq", "--run", "runs/x"]
+    other = forecast("train", "dense.yaml", *begin, "-v", cwd=attentive, fitted=False)
     assert other.returncode == 0, other.stderr
     assert "Starting from the weights of runs/seq2seq/versions/" in other.stderr
     assert "head/dense/kernel: (4, 6), newly initialized; the other run has (4, 1)" in other.stderr
@@ -75,7 +76,7 @@ def test_a_run_that_shares_no_weight_is_refused(forecast, attentive):
 @pytest.mark.parametrize("options", [["decoder=dense", "head=quantile"], ["decoder=seq2seq", "head=normal"]])
 def test_a_head_gives_its_own_intervals(forecast, project, options):
     sets = [part for option in options for part in ("--set", f"model.{option}")]
-    result = forecast("train", "tiny.yaml", *sets, "--set", "forecast.samples=40", cwd=project)
+    result = forecast("train", "tiny.yaml", *sets, "--set", "forecast.samples=40", cwd=project, fitted=False)
     assert result.returncode == 0, result.stderr
     result = forecast("predict", "runs/tiny", "--levels", "80,95", "--samples", "paths.csv", cwd=project)
     (project / "out.csv").write_text(result.stdout)

@@ -1,14 +1,8 @@
 """Nothing on stderr, and the same result, whatever HOME, TMPDIR, LANG, TERM, PATH and the working folder are."""
 
-import json
-import os
-import re
-import subprocess
-import sys
-
 import pytest
 
-from tests.helpers.command import ROOT
+from tests.helpers.command import PATH, ROOT, run_in_turn
 
 RUNS = ROOT / "tests/runs/format-4"
 NOWHERE = "/proc/nowhere"  # which not even root can create
@@ -33,52 +27,37 @@ SURROUNDINGS = {
     "the folder was removed": {"HOME": "", "LANG": "POSIX", "LC_ALL": "C", "TERM": "dumb", "PATH": ""},
 }
 REMOVE = "import os, tempfile; folder = tempfile.mkdtemp(); os.chdir(folder); os.rmdir(folder)\n"
-# Some commands, one after the other, in a process that has imported nothing before the first.
-RUN = """\
-import json, sys
-from forecaster.cli import main
-for arguments in json.loads(sys.argv[1]):
-    sys.argv[1:] = arguments
-    try:
-        main()
-    except SystemExit as leaving:
-        print("\\0", leaving.code, file=sys.stdout)
-        print("\\0", file=sys.stderr)
-"""
 
 
-def run(commands, folder, environment, *, removed=False):
-    """The exit code, stderr and stdout of each command."""
-    result = subprocess.run(
-        [sys.executable, "-c", REMOVE * removed + RUN, json.dumps(commands)],
-        cwd=folder,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]), **environment},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=240,
-        check=False,
-    )
-    assert result.returncode == 0
-    parts = re.split(r"\0 (\d+)\n", result.stdout)
-    *errors, rest = result.stderr.split("\0\n")
-    assert (parts[-1], rest) == ("", "")
-    return list(zip(map(int, parts[1::2]), errors, parts[:-1:2], strict=True))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("surroundings")
+    (folder / "jobs.yaml").write_text(f"format: 1\n{JOBS}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def commands(folder):
+    return [[str(part).format(folder=folder) for part in verb] for verb in VERBS.values()]
+
+
+@pytest.fixture(scope="module")
+def expected(folder, commands, forecast):
+    """What each command writes to stdout in the usual surroundings."""
+    results = [forecast(*command, cwd=folder) for command in commands]
+    assert [result.returncode for result in results] == [0] * len(VERBS)
+    return [result.stdout for result in results]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SURROUNDINGS)
-def test_no_surroundings_are_reported_or_change_a_result(name, tmp_path, forecast):
-    (tmp_path / "jobs.yaml").write_text(f"format: 1\n{JOBS}")
-    commands = [[str(part).format(folder=tmp_path) for part in verb] for verb in VERBS.values()]
-    expected = [forecast(*command, cwd=tmp_path) for command in commands]
-    assert [result.returncode for result in expected] == [0] * len(VERBS)
-    for picture in tmp_path.glob("*.png"):
+def test_no_surroundings_are_reported_or_change_a_result(name, folder, commands, expected):
+    for picture in folder.glob("*.png"):
         picture.unlink()
-    found = run(commands, tmp_path, SURROUNDINGS[name], removed=name == "the folder was removed")
-    assert found == [(0, "", result.stdout) for result in expected]
-    pictures = [path.stat().st_size for path in tmp_path.glob("*.png")]
+    first = REMOVE if name == "the folder was removed" else ""
+    found = run_in_turn(commands, folder, PATH | SURROUNDINGS[name], first)
+    assert [ended[:3] for ended in found] == [(0, "", stdout) for stdout in expected]
+    pictures = [path.stat().st_size for path in folder.glob("*.png")]
     assert len(pictures) == 3
     assert min(pictures) > 1000
 
@@ -86,4 +65,5 @@ def test_no_surroundings_are_reported_or_change_a_result(name, tmp_path, forecas
 @pytest.mark.slow
 def test_a_training_reports_no_surroundings_either(project):
     arguments = ["train", "tiny.yaml", "--set", "training.epochs=1", "--set", "model.units=[2]"]
-    assert run([arguments], project, NOTHING_CAN_BE_WRITTEN) == [(0, "", "")]
+    (ended,) = run_in_turn([arguments], project, PATH | NOTHING_CAN_BE_WRITTEN)
+    assert ended[:3] == (0, "", "")

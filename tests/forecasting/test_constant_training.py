@@ -137,7 +137,7 @@ def test_the_commands_warn_without_a_terminal(forecast, tmp_path):
         "date,sold\n" + "".join(f"{day},{value}\n" for day, value in zip(days, values, strict=True))
     )
     options = ["--set", "training.epochs=1", "--set", "model.units=[2]", "--set", "ensemble=null"]
-    trained = forecast("train", "quiet.csv", *options, cwd=tmp_path)
+    trained = forecast("train", "quiet.csv", *options, cwd=tmp_path, fitted=False)
     forecasts = forecast("predict", "runs/quiet", cwd=tmp_path)
     for result in (trained, forecasts):
         assert result.returncode == 0

@@ -194,7 +194,7 @@ def test_the_command_reports_where_a_forecast_comes_from(forecast, tmp_path):
         "data: {path: load.csv}\nwindow: {length: 12, horizon: 6}\n"
         "model: {cell: simple_rnn, units: 2}\ntraining: {epochs: 1}\n"
     )
-    trained = forecast("train", "weak.yaml", "--verbose", cwd=tmp_path)
+    trained = forecast("train", "weak.yaml", "--verbose", cwd=tmp_path, fitted=False)
     assert (
         "Forecasts are those of the seasonal naive alone, by errors in 6.7 horizons of validation (forecast.fallback)."
     ) in trained.stderr

@@ -1,8 +1,12 @@
 """The real command as a process, and small CSVs and configs to give it."""
 
+import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,17 +15,71 @@ DATA = ROOT.parent / "shared" / "data"
 FORECAST = Path(sys.executable).with_name("forecast")
 
 
-def imported(arguments: list[str], folder: Path, code: int = 0) -> set[str]:
-    """The top-level packages that a command loads."""
-    return {name.split(".")[0] for name in list_modules(arguments, folder, code)}
-
-
 def list_modules(arguments: list[str], folder: Path, code: int = 0) -> list[str]:
     """The modules that a command loads."""
     command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
     shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert shown.returncode == code
     return [line.split("|")[-1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")]
+
+
+PATH = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}  # so that this tree is imported
+# Some commands, one after the other, in a process that has imported nothing before the first.
+_IN_TURN = """\
+import json, sys
+from forecaster.cli import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as leaving:
+        print("\\0", leaving.code, *{name.partition(".")[0] for name in sys.modules}, file=sys.stdout)
+        print("\\0", file=sys.stderr)
+"""
+
+
+class Ended(NamedTuple):
+    """How a command ended, and the top-level packages that it and those before it loaded."""
+
+    code: int
+    stderr: str
+    stdout: str
+    packages: set[str]
+
+
+def run_in_turn(
+    commands: list[list[str]],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    first: str = "",
+    python: str | Path = sys.executable,
+) -> list[Ended]:
+    """Run some commands in one new process.
+
+    Args:
+        commands: the arguments of each.
+        folder: to start in.
+        environment: of the process; that of this one with `PATH` where None.
+        first: statements to execute before anything is imported.
+        python: the interpreter.
+    """
+    result = subprocess.run(
+        [str(python), "-c", first + _IN_TURN, json.dumps([[*map(str, command)] for command in commands])],
+        cwd=folder,
+        env=os.environ | PATH if environment is None else environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=240,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    *parts, rest = re.split(r"\0 (\d+) (.*)\n", result.stdout)
+    *errors, left = result.stderr.split("\0\n")
+    assert (rest, left) == ("", "")
+    ended = zip(map(int, parts[1::3]), errors, parts[::3], parts[2::3], strict=True)
+    return [Ended(*texts, {*packages.split()}) for *texts, packages in ended]
 
 
 HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}

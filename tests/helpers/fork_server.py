@@ -31,6 +31,7 @@ from filelock import FileLock
 SIGNAL_AT = "TEST_SIGNAL_AT"  # the number of the call at which it gets SIGTERM
 CHECKPOINT_SECONDS = "TEST_CHECKPOINT_SECONDS"  # between the checkpoints of a training
 FILE_SIZE = "TEST_FILE_SIZE"  # the most bytes of a file that it writes
+UNFITTED = "TEST_UNFITTED"  # set: a training goes through its epochs without changing a weight
 ROOT = Path(__file__).parents[2]
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
 LIBRARIES = [
@@ -261,6 +262,15 @@ class Calls:
                 signal.raise_signal(signal.SIGTERM)
 
 
+def skip_training_steps() -> None:
+    """Have trainings leave the weights as they are, at a loss of 1; to trace a network's gradients takes a second."""
+    trainer, ones = sys.modules["forecaster.training.trainer"].Trainer, sys.modules["tensorflow"].ones
+    for name in ("_run_training_step", "_compute_validation_loss"):
+        assert hasattr(trainer, name)
+    trainer._run_training_step = lambda self, starts, epoch: ones(())
+    trainer._compute_validation_loss = lambda self, starts: ones(())
+
+
 def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     """Be the command, and leave as a process does whose last thread has ended."""
     from forecaster import workers
@@ -275,11 +285,15 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    known = {"", *sys.path}
+    sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path not in known]
     random.seed()
     workers._start_worker = sys.modules["forked_workers"].start_forked_worker
     calls = Calls(int(os.environ.pop(SIGNAL_AT, 0)))
     if CHECKPOINT_SECONDS in os.environ:
         sys.modules["forecaster.training.train"]._CHECKPOINT_SECONDS = float(os.environ.pop(CHECKPOINT_SECONDS))
+    if os.environ.pop(UNFITTED, ""):
+        skip_training_steps()
     if size := int(os.environ.pop(FILE_SIZE, 0)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     sys.argv = ["forecast", *arguments]

@@ -14,7 +14,7 @@ from forecaster.imputation.artificial_gaps import compute_length_shares, cut_gap
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_seasonally
 from forecaster.inputs import Inputs
-from tests.helpers.command import HEAVY, imported, write_hourly_csv
+from tests.helpers.command import HEAVY, run_in_turn, write_hourly_csv
 from tests.helpers.reading import read_table, series_of
 
 NAN = np.nan
@@ -267,7 +267,8 @@ def test_nothing_to_fill_is_written_and_reported_without_tensorflow(forecast, ga
     rows = (gappy / "filled.csv").read_text().splitlines()
     assert rows[0] == "time,load,filled,lower_95,lower_80,upper_80,upper_95"
     assert [row.removesuffix(",0,,,,") for row in rows[1:]] == (gappy / "load.csv").read_text().splitlines()[1:]
-    assert imported(["impute", "load.csv", "fill.yaml", "-o", "filled.csv"], gappy) & HEAVY == set()
+    (ended,) = run_in_turn([["impute", "load.csv", "fill.yaml", "-o", "filled.csv"]], gappy)
+    assert (ended.code, ended.packages & HEAVY) == (0, set())
 
 
 REFUSED = {

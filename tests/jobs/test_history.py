@@ -15,7 +15,7 @@ from forecaster.jobs.history import find_store, history_to_csv, history_to_json,
 from forecaster.jobs.plots import plot_history
 from forecaster.jobs.store import open_store
 from forecaster.reporting.figures import render_figure
-from tests.helpers.command import HEAVY, imported
+from tests.helpers.command import HEAVY, run_in_turn
 from tests.jobs.test_store import make_actuals, make_forecast
 
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)
@@ -148,7 +148,8 @@ def test_the_command_writes_a_table_and_a_picture(folder, capsys):
 
 
 def test_the_command_loads_neither_tensorflow_nor_what_only_servers_and_pictures_need(folder):
-    loaded = imported(["history", f"sqlite:///{folder}/forecasts.db"], folder)
+    ((code, _, _, loaded),) = run_in_turn([["history", f"sqlite:///{folder}/forecasts.db"]], folder)
+    assert code == 0
     assert loaded & (HEAVY | {"sqlalchemy", "onnxruntime", "scipy"}) == set()
     assert "sqlite3" in loaded
 

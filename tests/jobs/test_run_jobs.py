@@ -165,8 +165,37 @@ print(run(make_jobs(Path(sys.argv[1]), "a")).exit_code)
 """
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RUN, str(folder)]
+# Eight runs of the jobs of a folder at once: seven end, then the last is killed at work; their exit codes in that order.
+EIGHT_RUNS = """
+import os, signal, sys
+from pathlib import Path
+from forecaster.errors import Locked
+from tests.jobs.test_run_jobs import make_jobs, run, wait_for
+
+folder, children = Path(sys.argv[1]), set()
+for _ in range(8):
+    if not (child := os.fork()):
+        code = 1
+        try:
+            code = run(make_jobs(folder, "a")).exit_code
+        except Locked as error:
+            code = error.exit_code
+            assert "another forecast run is at work" in str(error)
+        finally:
+            os._exit(code)
+    children.add(child)
+while children:
+    if len(children) == 1:
+        wait_for(folder / "a.waits")
+        os.kill(*children, signal.SIGKILL)
+    child, status = os.wait()
+    children.remove(child)
+    print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def start(folder: Path, script: str = RUN) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, str(folder)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -189,18 +218,8 @@ def test_after_kill_9_between_two_steps_the_next_run_does_the_second_step_alone(
 
 def test_of_eight_runs_at_once_one_works_and_seven_are_locked_out(tmp_path):
     (tmp_path / "a.do").write_text("wait done")
-    processes = [start(tmp_path) for _ in range(8)]
-    wait_for(tmp_path / "a.waits")
-    ended: list[subprocess.Popen[str]] = []
-    deadline = time.monotonic() + 60
-    while len(ended) < 7:
-        assert time.monotonic() < deadline
-        ended = [process for process in processes if process.poll() is not None]
-        time.sleep(0.05)
-    assert all("another forecast run is at work" in process.communicate()[1] for process in ended)
-    (last,) = set(processes) - set(ended)
-    last.kill()
-    last.communicate()
+    codes, errors = start(tmp_path, EIGHT_RUNS).communicate(timeout=60)
+    assert (codes.split(), errors) == (["75"] * 7 + ["-9"], "")
     assert write_log(tmp_path) == ["a"]
     assert run(make_jobs(tmp_path, "a")).exit_code == 0
 

@@ -41,7 +41,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
     model = DECODERS[name]
     ahead = model.segment if model.decoder == "rollout" else NEXT
     batch = driven_by_features(past=False, ahead=ahead)
-    network = fitted(build_network(model, FEW, ahead, season=4, known_width=1), batch, steps=150, rate=0.02)
+    network = fitted(build_network(model, FEW, ahead, season=4, known_width=1), batch, steps=60, rate=0.04)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 
@@ -49,7 +49,7 @@ def test_a_network_learns_from_what_is_known_of_the_future(name):
 @pytest.mark.parametrize("name", ["dense", "positional", "seq2seq", "context"])
 def test_a_network_learns_from_the_past_of_a_covariate(name):
     batch = driven_by_features(past=True)
-    network = fitted(build_network(DECODERS[name], FEW, NEXT, season=4, past_width=1), batch, steps=150, rate=0.02)
+    network = fitted(build_network(DECODERS[name], FEW, NEXT, season=4, past_width=1), batch, steps=60, rate=0.04)
     inputs, targets = batch(np.random.default_rng(9))
     assert np.mean((np.asarray(network(inputs))[..., 0] - targets) ** 2) < 0.15  # 1 without it
 

@@ -126,7 +126,7 @@ def wide_csv(ragged: bool = True) -> str:
 def test_targets_of_a_wide_file_are_trained_forecast_and_explained_together(tmp_path, forecast):
     (tmp_path / "wide.csv").write_text(wide_csv())
     (tmp_path / "wide.yaml").write_text(WIDE)
-    trained = forecast("train", "wide.yaml", "--verbose", cwd=tmp_path)
+    trained = forecast("train", "wide.yaml", "--verbose", cwd=tmp_path, fitted=False)
     assert trained.returncode == 0, trained.stderr
     assert "2 series: 390 hours, 2026-01-01 05:00:00 to" in trained.stderr  # from where both are known
     predicted = forecast("predict", "runs/wide", "--horizon", 3, "--samples", "paths.csv", cwd=tmp_path)
@@ -154,7 +154,8 @@ def test_targets_of_a_wide_file_are_trained_forecast_and_explained_together(tmp_
 def test_each_target_alone_is_forecast_through_one_network(tmp_path, forecast):
     (tmp_path / "wide.csv").write_text(wide_csv())
     (tmp_path / "wide.yaml").write_text(WIDE.replace("channels: joint, ", "").replace("additive", "none"))
-    trained = forecast("train", "wide.yaml", "--verbose", "--set", "data.target=[solar, load]", cwd=tmp_path)
+    order = ["--set", "data.target=[solar, load]"]
+    trained = forecast("train", "wide.yaml", "--verbose", *order, cwd=tmp_path, fitted=False)
     assert trained.returncode == 0, trained.stderr
     assert "395 hours" in trained.stderr  # each from its own beginning
     predicted = forecast("predict", "runs/wide", "--horizon", 3, cwd=tmp_path)

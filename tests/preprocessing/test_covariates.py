@@ -250,7 +250,7 @@ def test_masked_gaps_are_marked_for_the_network_and_do_not_count_in_scores(tmp_p
     text = SHOPS.replace("  covariates: {past: [weather], future: [promo, opening], static: [size]}\n", "")
     (tmp_path / "shops.yaml").write_text(text.replace("frequency: D", "frequency: D\n  gaps: mask"))
     (tmp_path / "shops.csv").write_text("\n".join(kept) + "\n")
-    result = forecast("train", "shops.yaml", "--verbose", cwd=tmp_path)
+    result = forecast("train", "shops.yaml", "--verbose", cwd=tmp_path, fitted=False)
     assert result.returncode == 0, result.stderr
     assert "missing" in result.stderr
     assert "weekday" not in result.stderr
@@ -273,7 +273,7 @@ def test_the_future_of_rows_without_times_are_the_rows_that_follow(tmp_path, for
         "data: {path: steps.csv, time: null, target: y, season: 7, covariates: {future: [x]}}\n"
         "window: {length: 14, horizon: 3}\nmodel: {cell: gru, units: 4, decoder: dense}\ntraining: {epochs: 1}\n"
     )
-    assert forecast("train", "steps.yaml", cwd=tmp_path).returncode == 0
+    assert forecast("train", "steps.yaml", cwd=tmp_path, fitted=False).returncode == 0
     template = forecast("future", "runs/steps", cwd=tmp_path).stdout
     assert template.splitlines() == ["step,x", "200,", "201,", "202,"]
     (tmp_path / "future.csv").write_text(template.replace(",\n", ",3\n"))

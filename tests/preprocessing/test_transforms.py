@@ -370,7 +370,7 @@ def test_a_seasonal_pattern_on_a_line_is_forecast_exactly_by_its_differences(for
     write_hourly_csv(tmp_path / "load.csv", values=values)
     config = LOGGED.replace("transform: log, minimum: 2, maximum: 400", "difference: [24, 1]")
     (tmp_path / "c.yaml").write_text(config.replace("dense", "rollout"))
-    result = forecast("train", "c.yaml", "--verbose", "--set", "split.validation=0", cwd=tmp_path)
+    result = forecast("train", "c.yaml", "--verbose", "--set", "split.validation=0", cwd=tmp_path, fitted=False)
     assert result.returncode == 0, result.stderr
     assert "the differences of load are constant in the training part" in result.stderr
     result = forecast("predict", "runs/c", cwd=tmp_path)
@@ -544,7 +544,7 @@ def test_gaps_are_filled_within_the_bounds_and_the_transform(forecast, tmp_path)
     (tmp_path / "c.yaml").write_text(
         LOGGED.replace("decoder: dense", "bidirectional: true").replace("length: 12", "length: 24")
     )
-    result = forecast("impute", "gaps.csv", "c.yaml", "--levels", "99", "--set", "training.epochs=1", cwd=tmp_path)
+    result = forecast("impute", "gaps.csv", "c.yaml", "--levels", "99", cwd=tmp_path, fitted=False)
     assert result.returncode == 0, result.stderr
     (tmp_path / "out.csv").write_text(result.stdout)
     rows = pd.read_csv(tmp_path / "out.csv")

@@ -43,7 +43,7 @@ def remembered(steps):
 
 @pytest.mark.parametrize("cell", ["lstm", "peephole_lstm", "gru", "slstm"])
 def test_a_gated_cell_keeps_a_value_over_fifteen_steps(cell):
-    network = fitted(build_network(Model(cell=cell, units=[12]), 15, 1), remembered(15), steps=360, rate=0.01)
+    network = fitted(build_network(Model(cell=cell, units=[12]), 15, 1), remembered(15), steps=150, rate=0.02)
     assert error(network, remembered(15)) < 0.2
 
 
@@ -74,7 +74,7 @@ def waves(length, ahead):
 )
 def test_a_wave_is_continued_over_a_whole_horizon(options):
     network = build_network(Model(**{"cell": "gru", "units": [12], **options}), 12, 6, season=6)
-    fitted(network, waves(12, 6), steps=180, rate=0.02)
+    fitted(network, waves(12, 6), steps=70, rate=0.02)
     assert error(network, waves(12, 6)) < 0.05
 
 
