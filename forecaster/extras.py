@@ -14,8 +14,8 @@ Extra = Literal["train", "tune", "parquet", "sql", "baselines", "holidays"]
 # The name on the package index, which is not the import name; a test compares both tables with pyproject.toml.
 DISTRIBUTION = "recurrent-forecast"
 PACKAGES: dict[Extra, tuple[str, ...]] = {
-    "train": ("tensorflow", "keras", "tf2onnx", "h5py"),
-    "tune": ("tensorflow", "keras", "tf2onnx", "h5py", "optuna"),
+    "train": ("tensorflow", "keras", "onnx", "h5py"),
+    "tune": ("tensorflow", "keras", "onnx", "h5py", "optuna"),
     "parquet": ("pyarrow",),
     "sql": ("pyarrow", "sqlalchemy"),
     "baselines": ("statsforecast", "flaircast"),

@@ -21,8 +21,8 @@ def check_graph(content: bytes, longest_loop: int) -> None:
 
     Args:
         content: of the file.
-        longest_loop: the most steps that its loops may have. Loops are not nested, and no other operator has a
-            separate graph: the encoder's loop over the window is the only one that is exported.
+        longest_loop: the most steps that its loops may have. An exported graph has a Scan over the window where no
+            operator of ONNX is its recurrent layer, and had a Loop in earlier versions; they are not nested.
 
     Raises:
         ValueError: it is damaged, or has what no exported graph has.
@@ -65,6 +65,10 @@ def _check_nodes(graph: "_Message", outer: Mapping[str, _Tensor], longest_loop: 
         bodies = [_Message(body) for attribute in attributes for body in attribute.get(6)]
         if operator == "Loop" and bodies and not nested:
             _check_loop(node, constants, longest_loop)
+        elif operator == "Scan" and bodies and not nested:
+            # it ends with the tensors that it reads step by step
+            if not any(each.get_text(1) == "num_scan_inputs" and sum(each.list_numbers(3)) > 0 for each in attributes):
+                raise ValueError("a scan that reads nothing")
         elif bodies or operator in {"Loop", "If", "Scan"}:
             raise ValueError(f"the operator {operator} {'in a loop' if nested else 'with a graph'}")
         for body in bodies:

@@ -12,20 +12,33 @@ from forecaster.models.cells import Cell, CellInput
 
 _Step = Callable[[tf.Tensor | int, KerasTensor, Sequence[KerasTensor]], list[KerasTensor]]
 
-_skips_steps = ContextVar("_skips_steps", default=False)
+_Replacement = Callable[["Recurrent", KerasTensor], tuple[KerasTensor, list[KerasTensor]]]
+
+_replacement: ContextVar[_Replacement | None] = ContextVar("_replacement", default=None)
 
 
 @contextlib.contextmanager
-def skip_steps() -> Iterator[None]:
+def replace_steps(replacement: _Replacement) -> Iterator[None]:
+    """Let recurrent layers take no steps: `replacement(layer, sequence)` gives their outputs and final states."""
+    token = _replacement.set(replacement)
+    try:
+        yield
+    finally:
+        _replacement.reset(token)
+
+
+def skip_steps() -> contextlib.AbstractContextManager[None]:
     """Let recurrent layers return zeros of the right shapes: the call that creates a network's weights needs no more.
 
     Run eagerly, the steps of a long window take longer than all the rest of building a network.
     """
-    token = _skips_steps.set(True)
-    try:
-        yield
-    finally:
-        _skips_steps.reset(token)
+
+    def make_zeros(layer: Recurrent, sequence: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
+        batch, steps, _ = ops.shape(sequence)
+        state = ops.zeros((batch, layer.dilation * layer.cell.units))
+        return ops.zeros((batch, steps, layer.cell.units)), [state] * layer.state_count
+
+    return replace_steps(make_zeros)
 
 
 class Recurrent(keras.layers.Layer):
@@ -75,11 +88,11 @@ class Recurrent(keras.layers.Layer):
             The outputs in chronological order (batch, steps, units), the output of the step read last (batch, units),
             which is the first in time for a backward layer, and the final states (batch, dilation * units).
         """
+        if (replacement := _replacement.get()) is not None:
+            outputs, states = replacement(self, sequence)
+            return outputs, self.read_output(states), states
         zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
         states = [zeros + value for value in self.cell.initial_values]  # each the last `dilation`, the oldest first
-        if _skips_steps.get():
-            outputs = ops.zeros((*ops.shape(sequence)[:2], self.cell.units))
-            return outputs, outputs[:, 0], states
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)

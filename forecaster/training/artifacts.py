@@ -42,7 +42,7 @@ _PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 _LOSS_NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "huber": "Huber", "log_cosh": "log-cosh"}
-_LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime", "tf2onnx")
+_LIBRARIES = ("keras", "tensorflow", "numpy", "pandas", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,17 @@ def loop(count, *nodes):
     return helper.make_node("Loop", [count, "yes", "window"], ["looped"], body=body_of(*nodes))
 
 
+def scan(*nodes, inputs=1):
+    """A scan over the window that carries nothing."""
+    body = helper.make_graph(
+        [*nodes, helper.make_node("Identity", ["in"], ["out"])],
+        "body",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+    )
+    return helper.make_node("Scan", ["window"], ["scanned"], body=body, num_scan_inputs=inputs, scan_input_axes=[1])
+
+
 def hostile_graph(*nodes, constants=(), **options):
     """The graph of an encoder of 12 steps and 2 states, with further nodes."""
     values = [
@@ -256,6 +267,12 @@ HOSTILE = {
         hostile_graph(loop("steps", helper.make_node("Loop", ["steps", "yes", "in"], ["x"], body=body_of()))),
         "the operator Loop in a loop",
     ),
+    "a loop in a scan": (
+        hostile_graph(scan(helper.make_node("Loop", ["steps", "yes", "in"], ["x"], body=body_of()))),
+        "the operator Loop in a loop",
+    ),
+    "a scan in a loop": (hostile_graph(loop("steps", scan())), "the operator Scan in a loop"),
+    "a scan of nothing": (hostile_graph(scan(inputs=0)), "a scan that reads nothing"),
     "a choice": (hostile_graph(choice()), "the operator If with a graph"),
     "a function": (hostile_graph(functions=[in_function()]), "functions"),
     "another library's operator": (
@@ -285,7 +302,7 @@ def test_a_hostile_graph_is_refused_before_it_is_opened(version, kind, monkeypat
 
 
 def test_the_graph_that_the_hostile_ones_are_made_of_is_read(version):
-    replace_file(version, "encode.onnx", hostile_graph(loop("steps")).SerializeToString())
+    replace_file(version, "encode.onnx", hostile_graph(loop("steps"), scan()).SerializeToString())
     (found,) = forecast(version)
     assert np.isfinite(found.mean).all()
 

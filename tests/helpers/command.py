@@ -82,7 +82,7 @@ def run_in_turn(
     return [Ended(*texts, {*packages.split()}) for *texts, packages in ended]
 
 
-HEAVY = {"tensorflow", "keras", "tf2onnx", "matplotlib"}
+HEAVY = {"tensorflow", "keras", "onnx", "matplotlib"}
 
 
 def write_hourly_csv(path: Path, rows: int = 400, values: np.ndarray | None = None) -> Path:

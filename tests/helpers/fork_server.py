@@ -33,7 +33,7 @@ CHECKPOINT_SECONDS = "TEST_CHECKPOINT_SECONDS"  # between the checkpoints of a t
 FILE_SIZE = "TEST_FILE_SIZE"  # the most bytes of a file that it writes
 UNFITTED = "TEST_UNFITTED"  # set: a training goes through its epochs without changing a weight
 ROOT = Path(__file__).parents[2]
-TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
+TENSORFLOW = {"tensorflow", "keras", "onnx"}
 LIBRARIES = [
     "forked_workers",
     "matplotlib.backends.backend_agg",

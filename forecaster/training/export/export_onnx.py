@@ -1,0 +1,42 @@
+"""A network as the ONNX graphs `encode` and `decode`, for any number of windows at once."""
+
+from collections.abc import Sequence
+
+import onnx
+from onnx import TensorProto, helper
+
+from forecaster.models import Network
+from forecaster.training.export.graph_writer import GraphWriter, describe_floats
+from forecaster.training.export.serving_functions import ServingFunction, build_serving_functions
+from forecaster.training.export.traced_functions import LayerCall, record_layer_calls, write_function
+
+OPSET, IR_VERSION = 18, 8  # of ONNX 1.13
+
+
+def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
+    """Export the two graphs; `build_serving_functions` names their inputs and outputs."""
+    with record_layer_calls() as calls:
+        encode, decode = build_serving_functions(network, length)
+    return _write_model("encode", encode, calls), _write_model("decode", decode, calls)
+
+
+def _write_model(name: str, served: ServingFunction, calls: Sequence[LayerCall]) -> bytes:
+    writer, inputs, names = GraphWriter(), [], []
+    for tensor, given in zip(served.function.inputs, served.inputs, strict=False):  # captured weights follow
+        shape = ["batch", *tensor.shape[1:]]
+        if tensor.dtype.is_integer:  # codes of categories
+            inputs.append(helper.make_tensor_value_info(given, TensorProto.INT32, shape))
+            names.append(writer.add("Cast", given, to=TensorProto.INT64))
+        else:
+            inputs.append(describe_floats(given, shape))
+            names.append(given)
+    written = write_function(writer, served.function, names, calls)
+    outputs = [
+        (describe_floats(output, ["batch", *tensor.shape[1:]]), written[tensor.name])
+        for output, tensor in served.function.structured_outputs.items()
+    ]
+    graph = writer.build_graph(name, inputs, outputs)
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="forecaster")
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
