@@ -7,7 +7,7 @@ import platform
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forecaster.errors import make_output_error
@@ -24,7 +24,7 @@ def convert_write_errors(path: Path) -> Iterator[None]:
         raise make_output_error(error, path) from None
 
 
-def write_atomically(path: Path, content: bytes, follow: bool = True) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes], follow: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     Anything but a plain file, such as /dev/stdout, is written in place. What a killed process left of earlier writes
@@ -32,17 +32,19 @@ def write_atomically(path: Path, content: bytes, follow: bool = True) -> None:
 
     Args:
         path: of the file.
-        content: of the file.
+        content: of the file, whole or in parts.
         follow: whether a link or a device of this name is written to, as the user asks for an output; else it is
             replaced.
 
     Raises:
         CannotCreate, InputOutputFailed: it cannot be written; the old content stays.
     """
+    parts = [content] if isinstance(content, bytes) else content
     with convert_write_errors(path):
         mode = _get_mode(path, follow)
         if follow and mode is not None and not stat.S_ISREG(mode):
-            path.write_bytes(content)
+            with path.open("wb") as file:
+                file.writelines(parts)
             return
         target = Path(os.path.realpath(path)) if follow else path  # replaces the file that a link points to
         prefix = _remove_left(target)
@@ -50,7 +52,7 @@ def write_atomically(path: Path, content: bytes, follow: bool = True) -> None:
         unfinished = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.chmod(0o666 & ~get_umask() if mode is None or stat.S_ISLNK(mode) else stat.S_IMODE(mode))

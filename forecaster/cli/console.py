@@ -198,8 +198,8 @@ def print_result(content: str | bytes, encoding: str = "utf-8") -> None:
         raise make_output_error(error, "stdout") from None
 
 
-def write_result(content: str | bytes, output: str, encoding: str = "utf-8") -> None:
-    """Write a result to a file, or to stdout for `-`.
+def write_result(content: str | bytes | Iterable[bytes], output: str, encoding: str = "utf-8") -> None:
+    """Write a result, whole or in parts, to a file, or to stdout for `-`.
 
     Raises:
         CannotCreate, InputOutputFailed: the file cannot be written.
@@ -207,9 +207,10 @@ def write_result(content: str | bytes, output: str, encoding: str = "utf-8") -> 
     from forecaster.atomic_files import write_atomically
 
     if output == "-":
-        print_result(content, encoding)
+        for part in [content] if isinstance(content, str | bytes) else content:
+            print_result(part, encoding)
     else:
-        write_atomically(Path(output), content if isinstance(content, bytes) else content.encode(encoding))
+        write_atomically(Path(output), content.encode(encoding) if isinstance(content, str) else content)
 
 
 def write_picture(figure: Any, path: Path) -> None:

@@ -116,6 +116,8 @@ def main() -> NoReturn:
     console.configure_logging()
     # ONNX Runtime would write a device id and an event log into the user's home.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Looking for plugins of pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     interruptions: list[errors.Interrupted] = []
     finished = False
 

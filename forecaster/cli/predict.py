@@ -1,7 +1,9 @@
 """`forecast predict`."""
 
+import io
 import shlex
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from forecaster.forecast import ColumnNames, Forecast
     from forecaster.forecasting.predict import Prediction
     from forecaster.runs import Version
+
+
+_BYTES_IN_MEMORY = 1 << 26  # of a CSV that is not written yet
+_BYTES_AT_ONCE = 1 << 20
 
 
 class OutputFormat(StrEnum):
@@ -109,6 +115,9 @@ def predict(
     _check_outputs([output, samples, plot], format, decimal_comma)
     check_picture(plot)
     asked = _Asked(horizon, parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age))
+    encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
+    is_streamed = format is OutputFormat.CSV and plot is None and samples is None
+    written = _WrittenBatches(decimal_comma, encoding) if is_streamed else None
     if is_data(source):
         _refuse_run_options(
             source,
@@ -120,15 +129,13 @@ def predict(
                 "--trust-config": trust_config,
             },
         )
-        found, names = _predict_data(source, asked)
+        found, names = _predict_data(source, asked, written)
         title = name_source(source).rpartition("/")[2]
     else:
         loaded = load_run(source, data, trust_config, version)
-        needs_timestamps = plot is not None or format is OutputFormat.PARQUET
-        found, names = _predict_with_run(loaded, data, asked, future, samples is not None, needs_timestamps)
+        found, names = _predict_with_run(loaded, data, asked, future, samples is not None, written)
         title = source.resolve().name
-    encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
-    content = _format_forecasts(found.forecasts, format, names, decimal_comma)
+    content = written.read() if written else _format_forecasts(found.forecasts, format, names, decimal_comma)
     console.write_result(content, output, encoding)
     if samples is not None:
         write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))
@@ -138,6 +145,37 @@ def predict(
         console.write_picture(plot_future(found.panel, found.forecasts, title), plot)
     if found.problems:
         raise Partial(found.problems)
+
+
+class _WrittenBatches:
+    """The rows of forecasts as a CSV, which leave memory for a file without a name where they are many.
+
+    Args:
+        decimal_comma: as `forecasts_to_csv`.
+        encoding: of the CSV.
+    """
+
+    def __init__(self, decimal_comma: bool, encoding: str) -> None:
+        self._decimal_comma, self._encoding = decimal_comma, encoding
+        self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  closed when it is read
+        self.names: ColumnNames = "levels"
+
+    def add(self, forecasts: "Sequence[Forecast]") -> None:
+        """Write the rows of some forecasts, the first after a header."""
+        from forecaster.data.assembly.spool import report_failures
+        from forecaster.forecast import write_csv
+
+        text, is_first = io.StringIO(), not self._file.tell()
+        write_csv(text, forecasts, self.names, self._decimal_comma, is_first)
+        with report_failures():
+            self._file.write(text.getvalue().encode(self._encoding if is_first else "utf-8"))
+
+    def read(self) -> Iterator[bytes]:
+        """Read the CSV in parts, once."""
+        with self._file as file:
+            file.seek(0)
+            while part := file.read(_BYTES_AT_ONCE):
+                yield part
 
 
 class _Asked(NamedTuple):
@@ -155,12 +193,14 @@ def _predict_with_run(
     asked: _Asked,
     future: Path | None,
     with_samples: bool,
-    needs_timestamps: bool,
+    written: "_WrittenBatches | None",
 ) -> "tuple[Prediction, ColumnNames]":
     """Forecast with a version of a run; and name its columns."""
     from forecaster.evaluation.verdict import describe_training
     from forecaster.forecasting.predict import predict as predict_version
 
+    if written:
+        written.names = loaded.config.forecast.columns
     found = predict_version(
         loaded,
         data,
@@ -170,7 +210,7 @@ def _predict_with_run(
         future,
         overrides=asked.overrides,
         max_age=asked.max_age,
-        needs_timestamps=needs_timestamps,
+        receive=written.add if written else None,
     )
     try:
         sentences = describe_training(loaded.metrics)
@@ -181,7 +221,7 @@ def _predict_with_run(
     return found, loaded.config.forecast.columns
 
 
-def _predict_data(source: Path, asked: _Asked) -> "tuple[Prediction, ColumnNames]":
+def _predict_data(source: Path, asked: _Asked, written: "_WrittenBatches | None") -> "tuple[Prediction, ColumnNames]":
     """Forecast the series of a file, or of a config's data, without training; and name the columns."""
     from forecaster.config import is_config
     from forecaster.forecasting.zero_shot import load_data_config, predict_zero_shot
@@ -190,9 +230,16 @@ def _predict_data(source: Path, asked: _Asked) -> "tuple[Prediction, ColumnNames
     loaded = load_data_config(source, asked.overrides)
     horizon = loaded.config.window.horizon if is_config(source) and asked.horizon is None else asked.horizon
     chosen = is_config(source) or any(each.strip().startswith("data.gaps") for each in asked.overrides)
+    if written:
+        written.names = loaded.config.forecast.columns
     with explain_refusal("predict", source, asked.overrides, trains=False):
         found = predict_zero_shot(
-            loaded.config, horizon, asked.levels, max_age=asked.max_age, limits_missing=not chosen
+            loaded.config,
+            horizon,
+            asked.levels,
+            max_age=asked.max_age,
+            limits_missing=not chosen,
+            receive=written.add if written else None,
         )
     if run := find_run_of(source):
         console.log.info("next: forecast predict %s, for the trained network of this name", shlex.quote(run))

@@ -1,8 +1,8 @@
 """Series: what a CSV becomes, and everything after `data/` begins with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -105,3 +105,28 @@ class Series:
         from forecaster.data.time.frequency import list_future_timestamps  # noqa: PLC0415  with pandas
 
         return list_future_timestamps(self.timestamps, steps, self.frequency, self.rules)
+
+
+@dataclass(frozen=True)
+class SelectedSeries(Sequence[Series]):
+    """Some series of a panel, each made when it is asked for.
+
+    Attributes:
+        panel: all series.
+        numbers: the places of those that are selected.
+    """
+
+    panel: Sequence[Series]
+    numbers: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Series: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Series]: ...
+    def __getitem__(self, place: int | slice) -> Series | list[Series]:
+        if isinstance(place, slice):
+            return [self.panel[number] for number in self.numbers[place]]
+        return self.panel[self.numbers[place]]

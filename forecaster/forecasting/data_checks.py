@@ -1,11 +1,12 @@
 """The checks of one prediction: which series are forecast, and what is reported of the others."""
 
 import datetime
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from forecaster.config.schema import Checks
-from forecaster.data import Series
+from forecaster.data.series import SelectedSeries, Series
 from forecaster.errors import DataError, Diverged, ForecasterError, Stale
 from forecaster.forecast import Forecast
 from forecaster.forecasting.plausibility import (
@@ -55,24 +56,24 @@ class DataChecks:
         now: datetime.datetime,
         where: str,
         channels: int,
-    ) -> list[Series]:
+    ) -> SelectedSeries:
         """Select the series that may be forecast.
 
         Args:
             panel: the series; those that are read together follow each other.
-            freshness: of each series; not read where there is no largest age.
+            freshness: of each series; not used where there is no largest age.
             now: the time to which ages are counted.
             where: the name of the source.
             channels: series that are read together; one that is refused leaves out the others.
         """
-        ages = freshness if self._checks.max_age is not None else [None] * len(panel)
+        ages = freshness if self._checks.max_age is not None else itertools.repeat(None, len(panel))
         accepted = [
             (fresh is None or self._check_age(series, fresh, now, where)) and self._check_values(series)
             for series, fresh in zip(panel, ages, strict=True)
         ]
         firsts = range(0, len(panel), channels)
-        groups = [slice(first, first + channels) for first in firsts if all(accepted[first : first + channels])]
-        return [series for group in groups for series in panel[group]]
+        groups = [range(first, first + channels) for first in firsts if all(accepted[first : first + channels])]
+        return SelectedSeries(panel, [number for group in groups for number in group])
 
     def _check_age(self, series: Series, fresh: "Freshness", now: datetime.datetime, where: str) -> bool:
         from forecaster.forecasting.freshness import report_age  # noqa: PLC0415  with pandas, for this check alone
@@ -103,7 +104,7 @@ class DataChecks:
 
     def check_forecast(self, forecast: Forecast) -> bool:
         """Check a forecast; whether it may be written."""
-        if (seen := self._seen.get(forecast.series)) is None:
+        if (seen := self._seen.pop(forecast.series, None)) is None:
             return True
         found = find_implausible_forecast(forecast, seen, self._checks.range_factor)
         return self._report(self._checks.range, found)

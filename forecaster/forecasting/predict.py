@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from forecaster.config.policies import override_policies
 from forecaster.config.schema import Config, MaxAge
 from forecaster.data.plain_csv import read_plain_csv
-from forecaster.data.series import Series
+from forecaster.data.series import SelectedSeries, Series
 from forecaster.data.sources.files import Paths, name_source
 from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError, Diverged, RunError, UsageError
@@ -39,6 +39,8 @@ _MOST_DECIMALS = 12
 _NEWEST = 1000  # values whose decimals are counted
 SERIES_AT_ONCE = 1000  # so that the paths of many series fit into memory
 
+Receiver = Callable[[Sequence[Forecast]], None]
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -49,7 +51,7 @@ class Prediction:
         panel: those series.
         problems: why others could not be forecast.
         notices: warnings about those that were.
-        freshness: of every series that is long enough to be forecast; empty where timestamps are not needed.
+        freshness: of every series that is long enough to be forecast; empty where the forecasts were handed over.
     """
 
     forecasts: list[Forecast]
@@ -71,7 +73,7 @@ def predict(
     max_age: MaxAge | None = None,
     strict: bool = False,
     now: datetime.datetime | None = None,
-    needs_timestamps: bool = True,
+    receive: Receiver | None = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -86,8 +88,8 @@ def predict(
         max_age: the largest age of the newest step; that of the run where None.
         strict: whether checks with the policy `auto` refuse series, as in jobs, instead of warning of them.
         now: the time to which ages are counted, with its zone; the present where None.
-        needs_timestamps: whether timestamps are read as an index of pandas, and ages measured without a limit, too;
-            the forecasts of a plain CSV need neither.
+        receive: takes the forecasts of each batch of series, which are then not in the result, nor is any freshness;
+            the timestamps of a plain CSV's may be a list.
 
     Raises:
         ConfigError: an override is invalid, or there is a largest age and the steps have no dates.
@@ -105,9 +107,11 @@ def predict(
     _check_horizon(config, steps)
     check_levels(config, levels)
     predictor = load_predictor(version)
-    with_pandas = needs_timestamps or future or checks.max_age or predictor.preprocessing.features
+    with_pandas = receive is None or future or checks.max_age or predictor.preprocessing.features
     found = None if with_pandas else _read_plain_series(config, data)
-    panel, problems, freshness = found or _read_dated_series(config, data, future, steps, checks.max_age)
+    panel, problems, freshness = found or _read_dated_series(
+        config, data, future, steps, checks.max_age, receive is None
+    )
     several = config.data.several
     checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
@@ -115,19 +119,50 @@ def predict(
     _report_missing_future(config, panel, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
-    prediction = Prediction([], [], problems, checked.notices, list(freshness))
+    collected = Collector(Prediction([], [], problems, checked.notices, list(freshness)), receive)
+    changed: list[str] = []  # series that left a constant
     batch = config.channels * SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
-        _extend_prediction(prediction, checked, predictor, panel[first : first + batch], steps, levels, with_samples)
+        part = panel[first : first + batch]
+        changed += _find_changed_series(predictor, part)
+        _forecast_batch(collected, checked, predictor, part, steps, levels, with_samples)
     problems += checked.problems
-    _report_notices(predictor, panel, prediction.notices)
-    if not prediction.forecasts:
-        raise make_prediction_error(problems)
-    return prediction
+    if changed:
+        checked.notices.append(Problem("constant-training-part", detail={"names": changed}))
+    return collected.finish()
 
 
-def _extend_prediction(
-    prediction: Prediction,
+class Collector:
+    """What a prediction is collected in, batch by batch.
+
+    Args:
+        prediction: with the problems and notices found so far, which grow.
+        receive: takes the forecasts of each batch, which are then not kept.
+    """
+
+    def __init__(self, prediction: Prediction, receive: Receiver | None = None) -> None:
+        self.prediction, self._receive, self._are_any = prediction, receive, False
+
+    def add(self, panel: Sequence[Series], forecasts: list[Forecast]) -> None:
+        """Add the forecasts of a batch, and their series."""
+        self._are_any |= bool(forecasts)
+        if self._receive is None:
+            self.prediction.forecasts.extend(forecasts)
+            self.prediction.panel.extend(panel)
+        elif forecasts:
+            self._receive(forecasts)
+
+    def finish(self) -> Prediction:
+        """Log the notices, the first of a kind by name; return the prediction, or raise why there is no forecast."""
+        for notice in condense_problems(self.prediction.notices):
+            log.warning("%s", notice)
+        if not self._are_any:
+            raise make_prediction_error(self.prediction.problems)
+        return self.prediction
+
+
+def _forecast_batch(
+    collected: Collector,
     checked: DataChecks,
     predictor: Predictor,
     panel: Sequence[Series],
@@ -135,17 +170,18 @@ def _extend_prediction(
     levels: Sequence[float],
     with_samples: bool,
 ) -> None:
-    """Forecast the series of one batch, and add forecasts and problems to a prediction."""
+    """Forecast the series of one batch, and collect forecasts and problems."""
     inputs, padding = predictor.prepare(panel, steps), predictor.config.padding_steps
-    prediction.problems.extend(inputs.problems)
     asked = [0, *levels] if levels else []  # level 0 is the median
     found, problems = forecast_finite(predictor, inputs, steps, asked, with_samples)
-    prediction.problems.extend(problems)
-    for series, forecast in zip(inputs.panel, found, strict=True):
-        if forecast is None or not checked.check_forecast(forecast):
-            continue
-        prediction.forecasts.append(finish_forecast(series, forecast))
-        prediction.panel.append(series.cut(padding, len(series)))
+    collected.prediction.problems.extend([*inputs.problems, *problems])
+    kept = [
+        (series, forecast)
+        for series, forecast in zip(inputs.panel, found, strict=True)
+        if forecast is not None and checked.check_forecast(forecast)
+    ]
+    forecasts = [finish_forecast(*each) for each in kept]
+    collected.add([series.cut(padding, len(series)) for series, _ in kept], forecasts)
 
 
 def forecast_finite(
@@ -187,15 +223,11 @@ def finish_forecast(series: Series, forecast: Forecast) -> Forecast:
     return dataclasses.replace(rounded, source=f"{forecast.source} (late: {applied[0]})") if applied else rounded
 
 
-def _report_notices(predictor: Predictor, panel: Sequence[Series], notices: list[Problem]) -> None:
-    """Add the series that changed after a constant training part to notices, and log all of them, the first by name."""
-    length = predictor.config.context_steps
-    if changed := [
-        series.name for series in panel if predictor.find_changed_steps([series], series.values[None, -length:]).any()
-    ]:
-        notices.append(Problem("constant-training-part", detail={"names": changed}))
-    for problem in condense_problems(notices):
-        log.warning("%s", problem)
+def _find_changed_series(predictor: Predictor, panel: Sequence[Series]) -> list[str]:
+    """Find the names of series that changed after a constant training part."""
+    windows = np.stack([series.values[-predictor.config.context_steps :] for series in panel])  # (series, steps)
+    changed = np.any(predictor.find_changed_steps(panel, windows), axis=1)
+    return [series.name for series, is_changed in zip(panel, changed.tolist(), strict=True) if is_changed]
 
 
 def count_decimals(series: Series) -> int | None:
@@ -226,7 +258,7 @@ def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> Non
 class _NewestData(NamedTuple):
     """The series of a prediction, why others are left out, and the freshness of each, if it is measured."""
 
-    panel: list[Series]
+    panel: Sequence[Series]
     problems: list[Problem]
     freshness: "Sequence[Freshness]" = ()
 
@@ -242,14 +274,14 @@ def _read_plain_series(config: Config, data: Paths | None) -> _NewestData | None
 
 
 def _read_dated_series(
-    config: Config, data: Paths | None, future: Path | None, steps: int, max_age: MaxAge | None
+    config: Config, data: Paths | None, future: Path | None, steps: int, max_age: MaxAge | None, is_age_needed: bool
 ) -> _NewestData:
     """Read the series of a run with their timestamps, and extend them with a CSV of future covariates."""
     from forecaster.forecasting.freshness import measure_freshness  # noqa: PLC0415  with pandas
     from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415
 
     panel, problems = read_newest(config, data)
-    freshness = measure_freshness(panel, max_age)
+    freshness = measure_freshness(panel, max_age) if is_age_needed or max_age else []
     return _NewestData(
         panel if future is None else extend_with_future(config, panel, future, steps), problems, freshness
     )
@@ -286,7 +318,7 @@ def check_levels(config: Config, levels: Sequence[float]) -> None:
         raise UsageError(Problem("level-not-learnt", f"--levels {beyond[0]:g}", detail=detail))
 
 
-def read_newest(config: Config, data: Paths | None) -> tuple[list[Series], list[Problem]]:
+def read_newest(config: Config, data: Paths | None) -> tuple[Sequence[Series], list[Problem]]:
     """Read the series of a run, or of another CSV, that are long enough for a window, and why others are not.
 
     Raises:
@@ -297,16 +329,16 @@ def read_newest(config: Config, data: Paths | None) -> tuple[list[Series], list[
     panel, length = read_data(config, data), config.context_steps - config.padding_steps
     path = name_source(data or config.data.path)
     problems = []
-    for series in panel:
-        if len(series) < length:
-            detail = {"rows": len(series), "needed": length, "differences": bool(config.data.difference)}
-            problem = Problem("too-few-rows-to-forecast", path, detail=detail)
-            problems.append(problem.add_series(series.name) if config.data.several else problem)
+    lengths = panel.lengths
+    for number in np.flatnonzero(lengths < length).tolist():
+        detail = {"rows": int(lengths[number]), "needed": length, "differences": bool(config.data.difference)}
+        problem = Problem("too-few-rows-to-forecast", path, detail=detail)
+        problems.append(problem.add_series(panel.names[number]) if config.data.several else problem)
     led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
-    enough = [series for series in led_in if len(series) >= config.context_steps]
+    enough = np.flatnonzero(led_in.lengths >= config.context_steps).tolist()
     if not enough:
         raise DataError(problems)
-    return enough, problems
+    return SelectedSeries(led_in, enough), problems
 
 
 def load_predictor(version: Version, before_refit: bool = False) -> Predictor:

@@ -14,16 +14,16 @@ from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
 from forecaster.forecast import Forecast, levels_to_probabilities
-from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
+from forecaster.forecasting.data_checks import DataChecks
 from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
-from forecaster.forecasting.predict import SERIES_AT_ONCE, Prediction, finish_forecast
+from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, finish_forecast
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
-from forecaster.problems import Problem, condense_problems
+from forecaster.problems import Problem
 from forecaster.wording import count_of, count_steps
 
 log = logging.getLogger("forecaster")
@@ -74,6 +74,7 @@ def predict_zero_shot(
     max_age: MaxAge | None = None,
     limits_missing: bool = False,
     now: datetime.datetime | None = None,
+    receive: Receiver | None = None,
 ) -> Prediction:
     """Forecast the steps after the newest timestamp of each series that a config names, with no training on them.
 
@@ -84,6 +85,7 @@ def predict_zero_shot(
         max_age: the largest age of the newest step; that of the config where None.
         limits_missing: whether series of which more than a tenth is missing are left out.
         now: the time to which ages are counted, with its zone; the present where None.
+        receive: takes the forecasts of each batch of series, which are then not in the result.
 
     Raises:
         DataError: the data cannot be read, or no series passes the checks and is long enough.
@@ -92,9 +94,8 @@ def predict_zero_shot(
         ConfigError: there is a largest age, and the steps have no dates.
     """
     config = _drop_network_keys(config)
-    read = read_data(config)
-    data = config.data.model_copy(update=infer_data_keys(config.data, read.longest, read))
-    panel = list(read)
+    panel = read_data(config)
+    data = config.data.model_copy(update=infer_data_keys(config.data, panel.longest, panel))
     steps = choose_horizon(data.main_season) if horizon is None else horizon
     levels = config.forecast.levels if levels is None else levels
     checks = config.checks if max_age is None else config.checks.model_copy(update={"max_age": max_age})
@@ -102,34 +103,32 @@ def predict_zero_shot(
     log.info("%s", _describe(where, len(panel), data, steps))
     # Nothing is known of a training, so that the newest season or horizon is compared with all before it.
     checked = DataChecks(checks, Statistics({}, {}), False, max(steps, data.main_season), data.several)
-    freshness = measure_freshness(panel, checks.max_age)
+    freshness = measure_freshness(panel, checks.max_age) if receive is None or checks.max_age else []
     selected = checked.select_series(panel, freshness, now, where, 1)
     widths = measure_width_factors(selected, data.seasons, steps, levels, data.gaps)
     if widths.by_level:
         log.info("%s", _describe_widths(widths))
-    prediction = Prediction([], [], [], checked.notices, freshness)
+    problems: list[Problem] = []
+    collected = Collector(Prediction([], [], problems, checked.notices, freshness), receive)
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
     for first in range(0, len(selected), at_once):
         batch = selected[first : first + at_once]
         length = min(count_history_steps(data.seasons), max(map(len, batch)))
         windows = np.stack([cut_window(series, len(series), length, data.gaps) for series in batch])  # (batch, length)
         refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
-        prediction.problems.extend(problem for problem in refused if problem is not None)
+        problems.extend(problem for problem in refused if problem is not None)
         kept = [place for place, problem in enumerate(refused) if problem is None]
         batch = [batch[place] for place in kept]
         forecasts = forecast_windows(batch, windows[kept], data, steps, levels, widths)
-        for series, forecast in zip(batch, forecasts, strict=True):
+        finished: dict[int, Forecast] = {}
+        for place, (series, forecast) in enumerate(zip(batch, forecasts, strict=True)):
             if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
-                prediction.problems.append(_report_size(series, where, data))
+                problems.append(_report_size(series, where, data))
             elif checked.check_forecast(forecast):
-                prediction.forecasts.append(finish_forecast(series, forecast))
-                prediction.panel.append(series)
-    prediction.problems.extend(checked.problems)
-    for notice in condense_problems(prediction.notices):
-        log.warning("%s", notice)
-    if not prediction.forecasts:
-        raise make_prediction_error(prediction.problems)
-    return prediction
+                finished[place] = finish_forecast(series, forecast)
+        collected.add([batch[place] for place in finished], list(finished.values()))
+    problems.extend(checked.problems)
+    return collected.finish()
 
 
 def choose_horizon(season: int) -> int:

@@ -18,7 +18,7 @@ class Spool:
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self.dtype, self._count = np.dtype(dtype), 0
-        with _report_failures(), tempfile.TemporaryFile() as file:
+        with report_failures(), tempfile.TemporaryFile() as file:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)
 
@@ -33,7 +33,7 @@ class Spool:
         """Write records at a place."""
         data = np.ascontiguousarray(records, self.dtype).view(np.uint8).data
         at = first * self.dtype.itemsize
-        with _report_failures():
+        with report_failures():
             while data:
                 written = os.pwrite(self._file, data, at)
                 data, at = data[written:], at + written
@@ -43,7 +43,7 @@ class Spool:
         """Copy records from a place on."""
         records = np.empty(count, self.dtype)
         data, at = records.view(np.uint8).data, first * self.dtype.itemsize
-        with _report_failures():
+        with report_failures():
             while data:
                 taken = os.preadv(self._file, [data], at)
                 data, at = data[taken:], at + taken
@@ -63,7 +63,8 @@ class Spool:
 
 
 @contextmanager
-def _report_failures() -> Iterator[None]:
+def report_failures() -> Iterator[None]:
+    """Raise `InputOutputFailed` where a temporary file cannot be written."""
     try:
         yield
     except OSError as error:

@@ -1,0 +1,72 @@
+"""Forecasts that are handed over batch by batch, so that memory does not grow with the number of series."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from forecaster.cli.predict import _WrittenBatches
+from forecaster.errors import Diverged
+from forecaster.forecast import Forecast, forecasts_to_csv, write_csv
+from forecaster.forecasting import predict as prediction
+from forecaster.forecasting import zero_shot
+from forecaster.runs import load_version
+
+RUNS = Path(__file__).parents[1] / "runs" / "format-4"
+
+
+def take_batches(monkeypatch: pytest.MonkeyPatch, forecast, at_once: int) -> tuple[list[list[Forecast]], object]:
+    for module in (prediction, zero_shot):
+        monkeypatch.setattr(module, "SERIES_AT_ONCE", at_once)
+    batches: list[list[Forecast]] = []
+    return batches, forecast(lambda forecasts: batches.append(list(forecasts)))
+
+
+def forecast_with_run(receive=None, **options):
+    return prediction.predict(load_version(RUNS / "shops"), RUNS / "shops.csv", receive=receive, **options)
+
+
+def forecast_without_run(receive=None):
+    config = zero_shot.load_data_config(RUNS / "shops.csv", ["data.series=shop"]).config
+    return zero_shot.predict_zero_shot(config, 3, receive=receive)
+
+
+@pytest.mark.parametrize("forecast", [forecast_with_run, forecast_without_run])
+def test_batches_hold_the_forecasts_that_are_collected_otherwise(monkeypatch, forecast):
+    expected = forecast()
+    assert len(expected.forecasts) == 2
+    batches, found = take_batches(monkeypatch, forecast, 1)
+    assert [len(batch) for batch in batches] == [1, 1]
+    assert forecasts_to_csv([each for batch in batches for each in batch]) == forecasts_to_csv(expected.forecasts)
+    assert (found.forecasts, found.panel, found.freshness) == ([], [], [])
+    assert (found.problems, found.notices) == (expected.problems, expected.notices)
+
+
+def test_a_prediction_without_any_forecast_is_refused_and_hands_nothing_over(monkeypatch):
+    def refuse(*arguments):
+        raise Diverged(prediction.Problem("infinite-intervals"))
+
+    monkeypatch.setattr(prediction.Predictor, "forecast_prepared", refuse)
+    with pytest.raises(Diverged):
+        take_batches(monkeypatch, forecast_with_run, 2)
+
+
+@pytest.mark.parametrize("decimal_comma", [False, True])
+@pytest.mark.parametrize("most", [1, 1 << 20])
+def test_written_batches_are_one_csv_in_memory_or_beyond_it(monkeypatch, most, decimal_comma):
+    monkeypatch.setattr("forecaster.cli.predict._BYTES_IN_MEMORY", most)
+    monkeypatch.setattr("forecaster.cli.predict._BYTES_AT_ONCE", 100)
+    forecasts = forecast_without_run().forecasts
+    written = _WrittenBatches(decimal_comma, "utf-8-sig")
+    for first in range(len(forecasts)):
+        written.add(forecasts[first : first + 1])
+    parts = list(written.read())
+    assert len(parts) > 1
+    assert b"".join(parts) == forecasts_to_csv(forecasts, decimal_comma=decimal_comma).encode("utf-8-sig")
+
+
+def test_a_header_is_written_once():
+    forecasts, file = forecast_without_run().forecasts, io.StringIO()
+    write_csv(file, forecasts[:1])
+    write_csv(file, forecasts[1:], header=False)
+    assert file.getvalue() == forecasts_to_csv(forecasts)
