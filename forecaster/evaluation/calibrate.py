@@ -7,14 +7,28 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.evaluation.held_out import select_origins, spread_over_panel
-from forecaster.evaluation.history_errors import forecast_zero_shot_from, measure_history_residuals
+from forecaster.evaluation.history_errors import (
+    History,
+    forecast_history,
+    forecast_zero_shot_from,
+    has_comparable_residuals,
+    measure_history_residuals,
+)
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting.calibration import Calibration
-from forecaster.forecasting.fallback import NETWORK, ZERO_SHOT, Fallback, fit_fallback, list_window_baselines
+from forecaster.forecasting.fallback import (
+    NETWORK,
+    ZERO_SHOT,
+    Fallback,
+    PastErrors,
+    fit_fallback,
+    list_window_baselines,
+)
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
 
+_HALF_LIFE = 0.5  # of a training part, in which the weight of its errors in the fallback halves
 _SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
 
 
@@ -45,14 +59,22 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     features = origins.build_features(predictor, horizon)  # (origins, length + horizon, features)
     networks = predictor.predict_with_networks(origins.series, windows, horizon, features)
     others = _forecast_without_network(plan, predictor, origins, windows)
-    fallback = _fit_fallback(plan, origins, actual, {NETWORK: networks.mean, **others}) if others else None
+    compares = has_comparable_residuals(plan, predictor)
+    history = forecast_history(plan, predictor, len(origins)) if others or compares else None
+    fallback = None
+    if others and history is not None:
+        past = measure_past_errors(plan, predictor, history)
+        fallback = _fit_fallback(plan, origins, actual, {NETWORK: networks.mean, **others}, past)
     predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
     residuals = predictor.blend(networks, origins.series, windows, others).compute_residuals(actual)
     measured = pooled & ~np.isnan(residuals).all(axis=1)  # not where a forecaster of the fallback made no forecast
     kept = measured if measured.any() else pooled
     compared = np.where(kept[:, None], residuals, np.nan)
-    further = measure_history_residuals(plan, predictor, origins, actual, compared, others.get(ZERO_SHOT))
-    return Calibration(np.concatenate([residuals[kept], further]), smallest, fallback)
+    calibration = Calibration(residuals[kept], smallest, fallback)
+    if history is None or not compares:
+        return calibration
+    further = measure_history_residuals(predictor, origins, actual, compared, others.get(ZERO_SHOT), history)
+    return dataclasses.replace(calibration, residuals=np.concatenate([residuals[kept], further]))
 
 
 def select_validation(plan: Plan, predictor: Predictor) -> tuple[Origins, np.ndarray]:
@@ -88,15 +110,39 @@ def _forecast_without_network(
     config, horizon = plan.config, plan.config.window.horizon
     if config.forecast.fallback == "never" or not all(split.validation for split in plan.members.splits):
         return {}
-    forecasts = {
-        name: predictor.forecast_without_network(name, windows, windows, horizon)
+    zero_shot = forecast_zero_shot_from(predictor, origins, horizon)
+    return {ZERO_SHOT: zero_shot, **_forecast_with_baselines(plan, predictor, windows)}
+
+
+def _forecast_with_baselines(plan: Plan, predictor: Predictor, windows: np.ndarray) -> dict[str, np.ndarray]:
+    """Forecast with the baselines that read windows (origins, lookback), by name, each (origins, horizon)."""
+    return {
+        name: predictor.forecast_without_network(name, windows, windows, plan.config.window.horizon)
         for name in list_window_baselines(plan.season, windows.shape[1])
     }
-    return {ZERO_SHOT: forecast_zero_shot_from(predictor, origins, horizon), **forecasts}
 
 
-def _fit_fallback(plan: Plan, origins: Origins, actual: np.ndarray, forecasts: Mapping[str, np.ndarray]) -> Fallback:
-    """Fit the fallback on errors in validation of forecasts by name, each (origins, horizon).
+def measure_past_errors(plan: Plan, predictor: Predictor, history: History) -> PastErrors:
+    """Measure the errors of the zero-shot network and the baselines in the training parts; later ones weigh more."""
+    origins, splits = history.origins, plan.members.splits
+    baselines = _forecast_with_baselines(plan, predictor, origins.cut_windows(plan.config.lookback_steps))
+    ends = spread_over_panel(plan, [split.training_end for split in splits])[origins.members]
+    weights = 0.5 ** ((ends - origins.steps) / (_HALF_LIFE * ends))  # (origins,)
+    errors = {
+        name: _average_by_series(plan, origins, np.abs(history.actual - each), weights)
+        for name, each in {ZERO_SHOT: history.zero_shot, **baselines}.items()
+    }
+    first, last = (np.full(len(plan.members.panel), fill) for fill in (np.iinfo(int).max, -1))
+    np.minimum.at(first, origins.members, origins.steps)
+    np.maximum.at(last, origins.members, origins.steps)
+    spans = np.maximum(last - first, 0)[plan.members.numbers]  # of the origins of each series, (members,)
+    return PastErrors(errors, spans / plan.config.window.horizon + 1)
+
+
+def _fit_fallback(
+    plan: Plan, origins: Origins, actual: np.ndarray, forecasts: Mapping[str, np.ndarray], past: PastErrors
+) -> Fallback:
+    """Fit the fallback on errors in validation of forecasts by name, each (origins, horizon), and on errors before it.
 
     All of them are compared at the origins that the zero-shot network forecast from.
     """
@@ -105,12 +151,16 @@ def _fit_fallback(plan: Plan, origins: Origins, actual: np.ndarray, forecasts: M
     errors = {name: _average_by_series(plan, origins, np.abs(actual - each)) for name, each in forecasts.items()}
     errors[NETWORK][plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
     horizons = np.array([split.validation / horizon for split in splits])  # (members,)
-    return fit_fallback(plan.members.names, errors, horizons, plan.config.forecast.fallback)
+    return fit_fallback(plan.members.names, errors, horizons, plan.config.forecast.fallback, past)
 
 
-def _average_by_series(plan: Plan, origins: Origins, errors: np.ndarray) -> np.ndarray:
-    """Average errors (origins, horizon) by series, (members,); NaN where a series has none."""
-    known, series = ~np.isnan(errors), len(plan.members.panel)
-    sums = np.bincount(origins.members, np.where(known, errors, 0.0).sum(axis=1), series)
-    counts = np.bincount(origins.members, known.sum(axis=1), series)  # known cells of each series, (series,)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[plan.members.numbers]
+def _average_by_series(
+    plan: Plan, origins: Origins, errors: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Average errors (origins, horizon) by series, with a weight for each origin: (members,), NaN where it has none."""
+    series = len(plan.members.panel)
+    weights = np.ones(len(origins)) if weights is None else weights
+    known = ~np.isnan(errors) * weights[:, None]
+    sums = np.bincount(origins.members, (np.nan_to_num(errors) * known).sum(axis=1), series)
+    counts = np.bincount(origins.members, known.sum(axis=1), series)  # weights of known cells of each series, (series,)
+    return np.where(counts > 0, sums / np.where(counts > 0, counts, 1), np.nan)[plan.members.numbers]

@@ -1,4 +1,6 @@
-"""Errors of the zero-shot network over the training parts, for intervals that a validation part is too short for."""
+"""Errors over the training parts of forecasters that were not trained on them, where a validation part is too short."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,13 +16,38 @@ _FEWEST, _MOST = 100, 400  # origins, and between them as many as in validation
 _MOST_ZERO_SHOT = 2000  # origins of zero-shot forecasts, which take milliseconds each
 
 
+class History(NamedTuple):
+    """Origins in the training parts, from which the zero-shot network forecasts.
+
+    Attributes:
+        origins: evenly spaced.
+        actual: the values after each within the training part, (origins, horizon); NaN where unknown.
+        zero_shot: the forecasts, (origins, horizon).
+    """
+
+    origins: Origins
+    actual: np.ndarray
+    zero_shot: np.ndarray
+
+
+def forecast_history(plan: Plan, predictor: Predictor, count: int) -> History:
+    """Forecast zero-shot from about `count` origins in the training parts, within `_FEWEST` and `_MOST`."""
+    horizon, channels, members = plan.config.window.horizon, plan.config.channels, plan.members
+    ends = [split.training_end for split in members.splits]
+    ranges = [(plan.config.context_steps - 1, end - 2) for end in ends]
+    most = max(1, min(max(count, _FEWEST), _MOST) // channels)
+    origins = space_origins(members.panel, members.numbers, ranges, channels, most)
+    actual = origins.read_actuals(horizon, spread_over_panel(plan, ends))
+    return History(origins, actual, forecast_zero_shot_from(predictor, origins, horizon))
+
+
 def measure_history_residuals(
-    plan: Plan,
     predictor: Predictor,
     validation: Origins,
     actual: np.ndarray,
     residuals: np.ndarray,
     zero_shot: np.ndarray | None,
+    history: History,
 ) -> np.ndarray:
     """Measure the residuals of the zero-shot network over the training parts, as large as those of a trained network.
 
@@ -30,47 +57,33 @@ def measure_history_residuals(
     validation.
 
     Args:
-        plan: of the training.
         predictor: with the smallest change.
         validation: origins in the validation parts.
         actual: the values after each, (origins, horizon); NaN where unknown.
         residuals: of the network with its fallback, (origins, horizon); NaN where unknown, or not to be compared.
         zero_shot: the forecasts of the zero-shot network from these origins, (origins, horizon); None to make them.
+        history: the forecasts over the training parts.
 
     Returns:
-        (further origins, horizon); none where residuals are divided by a spread that only the trained network gives,
-        where there is no validation part, or where one of both networks makes no errors there.
+        (further origins, horizon); none where one of both networks makes no errors in validation.
     """
-    nothing, horizon = np.empty((0, actual.shape[1])), actual.shape[1]
-    if not _has_comparable_residuals(plan, predictor):
-        return nothing
+    horizon = actual.shape[1]
     forecasts = forecast_zero_shot_from(predictor, validation, horizon) if zero_shot is None else zero_shot
     reference = _compute_residuals(predictor, validation, forecasts, actual)
     both = ~np.isnan(residuals) & ~np.isnan(reference)
     own, other = (float(np.abs(each[both]).sum()) for each in (residuals, reference))
     if not (0 < own < np.inf and 0 < other < np.inf):
-        return nothing
-    history, past = _select_history(plan, len(validation), horizon)
-    found = _compute_residuals(predictor, history, forecast_zero_shot_from(predictor, history, horizon), past)
-    constant = Scaler.stack([predictor.get_scaler(series) for series in history.series]).is_constant[:, 0]
+        return np.empty((0, horizon))
+    found = _compute_residuals(predictor, history.origins, history.zero_shot, history.actual)
+    constant = Scaler.stack([predictor.get_scaler(series) for series in history.origins.series]).is_constant[:, 0]
     return own / other * found[~constant & ~np.isnan(found).all(axis=1)]
 
 
-def _has_comparable_residuals(plan: Plan, predictor: Predictor) -> bool:
-    """Whether the network gives one value without a spread, its intervals come from errors, and all have validation."""
+def has_comparable_residuals(plan: Plan, predictor: Predictor) -> bool:
+    """Whether residuals of both networks can be compared: no spread of one divides them, and all have validation."""
     config = plan.config
     points = config.model.head == "point" and predictor.rollout.paths == 1
     return points and config.conformal and all(split.validation for split in plan.members.splits)
-
-
-def _select_history(plan: Plan, count: int, horizon: int) -> tuple[Origins, np.ndarray]:
-    """Select about `count` origins in the training parts, and their actual values (origins, horizon) within them."""
-    ends = [split.training_end for split in plan.members.splits]
-    ranges = [(plan.config.context_steps - 1, end - 2) for end in ends]
-    channels, members = plan.config.channels, plan.members
-    most = max(1, min(max(count, _FEWEST), _MOST) // channels)
-    origins = space_origins(members.panel, members.numbers, ranges, channels, most)
-    return origins, origins.read_actuals(horizon, spread_over_panel(plan, ends))
 
 
 def forecast_zero_shot_from(predictor: Predictor, origins: Origins, horizon: int) -> np.ndarray:

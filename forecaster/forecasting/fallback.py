@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,11 @@ _MAX_LOG = 10.0  # logarithm of a ratio of errors that counts when forecasters a
 # Weights fall with this power of the error, by the horizons of validation: an error is as likely under a forecaster of
 # mean absolute error m as 1 / m (a Laplace distribution), and each horizon counts as two errors that are independent.
 _POWER, _POWER_OF_HORIZON = 4.0, 2.0
-_MOST_HORIZONS = 10  # that count: series change, so that a small difference over many proves nothing of the next
+_MOST_HORIZONS = 5  # that count: series change, so that a small difference over many proves nothing of the next
+_MOST_PAST_HORIZONS = 20  # of the training part that count, next to those of validation
+# Horizons at which the trained network counts as good as the zero-shot one, next to those of validation: its epochs
+# were chosen by the same errors, and one horizon is soon won by chance.
+_EQUAL_HORIZONS = 1.0
 # Of the last three baselines, one of which is often best by chance, against the networks, last value and last season.
 _PRIOR_OF_OTHERS = 0.25
 _SMALLEST_WEIGHT = 0.01  # below which a forecaster is left out
@@ -92,14 +96,30 @@ def name_source(forecasters: Sequence[str], weights: Sequence[float]) -> str:
     return "+".join(name for name, weight in zip(forecasters, weights, strict=True) if weight)
 
 
-def fit_fallback(
-    names: Sequence[str], errors: Mapping[str, np.ndarray], horizons: np.ndarray, fallback: str
-) -> Fallback:
-    """Fit the weights of forecasters from their errors in validation.
+class PastErrors(NamedTuple):
+    """Errors before validation, in the training part, of forecasters that were not trained on it.
 
-    A validation part is often short, so the logarithm of a series' errors, relative to the network's, is shrunk towards
-    the mean of all series: its own counts as many times as its validation part has horizons, the pooled one
-    `_POOLED_HORIZONS` times. Weights are those of Bayesian model averaging, as if each horizon held
+    Attributes:
+        errors: the mean absolute error of each forecaster by name, (series,); NaN where it is unknown.
+        horizons: that they were measured on, without overlap, (series,).
+    """
+
+    errors: Mapping[str, np.ndarray]
+    horizons: np.ndarray
+
+
+def fit_fallback(
+    names: Sequence[str],
+    errors: Mapping[str, np.ndarray],
+    horizons: np.ndarray,
+    fallback: str,
+    past: PastErrors | None = None,
+) -> Fallback:
+    """Fit the weights of forecasters from their errors in validation, and of those that were not trained before it.
+
+    A validation part is often short, so the logarithm of a series' errors, relative to the zero-shot network's, is
+    shrunk towards the mean of all series: its own counts as many times as its validation part has horizons, the pooled
+    one `_POOLED_HORIZONS` times. Weights are those of Bayesian model averaging, as if each horizon held
     `_POWER_OF_HORIZON` independent errors of a Laplace distribution: w ∝ prior · e^-p with e the shrunk error and
     p = `_POWER` + `_POWER_OF_HORIZON` · horizons, of which `_MOST_HORIZONS` count. One horizon moves them a little; ten
     nearly choose the best.
@@ -110,11 +130,20 @@ def fit_fallback(
             unknown.
         horizons: in each series' validation part, (series,).
         fallback: `combine`, or `replace` for a weight of 1 of the forecaster with the lowest shrunk error.
+        past: errors in the training part; None where there are none.
     """
     forecasters = tuple(errors)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(np.stack(list(errors.values()), axis=1))  # (series, forecasters), -inf where an error is 0
-        relative = np.clip(logs - logs[:, :1], -_MAX_LOG, _MAX_LOG)  # NaN where an error is unknown, or both are 0
+    relative = _compare_errors(forecasters, errors)
+    if ZERO_SHOT in forecasters:
+        relative[:, 0] *= horizons / (horizons + _EQUAL_HORIZONS)
+    if past is not None:
+        before = _compare_errors(forecasters, past.errors)
+        counts_before = np.where(np.isnan(before), 0.0, np.minimum(past.horizons, _MOST_PAST_HORIZONS)[:, None])
+        counts_after = np.where(np.isnan(relative), 0.0, horizons[:, None])
+        with np.errstate(invalid="ignore"):  # NaN where neither is known
+            relative = (counts_after * np.nan_to_num(relative) + counts_before * np.nan_to_num(before)) / (
+                counts_after + counts_before
+            )
     pooled = np.array([_average(column, horizons) for column in relative.T])  # (forecasters,)
     counts = horizons[:, None]  # (series, 1)
     shrunk = (counts * relative + _POOLED_HORIZONS * pooled) / (counts + _POOLED_HORIZONS)
@@ -125,6 +154,18 @@ def fit_fallback(
     alone = tuple(float(place == 0) for place in range(len(used)))
     others = {name: row for name, row in zip(names, weights, strict=True) if row != alone}
     return Fallback(tuple(forecasters[place] for place in used), others, unknown, float(horizons.mean()))
+
+
+def _compare_errors(forecasters: Sequence[str], errors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Compare errors with the zero-shot network's, or the first forecaster's: logarithms, (series, forecasters).
+
+    NaN where an error is unknown, or both are 0.
+    """
+    reference = errors[ZERO_SHOT if ZERO_SHOT in forecasters else forecasters[0]]
+    columns = [errors.get(name, np.full(len(reference), np.nan)) for name in forecasters]
+    with np.errstate(divide="ignore", invalid="ignore"):  # -inf where an error is 0
+        logs = np.log(np.stack(columns, axis=1)) - np.log(reference)[:, None]
+    return np.asarray(np.clip(logs, -_MAX_LOG, _MAX_LOG))
 
 
 def _compute_weights(forecasters: Sequence[str], errors: np.ndarray, horizons: np.ndarray, fallback: str) -> np.ndarray:

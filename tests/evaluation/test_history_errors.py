@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from forecaster.evaluation.calibrate import measure_calibration
-from forecaster.evaluation.history_errors import _has_comparable_residuals
+from forecaster.evaluation.calibrate import measure_calibration, measure_past_errors
+from forecaster.evaluation.history_errors import forecast_history, has_comparable_residuals
 from forecaster.forecasting.conformal import compute_half_widths
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.scaling import Scaler
@@ -91,12 +91,12 @@ def test_there_are_none_without_a_validation_part_or_where_the_network_makes_no_
 def test_there_are_none_where_the_network_gives_a_spread(change):
     made = make_plan(rising_faster_at_first())
     predictor = Predictor.from_network(LastValue(), made.config, made.preprocessing)
-    assert _has_comparable_residuals(made, predictor)
+    assert has_comparable_residuals(made, predictor)
     config = made.config.model_copy(update={"model": made.config.model.model_copy(update=change)})
     network = LastValue()
     network.noise = int(change["decoder"] == "latent")
     predictor = Predictor.from_network(network, config, made.preprocessing)
-    assert not _has_comparable_residuals(dataclasses.replace(made, config=config), predictor)
+    assert not has_comparable_residuals(dataclasses.replace(made, config=config), predictor)
 
 
 def test_values_without_a_transform_are_left_out():
@@ -106,3 +106,27 @@ def test_values_without_a_transform_are_left_out():
     assert not np.isinf(residuals).any()
     assert np.isnan(residuals[10, 2])
     assert np.isfinite(residuals[20]).all()
+
+
+def test_errors_of_those_that_were_not_trained_are_those_in_the_training_part():
+    values = rising_faster_at_first()
+    values[20:] = 1e6  # validation and test part
+    made = make_plan(values)
+    predictor = Predictor.from_network(LastValue(), made.config, made.preprocessing)
+    past = measure_past_errors(made, predictor, forecast_history(made, predictor, 10))
+    assert past.errors["window_drift"] == pytest.approx([0])
+    assert past.errors["naive"] / past.errors["zero-shot"] == pytest.approx([2 / 3])  # steps of 2, and 3 below them
+    assert "network" not in past.errors
+    assert past.horizons.tolist() == [6]  # origins 3 .. 18, of 3 steps
+
+
+def test_later_errors_weigh_more():
+    values = np.concatenate([np.arange(12.0), np.full(28, 11.0)])  # the last value is right in the end
+    made = make_plan(values)
+    predictor = Predictor.from_network(LastValue(), made.config, made.preprocessing)
+    errors = measure_past_errors(made, predictor, forecast_history(made, predictor, 10)).errors["naive"]
+    # of origins 3 .. 18, those up to 10 see changes: of 2 in the mean, but of 5/3 and 3/3 at origins 9 and 10
+    changes = np.array([2.0] * 6 + [5 / 3, 1.0] + [0.0] * 8)
+    cells = np.array([3.0] * 14 + [2.0, 1.0])  # known steps after each
+    weights = 0.5 ** ((20 - np.arange(3, 19)) / 10) * cells  # they halve every 10 of 20 steps
+    assert errors == pytest.approx([(changes * weights).sum() / weights.sum()])

@@ -11,6 +11,7 @@ from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Point, Quantile
 from forecaster.forecasting.fallback import (
     Fallback,
+    PastErrors,
     fit_fallback,
     forecast_from_windows,
     forecast_without_network,
@@ -25,15 +26,18 @@ from forecaster.preprocessing.transforms import Transform
 from tests.helpers.command import write_hourly_csv
 
 
-def fallback_of(errors, horizons, fallback="combine"):
+def fallback_of(errors, horizons, fallback="combine", past=None):
     names = [f"s{number}" for number in range(len(horizons))]
-    return fit_fallback(names, {name: np.array(each) for name, each in errors.items()}, np.array(horizons), fallback)
+    errors = {name: np.array(each) for name, each in errors.items()}
+    return fit_fallback(names, errors, np.array(horizons), fallback, past)
 
 
 def test_weights_fall_with_a_power_of_the_error_that_grows_with_the_horizons_seen():
     errors = {"network": [1.0], "zero-shot": [1.25], "naive": [1.2], "window_mean": [1.1]}
     fitted = fallback_of(errors, [2.0])
-    shares = np.array([1, 1.25**-8, 1.2**-8, 0.25 * 1.1**-8])  # 4 + 2 * 2; a mean has a quarter of the weight
+    # Powers are 4 + 2 * 2, of errors over the zero-shot network's; of the network's logarithm 2 horizons of 3 count, and
+    # a mean has a quarter of the weight.
+    shares = np.array([0.8 ** (-8 * 2 / 3), 1, 0.96**-8, 0.25 * 0.88**-8])
     np.testing.assert_allclose(fitted.weights["s0"], shares / shares.sum())
     assert fitted.forecasters == ("network", "zero-shot", "naive", "window_mean")
     assert fitted.get_weights("other", known=False) == fitted.unknown_weights == pytest.approx(fitted.weights["s0"])
@@ -41,35 +45,56 @@ def test_weights_fall_with_a_power_of_the_error_that_grows_with_the_horizons_see
 
 
 def test_the_best_is_alone_after_many_horizons_and_those_with_less_than_a_hundredth_are_left_out():
-    errors = {"network": [1.0], "zero-shot": [1.3], "naive": [3.0]}
+    errors = {"network": [1.0], "zero-shot": [1.6], "naive": [3.0]}
     fitted = fallback_of(errors, [10.0])
     assert (fitted.forecasters, fitted.weights, fitted.unknown_weights) == (("network",), {}, (1.0,))
     assert fallback_of({"network": [1.0], "naive": [1.05]}, [99.0]).weights["s0"] == pytest.approx(
-        (1 / (1 + 1.05**-24), 1 / (1 + 1.05**24))  # as after ten
+        (1 / (1 + 1.05**-14), 1 / (1 + 1.05**14))  # as after five
     )
     fitted = fallback_of(errors, [1.0])
     assert fitted.forecasters == ("network", "zero-shot")
-    np.testing.assert_allclose(fitted.weights["s0"], np.array([1, 1.3**-6]) / (1 + 1.3**-6))
+    np.testing.assert_allclose(fitted.weights["s0"], np.array([1, 1.6**-3]) / (1 + 1.6**-3))  # half of a power of 6
 
 
 def test_the_best_alone_replaces_the_network_where_that_is_asked():
     errors = {"network": [2.0, 1.0], "zero-shot": [1.0, 2.0], "naive": [1.5, 1.5]}
     fitted = fallback_of(errors, [3.0, 9.0], "replace")
-    # logarithms of zero-shot over network, -0.69 and 0.69, and of all series (3 * -0.69 + 9 * 0.69) / 12 = 0.35
+    # logarithms of network over zero-shot, 3/4 * 0.69 and 9/10 * -0.69, and of all series (3 * 0.52 + 9 * -0.62) / 12
     assert fitted.forecasters == ("network", "zero-shot")
     assert fitted.weights == {"s0": (0.0, 1.0)}
     assert fitted.unknown_weights == (1.0, 0.0)
 
 
 def test_a_short_validation_part_is_drawn_to_that_of_all_series():
-    # In logarithms, own -2 (3 horizons) and 1 (7 horizons), all together 0.1; drawn (3 * -2 + 0.3) / 6 = -0.95.
+    # The network in logarithms, of which 3 of 4 and 7 of 8 horizons count: 1.5 and -0.875, all together -0.1625;
+    # drawn (3 * 1.5 - 3 * 0.1625) / 6 = 0.66875.
     fitted = fallback_of({"network": [1.0, 1.0], "zero-shot": np.exp([-2.0, 1.0])}, [3.0, 7.0])
-    weight = 1 / (1 + math.exp(-10 * 0.95))
+    weight = 1 / (1 + math.exp(-10 * 0.66875))
     assert fitted.weights["s0"] == pytest.approx((0.0, 1.0))  # below a hundredth
     assert weight > 0.99
     fitted = fallback_of({"network": [1.0, 1.0], "zero-shot": np.exp([-0.2, 0.1])}, [3.0, 7.0])
-    weight = 1 / (1 + math.exp(-10 * 0.095))
+    weight = 1 / (1 + math.exp(-10 * 0.066875))
     assert fitted.weights["s0"] == pytest.approx((1 - weight, weight))
+
+
+def test_those_that_were_not_trained_are_compared_in_the_training_part_too():
+    errors = {"network": [1.0], "zero-shot": [1.0], "naive": [1.0], "window_drift": [1.0]}
+    before = {"zero-shot": np.array([2.0]), "naive": np.array([2 * np.exp(0.5)]), "window_drift": np.array([np.nan])}
+    fitted = fallback_of(errors, [2.0], past=PastErrors(before, np.array([6.0])))
+    # The naive's logarithm is 0 in 2 horizons and 0.5 in 6; its power is that of 2 horizons of validation, 8.
+    shares = np.array([1, 1, np.exp(-8 * 0.375), 0.25])
+    np.testing.assert_allclose(fitted.weights["s0"], shares / shares.sum())
+    long, longer = (fallback_of(errors, [2.0], past=PastErrors(before, np.array([count]))) for count in (20.0, 500.0))
+    assert longer.weights == long.weights
+    assert long.weights["s0"][2] < fitted.weights["s0"][2]
+
+
+def test_series_without_origins_in_the_training_part_use_validation_alone():
+    errors = {"network": [1.0, 1.0], "zero-shot": [1.0, 1.0], "naive": [2.0, 2.0]}
+    before = {"zero-shot": np.array([1.0, np.nan]), "naive": np.array([2.0, np.nan])}
+    fitted = fallback_of(errors, [3.0, 3.0], past=PastErrors(before, np.array([9.0, 1.0])))
+    assert fitted.weights["s0"] == pytest.approx(fitted.weights["s1"])
+    assert fitted.weights["s1"] == pytest.approx(fallback_of(errors, [3.0, 3.0]).weights["s1"])
 
 
 def test_a_forecaster_that_is_always_right_takes_over_and_unknown_errors_follow_the_others():
