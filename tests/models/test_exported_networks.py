@@ -150,5 +150,5 @@ def test_states_that_start_elsewhere_than_at_0_are_those_of_the_cell():
 def test_an_operation_that_has_no_nodes_is_named(monkeypatch):
     monkeypatch.delitem(operators.OPERATORS, "Softplus")
     network = random_network(Model(units=[3], head="normal"), 1)
-    with pytest.raises(NotImplementedError, match=r"the operation Softplus .* has no row in .*operators"):
+    with pytest.raises(NotImplementedError, match="the operation Softplus has no row in training/export/operators.py"):
         export_onnx(network, LENGTH)

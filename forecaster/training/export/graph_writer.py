@@ -43,12 +43,7 @@ class GraphWriter:
         """Add a node of `count` outputs; return their names."""
         number = len(self._nodes)
         outputs = [f"{self._prefix}{operator}_{number}" + (f".{i}" if i else "") for i in range(count)]
-        names = [
-            each
-            if isinstance(each, str)
-            else self.add_constant(np.asarray(each, np.int64) if isinstance(each, Sequence) else each)
-            for each in inputs
-        ]
+        names = [each if isinstance(each, str) else self.add_constant(each) for each in inputs]
         node = _Node(operator, names, outputs, attributes)
         self._nodes.append(node)
         self._producers |= dict.fromkeys(outputs, node)
@@ -56,7 +51,7 @@ class GraphWriter:
 
     def add_constant(self, values: Any, name: str = "") -> str:
         """Add a constant, once for the same values; return its name."""
-        array = np.asarray(values)
+        array = np.asarray(values, np.int64 if isinstance(values, Sequence) else None)
         array = array.astype(np.int64 if array.dtype.kind in "iu" else np.bool_ if array.dtype.kind == "b" else "<f4")
         content = (array.dtype.str, array.shape, array.tobytes())
         if content not in self._names:

@@ -15,6 +15,12 @@ from forecaster.training.export.graph_writer import GraphWriter
 
 WriteOperation: TypeAlias = Callable[[GraphWriter, tf.Operation, Sequence[str]], str | list[str]]
 
+_TYPES = {
+    tf.float32: TensorProto.FLOAT,
+    tf.int32: TensorProto.INT64,
+    tf.int64: TensorProto.INT64,
+    tf.bool: TensorProto.BOOL,
+}
 _END, _BEGIN = np.iinfo(np.int64).max, np.iinfo(np.int64).min  # of a slice: beyond any place
 
 
@@ -55,9 +61,7 @@ def _reduce(operator: str) -> WriteOperation:
 
 
 def _write_cast(writer: GraphWriter, operation: tf.Operation, inputs: Sequence[str]) -> str:
-    target = operation.outputs[0].dtype
-    kind = TensorProto.INT64 if target.is_integer else TensorProto.BOOL if target.is_bool else TensorProto.FLOAT
-    return writer.add("Cast", inputs[0], to=kind)
+    return writer.add("Cast", inputs[0], to=_TYPES[operation.outputs[0].dtype])
 
 
 def _write_shape(writer: GraphWriter, operation: tf.Operation, inputs: Sequence[str]) -> str:
@@ -70,9 +74,8 @@ def _write_reshape(writer: GraphWriter, operation: tf.Operation, inputs: Sequenc
     if _is_product_of_many_axes(operation.inputs[0].op, sizes):
         flattened, kernel = writer.get_inputs(inputs[0])
         return writer.add("MatMul", writer.get_inputs(flattened)[0], kernel)
-    return writer.add(
-        "Reshape", inputs[0], inputs[1] if sizes.count(None) > 1 else [-1 if n is None else n for n in sizes]
-    )
+    is_open = sizes.count(None) > 1
+    return writer.add("Reshape", inputs[0], inputs[1] if is_open else [-1 if size is None else size for size in sizes])
 
 
 def _is_product_of_many_axes(product: tf.Operation, sizes: Sequence[int | None]) -> bool:
@@ -82,7 +85,10 @@ def _is_product_of_many_axes(product: tf.Operation, sizes: Sequence[int | None])
     """
     if product.type != "MatMul" or product.inputs[0].op.type != "Reshape":
         return False
-    left, right = product.inputs[0].op.inputs[0].shape.as_list(), product.inputs[1].shape.as_list()
+    factor = product.inputs[0].op.inputs[0]
+    if factor.op.type == "MatMul":  # its Reshape may be the last part of another product
+        return False
+    left, right = factor.shape.as_list(), product.inputs[1].shape.as_list()
     return [*left[:-1], right[-1]] == sizes and left[-1] == right[0] and None not in (*sizes[1:], right[0])
 
 
@@ -127,14 +133,7 @@ def _write_slice(writer: GraphWriter, operation: tf.Operation, inputs: Sequence[
         elif index != slice(None, None, 1):
             first, last = (0, _END) if index.step > 0 else (_END, _BEGIN)
             begin, end = first if index.start is None else index.start, last if index.stop is None else index.stop
-            cuts.append(
-                (
-                    begin if index.start is None else index.start,
-                    end if index.stop is None else index.stop,
-                    axis,
-                    index.step,
-                )
-            )
+            cuts.append((begin, end, axis, index.step))
     name = writer.add("Slice", inputs[0], *map(list, zip(*cuts, strict=True))) if cuts else inputs[0]
     for axis, place in reversed(removed):
         name = writer.add("Gather", name, np.array(place), axis=axis)
@@ -143,7 +142,7 @@ def _write_slice(writer: GraphWriter, operation: tf.Operation, inputs: Sequence[
 
 
 def _read_indices(operation: tf.Operation) -> list[int | slice | None]:
-    """Read what stands in the brackets of a StridedSlice; None adds an axis."""
+    """Read the index of a StridedSlice, as Python writes it, with an ellipsis as slices; None adds an axis."""
     begins, ends, steps = (_get_value(operation.inputs[place]).tolist() for place in (1, 2, 3))
 
     def has(mask: str, place: int) -> bool:
@@ -218,6 +217,7 @@ OPERATORS: Mapping[str, WriteOperation] = {
     "Pack": _write_stack,
     "Prod": _reduce("ReduceProd"),
     "Range": lambda writer, operation, inputs: writer.add_constant(tf.get_static_value(operation.outputs[0])),
+    "ReadVariableOp": _pass_on,
     "RealDiv": _rename("Div"),
     "Relu": _rename("Relu"),
     "Relu6": lambda writer, operation, inputs: writer.add("Clip", inputs[0], 0.0, 6.0),

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 from keras import KerasTensor
+from onnx import GraphProto
 
 from forecaster.models.recurrent_layers import Recurrent, replace_steps
-from forecaster.training.export import operators
 from forecaster.training.export.graph_writer import GraphWriter, describe_floats
+from forecaster.training.export.operators import OPERATORS
 from forecaster.training.export.recurrent_nodes import has_operator, write_recurrent_node
 
 
@@ -61,81 +62,80 @@ def write_function(
         The name of each tensor in the graph, by its name in TensorFlow.
 
     Raises:
-        NotImplementedError: an operation has no row in `operators.OPERATORS`.
+        NotImplementedError: an operation has no row in `OPERATORS`.
     """
-    names = {tensor.name: name for tensor, name in zip(traced.inputs, inputs, strict=False)}  # captured weights follow
-    weights = _add_weights(writer, traced.graph)
+    names = {tensor.name: name for tensor, name in zip(traced.inputs, inputs, strict=False)}  # captured tensors follow
+    names |= _add_captured(writer, traced.graph)
     by_placeholder = {call.results[0].op: call for call in calls}
     for operation in traced.graph.get_operations():
-        results = [tensor.name for tensor in operation.outputs]
         written: str | list[str]
         if call := by_placeholder.get(operation):
-            results = [tensor.name for tensor in call.results]
-            written = _write_layer(writer, call.layer, names[call.sequence.name])
+            write = write_recurrent_node if has_operator(call.layer) else _write_scan
+            results, written = call.results, write(writer, call.layer, names[call.sequence.name])
         elif operation.type in {"Placeholder", "NoOp"}:
             continue
-        elif operation.type == "ReadVariableOp":
-            written = [weights[operation.inputs[0].name]]
-        elif operation.type in operators.OPERATORS:
-            written = operators.OPERATORS[operation.type](
-                writer, operation, [names[tensor.name] for tensor in operation.inputs]
-            )
+        elif operation.type in OPERATORS:
+            given = [names[tensor.name] for tensor in operation.inputs]
+            results, written = operation.outputs, OPERATORS[operation.type](writer, operation, given)
         else:
-            raise NotImplementedError(
-                f"the operation {operation.type} ({operation.name}) has no row in {operators.__name__}"
-            )
-        names.update(zip(results, [written] if isinstance(written, str) else written, strict=True))
+            raise NotImplementedError(f"the operation {operation.type} has no row in training/export/operators.py")
+        named = [written] if isinstance(written, str) else written
+        names |= {tensor.name: name for tensor, name in zip(results, named, strict=True)}
     return names
 
 
-def _add_weights(writer: GraphWriter, graph: tf.Graph) -> dict[str, str]:
-    """Add the weights that a function captured; return their names in the graph by those of their handles."""
-    handles = {id(variable.handle): variable for variable in graph.variables}
-    captured = [(inside.name, handles[id(outside)]) for outside, inside in graph.captures]
-    return {
-        handle: writer.add_constant(variable.numpy(), variable.name.partition("/")[2].partition(":")[0])
-        for handle, variable in captured
-    }
-
-
-def _write_layer(writer: GraphWriter, layer: Recurrent, sequence: str) -> list[str]:
-    """Write a recurrent layer; return the names of its outputs and final states."""
-    return (write_recurrent_node if has_operator(layer) else _write_scan)(writer, layer, sequence)
+def _add_captured(writer: GraphWriter, graph: tf.Graph) -> dict[str, str]:
+    """Add the weights and other tensors that a function captured, as constants; return their names."""
+    variables = {id(variable.handle): variable for variable in graph.variables}
+    names = {}
+    for outside, inside in graph.captures:
+        variable = variables.get(id(outside))
+        path = "" if variable is None else variable.name.partition("/")[2].partition(":")[0]  # without the network
+        names[inside.name] = writer.add_constant((outside if variable is None else variable).numpy(), path)
+    return names
 
 
 def _write_scan(writer: GraphWriter, layer: Recurrent, sequence: str) -> list[str]:
-    """Write a layer as a Scan over `Recurrent.step`, for cells and options that no operator of ONNX has."""
-    width, features, count = layer.dilation * layer.cell.units, layer.cell.kernel.shape[0], layer.state_count
-    specs = [tf.TensorSpec((None, features)), *[tf.TensorSpec((None, width))] * count]
+    """Write a layer as a Scan over `Recurrent.step`, for cells and options for which ONNX has no operator.
+
+    Returns:
+        The names of the outputs (batch, steps, units), and of the final states (batch, dilation * units).
+    """
+    direction = int(layer.backward)
+    width = layer.dilation * layer.cell.units
+    shape = writer.add("Concat", writer.add("Shape", sequence, start=0, end=1), [width], axis=0)
+    *states, outputs = writer.add_many(
+        layer.state_count + 1,
+        "Scan",
+        *(writer.add("Expand", value, shape) for value in layer.cell.initial_values),
+        sequence,
+        body=_build_step(layer, width),
+        num_scan_inputs=1,
+        scan_input_axes=[1],
+        scan_output_axes=[1],
+        scan_input_directions=[direction],
+        scan_output_directions=[direction],
+    )
+    return [outputs, *states]
+
+
+def _build_step(layer: Recurrent, width: int) -> GraphProto:
+    """Build the graph of one step: states (batch, width) and inputs (batch, features) -> new states and the output."""
 
     def step(inputs: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
         new = layer.step(inputs, states)
         return [*new, layer.read_output(new)]
 
+    features, count = layer.cell.kernel.shape[0], layer.state_count
+    specs = [tf.TensorSpec((None, features)), *[tf.TensorSpec((None, width))] * count]
     traced = tf.function(step, autograph=False).get_concrete_function(*specs)
-    body, prefix = GraphWriter(f"{layer.name}/"), f"{layer.name}/"
-    states, new = ([f"{prefix}{kind}_{index}" for index in range(count)] for kind in ("state", "new_state"))
-    names = write_function(body, traced, [f"{prefix}input", *states])
-    graph = body.build_graph(
-        layer.name,
-        [describe_floats(name) for name in (*states, f"{prefix}input")],
-        [
-            (describe_floats(name), names[tensor.name])
-            for name, tensor in zip((*new, f"{prefix}output"), traced.structured_outputs, strict=True)
-        ],
+    read, states, new, output = (
+        [f"{layer.name}/{name}_{index}" for index in range(size)]
+        for name, size in (("input", 1), ("state", count), ("new_state", count), ("output", 1))
     )
-    shape = writer.add("Concat", writer.add("Shape", sequence, start=0, end=1), [width], axis=0)
-    initial = [writer.add("Expand", value, shape) for value in layer.cell.initial_values]
-    *final, outputs = writer.add_many(
-        count + 1,
-        "Scan",
-        *initial,
-        sequence,
-        body=graph,
-        num_scan_inputs=1,
-        scan_input_axes=[1],
-        scan_output_axes=[1],
-        scan_input_directions=[int(layer.backward)],
-        scan_output_directions=[int(layer.backward)],
-    )
-    return [outputs, *final]
+    writer = GraphWriter(prefix=f"{layer.name}/")
+    names = write_function(writer, traced, [*read, *states])
+    results = [names[tensor.name] for tensor in traced.structured_outputs]
+    described = [describe_floats(name) for name in (*new, *output)]
+    inputs = [describe_floats(name) for name in (*states, *read)]
+    return writer.build_graph(layer.name, inputs, list(zip(described, results, strict=True)))
