@@ -1,6 +1,7 @@
 """Trainings that start from the zero-shot forecast: what they are trained on, and what they forecast before."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from forecaster.config import load_values
 from forecaster.config.schema import Model
+from forecaster.default_config import propose
 from forecaster.errors import RunError
 from forecaster.evaluation.origins import Origins
 from forecaster.forecasting import predict as forecasting
@@ -24,6 +26,7 @@ from forecaster.training.build import prepare_trainer
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant
 from forecaster.training.trainer import Course, Steps, Trainer, ZeroShotTable
+from tests.helpers.command import ROOT
 from tests.helpers.fake_network import Fake
 from tests.training.test_trainer import Silent, _graphs_as_traced  # noqa: F401  a fixture
 
@@ -171,6 +174,20 @@ def test_windows_are_thinned_where_their_forecasts_would_take_minutes(tmp_path, 
     trainer = prepare_trainer(plan)
     assert len(trainer.training_starts) == 10
     assert len(prepare_trainer(dataclasses.replace(plan, config=without_start(plan.config))).training_starts) == 40
+
+
+def test_a_panel_without_a_yaml_has_lower_errors_than_zero_shot_and_the_last_week(tmp_path):
+    """On the last fifty days of six generated shops, with the errors of 2026-11-30."""
+    shortened = ["ensemble.size=1", "training.refit=none", "training.epochs=3", "training.batches_per_epoch=20"]
+    overrides = ["data.series=store", "data.target=sold", *shortened]
+    loaded, panel = propose(ROOT / "configs/data/stores.csv", overrides)
+    (tmp_path / "run").mkdir()
+    result = training.train(plan_training(loaded, panel), tmp_path / "run", [])
+    found = {name: errors["mase"] for name, errors in json.loads(result.version.read("metrics.json"))["scores"].items()}
+    assert found["seasonal_naive"] == pytest.approx(1.219, abs=0.001)
+    assert found["zero-shot"] == pytest.approx(0.960, abs=0.005)
+    assert found["network_alone"] < 0.945  # 0.936
+    assert found["model"] < 0.965  # 0.958
 
 
 @pytest.mark.parametrize("is_refit", [False, True], ids=["training", "refit"])
