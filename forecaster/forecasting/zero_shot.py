@@ -31,6 +31,7 @@ log = logging.getLogger("forecaster")
 _MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
 _LARGEST = 1e100  # whose squares and their sums are finite
 _STEPS_AT_ONCE = 1_000_000  # steps ahead of all series of a batch, so that their quantiles fit into memory
+_SPREAD_EVENLY = tuple((np.arange(50) + 0.5) / 50)  # probabilities, whose quantiles have the mean of a distribution
 _LONGEST_HORIZON = 96  # steps, where none is asked for
 _USED = {"data", "checks", "forecast.levels", "forecast.columns"}
 _NOT_USED = {"data.covariates", "data.calendar", "data.transform", "data.difference"}
@@ -197,6 +198,9 @@ def forecast_windows(
 ) -> list[Forecast]:
     """Forecast the steps after the end of series.
 
+    Quantiles of counts are whole numbers, and their forecast values are means: the median of what is sold on one day
+    in three is 0 every day. Of other series the median is the forecast.
+
     Args:
         panel: the series.
         windows: their newest values, (series, length), with at least `MIN_STEPS` that are not NaN in each.
@@ -212,17 +216,26 @@ def forecast_windows(
     with np.errstate(all="ignore"):  # what is not finite is reported
         # (series, steps, probabilities)
         found = forecast_zero_shot(windows, data.seasons, steps, probabilities, factors)
+        values = found[:, :, probabilities.index(0.5)].copy()  # (series, steps)
+        if (counts := _are_counts(windows)).any():
+            values[counts] = forecast_zero_shot(windows[counts], data.seasons, steps, _SPREAD_EVENLY).mean(axis=2)
+            found[counts] = np.rint(found[counts])
     if data.minimum is not None or data.maximum is not None:
-        found = np.clip(found, data.minimum, data.maximum)
-    median, shown = probabilities.index(0.5), probabilities if levels else []
+        found, values = (np.clip(each, data.minimum, data.maximum) for each in (found, values))
+    shown = probabilities if levels else []
     return [
         Forecast(
             series.name,
             series.last_timestamp,
             series.list_future_timestamps(steps),
-            values[:, median],
-            {probability: values[:, place] for place, probability in enumerate(shown)},
+            forecast,
+            {probability: quantiles[:, place] for place, probability in enumerate(shown)},
             source=ZERO_SHOT,
         )
-        for series, values in zip(panel, found, strict=True)
+        for series, forecast, quantiles in zip(panel, values, found, strict=True)
     ]
+
+
+def _are_counts(windows: np.ndarray) -> np.ndarray:
+    """Return whether the known values of each window are whole numbers from 0 on, with a 0 among them, (series,)."""
+    return (np.isnan(windows) | (windows == np.rint(windows))).all(axis=1) & (np.nanmin(windows, axis=1) == 0)

@@ -88,6 +88,18 @@ def test_forecasts_have_two_decimals_more_than_the_data(tmp_path, network):
     assert forecast.mean.tolist() == [2.5 + 1 + 0.5 + 0.123]
 
 
+def test_the_forecast_of_counts_is_their_mean_and_their_quantiles_are_whole(tmp_path):
+    """Of Poisson values; the median of the first is 0 at each step."""
+    generator, means = np.random.default_rng(3), []
+    for rate in (0.3, 2.0):
+        shops = {f"{shop}": generator.poisson(rate, 150).tolist() for shop in range(20)}
+        forecasts = predict(write_shops(tmp_path / "sold.csv", shops), "data.series=shop", horizon=14).forecasts
+        quantiles = np.stack([[*forecast.quantiles.values()] for forecast in forecasts])
+        np.testing.assert_array_equal(quantiles, np.rint(quantiles))
+        means.append(np.mean([forecast.mean for forecast in forecasts]))
+    np.testing.assert_allclose(means, [0.3, 2.0], rtol=0.2)
+
+
 def test_missing_steps_and_those_before_a_series_are_nan_in_its_window(tmp_path, network):
     predict(write_days(tmp_path / "sales.csv", [*range(10), "", 11.0], drop=[4]), "data.gaps=mask", horizon=2)
     expected = [0.0, 1, 2, 3, np.nan, 5, 6, 7, 8, 9, np.nan, 11]
@@ -168,7 +180,7 @@ def test_a_log_reports_that_nothing_was_trained(tmp_path, network, caplog, monke
 def test_intervals_are_widened_by_errors_at_past_origins(tmp_path, network, caplog, monkeypatch):
     """The network is off by 0.5 at each step: its lower bounds of 80 and 95 % lie 0.4 and 0.475 below its median."""
     monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
-    path = write_days(tmp_path / "sales.csv", list(range(40)))
+    path = write_days(tmp_path / "sales.csv", list(range(1, 41)))
     with caplog.at_level(logging.INFO, "forecaster"):
         predict(path, horizon=2)
     low, _, median, _, high = network.widths.tolist()
@@ -179,7 +191,7 @@ def test_intervals_are_widened_by_errors_at_past_origins(tmp_path, network, capl
     assert f"widths of the intervals: 80% times {network.widths[1]:.2f}, 95% times {low:.2f}, by" in caplog.text
     predict(path, horizon=2, levels=[])
     assert network.widths.tolist() == [1]
-    predict(write_days(tmp_path / "short.csv", list(range(9))), horizon=2)
+    predict(write_days(tmp_path / "short.csv", list(range(1, 10))), horizon=2)
     assert network.widths.tolist() == [1] * 5, "no past origin has enough before and after it"
 
 
