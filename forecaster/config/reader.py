@@ -25,6 +25,7 @@ MAX_VALUES = 10_000  # keys, values and sections of a config, which are checked 
 _LARGEST_INTEGER, _LONGEST_INTEGER = 2**63 - 1, 1000  # the length of its text, with zeros before it
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _PLAIN = re.compile("[\n ->@-~]*")  # ASCII without a question mark, which both parsers read alike
+_COMMENT = re.compile("(?<=[\n ])#.*")  # in which a question mark is text, as in the comments of a run's config
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 
 Path = tuple[str | int, ...]  # ("training", "optimizer", "name"); numbers index a list
@@ -153,7 +154,7 @@ def read_document(path: FilePath) -> Document:
 
 def parse_document(text: str, name: str) -> Document:
     """Parse YAML whose top level is a mapping; positions begin with `name`."""
-    if yaml.__with_libyaml__ and _PLAIN.fullmatch(text):
+    if yaml.__with_libyaml__ and _PLAIN.fullmatch(_COMMENT.sub(lambda comment: comment[0].replace("?", ""), text)):
         with contextlib.suppress(ConfigError):  # the errors are those of the other parser
             return _parse(_FastLoader, text, name)
     return _parse(_Loader, text, name)

@@ -483,6 +483,15 @@ def test_a_shorter_name_of_the_window_is_refused_too(tmp_path):
 
 
 @pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_configs_of_the_project_and_of_runs_are_read_by_the_fast_parser(monkeypatch):
+    monkeypatch.setattr(reader, "_Loader", None)
+    paths = [path for folder in ("configs", "tests/runs") for path in (ROOT / folder).rglob("*.yaml")]
+    assert len(paths) > 10
+    for path in paths:
+        reader.read_document(path)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
 def test_both_parsers_read_alike():
     folders = ("configs", "benchmarks", "tests/runs")
     texts = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.yaml")]
@@ -490,6 +499,7 @@ def test_both_parsers_read_alike():
         "a: |\n  b\n   c\nd: >-\n  e\n\n  f\n",
         "a: [1, {b: c, d: [~, 1e-3, .5]}]\n",
         "--- \na: 'it''s'\nb: \"\\u00e9\\\n  x\"\n",
+        "a: 1 # ?\n# ? b\nc: 'x # ?\n  y'\nd: |\n  # ?\n  z # ?\ne: \"# ?\"\n",
     ]
     assert len(texts) > 20
     for text in texts:

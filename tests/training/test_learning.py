@@ -89,7 +89,7 @@ def marked(generator):
 @pytest.mark.parametrize("kind", ["additive", "multiplicative"])
 def test_attention_finds_the_step_that_matters(kind):
     network = build_network(Model(cell="gru", units=[16], decoder="dense", attention=kind), 20, 1)
-    fitted(network, marked, steps=420, rate=0.01)
+    fitted(network, marked, steps=150, rate=0.01)
     assert error(network, marked) < 0.2
     windows, _ = marked(np.random.default_rng(99))
     weights = np.asarray(network.decode(network.encode(Inputs(windows)), windows[:, -1:]).attention)
