@@ -21,6 +21,7 @@ _ORIGINS, _ORIGINS_OF_MANY = 64, 512  # at most; of more than 64 series one each
 _HALF_LIFE = 0.1  # of the steps of a series, by which origins become half as dense: errors of long ago say less
 _SHRINKAGE = 5.0  # horizons that the network's own widths count as
 _FEWEST, _LEAST_READ = 8, 2 / 3  # steps known at an origin, and of those that the network reads at the end
+_AT_ONCE = 16  # windows: more of them take more memory than the forecast of a series, for 5 % of the time
 _LONGEST = 96  # steps ahead whose errors are measured
 _HIGHEST = 95.0  # level in percent, whose factor those above share: their misses are too rare to be counted
 _LIMITS = (0.5, 2.0)  # of a factor: a few errors, or values that are mostly equal, prove no more
@@ -72,32 +73,52 @@ def measure_width_factors(
         levels: of the intervals, in percent.
         gaps: the policy `data.gaps` that the series were read by.
     """
-    steps, length = min(horizon, _LONGEST), count_history_steps(seasons)
-    members, ends, horizons = select_past_origins(panel, seasons, steps)
-    if not (len(levels) and len(members)):
-        return WidthFactors()
-    distinct, counts = np.unique(np.stack([members, ends]), axis=1, return_counts=True)  # each is forecast once
-    origins = [(panel[member], end) for member, end in distinct.T.tolist()]
-    windows = np.stack([cut_window(series, end, length, gaps) for series, end in origins])  # (origins, length)
-    actual = np.stack([read_actual(series, end, steps) for series, end in origins])  # (origins, steps)
-    usable = ((~np.isnan(windows)).sum(axis=1) >= MIN_STEPS) & ~np.isnan(actual).all(axis=1)
-    if not usable.any():
+    steps = min(horizon, _LONGEST)
+    origins = select_past_origins(panel, seasons, steps)
+    if not (len(levels) and len(origins.ends)):
         return WidthFactors()
     measured = {level: min(level, _HIGHEST) for level in levels}
     probabilities = sorted({0.5, *levels_to_probabilities(measured.values())})
     with np.errstate(all="ignore"):  # what is not finite is left out
-        found = forecast_zero_shot(windows[usable], seasons, steps, probabilities)  # (usable, steps, probabilities)
-        quantiles = dict(zip(probabilities, np.moveaxis(found, -1, 0), strict=True))
+        actual, quantiles, counts = _forecast_past(panel, origins, seasons, steps, probabilities, gaps)
         scores = {
-            level: _compute_scores(actual[usable], quantiles[0.5], *(quantiles[p] for p in level_to_quantiles(each)))
+            level: _compute_scores(actual, quantiles[0.5], *(quantiles[p] for p in level_to_quantiles(each)))
             for level, each in measured.items()
         }
-    weight = horizons / (horizons + _SHRINKAGE)
+    if not len(actual):
+        return WidthFactors()
+    weight = origins.horizons / (origins.horizons + _SHRINKAGE)
     factors = {
-        level: _find_factor(np.repeat(each, counts[usable], axis=0), measured[level]) ** weight
+        level: _find_factor(np.repeat(each, counts, axis=0), measured[level]) ** weight
         for level, each in scores.items()
     }
-    return WidthFactors(factors, int(usable.sum()))
+    return WidthFactors(factors, len(actual))
+
+
+def _forecast_past(
+    panel: Sequence[Series],
+    origins: PastOrigins,
+    seasons: Sequence[int],
+    steps: int,
+    probabilities: Sequence[float],
+    gaps: str,
+) -> tuple[np.ndarray, dict[float, np.ndarray], np.ndarray]:
+    """Forecast from past origins, each once, without those before or after which too little is known.
+
+    Returns:
+        The values after each, the quantiles of their forecasts by probability, both (distinct origins, steps), and how
+        often each counts, (distinct origins,).
+    """
+    distinct, counts = np.unique(np.stack([origins.members, origins.ends]), axis=1, return_counts=True)
+    pairs, length = [(panel[member], end) for member, end in distinct.T.tolist()], count_history_steps(seasons)
+    windows = np.stack([cut_window(series, end, length, gaps) for series, end in pairs])  # (origins, length)
+    actual = np.stack([read_actual(series, end, steps) for series, end in pairs])  # (origins, steps)
+    rows = np.flatnonzero(((~np.isnan(windows)).sum(axis=1) >= MIN_STEPS) & ~np.isnan(actual).all(axis=1))
+    found = np.empty((len(rows), steps, len(probabilities)))
+    for first in range(0, len(rows), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        found[some] = forecast_zero_shot(windows[rows[some]], seasons, steps, probabilities)
+    return actual[rows], dict(zip(probabilities, np.moveaxis(found, -1, 0), strict=True)), counts[rows]
 
 
 def select_past_origins(panel: Sequence[Series], seasons: Sequence[int], horizon: int) -> PastOrigins:

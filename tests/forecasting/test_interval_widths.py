@@ -22,10 +22,10 @@ class NormalNetwork:
     """Forecasts a normal distribution around 0 with the same deviation at each step; keeps what it has read."""
 
     def __init__(self, deviation: float) -> None:
-        self.deviation, self.windows = deviation, np.empty(0)
+        self.deviation, self.windows = deviation, []
 
     def __call__(self, windows, seasons, horizon, probabilities):
-        self.windows = windows
+        self.windows.extend(windows)
         quantiles = [self.deviation * NormalDist().inv_cdf(p) for p in probabilities]
         return np.tile(quantiles, (len(windows), horizon, 1))
 
