@@ -5,7 +5,7 @@ The fields of ONNX's messages are read from their wire format (protobuf's docume
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +52,7 @@ def _check_nodes(graph: "_Message", outer: Mapping[str, _Tensor], longest_loop: 
     for each in graph.get(11):  # inputs hide constants of the same name
         constants.pop(_Message(each).get_text(1), None)
     constants |= dict(map(_read_tensor, graph.get(5)))
+    shapes: dict[str, _Tensor | None] = {}  # of what a Reshape gives
     for each in graph.get(1):
         node = _Message(each)
         operator, attributes = node.get_text(4), [_Message(attribute) for attribute in node.get(5)]
@@ -62,13 +63,13 @@ def _check_nodes(graph: "_Message", outer: Mapping[str, _Tensor], longest_loop: 
                 raise ValueError(f"the operator {operator} with several graphs or sparse weights")
             for tensor in (*attribute.get(5), *attribute.get(10)):
                 _read_tensor(tensor)
+        if operator == "Reshape":
+            shapes |= dict.fromkeys(node.list_texts(2), constants.get((*node.list_texts(1), "", "")[1]))
         bodies = [_Message(body) for attribute in attributes for body in attribute.get(6)]
         if operator == "Loop" and bodies and not nested:
             _check_loop(node, constants, longest_loop)
         elif operator == "Scan" and bodies and not nested:
-            # it ends with the tensors that it reads step by step
-            if not any(each.get_text(1) == "num_scan_inputs" and sum(each.list_numbers(3)) > 0 for each in attributes):
-                raise ValueError("a scan that reads nothing")
+            _check_scan(node, attributes, shapes, longest_loop)
         elif bodies or operator in {"Loop", "If", "Scan"}:
             raise ValueError(f"the operator {operator} {'in a loop' if nested else 'with a graph'}")
         for body in bodies:
@@ -77,11 +78,30 @@ def _check_nodes(graph: "_Message", outer: Mapping[str, _Tensor], longest_loop: 
 
 def _check_loop(node: "_Message", constants: Mapping[str, _Tensor], longest_loop: int) -> None:
     """Check that a loop ends: its first input is a constant number of steps."""
-    count = constants.get(bytes(next(iter(node.get(1)), b"")).decode())
-    if count is None or count.values is None or count.values.dtype != _TYPES[_INT64] or count.values.size != 1:
+    count = _get_whole_numbers(constants.get(node.list_texts(1)[0] if node.get(1) else ""))
+    if len(count) != 1:
         raise ValueError("a loop without a number of steps")
-    if not 0 <= count.values.item() <= longest_loop:
-        raise ValueError(f"a loop of {count.values.item():,} steps; the window has {longest_loop:,}")
+    if not 0 <= count[0] <= longest_loop:
+        raise ValueError(f"a loop of {count[0]:,} steps; the window has {longest_loop:,}")
+
+
+def _check_scan(
+    node: "_Message", attributes: Sequence["_Message"], shapes: Mapping[str, _Tensor | None], longest_loop: int
+) -> None:
+    """Check that a scan ends: it reads one tensor along its axis 1, which a Reshape before it gives a constant size."""
+    options = {each.get_text(1): each.list_numbers(3) + each.list_numbers(8) for each in attributes}
+    shape = _get_whole_numbers(shapes.get(node.list_texts(1)[-1] if node.get(1) else ""))
+    if options.get("num_scan_inputs") != [1] or options.get("scan_input_axes") != [1] or len(shape) < 2:
+        raise ValueError("a scan without a number of steps")
+    if not 1 <= shape[1] <= longest_loop:  # 0 and -1 stand for sizes of the tensor before
+        raise ValueError(f"a scan of {shape[1]:,} steps; the window has {longest_loop:,}")
+
+
+def _get_whole_numbers(constant: _Tensor | None) -> list[int]:
+    """Get the values of a constant of whole numbers; none where it is no such constant."""
+    if constant is None or constant.values is None or constant.values.dtype != _TYPES[_INT64]:
+        return []
+    return constant.values.ravel().tolist()
 
 
 def _read_tensor(content: memoryview) -> tuple[str, _Tensor]:
@@ -124,6 +144,10 @@ class _Message:
     def get_text(self, number: int) -> str:
         """Get the text of a field, of which the last counts; empty where there is none."""
         return bytes(self.get(number)[-1]).decode() if self.get(number) else ""
+
+    def list_texts(self, number: int) -> list[str]:
+        """Get the texts of a field."""
+        return [bytes(each).decode() for each in self.get(number)]
 
     def list_numbers(self, number: int) -> list[int]:
         """Get the whole numbers of a field, packed or not."""

@@ -201,15 +201,18 @@ def loop(count, *nodes):
     return helper.make_node("Loop", [count, "yes", "window"], ["looped"], body=body_of(*nodes))
 
 
-def scan(*nodes, inputs=1):
-    """A scan over the window that carries nothing."""
+def scan(*nodes, shape="cut", inputs=1, axis=1):
+    """A scan over the window in one shape, which carries nothing; and the reshape before it."""
     body = helper.make_graph(
         [*nodes, helper.make_node("Identity", ["in"], ["out"])],
         "body",
         [helper.make_tensor_value_info("in", TensorProto.FLOAT, None)],
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
     )
-    return helper.make_node("Scan", ["window"], ["scanned"], body=body, num_scan_inputs=inputs, scan_input_axes=[1])
+    scanned = helper.make_node(
+        "Scan", ["reshaped"], ["scanned"], body=body, num_scan_inputs=inputs, scan_input_axes=[axis]
+    )
+    return helper.make_node("Reshape", ["window", shape], ["reshaped"]), scanned
 
 
 def hostile_graph(*nodes, constants=(), **options):
@@ -221,6 +224,9 @@ def hostile_graph(*nodes, constants=(), **options):
         tensor("start", np.array([0], np.int64)),
         tensor("end", np.array([2], np.int64)),
         tensor("axis", np.array([1], np.int64)),
+        tensor("cut", np.array([-1, 12, 1], np.int64)),
+        tensor("long", np.array([0, 2**62, 0], np.int64)),
+        tensor("as it was", np.array([-1, 0, 1], np.int64)),
     ]
     cut = helper.make_node("Slice", ["window", "start", "end", "axis"], ["state_00"])
     graph = helper.make_graph(
@@ -268,11 +274,19 @@ HOSTILE = {
         "the operator Loop in a loop",
     ),
     "a loop in a scan": (
-        hostile_graph(scan(helper.make_node("Loop", ["steps", "yes", "in"], ["x"], body=body_of()))),
+        hostile_graph(*scan(helper.make_node("Loop", ["steps", "yes", "in"], ["x"], body=body_of()))),
         "the operator Loop in a loop",
     ),
-    "a scan in a loop": (hostile_graph(loop("steps", scan())), "the operator Scan in a loop"),
-    "a scan of nothing": (hostile_graph(scan(inputs=0)), "a scan that reads nothing"),
+    "a scan in a loop": (hostile_graph(loop("steps", *scan())), "the operator Scan in a loop"),
+    "a scan of nothing": (hostile_graph(*scan(inputs=0)), "a scan without a number of steps"),
+    "a scan of an input": (hostile_graph(scan()[1]), "a scan without a number of steps"),
+    "a scan along the batch": (hostile_graph(*scan(axis=0)), "a scan without a number of steps"),
+    "a scan of 2^62 steps": (hostile_graph(*scan(shape="long")), "a scan of 4,611,686,018,427,387,904 steps"),
+    "a scan of an open number of steps": (hostile_graph(*scan(shape="as it was")), "a scan of 0 steps"),
+    "a scan of a number of steps from its input": (
+        hostile_graph(helper.make_node("Shape", ["window"], ["counted"]), *scan(shape="counted")),
+        "a scan without a number of steps",
+    ),
     "a choice": (hostile_graph(choice()), "the operator If with a graph"),
     "a function": (hostile_graph(functions=[in_function()]), "functions"),
     "another library's operator": (
@@ -302,7 +316,7 @@ def test_a_hostile_graph_is_refused_before_it_is_opened(version, kind, monkeypat
 
 
 def test_the_graph_that_the_hostile_ones_are_made_of_is_read(version):
-    replace_file(version, "encode.onnx", hostile_graph(loop("steps"), scan()).SerializeToString())
+    replace_file(version, "encode.onnx", hostile_graph(loop("steps"), *scan()).SerializeToString())
     (found,) = forecast(version)
     assert np.isfinite(found.mean).all()
 

@@ -70,8 +70,11 @@ def write_function(
     for operation in traced.graph.get_operations():
         written: str | list[str]
         if call := by_placeholder.get(operation):
-            write = write_recurrent_node if has_operator(call.layer) else _write_scan
-            results, written = call.results, write(writer, call.layer, names[call.sequence.name])
+            results, sequence = call.results, names[call.sequence.name]
+            if has_operator(call.layer):
+                written = write_recurrent_node(writer, call.layer, sequence)
+            else:
+                written = _write_scan(writer, call.layer, sequence, call.sequence.shape[1])
         elif operation.type in {"Placeholder", "NoOp"}:
             continue
         elif operation.type in OPERATORS:
@@ -95,8 +98,10 @@ def _add_captured(writer: GraphWriter, graph: tf.Graph) -> dict[str, str]:
     return names
 
 
-def _write_scan(writer: GraphWriter, layer: Recurrent, sequence: str) -> list[str]:
+def _write_scan(writer: GraphWriter, layer: Recurrent, sequence: str, steps: int) -> list[str]:
     """Write a layer as a Scan over `Recurrent.step`, for cells and options for which ONNX has no operator.
+
+    A Reshape before it has the number of steps as a constant, by which `check_graph` knows that it ends.
 
     Returns:
         The names of the outputs (batch, steps, units), and of the final states (batch, dilation * units).
@@ -108,7 +113,7 @@ def _write_scan(writer: GraphWriter, layer: Recurrent, sequence: str) -> list[st
         layer.state_count + 1,
         "Scan",
         *(writer.add("Expand", value, shape) for value in layer.cell.initial_values),
-        sequence,
+        writer.add("Reshape", sequence, [-1, steps, layer.cell.kernel.shape[0]]),
         body=_build_step(layer, width),
         num_scan_inputs=1,
         scan_input_axes=[1],
