@@ -21,7 +21,7 @@ def random_network(model: Model, length: int, ahead: int, season: int = 1, **opt
     return network
 
 
-_EXPORTED: dict[str, tuple[bytes, bytes]] = {}  # an export costs a second, and many tests read the same network
+_EXPORTED: dict[str, tuple[bytes, bytes]] = {}  # many tests read the same network
 
 
 def randomised(model: Model, length: int, ahead: int, season: int = 1, **options):

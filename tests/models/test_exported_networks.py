@@ -98,7 +98,7 @@ def test_weights_of_another_shape_are_refused():
 
 
 NODES = {
-    "simple_rnn": "RNN",
+    "simple_rnn": "Scan",
     "lstm": "LSTM",
     "peephole_lstm": "LSTM",
     "gru": "GRU",

@@ -9,7 +9,7 @@ from onnx import GraphProto, TensorProto, ValueInfoProto, helper, numpy_helper
 Shape: TypeAlias = Sequence[int | str | None]  # a name for a size that is open
 Operand: TypeAlias = str | float | Sequence[int] | np.ndarray  # the name of a tensor, or the values of a constant
 
-_OPTIONAL_OUTPUTS = {"LSTM", "GRU", "RNN"}  # an output without a name is not computed
+_OPTIONAL_OUTPUTS = {"LSTM", "GRU"}  # an output without a name is not computed
 
 
 class _Node(NamedTuple):
