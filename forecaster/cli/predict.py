@@ -158,6 +158,7 @@ class _WrittenBatches:
     def __init__(self, decimal_comma: bool, encoding: str) -> None:
         self._decimal_comma, self._encoding = decimal_comma, encoding
         self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  closed when it is read
+        self._is_empty = True
         self.names: ColumnNames = "levels"
 
     def add(self, forecasts: "Sequence[Forecast]") -> None:
@@ -165,7 +166,8 @@ class _WrittenBatches:
         from forecaster.data.assembly.spool import report_failures
         from forecaster.forecast import write_csv
 
-        text, is_first = io.StringIO(), not self._file.tell()
+        text, is_first = io.StringIO(), self._is_empty
+        self._is_empty = False
         write_csv(text, forecasts, self.names, self._decimal_comma, is_first)
         with report_failures():
             self._file.write(text.getvalue().encode(self._encoding if is_first else "utf-8"))

@@ -18,7 +18,7 @@ from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
 
 _ORIGINS, _ORIGINS_OF_MANY = 64, 512  # at most; of more than 64 series one each, up to the second number
-_HALF_LIFE = 0.1  # of the steps of a series, by which origins become half as dense: errors of long ago say less
+_HALF_LIFE = 0.1  # of the steps of a series, by which origins become half as dense: errors of long ago count less
 _SHRINKAGE = 5.0  # horizons that the network's own widths count as
 _FEWEST, _LEAST_READ = 8, 2 / 3  # steps known at an origin, and of those that the network reads at the end
 _AT_ONCE = 16  # windows: more of them take more memory than the forecast of a series, for 5 % of the time

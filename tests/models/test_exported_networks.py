@@ -123,7 +123,7 @@ def test_a_recurrent_layer_is_one_node(options, operator):
     assert [each for each in found if each in {*NODES.values(), "Loop"}] == [operator]
 
 
-def test_both_directions_are_nodes_of_their_own():
+def test_each_direction_is_a_node():
     model = Model(cell="gru", units=[3], bidirectional=True, decoder="dense")
     encode, _ = export_onnx(random_network(model, 2), LENGTH)
     directions = [
