@@ -63,7 +63,7 @@ def build_network(
     embedding = Embedding(categories, model.embedding) if categories else None
     head = _build_head(model, steps_per_call, loss, unit)
     reads_states = model.decoder == "positional" or (model.decoder == "seq2seq" and model.attention == "none")
-    encoder = _build_encoder(model, has_outputs=not reads_states)
+    encoder = _build_encoder(model, has_summary=not reads_states)
     linear = LinearForecast(ahead, channels) if model.linear else None
     parts = NetworkParts(
         normalization,
@@ -100,7 +100,7 @@ def build_imputation_network(
         loss: name of the training loss.
         seed: of the gaps hidden in training.
     """
-    return ImputationNetwork(_build_encoder(model, has_outputs=True), LOSSES[loss], length, season, reach, shares, seed)
+    return ImputationNetwork(_build_encoder(model, has_summary=True), LOSSES[loss], length, season, reach, shares, seed)
 
 
 def _make_zero_inputs(network: Network, length: int, categories: Sequence[int]) -> Inputs:
@@ -155,10 +155,10 @@ def _build_head(model: Model, steps: int, loss: str, unit: float) -> Head:
             ](steps)
 
 
-def _build_encoder(model: Model, has_outputs: bool) -> Encoder:
-    """Build the encoder; `has_outputs` is false if only its states are read."""
+def _build_encoder(model: Model, has_summary: bool) -> Encoder:
+    """Build the encoder; `has_summary` is false if only its states are read."""
     layers = [_build_layer(model, index) for index in range(len(model.units))]
-    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, has_outputs)
+    return Encoder(layers, model.dropout, model.residual, model.layer_normalization, has_summary)
 
 
 def _build_decoder(model: Model) -> Encoder:

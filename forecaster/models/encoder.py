@@ -16,7 +16,7 @@ class Encoder(keras.layers.Layer):
     is layer normalization (Ba et al. 2016).
 
     Args:
-        has_outputs: whether the top layer's outputs are read; if only its states are, they are not normalized.
+        has_summary: whether the top layer's outputs or its summary are read; if only states are, it has no norm.
     """
 
     def __init__(
@@ -25,13 +25,13 @@ class Encoder(keras.layers.Layer):
         dropout: float = 0.0,
         residual: bool = False,
         layer_normalization: bool = False,
-        has_outputs: bool = True,
+        has_summary: bool = True,
         name: str = "encoder",
     ) -> None:
         super().__init__(name=name)
         self.layers = list(layers)
         self.residual = residual
-        normalised = len(self.layers) - (not has_outputs) if layer_normalization else 0
+        normalised = len(self.layers) - (not has_summary) if layer_normalization else 0
         self.norms = [keras.layers.LayerNormalization() for _ in range(normalised)]
         # One mask for all steps: a new mask at each step would add noise to the memory (Gal & Ghahramani 2016).
         self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in self.layers]
@@ -50,20 +50,31 @@ class Encoder(keras.layers.Layer):
         """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
         super().build(input_shape)
 
-    def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
+    def call(
+        self, sequence: KerasTensor, training: bool = False, has_outputs: bool = True
+    ) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
         """Read a sequence (batch, steps, features).
 
+        Args:
+            sequence: to read.
+            training: whether dropout and zoneout are random.
+            has_outputs: whether the top layer's outputs are read.
+
         Returns:
-            The top layer's outputs (batch, steps, width), the summary (batch, width), and the states of all layers.
+            The top layer's outputs (batch, steps, width), of no steps where they are not read; the summary (batch,
+            width); and the states of all layers.
             The summary is the top layer's output after reading everything; a backward layer's is that of the first
             step. It passes through the same residual sums, norms and masks, as one more step at the end.
         """
         states: list[KerasTensor] = []
         below = None
         for index, layer in enumerate(self.layers):
-            outputs, last, layer_states = layer(sequence, training=training)
-            combined = self._combine(ops.concatenate([outputs, last[:, None]], axis=1), below, index)
-            combined = self.dropouts[index](combined, training=training)  # (batch, steps + 1, width)
+            is_read = has_outputs or index < len(self.layers) - 1  # by attention, or by the layer above
+            outputs, last, layer_states = layer(sequence, training=training, has_outputs=is_read)
+            combined = ops.concatenate([outputs, last[:, None]], axis=1) if is_read else last[:, None]
+            below = below if below is None or is_read else below[:, -1:]
+            combined = self._combine(combined, below, index)
+            combined = self.dropouts[index](combined, training=training)  # (batch, steps + 1 or 1, width)
             sequence, below = combined[:, :-1], combined
             states += layer_states
         return sequence, combined[:, -1], states

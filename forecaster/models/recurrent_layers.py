@@ -81,16 +81,24 @@ class Recurrent(keras.layers.Layer):
         self.cell.build((None, input_shape[-1]))
         super().build(input_shape)
 
-    def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
+    def call(
+        self, sequence: KerasTensor, training: bool = False, has_outputs: bool = True
+    ) -> tuple[KerasTensor | None, KerasTensor, list[KerasTensor]]:
         """Run the cell over a sequence (batch, steps, features).
 
+        Args:
+            sequence: to read.
+            training: whether dropout and zoneout are random.
+            has_outputs: whether the outputs of all steps are read; writing them takes a fifth of a training step.
+
         Returns:
-            The outputs in chronological order (batch, steps, units), the output of the step read last (batch, units),
-            which is the first in time for a backward layer, and the final states (batch, dilation * units).
+            The outputs in chronological order (batch, steps, units), None where they are not read; the output of the
+            step read last (batch, units), which is the first in time for a backward layer; and the final states
+            (batch, dilation * units).
         """
         if (replacement := _replacement.get()) is not None:
             outputs, states = replacement(self, sequence)
-            return outputs, self.read_output(states), states
+            return outputs if has_outputs else None, self.read_output(states), states
         zeros = ops.zeros((ops.shape(sequence)[0], self.dilation * self.cell.units))
         states = [zeros + value for value in self.cell.initial_values]  # each the last `dilation`, the oldest first
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
@@ -98,10 +106,10 @@ class Recurrent(keras.layers.Layer):
             inputs = ops.flip(inputs, axis=0)
         step = self._bind_masks(inputs, training)
         loop = self._run_unrolled if self.unroll else self._run_loop
-        outputs, states = loop(inputs, states, step)
-        if self.backward:
-            outputs = ops.flip(outputs, axis=0)
-        return ops.swapaxes(outputs, 0, 1), self.read_output(states), states
+        outputs, states = loop(inputs, states, step, has_outputs)
+        if outputs is not None:
+            outputs = ops.swapaxes(ops.flip(outputs, axis=0) if self.backward else outputs, 0, 1)
+        return outputs, self.read_output(states), states
 
     def read_output(self, states: Sequence[KerasTensor]) -> KerasTensor:
         """Return the output of the newest step, (batch, units)."""
@@ -151,29 +159,33 @@ class Recurrent(keras.layers.Layer):
         return step
 
     def _run_unrolled(
-        self, inputs: KerasTensor, states: list[KerasTensor], step: _Step
-    ) -> tuple[KerasTensor, list[KerasTensor]]:
+        self, inputs: KerasTensor, states: list[KerasTensor], step: _Step, has_outputs: bool
+    ) -> tuple[KerasTensor | None, list[KerasTensor]]:
         outputs = []
         for number in range(inputs.shape[0]):
             states = step(number, inputs[number], states)
             outputs.append(self.read_output(states))
-        return ops.stack(outputs), states  # (steps, batch, units)
+        return ops.stack(outputs) if has_outputs else None, states  # (steps, batch, units)
 
     def _run_loop(
-        self, inputs: KerasTensor, states: list[KerasTensor], step: _Step
-    ) -> tuple[KerasTensor, list[KerasTensor]]:
+        self, inputs: KerasTensor, states: list[KerasTensor], step: _Step, has_outputs: bool
+    ) -> tuple[KerasTensor | None, list[KerasTensor]]:
         steps = inputs.shape[0]
-        read = tf.TensorArray(tf.float32, size=steps).unstack(inputs)
-        written = tf.TensorArray(tf.float32, size=steps, element_shape=(None, self.cell.units))  # (steps, batch, units)
+        read = tf.TensorArray(inputs.dtype, size=steps).unstack(inputs)
+        written = []  # the outputs, (steps, batch, units)
+        if has_outputs:
+            written.append(tf.TensorArray(inputs.dtype, size=steps, element_shape=(None, self.cell.units)))
 
-        def take_step(number: tf.Tensor, written: tf.TensorArray, *states: tf.Tensor) -> tuple[object, ...]:
+        def take_step(
+            number: tf.Tensor, written: list[tf.TensorArray], states: list[tf.Tensor]
+        ) -> tuple[tf.Tensor, list[tf.TensorArray], list[tf.Tensor]]:
             new = step(number, read.read(number), states)
-            return number + 1, written.write(number, self.read_output(new)), *new
+            return number + 1, [array.write(number, self.read_output(new)) for array in written], new
 
-        _, written, *states = tf.while_loop(
-            lambda number, *_: number < steps, take_step, (0, written, *states), maximum_iterations=steps
+        _, written, states = tf.while_loop(
+            lambda number, *_: number < steps, take_step, (0, written, states), maximum_iterations=steps
         )
-        return written.stack(), states
+        return written[0].stack() if has_outputs else None, states
 
 
 def _append_state(state: KerasTensor, after: KerasTensor) -> KerasTensor:
@@ -196,11 +208,14 @@ class Bidirectional(keras.layers.Layer):
         """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
         super().build(input_shape)
 
-    def call(self, sequence: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
+    def call(
+        self, sequence: KerasTensor, training: bool = False, has_outputs: bool = True
+    ) -> tuple[KerasTensor | None, KerasTensor, list[KerasTensor]]:
         """Run both layers; merge outputs (batch, steps, width) and last outputs (batch, width); return all states."""
-        ahead, ahead_last, ahead_states = self.forward(sequence, training=training)
-        back, back_last, back_states = self.backward(sequence, training=training)
-        return self.merge(ahead, back), self.merge(ahead_last, back_last), [*ahead_states, *back_states]
+        ahead, ahead_last, ahead_states = self.forward(sequence, training=training, has_outputs=has_outputs)
+        back, back_last, back_states = self.backward(sequence, training=training, has_outputs=has_outputs)
+        outputs = self.merge(ahead, back) if has_outputs else None
+        return outputs, self.merge(ahead_last, back_last), [*ahead_states, *back_states]
 
 
 MERGES: dict[str, Callable[[KerasTensor, KerasTensor], KerasTensor]] = {

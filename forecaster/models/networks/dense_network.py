@@ -61,7 +61,7 @@ class DenseNetwork(Network):
         attention the encoder's outputs (batch, steps, width) come last.
         """
         sequence, anchors, _ = self._read_window(inputs)
-        outputs, summary, _ = self.encoder(sequence, training=training)
+        outputs, summary, _ = self.encoder(sequence, training=training, has_outputs=self.attention is not None)
         read = [self.normalization.normalize(inputs.window, anchors)] if self.copied else []
         linear = self._forecast_linearly(inputs, anchors)
         return [*anchors, *linear, *read, summary, *([] if self.attention is None else [outputs])]

@@ -54,8 +54,9 @@ class ContextNetwork(Seq2SeqNetwork):
         sequence, anchors, _ = self._read_window(inputs)
         steps = sequence.shape[1] // self.seasons
         seasons = ops.reshape(sequence, (-1, steps, sequence.shape[-1]))  # (batch * seasons, steps, width)
-        _, summary, _ = self.encoder(seasons, training=training)  # (batch * seasons, units)
-        _, context, _ = self.context(ops.reshape(summary, (-1, self.seasons, summary.shape[-1])), training=training)
+        _, summary, _ = self.encoder(seasons, training=training, has_outputs=False)  # (batch * seasons, units)
+        vectors = ops.reshape(summary, (-1, self.seasons, summary.shape[-1]))
+        _, context, _ = self.context(vectors, training=training, has_outputs=False)
         return anchors, context
 
     def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
@@ -144,7 +145,7 @@ class LatentNetwork(ContextNetwork):
             self.normalization.step(self._take_last_segment(inputs.window), anchors)[1], targets.shape[1]
         )
         future = self._to_segments(ops.reshape((targets - offset) / scale, (-1, self.ahead, self.channels)))
-        _, seen, _ = self.future(future, training=training)  # the actual horizon, (batch, units)
+        _, seen, _ = self.future(future, training=training, has_outputs=False)  # the actual horizon, (batch, units)
         posterior = _to_gaussian(self.posterior(ops.concatenate([context, seen], axis=-1)))
         states = [*anchors, context, *posterior, *layers]
         parameters = self._decode_horizon(states, inputs, targets, sampled_share, noise)

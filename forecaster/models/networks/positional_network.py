@@ -53,7 +53,7 @@ class PositionalNetwork(Network):
     def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Return anchors, linear forecast (batch, ahead, channels), embedding, and the states before each segment."""
         sequence, anchors, vector = self._read_window(inputs)
-        _, _, states = self.encoder(sequence, training=training)
+        _, _, states = self.encoder(sequence, training=training, has_outputs=False)
         linear = self._forecast_linearly(inputs, anchors)
         return [*anchors, *linear, *vector, *(states if self.bridge is None else self.bridge(states))]
 

@@ -25,7 +25,7 @@ class RolloutNetwork(Network):
     def call(self, inputs: Inputs, training: bool = False) -> KerasTensor:
         """Forecast the parameters of the segment after the window, (batch, segment, parameters)."""
         sequence, anchors, _ = self._read_window(inputs)
-        _, summary, _ = self.encoder(sequence, training=training)
+        _, summary, _ = self.encoder(sequence, training=training, has_outputs=False)
         _, anchors = self.normalization.step(self._take_last_segment(inputs.window), anchors)
         return self.head(summary, *self.normalization.compute_affine(anchors, self.width))
 
@@ -48,7 +48,7 @@ class RolloutNetwork(Network):
         if inputs.features is not None:  # a placeholder: the last segment is not read here
             inputs = inputs._replace(future=inputs.features[:, -self.segment :])
         sequence, anchors, vector = self._read_window(inputs)
-        _, _, states = self.encoder(sequence[:, :-1], training=training)
+        _, _, states = self.encoder(sequence[:, :-1], training=training, has_outputs=False)
         return [*anchors, *vector, *states]
 
     def decode(

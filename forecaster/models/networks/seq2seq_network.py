@@ -89,7 +89,7 @@ class Seq2SeqNetwork(Network):
     def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
         """Return the anchors, with attention the encoder's outputs (batch, steps, width), and initial states."""
         sequence, anchors, _ = self._read_window(inputs)
-        outputs, _, states = self.encoder(sequence, training=training)
+        outputs, _, states = self.encoder(sequence, training=training, has_outputs=self.attention is not None)
         kept = [] if self.attention is None else [outputs]
         return [*anchors, *kept, *(states if self.bridge is None else self.bridge(states))]
 
