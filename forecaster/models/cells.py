@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import KerasTensor, ops
 
 CellInput: TypeAlias = KerasTensor | Sequence[KerasTensor]  # one tensor, or several to concatenate
@@ -53,6 +54,19 @@ class Cell(keras.layers.Layer, abc.ABC):
     def initialize_bias(self, shape: Sequence[int], dtype: str | None = None) -> KerasTensor:
         """Return zeros; a cell may override it."""
         return ops.zeros(shape, dtype)
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether `run_kernel` computes this cell."""
+        return False
+
+    def run_kernel(self, inputs: KerasTensor, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """Run a whole sequence (steps, batch, features) in one operation, where TensorFlow has it.
+
+        Returns:
+            The outputs (steps, batch, units), and the final states.
+        """
+        raise NotImplementedError
 
     def call(
         self, inputs: CellInput, states: Sequence[KerasTensor], recurrent_mask: KerasTensor | None = None
@@ -109,6 +123,38 @@ class LSTMCell(Cell):
         zeros = ops.zeros((self.units,), dtype)  # in the order of the gates: i, f, candidate, o
         return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether its activations are those of TensorFlow's kernel."""
+        return self.activation is keras.activations.tanh and self.recurrent_activation is keras.activations.sigmoid
+
+    @property
+    def kernel_peepholes(self) -> list[KerasTensor]:
+        """The peepholes of the kernel's gates, none of them by default."""
+        return []
+
+    def run_kernel(self, inputs: KerasTensor, states: Sequence[KerasTensor]) -> tuple[KerasTensor, list[KerasTensor]]:
+        """Run a whole sequence in TensorFlow's BlockLSTM, whose gates are ordered i, candidate, f, o."""
+        weights = ops.concatenate([self.kernel, self.recurrent_kernel, self.bias[None]], axis=0)
+        i, f, candidate, o = ops.split(weights, 4, axis=1)
+        weights = ops.concatenate([i, candidate, f, o], axis=1)  # (inputs + units + 1, gates * units)
+        h, c = states
+        zeros = ops.zeros((self.units,))
+        # Version 1: the gradient of version 2 is wrong (TensorFlow 2.21).
+        _, cells, _, _, _, _, outputs = tf.raw_ops.BlockLSTM(
+            seq_len_max=tf.cast(inputs.shape[0], tf.int64),
+            x=inputs,
+            cs_prev=c,
+            h_prev=h,
+            w=weights[:-1],
+            b=weights[-1],
+            **dict(zip(("wci", "wcf", "wco"), self.kernel_peepholes or [zeros] * 3, strict=True)),
+            forget_bias=0.0,  # it is part of the bias
+            cell_clip=-1.0,  # none
+            use_peephole=bool(self.kernel_peepholes),
+        )
+        return outputs, [outputs[-1], cells[-1]]
+
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """Apply the equations in the class docstring."""
         _, c = states
@@ -128,6 +174,11 @@ class PeepholeLSTMCell(LSTMCell):
         """Create the LSTM's weights and the peepholes."""
         self.peepholes = self.add_weight(shape=(3, self.units), initializer="glorot_uniform", name="peepholes")
         super().build(input_shape)
+
+    @property
+    def kernel_peepholes(self) -> list[KerasTensor]:
+        """The peepholes of i, f and o."""
+        return [self.peepholes[0], self.peepholes[1], self.peepholes[2]]
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """Apply the equations in the class docstring."""

@@ -41,6 +41,19 @@ def skip_steps() -> contextlib.AbstractContextManager[None]:
     return replace_steps(make_zeros)
 
 
+_uses_kernels = ContextVar("_uses_kernels", default=True)
+
+
+@contextlib.contextmanager
+def avoid_kernels() -> Iterator[None]:
+    """Let recurrent layers run in loops, which XLA compiles; it cannot compile TensorFlow's kernels."""
+    token = _uses_kernels.set(False)
+    try:
+        yield
+    finally:
+        _uses_kernels.reset(token)
+
+
 class Recurrent(keras.layers.Layer):
     """One cell run over a sequence in one direction, from the cell's initial states.
 
@@ -76,6 +89,12 @@ class Recurrent(keras.layers.Layer):
         """Number of state tensors."""
         return self.cell.state_count
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether one operation of TensorFlow runs all steps in training."""
+        is_plain = not (self.recurrent_dropout.rate or self.zoneout.rate or self.unroll or self.observer)
+        return self.cell.has_kernel and self.dilation == 1 and is_plain
+
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the cell's weights for sequences (batch, steps, features)."""
         self.cell.build((None, input_shape[-1]))
@@ -104,9 +123,13 @@ class Recurrent(keras.layers.Layer):
         inputs = ops.swapaxes(sequence, 0, 1)  # (steps, batch, features)
         if self.backward:
             inputs = ops.flip(inputs, axis=0)
-        step = self._bind_masks(inputs, training)
-        loop = self._run_unrolled if self.unroll else self._run_loop
-        outputs, states = loop(inputs, states, step, has_outputs)
+        # Outside training, the kernel would keep what only a gradient reads. It has no float64.
+        if training and self.has_kernel and _uses_kernels.get() and inputs.dtype == "float32":
+            outputs, states = self.cell.run_kernel(inputs, states)
+            outputs = outputs if has_outputs else None
+        else:
+            loop = self._run_unrolled if self.unroll else self._run_loop
+            outputs, states = loop(inputs, states, self._bind_masks(inputs, training), has_outputs)
         if outputs is not None:
             outputs = ops.swapaxes(ops.flip(outputs, axis=0) if self.backward else outputs, 0, 1)
         return outputs, self.read_output(states), states
@@ -203,6 +226,11 @@ class Bidirectional(keras.layers.Layer):
         self.forward = forward
         self.backward = backward
         self.merge = MERGES[merge]
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether one operation of TensorFlow runs all steps of each layer in training."""
+        return self.forward.has_kernel and self.backward.has_kernel
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Leave the weights to the first call; without this method, Keras would first trace the call twice."""

@@ -17,6 +17,7 @@ import tensorflow as tf
 from forecaster.errors import Diverged
 from forecaster.inputs import Inputs
 from forecaster.models.losses import LARGEST
+from forecaster.models.recurrent_layers import avoid_kernels
 from forecaster.preprocessing.windows import Starts
 from forecaster.problems import Problem
 from forecaster.training.averaging import Average
@@ -144,6 +145,8 @@ class Trainer(Generic[AnyLearner]):
         sign_flip: whether half of the windows are sign-flipped.
         first_choice: the first epoch whose weights may be kept, and that early stopping observes.
         losses: by epoch, which the schedule observes where there are no validation windows.
+        is_compiled: whether XLA compiles the step of whole batches, the optimizer's included. The last, smaller batch
+            of an epoch is run without it, since another shape would be compiled again.
     """
 
     def __init__(
@@ -166,6 +169,7 @@ class Trainer(Generic[AnyLearner]):
         sign_flip: bool = False,
         first_choice: int = 1,
         losses: Sequence[float | None] = (),
+        is_compiled: bool = False,
     ) -> None:
         self.network, self.optimizer, self.schedule = network, optimizer, schedule
         self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
@@ -188,6 +192,12 @@ class Trainer(Generic[AnyLearner]):
             self.zero_shot = tf.constant(table.starts, tf.int32), tf.constant(table.values, tf.float32)
         starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
         self._step = tf.function(self._run_training_step, input_signature=[starts, epoch], autograph=False)
+        self._step_of_whole_batch = self._step
+        if is_compiled:
+            whole = [tf.TensorSpec([batch_size], tf.int32), epoch]
+            self._step_of_whole_batch = tf.function(
+                self._run_compiled_step, input_signature=whole, jit_compile=True, autograph=False
+            )
         self._validate = tf.function(self._compute_validation_loss, input_signature=[starts], autograph=False)
         self.progress = Progress()
         self.best_weights = self._copy_weights()
@@ -233,7 +243,8 @@ class Trainer(Generic[AnyLearner]):
             passed = epoch - 1 + (progress.batch + 1) / self.batches  # epochs, for schedules
             rate = self.learning_rate * self.schedule.compute_share(passed)
             self.optimizer.learning_rate.assign(rate)
-            loss = float(self._step(tf.constant(starts), tf.constant(passed, tf.float32)))
+            step = self._step_of_whole_batch if len(starts) == self.batch_size else self._step
+            loss = float(step(tf.constant(starts), tf.constant(passed, tf.float32)))
             progress.batch += 1
             progress.windows += len(starts)
             progress.loss_sum += loss * len(starts)
@@ -319,6 +330,10 @@ class Trainer(Generic[AnyLearner]):
         if self.average is not None:
             self.average.observe_batch()
         return loss
+
+    def _run_compiled_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        with avoid_kernels():
+            return self._run_training_step(starts, epoch)
 
     def _draw_signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """Draw -1 or 1 for each window of a batch, (batch, 1), from the seed and the number of the batch only."""

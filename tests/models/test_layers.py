@@ -14,7 +14,7 @@ from forecaster.models import build_network
 from forecaster.models.cells import CELLS, LSTMCell, PeepholeLSTMCell, SimpleRNNCell
 from forecaster.models.encoder import Encoder
 from forecaster.models.parameter_counts import count_parameters
-from forecaster.models.recurrent_layers import Bidirectional, Recurrent
+from forecaster.models.recurrent_layers import Bidirectional, Recurrent, avoid_kernels
 from tests.helpers import networks
 from tests.helpers.fake_network import one_answer, roll_out
 
@@ -157,6 +157,91 @@ def test_a_residual_normalised_stack_is_that_of_keras():
     sequence, summary, _ = encoder(SEQUENCE)
     np.testing.assert_allclose(sequence, expected, atol=1e-5)
     np.testing.assert_allclose(summary, expected[:, -1], atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"residual": True, "layer_normalization": True}, {"dropout": 0.4}], ids=str)
+@pytest.mark.parametrize("unroll", [False, True])
+def test_a_stack_whose_outputs_are_not_read_has_the_same_summary_and_states(options, unroll):
+    below = Bidirectional(Recurrent(LSTMCell(2)), Recurrent(LSTMCell(2), backward=True, unroll=unroll))
+    encoder = Encoder([below, Recurrent(LSTMCell(4), unroll=unroll)], **options)
+    encoder(SEQUENCE)
+    randomised(encoder)
+
+    def read(has_outputs: bool) -> tuple:
+        for mask in encoder.dropouts:
+            if mask.rate:
+                mask.seed_generator.state.assign([1, 2])
+        return encoder(SEQUENCE, training=True, has_outputs=has_outputs)
+
+    _, expected, expected_states = read(True)
+    outputs, summary, states = read(False)
+    assert outputs.shape == (3, 0, 4)
+    np.testing.assert_allclose(summary, expected, atol=1e-6)
+    for state, expected_state in zip(states, expected_states, strict=True):
+        np.testing.assert_allclose(state, expected_state, atol=1e-6)
+
+
+def differentiate(layer: Recurrent, sequence: np.ndarray) -> list[np.ndarray]:
+    """Outputs, states and gradients of a function of all of them, in training."""
+    sequence = tf.constant(sequence)
+    with tf.GradientTape() as tape:
+        tape.watch(sequence)
+        outputs, last, states = layer(sequence, training=True)
+        total = tf.reduce_sum(tf.sin(outputs)) + tf.reduce_sum(last**2) + tf.reduce_sum(tf.cos(states[1]) * states[0])
+    return [outputs, last, *states, *tape.gradient(total, [sequence, *layer.trainable_variables])]
+
+
+@pytest.fixture
+def float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("cell", [LSTMCell, PeepholeLSTMCell])
+def test_a_kernel_has_the_values_and_gradients_of_the_loop_in_float64(cell, backward, request):
+    fast = Recurrent(cell(4), backward=backward)
+    fast(SEQUENCE)
+    randomised(fast)
+    assert fast.has_kernel
+    found = differentiate(fast, SEQUENCE)
+    request.getfixturevalue("float64")
+    exact = Recurrent(cell(4), backward=backward)
+    exact(SEQUENCE.astype("float64"))
+    exact.set_weights([weight.astype("float64") for weight in fast.get_weights()])
+    expected = differentiate(exact, SEQUENCE.astype("float64"))
+    assert expected[0].dtype == "float64"
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Recurrent(LSTMCell(4), recurrent_dropout=0.1),
+        Recurrent(LSTMCell(4), zoneout=0.1),
+        Recurrent(LSTMCell(4), dilation=2),
+        Recurrent(LSTMCell(4, activation="relu")),
+        Recurrent(LSTMCell(4, recurrent_activation="hard_sigmoid")),
+        Recurrent(SimpleRNNCell(4)),
+    ],
+    ids=["recurrent_dropout", "zoneout", "dilation", "activation", "recurrent_activation", "cell"],
+)
+def test_what_a_kernel_does_not_compute_has_none(layer):
+    assert not layer.has_kernel
+    layer(SEQUENCE, training=True)
+
+
+def test_a_layer_runs_its_loop_where_kernels_are_avoided(monkeypatch):
+    layer = Recurrent(LSTMCell(4))
+    layer(SEQUENCE)
+    expected = layer(SEQUENCE, training=True)[0]
+    monkeypatch.setattr(LSTMCell, "run_kernel", None)
+    with avoid_kernels():
+        np.testing.assert_allclose(layer(SEQUENCE, training=True)[0], expected, atol=1e-6)
 
 
 def test_a_segment_is_read_as_the_features_of_one_step():

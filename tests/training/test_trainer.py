@@ -22,7 +22,7 @@ from forecaster.preprocessing.plan import place_windows, plan_training
 from forecaster.preprocessing.windows import Starts
 from forecaster.training.averaging import Equal
 from forecaster.training.averaging import Exponential as ExponentialAverage
-from forecaster.training.build import prepare_trainer
+from forecaster.training.build import choose_compilation, prepare_trainer
 from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
 from forecaster.training.train import _UNFIT_STATE
@@ -267,6 +267,52 @@ def test_training_paused_between_any_two_batches_continues_to_the_same_weights(p
             np.testing.assert_array_equal(ours, theirs)
         assert [row.loss for row in whole.progress.history] == [row.loss for row in progress.history]
         assert whole.progress.best_epoch == progress.best_epoch
+
+
+def test_a_compiled_step_computes_the_same_weights():
+    # 40 windows in batches of 16: the last batch of an epoch is smaller. Layers of the other are run by a kernel.
+    model = Model(cell="lstm", units=[4, 3], decoder="dense", head="student_t", residual=False)
+    one, other = (tiny_trainer(model=model, average=AVERAGES["ema"], is_compiled=each) for each in (True, False))
+    assert one.fit(Silent())
+    assert other.fit(Silent())
+    for ours, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    losses = [[row.loss for row in trainer.progress.history] for trainer in (one, other)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_a_compiled_training_resumes_exactly_with_random_masks_and_signs():
+    model = Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, zoneout=0.1)
+    trainer = tiny_trainer(model=model, sign_flip=True, is_compiled=True)
+    state = pause(trainer, 4)
+    assert trainer.fit(Silent())
+    expected = weights(trainer)
+    trainer.restore(state)
+    assert trainer.fit(Silent())
+    for ours, theirs in zip(weights(trainer), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("model", "windows", "expected"),
+    [
+        ({"cell": "gru"}, 31_000, True),  # 10 epochs of 1,000 batches of 96 steps, less a few
+        ({"cell": "gru"}, 3_000, False),
+        ({"cell": "gru", "unroll": True}, 320_000, False),  # each step would be compiled
+        ({"cell": "lstm"}, 320_000, False),  # TensorFlow's kernel is as fast
+        ({"cell": "lstm", "zoneout": 0.1}, 320_000, True),  # which does not know zoneout
+        ({"cell": "lstm", "decoder": "seq2seq"}, 320_000, True),  # nor the steps of a decoder
+        ({"cell": "gru", "decoder": "seq2seq", "head": "student_t"}, 320_000, False),  # no gamma samples in XLA
+        ({"cell": "gru", "segment": 24}, 31_000, False),  # four steps a window
+    ],
+    ids=str,
+)
+def test_a_step_is_compiled_where_much_work_is_ahead(model, windows, expected):
+    model = Model(**{"decoder": "dense", "units": 4, **model})
+    window = {"length": 96, "horizon": 24}
+    values = {"data": {"path": "x.csv"}, "window": window, "training": {"epochs": 10}}
+    training = load_values(values, "x").config.training
+    assert choose_compilation(build_network(model, 96, 24), model, training, 96, windows) is expected
 
 
 def damage_states(whole: bytes):
