@@ -386,7 +386,7 @@ def _check_split(split: Split) -> Iterator[KeyProblem]:
 
 
 def _check_rollout(config: Config) -> Iterator[KeyProblem]:
-    if config.forecast.rollout == "slide":
+    if config.forecast.rollout != "carry":
         return
     path, slide = "forecast.rollout", {"forecast.rollout": "slide"}
     if config.model.decoder != "rollout":

@@ -602,9 +602,10 @@ class ForecastOptions(Section):
     samples: Annotated[int, Field(strict=True, ge=10, le=100_000)] = Field(
         200, description="sample paths that are drawn where quantiles have no closed form"
     )
-    rollout: Literal["slide", "carry"] = Field(
-        "slide",
-        description="in a rollout: slide (read the window again at each step) | carry (keep the state)",
+    rollout: Literal["auto", "slide", "carry"] = Field(
+        "auto",
+        description="in a rollout: slide (read the window again at each step) | carry (keep the state) | auto (carry, "
+        "unless slide is more accurate in validation)",
     )
     fallback: Literal["never", "combine", "replace"] = Field(
         "combine",
@@ -721,12 +722,15 @@ class Config(Section):
 
     @property
     def rollout(self) -> str:
-        """How the network comes to a horizon: `direct`, at once; `carry` or `slide`, step by step."""
+        """How the network comes to a horizon: `direct`, at once; `carry` or `slide`, step by step.
+
+        An open choice counts as `slide` until the network is trained.
+        """
         match self.model.decoder:
             case "dense" | "positional":
                 return "direct"
             case "rollout":
-                return self.forecast.rollout
+                return "slide" if self.forecast.rollout == "auto" else self.forecast.rollout
             case _:
                 return "carry"
 

@@ -21,6 +21,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError
 from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
+from forecaster.evaluation.rollout_choice import choose_rollout
 from forecaster.evaluation.validation_score import build_held_out_score
 from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
@@ -85,6 +86,11 @@ class Refit:
         return {"used": self.is_better, "mase": self.error, "mase_before": self.error_before}
 
 
+def choose_config(plan: Plan, trained: Sequence[TrainedNetwork]) -> Config:
+    """Choose what a config leaves open until its networks are trained."""
+    return choose_rollout(plan, _open_networks(trained))
+
+
 def build_predictor(plan: Plan, trained: Sequence[TrainedNetwork]) -> Predictor:
     """Build the predictor of trained networks, and calibrate it on the validation part."""
     predictor = _build_uncalibrated(plan, trained)
@@ -113,8 +119,11 @@ def build_refit(plan: Plan, networks: Sequence[TrainedNetwork], before: Predicto
 
 
 def _build_uncalibrated(plan: Plan, trained: Sequence[TrainedNetwork]) -> Predictor:
-    networks = [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
-    return Predictor.from_networks(networks, plan.config, plan.preprocessing)
+    return Predictor.from_networks(_open_networks(trained), plan.config, plan.preprocessing)
+
+
+def _open_networks(trained: Sequence[TrainedNetwork]) -> list[OnnxNetwork]:
+    return [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
 
 
 def measure_errors(plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor) -> dict[str, Any]:

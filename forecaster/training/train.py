@@ -42,6 +42,7 @@ from forecaster.training.artifacts import (
     build_predictor,
     build_refit,
     build_version_files,
+    choose_config,
     encode_json,
     format_history,
     measure_errors,
@@ -125,13 +126,15 @@ def train(
         remove_member_checkpoints(run)
     tasks = _build_tasks(plan, run, resume, warm)
     trained = _train_all(plan, tasks, received)
+    identity = _build_identity(plan)
+    plan = replace(plan, config=choose_config(plan, trained))
     predictor = build_predictor(plan, trained)
     # What takes long is measured before the refit, so that little is left to do where that is stopped.
     metrics = measure_errors(plan, trained, predictor)
     result = challenge(run, plan, predictor, margin)
     refit, stopped = _refit_unless_stopped(plan, tasks, trained, predictor, received)
     if received and tasks[0].is_only:
-        write_checkpoint(run, _build_identity(plan), trained[0].state)
+        write_checkpoint(run, identity, trained[0].state)
     if received and stopped is None:
         raise Interrupted(Problem("interrupted-trainings", detail={"members": False}), received[0])
     if refit is not None:
