@@ -28,17 +28,18 @@ def replace_steps(replacement: _Replacement) -> Iterator[None]:
 
 
 def skip_steps() -> contextlib.AbstractContextManager[None]:
-    """Let recurrent layers return zeros of the right shapes: the call that creates a network's weights needs no more.
+    """Let recurrent layers take no steps: the call that creates the weights of a network needs only their shapes.
 
     Run eagerly, the steps of a long window take longer than all the rest of building a network.
     """
+    return replace_steps(take_no_steps)
 
-    def make_zeros(layer: Recurrent, sequence: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
-        batch, steps, _ = ops.shape(sequence)
-        state = ops.zeros((batch, layer.dilation * layer.cell.units))
-        return ops.zeros((batch, steps, layer.cell.units)), [state] * layer.state_count
 
-    return replace_steps(make_zeros)
+def take_no_steps(layer: "Recurrent", sequence: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
+    """Return outputs of 0 for a sequence (batch, steps, features), and the states before the first step."""
+    batch, steps, _ = ops.shape(sequence)
+    zeros = ops.zeros((batch, layer.dilation * layer.cell.units))
+    return ops.zeros((batch, steps, layer.cell.units)), [zeros + value for value in layer.cell.initial_values]
 
 
 _uses_kernels = ContextVar("_uses_kernels", default=True)

@@ -147,6 +147,15 @@ def test_states_that_start_elsewhere_than_at_0_are_those_of_the_cell():
     np.testing.assert_allclose(one_answer(served, windows), network(Inputs(windows)), atol=1e-6)
 
 
+@pytest.mark.parametrize("cell", NODES)
+def test_an_encoder_that_has_no_step_to_read_gives_the_states_before_the_first(cell):
+    # the first season of two is not read, and the last segment is read as the previous one
+    model = Model(cell=cell, units=[3, 2], normalization="seasonal", segment=4)
+    network, served = networks.randomised(model, 8, 4, 4)
+    windows = np.random.default_rng(2).normal(size=(3, 8)).astype("float32")
+    np.testing.assert_allclose(one_answer(served, windows), network(Inputs(windows)), atol=1e-5)
+
+
 def test_an_operation_that_has_no_nodes_is_named(monkeypatch):
     monkeypatch.delitem(operators.OPERATORS, "Softplus")
     network = random_network(Model(units=[3], head="normal"), 1)

@@ -201,6 +201,7 @@ OPERATORS: Mapping[str, WriteOperation] = {
     "Elu": _rename("Elu"),
     "Exp": _rename("Exp"),
     "ExpandDims": _write_new_axis,
+    "Fill": lambda writer, operation, inputs: writer.add("Expand", inputs[1], inputs[0]),
     "GatherV2": _write_gathering,
     "Identity": _pass_on,
     "IdentityN": lambda writer, operation, inputs: list(inputs),

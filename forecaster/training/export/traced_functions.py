@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import KerasTensor
 from onnx import GraphProto
 
-from forecaster.models.recurrent_layers import Recurrent, replace_steps
+from forecaster.models.recurrent_layers import Recurrent, replace_steps, take_no_steps
 from forecaster.training.export.graph_writer import GraphWriter, describe_floats
 from forecaster.training.export.operators import OPERATORS
 from forecaster.training.export.recurrent_nodes import has_operator, write_recurrent_node
@@ -34,6 +34,8 @@ def record_layer_calls() -> Iterator[list[LayerCall]]:
     calls: list[LayerCall] = []
 
     def record(layer: Recurrent, sequence: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
+        if not sequence.shape[1]:  # ONNX Runtime's operators fail without steps
+            return take_no_steps(layer, sequence)
         cell = layer.cell
         shapes = [(None, sequence.shape[1], cell.units), *[(None, layer.dilation * cell.units)] * cell.state_count]
         results = [tf.raw_ops.Placeholder(dtype=tf.float32, shape=tf.TensorShape(shape)) for shape in shapes]
