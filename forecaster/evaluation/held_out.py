@@ -18,6 +18,7 @@ from forecaster.evaluation.origins import (
     predict_from,
 )
 from forecaster.forecast import Forecast
+from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
 
@@ -99,10 +100,12 @@ def score_test_part(plan: Plan, predictor: Predictor) -> dict[str, Any]:
     actual = origins.read_actuals(horizon)  # (origins, horizon)
     if np.isnan(actual).all():
         return {**summary, "origins": 0, "scores": {}}
-    forecasts = drop_duplicates(convert_to_forecasts(predictor, predict_from(predictor, origins, horizon)))
+    baselines = forecast_default_baselines(plan, origins, horizon)
+    prediction = predict_from(predictor, origins, horizon, baselines[ZERO_SHOT].mean)
+    forecasts = drop_duplicates(convert_to_forecasts(predictor, prediction))
     scale = compute_scale(origins, spread_over_panel(plan, [split.validation_end for split in splits]), plan.season)
     comparison = Comparison(
-        {**forecasts, **forecast_default_baselines(plan, origins, horizon)},
+        {**forecasts, **baselines},
         origins,
         number_by_step(origins),
         actual,

@@ -120,12 +120,18 @@ def _refill_gap(series: Series, step: int) -> Series:
     return replace(series, values=np.concatenate([known, series.values[step + 1 :]]))
 
 
-def predict_from(predictor: Predictor, origins: Origins, horizon: int) -> PredictiveDistribution:
-    """Predict the steps after each origin; the network was trained on the series, and they begin with its padding."""
+def predict_from(
+    predictor: Predictor, origins: Origins, horizon: int, zero_shot: np.ndarray | None = None
+) -> PredictiveDistribution:
+    """Predict the steps after each origin; the network was trained on the series, and they begin with its padding.
+
+    `zero_shot` is as in `Predictor.predict`.
+    """
     config = predictor.config
     windows = origins.cut_windows(config.lookback_steps)
     history = origins.cut_windows(predictor.count_history_steps(horizon), config.padding_steps)
-    return predictor.predict(origins.series, windows, horizon, origins.build_features(predictor, horizon), history)
+    features = origins.build_features(predictor, horizon)
+    return predictor.predict(origins.series, windows, horizon, features, history, zero_shot)
 
 
 def forecast_with_network(predictor: Predictor, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:

@@ -88,6 +88,7 @@ class Predictor:
         horizon: int,
         features: np.ndarray | None = None,
         history: np.ndarray | None = None,
+        zero_shot: np.ndarray | None = None,
     ) -> PredictiveDistribution:
         """Predict what follows some windows, all in one batch.
 
@@ -100,6 +101,7 @@ class Predictor:
                 the network reads none.
             history: (batch, steps), what the zero-shot network reads (`count_history_steps`); NaN where a series has
                 no values. The windows where None.
+            zero_shot: the forecasts of the zero-shot network, (batch, horizon), where they are known already.
 
         Raises:
             DataError: a series was not trained on, and the network has an embedding of the series.
@@ -111,8 +113,10 @@ class Predictor:
         others = {
             name: self.forecast_without_network(name, windows, history, horizon, weights[:, place] > 0)
             for place, name in enumerate(self.forecasters)
-            if name != NETWORK
+            if name != NETWORK and (name != ZERO_SHOT or zero_shot is None)
         }
+        if zero_shot is not None:
+            others[ZERO_SHOT] = np.clip(zero_shot, *self._bounds)
         return self.blend(networks, panel, windows, others)
 
     @property

@@ -9,6 +9,7 @@ from forecaster.errors import Diverged
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
 from forecaster.evaluation.tables import format_error_table
 from forecaster.forecasting.calibration import Calibration
+from forecaster.forecasting.fallback import Fallback
 from forecaster.forecasting.predictor import Predictor
 from tests.helpers.last_value import LastValue, plan, predicted
 from tests.helpers.members import members_of
@@ -74,6 +75,24 @@ def test_the_table_of_errors_stays_narrow_and_marks_what_is_not_defined():
     metrics["measure"] = "mae"
     del metrics["scores"]["model"]["mase"]
     assert format_error_table(metrics).splitlines()[1].split()[-1] == "-"
+
+
+def test_each_origin_is_forecast_zero_shot_once(monkeypatch):
+    windows = []
+
+    def forecast(read, _seasons, horizon, probabilities):
+        windows.extend(read[:, -1].tolist())
+        return np.repeat(read[:, -1:, None] + np.arange(horizon)[:, None], len(probabilities), axis=2)
+
+    for module in ("forecaster.evaluation.baselines", "forecaster.preprocessing.zero_shot_feature"):
+        monkeypatch.setattr(f"{module}.forecast_zero_shot", forecast)
+    made, predictor = calibrated(*predicted(), [[1.0, 2.0, 3.0]])
+    fallback = Fallback(("network", "zero-shot"), {"y": (0.5, 0.5)}, (0.5, 0.5))
+    calibration = dataclasses.replace(predictor.calibration, fallback=fallback)
+    metrics = score_test_part(made, dataclasses.replace(predictor, calibration=calibration))
+    assert windows == list(range(29, 37))
+    errors = {name: metrics["scores"][name]["mae"] for name in ("network_alone", "zero-shot", "model")}
+    assert errors == {"network_alone": pytest.approx(2), "zero-shot": pytest.approx(1), "model": pytest.approx(1.5)}
 
 
 def test_no_test_part_no_scores():
