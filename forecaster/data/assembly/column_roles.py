@@ -98,9 +98,10 @@ def report_series_in_rows(table: Table, reading: Reading) -> None:
     if text is None or table.columns[text].duplicated().any():
         return
     numbered = _find_numbered_columns(names[names.index(text) + 1 :])
+    if len(numbered) < _LEAST_NUMBERED:
+        return
     times = find_times(table, set(), reading.known_way)  # of each step, or of the start of each series
-    dated = bool(times) and not pd.DataFrame({name: table.columns[name] for name in times}).duplicated().any()
-    if dated or len(numbered) < _LEAST_NUMBERED:
+    if times and not pd.DataFrame({name: table.columns[name] for name in times}).duplicated().any():
         return
     repair: dict[str, object] = {"data.layout": "rows", "data.series": text}
     if names[names.index(text) + 1] != numbered[0]:

@@ -74,10 +74,11 @@ def choose_written(cells: pd.Series, head: int, date_order: str) -> Reading:
     """Find the way in which all cells, or most, can be read, by the first `head` of them; the cells are distinct."""
     first = cells.iloc[:head]
     ways = [ISO, *_find_candidates(first, date_order)]
-    if len(ways) > 1:
-        counts = {way: int(read_written(first, way).notna().sum()) for way in ways}
-        ways = [way for way in ways if counts[way] == max(counts.values())]
-    readings = {way: read_written(cells, way) for way in ways}
+    readings = {way: read_written(first, way) for way in ways}
+    most = max(int(each.notna().sum()) for each in readings.values())
+    readings = {way: each for way, each in readings.items() if int(each.notna().sum()) == most}
+    if len(first) < len(cells):
+        readings = {way: read_written(cells, way) for way in readings}
     whole = {way: each for way, each in readings.items() if each.notna().all()}
     if not whole:
         chosen = max(readings, key=lambda way: readings[way].notna().sum())
