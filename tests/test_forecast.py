@@ -108,13 +108,13 @@ def test_parquet_holds_the_numbers_of_steps():
 )
 def test_decimals_are_those_that_the_data_is_written_with(values, decimals):
     values = np.array(values, float)
-    assert count_decimals(Series("y", "y", None, pd.RangeIndex(len(values)), values, "step")) == decimals
+    assert count_decimals([Series("y", "y", None, pd.RangeIndex(len(values)), values, "step")]) == [decimals]
 
 
 def test_filled_values_do_not_add_decimals():
     values = np.where(np.arange(30) % 3, 5.0, 1 / 3)
     series = Series("y", "y", None, pd.RangeIndex(30), values, "step", observed=values == 5.0)
-    assert count_decimals(series) == 0
+    assert count_decimals([series]) == [0]
 
 
 def test_a_rounded_forecast_has_no_minus_zero():
@@ -140,3 +140,19 @@ def test_the_csv_is_that_of_pandas(name, names, decimal_comma):
     frame = forecasts_to_frame(found, names)
     expected = frame.to_csv(index=False, lineterminator="\n", sep=separator, decimal=mark)
     assert forecasts_to_csv(found, names, decimal_comma) == expected
+
+
+def test_decimals_of_many_series_are_those_of_each():
+    generator = np.random.default_rng(0)
+    rows = [
+        generator.normal(size=30).round(2),
+        generator.normal(size=30),
+        generator.integers(0, 9, 30).astype(float),
+        generator.normal(size=30).round(3).astype(np.float32).astype(float),
+        generator.normal(size=12).round(1),
+        np.append(generator.normal(size=1500), np.arange(1000.0)),
+    ]
+    panel = [Series("y", "y", None, pd.RangeIndex(len(values)), values, "step") for values in rows]
+    panel.append(dataclasses.replace(panel[1], observed=np.zeros(30, bool) | (np.arange(30) < 3)))
+    assert count_decimals(panel) == [2, None, 0, 3, 1, 0, None]
+    assert count_decimals([]) == []

@@ -16,6 +16,8 @@ from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
+_CALENDARS = 64  # indices of timestamps that a panel keeps
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -232,10 +234,31 @@ class Panel(Sequence[Series]):
         part = find_part(self.ends, number)
         if self.timestamps is not None:
             return self.timestamps[part]
-        steps, place = part.stop - part.start, self._shared_grid.places[number]
+        steps = part.stop - part.start
+        if not isinstance(self.firsts, pd.DatetimeIndex):
+            return make_grid(self.firsts[number], steps, self.rules.step(self.frequency))
+        key = int(self._first_ticks[number]), steps
+        if key not in self._calendars:
+            if len(self._calendars) == _CALENDARS:
+                self._calendars.clear()
+            self._calendars[key] = self._list_dates(number, steps)
+        return self._calendars[key]
+
+    def _list_dates(self, number: int, steps: int) -> pd.Index:
+        """List the timestamps of a series whose steps are dates."""
+        place = self._shared_grid.places[number]
         if place >= 0:
             return self._shared_grid.timestamps[place : place + steps]
         return make_grid(self.firsts[number], steps, self.rules.step(self.frequency))
+
+    @cached_property
+    def _calendars(self) -> dict[tuple[int, int], pd.Index]:
+        """The timestamps of some series by their first and their number: series of one calendar have the same index."""
+        return {}
+
+    @cached_property
+    def _first_ticks(self) -> np.ndarray:
+        return pd.DatetimeIndex(self.firsts).asi8
 
     @cached_property
     def _shared_grid(self) -> "_SharedGrid":

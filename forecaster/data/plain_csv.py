@@ -55,6 +55,10 @@ class PlainSeries(Series):  # type: ignore[misc]  # the descriptor of its timest
         """List the timestamps of the `steps` steps after its last, as a list of datetimes."""
         return [self.last + number * self.step for number in range(1, steps + 1)]
 
+    def find_times_ahead(self, steps: int, known: Any) -> tuple[datetime.datetime, Any]:
+        """Find its last timestamp and those of the `steps` steps after it."""
+        return self.last, self.list_future_timestamps(steps)
+
     def cut(self, first: int, last: int) -> Series:
         """Cut its steps from `first` to before `last`."""
         found = super().cut(first, last)

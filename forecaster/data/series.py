@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from forecaster.forecast import Timestamp
 
+TimesAhead = tuple["Timestamp", "pd.Index"]
+
 
 @dataclass(frozen=True)
 class Column:
@@ -99,6 +101,18 @@ class Series:
     def last_timestamp(self) -> "Timestamp":
         """The timestamp of its last step."""
         return self.timestamps[-1]
+
+    def find_times_ahead(self, steps: int, known: "dict[int, TimesAhead]") -> "TimesAhead":
+        """Find its last timestamp and those of the `steps` steps after it.
+
+        Args:
+            steps: how many.
+            known: those of series with the same index, by its identity; the result is added.
+        """
+        timestamps = self.timestamps
+        if id(timestamps) not in known:
+            known[id(timestamps)] = self.last_timestamp, self.list_future_timestamps(steps)
+        return known[id(timestamps)]
 
     def list_future_timestamps(self, steps: int) -> "pd.Index":
         """Return the timestamps of the `steps` steps after its last."""

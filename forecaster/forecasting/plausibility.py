@@ -102,6 +102,10 @@ def find_implausible_value(
             return None, None
         known = float(history.min()), float(history.max())
     low, high = known
+    lowest, highest = float(window.min()), float(window.max())
+    width = max(high - low, _SMALLEST_WIDTH * max(abs(low), abs(high)))
+    if max(low - lowest, highest - high) <= factor * width:  # as almost every window, also where the width is 0
+        return None, (min(low, lowest), max(high, highest))
     farthest = _find_farthest(window, low, high)[1]
     if _measure_distance(farthest, low, high, factor) > 1:
         low, high = _extend_range(history, low, high, factor)

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,8 +181,7 @@ def _forecast_batch(
         for series, forecast in zip(inputs.panel, found, strict=True)
         if forecast is not None and checked.check_forecast(forecast)
     ]
-    forecasts = [finish_forecast(*each) for each in kept]
-    collected.add([series.cut(padding, len(series)) for series, _ in kept], forecasts)
+    collected.add([series.cut(padding, len(series)) for series, _ in kept], finish_forecasts(kept))
 
 
 def forecast_finite(
@@ -211,12 +211,16 @@ def forecast_finite(
     return found, problems
 
 
-def finish_forecast(series: Series, forecast: Forecast) -> Forecast:
-    """Round a forecast to two decimals more than its series has, and complete its source.
+def finish_forecasts(found: Sequence[tuple[Series, Forecast]]) -> list[Forecast]:
+    """Round forecasts to two decimals more than their series have, and complete their sources.
 
-    The source ends with what happened to the missing end of the series: `network (late: fill)`.
+    A source ends with what happened to the missing end of its series: `network (late: fill)`.
     """
-    decimals = count_decimals(series)
+    decimals = count_decimals([series for series, _ in found])
+    return [_finish_forecast(*each, count) for each, count in zip(found, decimals, strict=True)]
+
+
+def _finish_forecast(series: Series, forecast: Forecast, decimals: int | None) -> Forecast:
     rounded = forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS)
     policies = {"late-steps-filled": "fill", "origin-moved-back": "move_back"}
     applied = [policies[notice.code] for notice in series.notices if notice.code in policies]
@@ -230,20 +234,38 @@ def _find_changed_series(predictor: Predictor, panel: Sequence[Series]) -> list[
     return [series.name for series, is_changed in zip(panel, changed.tolist(), strict=True) if is_changed]
 
 
-def count_decimals(series: Series) -> int | None:
-    """Count the decimals with which almost all newest values of a series are written; None where there are too many.
+def count_decimals(panel: Sequence[Series]) -> list[int | None]:
+    """Count the decimals with which almost all newest values of each series are written; None where there are too many.
 
     Values that are not in the file, or are means of several rows, may have more.
     """
-    observed = slice(None) if series.observed is None else series.observed
-    values = series.values[observed][-_NEWEST:]
-    single = values.astype(np.float32)
+    newest = [(s.values if s.observed is None else s.values[s.observed])[-_NEWEST:] for s in panel]
+    found: list[int | None] = [None] * len(panel)
+    by_length: dict[int, list[int]] = defaultdict(list)  # the places of series, counted together
+    for place, values in enumerate(newest):
+        by_length[len(values)].append(place)
+    for places in by_length.values():
+        counts = _count_decimals_of_rows(np.stack([newest[place] for place in places]))
+        for place, count in zip(places, counts, strict=True):
+            found[place] = count
+    return found
+
+
+def _count_decimals_of_rows(values: np.ndarray) -> list[int | None]:
+    """Count the decimals of each row of values, (series, steps)."""
+    found: list[int | None] = [None] * len(values)
     # float32, as in some Parquet files, has 7 digits; float64 has 15.
-    tolerance = 1e-7 if (single == values).all() else 1e-14
+    are_single = (values.astype(np.float32) == values).all(axis=1, keepdims=True)
+    allowed = np.where(are_single, 1e-7, 1e-14) * np.abs(values)
+    left = np.arange(len(values))  # the rows that have more decimals than those tried so far
     for decimals in range(_MOST_DECIMALS + 1):
-        if (np.abs(values.round(decimals) - values) <= tolerance * np.abs(values)).mean() >= 0.95:
-            return decimals
-    return None
+        shares = (np.abs(values[left].round(decimals) - values[left]) <= allowed[left]).mean(axis=1)
+        for row in left[shares >= 0.95].tolist():
+            found[row] = decimals
+        left = left[~(shares >= 0.95)]
+        if not len(left):
+            break
+    return found
 
 
 def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> None:

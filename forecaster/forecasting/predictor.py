@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.config.ensemble import list_members
 from forecaster.config.schema import Config
-from forecaster.data import Series
+from forecaster.data.series import Series, TimesAhead
 from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast
 from forecaster.forecasting.calibration import Calibration
@@ -365,11 +365,11 @@ class Predictor:
             raise Diverged(Problem("infinite-intervals"))
         sources = [name_source(self.forecasters, weights) for weights in self.get_weights(panel).tolist()]
         replaced = np.any(self.find_changed_steps(panel, windows), axis=1).tolist()
+        known: dict[int, TimesAhead] = {}
         return [
             Forecast(
                 series.name,
-                series.last_timestamp,
-                series.list_future_timestamps(steps),
+                *series.find_times_ahead(steps, known),
                 prediction.mean[row],
                 {probability: values[row] for probability, values in quantiles.items()},
                 None if paths is None else paths[:, row],

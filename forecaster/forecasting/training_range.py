@@ -29,6 +29,8 @@ def find_values_outside(ranges: Mapping[str, Sequence[float]], panel: Sequence[S
             continue
         low, high = ranges[series.name]
         window = series.values[-length:]
+        if max(low - window.min(), window.max() - high) <= _FAR * (high - low):
+            continue  # as almost every window
         distances = np.maximum(low - window, window - high)
         farthest = int(np.nanargmax(distances))
         if distances[farthest] > _FAR * (high - low) and high > low:

@@ -9,8 +9,8 @@ import numpy as np
 
 from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
 from forecaster.config.schema import Config, Data, MaxAge, Model
-from forecaster.data import Series
 from forecaster.data.assembly.build_rows import GAP_REPAIRS
+from forecaster.data.series import Series, TimesAhead
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
 from forecaster.forecast import Forecast, levels_to_probabilities
@@ -19,7 +19,7 @@ from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
-from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, finish_forecast
+from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, finish_forecasts
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
@@ -121,13 +121,13 @@ def predict_zero_shot(
         kept = [place for place, problem in enumerate(refused) if problem is None]
         batch = [batch[place] for place in kept]
         forecasts = forecast_windows(batch, windows[kept], data, steps, levels, widths)
-        finished: dict[int, Forecast] = {}
-        for place, (series, forecast) in enumerate(zip(batch, forecasts, strict=True)):
+        finite: list[tuple[Series, Forecast]] = []
+        for series, forecast in zip(batch, forecasts, strict=True):
             if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
                 problems.append(_report_size(series, where, data))
             elif checked.check_forecast(forecast):
-                finished[place] = finish_forecast(series, forecast)
-        collected.add([batch[place] for place in finished], list(finished.values()))
+                finite.append((series, forecast))
+        collected.add([series for series, _ in finite], finish_forecasts(finite))
     problems.extend(checked.problems)
     return collected.finish()
 
@@ -223,11 +223,11 @@ def forecast_windows(
     if data.minimum is not None or data.maximum is not None:
         found, values = (np.clip(each, data.minimum, data.maximum) for each in (found, values))
     shown = probabilities if levels else []
+    known: dict[int, TimesAhead] = {}
     return [
         Forecast(
             series.name,
-            series.last_timestamp,
-            series.list_future_timestamps(steps),
+            *series.find_times_ahead(steps, known),
             forecast,
             {probability: quantiles[:, place] for place, probability in enumerate(shown)},
             source=ZERO_SHOT,
