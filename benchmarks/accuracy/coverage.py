@@ -9,7 +9,8 @@ The inferred settings of each CSV of `defaults.py`, with a network that is small
 forecasts the test part with both kinds of intervals; the point forecasts are the same. Data from ../shared/data.
 
 With `--zero-shot` the pretrained network forecasts, with its own intervals and with those of `forecast predict FILE`,
-whose widths are measured at ten dates of the test part, each by the errors before it. With `--before-test` the test
+whose widths are measured at ten dates of the test part, each by the errors before it; panels of competitions follow,
+each forecast once from the ends of its series. With `--before-test` the test
 part is cut off, and each of the four last eighths of the rest takes its place.
 """
 
@@ -19,19 +20,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from defaults import SETS
+from zero_shot import BENCHMARKS, Part
 
 from forecaster.data import Series
 from forecaster.default_config import propose
 from forecaster.evaluation.calibrate import measure_calibration, select_validation
 from forecaster.evaluation.held_out import score_test_part
-from forecaster.forecast import level_to_quantiles
+from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors, read_actual
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.zero_shot import forecast_windows
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.pretrained.features import count_history_steps
+from forecaster.pretrained.zero_shot import forecast_zero_shot
 from forecaster.training.build import prepare_trainer
 from forecaster.training.export import export_onnx
 from forecaster.training.trainer import Epoch
@@ -40,6 +44,7 @@ _EPOCHS = ["training.refit=none", "training.epochs=12", "training.batches_per_ep
 _SMALL = ["ensemble=null", "model.units=[24]", *_EPOCHS]
 _LEVELS = ("80", "95")
 _ZERO_SHOT_ORIGINS, _DATES = 200, 10  # origins of a test part, and dates at which widths are measured
+_PANELS = ("M4 Hourly", "M3 Monthly", "M3 Quarterly", "Tourism Monthly")
 _BEFORE_TEST = ((0.5, 0.625), (0.625, 0.75), (0.75, 0.875), (0.875, 1.0))
 
 
@@ -63,6 +68,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.zero_shot:
         print_zero_shot(options.data.resolve(), options.only, options.before_test)
+        for name in _PANELS if options.only == list(SETS) and not options.before_test else ():
+            (part,) = BENCHMARKS[name].parts(options)
+            cells = " | ".join(f"{each:.1f}" for each in measure_panel(part))
+            print(f"| {name} | {cells} |", flush=True)
         return
     print("| set | horizons of validation | 80 %, alone | with history | 95 %, alone | with history |")
     print("|---|---|---|---|---|---|")
@@ -147,6 +156,25 @@ def measure_zero_shot(plan: Plan, part: tuple[float, float] | None) -> list[floa
         for level in (0, 1)
         for kind in (own, widened)
     ]
+
+
+def measure_panel(part: Part) -> list[float]:
+    """Measure the coverage of a panel as `measure_zero_shot` does, from the ends of its series."""
+    ends, length = (part.steps + 1).tolist(), count_history_steps(part.seasons)
+    past = [part.history[member][:end] for member, end in zip(part.members.tolist(), ends, strict=True)]
+    known = [Series("", "", None, pd.RangeIndex(len(values)), values, "step") for values in past]
+    windows = np.stack([cut_window(series, len(series), length, "mask") for series in known])
+    levels = (80.0, 95.0)
+    probabilities = sorted({0.5, *levels_to_probabilities(levels)})
+    found = []
+    for widths in (WidthFactors(), measure_width_factors(known, part.seasons, part.horizon, levels, "mask")):
+        factors = widths.list_by_probability(probabilities)
+        quantiles = forecast_zero_shot(windows, part.seasons, part.horizon, probabilities, factors)
+        for level in levels:
+            low, high = (quantiles[..., probabilities.index(each)] for each in level_to_quantiles(level))
+            known_steps = ~np.isnan(part.actual)
+            found.append(100 * float(((low <= part.actual) & (part.actual <= high))[known_steps].mean()))
+    return [found[place] for place in (0, 2, 1, 3)]
 
 
 def _find_covered(

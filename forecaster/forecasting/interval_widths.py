@@ -15,7 +15,7 @@ from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 from forecaster.preprocessing.windows import take_last_steps
 from forecaster.preprocessing.zero_shot_feature import cut_history
 from forecaster.pretrained.features import count_history_steps
-from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
+from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS, forecast_zero_shot
 
 _ORIGINS, _ORIGINS_OF_MANY = 64, 512  # at most; of more than 64 series one each, up to the second number
 _HALF_LIFE = 0.1  # of the steps of a series, by which origins become half as dense: errors of long ago count less
@@ -113,7 +113,8 @@ def _forecast_past(
     pairs, length = [(panel[member], end) for member, end in distinct.T.tolist()], count_history_steps(seasons)
     windows = np.stack([cut_window(series, end, length, gaps) for series, end in pairs])  # (origins, length)
     actual = np.stack([read_actual(series, end, steps) for series, end in pairs])  # (origins, steps)
-    rows = np.flatnonzero(((~np.isnan(windows)).sum(axis=1) >= MIN_STEPS) & ~np.isnan(actual).all(axis=1))
+    enough = (~np.isnan(windows)).sum(axis=1) >= MIN_STEPS
+    rows = np.flatnonzero(enough & ~np.isnan(actual).all(axis=1) & ~(np.abs(windows) > LARGEST).any(axis=1))
     found = np.empty((len(rows), steps, len(probabilities)))
     for first in range(0, len(rows), _AT_ONCE):
         some = slice(first, first + _AT_ONCE)

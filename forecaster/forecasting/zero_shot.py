@@ -22,14 +22,13 @@ from forecaster.forecasting.plausibility import Statistics
 from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, finish_forecasts
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.features import count_history_steps
-from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
+from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS, forecast_zero_shot
 from forecaster.problems import Problem
 from forecaster.wording import count_of, count_steps
 
 log = logging.getLogger("forecaster")
 
 _MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
-_LARGEST = 1e100  # whose squares and their sums are finite
 _STEPS_AT_ONCE = 1_000_000  # steps ahead of all series of a batch, so that their quantiles fit into memory
 _SPREAD_EVENLY = tuple((np.arange(50) + 0.5) / 50)  # probabilities, whose quantiles have the mean of a distribution
 _LONGEST_HORIZON = 96  # steps, where none is asked for
@@ -167,7 +166,7 @@ def _find_refusal(series: Series, window: np.ndarray, where: str, data: Data, li
     if known < MIN_STEPS:
         problem = Problem("too-few-values-to-forecast", where, detail={"values": known, "needed": MIN_STEPS})
         return _name_series(problem, series, data)
-    if np.nanmax(np.abs(window)) > _LARGEST:
+    if np.nanmax(np.abs(window)) > LARGEST:
         return _report_size(series, where, data)
     missing = len(series) - observed
     if limits_missing and data.gaps == "mask" and missing > _MOST_MISSING * len(series):

@@ -20,6 +20,7 @@ from forecaster.pretrained.features import (
 from forecaster.pretrained.log_scale import choose_scale
 
 MIN_STEPS = 3  # known values that a window needs
+LARGEST = 1e100  # value whose squares and their sums are finite
 NETWORK_FILE = "network.onnx"
 _AT_ONCE, _STEPS_AT_ONCE = 64, 168  # windows, and steps ahead of each, in memory together: more are no faster
 _LIMITS, _AT_LIMIT = (1.0, 100.0), 3  # of shares and percentages; values that reach one before it counts as such

@@ -122,6 +122,14 @@ def test_steps_without_width_or_history_are_left_out(use):
     assert measure_width_factors([], (), 4, [80.0], "mask") == WidthFactors()
 
 
+def test_values_too_large_to_compute_with_are_left_out():
+    values = np.random.default_rng(5).normal(size=200)
+    values[150] = 1e200
+    widths = measure_width_factors([make_series(values)], (), 4, LEVELS, "mask")
+    assert 0 < widths.origins < 64
+    assert all(0.5 < factor < 2 for factor in widths.by_level.values())
+
+
 def test_factors_are_of_both_bounds_of_a_level():
     widths = WidthFactors({80.0: 1.5, 95.0: 1.25}, 3)
     assert widths.list_by_probability([0.025, 0.1, 0.5, 0.9, 0.975]).tolist() == [1.25, 1.5, 1, 1.5, 1.25]

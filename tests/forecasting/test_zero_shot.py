@@ -92,7 +92,7 @@ def test_the_forecast_of_counts_is_their_mean_and_their_quantiles_are_whole(tmp_
     """Of Poisson values; the median of the first is 0 at each step."""
     generator, means = np.random.default_rng(3), []
     for rate in (0.3, 2.0):
-        shops = {f"{shop}": generator.poisson(rate, 150).tolist() for shop in range(20)}
+        shops = {f"{shop}": generator.poisson(rate, 150).tolist() for shop in range(60)}
         forecasts = predict(write_shops(tmp_path / "sold.csv", shops), "data.series=shop", horizon=14).forecasts
         quantiles = np.stack([[*forecast.quantiles.values()] for forecast in forecasts])
         np.testing.assert_array_equal(quantiles, np.rint(quantiles))
