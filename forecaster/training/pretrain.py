@@ -25,6 +25,7 @@ from forecaster.atomic_files import write_atomically
 from forecaster.models.zero_shot_network import UNITS, ZeroShotNetwork, compute_quantile_loss
 from forecaster.pretrained.features import DECODER_FEATURES, ENCODER_FEATURES, PROBABILITIES
 from forecaster.pretrained.training_batches import Batch, generate_batch
+from forecaster.training.export import IR_VERSION, OPSET
 
 log = logging.getLogger("forecaster")
 
@@ -33,7 +34,6 @@ _WEIGHT_DECAY, _LARGEST_NORM = 1e-3, 1.0
 _SAVED_EVERY, _VALIDATED_EVERY = 250, 1000  # batches
 _VALIDATION_BATCHES = 24
 _AHEAD = 4  # batches that each worker is ahead of the training
-_OPSET, _IR_VERSION = 18, 8
 _CHECKPOINT, _LOG, _NETWORK = "checkpoint.npz", "pretraining.jsonl", "network.onnx"
 
 
@@ -194,7 +194,7 @@ def export_zero_shot_network(network: ZeroShotNetwork) -> bytes:
         [helper.make_tensor_value_info("quantiles", TensorProto.FLOAT, ["batch", "horizon", len(PROBABILITIES)])],
         [numpy_helper.from_array(np.asarray(values), name) for name, values in _collect_constants(network).items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 

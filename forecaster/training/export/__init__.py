@@ -8,7 +8,7 @@
 - `graph_writer`: the nodes and constants of a graph
 """
 
-from forecaster.training.export.export_onnx import export_onnx
+from forecaster.training.export.export_onnx import IR_VERSION, OPSET, export_onnx
 from forecaster.training.export.serving_functions import ServingFunction, build_serving_functions
 
-__all__ = ["ServingFunction", "build_serving_functions", "export_onnx"]
+__all__ = ["IR_VERSION", "OPSET", "ServingFunction", "build_serving_functions", "export_onnx"]

@@ -21,6 +21,7 @@ def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
 
 
 def _write_model(name: str, served: ServingFunction, calls: Sequence[LayerCall]) -> bytes:
+    """Write a function as a model with the names of its inputs and outputs; the first size of each is the batch."""
     writer, inputs, names = GraphWriter(), [], []
     for tensor, given in zip(served.function.inputs, served.inputs, strict=False):  # captured weights follow
         shape = ["batch", *tensor.shape[1:]]
