@@ -823,6 +823,13 @@ _EXAMPLES = [
         repairs=({"model.normalization_scale": "none"}, {"training.loss": "mae"}),
     ),
     Problem("nothing-to-train-on", "power.yaml:4:3", "split.test", detail={"shares": [0.5, 0.5]}),
+    Problem(
+        "part-too-short",
+        "power.yaml:4:3",
+        "split.validation",
+        detail={"part": "validation", "steps": 5, "ahead": 24},
+        repairs=({"split.validation": 24}, {"split.validation": 0}),
+    ),
     Problem("no-validation-part", "power.yaml:4:3", "split.validation", repairs=({"split.validation": 0.1},)),
     Problem("ensemble-of-one", "power.yaml:4:3", "ensemble.vary", detail={"vary": "window"}),
     Problem(

@@ -8,7 +8,7 @@ from forecaster.config.calendar_names import find_clashes, is_dated
 from forecaster.config.database_urls import PASSWORD, has_password, is_url
 from forecaster.config.ensemble import list_members
 from forecaster.config.reader import KeyProblem, Path, Repairs
-from forecaster.config.schema import ONE_SIDED, Config, Constant, Data, Model, Optimizer, Split, Window
+from forecaster.config.schema import ONE_SIDED, Config, Constant, Data, Model, Optimizer, Window
 
 # Behind blanks, brackets and comments.
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)  # texts, names and comments
@@ -38,7 +38,7 @@ def find_conflicts(config: Config, broken: set[Path]) -> list[KeyProblem]:
         *_check_training(config),
         *_check_ensemble(config),
         *_check_snapshots(config),
-        *_check_split(config.split),
+        *_check_split(config),
         *_check_rollout(config),
     ]
     return [conflict for conflict in found if conflict.path[:2] not in touched]
@@ -379,10 +379,15 @@ def _check_percentages(config: Config) -> Iterator[KeyProblem]:
         yield _conflict(path, "percentage-with-scale", {"model.normalization_scale": "none"}, mae, **detail)
 
 
-def _check_split(split: Split) -> Iterator[KeyProblem]:
-    shares = [part for part in (split.validation, split.test) if isinstance(part, float)]
+def _check_split(config: Config) -> Iterator[KeyProblem]:
+    parts = {"validation": config.split.validation, "test": config.split.test}
+    shares = [part for part in parts.values() if isinstance(part, float)]
     if sum(shares) >= 1:
         yield _conflict("split.test", "nothing-to-train-on", shares=shares)
+    for name, ahead in (("validation", config.steps_ahead), ("test", config.window.horizon)):
+        if isinstance(parts[name], int) and 0 < parts[name] < ahead:
+            key = f"split.{name}"
+            yield _conflict(key, "part-too-short", {key: ahead}, {key: 0}, part=name, steps=parts[name], ahead=ahead)
 
 
 def _check_rollout(config: Config) -> Iterator[KeyProblem]:

@@ -366,6 +366,10 @@ CONFIGS: Mapping[str, Message] = {
     "nothing-to-train-on": Message(
         "validation and test, {shares:and}, leave nothing to train on", "The shares add up to the whole series."
     ),
+    "part-too-short": Message(
+        "{steps:# step|# steps} of {part} {steps:is|are} too few for {ahead:# step|# steps} ahead; use {repairs}",
+        "A part holds at least one forecast, however long the series is.",
+    ),
     "no-validation-part": Message(
         "trials are compared on the validation part, and it is 0; use {repairs}",
         "A search compares trials on held-out data.",

@@ -167,6 +167,11 @@ def test_combinations_are_checked_with_other_problems(tmp_path):
         ("training: {optimizer: {name: sgd, nesterov: true}}", "needs name: sgd and a momentum"),
         ("training: {epochs: 3, schedule: {name: cosine, warmup: 3}}", "leave none of 3"),
         ("split: {validation: 0}\ntraining: {schedule: {name: plateau}}", "plateau watches the validation loss"),
+        (
+            "model: {decoder: dense}\nsplit: {validation: 1}",
+            "split.validation: 1 step of validation is too few for ",
+        ),
+        ("split: {test: 1}", "use split.test: "),
         ("model: {bidirectional: true}\nforecast: {rollout: carry}", "carry cannot go with model.bidirectional"),
         ("model: {decoder: dense}\nforecast: {rollout: carry}", "carry is for decoder: rollout only"),
         (
