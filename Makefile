@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c "import sys; print(1 if (3, 11) <= sys.version_info < (3, 14) else '')" 2>/dev/null),$(name))))
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint docs pretrain wheel clean
+.PHONY: demo test test-fast lint docs pretrain bench wheel clean
 
 demo: .venv/installed
 	$(BIN)/forecast train configs/power.yaml --verbose
@@ -41,6 +41,11 @@ pretrain: .venv/installed
 	cp build/pretrained/network.onnx forecaster/pretrained/network.onnx
 	cp build/pretrained/pretraining.jsonl benchmarks/pretraining.jsonl
 
+# The speed of training next to that of other libraries, which get their own environment: about 20 minutes on a quiet machine.
+bench: .venv/installed .venv-bench/installed
+	$(BIN)/python benchmarks/speed/training.py
+	$(BIN)/python benchmarks/speed/time_to_accuracy.py
+
 # The wheel of this version, in dist/; what an earlier build left would end up in it.
 wheel: .venv/bin/python
 	rm -rf build dist *.egg-info
@@ -52,6 +57,12 @@ wheel: .venv/bin/python
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13; none was found on the PATH" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
+.venv-bench/installed: benchmarks/speed/peers.txt
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11, 3.12 or 3.13; none was found on the PATH" >&2; exit 1; }
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --requirement benchmarks/speed/peers.txt
+	@touch $@
+
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train]"
 	@touch $@
@@ -61,4 +72,4 @@ wheel: .venv/bin/python
 	@touch .venv/installed $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-bench build dist *.egg-info
