@@ -4,6 +4,7 @@ The process reads requests from standard input, a JSON object in each line, and 
 of windows of one series through one recurrent layer and a linear map to the horizon, with Adam and the squared error.
 """
 
+import functools
 import json
 import os
 import sys
@@ -156,7 +157,7 @@ def build_neuralforecast(cell: str, units: int, batch: int, length: int) -> Burs
 CONTENDERS: dict[str, Callable[..., Burst]] = {
     "ours": build_forecaster,
     "Keras fit": build_keras,
-    "Keras jit": lambda *row: build_keras(*row, jit=True),
+    "Keras jit": functools.partial(build_keras, jit=True),
     "torch": build_torch,
     "neuralforecast": build_neuralforecast,
 }
