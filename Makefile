@@ -41,10 +41,13 @@ pretrain: .venv/installed
 	cp build/pretrained/network.onnx forecaster/pretrained/network.onnx
 	cp build/pretrained/pretraining.jsonl benchmarks/pretraining.jsonl
 
-# The speed of training next to that of other libraries, which get their own environment: about 20 minutes on a quiet machine.
+# Speed: of training next to other libraries, which get their own environment, of forecasts and of exported networks. It
+# takes about half an hour on a quiet machine.
 bench: .venv/installed .venv-bench/installed
 	$(BIN)/python benchmarks/speed/training.py
 	$(BIN)/python benchmarks/speed/time_to_accuracy.py
+	$(BIN)/python benchmarks/speed/predicting.py
+	$(BIN)/python benchmarks/speed/exported_networks.py
 
 # The wheel of this version, in dist/; what an earlier build left would end up in it.
 wheel: .venv/bin/python
