@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = list_rows(Path(folder), options.series)
         chosen = options.rows.split(",") if options.rows else list(rows)
-        prepare(Path(folder), options.series, chosen)
+        prepare(Path(folder), options.series, chosen, str((options.against or Path(sys.executable)).absolute()))
         print(
             f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, {options.repeats} turns"
         )
@@ -75,8 +75,8 @@ def list_rows(folder: Path, series: int) -> dict[str, dict[str, list[str]]]:
     }
 
 
-def prepare(folder: Path, series: int, rows: list[str]) -> None:
-    """Write the data, and train the runs that some rows need."""
+def prepare(folder: Path, series: int, rows: list[str], python: str) -> None:
+    """Write the data, and train the runs that some rows need, with the older of two installations: both read them."""
     write_panel(folder / f"{series}.csv", series)
     write_panel(folder / f"{_PATHS_OF}.csv", _PATHS_OF)
     config = (_ROOT / "configs/power.yaml").read_text().replace("data/power.csv", str(_ROOT / "configs/data/power.csv"))
@@ -93,7 +93,7 @@ def prepare(folder: Path, series: int, rows: list[str]) -> None:
     for name, text in configs.items():
         (folder / f"{name}.yaml").write_text(text + "\n")
     for name in [name for row in rows for name in needed.get(row, [])]:
-        command = [sys.executable, "-m", "forecaster", "train", f"{name}.yaml"]
+        command = [python, "-m", "forecaster", "train", f"{name}.yaml"]
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
