@@ -14,7 +14,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -91,19 +90,22 @@ def measure_row(
 
 def print_table(results: dict[str, Any], threads: int) -> None:
     """Print the rows measured with a number of threads, and how we compare with the fastest other contender."""
-    print(f"\nms a step, {threads} thread{'s' if threads > 1 else ''}: minimum (median, spread) [CPU minimum]")
-    print(f"{'row':22}" + "".join(f"{name:>29}" for name in _CONTENDERS) + f"{'ratio':>8}")
+    print(f"\nms a step, {threads} thread{'s' if threads > 1 else ''}: minimum (median, spread) [CPU minimum]\n")
+    print(f"| cell, units, batch, window | {' | '.join(_CONTENDERS)} | ratio |")
+    print("|---" * (len(_CONTENDERS) + 2) + "|")
     ratios = []
-    for row in _ROWS:
-        measured = results["rows"].get(f"{row}, {threads} threads")
+    for name, row in _ROWS.items():
+        measured = results["rows"].get(f"{name}, {threads} threads")
         if measured is None:
             continue
-        cells = [_format_times(measured[name]) if name in measured else "-" for name in _CONTENDERS]
-        others = [min(each["wall"]) for name, each in measured.items() if name != "ours"]
+        cells = [_format_times(measured[each]) if each in measured else "-" for each in _CONTENDERS]
+        others = [min(each["wall"]) for label, each in measured.items() if label != "ours"]
         ratios.append(min(measured["ours"]["wall"]) / min(others))
-        print(f"{row:22}" + "".join(f"{cell:>29}" for cell in cells) + f"{ratios[-1]:8.2f}")
+        print(f"| {', '.join(map(str, row))} | {' | '.join(cells)} | {ratios[-1]:.2f} |")
     if ratios:
-        print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.2f}; the largest: {max(ratios):.2f}")
+        print(
+            f"\ngeometric mean of the ratios: {statistics.geometric_mean(ratios):.2f}; the largest: {max(ratios):.2f}"
+        )
 
 
 def _format_times(measured: dict[str, list[float]]) -> str:
@@ -128,15 +130,14 @@ def main() -> None:
         for worker in workers.values():
             results.setdefault("versions", {}).update(worker.versions)
         for row in options.rows:
-            results["rows"][f"{row}, {threads} threads"] = measure_row(
-                workers, _ROWS[row], options.bursts, options.seconds
-            )
+            measured = measure_row(workers, _ROWS[row], options.bursts, options.seconds)
+            results["rows"][f"{row}, {threads} threads"] = measured
+            results["date"], results["cores"] = str(datetime.date.today()), os.cpu_count()
+            _RESULTS.write_text(json.dumps(results, indent=1) + "\n")
             print(f"{row}, {threads} threads: measured", file=sys.stderr)
         for worker in workers.values():
             worker.process.kill()
         print_table(results, threads)
-    results["date"], results["machine"] = str(datetime.date.today()), f"{os.cpu_count()} cores, {platform.machine()}"
-    _RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
