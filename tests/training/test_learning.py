@@ -120,7 +120,7 @@ def up_or_down(generator):
 
 def test_a_latent_variable_draws_whole_trajectories():
     model = Model(cell="gru", units=[12], decoder="latent", latent=2, head="normal", warmup=5, scheduled_sampling=1.0)
-    network = fitted(build_network(model, 8, 4, season=4), up_or_down, steps=360, rate=0.01)
+    network = fitted(build_network(model, 8, 4, season=4), up_or_down, steps=180, rate=0.02)
     served = OnnxNetwork(*export_onnx(network, 8))
     windows, _ = up_or_down(np.random.default_rng(99))
     paths = Rollout(served, "carry", select_distribution(model, 1.0), paths=300)(Inputs(windows[:1]), 4).parameters[
@@ -142,7 +142,7 @@ def by_kind(generator):
 @pytest.mark.parametrize("decoder", ["rollout", "dense", "positional", "seq2seq"])
 def test_an_embedding_learns_which_series_are_alike(decoder):
     network = build_network(Model(cell="gru", units=[8], decoder=decoder, embedding=3), 6, 1, categories=[6])
-    fitted(network, by_kind, steps=120, rate=0.03)
+    fitted(network, by_kind, steps=60, rate=0.03)
     assert error(network, by_kind) < 0.05
     vectors = network.embedding.tables[0].numpy()
     nearest = np.linalg.norm(vectors[:, None] - vectors, axis=-1) + 100 * np.eye(6)
