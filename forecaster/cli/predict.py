@@ -1,5 +1,6 @@
 """`forecast predict`."""
 
+import contextlib
 import io
 import shlex
 import tempfile
@@ -117,34 +118,35 @@ def predict(
     asked = _Asked(horizon, parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age))
     encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
     is_streamed = format is OutputFormat.CSV and plot is None and samples is None
-    written = _WrittenBatches(decimal_comma, encoding) if is_streamed else None
-    if is_data(source):
-        _refuse_run_options(
-            source,
-            {
-                "--data": data is not None,
-                "--future": future is not None,
-                "--samples": samples is not None,
-                "--version": version is not None,
-                "--trust-config": trust_config,
-            },
-        )
-        found, names = _predict_data(source, asked, written)
-        title = name_source(source).rpartition("/")[2]
-    else:
-        loaded = load_run(source, data, trust_config, version)
-        found, names = _predict_with_run(loaded, data, asked, future, samples is not None, written)
-        title = source.resolve().name
-    content = written.read() if written else _format_forecasts(found.forecasts, format, names, decimal_comma)
-    console.write_result(content, output, encoding)
-    if samples is not None:
-        write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))
-    if plot is not None:
-        from forecaster.forecasting.plots import plot_future
+    batches = contextlib.closing(_WrittenBatches(decimal_comma, encoding)) if is_streamed else contextlib.nullcontext()
+    with batches as written:
+        if is_data(source):
+            _refuse_run_options(
+                source,
+                {
+                    "--data": data is not None,
+                    "--future": future is not None,
+                    "--samples": samples is not None,
+                    "--version": version is not None,
+                    "--trust-config": trust_config,
+                },
+            )
+            found, names = _predict_data(source, asked, written)
+            title = name_source(source).rpartition("/")[2]
+        else:
+            loaded = load_run(source, data, trust_config, version)
+            found, names = _predict_with_run(loaded, data, asked, future, samples is not None, written)
+            title = source.resolve().name
+        content = written.read() if written else _format_forecasts(found.forecasts, format, names, decimal_comma)
+        console.write_result(content, output, encoding)
+        if samples is not None:
+            write_atomically(samples, samples_to_csv(found.forecasts, decimal_comma).encode(encoding))
+        if plot is not None:
+            from forecaster.forecasting.plots import plot_future
 
-        console.write_picture(plot_future(found.panel, found.forecasts, title), plot)
-    if found.problems:
-        raise Partial(found.problems)
+            console.write_picture(plot_future(found.panel, found.forecasts, title), plot)
+        if found.problems:
+            raise Partial(found.problems)
 
 
 class _WrittenBatches:
@@ -157,7 +159,7 @@ class _WrittenBatches:
 
     def __init__(self, decimal_comma: bool, encoding: str) -> None:
         self._decimal_comma, self._encoding = decimal_comma, encoding
-        self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  closed when it is read
+        self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  `close` does
         self._is_empty = True
         self.names: ColumnNames = "levels"
 
@@ -174,10 +176,13 @@ class _WrittenBatches:
 
     def read(self) -> Iterator[bytes]:
         """Read the CSV in parts, once."""
-        with self._file as file:
-            file.seek(0)
-            while part := file.read(_BYTES_AT_ONCE):
-                yield part
+        self._file.seek(0)
+        while part := self._file.read(_BYTES_AT_ONCE):
+            yield part
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
 
 
 class _Asked(NamedTuple):
