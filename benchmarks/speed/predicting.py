@@ -7,7 +7,7 @@ It trains the runs that it needs for a few batches, then starts each command in 
 with one thread. Printed are the least CPU seconds, median and largest in brackets, wall seconds and peak memory; ratios
 are those of the least CPU seconds, which other work on the machine changes little. `--against` is the Python of another
 installation, such as the last release, whose `forecast` takes turns with this one on the same files. The results go to
-`predicting.json`.
+`predicting.json`; rows that were measured replace those of the same name.
 """
 
 import argparse
@@ -54,7 +54,8 @@ def main() -> None:
         )
         print("| row | contender | CPU s | wall s | MB | ratio |\n|---|---|---|---|---|---|")
         found = {name: measure_row(name, rows[name], options, Path(folder)) for name in chosen}
-    _RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    earlier = json.loads(_RESULTS.read_text()) if _RESULTS.exists() else {}
+    _RESULTS.write_text(json.dumps(earlier | found, indent=1) + "\n")
 
 
 def list_rows(folder: Path, series: int) -> dict[str, dict[str, list[str]]]:
