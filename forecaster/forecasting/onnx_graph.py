@@ -93,7 +93,7 @@ def _check_scan(
     shape = _get_whole_numbers(shapes.get(node.list_texts(1)[-1] if node.get(1) else ""))
     if options.get("num_scan_inputs") != [1] or options.get("scan_input_axes") != [1] or len(shape) < 2:
         raise ValueError("a scan without a number of steps")
-    if not 1 <= shape[1] <= longest_loop:  # 0 and -1 stand for sizes of the tensor before
+    if not 1 <= shape[1] <= longest_loop:  # 0 and -1 are sizes of the tensor before
         raise ValueError(f"a scan of {shape[1]:,} steps; the window has {longest_loop:,}")
 
 

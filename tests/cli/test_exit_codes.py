@@ -57,7 +57,7 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int, monkeypat
     def stop(**options: object) -> None:
         raise error
 
-    monkeypatch.setattr(main, "app", stop)
+    monkeypatch.setattr(main, "_choose_verb", lambda named: stop)
     monkeypatch.setattr(main, "_open_standard_streams", lambda: None)
     monkeypatch.setattr(main.console, "drop_stdout", lambda: None)
     with pytest.raises(SystemExit) as leaving:
@@ -69,7 +69,7 @@ def test_a_refusal_of_the_system_names_what_was_refused_and_not_an_output(monkey
     def stop(**options: object) -> None:
         raise PermissionError(13, "Permission denied", "data/load.csv")
 
-    monkeypatch.setattr(main, "app", stop)
+    monkeypatch.setattr(main, "_choose_verb", lambda named: stop)
     monkeypatch.setattr(main, "_open_standard_streams", lambda: None)
     with pytest.raises(SystemExit) as leaving:
         main.main()
