@@ -1,5 +1,6 @@
 """Forecasts that are handed over batch by batch, so that memory does not grow with the number of series."""
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def test_written_batches_are_one_csv_in_memory_or_beyond_it(monkeypatch, most, d
     monkeypatch.setattr("forecaster.cli.predict._BYTES_IN_MEMORY", most)
     monkeypatch.setattr("forecaster.cli.predict._BYTES_AT_ONCE", 100)
     forecasts = forecast_without_run().forecasts
-    written = _WrittenBatches(decimal_comma, "utf-8-sig")
-    for first in range(len(forecasts)):
-        written.add(forecasts[first : first + 1])
-    parts = list(written.read())
+    with contextlib.closing(_WrittenBatches(decimal_comma, "utf-8-sig")) as written:
+        for first in range(len(forecasts)):
+            written.add(forecasts[first : first + 1])
+        parts = list(written.read())
     assert len(parts) > 1
     assert b"".join(parts) == forecasts_to_csv(forecasts, decimal_comma=decimal_comma).encode("utf-8-sig")
 
