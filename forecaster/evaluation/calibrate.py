@@ -149,7 +149,6 @@ def _fit_fallback(
     splits, horizon = plan.members.splits, actual.shape[1]
     actual = np.where(np.isnan(forecasts[ZERO_SHOT]), np.nan, actual)
     errors = {name: _average_by_series(plan, origins, np.abs(actual - each)) for name, each in forecasts.items()}
-    errors[NETWORK][plan.members.scaler.is_constant[:, 0]] = np.nan  # the last value replaces their forecasts
     horizons = np.array([split.validation / horizon for split in splits])  # (members,)
     return fit_fallback(plan.members.names, errors, horizons, plan.config.forecast.fallback, past)
 
@@ -157,10 +156,14 @@ def _fit_fallback(
 def _average_by_series(
     plan: Plan, origins: Origins, errors: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Average errors (origins, horizon) by series, with a weight for each origin: (members,), NaN where it has none."""
+    """Average errors (origins, horizon) by series, with a weight for each origin: (members,).
+
+    NaN where a series has none, and where its training part is constant: the last value replaces all its forecasts.
+    """
     series = len(plan.members.panel)
     weights = np.ones(len(origins)) if weights is None else weights
     known = ~np.isnan(errors) * weights[:, None]
     sums = np.bincount(origins.members, (np.nan_to_num(errors) * known).sum(axis=1), series)
     counts = np.bincount(origins.members, known.sum(axis=1), series)  # weights of known cells of each series, (series,)
-    return np.where(counts > 0, sums / np.where(counts > 0, counts, 1), np.nan)[plan.members.numbers]
+    averages = np.where(counts > 0, sums / np.where(counts > 0, counts, 1), np.nan)[plan.members.numbers]
+    return np.where(plan.members.scaler.is_constant[:, 0], np.nan, averages)
