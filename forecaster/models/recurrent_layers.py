@@ -228,11 +228,6 @@ class Bidirectional(keras.layers.Layer):
         self.backward = backward
         self.merge = MERGES[merge]
 
-    @property
-    def has_kernel(self) -> bool:
-        """Whether one operation of TensorFlow runs all steps of each layer in training."""
-        return self.forward.has_kernel and self.backward.has_kernel
-
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Leave the weights to the first call; without this method, Keras would first trace the call twice."""
         super().build(input_shape)

@@ -219,9 +219,7 @@ def choose_compilation(
     # XLA compiles each step of an unrolled loop, and has no kernel for samples of gamma and Poisson distributions.
     if model.unroll or (is_stepped and model.head in {"student_t", "negative_binomial"}):
         return False
-    has_kernels = all(layer.has_kernel for layer in network.encoder.layers)
-    read = 0 if has_kernels else length
-    looped = len(model.units) * -(-(read + network.ahead * is_stepped) // model.segment)  # steps of a batch
+    looped = len(model.units) * -(-(length + network.ahead * is_stepped) // model.segment)  # steps of a batch
     batches = min(-(-windows // training.batch_size), training.batches_per_epoch or windows)
     return training.epochs * batches * looped >= _COMPILED_STEPS
 

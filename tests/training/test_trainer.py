@@ -299,9 +299,9 @@ def test_a_compiled_training_resumes_exactly_with_random_masks_and_signs():
         ({"cell": "gru"}, 31_000, True),  # 10 epochs of 1,000 batches of 96 steps, less a few
         ({"cell": "gru"}, 3_000, False),
         ({"cell": "gru", "unroll": True}, 320_000, False),  # each step would be compiled
-        ({"cell": "lstm"}, 320_000, False),  # TensorFlow's kernel is as fast
-        ({"cell": "lstm", "zoneout": 0.1}, 320_000, True),  # which does not know zoneout
-        ({"cell": "lstm", "decoder": "seq2seq"}, 320_000, True),  # nor the steps of a decoder
+        ({"cell": "lstm"}, 31_000, True),  # though TensorFlow has a kernel
+        ({"cell": "lstm"}, 3_000, False),
+        ({"cell": "gru", "decoder": "seq2seq"}, 25_000, True),  # 96 steps and 24 of the decoder
         ({"cell": "gru", "decoder": "seq2seq", "head": "student_t"}, 320_000, False),  # no gamma samples in XLA
         ({"cell": "gru", "segment": 24}, 31_000, False),  # four steps a window
     ],
