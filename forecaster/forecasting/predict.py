@@ -108,8 +108,8 @@ def predict(
     _check_horizon(config, steps)
     check_levels(config, levels)
     predictor = load_predictor(version)
-    with_pandas = receive is None or future or checks.max_age or predictor.preprocessing.features
-    found = None if with_pandas else _read_plain_series(config, data)
+    needs_index = receive is None or future or checks.max_age or predictor.preprocessing.features
+    found = None if needs_index else _read_plain_series(config, data)
     panel, problems, freshness = found or _read_dated_series(
         config, data, future, steps, checks.max_age, receive is None
     )
@@ -142,11 +142,11 @@ class Collector:
     """
 
     def __init__(self, prediction: Prediction, receive: Receiver | None = None) -> None:
-        self.prediction, self._receive, self._are_any = prediction, receive, False
+        self.prediction, self._receive, self._has_forecasts = prediction, receive, False
 
     def add(self, panel: Sequence[Series], forecasts: list[Forecast]) -> None:
         """Add the forecasts of a batch, and their series."""
-        self._are_any |= bool(forecasts)
+        self._has_forecasts |= bool(forecasts)
         if self._receive is None:
             self.prediction.forecasts.extend(forecasts)
             self.prediction.panel.extend(panel)
@@ -157,7 +157,7 @@ class Collector:
         """Log the notices, the first of a kind by name; return the prediction, or raise why there is no forecast."""
         for notice in condense_problems(self.prediction.notices):
             log.warning("%s", notice)
-        if not self._are_any:
+        if not self._has_forecasts:
             raise make_prediction_error(self.prediction.problems)
         return self.prediction
 

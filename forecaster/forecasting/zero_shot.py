@@ -155,8 +155,9 @@ def _describe(where: str, count: int, data: Data, steps: int) -> str:
 
 def _describe_widths(widths: WidthFactors) -> str:
     """Describe by how much the intervals are wider than the network's."""
-    factors = ", ".join(f"{level:g}% times {factor:.2f}" for level, factor in widths.by_level.items())
-    return f"widths of the intervals: {factors}, by errors from {count_of(widths.origins, 'past origin')} of these data"
+    factors = ", ".join(f"{factor:.2f} ({level:g}%)" for level, factor in widths.by_level.items())
+    origins = count_of(widths.origins, "past origin")
+    return f"interval widths are those of the network times {factors}, by its errors at {origins} of these data"
 
 
 def _find_refusal(series: Series, window: np.ndarray, where: str, data: Data, limits_missing: bool) -> Problem | None:

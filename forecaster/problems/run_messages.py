@@ -264,7 +264,7 @@ RUNS: Mapping[str, Message] = {
         "interrupted: {members:the checkpoint of each network|the checkpoint} is saved" + _RESUME, "Ctrl-C or SIGTERM."
     ),
     "saved-before-refit": Message(
-        "saved without the refit{promoted:?, and in use}: the same command and --resume completes the refit in a new "
+        "saved without the refit{promoted:?, and in use}: the same command with --resume completes the refit as a new "
         "version",
         "Ctrl-C, SIGTERM or a time limit in a refit (`training.refit`): what was trained before it is not lost.",
     ),

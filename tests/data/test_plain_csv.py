@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from forecaster.config import load_values
-from forecaster.data.plain_csv import PlainSeries, read_plain_csv
+from forecaster.config.schema import Data
+from forecaster.data.plain_csv import _USUAL, PlainSeries, read_plain_csv
 from forecaster.data.value_ranges import Domain
 from forecaster.preprocessing.read_data import read_data
 
@@ -90,6 +91,13 @@ def test_plain_csv_gives_the_series_that_the_other_reader_gives(
 )
 def test_anything_that_needs_a_decision_is_left_to_the_other_reader(tmp_path: Path, rows: list[str]) -> None:
     assert read(write(tmp_path / "load.csv", rows)) is None
+
+
+def test_every_key_of_the_data_is_looked_at_or_changes_nothing_in_a_plain_file():
+    looked_at = {"path", "time", "target", "frequency", "unit", "covariates", "minimum", "maximum"}
+    of_missing_or_duplicate_rows = {"gaps", "max_gap", "late", "duplicates", "invalid_values", "date_order"}
+    after_reading = {"season", "calendar", "transform", "difference"}
+    assert {*_USUAL, *looked_at, *of_missing_or_duplicate_rows, *after_reading} == set(Data.model_fields)
 
 
 @pytest.mark.parametrize("header", ["load,time", "time,load,price", "Time,load", '"time","load"', "time;load", ""])

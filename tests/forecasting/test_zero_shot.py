@@ -188,7 +188,7 @@ def test_intervals_are_widened_by_errors_at_past_origins(tmp_path, network, capl
     assert exact**0.25 < low == high < exact, "shrunk, since 40 days are few"
     assert network.widths[1] == pytest.approx(low ** (np.log(exact_80) / np.log(exact))), "shrunk by the same power"
     assert median == 1
-    assert f"widths of the intervals: 80% times {network.widths[1]:.2f}, 95% times {low:.2f}, by" in caplog.text
+    assert f"of the network times {network.widths[1]:.2f} (80%), {low:.2f} (95%), by its errors at" in caplog.text
     predict(path, horizon=2, levels=[])
     assert network.widths.tolist() == [1]
     predict(write_days(tmp_path / "short.csv", list(range(1, 10))), horizon=2)
