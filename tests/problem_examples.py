@@ -344,6 +344,7 @@ _EXAMPLES = [
     Problem("decimal-comma", "power.csv", "load"),
     Problem("thousands-mark", "power.csv", "load", detail={"mark": "."}),
     Problem("incomplete-line", "power.csv:7", detail={"text": "2026-01-31,5."}),
+    Problem("known-columns", "sales.csv", detail={"roles": ["time 'ds'", "target 'y'"], "rest": "'price'"}),
     Problem("categories-found", "power.csv", "event", detail={"count": 2, "levels": ["fair", "sale"]}),
     Problem("header-found", "power.csv", detail={"line": 4, "names": ["day", "load"]}),
     Problem("marks-read", "power.csv", "price", detail={"examples": ["'$1,100.50' is read as 1100.5"], "unit": "$"}),

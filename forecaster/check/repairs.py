@@ -13,7 +13,7 @@ from forecaster.check.statistics import measure_season_strengths
 from forecaster.config import LoadedConfig, apply_overrides
 from forecaster.config.schema import Data
 from forecaster.data import Panel
-from forecaster.data.assembly.column_roles import find_time_columns
+from forecaster.data.assembly.column_roles import find_known_columns, find_time_columns
 from forecaster.data.assembly.time_columns import find_clock
 from forecaster.data.gaps import find_longest_gap
 from forecaster.data.read import parse_series, read_cells
@@ -69,6 +69,8 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
         try:
             if table is None:
                 table = read_cells(request.paths, request.dialect)
+                known = find_known_columns(table.columns, request.reading)
+                loaded = apply_repairs(loaded, [{f"data.{key}": name for key, name in known.items()}])
             return RepairResult(table, loaded, _merge_same_cells(findings.values()), read(table, loaded))
         except DataError as error:
             find = _find_first_repair if table is None else _Repairs(table, loaded).find

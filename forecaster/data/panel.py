@@ -55,6 +55,7 @@ class Panel(Sequence[Series]):
         observed: whether each value is in the file, (steps,); None where all are.
         categories: of each series, its values of the covariates `static`; empty where there are none.
         notices: of series, by their number.
+        ids: the columns that name the series, none where they are named otherwise.
     """
 
     names: Sequence[str]
@@ -72,6 +73,7 @@ class Panel(Sequence[Series]):
     columns: Columns = field(default_factory=Columns)
     notices: Mapping[int, tuple[Problem, ...]] = field(default_factory=dict)
     dialect: Dialect = USUAL
+    ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -178,13 +178,8 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     updates = infer_data_keys(data, panel.longest, panel)
     if config.model.channels == "joint":
         updates["target"] = tuple(dict.fromkeys(series.target for series in panel))
-    resolved = config.model_copy(
-        update={
-            "data": data.model_copy(update=updates),
-            "model": _resolve_quantiles(config),
-            "scaling": config.scaling_method,
-        }
-    )
+    config = config.model_copy(update={"data": data.model_copy(update=updates)})
+    resolved = config.model_copy(update={"model": _resolve_quantiles(config), "scaling": config.scaling_method})
     _check_season(loaded, resolved.data.main_season)
     _check_calendar(loaded, resolved.data, panel.longest)
     where, source = loaded.find_position("window", "length"), name_source(data.path)

@@ -81,6 +81,8 @@ def infer_data_keys(data: Data, series: Series, panel: Panel | None = None) -> d
     found: dict[str, Any] = {"frequency": series.frequency, "season": season}
     found |= {"time": series.time} if data.time == "auto" and data.layout != "dates" else {}
     found |= {"target": series.target} if data.target == "auto" and data.layout == "columns" else {}
+    if panel is not None and panel.ids and data.series is None and data.layout == "columns":
+        found["series"] = panel.ids[0]
     text = [name for name, column in series.covariates.items() if column.levels is not None]
     categorical = tuple(dict.fromkeys((*data.covariates.categorical, *text)))
     found["covariates"] = data.covariates.model_copy(update={"categorical": categorical})

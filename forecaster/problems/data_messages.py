@@ -261,6 +261,10 @@ NOTICES: Mapping[str, Message] = {
         "the last line has no end and seems half-written: {text!r} is left out",
         "Notice: the last line is being written, or was cut.",
     ),
+    "known-columns": Message(
+        "recognized by name: {roles:list}{rest:?; not read: {rest}}",
+        "Notice: columns are named as Prophet and Nixtla's libraries name them: unique_id, ds, y.",
+    ),
     "categories-found": Message(
         "text, taken for {count:,} {count:category|categories}: {levels:list}",
         "Notice: a covariate of text is categorical.",

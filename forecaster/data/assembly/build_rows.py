@@ -97,9 +97,10 @@ def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) ->
         [category for category in categories for _ in range(each)],
         covariates,
         issues,
-        (*columns.notices, *notices),
+        (*roles.notices, *columns.notices, *notices),
         len(stack.columns) > 1,
         rules,
+        roles.ids,
     )
 
 

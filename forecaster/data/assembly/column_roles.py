@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -35,11 +36,16 @@ NO_MEASURE = re.compile(
 
 
 class ColumnRoles(NamedTuple):
-    """The columns of time, none where rows are steps; of ids; of values, none where covariates are read alone."""
+    """The columns of time, none where rows are steps; of ids; of values, none where covariates are read alone.
+
+    Attributes:
+        notices: of roles that were recognized by name.
+    """
 
     times: tuple[str, ...]
     ids: tuple[str, ...]
     targets: tuple[str, ...]
+    notices: tuple[Problem, ...] = ()
 
     @property
     def time(self) -> str | None:
@@ -53,6 +59,8 @@ def find_roles(table: Table, reading: Reading) -> ColumnRoles:
         return ColumnRoles((), (), tuple(table.columns))
     if reading.layout == ROWS:
         return _find_roles_in_rows(table, reading)
+    known = find_known_columns(table.columns, reading)
+    reading = replace(reading, **known)
     times = find_time_columns(table, reading)
     named = [*times, *reading.ids, *reading.static, *reading.columns]
     match reading.target:
@@ -67,7 +75,39 @@ def find_roles(table: Table, reading: Reading) -> ColumnRoles:
         case several:
             targets = tuple(several)
     table.require([*named, *targets])
-    return ColumnRoles(times, reading.ids, targets)
+    return ColumnRoles(times, reading.ids, targets, _report_known_columns(table, known, [*named, *targets]))
+
+
+def find_known_columns(names: Collection[str], reading: Reading) -> dict[str, Any]:
+    """Find the columns `ds`, `y` and `unique_id` that Prophet and Nixtla's libraries agree on, where none is stated.
+
+    Args:
+        names: of all columns; capitals do not matter.
+        reading: without a time column; a target or ids that it states are kept.
+
+    Returns:
+        The fields of `Reading` that they set: `time`, `target` and `series`; none without a column `ds`.
+    """
+    by_name = {name.lower(): name for name in names}
+    if reading.layout != COLUMNS or reading.time != AUTO or "ds" not in by_name:
+        return {}
+    taken = {*reading.ids, *reading.static, *reading.columns}
+    found: dict[str, Any] = {"time": by_name["ds"]}
+    free = {name: column for name, column in by_name.items() if column not in taken}
+    if reading.target == AUTO and "y" in free:
+        found["target"] = free["y"]
+    if not reading.ids and "unique_id" in free:
+        found["series"] = free["unique_id"]
+    return found if len(found) > 1 else {}
+
+
+def _report_known_columns(table: Table, known: Mapping[str, str], read: Sequence[str]) -> tuple[Problem, ...]:
+    """Give a notice of columns that were recognized by name, and of those that are not read then."""
+    if not known:
+        return ()
+    rest = [name for name in table.columns if name not in read]
+    detail = {"roles": [f"{role} {name!r}" for role, name in known.items()], "rest": ", ".join(map(repr, rest[:KEPT]))}
+    return (Problem("known-columns", table.path, detail=detail),)
 
 
 def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:

@@ -387,6 +387,7 @@ class _Layout:
             self._lay_out_covariates(ends),
             {number: tuple(notices) for number, notices in self._notices.items() if notices},
             rows.dialect,
+            rows.ids,
         )
 
     def _lay_out_covariates(self, ends: np.ndarray) -> Columns:

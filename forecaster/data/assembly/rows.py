@@ -34,6 +34,7 @@ class Rows:
         issues: the problems of cells, and what was taken for missing.
         stacked: whether the columns of values are several, of which some may be empty.
         rules: of their timestamps, those that are stated and those found in the cells.
+        ids: the columns of ids.
     """
 
     places: Places
@@ -52,6 +53,7 @@ class Rows:
     notices: tuple[Problem, ...] = ()
     stacked: bool = False
     rules: TimeRules = AS_WRITTEN
+    ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
