@@ -1039,6 +1039,7 @@ _EXAMPLES = [
         repairs=({"data.gaps": "interpolate"}, {"data.gaps": "zero"}, {"data.gaps": "mask"}),
     ),
     Problem("too-few-rows-to-forecast", "power.csv", detail={"rows": 20, "needed": 48, "differences": False}),
+    Problem("too-few-rows-for-network", "power.csv", detail={"rows": 20, "needed": 48, "differences": False}),
     Problem("no-future-rows", "future.csv", detail={"first": "2026-02-01", "last": "2026-02-07"}),
     Problem(
         "future-off-grid",

@@ -32,7 +32,7 @@ from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors, read_actual
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
-from forecaster.forecasting.zero_shot import forecast_windows
+from forecaster.forecasting.zero_shot_forecasts import forecast_windows
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import forecast_zero_shot

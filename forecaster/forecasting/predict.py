@@ -25,6 +25,7 @@ from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
 from forecaster.forecasting.plausibility import read_statistics
 from forecaster.forecasting.predictor import PredictionInputs, Predictor
 from forecaster.forecasting.saved_networks import load_networks
+from forecaster.forecasting.zero_shot_forecasts import can_forecast_zero_shot, forecast_short_series
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
@@ -109,28 +110,51 @@ def predict(
     check_levels(config, levels)
     predictor = load_predictor(version)
     needs_index = receive is None or future or checks.max_age or predictor.preprocessing.features
-    found = None if needs_index else _read_plain_series(config, data)
-    panel, problems, freshness = found or _read_dated_series(
-        config, data, future, steps, checks.max_age, receive is None
-    )
+    plain = None if needs_index else _read_plain_series(config, data)
+    found = plain or _read_dated_series(config, data, future, steps, checks.max_age, receive is None)
+    panel, problems, freshness, short = found
+    if with_samples or config.channels > 1:  # the zero-shot network draws no paths, and reads one channel
+        problems, short = [*problems, *(each.problem for each in short)], []
     several = config.data.several
     checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
     panel = checked.select_series(panel, freshness, now, where, config.channels)
+    fresh = [each.freshness for each in short]
+    kept = checked.select_series([each.series for each in short], fresh, now, where, 1).numbers
+    ages, short = [*freshness, *(fresh if receive is None else ())], [short[number] for number in kept]
     _report_missing_future(config, panel, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
-    collected = Collector(Prediction([], [], problems, checked.notices, list(freshness)), receive)
+    collected = Collector(Prediction([], [], problems, checked.notices, ages), receive)
     changed: list[str] = []  # series that left a constant
     batch = config.channels * SERIES_AT_ONCE
     for first in range(0, len(panel), batch):
         part = panel[first : first + batch]
         changed += _find_changed_series(predictor, part)
         _forecast_batch(collected, checked, predictor, part, steps, levels, with_samples)
+    _forecast_short(collected, checked, config, short, steps, levels)
     problems += checked.problems
     if changed:
         checked.notices.append(Problem("constant-training-part", detail={"names": changed}))
     return collected.finish()
+
+
+class _Short(NamedTuple):
+    """A series that is shorter than the window, but not too short for the zero-shot network.
+
+    Attributes:
+        problem: why the network of the run cannot forecast it.
+        freshness: its own.
+    """
+
+    series: Series
+    problem: Problem
+    freshness: "Freshness"
+
+    @property
+    def notice(self) -> Problem:
+        """That it is forecast zero-shot."""
+        return dataclasses.replace(self.problem, code="too-few-rows-for-network")
 
 
 class Collector:
@@ -182,6 +206,23 @@ def _forecast_batch(
         if forecast is not None and checked.check_forecast(forecast)
     ]
     collected.add([series.cut(padding, len(series)) for series, _ in kept], finish_forecasts(kept))
+
+
+def _forecast_short(
+    collected: Collector,
+    checked: DataChecks,
+    config: Config,
+    short: Sequence[_Short],
+    steps: int,
+    levels: Sequence[float],
+) -> None:
+    """Forecast series that are shorter than the window of the network zero-shot, and collect the forecasts."""
+    checked.notices += [each.notice for each in short]
+    for first in range(0, len(short), SERIES_AT_ONCE):
+        part = [each.series for each in short[first : first + SERIES_AT_ONCE]]
+        made = zip(part, forecast_short_series(part, config, steps, levels), strict=True)
+        kept = [(series, forecast) for series, forecast in made if checked.check_forecast(forecast)]
+        collected.add([series for series, _ in kept], finish_forecasts(kept))
 
 
 def forecast_finite(
@@ -278,11 +319,12 @@ def _report_few_errors(calibration: Calibration, levels: Sequence[float]) -> Non
 
 
 class _NewestData(NamedTuple):
-    """The series of a prediction, why others are left out, and the freshness of each, if it is measured."""
+    """The series of a prediction, why others are left out, the freshness of each, if it is measured, and short ones."""
 
     panel: Sequence[Series]
     problems: list[Problem]
     freshness: "Sequence[Freshness]" = ()
+    short: Sequence[_Short] = ()
 
 
 def _read_plain_series(config: Config, data: Paths | None) -> _NewestData | None:
@@ -302,10 +344,15 @@ def _read_dated_series(
     from forecaster.forecasting.freshness import measure_freshness  # noqa: PLC0415  with pandas
     from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415
 
-    panel, problems = read_newest(config, data)
+    panel, left_out = _read_by_length(config, data)
     freshness = measure_freshness(panel, max_age) if is_age_needed or max_age else []
+    able = [pair for pair in left_out if can_forecast_zero_shot(pair[0])]
+    ages = measure_freshness([series for series, _ in able], max_age)
     return _NewestData(
-        panel if future is None else extend_with_future(config, panel, future, steps), problems, freshness
+        panel if future is None else extend_with_future(config, panel, future, steps),
+        [problem for series, problem in left_out if not can_forecast_zero_shot(series)],
+        freshness,
+        [_Short(*pair, age) for pair, age in zip(able, ages, strict=True)],
     )
 
 
@@ -346,21 +393,32 @@ def read_newest(config: Config, data: Paths | None) -> tuple[Sequence[Series], l
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
+    panel, left_out = _read_by_length(config, data)
+    return panel, [problem for _, problem in left_out]
+
+
+def _read_by_length(config: Config, data: Paths | None) -> tuple[Sequence[Series], list[tuple[Series, Problem]]]:
+    """Read the series that are long enough for a window, led in; and the others, each with why it is not.
+
+    Raises:
+        DataError: they cannot be read, or all are shorter than the window.
+    """
     from forecaster.preprocessing.read_data import read_data  # noqa: PLC0415  with pandas
 
     panel, length = read_data(config, data), config.context_steps - config.padding_steps
     path = name_source(data or config.data.path)
-    problems = []
+    left_out = []
     lengths = panel.lengths
     for number in np.flatnonzero(lengths < length).tolist():
         detail = {"rows": int(lengths[number]), "needed": length, "differences": bool(config.data.difference)}
         problem = Problem("too-few-rows-to-forecast", path, detail=detail)
-        problems.append(problem.add_series(panel.names[number]) if config.data.several else problem)
+        named = problem.add_series(panel.names[number]) if config.data.several else problem
+        left_out.append((panel[number], named))
     led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
     enough = np.flatnonzero(led_in.lengths >= config.context_steps).tolist()
     if not enough:
-        raise DataError(problems)
-    return SelectedSeries(led_in, enough), problems
+        raise DataError([problem for _, problem in left_out])
+    return SelectedSeries(led_in, enough), left_out
 
 
 def load_predictor(version: Version, before_refit: bool = False) -> Predictor:

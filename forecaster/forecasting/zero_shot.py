@@ -10,19 +10,19 @@ import numpy as np
 from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
 from forecaster.config.schema import Config, Data, MaxAge, Model
 from forecaster.data.assembly.build_rows import GAP_REPAIRS
-from forecaster.data.series import Series, TimesAhead
+from forecaster.data.series import Series
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
-from forecaster.forecast import Forecast, levels_to_probabilities
+from forecaster.forecast import Forecast
 from forecaster.forecasting.data_checks import DataChecks
-from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
 from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, finish_forecasts
+from forecaster.forecasting.zero_shot_forecasts import forecast_windows
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.features import count_history_steps
-from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS, forecast_zero_shot
+from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS
 from forecaster.problems import Problem
 from forecaster.wording import count_of, count_steps
 
@@ -30,7 +30,6 @@ log = logging.getLogger("forecaster")
 
 _MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
 _STEPS_AT_ONCE = 1_000_000  # steps ahead of all series of a batch, so that their quantiles fit into memory
-_SPREAD_EVENLY = tuple((np.arange(50) + 0.5) / 50)  # probabilities, whose quantiles have the mean of a distribution
 _LONGEST_HORIZON = 96  # steps, where none is asked for
 _USED = {"data", "checks", "forecast.levels", "forecast.columns"}
 _NOT_USED = {"data.covariates", "data.calendar", "data.transform", "data.difference"}
@@ -186,56 +185,3 @@ def _report_size(series: Series, where: str, data: Data) -> Problem:
 def _name_series(problem: Problem, series: Series, data: Data) -> Problem:
     """Add the name of its series to a problem of one of several."""
     return problem.add_series(series.name) if data.several else problem
-
-
-def forecast_windows(
-    panel: Sequence[Series],
-    windows: np.ndarray,
-    data: Data,
-    steps: int,
-    levels: Sequence[float],
-    widths: WidthFactors,
-) -> list[Forecast]:
-    """Forecast the steps after the end of series.
-
-    Quantiles of counts are whole numbers, and their forecast values are means: the median of what is sold on one day
-    in three is 0 every day. Of other series the median is the forecast.
-
-    Args:
-        panel: the series.
-        windows: their newest values, (series, length), with at least `MIN_STEPS` that are not NaN in each.
-        data: the section that they were read by, with its seasons and bounds.
-        steps: the horizon.
-        levels: of the intervals, in percent.
-        widths: of the intervals.
-    """
-    if not panel:
-        return []
-    probabilities = sorted({0.5, *levels_to_probabilities(levels)})
-    factors = widths.list_by_probability(probabilities)
-    with np.errstate(all="ignore"):  # what is not finite is reported
-        # (series, steps, probabilities)
-        found = forecast_zero_shot(windows, data.seasons, steps, probabilities, factors)
-        values = found[:, :, probabilities.index(0.5)].copy()  # (series, steps)
-        if (counts := _are_counts(windows)).any():
-            values[counts] = forecast_zero_shot(windows[counts], data.seasons, steps, _SPREAD_EVENLY).mean(axis=2)
-            found[counts] = np.rint(found[counts])
-    if data.minimum is not None or data.maximum is not None:
-        found, values = (np.clip(each, data.minimum, data.maximum) for each in (found, values))
-    shown = probabilities if levels else []
-    known: dict[int, TimesAhead] = {}
-    return [
-        Forecast(
-            series.name,
-            *series.find_times_ahead(steps, known),
-            forecast,
-            {probability: quantiles[:, place] for place, probability in enumerate(shown)},
-            source=ZERO_SHOT,
-        )
-        for series, forecast, quantiles in zip(panel, values, found, strict=True)
-    ]
-
-
-def _are_counts(windows: np.ndarray) -> np.ndarray:
-    """Return whether the known values of each window are whole numbers from 0 on, with a 0 among them, (series,)."""
-    return (np.isnan(windows) | (windows == np.rint(windows))).all(axis=1) & (np.nanmin(windows, axis=1) == 0)

@@ -109,6 +109,11 @@ FORECASTS: Mapping[str, Message] = {
         "window{differences:? and its differences}",
         "A series is shorter than the window of the network.",
     ),
+    "too-few-rows-for-network": Message(
+        "{rows:# row is|# rows are} too few for the network, which reads at least {needed:,}; "
+        "the forecast is zero-shot",
+        "A series is shorter than the window of the network. Its forecast is that of the pretrained network.",
+    ),
     "too-few-values-to-forecast": Message(
         "{values:# value is|# values are} too few to forecast from; expected at least {needed}",
         "A series is too short, even for a forecast without training.",

@@ -136,11 +136,37 @@ def test_a_series_that_was_not_trained_on_is_forecast_where_none_has_a_vector(fo
     assert len({scaler["curve"]["power"] for scaler in scalers.values()}) == 4
 
 
-def test_a_series_too_short_to_forecast_does_not_stop_the_others(forecast, shops, tmp_path):
+def test_a_series_shorter_than_the_window_is_forecast_zero_shot(forecast, shops, tmp_path):
     lines = (shops / "shops.csv").read_text().splitlines()
-    rows = [line for line in lines[1:] if ",s2," not in line] + [line for line in lines if ",s2," in line][-5:]
-    (tmp_path / "short.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    others = [line for line in lines[1:] if ",s2," not in line and ",s3," not in line]
+    newest = [line for line in lines if ",s2," in line][-5:]
+    rows = [lines[0], *others, *newest, *[line for line in lines if ",s3," in line][-2:]]
+    (tmp_path / "short.csv").write_text("\n".join(rows) + "\n")
     result = forecast("predict", "runs/shops", "--data", tmp_path / "short.csv", cwd=shops)
+    assert result.returncode == 3  # for two values no network forecasts
+    assert "2 rows are too few to forecast from; expected at least 14, the window [series s3]" in result.stderr
+    assert "5 rows are too few for the network, which reads at least 14; the forecast is zero-shot [series s2]" in (
+        result.stderr
+    )
+    found = pd.read_csv(io.StringIO(result.stdout))
+    assert found.groupby("series").size().to_dict() == {"s0": 7, "s1": 7, "s2": 7}
+    assert set(found[found["series"] == "s2"]["source"]) == {"zero-shot"}
+    # The same as without a run, but for the columns of its levels.
+    alone = tmp_path / "alone.csv"
+    alone.write_text("\n".join([lines[0], *newest]) + "\n")
+    settings = ["--set", "data.target=sold", "--set", "data.series=shop", "--set", "data.season=7"]
+    expected = forecast("predict", alone, "--horizon", "7", *settings, cwd=tmp_path)
+    assert expected.returncode == 0, expected.stderr
+    means = pd.read_csv(io.StringIO(expected.stdout))["mean"]
+    np.testing.assert_allclose(found[found["series"] == "s2"]["mean"], means, rtol=1e-3)
+
+
+def test_sample_paths_of_a_series_shorter_than_the_window_are_left_out(forecast, shops, tmp_path):
+    lines = (shops / "shops.csv").read_text().splitlines()
+    rows = [line for line in lines if ",s2," not in line] + [line for line in lines if ",s2," in line][-5:]
+    (tmp_path / "short.csv").write_text("\n".join(rows) + "\n")
+    arguments = ["--data", tmp_path / "short.csv", "--samples", tmp_path / "paths.csv"]
+    result = forecast("predict", "runs/shops", *arguments, cwd=shops)
     assert result.returncode == 3
     assert "5 rows are too few to forecast from; expected at least 14, the window [series s2]" in result.stderr
     assert len(result.stdout.splitlines()) == 1 + 3 * 7
