@@ -6,13 +6,14 @@ import functools
 import io
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING, Any, Literal
+from types import SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from forecaster.csv_columns import join_columns, make_number_column, make_text_column
 from forecaster.wording import format_timestamps
 
 if TYPE_CHECKING:
@@ -100,6 +101,87 @@ class Forecast:
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
 
 
+@dataclass(frozen=True, eq=False)
+class ForecastBlock(Sequence[Forecast]):
+    """The forecasts of several series over as many steps, in arrays; each is made when it is asked for.
+
+    Attributes:
+        names: of the series.
+        times: the origin of each, and its forecast timestamps; series of one calendar share the object of these.
+        mean: (series, horizon).
+        quantiles: by probability in rising order, each (series, horizon).
+        sources: of each series.
+        samples: (paths, series, horizon), where they were drawn.
+    """
+
+    names: Sequence[str]
+    times: "Sequence[tuple[Timestamp, pd.Index | Sequence[datetime.datetime]]]"
+    mean: np.ndarray
+    quantiles: Mapping[float, np.ndarray]
+    sources: Sequence[str]
+    samples: np.ndarray | None = None
+
+    @classmethod
+    def join(cls, forecasts: Sequence[Forecast]) -> "ForecastBlock":
+        """Join forecasts over as many steps, with the quantiles that the first of them has."""
+        if isinstance(forecasts, cls):
+            return forecasts
+        paths = [each.samples for each in forecasts if each.samples is not None]
+        return cls(
+            [each.series for each in forecasts],
+            [(each.origin, each.timestamps) for each in forecasts],
+            np.stack([each.mean for each in forecasts]),
+            {p: np.stack([each.quantiles[p] for each in forecasts]) for p in forecasts[0].quantiles},
+            [each.source for each in forecasts],
+            np.stack(paths, axis=1) if len(paths) == len(forecasts) else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, row: int) -> Forecast: ...
+    @overload
+    def __getitem__(self, row: slice) -> "ForecastBlock": ...
+    def __getitem__(self, row: int | slice) -> "Forecast | ForecastBlock":
+        if isinstance(row, slice):
+            return self.select(range(len(self))[row])
+        quantiles = {probability: values[row] for probability, values in self.quantiles.items()}
+        samples = None if self.samples is None else self.samples[:, row]
+        return Forecast(self.names[row], *self.times[row], self.mean[row], quantiles, samples, self.sources[row])
+
+    def select(self, rows: Sequence[int]) -> "ForecastBlock":
+        """Select some of them."""
+        if len(rows) == len(self):
+            return self
+        return ForecastBlock(
+            [self.names[row] for row in rows],
+            [self.times[row] for row in rows],
+            self.mean[rows],
+            {probability: values[rows] for probability, values in self.quantiles.items()},
+            [self.sources[row] for row in rows],
+            None if self.samples is None else self.samples[:, rows],
+        )
+
+    def round(self, decimals: Sequence[int | None]) -> "ForecastBlock":
+        """Round the values of each to its number of decimals, if it has one."""
+        numbers = np.array([-1 if each is None else each for each in decimals])
+
+        def round_rows(values: np.ndarray) -> np.ndarray:  # (..., series, horizon)
+            rounded = np.array(values, float)
+            for number in np.unique(numbers[numbers >= 0]).tolist():
+                rows = numbers == number
+                rounded[..., rows, :] = values[..., rows, :].round(number) + 0.0  # adding 0 turns -0 into 0
+            return rounded
+
+        return replace(
+            self,
+            mean=round_rows(self.mean),
+            quantiles={probability: round_rows(values) for probability, values in self.quantiles.items()},
+            samples=None if self.samples is None else round_rows(self.samples),
+        )
+
+
 def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> "pd.DataFrame":
     """Convert forecasts with the same quantiles to one table, a row per step.
 
@@ -163,35 +245,60 @@ def write_csv(
     header: bool = True,
 ) -> None:
     """Write the rows of forecasts to a file as `forecasts_to_csv`, after the names of the columns where asked for."""
-    quantiles = _name_quantiles(forecasts[0], names)
-    writer = csv.writer(file, delimiter=";" if decimal_comma else ",", lineterminator="\n")
+    quantiles, separator = _name_quantiles(forecasts[0], names), ";" if decimal_comma else ","
     if header:
-        writer.writerow([*COLUMNS, *quantiles, "source"])
-    for forecast, (origin, *timestamps) in zip(forecasts, _format_each(forecasts), strict=True):
-        numbers = [forecast.mean, *(forecast.quantiles[probability] for probability in quantiles.values())]
-        steps, repeat = range(1, len(forecast.mean) + 1), itertools.repeat
-        cells = [_write_numbers(values, decimal_comma) for values in numbers]
-        columns = (repeat(forecast.series), repeat(origin), timestamps, steps, *cells, repeat(forecast.source))
-        writer.writerows(zip(*columns, strict=False))  # some repeat for ever
+        file.write(separator.join([*COLUMNS, *quantiles, "source"]) + "\n")
+    for block in _split_into_blocks(forecasts):
+        numbers = [block.mean, *(block.quantiles[probability] for probability in quantiles.values())]
+        file.write(_format_block(block, numbers, separator, "," if decimal_comma else "."))
 
 
-def _format_each(forecasts: Iterable[Forecast]) -> Iterator[list[str]]:
-    """Format the origin and the timestamps of each forecast; many share the object that holds them."""
-    known: dict[int, tuple[Forecast, list[str]]] = {}  # by the identity of the timestamps, which the forecast keeps
-    for forecast in forecasts:
-        found, texts = known.get(id(forecast.timestamps), (forecast, []))
-        if not texts or found.origin != forecast.origin:
-            texts = _format_timestamps(forecast.origin, tuple(forecast.timestamps))
-            known[id(forecast.timestamps)] = forecast, texts
-        yield texts
+def _split_into_blocks(forecasts: Sequence[Forecast]) -> Iterator[ForecastBlock]:
+    """Split forecasts where those of another number of steps begin."""
+    if isinstance(forecasts, ForecastBlock):
+        yield forecasts
+        return
+    for _, some in itertools.groupby(forecasts, key=lambda forecast: len(forecast.mean)):
+        yield ForecastBlock.join(list(some))
 
 
-def _write_numbers(values: np.ndarray, decimal_comma: bool) -> list[Any]:
-    """Convert numbers to cells that the writer of CSVs writes with all digits, blank where they are NaN."""
-    cells = values.tolist()
-    if np.isnan(values).any():
-        cells = ["" if math.isnan(cell) else cell for cell in cells]
-    return [str(cell).replace(".", ",") for cell in cells] if decimal_comma else cells
+def _format_block(block: ForecastBlock, numbers: Sequence[np.ndarray], separator: str, mark: str) -> str:
+    """Format the rows of a block as a CSV, with these numbers, each (series, horizon)."""
+    series, horizon = block.mean.shape
+    calendars, calendar_of = _format_calendars(block)  # (series,)
+    of_row, step = np.repeat(np.arange(series), horizon), np.tile(np.arange(horizon), series)  # (rows,)
+    sources = list(dict.fromkeys(block.sources))
+    source_of = np.array([sources.index(source) for source in block.sources])
+    ahead = make_text_column(text for _, *rest in calendars for text in rest)
+    columns = [
+        (make_text_column(_quote_cells(block.names, separator)), of_row),
+        (make_text_column(origin for origin, *_ in calendars), calendar_of[of_row]),
+        (ahead, calendar_of[of_row] * horizon + step),
+        (make_text_column(map(str, range(1, horizon + 1))), step),
+        *((make_number_column(values.astype(float).reshape(-1), mark), None) for values in numbers),
+        (make_text_column(_quote_cells(sources, separator)), source_of[of_row]),
+    ]
+    return join_columns(columns, len(of_row), separator).decode()
+
+
+def _format_calendars(block: ForecastBlock) -> tuple[list[list[str]], np.ndarray]:
+    """Format the origins and timestamps of a block, those of one calendar once; and find the place of each series'."""
+    places: dict[tuple[int, Timestamp], int] = {}  # by the identity of the timestamps, which the block keeps
+    texts: list[list[str]] = []
+    for origin, timestamps in block.times:
+        if (id(timestamps), origin) not in places:
+            places[id(timestamps), origin] = len(texts)
+            texts.append(_format_timestamps(origin, tuple(timestamps)))
+    return texts, np.array([places[id(timestamps), origin] for origin, timestamps in block.times])
+
+
+def _quote_cells(texts: Iterable[str], separator: str) -> list[str]:
+    """Quote the texts that a CSV has to have in quotation marks."""
+    lines: list[str] = []
+    csv.writer(SimpleNamespace(write=lines.append), delimiter=separator, lineterminator="\n").writerows(
+        zip(texts, itertools.repeat(""), strict=False)
+    )
+    return [line[:-2] for line in lines]  # without the empty cell behind it
 
 
 def _frame_to_csv(frame: "pd.DataFrame", decimal_comma: bool) -> str:
