@@ -1171,6 +1171,8 @@ _EXAMPLES = [
     Problem("data-of-data", detail={"source": "power.csv"}),
     Problem("invalid-option", "--levels 0", detail={"expected": "percentages from 0.001 to 99.999, such as 80,95"}),
     Problem("not-a-picture", "--plot loss.jpg", detail={"instead": "loss.png"}),
+    Problem("not-an-anomaly-file", "--anomalies days.xlsx", detail={"instead": "days.csv"}),
+    Problem("rate-without-anomalies", "--rate 0.01"),
     Problem("not-a-yaml-name", "--output tuned.txt"),
     Problem("same-output", detail={"names": ["forecast.csv", "forecast.csv"]}),
     Problem("output-exists", "power.yaml"),
@@ -1408,6 +1410,8 @@ _EXAMPLES = [
     Problem("inputs-drifted", "north", detail={"names": ["load"], "window": 168, "frequency": "h"}),
     Problem("no-scored-forecasts", "north"),
     Problem("no-weeks", "--by week"),
-    Problem("picture-of-several", "--plot scores.png", detail={"instead": "{name}.png"}),
+    Problem("picture-of-several", "--plot scores.png", detail={"option": "--plot", "instead": "{name}.png"}),
+    Problem("too-few-rows-to-check", detail={"rows": 30, "needed": 50}),
+    Problem("no-intervals", "runs/power/versions/20261128T031500Z-9f8e7d"),
 ]
 EXAMPLES = {problem.code: problem for problem in _EXAMPLES}

@@ -136,13 +136,18 @@ def is_data(source: Path) -> bool:
     return source.suffix.lower() in _DATA_SUFFIXES and not find_run_of(source)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether the name of a file ends as that of a picture that is drawn: PNG, SVG or PDF."""
+    return path.suffix.lower() in {".png", ".svg", ".pdf"}
+
+
 def check_picture(plot: Path | None) -> None:
     """Refuse a picture of another kind than PNG, SVG or PDF, before any work is done.
 
     Raises:
         UsageError: its name ends otherwise.
     """
-    if plot is not None and plot.suffix.lower() not in {".png", ".svg", ".pdf"}:
+    if plot is not None and not is_picture(plot):
         raise UsageError(Problem("not-a-picture", f"--plot {plot}", detail={"instead": f"{plot.stem}.png"}))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from forecaster.cli import console
+from forecaster.cli.anomaly_files import AnomalyFiles, Rate, check_anomaly_files, write_anomalies
 from forecaster.cli.options import (
     Data,
     Levels,
@@ -91,6 +92,8 @@ def predict(
         Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)
     ] = None,
     plot: Plot = None,
+    anomalies: AnomalyFiles = None,
+    rate: Rate = None,
     version: UseVersion = None,
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
@@ -108,13 +111,15 @@ def predict(
     \b
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     forecast predict power.csv --plot forecast.png
+    forecast predict power.csv --anomalies anomalies.csv --anomalies anomalies.png --rate 0.01
     """
     from forecaster.atomic_files import write_atomically
     from forecaster.data.sources.files import name_source
     from forecaster.forecast import samples_to_csv
 
-    _check_outputs([output, samples, plot], format, decimal_comma)
+    _check_outputs([output, samples, plot, *(anomalies or [])], format, decimal_comma)
     check_picture(plot)
+    kept_rate = check_anomaly_files(anomalies, rate)
     asked = _Asked(horizon, parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age))
     encoding = "utf-8-sig" if decimal_comma else "utf-8"  # Excel takes a file without the mark for its local encoding
     is_streamed = format is OutputFormat.CSV and plot is None and samples is None
@@ -133,10 +138,16 @@ def predict(
             )
             found, names = _predict_data(source, asked, written)
             title = name_source(source).rpartition("/")[2]
+            if anomalies:
+                _write_anomalies_of_data(source, asked, title, anomalies, kept_rate)
         else:
             loaded = load_run(source, data, trust_config, version)
             found, names = _predict_with_run(loaded, data, asked, future, samples is not None, written)
             title = source.resolve().name
+            if anomalies:
+                from forecaster.evaluation.anomalies import find_anomalies_of_run
+
+                write_anomalies({title: find_anomalies_of_run(loaded, data, kept_rate)}, anomalies)
         content = written.read() if written else _format_forecasts(found.forecasts, format, names, decimal_comma)
         console.write_result(content, output, encoding)
         if samples is not None:
@@ -256,6 +267,15 @@ def _predict_data(source: Path, asked: _Asked, written: "_WrittenBatches | None"
             shlex.quote(str(source)),
         )
     return found, loaded.config.forecast.columns
+
+
+def _write_anomalies_of_data(source: Path, asked: _Asked, title: str, paths: Sequence[Path], rate: float) -> None:
+    """Write the anomalies of a file, which zero-shot forecasts from past origins find."""
+    from forecaster.evaluation.anomalies import find_anomalies_without_training
+    from forecaster.forecasting.zero_shot import load_data_config
+
+    config = load_data_config(source, asked.overrides).config
+    write_anomalies({title: find_anomalies_without_training(config, rate)}, paths)
 
 
 def _refuse_run_options(source: Path, given: "Mapping[str, bool]") -> None:

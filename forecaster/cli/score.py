@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, Report, ReportFormat, check_picture
+from forecaster.cli.anomaly_files import AnomalyFiles, Rate, check_anomaly_files, write_anomalies
+from forecaster.cli.options import Output, Plot, Report, ReportFormat, check_picture, is_picture
 from forecaster.errors import DataError, QualityLimit, UsageError
 from forecaster.problems import Problem
 
@@ -37,6 +38,8 @@ def score(
     format: Report = ReportFormat.TEXT,
     output: Output = "-",
     plot: Plot = None,
+    anomalies: AnomalyFiles = None,
+    rate: Rate = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -44,29 +47,39 @@ def score(
     """Score the forecasts that jobs stored on the actuals that followed.
 
     Errors, skill against the last value and the seasonal naive, coverage of the intervals, and drift. The store is read
-    only. Limits concern the last 28 origins. A name of a picture may have {name}, for a picture of each job.
+    only. Limits concern the last 28 origins. A name of a picture may have {name}, for a picture of each job. Anomalies
+    are actuals outside the interval of the newest forecast for them.
 
     \b
     forecast score jobs.yaml --only north --by week --fail-above mase=1.2 --fail-on-drift --plot north.png
+    forecast score jobs.yaml --anomalies anomalies.csv --rate 0.01
     """
+    from forecaster.jobs.anomalies import find_anomalies_of_job
     from forecaster.jobs.jobs_file import load_jobs
     from forecaster.jobs.score import find_exceeded_limits
     from forecaster.jobs.score_report import format_scores, score_jobs, scores_to_json
 
     check_picture(plot)
+    kept_rate = check_anomaly_files(anomalies, rate)
     part = _check_part(by)
     limits = dict(_parse_limit(text) for text in fail_above or [])
     loaded = load_jobs(jobs, are_configs_required=False)
     if loaded.store is None:
         raise UsageError(Problem("no-store", str(jobs)))
     selected = loaded.select(only or [])
-    if plot is not None and len(selected) > 1 and "{name}" not in str(plot):
-        raise UsageError(Problem("picture-of-several", f"--plot {plot}", detail={"instead": f"{{name}}{plot.suffix}"}))
+    pictures = [("--plot", plot), *(("--anomalies", path) for path in anomalies or [] if is_picture(path))]
+    for option, path in pictures:
+        if path is not None and len(selected) > 1 and "{name}" not in str(path):
+            detail = {"option": option, "instead": f"{{name}}{path.suffix}"}
+            raise UsageError(Problem("picture-of-several", f"{option} {path}", detail=detail))
     scores, missing = score_jobs(loaded, selected)
     if not scores:
         raise DataError(missing)
-    text = scores_to_json(scores, part) if format is ReportFormat.JSON else format_scores(scores, part)
+    found = {each.job: find_anomalies_of_job(each, kept_rate) for each in scores} if anomalies else {}
+    text = scores_to_json(scores, part, found) if format is ReportFormat.JSON else format_scores(scores, part)
     console.write_result(text, output)
+    if anomalies:
+        write_anomalies(found, anomalies, is_of_jobs=True)
     if plot is not None:
         from forecaster.jobs.plots import plot_score
 

@@ -1,34 +1,46 @@
-"""The plot of errors by step ahead, of the network and of baselines."""
+"""Plots of errors by step ahead, of the network and of baselines, and of anomalies."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forecaster.evaluation.anomalies import Anomalies
 from forecaster.evaluation.baselines import name_forecasters
+from forecaster.forecast import shorten
 from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.reporting.figures import (
     BLUE,
     GREEN,
     GREY,
     INK,
+    MAX_ROWS,
     ORANGE,
     PURPLE,
     SKY,
     STYLE,
     ValueFormatter,
     add_legend,
+    add_row_legend,
+    add_shared_legend,
+    count_shown,
+    drop_repeated_labels,
+    format_time_axis,
     make_figure,
     make_step_locator,
+    to_axis,
 )
 from forecaster.wording import count_of
 
 # The same forecaster has the same color in every picture.
 _RIVAL_COLORS = {"network_alone": SKY, "naive": ORANGE, "seasonal_naive": GREEN, ZERO_SHOT: PURPLE}
 _OTHER_COLORS = (INK, GREY)
+_DENSE = 400  # values above which a line is thinner
+_NUMBERED = 10  # events, those with the largest scores
 _LINE_STYLES: Sequence[Any] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)))
 
 
@@ -96,3 +108,50 @@ def _plot_error_lines(axes: Axes, errors: pd.DataFrame, facts: Mapping[str, Any]
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(ValueFormatter())
     add_legend(axes)
+
+
+def plot_anomalies(found: Anomalies, name: str) -> Figure:
+    """Plot observed values, the interval of the rate and the anomalies, of the series with the largest events first."""
+    ranked = dict.fromkeys([*(event.series for event in found.events), *found.rows["series"].unique()])
+    shown = list(ranked)[:MAX_ROWS]
+    share = f"{found.flagged:,} of {count_of(found.checked, 'value')}"
+    title = f"{name}: {share} outside of their interval{count_shown(len(shown), len(ranked))}"
+    with matplotlib.rc_context(STYLE):
+        figure, panels = make_figure(title, max(1, len(shown)))
+        for axes, series in zip(panels, shown, strict=False):
+            _draw_anomalies(axes, found, series)
+            if len(ranked) > 1:
+                axes.set_title(shorten(series))
+        if shown:
+            drop_repeated_labels(panels)
+            add_shared_legend(panels) if len(ranked) == 1 else add_row_legend(figure, panels[0])
+        return figure
+
+
+def _draw_anomalies(axes: Axes, found: Anomalies, series: str) -> None:
+    """Draw the values of one series, their intervals and anomalies; the largest events are numbered."""
+    rows = found.rows[found.rows["series"] == series]
+    x = to_axis(pd.Index(rows["timestamp"]))
+    width = 1.2 if len(rows) <= _DENSE else 0.6
+    label = f"{100 * (1 - found.rate):.6g} % interval"
+    bounds = (rows[each].replace(np.inf, np.nan).replace(-np.inf, np.nan) for each in ("lower", "upper"))
+    axes.fill_between(x, *bounds, linewidth=0, label=label, color="#b9d8ec", zorder=0.4)
+    axes.plot(x, rows["actual"], color=INK, linewidth=width, label="observed")
+    flagged = rows["anomaly"].to_numpy(bool)
+    small: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.9} if len(rows) > _DENSE else {"markersize": 5}
+    marker: dict[str, Any] = {"fillstyle": "none", "zorder": 4, **small}
+    axes.plot(x[flagged], rows["actual"][flagged], "o", color=ORANGE, label="anomaly", **marker)
+    for number, event in enumerate(found.events[:_NUMBERED], 1):
+        if event.series == series:
+            at = to_axis(pd.Index([event.peak]))[0]
+            above = event.actual >= event.mean
+            axes.annotate(
+                str(number), (at, event.actual), xytext=(0, 6 if above else -6), textcoords="offset points",
+                ha="center", va="bottom" if above else "top", fontsize="small", fontweight="bold", color=ORANGE,
+            )  # fmt: skip
+    format_time_axis(axes, rows["timestamp"].iloc[0], rows["timestamp"].iloc[-1])
+    low, high = rows["actual"].min(), rows["actual"].max()
+    room = 0.15 * (high - low) or 1.0
+    axes.set_ylim(low - room, high + room)  # intervals of a few steps may be many times as wide
+    axes.margins(x=0.02)
+    axes.yaxis.set_major_formatter(ValueFormatter())

@@ -92,7 +92,7 @@ def predict_zero_shot(
         Diverged: no forecast is plausible.
         ConfigError: there is a largest age, and the steps have no dates.
     """
-    config = _drop_network_keys(config)
+    config = drop_network_keys(config)
     panel = read_data(config)
     data = config.data.model_copy(update=infer_data_keys(config.data, panel.longest, panel))
     steps = choose_horizon(data.main_season) if horizon is None else horizon
@@ -135,7 +135,7 @@ def choose_horizon(season: int) -> int:
     return min({1: 12, 52: 13}.get(season, 2 * season if season < 12 else season), _LONGEST_HORIZON)
 
 
-def _drop_network_keys(config: Config) -> Config:
+def drop_network_keys(config: Config) -> Config:
     """Drop what only a trained network uses, so that the data are neither transformed nor refused for it."""
     data = config.data.model_copy(update={"transform": "none", "difference": ()})
     return config.model_copy(update={"data": data, "model": Model()})

@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecaster.config.schema import Config
 from forecaster.errors import ForecasterError
+from forecaster.evaluation.anomalies import Anomalies
 from forecaster.evaluation.metrics import find_levels
 from forecaster.evaluation.verdict import describe_coverage, describe_verdict
 from forecaster.jobs.drift import REFERENCE_ORIGINS
@@ -56,8 +57,8 @@ def _read_run(job: Job) -> tuple[Config | None, float | None]:
         return None, None
 
 
-def scores_to_json(scores: Sequence[Score], part: Part | None) -> str:
-    """Write the scores as JSON, with a row for each part where one is requested."""
+def scores_to_json(scores: Sequence[Score], part: Part | None, anomalies: Mapping[str, Anomalies] | None = None) -> str:
+    """Write the scores as JSON, with a row for each part where one is requested, and the anomalies of jobs."""
     jobs = []
     for score in scores:
         facts: dict[str, Any] = dict(score.summary)
@@ -68,6 +69,8 @@ def scores_to_json(scores: Sequence[Score], part: Part | None) -> str:
                 {part: label, **{name: value for name, value in row.items() if pd.notna(value)}}
                 for label, row in table.to_dict("index").items()
             ]
+        if anomalies:
+            facts["anomalies"] = anomalies[score.job].to_json()
         jobs.append(facts)
     return json.dumps({"jobs": jobs}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

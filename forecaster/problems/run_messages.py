@@ -28,9 +28,16 @@ RUNS: Mapping[str, Message] = {
     "not-a-picture": Message(
         "pictures are PNG, SVG or PDF files; use --plot {instead}", "Pictures are PNG, SVG or PDF files."
     ),
+    "not-an-anomaly-file": Message(
+        "anomalies are written as CSV, JSON, PNG, SVG or PDF; use --anomalies {instead}",
+        "The ending of a name chooses the format of its file.",
+    ),
+    "rate-without-anomalies": Message(
+        "add --anomalies anomalies.csv, whose rate it is", "--rate is the rate of false alarms among --anomalies."
+    ),
     "not-a-yaml-name": Message("the name of a config ends in .yaml", "Configs are YAML files."),
     "same-output": Message(
-        "{names:all}: --output, --samples and --plot need a file each", "Two outputs have the same name."
+        "{names:all}: --output, --samples, --plot and --anomalies need a file each", "Two outputs have the same name."
     ),
     "output-exists": Message(
         "exists and is not overwritten; move it, or name another file with --output",

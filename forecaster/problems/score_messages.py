@@ -38,9 +38,18 @@ SCORES: Mapping[str, Message] = {
         "no stored forecast has an actual yet",
         "There is nothing to score until the data reach the steps that were forecast.",
     ),
+    "too-few-rows-to-check": Message(
+        "{rows:# row is|# rows are} too few to find anomalies; expected at least {needed:,}",
+        "No value has a forecast from two seasons of earlier ones.",
+    ),
+    "no-intervals": Message(
+        "its config has no forecast.levels, and anomalies are values outside of an interval; train with "
+        "forecast.levels: [80, 95]",
+        "Anomalies need intervals.",
+    ),
     "no-weeks": Message("timestamps are steps, which have no weeks", "--by week needs dates."),
     "picture-of-several": Message(
-        "several jobs are scored, and each has a picture; use --plot '{instead}', or select one with --only",
-        "--plot names one file for the pictures of several jobs.",
+        "several jobs are scored, and each has a picture; use {option} '{instead}', or select one with --only",
+        "An option names one file for the pictures of several jobs.",
     ),
 }
