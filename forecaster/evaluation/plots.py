@@ -134,8 +134,8 @@ def _draw_anomalies(axes: Axes, found: Anomalies, series: str) -> None:
     x = to_axis(pd.Index(rows["timestamp"]))
     width = 1.2 if len(rows) <= _DENSE else 0.6
     label = f"{100 * (1 - found.rate):.6g} % interval"
-    bounds = (rows[each].replace(np.inf, np.nan).replace(-np.inf, np.nan) for each in ("lower", "upper"))
-    axes.fill_between(x, *bounds, linewidth=0, label=label, color="#b9d8ec", zorder=0.4)
+    low, high = rows[["lower", "upper"]].replace([np.inf, -np.inf], np.nan).to_numpy().T
+    axes.fill_between(x, low, high, linewidth=0, label=label, color="#b9d8ec", zorder=0.4)
     axes.plot(x, rows["actual"], color=INK, linewidth=width, label="observed")
     flagged = rows["anomaly"].to_numpy(bool)
     small: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.9} if len(rows) > _DENSE else {"markersize": 5}
