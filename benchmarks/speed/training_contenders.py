@@ -29,7 +29,7 @@ def build_forecaster(cell: str, units: int, batch: int, length: int) -> Burst:
     from forecaster.config import load_values
     from forecaster.models import build_network
     from forecaster.training.build import build_trainer, choose_compilation
-    from forecaster.training.trainer import Steps
+    from forecaster.training.step import Steps
 
     keras.utils.set_random_seed(0)
     values = {

@@ -25,7 +25,8 @@ from forecaster.problems import Problem
 from forecaster.training import progress
 from forecaster.training.build import build_trainer
 from forecaster.training.progress import ProgressLogger
-from forecaster.training.trainer import Steps, Trainer
+from forecaster.training.step import Steps
+from forecaster.training.trainer import Trainer
 from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")

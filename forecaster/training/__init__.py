@@ -2,6 +2,7 @@
 
 - `train`: one network or an ensemble, to a version of a run
 - `build`: network and trainer of a plan
+- `step`: what one batch does to a network, traced once for trainings that differ only in their series and seeds
 - `trainer`: the training loop, early stopping, and the state from which `--resume` continues
 - `optimizers`, `schedules`, `averaging`: optimizers, learning rate schedules, and averages of weights
 - `processes`: several trainings in parallel processes

@@ -22,6 +22,12 @@ class Average(abc.ABC):
         self.means = [tf.Variable(tf.convert_to_tensor(weight), trainable=False) for weight in self.weights]
         self.count = tf.Variable(0, dtype=tf.int64, trainable=False)  # of observed weights
 
+    def start_over(self) -> None:
+        """Forget what was observed, and begin at the weights as they are."""
+        for mean, weight in zip(self.means, self.weights, strict=True):
+            mean.assign(weight)
+        self.count.assign(0)
+
     @property
     def variables(self) -> list[tf.Variable]:
         """What a checkpoint must keep."""

@@ -1,10 +1,11 @@
 """Build a network from its config, and a trainer with its schedule, optimizer and data."""
 
 import logging
-from collections.abc import Sequence
+import random
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -24,7 +25,8 @@ from forecaster.training import averaging
 from forecaster.training.averaging import Average
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
-from forecaster.training.trainer import AnyLearner, Course, Steps, Trainer, ZeroShotTable
+from forecaster.training.step import AnyLearner, Steps, TrainingStep, ZeroShotTable, take_step
+from forecaster.training.trainer import Course, Trainer
 from forecaster.wording import count_of, count_steps, format_timestamps, name_steps
 
 log = logging.getLogger("forecaster")
@@ -33,16 +35,22 @@ log = logging.getLogger("forecaster")
 def initialize_network(config: Config, preprocessing: Preprocessing) -> Network:
     """Initialize the network of a resolved config, its weights drawn with the config's seed.
 
-    Sets every seed of Keras, TensorFlow, numpy and Python.
+    Sets the seed of Python's generator, from which Keras draws the seeds of weights and masks. TensorFlow's own seed,
+    which none of our operations reads, stays: to set it makes TensorFlow optimize every traced function again.
     """
-    keras.utils.set_random_seed(config.training.seed)
-    unit = float(next(iter(preprocessing.scalers.values())).unit)
-    sizes = preprocessing.vocabulary.sizes if preprocessing.vocabulary else ()
+    random.seed(config.training.seed)
+    return build_network(*_describe_network(config, preprocessing))
+
+
+def _describe_network(config: Config, preprocessing: Preprocessing) -> tuple[Any, ...]:
+    """Return the arguments of `build_network`, which tell whether two networks differ in more than their weights."""
+    # the one head that reads the unit of the series, which differs between the folds of a backtest
+    counts = config.model.head == "negative_binomial"
+    unit = float(next(iter(preprocessing.scalers.values())).unit) if counts else 1.0
+    sizes = tuple(preprocessing.vocabulary.sizes) if preprocessing.vocabulary else ()
     length, season = config.window.length, config.data.main_season
     widths = preprocessing.feature_widths
-    return build_network(
-        config.model, length, config.steps_ahead, season, config.loss, unit, sizes, *widths, config.channels
-    )
+    return config.model, length, config.steps_ahead, season, config.loss, unit, sizes, *widths, config.channels
 
 
 def load_initial_weights(network: Network, version: Version, vocabulary: Vocabulary | None, number: int = 1) -> None:
@@ -121,7 +129,10 @@ def prepare_trainer(
         steps = replace(steps, zero_shot=zero_shot or compute_zero_shot_table(plan))
     _adapt_head(network, steps, training_starts, length)
     is_compiled = choose_compilation(network, config.model, training, length, len(training_starts))
-    return build_trainer(network, training, steps, length, training_starts, watched, first_choice, course, is_compiled)
+    shape = _describe_network(config, plan.preprocessing)
+    return build_trainer(
+        network, training, steps, length, training_starts, watched, first_choice, course, is_compiled, shape
+    )
 
 
 def _concatenate_series(plan: Plan) -> Steps:
@@ -172,19 +183,20 @@ def build_trainer(
     first_choice: int = 1,
     course: Course | None = None,
     is_compiled: bool = False,
+    shape: Hashable = None,
 ) -> Trainer[AnyLearner]:
     """Build the trainer of a config's `training` section; the other arguments are those of `Trainer`.
 
-    With a course, rates and averages are those of the training that it is from, which the new one ends as early as.
+    Args:
+        course: of the training whose rates and averages the new one repeats, and that it ends as early as.
+        shape: of the network, whose step is then shared with other trainings; None where it is not.
     """
-    stopping, weights = training.early_stopping, network.trainable_variables
+    stopping, tensors = training.early_stopping, steps.to_tensors()
     course = course or Course(training.epochs, training.batches_per_epoch or len(training_starts), ())
     return Trainer(
-        network,
-        build_optimizer(**training.optimizer.model_dump()),
+        _take_or_build_step(network, training, steps.past, tensors.specs, length, is_compiled, shape),
         build_schedule(training.schedule, training.epochs),
-        steps,
-        length,
+        tensors,
         training_starts,
         validation_starts,
         batch_size=training.batch_size,
@@ -193,11 +205,38 @@ def build_trainer(
         epochs=course.epochs,
         early_stopping=None if stopping is None else Patience(stopping.patience, stopping.min_delta),
         seed=training.seed,
-        average=build_average(training.averaging, weights, training.epochs),
         sign_flip=training.sign_flip,
         first_choice=first_choice,
         losses=course.losses,
+    )
+
+
+def _take_or_build_step(
+    network: AnyLearner,
+    training: schema.Training,
+    past: int,
+    specs: dict[str, tf.TensorSpec],
+    length: int,
+    is_compiled: bool,
+    shape: Hashable,
+) -> TrainingStep[AnyLearner]:
+    """Take the step of a network of the same shape, with the state of this one, or build it."""
+    averaged = (training.averaging, training.epochs) if training.averaging else None
+    others = (training.optimizer, averaged, training.batch_size, past, tuple(specs.values()), length, is_compiled)
+    key = None if shape is None else (shape, others)
+    if key is not None and (step := take_step(key)) is not None:
+        step.start_over(network)
+        return step
+    return TrainingStep(
+        network,
+        build_optimizer(**training.optimizer.model_dump()),
+        specs,
+        length,
+        past=past,
+        average=build_average(training.averaging, network.trainable_variables, training.epochs),
+        batch_size=training.batch_size,
         is_compiled=is_compiled,
+        shape=key,
     )
 
 

@@ -49,10 +49,11 @@ from forecaster.training.artifacts import (
     record_training,
 )
 from forecaster.training.build import compute_zero_shot_table, load_initial_weights, prepare_trainer
-from forecaster.training.export import export_onnx
+from forecaster.training.export import trace_network
 from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
-from forecaster.training.trainer import Course, Epoch, Trainer, ZeroShotTable
+from forecaster.training.step import ZeroShotTable, keep_step
+from forecaster.training.trainer import Course, Epoch, Trainer
 from forecaster.wording import count_steps
 
 log = logging.getLogger("forecaster")
@@ -304,13 +305,15 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     state = trainer.save_state()
     if not task.is_only:
         write_checkpoint(task.run, task.identity, state, task.checkpoint)
-    encode, decode = export_onnx(network, task.plan.config.window.length)
+    trainer.step.served = trainer.step.served or trace_network(network, task.plan.config.window.length)
+    encode, decode = trainer.step.served.export()
     files = {
         "network.weights.h5": dump_weights(network),
         "encode.onnx": encode,
         "decode.onnx": decode,
         "history.csv": format_history(trainer.progress.history),
     }
+    keep_step(trainer.step)
     return TrainedNetwork(files, trainer.progress, trainer.course, state)
 
 

@@ -8,20 +8,19 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from forecaster.errors import Diverged
-from forecaster.inputs import Inputs
 from forecaster.models.losses import LARGEST
-from forecaster.models.recurrent_layers import avoid_kernels
 from forecaster.preprocessing.windows import Starts
 from forecaster.problems import Problem
 from forecaster.training.averaging import Average
 from forecaster.training.schedules import Patience, Schedule
+from forecaster.training.step import AnyLearner, StepTensors, TrainingStep
 
 _VALIDATION_BATCH = 512
 _DIVERGED = LARGEST**2 / 10  # a loss above it, or NaN, has diverged; losses are clipped at LARGEST²
@@ -46,65 +45,6 @@ class Watch(Protocol):
 
     def report_epoch(self, epoch: Epoch) -> None:
         """Receive a finished epoch."""
-
-
-class Learner(Protocol):
-    """A network that can be trained, with its losses on a batch of windows.
-
-    Attributes:
-        ahead: steps after each window that its losses compare.
-    """
-
-    ahead: int
-    variables: Any
-    trainable_variables: Any
-
-    def compute_training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        """Compute the mean loss that training minimises, of windows (batch, length) and targets (batch, ahead)."""
-
-    def compute_validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
-        """Compute the mean loss that epochs are compared by."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Scaled series, concatenated; windows are cut from them.
-
-    Attributes:
-        values: (steps,), or (steps, channels) of series that are read together.
-        features: the covariates of each step, past ones first, (steps, features) float32.
-        past: how many of the features are known up to a window's end only.
-        ends: the end of each series, (series,), where its categories are read.
-        codes: of each series' categories, (series, categories) int32.
-        zero_shot: forecasts that the network begins at, of every window that is cut; None where it does not.
-    """
-
-    values: np.ndarray
-    features: np.ndarray | None = None
-    past: int = 0
-    ends: Sequence[int] = ()
-    codes: np.ndarray | None = None
-    zero_shot: "ZeroShotTable | None" = None
-
-
-@dataclass(frozen=True)
-class ZeroShotTable:
-    """The zero-shot forecast of the steps after each window.
-
-    Attributes:
-        starts: of the windows, rising, (windows,) int32.
-        values: scaled, (windows, ahead, channels) float32.
-    """
-
-    starts: np.ndarray
-    values: np.ndarray
-
-    def select(self, starts: np.ndarray) -> np.ndarray:
-        """Select the forecasts after some windows, (count, ahead, channels)."""
-        return self.values[np.searchsorted(self.starts, starts)]
-
-
-AnyLearner = TypeVar("AnyLearner", bound=Learner)
 
 
 @dataclass
@@ -141,21 +81,18 @@ class Trainer(Generic[AnyLearner]):
     has to be saved. A batch's windows are gathered on the device from the one array of values.
 
     Args:
-        average: of the network's weights, which is validated and kept instead of them.
+        step: of the network. Its average, if it has one, is validated and kept instead of the weights.
+        tensors: the series that windows are cut from.
         sign_flip: whether half of the windows are sign-flipped.
         first_choice: the first epoch whose weights may be kept, and that early stopping observes.
         losses: by epoch, which the schedule observes where there are no validation windows.
-        is_compiled: whether XLA compiles the step of whole batches, the optimizer's included. The last, smaller batch
-            of an epoch is run without it, since another shape would be compiled again.
     """
 
     def __init__(
         self,
-        network: AnyLearner,
-        optimizer: keras.optimizers.Optimizer,
+        step: TrainingStep[AnyLearner],
         schedule: Schedule,
-        steps: Steps,
-        length: int,
+        tensors: StepTensors,
         training_starts: Starts | np.ndarray,
         validation_starts: np.ndarray,
         *,
@@ -165,42 +102,37 @@ class Trainer(Generic[AnyLearner]):
         batches_per_epoch: int | None = None,
         balanced: bool = False,
         early_stopping: Patience | None = None,
-        average: Average | None = None,
         sign_flip: bool = False,
         first_choice: int = 1,
         losses: Sequence[float | None] = (),
-        is_compiled: bool = False,
     ) -> None:
-        self.network, self.optimizer, self.schedule = network, optimizer, schedule
-        self.length, self.seed, self.epochs, self.batch_size = length, seed, epochs, batch_size
+        self.step, self.schedule, self.tensors = step, schedule, tensors
+        self.seed, self.epochs, self.batch_size = seed, epochs, batch_size
         self.training_starts, self.validation_starts = training_starts, validation_starts
         self.early_stopping, self.draw_balanced, self.sign_flip = early_stopping, balanced, sign_flip
         self.losses = losses
-        self.average, self.first_choice = average, max(first_choice, average.first_epoch if average else 1)
+        self.first_choice = max(first_choice, step.average.first_epoch if step.average else 1)
         self.batches = math.ceil(len(training_starts) / batch_size)
         if batches_per_epoch is not None:
             self.batches = min(self.batches, batches_per_epoch)
-        self.learning_rate = float(optimizer.learning_rate)
-        optimizer.build(network.trainable_variables)
-        self.values = tf.constant(steps.values.reshape(len(steps.values), -1), tf.float32)  # (steps, channels)
-        self.features = None if steps.features is None else tf.constant(steps.features)  # (steps, features)
-        self.past = steps.past
-        self.ends = tf.constant(steps.ends, tf.int32)  # (series,)
-        self.codes = None if steps.codes is None else tf.constant(steps.codes)  # (series, categories)
-        self.zero_shot = None
-        if (table := steps.zero_shot) is not None:
-            self.zero_shot = tf.constant(table.starts, tf.int32), tf.constant(table.values, tf.float32)
-        starts, epoch = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
-        self._step = tf.function(self._run_training_step, input_signature=[starts, epoch], autograph=False)
-        self._step_of_whole_batch = self._step
-        if is_compiled:
-            whole = [tf.TensorSpec([batch_size], tf.int32), epoch]
-            self._step_of_whole_batch = tf.function(
-                self._run_compiled_step, input_signature=whole, jit_compile=True, autograph=False
-            )
-        self._validate = tf.function(self._compute_validation_loss, input_signature=[starts], autograph=False)
+        self.learning_rate = float(step.optimizer.learning_rate)
         self.progress = Progress()
         self.best_weights = self._copy_weights()
+
+    @property
+    def network(self) -> AnyLearner:
+        """The network that is trained."""
+        return self.step.network
+
+    @property
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer of its weights."""
+        return self.step.optimizer
+
+    @property
+    def average(self) -> Average | None:
+        """The average of its weights, if any."""
+        return self.step.average
 
     @property
     def done(self) -> bool:
@@ -243,8 +175,9 @@ class Trainer(Generic[AnyLearner]):
             passed = epoch - 1 + (progress.batch + 1) / self.batches  # epochs, for schedules
             rate = self.learning_rate * self.schedule.compute_share(passed)
             self.optimizer.learning_rate.assign(rate)
-            step = self._step_of_whole_batch if len(starts) == self.batch_size else self._step
-            loss = float(step(tf.constant(starts), tf.constant(passed, tf.float32)))
+            number = (epoch - 1) * self.batches + progress.batch + 1
+            signs = self._draw_signs(len(starts), number) if self.sign_flip else tf.ones((len(starts), 1))
+            loss = self.step.train(self.tensors, starts, signs, passed)
             progress.batch += 1
             progress.windows += len(starts)
             progress.loss_sum += loss * len(starts)
@@ -299,66 +232,17 @@ class Trainer(Generic[AnyLearner]):
         if self.early_stopping is not None:
             self.early_stopping.observe(validation)
 
-    def _cut_batch(self, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
-        """Cut a batch: starts (batch,) -> the network's inputs, and the values after each window (batch, ahead)."""
-        places = starts[:, None] + tf.range(self.length + self.network.ahead)  # (batch, length + ahead)
-        rows = tf.gather(self.values, places)  # (batch, length + ahead, channels)
-        values = tf.reshape(rows, (-1, rows.shape[1] * rows.shape[2]))
-        last = self.length * rows.shape[2]  # values in a window, all channels
-        features = future = codes = None
-        if self.features is not None:
-            rows = tf.gather(self.features, places)  # (batch, length + ahead, features)
-            features, future = rows[:, : self.length], rows[:, self.length :, self.past :]
-            future = future if future.shape[-1] else None
-        if self.zero_shot is not None:
-            known, forecasts = self.zero_shot
-            zero_shot = tf.gather(forecasts, tf.searchsorted(known, starts))  # (batch, ahead, channels)
-            future = zero_shot if future is None else tf.concat([future, zero_shot], axis=-1)
-        if self.codes is not None:
-            codes = tf.gather(self.codes, tf.searchsorted(self.ends, starts, side="right"))
-        return Inputs(values[:, :last], features, future, codes), values[:, last:]
-
-    def _run_training_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        inputs, targets = self._cut_batch(starts)
-        if self.sign_flip:
-            signs = self._draw_signs(starts, epoch)
-            inputs, targets = self._flip_signs(inputs, signs), signs * targets
-        with tf.GradientTape() as tape:
-            loss = self.network.compute_training_loss(inputs, targets, epoch)
-        variables = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        if self.average is not None:
-            self.average.observe_batch()
-        return loss
-
-    def _run_compiled_step(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        with avoid_kernels():
-            return self._run_training_step(starts, epoch)
-
-    def _draw_signs(self, starts: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        """Draw -1 or 1 for each window of a batch, (batch, 1), from the seed and the number of the batch only."""
-        batch = tf.cast(tf.round(epoch * self.batches), tf.int32)
+    def _draw_signs(self, count: int, batch: int) -> tf.Tensor:
+        """Draw -1 or 1 for each window of a batch, (count, 1), from the seed and the number of the batch only."""
         # stateless: the draws of a resumed training are the same
-        drawn = tf.random.stateless_uniform((tf.size(starts), 1), [self.seed, batch])
+        drawn = tf.random.stateless_uniform((count, 1), [self.seed, batch])
         return tf.where(drawn < 0.5, -1.0, 1.0)
-
-    def _flip_signs(self, inputs: Inputs, signs: tf.Tensor) -> Inputs:
-        """Multiply windows, and the zero-shot forecasts after them, by a sign (batch, 1)."""
-        inputs = inputs._replace(window=signs * inputs.window)
-        if self.zero_shot is None:
-            return inputs
-        known = inputs.future.shape[-1] - self.values.shape[1]  # features before the forecasts
-        flipped = signs[..., None] * inputs.future[:, :, known:]
-        return inputs._replace(future=tf.concat([inputs.future[:, :, :known], flipped], axis=-1))
-
-    def _compute_validation_loss(self, starts: tf.Tensor) -> tf.Tensor:
-        return self.network.compute_validation_loss(*self._cut_batch(starts))
 
     def _average_validation_loss(self, epoch: int) -> float:
         total = 0.0
         for first in range(0, len(self.validation_starts), _VALIDATION_BATCH):
             starts = self.validation_starts[first : first + _VALIDATION_BATCH]
-            total += float(self._validate(tf.constant(starts))) * len(starts)
+            total += self.step.validate(self.tensors, starts) * len(starts)
         loss = total / len(self.validation_starts)
         self._check_finite(loss, "validation loss", f"epoch {epoch}")
         return loss

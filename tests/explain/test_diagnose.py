@@ -31,7 +31,8 @@ from forecaster.runs import Version, load_version, load_version_at
 from forecaster.training.build import initialize_network
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant
-from forecaster.training.trainer import Steps, Trainer
+from forecaster.training.step import Steps, TrainingStep
+from forecaster.training.trainer import Trainer
 from tests.faults.hostile import replace_file
 from tests.helpers.command import TINY
 from tests.helpers.members import only
@@ -205,10 +206,9 @@ def trained_flow(options) -> tuple[GradientNorms, GradientNorms]:
     network = build_network(Model(units=8, decoder="dense", **options), length, 1)
     before = measure_gradients(network, *sample)[-1]
     optimizer = build_optimizer(**Optimizer(learning_rate=0.005).model_dump())
-    trainer = Trainer(
-        network, optimizer, Constant(), Steps(values.ravel()), length, starts[:-64], starts[-64:],
-        batch_size=32, epochs=10, seed=1,
-    )  # fmt: skip
+    tensors = Steps(values.ravel()).to_tensors()
+    step = TrainingStep(network, optimizer, tensors.specs, length)
+    trainer = Trainer(step, Constant(), tensors, starts[:-64], starts[-64:], batch_size=32, epochs=10, seed=1)
     trainer.fit(Silent())
     return before, measure_gradients(network, *sample)[-1]
 

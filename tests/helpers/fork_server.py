@@ -264,11 +264,10 @@ class Calls:
 
 def skip_training_steps() -> None:
     """Have trainings leave the weights as they are, at a loss of 1; to trace a network's gradients takes a second."""
-    trainer, ones = sys.modules["forecaster.training.trainer"].Trainer, sys.modules["tensorflow"].ones
-    for name in ("_run_training_step", "_compute_validation_loss"):
-        assert hasattr(trainer, name)
-    trainer._run_training_step = lambda self, starts, epoch: ones(())
-    trainer._compute_validation_loss = lambda self, starts: ones(())
+    step, ones = sys.modules["forecaster.training.step"].TrainingStep, sys.modules["tensorflow"].ones
+    for name in ("_run_on_batch", "_run_on_whole_batch", "_validate_on_batch"):
+        assert hasattr(step, name)
+        setattr(step, name, lambda self, *arguments: ones(()))
 
 
 def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:

@@ -25,7 +25,8 @@ from forecaster.training import train as training
 from forecaster.training.build import prepare_trainer
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant
-from forecaster.training.trainer import Course, Steps, Trainer, ZeroShotTable
+from forecaster.training.step import Steps, TrainingStep, ZeroShotTable
+from forecaster.training.trainer import Course, Trainer
 from tests.helpers.command import ROOT
 from tests.helpers.fake_network import Fake
 from tests.training.test_trainer import Silent, _graphs_as_traced  # noqa: F401  a fixture
@@ -88,7 +89,7 @@ def test_a_network_is_trained_on_what_it_reads_in_a_forecast(tmp_path, name):
     starts = np.concatenate(
         [trainer.training_starts[np.arange(len(trainer.training_starts))], trainer.validation_starts]
     )
-    trained, _ = trainer._cut_batch(tf.constant(starts))
+    trained, _ = trainer.step.cut_batch(trainer.tensors, tf.constant(starts))
     ends = np.cumsum([len(group[0].series) for group in plan.groups])
     groups = np.searchsorted(ends, starts, side="right")
     steps = starts - np.concatenate([[0], ends])[groups] + LENGTH - 1  # the last of each window
@@ -141,13 +142,11 @@ def trainer_of(values, forecasts, **options) -> Trainer:
     for variable in network.trainable_variables:
         variable.assign(np.random.default_rng(3).normal(size=variable.shape) * 0.4)
     starts = np.arange(60, dtype=np.int32)
-    table = ZeroShotTable(starts, forecasts[:, :, None])
+    tensors = Steps(values, zero_shot=ZeroShotTable(starts, forecasts[:, :, None])).to_tensors()
     return Trainer(
-        network,
-        build_optimizer("adam", 0.01),
+        TrainingStep(network, build_optimizer("adam", 0.01), tensors.specs, 8),
         Constant(),
-        Steps(values, zero_shot=table),
-        8,
+        tensors,
         starts[:40],
         starts[50:],
         batch_size=16,
@@ -158,7 +157,7 @@ def trainer_of(values, forecasts, **options) -> Trainer:
 
 
 def test_sign_flipped_windows_come_with_sign_flipped_forecasts(monkeypatch):
-    monkeypatch.setattr(Trainer, "_draw_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
+    monkeypatch.setattr(Trainer, "_draw_signs", lambda _, count, __: -tf.ones((count, 1)))
     values = np.sin(np.arange(80) / 3).astype("float32")
     forecasts = np.random.default_rng(0).normal(size=(60, 2)).astype("float32")
     flipped, negative = trainer_of(values, forecasts, sign_flip=True), trainer_of(-values, -forecasts)
@@ -208,7 +207,7 @@ def test_networks_with_windows_of_one_length_share_their_zero_shot_forecasts(tmp
     assert 1 < len(computed) < len(tasks)
     for task in shared:
         alone, given = (
-            prepare_trainer(task.plan, described=False, course=course, zero_shot=table).zero_shot
+            prepare_trainer(task.plan, described=False, course=course, zero_shot=table).tensors[-2:]
             for table in (None, task.zero_shot)
         )
         for expected, found in zip(alone, given, strict=True):  # starts and forecasts
@@ -232,5 +231,5 @@ def test_thinned_starts_are_spread_over_all_series():
 
 def test_origins_in_the_test_part_change_nothing_in_training(tmp_path):
     plan = plan_of(tmp_path, {"sales": wave(60, 0)}, {})
-    whole, cut = (prepare_trainer(each).zero_shot[1].numpy() for each in (plan, drop_test_parts(plan)))
+    whole, cut = (prepare_trainer(each).tensors.zero_shot.numpy() for each in (plan, drop_test_parts(plan)))
     np.testing.assert_array_equal(whole, cut)

@@ -25,8 +25,9 @@ from forecaster.training.averaging import Exponential as ExponentialAverage
 from forecaster.training.build import choose_compilation, prepare_trainer
 from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
+from forecaster.training.step import Steps, TrainingStep
 from forecaster.training.train import _UNFIT_STATE
-from forecaster.training.trainer import Steps, Trainer
+from forecaster.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -180,24 +181,25 @@ def tiny_trainer(
     early_stopping=None,
     average=None,
     validation=10,
+    is_compiled=False,
     **options,
 ) -> Trainer:
     keras.utils.set_random_seed(5)
     model = model or Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2)
-    network = build_network(model, 8, 1, season=4)
+    network, tensors = build_network(model, 8, 1, season=4), Steps(values).to_tensors()
+    optimizer = optimizer or build_optimizer("adam", 0.01, clip_norm=1.0)
+    average = average and average(network.trainable_variables)
+    step = TrainingStep(network, optimizer, tensors.specs, 8, average=average, batch_size=16, is_compiled=is_compiled)
     return Trainer(
-        network,
-        optimizer or build_optimizer("adam", 0.01, clip_norm=1.0),
+        step,
         schedule or Constant(),
-        Steps(values),
-        8,
+        tensors,
         np.arange(40, dtype=np.int32),
         np.arange(50, 50 + validation, dtype=np.int32),
         batch_size=16,
         epochs=epochs,
         seed=5,
         early_stopping=early_stopping,
-        average=average and average(network.trainable_variables),
         **options,
     )
 
@@ -350,7 +352,7 @@ def test_an_unfit_state_is_one_of_the_errors_that_a_training_reports():
 
 
 def test_sign_flipped_windows_are_those_of_the_sign_flipped_series(monkeypatch):
-    monkeypatch.setattr(Trainer, "_draw_signs", lambda _, starts, __: -tf.ones((tf.size(starts), 1)))
+    monkeypatch.setattr(Trainer, "_draw_signs", lambda _, count, __: -tf.ones((count, 1)))
     flipped, negative = tiny_trainer(sign_flip=True), tiny_trainer(values=-VALUES)
     flipped.fit(Silent())
     negative.fit(Silent())
@@ -358,8 +360,8 @@ def test_sign_flipped_windows_are_those_of_the_sign_flipped_series(monkeypatch):
 
 
 def test_half_of_the_windows_are_flipped_and_others_in_each_batch():
-    trainer, starts = tiny_trainer(sign_flip=True), tf.zeros(10_000, tf.int32)
-    first, again, second = (trainer._draw_signs(starts, tf.constant(epoch)).numpy() for epoch in (1 / 3, 1 / 3, 2 / 3))
+    trainer = tiny_trainer(sign_flip=True)
+    first, again, second = (trainer._draw_signs(10_000, batch).numpy() for batch in (1, 1, 2))
     assert set(first.ravel().tolist()) == {-1.0, 1.0}
     np.testing.assert_array_equal(first, again)
     assert abs(first.mean()) < 0.05  # five deviations of a fair coin
@@ -373,7 +375,7 @@ def test_the_best_epochs_weights_are_kept():
     trainer.fit(Silent())
     validation = [row.validation_loss for row in trainer.progress.history]
     assert trainer.progress.best_epoch == int(np.argmin(validation)) + 1
-    assert float(trainer._validate(tf.constant(trainer.validation_starts))) == pytest.approx(min(validation), rel=1e-5)
+    assert trainer.step.validate(trainer.tensors, trainer.validation_starts) == pytest.approx(min(validation), rel=1e-5)
 
 
 def test_early_stopping_stops():
@@ -437,7 +439,7 @@ def test_the_average_is_validated_and_chosen_and_nothing_before_it():
     assert trainer.progress.best_epoch >= 4
     assert len(trainer.progress.history) == 6  # three epochs before the mean begins did not count for patience
     validation = trainer.progress.history[trainer.progress.best_epoch - 1].validation_loss
-    assert float(trainer._validate(tf.constant(trainer.validation_starts))) == pytest.approx(validation, rel=1e-6)
+    assert trainer.step.validate(trainer.tensors, trainer.validation_starts) == pytest.approx(validation, rel=1e-6)
 
 
 def test_a_snapshot_begins_with_the_weights_and_the_optimizer_of_the_one_before():
@@ -470,9 +472,10 @@ def test_targets_of_a_sequence_are_the_window_shifted_by_one():
     trainer = tiny_trainer(model=Model(cell="gru", units=3, output="sequence"), values=np.arange(80, dtype="float32"))
     seen = []
     trainer.network.head.point_loss = lambda targets, values: seen.append(targets) or tf.reduce_mean(values * 0)
-    trainer._run_training_step(tf.constant([7]), tf.constant(0.0))
+    batch = trainer.step.cut_batch(trainer.tensors, tf.constant([7]))
+    trainer.network.compute_training_loss(*batch, tf.constant(0.0))
     np.testing.assert_array_equal(seen[0], [np.arange(8, 16)])
-    trainer._compute_validation_loss(tf.constant([7]))
+    trainer.network.compute_validation_loss(*batch)
     np.testing.assert_array_equal(seen[1], [[15]])
 
 

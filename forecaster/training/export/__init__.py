@@ -8,7 +8,15 @@
 - `graph_writer`: the nodes and constants of a graph
 """
 
-from forecaster.training.export.export_onnx import IR_VERSION, OPSET, export_onnx
+from forecaster.training.export.export_onnx import IR_VERSION, OPSET, TracedNetwork, export_onnx, trace_network
 from forecaster.training.export.serving_functions import ServingFunction, build_serving_functions
 
-__all__ = ["IR_VERSION", "OPSET", "ServingFunction", "build_serving_functions", "export_onnx"]
+__all__ = [
+    "IR_VERSION",
+    "OPSET",
+    "ServingFunction",
+    "TracedNetwork",
+    "build_serving_functions",
+    "export_onnx",
+    "trace_network",
+]

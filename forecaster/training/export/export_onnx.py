@@ -1,6 +1,7 @@
 """A network as the ONNX graphs `encode` and `decode`, for any number of windows at once."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import onnx
 from onnx import TensorProto, helper
@@ -13,11 +14,27 @@ from forecaster.training.export.traced_functions import LayerCall, record_layer_
 OPSET, IR_VERSION = 18, 8  # of ONNX 1.13
 
 
+class TracedNetwork(NamedTuple):
+    """The functions of a network that are exported, traced; they read its weights when they are written."""
+
+    encode: ServingFunction
+    decode: ServingFunction
+    calls: Sequence[LayerCall]
+
+    def export(self) -> tuple[bytes, bytes]:
+        """Export the two graphs with the network's present weights."""
+        return _write_model("encode", self.encode, self.calls), _write_model("decode", self.decode, self.calls)
+
+
 def export_onnx(network: Network, length: int) -> tuple[bytes, bytes]:
     """Export the two graphs; `build_serving_functions` names their inputs and outputs."""
+    return trace_network(network, length).export()
+
+
+def trace_network(network: Network, length: int) -> TracedNetwork:
+    """Trace the functions that are exported, for one export or several."""
     with record_layer_calls() as calls:
-        encode, decode = build_serving_functions(network, length)
-    return _write_model("encode", encode, calls), _write_model("decode", decode, calls)
+        return TracedNetwork(*build_serving_functions(network, length), calls)
 
 
 def _write_model(name: str, served: ServingFunction, calls: Sequence[LayerCall]) -> bytes:
