@@ -34,6 +34,7 @@ docs: .venv/installed-dev
 	$(BIN)/python docs/generate_config.py
 	$(BIN)/python docs/generate_jobs.py
 	$(BIN)/python -m docs.generate_problems
+	$(BIN)/python -m docs.run_notebook
 
 # The network that forecasts without a training, from generated series alone: hours on a CPU. It resumes where it was interrupted.
 pretrain: .venv/installed

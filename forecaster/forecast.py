@@ -313,13 +313,19 @@ def forecasts_to_json(forecasts: Sequence[Forecast], names: ColumnNames = "level
 
 def forecasts_to_parquet(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> bytes:
     """Convert forecasts to a Parquet file, with origins and timestamps as dates; needs the extra `parquet`."""
+    file = io.BytesIO()
+    forecasts_to_dated_frame(forecasts, names).to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def forecasts_to_dated_frame(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> "pd.DataFrame":
+    """Convert forecasts to the table of `forecasts_to_frame`, with origins and timestamps as dates."""
     import pandas as pd  # noqa: PLC0415
 
-    frame, file = forecasts_to_frame(forecasts, names), io.BytesIO()
+    frame = forecasts_to_frame(forecasts, names)
     frame["origin"] = pd.Index([each.origin for each in forecasts]).repeat([len(each.mean) for each in forecasts])
     frame["timestamp"] = functools.reduce(pd.Index.append, (pd.Index(each.timestamps) for each in forecasts))
-    frame.to_parquet(file, index=False)
-    return file.getvalue()
+    return frame
 
 
 def forecasts_to_nixtla(forecasts: Sequence[Forecast], decimal_comma: bool = False) -> str:

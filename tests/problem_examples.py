@@ -1166,6 +1166,9 @@ _EXAMPLES = [
     Problem("hard-to-beat-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     # Options, runs, trainings and outputs.
     Problem("url-as-argument"),
+    Problem("no-frame-or-run"),
+    Problem("not-a-frame", detail={"received": "list"}),
+    Problem("other-keras-backend", detail={"backend": "torch"}),
     Problem("option-of-a-run", "--samples", detail={"source": "power.csv", "command": "forecast train power.csv"}),
     Problem("key-not-used", "--set model.units=8", detail={"key": "model.units"}),
     Problem("data-of-data", detail={"source": "power.csv"}),

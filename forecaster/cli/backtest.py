@@ -70,11 +70,9 @@ def backtest(
 
 def _train(*arguments: Any) -> Any:
     """Load TensorFlow and train; a backtest whose networks are trained does not need it."""
-    from forecaster.extras import import_extra
+    from forecaster.api.trainings import load_training
 
-    with import_extra("train", "forecast backtest: training a network"), console.silence_imports():
-        from forecaster.training.train import train
-    return train(*arguments).version
+    return load_training("forecast backtest: training a network", console.silence_imports())(*arguments).version
 
 
 _REFIT = "never, every, or a number of folds such as 4"

@@ -34,17 +34,11 @@ def check(
     \b
     forecast check power.csv --set data.target=PJME_MW
     """
+    from forecaster.api.check import load_check_config
     from forecaster.check.check import check as check_csv
-    from forecaster.config import build_smallest_config, is_config, load_config, load_values
 
     check_picture(plot)
-    if config is not None:
-        loaded = load_config(config, overrides or [], data)
-    elif is_config(data):
-        loaded = load_config(data, overrides or [])
-    else:
-        loaded = load_values(build_smallest_config(str(data)), str(data), overrides or [])
-    found = check_csv(loaded)
+    found = check_csv(load_check_config(data, config, overrides or []))
     console.write_result(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
     if plot is not None and found.examined:
         from forecaster.check.plots import plot_checkup

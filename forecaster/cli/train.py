@@ -60,27 +60,19 @@ def train(
     forecast train configs/power.yaml --promote always
     """
     from forecaster.cli.signals import collect_signals, limit_time
-    from forecaster.extras import import_extra, require_extra
+    from forecaster.extras import require_extra
 
     require_extra("train", "forecast train")
     seconds = parse_seconds(timeout, "--timeout")
     with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
-        from forecaster.config import is_config
-        from forecaster.default_config import check_windows, load_or_propose
-        from forecaster.preprocessing.plan import plan_training
-        from forecaster.runs import load_version, lock_run
+        from forecaster.api.trainings import plan_source, train_run
+        from forecaster.runs import load_version
 
         with explain_refusal("train", source, overrides or [], data):
-            loaded, config, panel = load_or_propose(source, overrides or [], data)
-            plan = plan_training(loaded, panel)
-            if not is_config(source):
-                check_windows(plan)
-        start = None if warm is None else load_version(warm)
-        folder = run or Path("runs") / config.stem
-        with lock_run(folder):
-            with import_extra("train", "forecast train"), console.silence_imports():
-                from forecaster.training.train import train as train_plan
-            trained = train_plan(plan, folder, received, resume, start, promote, margin)
+            config, plan = plan_source(source, overrides or [], data)
+        start, folder = None if warm is None else load_version(warm), run or Path("runs") / config.stem
+        imports = console.silence_imports()
+        trained = train_run(plan, folder, "forecast train", received, resume, start, promote, margin, imports)
         if trained.notice is not None:
             wanted = (trained.promoted and trained.challenge.summary) or promote is Rule.NEVER
             console.log.log(logging.INFO if wanted else logging.WARNING, "%s", trained.notice)

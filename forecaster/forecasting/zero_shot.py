@@ -112,22 +112,37 @@ def predict_zero_shot(
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
     for first in range(0, len(selected), at_once):
         batch = selected[first : first + at_once]
-        length = min(count_history_steps(data.seasons), max(map(len, batch)))
-        windows = np.stack([cut_window(series, len(series), length, data.gaps) for series in batch])  # (batch, length)
-        refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
-        problems.extend(problem for problem in refused if problem is not None)
-        kept = [place for place, problem in enumerate(refused) if problem is None]
-        batch = [batch[place] for place in kept]
-        forecasts = forecast_windows(batch, windows[kept], data, steps, levels, widths)
-        finite: list[tuple[Series, Forecast]] = []
-        for series, forecast in zip(batch, forecasts, strict=True):
-            if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
-                problems.append(_report_size(series, where, data))
-            elif checked.check_forecast(forecast):
-                finite.append((series, forecast))
-        collected.add([series for series, _ in finite], finish_forecasts(finite))
+        _forecast_batch(collected, checked, batch, data, steps, levels, widths, limits_missing)
     problems.extend(checked.problems)
     return collected.finish()
+
+
+def _forecast_batch(
+    collected: Collector,
+    checked: DataChecks,
+    batch: Sequence[Series],
+    data: Data,
+    steps: int,
+    levels: Sequence[float],
+    widths: WidthFactors,
+    limits_missing: bool,
+) -> None:
+    """Forecast the series of one batch, and collect forecasts and problems."""
+    where, problems = name_source(data.path), collected.prediction.problems
+    length = min(count_history_steps(data.seasons), max(map(len, batch)))
+    windows = np.stack([cut_window(series, len(series), length, data.gaps) for series in batch])  # (batch, length)
+    refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
+    problems.extend(problem for problem in refused if problem is not None)
+    kept = [place for place, problem in enumerate(refused) if problem is None]
+    batch = [batch[place] for place in kept]
+    forecasts = forecast_windows(batch, windows[kept], data, steps, levels, widths)
+    finite: list[tuple[Series, Forecast]] = []
+    for series, forecast in zip(batch, forecasts, strict=True):
+        if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
+            problems.append(_report_size(series, where, data))
+        elif checked.check_forecast(forecast):
+            finite.append((series, forecast))
+    collected.add([series for series, _ in finite], finish_forecasts(finite))
 
 
 def choose_horizon(season: int) -> int:

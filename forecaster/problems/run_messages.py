@@ -15,6 +15,19 @@ RUNS: Mapping[str, Message] = {
     "data-of-data": Message(
         "--data is for a config, and {source} is a data file", "`--data` replaces the data file of a config."
     ),
+    "no-frame-or-run": Message(
+        'there is nothing to forecast: give a frame, a run, or both: forecaster.predict(frame, "runs/name")',
+        "`forecaster.predict` is called without a frame and without a run.",
+    ),
+    "not-a-frame": Message(
+        "a pandas DataFrame or Series is needed, received {received}; for a file: pandas.read_csv(path)",
+        "A function of the Python API takes a frame.",
+    ),
+    "other-keras-backend": Message(
+        "Keras is loaded with the backend {backend}, and a training needs tensorflow; set KERAS_BACKEND=tensorflow "
+        "before Keras is imported",
+        "A Python process has imported Keras with another backend.",
+    ),
     "option-of-a-run": Message(
         "{source} is data, and this option needs a trained network: {command}",
         "The forecast of a file, without a run, has no such option.",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.cli.predict import _WrittenBatches
+from forecaster.cli.forecast_output import _WrittenBatches
 from forecaster.errors import Diverged
 from forecaster.forecast import Forecast, forecasts_to_csv, write_csv
 from forecaster.forecasting import predict as prediction
@@ -55,8 +55,8 @@ def test_a_prediction_without_any_forecast_is_refused_and_hands_nothing_over(mon
 @pytest.mark.parametrize("decimal_comma", [False, True])
 @pytest.mark.parametrize("most", [1, 1 << 20])
 def test_written_batches_are_one_csv_in_memory_or_beyond_it(monkeypatch, most, decimal_comma):
-    monkeypatch.setattr("forecaster.cli.predict._BYTES_IN_MEMORY", most)
-    monkeypatch.setattr("forecaster.cli.predict._BYTES_AT_ONCE", 100)
+    monkeypatch.setattr("forecaster.cli.forecast_output._BYTES_IN_MEMORY", most)
+    monkeypatch.setattr("forecaster.cli.forecast_output._BYTES_AT_ONCE", 100)
     forecasts = forecast_without_run().forecasts
     with contextlib.closing(_WrittenBatches(decimal_comma, "utf-8-sig")) as written:
         for first in range(len(forecasts)):

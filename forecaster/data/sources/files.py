@@ -36,6 +36,7 @@ class Query:
 Paths = str | Path | Sequence[str] | Query
 
 STDIN = "-"
+FRAME_FOLDER = "forecaster-frame-"  # how the name of a folder begins that holds the rows of a pandas frame
 MAX_BYTES = 1 << 30  # that are read at once, decompressed
 _ATTEMPTS = 3
 _PAUSE = 0.2  # seconds before the second attempt; twice as long before the third
@@ -53,7 +54,10 @@ def name_source(paths: Paths) -> str:
     if isinstance(paths, Query):
         return paths.url
     if isinstance(paths, str | Path):
-        return "stdin" if str(paths) == STDIN else str(paths)
+        name = str(paths)
+        if f"/{FRAME_FOLDER}" in name:
+            return "frame"
+        return "stdin" if name == STDIN else name
     return ", ".join(map(name_source, paths))
 
 

@@ -1,0 +1,40 @@
+"""`forecaster.check_data`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from forecaster.api.frames import Frame, hold_frame, settings_to_overrides
+from forecaster.check.check import Checkup, check
+from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
+
+
+def check_data(
+    frame: Frame, *, config: str | os.PathLike[str] | None = None, settings: Mapping[str, Any] | None = None
+) -> Checkup:
+    """Examine a frame before training: gaps, duplicates, outliers, level shifts, seasons, leakage.
+
+    Args:
+        frame: as in `train`.
+        config: a YAML that names its columns; None: they are inferred.
+        settings: keys of the config with values, as `{"data.target": "load"}`.
+
+    Returns:
+        The findings: `is_ready` is whether a training accepts the frame, `repairs` the settings by which it does;
+        `to_text()` and `to_json()` are what `forecast check` prints.
+
+    Raises:
+        ConfigError: the config or a setting is invalid.
+    """
+    with hold_frame(frame) as path:
+        return check(load_check_config(path, None if config is None else Path(config), settings_to_overrides(settings)))
+
+
+def load_check_config(data: Path, config: Path | None, overrides: list[str]) -> LoadedConfig:
+    """Load the config by which a file is checked: the one that is named, the file itself, or one for a data file."""
+    if config is not None:
+        return load_config(config, overrides, data)
+    if is_config(data):
+        return load_config(data, overrides)
+    return load_values(build_smallest_config(str(data)), str(data), overrides)

@@ -1,0 +1,161 @@
+"""The formats in which forecasts are written, and where."""
+
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forecaster.cli import console
+from forecaster.errors import UsageError
+from forecaster.problems import Problem
+
+if TYPE_CHECKING:
+    from forecaster.forecast import ColumnNames, Forecast
+    from forecaster.forecasting.predict import Prediction, Receiver
+
+_BYTES_IN_MEMORY = 1 << 26  # of a CSV that is not written yet
+_BYTES_AT_ONCE = 1 << 20
+
+
+class OutputFormat(StrEnum):
+    """How the forecast is written."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+    NIXTLA = "nixtla"
+
+
+class ForecastOutput:
+    """Where a forecast is written, and how. Use it as a context, which ends what is held of it.
+
+    Args:
+        output: a file, or `-` for stdout.
+        samples: the CSV of sample paths.
+        plot: the picture.
+        format: of the output.
+        decimal_comma: as `forecasts_to_csv`.
+        others: files that are written elsewhere.
+
+    Raises:
+        UsageError: options do not go together, or two outputs are one file.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        samples: Path | None,
+        plot: Path | None,
+        format: OutputFormat,
+        decimal_comma: bool,
+        others: Sequence[Path] = (),
+    ) -> None:
+        from forecaster.extras import require_extra
+
+        if decimal_comma and format not in {OutputFormat.CSV, OutputFormat.NIXTLA}:
+            detail = {"expected": "--format csv or nixtla"}
+            raise UsageError(Problem("invalid-option", "--decimal-comma", detail=detail))
+        if format is OutputFormat.PARQUET:
+            require_extra("parquet", "forecast predict --format parquet")
+        named = [str(path) for path in (output, samples, plot, *others) if path not in {None, "-"}]
+        if len(set(named)) < len(named):
+            raise UsageError(Problem("same-output", detail={"names": named}))
+        self._output, self._samples, self._plot = output, samples, plot
+        self._format, self._decimal_comma = format, decimal_comma
+        # Excel takes a file without the mark for its local encoding.
+        self._encoding = "utf-8-sig" if decimal_comma else "utf-8"
+        is_streamed = format is OutputFormat.CSV and plot is None and samples is None
+        self._batches = _WrittenBatches(decimal_comma, self._encoding) if is_streamed else None
+
+    def __enter__(self) -> "ForecastOutput":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._batches:
+            self._batches.close()
+
+    def stream(self, names: "ColumnNames") -> "Receiver | None":
+        """Return what takes the forecasts of each batch of series; None where all are needed at once.
+
+        Args:
+            names: of the columns of quantiles.
+        """
+        if self._batches is None:
+            return None
+        self._batches.names = names
+        return self._batches.add
+
+    def write(self, found: "Prediction", names: "ColumnNames", title: str) -> None:
+        """Write a forecast, its paths and its picture.
+
+        Args:
+            found: the forecasts, none where the batches have them.
+            names: of the columns of quantiles.
+            title: of the picture.
+
+        Raises:
+            CannotCreate, InputOutputFailed: a file cannot be written.
+        """
+        from forecaster.atomic_files import write_atomically
+        from forecaster.forecast import samples_to_csv
+
+        content = self._batches.read() if self._batches else self._format_forecasts(found.forecasts, names)
+        console.write_result(content, self._output, self._encoding)
+        if self._samples is not None:
+            samples = samples_to_csv(found.forecasts, self._decimal_comma)
+            write_atomically(self._samples, samples.encode(self._encoding))
+        if self._plot is not None:
+            from forecaster.forecasting.plots import plot_future
+
+            console.write_picture(plot_future(found.panel, found.forecasts, title), self._plot)
+
+    def _format_forecasts(self, forecasts: "Sequence[Forecast]", names: "ColumnNames") -> str | bytes:
+        from forecaster import forecast
+
+        match self._format:
+            case OutputFormat.CSV:
+                return forecast.forecasts_to_csv(forecasts, names, self._decimal_comma)
+            case OutputFormat.JSON:
+                return forecast.forecasts_to_json(forecasts, names)
+            case OutputFormat.PARQUET:
+                return forecast.forecasts_to_parquet(forecasts, names)
+            case OutputFormat.NIXTLA:
+                return forecast.forecasts_to_nixtla(forecasts, self._decimal_comma)
+
+
+class _WrittenBatches:
+    """The rows of forecasts as a CSV, which leave memory for a file without a name where they are many.
+
+    Args:
+        decimal_comma: as `forecasts_to_csv`.
+        encoding: of the CSV.
+    """
+
+    def __init__(self, decimal_comma: bool, encoding: str) -> None:
+        self._decimal_comma, self._encoding = decimal_comma, encoding
+        self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  `close` does
+        self._is_empty = True
+        self.names: ColumnNames = "levels"
+
+    def add(self, forecasts: "Sequence[Forecast]") -> None:
+        """Write the rows of some forecasts, the first after a header."""
+        from forecaster.data.assembly.spool import report_failures
+        from forecaster.forecast import write_csv
+
+        text, is_first = io.StringIO(), self._is_empty
+        self._is_empty = False
+        write_csv(text, forecasts, self.names, self._decimal_comma, is_first)
+        with report_failures():
+            self._file.write(text.getvalue().encode(self._encoding if is_first else "utf-8"))
+
+    def read(self) -> Iterator[bytes]:
+        """Read the CSV in parts, once."""
+        self._file.seek(0)
+        while part := self._file.read(_BYTES_AT_ONCE):
+            yield part
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()

@@ -1,0 +1,191 @@
+"""The functions of the package on pandas frames: the results and errors of the commands."""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecaster
+from forecaster.api.frames import frame_to_csv, hold_frame, settings_to_overrides
+from forecaster.errors import ConfigError, DataError, Partial, RunError, UsageError
+from forecaster.runs import load_version
+from tests.helpers.command import ROOT, TINY
+
+RUNS = ROOT / "tests/runs/format-4"
+
+
+def make_series(steps: int = 60, seed: int = 0) -> pd.Series:
+    days = pd.date_range("2024-03-01", periods=steps, freq="D", name="day")
+    values = 20 + 5 * np.sin(2 * np.pi * np.arange(steps) / 7) + np.random.default_rng(seed).normal(size=steps)
+    return pd.Series(values, days, name="sales")
+
+
+def read_forecast(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), parse_dates=["origin", "timestamp"])
+
+
+def test_a_frame_is_forecast_as_its_file(forecast, tmp_path: Path):
+    frame = make_series().round(3).reset_index()
+    frame.to_csv(tmp_path / "sales.csv", index=False)
+    result = forecast("predict", "sales.csv", "--horizon", 5, "--levels", 90, cwd=tmp_path)
+    found = forecaster.predict(frame, horizon=5, levels=[90])
+    pd.testing.assert_frame_equal(found, read_forecast(result.stdout), check_dtype=False, rtol=0, atol=0)
+    assert found["timestamp"].tolist() == list(pd.date_range("2024-04-30", periods=5, freq="D"))
+
+
+@pytest.mark.parametrize("name", ["load", "shops"])
+def test_a_run_forecasts_a_frame_as_its_file(forecast, name: str):
+    file = RUNS / f"{name}.csv"
+    result = forecast("predict", RUNS / name, "--data", file)
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False, sep=None, engine="python")
+    found = forecaster.predict(frame, RUNS / name)
+    expected = read_forecast(result.stdout)
+    assert list(found) == list(expected)
+    numbers = expected.select_dtypes("number").columns
+    assert found[numbers].to_numpy().tolist() == expected[numbers].to_numpy().tolist()
+
+
+def test_a_training_is_that_of_the_command(trained: Path, tmp_path: Path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    frame = pd.read_csv(trained / "load.csv")
+    run = forecaster.train(frame, tmp_path / "run", config=tmp_path / "tiny.yaml")
+    theirs, ours = load_version(trained / "runs/tiny"), load_version(run.path)
+    assert ours.read("metrics.json") == theirs.read("metrics.json")
+    assert ours.read("encode.onnx") == theirs.read("encode.onnx")
+    assert (run.version, run.promoted, run.metrics) == (ours.path.name, True, ours.metrics)
+    again, from_frame = forecaster.predict(run=run.path, horizon=3), forecaster.predict(frame, run.path, horizon=3)
+    pd.testing.assert_frame_equal(again, from_frame)
+
+
+def test_a_frame_that_cannot_be_trained_on_leaves_the_run_as_it_was(tmp_path: Path):
+    shutil.copytree(RUNS / "load", tmp_path / "run")
+    with pytest.raises(DataError):
+        forecaster.train(make_series().iloc[:4], tmp_path / "run")
+    assert not (tmp_path / "run/data.csv").exists()
+
+
+def test_a_backtest_with_trained_networks_needs_no_other_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    calls = []
+
+    def train(plan, run, received, resume):
+        calls.append(plan.config.data.path)
+        raise RunError([])
+
+    monkeypatch.setattr("forecaster.api.backtest.load_training", lambda feature: train)
+    settings = {"model.units": [4], "ensemble": None}
+    with pytest.raises(ValueError, match="without a problem"):
+        forecaster.backtest(make_series(), folds=2, settings=settings, output=tmp_path / "kept")
+    assert calls == ["frame"]
+
+
+def test_check_data_reports_what_a_training_refuses():
+    found = forecaster.check_data(make_series().drop(pd.Timestamp("2024-03-20")))
+    assert not found.is_ready
+    assert found.repairs == {"data.gaps": "interpolate"}
+    assert forecaster.check_data(make_series(), settings={"data.gaps": "interpolate"}).is_ready
+
+
+def test_errors_name_the_frame_and_the_line_of_its_csv():
+    with pytest.raises(DataError, match=r"^frame:21: 1 day is missing: 2024-03-20"):
+        forecaster.predict(make_series().drop(pd.Timestamp("2024-03-20")), settings={"data.gaps": "error"})
+
+
+def test_series_that_cannot_be_forecast_are_an_error_unless_allowed():
+    short = pd.DataFrame({"unique_id": "short", "ds": pd.date_range("2024-03-01", periods=2), "y": [1.0, 2.0]})
+    frame = make_series().rename_axis("ds").rename("y").reset_index().assign(unique_id="long")
+    frame = pd.concat([frame, short])
+    with pytest.raises(Partial, match="short"):
+        forecaster.predict(frame, horizon=2)
+    assert set(forecaster.predict(frame, horizon=2, allow_partial=True)["series"]) == {"long"}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (forecaster.predict, UsageError, "give a frame, a run, or both"),
+        (lambda: forecaster.predict([1, 2]), UsageError, "received list"),
+        (lambda: forecaster.predict(make_series(), future=make_series()), UsageError, "needs a trained network"),
+        (lambda: forecaster.predict(make_series(), "runs/none"), RunError, "runs/none"),
+        (lambda: forecaster.predict(make_series(), settings={"model.units": 3}), UsageError, "model.units"),
+        (
+            lambda: forecaster.check_data(make_series(), settings={"data.gap": "zero"}),
+            ConfigError,
+            "did you mean 'gaps'",
+        ),
+    ],
+)
+def test_wrong_calls_are_errors_of_the_package(call, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (pd.Series([1.5, 2.0], name=None), "value\n1.5\n2.0\n"),
+        (
+            pd.Series([0.1 + 0.2], pd.DatetimeIndex(["2024-01-01 05:00"])),
+            "time,value\n2024-01-01 05:00:00,0.30000000000000004\n",
+        ),
+        (
+            pd.DataFrame({"y": [1, None]}, pd.period_range("2024-01", periods=2, freq="M")),
+            "time,y\n2024-01-01,1.0\n2024-02-01,\n",
+        ),
+        (pd.DataFrame({"y": [1]}, pd.Index([7], name="step")), "step,y\n7,1\n"),
+        (pd.DataFrame({"y": [1]}, index=[7]), "y\n1\n"),
+        (pd.DataFrame({"y": [1]}, pd.MultiIndex.from_tuples([("a", 3)], names=["shop", "t"])), "shop,t,y\na,3,1\n"),
+    ],
+)
+def test_a_frame_becomes_a_csv_with_its_index(frame, expected: str):
+    assert frame_to_csv(frame).decode() == expected
+
+
+def test_the_file_of_a_frame_is_gone_afterwards():
+    with hold_frame(make_series()) as path:
+        assert path.is_file()
+    assert not path.parent.exists()
+
+
+def test_settings_are_written_as_yaml():
+    assert settings_to_overrides({"data.na_values": [-999, "?"], "ensemble": None, "data.target": "a b"}) == [
+        'data.na_values=[-999, "?"]',
+        "ensemble=null",
+        "data.target=a b",
+    ]
+
+
+def test_importing_the_package_loads_nothing_else():
+    code = "import sys, forecaster; print(*{name.partition('.')[0] for name in sys.modules})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "pandas", "pydantic", "typer", "tensorflow"} & set(found)
+    assert set(forecaster.__all__) == {"predict", "train", "backtest", "check_data"}
+    with pytest.raises(AttributeError, match="no attribute 'forecast_all'"):
+        forecaster.forecast_all  # noqa: B018
+
+
+def test_another_backend_of_keras_is_refused(monkeypatch: pytest.MonkeyPatch):
+    from types import SimpleNamespace
+
+    from forecaster.api.trainings import load_training
+
+    keras = SimpleNamespace(__spec__=object(), backend=SimpleNamespace(backend=lambda: "torch"))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    with pytest.raises(UsageError, match="set KERAS_BACKEND=tensorflow"):
+        load_training("forecaster.train")
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_its_outputs_are_those_of_its_cells():
+    from docs.run_notebook import read_cells, run_cells
+
+    cells = [cell for cell in read_cells() if cell["cell_type"] == "code"]
+    stored = ["".join(line for each in cell["outputs"] for line in each["text"]) for cell in cells]
+    # Digits may differ on another processor.
+    assert [re.sub(r"\d", "0", text) for text in run_cells(cells)] == [re.sub(r"\d", "0", text) for text in stored]
+    assert all(stored)
