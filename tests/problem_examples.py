@@ -1187,9 +1187,12 @@ _EXAMPLES = [
     Problem("unknown-baseline", detail={"name": "naiv2", "nearest": "naive2", "known": ["naive", "naive2"]}),
     Problem("time-in-columns", detail={"columns": ["day", "hour"]}),
     Problem("no-future-covariates"),
-    Problem("nothing-to-explain"),
-    Problem("no-attention", "--plot a.png"),
-    Problem("no-embedding", "--neighbours a.csv"),
+    Problem("no-attention"),
+    Problem("no-embedding"),
+    Problem("nothing-to-draw", "--plot a.png", detail={"show": "similar"}),
+    Problem("no-such-series", "--series", detail={"names": ["nort"], "known": ["north", "south"]}),
+    Problem("first-series-explained", detail={"shown": 100, "count": 5000}),
+    Problem("importance-without-validation", "runs/power"),
     Problem(
         "missing-extra",
         detail={

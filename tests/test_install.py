@@ -189,7 +189,7 @@ MISSING = {
     "backtest absent.csv": "train",
     "backtest absent.yaml --refit every": "train",
     "evaluate load --data load.csv --baselines ets": "baselines",
-    "explain shops --data shops.csv": "train",
+    "explain shops --show similar": "train",
     "check load.parquet": "parquet",
     "check database.yaml": "sql",
     "validate holidays.yaml": "holidays",

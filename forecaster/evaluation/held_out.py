@@ -24,7 +24,7 @@ from forecaster.preprocessing.plan import Plan
 
 MAX_ORIGINS = 1000  # from which a part is forecast, or one for each series where there are more series
 MIN_ORIGINS = 20
-_MAX_STEPS_READ = 30_000_000  # by all networks from all origins: about a minute on two cores
+MOST_STEPS_READ = 30_000_000  # by all networks from all origins: about a minute on two cores
 
 
 def select_origins(
@@ -41,11 +41,14 @@ def select_origins(
 
 def count_affordable(predictor: Predictor, members: int) -> int:
     """Count the groups of origins that a predictor forecasts from within about a minute, for ranges of some members."""
-    window, rollout, channels = predictor.config.window, predictor.rollout, predictor.config.channels
-    networks = max(1, len(predictor.members))
-    steps_read = networks * rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
-    affordable = min(max(MIN_ORIGINS, _MAX_STEPS_READ // steps_read), max(MAX_ORIGINS, members))
-    return max(1, affordable // channels)
+    affordable = min(max(MIN_ORIGINS, MOST_STEPS_READ // count_steps_read(predictor)), max(MAX_ORIGINS, members))
+    return max(1, affordable // predictor.config.channels)
+
+
+def count_steps_read(predictor: Predictor) -> int:
+    """Count the steps that all networks of a predictor read for the forecast of one series."""
+    window, rollout, networks = predictor.config.window, predictor.rollout, max(1, len(predictor.members))
+    return networks * rollout.paths * window.horizon * (window.length if rollout.kind == "slide" else 1)
 
 
 def space_origins(

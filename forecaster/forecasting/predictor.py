@@ -281,10 +281,16 @@ class Predictor:
         """
         if not self.config.model.pretrained:
             return features
-        scaler, channels = Scaler.stack([self.get_scaler(series) for series in panel]), self.config.channels
+        scaler = Scaler.stack([self.get_scaler(series) for series in panel])
         # the forecast of the first steps may depend on the horizon: training asks for the whole one
         steps = max(horizon, self.config.window.horizon)
-        forecasts = compute_zero_shot(panel, ends, scaler, self.config.data.seasons, steps)[:, :horizon]
+        return self.append_zero_shot(
+            features, compute_zero_shot(panel, ends, scaler, self.config.data.seasons, steps)[:, :horizon]
+        )
+
+    def append_zero_shot(self, features: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
+        """Append zero-shot forecasts (batch, horizon), in scaled units, to features, as `add_zero_shot` does."""
+        channels, horizon = self.config.channels, forecasts.shape[1]
         groups = np.swapaxes(forecasts.reshape(-1, channels, horizon), 1, 2)  # (groups, horizon, channels)
         added = np.zeros((*features.shape[:2], channels), np.float32)
         added[:, -horizon:] = np.repeat(groups, channels, axis=0)

@@ -12,7 +12,7 @@ from forecaster.forecasting.interval_widths import WidthFactors, cut_window, mea
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS, forecast_zero_shot
 
-_SPREAD_EVENLY = tuple((np.arange(50) + 0.5) / 50)  # probabilities, whose quantiles have the mean of a distribution
+SPREAD_EVENLY = tuple((np.arange(50) + 0.5) / 50)  # probabilities, whose quantiles have the mean of a distribution
 
 
 def can_forecast_zero_shot(series: Series) -> bool:
@@ -72,8 +72,8 @@ def forecast_windows(
         # (series, steps, probabilities)
         found = forecast_zero_shot(windows, data.seasons, steps, probabilities, factors)
         values = found[:, :, probabilities.index(0.5)].copy()  # (series, steps)
-        if (counts := _are_counts(windows)).any():
-            values[counts] = forecast_zero_shot(windows[counts], data.seasons, steps, _SPREAD_EVENLY).mean(axis=2)
+        if (counts := are_counts(windows)).any():
+            values[counts] = forecast_zero_shot(windows[counts], data.seasons, steps, SPREAD_EVENLY).mean(axis=2)
             found[counts] = np.rint(found[counts])
     if data.minimum is not None or data.maximum is not None:
         found, values = (np.clip(each, data.minimum, data.maximum) for each in (found, values))
@@ -91,6 +91,6 @@ def forecast_windows(
     ]
 
 
-def _are_counts(windows: np.ndarray) -> np.ndarray:
+def are_counts(windows: np.ndarray) -> np.ndarray:
     """Return whether the known values of each window are whole numbers from 0 on, with a 0 among them, (series,)."""
     return (np.isnan(windows) | (windows == np.rint(windows))).all(axis=1) & (np.nanmin(windows, axis=1) == 0)

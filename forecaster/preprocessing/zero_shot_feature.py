@@ -36,12 +36,25 @@ def compute_zero_shot(
         rows = slice(first, first + _BATCH)
         origins = list(zip(panel[rows], ends[rows], strict=True))
         histories = np.stack([cut_history(series, end, length) for series, end in origins])
-        stacked = scaler.select_rows(rows)
-        medians = _keep_in_domain(forecast_medians(histories, seasons, horizon), histories, stacked.curve)
-        # a difference of the first steps is taken from the last known values
         before = np.stack([take_last_steps(series.values, end, lag) for series, end in origins])  # (origins, lag)
-        parts.append(stacked.transform(np.concatenate([before, medians], axis=1))[:, lag:])
-    return np.concatenate(parts).astype(np.float32)
+        parts.append(scale_zero_shot(histories, before, scaler.select_rows(rows), seasons, horizon))
+    return np.concatenate(parts)
+
+
+def scale_zero_shot(
+    histories: np.ndarray, before: np.ndarray, scaler: Scaler, seasons: Sequence[int], horizon: int
+) -> np.ndarray:
+    """Forecast the medians of the steps after histories, in scaled units, (origins, horizon) float32.
+
+    Args:
+        histories: (origins, steps), in the series' own unit; NaN where nothing was observed.
+        before: the last values, from which differences of the first steps are taken, (origins, lags).
+        scaler: with a row for each origin.
+        seasons, horizon: as in `compute_zero_shot`.
+    """
+    medians = _keep_in_domain(forecast_medians(histories, seasons, horizon), histories, scaler.curve)
+    scaled = scaler.transform(np.concatenate([before, medians], axis=1))
+    return scaled[:, before.shape[1] :].astype(np.float32)
 
 
 def compute_zero_shot_of_groups(

@@ -91,14 +91,27 @@ RUNS: Mapping[str, Message] = {
         "this network has no future covariates: it was trained without data.covariates.future",
         "There is nothing to know about the future.",
     ),
-    "nothing-to-explain": Message(
-        "this network was trained without attention and without embedding; train with model.attention: additive "
-        "(decoders dense and seq2seq), or over several series with model.embedding: 8",
-        "`forecast explain` shows attention and embeddings.",
+    "no-attention": Message(
+        "this network was trained without attention; train with model.attention: additive (decoders dense and seq2seq)",
+        "`forecast explain --show attention` shows the weights of an attention.",
     ),
-    "no-attention": Message("this network has no attention to draw", "`forecast explain --plot` draws attention."),
     "no-embedding": Message(
-        "this network has no embedding of series", "`forecast explain --neighbours` compares embeddings."
+        "this network was trained without an embedding of series; train over several series with model.embedding: 8",
+        "`forecast explain --show similar` compares embeddings.",
+    ),
+    "nothing-to-draw": Message(
+        "there is no picture of --show {show}; remove --plot", "`forecast explain` draws some of what it shows."
+    ),
+    "no-such-series": Message(
+        "there is no series of the name {names:list}; expected {known:list}", "The data have no such series."
+    ),
+    "first-series-explained": Message(
+        "the first {shown} of {count} series are explained; name others with --series",
+        "An explanation takes many forecasts of each series.",
+    ),
+    "importance-without-validation": Message(
+        "this run has no validation part; train with split.validation above 0",
+        "The importance of inputs is measured on the validation part.",
     ),
     "missing-extra": Message(
         "{feature} needs {packages:all}, which {packages:is|are} not installed; install the extra {extra!r}: {command}",

@@ -64,7 +64,8 @@ def test_shell_completion_is_offered(forecast):
         (["predict", "load.csv"], 0, 980),
         (["evaluate", "runs/tiny", "--data", "load.csv"], 0, 1130),
         (["future", "runs/tiny"], 2, 970),
-        (["explain", "runs/tiny"], 2, 970),
+        (["explain", "runs/tiny"], 0, 1130),
+        (["explain", "load.csv"], 0, 1130),
     ],
     ids=str,
 )

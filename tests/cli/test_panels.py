@@ -173,7 +173,7 @@ def test_sample_paths_of_a_series_shorter_than_the_window_are_left_out(forecast,
 
 
 def test_explain_lists_the_nearest_series(forecast, shops):
-    result = forecast("explain", "runs/shops", cwd=shops)
+    result = forecast("explain", "runs/shops", "--show", "similar", cwd=shops)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "category,value,rank,neighbour,similarity"

@@ -24,7 +24,9 @@ def attentive(tmp_path_factory, forecast):
 
 @pytest.mark.parametrize(("decoder", "rows"), [("seq2seq", 6), ("dense", 48)])
 def test_the_weights_over_the_past_are_written_and_drawn(forecast, attentive, decoder, rows):
-    result = forecast("explain", f"runs/{decoder}", "-o", "w.csv", "--plot", "w.png", cwd=attentive)
+    result = forecast(
+        "explain", f"runs/{decoder}", "--show", "attention", "-o", "w.csv", "--plot", "w.png", cwd=attentive
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     weights = pd.read_csv(attentive / "w.csv", parse_dates=["origin", "timestamp"])
     assert list(weights.columns) == ["series", "origin", "step", "timestamp", "steps_back", "weight"]
@@ -38,16 +40,13 @@ def test_the_weights_over_the_past_are_written_and_drawn(forecast, attentive, de
     assert (attentive / "w.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_run_with_nothing_to_explain_names_what_would_have(forecast, trained):
-    result = forecast("explain", "runs/tiny", cwd=trained)
+def test_a_run_without_attention_or_embedding_names_how_to_have_them(forecast, trained):
+    result = forecast("explain", "runs/tiny", "--show", "attention", cwd=trained)
     assert result.returncode == 2
-    assert "this network was trained without attention and without embedding" in result.stderr
-
-
-def test_explaining_asks_for_what_there_is(forecast, attentive):
-    result = forecast("explain", "runs/dense", "--neighbours", "n.csv", cwd=attentive)
+    assert "this network was trained without attention; train with model.attention: additive" in result.stderr
+    result = forecast("explain", "runs/tiny", "--show", "similar", cwd=trained)
     assert result.returncode == 2
-    assert "this network has no embedding of series" in result.stderr
+    assert "this network was trained without an embedding of series" in result.stderr
 
 
 def test_a_training_starts_from_another_runs_weights_where_shapes_agree(forecast, attentive):

@@ -1,19 +1,16 @@
-"""A network's attention over the past of each series, and the series that its embedding places close together."""
+"""A network's attention over the past of each series."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from forecaster.config.ensemble import get_member
 from forecaster.config.schema import Config
 from forecaster.data import Series
 from forecaster.errors import DataError, UsageError
 from forecaster.explain.attention_weights import AttentionWeights
-from forecaster.extras import import_extra
 from forecaster.forecasting.onnx_network import DecodedSteps
 from forecaster.forecasting.predict import load_predictor, read_newest
 from forecaster.forecasting.predictor import Predictor
@@ -21,43 +18,28 @@ from forecaster.problems import Problem
 from forecaster.runs import Version
 
 _MAX_ORIGINS = 48  # newest origins of a direct forecast whose attention is shown
-_NEIGHBOURS = 5
-_EMBEDDINGS = "embedding/category_{}"  # path in the weights file
 
 
-class Explanation(NamedTuple):
-    """The result of `explain`.
-
-    Attributes:
-        attentions: by series; empty without attention.
-        neighbours: of each series and category; None without an embedding.
-        problems: series that are too short, or were not trained on.
-    """
-
-    attentions: list[AttentionWeights]
-    neighbours: pd.DataFrame | None
-    problems: list[Problem]
-
-
-def explain(version: Version, data: Path | None = None, member: int = 1) -> Explanation:
-    """Compute the attention over each series of a run, and each series' neighbours in the embedding.
+def measure_attention(
+    version: Version, data: Path | None = None, member: int = 1
+) -> tuple[list[AttentionWeights], list[Problem]]:
+    """Measure the attention over each series of a run.
 
     Args:
         version: a verified version of a run.
         data: data file to use instead of the one in the config.
         member: network of an ensemble, from 1.
 
+    Returns:
+        The weights by series, and why others have none.
+
     Raises:
-        UsageError: the network has neither attention nor an embedding, or there is no such network.
-        MissingExtra: it has an embedding, and h5py, which reads it, is not installed.
+        UsageError: the network has no attention, or there is no such network.
         DataError: the data cannot be read as the series trained on.
     """
     config = get_member(version.config, member)
-    if config.model.attention == "none" and not config.model.embedding:
-        raise UsageError(Problem("nothing-to-explain"))
-    neighbours = _find_neighbours(version, version.members[member - 1]) if config.model.embedding else None
     if config.model.attention == "none":
-        return Explanation([], neighbours, [])
+        raise UsageError(Problem("no-attention"))
     predictor = load_predictor(version)
     predictor = predictor.members[member - 1] if predictor.members else predictor
     panel, problems = read_newest(config, data)
@@ -69,7 +51,7 @@ def explain(version: Version, data: Path | None = None, member: int = 1) -> Expl
             problems += error.problems
     if not attentions:
         raise DataError(problems)
-    return Explanation(attentions, neighbours, problems)
+    return attentions, problems
 
 
 def _measure_attention(predictor: Predictor, config: Config, group: Sequence[Series]) -> AttentionWeights:
@@ -128,40 +110,3 @@ def _build_features(predictor: Predictor, config: Config, series: Series, origin
     features = predictor.build_features(series, first, last)
     rows = np.stack([features[origin + 1 - length - first :][: length + ahead] for origin in origins])
     return np.pad(rows, ((0, 0), (0, horizon - ahead), (0, 0)))
-
-
-def _find_neighbours(version: Version, folder: str) -> pd.DataFrame:
-    """Find the nearest values of each value of each category by cosine similarity of their vectors.
-
-    One row per pair: category, value, rank, neighbour, similarity; the first category is the series itself.
-    """
-    with import_extra("train", "explain: listing similar series"):
-        from forecaster.weights_file import open_weights  # noqa: PLC0415  an optional dependency
-    name, width = f"{folder}network.weights.h5", version.config.model.embedding
-    try:
-        with open_weights(version.read(name)) as file:
-            tables = [
-                _find_nearest(category, np.array(values), file.read(_EMBEDDINGS.format(number), (len(values), width)))
-                for number, (category, values) in enumerate(version.preprocessing["categories"].items())
-            ]
-    except ValueError as error:
-        raise version.refuse(name, error) from None
-    return pd.concat(tables, ignore_index=True)
-
-
-def _find_nearest(category: str, values: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
-    """Find the nearest values of one category, whose vectors are (values, width)."""
-    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    similarity = units @ units.T  # cosines, (values, values)
-    np.fill_diagonal(similarity, -np.inf)
-    shown = min(_NEIGHBOURS, len(values) - 1)
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :shown]  # (values, shown)
-    return pd.DataFrame(
-        {
-            "category": category,
-            "value": np.repeat(values, shown),
-            "rank": np.tile(np.arange(1, shown + 1), len(values)),
-            "neighbour": values[nearest].ravel(),
-            "similarity": np.take_along_axis(similarity, nearest, axis=1).ravel(),
-        }
-    )
