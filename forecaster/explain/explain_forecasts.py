@@ -259,9 +259,9 @@ def _explain_window(series: Series, window: np.ndarray, data: Data, steps: int) 
         for number in range(parts.shape[1]):
             parts[:, number] = flags[number]
         level, season = flags[LEVEL], flags.get(SEASON, parts[:, 0])
-        windows = np.where(coalitions.all(axis=1)[:, None], values, components.compose(level, season, parts))
+        windows = np.where(np.all(coalitions, axis=1, keepdims=True), values, components.compose(level, season, parts))
         forecasts = forecast_zero_shot(windows, data.seasons, steps, probabilities).mean(axis=2)
-        return np.asarray(np.clip(forecasts, data.minimum, data.maximum))[:, None]  # (coalitions, 1, horizon)
+        return np.clip(forecasts, data.minimum, data.maximum)[:, None]  # (coalitions, 1, horizon)
 
     baseline, contributions = compute_shapley(play, len(groups), _MOST_COALITIONS)
     return Contributions(
