@@ -34,6 +34,7 @@ from forecaster.preprocessing.read_data import hash_data
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.reporting.figures import count_shown, render_figure
 from forecaster.runs import BEFORE_REFIT, list_member_folders
+from forecaster.training.model_card import MODEL_CARD, render_model_card
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
 from forecaster.training.trainer import Course, Epoch, Progress
 from forecaster.wording import count_steps
@@ -167,7 +168,8 @@ def build_version_files(
         "ranges": {name: measure_range(series.values) for name, series in known.items()},
         "constant_runs": {name: measure_runs(select_observed(series)) for name, series in known.items()},
     }
-    if refit is not None and refit.is_better:
+    is_refit = refit is not None and refit.is_better
+    if is_refit:
         ends[BEFORE_REFIT] = ends["trained_until"]
         ends["trained_until"] = {m.series.name: str(m.series.timestamps[m.split.steps - 1]) for m in plan.members}
     return {
@@ -175,6 +177,7 @@ def build_version_files(
         "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends, **_record_zero_shot(config)}),
         **encode_calibration(predictor.calibration),
         "metrics.json": encode_json(metrics),
+        MODEL_CARD: render_model_card(plan, name, metrics, is_refit),
         "loss.png": _plot_losses(plan, trained, name),
         "forecast.png": _plot_last_forecast(plan, predictor, name),
         **_collect_network_files(trained, refit.networks if refit is not None and refit.is_better else None),
