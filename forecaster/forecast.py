@@ -150,17 +150,17 @@ class ForecastBlock(Sequence[Forecast]):
         samples = None if self.samples is None else self.samples[:, row]
         return Forecast(self.names[row], *self.times[row], self.mean[row], quantiles, samples, self.sources[row])
 
-    def select(self, rows: Sequence[int]) -> "ForecastBlock":
+    def select(self, rows: Sequence[int] | np.ndarray) -> "ForecastBlock":
         """Select some of them."""
         if len(rows) == len(self):
             return self
         return ForecastBlock(
             [self.names[row] for row in rows],
             [self.times[row] for row in rows],
-            self.mean[rows],
-            {probability: values[rows] for probability, values in self.quantiles.items()},
+            self.mean[list(rows)],
+            {probability: values[list(rows)] for probability, values in self.quantiles.items()},
             [self.sources[row] for row in rows],
-            None if self.samples is None else self.samples[:, rows],
+            None if self.samples is None else self.samples[:, list(rows)],
         )
 
     def round(self, decimals: Sequence[int | None]) -> "ForecastBlock":

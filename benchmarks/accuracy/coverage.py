@@ -32,6 +32,7 @@ from forecaster.forecast import level_to_quantiles, levels_to_probabilities
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors, read_actual
 from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import forecast_windows
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.pretrained.features import count_history_steps
@@ -186,7 +187,9 @@ def _find_covered(
     panel = [series.cut(0, end) for end in ends]
     actual = np.stack([read_actual(series, end, horizon) for end in ends])
     covered: list[list[np.ndarray]] = [[], []]
-    for forecast, values in zip(forecast_windows(panel, windows, data, horizon, (80, 95), widths), actual, strict=True):
+    for forecast, values in zip(
+        forecast_windows(SeriesBlock(panel), windows, data, horizon, (80, 95), widths), actual, strict=True
+    ):
         for place, level in enumerate((80, 95)):
             low, high = (forecast.quantiles[probability] for probability in level_to_quantiles(level))
             covered[place].append(np.where(np.isnan(values), np.nan, (low <= values) & (values <= high)))

@@ -1,7 +1,7 @@
 """Plausibility: values and forecasts far outside the range ever seen, series that are stuck, rows of a longer step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from forecaster.problems import Problem
 from forecaster.runs import Version
 from forecaster.wording import format_timestamp
 
+Bounds = TypeVar("Bounds", float, np.ndarray)
+
 _SMALLEST_WIDTH = 0.1  # of a range, as a share of its largest absolute value
-_FEWEST_STUCK = 12  # equal values at the end of a series, from which it may be stuck
+FEWEST_STUCK = 12  # equal values at the end of a series, from which it may be stuck
 _LONGER = 2  # times the longest run of equal values before, from which a series is stuck
 _FEWEST_RUNS = 20  # runs before, without which the longest of them bounds no later one
 _COMMON = 0.5  # share of all values, from which one value is common, as zero is in intermittent series
@@ -103,8 +105,9 @@ def find_implausible_value(
         known = float(history.min()), float(history.max())
     low, high = known
     lowest, highest = float(window.min()), float(window.max())
-    width = max(high - low, _SMALLEST_WIDTH * max(abs(low), abs(high)))
-    if max(low - lowest, highest - high) <= factor * width:  # as almost every window, also where the width is 0
+    if max(low - lowest, highest - high) <= measure_reach(
+        low, high, factor
+    ):  # as almost all, also where the range is 0
         return None, (min(low, lowest), max(high, highest))
     farthest = _find_farthest(window, low, high)[1]
     if _measure_distance(farthest, low, high, factor) > 1:
@@ -147,14 +150,20 @@ def _measure_distance(value: float, low: float, high: float, factor: float) -> f
     wide, so that with the default factor no series is refused that less than doubles. Of a series that was always 0
     nothing is known.
     """
-    width = max(high - low, _SMALLEST_WIDTH * max(abs(low), abs(high)))
-    return max(low - value, value - high, 0.0) / (factor * width) if width else 0.0
+    reach = measure_reach(low, high, factor)
+    return max(low - value, value - high, 0.0) / reach if reach else 0.0
+
+
+def measure_reach(low: Bounds, high: Bounds, factor: float) -> Bounds:
+    """Measure how far outside a range a value is plausible, in the series' own unit: numbers, or arrays of them."""
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite is far enough, and NaN is of an unknown range
+        return factor * np.maximum(high - low, _SMALLEST_WIDTH * np.maximum(np.abs(low), np.abs(high)))
 
 
 def _extend_range(history: np.ndarray, low: float, high: float, factor: float) -> tuple[float, float]:
     """Extend the range of a training by the history that is plausible, so that no fault makes another one plausible."""
     while True:
-        reach = factor * max(high - low, _SMALLEST_WIDTH * max(abs(low), abs(high)))
+        reach = measure_reach(low, high, factor)
         near = history[(history >= low - reach) & (history <= high + reach)]
         wider = float(min(low, near.min(initial=low))), float(max(high, near.max(initial=high)))
         if wider == (low, high):
@@ -177,7 +186,7 @@ def find_constant_end(series: Series, known: ConstantRuns | None) -> Problem | N
     others = np.flatnonzero(values != values[-1])
     begin = int(others[-1]) + 1 if len(others) else 0
     steps = len(values) - begin
-    if steps < _FEWEST_STUCK or (known is None and not begin):
+    if steps < FEWEST_STUCK or (known is None and not begin):
         return None
     runs = [each for each in (known, measure_runs(values[:begin]) if begin else None) if each is not None]
     longest, number = max(each.longest for each in runs), max(each.number for each in runs)

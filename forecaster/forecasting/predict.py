@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,13 @@ from forecaster.data.series import SelectedSeries, Series
 from forecaster.data.sources.files import Paths, name_source
 from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError, Diverged, RunError, UsageError
-from forecaster.forecast import Forecast
+from forecaster.forecast import Forecast, ForecastBlock
 from forecaster.forecasting.calibration import Calibration, read_calibration
-from forecaster.forecasting.data_checks import DataChecks, make_prediction_error
-from forecaster.forecasting.plausibility import read_statistics
+from forecaster.forecasting.data_checks import CheckedSeries, DataChecks, make_prediction_error
+from forecaster.forecasting.plausibility import read_statistics, select_observed
 from forecaster.forecasting.predictor import PredictionInputs, Predictor
 from forecaster.forecasting.saved_networks import load_networks
+from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import can_forecast_zero_shot, forecast_short_series
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
@@ -118,21 +118,21 @@ def predict(
     several = config.data.several
     checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
-    panel = checked.select_series(panel, freshness, now, where, config.channels)
+    selected = checked.select_series(panel, freshness, now, where, config.channels)
     fresh = [each.freshness for each in short]
-    kept = checked.select_series([each.series for each in short], fresh, now, where, 1).numbers
-    ages, short = [*freshness, *(fresh if receive is None else ())], [short[number] for number in kept]
-    _report_missing_future(config, panel, steps)
+    young = checked.select_series([each.series for each in short], fresh, now, where, 1)
+    ages, short = [*freshness, *(fresh if receive is None else ())], [short[number] for number in young.block.numbers]
+    _report_missing_future(config, selected.block, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
     collected = Collector(Prediction([], [], problems, checked.notices, ages), receive)
     changed: list[str] = []  # series that left a constant
-    batch = config.channels * SERIES_AT_ONCE
-    for first in range(0, len(panel), batch):
-        part = panel[first : first + batch]
-        changed += _find_changed_series(predictor, part)
+    for part in selected.split(config.channels * SERIES_AT_ONCE):
+        changed += _find_changed_series(predictor, part.block)
         _forecast_batch(collected, checked, predictor, part, steps, levels, with_samples)
-    _forecast_short(collected, checked, config, short, steps, levels)
+    checked.notices += [each.notice for each in short]
+    for part in young.split(SERIES_AT_ONCE):
+        collect_block(collected, checked, part, forecast_short_series(part.block, config, steps, levels))
     problems += checked.problems
     if changed:
         checked.notices.append(Problem("constant-training-part", detail={"names": changed}))
@@ -168,12 +168,12 @@ class Collector:
     def __init__(self, prediction: Prediction, receive: Receiver | None = None) -> None:
         self.prediction, self._receive, self._has_forecasts = prediction, receive, False
 
-    def add(self, panel: Sequence[Series], forecasts: list[Forecast]) -> None:
-        """Add the forecasts of a batch, and their series."""
+    def add(self, panel: SeriesBlock, forecasts: ForecastBlock, padding: int = 0) -> None:
+        """Add the forecasts of a batch, and their series, which were led in by `padding` steps."""
         self._has_forecasts |= bool(forecasts)
         if self._receive is None:
             self.prediction.forecasts.extend(forecasts)
-            self.prediction.panel.extend(panel)
+            self.prediction.panel.extend(series.cut(padding, len(series)) for series in panel)
         elif forecasts:
             self._receive(forecasts)
 
@@ -190,89 +190,78 @@ def _forecast_batch(
     collected: Collector,
     checked: DataChecks,
     predictor: Predictor,
-    panel: Sequence[Series],
+    part: CheckedSeries,
     steps: int,
     levels: Sequence[float],
     with_samples: bool,
 ) -> None:
     """Forecast the series of one batch, and collect forecasts and problems."""
-    inputs, padding = predictor.prepare(panel, steps), predictor.config.padding_steps
+    inputs = predictor.prepare(part.block, steps)
     asked = [0, *levels] if levels else []  # level 0 is the median
-    found, problems = forecast_finite(predictor, inputs, steps, asked, with_samples)
+    forecasts, places, problems = forecast_finite(predictor, inputs, steps, asked, with_samples)
     collected.prediction.problems.extend([*inputs.problems, *problems])
-    kept = [
-        (series, forecast)
-        for series, forecast in zip(inputs.panel, found, strict=True)
-        if forecast is not None and checked.check_forecast(forecast)
-    ]
-    collected.add([series.cut(padding, len(series)) for series, _ in kept], finish_forecasts(kept))
+    if forecasts is not None:
+        made = part.select([inputs.places[place] for place in places])
+        collect_block(collected, checked, made, forecasts, predictor.config.padding_steps)
 
 
-def _forecast_short(
-    collected: Collector,
-    checked: DataChecks,
-    config: Config,
-    short: Sequence[_Short],
-    steps: int,
-    levels: Sequence[float],
+def collect_block(
+    collected: Collector, checked: DataChecks, part: CheckedSeries, forecasts: ForecastBlock, padding: int = 0
 ) -> None:
-    """Forecast series that are shorter than the window of the network zero-shot, and collect the forecasts."""
-    checked.notices += [each.notice for each in short]
-    for first in range(0, len(short), SERIES_AT_ONCE):
-        part = [each.series for each in short[first : first + SERIES_AT_ONCE]]
-        made = zip(part, forecast_short_series(part, config, steps, levels), strict=True)
-        kept = [(series, forecast) for series, forecast in made if checked.check_forecast(forecast)]
-        collected.add([series for series, _ in kept], finish_forecasts(kept))
+    """Collect the forecasts of series that the checks find plausible."""
+    places = checked.check_forecasts(forecasts, part.seen)
+    block = part.block.select(places)
+    collected.add(block, finish_forecasts(block, forecasts.select(places)), padding)
 
 
 def forecast_finite(
     predictor: Predictor, inputs: PredictionInputs, steps: int, levels: Sequence[float], with_samples: bool
-) -> tuple[list[Forecast | None], list[Problem]]:
+) -> tuple[ForecastBlock | None, list[int], list[Problem]]:
     """Forecast the steps after the end of series, each that is read alone where the forecast of one is not finite.
 
     Returns:
-        The forecast of each series, None where it is not finite; and the problems of those.
+        The forecasts that are finite, None where none is; the places of their series; and the problems of the others.
     """
     if not inputs.panel:
-        return [], []
+        return None, [], []
     try:
-        return list(predictor.forecast_prepared(inputs, steps, levels, with_samples)), []
+        forecasts = predictor.forecast_prepared(inputs, steps, levels, with_samples)
+        return ForecastBlock.join(forecasts), list(range(len(inputs.panel))), []
     except Diverged as error:
         channels = predictor.config.channels
         if len(inputs.panel) == channels:
             named = [problem.add_series(series.name) for series in inputs.panel for problem in error.problems]
-            return [None] * channels, named if predictor.config.data.several else list(error.problems)
+            return None, [], named if predictor.config.data.several else list(error.problems)
     middle = len(inputs.panel) // channels // 2 * channels
-    found: list[Forecast | None] = []
+    found: list[Forecast] = []
+    places: list[int] = []
     problems: list[Problem] = []
-    for part in (slice(0, middle), slice(middle, None)):
-        some = PredictionInputs(inputs.panel[part], inputs.features[part], [])
-        forecasts, further = forecast_finite(predictor, some, steps, levels, with_samples)
-        found, problems = [*found, *forecasts], [*problems, *further]
-    return found, problems
+    for part in (range(middle), range(middle, len(inputs.panel))):
+        some = PredictionInputs(inputs.panel.select(part), part, inputs.features[part], [])
+        finite, kept, further = forecast_finite(predictor, some, steps, levels, with_samples)
+        found, problems = [*found, *(finite or ())], [*problems, *further]
+        places += [part[place] for place in kept]
+    return ForecastBlock.join(found) if found else None, places, problems
 
 
-def finish_forecasts(found: Sequence[tuple[Series, Forecast]]) -> list[Forecast]:
+def finish_forecasts(block: SeriesBlock, forecasts: ForecastBlock) -> ForecastBlock:
     """Round forecasts to two decimals more than their series have, and complete their sources.
 
     A source ends with what happened to the missing end of its series: `network (late: fill)`.
     """
-    decimals = count_decimals([series for series, _ in found])
-    return [_finish_forecast(*each, count) for each, count in zip(found, decimals, strict=True)]
+    decimals = [None if each is None else each + _FURTHER_DECIMALS for each in count_decimals(block)]
+    policies, sources = {"late-steps-filled": "fill", "origin-moved-back": "move_back"}, list(forecasts.sources)
+    for place, notices in block.get_notices().items():
+        if applied := [policies[notice.code] for notice in notices if notice.code in policies]:
+            sources[place] += f" (late: {applied[0]})"
+    return dataclasses.replace(forecasts.round(decimals), sources=sources)
 
 
-def _finish_forecast(series: Series, forecast: Forecast, decimals: int | None) -> Forecast:
-    rounded = forecast if decimals is None else forecast.round(decimals + _FURTHER_DECIMALS)
-    policies = {"late-steps-filled": "fill", "origin-moved-back": "move_back"}
-    applied = [policies[notice.code] for notice in series.notices if notice.code in policies]
-    return dataclasses.replace(rounded, source=f"{forecast.source} (late: {applied[0]})") if applied else rounded
-
-
-def _find_changed_series(predictor: Predictor, panel: Sequence[Series]) -> list[str]:
+def _find_changed_series(predictor: Predictor, panel: SeriesBlock) -> list[str]:
     """Find the names of series that changed after a constant training part."""
-    windows = np.stack([series.values[-predictor.config.context_steps :] for series in panel])  # (series, steps)
+    windows = panel.take_last_steps(predictor.config.context_steps)
     changed = np.any(predictor.find_changed_steps(panel, windows), axis=1)
-    return [series.name for series, is_changed in zip(panel, changed.tolist(), strict=True) if is_changed]
+    return panel.select(changed).list_names()
 
 
 def count_decimals(panel: Sequence[Series]) -> list[int | None]:
@@ -280,14 +269,15 @@ def count_decimals(panel: Sequence[Series]) -> list[int | None]:
 
     Values that are not in the file, or are means of several rows, may have more.
     """
-    newest = [(s.values if s.observed is None else s.values[s.observed])[-_NEWEST:] for s in panel]
-    found: list[int | None] = [None] * len(panel)
-    by_length: dict[int, list[int]] = defaultdict(list)  # the places of series, counted together
-    for place, values in enumerate(newest):
-        by_length[len(values)].append(place)
-    for places in by_length.values():
-        counts = _count_decimals_of_rows(np.stack([newest[place] for place in places]))
-        for place, count in zip(places, counts, strict=True):
+    block = SeriesBlock(panel)
+    found: list[int | None] = [None] * len(block)
+    lengths = np.where(block.are_observed(), np.minimum(block.measure_lengths(), _NEWEST), 0)
+    for length in np.unique(lengths).tolist():
+        places = np.flatnonzero(lengths == length)
+        some = block.select(places)
+        rows = [some.take_last_steps(length)] if length else (select_observed(s)[None, -_NEWEST:] for s in some)
+        counts = [count for values in rows for count in _count_decimals_of_rows(values)]
+        for place, count in zip(places.tolist(), counts, strict=True):
             found[place] = count
     return found
 

@@ -5,15 +5,17 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from forecaster.config.ensemble import list_members
 from forecaster.config.schema import Config
-from forecaster.data.series import Series, TimesAhead
+from forecaster.data.series import Series
 from forecaster.errors import DataError, Diverged
-from forecaster.forecast import Forecast
+from forecaster.forecast import ForecastBlock
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Distribution, select_distribution
 from forecaster.forecasting.fallback import (
@@ -32,16 +34,18 @@ from forecaster.forecasting.predictive_distribution import (
     PredictiveDistribution,
 )
 from forecaster.forecasting.rollout import Rollout
+from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.inputs import Inputs
-from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_series_scaler
+from forecaster.preprocessing.saved_preprocessing import Preprocessing, fit_scalers, fit_series_scaler
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import undo_difference
-from forecaster.preprocessing.windows import take_last_steps
 from forecaster.preprocessing.zero_shot_feature import compute_zero_shot
 from forecaster.pretrained.features import count_history_steps
 from forecaster.problems import Problem, condense_problems
 
 log = logging.getLogger("forecaster")
+
+_FITTED_AT_ONCE = 1_000_000  # values of series without a scaler, which are in memory together
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class Predictor:
 
     def find_changed_steps(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
         """Find the steps of windows (batch, steps) that differ from a constant training part, (batch, steps)."""
-        scaler = Scaler.stack([self.get_scaler(series) for series in panel])
+        scaler = self.stack_scalers(panel)
         with np.errstate(all="ignore"):
             values = scaler.curve.apply(windows)
         return np.asarray(scaler.is_constant & ~np.isnan(windows) & (values != scaler.offset))
@@ -188,7 +192,8 @@ class Predictor:
         fallback = self.calibration.fallback
         if fallback is None:
             return np.ones((len(panel), 1))
-        return np.array([fallback.get_weights(s.name, s.name in self.preprocessing.scalers) for s in panel])
+        scalers = self.preprocessing.scalers
+        return np.array([fallback.get_weights(name, name in scalers) for name in SeriesBlock(panel).list_names()])
 
     def predict_with_networks(
         self, panel: Sequence[Series], windows: np.ndarray, horizon: int, features: np.ndarray | None = None
@@ -226,7 +231,7 @@ class Predictor:
         Returns:
             (batch, 1).
         """
-        scaler, season = Scaler.stack([self.get_scaler(series) for series in panel]), self.config.data.main_season
+        scaler, season = self.stack_scalers(panel), self.config.data.main_season
         values, lag = scaler.curve.apply(windows) / scaler.unit, season if season < windows.shape[1] else 1
         return np.abs(values[:, lag:] - values[:, :-lag]).mean(axis=1, keepdims=True)
 
@@ -238,7 +243,7 @@ class Predictor:
         features: np.ndarray | None,
         change: np.ndarray | float,
     ) -> NetworkDistribution:
-        scaler = Scaler.stack([self.get_scaler(series) for series in panel])
+        scaler = self.stack_scalers(panel)
         with np.errstate(all="ignore"):  # infinite values are reported below
             scaled = scaler.transform(windows)[:, sum(scaler.lags) :]  # (batch, length)
             distribution = self.rollout(self.build_inputs(panel, scaled, features), horizon)
@@ -281,7 +286,7 @@ class Predictor:
         """
         if not self.config.model.pretrained:
             return features
-        scaler = Scaler.stack([self.get_scaler(series) for series in panel])
+        scaler = self.stack_scalers(panel)
         # the forecast of the first steps may depend on the horizon: training asks for the whole one
         steps = max(horizon, self.config.window.horizon)
         return self.append_zero_shot(
@@ -317,6 +322,32 @@ class Predictor:
         low, high = self.config.data.minimum, self.config.data.maximum
         return -math.inf if low is None else low, math.inf if high is None else high
 
+    def stack_scalers(self, panel: Sequence[Series]) -> Scaler:
+        """Stack the scalers of the training parts of series; those of unknown series are fitted on all of them."""
+        if isinstance(panel, SeriesBlock):
+            if panel not in self._stacked:
+                self._stacked.clear()
+                self._stacked[panel] = self._stack_scalers(panel)
+            return self._stacked[panel]
+        return self._stack_scalers(SeriesBlock(panel))
+
+    @cached_property
+    def _stacked(self) -> dict[SeriesBlock, Scaler]:
+        """The scalers of the block that was asked for last."""
+        return {}
+
+    def _stack_scalers(self, block: SeriesBlock) -> Scaler:
+        stack, are_known = self.preprocessing.stack_scalers(block.list_names())
+        if are_known.all():
+            return stack
+        parts, order, padding = [stack.select_rows(are_known)], [np.flatnonzero(are_known)], self.config.padding_steps
+        lengths = np.where(are_known, -1, block.measure_lengths() - padding)
+        for length in np.unique(lengths[~are_known]).tolist():
+            order.append(np.flatnonzero(lengths == length))
+            for some in block.select(order[-1]).split(max(1, _FITTED_AT_ONCE // length)):
+                parts.append(fit_scalers(self.config, some.take_last_steps(length)))
+        return Scaler.concatenate(parts).select_rows(np.argsort(np.concatenate(order)))
+
     def get_scaler(self, series: Series) -> Scaler:
         """Get the scaler of a series' training part; of an unknown series, fit one on all of it."""
         known = self.preprocessing.scalers.get(series.name)
@@ -343,7 +374,7 @@ class Predictor:
 
     def forecast(
         self, panel: Sequence[Series], steps: int, levels: Sequence[float], with_samples: bool = False
-    ) -> list[Forecast]:
+    ) -> ForecastBlock:
         """Forecast the steps after the end of each series, each of which is at least as long as a window.
 
         Raises:
@@ -356,11 +387,11 @@ class Predictor:
 
     def forecast_prepared(
         self, inputs: "PredictionInputs", steps: int, levels: Sequence[float], with_samples: bool = False
-    ) -> list[Forecast]:
+    ) -> ForecastBlock:
         """Forecast the steps after the end of series whose features are prepared."""
         panel = inputs.panel
-        windows = self._cut_last_windows(panel, self.config.lookback_steps)
-        history = self._cut_last_windows(panel, self.count_history_steps(steps), self.config.padding_steps)
+        windows = panel.take_last_steps(self.config.lookback_steps)
+        history = panel.take_last_steps(self.count_history_steps(steps), self.config.padding_steps)
         prediction = self.predict(panel, windows, steps, inputs.features, history)
         quantiles = self.compute_quantiles(prediction, levels)
         paths = None
@@ -369,51 +400,51 @@ class Predictor:
             paths = prediction.draw_paths(self.config.forecast.samples, self.calibration, generator)
         if not all(np.isfinite(values).all() for values in [*quantiles.values(), *([] if paths is None else [paths])]):
             raise Diverged(Problem("infinite-intervals"))
-        sources = [name_source(self.forecasters, weights) for weights in self.get_weights(panel).tolist()]
-        replaced = np.any(self.find_changed_steps(panel, windows), axis=1).tolist()
-        known: dict[int, TimesAhead] = {}
-        return [
-            Forecast(
-                series.name,
-                *series.find_times_ahead(steps, known),
-                prediction.mean[row],
-                {probability: values[row] for probability, values in quantiles.items()},
-                None if paths is None else paths[:, row],
-                LAST_VALUE if replaced[row] else sources[row],
-            )
-            for row, series in enumerate(panel)
-        ]
+        replaced = np.any(self.find_changed_steps(panel, windows), axis=1)
+        sources = np.where(replaced, LAST_VALUE, self._name_sources(panel)).tolist()
+        times = panel.list_times_ahead(steps)
+        return ForecastBlock(panel.list_names(), times, prediction.mean, quantiles, sources, paths)
 
-    @staticmethod
-    def _cut_last_windows(panel: Sequence[Series], length: int, padding: int = 0) -> np.ndarray:
-        """Cut the last steps of each series after its padding, (series, length); NaN before it begins."""
-        return np.stack([take_last_steps(series.values[padding:], len(series) - padding, length) for series in panel])
+    def _name_sources(self, panel: Sequence[Series]) -> list[str]:
+        """Name what the forecast of each series is made of."""
+        each = product((False, True), repeat=len(self.forecasters))
+        names = {used: name_source(self.forecasters, used) for used in each}
+        return [names[tuple(used)] for used in (self.get_weights(panel) > 0).tolist()]
 
     def prepare(self, panel: Sequence[Series], steps: int) -> "PredictionInputs":
         """Build the features of the last window of each series and of the steps after it.
 
         Series that lack cells, or that the network has no embedding of, are reported as problems.
         """
-        kept: list[Series] = []
-        rows: list[np.ndarray] = []
-        problems: list[Problem] = []
-        notices: list[Problem] = []
-        channels = self.config.channels
-        for group in (panel[first : first + channels] for first in range(0, len(panel), channels)):
-            notices += self.preprocessing.features.find_unseen(group[0]) if self.preprocessing.features else ()
-            end = len(group[0])
-            try:
-                self.preprocessing.encode_categories(group)  # raises for a series without an embedding
-                rows += channels * [self.build_features(group[0], end - self.config.window.length, end + steps)]
-                kept += group
-            except DataError as error:
-                problems += error.problems
-        for notice in condense_problems(notices):
+        block, rows, channels = SeriesBlock(panel), self.config.window.length + steps, self.config.channels
+        places, problems = list(range(len(block))), list[Problem]()
+        if self.preprocessing.features is None and self.preprocessing.vocabulary is None:
+            features: np.ndarray = np.empty((len(block), rows, 0), np.float32)
+        else:
+            built, places = [], []
+            for first in range(0, len(block), channels):
+                group = block[first : first + channels]
+                try:
+                    self.preprocessing.encode_categories(group)  # raises for a series without an embedding
+                    end = len(group[0])
+                    built += channels * [self.build_features(group[0], end - self.config.window.length, end + steps)]
+                    places += range(first, first + channels)
+                except DataError as error:
+                    problems += error.problems
+            self._report_unseen(block)
+            features = np.stack(built) if built else np.empty(0)
+        kept = block.select(places)
+        if places:
+            features = self.add_zero_shot(features, kept, kept.measure_lengths().tolist(), steps)
+        return PredictionInputs(kept, places, features, problems)
+
+    def _report_unseen(self, block: SeriesBlock) -> None:
+        """Log the categories of covariates that the network has not been trained on, of each group of channels."""
+        if (features := self.preprocessing.features) is None:
+            return
+        firsts = (block[first] for first in range(0, len(block), self.config.channels))
+        for notice in condense_problems([notice for series in firsts for notice in features.find_unseen(series)]):
             log.info("%s", notice)
-        if not kept:
-            return PredictionInputs(kept, np.empty(0), problems)
-        features = self.add_zero_shot(np.stack(rows), kept, [len(series) for series in kept], steps)
-        return PredictionInputs(kept, features, problems)
 
 
 class PredictionInputs(NamedTuple):
@@ -421,11 +452,13 @@ class PredictionInputs(NamedTuple):
 
     Attributes:
         panel: the series that can be forecast.
+        places: of these among all.
         features: of their last windows and of the steps after them, (series, length + steps, features).
         problems: why the others cannot.
     """
 
-    panel: list[Series]
+    panel: SeriesBlock
+    places: Sequence[int]
     features: np.ndarray
     problems: list[Problem]
 

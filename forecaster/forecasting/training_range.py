@@ -7,7 +7,7 @@ import numpy as np
 from forecaster.data import Series
 from forecaster.problems import Problem
 
-_FAR = 3.0  # ranges beyond the range, from which values are far outside
+FAR = 3.0  # ranges beyond the range, from which values are far outside
 
 
 def measure_range(values: np.ndarray) -> list[float]:
@@ -29,11 +29,11 @@ def find_values_outside(ranges: Mapping[str, Sequence[float]], panel: Sequence[S
             continue
         low, high = ranges[series.name]
         window = series.values[-length:]
-        if max(low - window.min(), window.max() - high) <= _FAR * (high - low):
+        if max(low - window.min(), window.max() - high) <= FAR * (high - low):
             continue  # as almost every window
         distances = np.maximum(low - window, window - high)
         farthest = int(np.nanargmax(distances))
-        if distances[farthest] > _FAR * (high - low) and high > low:
+        if distances[farthest] > FAR * (high - low) and high > low:
             detail = {"series": series.name, "value": float(window[farthest]), "low": low, "high": high}
             problems.append(Problem("outside-training-range", detail=detail))
     return problems

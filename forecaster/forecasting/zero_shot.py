@@ -13,15 +13,14 @@ from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.series import Series
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
-from forecaster.forecast import Forecast
-from forecaster.forecasting.data_checks import DataChecks
+from forecaster.forecasting.data_checks import CheckedSeries, DataChecks
 from forecaster.forecasting.freshness import measure_freshness
-from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors
+from forecaster.forecasting.interval_widths import WidthFactors, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
-from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, finish_forecasts
-from forecaster.forecasting.zero_shot_forecasts import forecast_windows
+from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, collect_block
+from forecaster.forecasting.series_block import SeriesBlock
+from forecaster.forecasting.zero_shot_forecasts import forecast_windows, take_windows
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
-from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS
 from forecaster.problems import Problem
 from forecaster.wording import count_of, count_steps
@@ -104,15 +103,14 @@ def predict_zero_shot(
     checked = DataChecks(checks, Statistics({}, {}), False, max(steps, data.main_season), data.several)
     freshness = measure_freshness(panel, checks.max_age) if receive is None or checks.max_age else []
     selected = checked.select_series(panel, freshness, now, where, 1)
-    widths = measure_width_factors(selected, data.seasons, steps, levels, data.gaps)
+    widths = measure_width_factors(selected.block, data.seasons, steps, levels, data.gaps)
     if widths.by_level:
         log.info("%s", _describe_widths(widths))
     problems: list[Problem] = []
     collected = Collector(Prediction([], [], problems, checked.notices, freshness), receive)
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
-    for first in range(0, len(selected), at_once):
-        batch = selected[first : first + at_once]
-        _forecast_batch(collected, checked, batch, data, steps, levels, widths, limits_missing)
+    for part in selected.split(at_once):
+        _forecast_batch(collected, checked, part, data, steps, levels, widths, limits_missing)
     problems.extend(checked.problems)
     return collected.finish()
 
@@ -120,7 +118,7 @@ def predict_zero_shot(
 def _forecast_batch(
     collected: Collector,
     checked: DataChecks,
-    batch: Sequence[Series],
+    part: CheckedSeries,
     data: Data,
     steps: int,
     levels: Sequence[float],
@@ -129,20 +127,19 @@ def _forecast_batch(
 ) -> None:
     """Forecast the series of one batch, and collect forecasts and problems."""
     where, problems = name_source(data.path), collected.prediction.problems
-    length = min(count_history_steps(data.seasons), max(map(len, batch)))
-    windows = np.stack([cut_window(series, len(series), length, data.gaps) for series in batch])  # (batch, length)
-    refused = [_find_refusal(*each, where, data, limits_missing) for each in zip(batch, windows, strict=True)]
-    problems.extend(problem for problem in refused if problem is not None)
-    kept = [place for place, problem in enumerate(refused) if problem is None]
-    batch = [batch[place] for place in kept]
-    forecasts = forecast_windows(batch, windows[kept], data, steps, levels, widths)
-    finite: list[tuple[Series, Forecast]] = []
-    for series, forecast in zip(batch, forecasts, strict=True):
-        if not np.isfinite([forecast.mean, *forecast.quantiles.values()]).all():
-            problems.append(_report_size(series, where, data))
-        elif checked.check_forecast(forecast):
-            finite.append((series, forecast))
-    collected.add([series for series, _ in finite], finish_forecasts(finite))
+    windows = take_windows(part.block, data)  # (series, steps)
+    refusals = _find_refusals(part.block, windows, where, data, limits_missing)
+    problems.extend(refusals.values())
+    places = [place for place in range(len(windows)) if place not in refusals]
+    if not places:
+        return
+    kept = part.select(places)
+    forecasts = forecast_windows(kept.block, windows[places], data, steps, levels, widths)
+    values = np.stack([forecasts.mean, *forecasts.quantiles.values()])  # (1 + quantiles, series, steps)
+    finite = np.isfinite(values).all(axis=2).all(axis=0)  # (series,)
+    problems.extend(_report_size(series, where, data) for series in kept.block.select(~finite))
+    if finite.any():
+        collect_block(collected, checked, kept.select(finite), forecasts.select(np.flatnonzero(finite)))
 
 
 def choose_horizon(season: int) -> int:
@@ -172,6 +169,18 @@ def _describe_widths(widths: WidthFactors) -> str:
     factors = ", ".join(f"{factor:.2f} ({level:g}%)" for level, factor in widths.by_level.items())
     origins = count_of(widths.origins, "past origin")
     return f"interval widths are those of the network times {factors}, by its errors at {origins} of these data"
+
+
+def _find_refusals(
+    block: SeriesBlock, windows: np.ndarray, where: str, data: Data, limits_missing: bool
+) -> dict[int, Problem]:
+    """Find why series cannot be forecast, by place."""
+    with np.errstate(invalid="ignore"):
+        plain = block.are_observed() & ((~np.isnan(windows)).sum(axis=1) >= MIN_STEPS)
+        plain &= ~(np.abs(windows) > LARGEST).any(axis=1)
+    suspects = np.flatnonzero(~plain).tolist()
+    found = {place: _find_refusal(block[place], windows[place], where, data, limits_missing) for place in suspects}
+    return {place: problem for place, problem in found.items() if problem is not None}
 
 
 def _find_refusal(series: Series, window: np.ndarray, where: str, data: Data, limits_missing: bool) -> Problem | None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from forecaster.config.schema import ONE_SIDED, Config, Data
-from forecaster.data.series import Series, TimesAhead
-from forecaster.forecast import Forecast, levels_to_probabilities
+from forecaster.data.series import Series
+from forecaster.forecast import ForecastBlock, levels_to_probabilities
 from forecaster.forecasting.fallback import ZERO_SHOT
-from forecaster.forecasting.interval_widths import WidthFactors, cut_window, measure_width_factors
+from forecaster.forecasting.interval_widths import WidthFactors, measure_width_factors
+from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS, forecast_zero_shot
 
@@ -21,9 +22,7 @@ def can_forecast_zero_shot(series: Series) -> bool:
     return observed >= MIN_STEPS and bool(np.nanmax(np.abs(series.values)) <= LARGEST)
 
 
-def forecast_short_series(
-    panel: Sequence[Series], config: Config, steps: int, levels: Sequence[float]
-) -> list[Forecast]:
+def forecast_short_series(panel: SeriesBlock, config: Config, steps: int, levels: Sequence[float]) -> ForecastBlock:
     """Forecast series that are shorter than the window of a run's network, with the pretrained one.
 
     Args:
@@ -32,25 +31,28 @@ def forecast_short_series(
         steps: the horizon.
         levels: of the intervals, in percent.
     """
-    if not panel:
-        return []
     data = config.data
     if config.model.head in ONE_SIDED and data.minimum is None:
         data = data.model_copy(update={"minimum": 0.0})
-    length = min(count_history_steps(data.seasons), max(map(len, panel)))
-    windows = np.stack([cut_window(series, len(series), length, data.gaps) for series in panel])  # (series, length)
+    windows = take_windows(panel, data)
     widths = measure_width_factors(panel, data.seasons, steps, levels, data.gaps)
     return forecast_windows(panel, windows, data, steps, levels, widths)
 
 
+def take_windows(panel: SeriesBlock, data: Data) -> np.ndarray:
+    """Take the newest values of series that the network reads, (series, steps); NaN where gaps are left open."""
+    length = min(count_history_steps(data.seasons), int(panel.measure_lengths().max(initial=0)))
+    return panel.take_last_steps(length, only_observed=data.gaps == "mask")
+
+
 def forecast_windows(
-    panel: Sequence[Series],
+    panel: SeriesBlock,
     windows: np.ndarray,
     data: Data,
     steps: int,
     levels: Sequence[float],
     widths: WidthFactors,
-) -> list[Forecast]:
+) -> ForecastBlock:
     """Forecast the steps after the end of series.
 
     Quantiles of counts are whole numbers, and their forecast values are means: the median of what is sold on one day
@@ -64,8 +66,6 @@ def forecast_windows(
         levels: of the intervals, in percent.
         widths: of the intervals.
     """
-    if not panel:
-        return []
     probabilities = sorted({0.5, *levels_to_probabilities(levels)})
     factors = widths.list_by_probability(probabilities)
     with np.errstate(all="ignore"):  # what is not finite is reported
@@ -78,17 +78,9 @@ def forecast_windows(
     if data.minimum is not None or data.maximum is not None:
         found, values = (np.clip(each, data.minimum, data.maximum) for each in (found, values))
     shown = probabilities if levels else []
-    known: dict[int, TimesAhead] = {}
-    return [
-        Forecast(
-            series.name,
-            *series.find_times_ahead(steps, known),
-            forecast,
-            {probability: quantiles[:, place] for place, probability in enumerate(shown)},
-            source=ZERO_SHOT,
-        )
-        for series, forecast, quantiles in zip(panel, values, found, strict=True)
-    ]
+    quantiles = {probability: found[:, :, place] for place, probability in enumerate(shown)}
+    sources = [ZERO_SHOT] * len(panel)
+    return ForecastBlock(panel.list_names(), panel.list_times_ahead(steps), values, quantiles, sources)
 
 
 def are_counts(windows: np.ndarray) -> np.ndarray:

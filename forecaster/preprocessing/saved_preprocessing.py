@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,20 @@ class Preprocessing:
     scalers: Mapping[str, Scaler]
     vocabulary: Vocabulary | None = None
     features: "Features | None" = None
+
+    @cached_property
+    def _stack(self) -> Scaler:
+        """The scalers of all series, stacked."""
+        return Scaler.stack(list(self.scalers.values()))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.scalers)}
+
+    def stack_scalers(self, names: Sequence[str]) -> tuple[Scaler, np.ndarray]:
+        """Stack the scalers of series; and return which of them were trained on, (series,): other rows mean nothing."""
+        places = np.array([self._places.get(name, -1) for name in names], int)
+        return self._stack.select_rows(places), places >= 0
 
     def to_json(self) -> dict[str, Any]:
         """Return every number, exact, for JSON."""

@@ -43,7 +43,7 @@ class Scaler:
         offsets, scales = (np.concatenate([getattr(part, name) for part in parts]) for name in ("offset", "scale"))
         return cls(offsets, scales, Transform.concatenate([part.curve for part in parts]), parts[0].lags)
 
-    def select_rows(self, chosen: slice) -> "Scaler":
+    def select_rows(self, chosen: slice | np.ndarray) -> "Scaler":
         """Select rows of a stack."""
         offsets, scales = np.asarray(self.offset)[chosen], np.asarray(self.scale)[chosen]
         return Scaler(offsets, scales, self.curve.select_rows(chosen), self.lags)

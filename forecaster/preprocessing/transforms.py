@@ -60,7 +60,7 @@ class Transform:
         """Concatenate stacks of transforms."""
         return replace(parts[0], power=np.concatenate([np.asarray(part.power) for part in parts]))
 
-    def select_rows(self, chosen: slice) -> "Transform":
+    def select_rows(self, chosen: slice | np.ndarray) -> "Transform":
         """Select rows of a stack."""
         return replace(self, power=np.asarray(self.power)[chosen])
 

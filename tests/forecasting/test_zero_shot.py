@@ -11,7 +11,7 @@ import pytest
 
 from forecaster.cli.options import is_data
 from forecaster.errors import ConfigError, DataError, Diverged, Stale, UsageError
-from forecaster.forecasting import interval_widths, zero_shot, zero_shot_forecasts
+from forecaster.forecasting import interval_widths, zero_shot_forecasts
 from forecaster.forecasting.predict import Prediction
 from forecaster.forecasting.zero_shot import choose_horizon, load_data_config, predict_zero_shot
 
@@ -38,7 +38,7 @@ def network(monkeypatch) -> FakeNetwork:
     fake = FakeNetwork()
     for module in (zero_shot_forecasts, interval_widths):
         monkeypatch.setattr(module, "forecast_zero_shot", fake)
-    for module in (zero_shot, interval_widths):
+    for module in (zero_shot_forecasts, interval_widths):
         monkeypatch.setattr(module, "count_history_steps", lambda seasons: 20)
     return fake
 
