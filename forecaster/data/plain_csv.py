@@ -56,7 +56,7 @@ def read_plain_csv(source: Source, reading: Reading, dialect: Dialect) -> Panel 
 
 
 def _is_small_file(source: Source) -> bool:
-    is_one = len(source.files) == 1 and not source.is_typed and source.files[0] != STDIN
+    is_one = len(source.files) == 1 and not (source.is_typed or source.is_large) and source.files[0] != STDIN
     return is_one and source.size is not None and source.size <= MOST_BYTES
 
 

@@ -113,6 +113,11 @@ class Series:
         found = self.__dict__["timestamps"]
         return found if isinstance(found, Grid) else None
 
+    @property
+    def last_timestamp(self) -> "Timestamp":
+        """The timestamp of its last step."""
+        return self.find_timestamp(len(self) - 1)
+
     def find_timestamp(self, place: int) -> "Timestamp":
         """Find the timestamp of a step, which may lie after the last; `OverflowError` beyond the dates that exist."""
         if self._grid is not None:
@@ -137,7 +142,7 @@ class Series:
             known: those of series with the same index, by its identity; the result is added.
         """
         if self._grid is not None:
-            return self.find_timestamp(len(self) - 1), self._grid.list_after(steps)
+            return self.last_timestamp, self._grid.list_after(steps)
         timestamps = self.timestamps
         if id(timestamps) not in known:
             known[id(timestamps)] = timestamps[-1], self.list_future_timestamps(steps)
