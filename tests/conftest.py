@@ -1,12 +1,14 @@
 """What the tests share: the real command as a process, small CSVs and configs, and one tiny trained run."""
 
 import gc
+import importlib
 import itertools
 import logging
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +31,9 @@ Result = subprocess.CompletedProcess[str]
 
 
 def pytest_collection_finish() -> None:
-    """Never look for garbage among modules and tests again."""
+    """Speed up trainings in this process, and never look for garbage among modules and tests again."""
+    if "tensorflow" in sys.modules:
+        importlib.import_module("tests.helpers.fast_trainings").speed_up_trainings()
     gc.freeze()
 
 

@@ -135,24 +135,23 @@ def test_a_failure_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "north: exit 5: stale (and 1 more)\n")
 
 
-def test_a_config_that_is_missing_or_invalid_fails_its_job_alone(folder, capfd):
+def test_a_config_that_is_missing_or_invalid_fails_its_job_alone(folder, forecast):
     (folder / "bad.yaml").write_text("window: {lenght: 12}\n")
     (folder / "jobs.yaml").write_text("""\
 jobs:
   - {name: east, data: load.csv, config: bad.yaml}
-  - {name: north, data: load.csv, run: runs/load, output: north.csv}
+  - {name: north, do: predict, data: load.csv, run: runs/load, output: north.csv}
   - {name: west, data: load.csv, config: missing.yaml}
 """)
     assert call(dry_run=True) == 3
-    assert call() == 3
+    assert forecast("run", "jobs.yaml").returncode == 3
     assert (folder / "north.csv").exists()
     jobs = json.loads((folder / "status.json").read_text())["jobs"]
     assert {name: job["exit_code"] for name, job in jobs.items()} == {"east": 2, "north": 0, "west": 2}
     assert "bad.yaml:1:10: window.lenght: unknown key, did you mean 'length'?" in jobs["east"]["reason"]
     assert "missing.yaml" in jobs["west"]["reason"]
-    capfd.readouterr()
-    assert call(only=["north"], force=True) == 0
-    assert capfd.readouterr() == ("", "")
+    again = forecast("run", "jobs.yaml", "--only", "north", "--force")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
 def test_a_warning_is_a_line_that_is_printed_once(folder, monkeypatch, capsys):

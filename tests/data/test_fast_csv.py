@@ -153,7 +153,7 @@ NAMES = st.sampled_from(["a", "b", "ä", "c d", "7", "NA", '"q,q"'])
 DAYS = st.integers(0, 400).map(lambda day: str(np.datetime64("2026-01-01") + day))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(NAMES, DAYS, CELLS, CELLS, NAMES), min_size=1, max_size=30),
     end=st.sampled_from(["\n", "\r\n"]),

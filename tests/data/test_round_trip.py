@@ -67,7 +67,7 @@ def read(path, frequency: str) -> dict[str, pd.DataFrame]:
     return frames
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(panels(), st.randoms(use_true_random=False))
 def test_a_panel_read_and_written_comes_back_as_it_was(tmp_path, drawn, random):
     frequency, frames = drawn

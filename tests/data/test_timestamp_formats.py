@@ -280,7 +280,7 @@ WRITTEN = {
     st.sampled_from([1, 7, 30, 92, 366]),
     st.sampled_from(["date", "x", "t", ""]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_date_is_read_as_itself_or_refused_never_as_another(form, first, count, step, name):
     write, mean = WRITTEN[form]
     days = [first + datetime.timedelta(step * row) for row in range(count)]

@@ -187,9 +187,11 @@ def import_modules(tensorflow: bool) -> None:
         if module.name != "forecaster.__main__":
             with contextlib.nullcontext() if tensorflow else contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
-    if not tensorflow:
-        for name in TENSORFLOW:
-            del sys.modules[name]
+    if tensorflow:
+        importlib.import_module("tests.helpers.fast_trainings").speed_up_trainings()
+        return
+    for name in TENSORFLOW:
+        del sys.modules[name]
 
 
 def serve(listener: socket.socket, tensorflow: bool) -> None:

@@ -62,13 +62,10 @@ def waves(length, ahead):
 @pytest.mark.parametrize(
     "options",
     [
-        {"decoder": "dense"},
-        {"decoder": "seq2seq"},
         {"decoder": "seq2seq", "scheduled_sampling": 1.0, "warmup": 3, "bidirectional": True},
-        {"decoder": "positional", "segment": 3},
+        {"decoder": "positional", "segment": 3, "cell": "simple_rnn", "bidirectional": True, "merge": "mean"},
         {"decoder": "context", "scheduled_sampling": 1.0},
         {"decoder": "dense", "units": [12, 12, 12], "residual": True, "dilation": True, "layer_normalization": True},
-        {"decoder": "dense", "cell": "simple_rnn", "bidirectional": True, "merge": "mean"},
     ],
     ids=str,
 )

@@ -29,7 +29,7 @@ from forecaster.training.step import Steps, TrainingStep, ZeroShotTable
 from forecaster.training.trainer import Course, Trainer
 from tests.helpers.command import ROOT
 from tests.helpers.fake_network import Fake
-from tests.training.test_trainer import Silent, _graphs_as_traced  # noqa: F401  a fixture
+from tests.training.test_trainer import Silent
 
 pytestmark = pytest.mark.slow
 

@@ -28,6 +28,7 @@ from forecaster.training import build
 from forecaster.training.train import train
 from tests.helpers.command import FORECAST, ROOT, TINY, write_hourly_csv
 from tests.helpers.fake_network import roll_out
+from tests.helpers.fast_trainings import run_untraced
 from tests.helpers.fork_server import CHECKPOINT_SECONDS, write_command
 
 pytestmark = pytest.mark.slow
@@ -289,15 +290,19 @@ def test_the_textbook_rollout_follows_the_sine_without_its_noise(sine):
 SHIPPED = sorted({path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"sine", "impute"})
 
 
+# Four layers of 96 steps each take ten times as long as the other networks.
+SHORTER = {"stack": ["window.length=48"]}
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_config_runs(tmp_path, name, monkeypatch):
     monkeypatch.setattr(held_out, "_MAX_STEPS_READ", 0)  # few origins
     monkeypatch.setattr(build, "_VALIDATION_WINDOWS", 64)
     few = [
         *("training.epochs=1", "training.schedule={name: constant}", "model.warmup=0"),
-        *("training.batches_per_epoch=2", "forecast.samples=10"),
+        *("training.batches_per_epoch=1", "training.batch_size=8", "forecast.samples=10", *SHORTER.get(name, [])),
     ]
-    with lock_run(tmp_path / name):
+    with lock_run(tmp_path / name), run_untraced():
         version = train(plan_training(load_config(ROOT / f"configs/{name}.yaml", few)), tmp_path / name, []).version
     metrics = json.loads(version.read("metrics.json"))
     assert metrics["origins"] > 1

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -303,7 +304,7 @@ def test_the_command_writes_the_best_config_and_continues(forecast, tunable):
     assert sorted(path.name for path in tunable.iterdir()) == ["load.csv", "runs", "tiny.tuned.yaml", "tiny.yaml"]
     first = trials_of(tunable)
     assert [row["state"] for row in first] == ["done"] * 2
-    trials = search(tunable, trials=3)
+    trials = search(forecast, tunable, trials=3)
     assert trials[:2] == first
     assert len(trials) == 3
     tuned = load_config(tunable / "tiny.tuned.yaml")
@@ -313,20 +314,19 @@ def test_the_command_writes_the_best_config_and_continues(forecast, tunable):
     assert tuned.config.model.units == (int(best["model.units"]),)
     assert tuned.config.data.path == str(tunable / "load.csv")
     (tunable / "tiny.tuned.yaml").write_text("# mine\n")
-    with pytest.raises(UsageError, match="tiny.tuned.yaml: exists and is not from this search"):
-        search(tunable, trials=3)
+    refused = forecast("tune", "tiny.yaml", "--trials", 3, cwd=tunable)
+    assert refused.returncode == 2
+    assert "tiny.tuned.yaml: exists and is not from this search" in refused.stderr
 
 
-def search(folder: Path, trials: int) -> list[dict[str, str]]:
-    from forecaster.tuning.tune import search_config
-
-    plan = plan_tuning(load_config(folder / "tiny.yaml"))
-    search_config(plan, folder / "runs/tiny/tune", folder / "tiny.tuned.yaml", trials, None, [])
+def search(forecast, folder: Path, trials: int) -> list[dict[str, str]]:
+    result = forecast("tune", "tiny.yaml", "--trials", trials, cwd=folder)
+    assert result.returncode == 0, result.stderr
     return trials_of(folder)
 
 
 @pytest.mark.slow
-def test_the_window_that_reaches_back_to_what_repeats_is_found(tmp_path):
+def test_the_window_that_reaches_back_to_what_repeats_is_found(forecast, tmp_path):
     values = np.tile(np.random.default_rng(2).normal(size=20), 15)  # every value is that of 20 steps before
     (tmp_path / "load.csv").write_text("y\n" + "".join(f"{value:.4f}\n" for value in values))
     (tmp_path / "tiny.yaml").write_text("""\
@@ -337,14 +337,14 @@ training: {epochs: 3, batch_size: 8, optimizer: {learning_rate: 0.01}}
 tune:
   window.length: [6, 24]
 """)
-    errors = {row["window.length"]: float(row["error"]) for row in search(tmp_path, trials=2)}
+    errors = {row["window.length"]: float(row["error"]) for row in search(forecast, tmp_path, trials=2)}
     assert errors["24"] < 0.5 * errors["6"]
     assert load_config(tmp_path / "tiny.tuned.yaml").config.window.length == 24
 
 
 @pytest.mark.slow
-def test_the_test_part_is_never_read(tunable):
-    found = search(tunable, trials=1)
+def test_the_test_part_is_never_read(forecast, tunable):
+    found = search(forecast, tunable, trials=1)
     hours = np.arange(400)
     values = 100 + 10 * np.sin(2 * np.pi * hours / 24) + np.random.default_rng(1).normal(0, 1, 400)
     values[360:] = 1e9 * np.arange(1, 41)  # a tenth is held out
@@ -352,7 +352,7 @@ def test_the_test_part_is_never_read(tunable):
     other.mkdir()
     write_hourly_csv(other / "load.csv", values=values)
     (other / "tiny.yaml").write_text(TUNABLE)
-    assert search(other, trials=1) == found
+    assert search(forecast, other, trials=1) == found
 
 
 @pytest.mark.slow
@@ -368,10 +368,11 @@ def test_a_signal_keeps_what_was_found(tunable):
 
 
 @pytest.mark.slow
-def test_where_no_trial_can_be_the_first_reason_is_reported(project):
+def test_where_no_trial_can_be_the_first_reason_is_reported(forecast, project):
     (project / "tiny.yaml").write_text(TUNABLE.split("tune:")[0] + "tune: {model.segment: [5, 7]}\n")
-    with pytest.raises(UsageError, match="no trial completed.*2 impossible; first impossible trial: model.segment: a"):
-        search(project, trials=5)
+    result = forecast("tune", "tiny.yaml", "--trials", 5, cwd=project)
+    assert result.returncode == 2
+    assert re.search("no trial completed.*2 impossible; first impossible trial: model.segment: a", result.stderr)
     assert not (project / "tiny.tuned.yaml").exists()
 
 
