@@ -124,8 +124,10 @@ def _describe_findings(config: Config) -> str:
         time = "no time column, rows are steps" if data.time is None else f"time column {data.time!r}"
     seasons = [count_steps(season, data.frequency) for season in data.seasons]
     season = f"season of {' and '.join(seasons)}" if seasons else "no season"
-    start = "start from the zero-shot forecast, " if model.pretrained else ""
     ensemble = config.ensemble
+    start = "start from the zero-shot forecast, " if model.pretrained else ""
+    if start and ensemble and ensemble.vary == "start":
+        start = f"half of which {start}"
     several = f"the {ensemble.combine} of {ensemble.size} networks, " if ensemble and ensemble.size > 1 else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"

@@ -70,7 +70,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
     A long series trains one network, whose answer begins with those of its last seasons that tomorrow is like; a short
     one the mean of several, which begin with the mean of its last seasons: there is too little to learn from which to
     copy. Every second one also learns sign-flipped windows, so that they depend less on a trend. Where zero-shot
-    forecasts have a lower error before the test part than naive ones, they start from these.
+    forecasts have a lower error before the test part than naive ones, half of them start from these.
     """
     steps, head, window = len(series), wishes.config.model.head, wishes.config.window
     horizon = window.horizon if wishes.includes("window.horizon") else max(1, min(choose_horizon(season), steps // 10))
@@ -82,11 +82,16 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
     large = steps >= _LARGE
     held_out = max(horizon, round(0.1 * steps))
     batch_size, batches = (64, 200) if large else (16, 40)
-    vary = "seed" if head in ONE_SIDED or wishes.config.training.sign_flip else "sign_flip"
     windows = steps - 2 * held_out - length - horizon + 1
     known = series.values[: steps - held_out]
     # A short series has too few windows before its validation part to fit on.
     anchor = choose_normalization(known, season, length, horizon, held_out if large else 0)
+    if wishes.includes("model.pretrained"):
+        pretrained = wishes.config.model.pretrained
+    else:
+        pretrained = not large and _is_zero_shot_better([known], season, length, horizon, _ZERO_SHOTS)
+    unflipped = head in ONE_SIDED or wishes.config.training.sign_flip
+    vary = "start" if pretrained else "seed" if unflipped else "sign_flip"
     return {
         "window": {"length": length // segment * segment, "horizon": horizon},
         "split": {"validation": held_out, "test": held_out} if held_out > 0.1 * steps else {},
@@ -96,7 +101,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
             "segment": segment,
             "normalization": "profile" if anchor == "seasonal" and not large else anchor,
             "copy_segments": large,
-            "pretrained": not large and _is_zero_shot_better([known], season, length, horizon, _ZERO_SHOTS),
+            "pretrained": pretrained,
         },
         "training": {
             **_TRAINING,

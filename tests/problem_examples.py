@@ -845,6 +845,12 @@ _EXAMPLES = [
     ),
     Problem("sign-flipped-twice", "power.yaml:4:3", "training.sign_flip", repairs=({"training.sign_flip": False},)),
     Problem(
+        "start-without-pretrained",
+        "power.yaml:4:3",
+        "ensemble.vary",
+        repairs=({"model.pretrained": True}, {"ensemble.vary": "seed"}, {"ensemble.vary": "window"}),
+    ),
+    Problem(
         "window-cannot-be-shorter",
         "power.yaml:4:3",
         "ensemble.vary",

@@ -79,7 +79,7 @@ def test_a_short_series_gets_a_plan_that_fits_it(tmp_path, forecast, rows):
 def test_a_long_series_copies_its_days_and_a_short_one_is_forecast_by_several_networks(tmp_path):
     long, short = (propose(csv(tmp_path, np.tile(STEPS % 24 + NOISE, 2)[:rows])) for rows in (2500, 400))
     assert (long.model.segment, long.model.copy_segments, long.ensemble) == (24, True, None)
-    assert (short.model.copy_segments, short.ensemble.size, short.ensemble.vary) == (False, 4, "sign_flip")
+    assert (short.model.copy_segments, short.ensemble.size, short.ensemble.vary) == (False, 4, "start")
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,9 @@ def test_check_takes_past_covariates_of_a_csv(tmp_path, forecast):
 
 @pytest.mark.parametrize(("head", "vary"), [("normal", "sign_flip"), ("categorical", "seed")])
 def test_a_head_that_is_set_has_its_own_loss_and_networks_that_it_can_be_taught_by(tmp_path, head, vary):
-    config = propose(csv(tmp_path, NOISE), [f"model.head={head}"])
+    config = propose(csv(tmp_path, NOISE), [f"model.head={head}", "model.pretrained=false"])
     assert (config.training.loss, config.ensemble.vary) == ("auto", vary)
+    assert propose(csv(tmp_path, NOISE), [f"model.head={head}"]).ensemble.vary == "start"
 
 
 def test_a_wrong_set_is_refused(tmp_path):
@@ -318,7 +319,13 @@ def test_a_short_series_starts_from_the_zero_shot_forecast_where_that_beats_naiv
         return BaselineForecast(values[origins[:, None] + np.arange(1, horizon + 1)] + error, {})
 
     monkeypatch.setitem(BASELINES, ZERO_SHOT, forecast)
-    assert propose(csv(tmp_path, NOISE)).model.pretrained is pretrained
+    config = propose(csv(tmp_path, NOISE))
+    assert (config.model.pretrained, config.ensemble.vary) == (pretrained, "start" if pretrained else "sign_flip")
+    for value in (True, False):
+        config = propose(csv(tmp_path, NOISE), [f"model.pretrained={value}".lower()])
+        assert (config.model.pretrained, config.ensemble.vary) == (value, "start" if value else "sign_flip")
+    config = propose(csv(tmp_path, NOISE), ["model.pretrained=true", "model.head=categorical"])
+    assert config.ensemble.vary == "start"
     assert not propose(csv(tmp_path, NOISE), ["model.decoder=rollout"]).model.pretrained
     assert not propose(csv(tmp_path, NOISE), ["model.copy_segments=true"]).model.pretrained
     assert not propose(csv(tmp_path, np.tile(NOISE, 2))).model.pretrained  # a long series copies its days

@@ -340,6 +340,8 @@ def _check_ensemble(config: Config) -> Iterator[KeyProblem]:
         yield _conflict(path, "one-sided-head", *seeds, head=head)
     elif ensemble.vary == "sign_flip" and config.training.sign_flip:
         yield _conflict("training.sign_flip", "sign-flipped-twice", {"training.sign_flip": False})
+    if ensemble.vary == "start" and not config.model.pretrained:
+        yield _conflict(path, "start-without-pretrained", {"model.pretrained": True}, *seeds)
     lengths = {member.window.length for member in list_members(config)} if ensemble.vary == "window" else set()
     if ensemble.vary == "window" and len(lengths) < min(2, ensemble.size):
         yield _conflict(path, "window-cannot-be-shorter", {"ensemble.vary": "seed"}, window=config.window.length)

@@ -1,6 +1,6 @@
 """The configs of an ensemble's networks: its own, with what sets each of them apart."""
 
-from forecaster.config.schema import Config, Cosine
+from forecaster.config.schema import ONE_SIDED, Config, Cosine
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -13,8 +13,10 @@ def list_members(config: Config) -> list[Config]:
 
     Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
     window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `sign_flip`
-    every second network is trained on sign-flipped windows. A `snapshot` is a cycle of one training: an equal share of
-    its epochs, the rate falling along half a cosine to 0 (Huang 2017, eq. 2).
+    every second network is trained on sign-flipped windows. Over `start` the first half starts from the zero-shot
+    forecast and the others do not, and signs are flipped as over `sign_flip` where the head allows it. A `snapshot` is
+    a cycle of one training: an equal share of its epochs, the rate falling along half a cosine to 0 (Huang 2017,
+    eq. 2).
     """
     ensemble = config.ensemble
     if ensemble is None or ensemble.size == 1:
@@ -29,6 +31,12 @@ def list_members(config: Config) -> list[Config]:
             return [_set_training(member, loss=losses[number % len(losses)]) for number, member in enumerate(members)]
         case "sign_flip":
             return [_set_training(member, sign_flip=number % 2 == 1) for number, member in enumerate(members)]
+        case "start":
+            flips = config.model.head not in ONE_SIDED and not config.training.sign_flip
+            return [
+                _set_start(_set_training(member, sign_flip=number % 2 == 1) if flips else member, number, len(members))
+                for number, member in enumerate(members)
+            ]
         case "snapshot":
             cycle = config.training.epochs // ensemble.size
             return [_set_training(member, epochs=cycle, schedule=Cosine(minimum=0.0)) for member in members]
@@ -46,6 +54,12 @@ def get_member(config: Config, number: int) -> Config:
     if number > len(members):
         raise UsageError(Problem("no-such-member", f"--member {number}", detail={"count": len(members)}))
     return members[number - 1]
+
+
+def _set_start(config: Config, number: int, count: int) -> Config:
+    """Let the first half of some networks start from the zero-shot forecast, and the others not."""
+    model = config.model.model_copy(update={"pretrained": number < (count + 1) // 2})
+    return config.model_copy(update={"model": model})
 
 
 def _set_training(config: Config, **changes: object) -> Config:

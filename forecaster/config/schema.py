@@ -618,9 +618,9 @@ class Ensemble(Section):
     """Several networks whose forecasts are combined."""
 
     size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="number of networks; 1: no ensemble")
-    vary: Literal["seed", "window", "loss", "sign_flip", "snapshot"] = Field(
+    vary: Literal["seed", "window", "loss", "sign_flip", "start", "snapshot"] = Field(
         "seed",
-        description="how the networks differ: seed | window | loss | sign_flip | snapshot",
+        description="how the networks differ: seed | window | loss | sign_flip | start | snapshot",
     )
     combine: Literal["median", "mean"] = Field(
         "median", description="how forecasts and quantiles are combined: median | mean"

@@ -13,6 +13,9 @@ from forecaster.preprocessing.scaling import Scaler
 from forecaster.pretrained.features import count_history_steps
 
 _FEWEST, _MOST = 100, 400  # origins, and between them as many as in validation
+# Horizons at which the trained network counts as good as the zero-shot one, next to those of validation: its epochs and
+# its weight were chosen by the same errors, which are too small where they are few.
+_EQUAL_HORIZONS = 2.0
 _MOST_ZERO_SHOT = 2000  # origins of zero-shot forecasts, which take milliseconds each
 
 
@@ -54,7 +57,7 @@ def measure_history_residuals(
     A validation part of one winter, or of a few horizons, does not show how large errors become at other times. The
     trained network has learnt the training part, and its errors there are too small; the zero-shot network has seen
     none of the series. Its residuals are multiplied by the ratio of both networks' mean absolute residuals in
-    validation.
+    validation. The logarithm of a ratio below 1 is shrunk towards 0 where validation holds few horizons.
 
     Args:
         predictor: with the smallest change.
@@ -74,9 +77,22 @@ def measure_history_residuals(
     own, other = (float(np.abs(each[both]).sum()) for each in (residuals, reference))
     if not (0 < own < np.inf and 0 < other < np.inf):
         return np.empty((0, horizon))
+    ratio = own / other
+    if ratio < 1:
+        horizons = _count_horizons(validation, horizon)
+        ratio **= horizons / (horizons + _EQUAL_HORIZONS)
     found = _compute_residuals(predictor, history.origins, history.zero_shot, history.actual)
     constant = Scaler.stack([predictor.get_scaler(series) for series in history.origins.series]).is_constant[:, 0]
-    return own / other * found[~constant & ~np.isnan(found).all(axis=1)]
+    return ratio * found[~constant & ~np.isnan(found).all(axis=1)]
+
+
+def _count_horizons(origins: Origins, horizon: int) -> float:
+    """Count the horizons that origins cover without overlap, averaged over series."""
+    numbers = np.unique(origins.members, return_inverse=True)[1]
+    first, last = np.full(numbers.max() + 1, np.iinfo(int).max), np.full(numbers.max() + 1, -1)
+    np.minimum.at(first, numbers, origins.steps)
+    np.maximum.at(last, numbers, origins.steps)
+    return float(np.mean(last - first + 1)) / horizon
 
 
 def has_comparable_residuals(plan: Plan, predictor: Predictor) -> bool:

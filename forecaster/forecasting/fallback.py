@@ -20,6 +20,10 @@ _MOST_PAST_HORIZONS = 20  # of the training part that count, next to those of va
 # Horizons at which the trained network counts as good as the zero-shot one, next to those of validation: its epochs
 # were chosen by the same errors, and one horizon is soon won by chance.
 _EQUAL_HORIZONS = 1.0
+# Horizons that flatter weights count as, next to those of validation, of which one or two are often lucky ones; the
+# power of their errors, the prior of baselines, and the largest logarithm of an error over the lowest. They are mostly
+# of both networks, whose errors partly cancel.
+_FLAT_HORIZONS, _FLAT_POWER, _FLAT_PRIOR, _FLAT_LIMIT = 1.0, 2.0, 0.1, 0.5
 # Of the last three baselines, one of which is often best by chance, against the networks, last value and last season.
 _PRIOR_OF_OTHERS = 0.25
 _SMALLEST_WEIGHT = 0.01  # below which a forecaster is left out
@@ -121,8 +125,9 @@ def fit_fallback(
     shrunk towards the mean of all series: its own counts as many times as its validation part has horizons, the pooled
     one `_POOLED_HORIZONS` times. Weights are those of Bayesian model averaging, as if each horizon held
     `_POWER_OF_HORIZON` independent errors of a Laplace distribution: w ∝ prior · e^-p with e the shrunk error and
-    p = `_POWER` + `_POWER_OF_HORIZON` · horizons, of which `_MOST_HORIZONS` count. One horizon moves them a little; ten
-    nearly choose the best.
+    p = `_POWER` + `_POWER_OF_HORIZON` · horizons, of which `_MOST_HORIZONS` count. They are averaged with flatter ones,
+    whose p is `_FLAT_POWER`, and which count as `_FLAT_HORIZONS` next to those of validation. One horizon moves them a
+    little; ten nearly choose the best.
 
     Args:
         names: of the series.
@@ -178,6 +183,10 @@ def _compute_weights(forecasters: Sequence[str], errors: np.ndarray, horizons: n
     powers = _POWER + _POWER_OF_HORIZON * np.minimum(horizons, _MOST_HORIZONS)  # (rows,)
     weights = prior * np.exp(-powers[:, None] * above)
     weights /= weights.sum(axis=1, keepdims=True)
+    flat_prior = np.array([1.0 if name in (NETWORK, ZERO_SHOT) else _FLAT_PRIOR for name in forecasters])
+    flat = np.where(above < _FLAT_LIMIT, flat_prior * np.exp(-_FLAT_POWER * above), 0.0)
+    share = (_FLAT_HORIZONS / (_FLAT_HORIZONS + horizons))[:, None]  # (rows, 1)
+    weights = (1 - share) * weights + share * flat / flat.sum(axis=1, keepdims=True)
     weights[weights < _SMALLEST_WEIGHT] = 0.0
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 

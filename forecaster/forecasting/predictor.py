@@ -263,7 +263,7 @@ class Predictor:
             return Inputs(window, categories=codes)
         length = scaled.shape[1]
         read = features[:, :length, : past + known] if past + known else None
-        future = features[:, length:, past:] if self.feature_width > past else None
+        future = features[:, length:, past : self.feature_width] if self.feature_width > past else None
         return Inputs(window, read, future, codes)
 
     @property

@@ -389,6 +389,10 @@ CONFIGS: Mapping[str, Message] = {
         "ensemble.vary: sign_flip trains every second network on sign-flipped windows; remove the key",
         "The ensemble flips signs already.",
     ),
+    "start-without-pretrained": Message(
+        "half of the networks would start from the zero-shot forecast, which model.pretrained turns on; use {repairs}",
+        "The networks of the ensemble start differently.",
+    ),
     "window-cannot-be-shorter": Message(
         "this network reads no window shorter than {window:# step|# steps}; use {repairs}, or a longer window",
         "The networks of the ensemble read windows of different lengths.",

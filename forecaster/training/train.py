@@ -245,14 +245,15 @@ def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> l
 
 def _share_zero_shot(tasks: Sequence[_Task]) -> list[_Task]:
     """Add the zero-shot forecasts to networks that start from them, computed once for all windows of a length."""
-    if not tasks[0].plan.config.model.pretrained:
-        return list(tasks)
-    plans = {task.plan.config.window.length: task.plan for task in tasks}
+    plans = {task.plan.config.window.length: task.plan for task in tasks if task.plan.config.model.pretrained}
     tables = {
         length: compute_zero_shot_table(join_parts(plan) if tasks[0].is_refit else plan)
         for length, plan in plans.items()
     }
-    return [replace(task, zero_shot=tables[task.plan.config.window.length]) for task in tasks]
+    return [
+        replace(task, zero_shot=tables[task.plan.config.window.length]) if task.plan.config.model.pretrained else task
+        for task in tasks
+    ]
 
 
 def _refit_unless_stopped(

@@ -46,26 +46,32 @@ def rising_faster_at_first():
     return np.cumsum(np.where(np.arange(40) < 20, 2.0, 1.0))
 
 
+# The network's errors in validation are half of those of the zero-shot one, over 10 origins, horizons of 3 steps and 1/3;
+# 2 horizons in which both are as good count next to these.
+RATIO = 0.5 ** ((10 / 3) / (10 / 3 + 2))
+
+
 def test_residuals_of_the_training_part_are_as_large_as_those_of_the_network_in_validation():
     residuals = measure(make_plan(rising_faster_at_first()))
     np.testing.assert_array_equal(residuals[0], [1, 2, 3])  # in validation the network's errors are the step ahead,
     # those of the zero-shot network twice as large; in the training part these are 3, 6 and 9
-    np.testing.assert_allclose(residuals[10], [1.5, 3, 4.5])
+    np.testing.assert_allclose(residuals[10], np.array([3, 6, 9]) * RATIO)
     assert len(residuals) == 10 + 16  # origins 3 .. 18
 
 
 def test_no_value_after_the_training_part_is_read():
     values = rising_faster_at_first()
     last = measure(make_plan(values))[-1]
-    np.testing.assert_allclose(last, [1.5, np.nan, np.nan])
+    np.testing.assert_allclose(last, [3 * RATIO, np.nan, np.nan])
     values[30:] = 1e6  # the test part
     np.testing.assert_array_equal(measure(make_plan(values)), measure(make_plan(rising_faster_at_first())))
 
 
 def test_an_interval_covers_the_errors_of_a_training_part_that_was_less_calm_than_the_validation_part():
     widths = compute_half_widths(measure(make_plan(rising_faster_at_first())), 80)
-    np.testing.assert_allclose(widths, [1.5, 3, 4.5])
-    np.testing.assert_allclose(compute_half_widths(measure(make_plan(np.arange(40))), 80), [1, 2, 3])
+    np.testing.assert_allclose(widths, np.array([3, 6, 9]) * RATIO)
+    calm = compute_half_widths(measure(make_plan(np.arange(40))), 80)
+    np.testing.assert_allclose(calm, np.array([2, 4, 6]) * RATIO)
 
 
 def test_they_are_divided_by_the_changes_of_their_windows():
@@ -73,8 +79,7 @@ def test_they_are_divided_by_the_changes_of_their_windows():
     residuals = measure(made)  # a season of 2 steps: windows change by 4 in the training part, by 2 at the end
     late = residuals[5]
     np.testing.assert_allclose(late, [0.5, 1, 1.5])
-    ratio = np.nansum(np.abs(residuals[:10])) / np.nansum(2 * np.abs(residuals[:10]))
-    np.testing.assert_allclose(residuals[10], np.array([3, 6, 9]) / 4 * ratio)
+    np.testing.assert_allclose(residuals[10], np.array([3, 6, 9]) / 4 * RATIO)
 
 
 def test_there_are_none_without_a_validation_part_or_where_the_network_makes_no_errors_in_it():

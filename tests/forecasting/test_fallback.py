@@ -38,22 +38,27 @@ def test_weights_fall_with_a_power_of_the_error_that_grows_with_the_horizons_see
     # Powers are 4 + 2 * 2, of errors over the zero-shot network's; of the network's logarithm 2 horizons of 3 count, and
     # a mean has a quarter of the weight.
     shares = np.array([0.8 ** (-8 * 2 / 3), 1, 0.96**-8, 0.25 * 0.88**-8])
-    np.testing.assert_allclose(fitted.weights["s0"], shares / shares.sum())
+    # They count 2 horizons; as 1 horizon the squares of errors, where a baseline has a tenth of the weight.
+    flat = np.array([0.8 ** (-2 * 2 / 3), 1, 0.1 * 0.96**-2, 0.1 * 0.88**-2])
+    np.testing.assert_allclose(fitted.weights["s0"], (2 * shares / shares.sum() + flat / flat.sum()) / 3)
     assert fitted.forecasters == ("network", "zero-shot", "naive", "window_mean")
     assert fitted.get_weights("other", known=False) == fitted.unknown_weights == pytest.approx(fitted.weights["s0"])
     assert fitted.horizons == 2.0
 
 
 def test_the_best_is_alone_after_many_horizons_and_those_with_less_than_a_hundredth_are_left_out():
-    errors = {"network": [1.0], "zero-shot": [1.6], "naive": [3.0]}
+    errors = {"network": [1.0], "zero-shot": [4.0], "naive": [5.0]}
     fitted = fallback_of(errors, [10.0])
     assert (fitted.forecasters, fitted.weights, fitted.unknown_weights) == (("network",), {}, (1.0,))
-    assert fallback_of({"network": [1.0], "naive": [1.05]}, [99.0]).weights["s0"] == pytest.approx(
-        (1 / (1 + 1.05**-14), 1 / (1 + 1.05**14))  # as after five
+    sharp, flat = (np.array([1, prior * 1.05**-power]) for prior, power in ((1, 14), (0.1, 2)))  # 14 as after five
+    np.testing.assert_allclose(
+        fallback_of({"network": [1.0], "naive": [1.05]}, [99.0]).weights["s0"],
+        (99 * sharp / sharp.sum() + flat / flat.sum()) / 100,
     )
-    fitted = fallback_of(errors, [1.0])
+    fitted = fallback_of({"network": [1.0], "zero-shot": [2.8], "naive": [90.0]}, [1.0])
     assert fitted.forecasters == ("network", "zero-shot")
-    np.testing.assert_allclose(fitted.weights["s0"], np.array([1, 1.6**-3]) / (1 + 1.6**-3))  # half of a power of 6
+    sharp = np.array([1, 2.8**-3])  # half of a power of 6; more than 1.65 times the lowest error has no flat weight
+    np.testing.assert_allclose(fitted.weights["s0"], (sharp / sharp.sum() + [1, 0]) / 2, rtol=1e-4)
 
 
 def test_the_best_alone_replaces_the_network_where_that_is_asked():
@@ -69,11 +74,10 @@ def test_a_short_validation_part_is_drawn_to_that_of_all_series():
     # The network in logarithms, of which 3 of 4 and 7 of 8 horizons count: 1.5 and -0.875, all together -0.1625;
     # drawn (3 * 1.5 - 3 * 0.1625) / 6 = 0.66875.
     fitted = fallback_of({"network": [1.0, 1.0], "zero-shot": np.exp([-2.0, 1.0])}, [3.0, 7.0])
-    weight = 1 / (1 + math.exp(-10 * 0.66875))
+    assert 1 / (1 + math.exp(-10 * 0.66875)) > 0.99
     assert fitted.weights["s0"] == pytest.approx((0.0, 1.0))  # below a hundredth
-    assert weight > 0.99
     fitted = fallback_of({"network": [1.0, 1.0], "zero-shot": np.exp([-0.2, 0.1])}, [3.0, 7.0])
-    weight = 1 / (1 + math.exp(-10 * 0.066875))
+    weight = (3 / (1 + math.exp(-10 * 0.066875)) + 1 / (1 + math.exp(-2 * 0.066875))) / 4
     assert fitted.weights["s0"] == pytest.approx((1 - weight, weight))
 
 
@@ -82,8 +86,8 @@ def test_those_that_were_not_trained_are_compared_in_the_training_part_too():
     before = {"zero-shot": np.array([2.0]), "naive": np.array([2 * np.exp(0.5)]), "window_drift": np.array([np.nan])}
     fitted = fallback_of(errors, [2.0], past=PastErrors(before, np.array([6.0])))
     # The naive's logarithm is 0 in 2 horizons and 0.5 in 6; its power is that of 2 horizons of validation, 8.
-    shares = np.array([1, 1, np.exp(-8 * 0.375), 0.25])
-    np.testing.assert_allclose(fitted.weights["s0"], shares / shares.sum())
+    shares, flat = np.array([1, 1, np.exp(-8 * 0.375), 0.25]), np.array([1, 1, 0.1 * np.exp(-2 * 0.375), 0.1])
+    np.testing.assert_allclose(fitted.weights["s0"], (2 * shares / shares.sum() + flat / flat.sum()) / 3)
     long, longer = (fallback_of(errors, [2.0], past=PastErrors(before, np.array([count]))) for count in (20.0, 500.0))
     assert longer.weights == long.weights
     assert long.weights["s0"][2] < fitted.weights["s0"][2]
@@ -102,7 +106,7 @@ def test_a_forecaster_that_is_always_right_takes_over_and_unknown_errors_follow_
     assert fitted.weights["s0"] == (0.0, 1.0)
     assert fitted.weights["s2"] == fitted.unknown_weights
     exact = fallback_of({"network": [0.0], "naive": [0.0]}, [2.0])
-    assert exact.weights["s0"] == (0.5, 0.5)  # there is no difference
+    assert exact.weights["s0"] == pytest.approx(((2 / 2 + 10 / 11) / 3, (2 / 2 + 1 / 11) / 3))  # there is no difference
 
 
 def test_a_forecast_is_called_by_what_it_is_made_of():
@@ -214,7 +218,7 @@ def test_runs_with_one_baseline_keep_their_weights():
 
 def test_the_command_reports_where_a_forecast_comes_from(forecast, tmp_path):
     hours = np.arange(400)
-    write_hourly_csv(tmp_path / "load.csv", values=100 + 10 * np.sin(2 * np.pi * hours / 24) + hours % 5 / 100)
+    write_hourly_csv(tmp_path / "load.csv", values=100 + 10 * np.sin(2 * np.pi * hours / 24) + hours % 5 / 10_000)
     (tmp_path / "weak.yaml").write_text(
         "data: {path: load.csv}\nwindow: {length: 12, horizon: 6}\n"
         "model: {cell: simple_rnn, units: 2}\ntraining: {epochs: 1}\n"

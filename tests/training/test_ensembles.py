@@ -81,6 +81,20 @@ def test_every_second_network_learns_sign_flipped():
     assert [member.training.sign_flip for member in found] == [False, True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("head", "size", "pretrained", "flipped"),
+    [
+        ("point", 4, [True, True, False, False], [False, True, False, True]),
+        ("point", 3, [True, True, False], [False, True, False]),
+        ("log_normal", 4, [True, True, False, False], [False] * 4),
+    ],
+)
+def test_half_of_the_networks_start_from_the_zero_shot_forecast(head, size, pretrained, flipped):
+    found = members({"size": size, "vary": "start"}, model={"decoder": "dense", "pretrained": True, "head": head})
+    assert [member.model.pretrained for member in found] == pretrained
+    assert [member.training.sign_flip for member in found] == flipped
+
+
 def test_snapshots_are_equal_cycles_of_a_cosine():
     first, *_ = found = members({"size": 4, "vary": "snapshot"}, training={"epochs": 20, "early_stopping": None})
     assert len(found) == 4
@@ -102,6 +116,11 @@ def test_snapshots_are_equal_cycles_of_a_cosine():
             {"size": 2, "vary": "sign_flip"},
             {"training": {"sign_flip": True}},
             "training.sign_flip: ensemble.vary: sign_flip trains every second network",
+        ),
+        (
+            {"size": 2, "vary": "start"},
+            {},
+            "ensemble.vary: half of the networks would start from the zero-shot forecast, which model.pretrained turns",
         ),
         ({"size": 2, "vary": "window"}, {"model": {"segment": 12}}, "reads no window shorter than 24 steps"),
         ({"size": 5, "vary": "snapshot"}, {}, "training.early_stopping: snapshot trains each cycle to its end"),

@@ -136,6 +136,33 @@ def test_a_network_that_learns_nothing_forecasts_zero_shot_and_only_with_the_net
         load_predictor(result.version)
 
 
+def test_half_of_an_ensemble_starts_from_the_zero_shot_forecast_and_half_does_not_read_it(tmp_path):
+    plan = plan_of(
+        tmp_path,
+        {"sales": wave(60, 0)},
+        {"calendar": ["month"]},
+        training={"epochs": 1, "optimizer": {"name": "sgd", "learning_rate": 1e-12}},
+        ensemble={"size": 2, "vary": "start", "combine": "mean"},
+        forecast={"fallback": "never"},
+    )
+    (tmp_path / "run").mkdir()
+    predictor, (series,) = load_predictor(training.train(plan, tmp_path / "run", []).version), plan.panel
+    inputs = predictor.prepare([series], HORIZON)
+    (forecast,) = predictor.forecast_prepared(inputs, HORIZON, [80])
+    zero_shot = forecast_zero_shot(series.values[None], (4,), HORIZON, [0.5])[0, :, 0]
+    start, plain = predictor.members
+    windows = series.values[None, -LENGTH:]
+    np.testing.assert_allclose(
+        start.predict_with_networks([series], windows, HORIZON, inputs.features).mean[0], zero_shot, rtol=1e-5
+    )
+    # With another zero-shot forecast in its place, the other network forecasts the same.
+    alone = plain.predict_with_networks([series], windows, HORIZON, inputs.features).mean[0]
+    changed = inputs.features.copy()
+    changed[..., -1] += 1
+    np.testing.assert_array_equal(plain.predict_with_networks([series], windows, HORIZON, changed).mean[0], alone)
+    np.testing.assert_allclose(forecast.mean, (zero_shot + alone) / 2, rtol=1e-5)
+
+
 def trainer_of(values, forecasts, **options) -> Trainer:
     """A trainer on one series whose zero-shot forecasts are given."""
     network = build_network(Model(cell="gru", units=4, decoder="dense", pretrained=True), 8, 2, loss="mse")
