@@ -1172,6 +1172,18 @@ _EXAMPLES = [
     Problem("hard-to-beat-in-series", detail={"count": 2, "of": 10, "names": ["north", "south"]}),
     # Options, runs, trainings and outputs.
     Problem("url-as-argument"),
+    Problem("folder-not-empty", "power-onnx"),
+    Problem("export-without-example", "power-onnx", detail={"part": "differences"}),
+    Problem(
+        "not-exportable",
+        "runs/power",
+        detail={
+            "part": "the cell peephole_lstm",
+            "format": "keras",
+            "reason": "Keras has no such layer",
+            "run": "runs/power",
+        },
+    ),
     Problem("no-frame-or-run"),
     Problem("not-a-frame", detail={"received": "list"}),
     Problem("other-keras-backend", detail={"backend": "torch"}),

@@ -186,6 +186,7 @@ MISSING = {
     "tune absent.yaml": "tune",
     "impute absent.csv absent.yaml": "train",
     "diagnose absent": "train",
+    "export load --to keras": "train",
     "backtest absent.csv": "train",
     "backtest absent.yaml --refit every": "train",
     "evaluate load --data load.csv --baselines ets": "baselines",

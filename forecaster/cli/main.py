@@ -21,6 +21,7 @@ from forecaster.cli.compare import compare
 from forecaster.cli.diagnose import diagnose
 from forecaster.cli.evaluate import evaluate
 from forecaster.cli.explain import explain
+from forecaster.cli.export import export
 from forecaster.cli.forget import forget
 from forecaster.cli.future import future
 from forecaster.cli.history import history
@@ -92,6 +93,7 @@ _VERBS = (
     rollback,
     pin,
     forget,
+    export,
     explain,
     diagnose,
     validate,

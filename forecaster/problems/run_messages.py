@@ -15,6 +15,17 @@ RUNS: Mapping[str, Message] = {
     "data-of-data": Message(
         "--data is for a config, and {source} is a data file", "`--data` replaces the data file of a config."
     ),
+    "folder-not-empty": Message(
+        "the folder is not empty; name a new one with --output", "An export writes into a new or empty folder."
+    ),
+    "export-without-example": Message(
+        "exported without example.py, which does not compute {part}; README.md describes inputs and outputs",
+        "Notice: the example of an export knows the usual networks only.",
+    ),
+    "not-exportable": Message(
+        "{part} cannot be exported to {format}: {reason}; export to onnx instead: forecast export {run} --to onnx",
+        "Another library has no such part of a network.",
+    ),
     "no-frame-or-run": Message(
         'there is nothing to forecast: give a frame, a run, or both: forecaster.predict(frame, "runs/name")',
         "`forecaster.predict` is called without a frame and without a run.",
