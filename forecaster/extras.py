@@ -9,7 +9,7 @@ from typing import Literal
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
-Extra = Literal["train", "tune", "parquet", "sql", "baselines", "holidays"]
+Extra = Literal["train", "tune", "parquet", "sql", "baselines", "hierarchy", "holidays"]
 
 # The name on the package index, which is not the import name; a test compares both tables with pyproject.toml.
 DISTRIBUTION = "recurrent-forecast"
@@ -19,6 +19,7 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "parquet": ("pyarrow",),
     "sql": ("pyarrow", "sqlalchemy"),
     "baselines": ("statsforecast", "flaircast"),
+    "hierarchy": ("hierarchicalforecast",),
     "holidays": ("holidays",),
 }
 

@@ -14,6 +14,7 @@ CHALLENGE = {
     "few": True,
     "difference": "7.8% below",
 }
+BOTTOM_UP = {"forecast.reconcile": "bottom_up"}
 _EXAMPLES = [
     # Files, databases and tables.
     Problem("no-match", "load-*.csv"),
@@ -1205,6 +1206,35 @@ _EXAMPLES = [
     Problem("unknown-baseline", detail={"name": "naiv2", "nearest": "naive2", "known": ["naive", "naive2"]}),
     Problem("time-in-columns", detail={"columns": ["day", "hour"]}),
     Problem("no-future-covariates"),
+    Problem("too-many-series-for-mint", detail={"count": 4000, "most": 3000}, repairs=(BOTTOM_UP,)),
+    Problem("no-mint-projection", repairs=(BOTTOM_UP,)),
+    Problem("other-hierarchy", detail={"names": ["north/s3"]}, repairs=(BOTTOM_UP,)),
+    Problem("hierarchy-incomplete", detail={"names": ["north/s3"]}),
+    Problem("hierarchy-series-left-out", "shops.csv", detail={"names": ["north/s3"]}),
+    Problem("slash-in-hierarchy", detail={"names": ["north/a/b"], "columns": ["region", "shop"]}),
+    Problem("sum-named-as-series", detail={"names": ["total"]}),
+    Problem("categories-in-hierarchy", detail={"columns": ["weather"]}),
+    Problem("hierarchy-ends-apart", detail={"last": "2026-01-31", "names": ["north/s3 (2026-01-30)"]}),
+    Problem(
+        "hierarchy-of-other-ids",
+        "shops.yaml:4:3",
+        "data.hierarchy",
+        detail={"columns": ["region"]},
+        repairs=({"data.series": ["region", "shop"]},),
+    ),
+    Problem("hierarchy-of-several-targets", "shops.yaml:4:3", "data.hierarchy", repairs=({"data.hierarchy": None},)),
+    Problem(
+        "hierarchy-with-static",
+        "shops.yaml:4:3",
+        "data.covariates.static",
+        repairs=({"data.covariates.static": []},),
+    ),
+    Problem(
+        "top-down-of-groups",
+        "shops.yaml:4:3",
+        "forecast.reconcile",
+        repairs=({"forecast.reconcile": "mint"}, BOTTOM_UP),
+    ),
     Problem("no-attention"),
     Problem("no-embedding"),
     Problem("nothing-to-draw", "--plot a.png", detail={"show": "similar"}),

@@ -180,12 +180,31 @@ def _check_panel(config: Config) -> Iterator[KeyProblem]:
         yield _conflict("model.series_scale", "scale-of-one-series", {"model.series_scale": False})
     if config.training.balance_series and not data.several:
         yield _conflict("training.balance_series", "balance-of-one-series", {"training.balance_series": False})
+    yield from _check_hierarchy(config)
     if model.channels == "joint" and not data.wide:
         yield _conflict("model.channels", "joint-of-one-target")
     if model.channels == "joint" and model.series_scale:
         yield _conflict("model.series_scale", "scale-of-joint-channels", {"model.series_scale": False})
     if model.head == "negative_binomial" and data.several and config.scaling_method == "mean":
         yield _conflict("scaling", "scaling-of-counts", {"scaling": "none"}, scaling=config.scaling_method)
+
+
+def _check_hierarchy(config: Config) -> Iterator[KeyProblem]:
+    data, hierarchy = config.data, config.data.hierarchy
+    if not hierarchy:
+        return
+    nested = all(isinstance(column, str) for column in hierarchy)
+    named = [column for level in hierarchy for column in ([level] if isinstance(level, str) else level)]
+    if (nested and list(data.ids) != named) or not set(named) <= set(data.ids):
+        columns = list(dict.fromkeys([*named, *data.ids]))
+        yield _conflict("data.hierarchy", "hierarchy-of-other-ids", {"data.series": columns}, columns=named)
+    if data.wide:
+        yield _conflict("data.hierarchy", "hierarchy-of-several-targets", {"data.hierarchy": None})
+    if data.covariates.static:
+        yield _conflict("data.covariates.static", "hierarchy-with-static", {"data.covariates.static": []})
+    if config.forecast.reconcile == "top_down" and not nested:
+        repairs = ({"forecast.reconcile": "mint"}, {"forecast.reconcile": "bottom_up"})
+        yield _conflict("forecast.reconcile", "top-down-of-groups", *repairs)
 
 
 def _check_covariates(config: Config) -> Iterator[KeyProblem]:

@@ -14,6 +14,7 @@ POLICIES = (
     *(f"data.{name}" for name in ("tolerance", "holidays", "skip", "encoding", "delimiter", "decimal", "thousands")),
     *(f"data.{name}" for name in ("header", "unit", "comment", "date_order", "time_format")),
     *(f"checks.{name}" for name in Checks.model_fields),
+    "forecast.reconcile",
 )
 
 
@@ -40,4 +41,5 @@ def override_policies(config: Config, overrides: Sequence[str]) -> Config:
     loaded = load_values(config.model_dump(), "config.yaml", overrides)
     if loaded.problems:
         raise ConfigError(loaded.problems)
-    return config.model_copy(update={"data": loaded.config.data, "checks": loaded.config.checks})
+    forecast = config.forecast.model_copy(update={"reconcile": loaded.config.forecast.reconcile})
+    return config.model_copy(update={"data": loaded.config.data, "checks": loaded.config.checks, "forecast": forecast})

@@ -254,6 +254,11 @@ class Data(Section):
         description='column to forecast; a list, or "*" for all columns: one series each; auto: the only numeric one',
     )
     series: Names | None = Field(None, description="id column, where one file holds several series; or a list")
+    hierarchy: tuple[Text | tuple[Text, ...], ...] | None = Field(
+        None,
+        description="id columns from the top down: [region, shop] adds the sums of regions and the total; or one list "
+        "of columns for each level: [[state], [purpose]]; null: no sums",
+    )
     layout: Literal["columns", "rows", "dates"] = Field(
         "columns", description="what a row is: columns (one step) | rows (one series) | dates (one date in each column)"
     )
@@ -327,6 +332,15 @@ class Data(Section):
     )
     minimum: Finite | None = Field(None, description="lowest value that is allowed in data and forecasts; null: none")
     maximum: Finite | None = Field(None, description="highest value that is allowed in data and forecasts; null: none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identify_bottom_series(cls, values: Any) -> Any:
+        """Identify series by the columns of a hierarchy where it lists them all, and no others are stated."""
+        columns = values.get("hierarchy") if isinstance(values, dict) and values.get("series") is None else None
+        if isinstance(columns, list | tuple) and columns and all(isinstance(column, str) for column in columns):
+            return {**values, "series": list(columns)}
+        return values
 
     @property
     def seasons(self) -> tuple[int, ...]:
@@ -611,6 +625,10 @@ class ForecastOptions(Section):
         "combine",
         description="average with forecasts that need no training, by errors in validation: combine | replace (with "
         "the best) | never",
+    )
+    reconcile: Literal["mint", "bottom_up", "top_down", "none"] = Field(
+        "mint",
+        description="how forecasts of a hierarchy add up: mint (by past errors) | bottom_up | top_down | none",
     )
 
 

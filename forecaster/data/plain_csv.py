@@ -28,9 +28,10 @@ _DAY = 86400
 _TIMESTAMP = r"(?:1[89]|20)\d\d-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
 _NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?"
 _USUAL: Mapping[str, Any] = {  # the keys of a `data` section with which a file may be plain
-    **{"query": None, "series": None, "layout": "columns", "skip": 0, "weekmask": None, "holidays": ()},
-    **{"tolerance": "0s", "timezone": None, "time_format": "auto", "last_bar": "keep", "na_values": ()},
-    **{"encoding": "utf-8", "delimiter": ",", "decimal": ".", "thousands": "none", "header": True, "comment": None},
+    **{"query": None, "series": None, "hierarchy": None, "layout": "columns", "skip": 0, "weekmask": None},
+    **{"holidays": (), "tolerance": "0s", "timezone": None, "time_format": "auto", "last_bar": "keep"},
+    **{"na_values": (), "encoding": "utf-8", "delimiter": ",", "decimal": ".", "thousands": "none", "header": True},
+    **{"comment": None},
 }
 
 

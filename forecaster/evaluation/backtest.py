@@ -29,8 +29,10 @@ from forecaster.evaluation.origins import (
     forecast_with_network,
 )
 from forecaster.evaluation.plots import plot_comparison
+from forecaster.evaluation.reconciled import reconcile_forecasts
 from forecaster.forecast import ColumnNames
 from forecaster.forecasting.predict import load_predictor
+from forecaster.forecasting.reconciliation import find_levels_by_name
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem
@@ -71,8 +73,10 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
         predictor, trained_on = load_predictor(version), np.array(plan.members.numbers)
         for fold in training:
             places = Origins(folds.panel, trained_on, folds.count_known_steps(fold)[trained_on] - 1)
-            for name, each in forecast_with_network(predictor, places, folds.horizon).items():
-                forecasts[name].append(each)
+            found = forecast_with_network(predictor, places, folds.horizon)
+            same = np.full(len(places), fold + 1)
+            for name, each in (found | reconcile_forecasts(version, predictor, places, same, found[MODEL])).items():
+                forecasts.setdefault(name, []).append(each)
             for name in folds.baselines:
                 forecasts[name].append(_load_or_forecast(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
                 if received:
@@ -104,6 +108,7 @@ def _compare(
         1 if config.ensemble is None else config.ensemble.size,
         "conformal" if config.conformal else "head",
         str(max(series.timestamps[-1] for series in folds.first.panel)),
+        find_levels_by_name(config, folds.panel.names),
     )
 
 
@@ -115,6 +120,8 @@ def _write(comparison: Comparison, folder: Path, names: ColumnNames) -> None:
         "scores_by_series.csv": comparison.tabulate_by_series(),
         "scores_by_fold.csv": comparison.tabulate_by_fold(),
     }
+    if comparison.level_by_name:
+        tables["scores_by_level.csv"] = comparison.tabulate_by_level()
     files = {name: table.to_csv(lineterminator="\n").encode() for name, table in tables.items()}
     files["forecasts.csv"] = comparison.tabulate_forecasts(names).to_csv(index=False, lineterminator="\n").encode()
     files["scores.json"] = comparison.to_json().encode()

@@ -23,6 +23,7 @@ log = logging.getLogger("forecaster")
 # Their labels in tables and pictures.
 LABELS = {
     NETWORK: "network",
+    "unreconciled": "not reconciled",
     ZERO_SHOT: "zero-shot network",
     "naive": "naive (last value)",
     "seasonal_naive": "seasonal naive",
@@ -50,6 +51,8 @@ def name_forecasters(summary: Mapping[str, Any]) -> dict[str, str]:
     """
     if "called" in summary:
         return LABELS | {"model": str(summary["called"])}
+    if "unreconciled" in summary["scores"]:
+        return LABELS | {"model": "reconciled forecast", "network_alone": "network alone"}
     network = "network" if summary.get("networks", 1) == 1 else "ensemble"
     if "network_alone" in summary["scores"]:
         return LABELS | {"model": "forecast", "network_alone": f"{network} alone"}

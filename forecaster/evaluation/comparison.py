@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from forecaster.evaluation.metrics import (
     count_unscaled,
     drop_undefined,
 )
-from forecaster.evaluation.origins import MODEL, NETWORK_ALONE, Origins
+from forecaster.evaluation.origins import MODEL, OWN, Origins
 from forecaster.evaluation.significance import compare_losses, count_overlapping, count_separate
 from forecaster.evaluation.tables import format_comparison_table
 from forecaster.evaluation.verdict import MIN_FORECASTS
@@ -42,6 +42,7 @@ class Comparison:
         networks: in the run, 1 or an ensemble's.
         intervals: where those of the run come from, `conformal` or `head`.
         trained_until: of a backtest, the last timestamp that its first network was trained on.
+        level_by_name: of a hierarchy, the level of each series.
     """
 
     forecasts: Mapping[str, BaselineForecast]
@@ -54,6 +55,7 @@ class Comparison:
     networks: int
     intervals: str = "conformal"
     trained_until: str = ""
+    level_by_name: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def scored(self) -> dict[str, ScoredForecasts]:
@@ -66,7 +68,7 @@ class Comparison:
     @property
     def baselines(self) -> list[str]:
         """The names of the forecasters without a network."""
-        return [name for name in self.forecasts if name not in {MODEL, NETWORK_ALONE}]
+        return [name for name in self.forecasts if name not in OWN]
 
     @cached_property
     def scores(self) -> dict[str, dict[str, float]]:
@@ -142,6 +144,7 @@ class Comparison:
             "diebold_mariano": {name: self.test_significance(name) for name in self.baselines},
             "intervals": self.intervals,
             **({"trained_until": self.trained_until} if self.trained_until else {}),
+            **({"by_level": self.scores_by_level} if self.level_by_name else {}),
             "coverage": {f"{level:g}": self.scores[MODEL][f"coverage_{level:g}"] for level in self.levels},
         }
 
@@ -158,6 +161,24 @@ class Comparison:
         names = self.origins.panel.names
         tables = {name: compute_scores_by_series(scored) for name, scored in self.scored.items()}
         return _stack({name: table.rename(index=lambda number: names[number]) for name, table in tables.items()})
+
+    @cached_property
+    def scores_by_level(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Every metric by level of a hierarchy and forecaster."""
+        names = self.origins.panel.names
+        levels = np.array([self.level_by_name[names[member]] for member in self.origins.members.tolist()])
+        return {
+            level: {
+                name: drop_undefined(compute_scores(_select(scored, levels == level)))
+                for name, scored in self.scored.items()
+            }
+            for level in dict.fromkeys(levels.tolist())
+        }
+
+    def tabulate_by_level(self) -> pd.DataFrame:
+        """Tabulate a row for each level of a hierarchy and forecaster."""
+        tables = {level: pd.DataFrame(scores).T for level, scores in self.scores_by_level.items()}
+        return pd.concat(tables, names=["level", "forecaster"])
 
     def tabulate_by_fold(self) -> pd.DataFrame:
         """Tabulate a row for each forecaster and fold."""

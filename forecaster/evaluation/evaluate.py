@@ -15,14 +15,17 @@ from forecaster.evaluation.baselines import check_baselines, select_default_base
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.held_out import number_by_step, select_origins
 from forecaster.evaluation.origins import (
+    MODEL,
     Origins,
     compute_scale,
     drop_duplicates,
     forecast_with_baseline,
     forecast_with_network,
 )
+from forecaster.evaluation.reconciled import reconcile_forecasts
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.reconciliation import find_levels_by_name
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
 from forecaster.runs import BEFORE_REFIT, Version
@@ -69,12 +72,16 @@ def evaluate(
         raise DataError([problem.add_place(name_source(data or config.data.path)) for problem in ranges.problems])
     predictor = load_predictor(version, before_refit)
     origins, folds = _place_origins(panel, ranges, predictor, stride)
-    forecasts = drop_duplicates(forecast_with_network(predictor, origins, horizon))
+    base = forecast_with_network(predictor, origins, horizon)
+    forecasts = drop_duplicates(base | reconcile_forecasts(version, predictor, origins, folds, base[MODEL]))
     forecasts |= {name: forecast_with_baseline(name, origins, horizon, seasons, levels) for name in names}
     scale = compute_scale(origins, ranges.known, seasons[0])
     actual = origins.read_actuals(horizon)  # (origins, horizon)
     networks, intervals = max(1, len(predictor.members)), "conformal" if config.conformal else "head"
-    comparison = Comparison(forecasts, origins, folds, actual, scale, stride or 1, levels, networks, intervals)
+    by_name = find_levels_by_name(config, panel.names)
+    comparison = Comparison(
+        forecasts, origins, folds, actual, scale, stride or 1, levels, networks, intervals, level_by_name=by_name
+    )
     return Evaluation(comparison, ranges.problems)
 
 

@@ -18,6 +18,8 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
+_TOO_SHORT = {"too-few-rows-to-train", "hierarchy-series-left-out"}  # of the series at an early origin
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -105,7 +107,7 @@ def plan_folds(
             first = plan_training(whole, panel.truncate(known))
             break
         except DataError as error:
-            if tried == counts[-1] or any(problem.code != "too-few-rows-to-train" for problem in error.problems):
+            if tried == counts[-1] or any(problem.code not in _TOO_SHORT for problem in error.problems):
                 detail = {"folds": tried, "rows": horizon + (tried - 1) * apart}
                 raise DataError([*error.problems, Problem("folds-too-long", detail=detail)]) from None
     if count is None and tried < wanted:

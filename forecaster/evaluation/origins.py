@@ -15,6 +15,8 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.windows import take_last_steps
 
 MODEL, NETWORK_ALONE = "model", "network_alone"  # the forecasts of a run, and the same without the fallback
+UNRECONCILED = "unreconciled"  # those of a hierarchy before reconciliation
+OWN = frozenset((MODEL, NETWORK_ALONE, UNRECONCILED))  # forecasters that are no baselines
 _BATCH = 1000  # origins that a network forecasts from at once, so that paths fit into memory
 
 

@@ -52,7 +52,19 @@ def format_comparison_table(summary: Mapping[str, Any]) -> str:
     ahead = count_steps(summary["horizon"], summary["frequency"])
     table = format_errors(f"error over {origins}, {ahead} ahead", summary["scores"], name_forecasters(summary))
     notes = [*describe_coverage(summary), *_describe_unscaled(summary), *_describe_training_end(summary)]
-    return "\n".join([table, describe_verdict(summary), *notes])
+    return "\n".join([table, *_format_levels(summary), describe_verdict(summary), *notes])
+
+
+def _format_levels(summary: Mapping[str, Any]) -> list[str]:
+    """Format the errors at each level of a hierarchy: a row for each level, a column for each forecaster."""
+    if "by_level" not in summary:
+        return []
+    labels, measure = name_forecasters(summary), summary["measure"]
+    rows = [
+        [f"level {level}", *(f"{row[measure]:.4g}" if measure in row else "-" for row in scores.values())]
+        for level, scores in summary["by_level"].items()
+    ]
+    return [format_table([[f"{_COLUMNS[measure]} by level", *(labels[name] for name in summary["scores"])], *rows])]
 
 
 def _describe_training_end(summary: Mapping[str, Any]) -> list[str]:

@@ -77,7 +77,7 @@ def describe_verdict(summary: Mapping[str, Any]) -> str:
 
 def _find_best_baseline(summary: Mapping[str, Any]) -> str:
     """Find the baseline with the lowest error by the measure that decides; empty where there is none."""
-    rivals = [name for name in summary["scores"] if name not in {"model", "network_alone"}]
+    rivals = [name for name in summary["scores"] if name not in {"model", "network_alone", "unreconciled"}]
     return min(rivals, key=lambda name: summary["scores"][name][summary["measure"]], default="")
 
 

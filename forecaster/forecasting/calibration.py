@@ -85,24 +85,40 @@ def read_calibration(version: Version) -> Calibration:
 
 
 def _read_residuals(version: Version) -> np.ndarray:
-    """Read the residuals, whose shape and type are checked before memory is taken for them."""
-    content = version.read(_RESIDUALS)
+    """Read the residuals; some are known.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    residuals = read_array(version, _RESIDUALS, 2)
+    if not residuals.size or np.isnan(residuals).all():
+        raise version.refuse(_RESIDUALS, "residuals that are all unknown")
+    return residuals
+
+
+def read_array(version: Version, name: str, dimensions: int) -> np.ndarray:
+    """Read an array of float64 in `.npy`, whose shape and type are checked before memory is taken for it.
+
+    Raises:
+        RunError: the file is damaged, or a number is infinite.
+    """
+    content = version.read(name)
     file = io.BytesIO(content)
     try:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("not an array of format 1.0")
         shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype != np.float64 or by_columns or len(shape) != 2:
+        if dtype != np.float64 or by_columns or len(shape) != dimensions:
             raise ValueError(f"an array of {dtype} with the shape {shape}")
         numbers = file.read()
-        if not 0 < math.prod(shape) * dtype.itemsize == len(numbers):
+        if math.prod(shape) * dtype.itemsize != len(numbers):
             raise ValueError(f"the shape {shape} in {len(content):,} bytes")
-        residuals = np.frombuffer(numbers, dtype).reshape(shape)
-        if np.isinf(residuals).any() or np.isnan(residuals).all():
-            raise ValueError("residuals that are infinite or all unknown")
+        array = np.frombuffer(numbers, dtype).reshape(shape)
+        if np.isinf(array).any():
+            raise ValueError("infinite numbers")
     except (ValueError, TypeError, SyntaxError) as error:
-        raise version.refuse(_RESIDUALS, error) from None
-    return residuals
+        raise version.refuse(name, error) from None
+    return array
 
 
 def _read_format_3(version: Version) -> Mapping[str, Any]:

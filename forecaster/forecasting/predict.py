@@ -23,9 +23,11 @@ from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.data_checks import CheckedSeries, DataChecks, make_prediction_error
 from forecaster.forecasting.plausibility import read_statistics, select_observed
 from forecaster.forecasting.predictor import PredictionInputs, Predictor
+from forecaster.forecasting.reconciliation import ReconcilingCollector, load_reconciler
 from forecaster.forecasting.saved_networks import load_networks
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import can_forecast_zero_shot, forecast_short_series
+from forecaster.hierarchy import Reconciler
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
@@ -113,7 +115,8 @@ def predict(
     plain = None if needs_index else _read_plain_series(config, data)
     found = plain or _read_dated_series(config, data, future, steps, checks.max_age, receive is None)
     panel, problems, freshness, short = found
-    if with_samples or config.channels > 1:  # the zero-shot network draws no paths, and reads one channel
+    reconciles = bool(config.data.hierarchy) and config.forecast.reconcile != "none"
+    if with_samples or reconciles or config.channels > 1:  # the zero-shot network draws no paths, and reads one channel
         problems, short = [*problems, *(each.problem for each in short)], []
     several = config.data.several
     checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
@@ -125,11 +128,16 @@ def predict(
     _report_missing_future(config, selected.block, steps)
     if config.conformal:
         _report_few_errors(predictor.calibration, levels)
+    collected: Collector | ReconcilingCollector
     collected = Collector(Prediction([], [], problems, checked.notices, ages), receive)
+    if reconciler := load_reconciler(version, config, selected.block.list_names()):
+        if left_out := [*problems, *checked.problems]:
+            raise DataError([*left_out, Problem("hierarchy-incomplete", detail={"names": []})])
+        collected = _collect_hierarchy(collected, reconciler, selected.block, levels, with_samples)
     changed: list[str] = []  # series that left a constant
     for part in selected.split(config.channels * SERIES_AT_ONCE):
         changed += _find_changed_series(predictor, part.block)
-        _forecast_batch(collected, checked, predictor, part, steps, levels, with_samples)
+        _forecast_batch(collected, checked, predictor, part, steps, levels, with_samples or reconciles)
     checked.notices += [each.notice for each in short]
     for part in young.split(SERIES_AT_ONCE):
         collect_block(collected, checked, part, forecast_short_series(part.block, config, steps, levels))
@@ -137,6 +145,23 @@ def predict(
     if changed:
         checked.notices.append(Problem("constant-training-part", detail={"names": changed}))
     return collected.finish()
+
+
+def _collect_hierarchy(
+    collected: "Collector",
+    reconciler: Reconciler,
+    panel: SeriesBlock,
+    levels: Sequence[float],
+    with_samples: bool,
+) -> ReconcilingCollector:
+    """Collect the forecasts of a hierarchy, whose bottom series have one number of decimals, the largest of all."""
+    sums = len(reconciler.hierarchy.names) - reconciler.hierarchy.bottom
+    names = set(reconciler.hierarchy.names[sums:])
+    decimals = count_decimals(panel.select([name in names for name in panel.list_names()]))
+    known = [each for each in decimals if each is not None]
+    most = max(known) + _FURTHER_DECIMALS if len(known) == len(decimals) else None
+    asked = [0, *levels] if levels else []
+    return ReconcilingCollector(collected, reconciler, asked, most, with_samples)
 
 
 class _Short(NamedTuple):
@@ -187,7 +212,7 @@ class Collector:
 
 
 def _forecast_batch(
-    collected: Collector,
+    collected: Collector | ReconcilingCollector,
     checked: DataChecks,
     predictor: Predictor,
     part: CheckedSeries,
@@ -206,7 +231,11 @@ def _forecast_batch(
 
 
 def collect_block(
-    collected: Collector, checked: DataChecks, part: CheckedSeries, forecasts: ForecastBlock, padding: int = 0
+    collected: Collector | ReconcilingCollector,
+    checked: DataChecks,
+    part: CheckedSeries,
+    forecasts: ForecastBlock,
+    padding: int = 0,
 ) -> None:
     """Collect the forecasts of series that the checks find plausible."""
     places = checked.check_forecasts(forecasts, part.seen)

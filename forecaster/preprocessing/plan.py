@@ -185,6 +185,9 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     where, source = loaded.find_position("window", "length"), name_source(data.path)
     padded = panel.prepend_steps(config.padding_steps, resolved.data.main_season)
     members = _prepare_series(resolved, padded, where, source, {})
+    if data.hierarchy and len(members) < len(padded):
+        names = [name for name in padded.names if name not in set(members.names)]
+        raise DataError(Problem("hierarchy-series-left-out", source, detail={"names": names}))
     return Plan(resolved, members, _collect_vocabulary(resolved, members), _fit_features(resolved, members))
 
 

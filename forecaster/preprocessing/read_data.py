@@ -17,6 +17,7 @@ from forecaster.data.seasonality import find_panel_seasons, find_series_seasons
 from forecaster.data.sources.files import Paths, Query
 from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import find_domains
+from forecaster.hierarchy import add_sums
 from forecaster.problems import Problem, condense_problems
 
 log = logging.getLogger("forecaster")
@@ -60,6 +61,8 @@ def read_data(config: Config, path: Paths | None = None) -> Panel:
     for notice in condense_problems(panel.all_notices):
         log.info("%s", notice)
     panel = panel.carry_forward() if data.gaps == "mask" else panel
+    if data.hierarchy:
+        panel = add_sums(panel, data.hierarchy, data.ids)
     if config.model.channels == "independent":
         return panel
     return panel.align_targets(data.target if isinstance(data.target, tuple) else tuple(dict.fromkeys(panel.targets)))

@@ -120,6 +120,21 @@ CONFIGS: Mapping[str, Message] = {
     ),
     "same-mark": Message("'{mark}' cannot go with the same data.decimal; use {repairs}", "The two marks differ."),
     "comment-holds-delimiter": Message("{comment!r} holds data.delimiter; use another", "The two differ."),
+    "hierarchy-of-other-ids": Message(
+        "the columns of a hierarchy are those of data.series; use {repairs}",
+        "A hierarchy names id columns: all of them from the top down, or some for each level.",
+    ),
+    "hierarchy-of-several-targets": Message(
+        "a hierarchy adds up one target, and there are several; use {repairs}, or name one in data.target",
+        "Sums of several targets are not forecast.",
+    ),
+    "hierarchy-with-static": Message(
+        "a sum has no value of a static covariate; use {repairs}", "Static covariates describe bottom series alone."
+    ),
+    "top-down-of-groups": Message(
+        "top_down divides each sum among its parts, and levels that cross have no such order; use {repairs}",
+        "Top-down forecasts need levels of which each divides the one above it.",
+    ),
     "column-has-two-roles": Message(
         "column {name!r} is {roles:and}; a column has one role", "A column is named twice."
     ),

@@ -20,6 +20,22 @@ DATA: Mapping[str, Message] = {
         'forecast each as a series: data.target: "*"',
         "The config has to name the column to forecast.",
     ),
+    "slash-in-hierarchy": Message(
+        "{names:list}: an id with a / cannot be taken apart into {columns:and}; replace it in the file",
+        "The names of series in a hierarchy are their ids, joined by a slash.",
+    ),
+    "sum-named-as-series": Message(
+        "{names:list}: two series of the hierarchy have this name; rename one in the file",
+        "A sum has the name of another series, such as total.",
+    ),
+    "categories-in-hierarchy": Message(
+        "{columns:and}: a covariate of a sum is the mean of its series', and categories have none; use numbers",
+        "Categorical covariates cannot be averaged.",
+    ),
+    "hierarchy-ends-apart": Message(
+        "{names:list}: not all series end at {last}, so that sums would be too small; complete them, or set data.late",
+        "The series of a hierarchy do not end at the same step.",
+    ),
     "no-id-column": Message(
         "no column of text holds the names of the series; name one with data.series",
         "With layout: rows, a column names the series of each row.",

@@ -131,6 +131,15 @@ FORECASTS: Mapping[str, Message] = {
         "{stray} is not on a step of {frequency}; expected {expected:all}, ...",
         "A row of --future lies between two steps.",
     ),
+    "hierarchy-incomplete": Message(
+        "series of the hierarchy have no forecast{names:?: {names:list}}, so that sums cannot agree with their parts; "
+        "correct their data, or set forecast.reconcile: none",
+        "Forecasts of sums need those of all their parts.",
+    ),
+    "hierarchy-series-left-out": Message(
+        "{names:list}: too short to train on, and the sums hold them; set window.min_length, or remove them",
+        "A hierarchy needs forecasts of all its series.",
+    ),
     "unseen-series": Message(
         "{series}: not in the training data of this run", "The run keeps no record of this series."
     ),

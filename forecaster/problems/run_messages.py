@@ -102,6 +102,18 @@ RUNS: Mapping[str, Message] = {
         "this network has no future covariates: it was trained without data.covariates.future",
         "There is nothing to know about the future.",
     ),
+    "too-many-series-for-mint": Message(
+        "{count} series are too many for MinT, which takes up to {most}; use {repairs}",
+        "MinT estimates the covariance of the errors of all series.",
+    ),
+    "no-mint-projection": Message(
+        "this run was not trained with forecast.reconcile: mint; train it again, or use {repairs}",
+        "MinT is fitted to errors in validation when a run is trained.",
+    ),
+    "other-hierarchy": Message(
+        "{names:list}: the series are others than those that MinT was fitted to; train again, or use {repairs}",
+        "Series were added to a hierarchy or removed since the training.",
+    ),
     "no-attention": Message(
         "this network was trained without attention; train with model.attention: additive (decoders dense and seq2seq)",
         "`forecast explain --show attention` shows the weights of an attention.",

@@ -21,6 +21,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError
 from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
+from forecaster.evaluation.hierarchy_errors import measure_joint_errors
 from forecaster.evaluation.rollout_choice import choose_rollout
 from forecaster.evaluation.validation_score import build_held_out_score
 from forecaster.forecasting.calibration import encode_calibration
@@ -28,6 +29,7 @@ from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.plausibility import measure_runs, select_observed
 from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
+from forecaster.forecasting.reconciliation import encode_reconciliation
 from forecaster.forecasting.training_range import measure_range
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
@@ -176,12 +178,21 @@ def build_version_files(
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends, **_record_zero_shot(config)}),
         **encode_calibration(predictor.calibration),
+        **_encode_hierarchy(plan, predictor),
         "metrics.json": encode_json(metrics),
         MODEL_CARD: render_model_card(plan, name, metrics, is_refit),
         "loss.png": _plot_losses(plan, trained, name),
         "forecast.png": _plot_last_forecast(plan, predictor, name),
         **_collect_network_files(trained, refit.networks if refit is not None and refit.is_better else None),
     }
+
+
+def _encode_hierarchy(plan: Plan, predictor: Predictor) -> dict[str, bytes]:
+    """Encode what reconciles the forecasts of a hierarchy: no file where there is none."""
+    config = plan.config
+    if not config.data.hierarchy or config.forecast.reconcile == "none":
+        return {}
+    return encode_reconciliation(config, plan.members.names, measure_joint_errors(plan, predictor))
 
 
 def _collect_network_files(

@@ -1,0 +1,163 @@
+"""Reconciled forecasts of a run whose data are a hierarchy, and the files of a version that they need."""
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from forecaster.config.schema import Config
+from forecaster.data.series import Series
+from forecaster.errors import DataError
+from forecaster.forecast import Forecast, ForecastBlock, levels_to_probabilities
+from forecaster.forecasting.calibration import read_array
+from forecaster.forecasting.series_block import SeriesBlock
+from forecaster.hierarchy import Hierarchy, Reconciler, build_hierarchy, fit_mint, select_projection
+from forecaster.problems import Problem
+from forecaster.runs import Version
+
+_ERRORS, _PROJECTION = "hierarchy_errors.npy", "hierarchy_projection.npy"
+
+
+def build_hierarchy_of(config: Config, names: Sequence[str]) -> Hierarchy:
+    """Build the hierarchy of a config from the names of all its series; a sum has fewer ids than a bottom series."""
+    bottom = [name for name in names if name.count("/") + 1 == len(config.data.ids)]
+    return build_hierarchy(config.data.hierarchy or (), config.data.ids, bottom)
+
+
+def find_levels_by_name(config: Config, names: Sequence[str]) -> dict[str, str]:
+    """Find the level of each series by its name; empty where the data of a config are no hierarchy."""
+    return build_hierarchy_of(config, names).level_by_name if config.data.hierarchy else {}
+
+
+def encode_reconciliation(config: Config, names: Sequence[str], errors: np.ndarray) -> dict[str, bytes]:
+    """Encode what reconciliation needs as the files of a version, by name.
+
+    Args:
+        config: of the run.
+        names: of all its series.
+        errors: of base forecasts from the same origins, (series, origins, horizon).
+
+    Raises:
+        MissingExtra: hierarchicalforecast is not installed, and the method needs it.
+        UsageError: there are too many series for it.
+    """
+    whole = errors[:, ~np.isnan(errors).any(axis=(0, 2))]  # those of unknown steps have no ranks
+    arrays = {_ERRORS: whole}
+    if config.forecast.reconcile == "mint":
+        arrays[_PROJECTION] = fit_mint(build_hierarchy_of(config, names), errors)
+    files = {}
+    for name, array in arrays.items():
+        content = io.BytesIO()
+        np.save(content, np.ascontiguousarray(array, float))
+        files[name] = content.getvalue()
+    return files
+
+
+def load_reconciler(version: Version, config: Config, names: Sequence[str]) -> Reconciler | None:
+    """Load what reconciles the forecasts of series; None where they are no hierarchy, or are not to be reconciled.
+
+    Args:
+        version: of a run.
+        config: of the run, with the policies of this prediction.
+        names: of all series of the data.
+
+    Raises:
+        UsageError: the run was trained with another method than MinT, or on other series.
+        RunError: a file of the version is damaged.
+    """
+    method = config.forecast.reconcile
+    if not config.data.hierarchy or method == "none":
+        return None
+    hierarchy, trained = build_hierarchy_of(config, names), tuple(version.preprocessing["scalers"])
+    files = version.manifest["files"]
+    projection = None
+    if method == "mint":
+        stored = read_array(version, _PROJECTION, 2) if _PROJECTION in files else None
+        projection = select_projection(stored, trained, hierarchy)
+    errors = None
+    if _ERRORS in files and set(trained) == set(hierarchy.names):
+        errors = read_array(version, _ERRORS, 3)[[trained.index(name) for name in hierarchy.names]]
+    low = -np.inf if config.data.minimum is None else config.data.minimum
+    if config.model.head in {"negative_binomial", "log_normal"} or config.data.transform in {"log", "log1p", "boxcox"}:
+        low = max(low, 0.0)
+    high = np.inf if config.data.maximum is None else config.data.maximum
+    return Reconciler(hierarchy, method, projection, errors, low, high)
+
+
+class _Collector(Protocol):
+    """What forecasts are collected in (`predict.Collector`)."""
+
+    prediction: Any
+
+    def add(self, panel: SeriesBlock, forecasts: ForecastBlock, padding: int = 0) -> None:
+        """Add the forecasts of some series."""
+
+    def finish(self) -> Any:
+        """Return the prediction."""
+
+
+class ReconcilingCollector:
+    """Collects base forecasts with sample paths, and reconciles them once all are known.
+
+    Args:
+        collected: takes the reconciled forecasts.
+        reconciler: of the series.
+        levels: of the intervals, in percent; 0 is the median.
+        decimals: that forecasts are rounded to; None where they are not.
+        with_samples: whether the reconciled paths are kept.
+    """
+
+    def __init__(
+        self,
+        collected: _Collector,
+        reconciler: Reconciler,
+        levels: Sequence[float],
+        decimals: int | None,
+        with_samples: bool,
+    ) -> None:
+        self._collected, self._reconciler, self._levels = collected, reconciler, levels
+        self._decimals, self._with_samples = decimals, with_samples
+        self._found: dict[str, tuple[Series, Forecast]] = {}
+
+    @property
+    def prediction(self) -> Any:
+        """With the problems and notices found so far."""
+        return self._collected.prediction
+
+    def add(self, panel: SeriesBlock, forecasts: ForecastBlock, padding: int = 0) -> None:
+        """Keep the base forecasts of a batch, and their series, which were led in by `padding` steps."""
+        for series, forecast in zip(panel, forecasts, strict=True):
+            self._found[forecast.series] = series.cut(padding, len(series)), forecast
+
+    def finish(self) -> Any:
+        """Reconcile all forecasts.
+
+        Raises:
+            DataError: some series has none, so that sums cannot agree with their parts.
+        """
+        names = self._reconciler.hierarchy.names
+        if missing := [name for name in names if name not in self._found]:
+            raise DataError([*self.prediction.problems, Problem("hierarchy-incomplete", detail={"names": missing})])
+        series, base = zip(*(self._found[name] for name in names), strict=True)
+        self._collected.add(SeriesBlock(list(series)), ForecastBlock.join(self._reconcile(list(base))))
+        return self._collected.finish()
+
+    def _reconcile(self, base: Sequence[Forecast]) -> list[Forecast]:
+        paths = np.stack([each.samples for each in base if each.samples is not None], axis=1)
+        mean, draws = self._reconciler.reconcile(np.stack([each.mean for each in base]), paths, self._decimals)
+        probabilities = levels_to_probabilities(self._levels)
+        quantiles = dict(zip(probabilities, np.quantile(draws, probabilities, axis=0), strict=True))
+        if self._decimals is not None:
+            quantiles = {each: values.round(self._decimals) + 0.0 for each, values in quantiles.items()}
+        return [
+            dataclasses.replace(
+                each,
+                mean=mean[row],
+                quantiles={probability: values[row] for probability, values in quantiles.items()},
+                samples=draws[:, row] if self._with_samples else None,
+                source=f"{each.source} ({self._reconciler.method})",
+            )
+            for row, each in enumerate(base)
+        ]
