@@ -92,7 +92,7 @@ def measure_coverage(csv: Path, settings: Sequence[str]) -> tuple[float, dict[st
     """Measure the horizons of validation, and the coverage by level without and with errors over the training part."""
     loaded, panel = propose(csv, [*settings, *_SMALL])
     plan = plan_training(loaded, panel)
-    predictor = _train(plan)
+    predictor = Predictor.from_network(train_network(plan), plan.config, plan.preprocessing)
     calibration = measure_calibration(plan, predictor)
     origins, _ = select_validation(plan, predictor)  # whose residuals come first
     alone = replace(calibration, residuals=calibration.residuals[: len(origins)])
@@ -196,12 +196,11 @@ def _find_covered(
     return np.concatenate(covered[0]), np.concatenate(covered[1])
 
 
-def _train(plan: Plan) -> Predictor:
-    """Train the network of a plan; its predictor has no calibration."""
+def train_network(plan: Plan) -> OnnxNetwork:
+    """Train the network of a plan, without a word."""
     trainer = prepare_trainer(plan, described=False)
     trainer.fit(_Silent())
-    network = OnnxNetwork(*export_onnx(trainer.network, plan.config.window.length))
-    return Predictor.from_network(network, plan.config, plan.preprocessing)
+    return OnnxNetwork(*export_onnx(trainer.network, plan.config.window.length))
 
 
 if __name__ == "__main__":

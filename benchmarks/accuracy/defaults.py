@@ -103,7 +103,7 @@ def _train(name: str, csv: Path, settings: list[str], drop_test_parts: bool) -> 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{csv.stem}.csv"
         if drop_test_parts:
-            _without_test(csv, file)
+            cut_rows(csv, file, 0.9)
         else:
             file.symlink_to(csv)
         overrides = [part for each in settings for part in ("--set", each)]
@@ -127,17 +127,17 @@ def _train(name: str, csv: Path, settings: list[str], drop_test_parts: bool) -> 
     }
 
 
-def _without_test(csv: Path, file: Path) -> None:
-    """Drop the last tenth, which the settings hold out, in order of time; in long files of each id."""
+def cut_rows(csv: Path, file: Path, share: float) -> None:
+    """Keep the first share of the rows in order of time, in long files of each id; 0.9 drops the test part."""
     rows = pd.read_csv(csv, dtype=str, keep_default_na=False)
     if "unique_id" in rows:
         kept = rows.groupby("unique_id", group_keys=False)[list(rows)].apply(
-            lambda part: part.head(int(0.9 * len(part)))
+            lambda part: part.head(int(share * len(part)))
         )
     else:
         times = pd.to_datetime(rows.iloc[:, 0], errors="coerce", format="mixed")
         order = times.argsort(kind="stable") if times.notna().all() and csv.parent.name == "pjm_hourly" else rows.index
-        kept = rows.iloc[order].head(int(0.9 * len(rows)))
+        kept = rows.iloc[order].head(int(share * len(rows)))
     kept.to_csv(file, index=False)
 
 
