@@ -96,7 +96,7 @@ class Forecast:
             for cell in [rows["origin"].iloc[0], *rows["timestamp"]]
         ]
         bounds = rows.columns.drop([*COLUMNS, "source"])
-        quantiles = {_parse_quantile(name): rows[name].to_numpy(float) for name in bounds}
+        quantiles = {parse_quantile(name): rows[name].to_numpy(float) for name in bounds}
         mean, source = rows["mean"].to_numpy(float), rows["source"].iloc[0]
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
 
@@ -359,7 +359,7 @@ def name_bound(probability: float) -> str:
     return f"{'lower' if probability < 0.5 else 'upper'}_{np.format_float_positional(level, trim='-')}"
 
 
-def _parse_quantile(name: str) -> float:
+def parse_quantile(name: str) -> float:
     """Find the probability of a column that `name_bound` or `name_quantile` named."""
     if name == "median":
         return 0.5

@@ -1189,6 +1189,8 @@ _EXAMPLES = [
     Problem("not-a-frame", detail={"received": "list"}),
     Problem("other-keras-backend", detail={"backend": "torch"}),
     Problem("option-of-a-run", "--samples", detail={"source": "power.csv", "command": "forecast train power.csv"}),
+    Problem("option-of-a-run-report", "--data"),
+    Problem("damaged-backtest", "backtests/power", detail={"reason": "Expecting value: line 1 column 1 (char 0)"}),
     Problem("key-not-used", "--set model.units=8", detail={"key": "model.units"}),
     Problem("data-of-data", detail={"source": "power.csv"}),
     Problem("invalid-option", "--levels 0", detail={"expected": "percentages from 0.001 to 99.999, such as 80,95"}),

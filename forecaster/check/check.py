@@ -30,7 +30,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
-from forecaster.forecast import Timestamp, shorten
+from forecaster.forecast import shorten
 from forecaster.preprocessing.plan import plan_training
 from forecaster.preprocessing.read_data import find_data_seasons
 from forecaster.problems import Problem, condense_problems, format_yaml
@@ -313,7 +313,7 @@ def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatisti
         "series": each,
         "steps": int(lengths.sum()),
         "frequency": longest.frequency,
-        "span": " to ".join(format_timestamps(_find_span(panel))),
+        "span": " to ".join(format_timestamps(panel.find_span())),
         "strength of seasons, from 0 to 1": {str(season): round(value, 2) for season, value in strengths.items()}
         or "no season",
     }
@@ -322,14 +322,6 @@ def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatisti
 def _describe_table(table: Table) -> dict[str, Any]:
     names = list(table.columns)
     return {"rows": len(table), "columns": ", ".join(names[:_COLUMNS]) + (", ..." if len(names) > _COLUMNS else "")}
-
-
-def _find_span(panel: Panel) -> list[Timestamp]:
-    """Find the first and the last timestamp of all series; of those with the same start and length one is read."""
-    if panel.timestamps is not None:
-        return [panel.timestamps.min(), panel.timestamps.max()]
-    alike = dict(zip(zip(panel.firsts, panel.lengths.tolist(), strict=True), range(len(panel)), strict=True))
-    return [min(panel.firsts), max(panel[number].timestamps[-1] for number in alike.values())]
 
 
 def _describe_dialect(series: Series) -> str:

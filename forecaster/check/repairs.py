@@ -16,7 +16,7 @@ from forecaster.data import Panel
 from forecaster.data.assembly.column_roles import find_known_columns, find_time_columns
 from forecaster.data.assembly.time_columns import find_clock
 from forecaster.data.gaps import find_longest_gap
-from forecaster.data.read import parse_series, read_cells
+from forecaster.data.read_tables import parse_series, read_cells
 from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table

@@ -11,7 +11,7 @@ import pandas as pd
 from forecaster.data.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
 from forecaster.data.seasonality import detrend
 from forecaster.data.series import Series
-from forecaster.data.time.frequency import STEP
+from forecaster.data.time.grid import STEP
 from forecaster.data.time.rules import SESSIONS
 
 _FAR = 8.0  # robust deviations from its neighbours that make a value an outlier

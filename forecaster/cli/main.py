@@ -30,6 +30,7 @@ from forecaster.cli.init import init
 from forecaster.cli.pin import pin
 from forecaster.cli.predict import predict
 from forecaster.cli.promote import promote
+from forecaster.cli.report import report
 from forecaster.cli.rollback import rollback
 from forecaster.cli.run import run
 from forecaster.cli.runs import list_runs
@@ -87,6 +88,7 @@ _VERBS = (
     impute,
     backtest,
     evaluate,
+    report,
     tune,
     compare,
     promote,

@@ -1,6 +1,7 @@
 """From files and databases to regular series.
 
 - `read`: from a source to its series
+- `read_tables`: the same with pandas, and cells and covariates alone
 - `sources/`: bytes, tables and columns of files and databases
 - `assembly/`: columns to rows, and rows to a regular grid
 - `time/`: frequencies, time zones and calendars
@@ -12,22 +13,8 @@
 - `value_ranges`: the numbers that a series may have
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+from forecaster.data.panel import Panel
+from forecaster.data.read import read_series
 from forecaster.data.series import Column, Series
 
-if TYPE_CHECKING:
-    from forecaster.data.panel import Panel
-    from forecaster.data.read import CovariateRows, read_columns, read_series
-
-__all__ = ["Column", "CovariateRows", "Panel", "Series", "read_columns", "read_series"]
-
-_WITH_PANDAS = {"Panel": "panel", "CovariateRows": "read", "read_columns": "read", "read_series": "read"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what needs pandas when it is first used: a forecast of one plain CSV does without."""
-    if name not in _WITH_PANDAS:
-        raise AttributeError(name)
-    return getattr(importlib.import_module(f"forecaster.data.{_WITH_PANDAS[name]}"), name)
+__all__ = ["Column", "Panel", "Series", "read_series"]

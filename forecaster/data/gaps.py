@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
+
 
 class Gap(NamedTuple):
     """Cells missing in a row: `length` of them from index `first`."""

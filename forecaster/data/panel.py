@@ -4,19 +4,22 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import pandas as pd
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.series import Column, Series
-from forecaster.data.time.frequency import find_part, has_fixed_length, make_grid, step_back
+from forecaster.data.time.grid import Grid, find_part
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
-_CALENDARS = 64  # indices of timestamps that a panel keeps
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecaster.data.time.calendars import Calendars
+    from forecaster.forecast import Timestamp
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,13 @@ class Columns:
         return {name: column.select(rows) for name, column in self.columns.items()}
 
 
-class _SharedGrid(NamedTuple):
-    """Timestamps, and the place among them at which each series begins, (series,); -1 where they do not hold it."""
-
-    timestamps: pd.Index
-    places: np.ndarray
-
-
 @dataclass(frozen=True, eq=False)
 class Panel(Sequence[Series]):
     """A sequence of series, each made when it is asked for, its arrays views of the panel's.
 
     Attributes:
         time: the time column, or its columns; None where the row number is the step.
-        firsts: the first timestamp of each, (series,).
+        firsts: the first timestamp of each, (series,); or the grid of its only series, where it is known.
         ends: where the values of each end, (series,).
         values: of all series end to end, (steps,), float64, or float32 where they are kept on disk.
         timestamps: (steps,) where each row is a step (`sessions`); None where they follow from `firsts`.
@@ -62,11 +58,11 @@ class Panel(Sequence[Series]):
     targets: Sequence[str]
     time: str | tuple[str, ...] | None
     frequency: str
-    firsts: pd.Index
+    firsts: "pd.Index | Grid"
     ends: np.ndarray
     values: np.ndarray
     rules: TimeRules = AS_WRITTEN
-    timestamps: pd.Index | None = None
+    timestamps: "pd.Index | None" = None
     observed: np.ndarray | None = None
     static: Sequence[str] = ()
     categories: Sequence[tuple[str, ...]] = ()
@@ -92,7 +88,7 @@ class Panel(Sequence[Series]):
             self.names[number],
             self.targets[number],
             self.time,
-            partial(self._make_timestamps, number),
+            self.firsts.cut(0, part.stop) if isinstance(self.firsts, Grid) else partial(self._make_timestamps, number),
             self.values[part],
             self.frequency,
             self.notices.get(number, ()),
@@ -124,6 +120,15 @@ class Panel(Sequence[Series]):
                 last = min(first + most, end)
                 stop, steps = int(self.ends[numbers[last - 1]]), int(lengths[first]) * (last - first)
                 yield slice(first, last), self.values[stop - steps : stop].reshape(last - first, -1)
+
+    def find_span(self) -> "tuple[Timestamp, Timestamp]":
+        """Find the first and the last timestamp of all series."""
+        if isinstance(self.firsts, Grid):
+            return self.firsts.find(0), self.firsts.find(int(self.ends[0]) - 1)
+        if self.timestamps is not None:
+            return self.timestamps.min(), self.timestamps.max()
+        alike = dict(zip(zip(self.firsts, self.lengths.tolist(), strict=True), range(len(self)), strict=True))
+        return min(self.firsts), max(self[number].timestamps[-1] for number in alike.values())
 
     @property
     def longest(self) -> Series:
@@ -161,10 +166,9 @@ class Panel(Sequence[Series]):
             columns = Columns(columns.select_rows(rows), row_ends)
         observed = np.ones(len(places), bool) if self.observed is None else self.observed[places]
         observed[np.concatenate([[0], ends[:-1]])[:, None] + np.arange(steps)] = False
-        step = self.rules.step(self.frequency)
         return replace(
             self,
-            firsts=pd.Index([step_back(first, steps, step) for first in self.firsts]),
+            firsts=self._move_firsts([-steps] * len(self)),
             ends=ends,
             values=self.values[places],
             observed=observed,
@@ -205,8 +209,9 @@ class Panel(Sequence[Series]):
         if columns.columns:
             rows = _choose_places(columns.ends, [slice(part.start, None) for part in kept])
             columns = Columns(columns.select_rows(rows), columns.ends - np.cumsum([part.start for part in kept]))
-        firsts = pd.Index([series.timestamps[part.start] for series, part in zip(self, kept, strict=True)])
-        return replace(self._select_steps(kept), firsts=firsts, columns=columns)
+        return replace(
+            self._select_steps(kept), firsts=self._move_firsts([part.start for part in kept]), columns=columns
+        )
 
     def truncate(self, lengths: np.ndarray) -> "Panel":
         """Cut each series to its first steps, as it was known then: (series,) lengths.
@@ -232,47 +237,28 @@ class Panel(Sequence[Series]):
             observed=None if self.observed is None else self.observed[steps],
         )
 
-    def _make_timestamps(self, number: int) -> pd.Index:
+    def _make_timestamps(self, number: int) -> "pd.Index":
         part = find_part(self.ends, number)
-        if self.timestamps is not None:
-            return self.timestamps[part]
-        steps = part.stop - part.start
-        if not isinstance(self.firsts, pd.DatetimeIndex):
-            return make_grid(self.firsts[number], steps, self.rules.step(self.frequency))
-        key = int(self._first_ticks[number]), steps
-        if key not in self._calendars:
-            if len(self._calendars) == _CALENDARS:
-                self._calendars.clear()
-            self._calendars[key] = self._list_dates(number, steps)
-        return self._calendars[key]
+        return (
+            self._calendars.list_steps(number, part.stop - part.start)
+            if self.timestamps is None
+            else self.timestamps[part]
+        )
 
-    def _list_dates(self, number: int, steps: int) -> pd.Index:
-        """List the timestamps of a series whose steps are dates."""
-        place = self._shared_grid.places[number]
-        if place >= 0:
-            return self._shared_grid.timestamps[place : place + steps]
-        return make_grid(self.firsts[number], steps, self.rules.step(self.frequency))
+    def _move_firsts(self, steps: Sequence[int]) -> "pd.Index | Grid":
+        """Move the first timestamp of each series by some steps, below 0 to earlier ones."""
+        if isinstance(self.firsts, Grid):
+            return self.firsts.cut(steps[0], self.firsts.steps)
+        if self.timestamps is None:
+            return self._calendars.move_firsts(steps)
+        return self.timestamps[self.ends - self.lengths + np.array(steps)]
 
     @cached_property
-    def _calendars(self) -> dict[tuple[int, int], pd.Index]:
-        """The timestamps of some series by their first and their number: series of one calendar have the same index."""
-        return {}
+    def _calendars(self) -> "Calendars":
+        from forecaster.data.time.calendars import Calendars  # noqa: PLC0415  with pandas
 
-    @cached_property
-    def _first_ticks(self) -> np.ndarray:
-        return pd.DatetimeIndex(self.firsts).asi8
-
-    @cached_property
-    def _shared_grid(self) -> "_SharedGrid":
-        """The grid of several series whose steps differ in length, such as months, which are slow to list for each."""
-        step, none = self.rules.step(self.frequency), np.full(len(self), -1)
-        if len(self) < 2 or not isinstance(self.firsts, pd.DatetimeIndex) or has_fixed_length(step):
-            return _SharedGrid(pd.DatetimeIndex([]), none)
-        starts = pd.date_range(self.firsts.min(), self.firsts.max(), freq=step)
-        places = starts.get_indexer(self.firsts)
-        if (places < 0).all():
-            return _SharedGrid(starts, none)
-        return _SharedGrid(make_grid(starts[0], int((places + self.lengths)[places >= 0].max()), step), places)
+        assert not isinstance(self.firsts, Grid)
+        return Calendars(self.firsts, self.lengths, self.rules.step(self.frequency))
 
 
 def carry_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:

@@ -1,16 +1,19 @@
 """Seasons found by the data: the lags at which a series resembles itself once slower movements are gone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from forecaster.data.gaps import interpolate_linearly
 from forecaster.data.series import Series
-from forecaster.data.time.frequency import STEP, find_season_length, find_session_times
+from forecaster.data.time.grid import find_season_length, has_clock_steps
 from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
 from forecaster.problems import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CLEAR = 0.4  # autocorrelation of a season
 _CLEAR_TOGETHER = 0.2  # mean autocorrelation over several series, of which not all may have the season
@@ -30,7 +33,7 @@ def find_series_seasons(series: Series) -> tuple[tuple[int, ...], Problem | None
     The season of the frequency comes first; autocorrelation finds one where the frequency has none. Longer ones follow
     where the data show them. None where there is none.
     """
-    natural = find_natural_season(series.frequency, series.timestamps, series.rules)
+    natural = _find_series_season(series)
     found = find_seasons(series.values)
     main = natural if natural > 1 else next(iter(found), 1)
     if main == 1:
@@ -47,7 +50,7 @@ def find_panel_seasons(panel: Sequence[Series]) -> tuple[tuple[int, ...], Proble
     what none of them shows alone. A longer season counts where at least half of the series show it.
     """
     first = panel[0]
-    natural = max(find_natural_season(series.frequency, series.timestamps, series.rules) for series in panel)
+    natural = max(map(_find_series_season, panel))
     shared = [] if natural > 1 else find_shared_seasons([series.values for series in panel])
     main = natural if natural > 1 else next(iter(shared), 1)
     if main == 1:
@@ -99,18 +102,32 @@ def find_longer_seasons(series: Series, main: int) -> list[int]:
     calendar = _find_calendar_season(series.frequency, main)
     if calendar:
         return [calendar] if _has_season(rest, calendar, main) else []
-    if isinstance(series.timestamps, pd.DatetimeIndex):
+    if series.has_dates:
         return []
     return [_round_season(season, main) for season in find_seasons(rest) if season >= 1.5 * main]
 
 
-def find_natural_season(frequency: str, timestamps: pd.Index, rules: TimeRules) -> int:
-    """Return the season of a frequency and its calendar in steps, 1 where they have none."""
+def find_natural_season(frequency: str, rules: TimeRules, steps: int, list_timestamps: "Callable[[], pd.Index]") -> int:
+    """Return the season of a frequency and its calendar in steps, 1 where they have none.
+
+    Args:
+        frequency, rules: of a series.
+        steps: its length; a year of minutes is no season of a week.
+        list_timestamps: lists them, for sessions, whose season is a day where it has several.
+    """
     if frequency not in {SESSIONS, CALENDAR}:
         season = find_season_length(frequency)
-        return season if season <= max(_A_DAY_OF_MINUTES, len(timestamps)) else 1
-    times = len(find_session_times(pd.DatetimeIndex(timestamps))) if frequency == SESSIONS else 1
+        return season if season <= max(_A_DAY_OF_MINUTES, steps) else 1
+    if frequency == CALENDAR:
+        return rules.days_a_week
+    from forecaster.data.time.frequency import find_session_times  # noqa: PLC0415  with pandas
+
+    times = len(find_session_times(list_timestamps()))
     return times if times > 1 else rules.days_a_week
+
+
+def _find_series_season(series: Series) -> int:
+    return find_natural_season(series.frequency, series.rules, len(series), lambda: series.timestamps)
 
 
 def find_seasons(values: np.ndarray) -> list[int]:
@@ -154,8 +171,7 @@ def _find_threshold(steps: int) -> float:
 
 def _find_calendar_season(frequency: str, main: int) -> int | None:
     """Return the week for a step shorter than a day, the year for days and weekdays, None for others."""
-    step = None if frequency in {STEP, SESSIONS, CALENDAR} else pd.tseries.frequencies.to_offset(frequency)
-    if isinstance(step, pd.offsets.Tick) and main == find_season_length(frequency):
+    if frequency != CALENDAR and has_clock_steps(frequency) and main == find_season_length(frequency):
         return 7 * main
     return {"D": 365, "B": 261}.get(frequency)
 

@@ -1,5 +1,6 @@
 """Series: what a CSV becomes, and everything after `data/` begins with."""
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, overload
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from forecaster.data.dialect import USUAL, Dialect
+from forecaster.data.time.grid import STEP, Grid
 from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.problems import Problem
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from forecaster.forecast import Timestamp
 
-TimesAhead = tuple["Timestamp", "pd.Index"]
+TimesAhead = tuple["Timestamp", "pd.Index | Sequence[Timestamp]"]
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,19 @@ class Column:
 
 
 class _Timestamps:
-    """A field that takes an index, or a function that makes it when it is first asked for."""
+    """A field that takes an index, or what makes it when it is first asked for: a grid or a function."""
 
     def __get__(self, series: "Series | None", owner: type) -> "pd.Index":
         if series is None:
             raise AttributeError("timestamps")  # so that the field has no default
         found = series.__dict__["timestamps"]
+        if isinstance(found, Grid):
+            return found.index
         if callable(found):
             found = series.__dict__["timestamps"] = found()
         return found
 
-    def __set__(self, series: "Series", value: "pd.Index | Callable[[], pd.Index]") -> None:
+    def __set__(self, series: "Series", value: "pd.Index | Grid | Callable[[], pd.Index]") -> None:
         series.__dict__["timestamps"] = value
 
 
@@ -59,7 +63,7 @@ class Series:
         name: its id, or the target column of a file that holds it alone.
         time: the time column, or its columns; None where the row number is the step.
         timestamps: (steps,), increasing by one step of `frequency`; with their zone where it is known. Given as an
-            index, or as a function that makes it when it is first asked for.
+            index, or as a grid or a function that makes it when it is first asked for.
         values: (steps,) float64, in the series' own unit; never infinite; NaN only where gaps are left open (`mask`).
         frequency: a pandas alias, `step` for integer timestamps, or `sessions` where each row is a step.
         categories: its value of each static covariate.
@@ -90,7 +94,8 @@ class Series:
             return self
         observed = None if self.observed is None else self.observed[first:last]
         columns = {name: column.select(slice(first, None)) for name, column in self.covariates.items()}
-        values, timestamps = self.values[first:last], self.timestamps[first:last]
+        grid, values = self._grid, self.values[first:last]
+        timestamps = self.timestamps[first:last] if grid is None else grid.cut(first, last)
         return replace(self, values=values, timestamps=timestamps, observed=observed, covariates=columns)
 
     def get_id(self, wide: bool) -> str:
@@ -98,9 +103,36 @@ class Series:
         return self.name.removesuffix(f"/{self.target}") if wide else self.name
 
     @property
+    def has_dates(self) -> bool:
+        """Whether its timestamps are dates, not the numbers of steps."""
+        return self.frequency != STEP
+
+    @property
+    def _grid(self) -> Grid | None:
+        """The grid of its timestamps, where it is known."""
+        found = self.__dict__["timestamps"]
+        return found if isinstance(found, Grid) else None
+
+    @property
     def last_timestamp(self) -> "Timestamp":
         """The timestamp of its last step."""
-        return self.timestamps[-1]
+        return self.find_timestamp(len(self) - 1)
+
+    def find_timestamp(self, place: int) -> "Timestamp":
+        """Find the timestamp of a step, which may lie after the last; `OverflowError` beyond the dates that exist."""
+        if self._grid is not None:
+            return self._grid.find(place)
+        further = place - len(self) + 1
+        return self.timestamps[place] if further <= 0 else self.list_future_timestamps(further)[-1]
+
+    def find_end(self, place: int) -> datetime.datetime:
+        """Find when a step is over, one that is dated by its last day at the end of that day; raises as above."""
+        if self._grid is not None:
+            return self._grid.find(place + 1)
+        from forecaster.data.time.resolve_frequency import find_bar_length  # noqa: PLC0415  with pandas
+
+        end: datetime.datetime = self.find_timestamp(place) + find_bar_length(self.timestamps, self.frequency)
+        return end
 
     def find_times_ahead(self, steps: int, known: "dict[int, TimesAhead]") -> "TimesAhead":
         """Find its last timestamp and those of the `steps` steps after it.
@@ -109,9 +141,11 @@ class Series:
             steps: how many.
             known: those of series with the same index, by its identity; the result is added.
         """
+        if self._grid is not None:
+            return self.last_timestamp, self._grid.list_after(steps)
         timestamps = self.timestamps
         if id(timestamps) not in known:
-            known[id(timestamps)] = self.last_timestamp, self.list_future_timestamps(steps)
+            known[id(timestamps)] = timestamps[-1], self.list_future_timestamps(steps)
         return known[id(timestamps)]
 
     def list_future_timestamps(self, steps: int) -> "pd.Index":

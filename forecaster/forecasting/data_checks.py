@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from forecaster.config.schema import Checks
 from forecaster.data.series import Series
 from forecaster.errors import DataError, Diverged, ForecasterError, Stale
 from forecaster.forecast import ForecastBlock
+from forecaster.forecasting.freshness import Freshness, report_age
 from forecaster.forecasting.plausibility import (
     FEWEST_STUCK,
     Statistics,
@@ -22,9 +23,6 @@ from forecaster.forecasting.plausibility import (
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.training_range import FAR, find_values_outside
 from forecaster.problems import Problem
-
-if TYPE_CHECKING:
-    from forecaster.forecasting.freshness import Freshness
 
 _NOT_WRITTEN = {"infinite-forecast", "infinite-intervals", "implausible-forecast"}
 
@@ -75,7 +73,7 @@ class DataChecks:
     def select_series(
         self,
         panel: Sequence[Series],
-        freshness: "Sequence[Freshness]",
+        freshness: Sequence[Freshness],
         now: datetime.datetime,
         where: str,
         channels: int,
@@ -134,9 +132,7 @@ class DataChecks:
         ranges, unknown = self._statistics.ranges, (np.nan, np.nan)
         return np.array([ranges.get(name, unknown) for name in block.list_names()], float).reshape(len(block), 2)
 
-    def _check_age(self, series: Series, fresh: "Freshness", now: datetime.datetime, where: str) -> bool:
-        from forecaster.forecasting.freshness import report_age  # noqa: PLC0415  with pandas, for this check alone
-
+    def _check_age(self, series: Series, fresh: Freshness, now: datetime.datetime, where: str) -> bool:
         max_age = self._checks.max_age
         problem = None if max_age is None else report_age(series, fresh, max_age, now, where)
         if problem is None:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from forecaster.config.schema import MaxAge
 from forecaster.data import Series
-from forecaster.data.time.resolve_frequency import find_bar_length
 from forecaster.durations import parse_duration
 from forecaster.errors import ConfigError
 from forecaster.forecast import Timestamp
@@ -19,7 +17,6 @@ from forecaster.problems import Problem
 from forecaster.wording import count_steps, format_timestamp, name_duration
 
 _MOST_STEPS = 100_000  # that are laid out to find an age in steps; more are never reached
-_RECENT = 100  # timestamps that the length of a step is found in
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def measure_freshness(
     Raises:
         ConfigError: there is a largest age, and the steps have no dates.
     """
-    if max_age is not None and any(not isinstance(series.timestamps, pd.DatetimeIndex) for series in panel[:1]):
+    if max_age is not None and any(not series.has_dates for series in panel[:1]):
         raise ConfigError(Problem("age-without-dates", column="checks.max_age"))
     known: dict[Any, tuple[datetime.datetime | None, ...]] = {}  # many series end at the same step
     return [_measure_series(series, max_age, local, known) for series in panel]
@@ -70,52 +67,39 @@ def _measure_series(
 ) -> Freshness:
     last = len(series) - 1 if series.observed is None else int(np.flatnonzero(series.observed)[-1])
     rows = len(series) if series.observed is None else int(np.count_nonzero(series.observed))
-    newest = series.timestamps[last]
-    if not isinstance(series.timestamps, pd.DatetimeIndex):
+    newest = series.find_timestamp(last)
+    if not series.has_dates:
         return Freshness(series.name, rows, newest)
     # The times of day of trading days, and so their next steps, are those of each series.
     key = (newest, len(series) - last, series.name if series.frequency == "sessions" else "")
     if key not in known:
-        length = find_bar_length(series.timestamps[-_RECENT:], series.frequency)
         limits = (None, None) if max_age is None else (max_age.warn, max_age.error)
-        known[key] = tuple(_find_end(series, last, limit, length, local) for limit in (0, *limits))
+        known[key] = tuple(_find_end(series, last, limit, local) for limit in (0, *limits))
     return Freshness(series.name, rows, newest, *known[key])
 
 
 def _find_end(
-    series: Series,
-    last: int,
-    limit: int | str | None,
-    length: pd.Timedelta | pd.offsets.BaseOffset,
-    local: datetime.tzinfo | None,
+    series: Series, last: int, limit: int | str | None, local: datetime.tzinfo | None
 ) -> datetime.datetime | None:
     """Find when the step that is `limit` steps or a duration after the newest, at `last`, is over."""
     if limit is None:
         return None
+    # With n steps allowed, the step that is one too many is over n + 1 steps after the newest.
+    further = limit + 1 if isinstance(limit, int) and limit else 0
+    if further > _MOST_STEPS:
+        return None
     try:
-        if isinstance(limit, str):
-            end = _to_utc(series, series.timestamps[last] + length, local)
-            return end + datetime.timedelta(seconds=parse_duration(limit) or 0)
-        # With n steps allowed, the step that is one too many is over n + 1 steps after the newest.
-        further = limit + 1 if limit else 0
-        return _to_utc(series, _find_step(series, last + further) + length, local)
+        end = _to_utc(series, series.find_end(last + further), local)
+        return end + datetime.timedelta(seconds=(parse_duration(limit) or 0) if isinstance(limit, str) else 0)
     except (OverflowError, ValueError):  # beyond the dates that pandas or Python know
         return None
 
 
-def _find_step(series: Series, place: int) -> pd.Timestamp:
-    """Find the timestamp of a step, by its place in the series or behind its end."""
-    ahead = place - (len(series) - 1)
-    if ahead > _MOST_STEPS:
-        raise OverflowError
-    return series.timestamps[place] if ahead <= 0 else series.list_future_timestamps(ahead)[-1]
-
-
-def _to_utc(series: Series, end: pd.Timestamp, local: datetime.tzinfo | None) -> datetime.datetime:
+def _to_utc(series: Series, end: Timestamp, local: datetime.tzinfo | None) -> datetime.datetime:
     """Convert a time of a series to UTC; of an hour that the clock repeats the first is meant."""
     if end.tzinfo is None and series.rules.timezone is not None:
         end = end.tz_localize(series.rules.timezone, ambiguous=True, nonexistent="shift_forward")
-    moment = end.to_pydatetime(warn=False)
+    moment = end if type(end) is datetime.datetime else end.to_pydatetime(warn=False)
     if moment.tzinfo is None and local is not None:
         moment = moment.replace(tzinfo=local)
     return moment.astimezone(datetime.UTC)  # which takes a time without a zone for the machine's

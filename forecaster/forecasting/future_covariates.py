@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecaster.config import Config
 from forecaster.data import Series
-from forecaster.data.read import CovariateRows, read_columns
+from forecaster.data.read_tables import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp

@@ -7,20 +7,19 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from forecaster.config.policies import override_policies
 from forecaster.config.schema import Config, MaxAge
-from forecaster.data.plain_csv import read_plain_csv
 from forecaster.data.series import SelectedSeries, Series
 from forecaster.data.sources.files import Paths, name_source
-from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError, Diverged, RunError, UsageError
 from forecaster.forecast import Forecast, ForecastBlock
 from forecaster.forecasting.calibration import Calibration, read_calibration
 from forecaster.forecasting.data_checks import CheckedSeries, DataChecks, make_prediction_error
+from forecaster.forecasting.freshness import Freshness, measure_freshness
 from forecaster.forecasting.plausibility import read_statistics, select_observed
 from forecaster.forecasting.predictor import PredictionInputs, Predictor
 from forecaster.forecasting.reconciliation import ReconcilingCollector, load_reconciler
@@ -28,13 +27,11 @@ from forecaster.forecasting.saved_networks import load_networks
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import can_forecast_zero_shot, forecast_short_series
 from forecaster.hierarchy import Reconciler
+from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import BEFORE_REFIT, Version
-
-if TYPE_CHECKING:
-    from forecaster.forecasting.freshness import Freshness
 
 log = logging.getLogger("forecaster")
 
@@ -62,7 +59,7 @@ class Prediction:
     panel: list[Series]
     problems: list[Problem]
     notices: list[Problem] = field(default_factory=list)
-    freshness: "list[Freshness]" = field(default_factory=list)
+    freshness: list[Freshness] = field(default_factory=list)
 
 
 def predict(
@@ -92,8 +89,7 @@ def predict(
         max_age: the largest age of the newest step; that of the run where None.
         strict: whether checks with the policy `auto` refuse series, as in jobs, instead of warning of them.
         now: the time to which ages are counted, with its zone; the present where None.
-        receive: takes the forecasts of each batch of series, which are then not in the result, nor is any freshness;
-            the timestamps of a plain CSV's may be a list.
+        receive: takes the forecasts of each batch of series, which are then not in the result, nor is any freshness.
 
     Raises:
         ConfigError: an override is invalid, or there is a largest age and the steps have no dates.
@@ -111,10 +107,7 @@ def predict(
     _check_horizon(config, steps)
     check_levels(config, levels)
     predictor = load_predictor(version)
-    needs_index = receive is None or future or checks.max_age or predictor.preprocessing.features
-    plain = None if needs_index else _read_plain_series(config, data)
-    found = plain or _read_dated_series(config, data, future, steps, checks.max_age, receive is None)
-    panel, problems, freshness, short = found
+    panel, problems, freshness, short = _read_newest_data(config, data, future, steps, checks.max_age, receive is None)
     reconciles = bool(config.data.hierarchy) and config.forecast.reconcile != "none"
     if with_samples or reconciles or config.channels > 1:  # the zero-shot network draws no paths, and reads one channel
         problems, short = [*problems, *(each.problem for each in short)], []
@@ -174,7 +167,7 @@ class _Short(NamedTuple):
 
     series: Series
     problem: Problem
-    freshness: "Freshness"
+    freshness: Freshness
 
     @property
     def notice(self) -> Problem:
@@ -342,33 +335,24 @@ class _NewestData(NamedTuple):
 
     panel: Sequence[Series]
     problems: list[Problem]
-    freshness: "Sequence[Freshness]" = ()
+    freshness: Sequence[Freshness] = ()
     short: Sequence[_Short] = ()
 
 
-def _read_plain_series(config: Config, data: Paths | None) -> _NewestData | None:
-    """Read the series of a run from a plain CSV; None where it is another source, or too short."""
-    path, keys = data or config.data.path, config.data
-    if not isinstance(path, str | Path) or config.padding_steps:
-        return None
-    domains = find_domains(config.model.head, keys.transform, keys.minimum, keys.maximum)
-    series = read_plain_csv(keys.model_dump(), str(path), domains, config.context_steps)
-    return None if series is None else _NewestData([series], [])
-
-
-def _read_dated_series(
+def _read_newest_data(
     config: Config, data: Paths | None, future: Path | None, steps: int, max_age: MaxAge | None, is_age_needed: bool
 ) -> _NewestData:
     """Read the series of a run with their timestamps, and extend them with a CSV of future covariates."""
-    from forecaster.forecasting.freshness import measure_freshness  # noqa: PLC0415  with pandas
-    from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415
-
     panel, left_out = _read_by_length(config, data)
     freshness = measure_freshness(panel, max_age) if is_age_needed or max_age else []
     able = [pair for pair in left_out if can_forecast_zero_shot(pair[0])]
     ages = measure_freshness([series for series, _ in able], max_age)
+    if future is not None:
+        from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415  with pandas
+
+        panel = extend_with_future(config, panel, future, steps)
     return _NewestData(
-        panel if future is None else extend_with_future(config, panel, future, steps),
+        panel,
         [problem for series, problem in left_out if not can_forecast_zero_shot(series)],
         freshness,
         [_Short(*pair, age) for pair, age in zip(able, ages, strict=True)],
@@ -422,8 +406,6 @@ def _read_by_length(config: Config, data: Paths | None) -> tuple[Sequence[Series
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
-    from forecaster.preprocessing.read_data import read_data  # noqa: PLC0415  with pandas
-
     panel, length = read_data(config, data), config.context_steps - config.padding_steps
     path = name_source(data or config.data.path)
     left_out = []

@@ -1,15 +1,14 @@
 """Series that are forecast together, with their names and newest values in arrays."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast, overload
+from typing import overload
 
 import numpy as np
 
+from forecaster.data.panel import Panel
 from forecaster.data.series import SelectedSeries, Series, TimesAhead
+from forecaster.data.time.grid import Grid
 from forecaster.problems import Problem
-
-if TYPE_CHECKING:
-    from forecaster.data.panel import Panel
 
 
 class SeriesBlock(Sequence[Series]):
@@ -26,8 +25,7 @@ class SeriesBlock(Sequence[Series]):
             chosen, series = np.asarray(series.numbers, int)[chosen], series.panel
         self.panel: Sequence[Series] = series
         self.numbers: np.ndarray = chosen
-        # A panel has its series end to end in one array; it is loaded with pandas, and so is its class.
-        self._flat = cast("Panel", series) if hasattr(series, "ends") else None
+        self._flat = series if isinstance(series, Panel) else None  # its series are end to end in one array
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -123,10 +121,11 @@ class SeriesBlock(Sequence[Series]):
     def list_times_ahead(self, steps: int) -> list[TimesAhead]:
         """List the last timestamp of each, and those of the `steps` steps after it; once for each calendar."""
         known: dict[int, TimesAhead] = {}
-        if self._flat is None or self._flat.timestamps is not None or not hasattr(self._flat.firsts, "asi8"):
+        starts = None if self._flat is None or self._flat.timestamps is not None else self._flat.firsts
+        if starts is None or isinstance(starts, Grid) or not hasattr(starts, "asi8"):
             return [series.find_times_ahead(steps, known) for series in self]
         # Series with the same first timestamp and as many steps have one calendar.
-        firsts, lengths = self._flat.firsts[self.numbers].asi8.tolist(), self.measure_lengths().tolist()
+        firsts, lengths = starts[self.numbers].asi8.tolist(), self.measure_lengths().tolist()
         found: dict[tuple[int, int], TimesAhead] = {}
         for place, key in enumerate(zip(firsts, lengths, strict=True)):
             if key not in found:

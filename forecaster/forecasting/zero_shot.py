@@ -9,7 +9,7 @@ import numpy as np
 
 from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
 from forecaster.config.schema import Config, Data, MaxAge, Model
-from forecaster.data.assembly.build_rows import GAP_REPAIRS
+from forecaster.data.gaps import GAP_REPAIRS
 from forecaster.data.series import Series
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError

@@ -11,7 +11,7 @@ from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
 from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.gaps import Gap, find_gaps
-from forecaster.data.read import parse_series, read_cells
+from forecaster.data.read_tables import parse_series, read_cells
 from forecaster.data.sources.files import name_source
 from forecaster.data.sources.text_table import Table, write_records
 from forecaster.errors import ConfigError, DataError

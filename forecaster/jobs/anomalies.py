@@ -1,7 +1,6 @@
 """Anomalies among the actuals of a job, by the intervals of its stored forecasts."""
 
 import numpy as np
-import pandas as pd
 
 from forecaster.evaluation.anomalies import Anomalies, find_anomalies
 from forecaster.evaluation.metrics import find_levels
@@ -14,24 +13,7 @@ def find_anomalies_of_job(score: Score, rate: float) -> Anomalies:
 
     Actuals that were forecast without an interval are left out.
     """
-    past = score.latest
-    levels = find_levels(past.quantiles)
-    bounds = [past.quantiles[each] for each in level_to_quantiles(max(levels))] if levels else 2 * [past.mean * np.nan]
-    known = ~np.isnan(past.actual)
-    rows, columns = np.nonzero(known)
-    names = np.array(past.names, object)[past.series]
-    table = pd.DataFrame(
-        {
-            "series": names[rows],
-            "origin": past.origin_times[rows],
-            "timestamp": past.times[past.places[known]],
-            "step": columns + 1,
-            "actual": past.actual[known],
-            "mean": past.mean[known],
-            "lower": bounds[0][known],
-            "upper": bounds[1][known],
-        }
-    )
-    # Rows are in the order of their origins.
-    newest = table.dropna().drop_duplicates(["series", "timestamp"], keep="last")
-    return find_anomalies(newest, rate, past.season, score.frequency)
+    table, levels = score.latest.tabulate_newest(), find_levels(score.latest.quantiles)
+    low, high = level_to_quantiles(max(levels)) if levels else (0.0, 1.0)
+    bounds = {"lower": table.get(low, np.nan), "upper": table.get(high, np.nan)}
+    return find_anomalies(table.assign(**bounds), rate, score.past.season, score.frequency)

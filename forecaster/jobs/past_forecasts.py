@@ -74,6 +74,27 @@ class PastForecasts:
         }
         return replace(self, **chosen, **mappings, scale=Scale(*(each[rows] for each in self.scale)))
 
+    def tabulate_newest(self) -> pd.DataFrame:
+        """Tabulate the newest forecast of each timestamp of each series, by series and time.
+
+        Returns:
+            The columns series, origin, timestamp, step, actual, mean, and each probability of the quantiles.
+        """
+        rows, columns = np.nonzero(self.places >= 0)
+        cells: dict[Any, np.ndarray] = {"actual": self.actual, "mean": self.mean, **self.quantiles}
+        table = pd.DataFrame(
+            {
+                "series": np.array(self.names, object)[self.series[rows]],
+                "origin": self.origin_times[rows],
+                "timestamp": self.times[self.places[rows, columns]],
+                "step": columns + 1,
+                **{name: values[rows, columns] for name, values in cells.items()},
+            }
+        )
+        # Rows are in the order of their origins.
+        newest = table.drop_duplicates(["series", "timestamp"], keep="last")
+        return newest.sort_values(["series", "timestamp"], kind="stable", ignore_index=True)
+
     def to_scored(self, forecaster: str = "", actual: np.ndarray | None = None) -> ScoredForecasts:
         """Pair the forecasts, or a baseline without quantiles, with the actual values or others."""
         quantiles = {} if forecaster else self.quantiles

@@ -273,7 +273,7 @@ class Store:
         limit, day = _format_made_at(oldest), str((oldest + timedelta(days=2)).date())  # in every time zone
         count = 0
         with self.transaction():
-            for name in [job] if job is not None else self._list_distinct("forecasts", "job", {}):
+            for name in [job] if job is not None else self.list_jobs():
                 # A forecast is made after its origin.
                 origins = [pair for pair in self.list_origins(name) if _INTEGER.fullmatch(pair[0]) or pair[0] < day]
                 for origin, version in origins:
@@ -315,6 +315,10 @@ class Store:
         for x in itertools.filterfalse(_CHECKS.get(column, _is_text), found):
             self._refuse(table, f"{column} is {_shorten(x)}")
         return found
+
+    def list_jobs(self) -> list[str]:
+        """List the jobs with forecasts, by name."""
+        return self._list_distinct("forecasts", "job", {})
 
     def list_origins(self, job: str) -> list[tuple[str, str]]:
         """List the origins of a job's forecasts, rising, each with the version that made them; no forecast is read."""

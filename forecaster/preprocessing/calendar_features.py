@@ -2,10 +2,9 @@
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from forecaster.config.calendar_names import (
     CYCLES,
@@ -17,16 +16,20 @@ from forecaster.config.calendar_names import (
     is_dated,
     split_country,
 )
+from forecaster.data.time.grid import STEP
 from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 
-_DAY = pd.Timedelta(days=1)
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DAY = datetime.timedelta(days=1)
 _MICROSECONDS_A_DAY = 86_400_000_000
-_EPOCH = pd.Timestamp(1970, 1, 1)
+_EPOCH = datetime.datetime(1970, 1, 1)
 _FAR = 1000  # days, more than two years: a holiday that far away has no effect
 _WEEK = 7  # days before and after a holiday on which it has an effect
 # A feature distinguishes steps that are shorter than its cycle.
 _LONGEST = {
-    "minute": pd.Timedelta(hours=1),
+    "minute": datetime.timedelta(hours=1),
     "hour": _DAY,
     "weekday": 7 * _DAY,
     WEEKEND: 7 * _DAY,
@@ -40,7 +43,7 @@ def list_feature_names(names: Sequence[str], seasons: Sequence[int]) -> list[str
 
 
 def build_calendar_features(
-    names: Sequence[str], timestamps: pd.Index, seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
+    names: Sequence[str], timestamps: "pd.Index", seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
 ) -> np.ndarray:
     """Build every feature at every timestamp, independent of series and window.
 
@@ -54,6 +57,8 @@ def build_calendar_features(
     Returns:
         (steps, features) float32, from -1 to 1, in the order of `list_feature_names`.
     """
+    import pandas as pd  # noqa: PLC0415  for calendar features alone
+
     features = np.empty((len(timestamps), len(list_feature_names(names, seasons))), np.float32)
     local = timestamps.tz_localize(None) if isinstance(timestamps, pd.DatetimeIndex) else pd.DatetimeIndex([])
     counted = any(not is_dated(name) for name in names)
@@ -66,7 +71,7 @@ def build_calendar_features(
 
 
 def find_calendar_problems(
-    names: Sequence[str], timestamps: pd.Index, seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
+    names: Sequence[str], timestamps: "pd.Index", seasons: Sequence[int], frequency: str, rules: TimeRules = AS_WRITTEN
 ) -> list[tuple[int, str, dict[str, Any]]]:
     """Find the names that make no sense for these timestamps, in order: their number, and code and detail."""
     problems = list(find_clashes(names, seasons))
@@ -76,57 +81,56 @@ def find_calendar_problems(
     return sorted(problems, key=lambda problem: problem[0])
 
 
-def compute_minute(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_minute(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the minute of the hour, in [0, 1), (steps,)."""
     return np.asarray(local.minute) / 60
 
 
-def compute_hour(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_hour(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the hour of the day, in [0, 1), (steps,)."""
     return np.asarray(local.hour) / 24
 
 
-def compute_weekday(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_weekday(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the day of the week, in [0, 1) from Monday, (steps,)."""
     return np.asarray(local.day_of_week) / 7
 
 
-def compute_day(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_day(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the day of the month as a share of that month, in [0, 1), (steps,)."""
     return (np.asarray(local.day) - 1) / np.asarray(local.days_in_month)
 
 
-def compute_week(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_week(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the ISO 8601 week as a share of its year of 52 or 53 weeks, in [0, 1), (steps,)."""
-    thursday = local + pd.to_timedelta(
-        3 - np.asarray(local.day_of_week), unit="D"
-    )  # a week belongs to the year of its Thursday
+    # A week belongs to the year of its Thursday.
+    thursday = local + (3 - np.asarray(local.day_of_week)).astype("timedelta64[D]")
     yearday = np.asarray(thursday.day_of_year)
     number, left = (yearday - 1) // 7, (_count_days_in_year(thursday) - yearday) // 7
     return number / (number + left + 1)
 
 
-def compute_month(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_month(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the month of the year, in [0, 1), (steps,)."""
     return (np.asarray(local.month) - 1) / 12
 
 
-def compute_quarter(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_quarter(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the quarter of the year, in [0, 1), (steps,)."""
     return (np.asarray(local.quarter) - 1) / 4
 
 
-def compute_yearday(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_yearday(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return the day of the year as a share of its 365 or 366 days, in [0, 1), (steps,)."""
     return (np.asarray(local.day_of_year) - 1) / _count_days_in_year(local)
 
 
-def compute_weekend(local: pd.DatetimeIndex) -> np.ndarray:
+def compute_weekend(local: "pd.DatetimeIndex") -> np.ndarray:
     """Return 1 on Saturdays and Sundays, 0 otherwise, (steps,)."""
     return np.asarray(local.day_of_week) >= 5
 
 
-def compute_holiday(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> tuple[np.ndarray, ...]:
+def compute_holiday(local: "pd.DatetimeIndex", country: str, subdivision: str | None) -> tuple[np.ndarray, ...]:
     """Return three features, (steps,) each: on, before and after a public holiday.
 
     The first is 1 on a holiday. The others are 1 on the day before (after) one and fall linearly to 0 on the eighth.
@@ -147,12 +151,14 @@ def compute_fourier(numbers: np.ndarray, season: int, order: int) -> tuple[np.nd
     return (np.cos(angles),) if 2 * order == season else (np.sin(angles), np.cos(angles))
 
 
-def number_steps(timestamps: pd.Index, frequency: str, rules: TimeRules = AS_WRITTEN) -> np.ndarray:
+def number_steps(timestamps: "pd.Index", frequency: str, rules: TimeRules = AS_WRITTEN) -> np.ndarray:
     """Return the number of each timestamp on the grid of its frequency, from 1970, (steps,) int64.
 
     Integers number themselves. Hours and shorter steps are counted in UTC, where none repeats. A trading calendar
     counts all its weekdays, holidays included, so that every week has the same number of steps.
     """
+    import pandas as pd  # noqa: PLC0415
+
     if not isinstance(timestamps, pd.DatetimeIndex):
         return np.asarray(timestamps, np.int64)
     local = timestamps.tz_localize(None)
@@ -173,7 +179,7 @@ def number_steps(timestamps: pd.Index, frequency: str, rules: TimeRules = AS_WRI
 
 
 def _build_columns(
-    name: str, local: pd.DatetimeIndex, numbers: np.ndarray, seasons: Sequence[int]
+    name: str, local: "pd.DatetimeIndex", numbers: np.ndarray, seasons: Sequence[int]
 ) -> Iterator[np.ndarray]:
     """Build the columns of one name in the order of `_name_columns`, (steps,) each."""
     if not is_dated(name):
@@ -207,10 +213,10 @@ def _name_columns(name: str, seasons: Sequence[int]) -> list[str]:
 
 
 def _find_problem(
-    name: str, timestamps: pd.Index, frequency: str, rules: TimeRules
+    name: str, timestamps: "pd.Index", frequency: str, rules: TimeRules
 ) -> tuple[str, dict[str, Any]] | None:
     """Find why a feature makes no sense for these timestamps, None where it does."""
-    if not isinstance(timestamps, pd.DatetimeIndex):
+    if frequency == STEP:
         return ("calendar-without-dates", {"name": name, "key": "data.time"}) if is_dated(name) else None
     if len(timestamps) < 2:
         return None
@@ -229,11 +235,11 @@ def _find_problem(
     return "feature-too-fine", {"name": name, "frequency": frequency}
 
 
-def _list_holidays(local: pd.DatetimeIndex, country: str, subdivision: str | None) -> np.ndarray:
+def _list_holidays(local: "pd.DatetimeIndex", country: str, subdivision: str | None) -> np.ndarray:
     """List the holidays around all timestamps as days since 1970, between sentinels far before and after."""
-    first, last = local.min(), local.max()
-    holidays = _load_public_holidays(country, subdivision, first.year - 1, last.year + 1)
-    before, after = _count_days(pd.DatetimeIndex([first, last]))
+    holidays = _load_public_holidays(country, subdivision, local.min().year - 1, local.max().year + 1)
+    days = _count_days(local)
+    before, after = days.min(), days.max()
     return np.array([before - _FAR, *np.array(holidays, "datetime64[D]").astype(np.int64), after + _FAR])
 
 
@@ -249,26 +255,26 @@ def _compute_nearness(distance: np.ndarray) -> np.ndarray:
     return np.clip((_WEEK + 1 - distance) / _WEEK, 0, 1)
 
 
-def _count_days(local: pd.DatetimeIndex) -> np.ndarray:
+def _count_days(local: "pd.DatetimeIndex") -> np.ndarray:
     """Count the days since 1970, (steps,) int64."""
     return local.to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
-def _count_days_in_year(dates: pd.DatetimeIndex) -> np.ndarray:
+def _count_days_in_year(dates: "pd.DatetimeIndex") -> np.ndarray:
     return 365 + np.asarray(dates.is_leap_year)
 
 
-def _count_weekdays(local: pd.DatetimeIndex, weekmask: str) -> np.ndarray:
+def _count_weekdays(local: "pd.DatetimeIndex", weekmask: str) -> np.ndarray:
     """Count the weekdays of the mask since 1970, (steps,) int64."""
     return np.busday_count(_EPOCH.date(), local.to_numpy().astype("datetime64[D]"), weekmask=weekmask)
 
 
-def _count_microseconds(naive: pd.DatetimeIndex) -> np.ndarray:
+def _count_microseconds(naive: "pd.DatetimeIndex") -> np.ndarray:
     """Count the microseconds since 1970, (steps,) int64."""
     return naive.as_unit("us").asi8
 
 
-_PHASES: dict[str, Callable[[pd.DatetimeIndex], np.ndarray]] = {
+_PHASES: dict[str, "Callable[[pd.DatetimeIndex], np.ndarray]"] = {
     "minute": compute_minute,
     "hour": compute_hour,
     "weekday": compute_weekday,

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from forecaster.data.series import Column, Series
-from forecaster.data.sources.number_formats import to_numbers
 from forecaster.errors import DataError
 from forecaster.preprocessing.calendar_features import build_calendar_features, list_feature_names
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.problems import Problem
 from forecaster.wording import KEPT, format_timestamps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MAX_LEVELS = 256
 _BLANK = 0.5  # share of cells above which a column of events is blank where there is none
@@ -278,6 +279,10 @@ def is_categorical(cells: Sequence[str], name: str, categorical: Sequence[str]) 
 
 def parse_numbers(cells: Sequence[str]) -> np.ndarray:
     """Parse cells as numbers, (cells,) float64, NaN for text."""
+    import pandas as pd  # noqa: PLC0415  for covariates alone
+
+    from forecaster.data.sources.number_formats import to_numbers  # noqa: PLC0415
+
     return to_numbers(pd.Series(list(cells), dtype=str), ".", "none")
 
 
@@ -338,7 +343,7 @@ def _build_level_problem(code: str, series: Series, name: str, levels: Sequence[
     return Problem(code, column=name, detail=detail)
 
 
-def _get_timestamps(series: Series, first: int, last: int) -> pd.Index:
+def _get_timestamps(series: Series, first: int, last: int) -> "pd.Index":
     """Return the timestamps of steps [first, last), which may lie after the end."""
     if last <= len(series):
         return series.timestamps[first:last]

@@ -114,7 +114,7 @@ def hash_data(panel: Iterable[Series]) -> str:
     """SHA-256 over the names, timestamps, values and covariates of series."""
     digest = hashlib.sha256()
     for series in panel:
-        ends = (series.timestamps[0], series.timestamps[-1], len(series), series.frequency)
+        ends = (series.find_timestamp(0), series.last_timestamp, len(series), series.frequency)
         digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
         if series.frequency == SESSIONS:
             digest.update(np.asarray(series.timestamps).tobytes())

@@ -43,6 +43,13 @@ RUNS: Mapping[str, Message] = {
         "{source} is data, and this option needs a trained network: {command}",
         "The forecast of a file, without a run, has no such option.",
     ),
+    "option-of-a-run-report": Message(
+        "this option is for the report of a run, and this is another", "Backtests and stores hold their data."
+    ),
+    "damaged-backtest": Message(
+        "its files are not those of a finished backtest ({reason}); run the backtest again",
+        "A file in the folder of a backtest was changed.",
+    ),
     "key-not-used": Message(
         "a forecast without training does not use {key}; it uses data (without covariates, calendar, transform and "
         "difference), checks, forecast.levels and forecast.columns",

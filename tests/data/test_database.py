@@ -13,7 +13,7 @@ import pytest
 
 from forecaster.config import load_config, load_values
 from forecaster.config.database_urls import PASSWORD, has_password, is_url, make_url_absolute, mask_passwords
-from forecaster.data.read import read_cells
+from forecaster.data.read_tables import read_cells
 from forecaster.data.sources import database as sql
 from forecaster.data.sources import files
 from forecaster.data.sources.files import Query

@@ -18,7 +18,7 @@ from forecaster.data.assembly.column_roles import find_roles
 from forecaster.data.assembly.typed_path import build_held_rows
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
-from forecaster.data.read import read_cells
+from forecaster.data.read_tables import read_cells
 from forecaster.data.sources import arrow_columns, files
 from forecaster.data.sources import parquet as parquet_source
 from forecaster.data.sources.source import resolve_source

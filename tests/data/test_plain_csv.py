@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -7,13 +8,21 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.config.schema import Data
-from forecaster.data.plain_csv import _USUAL, PlainSeries, read_plain_csv
-from forecaster.data.value_ranges import Domain
-from forecaster.preprocessing.read_data import read_data
+from forecaster.data import Panel
+from forecaster.data.dialect import Dialect
+from forecaster.data.options import Reading
+from forecaster.data.plain_csv import read_plain_csv
+from forecaster.data.read_tables import read_source
+from forecaster.data.seasonality import find_series_seasons
+from forecaster.data.sources.source import resolve_source
+from forecaster.data.time.grid import Grid, find_alias, find_length
+from forecaster.forecasting.freshness import measure_freshness
+from forecaster.preprocessing.read_data import DataRequest, build_data_request
 
 HOURS = [f"2026-03-01 {hour:02}:00:00,{hour}.5" for hour in range(10)]
 DAYS = [f"2026-02-{day:02},{day * 100}" for day in range(20, 29)]
 DIALECT = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "thousands": "none", "header": True, "unit": {}}
+STATED = {"time": "time", "target": "load", **DIALECT}
 
 
 def write(path: Path, rows: list[str], header: str = "time,load", end: str = "\n") -> Path:
@@ -21,15 +30,37 @@ def write(path: Path, rows: list[str], header: str = "time,load", end: str = "\n
     return path
 
 
-def load(path: Path, **keys: object):
-    data = {"path": str(path), "time": "time", "target": "load", "frequency": "h", **DIALECT, **keys}
-    loaded = load_values({"data": data, "window": {"length": 3, "horizon": 1}}, str(path))
-    assert not loaded.problems
-    return loaded.config
+def ask(path: Path, **keys: object) -> DataRequest:
+    loaded = load_values({"data": {"path": str(path), **keys}, "window": {"length": 3, "horizon": 1}}, str(path))
+    return build_data_request(loaded.config)
 
 
-def read(path: Path, **keys: object) -> PlainSeries | None:
-    return read_plain_csv(load(path, **keys).data.model_dump(), str(path), (), 3)
+def read(path: Path, **keys: object) -> Panel | None:
+    paths, reading, dialect = ask(path, **keys)
+    return read_plain_csv(resolve_source(paths), reading, dialect)
+
+
+def assert_equal_to_the_other_reader(path: Path, **keys: object) -> None:
+    paths, reading, dialect = ask(path, **keys)
+    source = resolve_source(paths)
+    plain, expected = read_plain_csv(source, reading, dialect), read_source(source, reading, dialect)
+    assert plain is not None
+    assert [*plain.names, *plain.targets] == [*expected.names, *expected.targets]
+    for name in ("time", "frequency", "rules", "dialect", "notices", "observed"):
+        assert getattr(plain, name) == getattr(expected, name), name
+    assert list(map(str, plain.find_span())) == list(map(str, expected.find_span()))
+    (found,), (other,) = plain, expected
+    np.testing.assert_array_equal(found.values, other.values)
+    count = len(other)
+    for place in (0, count - 1, count + 1):
+        assert found.find_timestamp(place) == other.find_timestamp(place)
+        assert found.find_end(place) == other.find_end(place)
+    (last, ahead), (other_last, other_ahead) = found.find_times_ahead(30, {}), other.find_times_ahead(30, {})
+    assert [last, *ahead] == [other_last, *other_ahead]
+    assert list(map(str, [last, *ahead])) == list(map(str, [other_last, *other_ahead]))
+    assert measure_freshness([found], None) == measure_freshness([other], None)
+    assert find_series_seasons(found) == find_series_seasons(other)
+    assert list(found.timestamps) == list(other.timestamps)
 
 
 @pytest.mark.parametrize(
@@ -50,15 +81,56 @@ def test_plain_csv_gives_the_series_that_the_other_reader_gives(
     tmp_path: Path, rows: list[str], frequency: str, end: str
 ) -> None:
     path = write(tmp_path / "load.csv", rows, end=end)
-    found = read(path, frequency=frequency)
-    (expected,) = read_data(load(path, frequency=frequency))
-    assert found is not None
-    np.testing.assert_array_equal(found.values, expected.values)
-    assert list(found.timestamps) == list(expected.timestamps)
-    assert found.last_timestamp == expected.last_timestamp == expected.timestamps[-1]
-    assert list(map(str, found.list_future_timestamps(30))) == list(map(str, expected.list_future_timestamps(30)))
-    for name in ("name", "target", "time", "frequency", "notices", "categories", "rules", "observed", "covariates"):
-        assert getattr(found, name) == getattr(expected, name)
+    assert_equal_to_the_other_reader(path, **STATED, frequency=frequency)
+    assert_equal_to_the_other_reader(path, gaps="mask")
+
+
+@pytest.mark.parametrize(
+    ("first", "alias"),
+    [
+        ("2026-03-28 17:00", "h"),
+        ("2026-03-28 18:00", "6h"),
+        ("2026-03-28 10:30", "30min"),
+        ("2026-03-28 10:30:30", "s"),
+        ("2026-02-27", "D"),
+        ("2023-12-26", "W-TUE"),
+        ("1999-12-05", "W-SUN"),
+        ("2023-01-01", "MS"),
+        ("1899-07-01", "MS"),
+        ("2020-08-01", "QS-FEB"),
+        ("2020-01-01", "QS-JAN"),
+        ("1950-03-01", "YS-MAR"),
+    ],
+)
+@pytest.mark.parametrize("rows", [5, 70])
+def test_the_frequency_is_found_as_by_the_other_reader(tmp_path: Path, first: str, alias: str, rows: int) -> None:
+    stamps = pd.date_range(first, periods=rows, freq=alias)
+    lines = [f"{str(stamp).removesuffix(' 00:00:00')},{place % 7}.25" for place, stamp in enumerate(stamps)]
+    if len({len(line.partition(",")[0]) for line in lines}) > 1:
+        lines = [f"{stamp},{place % 7}.25" for place, stamp in enumerate(stamps)]
+    path = write(tmp_path / "sold.csv", lines, "Order Date,units sold")
+    assert_equal_to_the_other_reader(path)
+    assert_equal_to_the_other_reader(path, frequency=alias, target="units sold")
+
+
+def test_steps_of_any_frequency_are_found_as_by_the_other_reader_or_left_to_it(tmp_path: Path) -> None:
+    generator, left = np.random.default_rng(7), []
+    aliases = [*("s", "10s", "min", "5min", "45min", "90min", "h", "5h", "12h", "D", "2D", "7D", "14D", "31D", "B")]
+    aliases += ["W-WED", "SMS", "MS", "2MS", "QS-JAN", "QS-MAR", "YS-JAN", "YS-OCT", "ME", "QE-DEC", "YE", "BMS"]
+    for alias in aliases:
+        for rows in (3, 4, int(generator.integers(5, 40))):
+            begin = np.datetime64("1990-01-01T00:00:00") + generator.integers(0, 10_000) * np.timedelta64(1, "D")
+            stamps = pd.date_range(begin, periods=rows, freq=alias)
+            path = write(
+                tmp_path / "x.csv", [f"{stamp:%Y-%m-%d %H:%M:%S},{row % 5}" for row, stamp in enumerate(stamps)]
+            )
+            if read(path) is None:
+                left.append(alias)
+            else:
+                assert_equal_to_the_other_reader(path)
+    plain = {"s", "10s", "min", "5min", "45min", "90min", "h", "12h", "D", "7D", "W-WED", "MS", "QS-JAN", "QS-MAR"}
+    assert not {*left} & (plain - {"MS"})
+    assert {"B", "SMS", "2MS", "ME", "QE-DEC", "YE", "14D", "31D"} <= {*left}
 
 
 @pytest.mark.parametrize(
@@ -90,18 +162,35 @@ def test_plain_csv_gives_the_series_that_the_other_reader_gives(
     ],
 )
 def test_anything_that_needs_a_decision_is_left_to_the_other_reader(tmp_path: Path, rows: list[str]) -> None:
-    assert read(write(tmp_path / "load.csv", rows)) is None
+    path = write(tmp_path / "load.csv", rows)
+    assert read(path, **STATED, frequency="h") is None
+    assert read(path) is None
 
 
 def test_every_key_of_the_data_is_looked_at_or_changes_nothing_in_a_plain_file():
-    looked_at = {"path", "time", "target", "frequency", "unit", "covariates", "minimum", "maximum"}
+    looked_at = {"path", "query", "time", "target", "series", "layout", "covariates", "frequency", "minimum", "maximum"}
+    looked_at |= {"weekmask", "holidays", "tolerance", "timezone", "time_format", "last_bar", "na_values"}
     of_missing_or_duplicate_rows = {"gaps", "max_gap", "late", "duplicates", "invalid_values", "date_order"}
     after_reading = {"season", "calendar", "transform", "difference"}
-    assert {*_USUAL, *looked_at, *of_missing_or_duplicate_rows, *after_reading} == set(Data.model_fields)
+    of_a_dialect = {field.name for field in dataclasses.fields(Dialect)}
+    assert {*looked_at, *of_missing_or_duplicate_rows, *after_reading, *of_a_dialect} == set(Data.model_fields)
+    # Of what is read, these may differ from the default; another new one leaves the file to the other reader.
+    assert {field.name for field in dataclasses.fields(Reading)} == {
+        *("time", "target", "frequency", "gaps", "duplicates", "domains", "series", "static", "rules", "way", "late"),
+        *("invalid_values", "na_values", "columns", "categorical", "layout", "allows_longer_step"),
+    }
 
 
 @pytest.mark.parametrize("header", ["load,time", "time,load,price", "Time,load", '"time","load"', "time;load", ""])
 def test_another_header_is_left_to_the_other_reader(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path / "load.csv", HOURS, header)
+    assert read(path, **STATED, frequency="h") is None
+
+
+@pytest.mark.parametrize(
+    "header", ["load", "time,load,price", "time,time", '"time","load"', "time;load", "", "2026,load", "time,1", ",load"]
+)
+def test_a_header_that_may_be_none_is_left_to_the_other_reader(tmp_path: Path, header: str) -> None:
     assert read(write(tmp_path / "load.csv", HOURS, header)) is None
 
 
@@ -126,32 +215,57 @@ def test_another_header_is_left_to_the_other_reader(tmp_path: Path, header: str)
 )
 def test_a_config_that_asks_for_more_is_left_to_the_other_reader(tmp_path: Path, keys: dict[str, object]) -> None:
     path = write(tmp_path / "load.csv", HOURS)
-    data = load(path).data.model_dump() | load(path).data.model_validate({"path": "load.csv", **keys}).model_dump(
-        include=set(keys)
-    )
-    assert read_plain_csv(data, str(path), (), 3) is None
-    assert read_plain_csv(load(path).data.model_dump(), str(path), (), 3) is not None
+    assert read(path, **{**STATED, "frequency": "h", **keys}) is None
+    assert read(path, **STATED, frequency="h") is not None
 
 
 def test_numbers_outside_a_domain_a_half_written_line_and_other_paths_are_left_to_the_other_reader(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch
 ) -> None:
     path = write(tmp_path / "load.csv", HOURS)
-    data = load(path).data.model_dump()
-    assert read_plain_csv(data, str(path), (Domain("outside-bounds", "numbers up to 5", high=5),), 3) is None
-    assert read_plain_csv(data, str(path), (), 11) is None
-    assert read_plain_csv(data, str(tmp_path / "*.csv"), (), 3) is None
-    assert read_plain_csv(data, str(tmp_path / "none.csv"), (), 3) is None
-    assert read_plain_csv(data, "-", (), 3) is None
+    assert read(path, maximum=5) is None
+    assert read(path, maximum=50) is not None
+    _, reading, dialect = ask(path)
+    assert (
+        read_plain_csv(resolve_source([str(path), str(write(tmp_path / "more.csv", DAYS))]), reading, dialect) is None
+    )
+    monkeypatch.setattr("forecaster.data.plain_csv.MOST_BYTES", 100)
+    assert read(path) is None
+    monkeypatch.undo()
     path.write_text(path.read_text()[:-1])
-    assert read_plain_csv(data, str(path), (), 3) is None
+    assert read(path) is None
 
 
 def test_a_cut_keeps_the_timestamps_of_what_is_left(tmp_path: Path) -> None:
-    series = read(write(tmp_path / "load.csv", HOURS))
-    assert series is not None
+    panel = read(write(tmp_path / "load.csv", HOURS))
+    assert panel is not None
+    (series,) = panel
     assert series.cut(0, 10) is series
     cut = series.cut(2, 6)
-    assert cut.last_timestamp == datetime.datetime(2026, 3, 1, 5)
+    assert cut.find_times_ahead(1, {}) == (datetime.datetime(2026, 3, 1, 5), [datetime.datetime(2026, 3, 1, 6)])
     assert list(cut.timestamps) == list(pd.date_range("2026-03-01 02:00", periods=4, freq="h"))
-    assert cut.list_future_timestamps(1) == [datetime.datetime(2026, 3, 1, 6)]
+    longer = panel.prepend_steps(3, 24)
+    assert list(longer[0].timestamps) == list(pd.date_range("2026-02-28 21:00", periods=13, freq="h"))
+    assert list(longer.drop_steps(3)[0].timestamps) == list(series.timestamps)
+    assert list(panel.truncate(np.array([4]))[0].timestamps) == list(series.timestamps[:4])
+
+
+def test_no_timestamp_is_found_beyond_the_year_9999() -> None:
+    grid = Grid(np.datetime64("9998-01-01T00:00:00"), 2, "YS-JAN")
+    assert grid.find(1) == datetime.datetime(9999, 1, 1)
+    with pytest.raises(OverflowError):
+        grid.find(2)
+    with pytest.raises(OverflowError):
+        grid.list_after(1)
+
+
+@pytest.mark.parametrize(
+    "alias", ["W", "W-MO", "MS-JAN", "QS", "QS-", "YS", "0h", "1.5h", "ms", "B", "sessions", "step"]
+)
+def test_other_frequencies_have_no_fixed_length(alias: str) -> None:
+    assert find_length(alias) is None
+
+
+def test_rows_in_no_order_have_no_frequency() -> None:
+    assert find_alias(np.array(["2026-01-02", "2026-01-01", "2026-01-03"], "datetime64[s]")) is None
+    assert find_alias(np.array(["2026-01-01"] * 3, "datetime64[s]")) is None

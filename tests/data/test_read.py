@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from forecaster.data.assembly.column_roles import choose_example
-from forecaster.data.time.frequency import find_season_length, make_future_timestamps
+from forecaster.data.time.frequency import make_future_timestamps
+from forecaster.data.time.grid import find_season_length
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError
 from forecaster.preprocessing import scaling

@@ -11,7 +11,7 @@ from forecaster.check.check import check
 from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.data.seasonality import find_longer_seasons, find_seasons, find_series_seasons
-from forecaster.data.time.frequency import find_season_length
+from forecaster.data.time.grid import find_season_length
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import DataError

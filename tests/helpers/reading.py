@@ -1,6 +1,6 @@
 """Read a CSV by plain arguments, as tests like to write them."""
 
-from forecaster.data import read
+from forecaster.data import read, read_tables
 from forecaster.data.dialect import UNKNOWN
 from forecaster.data.options import Reading
 from forecaster.data.sources import text_table
@@ -14,13 +14,13 @@ def read_series(path, *asked, dialect=UNKNOWN, **further):
 
 def series_of(table, *asked, **further):
     """The panel of a table."""
-    return read.parse_series(table, Reading(*asked, **further))
+    return read_tables.parse_series(table, Reading(*asked, **further))
 
 
 def read_columns(path, time, series, columns, categorical=(), frequency="auto", dialect=UNKNOWN, **further):
     """Covariates alone."""
     reading = Reading(time, None, frequency, series=series, columns=columns, categorical=categorical, **further)
-    return read.read_columns(path, reading, dialect)
+    return read_tables.read_columns(path, reading, dialect)
 
 
 def read_table(path, dialect=UNKNOWN):

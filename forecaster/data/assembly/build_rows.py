@@ -34,6 +34,7 @@ from forecaster.data.assembly.localize import (
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
+from forecaster.data.gaps import GAP_REPAIRS
 from forecaster.data.options import AUTO, DATES, Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
@@ -51,8 +52,6 @@ from forecaster.data.time.jitter import format_duration
 from forecaster.data.time.rules import TimeRules
 from forecaster.problems import Cells, Problem
 from forecaster.wording import KEPT, format_timestamp, format_timestamps, name_duration
-
-GAP_REPAIRS = tuple({"data.gaps": policy} for policy in ("interpolate", "seasonal", "previous", "zero"))
 
 
 def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:

@@ -249,19 +249,20 @@ class _PanelSpool:
 
     def join(self) -> Panel:
         """Join all of them."""
-        one, *others = self._panels
+        one = self._panels[0]
         timestamps = None
         if one.timestamps is not None:
             timestamps = pd.DatetimeIndex(self._ticks.map_records().view("datetime64[us]"), copy=False)
             zone = pd.DatetimeIndex(one.timestamps).tz
             timestamps = timestamps if zone is None else timestamps.tz_localize("UTC").tz_convert(zone)
+        firsts = [panel.firsts for panel in self._panels if isinstance(panel.firsts, pd.Index)]
         levels = {name: column.levels for name, column in one.columns.columns.items()}
         columns = {name: Column(spool.map_records(), levels[name]) for name, spool in self._columns.items()}
         return replace(
             one,
             names=[name for panel in self._panels for name in panel.names],
             targets=[target for panel in self._panels for target in panel.targets],
-            firsts=one.firsts.append([panel.firsts for panel in others]),
+            firsts=firsts[0].append(firsts[1:]),
             ends=_join_ends([panel.ends for panel in self._panels]),
             values=self._values.map_records(),
             timestamps=timestamps,

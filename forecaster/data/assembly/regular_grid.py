@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.build_rows import GAP_REPAIRS
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import sort_rows
-from forecaster.data.gaps import fill_gaps, find_longest_gap
+from forecaster.data.gaps import GAP_REPAIRS, fill_gaps, find_longest_gap
 from forecaster.data.options import AUTO, Late, Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_natural_season, find_seasons
@@ -20,11 +19,11 @@ from forecaster.data.time.frequency import (
     check_frequency,
     check_grid,
     count_places,
-    find_part,
     find_places,
     is_gapless,
     make_grid,
 )
+from forecaster.data.time.grid import find_part
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
 from forecaster.data.time.rules import SESSIONS
@@ -353,8 +352,10 @@ class _Layout:
     def _fill_series(self, number: int, values: np.ndarray, policy: str) -> np.ndarray:
         season = 1
         if policy == "seasonal":
-            timestamps = self._make_timestamps(number, len(values))
-            season = self._step.rules.season or find_natural_season(self._step.frequency, timestamps, self._step.rules)
+            stated, steps = self._step.rules.season, len(values)
+            season = stated or find_natural_season(
+                self._step.frequency, self._step.rules, steps, lambda: self._make_timestamps(number, steps)
+            )
             if season == 1 and (season := next(iter(find_seasons(values)), 1)) == 1:
                 self._wrong[number].append(Problem("no-season-for-gaps", self._path))
                 return values

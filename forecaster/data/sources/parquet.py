@@ -1,7 +1,7 @@
 """The columns of Parquet files, with their types; pyarrow is an optional dependency."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 ROWS = 1 << 20  # that are read at once
-_MAGIC = b"PAR1"
-
-
-def is_parquet(heads: Mapping[str, bytes]) -> bool:
-    """Whether files are Parquet, by the bytes that each begins with; raise `DataError` where only some are."""
-    kinds = {name: head.startswith(_MAGIC) for name, head in heads.items()}
-    if len(set(kinds.values())) > 1:
-        one, other = (name_source(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
-        raise DataError(Problem("mixed-kinds", detail={"parquet": one, "other": other}))
-    return all(kinds.values())
 
 
 def read_parquet(name: str, files: Sequence[str], names: Sequence[str]) -> Iterator[Stored]:

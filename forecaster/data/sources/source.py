@@ -1,5 +1,6 @@
 """A source of data, resolved once: which files a path names, and what they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forecaster.data.sources import files
@@ -12,9 +13,11 @@ from forecaster.data.sources.files import (
     name_source,
     read_first_bytes,
 )
-from forecaster.data.sources.parquet import is_parquet
+from forecaster.errors import DataError
+from forecaster.problems import Problem
 
 _HEAD = 6  # bytes that show what a file is
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,16 @@ def resolve_source(paths: Paths) -> Source:
     if isinstance(paths, Query):
         return Source(paths.url, query=paths)
     heads = {name: read_first_bytes(name, _HEAD) for name in find_files(paths)}
-    parquet = is_parquet(heads)
+    parquet = _are_parquet(heads)
     sizes = [None if is_packed(head) else measure_size(name) for name, head in heads.items()]
     size = None if None in sizes else sum(filter(None, sizes))
     return Source(name_source(paths), tuple(heads), None, parquet, size)
+
+
+def _are_parquet(heads: Mapping[str, bytes]) -> bool:
+    """Whether files are Parquet, by the bytes that each begins with; raise `DataError` where only some are."""
+    kinds = {name: head.startswith(_PARQUET) for name, head in heads.items()}
+    if len(set(kinds.values())) > 1:
+        one, other = (name_source(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
+        raise DataError(Problem("mixed-kinds", detail={"parquet": one, "other": other}))
+    return all(kinds.values())

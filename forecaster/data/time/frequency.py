@@ -1,4 +1,4 @@
-"""The step of a series: laid out as a grid, counted into seasons."""
+"""The step of a series: laid out as a grid."""
 
 import functools
 from typing import Any, Literal
@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from forecaster.data.time.grid import STEP
 from forecaster.data.time.jitter import measure_jitter
 from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
@@ -13,15 +14,8 @@ from forecaster.forecast import Timestamp
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamp
 
-STEP = "step"
 Step = str | pd.offsets.BaseOffset
 
-# Steps in one seasonal cycle of a calendar frequency: the year, but the week for weekdays.
-_CALENDAR_SEASONS = {
-    **{"B": 5, "C": 5, "W": 52, "SMS": 24, "SME": 24},
-    **dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12),
-    **dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4),
-}
 _RECENT = 2000  # rows from which the times of day of a session are taken, at least
 _RECENT_WEEKS = pd.Timedelta(weeks=8)  # in which opening hours of a weekday are seen often enough
 _DAY = pd.Timedelta(days=1)
@@ -139,9 +133,9 @@ def make_future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRu
     return future[:steps].tz_localize(timestamps.tz, ambiguous=True, nonexistent="shift_forward")
 
 
-def find_session_times(timestamps: pd.DatetimeIndex) -> list[pd.Timedelta]:
+def find_session_times(timestamps: pd.Index) -> list[pd.Timedelta]:
     """Find the times of day at which half of the newest sessions have a row; the last row's where there is none."""
-    days, times = _split_days(timestamps[-_RECENT:].tz_localize(None))
+    days, times = _split_days(pd.DatetimeIndex(timestamps[-_RECENT:]).tz_localize(None))
     return _find_common_times(days, times) or [times[-1]]
 
 
@@ -185,20 +179,6 @@ def list_weekdays(timestamps: pd.DatetimeIndex) -> str:
     return " ".join(WEEKDAYS[day] for day in sorted(set(timestamps.day_of_week)))
 
 
-def find_season_length(frequency: str) -> int:
-    """Count the steps in a frequency's season: a day below a day, a week for days, a year above; 1 without one."""
-    if frequency in {STEP, SESSIONS}:
-        return 1
-    offset = pd.tseries.frequencies.to_offset(frequency)
-    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        return _CALENDAR_SEASONS.get(frequency.split("-", maxsplit=1)[0], 1)
-    step = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
-    if step == 7 * _DAY:
-        return 52
-    cycle = 7 * _DAY if step >= _DAY else _DAY
-    return max(1, cycle // step) if cycle % step == pd.Timedelta(0) else 1
-
-
 def count_places(timestamps: pd.Index, step: Step) -> int:
     """Count the places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
     if step == STEP:
@@ -207,11 +187,6 @@ def count_places(timestamps: pd.Index, step: Step) -> int:
         return len(timestamps)
     places = find_places(timestamps, np.array([len(timestamps)]), step)
     return 0 if (places < 0).any() else int(places[-1]) + 1
-
-
-def find_part(ends: np.ndarray, number: int) -> slice:
-    """Find the places of one series among those of all, which end at `ends`, (series,)."""
-    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
 def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:

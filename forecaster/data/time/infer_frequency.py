@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import STEP, Irregular, count_places
+from forecaster.data.time.frequency import Irregular, count_places
+from forecaster.data.time.grid import STEP
 from forecaster.data.time.jitter import measure_jitter
 from forecaster.data.time.timezones import find_zone_of_dates
 from forecaster.errors import DataError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import STEP, count_places, find_part, find_places, list_weekdays, make_date_grid
+from forecaster.data.time.frequency import count_places, find_places, list_weekdays, make_date_grid
+from forecaster.data.time.grid import STEP, find_part
 from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.data.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
@@ -18,6 +19,7 @@ _ENOUGH = 20  # rows from which days without any row show a calendar
 _HOLIDAYS = 0.1  # share of a calendar's days without a row, at most
 _LONGEST_HOLIDAY = 10  # days of a calendar in a row
 _BLOCK = 1 << 15  # rows that the processor's cache holds
+_RECENT = 100  # rows that show how long a session's step lasts
 _READ = 100  # series with separate timestamps whose step is inferred, evenly spaced among all series
 # Dated by their last day, or by the only one.
 _ENDS = {"B", CALENDAR, "ME", "BME", "SME", "QE", "BQE", "YE", "BYE"}
@@ -94,17 +96,18 @@ def count_unfinished(timestamps: pd.Index, step: Step) -> int:
     """
     if not isinstance(timestamps, pd.DatetimeIndex):
         return 0
-    now, last = pd.Timestamp.now(timestamps.tz or step.rules.timezone), timestamps[-100:]
+    now, last = pd.Timestamp.now(timestamps.tz or step.rules.timezone), timestamps[-_RECENT:]
     now = now.tz_localize(None) if timestamps.tz is None else now
     length = find_bar_length(last, step.frequency)
     return int(sum(timestamp + length > now for timestamp in last))
 
 
-def find_bar_length(timestamps: pd.DatetimeIndex, frequency: str) -> pd.Timedelta | pd.offsets.BaseOffset:
+def find_bar_length(timestamps: pd.Index, frequency: str) -> pd.Timedelta | pd.offsets.BaseOffset:
     """Find how long the step of a timestamp lasts: one that is dated by its last day, to the end of that day."""
     day = pd.Timedelta(days=1)
     if frequency == SESSIONS:
-        return min(day, *(timestamps[1:] - timestamps[:-1])) if len(timestamps) > 1 else day
+        recent = timestamps[-_RECENT:]
+        return min(day, *(recent[1:] - recent[:-1])) if len(recent) > 1 else day
     if frequency.partition("-")[0].lstrip("0123456789") in _ENDS:
         return day
     offset = pd.tseries.frequencies.to_offset(frequency)

@@ -1,0 +1,66 @@
+"""From a source to its cells, its series and its covariates, by the paths of text and of typed columns."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import pandas as pd
+
+from forecaster.data.assembly.blocks import open_csv
+from forecaster.data.assembly.build_rows import parse_rows
+from forecaster.data.assembly.out_of_core import read_large
+from forecaster.data.assembly.regular_grid import build_panel
+from forecaster.data.assembly.sort_rows import sort_rows
+from forecaster.data.assembly.typed_path import read_csv_rows, read_typed_series, read_typed_table
+from forecaster.data.dialect import UNKNOWN, Dialect
+from forecaster.data.options import Reading
+from forecaster.data.panel import Panel
+from forecaster.data.series import Column
+from forecaster.data.sources.files import Paths
+from forecaster.data.sources.source import Source, resolve_source
+from forecaster.data.sources.text_table import Table, read_table
+from forecaster.data.time.grid import find_part
+from forecaster.errors import DataError
+
+
+def read_source(source: Source, reading: Reading, dialect: Dialect) -> Panel:
+    """Read the series of a source; arguments and problems as for `read_series`."""
+    if source.is_typed:
+        return read_typed_series(source, dialect, reading)
+    if source.is_large:
+        return read_large(open_csv(source, dialect), reading)
+    rows = read_csv_rows(source, dialect, reading)
+    return parse_series(read_table(source, dialect), reading) if rows is None else build_panel(rows, reading)
+
+
+def read_cells(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
+    """Read all cells of a source as text; arguments and problems as for `read_series`."""
+    source = resolve_source(path)
+    return read_typed_table(source, dialect) if source.is_typed else read_table(source, dialect)
+
+
+def parse_series(table: Table, reading: Reading) -> Panel:
+    """Build the series of a table of text; problems as in `read_series`."""
+    return build_panel(parse_rows(table, reading), reading)
+
+
+class CovariateRows(NamedTuple):
+    """Covariates of one series: their timestamps, (rows,) in order, and the columns, each (rows,)."""
+
+    timestamps: pd.Index
+    columns: dict[str, Column]
+
+
+def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, CovariateRows]:
+    """Read covariates alone, of a file that needs no target: by the name of the series, "" where there is one.
+
+    Raises as `read_series`, and `DataError` where a timestamp is repeated in a series.
+    """
+    rows = parse_rows(read_cells(path, dialect), replace(reading, target=None, gaps="mask", domains=(), static=()))
+    if problems := rows.list_problems():
+        raise DataError(problems)
+    found = sort_rows(rows, "error")
+    twice = found.issues.problems
+    if repeated := [rows.add_series(number, each) for number in twice for each in twice[number]]:
+        raise DataError(repeated)
+    parts = ((name, found.rows.select_rows(find_part(found.ends, number))) for number, name in enumerate(rows.names))
+    return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}
