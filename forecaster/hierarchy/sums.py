@@ -9,6 +9,7 @@ import pandas as pd
 from forecaster.data import Panel
 from forecaster.data.panel import Columns
 from forecaster.data.series import Column
+from forecaster.data.time.grid import Grid
 from forecaster.errors import DataError
 from forecaster.hierarchy.levels import Columns as HierarchyColumns
 from forecaster.hierarchy.levels import Hierarchy, build_hierarchy
@@ -45,12 +46,13 @@ def add_sums(panel: Panel, hierarchy: HierarchyColumns, ids: Sequence[str]) -> P
     pairs = list(zip(numbers, steps, strict=True))
     sums = [values[some].sum(axis=0)[values.shape[1] - count :] for some, count in pairs]
     seen = [np.asarray(observed[some].all(axis=0))[values.shape[1] - count :] for some, count in pairs]
+    begins = panel.firsts.index[:1] if isinstance(panel.firsts, Grid) else panel.firsts
     every = np.concatenate([*seen, np.ones(0, bool) if panel.observed is None else panel.observed])
     return dataclasses.replace(
         panel,
         names=found.names,
         targets=[panel.targets[0]] * len(sums) + list(panel.targets),
-        firsts=panel.firsts[firsts].append(panel.firsts),
+        firsts=begins[firsts].append(begins),
         ends=np.concatenate([np.cumsum(steps), panel.ends + sum(steps)]),
         values=np.concatenate([*sums, panel.values]),
         timestamps=None if panel.timestamps is None else _repeat_timestamps(panel, firsts),
