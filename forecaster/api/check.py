@@ -7,7 +7,7 @@ from typing import Any
 
 from forecaster.api.frames import Frame, hold_frame, settings_to_overrides
 from forecaster.check.check import Checkup, check
-from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
+from forecaster.check.check_config import load_check_config
 
 
 def check_data(
@@ -29,12 +29,3 @@ def check_data(
     """
     with hold_frame(frame) as path:
         return check(load_check_config(path, None if config is None else Path(config), settings_to_overrides(settings)))
-
-
-def load_check_config(data: Path, config: Path | None, overrides: list[str]) -> LoadedConfig:
-    """Load the config by which a file is checked: the one that is named, the file itself, or one for a data file."""
-    if config is not None:
-        return load_config(config, overrides, data)
-    if is_config(data):
-        return load_config(data, overrides)
-    return load_values(build_smallest_config(str(data)), str(data), overrides)

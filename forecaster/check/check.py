@@ -1,7 +1,6 @@
 """`forecast check`: the problems of a CSV, the anomalies of its series, and the YAML lines that repair them."""
 
 import dataclasses
-import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,17 +17,12 @@ from forecaster.check.findings import (
     report_last_horizon,
     summarize_series,
 )
-from forecaster.check.repairs import RepairResult, apply_repairs, choose_gap_repair, read_leniently, repair_config
+from forecaster.check.repair_result import RepairResult, apply_repairs, read_plain
 from forecaster.check.statistics import SeriesStatistics, examine
 from forecaster.config import LoadedConfig
-from forecaster.config.schema import Data
 from forecaster.data import Panel, Series
-from forecaster.data.assembly.decoded_columns import parse_numbers
-from forecaster.data.assembly.localize import parse_row_timestamps
-from forecaster.data.dialect import AUTO, USUAL
+from forecaster.data.dialect import USUAL
 from forecaster.data.sources.files import name_source
-from forecaster.data.sources.number_formats import is_missing, looks_numeric
-from forecaster.data.sources.text_table import Table
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import shorten
 from forecaster.preprocessing.plan import plan_training
@@ -126,7 +120,7 @@ def check(loaded: LoadedConfig) -> Checkup:
         raise ConfigError(loaded.problems)
     path = name_source(loaded.config.data.path)
     try:
-        repaired = repair_config(loaded)
+        repaired = _repair(loaded)
     except DataError as error:
         return Checkup(path, {}, [Finding("error", problem) for problem in error.problems], is_repairable=False)
     try:
@@ -134,8 +128,17 @@ def check(loaded: LoadedConfig) -> Checkup:
     except DataError as error:
         findings = _find_errors(repaired)[0] or [Finding("error", problem) for problem in error.problems]
         repairs = _merge_repairs(findings)
-        return Checkup(path, _describe_table(repaired.table), findings, repairs, is_repairable=False)
+        return Checkup(path, _describe_table(repaired), findings, repairs, is_repairable=False)
     return _examine_panel(path, repaired, panel, notices)
+
+
+def _repair(loaded: LoadedConfig) -> RepairResult:
+    """Read the data of a config, repaired where it needs it; raise `DataError` where it is not even a table."""
+    if (plain := read_plain(loaded)) is not None:
+        return plain
+    from forecaster.check.repairs import repair_config  # noqa: PLC0415  with pandas
+
+    return repair_config(loaded)
 
 
 def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Sequence[Problem]) -> Checkup:
@@ -151,7 +154,7 @@ def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Seq
     errors, left = _find_errors(repaired)
     config = repaired.loaded.config
     found = find_panel_anomalies(examined, config) if len(panel) > 1 else find_anomalies(examined[0], config)
-    columns = _read_columns(repaired.table, longest, data, set(panel.targets))
+    columns = _read_columns(repaired, longest, set(panel.targets))
     covariates = frozenset((*data.covariates.past, *data.covariates.future, *data.covariates.static))
     findings = [
         *errors,
@@ -164,7 +167,7 @@ def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Seq
         detail = {"count": len(examined), "of": len(panel)}
         findings.append(Finding("note", Problem("longest-examined", detail=detail)))
     findings.sort(key=lambda finding: _RANKS[finding.level])
-    facts = _collect_facts(repaired.table, panel, examined)
+    facts = _collect_facts(repaired, panel, examined)
     return Checkup(path, facts, findings, _merge_repairs(errors), not left, examined)
 
 
@@ -181,7 +184,7 @@ def find_refusal(loaded: LoadedConfig, trains: bool = True) -> tuple[list[Proble
     Raises:
         DataError: it is not even a table.
     """
-    repaired = repair_config(loaded)
+    repaired = _repair(loaded)
     errors, left = _find_errors(repaired) if trains else (repaired.findings, repaired.panel is None)
     return [finding.problem for finding in errors], {} if left else _merge_repairs(errors)
 
@@ -192,10 +195,15 @@ def _read_panel(repaired: RepairResult) -> tuple[Panel, list[Problem]]:
     Raises:
         DataError: they cannot be read even so.
     """
-    strict, table = repaired.panel, repaired.table
-    open_gaps = repaired.loaded.config.data.gaps in {"error", "mask"}
-    panel = strict if strict and open_gaps else read_leniently(table, repaired.loaded, strict)
-    return panel, list(dict.fromkeys([*table.notices, *(strict.all_notices if strict else ())]))
+    strict, open_gaps = repaired.panel, repaired.loaded.config.data.gaps in {"error", "mask"}
+    if strict and (repaired.cells is None or open_gaps):
+        panel = strict
+    else:
+        from forecaster.check.repairs import read_leniently  # noqa: PLC0415  with pandas
+
+        panel = read_leniently(repaired.table, repaired.loaded, strict)
+    notices = repaired.cells.notices if repaired.cells is not None else ()
+    return panel, list(dict.fromkeys([*notices, *(strict.all_notices if strict else ())]))
 
 
 def _find_errors(repaired: RepairResult) -> tuple[list[Finding], bool]:
@@ -205,52 +213,34 @@ def _find_errors(repaired: RepairResult) -> tuple[list[Finding], bool]:
     try:
         plan_training(repaired.loaded)
     except (ConfigError, DataError) as error:
-        repair = _repair_covariates(error.problems, repaired)
-        uncovered = [Finding("error", each, repair if each.code == _UNCOVERED else {}) for each in error.problems]
+        from forecaster.check.repairs import repair_covariates  # noqa: PLC0415  with pandas
+
+        repair = repair_covariates(error.problems, repaired)
+        uncovered = [Finding("error", each, repair if each.code == UNCOVERED else {}) for each in error.problems]
         return [*repaired.findings, *uncovered], not repair
     return repaired.findings, False
 
 
-_UNCOVERED = "missing-covariate"
-
-
-def _repair_covariates(problems: Sequence[Problem], repaired: RepairResult) -> dict[str, Any]:
-    """Replace missing cells by the last number before them, by no category; or leave them where most are missing."""
-    named = {}
-    for column in {problem.column for problem in problems if problem.code == _UNCOVERED}:
-        cells = repaired.table.columns[column]
-        given = cells[~is_missing(cells)]
-        if not looks_numeric(given).all():
-            named[column] = "none"
-        elif 2 * len(given) > len(cells):
-            named[column] = "last"
-    repair = {"data.covariates.missing": repaired.loaded.config.data.covariates.missing | named}
-    return repair if named and _is_accepted(repair, repaired) else {}
+UNCOVERED = "missing-covariate"
 
 
 def _keep_accepted_repairs(findings: Sequence[Finding], repaired: RepairResult) -> list[Finding]:
     """Keep the repairs that a training accepts as well; findings whose repair it refuses lose it."""
     filling = [_add_gap_repair(finding, repaired) for finding in findings]
     every = _merge_repairs(filling)
-    if not every or _is_accepted(every, repaired):
+    if not every or repaired.accepts(every):
         return filling
-    return [f if _is_accepted(f.repair, repaired) else dataclasses.replace(f, repair={}) for f in filling]
+    return [f if repaired.accepts(f.repair) else dataclasses.replace(f, repair={}) for f in filling]
 
 
 def _add_gap_repair(finding: Finding, repaired: RepairResult) -> Finding:
     """Add how to fill the gaps that a code for missing values opens, where the config leaves that open."""
     if not finding.code.startswith("missing-code") or repaired.loaded.config.data.gaps != "error":
         return finding
+    from forecaster.check.repairs import choose_gap_repair  # noqa: PLC0415  with pandas
+
     again = apply_repairs(repaired.loaded, [finding.repair])
     return dataclasses.replace(finding, repair={**finding.repair, **choose_gap_repair(repaired.table, again)})
-
-
-def _is_accepted(repair: Mapping[str, Any], repaired: RepairResult) -> bool:
-    again = apply_repairs(repaired.loaded, [repair])
-    try:
-        return repaired.panel is not None and not again.problems and bool(plan_training(again))
-    except (ConfigError, DataError):
-        return False
 
 
 def _merge_repairs(findings: Sequence[Finding], known: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -278,35 +268,14 @@ def _choose_longest(panel: Panel) -> list[Series]:
     return [panel[number] for number in order[: min(max(1, most), _SERIES)].tolist()]
 
 
-def _read_columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
-    """Read the columns of numbers, (rows,) each, of the rows of one series in order of time; no other target."""
-    if data.layout != "columns":
-        return {}
-    mine = np.arange(len(table))
-    if data.ids:
-        ids = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
-        mine = np.flatnonzero(ids.to_numpy() == series.get_id(data.wide))
-    time = series.time
-    timestamps = parse_row_timestamps(table, time, series.frequency, series.rules)[mine]
-    others = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
-    order = mine[np.argsort(timestamps, kind="stable")]
-    dialect = dataclasses.replace(series.dialect, unit=AUTO)
-    numbers = {
-        name: parse_numbers(cells.iloc[order], dialect, data.na_values).known
-        for name, cells in table.columns.items()
-        if name not in others
-    }
-    return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}
-
-
-def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
+def _collect_facts(repaired: RepairResult, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
     longest, lengths = panel.longest, panel.lengths
     most = count_steps(int(lengths.max()), longest.frequency)
     each = f"{len(panel):,}, of {lengths.min():,} to {most}" if len(panel) > 1 else "1"
     strengths = next(each.strengths for each in examined if each.series.name == longest.name)
     return {
         "dialect": _describe_dialect(longest),
-        **_describe_table(table),
+        **_describe_table(repaired),
         "time": ", ".join([longest.time] if isinstance(longest.time, str) else longest.time or ())
         or "none: the row is the step",
         "target": longest.target,
@@ -319,9 +288,26 @@ def _collect_facts(table: Table, panel: Panel, examined: Sequence[SeriesStatisti
     }
 
 
-def _describe_table(table: Table) -> dict[str, Any]:
-    names = list(table.columns)
-    return {"rows": len(table), "columns": ", ".join(names[:_COLUMNS]) + (", ..." if len(names) > _COLUMNS else "")}
+def _describe_table(repaired: RepairResult) -> dict[str, Any]:
+    names, rows = _list_columns(repaired)
+    return {"rows": rows, "columns": ", ".join(names[:_COLUMNS]) + (", ..." if len(names) > _COLUMNS else "")}
+
+
+def _list_columns(repaired: RepairResult) -> tuple[list[str], int]:
+    """List the columns, and count the rows."""
+    panel = repaired.panel
+    if repaired.cells is None and panel is not None:
+        return [str(panel.time), *panel.targets], len(panel.values)
+    return list(repaired.table.columns), len(repaired.table)
+
+
+def _read_columns(repaired: RepairResult, series: Series, targets: set[str]) -> dict[str, np.ndarray]:
+    """Read the columns of numbers, (rows,) each, of the rows of one series in order of time; no other target."""
+    if repaired.cells is None:
+        return {series.target: series.values}
+    from forecaster.check.repairs import read_columns  # noqa: PLC0415  with pandas
+
+    return read_columns(repaired.cells, series, repaired.loaded.config.data, targets)
 
 
 def _describe_dialect(series: Series) -> str:

@@ -158,7 +158,7 @@ def _report_gaps(examined: SeriesStatistics) -> Iterator[Finding]:
         longest = max(examined.gaps, key=lambda gap: gap.length)
         share = examined.missing / len(series)
         detail = {"missing": examined.missing, "share": share, "gaps": len(examined.gaps), "longest": longest.length}
-        place = format_timestamp(series.timestamps[longest.first])
+        place = format_timestamp(series.find_timestamp(longest.first))
         yield _make_finding("note", "missing", unit | detail | {"place": place})
 
 
@@ -234,5 +234,5 @@ def _describe_errors(errors: Errors, frequency: str) -> str:
 
 def _format_places(series: Series, steps: Sequence[int] | np.ndarray, texts: Sequence[str]) -> list[str]:
     """Write the first places, each with its text in brackets."""
-    stamps = format_timestamps([series.timestamps[step] for step in steps[:KEPT]])
+    stamps = format_timestamps([series.find_timestamp(int(step)) for step in steps[:KEPT]])
     return [f"{stamp} ({text})" for stamp, text in zip(stamps, texts, strict=False)]

@@ -3,18 +3,23 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 from forecaster.check.findings import Finding
 from forecaster.check.id_columns import are_events, find_separating_columns
+from forecaster.check.repair_result import RepairResult, apply_repairs
 from forecaster.check.statistics import measure_season_strengths
-from forecaster.config import LoadedConfig, apply_overrides
+from forecaster.config import LoadedConfig
 from forecaster.config.schema import Data
-from forecaster.data import Panel
+from forecaster.data import Panel, Series
 from forecaster.data.assembly.column_roles import find_known_columns, find_time_columns
+from forecaster.data.assembly.decoded_columns import parse_numbers
+from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.assembly.time_columns import find_clock
+from forecaster.data.dialect import AUTO
 from forecaster.data.gaps import find_longest_gap
 from forecaster.data.read_tables import parse_series, read_cells
 from forecaster.data.seasonality import find_series_seasons
@@ -23,7 +28,7 @@ from forecaster.data.sources.text_table import Table
 from forecaster.data.time.timezones import ZONES
 from forecaster.errors import DataError
 from forecaster.preprocessing.read_data import build_data_request
-from forecaster.problems import Problem, format_yaml
+from forecaster.problems import Problem
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line
@@ -38,22 +43,6 @@ _AVERAGED = re.compile(r"(?i)temp|price|preis|rate|ratio|percent|share|speed|lev
 _CLOCK_CODES = {"duplicate-timestamps": "repeated-hour", "missing-steps": "skipped-hour"}
 # Rows that are several series, or parts of a time: other problems of the same reading mean nothing then.
 _MISREAD = {"several-series", "time-in-several-columns"}
-
-
-@dataclass(frozen=True)
-class RepairResult:
-    """A CSV with its config, repaired as far as keys of the config can.
-
-    Attributes:
-        loaded: the config with every repair set.
-        findings: the problems that had to be repaired, in the order in which they were found.
-        panel: the series as a training reads them then; None where a problem is left.
-    """
-
-    table: Table
-    loaded: LoadedConfig
-    findings: list[Finding]
-    panel: Panel | None
 
 
 def repair_config(loaded: LoadedConfig) -> RepairResult:
@@ -71,7 +60,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
                 table = read_cells(request.paths, request.dialect)
                 known = find_known_columns(table.columns, request.reading)
                 loaded = apply_repairs(loaded, [{f"data.{key}": name for key, name in known.items()}])
-            return RepairResult(table, loaded, _merge_same_cells(findings.values()), read(table, loaded))
+            return RepairResult(loaded, _merge_same_cells(findings.values()), read(table, loaded), table)
         except DataError as error:
             find = _find_first_repair if table is None else _Repairs(table, loaded).find
             new = {problem: find(problem) for problem in error.problems if problem not in findings}
@@ -83,7 +72,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
         loaded = again
     if table is None:
         raise DataError(list(findings))
-    return RepairResult(table, loaded, _merge_same_cells(findings.values()), None)
+    return RepairResult(loaded, _merge_same_cells(findings.values()), None, table)
 
 
 def _merge_same_cells(findings: Iterable[Finding]) -> list[Finding]:
@@ -95,12 +84,6 @@ def _merge_same_cells(findings: Iterable[Finding]) -> list[Finding]:
         first = merged.get(place, finding)
         merged[place] = dataclasses.replace(first, repair={**first.repair, **finding.repair})
     return list(merged.values())
-
-
-def apply_repairs(loaded: LoadedConfig, repairs: Iterable[Mapping[str, Any]]) -> LoadedConfig:
-    """Set the keys of repairs such as `{"data.gaps": "interpolate"}` in a config; itself where there are none."""
-    assignments = [f"{key}={format_yaml(value)}" for repair in repairs for key, value in repair.items()]
-    return apply_overrides(loaded, list(dict.fromkeys(assignments))) if assignments else loaded
 
 
 def read(table: Table, loaded: LoadedConfig) -> Panel:
@@ -256,3 +239,38 @@ def _choose_text_repair(problem: Problem, table: Table, data: Data) -> dict[str,
     if not 0 < len(texts) <= 3 or texts.min() < 2:
         return {"data.invalid_values": "missing"}
     return {"data.na_values": [*data.na_values, *texts.index]}
+
+
+def repair_covariates(problems: Sequence[Problem], repaired: RepairResult) -> dict[str, Any]:
+    """Replace missing cells by the last number before them, by no category; or leave them where most are missing."""
+    named = {}
+    for column in {problem.column for problem in problems if problem.code == "missing-covariate"}:
+        cells = repaired.table.columns[column]
+        given = cells[~is_missing(cells)]
+        if not looks_numeric(given).all():
+            named[column] = "none"
+        elif 2 * len(given) > len(cells):
+            named[column] = "last"
+    repair = {"data.covariates.missing": repaired.loaded.config.data.covariates.missing | named}
+    return repair if named and repaired.accepts(repair) else {}
+
+
+def read_columns(table: Table, series: Series, data: Data, targets: set[str]) -> dict[str, np.ndarray]:
+    """Read the columns of numbers, (rows,) each, of the rows of one series in order of time; no other target."""
+    if data.layout != "columns":
+        return {}
+    mine = np.arange(len(table))
+    if data.ids:
+        ids = functools.reduce(lambda text, more: text + "/" + more, (table.columns[name] for name in data.ids))
+        mine = np.flatnonzero(ids.to_numpy() == series.get_id(data.wide))
+    time = series.time
+    timestamps = parse_row_timestamps(table, time, series.frequency, series.rules)[mine]
+    others = {*([time] if isinstance(time, str) else time or ()), *data.ids, *targets} - {series.target}
+    order = mine[np.argsort(timestamps, kind="stable")]
+    dialect = dataclasses.replace(series.dialect, unit=AUTO)
+    numbers = {
+        name: parse_numbers(cells.iloc[order], dialect, data.na_values).known
+        for name, cells in table.columns.items()
+        if name not in others
+    }
+    return {name: values for name, values in numbers.items() if name == series.target or np.isfinite(values).any()}

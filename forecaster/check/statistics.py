@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from forecaster.data.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
 from forecaster.data.seasonality import detrend
 from forecaster.data.series import Series
-from forecaster.data.time.grid import STEP
+from forecaster.data.time.grid import find_clock_step
 from forecaster.data.time.rules import SESSIONS
 
+_DAY = np.timedelta64(1, "D")
 _FAR = 8.0  # robust deviations from its neighbours that make a value an outlier
 _SHIFT = 6.0  # robust deviations of the difference of means that make a level shift
 _LASTING = (0.75, 1.33)  # a shift over half the width, as a share of that over the whole
@@ -158,11 +158,10 @@ def examine(series: Series, seasons: Sequence[int]) -> SeriesStatistics:
 
 def _has_daily_steps(series: Series) -> bool:
     """Whether a step is a day or longer."""
-    if series.frequency not in {STEP, SESSIONS}:
-        offset = pd.tseries.frequencies.to_offset(series.frequency)
-        return not isinstance(offset, pd.offsets.Tick) or pd.Timedelta(offset) >= pd.Timedelta(days=1)
-    stamps = series.timestamps
-    return isinstance(stamps, pd.DatetimeIndex) and bool((stamps[1:] - stamps[:-1]).min() >= pd.Timedelta(days=1))
+    if series.frequency != SESSIONS:
+        clock_step = find_clock_step(series.frequency)
+        return series.has_dates and bool(clock_step is None or clock_step >= _DAY)
+    return bool(np.diff(series.timestamps.to_numpy()).min() >= _DAY)
 
 
 def find_constant_stretches(values: np.ndarray, shortest: int) -> list[Stretch]:

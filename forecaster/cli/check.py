@@ -34,8 +34,8 @@ def check(
     \b
     forecast check power.csv --set data.target=PJME_MW
     """
-    from forecaster.api.check import load_check_config
     from forecaster.check.check import check as check_csv
+    from forecaster.check.check_config import load_check_config
 
     check_picture(plot)
     found = check_csv(load_check_config(data, config, overrides or []))

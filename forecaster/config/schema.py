@@ -178,7 +178,7 @@ Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "silu",
 class Section(BaseModel):
     """A part of the config: unknown keys are refused, values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 def _check_age(value: object) -> object:

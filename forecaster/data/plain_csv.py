@@ -12,11 +12,9 @@ import numpy as np
 from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
-from forecaster.data.sources.files import STDIN, read_bytes
 from forecaster.data.sources.source import Source
 from forecaster.data.time.grid import Grid, find_alias, lists_steps
 
-MOST_BYTES = 4 << 20  # up to which reading line by line takes less time than importing pandas
 _FEWEST_ROWS = 3
 _TIMESTAMP = r"(?:1[89]|20)\d\d-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
 _NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?"
@@ -31,9 +29,10 @@ def read_plain_csv(source: Source, reading: Reading, dialect: Dialect) -> Panel 
         reading: what is asked of it.
         dialect: what is stated of how it is written.
     """
-    if not (_is_small_file(source) and _is_usual(reading, dialect)):
+    content = source.content if _is_usual(reading, dialect) else None
+    if content is None or not content.isascii():
         return None
-    header, _, rows = _read_text(source.files[0]).partition("\n")
+    header, _, rows = content.decode().replace("\r\n", "\n").partition("\n")
     names = [name.strip() for name in header.split(",")]
     found = re.findall(f"({_TIMESTAMP}),({_NUMBER})\n", rows)
     if not _is_plain_header(names, reading, dialect) or len(found) < _FEWEST_ROWS:
@@ -55,11 +54,6 @@ def read_plain_csv(source: Source, reading: Reading, dialect: Dialect) -> Panel 
     return Panel((target,), (target,), time, frequency, grid, ends, values, reading.rules)
 
 
-def _is_small_file(source: Source) -> bool:
-    is_one = len(source.files) == 1 and not (source.is_typed or source.is_large) and source.files[0] != STDIN
-    return is_one and source.size is not None and source.size <= MOST_BYTES
-
-
 def _is_usual(reading: Reading, dialect: Dialect) -> bool:
     """Whether nothing is asked for but roles, a frequency and policies, which change nothing in a plain CSV."""
     roles = isinstance(reading.time, str) and isinstance(reading.target, str) and reading.target != "*"
@@ -79,9 +73,3 @@ def _is_plain_header(names: list[str], reading: Reading, dialect: Dialect) -> bo
         return names == asked
     pairs = zip(names, asked, strict=True)
     return all(wanted in {AUTO, name} and re.fullmatch(_NAME, name) is not None for name, wanted in pairs)
-
-
-def _read_text(path: str) -> str:
-    """Read the text of a file with one kind of line end; empty where it is not ASCII."""
-    content = read_bytes(path)
-    return content.decode().replace("\r\n", "\n") if content.isascii() else ""

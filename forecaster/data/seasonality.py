@@ -8,7 +8,7 @@ import numpy as np
 
 from forecaster.data.gaps import interpolate_linearly
 from forecaster.data.series import Series
-from forecaster.data.time.grid import find_season_length, has_clock_steps
+from forecaster.data.time.grid import find_clock_step, find_season_length
 from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
 from forecaster.problems import Problem
 
@@ -171,7 +171,7 @@ def _find_threshold(steps: int) -> float:
 
 def _find_calendar_season(frequency: str, main: int) -> int | None:
     """Return the week for a step shorter than a day, the year for days and weekdays, None for others."""
-    if frequency != CALENDAR and has_clock_steps(frequency) and main == find_season_length(frequency):
+    if find_clock_step(frequency) is not None and main == find_season_length(frequency):
         return 7 * main
     return {"D": 365, "B": 261}.get(frequency)
 
@@ -242,8 +242,11 @@ def _autocorrelate(values: np.ndarray, longest: int) -> np.ndarray:
     """Autocorrelate at lags 0 ... longest + 1, (longest + 2,), each over its steps; 0 where all values are equal."""
     steps = len(values)
     centred = values - values.mean()
-    spectrum = np.fft.rfft(centred, 2 * steps)
-    products = np.fft.irfft(spectrum * np.conj(spectrum))[: longest + 2]
+    # Zeros behind the values, so that the end does not meet the beginning at these lags; a length with a large prime
+    # factor takes several times as long.
+    size = min(odd << max(-(-(steps + longest + 2) // odd) - 1, 1).bit_length() for odd in (1, 3, 5, 9, 15))
+    spectrum = np.fft.rfft(centred, size)
+    products = np.fft.irfft(spectrum * np.conj(spectrum), size)[: longest + 2]
     scale = float(products[0])
     if scale <= 1e-12 * steps * (1 + np.abs(values).max()) ** 2:
         return np.zeros(longest + 2)

@@ -17,12 +17,14 @@ counts the series. A forecast that is NaN where the actual value is known is not
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from forecaster.forecast import level_to_quantiles, name_quantile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Cells = np.ndarray  # (origins, horizon)
 
@@ -116,8 +118,10 @@ def compute_scores(scored: ScoredForecasts) -> dict[str, float]:
     return found
 
 
-def compute_scores_by_series(scored: ScoredForecasts) -> pd.DataFrame:
+def compute_scores_by_series(scored: ScoredForecasts) -> "pd.DataFrame":
     """Every metric for each series over its origins and steps: a row each, by the series' number."""
+    import pandas as pd  # noqa: PLC0415  for tables alone: `forecast check` does without
+
     columns = {}
     for name, metric in select_metrics(scored).items():
         errors, weights = metric.sum_errors(scored)
@@ -125,8 +129,10 @@ def compute_scores_by_series(scored: ScoredForecasts) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(np.unique(_get_series(scored)), name="series"))
 
 
-def compute_scores_by_step(scored: ScoredForecasts) -> pd.DataFrame:
+def compute_scores_by_step(scored: ScoredForecasts) -> "pd.DataFrame":
     """Every metric for each step ahead over all origins, aggregated over series as the overall score: a row each."""
+    import pandas as pd  # noqa: PLC0415  for tables alone: `forecast check` does without
+
     columns = {}
     for name, metric in select_metrics(scored).items():
         errors, weights = metric.sum_errors(scored)
@@ -134,13 +140,15 @@ def compute_scores_by_step(scored: ScoredForecasts) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(1, scored.actual.shape[1] + 1, name="step"))
 
 
-def compute_scores_by_group(scored: ScoredForecasts, groups: np.ndarray) -> pd.DataFrame:
+def compute_scores_by_group(scored: ScoredForecasts, groups: np.ndarray) -> "pd.DataFrame":
     """Every metric for each group of cells, aggregated over series as the overall score: a row each, by its number.
 
     Args:
         scored: with the cells.
         groups: the number of the group of each cell, (origins, horizon); below 0 where it has none.
     """
+    import pandas as pd  # noqa: PLC0415  for tables alone: `forecast check` does without
+
     names, places = np.unique(_get_series(scored), return_inverse=True)
     numbers, codes = np.unique(groups, return_inverse=True)
     cells = codes.reshape(groups.shape) * len(names) + places[:, None]

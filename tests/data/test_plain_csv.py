@@ -229,7 +229,7 @@ def test_numbers_outside_a_domain_a_half_written_line_and_other_paths_are_left_t
     assert (
         read_plain_csv(resolve_source([str(path), str(write(tmp_path / "more.csv", DAYS))]), reading, dialect) is None
     )
-    monkeypatch.setattr("forecaster.data.plain_csv.MOST_BYTES", 100)
+    monkeypatch.setattr("forecaster.data.sources.source.SMALL", 100)
     assert read(path) is None
     monkeypatch.undo()
     path.write_text(path.read_text()[:-1])

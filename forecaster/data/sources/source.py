@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from forecaster.data.sources import files
 from forecaster.data.sources.files import (
+    STDIN,
     Paths,
     Query,
     find_files,
     is_packed,
     measure_size,
     name_source,
+    read_bytes,
     read_first_bytes,
 )
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
+SMALL = 4 << 20  # bytes up to which reading line by line takes less time than importing pandas
 _HEAD = 6  # bytes that show what a file is
 _PARQUET = b"PAR1"
 
@@ -45,6 +49,13 @@ class Source:
     def is_large(self) -> bool:
         """Whether it is text that is not read at once."""
         return not self.is_typed and self.size is not None and self.size > files.MAX_BYTES
+
+    @cached_property
+    def content(self) -> bytes | None:
+        """The bytes of a small file that is not packed, read once; None for another one, and for several files."""
+        is_one = len(self.files) == 1 and self.files[0] != STDIN and not (self.is_typed or self.is_large)
+        is_small = is_one and self.size is not None and self.size <= SMALL
+        return read_bytes(self.files[0]) if is_small else None
 
     @property
     def shown(self) -> list[str]:

@@ -74,8 +74,9 @@ def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
         Changing: it changed while it was read.
         InputOutputFailed: it cannot be read.
     """
-    files = zip(source.files, source.shown, strict=True)
-    decoded = {shown: decode(read_bytes(file), dialect.encoding, shown) for file, shown in files}
+    contents = map(read_bytes, source.files) if source.content is None else [source.content]
+    files = zip(source.shown, contents, strict=True)
+    decoded = {shown: decode(content, dialect.encoding, shown) for shown, content in files}
     return _parse_table(decoded, source.name, dialect)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.data.time.rules import SESSIONS
+from forecaster.data.time.rules import CALENDAR, SESSIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,33 +134,29 @@ def _list_calendar_aliases(stamp: np.datetime64) -> list[str]:
 
 def find_season_length(frequency: str) -> int:
     """Count the steps in a frequency's season: a day below a day, a week for days, a year above; 1 without one."""
-    kind, length = frequency.split("-", maxsplit=1)[0], find_length(frequency)
-    if frequency in {STEP, SESSIONS} or kind in _CALENDAR_SEASONS:
-        return _CALENDAR_SEASONS.get(kind, 1)
-    if length is None:
-        import pandas as pd  # noqa: PLC0415
-
-        offset = pd.tseries.frequencies.to_offset(frequency)
-        if not isinstance(offset, pd.offsets.Tick):
-            return 1
-        length = pd.Timedelta(offset).to_timedelta64()
-    elif np.datetime_data(length)[0] == "M":
+    kind, day = frequency.split("-", maxsplit=1)[0], np.timedelta64(_DAY, "s")
+    if kind in _CALENDAR_SEASONS:
+        return _CALENDAR_SEASONS[kind]
+    is_of_days = re.fullmatch(r"\d*D", frequency) is not None
+    step = find_length(frequency) if is_of_days else find_clock_step(frequency)
+    if step is None:
         return 1
-    day = np.timedelta64(_DAY, "s")
-    if length == 7 * day:
+    if step == 7 * day:
         return 52
-    cycle = 7 * day if length >= day else day
-    return max(1, int(cycle // length)) if cycle % length == np.timedelta64(0, "s") else 1
+    cycle = 7 * day if step >= day else day
+    return max(1, int(cycle // step)) if cycle % step == np.timedelta64(0, "s") else 1
 
 
-def has_clock_steps(frequency: str) -> bool:
-    """Whether a step is counted in hours or parts of them."""
-    if find_length(frequency) is not None:
-        return re.fullmatch(r"\d*(?:s|min|h)", frequency) is not None
+def find_clock_step(frequency: str) -> np.timedelta64 | None:
+    """Find how long a step of hours or their parts lasts; None for days and other steps of a calendar."""
+    if (length := find_length(frequency)) is not None:
+        return length if re.fullmatch(r"\d*(?:s|min|h)", frequency) else None
+    if frequency in {STEP, SESSIONS, CALENDAR}:
+        return None
     import pandas as pd  # noqa: PLC0415
 
-    offset = None if frequency in {STEP, SESSIONS} else pd.tseries.frequencies.to_offset(frequency)
-    return isinstance(offset, pd.offsets.Tick)
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    return pd.Timedelta(offset).to_timedelta64() if isinstance(offset, pd.offsets.Tick) else None
 
 
 def find_part(ends: np.ndarray, number: int) -> slice:
