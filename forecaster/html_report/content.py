@@ -12,7 +12,7 @@ Cell = str | float | int | None
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: its label, its color, and its pattern from 0 (solid) to 3, which tells it apart in print."""
+    """A line of a chart: its label, its color, and its pattern from 0 (solid) to 3, which distinguishes it in print."""
 
     label: str
     color: Color
@@ -54,7 +54,7 @@ class Chart:
         is_from_zero: whether the y axis begins at 0.
         note: what a reader has to know.
         shown: the newest points that are shown at first; 0 for all.
-        total: series, where they are more than panels; the page says how many it holds.
+        total: series, where they are more than panels; the page counts those that it holds.
     """
 
     name: str

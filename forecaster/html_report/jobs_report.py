@@ -52,7 +52,7 @@ def build_jobs_report(source: str, url: str, base: Path) -> Report:
     states: Mapping[str, Outcome] = {}
     if loaded is not None:
         scores, missing = score_jobs(loaded, loaded.jobs)
-        with contextlib.suppress(ValueError):  # a damaged status: what it says of the last run is not known
+        with contextlib.suppress(ValueError):  # a damaged status: outcomes of the last run are not known
             states = load_status(loaded.status_file, loaded.path).jobs
     else:
         with open_store(url, base, read_only=True) as store:

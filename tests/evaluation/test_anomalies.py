@@ -148,7 +148,7 @@ def test_predict_writes_anomalies_by_the_ending_of_a_name(forecast, tmp_path):
     load = 50 + 9 * np.sin(np.arange(400) * np.pi / 12) + np.random.default_rng(7).normal(0, 0.5, 400)
     load[350] = 90
     pd.DataFrame({"time": hours, "load": load.round(2)}).to_csv(tmp_path / "load.csv", index=False)
-    paths = [tmp_path / name for name in ("odd.csv", "odd.json", "odd.svg")]
+    paths = [tmp_path / name for name in ("days.csv", "days.json", "days.svg")]
     options = [option for path in paths for option in ("--anomalies", path)]
     result = forecast("predict", tmp_path / "load.csv", *options, "--rate", "0.02", "-v")
     assert result.returncode == 0, result.stderr
@@ -163,8 +163,8 @@ def test_predict_writes_anomalies_by_the_ending_of_a_name(forecast, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--anomalies", "odd.xlsx"], "use --anomalies odd.csv"),
-        (["--anomalies", "odd.csv", "--rate", "2"], "a share from"),
+        (["--anomalies", "days.xlsx"], "use --anomalies days.csv"),
+        (["--anomalies", "days.csv", "--rate", "2"], "a share from"),
         (["--rate", "0.01"], "add --anomalies"),
     ],
 )

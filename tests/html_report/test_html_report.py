@@ -241,7 +241,7 @@ def test_every_text_is_escaped(block):
         assert page.charts["charts"][HOSTILE]["panels"][0]["n"] == HOSTILE
 
 
-def test_many_series_stay_below_the_size_and_the_page_says_how_many_it_holds():
+def test_many_series_stay_below_the_size_and_the_page_counts_those_it_holds():
     times = [str(time) for time in pd.date_range("2020-01-01", periods=500, freq="h")]
     values = np.random.default_rng(0).normal(size=(600, 500)) * 1e5
     panels = [Panel(f"series {number}", times, [row]) for number, row in enumerate(values)]
