@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib
 import nights as simulation
 import numpy as np
 from nights import Nights, forecast_profile, load_nights, plant
 
 from forecaster.forecasting.conformal import compute_half_widths
 from forecaster.jobs.adaptive_intervals import AdaptiveIntervals, Intervals, replay
-from forecaster.reporting.figures import BLUE, ORANGE, STYLE, add_legend, make_figure, render_figure
+from forecaster.reporting.figures import BLUE, ORANGE, add_legend, apply_style, make_figure, render_figure
 
 LEVELS = (80, 95)
 SHIFTED = ("PJME", "COMED", "ETTh1 HUFL", "bike sharing", "Beijing PM2.5")
@@ -44,7 +43,7 @@ def cover(actual: np.ndarray, intervals: Intervals) -> np.ndarray:
 
 def draw(covers: Sequence[np.ndarray], night: int, path: Path) -> None:
     """Draw the coverage of four weeks, static and adapted, into a picture."""
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, rows = make_figure("Coverage of the last 28 nights; the level shifts at the line", len(LEVELS))
         for place, axes in enumerate(rows):
             for each, label, color in zip(covers, ("static", "adaptive"), (ORANGE, BLUE), strict=True):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,9 +17,9 @@ from forecaster.reporting.figures import (
     INK,
     MAX_ROWS,
     ORANGE,
-    STYLE,
     ValueFormatter,
     add_shared_legend,
+    apply_style,
     count_shown,
     drop_repeated_labels,
     format_time_axis,
@@ -35,7 +34,7 @@ def plot_checkup(examined: Sequence[SeriesStatistics], name: str) -> Figure:
     """Draw the first few series of a file with their anomalies, below each other."""
     shown = examined[:MAX_ROWS]
     worst = f"{count_shown(len(shown), len(examined))}, the worst first" if len(examined) > len(shown) else ""
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         found = any(
             len(marks)
             for each in shown

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, Report, ReportFormat, Set, check_file, check_picture
+from forecaster.cli.options import Output, Plot, Report, ReportFormat, Set, Style, StyleName, check_file, check_picture
 
 
 def check(
@@ -22,6 +22,7 @@ def check(
     output: Output = "-",
     format: Report = ReportFormat.TEXT,
     plot: Plot = None,
+    style: Style = StyleName.SCREEN,
     overrides: Set = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, check_picture
+from forecaster.cli.options import Output, Plot, Style, StyleName, check_picture
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -51,6 +51,7 @@ def history(
     format: Annotated[TableFormat, typer.Option("--format", help="Format of the table.")] = TableFormat.CSV,
     output: Output = "-",
     plot: Plot = None,
+    style: Style = StyleName.SCREEN,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Levels, Output, Plot, Set, check_file, check_picture, parse_levels
+from forecaster.cli.options import Levels, Output, Plot, Set, Style, StyleName, check_file, check_picture, parse_levels
 
 
 def impute(
@@ -17,6 +17,7 @@ def impute(
     config: Annotated[Path, typer.Argument(help="A YAML config; DATA replaces its data.path.", show_default=False)],
     output: Output = "-",
     plot: Plot = None,
+    style: Style = StyleName.SCREEN,
     levels: Levels = None,
     overrides: Set = None,
     verbose: console.Verbose = False,

@@ -12,6 +12,7 @@ import typer
 from forecaster.durations import EXPECTED_DURATION, parse_duration
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
+from forecaster.reporting.picture_style import choose_style
 
 if TYPE_CHECKING:
     from forecaster.config.schema import MaxAge
@@ -23,6 +24,19 @@ class ReportFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class StyleName(StrEnum):
+    """What a picture is for."""
+
+    SCREEN = "screen"
+    SLIDE = "slide"
+    PAPER = "paper"
+
+
+def _choose_style(name: StyleName) -> StyleName:
+    choose_style(name.value)
+    return name
 
 
 def check_file(path: Path | None) -> Path | None:
@@ -73,6 +87,14 @@ Set = Annotated[
 Output = Annotated[str, typer.Option("--output", "-o", help="Output file, - for stdout.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", help="Draw a picture into this PNG, SVG or PDF file.", show_default=False)
+]
+Style = Annotated[
+    StyleName,
+    typer.Option(
+        "--style",
+        callback=_choose_style,
+        help="What the picture is for: screen; slide, 16:9 with larger letters; paper, a column without a title.",
+    ),
 ]
 Horizon = Annotated[
     int | None,

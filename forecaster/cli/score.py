@@ -8,7 +8,7 @@ import typer
 
 from forecaster.cli import console
 from forecaster.cli.anomaly_files import AnomalyFiles, Rate, check_anomaly_files, write_anomalies
-from forecaster.cli.options import Output, Plot, Report, ReportFormat, check_picture, is_picture
+from forecaster.cli.options import Output, Plot, Report, ReportFormat, Style, StyleName, check_picture, is_picture
 from forecaster.errors import DataError, QualityLimit, UsageError
 from forecaster.problems import Problem
 
@@ -38,6 +38,7 @@ def score(
     format: Report = ReportFormat.TEXT,
     output: Output = "-",
     plot: Plot = None,
+    style: Style = StyleName.SCREEN,
     anomalies: AnomalyFiles = None,
     rate: Rate = None,
     verbose: console.Verbose = False,

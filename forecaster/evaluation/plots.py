@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from forecaster.evaluation.anomalies import Anomalies
 from forecaster.evaluation.baselines import name_forecasters
@@ -22,11 +22,11 @@ from forecaster.reporting.figures import (
     ORANGE,
     PURPLE,
     SKY,
-    STYLE,
     ValueFormatter,
     add_legend,
     add_row_legend,
     add_shared_legend,
+    apply_style,
     count_shown,
     drop_repeated_labels,
     format_time_axis,
@@ -54,7 +54,7 @@ def plot_comparison(by_step: pd.DataFrame, facts: Mapping[str, Any], title: str,
         unit: the steps' name, such as `hours`.
     """
     levels = sorted(facts["coverage"], key=float, reverse=True)
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, rows = make_figure(title, 2 if levels else 1)
         _plot_error_lines(rows[0], by_step[facts["measure"]].unstack("forecaster"), facts)
         for place, level in enumerate(levels):
@@ -116,7 +116,7 @@ def plot_anomalies(found: Anomalies, name: str) -> Figure:
     shown = list(ranked)[:MAX_ROWS]
     share = f"{found.flagged:,} of {count_of(found.checked, 'value')}"
     title = f"{name}: {share} outside of their interval{count_shown(len(shown), len(ranked))}"
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, panels = make_figure(title, max(1, len(shown)))
         for axes, series in zip(panels, shown, strict=False):
             _draw_anomalies(axes, found, series)
@@ -148,6 +148,7 @@ def _draw_anomalies(axes: Axes, found: Anomalies, series: str) -> None:
             axes.annotate(
                 str(number), (at, event.actual), xytext=(0, 6 if above else -6), textcoords="offset points",
                 ha="center", va="bottom" if above else "top", fontsize="small", fontweight="bold", color=ORANGE,
+                path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip
     format_time_axis(axes, rows["timestamp"].iloc[0], rows["timestamp"].iloc[-1])
     low, high = rows["actual"].min(), rows["actual"].max()

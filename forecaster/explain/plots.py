@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,10 +22,10 @@ from forecaster.reporting.figures import (
     ORANGE,
     PURPLE,
     SKY,
-    STYLE,
     ValueFormatter,
     add_legend,
     add_row_legend,
+    apply_style,
     count_shown,
     make_figure,
     make_panels,
@@ -45,7 +44,7 @@ def plot_attention(attentions: Sequence[AttentionWeights], name: str) -> Figure:
     """Plot the attention weights over the past as heat maps of the first few series."""
     shown = attentions[:MAX_ROWS]
     title = f"{name}: attention weights{count_shown(len(shown), len(attentions))}"
-    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
+    with apply_style({"axes.grid": False}):
         figure, rows = make_figure(title, len(shown))
         for axes, attention in zip(rows, shown, strict=True):
             _draw_attention(figure, axes, attention)
@@ -88,7 +87,7 @@ def plot_contributions(found: Sequence[Contributions], name: str) -> Figure:
     title = f"{name}: contributions to the forecast{of}{count_shown(1, len(found))}"
     groups, values = _merge_small_groups(first)
     colors = _choose_colors(groups)
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, (steps, waterfall) = make_figure(title, 1, 2)
         _draw_steps(steps, first, values, colors)
         waterfall.grid(False)
@@ -170,7 +169,7 @@ def plot_importance(found: Importance, name: str) -> Figure:
     """Plot by how much the error in validation grows where each group of inputs is permuted."""
     table = found.table.iloc[:_MAX_BARS]
     title = f"{name}: error in validation where an input is permuted"
-    with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
+    with apply_style({"axes.grid.axis": "x"}):
         figure, (axes,) = make_figure(title)
         places = np.arange(len(table))
         axes.barh(places, table["increase"], 0.7, color=BLUE, xerr=table["deviation"], ecolor=INK, capsize=3)
@@ -195,7 +194,7 @@ def plot_gradients(
     """
     top = max(norms.level for norms in after)
     layers = list(dict.fromkeys(norms.layer for norms in after if norms.level in {0, top}))
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, panels = make_panels(title, len(layers))
         for layer, axes in zip(layers, panels, strict=True):
             for when, all_norms, color in (("before", before, ORANGE), ("after", after, BLUE)):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,10 +15,10 @@ from forecaster.reporting.figures import (
     GREY,
     INK,
     MAX_SERIES,
-    STYLE,
     ValueFormatter,
     add_legend,
     add_row_legend,
+    apply_style,
     count_shown,
     draw_intervals,
     drop_repeated_labels,
@@ -42,7 +41,7 @@ def plot_forecast(history: pd.Series, forecast: Forecast, title: str, label: str
         label: of the axis of values.
         actuals: actuals over the forecast's timestamps.
     """
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, (axes,) = make_figure(title)
         _draw_forecast(axes, history, forecast, actuals)
         axes.set_ylabel(shorten(label))
@@ -56,7 +55,7 @@ def plot_future(panel: Sequence[Series], forecasts: Sequence[Forecast], name: st
     steps, origins = len(forecasts[0].mean), [forecast.origin for forecast in forecasts]
     after = f" after {name_time(origins[0], frequency)}" if len(set(origins)) == 1 else ""
     title = f"{name}: next {count_steps(steps, frequency)}{after}{count_shown(shown, len(panel))}"
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, rows = make_panels(title, shown)
         for axes, series, forecast in zip(rows, panel, forecasts, strict=False):
             history = pd.Series(series.values, series.timestamps).iloc[-count_history_steps(steps) :]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,9 +11,9 @@ from forecaster.imputation.filled_csv import FilledSeries
 from forecaster.reporting.figures import (
     BLUE,
     INK,
-    STYLE,
     ValueFormatter,
     add_legend,
+    apply_style,
     drop_repeated_labels,
     format_time_axis,
     make_figure,
@@ -30,7 +29,7 @@ def plot_filling(filling: FilledSeries, name: str) -> Figure:
     gaps = find_gaps(filling.series.values)
     shown = _select_spans(gaps, len(filling.values))
     title = f"{name}: nothing to fill" if not gaps else f"{name}: {_name_gaps(len(shown), len(gaps))}, filled"
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, panels = make_figure(title, max(1, len(shown)))
         for axes, span in zip(panels, shown or [slice(None)], strict=True):
             _draw_span(axes, filling, span)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,10 +21,10 @@ from forecaster.reporting.figures import (
     MAX_SERIES,
     ORANGE,
     SKY,
-    STYLE,
     ValueFormatter,
     add_legend,
     add_row_legend,
+    apply_style,
     count_shown,
     drop_repeated_labels,
     format_time_axis,
@@ -52,7 +51,7 @@ def plot_history(history: History) -> Figure:
     name = jobs[0] if len(jobs) == 1 else count_of(len(jobs), "job")
     count = len(rows[["job", "version", "origin"]].drop_duplicates())
     title = f"{name}: {count_of(count, 'forecast')} against actuals{count_shown(shown, len(groups))}"
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, panels = make_panels(title, max(shown, 1))
         for axes, ((job, series), part) in zip(panels, groups, strict=False):
             own = (history.actuals["job"] == job) & (history.actuals["series"] == series)
@@ -151,7 +150,7 @@ def plot_score(score: Score) -> Figure:
     skills = [name for name in _BASELINE_STYLES if f"skill_{name}" in weeks]
     title = f"{score.job}: {count_of(score.summary['forecasts'], 'forecast')} of {len(past.names):,} series, by week"
     title = title if len(past.names) > 1 else title.replace(" of 1 series", "")
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, rows = make_figure(title, 1 + bool(skills) + bool(levels))
         x = to_axis(weeks.index)
         for name in skills:

@@ -3,7 +3,8 @@
 import io
 import math
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import matplotlib
@@ -14,9 +15,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.ticker import Formatter, Locator, MaxNLocator, MultipleLocator
 
 from forecaster.forecast import Forecast, Timestamp
+from forecaster.reporting.picture_style import get_style
 from forecaster.wording import name_time
 
 # Okabe & Ito (2008): distinguishable under every common form of colour blindness, and by lightness in print.
@@ -30,17 +33,16 @@ _DATE_FORMATS: Any = {
 }
 MAX_SERIES = 4  # plotted in one figure, two per row
 MAX_ROWS = 3  # axes below each other
-# 16:9, as a slide; letters are large enough to be read where the picture is 400 pixels wide.
-_SIZE, _DPI = (8, 4.5), 150  # inches, pixels per inch
-_LEGEND_WIDTH = 84  # characters in a row of a legend
 _LEGEND: Any = {"handlelength": 1.8, "handletextpad": 0.6, "columnspacing": 1.4}
-_TITLE_WIDTH = 72  # characters in a line of a title
 # Names of large units, from the factor up to which digits are read more easily than a name.
 _UNITS = {1e12: "trillion", 1e9: "billion"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-STYLE: Any = {
-    "font.size": 10,
-    "axes.titlesize": 10,
+_WIDTHS = {  # points
+    "axes.linewidth": 0.8,
+    "grid.linewidth": 0.8,
+    **{f"{axis}tick.major.{name}": size for axis in "xy" for name, size in (("width", 0.8), ("size", 3.5))},
+}
+_SETTINGS: Any = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -48,13 +50,21 @@ STYLE: Any = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
     "font.family": "DejaVu Sans",
     "svg.hashsalt": "forecaster",  # the same picture is the same file
 }
+
+
+def apply_style(changes: Mapping[str, Any] | None = None) -> AbstractContextManager[None]:
+    """Apply the style that is chosen, with changes of matplotlib's settings, to what is drawn in a context."""
+    style = get_style()
+    widths = {name: width * style.line_scale for name, width in _WIDTHS.items()}
+    sizes = {"font.size": style.letters, "axes.titlesize": style.letters}
+    settings: Any = {**_SETTINGS, **widths, **sizes, **(changes or {})}
+    return matplotlib.rc_context(settings)
 
 
 def _make_layout() -> ConstrainedLayoutEngine:
@@ -87,19 +97,23 @@ def _collect_labels(rows: Sequence[Axes]) -> dict[str, Any]:
 def _count_columns(labels: Collection[str]) -> int:
     """Count the columns of a legend whose rows are as wide as the figure."""
     width = sum(len(label) + 7 for label in labels)  # in characters: a handle and its spaces are as wide as 7
-    return math.ceil(len(labels) / math.ceil(width / _LEGEND_WIDTH))
+    return math.ceil(len(labels) / math.ceil(width / get_style().legend_width))
 
 
 def make_figure(title: str, rows: int = 1, columns: int = 1, count: int | None = None) -> tuple[Figure, list[Axes]]:
     """Make a figure with a title, and axes in rows and columns, in the order of reading.
 
     Args:
-        title: one line, or two where it is long.
+        title: one line, or two where it is long; left out where the style has none.
         rows, columns: of axes.
         count: of axes to keep, the first; all where None.
     """
-    figure = Figure(figsize=_SIZE, dpi=_DPI, layout=_make_layout())
-    figure.suptitle(textwrap.fill(title, _TITLE_WIDTH), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    style = get_style()
+    width, height = style.size
+    figure = Figure(figsize=(width, max(height, style.row_height * rows)), dpi=style.dpi, layout=_make_layout())
+    if style.title:
+        text = textwrap.fill(title, style.title_width)
+        figure.suptitle(text, x=0.01, ha="left", fontsize=style.title, fontweight="bold")
     every = list(figure.subplots(rows, columns, squeeze=False).flat)
     for spare in every[count or len(every) :]:
         spare.remove()
@@ -245,10 +259,26 @@ def add_legend(axes: Axes) -> None:
     add_shared_legend([axes])
 
 
+@contextmanager
+def _scale_lines(figure: Figure) -> Iterator[None]:
+    """Draw lines and markers in the size of the style that is chosen."""
+    factor = get_style().line_scale
+    lines = [line for axes in figure.axes for line in axes.lines]
+    lines += [each for legend in figure.findobj(Legend) for each in legend.get_lines()]
+    sizes = [(line.get_linewidth(), line.get_markersize()) for line in lines]
+    try:
+        for line, (width, size) in zip(lines, sizes, strict=True):
+            line.set(linewidth=factor * width, markersize=factor * size)
+        yield
+    finally:
+        for line, (width, size) in zip(lines, sizes, strict=True):
+            line.set(linewidth=width, markersize=size)
+
+
 def render_figure(figure: Figure, suffix: str = ".png") -> bytes:
     """Render a figure as the bytes of a file with this suffix: `.png`, `.svg` or `.pdf`."""
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     file = io.BytesIO()
-    with matplotlib.rc_context(STYLE):  # ticks are made while a figure is drawn
+    with apply_style(), _scale_lines(figure):  # ticks are made while a figure is drawn
         figure.savefig(file, format=suffix[1:].lower(), metadata=undated.get(suffix.lower()))
     return file.getvalue()

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from forecaster.reporting.figures import BLUE, INK, ORANGE, STYLE, add_legend, make_figure
+from forecaster.reporting.figures import BLUE, INK, ORANGE, add_legend, apply_style, make_figure
 
 
 def plot_loss(
@@ -24,7 +24,7 @@ def plot_loss(
     epochs = np.arange(1, len(losses) + 1)
     marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) <= 30 else {}
     watched = np.array(losses if validation[0] is None else validation, float)
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, (axes,) = make_figure(title)
         axes.plot(epochs, losses, color=BLUE, linewidth=1.8, label="training", **marker)
         if validation[0] is not None:
@@ -54,7 +54,7 @@ def plot_losses(curves: Sequence[LossCurve], title: str, unit: str) -> Figure:
     """Plot the loss of each network of an ensemble by epoch, with the chosen epochs marked."""
     watched = [np.array(c.losses if c.validation[0] is None else c.validation, float) for c in curves]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, (axes,) = make_figure(title)
         for number, (curve, losses, color) in enumerate(zip(curves, watched, colors, strict=True), 1):
             label = f"member {number}" if len(curves) <= 5 or number in {1, len(curves)} else None

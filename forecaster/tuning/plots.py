@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,8 +13,8 @@ from forecaster.reporting.figures import (
     GREY,
     INK,
     ORANGE,
-    STYLE,
     add_legend,
+    apply_style,
     format_number,
     make_figure,
 )
@@ -32,7 +31,7 @@ def plot_trials(errors: Mapping[int, float | None], baseline: tuple[str, float],
     trials, found = np.array(list(errors)), np.array(list(errors.values()), float)
     best = np.fmin.accumulate(found)
     ended = np.isfinite(found)
-    with matplotlib.rc_context(STYLE):
+    with apply_style():
         figure, (axes,) = make_figure(title)
         axes.plot(trials[ended], found[ended], "o", color=BLUE, markersize=4.5, alpha=0.75, label="trial")
         axes.step(trials, best, where="post", color=INK, linewidth=1.6, label="best so far")

@@ -1,5 +1,9 @@
 """What pictures show: where a forecast begins, how axes are labelled, how many series are left out."""
 
+import contextvars
+import re
+import struct
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +13,8 @@ from forecaster.explain.attention_weights import AttentionWeights
 from forecaster.explain.plots import plot_attention
 from forecaster.forecast import Forecast
 from forecaster.forecasting.plots import plot_forecast, plot_future
-from forecaster.reporting.figures import ValueFormatter, format_time_axis, make_figure, render_figure
+from forecaster.reporting.figures import ValueFormatter, apply_style, format_time_axis, make_figure, render_figure
+from forecaster.reporting.picture_style import choose_style
 
 
 def make_series(name="load", steps=60, freq="h", level=0.0):
@@ -124,3 +129,54 @@ def test_every_figure_has_the_shape_of_a_slide():
         figure, _ = make_figure("x", rows, columns)
         width, height = figure.get_size_inches()
         assert width / height == pytest.approx(16 / 9)
+
+
+def draw_in_style(name, rows=1):
+    """A picture of one line in each row, and the files that it becomes, by their ending."""
+
+    def draw():
+        choose_style(name)
+        with apply_style():
+            figure, panels = make_figure("power: next 12 hours", rows)
+            for axes in panels:
+                axes.plot([0, 1], [2, 3], linewidth=2.0, marker="o", markersize=4.0)
+        return figure, {suffix: render_figure(figure, suffix) for suffix in (".png", ".svg", ".pdf")}
+
+    return contextvars.copy_context().run(draw)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "pixels", "points"),
+    [
+        ("screen", 1, (1200, 675), (576, 324)),
+        ("slide", 1, (1920, 1080), (460.8, 259.2)),
+        ("paper", 1, (2100, 1440), (252, 172.8)),  # 3.5 inches are 89 mm
+        ("paper", 2, (2100, 2040), (252, 244.8)),
+    ],
+)
+def test_a_style_has_a_size_in_every_format(name, rows, pixels, points):
+    _, files = draw_in_style(name, rows)
+    assert struct.unpack(">II", files[".png"][16:24]) == pixels
+    svg = re.search(
+        rb'width="([\d.]+)pt" height="([\d.]+)pt"|height="([\d.]+)pt"[^>]*width="([\d.]+)pt"', files[".svg"]
+    )
+    found = [float(size) for size in svg.groups() if size]
+    assert sorted(found) == pytest.approx(sorted(points))
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", files[".pdf"])
+    assert [float(size) for size in box.groups()] == pytest.approx(points)
+
+
+def test_a_paper_has_a_caption_instead_of_a_title_and_thinner_lines():
+    slide, _ = draw_in_style("slide")
+    paper, files = draw_in_style("paper")
+    assert slide.get_suptitle() == "power: next 12 hours"
+    assert not paper.get_suptitle()
+    assert paper.axes[0].xaxis.get_label().get_fontsize() < slide.axes[0].xaxis.get_label().get_fontsize()
+    assert b"stroke-width: 1.2" in files[".svg"]  # 0.6 times 2 points
+    assert paper.axes[0].lines[0].get_linewidth() == 2.0  # as it was
+
+
+def test_the_style_of_one_picture_is_not_that_of_the_next():
+    draw_in_style("paper")
+    figure, _ = make_figure("power")
+    assert figure.get_size_inches().tolist() == [8.0, 4.5]
