@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Timestamp = Any  # pd.Timestamp, or int where the frequency is `step`
 
 COLUMNS = ("series", "origin", "timestamp", "step", "mean")
+LEVEL = "level"  # the column of a hierarchy's level
 ColumnNames = Literal["levels", "quantiles"]  # lower_95, ... or q0.025, ...
 
 
@@ -38,6 +39,7 @@ class Forecast:
         samples: sample paths, (paths, horizon), where they were drawn.
         source: `network`, the name of a baseline, or both joined by +.
         run_quantiles: those of the run, where adaptive intervals replaced them.
+        level: of a hierarchy, such as `total` or `region`; empty where there is none.
     """
 
     series: str
@@ -48,6 +50,7 @@ class Forecast:
     samples: np.ndarray | None = None
     source: str = "network"
     run_quantiles: Mapping[float, np.ndarray] = field(default_factory=dict)
+    level: str = ""
 
     def to_frame(self) -> "pd.DataFrame":
         """Convert to one row per step, as `forecasts_to_frame`."""
@@ -95,7 +98,7 @@ class Forecast:
             int(cell) if cell.lstrip("-").isdigit() else pd.Timestamp(cell)
             for cell in [rows["origin"].iloc[0], *rows["timestamp"]]
         ]
-        bounds = rows.columns.drop([*COLUMNS, "source"])
+        bounds = rows.columns.drop([*COLUMNS, "source"]).drop(LEVEL, errors="ignore")
         quantiles = {parse_quantile(name): rows[name].to_numpy(float) for name in bounds}
         mean, source = rows["mean"].to_numpy(float), rows["source"].iloc[0]
         return cls(rows["series"].iloc[0], origin, pd.Index(timestamps), mean, quantiles, source=source)
@@ -112,6 +115,7 @@ class ForecastBlock(Sequence[Forecast]):
         quantiles: by probability in rising order, each (series, horizon).
         sources: of each series.
         samples: (paths, series, horizon), where they were drawn.
+        levels: of a hierarchy, of each series; empty where there is none.
     """
 
     names: Sequence[str]
@@ -120,6 +124,7 @@ class ForecastBlock(Sequence[Forecast]):
     quantiles: Mapping[float, np.ndarray]
     sources: Sequence[str]
     samples: np.ndarray | None = None
+    levels: Sequence[str] = ()
 
     @classmethod
     def join(cls, forecasts: Sequence[Forecast]) -> "ForecastBlock":
@@ -134,6 +139,7 @@ class ForecastBlock(Sequence[Forecast]):
             {p: np.stack([each.quantiles[p] for each in forecasts]) for p in forecasts[0].quantiles},
             [each.source for each in forecasts],
             np.stack(paths, axis=1) if len(paths) == len(forecasts) else None,
+            [each.level for each in forecasts] if forecasts[0].level else (),
         )
 
     def __len__(self) -> int:
@@ -148,7 +154,15 @@ class ForecastBlock(Sequence[Forecast]):
             return self.select(range(len(self))[row])
         quantiles = {probability: values[row] for probability, values in self.quantiles.items()}
         samples = None if self.samples is None else self.samples[:, row]
-        return Forecast(self.names[row], *self.times[row], self.mean[row], quantiles, samples, self.sources[row])
+        return Forecast(
+            self.names[row],
+            *self.times[row],
+            self.mean[row],
+            quantiles,
+            samples,
+            self.sources[row],
+            level=self.levels[row] if self.levels else "",
+        )
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "ForecastBlock":
         """Select some of them."""
@@ -161,6 +175,7 @@ class ForecastBlock(Sequence[Forecast]):
             {probability: values[list(rows)] for probability, values in self.quantiles.items()},
             [self.sources[row] for row in rows],
             None if self.samples is None else self.samples[:, list(rows)],
+            [self.levels[row] for row in rows] if self.levels else (),
         )
 
     def round(self, decimals: Sequence[int | None]) -> "ForecastBlock":
@@ -191,7 +206,7 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
             q0.025, q0.1, q0.9, q0.975, without the median.
 
     Returns:
-        The columns `COLUMNS`, those of the quantiles, and source; timestamps are ISO 8601 text.
+        The columns `COLUMNS`, those of the quantiles, of a hierarchy `LEVEL`, and source; timestamps are ISO 8601 text.
     """
     import pandas as pd  # noqa: PLC0415
 
@@ -208,6 +223,7 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
                 name: np.concatenate([forecast.quantiles[probability] for forecast in forecasts])
                 for name, probability in _name_quantiles(forecasts[0], names).items()
             },
+            **({LEVEL: np.repeat([each.level for each in forecasts], lengths)} if forecasts[0].level else {}),
             "source": np.repeat([forecast.source for forecast in forecasts], lengths),
         }
     )
@@ -247,7 +263,8 @@ def write_csv(
     """Write the rows of forecasts to a file as `forecasts_to_csv`, after the names of the columns where asked for."""
     quantiles, separator = _name_quantiles(forecasts[0], names), ";" if decimal_comma else ","
     if header:
-        file.write(separator.join([*COLUMNS, *quantiles, "source"]) + "\n")
+        level = [LEVEL] if forecasts[0].level else []
+        file.write(separator.join([*COLUMNS, *quantiles, *level, "source"]) + "\n")
     for block in _split_into_blocks(forecasts):
         numbers = [block.mean, *(block.quantiles[probability] for probability in quantiles.values())]
         file.write(_format_block(block, numbers, separator, "," if decimal_comma else "."))
@@ -267,8 +284,6 @@ def _format_block(block: ForecastBlock, numbers: Sequence[np.ndarray], separator
     series, horizon = block.mean.shape
     calendars, calendar_of = _format_calendars(block)  # (series,)
     of_row, step = np.repeat(np.arange(series), horizon), np.tile(np.arange(horizon), series)  # (rows,)
-    sources = list(dict.fromkeys(block.sources))
-    source_of = np.array([sources.index(source) for source in block.sources])
     ahead = make_text_column(text for _, *rest in calendars for text in rest)
     columns = [
         (make_text_column(_quote_cells(block.names, separator)), of_row),
@@ -276,9 +291,16 @@ def _format_block(block: ForecastBlock, numbers: Sequence[np.ndarray], separator
         (ahead, calendar_of[of_row] * horizon + step),
         (make_text_column(map(str, range(1, horizon + 1))), step),
         *((make_number_column(values.astype(float).reshape(-1), mark), None) for values in numbers),
-        (make_text_column(_quote_cells(sources, separator)), source_of[of_row]),
+        *(_make_column(texts, of_row, separator) for texts in (block.levels, block.sources) if texts),
     ]
     return join_columns(columns, len(of_row), separator).decode()
+
+
+def _make_column(texts: Sequence[str], of_row: np.ndarray, separator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Make a column of a text for each series, of which few are distinct."""
+    distinct = list(dict.fromkeys(texts))
+    number_of = np.array([distinct.index(text) for text in texts])
+    return make_text_column(_quote_cells(distinct, separator)), number_of[of_row]
 
 
 def _format_calendars(block: ForecastBlock) -> tuple[list[list[str]], np.ndarray]:

@@ -1465,6 +1465,7 @@ _EXAMPLES = [
     Problem("errors-drifted", "north", detail={"since": "2026-03-07 23:00:00", "reference": 30}),
     Problem("inputs-drifted", "north", detail={"names": ["load"], "window": 168, "frequency": "h"}),
     Problem("no-scored-forecasts", "north"),
+    Problem("no-hierarchy-levels", "--by level"),
     Problem("no-weeks", "--by week"),
     Problem("picture-of-several", "--plot scores.png", detail={"option": "--plot", "instead": "{name}.png"}),
     Problem("too-few-rows-to-check", detail={"rows": 30, "needed": 50}),

@@ -15,7 +15,7 @@ from forecaster.problems import Problem
 if TYPE_CHECKING:
     from forecaster.jobs.score import Part
 
-_PARTS: "tuple[Part, ...]" = ("step", "week", "version", "series")
+_PARTS: "tuple[Part, ...]" = ("step", "week", "version", "series", "level")
 _METRICS = ("mae", "mase", "wape")
 
 
@@ -26,7 +26,10 @@ def score(
         typer.Option("--only", help="Name of a job, or a pattern: shop-*; repeatable.", show_default=False),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", help="A row for each step, week, version or series.", show_default=False)
+        str | None,
+        typer.Option(
+            "--by", help="A row for each step, week, version, series or level of a hierarchy.", show_default=False
+        ),
     ] = None,
     fail_above: Annotated[
         list[str] | None,

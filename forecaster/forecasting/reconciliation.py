@@ -158,6 +158,7 @@ class ReconcilingCollector:
                 quantiles={probability: values[row] for probability, values in quantiles.items()},
                 samples=draws[:, row] if self._with_samples else None,
                 source=f"{each.source} ({self._reconciler.method})",
+                level=self._reconciler.hierarchy.levels[row],
             )
             for row, each in enumerate(base)
         ]

@@ -26,7 +26,7 @@ from forecaster.jobs.store import OriginError, Store, classify_timestamp
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamp
 
-Part = Literal["step", "week", "version", "series", "origins"]
+Part = Literal["step", "week", "version", "series", "level", "origins"]
 ROWS = 2_000_000  # forecast steps that are read, about
 RECENT = 28  # origins, the newest with actuals, whose scores are those of now
 _MODEL = "model"
@@ -66,6 +66,7 @@ class Score:
         frequency: of the steps, as in `count_steps`; empty where it is not known.
         error_then: MASE on the test part of the training; None where it is not known.
         earlier: the errors of earlier origins, whose forecasts are not in `past`, rising.
+        level_by_name: of a hierarchy, the level of each series.
     """
 
     job: str
@@ -73,6 +74,7 @@ class Score:
     frequency: str = ""
     error_then: float | None = None
     earlier: Sequence[OriginError] = ()
+    level_by_name: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def latest(self) -> PastForecasts:
@@ -200,10 +202,10 @@ class Score:
             A row for each part: cells, every metric, and the skill against each baseline on the cells that both have.
 
         Raises:
-            UsageError: timestamps are steps, which have no weeks.
+            UsageError: timestamps are steps, which have no weeks; or the series are no hierarchy.
         """
         past = self.past if part == "version" else self.latest
-        groups, labels = _group_cells(past, part)
+        groups, labels = _group_cells(past, part, self.level_by_name)
         groups = np.where(np.isnan(past.actual), -1, groups)
         table = compute_scores_by_group(past.to_scored(), groups)
         counts = np.bincount(groups[groups >= 0], minlength=len(labels))
@@ -394,9 +396,15 @@ def _find_input_drift(past: PastForecasts) -> tuple[bool, dict[str, InputDrift]]
     return bool(tested), drifted
 
 
-def _group_cells(past: PastForecasts, part: Part) -> tuple[np.ndarray, list[Any]]:
+def _group_cells(past: PastForecasts, part: Part, level_by_name: Mapping[str, str]) -> tuple[np.ndarray, list[Any]]:
     """Assign each cell to a group, (rows, horizon), and name the groups."""
     shape = past.mean.shape
+    if part == "level":
+        names = list(dict.fromkeys(level_by_name.values()))
+        if not names:
+            raise UsageError(Problem("no-hierarchy-levels", "--by level"))
+        places = np.array([names.index(level_by_name[name]) if name in level_by_name else -1 for name in past.names])
+        return np.broadcast_to(places[past.series][:, None], shape), names
     if part == "step":
         return np.broadcast_to(np.arange(shape[1]), shape), list(range(1, shape[1] + 1))
     if part == "series":

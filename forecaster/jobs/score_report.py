@@ -1,5 +1,6 @@
 """The scores of several jobs: read from the store of a jobs file, and written as tables or as JSON."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation.anomalies import Anomalies
 from forecaster.evaluation.metrics import find_levels
 from forecaster.evaluation.verdict import describe_coverage, describe_verdict
+from forecaster.forecasting.reconciliation import find_levels_by_name
 from forecaster.jobs.drift import REFERENCE_ORIGINS
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.score import Part, Score, describe_drift, score_job
@@ -43,7 +45,8 @@ def score_jobs(loaded: LoadedJobs, jobs: Sequence[Job]) -> tuple[list[Score], li
             if found is None:
                 missing.append(Problem("no-scored-forecasts", job.name))
             else:
-                scores.append(found)
+                levels = {} if config is None else find_levels_by_name(config, found.past.names)
+                scores.append(dataclasses.replace(found, level_by_name=levels))
     return scores, missing
 
 

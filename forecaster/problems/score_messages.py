@@ -47,6 +47,9 @@ SCORES: Mapping[str, Message] = {
         "forecast.levels: [80, 95]",
         "Anomalies need intervals.",
     ),
+    "no-hierarchy-levels": Message(
+        "the series of this job are no hierarchy; use --by series", "--by level needs data.hierarchy."
+    ),
     "no-weeks": Message("timestamps are steps, which have no weeks", "--by week needs dates."),
     "picture-of-several": Message(
         "several jobs are scored, and each has a picture; use {option} '{instead}', or select one with --only",

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.evaluation.tables import format_comparison_table
+
 CONFIG = """
 data: {path: sales.csv, time: day, target: sold, hierarchy: [region, shop], season: 7}
 window: {length: 14, horizon: 3}
@@ -38,6 +40,14 @@ def read(text):
     return pd.read_csv(io.StringIO(text))
 
 
+@pytest.fixture(scope="module")
+def base(forecast, sales):
+    """The forecasts without reconciliation."""
+    table = read(forecast("predict", "runs/sales", "--set", "forecast.reconcile=none", cwd=sales).stdout)
+    assert "level" not in table
+    return table
+
+
 def assert_coherent(table, column):
     wide = table.pivot(index=[name for name in ("step", "path") if name in table], columns="series", values=column)
     np.testing.assert_allclose(wide["north"], wide["north/a"] + wide["north/b"], atol=1e-9)
@@ -45,12 +55,14 @@ def assert_coherent(table, column):
 
 
 @pytest.mark.parametrize("method", ["mint", "bottom_up", "top_down"])
-def test_forecasts_and_paths_add_up(forecast, sales, method):
+def test_forecasts_and_paths_add_up(forecast, sales, base, method):
     options = ["--set", f"forecast.reconcile={method}", "--samples", "paths.csv", "--levels", "80"]
     result = forecast("predict", "runs/sales", *options, cwd=sales)
     assert result.returncode == 0, result.stderr
     table = read(result.stdout)
     assert list(table["series"].unique()) == ["total", "north", "south", "north/a", "north/b", "south/c"]
+    assert list(table.columns)[-2:] == ["level", "source"]
+    assert list(table["level"])[::3] == ["total", "region", "region", "shop", "shop", "shop"]
     assert set(table["source"].str.extract(r"\((\w+)\)")[0]) == {method}
     assert_coherent(table, "mean")
     paths = pd.read_csv(sales / "paths.csv")
@@ -58,8 +70,7 @@ def test_forecasts_and_paths_add_up(forecast, sales, method):
     quantiles = paths.groupby(["series", "step"])["value"].quantile([0.1, 0.9]).unstack()
     bounds = table.set_index(["series", "step"])[["lower_80", "upper_80"]].loc[quantiles.index]
     np.testing.assert_allclose(bounds, quantiles, atol=1e-3)
-    base = forecast("predict", "runs/sales", "--set", "forecast.reconcile=none", cwd=sales)
-    unreconciled = read(base.stdout).set_index(["series", "step"])["mean"]
+    unreconciled = base.set_index(["series", "step"])["mean"]
     found = table.set_index(["series", "step"])["mean"]
     changed = [name for name in found.index.unique(0) if np.abs(found[name] - unreconciled[name]).max() > 0.002]
     expected = {
@@ -74,7 +85,7 @@ def test_scores_are_by_level(forecast, sales):
     rows = pd.read_csv(sales / "sales.csv", parse_dates=["day"])
     newer = rows.assign(day=rows["day"] + pd.Timedelta(days=35))
     newer.to_csv(sales / "newer.csv", index=False)
-    result = forecast("evaluate", "runs/sales", "--data", "newer.csv", "--stride", "9", "--format", "json", cwd=sales)
+    result = forecast("evaluate", "runs/sales", "--data", "newer.csv", "--stride", "15", "--format", "json", cwd=sales)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert list(found["by_level"]) == ["total", "region", "shop"]
@@ -82,9 +93,9 @@ def test_scores_are_by_level(forecast, sales):
     counts = {"total": 1, "region": 2, "shop": 3}
     means = [found["by_level"][level]["model"]["mae"] * count for level, count in counts.items()]
     assert sum(means) / 6 == pytest.approx(found["scores"]["model"]["mae"])
-    text = forecast("evaluate", "runs/sales", "--data", "newer.csv", "--stride", "9", cwd=sales).stdout
-    assert "MASE by level" in text
-    assert "not reconciled" in text
+    lines = format_comparison_table(found).splitlines()
+    assert "not reconciled" in next(line for line in lines if line.startswith("MASE by level"))
+    assert sum(line.startswith("level ") for line in lines) == 3
 
 
 def test_what_cannot_be_added_up_is_refused(forecast, sales):

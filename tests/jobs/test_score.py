@@ -61,6 +61,21 @@ def test_scores_by_step_week_version_and_series():
     assert list(score.tabulate("step")["skill_naive"]) == pytest.approx([0.0, 1 - 3 / 2])
 
 
+def test_scores_of_a_hierarchy_are_by_level():
+    frames = []
+    for number, name in enumerate(["total", "a", "b"]):
+        mean = np.array([[3.0 + number, 4.0 + number]])
+        frames.append(make_frames(np.arange(6.0), [2], mean, series=name))
+    forecasts, actuals = (pd.concat([pair[place] for pair in frames], ignore_index=True) for place in (0, 1))
+    past = join_actuals(forecasts, actuals, season=1)
+    levels = {"total": "total", "a": "shop", "b": "shop"}
+    table = Score("north", past, "h", level_by_name=levels).tabulate("level")
+    assert list(table.index) == ["total", "shop"]
+    assert list(table["mae"]) == [0, 1.5]
+    with pytest.raises(UsageError, match="no hierarchy"):
+        Score("north", past, "h").tabulate("level")
+
+
 def test_steps_have_no_weeks():
     forecasts, actuals = make_frames(np.arange(6.0), [3], np.zeros((1, 2)))
     for frame in (forecasts, actuals):
