@@ -171,7 +171,7 @@ def test_every_key_of_the_data_is_looked_at_or_changes_nothing_in_a_plain_file()
     looked_at = {"path", "query", "time", "target", "series", "layout", "covariates", "frequency", "minimum", "maximum"}
     looked_at |= {"weekmask", "holidays", "tolerance", "timezone", "time_format", "last_bar", "na_values"}
     of_missing_or_duplicate_rows = {"gaps", "max_gap", "late", "duplicates", "invalid_values", "date_order"}
-    after_reading = {"season", "calendar", "transform", "difference"}
+    after_reading = {"season", "calendar", "transform", "difference", "hierarchy"}
     of_a_dialect = {field.name for field in dataclasses.fields(Dialect)}
     assert {*looked_at, *of_missing_or_duplicate_rows, *after_reading, *of_a_dialect} == set(Data.model_fields)
     # Of what is read, these may differ from the default; another new one leaves the file to the other reader.
