@@ -87,7 +87,8 @@ import numpy as np
 
 encode, decode = (keras.saving.load_model(f"{sys.argv[1]}/{name}.keras") for name in ("encode", "decode"))
 window = np.linspace(-1, 1, 12, dtype="float32")[None]
-print(np.asarray(decode({**encode({"window": window}), "previous": window[:, -1:]})["parameters"]).item())
+states = {name: np.asarray(state) for name, state in encode({"window": window}).items()}
+print(np.asarray(decode({**states, "previous": window[:, -1:]})["parameters"]).item())
 assert not any(name.startswith("forecaster") for name in sys.modules)
 """
 
