@@ -14,6 +14,7 @@ from forecaster.problems import Problem
 if TYPE_CHECKING:
     from forecaster.forecast import ColumnNames, Forecast
     from forecaster.forecasting.predict import Prediction, Receiver
+    from forecaster.jobs.forecast_table import ForecastTable
 
 _BYTES_IN_MEMORY = 1 << 26  # of a CSV that is not written yet
 _BYTES_AT_ONCE = 1 << 20
@@ -28,16 +29,24 @@ class OutputFormat(StrEnum):
     NIXTLA = "nixtla"
 
 
+class TableRows(StrEnum):
+    """What happens to the other rows of a table."""
+
+    APPEND = "append"
+    REPLACE = "replace"
+
+
 class ForecastOutput:
     """Where a forecast is written, and how. Use it as a context, which ends what is held of it.
 
     Args:
-        output: a file, or `-` for stdout.
+        output: a file, `-` for stdout, or the URL of a database with a table.
         samples: the CSV of sample paths.
         plot: the picture.
         format: of the output.
         decimal_comma: as `forecasts_to_csv`.
         others: files that are written elsewhere.
+        if_exists: what happens to the rows of a table that exists; None where nobody asks.
 
     Raises:
         UsageError: options do not go together, or two outputs are one file.
@@ -51,6 +60,7 @@ class ForecastOutput:
         format: OutputFormat,
         decimal_comma: bool,
         others: Sequence[Path] = (),
+        if_exists: TableRows | None = None,
     ) -> None:
         from forecaster.extras import require_extra
 
@@ -59,6 +69,8 @@ class ForecastOutput:
             raise UsageError(Problem("invalid-option", "--decimal-comma", detail=detail))
         if format is OutputFormat.PARQUET:
             require_extra("parquet", "forecast predict --format parquet")
+        self._table = _find_table(output, format, decimal_comma, if_exists)
+        self._replaces = if_exists is TableRows.REPLACE
         named = [str(path) for path in (output, samples, plot, *others) if path not in {None, "-"}]
         if len(set(named)) < len(named):
             raise UsageError(Problem("same-output", detail={"names": named}))
@@ -66,7 +78,7 @@ class ForecastOutput:
         self._format, self._decimal_comma = format, decimal_comma
         # Excel takes a file without the mark for its local encoding.
         self._encoding = "utf-8-sig" if decimal_comma else "utf-8"
-        is_streamed = format is OutputFormat.CSV and plot is None and samples is None
+        is_streamed = format is OutputFormat.CSV and self._table is None and plot is None and samples is None
         self._batches = _WrittenBatches(decimal_comma, self._encoding) if is_streamed else None
 
     def __enter__(self) -> "ForecastOutput":
@@ -101,8 +113,14 @@ class ForecastOutput:
         from forecaster.atomic_files import write_atomically
         from forecaster.forecast import samples_to_csv
 
-        content = self._batches.read() if self._batches else self._format_forecasts(found.forecasts, names)
-        console.write_result(content, self._output, self._encoding)
+        if self._table is not None:
+            from forecaster.jobs.forecast_table import write_forecast_table
+
+            rows = write_forecast_table(self._table, found.forecasts, names, self._replaces)
+            console.log.info("%s: %s rows in the table %s", self._table.url, f"{rows:,}", self._table.name)
+        else:
+            content = self._batches.read() if self._batches else self._format_forecasts(found.forecasts, names)
+            console.write_result(content, self._output, self._encoding)
         if self._samples is not None:
             samples = samples_to_csv(found.forecasts, self._decimal_comma)
             write_atomically(self._samples, samples.encode(self._encoding))
@@ -123,6 +141,27 @@ class ForecastOutput:
                 return forecast.forecasts_to_parquet(forecasts, names)
             case OutputFormat.NIXTLA:
                 return forecast.forecasts_to_nixtla(forecasts, self._decimal_comma)
+
+
+def _find_table(
+    output: str, format: OutputFormat, decimal_comma: bool, if_exists: TableRows | None
+) -> "ForecastTable | None":
+    """Find the table of a database that the output names; None where it is a file or stdout.
+
+    Raises:
+        UsageError: the URL names no table, or options do not go with the output.
+    """
+    if "://" not in output:
+        if if_exists is not None:
+            detail = {"expected": "--output with the URL of a database and a table"}
+            raise UsageError(Problem("invalid-option", "--if-exists", detail=detail))
+        return None
+    from forecaster.jobs.forecast_table import ForecastTable
+
+    if format is not OutputFormat.CSV or decimal_comma:
+        detail = {"expected": "neither --format nor --decimal-comma: a table of a database has typed columns"}
+        raise UsageError(Problem("invalid-option", "--output", detail=detail))
+    return ForecastTable.from_url(output)
 
 
 class _WrittenBatches:

@@ -9,11 +9,10 @@ import typer
 
 from forecaster.cli import console
 from forecaster.cli.anomaly_files import AnomalyFiles, Rate, check_anomaly_files, write_anomalies
-from forecaster.cli.forecast_output import ForecastOutput, OutputFormat
+from forecaster.cli.forecast_output import ForecastOutput, OutputFormat, TableRows
 from forecaster.cli.options import (
     Data,
     Levels,
-    Output,
     Plot,
     RunOrData,
     Style,
@@ -65,6 +64,16 @@ _MaxAge = Annotated[
     ),
 ]
 _Format = Annotated[OutputFormat, typer.Option("--format", help="Format of the forecast.")]
+_Output = Annotated[
+    str,
+    typer.Option("--output", "-o", help="Output file, - for stdout, or a table: sqlite:///sales.db?table=forecasts."),
+]
+_IfExists = Annotated[
+    TableRows | None,
+    typer.Option(
+        "--if-exists", help="Whether other rows of a table stay (append), or are removed (replace).", show_default=False
+    ),
+]
 _DecimalComma = Annotated[
     bool, typer.Option("--decimal-comma", help="Write CSVs for an Excel whose numbers have a decimal comma.")
 ]
@@ -79,7 +88,8 @@ def predict(
     future: _Future = None,
     overrides: _Policies = None,
     max_age: _MaxAge = None,
-    output: Output = "-",
+    output: _Output = "-",
+    if_exists: _IfExists = None,
     format: _Format = OutputFormat.CSV,
     decimal_comma: _DecimalComma = False,
     samples: _Samples = None,
@@ -109,7 +119,7 @@ def predict(
     check_picture(plot)
     anomaly_output = _AnomalyOutput(anomalies or [], check_anomaly_files(anomalies, rate))
     checked = parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age)
-    with ForecastOutput(output, samples, plot, format, decimal_comma, anomalies or []) as written:
+    with ForecastOutput(output, samples, plot, format, decimal_comma, anomalies or [], if_exists) as written:
         from forecaster.api.forecasts import Request
 
         request = Request(horizon, *checked, future, samples is not None)

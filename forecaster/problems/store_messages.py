@@ -13,6 +13,15 @@ STORES: Mapping[str, Message] = {
         "forecasts are stored in SQLite or PostgreSQL; use sqlite:///forecasts.db or postgresql://user@host/database",
         "The URL of a store names another kind of database, or no file.",
     ),
+    "no-table-in-url": Message(
+        "{received:?{received!r} is not the name of a table; }name a table, of letters, digits and _: "
+        "{url}?table=forecasts",
+        "Forecasts are written into a table that the URL names.",
+    ),
+    "table-of-other-columns": Message(
+        "the table {table} has no {missing:or}; name another table, or make it anew: --if-exists replace",
+        "A table that exists does not have the columns of these forecasts.",
+    ),
     "no-such-store": Message(
         "holds no forecasts yet; store the first with: forecast run jobs.yaml", "The store does not exist."
     ),

@@ -1,0 +1,129 @@
+"""Forecasts in a table of SQLite or PostgreSQL."""
+
+import datetime
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.errors import InputOutputFailed, UsageError
+from forecaster.forecast import Forecast
+from forecaster.jobs.forecast_table import ForecastTable, write_forecast_table
+
+
+def make_forecast(series: str = "a", origin: str = "2026-03-01", steps: int = 2, first: float = 1.5, quantiles=None):
+    start = pd.Timestamp(origin)
+    ahead = pd.date_range(start, periods=steps + 1, freq="D")[1:]
+    values = np.arange(steps) + first
+    return Forecast(series, start, ahead, values, quantiles or {0.1: values - 1, 0.9: values + 1})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def table(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ForecastTable:
+    monkeypatch.chdir(tmp_path)
+    if request.param == "sqlite":
+        return ForecastTable("sqlite:///sales.db", "forecasts")
+    return ForecastTable(request.getfixturevalue("postgresql"), "forecasts")
+
+
+def read(table: ForecastTable, columns: str = "series, origin, step, mean, lower_80") -> list[tuple]:
+    query = f"SELECT {columns} FROM {table.name} ORDER BY series, origin, step"
+    if table.is_sqlite:
+        with closing(sqlite3.connect("sales.db")) as connection:
+            return connection.execute(query).fetchall()
+    import psycopg
+
+    with psycopg.connect(table.url.replace("+psycopg", "")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def day(table: ForecastTable, number: int) -> object:
+    return f"2026-03-{number:02}" if table.is_sqlite else datetime.datetime(2026, 3, number)
+
+
+def test_a_repeated_write_changes_nothing_and_other_rows_stay(table: ForecastTable):
+    assert write_forecast_table(table, [make_forecast(), make_forecast("b", first=7)], "levels") == 4
+    once = read(table)
+    write_forecast_table(table, [make_forecast(), make_forecast("b", first=7)], "levels")
+    assert read(table) == once
+    assert once[:2] == [("a", day(table, 1), 1, 1.5, 0.5), ("a", day(table, 1), 2, 2.5, 1.5)]
+    write_forecast_table(table, [make_forecast(origin="2026-03-02", first=3)], "levels")
+    write_forecast_table(table, [make_forecast(steps=1, first=9)], "levels")
+    assert [row[:4] for row in read(table)] == [
+        ("a", day(table, 1), 1, 9.0),
+        ("a", day(table, 2), 1, 3.0),
+        ("a", day(table, 2), 2, 4.0),
+        ("b", day(table, 1), 1, 7.0),
+        ("b", day(table, 1), 2, 8.0),
+    ]
+
+
+def test_replace_removes_other_rows_and_makes_a_table_of_other_columns_anew(table: ForecastTable):
+    write_forecast_table(table, [make_forecast(), make_forecast("b")], "levels")
+    write_forecast_table(table, [make_forecast("c")], "levels", replaces=True)
+    assert [row[0] for row in read(table)] == ["c", "c"]
+    other = make_forecast("d", quantiles={0.25: np.ones(2), 0.75: np.full(2, 3.0)})
+    with pytest.raises(UsageError, match=r"the table forecasts has no lower_50 or upper_50.*--if-exists replace"):
+        write_forecast_table(table, [other], "levels")
+    assert [row[0] for row in read(table)] == ["c", "c"]
+    write_forecast_table(table, [other], "levels", replaces=True)
+    assert read(table, "series, lower_50, upper_50") == [("d", 1.0, 3.0)] * 2
+
+
+def test_all_rows_are_written_or_none(table: ForecastTable):
+    write_forecast_table(table, [make_forecast()], "levels")
+    twice = make_forecast("b")  # two rows of one key
+    with pytest.raises(InputOutputFailed, match="database failed"):
+        write_forecast_table(table, [make_forecast(first=5), twice, twice], "levels")
+    assert [row[3] for row in read(table)] == [1.5, 2.5]
+
+
+def test_zones_steps_and_missing_numbers_keep_their_kind(table: ForecastTable):
+    zoned = pd.date_range("2026-03-01", periods=3, freq="h", tz="Europe/Berlin")
+    hourly = Forecast("zoned", zoned[0], zoned[1:], np.array([1.0, np.nan]), {0.25: np.zeros(2)})
+    write_forecast_table(ForecastTable(table.url, "zoned"), [hourly], "quantiles")
+    first, second = read(ForecastTable(table.url, "zoned"), 'timestamp, mean, "q0.25"')
+    assert pd.Timestamp(first[0]) == pd.Timestamp("2026-03-01 01:00:00+01:00")
+    assert (first[1:], second[1]) == ((1.0, 0.0), None)
+    steps = ForecastTable(table.url, "steps")
+    write_forecast_table(steps, [Forecast("s", 7, pd.Index([8, 9]), np.ones(2))], "levels")
+    assert read(steps, "origin, timestamp") == [(7, 8), (7, 9)]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("forecast.csv", None),
+        ("sqlite:///a.db?table=t", ("sqlite:///a.db", "t")),
+        ("postgresql://u@h/d?table=t&sslmode=require", ("postgresql://u@h/d?sslmode=require", "t")),
+        ("postgresql://u@h/d?sslmode=require&table=t", ("postgresql://u@h/d?sslmode=require", "t")),
+    ],
+)
+def test_a_url_names_database_and_table(output: str, expected: tuple[str, str] | None):
+    assert ForecastTable.from_url(output) == expected
+
+
+@pytest.mark.parametrize("options", ["", "?table=", "?table=x;drop", "?table=a%20b"])
+def test_a_url_without_a_usable_table_is_refused(options: str):
+    with pytest.raises(UsageError, match=r"sqlite:///a.db\?table=forecasts"):
+        ForecastTable.from_url(f"sqlite:///a.db{options}")
+
+
+def test_the_command_writes_into_a_table(forecast, tmp_path: Path):
+    frame = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=40), "sold": np.arange(40) % 7 + 0.5})
+    frame.to_csv(tmp_path / "sales.csv", index=False)
+    command = ["predict", "sales.csv", "--horizon", 3, "--output", "sqlite:///sales.db?table=next"]
+    for _ in range(2):
+        result = forecast(*command, cwd=tmp_path)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    printed = forecast(*command[:4], cwd=tmp_path).stdout.splitlines()
+    with closing(sqlite3.connect(tmp_path / "sales.db")) as connection:
+        rows = connection.execute("SELECT * FROM next").fetchall()
+    assert [[str(cell) for cell in row] for row in rows] == [line.split(",") for line in printed[1:]]
+    for extra in (["--format", "json"], ["--decimal-comma"]):
+        assert forecast(*command, *extra, cwd=tmp_path).returncode == 2
+    refused = forecast("predict", "sales.csv", "--if-exists", "append", cwd=tmp_path)
+    assert (refused.returncode, "--output with the URL" in refused.stderr) == (2, True)
