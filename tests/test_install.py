@@ -134,7 +134,7 @@ def test_the_wheel_holds_the_package_alone(installed):
     (wheel,) = installed.glob("*.whl")
     assert wheel.name.startswith("recurrent_forecast-")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"forecaster/py.typed", "forecaster/config/schema.json"} <= {*names}
+    assert {"forecaster/py.typed", "forecaster/config/schema.json", "forecaster/html_report/page.js"} <= {*names}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"forecaster", "recurrent_forecast"}
 
 

@@ -17,12 +17,12 @@ def format_error_table(metrics: Mapping[str, Any]) -> str:
     if not metrics["scores"]:
         return "No test part was held out (split.test: 0), so the error on new data is unknown."
     table = format_errors("error on the test part", metrics["scores"], name_forecasters(metrics))
-    notes = [*describe_fallback(metrics), *describe_coverage(metrics), *_describe_unscaled(metrics)]
-    notes += _describe_refit(metrics)
+    notes = [*describe_fallback(metrics), *describe_coverage(metrics), *describe_unscaled(metrics)]
+    notes += describe_refit(metrics)
     return "\n".join([table, describe_verdict(metrics), *notes])
 
 
-def _describe_refit(metrics: Mapping[str, Any]) -> list[str]:
+def describe_refit(metrics: Mapping[str, Any]) -> list[str]:
     """Describe which networks are in use where they were trained once more on all rows."""
     if "refit" not in metrics:
         return []
@@ -51,7 +51,7 @@ def format_comparison_table(summary: Mapping[str, Any]) -> str:
     origins = count_of(folds, "origin") if series == 1 else f"{count_of(folds, 'fold')} of {series:,} series"
     ahead = count_steps(summary["horizon"], summary["frequency"])
     table = format_errors(f"error over {origins}, {ahead} ahead", summary["scores"], name_forecasters(summary))
-    notes = [*describe_coverage(summary), *_describe_unscaled(summary), *_describe_training_end(summary)]
+    notes = [*describe_coverage(summary), *describe_unscaled(summary), *describe_training_end(summary)]
     return "\n".join([table, *_format_levels(summary), describe_verdict(summary), *notes])
 
 
@@ -67,7 +67,7 @@ def _format_levels(summary: Mapping[str, Any]) -> list[str]:
     return [format_table([[f"{_COLUMNS[measure]} by level", *(labels[name] for name in summary["scores"])], *rows])]
 
 
-def _describe_training_end(summary: Mapping[str, Any]) -> list[str]:
+def describe_training_end(summary: Mapping[str, Any]) -> list[str]:
     """Describe why the errors of a backtest are not those of a training."""
     if "trained_until" not in summary:
         return []
@@ -88,7 +88,7 @@ def format_errors(title: str, scores: Mapping[str, Mapping[str, float]], labels:
     return format_table([(title, *(_COLUMNS[name] for name in columns)), *body])
 
 
-def _describe_unscaled(metrics: Mapping[str, Any]) -> list[str]:
+def describe_unscaled(metrics: Mapping[str, Any]) -> list[str]:
     """Describe how many series MASE leaves out, where it is not none or all."""
     if not 0 < metrics["unscaled"] < metrics["series"]:
         return []

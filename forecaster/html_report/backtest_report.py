@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecaster.errors import ForecasterError, RunError
 from forecaster.evaluation.baselines import name_forecasters
-from forecaster.evaluation.tables import format_comparison_table
+from forecaster.evaluation.tables import describe_training_end
 from forecaster.evaluation.verdict import describe_coverage, describe_verdict
 from forecaster.forecast import COLUMNS, parse_quantile
 from forecaster.html_report.content import Block, Chart, Line, Panel, Report, Section, Tile
@@ -103,8 +103,7 @@ def _assemble(
     ahead = count_steps(summary["horizon"], frequency)
     subtitle = f"{summary['folds']} origins from {format_timestamp(first)} to {format_timestamp(last)}, {ahead} ahead"
     tiles = [*build_tiles(summary, season, frequency), Tile("Origins", str(summary["folds"]), f"{ahead} ahead")]
-    notes = format_comparison_table(summary).split("\n")[len(summary["scores"]) + 2 :]
-    verdict = [describe_verdict(summary), *(note for note in notes if "first network" in note)]
+    verdict = [describe_verdict(summary), *describe_training_end(summary)]
     headline = describe_worth(summary, season, frequency)
     return Report(f"{folder.resolve().name}: backtest", subtitle, headline, verdict, tiles, sections)
 

@@ -78,12 +78,14 @@ class Table:
         rows: texts and numbers; None is not known.
         note: below it.
         selects: the name of the chart whose panels the first column names.
+        follows: the name of the chart whose forecast it lists, that of the panel which is shown.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     selects: str = ""
+    follows: str = ""
 
 
 @dataclass(frozen=True)

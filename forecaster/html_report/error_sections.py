@@ -149,11 +149,9 @@ def build_anomaly_section(found: Mapping[str, Anomalies]) -> list[Section]:
     ]
     columns = ["when", "job" if len(found) > 1 else "series", "values", "observed", "forecast", "score"]
     note = "Observed and forecast are those of the value that is furthest out of its interval."
-    return [
-        Section(
-            "Anomalies", [Sentences([f"{each.describe()}." for each in checked.values()]), Table(columns, rows, note)]
-        )
-    ]
+    several = len(found) > 1
+    texts = [f"{name}: {each.describe()}." if several else f"{each.describe()}." for name, each in checked.items()]
+    return [Section("Anomalies", [Sentences(texts), *([Table(columns, rows, note)] if rows else [])])]
 
 
 def build_coverage_section(summary: Mapping[str, Any], charts: Sequence[Block], sentences: Sequence[str]) -> Section:

@@ -87,7 +87,20 @@ class ChartView {
     if (subject) subject.textContent = this.panel.n;
     this.places = this.panel.p ?? this.panel.t.map((_, i) => i);
     this.cursor = null;
+    this.listForecast();
     this.showNewest();
+  }
+  listForecast() {
+    const { t, l, b, o } = this.panel, number = value => {
+      const cell = make("td", { className: "number", textContent: format(value) });
+      cell.dataset.value = value;
+      return cell;
+    };
+    for (const table of document.querySelectorAll("table[data-follows]")) {
+      if (charts[table.dataset.follows] !== this.chart || this.chart.panels.length < 2) continue;
+      table.tBodies[0].replaceChildren(...t.slice(o + 1).map((time, k) => make("tr", {},
+        make("th", { scope: "row", textContent: time }), ...[l[1], ...b.flat()].map(values => number(values[o + 1 + k])))));
+    }
   }
   showNewest() {
     const last = this.panel.t.length - 1;
@@ -219,7 +232,7 @@ const views = {};
 for (const figure of document.querySelectorAll(".chart")) views[figure.dataset.chart] = new ChartView(figure);
 
 for (const table of document.querySelectorAll("table")) {
-  const body = table.tBodies[0], rows = [...body.rows];
+  const body = table.tBodies[0];
   const read = (row, place) => {
     const cell = row.cells[place];
     return cell.dataset.value != null ? +cell.dataset.value : cell.classList.contains("number") ? null : cell.textContent;
@@ -233,7 +246,7 @@ for (const table of document.querySelectorAll("table")) {
       head.setAttribute("aria-sort", rising ? "ascending" : "descending");
       const compare = (a, b) => a == null ? 1 : b == null ? -1
         : (rising ? 1 : -1) * (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
-      body.append(...rows.slice().sort((a, b) => compare(read(a, place), read(b, place))));
+      body.append(...[...body.rows].sort((a, b) => compare(read(a, place), read(b, place))));
     };
   });
   if (table.hasAttribute("data-search")) {
@@ -241,14 +254,14 @@ for (const table of document.querySelectorAll("table")) {
     input.setAttribute("aria-label", "Search the rows of this table");
     input.oninput = () => {
       const text = input.value.toLowerCase();
-      for (const row of rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(text);
+      for (const row of body.rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(text);
     };
     table.parentElement.before(make("div", { className: "controls" }, input));
   }
   const view = views[table.dataset.selects];
   if (view) {
     const numbers = new Map(view.chart.panels.map((panel, i) => [panel.n, i]));
-    for (const row of rows) {
+    for (const row of body.rows) {
       const cell = row.cells[0], number = numbers.get(cell.textContent);
       if (number == null || numbers.size < 2) continue;
       cell.replaceChildren(make("button", {

@@ -152,9 +152,10 @@ def _render_table(table: Table) -> str:
     left = len(table.rows) - _MOST_ROWS
     notes = [table.note, f"The first {_MOST_ROWS:,} of {len(table.rows):,} rows." if left > 0 else ""]
     searched = " data-search" if len(table.rows) >= _SEARCHED else ""
-    selects = f' data-selects="{html.escape(table.selects)}"' if table.selects else ""
+    links = {"selects": table.selects, "follows": table.follows}
+    linked = "".join(f' data-{name}="{html.escape(chart)}"' for name, chart in links.items() if chart)
     return (
-        f'<div class="scroll" tabindex="0"><table{searched}{selects}><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll" tabindex="0"><table{searched}{linked}><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
         + "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes if note)
     )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation.anomalies import find_anomalies_of_run
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.evaluate import evaluate
-from forecaster.evaluation.tables import format_error_table
+from forecaster.evaluation.tables import describe_refit, describe_unscaled
 from forecaster.evaluation.verdict import describe_coverage, describe_fallback, describe_verdict
+from forecaster.explain.explain_forecasts import explain_run
 from forecaster.forecasting.predict import Prediction, predict
 from forecaster.html_report.content import (
     Block,
@@ -42,10 +44,13 @@ from forecaster.html_report.error_sections import (
     name_rival,
     rank_series,
 )
+from forecaster.html_report.explained_section import MOST_SERIES, build_explained_section
 from forecaster.html_report.series_panels import build_forecast_chart, format_times, list_bands
 from forecaster.problems import condense_problems
 from forecaster.runs import Version
 from forecaster.wording import count_of, count_steps, list_some, name_steps
+
+log = logging.getLogger("forecaster")
 
 MOST_PANELS = 300  # series that can be selected, as far as there is room for them
 _SAME = 1e-3  # relative difference of errors on the same part
@@ -76,14 +81,20 @@ def _forecast(version: Version, data: Path | None) -> tuple[Prediction | None, l
         found = predict(version, data)
         return found, [str(problem) for problem in condense_problems([*found.problems, *found.notices])]
     except ForecasterError as error:
-        return None, [f"There is no forecast: {error}"]
+        return None, [_report(f"There is no forecast: {error}")]
 
 
 def _compare(version: Version, data: Path | None) -> tuple[Comparison | None, list[str]]:
     try:
         return evaluate(version, data).comparison, []
     except ForecasterError as error:
-        return None, [f"There are no errors by step and by series: {error}"]
+        return None, [_report(f"There are no errors by step and by series: {error}")]
+
+
+def _report(warning: str) -> str:
+    """Log what a report lacks, since nobody may read it today."""
+    log.warning("%s", warning)
+    return warning
 
 
 def _assemble(
@@ -108,6 +119,7 @@ def _assemble(
         verdict = [*([describe_verdict(summary)] if "separate" in summary else []), *describe_fallback(metrics)]
         sections += _build_error_sections(config, metrics, comparison)
         sections += _build_anomaly_sections(version, data, comparison)
+    sections += _build_explained_sections(version, data, prediction, ranked)
     if prediction is not None and prediction.forecasts:
         times = format_times(prediction.forecasts[0].timestamps)
         tiles.append(Tile("Forecast", count_steps(len(times), frequency), f"{times[0]} to {times[-1]}"))
@@ -143,8 +155,8 @@ def _build_forecast_section(
         [time, *(float(values[step]) for values in (forecast.mean, *bounds))]
         for step, time in enumerate(format_times(forecast.timestamps))
     ]
-    note = f"{forecast.series}: made of {forecast.source}."
-    return Section("Forecast", [*blocks, chart, Table(columns, rows, note)])
+    note = f"The forecast of {forecast.series} is made of {forecast.source}."
+    return Section("Forecast", [*blocks, chart, Table(columns, rows, note, follows=chart.name)])
 
 
 def _build_error_sections(config: Config, metrics: Mapping[str, Any], comparison: Comparison | None) -> list[Section]:
@@ -153,13 +165,11 @@ def _build_error_sections(config: Config, metrics: Mapping[str, Any], comparison
     blocks: list[Block] = []
     summary: Mapping[str, Any] = metrics
     if metrics.get("scores"):
-        sentences = (
-            format_error_table(metrics).split("\n")[1 + len(metrics["scores"]) :] if "separate" in metrics else []
-        )
+        notes = [*(describe_unscaled(metrics) if "unscaled" in metrics else []), *describe_refit(metrics)]
         blocks += [
             Sentences(["Errors on the test part, which the training has not seen."]),
             build_score_table(metrics),
-            Sentences(sentences[1:]),
+            Sentences(notes),
         ]
     charts: list[Block] = []
     if comparison is not None:
@@ -187,6 +197,22 @@ def _build_anomaly_sections(version: Version, data: Path | None, comparison: Com
     if comparison is None or not version.config.forecast.levels:
         return []
     return build_anomaly_section({"": find_anomalies_of_run(version, data)})
+
+
+def _build_explained_sections(
+    version: Version, data: Path | None, prediction: Prediction | None, ranked: Sequence[str]
+) -> list[Section]:
+    """Build the section on what forecasts are made of, of the series with the largest errors."""
+    if prediction is None or not prediction.forecasts:
+        return []
+    forecast = dict.fromkeys(forecast.series for forecast in prediction.forecasts)
+    order = [*(name for name in ranked if name in forecast), *(name for name in forecast if name not in {*ranked})]
+    try:
+        found, _ = explain_run(version, data, names=order[:MOST_SERIES])
+    except ForecasterError as error:
+        return [Section("Explained", [Sentences([f"The forecast is not explained: {error}"], are_warnings=True)])]
+    places = {name: place for place, name in enumerate(order)}
+    return [build_explained_section(sorted(found, key=lambda each: places[each.series.name]))] if found else []
 
 
 def _build_data_section(version: Version, config: Config, prediction: Prediction | None) -> Section:

@@ -116,10 +116,10 @@ def test_the_errors_of_a_run_are_those_of_its_metrics(run_page):
 def test_the_report_of_a_run_has_all_its_sections(run_page):
     version, page = run_page
     titles = re.findall(r"<h2>(.*?)</h2>", page.text)
-    assert titles == ["Forecast", "Errors", "Coverage", "Anomalies", "Data", "Network", "Reproduce"]
+    assert titles == ["Forecast", "Errors", "Coverage", "Anomalies", "Explained", "Data", "Network", "Reproduce"]
     assert version.path.name in page.text
     assert html.escape(version.read("config.yaml").decode()) in page.text
-    assert {"forecast", "steps", "coverage", "losses"} == {*page.charts["charts"]}
+    assert {"forecast", "steps", "coverage", "explained", "losses"} == {*page.charts["charts"]}
 
 
 def test_the_chart_holds_the_history_and_the_forecast_of_the_run(run_page):
@@ -143,6 +143,17 @@ def test_errors_by_step_are_those_of_the_evaluation(run_page):
     assert np.mean(errors) == pytest.approx(version.metrics["scores"]["model"]["mase"], rel=0.02)
 
 
+def test_contributions_and_baseline_add_up_to_the_forecast(run_page):
+    _, page = run_page
+    (panel,) = page.charts["charts"]["explained"]["panels"]
+    table = page.find_table("part", "lowest")
+    baseline, expected = table[1], pd.read_csv(RUNS / "load-expected.csv")["mean"]
+    assert [row[0] for row in (table[1], table[-1])] == ["baseline", "forecast"]
+    added = np.sum(panel["l"], axis=0) + float(baseline[1])
+    assert added == pytest.approx(expected.to_list(), rel=1e-4)
+    assert float(table[-1][1]) == pytest.approx(expected.mean(), rel=1e-4)
+
+
 def test_series_of_a_run_are_sorted_by_their_errors():
     version = load_version(RUNS / "shops")
     page = render(build_run_report(version, "shops", RUNS / "shops.csv"))
@@ -154,10 +165,11 @@ def test_series_of_a_run_are_sorted_by_their_errors():
     assert [panel["n"] for panel in page.charts["charts"]["forecast"]["panels"]] == names
 
 
-def test_a_run_without_its_data_has_what_it_stores(tmp_path, monkeypatch):
+def test_a_run_without_its_data_has_what_it_stores(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     page = render(build_run_report(load_version(RUNS / "load"), "load"))
     assert "There is no forecast: load.csv: no such file" in page.text
+    assert "There is no forecast" in caplog.text
     assert "losses" in page.charts["charts"]
     assert page.find_table("forecaster", "MASE")
 
