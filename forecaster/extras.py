@@ -9,7 +9,7 @@ from typing import Literal
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
-Extra = Literal["train", "tune", "parquet", "sql", "baselines", "hierarchy", "holidays"]
+Extra = Literal["train", "tune", "parquet", "sql", "baselines", "hierarchy", "holidays", "ray"]
 
 # The name on the package index, which is not the import name; a test compares both tables with pyproject.toml.
 DISTRIBUTION = "recurrent-forecast"
@@ -21,6 +21,7 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "baselines": ("statsforecast", "flaircast"),
     "hierarchy": ("hierarchicalforecast",),
     "holidays": ("holidays",),
+    "ray": ("ray",),
 }
 
 

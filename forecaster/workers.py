@@ -111,11 +111,20 @@ class Workers:
         count: of processes, which share the processor's threads.
         grace: seconds from the request to stop to SIGKILL; None waits as long as the task takes.
         level: from which on workers log; that of the parent where None.
+        threads: of each process; its share of the processor where None.
     """
 
-    def __init__(self, work: Work | str, count: int, grace: float | None = GRACE, level: int | None = None) -> None:
+    def __init__(
+        self,
+        work: Work | str,
+        count: int,
+        grace: float | None = GRACE,
+        level: int | None = None,
+        threads: int | None = None,
+    ) -> None:
         self._work, self._count, self._grace = work, count, grace
         self._level = log.level if level is None else level
+        self._threads = threads or (max(1, count_processors() // count) if count > 1 else None)
         self._workers: list[_Worker] = []
         self._messages: queue.SimpleQueue[tuple[_Worker, tuple[Any, ...]]] = queue.SimpleQueue()
 
@@ -158,7 +167,7 @@ class Workers:
             if worker.process.poll() is None and not crowded:
                 return worker
             self._drop(worker)
-        worker = _start_worker(self._work, self._count, self._level)
+        worker = _start_worker(self._work, self._threads, self._level)
         self._workers.append(worker)
         return worker
 
@@ -281,12 +290,12 @@ def read_memory(process: int) -> int | None:
     return resident + sum(read_memory(int(child)) or 0 for child in children)
 
 
-def _start_worker(work: Work | str, count: int, level: int) -> _Worker:
-    """Start a process that shares the processor with `count` - 1 others."""
+def _start_worker(work: Work | str, threads: int | None, level: int) -> _Worker:
+    """Start a process with some threads; as many as it likes where None."""
     ours, theirs = Pipe()
     environment = dict(os.environ)
-    if count > 1:
-        environment |= dict.fromkeys(_THREADS, str(max(1, count_processors() // count)))
+    if threads is not None:
+        environment |= dict.fromkeys(_THREADS, str(threads))
     with theirs, _block_signals():
         process = subprocess.Popen(
             [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), *sys.path],

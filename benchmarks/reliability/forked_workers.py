@@ -45,7 +45,7 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
 
-def start_forked_worker(work: Any, count: int, level: int) -> Any:
+def start_forked_worker(work: Any, threads: int | None, level: int) -> Any:
     """Start a worker as a fork, in place of a new interpreter."""
     ours, theirs = Pipe()
     parent = os.getpid()
@@ -55,8 +55,8 @@ def start_forked_worker(work: Any, count: int, level: int) -> Any:
             null = os.open(os.devnull, os.O_RDWR)
             for number in range(3):
                 os.dup2(null, number)
-            if count > 1:
-                os.environ.update(dict.fromkeys(workers._THREADS, str(max(1, workers.count_processors() // count))))
+            if threads is not None:
+                os.environ.update(dict.fromkeys(workers._THREADS, str(threads)))
             workers.serve(theirs.fileno(), parent)
     ours.send_bytes(pickle.dumps((work, level)))
     return workers._Worker(ForkedProcess(pid), ours)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from forecaster.reporting.picture_style import choose_style
 
 if TYPE_CHECKING:
     from forecaster.config.schema import MaxAge
+    from forecaster.engines import Engine
     from forecaster.runs import Version
 
 
@@ -37,6 +38,31 @@ class StyleName(StrEnum):
 def _choose_style(name: StyleName) -> StyleName:
     choose_style(name.value)
     return name
+
+
+class EngineKind(StrEnum):
+    """What runs jobs and trainings."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
+
+
+def choose_engine(kind: EngineKind | None, address: str | None, default: "Engine | None" = None) -> "Engine":
+    """Choose the engine of the options, each of which replaces that of the jobs file.
+
+    Raises:
+        UsageError: an address of processes.
+    """
+    from forecaster.engines import Engine
+
+    if kind is EngineKind.PROCESSES and address is not None:
+        raise UsageError(Problem("address-of-processes", f"--address {address}"))
+    default = default or Engine()
+    if address is not None:
+        return Engine("ray", address)
+    if kind is None or kind.value == default.kind:
+        return default
+    return Engine(kind.value)
 
 
 def check_file(path: Path | None) -> Path | None:
@@ -119,6 +145,22 @@ Stride = Annotated[
         "--stride",
         min=1,
         help="Steps between origins; by default the horizon in a backtest, 1 in evaluate (1,000 origins at most).",
+        show_default=False,
+    ),
+]
+EngineOption = Annotated[
+    EngineKind | None,
+    typer.Option(
+        "--engine",
+        help="What runs the work: processes of this machine, or a Ray cluster; the latter with --address.",
+        show_default=False,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Ray cluster: HOST:6379, or ray://HOST:10001 from outside it; by default RAY_ADDRESS, or this machine.",
         show_default=False,
     ),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Report, ReportFormat, parse_seconds
+from forecaster.cli.options import Address, EngineOption, Report, ReportFormat, choose_engine, parse_seconds
 
 if TYPE_CHECKING:
     from forecaster.jobs.job import LoadedJobs
@@ -25,7 +25,23 @@ def run(
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="Jobs with this tag; repeatable.", show_default=False)
     ] = None,
-    processes: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Jobs that run at the same time.")] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", help="A share of the jobs, for several machines: 2/4.", show_default=False),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=4096,
+            help="Jobs that run at the same time; by default 1, or the processors of a cluster.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: EngineOption = None,
+    address: Address = None,
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="Longest duration of the whole run: 2h.", show_default=False)
     ] = None,
@@ -65,8 +81,19 @@ def run(
         _print_plans(loaded, only or [], tag or [], force, format)
         return
     from forecaster.jobs.run_jobs import RunOptions, run_jobs
+    from forecaster.jobs.shards import parse_shard
 
-    options = RunOptions(only or [], tag or [], processes, seconds, force, metrics_file, ping)
+    options = RunOptions(
+        only or [],
+        tag or [],
+        processes,
+        choose_engine(engine, address, loaded.engine),
+        parse_shard(shard),
+        seconds,
+        force,
+        metrics_file,
+        ping,
+    )
     with collect_signals() as received:
         summary = run_jobs(loaded, options, received)
     _print_summary(summary, loaded, format)

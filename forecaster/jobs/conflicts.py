@@ -34,6 +34,7 @@ def find_conflicts(loaded: LoadedJobs, file: JobsFile, entries: Sequence[JobEntr
         *(problem for job in loaded.jobs for problem in _check_job(job, loaded, file, entries[job.index])),
         *_check_runs(loaded.jobs),
         *_check_outputs(loaded, entries),
+        *_check_engine(file),
     ]
 
 
@@ -98,6 +99,11 @@ def _check_runs(jobs: Sequence[Job]) -> Iterator[KeyProblem]:
         if other.name != job.name:
             detail = {"names": [other.name, job.name], "run": str(job.run)}
             yield KeyProblem(("jobs", job.index, "run"), "shared-run", detail)
+
+
+def _check_engine(file: JobsFile) -> Iterator[KeyProblem]:
+    if file.address is not None and file.engine != "ray":
+        yield KeyProblem(("address",), "address-of-processes", {})
 
 
 def _check_outputs(loaded: LoadedJobs, entries: Sequence[JobEntry]) -> Iterator[KeyProblem]:

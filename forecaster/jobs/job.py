@@ -10,6 +10,7 @@ from typing import Literal
 from forecaster.config import LoadedConfig, load_config
 from forecaster.config.reader import find_nearest_name
 from forecaster.config.schema import MaxAge
+from forecaster.engines import Engine
 from forecaster.errors import UsageError
 from forecaster.jobs.schema import Keep, Retrain
 from forecaster.problems import Problem
@@ -100,6 +101,7 @@ class LoadedJobs:
         keep: which versions and forecasts are kept; None: all.
         ping: as that of a job.
         metrics_file: None: none.
+        engine: what runs the jobs.
         notes: what is not there yet, such as a data file.
     """
 
@@ -109,6 +111,7 @@ class LoadedJobs:
     keep: Keep | None
     ping: str | None
     metrics_file: Path | None
+    engine: Engine = field(default_factory=Engine)
     notes: tuple[Problem, ...] = ()
 
     @property

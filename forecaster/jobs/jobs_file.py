@@ -11,6 +11,7 @@ from forecaster.config.database_urls import make_url_absolute
 from forecaster.config.error_messages import validate_values
 from forecaster.config.reader import read_document, report_missing_file
 from forecaster.durations import parse_duration
+from forecaster.engines import Engine
 from forecaster.errors import ConfigError
 from forecaster.jobs.conflicts import find_config_problems, find_conflicts
 from forecaster.jobs.job import Job, LoadedJobs
@@ -71,6 +72,7 @@ def load_jobs(source: Path, *, are_configs_required: bool = True) -> LoadedJobs:
         keep=file.keep,
         ping=file.ping,
         metrics_file=None if file.metrics_file is None else Path(make_path_absolute(file.metrics_file, path.parent)),
+        engine=Engine(file.engine, file.address),
         notes=tuple(_find_notes(jobs)),
     )
     touched = {problem.path[:2] for problem in invalid}  # jobs that may lack a key because it is invalid

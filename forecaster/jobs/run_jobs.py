@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from forecaster.engines import Engine, RayWorkers, open_workers
 from forecaster.errors import ForecasterError, Partial
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.ping import Pings
+from forecaster.jobs.shards import Shard, lock_jobs
 from forecaster.jobs.status import Outcome, Status, read_status
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
-from forecaster.runs import hold_lock
 from forecaster.wording import name_duration
 from forecaster.workers import GRACE, Ended, Reported, Work, Workers
 
@@ -36,7 +37,9 @@ class RunOptions:
 
     Attributes:
         only, tags: which jobs to select, all where both are empty.
-        processes: that run jobs at the same time.
+        processes: that run jobs at the same time; None: one, or all processors of a cluster.
+        engine: instead of that of the jobs file.
+        shard: of the selected jobs; None: all of them.
         timeout: seconds that the whole run may take.
         force: whether work is done that is done already.
         metrics_file, ping: instead of those of the jobs file.
@@ -44,7 +47,9 @@ class RunOptions:
 
     only: Sequence[str] = ()
     tags: Sequence[str] = ()
-    processes: int = 1
+    processes: int | None = None
+    engine: Engine | None = None
+    shard: Shard | None = None
     timeout: float | None = None
     force: bool = False
     metrics_file: Path | None = None
@@ -140,9 +145,13 @@ def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], w
         CannotCreate, InputOutputFailed: the folder of the jobs file cannot be read or written.
     """
     jobs = loaded.select(options.only, options.tags)
-    with hold_lock(loaded.lock_file, Problem("locked-jobs", str(loaded.lock_file))):
+    if options.shard is not None:
+        jobs = options.shard.select(jobs)
+    with lock_jobs(loaded.lock_file, options.shard):
         status = read_status(loaded.status_file, loaded.path)
         status.keep([job.name for job in loaded.jobs])
+        if options.shard is not None:
+            status.own = frozenset(job.name for job in jobs)
         status.runs += 1
         status.write()
         ping, metrics = options.ping or loaded.ping, options.metrics_file or loaded.metrics_file
@@ -152,7 +161,9 @@ def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], w
             run = _Run(loaded, options, jobs, status, pings, received)
             # Warnings are kept in the status; what is printed of them is printed once.
             level = log.level if log.isEnabledFor(logging.INFO) else logging.ERROR
-            with Workers(work, max(1, min(options.processes, len(jobs))), level=level) as workers:
+            engine = options.engine or loaded.engine
+            count = None if options.processes is None else max(1, min(options.processes, len(jobs)))
+            with open_workers(engine, work, count, shared=loaded.path, level=level) as workers:
                 run.work_through(workers)
             summary = run.summarize(metrics)
             if ping:
@@ -212,7 +223,7 @@ class _Run:
         self.before = dict(self.status.jobs)
         self.waiting = [_Attempt(job) for job in sorted(self.jobs, key=lambda job: -job.priority)]
 
-    def work_through(self, workers: Workers) -> None:
+    def work_through(self, workers: Workers | RayWorkers) -> None:
         """Start jobs as processes are free, until all are finished or the run is interrupted."""
         while self.waiting or workers.tasks:
             if not self.interruption:
@@ -228,7 +239,7 @@ class _Run:
             elif isinstance(event, Ended):
                 self._end(event)
 
-    def _check_interruption(self, workers: Workers) -> None:
+    def _check_interruption(self, workers: Workers | RayWorkers) -> None:
         """Stop the workers at a signal, or at the time limit of the run."""
         limit = self.options.timeout
         left = len(self.waiting) + len(workers.tasks)
@@ -252,7 +263,7 @@ class _Run:
                 return attempt
         return None
 
-    def _start(self, workers: Workers, attempt: _Attempt) -> None:
+    def _start(self, workers: Workers | RayWorkers, attempt: _Attempt) -> None:
         job = attempt.job
         if attempt.started is None:
             attempt.started = time.monotonic()

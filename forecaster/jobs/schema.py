@@ -204,6 +204,13 @@ class JobsFile(Section):
     metrics_file: Text | None = Field(
         None, description="file of metrics for the textfile collector of Prometheus; null: none"
     )
+    engine: Literal["processes", "ray"] = Field(
+        "processes", description="what runs the jobs: processes of this machine, or a Ray cluster: processes | ray"
+    )
+    address: Text | None = Field(
+        None,
+        description="Ray cluster: HOST:6379, or ray://HOST:10001 from outside it; null: RAY_ADDRESS, or this machine",
+    )
     jobs: Annotated[tuple[JobEntry, ...], AfterValidator(_check_jobs)] = Field(
         description="the jobs", json_schema_extra={"minItems": 1}
     )

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, fiel
 
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.errors import InputOutputFailed, UsageError
+from forecaster.jobs.shards import wait_for_lock
 from forecaster.problems import Problem
 from forecaster.regular_files import exists, read_regular_file
 from forecaster.wording import count_of
@@ -118,12 +119,14 @@ class Status:
         jobs_file: the name of the jobs file next to it.
         runs: of the jobs file, which is counted up at the start of each.
         jobs: by name.
+        own: the jobs of this run, where others write the states of theirs; None: all.
     """
 
     path: Path
     jobs_file: str
     runs: int = 0
     jobs: dict[str, Outcome] = field(default_factory=dict)
+    own: frozenset[str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Convert it to JSON values."""
@@ -141,6 +144,20 @@ class Status:
         Raises:
             CannotCreate, InputOutputFailed: it cannot be written; the old file stays.
         """
+        if self.own is None:
+            self._write()
+            return
+        lock_file = self.path.with_name(f".{self.path.name}.lock")
+        with wait_for_lock(lock_file, Problem("locked-jobs", str(lock_file))):
+            with contextlib.suppress(ValueError):  # one that is damaged is replaced
+                latest = load_status(self.path, self.path.with_name(self.jobs_file))
+                self.jobs |= {
+                    name: outcome for name, outcome in latest.jobs.items() if name in self.jobs.keys() - self.own
+                }
+                self.runs = max(self.runs, latest.runs)
+            self._write()
+
+    def _write(self) -> None:
         text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         write_atomically(self.path, text.encode() + b"\n", follow=False)
 

@@ -37,6 +37,31 @@ OUTCOMES: Mapping[str, Message] = {
     "ended-job": Message(
         "it did not stop within {seconds:.0f} seconds and was ended", "A job that hangs is ended by the system."
     ),
+    # Workers of a Ray cluster.
+    "unreachable-cluster": Message(
+        "no Ray cluster answers ({reason}); start one with: ray start --head",
+        "A cluster is named by --address, the jobs file or RAY_ADDRESS, and cannot be reached.",
+    ),
+    "address-of-processes": Message(
+        "only a Ray cluster has an address; leave it out, or use engine: ray",
+        "The engine is processes of this machine, and an address is given.",
+    ),
+    "other-version-on-node": Message(
+        "{host} has version {version} of forecaster, and this machine has {own}; install the same on both",
+        "The nodes of a cluster run the tasks with the package that they have installed.",
+    ),
+    "path-not-shared": Message(
+        "{host}, a node of the cluster, has other files there or none; put them on a file system that all nodes share",
+        "Tasks on the nodes of a cluster read and write the same files under the same paths.",
+    ),
+    "restarted-task": Message(
+        "a worker of the cluster was lost ({reason}); its task starts again on another",
+        "A node of a cluster ended or cannot be reached; a training continues from its checkpoint.",
+    ),
+    "lost-worker": Message(
+        "its worker on the cluster was lost {times:# time|# times} ({reason})",
+        "Several nodes were lost while they ran the same task, perhaps because it uses too much memory.",
+    ),
     "untrusted-job-database": Message(
         "its run names the database {url}; add the config of the run to the job if you trust it, or data",
         "A database is sent a password, so that a run from elsewhere may not choose it.",

@@ -14,22 +14,23 @@ from pathlib import Path
 
 import pytest
 
+from forecaster.engines import open_workers
 from forecaster.errors import InputOutputFailed, Locked, UsageError, make_output_error
 from forecaster.jobs import run_jobs as run_jobs_module
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.plan import plan_jobs
 from forecaster.jobs.run_jobs import JobResult, RunOptions, describe_failure, describe_recovery, run_jobs
+from forecaster.jobs.shards import Shard, parse_shard
 from forecaster.jobs.status import Outcome, read_status
 from forecaster.problems import Problem
 from forecaster.runs import hold_lock
-from forecaster.workers import Workers
 from tests.helpers import job_tasks
 from tests.helpers.command import ROOT
 
 
 @pytest.fixture(autouse=True)
 def short_grace(monkeypatch):
-    monkeypatch.setattr(run_jobs_module, "Workers", functools.partial(Workers, grace=0.5))
+    monkeypatch.setattr(run_jobs_module, "open_workers", functools.partial(open_workers, grace=0.5))
 
 
 def make_jobs(folder: Path, *names: str, **options) -> LoadedJobs:
@@ -355,3 +356,39 @@ def test_a_status_too_large_to_read_stops_a_run_and_its_plan(tmp_path):
         plan_jobs(loaded, datetime.now(UTC))
     with pytest.raises(InputOutputFailed, match="larger"):
         run(loaded)
+
+
+def test_shards_run_at_the_same_time_and_share_the_status(tmp_path):
+    names = [f"j{number}" for number in range(5)]
+    (tmp_path / "j0.do").write_text("wait done")
+    loaded, received = make_jobs(tmp_path, *names), []
+    first = threading.Thread(target=lambda: run(loaded, received, shard=Shard(1, 2)))
+    first.start()
+    wait_for(tmp_path / "j0.waits")
+    second = run(loaded, shard=Shard(2, 2))
+    assert [each.job.name for each in second.jobs] == ["j1", "j3"]
+    for refused in ({"shard": Shard(1, 2)}, {"shard": Shard(3, 3)}, {}):  # the same jobs would run twice
+        with pytest.raises(Locked):
+            run(loaded, **refused)
+    received.append(15)
+    first.join()
+    states = json.loads((tmp_path / "status.json").read_text())["jobs"]
+    assert {name: job["outcome"] for name, job in states.items()} == {
+        "j0": "interrupted",
+        "j1": "done",
+        "j2": None,
+        "j3": "done",
+        "j4": None,
+    }
+    run(loaded, shard=Shard(1, 2))
+    run(loaded, only=("j1",))
+    states = json.loads((tmp_path / "status.json").read_text())["jobs"]
+    assert {job["outcome"] for job in states.values()} == {"done"}
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", ""])
+def test_a_shard_is_a_number_and_a_count(text):
+    assert parse_shard("2/4") == Shard(2, 4)
+    assert [Shard(number, 3).select(range(7)) for number in (1, 2, 3)] == [[0, 3, 6], [1, 4], [2, 5]]
+    with pytest.raises(UsageError, match="--shard"):
+        parse_shard(text)

@@ -1,0 +1,104 @@
+"""Runs of one jobs file on several machines, each with a share of the jobs: `forecast run jobs.yaml --shard 2/4`.
+
+A run of all jobs excludes every other; runs of different shards go on at the same time. They share status.json, of
+which each replaces the states of its own jobs.
+"""
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from forecaster.errors import Locked, UsageError
+from forecaster.problems import Problem
+from forecaster.runs import hold_lock
+
+_PAUSE = 0.05  # seconds between attempts to hold a lock that others hold for a moment
+_LONGEST_WAIT = 30.0  # seconds
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A share of the jobs.
+
+    Attributes:
+        number: from 1.
+        count: of shards.
+    """
+
+    number: int
+    count: int
+
+    def select(self, jobs: Sequence[Item]) -> list[Item]:
+        """Select every `count`-th job, beginning with the `number`-th."""
+        return list(jobs[self.number - 1 :: self.count])
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.count}"
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """Parse `2/4`, the second of four shards.
+
+    Raises:
+        UsageError: the text names no shard.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text.strip(), re.ASCII)
+    if not found or int(found[1]) > int(found[2]):
+        expected = "NUMBER/COUNT, such as 2/4 for the second of four shards"
+        raise UsageError(Problem("invalid-option", f"--shard {text}", detail={"expected": expected}))
+    return Shard(int(found[1]), int(found[2]))
+
+
+@contextlib.contextmanager
+def lock_jobs(lock_file: Path, shard: Shard | None) -> Iterator[None]:
+    """Hold the lock of a run of all jobs, or of a shard, which excludes those of all jobs.
+
+    Raises:
+        Locked: another run has some of these jobs at work.
+    """
+    locked = Problem("locked-jobs", str(lock_file))
+    if shard is None:
+        with hold_lock(lock_file, locked):
+            for other in lock_file.parent.glob(f"{lock_file.name}.*-of-*"):
+                with hold_lock(other, Problem("locked-jobs", str(other))):
+                    pass
+            yield
+        return
+    own = lock_file.with_name(f"{lock_file.name}.{shard}")
+    with contextlib.ExitStack() as held:
+        with wait_for_lock(lock_file, locked):  # a run of all jobs holds it until its end, a shard for a moment
+            for other in lock_file.parent.glob(f"{lock_file.name}.*-of-*"):
+                if not other.name.endswith(f"-of-{shard.count}"):  # shards of another count have other jobs
+                    with hold_lock(other, Problem("locked-jobs", str(other))):
+                        pass
+            held.enter_context(hold_lock(own, Problem("locked-jobs", str(own))))
+        yield
+
+
+@contextlib.contextmanager
+def wait_for_lock(path: Path, held: Problem) -> Iterator[None]:
+    """Hold a lock file that others hold for a moment only.
+
+    Raises:
+        Locked: it is held for longer.
+    """
+    until = time.monotonic() + _LONGEST_WAIT
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(hold_lock(path, held))
+            except Locked:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                break
+        yield

@@ -1,0 +1,207 @@
+"""Tasks on a Ray cluster end as those in processes of this machine do; one real cluster serves all tests."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from forecaster import engines
+from forecaster.cli.options import EngineKind, choose_engine
+from forecaster.engines import Engine, open_workers
+from forecaster.errors import InputOutputFailed, UsageError
+from forecaster.extras import is_installed
+from forecaster.jobs.run_jobs import RunOptions, run_jobs
+from forecaster.problems import Problem
+from forecaster.workers import Reported, Workers
+from tests.helpers import job_tasks, tasks
+from tests.helpers.command import ROOT
+from tests.helpers.logs import keep_log
+from tests.jobs.test_run_jobs import make_jobs
+from tests.test_workers import finish
+
+needs_ray = pytest.mark.skipif(not is_installed("ray"), reason="the extra ray is not installed")
+SHARED = ROOT / "pyproject.toml"
+_SMALL = ("--num-cpus", "1", "--object-store-memory", "80000000", "--disable-usage-stats")
+
+
+def run_ray(*arguments: str) -> str:
+    command = [str(Path(sys.executable).parent / "ray"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The address of a head without processors of its own, and two nodes with one each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    temporary = Path("/tmp") / f"ray-{os.getpid()}"  # its sockets need a short path
+    options = ("--num-cpus", "0", "--include-dashboard", "false", "--temp-dir", str(temporary))
+    try:
+        printed = run_ray("start", "--head", "--port", str(port), *options, *_SMALL[2:])
+        address = re.search(r"--address='([\d.]+:\d+)'", printed)[1]
+        for _ in range(2):
+            run_ray("start", "--address", address, *_SMALL)
+        yield address
+    finally:
+        for process in find_processes(str(temporary)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        subprocess.run(["rm", "-rf", str(temporary)], check=True)
+
+
+def find_processes(text: str) -> list[int]:
+    """Find the processes whose command line has a text, except this one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if text in (folder / "cmdline").read_text() and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def find_parent(process: int) -> int:
+    return int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1])
+
+
+def end(workers, task, **limits):
+    workers.start(task, **limits)
+    return finish(workers)[0]
+
+
+TASKS = (
+    (("double", 4), {}),
+    (("fail",), {}),
+    (("fault",), {}),
+    (("leave", 3), {}),
+    (("hang",), {"seconds": 0.3}),
+    (("fill", 400 << 20), {"memory": 200 << 20}),
+    (("double", 5), {}),
+)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_tasks_end_and_log_on_a_cluster_as_in_processes(cluster):
+    ends = {}
+    for engine in (Engine(), Engine("ray", cluster)):
+        with keep_log() as records, open_workers(engine, tasks.work, 1, shared=SHARED, grace=0.5) as workers:
+            found = [end(workers, task, **limits) for task, limits in TASKS]
+        described = [(each.task, each.how, each.result, str(each.error), each.returncode) for each in found]
+        ends[engine.kind] = described, [record.args for record in records]
+    assert ends["ray"] == ends["processes"]
+    assert [how for _, how, *_ in ends["ray"][0]] == [
+        "done",
+        "failed",
+        "failed",
+        "crashed",
+        "timeout",
+        "memory",
+        "done",
+    ]
+
+
+@needs_ray
+@pytest.mark.slow
+def test_the_task_of_a_node_that_is_killed_starts_again_on_another_and_a_stop_reaches_it(cluster):
+    with keep_log() as records, open_workers(Engine("ray", cluster), tasks.work, 1, shared=SHARED) as workers:
+        workers.start(("wait",))
+        first = wait_for_report(workers)
+        os.kill(find_parent(find_parent(first)), signal.SIGKILL)  # the raylet of the worker that supervises the task
+        second = wait_for_report(workers)
+        assert second != first
+        assert find_parent(second)
+        workers.stop()
+        (ended,) = finish(workers)
+    assert ended.how == "stopped"
+    assert [record.args[0].code for record in records] == ["restarted-task"]
+    run_ray("start", "--address", cluster, *_SMALL)
+
+
+def wait_for_report(workers):
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        event = workers.wait(1)
+        if isinstance(event, Reported):
+            return event.content
+        assert event is None
+    raise AssertionError("no report")
+
+
+@needs_ray
+@pytest.mark.slow
+def test_jobs_run_on_a_cluster_with_the_outcomes_of_processes(cluster, tmp_path):
+    outcomes = {}
+    for engine in (Engine(), Engine("ray", cluster)):
+        folder = tmp_path / engine.kind
+        folder.mkdir()
+        for name, does in {"bad": "fail", "dead": "crash done", "busy": "locked done"}.items():
+            (folder / f"{name}.do").write_text(does)
+        jobs = make_jobs(folder, "good", "bad", "dead", "busy", retries=1)
+        summary = run_jobs(jobs, RunOptions(processes=2, engine=engine), [], job_tasks.execute)
+        values = [
+            (each.job.name, each.after.outcome, each.after.exit_code, each.after.attempts) for each in summary.jobs
+        ]
+        outcomes[engine.kind] = values, summary.exit_code
+    assert outcomes["ray"] == outcomes["processes"]
+    assert outcomes["ray"][0] == [
+        ("good", "done", 0, 1),
+        ("bad", "failed", 4, 1),
+        ("dead", "done", 0, 2),
+        ("busy", "done", 0, 2),
+    ]
+
+
+@needs_ray
+@pytest.mark.slow
+def test_nodes_with_other_files_or_another_version_are_refused(cluster, monkeypatch):
+    monkeypatch.setattr(engines, "_identify", lambda path: (0, "other"))
+    with pytest.raises(InputOutputFailed) as found, open_workers(Engine("ray", cluster), tasks.work, 1, shared=SHARED):
+        pass
+    assert found.value.problems[0].code == "path-not-shared"
+    monkeypatch.setattr(engines, "__version__", "0.0.1")
+    with pytest.raises(InputOutputFailed) as found, open_workers(Engine("ray", cluster), tasks.work, 1, shared=SHARED):
+        pass
+    assert (found.value.problems[0].code, found.value.exit_code) == ("other-version-on-node", 74)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_is_an_error_with_its_address():
+    with (
+        pytest.raises(InputOutputFailed) as found,
+        open_workers(Engine("ray", "127.0.0.1:9"), tasks.work, 1, shared=SHARED),
+    ):
+        pass
+    assert str(found.value).startswith("127.0.0.1:9: no Ray cluster answers (")
+
+
+def test_processes_are_the_default_and_an_option_replaces_what_the_jobs_file_has():
+    with open_workers(Engine(), tasks.work, None, shared=SHARED) as workers:
+        assert isinstance(workers, Workers)
+    cluster = Engine("ray", "10.0.0.5:6379")
+    assert choose_engine(None, None) == Engine("processes", None)
+    assert choose_engine(None, None, cluster) == cluster
+    assert choose_engine(EngineKind.RAY, None, cluster) == cluster
+    assert choose_engine(EngineKind.PROCESSES, None, cluster) == Engine()
+    assert choose_engine(None, "10.0.0.6:6379", cluster) == Engine("ray", "10.0.0.6:6379")
+    with pytest.raises(UsageError) as found:
+        choose_engine(EngineKind.PROCESSES, "10.0.0.6:6379")
+    assert found.value.problems == (Problem("address-of-processes", "--address 10.0.0.6:6379"),)
+
+
+def test_what_needs_ray_says_so_without_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(UsageError, match=r"pip install 'recurrent-forecast\[ray\]'"),
+        open_workers(Engine("ray"), tasks.work, 1, shared=SHARED),
+    ):
+        pass
