@@ -126,13 +126,13 @@ def _probe(address: str | None) -> None:
 class _Node:
     """An actor: one process of `Workers` on a node of the cluster, and what it logs."""
 
-    def __init__(self, work: Work | str, grace: float | None, level: int) -> None:
+    def __init__(self, work: bytes, grace: float | None, level: int) -> None:
         self._records: list[dict[str, Any]] = []
         handler = logging.Handler()
         handler.emit = lambda record: self._records.append(vars(record))  # type: ignore[method-assign]
         log.handlers, log.propagate = [handler], False
         log.setLevel(level)
-        self._workers = Workers(work, 1, grace, level, threads=1)
+        self._workers = Workers(pickle.loads(work), 1, grace, level, threads=1)
 
     def describe(self, shared: str) -> dict[str, Any]:
         """Describe the node: its host, the version of the package, and what it sees of a path."""
@@ -190,7 +190,8 @@ class RayWorkers:
         self, ray: Any, work: Work | str, count: int | None, shared: Path, grace: float | None, level: int | None
     ) -> None:
         self._ray, self._shared = ray, shared
-        self._arguments = (work, grace, log.getEffectiveLevel() if level is None else level)
+        # The work, with all that its tasks share, is stored in the cluster once, and sent to each worker once.
+        self._arguments = (ray.put(pickle.dumps(work)), grace, log.getEffectiveLevel() if level is None else level)
         # One processor each; a worker waits for its node to have one free.
         self._actor_class = ray.remote(_Node).options(num_cpus=1, scheduling_strategy="SPREAD")
         self._most = count

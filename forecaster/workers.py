@@ -83,6 +83,7 @@ class _Worker:
 
     process: subprocess.Popen[bytes]
     connection: "Connection[Any, Any]"
+    start: bytes | None = None  # what is sent before its first task
     task: Any = None
     is_busy: bool = False
     started: float = 0.0
@@ -178,6 +179,9 @@ class Workers:
     def _exchange(self, worker: _Worker, payload: bytes) -> None:
         """Send a task and receive the answers, in a thread: a worker that hangs blocks nothing else."""
         try:
+            if worker.start is not None:
+                worker.connection.send_bytes(worker.start)
+                worker.start = None
             worker.connection.send_bytes(payload)
             while True:
                 message = worker.connection.recv()
@@ -305,9 +309,7 @@ def _start_worker(work: Work | str, threads: int | None, level: int) -> _Worker:
             stderr=subprocess.DEVNULL,  # what libraries print
             env=environment,
         )
-    with contextlib.suppress(OSError):  # it has ended already, which its first task reports
-        ours.send_bytes(pickle.dumps((work, level)))
-    return _Worker(process, ours)
+    return _Worker(process, ours, pickle.dumps((work, level)))
 
 
 @contextlib.contextmanager

@@ -15,12 +15,13 @@ import pytest
 from forecaster import engines
 from forecaster.cli.options import EngineKind, choose_engine
 from forecaster.engines import Engine, open_workers
-from forecaster.errors import InputOutputFailed, UsageError
+from forecaster.errors import Diverged, InputOutputFailed, UsageError
 from forecaster.extras import is_installed
 from forecaster.jobs.run_jobs import RunOptions, run_jobs
 from forecaster.problems import Problem
+from forecaster.training.processes import run_in_processes
 from forecaster.workers import Reported, Workers
-from tests.helpers import job_tasks, tasks
+from tests.helpers import job_tasks, jobs, tasks
 from tests.helpers.command import ROOT
 from tests.helpers.logs import keep_log
 from tests.jobs.test_run_jobs import make_jobs
@@ -145,8 +146,8 @@ def test_jobs_run_on_a_cluster_with_the_outcomes_of_processes(cluster, tmp_path)
         folder.mkdir()
         for name, does in {"bad": "fail", "dead": "crash done", "busy": "locked done"}.items():
             (folder / f"{name}.do").write_text(does)
-        jobs = make_jobs(folder, "good", "bad", "dead", "busy", retries=1)
-        summary = run_jobs(jobs, RunOptions(processes=2, engine=engine), [], job_tasks.execute)
+        loaded = make_jobs(folder, "good", "bad", "dead", "busy", retries=1)
+        summary = run_jobs(loaded, RunOptions(processes=2, engine=engine), [], job_tasks.execute)
         values = [
             (each.job.name, each.after.outcome, each.after.exit_code, each.after.attempts) for each in summary.jobs
         ]
@@ -205,3 +206,11 @@ def test_what_needs_ray_says_so_without_it(monkeypatch):
         open_workers(Engine("ray"), tasks.work, 1, shared=SHARED),
     ):
         pass
+
+
+@needs_ray
+@pytest.mark.slow
+def test_trainings_of_an_ensemble_run_on_a_cluster_and_the_first_failure_stops_the_others(cluster):
+    assert run_in_processes(jobs.work, [1, 2, 3], None, [], Engine("ray", cluster), SHARED) == [2, 4, 6]
+    with pytest.raises(Diverged):
+        run_in_processes(jobs.work, ["wait", "fail"], 2, [], Engine("ray", cluster), SHARED)

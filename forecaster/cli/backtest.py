@@ -6,7 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Baselines, Data, Report, ReportFormat, Set, Source, Stride, parse_names
+from forecaster.cli.options import (
+    Address,
+    Baselines,
+    Data,
+    EngineOption,
+    Report,
+    ReportFormat,
+    Set,
+    Source,
+    Stride,
+    choose_engine,
+    parse_names,
+)
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -27,6 +39,19 @@ def backtest(
     refit: Annotated[
         str, typer.Option("--refit", help="When to retrain: never, every (fold), or a number of folds.")
     ] = "never",
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=4096,
+            help="Networks trained at the same time; by default 1, or the processors of a cluster.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: EngineOption = None,
+    address: Address = None,
     baselines: Baselines = None,
     data: Data = None,
     overrides: Set = None,
@@ -50,6 +75,7 @@ def backtest(
 
     each, notices = _parse_refit(refit), console.keep_notices(format)
     with collect_signals() as received:
+        from forecaster.api.trainings import train_folds
         from forecaster.config import is_config
         from forecaster.default_config import get_config_path, load_or_propose
         from forecaster.evaluation.backtest import backtest as compare
@@ -62,7 +88,10 @@ def backtest(
             require_extra("train", "forecast backtest")
         loaded, _, panel = load_or_propose(source, overrides or [], data)
         planned = plan_folds(loaded, folds, stride, each, parse_names(baselines), panel)
+        chosen = choose_engine(engine, address)
         with lock_run(folder):
+            if chosen.kind == "ray" or (processes or 1) > 1:
+                train_folds(planned, folder, received, chosen, processes)
             found = compare(planned, folder, received, _train)
     text = console.format_json(found.summary, notices) if format is ReportFormat.JSON else found.to_text()
     console.print_result(text)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Set, Source, parse_seconds
+from forecaster.cli.options import Address, Data, EngineOption, Set, Source, choose_engine, parse_seconds
 from forecaster.cli.refusals import explain_refusal
 
 
@@ -46,6 +46,8 @@ def train(
         float,
         typer.Option("--margin", min=-0.99, max=10, help="How much larger its error may be: 0.02 is 2 %."),
     ] = 0.0,
+    engine: EngineOption = None,
+    address: Address = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -63,7 +65,7 @@ def train(
     from forecaster.extras import require_extra
 
     require_extra("train", "forecast train")
-    seconds = parse_seconds(timeout, "--timeout")
+    seconds, chosen = parse_seconds(timeout, "--timeout"), choose_engine(engine, address)
     with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
         from forecaster.api.trainings import plan_source, train_run
         from forecaster.runs import load_version
@@ -72,7 +74,7 @@ def train(
             config, plan = plan_source(source, overrides or [], data)
         start, folder = None if warm is None else load_version(warm), run or Path("runs") / config.stem
         imports = console.silence_imports()
-        trained = train_run(plan, folder, "forecast train", received, resume, start, promote, margin, imports)
+        trained = train_run(plan, folder, "forecast train", received, resume, start, promote, margin, imports, chosen)
         if trained.notice is not None:
             wanted = (trained.promoted and trained.challenge.summary) or promote is Rule.NEVER
             console.log.log(logging.INFO if wanted else logging.WARNING, "%s", trained.notice)

@@ -65,11 +65,11 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
         Diverged: a training diverged.
         DataError: a series is too short for a baseline.
     """
-    work = _make_work_folder(folds, folder)
+    work = make_work_folder(folds, folder)
     forecasts: dict[str, list[BaselineForecast]] = {name: [] for name in (MODEL, NETWORK_ALONE, *folds.baselines)}
     origins, numbers = [], []
     for training in folds.trainings:
-        version, plan = _load_or_train(folds, training[0], work, received, train)
+        version, plan = load_or_train(folds, training[0], work, received, train)
         predictor, trained_on = load_predictor(version), np.array(plan.members.numbers)
         for fold in training:
             places = Origins(folds.panel, trained_on, folds.count_known_steps(fold)[trained_on] - 1)
@@ -80,7 +80,7 @@ def backtest(folds: Folds, folder: Path, received: Sequence[int], train: Trainin
             for name in folds.baselines:
                 forecasts[name].append(_load_or_forecast(folds, name, places, work / f"{name}-{fold + 1:03}.npz"))
                 if received:
-                    raise Interrupted(_report_interruption(fold, folds), received[0])
+                    raise Interrupted(report_interruption(fold, folds), received[0])
             origins.append(places)
             numbers += [fold + 1] * len(places)
             log.info("fold %d of %d: forecast", fold + 1, folds.count)
@@ -132,7 +132,7 @@ def _write(comparison: Comparison, folder: Path, names: ColumnNames) -> None:
         write_atomically(folder / name, content)
 
 
-def _make_work_folder(folds: Folds, folder: Path) -> Path:
+def make_work_folder(folds: Folds, folder: Path) -> Path:
     """Make the folder that keeps networks and forecasts of this backtest."""
     settings = [folds.loaded.config.model_dump(mode="json"), folds.count, folds.stride, folds.refit, __version__]
     identity = json.dumps([*settings, hash_data(folds.panel)]).encode()
@@ -150,11 +150,16 @@ def _remove_others(work: Path) -> None:
                 shutil.rmtree(other)
 
 
-def _load_or_train(
+def name_training(work: Path, fold: int) -> Path:
+    """Name the run of the network that is trained at a fold, from 0."""
+    return work / f"training-{fold + 1:03}"
+
+
+def load_or_train(
     folds: Folds, fold: int, work: Path, received: Sequence[int], train: Training
 ) -> tuple[Version, Plan]:
     """Load the network of a fold, or train it; return it with the plan that it was trained on."""
-    run, plan = work / f"training-{fold + 1:03}", folds.plan_training(fold)
+    run, plan = name_training(work, fold), folds.plan_training(fold)
     try:
         return load_version(run), plan
     except RunError:
@@ -164,10 +169,11 @@ def _load_or_train(
     try:
         return train(plan, run, received, (run / "checkpoint").exists()), plan
     except Interrupted as interruption:
-        raise Interrupted(_report_interruption(fold, folds), received[0]) from interruption
+        raise Interrupted(report_interruption(fold, folds), received[0]) from interruption
 
 
-def _report_interruption(fold: int, folds: Folds) -> Problem:
+def report_interruption(fold: int, folds: Folds) -> Problem:
+    """Report that a backtest was interrupted at a fold, from 0."""
     detail = {"fold": fold + 1, "folds": folds.count, "hint": _RESUME}
     return Problem("interrupted-backtest", detail=detail)
 

@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
+from forecaster.engines import Engine, open_workers
 from forecaster.errors import ForecasterError, Interrupted, Stop
 from forecaster.problems import Problem
-from forecaster.workers import Ended, Workers
+from forecaster.workers import Ended
 
 _POLL_SECONDS = 0.1
 
@@ -15,7 +17,12 @@ Result = TypeVar("Result")
 
 
 def run_in_processes(
-    work: Callable[[Job, Sequence[int]], Result], jobs: Sequence[Job], processes: int, received: Sequence[int]
+    work: Callable[[Job, Sequence[int]], Result],
+    jobs: Sequence[Job],
+    processes: int | None,
+    received: Sequence[int],
+    engine: Engine | None = None,
+    shared: Path = Path(),
 ) -> list[Result]:
     """Run `work(job, signals)` for every job, `processes` at a time; their logs are logged here.
 
@@ -23,15 +30,20 @@ def run_in_processes(
     Interrupted. A process whose parent was killed exits.
 
     Args:
-        work: a function of a module; it is imported in each process.
+        work: a function of a module, or a partial of one, whose arguments each process receives once.
+        jobs: each is sent to the process that does it.
+        processes: at a time; None: one, or all processors of a cluster.
         received: signals received so far (`signals.collect_signals`).
+        engine: processes of this machine, or a cluster.
+        shared: a folder that jobs work in, which the nodes of a cluster must see.
 
     Raises:
         Interrupted: a signal was received.
         ForecasterError: what a job raised; or one of the processes was ended from outside.
     """
     waiting, results, errors = list(enumerate(jobs)), dict[int, Result](), list[Stop]()
-    with Workers(functools.partial(_run, work), processes, grace=None) as workers:
+    task = functools.partial(_run, work)
+    with open_workers(engine or Engine(), task, processes, shared=shared, grace=None) as workers:
         while workers.tasks or (waiting and not errors and not received):
             if errors or received:
                 workers.stop()

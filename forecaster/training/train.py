@@ -1,5 +1,6 @@
 """Train a network, or an ensemble of them, on a prepared series and write it as a version of a run."""
 
+import functools
 import logging
 import time
 import zipfile
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from forecaster import __version__
 from forecaster.config.ensemble import list_members
+from forecaster.engines import Engine
 from forecaster.errors import ChallengerLost, Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import tables
 from forecaster.evaluation.challenge import Challenge, challenge
@@ -100,6 +102,7 @@ def train(
     warm: Version | None = None,
     promote: str = "better",
     margin: float = 0.0,
+    engine: Engine | None = None,
 ) -> Trained:
     """Train on `plan`, compare the result with the version in use, and promote it or not. Call it under `lock_run`.
 
@@ -112,6 +115,7 @@ def train(
         promote: `better`: where the new version is not worse than the one in use; `always`, or `never` unless it is
             the first. The version of a pinned run stays in use.
         margin: by how much the error of the new version may be larger, as a fraction.
+        engine: what trains the networks of an ensemble; None: this process, or `ensemble.processes`.
 
     Raises:
         Interrupted: a signal was received; the checkpoint is saved, and in a refit the version before it, too.
@@ -126,14 +130,14 @@ def train(
     if not resume:
         remove_member_checkpoints(run)
     tasks = _build_tasks(plan, run, resume, warm)
-    trained = _train_all(plan, tasks, received)
+    trained = _train_all(plan, tasks, received, engine)
     identity = _build_identity(plan)
     plan = replace(plan, config=choose_config(plan, trained))
     predictor = build_predictor(plan, trained)
     # What takes long is measured before the refit, so that little is left to do where that is stopped.
     metrics = measure_errors(plan, trained, predictor)
     result = challenge(run, plan, predictor, margin)
-    refit, stopped = _refit_unless_stopped(plan, tasks, trained, predictor, received)
+    refit, stopped = _refit_unless_stopped(plan, tasks, trained, predictor, received, engine)
     if received and tasks[0].is_only:
         write_checkpoint(run, identity, trained[0].state)
     if received and stopped is None:
@@ -230,17 +234,26 @@ def _build_identity(plan: Plan) -> dict[str, Any]:
     return {"config": config, "data": hash_data(plan.panel), "version": __version__}
 
 
-def _train_all(plan: Plan, tasks: Sequence[_Task], received: Sequence[int]) -> list[TrainedNetwork]:
-    """Train one network after the other, or `ensemble.processes` at a time."""
+def _train_all(
+    plan: Plan, tasks: Sequence[_Task], received: Sequence[int], engine: Engine | None
+) -> list[TrainedNetwork]:
+    """Train one network after the other, or several at a time: `ensemble.processes`, or as a cluster has processors."""
     tasks = _share_zero_shot(tasks)
-    if plan.config.ensemble is not None and plan.config.ensemble.processes > 1:
-        processes = plan.config.ensemble.processes
-        return run_in_processes(_train_one, tasks, processes, received)
+    processes = 1 if plan.config.ensemble is None else plan.config.ensemble.processes
+    is_on_cluster = engine is not None and engine.kind == "ray" and len(tasks) > 1 and not tasks[0].snapshot
+    if processes > 1 or is_on_cluster:
+        train_task = functools.partial(_train_task, tasks)  # what the networks share is sent to each process once
+        count = None if is_on_cluster and processes == 1 else processes
+        return run_in_processes(train_task, range(len(tasks)), count, received, engine, tasks[0].run)
     trained: list[TrainedNetwork] = []
     for task in tasks:
         before = trained[-1].state if trained and task.snapshot else None
         trained.append(_train_one(task, received, before))
     return trained
+
+
+def _train_task(tasks: Sequence[_Task], index: int, received: Sequence[int]) -> TrainedNetwork:
+    return _train_one(tasks[index], received)
 
 
 def _share_zero_shot(tasks: Sequence[_Task]) -> list[_Task]:
@@ -257,11 +270,16 @@ def _share_zero_shot(tasks: Sequence[_Task]) -> list[_Task]:
 
 
 def _refit_unless_stopped(
-    plan: Plan, tasks: Sequence[_Task], trained: Sequence[TrainedNetwork], predictor: Predictor, received: Sequence[int]
+    plan: Plan,
+    tasks: Sequence[_Task],
+    trained: Sequence[TrainedNetwork],
+    predictor: Predictor,
+    received: Sequence[int],
+    engine: Engine | None,
 ) -> tuple[Refit | None, Interrupted | None]:
     """Refit networks; without one where it diverged, or a signal stopped it, which is returned."""
     try:
-        return _refit(plan, tasks, trained, predictor, received), None
+        return _refit(plan, tasks, trained, predictor, received, engine), None
     except Interrupted as stopped:
         return None, stopped
     except Diverged:
@@ -270,14 +288,19 @@ def _refit_unless_stopped(
 
 
 def _refit(
-    plan: Plan, tasks: Sequence[_Task], trained: Sequence[TrainedNetwork], predictor: Predictor, received: Sequence[int]
+    plan: Plan,
+    tasks: Sequence[_Task],
+    trained: Sequence[TrainedNetwork],
+    predictor: Predictor,
+    received: Sequence[int],
+    engine: Engine | None,
 ) -> Refit | None:
     """Train networks once more on all parts of the series, for as many steps; None where nothing is held out."""
     held_out = any(split.training_end < split.steps for split in plan.members.splits)
     if plan.config.training.refit == "none" or not held_out:
         return None
     again = [replace(task, course=each.course) for task, each in zip(tasks, trained, strict=True)]
-    networks = _train_all(plan, again, received)
+    networks = _train_all(plan, again, received, engine)
     return build_refit(plan, networks, predictor)
 
 
