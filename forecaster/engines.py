@@ -86,6 +86,7 @@ def _connect(address: str | None) -> Iterator[Any]:
         import ray  # noqa: PLC0415  an optional extra
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
     address = address or os.environ.get("RAY_ADDRESS")
     # A cluster of this machine alone lives as long as the command; its object store holds messages only.
     local = {"address": "local", "include_dashboard": False, "object_store_memory": _STORE_BYTES}
