@@ -40,7 +40,7 @@ def run_ray(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The address of a head without processors of its own, and two nodes with one each."""
+    """The address of a head without processors, and two nodes with one each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -199,7 +199,7 @@ def test_processes_are_the_default_and_an_option_replaces_what_the_jobs_file_has
     assert found.value.problems == (Problem("address-of-processes", "--address 10.0.0.6:6379"),)
 
 
-def test_what_needs_ray_says_so_without_it(monkeypatch):
+def test_the_extra_is_named_where_ray_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
         pytest.raises(UsageError, match=r"pip install 'recurrent-forecast\[ray\]'"),

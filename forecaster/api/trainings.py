@@ -1,7 +1,6 @@
 """The plan and the training of a source, as the command and the Python function both make them."""
 
 import contextlib
-import functools
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING
 from forecaster.config import Config, is_config, load_config
 from forecaster.default_config import Proposal, check_windows, load_or_propose, propose
 from forecaster.engines import Engine
-from forecaster.errors import Interrupted, UsageError
-from forecaster.evaluation.backtest import load_or_train, make_work_folder, name_training, report_interruption
-from forecaster.evaluation.folds import Folds
+from forecaster.errors import UsageError
 from forecaster.extras import configure_libraries, import_extra
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
-from forecaster.runs import Version, list_versions, lock_run
-from forecaster.training.processes import run_in_processes
+from forecaster.runs import Version, lock_run
 
 if TYPE_CHECKING:
     from forecaster.training.train import Trained
@@ -94,33 +90,6 @@ def train_run(
     with lock_run(folder):
         train = load_training(feature, imports)
         return train(plan, folder, received, resume, start, promote, margin, engine)
-
-
-def train_folds(
-    folds: Folds, folder: Path, received: Sequence[int], engine: Engine | None, processes: int | None
-) -> None:
-    """Train the networks of a backtest, several at a time, before it forecasts with them. Call it under `lock_run`.
-
-    Args:
-        folds, folder, received: as of `backtest`.
-        engine: what trains them.
-        processes: at a time; None: one, or all processors of a cluster.
-
-    Raises:
-        Interrupted: a signal was received; finished networks are kept.
-        ForecasterError: as `training.train`.
-    """
-    work = make_work_folder(folds, folder)
-    untrained = [each[0] for each in folds.trainings if not list_versions(name_training(work, each[0]))]
-    try:
-        run_in_processes(functools.partial(_train_fold, folds, work), untrained, processes, received, engine, work)
-    except Interrupted as interruption:
-        raise Interrupted(report_interruption(untrained[0], folds), interruption.exit_code - 128) from None
-
-
-def _train_fold(folds: Folds, work: Path, fold: int, received: Sequence[int]) -> None:
-    train = load_training("forecast backtest: training a network")
-    load_or_train(folds, fold, work, received, lambda *arguments: train(*arguments).version)
 
 
 def load_training(feature: str, imports: AbstractContextManager[object] | None = None) -> Callable[..., "Trained"]:

@@ -75,7 +75,7 @@ def backtest(
 
     each, notices = _parse_refit(refit), console.keep_notices(format)
     with collect_signals() as received:
-        from forecaster.api.trainings import train_folds
+        from forecaster.api.fold_trainings import train_folds
         from forecaster.config import is_config
         from forecaster.default_config import get_config_path, load_or_propose
         from forecaster.evaluation.backtest import backtest as compare

@@ -1,7 +1,7 @@
 """Runs of one jobs file on several machines, each with a share of the jobs: `forecast run jobs.yaml --shard 2/4`.
 
-A run of all jobs excludes every other; runs of different shards go on at the same time. They share status.json, of
-which each replaces the states of its own jobs.
+A run of all jobs excludes every other; runs of different shards work at the same time. They share status.json, of
+which each replaces the states of the jobs that it runs.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ def lock_jobs(lock_file: Path, shard: Shard | None) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         with wait_for_lock(lock_file, locked):  # a run of all jobs holds it until its end, a shard for a moment
             for other in lock_file.parent.glob(f"{lock_file.name}.*-of-*"):
-                if not other.name.endswith(f"-of-{shard.count}"):  # shards of another count have other jobs
+                if not other.name.endswith(f"-of-{shard.count}"):  # shards of another count share jobs with this one
                     with hold_lock(other, Problem("locked-jobs", str(other))):
                         pass
             held.enter_context(hold_lock(own, Problem("locked-jobs", str(own))))
