@@ -43,7 +43,7 @@ def initialize_network(config: Config, preprocessing: Preprocessing) -> Network:
 
 
 def _describe_network(config: Config, preprocessing: Preprocessing) -> tuple[Any, ...]:
-    """Return the arguments of `build_network`, which tell whether two networks differ in more than their weights."""
+    """Return the arguments of `build_network`, which show whether two networks differ in more than their weights."""
     # the one head that reads the unit of the series, which differs between the folds of a backtest
     counts = config.model.head == "negative_binomial"
     unit = float(next(iter(preprocessing.scalers.values())).unit) if counts else 1.0
