@@ -1,5 +1,7 @@
 """From a source to its series."""
 
+from collections.abc import Iterator
+
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
@@ -27,3 +29,16 @@ def read_series(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Pa
     from forecaster.data.read_tables import read_source  # noqa: PLC0415  with pandas
 
     return read_source(source, reading, dialect)
+
+
+def read_series_in_groups(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> Iterator[Panel]:
+    """Read the series of a source as `read_series`, but those of a large plain file some at a time.
+
+    Memory does not grow with the number of rows then. Problems of gaps and steps are raised after the last panel.
+    """
+    source = resolve_source(path)
+    if (panel := read_plain_csv(source, reading, dialect)) is not None:
+        return iter([panel])
+    from forecaster.data.read_tables import read_source_in_groups  # noqa: PLC0415  with pandas
+
+    return read_source_in_groups(source, reading, dialect)

@@ -1,5 +1,6 @@
 """From a source to its cells, its series and its covariates, by the paths of text and of typed columns."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.out_of_core import read_large
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.sort_rows import sort_rows
-from forecaster.data.assembly.typed_path import read_csv_rows, read_typed_series, read_typed_table
+from forecaster.data.assembly.typed_path import read_csv_rows, read_plain_groups, read_typed_series, read_typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
@@ -30,6 +31,12 @@ def read_source(source: Source, reading: Reading, dialect: Dialect) -> Panel:
         return read_large(open_csv(source, dialect), reading)
     rows = read_csv_rows(source, dialect, reading)
     return parse_series(read_table(source, dialect), reading) if rows is None else build_panel(rows, reading)
+
+
+def read_source_in_groups(source: Source, reading: Reading, dialect: Dialect) -> Iterator[Panel]:
+    """Read the series of a source, those of a large plain file some at a time; as for `read_series_in_groups`."""
+    groups = read_plain_groups(source, dialect, reading)
+    return iter([read_source(source, reading, dialect)]) if groups is None else groups
 
 
 def read_cells(path: Paths, dialect: Dialect = UNKNOWN) -> Table:

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 
 from forecaster.config.policies import override_policies
 from forecaster.config.schema import Config, MaxAge
+from forecaster.data.panel import Panel
 from forecaster.data.series import SelectedSeries, Series
 from forecaster.data.sources.files import Paths, name_source
 from forecaster.errors import DataError, Diverged, RunError, UsageError
@@ -27,7 +28,7 @@ from forecaster.forecasting.saved_networks import load_networks
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import can_forecast_zero_shot, forecast_short_series
 from forecaster.hierarchy import Reconciler
-from forecaster.preprocessing.read_data import read_data
+from forecaster.preprocessing.read_data import read_data, read_data_in_groups
 from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
@@ -106,38 +107,79 @@ def predict(
     levels = config.forecast.levels if levels is None else levels
     _check_horizon(config, steps)
     check_levels(config, levels)
-    predictor = load_predictor(version)
-    panel, problems, freshness, short = _read_newest_data(config, data, future, steps, checks.max_age, receive is None)
-    reconciles = bool(config.data.hierarchy) and config.forecast.reconcile != "none"
-    if with_samples or reconciles or config.channels > 1:  # the zero-shot network draws no paths, and reads one channel
-        problems, short = [*problems, *(each.problem for each in short)], []
-    several = config.data.several
+    predictor, several = load_predictor(version), config.data.several
     checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
-    selected = checked.select_series(panel, freshness, now, where, config.channels)
-    fresh = [each.freshness for each in short]
-    young = checked.select_series([each.series for each in short], fresh, now, where, 1)
-    ages, short = [*freshness, *(fresh if receive is None else ())], [short[number] for number in young.block.numbers]
-    _report_missing_future(config, selected.block, steps)
-    if config.conformal:
-        _report_few_errors(predictor.calibration, levels)
-    collected: Collector | ReconcilingCollector
-    collected = Collector(Prediction([], [], problems, checked.notices, ages), receive)
-    if reconciler := load_reconciler(version, config, selected.block.list_names()):
-        if left_out := [*problems, *checked.problems]:
-            raise DataError([*left_out, Problem("hierarchy-incomplete", detail={"names": []})])
-        collected = _collect_hierarchy(collected, reconciler, selected.block, levels, with_samples)
-    changed: list[str] = []  # series that left a constant
-    for part in selected.split(config.channels * SERIES_AT_ONCE):
-        changed += _find_changed_series(predictor, part.block)
-        _forecast_batch(collected, checked, predictor, part, steps, levels, with_samples or reconciles)
-    checked.notices += [each.notice for each in short]
-    for part in young.split(SERIES_AT_ONCE):
-        collect_block(collected, checked, part, forecast_short_series(part.block, config, steps, levels))
-    problems += checked.problems
-    if changed:
-        checked.notices.append(Problem("constant-training-part", detail={"names": changed}))
-    return collected.finish()
+    collected = Collector(Prediction([], [], [], checked.notices), receive)
+    forecasting = _Forecasting(collected, checked, predictor, version, config, steps, levels, with_samples, where, now)
+    for part in _read_parts(config, data, future, steps, checks.max_age, receive is None):
+        forecasting.forecast_part(part, receive is None)
+    return forecasting.finish()
+
+
+@dataclass
+class _Forecasting:
+    """The forecast of the series of a source, some at a time, as `predict` describes its arguments.
+
+    Attributes:
+        changed: series that left a constant.
+    """
+
+    collected: "Collector | ReconcilingCollector"
+    checked: DataChecks
+    predictor: Predictor
+    version: Version
+    config: Config
+    steps: int
+    levels: Sequence[float]
+    with_samples: bool
+    where: str
+    now: datetime.datetime
+    changed: list[str] = field(default_factory=list)
+
+    def forecast_part(self, part: "_NewestData", keeps_ages: bool) -> None:
+        """Forecast some series, and collect forecasts, problems and notices."""
+        checked, prediction, steps, levels = self.checked, self.collected.prediction, self.steps, self.levels
+        problems, short, config = part.problems, part.short, self.config
+        reconciles = bool(config.data.hierarchy) and config.forecast.reconcile != "none"
+        # The zero-shot network draws no paths, and reads one channel.
+        if self.with_samples or reconciles or config.channels > 1:
+            problems, short = [*problems, *(each.problem for each in short)], []
+        prediction.problems.extend(problems)
+        selected = checked.select_series(part.panel, part.freshness, self.now, self.where, config.channels)
+        ages = [each.freshness for each in short]
+        young = checked.select_series([each.series for each in short], ages, self.now, self.where, 1)
+        if keeps_ages:
+            prediction.freshness.extend([*part.freshness, *ages])
+        _report_missing_future(config, selected.block, steps)
+        if reconciles:
+            self._reconcile(selected.block)
+        for block in selected.split(config.channels * SERIES_AT_ONCE):
+            self.changed += _find_changed_series(self.predictor, block.block)
+            paths = self.with_samples or reconciles
+            _forecast_batch(self.collected, checked, self.predictor, block, steps, levels, paths)
+        checked.notices += [short[number].notice for number in young.block.numbers]
+        for block in young.split(SERIES_AT_ONCE):
+            forecasts = forecast_short_series(block.block, config, steps, levels)
+            collect_block(self.collected, checked, block, forecasts)
+
+    def _reconcile(self, panel: SeriesBlock) -> None:
+        """Collect forecasts of a hierarchy, which is read as a whole; raise `DataError` where series are left out."""
+        assert isinstance(self.collected, Collector)
+        if reconciler := load_reconciler(self.version, self.config, panel.list_names()):
+            if left_out := [*self.collected.prediction.problems, *self.checked.problems]:
+                raise DataError([*left_out, Problem("hierarchy-incomplete", detail={"names": []})])
+            found = _collect_hierarchy(self.collected, reconciler, panel, self.levels, self.with_samples)
+            self.collected = found
+
+    def finish(self) -> Prediction:
+        """Complete the problems and notices."""
+        if self.config.conformal:
+            _report_few_errors(self.predictor.calibration, self.levels)
+        self.collected.prediction.problems.extend(self.checked.problems)
+        if self.changed:
+            self.checked.notices.append(Problem("constant-training-part", detail={"names": self.changed}))
+        return self.collected.finish()
 
 
 def _collect_hierarchy(
@@ -339,24 +381,35 @@ class _NewestData(NamedTuple):
     short: Sequence[_Short] = ()
 
 
-def _read_newest_data(
+def _read_parts(
     config: Config, data: Paths | None, future: Path | None, steps: int, max_age: MaxAge | None, is_age_needed: bool
-) -> _NewestData:
-    """Read the series of a run with their timestamps, and extend them with a CSV of future covariates."""
-    panel, left_out = _read_by_length(config, data)
-    freshness = measure_freshness(panel, max_age) if is_age_needed or max_age else []
-    able = [pair for pair in left_out if can_forecast_zero_shot(pair[0])]
-    ages = measure_freshness([series for series, _ in able], max_age)
-    if future is not None:
-        from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415  with pandas
+) -> Iterator[_NewestData]:
+    """Read the series of a run with their timestamps, those of a large file some at a time.
 
-        panel = extend_with_future(config, panel, future, steps)
-    return _NewestData(
-        panel,
-        [problem for series, problem in left_out if not can_forecast_zero_shot(series)],
-        freshness,
-        [_Short(*pair, age) for pair, age in zip(able, ages, strict=True)],
-    )
+    Raises:
+        DataError: they cannot be read, or all are shorter than the window.
+    """
+    too_short: list[Problem] = []
+    is_any_long = False
+    is_whole = is_age_needed or future is not None
+    for whole in [read_data(config, data)] if is_whole else read_data_in_groups(config, data):
+        panel, left_out = _split_by_length(config, whole, name_source(data or config.data.path))
+        too_short, is_any_long = [*too_short, *(problem for _, problem in left_out)], is_any_long or bool(panel)
+        able = [pair for pair in left_out if can_forecast_zero_shot(pair[0])]
+        ages = measure_freshness([series for series, _ in able], max_age)
+        found: Sequence[Series] = panel
+        if future is not None and panel:
+            from forecaster.forecasting.future_covariates import extend_with_future  # noqa: PLC0415  with pandas
+
+            found = extend_with_future(config, panel, future, steps)
+        yield _NewestData(
+            found,
+            [problem for series, problem in left_out if not can_forecast_zero_shot(series)],
+            measure_freshness(panel, max_age) if is_age_needed or max_age else [],
+            [_Short(*pair, age) for pair, age in zip(able, ages, strict=True)],
+        )
+    if not is_any_long:
+        raise DataError(too_short)
 
 
 def _report_missing_future(config: Config, panel: Sequence[Series], steps: int) -> None:
@@ -396,30 +449,24 @@ def read_newest(config: Config, data: Paths | None) -> tuple[Sequence[Series], l
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
     """
-    panel, left_out = _read_by_length(config, data)
-    return panel, [problem for _, problem in left_out]
+    panel, left_out = _split_by_length(config, read_data(config, data), name_source(data or config.data.path))
+    problems = [problem for _, problem in left_out]
+    if not panel:
+        raise DataError(problems)
+    return panel, problems
 
 
-def _read_by_length(config: Config, data: Paths | None) -> tuple[Sequence[Series], list[tuple[Series, Problem]]]:
-    """Read the series that are long enough for a window, led in; and the others, each with why it is not.
-
-    Raises:
-        DataError: they cannot be read, or all are shorter than the window.
-    """
-    panel, length = read_data(config, data), config.context_steps - config.padding_steps
-    path = name_source(data or config.data.path)
+def _split_by_length(config: Config, panel: Panel, path: str) -> tuple[SelectedSeries, list[tuple[Series, Problem]]]:
+    """Select the series that are long enough for a window, led in; and the others, each with why it is not."""
+    length, lengths = config.context_steps - config.padding_steps, panel.lengths
     left_out = []
-    lengths = panel.lengths
     for number in np.flatnonzero(lengths < length).tolist():
         detail = {"rows": int(lengths[number]), "needed": length, "differences": bool(config.data.difference)}
         problem = Problem("too-few-rows-to-forecast", path, detail=detail)
         named = problem.add_series(panel.names[number]) if config.data.several else problem
         left_out.append((panel[number], named))
     led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
-    enough = np.flatnonzero(led_in.lengths >= config.context_steps).tolist()
-    if not enough:
-        raise DataError([problem for _, problem in left_out])
-    return SelectedSeries(led_in, enough), left_out
+    return SelectedSeries(led_in, np.flatnonzero(led_in.lengths >= config.context_steps).tolist()), left_out
 
 
 def load_predictor(version: Version, before_refit: bool = False) -> Predictor:

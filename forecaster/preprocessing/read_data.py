@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from forecaster.config.schema import Data
 from forecaster.data import Panel, Series, read_series
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
+from forecaster.data.read import read_series_in_groups
 from forecaster.data.seasonality import find_panel_seasons, find_series_seasons
 from forecaster.data.sources.files import Paths, Query
 from forecaster.data.time.rules import CALENDAR, SESSIONS
@@ -56,11 +57,37 @@ def read_data(config: Config, path: Paths | None = None) -> Panel:
     Raises:
         DataError: it cannot be read, or holds what the head, the transform or the bounds do not take.
     """
-    data, request = config.data, build_data_request(config, path)
+    request = build_data_request(config, path)
     panel = read_series(request.paths, request.reading, request.dialect)
-    for notice in condense_problems(panel.all_notices):
+    _log_notices(panel.all_notices)
+    return _prepare_panel(config, panel)
+
+
+def read_data_in_groups(config: Config, path: Paths | None = None) -> Iterator[Panel]:
+    """Read the series of a config as `read_data`, but those of a large plain file some at a time.
+
+    Raises:
+        DataError: as `read_data`; of gaps and steps after the last panel.
+    """
+    if config.data.hierarchy:  # sums are of all series
+        yield read_data(config, path)
+        return
+    request = build_data_request(config, path)
+    notices: list[Problem] = []
+    for panel in read_series_in_groups(request.paths, request.reading, request.dialect):
+        notices += panel.all_notices
+        yield _prepare_panel(config, panel)
+    _log_notices(notices)
+
+
+def _log_notices(notices: Iterable[Problem]) -> None:
+    for notice in condense_problems(notices):
         log.info("%s", notice)
-    panel = panel.carry_forward() if data.gaps == "mask" else panel
+
+
+def _prepare_panel(config: Config, panel: Panel) -> Panel:
+    """Fill the gaps that were left open, add the sums of a hierarchy, and align series that are read together."""
+    data, panel = config.data, panel.carry_forward() if config.data.gaps == "mask" else panel
     if data.hierarchy:
         panel = add_sums(panel, data.hierarchy, data.ids)
     if config.model.channels == "independent":

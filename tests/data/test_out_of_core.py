@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.config.schema import Data
 from forecaster.data import Panel
+from forecaster.data import read as read_module
 from forecaster.data.assembly import blocks, out_of_core, typed_path
 from forecaster.data.dialect import UNKNOWN, Dialect
+from forecaster.data.options import Reading
 from forecaster.data.sources import database, files, parquet
 from forecaster.data.sources.files import Query
 from forecaster.data.time.rules import TimeRules
@@ -34,6 +37,7 @@ def small_blocks(request, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(blocks, "HEAD_BYTES", 1500)
     monkeypatch.setattr(blocks, "HEAD_ROWS", 40)
     monkeypatch.setattr(out_of_core, "ROWS", 50)
+    monkeypatch.setattr(out_of_core, "GROUP", 50)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
@@ -254,6 +258,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
     monkeypatch.setattr(blocks, "BLOCK", 20_000)
     monkeypatch.setattr(blocks, "HEAD_BYTES", 20_000)
     monkeypatch.setattr(out_of_core, "ROWS", 1000)
+    monkeypatch.setattr(out_of_core, "GROUP", 1000)
     peaks = []
     for series in (20, 100):
         path = tmp_path / f"{series}.csv"
@@ -283,3 +288,91 @@ def test_a_large_file_has_its_offset_its_index_and_its_columns(
     assert_same(limited, whole)
     assert (whole.time, whole.rules.timezone, whole.dialect.header) == expected
     assert (limited.time, limited.rules, limited.dialect.header) == (whole.time, whole.rules, expected[2])
+
+
+@pytest.fixture
+def small_groups(monkeypatch) -> None:
+    """Plain files beyond 1 kB are read in groups of 90 rows."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(typed_path, "_SAMPLE", 5)
+    monkeypatch.setattr(typed_path, "LEAST_GROUPED", 1000)
+    monkeypatch.setattr(typed_path, "WORTHWHILE", 0)
+    monkeypatch.setattr(blocks, "BLOCK", 700)
+    monkeypatch.setattr(blocks, "HEAD_ROWS", 40)
+    monkeypatch.setattr(parquet, "ROWS", 30)
+    monkeypatch.setattr(out_of_core, "GROUP", 90)
+
+
+def read_groups(path: Path, **options) -> tuple[list[Panel], Panel]:
+    """Read a file in groups, and as a whole."""
+    values = {"time": "day", "target": "y", "frequency": "D", "series": "id", "season": "auto"} | options
+    data = Data(path=str(path), **values).model_dump()
+    asked = str(path), Reading.from_data(data, ()), Dialect.from_data(data)
+    return list(read_module.read_series_in_groups(*asked)), read_module.read_series(*asked)
+
+
+def write_file(path: Path, lines: list[str]) -> Path:
+    """Write rows as a CSV, or as Parquet."""
+    if path.suffix == ".csv":
+        path.write_text("\n".join(["day,id,y", *lines]) + "\n")
+        return path
+    days, names, values = zip(*(line.split(",") for line in lines), strict=True)
+    pd.DataFrame({"day": pd.to_datetime(days), "id": names, "y": np.array(values, float)}).to_parquet(path)
+    return path
+
+
+def narrow_rows(**options) -> list[str]:
+    return [",".join(row.split(",")[:3]) for row in rows(**options)]
+
+
+def assert_groups_are(groups: list[Panel], whole: Panel) -> None:
+    """Assert that the series of groups are those of the whole, exactly and with their notices."""
+    found = [series for panel in groups for series in panel]
+    assert [series.name for series in found] == list(whole.names)
+    for series, expected in zip(found, whole, strict=True):
+        np.testing.assert_array_equal(series.values, expected.values)
+        assert series.values.dtype == np.float64
+        pd.testing.assert_index_equal(series.timestamps, expected.timestamps)
+        np.testing.assert_array_equal(series.observed, expected.observed)
+        assert (series.notices, series.frequency) == (expected.notices, expected.frequency)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("order", ["series", "time"])
+def test_series_read_in_groups_are_those_of_the_whole(order, suffix, small_groups, tmp_path):
+    path = write_file(tmp_path / f"x{suffix}", narrow_rows(order=order, gap=(2, 5)))
+    groups, whole = read_groups(path, gaps="previous")
+    assert [len(panel) for panel in groups] == [2, 2, 2, 1]
+    assert_groups_are(groups, whole)
+
+
+def test_a_gap_in_any_group_is_an_error_after_the_last(small_groups, tmp_path):
+    path = write_file(tmp_path / "x.csv", narrow_rows(order="series", gap=(2, 5)))
+    data = Data(path=str(path), time="day", target="y", frequency="D", series="id", gaps="error").model_dump()
+    asked = str(path), Reading.from_data(data, ()), Dialect.from_data(data)
+    groups = read_module.read_series_in_groups(*asked)
+    names = []
+    with pytest.raises(DataError) as grouped:
+        names.extend(name for panel in groups for name in panel.names)
+    assert names == ["s0", "s1", "s4", "s5", "s6"]
+    with pytest.raises(DataError) as whole:
+        read_module.read_series(*asked)
+    assert grouped.value.problems == whole.value.problems
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"frequency": "auto"}, {"timezone": "Europe/Berlin"}, {"covariates": {"static": ["id"]}}, {"late": {"steps": 2}}],
+)
+def test_series_that_depend_on_others_are_read_at_once(options, small_groups, tmp_path):
+    groups, whole = read_groups(write_file(tmp_path / "x.csv", narrow_rows(order="series")), **options)
+    assert len(groups) == 1
+    assert_groups_are(groups, whole)
+
+
+def test_a_file_with_a_cell_that_only_the_text_path_reads_is_read_at_once(small_groups, tmp_path):
+    lines = narrow_rows(order="series")
+    lines[-1] = lines[-1].rpartition(",")[0] + ',"1,000.5"'
+    groups, whole = read_groups(write_file(tmp_path / "x.csv", lines))
+    assert len(groups) == 1
+    assert_groups_are(groups, whole)

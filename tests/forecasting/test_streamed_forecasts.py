@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from forecaster.cli.forecast_output import _WrittenBatches
-from forecaster.errors import Diverged
+from forecaster.data.assembly import out_of_core, typed_path
+from forecaster.errors import DataError, Diverged
 from forecaster.forecast import Forecast, forecasts_to_csv, write_csv
 from forecaster.forecasting import predict as prediction
 from forecaster.forecasting import zero_shot
@@ -71,3 +72,45 @@ def test_a_header_is_written_once():
     write_csv(file, forecasts[:1])
     write_csv(file, forecasts[1:], header=False)
     assert file.getvalue() == forecasts_to_csv(forecasts)
+
+
+@pytest.fixture
+def small_groups(monkeypatch) -> None:
+    """The rows of each series are a group."""
+    pytest.importorskip("pyarrow")
+    for name in ("WORTHWHILE", "LEAST_GROUPED", "_SAMPLE"):
+        monkeypatch.setattr(typed_path, name, 0)
+    monkeypatch.setattr(out_of_core, "GROUP", 1)
+
+
+def test_forecasts_of_series_that_are_read_some_at_a_time_are_those_of_all(monkeypatch, small_groups):
+    expected = forecast_with_run()
+    batches, found = take_batches(monkeypatch, forecast_with_run, 1000)
+    assert [[forecast.series for forecast in batch] for batch in batches] == [["a"], ["b"]]
+    assert forecasts_to_csv([each for batch in batches for each in batch]) == forecasts_to_csv(expected.forecasts)
+    assert (found.problems, found.notices) == (expected.problems, expected.notices)
+
+
+@pytest.mark.parametrize("short", ["a", "b"])
+def test_a_group_of_series_that_are_all_too_short_leaves_out_no_other(monkeypatch, small_groups, tmp_path, short):
+    header, *rows = (RUNS / "shops.csv").read_text().splitlines()
+    kept = [row for row in rows if f",{short}," not in row] + [row for row in rows if f",{short}," in row][:4]
+    (tmp_path / "x.csv").write_text("\n".join([header, *sorted(kept, key=lambda row: row.split(",")[1])]) + "\n")
+
+    def forecast(receive):
+        return prediction.predict(load_version(RUNS / "shops"), tmp_path / "x.csv", receive=receive)
+
+    batches, found = take_batches(monkeypatch, forecast, 1000)
+    assert {batch[0].series: batch[0].source.startswith("zero-shot") for batch in batches} == {
+        name: name == short for name in "ab"
+    }
+    assert [notice.code for notice in found.notices] == ["too-few-rows-for-network"]
+
+
+def test_series_that_are_all_too_short_in_every_group_are_an_error(monkeypatch, small_groups, tmp_path):
+    header, *rows = (RUNS / "shops.csv").read_text().splitlines()
+    kept = [row for name in "ab" for row in [row for row in rows if f",{name}," in row][:4]]
+    (tmp_path / "x.csv").write_text("\n".join([header, *kept]) + "\n")
+    with pytest.raises(DataError) as error:
+        prediction.predict(load_version(RUNS / "shops"), tmp_path / "x.csv", receive=lambda forecasts: None)
+    assert [problem.code for problem in error.value.problems] == ["too-few-rows-to-forecast"] * 2

@@ -16,26 +16,27 @@ from forecaster.data.assembly.blocks import Blocks, decode_rows
 from forecaster.data.assembly.build_rows import localize_rows, make_category_notice, parse_rows
 from forecaster.data.assembly.column_roles import ColumnRoles, find_roles
 from forecaster.data.assembly.decoded_columns import add_marks
-from forecaster.data.assembly.localize import rank_within_series
+from forecaster.data.assembly.localize import changes_timestamps, rank_within_series
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.spool import Spool, group_records
 from forecaster.data.assembly.typed_columns import find_layout
-from forecaster.data.options import COLUMNS, Reading
+from forecaster.data.options import AUTO, COLUMNS, Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
-from forecaster.data.sources.arrow_csv import NotPlain
+from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.files import check_unchanged
 from forecaster.data.sources.issues import FILE, IssueLog
 from forecaster.data.sources.text_table import Table
 from forecaster.data.sources.timestamp_formats import parse_time_columns
 from forecaster.data.time.resolve_frequency import Step
-from forecaster.data.time.rules import AS_WRITTEN
+from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
-ROWS = 1 << 21  # rows that are sorted, and laid out, at once
+ROWS = 1 << 21  # rows that are sorted at once
+GROUP = 1 << 18  # rows that are laid out at once
 
 
 def read_large(blocks: Blocks, reading: Reading) -> Panel:
@@ -46,27 +47,63 @@ def read_large(blocks: Blocks, reading: Reading) -> Panel:
         Changing: a file changed while it was read.
         InputOutputFailed: it cannot be read, or there is no room for the temporary file.
     """
+    panels = _PanelSpool()
+    for panel in read_groups(blocks, reading):
+        panels.add(panel)
+    return panels.join()
+
+
+def read_groups(blocks: Blocks, reading: Reading, is_plain: bool = False) -> Iterator[Panel]:
+    """Read a source of any size into panels of some series each, in the order of their first rows.
+
+    All rows have been read, and are in a file without a name, before the first panel is made.
+
+    Args:
+        blocks: of the source.
+        reading: the policies.
+        is_plain: whether to raise `NotPlain` for rows that only the text path reads, or series whose step or
+            timestamps follow from those of others.
+
+    Raises:
+        DataError: it cannot be read as series; those of rows at once, those of gaps and steps after the last panel.
+        Changing, InputOutputFailed: as `read_large`.
+    """
     roles = find_roles(blocks.head, reading)
+    if is_plain:
+        _require_separate_series(roles, reading)
     first = _parse_head(blocks.head, roles, reading)
     numeric = [name for name, column in first.columns.items() if column.levels is None]
     head = add_marks(blocks.head, roles.targets, reading.na_values, numeric)
     known = _add_head(reading, head, roles, first)
     spool = _RowSpool(replace(first, notices=head.notices), head.path, known)
     with check_unchanged(blocks.files):
-        for rows in _build_rows(blocks, head, roles, known):
+        for rows in _build_rows(blocks, head, roles, known, is_plain):
             spool.add(rows)
     spool.finish(reading)
-    panels = _PanelSpool()
+    return _lay_out_groups(spool, reading, replace(reading, way=known.way))
+
+
+def _require_separate_series(roles: ColumnRoles, reading: Reading) -> None:
+    """Raise `NotPlain` where a series is read otherwise with others than alone, or has more than its values."""
+    require_plain(reading.layout == COLUMNS and len(roles.targets) == 1 and not (reading.columns or reading.static))
+    require_plain(reading.frequency not in {AUTO, SESSIONS, CALENDAR} and reading.late is None)
+    require_plain(not changes_timestamps(reading.rules))
+
+
+def _lay_out_groups(spool: "_RowSpool", reading: Reading, localized: Reading) -> Iterator[Panel]:
+    """Lay out the rows of a few series at a time."""
+    step: Step | None = None
     problems: list[Problem] = []
-    for number, rows in spool.read_groups():
+    for rows in spool.read_groups():
         try:
-            localized = localize_rows(rows, replace(reading, way=known.way))
-            panels.add(number, build_panel(localized, reading, panels.step, whole=False))
+            panel = build_panel(localize_rows(rows, localized), reading, step, whole=False)
         except DataError as error:
             problems += error.problems
+            continue
+        step = Step(panel.frequency, panel.rules)
+        yield panel
     if problems:
         raise DataError(problems)
-    return panels.join()
 
 
 def _parse_head(head: Table, roles: ColumnRoles, reading: Reading) -> Rows:
@@ -93,15 +130,16 @@ def _add_head(reading: Reading, head: Table, roles: ColumnRoles, first: Rows) ->
     )
 
 
-def _build_rows(blocks: Blocks, head: Table, roles: ColumnRoles, reading: Reading) -> Iterator[Rows]:
-    """Build the rows of each block, from text where it is not plain."""
+def _build_rows(blocks: Blocks, head: Table, roles: ColumnRoles, reading: Reading, is_plain: bool) -> Iterator[Rows]:
+    """Build the rows of each block, from text where it is not plain; raise `NotPlain` where all have to be."""
+    refused = () if is_plain else (NotPlain,)
     layout = None
-    with suppress(NotPlain):
+    with suppress(*refused):
         layout = find_layout(head, head.dialect, roles, reading)
     for block in blocks.read(()):
         rows = None
         if layout is not None:
-            with suppress(NotPlain):
+            with suppress(*refused):
                 rows = decode_rows([block], layout)
         if rows is None:
             rows = parse_rows(replace(block.to_text(), dialect=head.dialect), reading, roles)
@@ -177,14 +215,14 @@ class _RowSpool:
             if name not in reading.categorical:
                 self._notices |= {make_category_notice(self._path, name, tuple(levels)): None}
 
-    def read_groups(self) -> Iterator[tuple[int, Rows]]:
-        """Read the rows of a few series at a time, with the number of the first of them."""
+    def read_groups(self) -> Iterator[Rows]:
+        """Read the rows of a few series at a time."""
         ends = np.cumsum(self._counts)
         spool = self._spool if self._sorted else group_records(self._spool, "series", ends, ROWS)
         names, first, start = list(self._numbers), 0, 0
         while first < len(names):
-            last = max(first + 1, int(np.searchsorted(ends, start + ROWS, side="right")))
-            yield first, self._build_group(spool.read(start, int(ends[last - 1]) - start), names, first, last)
+            last = max(first + 1, int(np.searchsorted(ends, start + GROUP, side="right")))
+            yield self._build_group(spool.read(start, int(ends[last - 1]) - start), names, first, last)
             first, start = last, int(ends[last - 1])
 
     def _build_group(self, records: np.ndarray, names: list[str], first: int, last: int) -> Rows:
@@ -221,19 +259,18 @@ class _RowSpool:
 
 
 class _PanelSpool:
-    """Panels of a few series that become one, whose long arrays are in files; `step` is that of all."""
+    """Panels of a few series that become one, whose long arrays are in files."""
 
     def __init__(self) -> None:
-        self.step: Step | None = None
         self._panels: list[Panel] = []
         self._notices: dict[int, tuple[Problem, ...]] = {}
         self._values, self._observed, self._ticks = Spool(np.float32), Spool(np.bool_), Spool(np.int64)
         self._columns: dict[str, Spool] = {}
         self._filled = False
 
-    def add(self, first: int, panel: Panel) -> None:
-        """Append the series from a number on."""
-        self.step = Step(panel.frequency, panel.rules)
+    def add(self, panel: Panel) -> None:
+        """Append the series of a panel."""
+        first = sum(map(len, self._panels))
         self._values.append(panel.values)
         self._filled |= panel.observed is not None
         self._observed.append(np.ones(len(panel.values), bool) if panel.observed is None else panel.observed)
