@@ -20,6 +20,8 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
+_WINDOWS_AT_ONCE = 2048  # that the pretrained network forecasts from: memory for them stays small
+
 # Their labels in tables and pictures.
 LABELS = {
     NETWORK: "network",
@@ -137,11 +139,17 @@ def forecast_baseline_at(
     for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
         member = int(members[rows[0]])
         _check_length(name, panel[member], int(origins[rows].min()) + 1, seasons)
+        if name == ZERO_SHOT:
+            rows = rows[origins[rows] + 1 < MIN_STEPS]  # noqa: PLW2901  the others are forecast together below
+        if not len(rows):
+            continue
         forecast = BASELINES[name](panel[member].values, origins[rows], horizon, seasons, levels)
         means[rows] = forecast.mean
         for probability in probabilities:
             quantiles[probability][rows] = forecast.quantiles[probability]
         failures |= {int(rows[row]): reason for row, reason in forecast.failures.items()}
+    if name == ZERO_SHOT:
+        _fill_zero_shot(BaselineForecast(means, quantiles), [each.values for each in panel], members, origins, seasons)
     if failures:
         detail = {"baseline": name, "count": len(failures), "of": len(origins), "reason": next(iter(failures.values()))}
         log.info("%s", Problem("baseline-not-fitted", detail=detail))
@@ -339,19 +347,39 @@ def _forecast_zero_shot(
     values: np.ndarray, origins: np.ndarray, horizon: int, seasons: Sequence[int], levels: Sequence[float]
 ) -> BaselineForecast:
     """Forecast with the pretrained network; the last value replaces it where there are too few."""
-    probabilities = levels_to_probabilities(levels)
-    naive = BASELINES["naive"](values, origins, horizon, seasons, levels)
-    rows = np.flatnonzero(origins + 1 >= MIN_STEPS)
-    if not len(rows):
-        return naive
-    steps = count_history_steps(seasons)
-    windows = np.stack([take_last_steps(values, end + 1, steps) for end in origins[rows].tolist()])  # (rows, steps)
-    asked = sorted({0.5, *probabilities})
-    found = forecast_zero_shot(windows, seasons, horizon, asked)  # (rows, horizon, probabilities)
-    naive.mean[rows] = found[..., asked.index(0.5)]
-    for probability in probabilities:
-        naive.quantiles[probability][rows] = found[..., asked.index(probability)]
-    return naive
+    forecast = BASELINES["naive"](values, origins, horizon, seasons, levels)
+    _fill_zero_shot(forecast, [values], np.zeros(len(origins), int), origins, seasons)
+    return forecast
+
+
+def _fill_zero_shot(
+    forecast: BaselineForecast,
+    values: Sequence[np.ndarray],
+    members: np.ndarray,
+    origins: np.ndarray,
+    seasons: Sequence[int],
+) -> None:
+    """Fill in the forecasts of the pretrained network from every origin that has enough steps before it.
+
+    Windows of many series are one batch: the network takes about as long for one window as for thirty.
+
+    Args:
+        forecast: to fill.
+        values: of each series.
+        members, origins, seasons: as in `forecast_baseline_at`.
+    """
+    horizon, steps = forecast.mean.shape[1], count_history_steps(seasons)
+    asked = sorted({0.5, *forecast.quantiles})
+    enough = np.flatnonzero(origins + 1 >= MIN_STEPS)
+    for rows in np.split(enough, range(_WINDOWS_AT_ONCE, len(enough), _WINDOWS_AT_ONCE)):
+        pairs = zip(members[rows].tolist(), origins[rows].tolist(), strict=True)
+        windows = [take_last_steps(values[member], end + 1, steps) for member, end in pairs]
+        if not windows:
+            continue
+        found = forecast_zero_shot(np.stack(windows), seasons, horizon, asked)  # (rows, horizon, probabilities)
+        forecast.mean[rows] = found[..., asked.index(0.5)]
+        for probability, bounds in forecast.quantiles.items():
+            bounds[rows] = found[..., asked.index(probability)]
 
 
 BASELINES: dict[str, _Baseline] = {

@@ -92,8 +92,12 @@ class Metric:
         counts = scored.known & ~np.isnan(weights)
         names, places = np.unique(_get_series(scored), return_inverse=True)
         totals = np.zeros((2, len(names), errors.shape[1]))  # errors and weights, (2, series, horizon)
-        np.add.at(totals[0], places, np.where(counts, errors, 0.0))
-        np.add.at(totals[1], places, np.where(counts, weights, 0.0))
+        for total, cells in zip(totals, (errors, weights), strict=True):
+            rows = np.where(counts, cells, 0.0)
+            if len(names) == len(places):  # an origin for each series: nothing to add up, which takes ten times as long
+                total[places] = rows
+            else:
+                np.add.at(total, places, rows)
         return totals[0], totals[1]
 
     def score(self, errors: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -232,3 +232,23 @@ def test_zero_shot_forecasts_are_those_of_the_pretrained_network_and_the_last_va
     np.testing.assert_allclose(
         few.quantiles[0.9], BASELINES["naive"](values, np.array([1]), 3, (12,), [80]).quantiles[0.9]
     )
+
+
+def test_zero_shot_forecasts_of_many_series_are_one_batch_with_the_answers_of_each_alone(monkeypatch):
+    generator = np.random.default_rng(0)
+    panel = [series_of(50 * number + generator.normal(size=length)) for number, length in enumerate((40, 90, 60), 1)]
+    members, origins = np.array([2, 0, 1, 1, 0]), np.array([59, 1, 30, 89, 39])  # the second has too few steps
+    batches = []
+
+    def forecast(windows, *arguments):
+        batches.append(len(windows))
+        return forecast_zero_shot(windows, *arguments)
+
+    monkeypatch.setattr("forecaster.evaluation.baselines.forecast_zero_shot", forecast)
+    found = forecast_baseline_at("zero-shot", panel, members, origins, 6, (12,), [80])
+    assert batches == [4]
+    for row, (member, origin) in enumerate(zip(members, origins, strict=True)):
+        alone = BASELINES["zero-shot"](panel[member].values, np.array([origin]), 6, (12,), [80])
+        np.testing.assert_allclose(found.mean[row], alone.mean[0], rtol=1e-5)
+        for probability in (0.1, 0.9):
+            np.testing.assert_allclose(found.quantiles[probability][row], alone.quantiles[probability][0], rtol=1e-5)
