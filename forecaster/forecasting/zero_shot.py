@@ -107,6 +107,8 @@ def predict_zero_shot(
     if widths.by_level:
         log.info("%s", _describe_widths(widths))
     problems: list[Problem] = []
+    if data.hierarchy and config.forecast.reconcile != "none":
+        checked.notices.append(Problem("zero-shot-not-reconciled", where))
     collected = Collector(Prediction([], [], problems, checked.notices, freshness), receive)
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
     for part in selected.split(at_once):

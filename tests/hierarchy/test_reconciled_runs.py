@@ -98,6 +98,13 @@ def test_scores_are_by_level(forecast, sales):
     assert sum(line.startswith("level ") for line in lines) == 3
 
 
+def test_zero_shot_forecasts_are_not_reconciled_which_is_a_warning(forecast, sales):
+    result = forecast("predict", "sales.yaml", "--output", "zero.csv", cwd=sales)
+    assert result.returncode == 0, result.stderr
+    assert "zero-shot forecasts are not reconciled" in result.stderr
+    assert "level" not in pd.read_csv(sales / "zero.csv")
+
+
 def test_what_cannot_be_added_up_is_refused(forecast, sales):
     lines = (sales / "sales.csv").read_text().splitlines()
     (sales / "late.csv").write_text("\n".join(lines[:-1]) + "\n")
