@@ -1,5 +1,6 @@
 """Numbers as timestamps: `202401`, `2024010106`, seconds since 1970, Excel's days, decimal years."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,8 +21,8 @@ class DigitFormat(NamedTuple):
     Attributes:
         name: what `data.time_format` calls it.
         low, high: the numbers that are written so, the second one excluded.
-        parse: from (rows,) numbers to (rows,) datetime64[us], NaT where one is no such timestamp.
-        fields: whether the digits are parts of a date, which random numbers are not.
+        parse_number: from (rows,) numbers to (rows,) datetime64[us], NaT where one is no such timestamp; None where
+            the digits are the fields of a date, which random numbers are not.
         years: the years that are plausible without another hint, the second one excluded.
         fractions: whether numbers may have a fraction.
     """
@@ -29,10 +30,14 @@ class DigitFormat(NamedTuple):
     name: str
     low: int
     high: int
-    parse: Callable[[Numbers], np.ndarray]
-    fields: bool = True
+    parse_number: Callable[[Numbers], np.ndarray] | None = None
     years: tuple[int, int] = (1800, 2100)
     fractions: bool = False
+
+    @property
+    def fields(self) -> bool:
+        """Whether the digits are the fields of a date."""
+        return self.parse_number is None
 
 
 def _make_days(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -50,25 +55,6 @@ def _add_clock(days: np.ndarray, hour: np.ndarray, minute: np.ndarray, second: n
     known = (minute < 60) & (second < 60) & ((hour < 24) | ((hour == 24) & (minute == 0) & (second == 0)))
     ticks = (hour * 3600 + minute * 60 + second) * _SECOND
     return np.where(known, days + ticks.astype("timedelta64[us]"), _NONE)
-
-
-def _split(numbers: Numbers, *widths: int) -> list[np.ndarray]:
-    """Split digits into fields; the first field is what the widths of the others leave."""
-    fields = []
-    for width in reversed(widths):
-        numbers, field = np.divmod(numbers, 10**width)
-        fields.append(field)
-    return [numbers, *reversed(fields)]
-
-
-def _read_years(numbers: Numbers) -> np.ndarray:
-    one = np.ones_like(numbers)
-    return _make_days(numbers, one, one)
-
-
-def _read_quarters(numbers: Numbers) -> np.ndarray:
-    year, quarter = _split(numbers, 1)
-    return make_quarters(year, quarter)
 
 
 def make_quarters(year: np.ndarray, quarter: np.ndarray) -> np.ndarray:
@@ -92,53 +78,34 @@ def make_weeks(year: np.ndarray, week: np.ndarray, weekday: np.ndarray | int = 1
     return np.where(known, days.astype("datetime64[us]"), _NONE)
 
 
-def _read_months(numbers: Numbers) -> np.ndarray:
-    return make_months(*_split(numbers, 2))
+def _make_days_of_year(year: np.ndarray, day: np.ndarray) -> np.ndarray:
+    first, after = make_months(year, np.ones_like(year)), make_months(year + 1, np.ones_like(year))
+    days = first + ((day - 1) * _DAY).astype("timedelta64[us]")
+    return np.where((day >= 1) & (days < after), days, _NONE)
 
 
-def _read_weeks(numbers: Numbers) -> np.ndarray:
-    return make_weeks(*_split(numbers, 2))
+def _read_fields(name: str) -> Callable[[Numbers], np.ndarray]:
+    """Make the function that reads the digits of year, month, day, hour, minute and second that a name has letters for.
 
+    A year of two digits is of this century.
+    """
+    fields = [(letter, len(list(same))) for letter, same in itertools.groupby(name.replace("HHMM", "HHmm"))]
 
-def _read_days_of_year(numbers: Numbers) -> np.ndarray:
-    year, day = _split(numbers, 3)
-    first, after = _read_years(year).astype("datetime64[D]"), _read_years(year + 1).astype("datetime64[D]")
-    known = (day >= 1) & (day <= (after - first).astype(np.int64))
-    return np.where(known, (first + (day - 1)).astype("datetime64[us]"), _NONE)
+    def read(numbers: Numbers) -> np.ndarray:
+        part: dict[str, np.ndarray] = {}
+        for letter, width in reversed(fields):
+            numbers, part[letter] = np.divmod(numbers, 10**width)
+        year, one, zero = part["Y"] + (0 if "YYYY" in name else 2000), np.ones_like(numbers), np.zeros_like(numbers)
+        if "Q" in part:
+            return make_quarters(year, part["Q"])
+        if "W" in part:
+            return make_weeks(year, part["W"])
+        if name.endswith("DDD"):
+            return _make_days_of_year(year, part["D"])
+        days = _make_days(year, part.get("M", one), part.get("D", one))
+        return _add_clock(days, *(part.get(letter, zero) for letter in "HmS")) if "H" in part else days
 
-
-def _read_days(numbers: Numbers) -> np.ndarray:
-    return _make_days(*_split(numbers, 2, 2))
-
-
-def _read_short_days(numbers: Numbers) -> np.ndarray:
-    year, month, day = _split(numbers, 2, 2)
-    return _make_days(2000 + year, month, day)
-
-
-def _read_day_first(numbers: Numbers) -> np.ndarray:
-    day, month, year = _split(numbers, 2, 4)
-    return _make_days(year, month, day)
-
-
-def _read_month_first(numbers: Numbers) -> np.ndarray:
-    month, day, year = _split(numbers, 2, 4)
-    return _make_days(year, month, day)
-
-
-def _read_hours(numbers: Numbers) -> np.ndarray:
-    year, month, day, hour = _split(numbers, 2, 2, 2)
-    return _add_clock(_make_days(year, month, day), hour, np.zeros_like(hour), np.zeros_like(hour))
-
-
-def _read_minutes(numbers: Numbers) -> np.ndarray:
-    year, month, day, hour, minute = _split(numbers, 2, 2, 2, 2)
-    return _add_clock(_make_days(year, month, day), hour, minute, np.zeros_like(hour))
-
-
-def _read_seconds(numbers: Numbers) -> np.ndarray:
-    year, month, day, hour, minute, second = _split(numbers, 2, 2, 2, 2, 2)
-    return _add_clock(_make_days(year, month, day), hour, minute, second)
+    return read
 
 
 def _count_from_1970(units: int) -> Callable[[Numbers], np.ndarray]:
@@ -175,7 +142,7 @@ def _read_decimal_years(numbers: Numbers) -> np.ndarray:
         if np.all(np.abs(months - whole) <= _MONTHS_OF_FRACTION):
             place = year * 12 + whole.astype(np.int64)
             return make_months(place // 12, place % 12 + 1)
-    first, after = _read_years(year), _read_years(year + 1)
+    first, after = make_months(year, np.ones_like(year)), make_months(year + 1, np.ones_like(year))
     days = fraction * (after - first).astype("timedelta64[D]").astype(np.int64)
     whole = np.round(days)
     if not np.all(np.abs(days - whole) <= _DAYS_OF_FRACTION):
@@ -188,24 +155,24 @@ _FROM_1970 = (1970, 2034)
 DIGIT_FORMATS = {
     each.name: each
     for each in (
-        DigitFormat("YYYY", 1000, 2200, _read_years),
-        DigitFormat("YYYYQ", 10001, 22005, _read_quarters),
-        DigitFormat("YYYYMM", 100001, 220013, _read_months),
-        DigitFormat("YYYYWW", 100001, 220054, _read_weeks),
-        DigitFormat("YYMMDD", 100101, 1_000_000, _read_short_days),
-        DigitFormat("YYYYDDD", 1000001, 2200367, _read_days_of_year),
-        DigitFormat("YYYYMMDD", 16000101, 22000101, _read_days, years=(1600, 2200)),
-        DigitFormat("DDMMYYYY", 1011000, 31122200, _read_day_first),
-        DigitFormat("MMDDYYYY", 1011000, 12312200, _read_month_first),
-        DigitFormat("YYYYMMDDHH", 1600010100, 2200010100, _read_hours, years=(1900, 2100)),
-        DigitFormat("YYYYMMDDHHMM", 160001010000, 220001010000, _read_minutes, years=(1900, 2100)),
-        DigitFormat("YYYYMMDDHHMMSS", 16000101000000, 22000101000000, _read_seconds, years=(1900, 2100)),
-        DigitFormat("epoch_seconds", 10**8, 10**10, _count_from_1970(1), False, _FROM_1970, True),
-        DigitFormat("epoch_milliseconds", 10**11, 10**13, _count_from_1970(10**3), False, _FROM_1970, True),
-        DigitFormat("epoch_microseconds", 10**14, 10**16, _count_from_1970(10**6), False, _FROM_1970),
-        DigitFormat("epoch_nanoseconds", 10**17, 9 * 10**18, _count_from_1970(10**9), False, _FROM_1970),
-        DigitFormat("excel_days", 20000, 73051, _read_excel_days, False, (1954, 2100), True),
-        DigitFormat("decimal_years", 1000, 2200, _read_decimal_years, False, fractions=True),
+        DigitFormat("YYYY", 1000, 2200),
+        DigitFormat("YYYYQ", 10001, 22005),
+        DigitFormat("YYYYMM", 100001, 220013),
+        DigitFormat("YYYYWW", 100001, 220054),
+        DigitFormat("YYMMDD", 100101, 1_000_000),
+        DigitFormat("YYYYDDD", 1000001, 2200367),
+        DigitFormat("YYYYMMDD", 16000101, 22000101, years=(1600, 2200)),
+        DigitFormat("DDMMYYYY", 1011000, 31122200),
+        DigitFormat("MMDDYYYY", 1011000, 12312200),
+        DigitFormat("YYYYMMDDHH", 1600010100, 2200010100, years=(1900, 2100)),
+        DigitFormat("YYYYMMDDHHMM", 160001010000, 220001010000, years=(1900, 2100)),
+        DigitFormat("YYYYMMDDHHMMSS", 16000101000000, 22000101000000, years=(1900, 2100)),
+        DigitFormat("epoch_seconds", 10**8, 10**10, _count_from_1970(1), _FROM_1970, True),
+        DigitFormat("epoch_milliseconds", 10**11, 10**13, _count_from_1970(10**3), _FROM_1970, True),
+        DigitFormat("epoch_microseconds", 10**14, 10**16, _count_from_1970(10**6), _FROM_1970),
+        DigitFormat("epoch_nanoseconds", 10**17, 9 * 10**18, _count_from_1970(10**9), _FROM_1970),
+        DigitFormat("excel_days", 20000, 73051, _read_excel_days, (1954, 2100), True),
+        DigitFormat("decimal_years", 1000, 2200, _read_decimal_years, fractions=True),
     )
 }
 EPOCHS = frozenset(name for name in DIGIT_FORMATS if name.startswith("epoch"))
@@ -221,9 +188,9 @@ def parse_digits(numbers: Numbers, name: str) -> np.ndarray:
     inside = (numbers >= form.low) & (numbers < form.high)
     if not inside.any():
         return np.full(len(numbers), _NONE.astype("datetime64[us]"))
-    parsed = form.parse(numbers if inside.all() else numbers[inside])
+    parse = form.parse_number or _read_fields(name)
     if inside.all():
-        return parsed.astype("datetime64[us]")
+        return parse(numbers).astype("datetime64[us]")
     whole = np.full(len(numbers), _NONE.astype("datetime64[us]"))
-    whole[inside] = parsed
+    whole[inside] = parse(numbers[inside])
     return whole
