@@ -115,7 +115,7 @@ def are_dates(cells: pd.Series, name: str = "") -> bool:
 def _parse_distinct(texts: pd.Series, head: int, way: str | None, date_order: str, name: str) -> ParsedTimestamps:
     """Parse distinct texts, of which those of the first rows, `head`, show how they are written."""
     digits = way in DIGIT_FORMATS or way == STEPS
-    if digits or (way is None and _mostly_digits(texts.iloc[:head])):
+    if digits or (way is None and texts.iloc[:head].str.fullmatch(_DIGITS).mean() > 0.5):
         known = texts.str.fullmatch(_DIGITS).to_numpy(bool)
         numbers = _to_numbers(texts[known])
         read = _parse_numbers(numbers, numbers[: int(known[:head].sum())], way, name)
@@ -131,10 +131,6 @@ def _parse_distinct(texts: pd.Series, head: int, way: str | None, date_order: st
     written = choose_written(texts, head, date_order)
     wrong = written.parsed.isna().to_numpy()
     return ParsedTimestamps(pd.DatetimeIndex(written.parsed), wrong, written.way, written.others)
-
-
-def _mostly_digits(texts: pd.Series) -> bool:
-    return bool(len(texts) and texts.str.fullmatch(_DIGITS).mean() > 0.5)
 
 
 def _to_numbers(texts: pd.Series) -> Numbers:
@@ -156,16 +152,13 @@ def _parse_numbers(numbers: Numbers, head: Numbers, way: str | None, name: str) 
     best, *others = (each for each in ways if int(wrong[each].sum()) == fewest)
     others = [each for each in others if not _are_equal(readings[each], readings[best])]
     parsed = readings[best]
-    timestamps = _to_steps(parsed) if best == STEPS else pd.DatetimeIndex(parsed)
+    steps = best == STEPS
+    timestamps = pd.Index(np.nan_to_num(parsed).astype(np.int64)) if steps else pd.DatetimeIndex(parsed)
     return ParsedTimestamps(timestamps, wrong[best], best, tuple(others) if fewest == 0 else ())
 
 
 def _are_equal(one: np.ndarray, other: np.ndarray) -> bool:
     return one.dtype == other.dtype and bool(np.array_equal(one, other))
-
-
-def _to_steps(parsed: np.ndarray) -> pd.Index:
-    return pd.Index(np.nan_to_num(parsed).astype(np.int64))
 
 
 def _add_written_reading(read: ParsedTimestamps, texts: pd.Series, way: str | None) -> ParsedTimestamps:

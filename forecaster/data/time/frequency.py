@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.offsets import Tick
 
 from forecaster.data.time.grid import STEP
 from forecaster.data.time.jitter import measure_jitter
@@ -42,16 +43,13 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
         detail = {"frequency": alias, "example": format_timestamp(timestamps[0])}
         raise DataError(Problem("frequency-mismatch", column="data.frequency", detail=detail))
     try:
-        known = alias in {STEP, SESSIONS} or _is_countable(pd.tseries.frequencies.to_offset(alias))
+        offset = None if alias in {STEP, SESSIONS} else pd.tseries.frequencies.to_offset(alias)
+        # A step lasts, and not longer than pandas counts nanoseconds, which it raises `OverflowError` for.
+        known = offset is None or (offset.n > 0 and (not isinstance(offset, Tick) or pd.Timedelta(offset).value > 0))
     except (ValueError, OverflowError):
         known = False
     if not known:
         raise DataError(Problem("unknown-frequency", column="data.frequency", detail={"frequency": alias}))
-
-
-def _is_countable(offset: pd.offsets.BaseOffset) -> bool:
-    """Whether a step lasts, and not longer than pandas counts nanoseconds, which it raises `OverflowError` for."""
-    return offset.n > 0 and (not isinstance(offset, pd.offsets.Tick) or pd.Timedelta(offset).value > 0)
 
 
 def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
@@ -96,7 +94,15 @@ def _make_short_grid(
 
 def has_fixed_length(step: Step) -> bool:
     """Whether every step of dates lasts the same time, as hours do and months do not."""
-    return isinstance(pd.tseries.frequencies.to_offset(step), pd.offsets.Tick | pd.offsets.Day)
+    return _measure_step(step) is not None
+
+
+def _measure_step(step: Step) -> pd.Timedelta | None:
+    """Measure a step of fixed length; None where steps differ in length."""
+    offset = pd.tseries.frequencies.to_offset(step)
+    if isinstance(offset, pd.offsets.Day):
+        return offset.n * _DAY
+    return pd.Timedelta(offset) if isinstance(offset, Tick) else None
 
 
 def list_future_timestamps(timestamps: pd.Index, steps: int, frequency: str, rules: TimeRules) -> pd.Index:
@@ -123,11 +129,13 @@ def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:
 def make_future_sessions(timestamps: pd.DatetimeIndex, steps: int, rules: TimeRules) -> pd.DatetimeIndex:
     """Make the `steps` steps after trading sessions: the calendar's days, at the times of day of their weekday."""
     local = timestamps.tz_localize(None)
-    times, months = _find_weekly_times(local, rules), _find_open_months(local)
+    times = _find_weekly_times(local, rules)
+    # Months without sessions are closed where two years were seen.
+    months = set(local.month) if local[-1] - local[0] >= _TWO_YEARS else range(1, 13)
     future, count = local[:0], steps + 3
     while len(future) < steps:
         days = pd.date_range(local[-1].normalize(), periods=count, freq=rules.sessions)
-        stamps = [day + time for day in days[days.month.isin(months)] for time in times[day.day_of_week]]
+        stamps = [day + time for day in days[days.month.isin(list(months))] for time in times[day.day_of_week]]
         future = pd.DatetimeIndex(stamps, dtype=local.dtype)
         future, count = future[future > local[-1]], 2 * count
     return future[:steps].tz_localize(timestamps.tz, ambiguous=True, nonexistent="shift_forward")
@@ -156,11 +164,6 @@ def _find_weekly_times(local: pd.DatetimeIndex, rules: TimeRules) -> list[list[p
         weekly.append([] if closed else (_find_common_times(days[mine], times[mine]) if seen > 1 else []) or every)
     calendar = [weekly[WEEKDAYS.index(name)] for name in (rules.weekmask or WORKING_DAYS).split()]
     return weekly if any(calendar) else [every] * 7
-
-
-def _find_open_months(local: pd.DatetimeIndex) -> list[int]:
-    """Find the months of the year that have sessions; all twelve where fewer than two years were seen."""
-    return sorted(set(local.month)) if local[-1] - local[0] >= _TWO_YEARS else list(range(1, 13))
 
 
 def _split_days(local: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.TimedeltaIndex]:
@@ -226,11 +229,8 @@ def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
 
 def _find_width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
     """Count the ticks in a step of fixed length; None where it has none."""
-    offset = pd.tseries.frequencies.to_offset(step)
-    if not isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        return None
-    length = offset.n * _DAY if isinstance(offset, pd.offsets.Day) else pd.Timedelta(offset)
-    return max(1, length // pd.Timedelta(1, _choose_unit(timestamps)))
+    length = _measure_step(step)
+    return None if length is None else max(1, length // pd.Timedelta(1, _choose_unit(timestamps)))
 
 
 def _to_ticks(timestamps: pd.DatetimeIndex) -> np.ndarray:
