@@ -52,7 +52,8 @@ def _build(source: str, data: Path | None, version: str | None, trusts_config: b
     from forecaster.jobs.history import find_store
 
     path = Path(source)
-    if path.is_dir() and not is_backtest(path):
+    is_missing_run = not (path.exists() or path.suffix or "://" in source)  # whose message names runs that are there
+    if is_missing_run or (path.is_dir() and not is_backtest(path)):
         return build_run_report(load_run(path, data, trusts_config, version), path.resolve().name, data)
     given = {"--data": data is not None, "--version": version is not None, "--trust-config": trusts_config}
     if problems := [Problem("option-of-a-run-report", option) for option, is_given in given.items() if is_given]:

@@ -360,6 +360,19 @@ def test_options_of_a_run_are_refused_for_other_sources(tmp_path):
         _build(str(tmp_path), Path("new.csv"), None, False)
 
 
+@pytest.mark.parametrize(
+    ("source", "error", "code"),
+    [("missing", RunError, 6), ("missing.yaml", UsageError, 2), ("sqlite:///missing.db", RunError, 6)],
+)
+def test_a_source_that_is_missing_is_reported_as_what_it_seems_to_be(source, error, code, tmp_path, monkeypatch):
+    from forecaster.cli.report import _build
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error) as raised:
+        _build(source, None, None, False)
+    assert raised.value.exit_code == code
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_script_runs_without_an_error(run_page, tmp_path):

@@ -181,6 +181,21 @@ def test_json_has_the_scores_of_each_week(folder, forecast):
     assert job["drift"]["found"] is True
 
 
+def test_anomalies_are_written_with_the_name_of_their_job(folder, forecast):
+    paths = folder / "days.csv", folder / "{name}.svg"
+    options = ("--anomalies", paths[0], "--anomalies", paths[1], "--rate", "0.02", "--format", "json")
+    result = forecast("score", folder / "jobs.yaml", *options)
+    assert result.returncode == 0, result.stderr
+    (job,) = json.loads(result.stdout)["jobs"]
+    rows = pd.read_csv(paths[0])
+    assert set(rows["job"]) == {"north"}
+    assert job["anomalies"]["flagged"] == rows["anomaly"].sum() > 0
+    assert job["anomalies"]["checked"] == rows["p_value"].notna().sum()
+    # From the 70th night on, errors are five times as large: the first of them is the largest event, or one near it.
+    assert job["anomalies"]["events"][0]["first"] >= "2026-03-18"
+    assert (folder / "north.svg").stat().st_size > 10_000
+
+
 def test_a_picture_has_errors_skill_and_coverage(folder, forecast):
     result = forecast("score", folder / "jobs.yaml", "--plot", folder / "{name}.png")
     assert result.returncode == 0
