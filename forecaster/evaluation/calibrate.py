@@ -29,6 +29,7 @@ from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.scaling import Scaler
 
 _HALF_LIFE = 0.5  # of a training part, in which the weight of its errors in the fallback halves
+_FEW_SERIES = 4  # up to which errors are also divided by the distance of two forecasts
 _SMALLEST_CHANGE = 0.25  # share of the median change over the validation part
 
 
@@ -65,12 +66,15 @@ def measure_calibration(plan: Plan, predictor: Predictor) -> Calibration:
     if others and history is not None:
         past = measure_past_errors(plan, predictor, history)
         fallback = _fit_fallback(plan, origins, actual, {NETWORK: networks.mean, **others}, past)
-    predictor = dataclasses.replace(predictor, calibration=Calibration(smallest_change=smallest, fallback=fallback))
+    # Where there are many series, errors are pooled, and each one's own change is enough.
+    by_distance = fallback is not None and compares and config.by_change and len(plan.members) <= _FEW_SERIES
+    empty = Calibration(smallest_change=smallest, fallback=fallback, by_distance=by_distance)
+    predictor = dataclasses.replace(predictor, calibration=empty)
     residuals = predictor.blend(networks, origins.series, windows, others).compute_residuals(actual)
     measured = pooled & ~np.isnan(residuals).all(axis=1)  # not where a forecaster of the fallback made no forecast
     kept = measured if measured.any() else pooled
     compared = np.where(kept[:, None], residuals, np.nan)
-    calibration = Calibration(residuals[kept], smallest, fallback)
+    calibration = dataclasses.replace(empty, residuals=residuals[kept])
     if history is None or not compares:
         return calibration
     further = measure_history_residuals(predictor, origins, actual, compared, others.get(ZERO_SHOT), history)

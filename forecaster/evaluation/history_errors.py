@@ -121,6 +121,9 @@ def _compute_residuals(predictor: Predictor, origins: Origins, forecasts: np.nda
     scaler = Scaler.stack([predictor.get_scaler(series) for series in origins.series])
     windows = origins.cut_windows(predictor.config.context_steps)  # (origins, context)
     spread = predictor.measure_spread(origins.series, windows) * scaler.unit
+    if predictor.calibration.by_distance:
+        seasons = origins.cut_windows(predictor.config.lookback_steps)
+        spread = np.hypot(spread, predictor.measure_distance(scaler.curve.apply, seasons, forecasts))
     with np.errstate(all="ignore"):  # a logarithm of 0
         residuals = (scaler.curve.apply(actual) - scaler.curve.apply(forecasts)) / spread
     return np.where(np.isfinite(residuals), residuals, np.nan)

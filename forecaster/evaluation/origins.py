@@ -10,7 +10,7 @@ from forecaster.data import Panel, Series
 from forecaster.data.panel import carry_forward
 from forecaster.evaluation.baselines import BaselineForecast, forecast_baseline_at
 from forecaster.evaluation.metrics import Scale, compute_seasonal_scale
-from forecaster.forecasting.predictive_distribution import BlendedDistribution, PredictiveDistribution
+from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.windows import take_last_steps
 
@@ -151,9 +151,11 @@ def forecast_with_network(predictor: Predictor, origins: Origins, horizon: int) 
 
 def convert_to_forecasts(predictor: Predictor, prediction: PredictiveDistribution) -> dict[str, BaselineForecast]:
     """Convert a prediction to forecasts: with its intervals, and of the network alone, without the fallback."""
-    alone = prediction.network.mean if isinstance(prediction, BlendedDistribution) else prediction.mean
     quantiles = predictor.compute_quantiles(prediction, predictor.config.forecast.levels)
-    return {MODEL: BaselineForecast(prediction.mean, quantiles), NETWORK_ALONE: BaselineForecast(alone, {})}
+    return {
+        MODEL: BaselineForecast(prediction.mean, quantiles),
+        NETWORK_ALONE: BaselineForecast(prediction.network_mean, {}),
+    }
 
 
 def drop_duplicates(forecasts: Mapping[str, BaselineForecast]) -> dict[str, BaselineForecast]:

@@ -25,11 +25,13 @@ class Calibration:
         smallest_change: the smallest seasonal change of a window that residuals are divided by, in scaled units; None
             where they are not divided by it.
         fallback: the weights of the network against its baseline; None where there is no fallback.
+        by_distance: whether the spread grows with the distance of the zero-shot forecast from the last season.
     """
 
     residuals: np.ndarray = field(default_factory=lambda: np.empty((0, 1)))
     smallest_change: float | None = None
     fallback: Fallback | None = None
+    by_distance: bool = False
 
     @property
     def count(self) -> int:
@@ -61,7 +63,11 @@ def encode_calibration(calibration: Calibration) -> dict[str, bytes]:
     array = io.BytesIO()
     np.save(array, calibration.residuals)
     fallback = None if calibration.fallback is None else calibration.fallback.to_json()
-    rest = {"smallest_change": calibration.smallest_change, "fallback": fallback}
+    rest = {
+        "smallest_change": calibration.smallest_change,
+        "fallback": fallback,
+        "by_distance": calibration.by_distance,
+    }
     return {_RESIDUALS: array.getvalue(), _REST: json.dumps(rest, indent=1, allow_nan=False).encode() + b"\n"}
 
 
@@ -79,7 +85,11 @@ def read_calibration(version: Version) -> Calibration:
         smallest, fallback = rest["smallest_change"], rest["fallback"]
         if smallest is not None and not 0 < smallest < math.inf:
             raise ValueError(f"smallest_change is {smallest}")
-        return Calibration(residuals, smallest, None if fallback is None else Fallback.from_json(fallback))
+        by_distance = rest.get("by_distance", False)  # runs of before have none
+        if type(by_distance) is not bool:
+            raise ValueError(f"by_distance is {by_distance}")
+        fallback = None if fallback is None else Fallback.from_json(fallback)
+        return Calibration(residuals, smallest, fallback, by_distance)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise version.refuse(name, repr(error)) from None
 

@@ -58,6 +58,11 @@ class PredictiveDistribution(abc.ABC):
     def invert(self, transformed: np.ndarray) -> np.ndarray:
         """Transform values back to the series' own unit, clipped to its bounds."""
 
+    @property
+    def network_mean(self) -> np.ndarray:
+        """The forecast values without other forecasters, where these are averaged in."""
+        return self.mean
+
     def compute_residuals(self, actual: np.ndarray) -> np.ndarray:
         """Compute the errors for actual values in the series' own unit, divided by the spread."""
         return (self.transform(actual) - self.centre) / self.spread
@@ -250,6 +255,11 @@ class BlendedDistribution(PredictiveDistribution):
         return blended if finite.all() else np.where(finite, blended, self.transform(self.mean))
 
     @property
+    def network_mean(self) -> np.ndarray:
+        """The network's."""
+        return self.network.mean
+
+    @property
     def spread(self) -> np.ndarray:
         """The network's."""
         return self.network.spread
@@ -286,6 +296,55 @@ class BlendedDistribution(PredictiveDistribution):
         # Weights add up to 1 but for rounding: the average of equal forecasts is exactly these.
         low, high = np.where(used, every, np.inf).min(axis=0), np.where(used, every, -np.inf).max(axis=0)
         return np.asarray(np.clip(average, low, high))
+
+
+@dataclass(frozen=True)
+class WidenedDistribution(PredictiveDistribution):
+    """A prediction of points whose errors are divided by a spread of each step, instead of one of each window.
+
+    Attributes:
+        other: the same prediction.
+        widened: the spread, in transformed units, (batch, horizon).
+    """
+
+    other: PredictiveDistribution
+    widened: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The forecast values."""
+        return self.other.mean
+
+    @property
+    def centre(self) -> np.ndarray:
+        """The same point."""
+        return self.other.centre
+
+    @property
+    def network_mean(self) -> np.ndarray:
+        """That of the other prediction."""
+        return self.other.network_mean
+
+    @property
+    def spread(self) -> np.ndarray:
+        """The spread of each step."""
+        return self.widened
+
+    def compute_quantiles(self, levels: Sequence[float]) -> dict[float, np.ndarray]:
+        """Compute those of the other prediction."""
+        return self.other.compute_quantiles(levels)
+
+    def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
+        """Draw errors around the points."""
+        return self._draw_paths_around_centre(count, calibration, generator)
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Transform values as the other prediction does."""
+        return self.other.transform(values)
+
+    def invert(self, transformed: np.ndarray) -> np.ndarray:
+        """Transform values back as the other prediction does."""
+        return self.other.invert(transformed)
 
 
 @dataclass(frozen=True)

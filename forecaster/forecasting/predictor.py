@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -24,6 +24,7 @@ from forecaster.forecasting.fallback import (
     ZERO_SHOT,
     forecast_without_network,
     name_source,
+    repeat_last_season,
 )
 from forecaster.forecasting.onnx_network import ServedNetwork
 from forecaster.forecasting.predictive_distribution import (
@@ -32,6 +33,7 @@ from forecaster.forecasting.predictive_distribution import (
     LastValueDistribution,
     NetworkDistribution,
     PredictiveDistribution,
+    WidenedDistribution,
 )
 from forecaster.forecasting.rollout import Rollout
 from forecaster.forecasting.series_block import SeriesBlock
@@ -117,10 +119,12 @@ class Predictor:
         others = {
             name: self.forecast_without_network(name, windows, history, horizon, weights[:, place] > 0)
             for place, name in enumerate(self.forecasters)
-            if name != NETWORK and (name != ZERO_SHOT or zero_shot is None)
+            if name != NETWORK and (name != ZERO_SHOT or (zero_shot is None and not self.calibration.by_distance))
         }
         if zero_shot is not None:
             others[ZERO_SHOT] = np.clip(zero_shot, *self._bounds)
+        elif self.calibration.by_distance:
+            others[ZERO_SHOT] = self.forecast_without_network(ZERO_SHOT, windows, history, horizon)
         return self.blend(networks, panel, windows, others)
 
     @property
@@ -130,8 +134,9 @@ class Predictor:
         return (NETWORK,) if fallback is None else fallback.forecasters
 
     def count_history_steps(self, horizon: int) -> int:
-        """Count the steps that the zero-shot network reads for a horizon; 1 where it has no weight."""
-        return count_history_steps(self.config.data.seasons) if ZERO_SHOT in self.forecasters else 1
+        """Count the steps that the zero-shot network reads for a horizon; 1 where its forecast is not used."""
+        is_used = ZERO_SHOT in self.forecasters or self.calibration.by_distance
+        return count_history_steps(self.config.data.seasons) if is_used else 1
 
     def forecast_without_network(
         self, name: str, windows: np.ndarray, history: np.ndarray, horizon: int, needed: np.ndarray | None = None
@@ -173,12 +178,31 @@ class Predictor:
         if (weights[:, 0] < 1).any():
             used = [others[name] for name in self.forecasters[1:]]
             prediction = BlendedDistribution(networks, np.stack(used), weights.T[..., None])
+        if self.calibration.by_distance:
+            distance = self.measure_distance(prediction.transform, windows, others[ZERO_SHOT])
+            prediction = WidenedDistribution(prediction, np.hypot(prediction.spread, distance))
         changed = self.find_changed_steps(panel, windows)
         if not changed.any():
             return prediction
         deviations = [measure_deviation(*row) for row in zip(windows, changed, strict=True)]
         replaced = np.asarray(changed.any(axis=1))[:, None]  # (batch, 1)
         return LastValueDistribution(prediction, replaced, windows[:, -1:], np.array(deviations)[:, None])
+
+    def measure_distance(
+        self, transform: Callable[[np.ndarray], np.ndarray], windows: np.ndarray, zero_shot: np.ndarray
+    ) -> np.ndarray:
+        """Measure how far zero-shot forecasts are from the last season, in transformed units, (batch, horizon).
+
+        Args:
+            transform: of values in the series' own unit.
+            windows: as in `predict`.
+            zero_shot: the forecasts, (batch, horizon); the distance is NaN where they are, and 0 where one of both has
+                no transform.
+        """
+        last = repeat_last_season(windows, zero_shot.shape[1], self.config.data.main_season)
+        with np.errstate(all="ignore"):  # a logarithm of 0
+            distance = np.abs(transform(zero_shot) - transform(last))
+        return np.where(np.isnan(zero_shot), np.nan, np.where(np.isfinite(distance), distance, 0.0))
 
     def find_changed_steps(self, panel: Sequence[Series], windows: np.ndarray) -> np.ndarray:
         """Find the steps of windows (batch, steps) that differ from a constant training part, (batch, steps)."""

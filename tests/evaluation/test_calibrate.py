@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from forecaster.data import Series
+from forecaster.evaluation import calibrate
 from forecaster.evaluation.calibrate import measure_calibration
+from forecaster.forecasting import predictor as predictors
 from forecaster.forecasting.calibration import Calibration
+from forecaster.forecasting.fallback import Fallback
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.scaling import Scaler
 from tests.helpers.last_value import LastValue, plan, predicted
@@ -47,6 +50,38 @@ def test_residuals_are_divided_by_how_much_the_window_changes_from_season_to_sea
     prediction = dataclasses.replace(predictor, calibration=calibration).predict(2 * made.panel, windows, 3)
     quantiles = prediction.compute_conformal_quantiles(Calibration(np.array([[0.5, 1.0, 1.5]])), [50])
     np.testing.assert_allclose(quantiles[0.75] - prediction.mean, [[3, 6, 9], [0.25, 0.5, 0.75]])
+
+
+def test_residuals_of_few_series_are_divided_by_the_distance_of_two_forecasts_too(monkeypatch):
+    made, predictor = predicted()
+    assert measure_calibration(made, predictor).by_distance
+    assert not measure_calibration(with_options(made, interval_scale="none"), predictor).by_distance
+    assert not measure_calibration(with_options(made, fallback="never"), predictor).by_distance
+    windows, zero_shot = np.array([[0.0, 1.0, 6.0, 7.0]]), np.array([[14.0, 7.0, -2.0]])
+    ones = Calibration(np.ones((1, 3)), smallest_change=0.5, by_distance=True)
+    prediction = dataclasses.replace(predictor, calibration=ones).predict(made.panel, windows, 3, zero_shot=zero_shot)
+    quantiles = prediction.compute_conformal_quantiles(ones, [50])
+    # The window changes by 6; its last season is 6, 7, which the zero-shot forecast is 8, 0 and 8 from.
+    np.testing.assert_allclose(quantiles[0.75] - prediction.mean, [[10, 6, 10]])
+    np.testing.assert_allclose(prediction.compute_residuals(prediction.mean + 5), [[0.5, 5 / 6, 0.5]])
+    drawn = prediction.draw_paths(2, ones, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn - prediction.mean, 2 * [[[10, 6, 10]]])
+    mixed = dataclasses.replace(ones, fallback=Fallback(("network", "zero-shot"), {"y": (0.5, 0.5)}, (1.0, 0.0)))
+    prediction = dataclasses.replace(predictor, calibration=mixed).predict(made.panel, windows, 3, zero_shot=zero_shot)
+    np.testing.assert_allclose(prediction.network_mean, [[7, 7, 7]])
+    np.testing.assert_allclose(prediction.mean, [[10.5, 7, 2.5]])
+    monkeypatch.setattr(calibrate, "_FEW_SERIES", 0)
+    assert not measure_calibration(made, predictor).by_distance
+
+
+def test_the_zero_shot_forecast_of_every_series_is_made_where_the_spread_depends_on_it(monkeypatch):
+    made, predictor = predicted()
+    monkeypatch.setattr(predictors, "forecast_without_network", lambda *_: np.array([[15.0, 15.0, 14.0]]))
+    ones = Calibration(np.ones((1, 3)), smallest_change=0.5, by_distance=True)
+    predictor = dataclasses.replace(predictor, calibration=ones)
+    assert predictor.count_history_steps(3) > 1
+    prediction = predictor.predict(made.panel, np.array([[0.0, 1.0, 6.0, 7.0]]), 3)
+    np.testing.assert_allclose(prediction.spread, [[np.hypot(6, 9), 10, 10]])
 
 
 def test_residuals_are_divided_by_changes_only_where_that_is_asked_and_there_are_some():

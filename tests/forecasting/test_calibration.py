@@ -21,12 +21,13 @@ def version_of(folder, files, version=4):
 
 
 @pytest.mark.parametrize("fallback", [None, Fallback(("network", "naive"), {"a": (0.25, 0.75)}, (1 / 3, 2 / 3), 1.5)])
-@pytest.mark.parametrize("smallest_change", [None, 1 / 3])
-def test_a_calibration_is_kept_exactly(tmp_path, fallback, smallest_change):
-    kept = Calibration(RESIDUALS, smallest_change, fallback)
+@pytest.mark.parametrize(("smallest_change", "by_distance"), [(None, False), (1 / 3, True)])
+def test_a_calibration_is_kept_exactly(tmp_path, fallback, smallest_change, by_distance):
+    kept = Calibration(RESIDUALS, smallest_change, fallback, by_distance)
     found = read_calibration(version_of(tmp_path, encode_calibration(kept)))
     np.testing.assert_array_equal(found.residuals, RESIDUALS)
     assert (found.smallest_change, found.fallback) == (smallest_change, fallback)
+    assert found.by_distance is by_distance
 
 
 def test_a_run_of_format_3_keeps_the_same_under_other_names(tmp_path):
