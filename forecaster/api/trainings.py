@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from forecaster.config import Config, is_config, load_config
 from forecaster.default_config import Proposal, check_windows, load_or_propose, propose
 from forecaster.engines import Engine
-from forecaster.errors import UsageError
+from forecaster.errors import Interrupted, UsageError
 from forecaster.extras import configure_libraries, import_extra
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.preprocessing.read_data import read_data
@@ -85,9 +85,12 @@ def train_run(
 
     Raises:
         ForecasterError: as `training.train`.
+        Interrupted: a signal was received before TensorFlow is loaded, which takes seconds.
         UsageError: Keras is loaded with another backend.
     """
     with lock_run(folder):
+        if received:
+            raise Interrupted(Problem("interrupted"), received[0])
         train = load_training(feature, imports)
         return train(plan, folder, received, resume, start, promote, margin, engine)
 

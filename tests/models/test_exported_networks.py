@@ -34,9 +34,11 @@ WINDOWS = np.random.default_rng(4).normal(size=(6, LENGTH)).astype("float32")
 CELLS = ["simple_rnn", "lstm", "gru"]
 
 
-@pytest.mark.parametrize("units", [[5], [5, 3]], ids=["one", "stacked"])
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "bidirectional"])
-@pytest.mark.parametrize("decoder", ["rollout", "dense"])
+# Every pair of values is in one of them.
+COMBINATIONS = [("rollout", False, [5]), ("rollout", True, [5, 3]), ("dense", False, [5, 3]), ("dense", True, [5])]
+
+
+@pytest.mark.parametrize(("decoder", "bidirectional", "units"), COMBINATIONS, ids=str)
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_exported_graphs_agree_with_keras(cell, decoder, bidirectional, units):
     model = Model(cell=cell, decoder=decoder, bidirectional=bidirectional, units=units)
