@@ -18,8 +18,9 @@ from forecaster.preprocessing.windows import gather_windows
 
 # What all choices have in common.
 _MODEL = {"cell": "gru", "dropout": 0.2, "decoder": "dense"}
+_OPTIMIZER = {"name": "adam", "learning_rate": 0.003}
 _TRAINING = {
-    "optimizer": {"name": "adam", "learning_rate": 0.003},
+    "optimizer": _OPTIMIZER,
     "schedule": {"name": "cosine"},
     "refit": "all",
 }
@@ -81,8 +82,8 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
         segment = _choose_segment(season, length)
     large = steps >= _LARGE
     held_out = max(horizon, round(0.1 * steps))
-    batch_size, batches = (64, 200) if large else (16, 40)
     windows = steps - 2 * held_out - length - horizon + 1
+    batch_size, batches, rate = _choose_steps(large, windows)
     known = series.values[: steps - held_out]
     # A short series has too few windows before its validation part to fit on.
     anchor = choose_normalization(known, season, length, horizon, held_out if large else 0)
@@ -105,6 +106,7 @@ def _choose_series_settings(series: Series, season: int, wishes: Wishes) -> dict
         },
         "training": {
             **_TRAINING,
+            "optimizer": {**_OPTIMIZER, "learning_rate": rate},
             "loss": "mae" if head == "point" else "auto",
             "batch_size": batch_size,
             "batches_per_epoch": batches if windows > batches * batch_size else None,
@@ -207,6 +209,17 @@ def _choose_panel_normalization(panel: Panel, season: int, shape: _PanelShape) -
 def _space_numbers(count: int, most: int = _COMPARED) -> list[int]:
     """Space the numbers of at most `most` series evenly over all."""
     return [round(number) for number in np.linspace(0, count - 1, min(count, most))]
+
+
+def _choose_steps(large: bool, windows: int) -> tuple[int, int, float]:
+    """Choose the windows of a batch, the most batches of an epoch, and the learning rate of one series.
+
+    With many windows, 50 batches of 256 take less than half of the time of 200 batches of 64 that see as many windows,
+    and with a larger rate reach the same validation loss (docs/decisions.md).
+    """
+    if not large:
+        return 16, 40, 0.003
+    return (256, 50, 0.008) if windows > 50 * 256 else (64, 200, 0.003)
 
 
 def _choose_batches(windows: int) -> tuple[int, int | None, int]:

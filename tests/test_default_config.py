@@ -14,6 +14,7 @@ from forecaster.evaluation.baselines import BASELINES, BaselineForecast
 from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.preprocessing.plan import plan_training
 from forecaster.preprocessing.read_data import read_data
+from tests.helpers.command import write_hourly_csv
 
 
 def csv(tmp_path, values, frequency="h"):
@@ -282,6 +283,17 @@ def test_no_series_is_too_large_for_a_panel_whose_changes_grow_with_the_level(tm
 )
 def test_batches_and_epochs_of_a_panel_come_from_its_windows(windows, batch_size, batches, epochs):
     assert _choose_batches(windows) == (batch_size, batches, epochs)
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "batches", "rate"), [(5_000, 64, None, 0.003), (18_000, 256, 50, 0.008)]
+)
+def test_a_series_of_many_windows_is_trained_in_larger_batches_at_a_larger_rate(
+    tmp_path, rows, batch_size, batches, rate
+):
+    training = propose(write_hourly_csv(tmp_path / "x.csv", rows)).training
+    found = training.batch_size, training.batches_per_epoch, training.optimizer.learning_rate
+    assert found == (batch_size, batches, rate)
 
 
 @pytest.mark.parametrize("overrides", [[], ["data.time=null"]])
