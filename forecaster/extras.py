@@ -9,7 +9,7 @@ from typing import Literal
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
-Extra = Literal["train", "tune", "parquet", "sql", "baselines", "hierarchy", "holidays", "ray"]
+Extra = Literal["train", "tune", "parquet", "sql", "baselines", "hierarchy", "holidays", "ray", "mlflow", "tensorboard"]
 
 # The name on the package index, which is not the import name; a test compares both tables with pyproject.toml.
 DISTRIBUTION = "recurrent-forecast"
@@ -22,6 +22,8 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "hierarchy": ("hierarchicalforecast",),
     "holidays": ("holidays",),
     "ray": ("ray",),
+    "mlflow": ("mlflow",),
+    "tensorboard": ("tensorboard",),
 }
 
 

@@ -126,7 +126,8 @@ def test_the_name_and_the_extras_are_those_of_pyproject():
         required = {Requirement(text).name.lower() for text in PYPROJECT["optional-dependencies"][extra]}
         if extra == "tune":
             required |= {Requirement(text).name.lower() for text in PYPROJECT["optional-dependencies"]["train"]}
-        assert {names.get(package, [package])[0].lower() for package in packages} <= required
+        named = {"mlflow": ["mlflow-skinny"]}  # which is not installed with the tests
+        assert {(names.get(package) or named.get(package, [package]))[0].lower() for package in packages} <= required
 
 
 @pytest.mark.slow

@@ -4,13 +4,16 @@ import logging
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecaster.cli import console
 from forecaster.cli.options import Address, Data, EngineOption, Set, Source, choose_engine, parse_seconds
 from forecaster.cli.refusals import explain_refusal
+
+if TYPE_CHECKING:
+    from forecaster.runs import Version
 
 
 class Rule(StrEnum):
@@ -19,6 +22,13 @@ class Rule(StrEnum):
     BETTER = "better"
     ALWAYS = "always"
     NEVER = "never"
+
+
+class Tracker(StrEnum):
+    """Where a training is recorded."""
+
+    MLFLOW = "mlflow"
+    TENSORBOARD = "tensorboard"
 
 
 def train(
@@ -48,6 +58,14 @@ def train(
     ] = 0.0,
     engine: EngineOption = None,
     address: Address = None,
+    track: Annotated[
+        list[Tracker] | None,
+        typer.Option(
+            "--track",
+            help="Record the training: in MLflow (./mlruns), or for TensorBoard; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -66,6 +84,8 @@ def train(
 
     require_extra("train", "forecast train")
     seconds, chosen = parse_seconds(timeout, "--timeout"), choose_engine(engine, address)
+    if Tracker.MLFLOW in (track or []):
+        require_extra("mlflow", "forecast train --track mlflow")
     with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
         from forecaster.api.trainings import plan_source, train_run
         from forecaster.runs import load_version
@@ -79,6 +99,22 @@ def train(
             wanted = (trained.promoted and trained.challenge.summary) or promote is Rule.NEVER
             console.log.log(logging.INFO if wanted else logging.WARNING, "%s", trained.notice)
         console.log.info("%s", _describe_run(folder, trained.version.path, trained.promoted))
+        for tracker in track or []:
+            console.log.info("%s", _track(tracker, trained.version))
+
+
+def _track(tracker: Tracker, version: "Version") -> str:
+    """Record a version, and describe how the record is looked at."""
+    from forecaster.extras import import_extra
+
+    if tracker is Tracker.TENSORBOARD:
+        from forecaster.tracking.tensorboard import track as write_events
+
+        return write_events(version)
+    with import_extra("mlflow", "forecast train --track mlflow"), console.silence_imports():
+        from forecaster.tracking.mlflow import track as log_run
+    with console.silence_imports():  # MLflow prints what it does
+        return log_run(version)
 
 
 def _describe_run(run: Path, version: Path, promoted: bool) -> str:

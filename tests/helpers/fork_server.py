@@ -174,6 +174,10 @@ def _receive_number(connection: socket.socket) -> int:
 # What follows runs in the server.
 
 
+# The second and the third import MLflow, which is not installed with the tests.
+NOT_IMPORTED = {"forecaster.__main__", "forecaster.tracking.mlflow", "forecaster.tracking.pyfunc_model"}
+
+
 def import_modules(tensorflow: bool) -> None:
     """Import every module of the program, and the libraries that it imports when they are needed."""
     import forecaster
@@ -184,7 +188,7 @@ def import_modules(tensorflow: bool) -> None:
     if not tensorflow:
         sys.modules.update(dict.fromkeys(TENSORFLOW))  # an import of None is an ImportError
     for module in pkgutil.walk_packages(forecaster.__path__, "forecaster.", onerror=lambda name: None):
-        if module.name != "forecaster.__main__":
+        if module.name not in NOT_IMPORTED:
             with contextlib.nullcontext() if tensorflow else contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
     if tensorflow:

@@ -1,0 +1,1 @@
+"""Trainings recorded in MLflow, or for TensorBoard."""
