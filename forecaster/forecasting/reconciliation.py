@@ -14,6 +14,7 @@ from forecaster.forecast import Forecast, ForecastBlock, levels_to_probabilities
 from forecaster.forecasting.calibration import read_array
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.hierarchy import Hierarchy, Reconciler, build_hierarchy, fit_mint, select_projection
+from forecaster.hierarchy.levels import TOTAL
 from forecaster.problems import Problem
 from forecaster.runs import Version
 
@@ -22,7 +23,7 @@ _ERRORS, _PROJECTION = "hierarchy_errors.npy", "hierarchy_projection.npy"
 
 def build_hierarchy_of(config: Config, names: Sequence[str]) -> Hierarchy:
     """Build the hierarchy of a config from the names of all its series; a sum has fewer ids than a bottom series."""
-    bottom = [name for name in names if name.count("/") + 1 == len(config.data.ids)]
+    bottom = [name for name in names if name != TOTAL and name.count("/") + 1 == len(config.data.ids)]
     return build_hierarchy(config.data.hierarchy or (), config.data.ids, bottom)
 
 

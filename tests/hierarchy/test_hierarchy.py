@@ -11,6 +11,7 @@ from forecaster.data import Panel
 from forecaster.data.panel import Columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
+from forecaster.forecasting.reconciliation import build_hierarchy_of, find_levels_by_name
 from forecaster.hierarchy import Reconciler, add_sums, build_hierarchy, fit_mint, select_projection
 from forecaster.hierarchy.reconcile import compute_shares, shuffle_paths
 
@@ -156,6 +157,23 @@ def test_a_projection_follows_the_order_of_series_and_is_of_no_others():
         select_projection(stored, ("total", "a", "c"), hierarchy)
     with pytest.raises(UsageError, match="was not trained with forecast.reconcile: mint"):
         select_projection(None, ("total", "a", "b"), hierarchy)
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ({"hierarchy": ["shop"]}, ["a", "b"]),
+        ({"hierarchy": IDS}, NAMES),
+        ({"hierarchy": [["region"], ["shop"]], "series": IDS}, NAMES),
+    ],
+)
+def test_the_hierarchy_is_found_again_from_the_names_of_all_series(data, names):
+    document = {"data": {"path": "x.csv", **data}, "window": {"length": 8, "horizon": 2}}
+    config = load_values(document, "x").config
+    expected = build_hierarchy(config.data.hierarchy, config.data.ids, names)
+    found = build_hierarchy_of(config, expected.names)
+    assert (found.names, found.levels) == (expected.names, expected.levels)
+    assert find_levels_by_name(config, expected.names)["total"] == "total"
 
 
 def find_codes(data, **sections):

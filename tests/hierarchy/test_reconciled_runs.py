@@ -85,7 +85,19 @@ def test_scores_are_by_level(forecast, sales):
     rows = pd.read_csv(sales / "sales.csv", parse_dates=["day"])
     newer = rows.assign(day=rows["day"] + pd.Timedelta(days=35))
     newer.to_csv(sales / "newer.csv", index=False)
-    result = forecast("evaluate", "runs/sales", "--data", "newer.csv", "--stride", "15", "--format", "json", cwd=sales)
+    result = forecast(
+        "evaluate",
+        "runs/sales",
+        "--data",
+        "newer.csv",
+        "--stride",
+        "15",
+        "--baselines",
+        "naive",
+        "--format",
+        "json",
+        cwd=sales,
+    )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert list(found["by_level"]) == ["total", "region", "shop"]
