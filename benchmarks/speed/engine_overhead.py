@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from forecaster.engines import Engine, open_workers
+from forecaster.engine import Engine
+from forecaster.engine_workers import open_workers
 from forecaster.workers import Ended
 
 

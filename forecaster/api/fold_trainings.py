@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from forecaster.api.trainings import load_training
-from forecaster.engines import Engine
+from forecaster.engine import Engine
 from forecaster.errors import Interrupted
 from forecaster.evaluation.backtest import load_or_train, make_work_folder, name_training, report_interruption
 from forecaster.evaluation.folds import Folds

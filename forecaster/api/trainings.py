@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from forecaster.config import Config, is_config, load_config
 from forecaster.default_config import Proposal, check_windows, load_or_propose, propose
-from forecaster.engines import Engine
+from forecaster.engine import Engine
 from forecaster.errors import Interrupted, UsageError
 from forecaster.extras import configure_libraries, import_extra
 from forecaster.preprocessing.plan import Plan, plan_training

@@ -16,7 +16,7 @@ from forecaster.reporting.picture_style import choose_style
 
 if TYPE_CHECKING:
     from forecaster.config.schema import MaxAge
-    from forecaster.engines import Engine
+    from forecaster.engine import Engine
     from forecaster.runs import Version
 
 
@@ -53,7 +53,7 @@ def choose_engine(kind: EngineKind | None, address: str | None, default: "Engine
     Raises:
         UsageError: an address of processes.
     """
-    from forecaster.engines import Engine
+    from forecaster.engine import Engine
 
     if kind is EngineKind.PROCESSES and address is not None:
         raise UsageError(Problem("address-of-processes", f"--address {address}"))

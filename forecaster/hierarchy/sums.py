@@ -2,12 +2,11 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from forecaster.data import Panel
-from forecaster.data.panel import Columns
+from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
 from forecaster.data.time.grid import Grid
 from forecaster.errors import DataError
@@ -68,8 +67,8 @@ def _check_ends(panel: Panel) -> None:
     Raises:
         DataError: some end before others.
     """
-    ends = pd.Index([series.timestamps[-1] for series in panel])
-    last = ends.max()
+    ends = [series.timestamps[-1] for series in panel]
+    last = max(ends)
     if early := [(name, end) for name, end in zip(panel.names, ends, strict=True) if end != last]:
         detail = {
             "last": format_timestamp(last),
@@ -86,7 +85,7 @@ def _align(values: np.ndarray, ends: np.ndarray, lengths: np.ndarray, steps: int
     return found
 
 
-def _repeat_timestamps(panel: Panel, firsts: Sequence[int]) -> pd.Index:
+def _repeat_timestamps(panel: Panel, firsts: Sequence[int]) -> Any:
     """Repeat the timestamps of some series before those of all, where each row is a step."""
     assert panel.timestamps is not None
     found = panel[firsts[0]].timestamps

@@ -10,7 +10,7 @@ from typing import Literal
 from forecaster.config import LoadedConfig, load_config
 from forecaster.config.reader import find_nearest_name
 from forecaster.config.schema import MaxAge
-from forecaster.engines import Engine
+from forecaster.engine import Engine
 from forecaster.errors import UsageError
 from forecaster.jobs.schema import Keep, Retrain
 from forecaster.problems import Problem

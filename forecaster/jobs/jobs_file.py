@@ -11,7 +11,7 @@ from forecaster.config.database_urls import make_url_absolute
 from forecaster.config.error_messages import validate_values
 from forecaster.config.reader import read_document, report_missing_file
 from forecaster.durations import parse_duration
-from forecaster.engines import Engine
+from forecaster.engine import Engine
 from forecaster.errors import ConfigError
 from forecaster.jobs.conflicts import find_config_problems, find_conflicts
 from forecaster.jobs.job import Job, LoadedJobs

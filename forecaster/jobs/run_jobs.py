@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from forecaster.engines import Engine, RayWorkers, open_workers
+from forecaster.engine import Engine
+from forecaster.engine_workers import RayWorkers, open_workers
 from forecaster.errors import ForecasterError, Partial
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forecaster.engines import Engine, open_workers
+from forecaster.engine import Engine
+from forecaster.engine_workers import open_workers
 from forecaster.errors import ForecasterError, Interrupted, Stop
 from forecaster.problems import Problem
 from forecaster.workers import Ended

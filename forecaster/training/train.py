@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from forecaster import __version__
 from forecaster.config.ensemble import list_members
-from forecaster.engines import Engine
+from forecaster.engine import Engine
 from forecaster.errors import ChallengerLost, Diverged, Interrupted, RunError, UsageError
 from forecaster.evaluation import tables
 from forecaster.evaluation.challenge import Challenge, challenge

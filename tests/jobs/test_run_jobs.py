@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.engines import open_workers
+from forecaster.engine_workers import open_workers
 from forecaster.errors import InputOutputFailed, Locked, UsageError, make_output_error
 from forecaster.jobs import run_jobs as run_jobs_module
 from forecaster.jobs.job import Job, LoadedJobs

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from forecaster import engines
+from forecaster import engine_workers
 from forecaster.cli.options import EngineKind, choose_engine
-from forecaster.engines import Engine, open_workers
+from forecaster.engine import Engine
+from forecaster.engine_workers import open_workers
 from forecaster.errors import Diverged, InputOutputFailed, UsageError
 from forecaster.extras import is_installed
 from forecaster.jobs.run_jobs import RunOptions, run_jobs
@@ -164,11 +165,11 @@ def test_jobs_run_on_a_cluster_with_the_outcomes_of_processes(cluster, tmp_path)
 @needs_ray
 @pytest.mark.slow
 def test_nodes_with_other_files_or_another_version_are_refused(cluster, monkeypatch):
-    monkeypatch.setattr(engines, "_identify", lambda path: (0, "other"))
+    monkeypatch.setattr(engine_workers, "_identify", lambda path: (0, "other"))
     with pytest.raises(InputOutputFailed) as found, open_workers(Engine("ray", cluster), tasks.work, 1, shared=SHARED):
         pass
     assert found.value.problems[0].code == "path-not-shared"
-    monkeypatch.setattr(engines, "__version__", "0.0.1")
+    monkeypatch.setattr(engine_workers, "__version__", "0.0.1")
     with pytest.raises(InputOutputFailed) as found, open_workers(Engine("ray", cluster), tasks.work, 1, shared=SHARED):
         pass
     assert (found.value.problems[0].code, found.value.exit_code) == ("other-version-on-node", 74)

@@ -16,9 +16,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from forecaster import __version__
+from forecaster.engine import Engine
 from forecaster.errors import InputOutputFailed
 from forecaster.extras import import_extra
 from forecaster.problems import Problem
@@ -32,20 +33,6 @@ _STORE_BYTES = 200 << 20  # of a local cluster's object store, which holds messa
 _COUNT_SECONDS = 5.0  # between two counts of the processors of a cluster
 _PROBE_SECONDS = 10.0  # that a cluster may take to accept a connection
 _START_SECONDS = 300.0  # that the first worker of a cluster may take
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What runs tasks.
-
-    Attributes:
-        kind: processes of this machine, or workers of a Ray cluster.
-        address: of the cluster: `auto`, `HOST:6379`, or `ray://HOST:10001` from outside it; None: that of
-            RAY_ADDRESS, or one that is started on this machine for as long as the command lasts.
-    """
-
-    kind: Literal["processes", "ray"] = "processes"
-    address: str | None = None
 
 
 @contextlib.contextmanager
