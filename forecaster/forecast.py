@@ -18,6 +18,7 @@ from forecaster.wording import format_timestamps
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Timestamp = Any  # pd.Timestamp, or int where the frequency is `step`
 
@@ -229,7 +230,7 @@ def forecasts_to_frame(forecasts: Sequence[Forecast], names: ColumnNames = "leve
     )
 
 
-def _name_quantiles(forecast: Forecast, names: ColumnNames) -> dict[str, float]:
+def _name_quantiles(forecast: Forecast | ForecastBlock, names: ColumnNames) -> dict[str, float]:
     """Name the columns of quantiles: their probabilities by name."""
     shown = (each for each in forecast.quantiles if names == "levels" or each != 0.5)
     return {name_column(probability, names): probability for probability in shown}
@@ -305,13 +306,17 @@ def _make_column(texts: Sequence[str], of_row: np.ndarray, separator: str) -> tu
 
 def _format_calendars(block: ForecastBlock) -> tuple[list[list[str]], np.ndarray]:
     """Format the origins and timestamps of a block, those of one calendar once; and find the place of each series'."""
-    places: dict[tuple[int, Timestamp], int] = {}  # by the identity of the timestamps, which the block keeps
-    texts: list[list[str]] = []
+    calendars, places = _find_calendars(block)
+    return [_format_timestamps(origin, tuple(timestamps)) for origin, timestamps in calendars], places
+
+
+def _find_calendars(block: ForecastBlock) -> tuple[list[tuple[Timestamp, Any]], np.ndarray]:
+    """Find the distinct origins with their timestamps; and the place of each series' among them, (series,)."""
+    calendars: dict[tuple[int, Timestamp], tuple[Timestamp, Any]] = {}  # by the identity of the timestamps
     for origin, timestamps in block.times:
-        if (id(timestamps), origin) not in places:
-            places[id(timestamps), origin] = len(texts)
-            texts.append(_format_timestamps(origin, tuple(timestamps)))
-    return texts, np.array([places[id(timestamps), origin] for origin, timestamps in block.times])
+        calendars.setdefault((id(timestamps), origin), (origin, timestamps))
+    numbers = {key: number for number, key in enumerate(calendars)}
+    return list(calendars.values()), np.array([numbers[id(times), origin] for origin, times in block.times])
 
 
 def _quote_cells(texts: Iterable[str], separator: str) -> list[str]:
@@ -344,10 +349,36 @@ def forecasts_to_dated_frame(forecasts: Sequence[Forecast], names: ColumnNames =
     """Convert forecasts to the table of `forecasts_to_frame`, with origins and timestamps as dates."""
     import pandas as pd  # noqa: PLC0415
 
-    frame = forecasts_to_frame(forecasts, names)
-    frame["origin"] = pd.Index([each.origin for each in forecasts]).repeat([len(each.mean) for each in forecasts])
-    frame["timestamp"] = functools.reduce(pd.Index.append, (pd.Index(each.timestamps) for each in forecasts))
-    return frame
+    return pd.concat([_convert_block(block, names) for block in _split_into_blocks(forecasts)], ignore_index=True)
+
+
+def _convert_block(block: ForecastBlock, names: ColumnNames) -> "pd.DataFrame":
+    """Convert a block to one row per step; each calendar is taken as often as series have it."""
+    import pandas as pd  # noqa: PLC0415
+
+    series, horizon = block.mean.shape
+    calendars, calendar_of = _find_calendars(block)
+    of_row, step = np.repeat(calendar_of, horizon), np.tile(np.arange(horizon), series)  # (rows,)
+    ahead = functools.reduce(pd.Index.append, (pd.Index(timestamps) for _, timestamps in calendars))
+    quantiles = _name_quantiles(block, names)
+    return pd.DataFrame(
+        {
+            "series": np.repeat(block.names, horizon),
+            "origin": pd.Index([origin for origin, _ in calendars]).take(of_row),
+            "timestamp": ahead.take(of_row * horizon + step),
+            "step": step + 1,
+            "mean": block.mean.reshape(-1),
+            **{name: block.quantiles[probability].reshape(-1) for name, probability in quantiles.items()},
+            "source": np.repeat(block.sources, horizon),
+        }
+    )
+
+
+def forecasts_to_table(forecasts: Sequence[Forecast], names: ColumnNames = "levels") -> "pa.Table":
+    """Convert forecasts to the rows of `forecasts_to_parquet`."""
+    import pyarrow as pa  # noqa: PLC0415  of an extra
+
+    return pa.Table.from_pandas(forecasts_to_dated_frame(forecasts, names), preserve_index=False)
 
 
 def forecasts_to_nixtla(forecasts: Sequence[Forecast], decimal_comma: bool = False) -> str:

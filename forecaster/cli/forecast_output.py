@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,11 +13,13 @@ from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetWriter
+
     from forecaster.forecast import ColumnNames, Forecast
     from forecaster.forecasting.predict import Prediction, Receiver
     from forecaster.jobs.forecast_table import ForecastTable
 
-_BYTES_IN_MEMORY = 1 << 26  # of a CSV that is not written yet
+_BYTES_IN_MEMORY = 1 << 24  # of an output that is not written yet
 _BYTES_AT_ONCE = 1 << 20
 
 
@@ -78,8 +81,12 @@ class ForecastOutput:
         self._format, self._decimal_comma = format, decimal_comma
         # Excel takes a file without the mark for its local encoding.
         self._encoding = "utf-8-sig" if decimal_comma else "utf-8"
-        is_streamed = format is OutputFormat.CSV and self._table is None and plot is None and samples is None
-        self._batches = _WrittenBatches(decimal_comma, self._encoding) if is_streamed else None
+        is_streamed = self._table is None and plot is None and samples is None
+        self._batches: _WrittenBatches | None = None
+        if is_streamed and format is OutputFormat.CSV:
+            self._batches = _WrittenCsv(decimal_comma, self._encoding)
+        elif is_streamed and format is OutputFormat.PARQUET:
+            self._batches = _WrittenParquet()
 
     def __enter__(self) -> "ForecastOutput":
         return self
@@ -164,8 +171,34 @@ def _find_table(
     return ForecastTable.from_url(output)
 
 
-class _WrittenBatches:
-    """The rows of forecasts as a CSV, which leave memory for a file without a name where they are many.
+class _WrittenBatches(ABC):
+    """The rows of forecasts as a file, which leave memory for one without a name where they are many.
+
+    Attributes:
+        names: of the columns of quantiles.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  `close` does
+        self.names: ColumnNames = "levels"
+
+    @abstractmethod
+    def add(self, forecasts: "Sequence[Forecast]") -> None:
+        """Write the rows of some forecasts."""
+
+    def read(self) -> Iterator[bytes]:
+        """Read the file in parts, once."""
+        self._file.seek(0)
+        while part := self._file.read(_BYTES_AT_ONCE):
+            yield part
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+
+
+class _WrittenCsv(_WrittenBatches):
+    """The rows as a CSV, the first after a header.
 
     Args:
         decimal_comma: as `forecasts_to_csv`.
@@ -173,13 +206,11 @@ class _WrittenBatches:
     """
 
     def __init__(self, decimal_comma: bool, encoding: str) -> None:
-        self._decimal_comma, self._encoding = decimal_comma, encoding
-        self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  `close` does
-        self._is_empty = True
-        self.names: ColumnNames = "levels"
+        super().__init__()
+        self._decimal_comma, self._encoding, self._is_empty = decimal_comma, encoding, True
 
     def add(self, forecasts: "Sequence[Forecast]") -> None:
-        """Write the rows of some forecasts, the first after a header."""
+        """Write the rows of some forecasts."""
         from forecaster.data.assembly.spool import report_failures
         from forecaster.forecast import write_csv
 
@@ -189,12 +220,29 @@ class _WrittenBatches:
         with report_failures():
             self._file.write(text.getvalue().encode(self._encoding if is_first else "utf-8"))
 
-    def read(self) -> Iterator[bytes]:
-        """Read the CSV in parts, once."""
-        self._file.seek(0)
-        while part := self._file.read(_BYTES_AT_ONCE):
-            yield part
 
-    def close(self) -> None:
-        """Remove the file."""
-        self._file.close()
+class _WrittenParquet(_WrittenBatches):
+    """The rows as Parquet, with a row group for each batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer: ParquetWriter | None = None
+
+    def add(self, forecasts: "Sequence[Forecast]") -> None:
+        """Write the rows of some forecasts."""
+        from pyarrow.parquet import ParquetWriter
+
+        from forecaster.data.assembly.spool import report_failures
+        from forecaster.forecast import forecasts_to_table
+
+        table = forecasts_to_table(forecasts, self.names)
+        with report_failures():
+            if self._writer is None:
+                self._writer = ParquetWriter(self._file, table.schema)
+            self._writer.write_table(table.cast(self._writer.schema))
+
+    def read(self) -> Iterator[bytes]:
+        """Complete the file, and read it in parts, once."""
+        if self._writer is not None:
+            self._writer.close()
+        return super().read()

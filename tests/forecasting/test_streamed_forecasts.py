@@ -4,12 +4,21 @@ import contextlib
 import io
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from forecaster.cli.forecast_output import _WrittenBatches
+from forecaster.cli.forecast_output import _WrittenCsv, _WrittenParquet
 from forecaster.data.assembly import out_of_core, typed_path
 from forecaster.errors import DataError, Diverged
-from forecaster.forecast import Forecast, forecasts_to_csv, write_csv
+from forecaster.forecast import (
+    Forecast,
+    ForecastBlock,
+    forecasts_to_csv,
+    forecasts_to_dated_frame,
+    forecasts_to_parquet,
+    write_csv,
+)
 from forecaster.forecasting import predict as prediction
 from forecaster.forecasting import zero_shot
 from forecaster.runs import load_version
@@ -59,12 +68,35 @@ def test_written_batches_are_one_csv_in_memory_or_beyond_it(monkeypatch, most, d
     monkeypatch.setattr("forecaster.cli.forecast_output._BYTES_IN_MEMORY", most)
     monkeypatch.setattr("forecaster.cli.forecast_output._BYTES_AT_ONCE", 100)
     forecasts = forecast_without_run().forecasts
-    with contextlib.closing(_WrittenBatches(decimal_comma, "utf-8-sig")) as written:
+    with contextlib.closing(_WrittenCsv(decimal_comma, "utf-8-sig")) as written:
         for first in range(len(forecasts)):
             written.add(forecasts[first : first + 1])
         parts = list(written.read())
     assert len(parts) > 1
     assert b"".join(parts) == forecasts_to_csv(forecasts, decimal_comma=decimal_comma).encode("utf-8-sig")
+
+
+def test_written_batches_are_one_parquet_file():
+    pytest.importorskip("pyarrow")
+    forecasts, written = forecast_without_run().forecasts, _WrittenParquet()
+    with contextlib.closing(written):
+        for first in range(len(forecasts)):
+            written.add(forecasts[first : first + 1])
+        found = pd.read_parquet(io.BytesIO(b"".join(written.read())))
+    pd.testing.assert_frame_equal(found, pd.read_parquet(io.BytesIO(forecasts_to_parquet(forecasts))))
+    assert found["series"].unique().tolist() == ["a", "b"]
+
+
+def test_series_of_several_calendars_have_their_own_timestamps():
+    ahead = [pd.date_range(day, periods=2, freq="D") for day in ("2026-01-02", "2026-01-05")]
+    values = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    times = [(ahead[0][0], ahead[0]), (ahead[1][0], ahead[1]), (ahead[0][0], ahead[0])]
+    block = ForecastBlock(["x", "y", "z"], times, values, {0.5: values}, ["naive"] * 3)
+    frame = forecasts_to_dated_frame(block)
+    assert frame["timestamp"].tolist() == [*ahead[0], *ahead[1], *ahead[0]]
+    assert frame["origin"].tolist() == [day[0] for day in (*[ahead[0]] * 2, *[ahead[1]] * 2, *[ahead[0]] * 2)]
+    pd.testing.assert_frame_equal(frame, forecasts_to_dated_frame(list(block)))
+    assert forecasts_to_csv(block) == forecasts_to_csv(list(block))
 
 
 def test_a_header_is_written_once():
