@@ -29,6 +29,7 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[2]
 _RESULTS = Path(__file__).with_name("predicting.json")
 _MONTHS = 120
+_PEER = Path(__file__).with_name("neuralforecast_predict.py")
 _PATHS_OF = 200  # series whose paths are drawn
 _PANEL = "data: {{path: {path}, series: shop, time: month, target: sales, frequency: MS, season: 12}}"
 _TRAINING = "training: {epochs: 1, batches_per_epoch: 10, refit: none}"
@@ -43,12 +44,16 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=10_000, help="of the large panels")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--against", type=Path, help="the Python of another installation")
+    parser.add_argument("--peers", type=Path, default=_ROOT / ".venv-bench/bin/python", help="with neuralforecast")
     parser.add_argument("--rows", help="names of rows, separated by commas; all by default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = list_rows(Path(folder), options.series)
+        rows = list_rows(Path(folder), options.series, options.peers if options.peers.exists() else None)
         chosen = options.rows.split(",") if options.rows else list(rows)
         prepare(Path(folder), options.series, chosen, str((options.against or Path(sys.executable)).absolute()))
+        if "neuralforecast" in {contender for name in chosen for contender in rows[name]}:
+            train = [str(options.peers), str(_PEER), "train", "neuralforecast", f"{options.series}.csv"]
+            subprocess.run(train, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         print(
             f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, {options.repeats} turns"
         )
@@ -58,7 +63,7 @@ def main() -> None:
     _RESULTS.write_text(json.dumps(earlier | found, indent=1) + "\n")
 
 
-def list_rows(folder: Path, series: int) -> dict[str, dict[str, list[str]]]:
+def list_rows(folder: Path, series: int, peers: Path | None) -> dict[str, dict[str, list[str]]]:
     """List the commands of each row by contender; those that begin with `forecast` are ours."""
     power, panel = _ROOT / "configs/data/power.csv", f"{series}.csv"
     keras = [sys.executable, str(Path(__file__).with_name("keras_predict.py")), "runs/power"]
@@ -68,7 +73,8 @@ def list_rows(folder: Path, series: int) -> dict[str, dict[str, list[str]]]:
         "help": {"forecast --help": ["forecast", "--help"]},
         "validate": {"forecast validate": ["forecast", "validate", "power.yaml"]},
         "check": {"forecast check": ["forecast", "check", str(power)]},
-        "dense": {"forecast predict": ["forecast", "predict", "runs/dense", "-o", "x.csv"]},
+        "dense": {"forecast predict": ["forecast", "predict", "runs/dense", "-o", "x.csv"]}
+        | ({"neuralforecast": [str(peers), str(_PEER), "predict", "neuralforecast", panel, "y.csv"]} if peers else {}),
         "panel-zero-shot": {
             "forecast predict": ["forecast", "predict", panel, "--set", "data.series=shop", "-o", "x.csv"]
         },

@@ -33,10 +33,11 @@ def write_series(path: Path, count: int) -> None:
     for first in range(0, count, _AT_ONCE):
         numbers = np.arange(first, min(first + _AT_ONCE, count))
         steps = np.arange(_MONTHS)
-        slopes, phases = generator.normal(0, 0.3, (len(numbers), 1)), generator.random((len(numbers), 1))
+        # As many draws whatever the number of series, so that the first ones are the same in every file.
+        slopes, phases = generator.normal(0, 0.3, (_AT_ONCE, 1)), generator.random((_AT_ONCE, 1))
         season = 10 * np.sin(2 * np.pi * (steps / 12 + phases))
-        noise = generator.normal(0, 3, (len(numbers), _MONTHS))
-        file.add([f"shop {number}" for number in numbers], (100 + slopes * steps + season + noise).round(2))
+        values = 100 + slopes * steps + season + generator.normal(0, 3, (_AT_ONCE, _MONTHS))
+        file.add([f"shop {number}" for number in numbers], values[: len(numbers)].round(2))
     file.close()
 
 
