@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,6 @@ import typer
 from forecaster.durations import EXPECTED_DURATION, parse_duration
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
-from forecaster.reporting.picture_style import choose_style
 
 if TYPE_CHECKING:
     from forecaster.config.schema import MaxAge
@@ -36,7 +36,10 @@ class StyleName(StrEnum):
 
 
 def _choose_style(name: StyleName) -> StyleName:
-    choose_style(name.value)
+    if name is not StyleName.SCREEN:  # that of a new process
+        from forecaster.reporting.picture_style import choose_style
+
+        choose_style(name.value)
     return name
 
 
@@ -120,6 +123,20 @@ Style = Annotated[
         "--style",
         callback=_choose_style,
         help="What the picture is for: screen; slide, 16:9 with larger letters; paper, a column without a title.",
+    ),
+]
+AnomalyFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--anomalies",
+        help="Write which observed values are outside of their interval, as CSV, JSON, PNG, SVG or PDF; repeatable.",
+        show_default=False,
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", help="Share of ordinary values that --anomalies may flag; 0.01 unless given.", show_default=False
     ),
 ]
 Horizon = Annotated[
@@ -213,6 +230,27 @@ def check_picture(plot: Path | None) -> None:
     """
     if plot is not None and not is_picture(plot):
         raise UsageError(Problem("not-a-picture", f"--plot {plot}", detail={"instead": f"{plot.stem}.png"}))
+
+
+def check_anomaly_files(paths: Sequence[Path] | None, rate: float | None) -> float:
+    """Check the options before any work is done, and return the rate.
+
+    Raises:
+        UsageError: a name has another ending, or the rate is not between 0 and 0.5 or has no file.
+    """
+    for path in paths or ():
+        if path.suffix.lower() not in {".csv", ".json"} and not is_picture(path):
+            raise UsageError(
+                Problem("not-an-anomaly-file", f"--anomalies {path}", detail={"instead": f"{path.stem}.csv"})
+            )
+    if rate is None:
+        return 0.01
+    if not 0 < rate <= 0.5:
+        detail = {"expected": "a share from 0.000001 to 0.5, such as 0.01"}
+        raise UsageError(Problem("invalid-option", f"--rate {rate:g}", detail=detail))
+    if not paths:
+        raise UsageError(Problem("rate-without-anomalies", f"--rate {rate:g}"))
+    return rate
 
 
 def parse_names(text: str | None) -> list[str] | None:

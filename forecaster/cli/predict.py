@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.anomaly_files import AnomalyFiles, Rate, check_anomaly_files, write_anomalies
 from forecaster.cli.forecast_output import ForecastOutput, OutputFormat, TableRows
 from forecaster.cli.options import (
+    AnomalyFiles,
     Data,
     Levels,
     Plot,
+    Rate,
     RunOrData,
     Style,
     StyleName,
     TrustConfig,
     UseVersion,
+    check_anomaly_files,
     check_picture,
     is_data,
     load_run,
@@ -155,6 +157,7 @@ def _predict_with_run(
     names = loaded.config.forecast.columns
     found = predict_run(loaded, data, replace(request, receive=written.stream(names)))
     if anomalies.paths:
+        from forecaster.cli.anomaly_files import write_anomalies
         from forecaster.evaluation.anomalies import find_anomalies_of_run
 
         write_anomalies({title: find_anomalies_of_run(loaded, data, anomalies.rate)}, anomalies.paths)
@@ -176,6 +179,7 @@ def _predict_data(
         found = predict_data(loaded, source, replace(request, receive=written.stream(names)))
     _log_next_command(source)
     if anomalies.paths:
+        from forecaster.cli.anomaly_files import write_anomalies
         from forecaster.evaluation.anomalies import find_anomalies_without_training
 
         write_anomalies({title: find_anomalies_without_training(loaded.config, anomalies.rate)}, anomalies.paths)

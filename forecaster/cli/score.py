@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.anomaly_files import AnomalyFiles, Rate, check_anomaly_files, write_anomalies
-from forecaster.cli.options import Output, Plot, Report, ReportFormat, Style, StyleName, check_picture, is_picture
+from forecaster.cli.options import (
+    AnomalyFiles,
+    Output,
+    Plot,
+    Rate,
+    Report,
+    ReportFormat,
+    Style,
+    StyleName,
+    check_anomaly_files,
+    check_picture,
+    is_picture,
+)
 from forecaster.errors import DataError, QualityLimit, UsageError
 from forecaster.problems import Problem
 
@@ -83,6 +94,8 @@ def score(
     text = scores_to_json(scores, part, found) if format is ReportFormat.JSON else format_scores(scores, part)
     console.write_result(text, output)
     if anomalies:
+        from forecaster.cli.anomaly_files import write_anomalies
+
         write_anomalies(found, anomalies, is_of_jobs=True)
     if plot is not None:
         from forecaster.jobs.plots import plot_score

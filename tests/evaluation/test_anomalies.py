@@ -169,7 +169,7 @@ def test_predict_writes_anomalies_by_the_ending_of_a_name(forecast, tmp_path):
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options, message):
-    from forecaster.cli.anomaly_files import check_anomaly_files
+    from forecaster.cli.options import check_anomaly_files
 
     paths = [Path(options[1])] if options[0] == "--anomalies" else None
     rate = float(options[-1]) if "--rate" in options else None
