@@ -244,7 +244,7 @@ def _autocorrelate(values: np.ndarray, longest: int) -> np.ndarray:
     centred = values - values.mean()
     # Zeros behind the values, so that the end does not meet the beginning at these lags; a length with a large prime
     # factor takes several times as long.
-    size = min(odd << max(-(-(steps + longest + 2) // odd) - 1, 1).bit_length() for odd in (1, 3, 5, 9, 15))
+    size = min(part << max(-(-(steps + longest + 2) // part) - 1, 1).bit_length() for part in (1, 3, 5, 9, 15))
     spectrum = np.fft.rfft(centred, size)
     products = np.fft.irfft(spectrum * np.conj(spectrum), size)[: longest + 2]
     scale = float(products[0])
