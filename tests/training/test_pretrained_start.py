@@ -229,7 +229,7 @@ def test_networks_with_windows_of_one_length_share_their_zero_shot_forecasts(tmp
     plan = plan_of(tmp_path, long_format(), SERIES, {"segment": 4}, ensemble={"size": 4, "vary": "window"})
     course = Course(1, 1, ()) if is_refit else None
     tasks = [dataclasses.replace(each, course=course) for each in training._build_tasks(plan, tmp_path, False, None)]
-    shared = training._train_all(plan, tasks, [])
+    shared = training._train_all(plan, tasks, [], None)
     assert sorted(computed) == sorted({task.plan.config.window.length for task in tasks})
     assert 1 < len(computed) < len(tasks)
     for task in shared:
