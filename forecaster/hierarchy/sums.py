@@ -67,7 +67,7 @@ def _check_ends(panel: Panel) -> None:
     Raises:
         DataError: some end before others.
     """
-    ends = [series.timestamps[-1] for series in panel]
+    ends = [series.last_timestamp for series in panel]
     last = max(ends)
     if early := [(name, end) for name, end in zip(panel.names, ends, strict=True) if end != last]:
         detail = {
