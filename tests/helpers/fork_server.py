@@ -174,8 +174,11 @@ def _receive_number(connection: socket.socket) -> int:
 # What follows runs in the server.
 
 
-# The second and the third import MLflow, which is not installed with the tests.
-NOT_IMPORTED = {"forecaster.__main__", "forecaster.tracking.mlflow", "forecaster.tracking.pyfunc_model"}
+# The others import MLflow and sktime, which are not installed with the tests.
+NOT_IMPORTED = {
+    *("forecaster.__main__", "forecaster.api.sktime"),
+    *("forecaster.tracking.mlflow", "forecaster.tracking.pyfunc_model"),
+}
 
 
 def import_modules(tensorflow: bool) -> None:
