@@ -99,6 +99,10 @@ def _is_other_process(number: int) -> bool:
         return False
     except PermissionError:
         return True
+    # Linux answers for threads, too, whose numbers are those of processes that are gone.
+    with contextlib.suppress(OSError), open(f"/proc/{number}/status", "rb") as file:  # noqa: PTH123
+        if f"Tgid:\t{number}\n".encode() not in file.read():
+            return False
     return number != os.getpid()
 
 

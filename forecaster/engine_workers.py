@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import pickle
+import secrets
 import signal
 import socket
 import time
@@ -69,12 +70,15 @@ def open_workers(
 @contextlib.contextmanager
 def _connect(address: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one, and disconnect at the end."""
-    with import_extra("ray", "--engine ray"):
-        import ray  # noqa: PLC0415  an optional extra
+    address = address or os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address and "RAY_AUTH_MODE" not in os.environ:
+        # Read when Ray is imported; it would write a token into the user's home, which later clusters would ask for.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex()}
+    with import_extra("ray", "--engine ray"):
+        import ray  # noqa: PLC0415  an optional extra
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    address = address or os.environ.get("RAY_ADDRESS")
     # A cluster of this machine alone lives as long as the command; its object store holds messages only.
     local = {"address": "local", "include_dashboard": False, "object_store_memory": _STORE_BYTES}
     options: dict[str, Any] = {"address": address} if address else local

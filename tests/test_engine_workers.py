@@ -35,7 +35,7 @@ _SMALL = ("--num-cpus", "1", "--object-store-memory", "80000000", "--disable-usa
 
 def run_ray(*arguments: str) -> str:
     command = [str(Path(sys.executable).parent / "ray"), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
@@ -46,6 +46,7 @@ def cluster(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     temporary = Path("/tmp") / f"ray-{os.getpid()}"  # its sockets need a short path
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # whatever token the home of the user has
     options = ("--num-cpus", "0", "--include-dashboard", "false", "--temp-dir", str(temporary))
     try:
         printed = run_ray("start", "--head", "--port", str(port), *options, *_SMALL[2:])
@@ -58,6 +59,7 @@ def cluster(tmp_path_factory):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         subprocess.run(["rm", "-rf", str(temporary)], check=True)
+        del os.environ["RAY_AUTH_MODE"]
 
 
 def find_processes(text: str) -> list[int]:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -51,6 +52,19 @@ def test_what_a_running_process_writes_is_not_removed(tmp_path):
         left.touch()
     atomic_files.write_atomically(path, b"whole")
     assert set(names(tmp_path)) == {"forecast.csv", running.name, foreign.name}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems number threads and processes apart")
+def test_a_thread_with_the_number_of_a_process_that_is_gone_keeps_nothing(tmp_path):
+    path, end = tmp_path / "forecast.csv", threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    prefix = atomic_files._remove_left(path).rpartition(".")[0]
+    (tmp_path / f"{prefix}.{thread.native_id}-abc").touch()
+    atomic_files.write_atomically(path, b"whole")
+    end.set()
+    thread.join()
+    assert names(tmp_path) == ["forecast.csv"]
 
 
 @pytest.mark.parametrize("name", ["current", "checkpoint"])

@@ -297,7 +297,7 @@ SHORTER = {"stack": ["window.length=48"]}
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_config_runs(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(held_out, "_MAX_STEPS_READ", 0)  # few origins
+    monkeypatch.setattr(held_out, "MOST_STEPS_READ", 0)  # few origins
     monkeypatch.setattr(build, "_VALIDATION_WINDOWS", 64)
     few = [
         *("training.epochs=1", "training.schedule={name: constant}", "model.warmup=0"),
