@@ -100,6 +100,7 @@ def test_parquet_holds_the_numbers_of_steps():
         ([112, 118, 132], 0),
         ([0.1, 0.25, -3.0], 2),
         ([1e15, 1e15 + 1], 0),
+        ([1e39, 1.0], 0),  # beyond float32, without a warning
         ([0.00001, 0.00003], 5),
         (np.float32([0.1, 0.7]).astype(float), 1),
         ([1 / 3, 2 / 3], None),

@@ -71,5 +71,7 @@ def _is_plain_header(names: list[str], reading: Reading, dialect: Dialect) -> bo
         return False
     if AUTO not in asked and dialect.header is True:
         return names == asked
+    if reading.time == AUTO and "ds" in map(str.lower, names):
+        return False  # `ds`, `y` and `unique_id` have roles, which are reported
     pairs = zip(names, asked, strict=True)
     return all(wanted in {AUTO, name} and re.fullmatch(_NAME, name) is not None for name, wanted in pairs)

@@ -350,7 +350,8 @@ def _count_decimals_of_rows(values: np.ndarray) -> list[int | None]:
     """Count the decimals of each row of values, (series, steps)."""
     found: list[int | None] = [None] * len(values)
     # float32, as in some Parquet files, has 7 digits; float64 has 15.
-    are_single = (values.astype(np.float32) == values).all(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # float32 ends at 3.4e38
+        are_single = (values.astype(np.float32) == values).all(axis=1, keepdims=True)
     allowed = np.where(are_single, 1e-7, 1e-14) * np.abs(values)
     left = np.arange(len(values))  # the rows that have more decimals than those tried so far
     for decimals in range(_MOST_DECIMALS + 1):

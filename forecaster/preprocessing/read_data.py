@@ -69,7 +69,7 @@ def read_data_in_groups(config: Config, path: Paths | None = None) -> Iterator[P
     Raises:
         DataError: as `read_data`; of gaps and steps after the last panel.
     """
-    if config.data.hierarchy:  # sums are of all series
+    if config.data.hierarchy or config.channels > 1:  # sums are of all series; channels have to be in one panel
         yield read_data(config, path)
         return
     request = build_data_request(config, path)

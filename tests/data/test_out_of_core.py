@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.config import load_values
 from forecaster.config.schema import Data
 from forecaster.data import Panel
 from forecaster.data import read as read_module
@@ -21,6 +22,7 @@ from forecaster.data.sources import database, files, parquet
 from forecaster.data.sources.files import Query
 from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError
+from forecaster.preprocessing.read_data import read_data, read_data_in_groups
 from tests.helpers.reading import read_series
 
 
@@ -376,3 +378,18 @@ def test_a_file_with_a_cell_that_only_the_text_path_reads_is_read_at_once(small_
     groups, whole = read_groups(write_file(tmp_path / "x.csv", lines))
     assert len(groups) == 1
     assert_groups_are(groups, whole)
+
+
+@pytest.mark.parametrize("group", [1, 40, 50])
+def test_series_that_are_channels_of_one_network_are_in_one_panel(monkeypatch, small_blocks, tmp_path, group):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([HEADER, *rows(order="series")]) + "\n")
+    data = {"path": str(path), "time": "day", "target": ["y", "price"], "series": "id", "frequency": "D"}
+    values = {"data": data, "window": {"length": 5, "horizon": 2}, "model": {"channels": "joint"}}
+    config = load_values(values, str(path)).config
+    monkeypatch.setattr(out_of_core, "GROUP", group)
+    (found,) = read_data_in_groups(config)
+    expected = read_data(config)
+    assert list(found.names) == list(expected.names)
+    assert found.targets[:2] == ["y", "price"]
+    np.testing.assert_array_equal(found.values, expected.values)

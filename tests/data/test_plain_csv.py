@@ -194,6 +194,14 @@ def test_a_header_that_may_be_none_is_left_to_the_other_reader(tmp_path: Path, h
     assert read(write(tmp_path / "load.csv", HOURS, header)) is None
 
 
+@pytest.mark.parametrize("header", ["ds,y", "DS,Y", "ds,unique_id", "y,ds", "ds,sold"])
+def test_a_header_of_known_columns_is_left_to_the_other_reader_which_reports_them(tmp_path: Path, header: str) -> None:
+    path, names = write(tmp_path / "load.csv", HOURS, header), header.split(",")
+    assert read(path) is None
+    assert read(path, target=names[1]) is None
+    assert read(path, time=names[0], target=names[1]) is not None
+
+
 @pytest.mark.parametrize(
     "keys",
     [
