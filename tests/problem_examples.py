@@ -1387,6 +1387,7 @@ _EXAMPLES = [
     Problem("password-in-store", "postgresql://me:***@host/load", detail={"variable": "FORECAST_SQL_PASSWORD"}),
     Problem("unsupported-store", "mysql://me@host/load"),
     Problem("no-table-in-url", "--output", detail={"received": "a b", "url": "sqlite:///sales.db"}),
+    Problem("table-of-a-store", "sqlite:///forecasts.db", detail={"table": "forecasts"}),
     Problem("table-of-other-columns", "sqlite:///sales.db", detail={"table": "forecasts", "missing": ["lower_95"]}),
     Problem("no-such-store", "forecasts.db"),
     Problem("no-store", "jobs.yaml"),

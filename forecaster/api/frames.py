@@ -42,8 +42,9 @@ def frame_to_csv(frame: Frame) -> bytes:
         raise UsageError(Problem("not-a-frame", detail={"received": type(frame).__name__}))
     index = frame.index
     if index.name is not None or not pd.api.types.is_integer_dtype(index.dtype):
-        is_unnamed = index.nlevels == 1 and index.name is None
-        frame = frame.reset_index(names="time" if is_unnamed else None)
+        is_unnamed = index.nlevels == 1 and index.name is None and "time" not in frame.columns
+        # A name that a column has, too, is reported as that of two columns is.
+        frame = frame.reset_index(names="time" if is_unnamed else None, allow_duplicates=True)
     for number, kind in enumerate(frame.dtypes):
         if isinstance(kind, pd.PeriodDtype):
             frame = frame.copy(deep=False)

@@ -11,6 +11,7 @@ from forecaster.config.database_urls import find_sqlite_path, is_url
 from forecaster.errors import UsageError
 from forecaster.forecast import COLUMNS, ColumnNames, Forecast, name_column
 from forecaster.jobs.database_connection import DatabaseConnection, connect_to_store
+from forecaster.jobs.store import TABLES
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamps
 
@@ -139,8 +140,10 @@ def _prepare_table(
     """Make the table, or empty it where its rows are replaced; one with other columns is made anew then.
 
     Raises:
-        UsageError: it has other columns, and its rows stay.
+        UsageError: it has other columns, and its rows stay; or it is a table of a store of jobs.
     """
+    if table.name.lower() in TABLES and len(connection.find_tables([*TABLES])) == len(TABLES):
+        raise UsageError(Problem("table-of-a-store", table.url, detail={"table": table.name}))
     query = (
         f"SELECT name FROM pragma_table_info('{table.name}')"
         if table.is_sqlite

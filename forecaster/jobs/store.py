@@ -31,7 +31,7 @@ ACTUALS = ("job", "series", "timestamp", "value", "first_value", "first_seen", "
 ADAPTATION = ("job", "series", "step", "level", "state")
 ERRORS = ("job", "origin", "version", "state", "made_at")
 # Made as written here, and compared with this text when a store is opened. A word after a comma is a column.
-_TABLES = {
+TABLES = {
     "meta": "CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     "forecasts": "CREATE TABLE forecasts (job TEXT NOT NULL, version TEXT NOT NULL, series TEXT NOT NULL, "
     "origin TEXT NOT NULL, timestamp TEXT NOT NULL, step INTEGER NOT NULL, mean DOUBLE PRECISION NOT NULL, "
@@ -113,16 +113,16 @@ class Store:
         Raises:
             RunError: they are not, or they are of a newer format.
         """
-        if not self._database.find_tables([*_TABLES]) and not read_only:
+        if not self._database.find_tables([*TABLES]) and not read_only:
             with self.transaction():
-                if not self._database.find_tables([*_TABLES]):  # no other process was faster
-                    for statement in _TABLES.values():
+                if not self._database.find_tables([*TABLES]):  # no other process was faster
+                    for statement in TABLES.values():
                         self._database.execute(statement + self._database.table_options)
                     self._database.execute("INSERT INTO meta VALUES ('format', :format)", {"format": str(FORMAT)})
-        found = self._database.find_tables([*_TABLES])
+        found = self._database.find_tables([*TABLES])
         if not found:
             raise RunError(Problem("no-such-store", self.where))
-        made = {name: {"", statement + self._database.table_options} for name, statement in _TABLES.items()}
+        made = {name: {"", statement + self._database.table_options} for name, statement in TABLES.items()}
         if foreign := [name for name in found if found[name] not in made[name]] or made.keys() - found:
             raise RunError(Problem("foreign-store-table", self.where, detail={"tables": sorted(foreign)}))
         rows = self._database.execute("SELECT value FROM meta WHERE name = 'format'")

@@ -18,6 +18,11 @@ STORES: Mapping[str, Message] = {
         "{url}?table=forecasts",
         "Forecasts are written into a table that the URL names.",
     ),
+    "table-of-a-store": Message(
+        "the table {table} belongs to the store of forecasts that `forecast run` keeps here; name another table, "
+        "such as table=next",
+        "`--output` names a table of a store, which only `forecast run` writes.",
+    ),
     "table-of-other-columns": Message(
         "the table {table} has no {missing:or}; name another table, or make it anew: --if-exists replace",
         "A table that exists does not have the columns of these forecasts.",

@@ -1,6 +1,9 @@
 """The model card of a version: what it was trained on, how well it forecasts, its limits, and how it is used."""
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -10,7 +13,7 @@ from forecaster.config.schema import Config
 from forecaster.data.sources.files import name_source
 from forecaster.evaluation.tables import format_error_table
 from forecaster.preprocessing.plan import Plan
-from forecaster.wording import count_of, count_steps, format_timestamps, list_some
+from forecaster.wording import SHOWN, count_of, count_steps, format_timestamps, list_some
 
 MODEL_CARD = "README.md"
 _USE = """## Use
@@ -21,7 +24,7 @@ forecast predict {run} --data newer.csv
 forecast evaluate {run} --data newer.csv
 ```
 
-From Python: `forecaster.predict(frame, "{run}")`. Without this package: `forecast export {run} --to onnx`."""
+From Python: `forecaster.predict(frame, {path})`. Without this package: `forecast export {run} --to onnx`."""
 _HEADER = "---\nlibrary_name: recurrent-forecast\npipeline_tag: time-series-forecasting\nlicense: other\n---\n"
 
 
@@ -43,7 +46,7 @@ def render_model_card(plan: Plan, name: str, metrics: Mapping[str, Any], is_refi
         f"## Errors\n\n```\n{format_error_table(metrics)}\n```",
         "![The last forecast](forecast.png) ![Losses](loss.png)",
         f"## Limits\n\n{limits}",
-        _USE.format(run=f"runs/{name}"),
+        _USE.format(run=shlex.quote(f"runs/{name}"), path=json.dumps(f"runs/{name}", ensure_ascii=False)),
         f"## Licence\n\nThe software is under the MIT licence. The weights come from {source}: "
         "the owner of these data decides on their licence.",
     ]
@@ -54,7 +57,7 @@ def _describe_purpose(plan: Plan) -> str:
     """Describe what is forecast, from what, in one sentence."""
     config, series = plan.config, plan.panel
     frequency = config.data.frequency
-    named = f"`{series[0].name}`" if len(series) == 1 else f"{count_of(len(series), 'series', 'series')}"
+    named = _format_name(series[0].name) if len(series) == 1 else f"{count_of(len(series), 'series', 'series')}"
     ahead, window = count_steps(config.window.horizon, frequency), count_steps(config.window.length, frequency)
     levels = " and ".join(f"{level:g} %" for level in sorted(config.forecast.levels))
     intervals = f", with intervals of {levels}" if levels else ""
@@ -72,7 +75,7 @@ def _list_facts(plan: Plan, is_refit: bool) -> dict[str, str]:
     held_out = sum(split.steps - split.validation_end for split in test)
     facts = {
         "data": f"{_name_data(config)}: {count_of(len(panel), 'series', 'series')}, {rows}, {first} to {last}",
-        "target": list_some(dict.fromkeys(f"`{series.target}`" for series in panel)),
+        "target": _list_names([series.target for series in panel]),
         "season": list_some(count_steps(season, config.data.frequency) for season in config.data.seasons) or "none",
         "networks": f"{networks}: {kind}",
         "held out for the errors": count_steps(held_out, config.data.frequency) if held_out else "nothing",
@@ -80,7 +83,7 @@ def _list_facts(plan: Plan, is_refit: bool) -> dict[str, str]:
         "made by": f"forecaster {__version__}, seed {config.training.seed}",
     }
     covariates = [*config.data.covariates.past, *config.data.covariates.future, *config.data.covariates.static]
-    return facts | ({"covariates": list_some(covariates, len(covariates))} if covariates else {})
+    return facts | ({"covariates": _list_names(covariates, len(covariates))} if covariates else {})
 
 
 def _list_limits(plan: Plan) -> Iterator[str]:
@@ -94,7 +97,7 @@ def _list_limits(plan: Plan) -> Iterator[str]:
         learned = count_steps(config.steps_ahead, frequency)
         yield f"It learned {learned} ahead; for later steps the network reads its forecasts, and errors grow."
     if config.data.covariates.future:
-        yield f"It needs values of the steps ahead of {list_some(config.data.covariates.future)} (`forecast future`)."
+        yield f"It needs values of the steps ahead of {_list_names(config.data.covariates.future)} (`forecast future`)."
     if config.conformal:
         yield "Intervals have the widths of its errors on the validation part, and hold while errors stay like those."
     yield "What never happened in these data is not in its forecasts; `forecast evaluate` scores it on newer rows."
@@ -103,4 +106,18 @@ def _list_limits(plan: Plan) -> Iterator[str]:
 def _name_data(config: Config) -> str:
     """Name the file of the data, without its folder."""
     named = name_source(config.data.path)
-    return f"`{PurePath(named).name if ', ' not in named and '://' not in named else named}`"
+    return _format_name(PurePath(named).name if ", " not in named and "://" not in named else named)
+
+
+def _list_names(names: Iterable[str], most: int = SHOWN) -> str:
+    """List names of columns as code, each once."""
+    return list_some(map(_format_name, dict.fromkeys(names)), most)
+
+
+def _format_name(name: str) -> str:
+    """Format a name as a code span of Markdown that is one line, and one cell of a table."""
+    text = " ".join(name.split()).replace("|", "\\|")
+    if "`" not in text:
+        return f"`{text}`"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text))))  # longer than any run of backticks inside
+    return f"{fence} {text} {fence}"

@@ -189,3 +189,15 @@ def test_the_notebook_runs_and_its_outputs_are_those_of_its_cells():
     # Digits may differ on another processor.
     assert [re.sub(r"\d", "0", text) for text in run_cells(cells)] == [re.sub(r"\d", "0", text) for text in stored]
     assert all(stored)
+
+
+@pytest.mark.parametrize("name", ["day", None])
+def test_an_index_with_the_name_of_a_column_is_a_duplicate_or_has_a_free_name(name: str | None):
+    series = make_series()
+    frame = pd.DataFrame({"time" if name is None else name: series.index, "sales": series.to_numpy()})
+    frame.index = pd.Index(series.index if name else [f"row {n}" for n in range(len(series))], name=name)
+    columns = frame_to_csv(frame).decode().splitlines()[0].split(",")
+    assert columns == (["day", "day", "sales"] if name else ["index", "time", "sales"])
+    if name:
+        with pytest.raises(DataError, match="frame:1: the column 'day' is named twice"):
+            forecaster.predict(frame)

@@ -91,3 +91,10 @@ def test_check_looks_for_duplicates_within_each_series(tmp_path: Path):
     problems, repairs = find_refusal(loaded, trains=False)
     assert [problem.code for problem in problems] == ["duplicate-timestamps"]
     assert repairs["data.duplicates"] == "mean"
+
+
+@pytest.mark.parametrize("others", [["Y"], ["DS"], ["UNIQUE_ID", "Y"]])
+def test_exact_names_come_before_those_in_capitals(tmp_path: Path, others: list[str]):
+    frame = make_long_form().assign(**dict.fromkeys(others, 1))
+    panel = read_series(write(frame, tmp_path))
+    assert (panel.ids, panel.time, {*panel.targets}) == (("unique_id",), "ds", {"y"})

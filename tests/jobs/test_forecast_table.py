@@ -12,6 +12,7 @@ import pytest
 from forecaster.errors import InputOutputFailed, UsageError
 from forecaster.forecast import Forecast
 from forecaster.jobs.forecast_table import ForecastTable, write_forecast_table
+from forecaster.jobs.store import open_store
 
 
 def make_forecast(series: str = "a", origin: str = "2026-03-01", steps: int = 2, first: float = 1.5, quantiles=None):
@@ -71,6 +72,16 @@ def test_replace_removes_other_rows_and_makes_a_table_of_other_columns_anew(tabl
     assert [row[0] for row in read(table)] == ["c", "c"]
     write_forecast_table(table, [other], "levels", replaces=True)
     assert read(table, "series, lower_50, upper_50") == [("d", 1.0, 3.0)] * 2
+
+
+@pytest.mark.parametrize("name", ["forecasts", "meta"])
+def test_tables_of_a_store_are_never_replaced(table: ForecastTable, name: str):
+    with open_store(table.url, Path.cwd()) as store:
+        assert store.list_jobs() == []
+    with pytest.raises(UsageError, match=rf"the table {name} belongs to the store"):
+        write_forecast_table(ForecastTable(table.url, name), [make_forecast()], "levels", replaces=True)
+    assert read(table, "job, quantiles, made_at") == []  # the columns of the store
+    assert write_forecast_table(ForecastTable(table.url, "next"), [make_forecast()], "levels") == 2
 
 
 def test_all_rows_are_written_or_none(table: ForecastTable):

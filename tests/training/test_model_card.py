@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from forecaster.runs import load_version
+from forecaster.training.model_card import _format_name
 from tests.helpers.command import ROOT
 
 
@@ -23,3 +26,17 @@ def test_a_version_without_a_card_is_read():
     version = load_version(ROOT / "tests/runs/format-4/load")
     assert "README.md" not in version.manifest["files"]
     assert version.config.window.horizon == version.metrics["horizon"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("load", "`load`"),
+        ("<b>[a](b)*</b>", "`<b>[a](b)*</b>`"),
+        ("a|b", r"`a\|b`"),
+        ("two\nlines", "`two lines`"),
+        ("`a``b", "``` `a``b ```"),
+    ],
+)
+def test_a_name_is_one_code_span_in_one_cell(name: str, expected: str):
+    assert _format_name(name) == expected

@@ -88,7 +88,7 @@ def find_known_columns(names: Collection[str], reading: Reading) -> dict[str, An
     Returns:
         The fields of `Reading` that they set: `time`, `target` and `series`; none without a column `ds`.
     """
-    by_name = {name.lower(): name for name in names}
+    by_name = {name.lower(): name for name in names} | {name: name for name in names if name.islower()}
     if reading.layout != COLUMNS or reading.time != AUTO or "ds" not in by_name:
         return {}
     taken = {*reading.ids, *reading.static, *reading.columns}
