@@ -36,7 +36,10 @@ def randomised(model: Model, length: int, ahead: int, season: int = 1, **options
 
 
 def fitted(network, batch, steps=300, rate=0.01):
-    """Train on `steps` batches of (windows, targets[, categories]), or (inputs, targets), made by `batch(generator)`."""
+    """Train on `steps` batches of (windows, targets[, categories]), or (inputs, targets), made by `batch(generator)`.
+
+    The rate falls linearly to 0, so that few steps at a high rate are enough.
+    """
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=1.0)
     optimizer.build(network.trainable_variables)
     generator = np.random.default_rng(0)
@@ -48,6 +51,7 @@ def fitted(network, batch, steps=300, rate=0.01):
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
 
     for number in range(steps):
+        optimizer.learning_rate.assign(rate * (1 - number / steps))
         inputs, targets, *categories = batch(generator)
         inputs = inputs if isinstance(inputs, Inputs) else Inputs(inputs, None, None, *categories)
         tensors = Inputs(*(None if array is None else tf.constant(array) for array in inputs))

@@ -95,7 +95,7 @@ def test_a_channel_that_follows_another_is_learnt_from_it(decoder):
         return values[:, :length].reshape(64, -1), values[:, length:].reshape(64, -1)
 
     network = build_network(Model(cell="gru", units=[16], decoder=decoder), length, ahead, channels=2)
-    network = fitted(network, batch, steps=300, rate=0.02)
+    network = fitted(network, batch, steps=150, rate=0.04)
     windows, targets = batch(np.random.default_rng(9))
     errors = ((np.asarray(network(Inputs(windows)))[..., 0] - targets) ** 2).reshape(64, ahead, 2).mean(axis=(0, 1))
     assert errors[1] < 0.4
