@@ -236,7 +236,7 @@ def check_anomaly_files(paths: Sequence[Path] | None, rate: float | None) -> flo
     """Check the options before any work is done, and return the rate.
 
     Raises:
-        UsageError: a name has another ending, or the rate is not between 0 and 0.5 or has no file.
+        UsageError: a name has another ending, or the rate is not between 0.000001 and 0.5 or has no file.
     """
     for path in paths or ():
         if path.suffix.lower() not in {".csv", ".json"} and not is_picture(path):
@@ -245,7 +245,7 @@ def check_anomaly_files(paths: Sequence[Path] | None, rate: float | None) -> flo
             )
     if rate is None:
         return 0.01
-    if not 0 < rate <= 0.5:
+    if not 1e-6 <= rate <= 0.5:
         detail = {"expected": "a share from 0.000001 to 0.5, such as 0.01"}
         raise UsageError(Problem("invalid-option", f"--rate {rate:g}", detail=detail))
     if not paths:

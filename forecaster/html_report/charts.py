@@ -166,7 +166,7 @@ def _name_tick(text: str, rank: int) -> str:
     month = _MONTHS[int(text[5:7]) - 1]
     if rank >= 3:
         return text[:4] if rank == 4 else f"{month} {text[:4]}"
-    return f"{int(text[8:10])} {month}" if text[11:16] in {"", "00:00"} else text[11:16]
+    return f"{int(text[8:10])} {month}" if rank == 2 or text[11:16] in {"", "00:00"} else text[11:16]
 
 
 def format_value(value: float) -> str:

@@ -1,5 +1,6 @@
 """The section on what a forecast is made of: the contributions of level, season, window and covariates."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,13 @@ _MOST_LINES = 6  # groups with a line each; the others are added up
 _COLORS: Sequence[Color] = ("blue", "orange", "green", "purple", "sky", "ink")
 
 
-def build_explained_section(found: Sequence[Contributions]) -> Section:
-    """Build the section from the contributions to the forecasts of some series, the first of which is tabulated."""
+def build_explained_section(found: Sequence[Contributions], is_reconciled: bool = False) -> Section:
+    """Build the section from the contributions to the forecasts of some series, the first of which is tabulated.
+
+    Args:
+        found: the contributions to the forecast of each series, before any reconciliation.
+        is_reconciled: whether the forecasts that the report shows have been reconciled.
+    """
     sizes: dict[str, float] = {}
     for each in found:
         for group, values in zip(each.groups, each.totals, strict=True):
@@ -28,6 +34,8 @@ def build_explained_section(found: Sequence[Contributions]) -> Section:
         "Added to the baseline, the mean of the series without a season, these contributions are the forecast "
         "(forecast explain)."
     ]
+    if is_reconciled:
+        sentences.append("They explain the forecast before reconciliation, which differs from the one above.")
     title = "What each part of the history adds to the forecast, or takes from it"
     return Section("Explained", [Sentences(sentences), Chart("explained", title, lines, panels), _tabulate(found[0])])
 
@@ -48,6 +56,11 @@ def _tabulate(found: Contributions) -> Table:
     rows = [(BASELINE, found.baseline.sum(axis=0))]
     rows += [(group.name, values) for group, values in zip(found.groups, found.totals, strict=True)]
     rows.append(("forecast", found.forecast))
-    cells: list[list[Cell]] = [[name, *(float(f(values)) for f in (np.mean, np.min, np.max))] for name, values in rows]
+    largest = max(float(np.abs(values).max()) for _, values in rows)
+    # Rounded like the forecast, so that a part that adds nothing is 0 and not 1e-07.
+    decimals = 0 if largest == 0 else 5 - math.floor(math.log10(largest))
+    cells: list[list[Cell]] = [
+        [name, *(round(float(f(values)), decimals) for f in (np.mean, np.min, np.max))] for name, values in rows
+    ]
     note = f"{found.series.name}: over {len(found.timestamps):,} steps; the means add up to that of the forecast."
     return Table(["part", "mean", "lowest", "highest"], cells, note)

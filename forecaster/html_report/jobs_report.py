@@ -153,7 +153,8 @@ def _build_forecast_section(scores: Sequence[Score]) -> Section:
     ranked = [(score, name, parts[name]) for score, parts in tables for name in _rank_series(score) if name in parts]
     shown = ranked[:MOST_PANELS]
     panels = []
-    for score, name, rows in shown:
+    for score, name, found in shown:
+        rows = _insert_gaps(found)
         quantiles = {p: rows[p].to_numpy(float) if p in rows else np.full(len(rows), np.nan) for p in levels}
         lines = [rows[each].to_numpy(float) for each in ("actual", "mean")]
         times, label = format_times(rows["timestamp"]), _name(score, name, scores)
@@ -162,6 +163,13 @@ def _build_forecast_section(scores: Sequence[Score]) -> Section:
     lines_drawn = [Line("actual", "ink"), Line("forecast", "blue")]
     title = "Newest forecast of each time, with its actual"
     return Section("Forecasts", [Chart("forecast", title, lines_drawn, panels, bands, shown=NEWEST, total=len(ranked))])
+
+
+def _insert_gaps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Insert a row without values, which interrupts lines, at each origin after the end of the forecast before it."""
+    origins = rows["origin"].iloc[1:]
+    later = origins[origins.to_numpy() > rows["timestamp"].iloc[:-1].to_numpy()]
+    return pd.concat([rows, pd.DataFrame({"timestamp": later})]).sort_values("timestamp", kind="stable")
 
 
 def _rank_series(score: Score) -> list[str]:
@@ -178,10 +186,10 @@ def _chart_origins(scores: Sequence[Score]) -> Block:
         measure = next(iter(errors[-1].errors), "mae") if errors else "mae"
         values = [np.array([each.errors.get(name, np.nan) for each in errors]) for name in (measure, *_BASELINES)]
         panels.append(Panel(score.job, format_times([each.time for each in errors]), values))
-    shown = [panel for panel in panels if len(panel.times)]
+    shown = [panel for panel in panels if len(panel.times) > 1]
     lines = [Line("forecast", "blue"), *_BASELINES.values()]
     if not shown:
-        return Sentences(["No origin has actuals for half of its horizon."])
+        return Sentences(["Errors by origin need two origins with actuals for half of their horizon."])
     return Chart("origins", "Mean error by origin, scaled where that is possible", lines, shown, (), "origin", True)
 
 

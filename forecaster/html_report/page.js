@@ -31,7 +31,7 @@ const nameTick = (text, level) => {
   if (text.indexOf("-", 1) < 0) return text;
   const month = MONTHS[text.slice(5, 7) - 1];
   if (level >= 3) return level === 4 ? text.slice(0, 4) : `${month} ${text.slice(0, 4)}`;
-  return ["", "00:00"].includes(text.slice(11, 16)) ? `${+text.slice(8, 10)} ${month}` : text.slice(11, 16);
+  return level === 2 || ["", "00:00"].includes(text.slice(11, 16)) ? `${+text.slice(8, 10)} ${month}` : text.slice(11, 16);
 };
 const pickTimes = (times, first, last, most) => {
   for (const least of [4, 3, 2, 1, 0]) {

@@ -15,6 +15,7 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation.anomalies import find_anomalies_of_run
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.evaluate import evaluate
+from forecaster.evaluation.origins import MODEL, UNRECONCILED
 from forecaster.evaluation.tables import describe_refit, describe_unscaled
 from forecaster.evaluation.verdict import describe_coverage, describe_fallback, describe_verdict
 from forecaster.explain.explain_forecasts import explain_run
@@ -176,7 +177,7 @@ def _build_error_sections(config: Config, metrics: Mapping[str, Any], comparison
         found = comparison.summary
         if not (metrics.get("scores") and _are_equal(found, metrics)):
             summary = summary if metrics.get("scores") else found
-            blocks += [Sentences(["Errors on the rows after the training data."]), build_score_table(found)]
+            blocks += [Sentences([_describe_rows(found, metrics)]), build_score_table(found)]
             blocks.append(Sentences([describe_verdict(found)]))
         errors, charts = build_step_charts(comparison.tabulate_by_step(), found, frequency)
         blocks += errors
@@ -185,6 +186,14 @@ def _build_error_sections(config: Config, metrics: Mapping[str, Any], comparison
             blocks.append(build_series_table(comparison.tabulate_by_series(), comparison.measure, rival, label))
     coverage = build_coverage_section(summary, charts, describe_coverage(summary))
     return [Section("Errors", blocks), *([coverage] if summary.get("coverage") else [])]
+
+
+def _describe_rows(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Describe the rows of a comparison: the test part where the errors before reconciliation are those of it."""
+    scores, measured = found["scores"], metrics.get("scores")
+    if measured and UNRECONCILED in scores and _are_equal({"scores": {MODEL: scores[UNRECONCILED]}}, metrics):
+        return "Errors on the test part, with the forecast after reconciliation."
+    return "Errors on the rows after the training data."
 
 
 def _are_equal(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
@@ -212,7 +221,10 @@ def _build_explained_sections(
     except ForecasterError as error:
         return [Section("Explained", [Sentences([f"The forecast is not explained: {error}"], are_warnings=True)])]
     places = {name: place for place, name in enumerate(order)}
-    return [build_explained_section(sorted(found, key=lambda each: places[each.series.name]))] if found else []
+    if not found:
+        return []
+    is_reconciled = bool(version.config.data.hierarchy) and version.config.forecast.reconcile != "none"
+    return [build_explained_section(sorted(found, key=lambda each: places[each.series.name]), is_reconciled)]
 
 
 def _build_data_section(version: Version, config: Config, prediction: Prediction | None) -> Section:

@@ -165,6 +165,7 @@ def test_predict_writes_anomalies_by_the_ending_of_a_name(forecast, tmp_path):
     [
         (["--anomalies", "days.xlsx"], "use --anomalies days.csv"),
         (["--anomalies", "days.csv", "--rate", "2"], "a share from"),
+        (["--anomalies", "days.csv", "--rate", "0.0000009"], "a share from"),
         (["--rate", "0.01"], "add --anomalies"),
     ],
 )

@@ -20,11 +20,14 @@ from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.metrics import Scale
 from forecaster.evaluation.origins import Origins
+from forecaster.explain.explain_forecasts import explain_run
 from forecaster.forecast import Forecast
 from forecaster.html_report import MOST_BYTES, build_backtest_report, build_jobs_report, build_run_report, render_report
 from forecaster.html_report.charts import choose_ticks, draw_plot, format_value, pick_times
 from forecaster.html_report.content import Chart, Code, Facts, Line, Panel, Report, Section, Sentences, Table, Tile
 from forecaster.html_report.error_sections import describe_worth
+from forecaster.html_report.explained_section import build_explained_section
+from forecaster.html_report.run_report import _describe_rows
 from forecaster.html_report.series_panels import build_forecast_chart
 from forecaster.jobs.history import find_store
 from forecaster.jobs.store import open_store
@@ -238,6 +241,48 @@ def test_the_report_of_jobs_begins_with_the_worst(jobs, source):
     assert ("new: no stored forecast has an actual yet" in page.text) == (source == "jobs.yaml")
 
 
+def test_lines_stop_where_no_forecast_follows_and_one_origin_has_no_chart_of_origins(tmp_path):
+    hours = pd.date_range("2026-01-01", periods=24 * 9, freq="h")
+    values = 10 + np.sin(np.arange(len(hours)) * np.pi / 12)
+    with open_store("sqlite:///store.db", tmp_path) as store:
+        for first in (24 * 6, 24 * 6 + 6, 24 * 8):  # the second follows the first; 36 hours later there is a third
+            part = slice(first, first + 6)
+            made = Forecast(
+                "load", hours[first - 1], hours[part], values[part], {0.1: values[part] - 1, 0.9: values[part] + 1}
+            )
+            store.add_forecasts("load", "v1", [made], datetime(2026, 2, 1, tzinfo=UTC))
+        known = {"series": "load", "timestamp": hours[: 24 * 6 + 6], "value": values[: 24 * 6 + 6]}
+        store.add_actuals("load", pd.DataFrame(known), datetime(2026, 2, 1, tzinfo=UTC))
+    path = str(tmp_path / "store.db")
+    page = render(build_jobs_report(path, *find_store(path)))
+    (panel,) = page.charts["charts"]["forecast"]["panels"]
+    assert [place for place, value in enumerate(panel["l"][1]) if value is None] == [12]
+    assert panel["b"][0][0][12] is None
+    assert page.charts["times"][panel["t"]][12] == "2026-01-08 23:00"
+    assert "origins" not in page.charts["charts"]
+    assert "Errors by origin need two origins" in page.text
+
+
+def test_parts_that_add_nothing_to_a_forecast_are_0(run_page):
+    _, page = run_page
+    cells = [row[1:] for row in page.find_table("part", "lowest")[1:]]
+    assert not [text for row in cells for text in row if "e-" in text]
+    means = [float(row[0]) for row in cells]
+    assert sum(means[:-1]) == pytest.approx(means[-1], abs=0.005)
+
+
+def test_a_hierarchy_names_the_rows_of_its_errors_and_what_is_explained():
+    measured = {"scores": {"model": {"mae": 2.0}}}
+    found = {"scores": {"model": {"mae": 1.9}, "unreconciled": {"mae": 2.0}}}
+    assert "test part, with the forecast after reconciliation" in _describe_rows(found, measured)
+    for other in ({"unreconciled": {"mae": 3.0}}, {}):
+        assert "after the training data" in _describe_rows({"scores": {"model": {"mae": 1.9}} | other}, measured)
+    found, _ = explain_run(load_version(RUNS / "load"), RUNS / "load.csv")
+    for is_reconciled in (True, False):
+        page = render(Report("", "", "", [], [], [build_explained_section(found, is_reconciled)]))
+        assert ("before reconciliation" in page.text) == is_reconciled
+
+
 @pytest.mark.parametrize("block", [
     Facts([(HOSTILE, HOSTILE)]), Sentences([HOSTILE]), Code(HOSTILE, HOSTILE), Table([HOSTILE], [[HOSTILE]], HOSTILE, HOSTILE),
     Chart(HOSTILE, HOSTILE, [Line(HOSTILE, "blue")], [Panel(HOSTILE, ['2026-01-01'], [np.ones(1)], [(np.ones(1), np.ones(1))])] * 2,
@@ -296,6 +341,7 @@ def test_gaps_interrupt_a_line_and_a_single_value_is_a_dot():
     ("times", "expected"),
     [
         (pd.date_range("2026-01-30", periods=97, freq="h").strftime("%Y-%m-%d %H:%M"), ["30 Jan", "31 Jan", "Feb 2026", "2 Feb", "3 Feb"]),
+        ([*pd.date_range("2026-03-04 12:00", periods=3, freq="h").strftime("%Y-%m-%d %H:%M"), "2026-03-06 11:00", "2026-03-06 12:00"], ["12:00", "13:00", "14:00", "6 Mar", "12:00"]),
         (pd.date_range("2026-03-04", periods=18, freq="h").strftime("%Y-%m-%d %H:%M"), ["4 Mar", "06:00", "12:00"]),
         (pd.date_range("2025-11-15", periods=120, freq="D").strftime("%Y-%m-%d"), ["Dec 2025", "2026", "Feb 2026", "Mar 2026"]),
         (pd.date_range("1957-01-01", periods=60, freq="MS").strftime("%Y-%m-%d"), ["1957", "1958", "1959", "1960", "1961"]),
