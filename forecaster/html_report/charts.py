@@ -11,6 +11,7 @@ from forecaster.html_report.content import Chart, Panel
 
 _SIZE = 1000  # of a drawing in its own units, both ways
 _TIME_TICKS, _VALUE_TICKS = 5, 5  # labels at most, so that they fit on a telephone
+_NEAR_END, _END = 0.95 * _SIZE, ' class="end"'  # a label further right ends at its place, so that it is not cut
 _MARGIN = 0.05  # of the values, above and below
 _WHOLE, _HORIZONS, _LEAST_HISTORY = (
     150,
@@ -70,8 +71,8 @@ def draw_plot(chart: Chart, panel: Panel) -> str:
         f'<span style="bottom:{100 * (tick - low) / (high - low):.2f}%">{format_value(tick)}</span>' for tick in ticks
     )
     times = "".join(
-        f'<span style="left:{x[place] * 100 / _SIZE:.2f}%">{html.escape(text)}</span>'
-        for place, text in pick_times(panel.times)
+        f'<span{_END if at > _NEAR_END else ""} style="left:{100 * at / _SIZE:.2f}%">{html.escape(text)}</span>'
+        for at, text in ((x[place], text) for place, text in pick_times(panel.times))
     )
     svg = f'<svg viewBox="0 0 {_SIZE} {_SIZE}" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'
     return f'<div class="values">{values}</div><div class="area">{svg}</div><div class="times">{times}</div>'

@@ -148,6 +148,7 @@ class ChartView {
     const label = (text, side, share) => {
       const span = make("span", { textContent: text });
       span.style[side] = `${share}%`;
+      if (side === "left" && share > 95) span.className = "end";
       return span;
     };
     this.values.replaceChildren(...ticks.map(tick => label(format(tick), "bottom", 100 * (tick - low) / (high - low))));

@@ -354,6 +354,12 @@ def test_times_are_labelled_where_years_months_and_days_begin(times, expected):
     assert labels == expected
 
 
+def test_a_time_at_the_right_end_is_not_cut():
+    panel = Panel("", ["1", "2", "3"], [np.ones(3)])
+    labels = re.findall(r'<span( class="end")? style="left:(.*?)%">', draw_plot(make_chart([panel]), panel))
+    assert labels == [("", "0.00"), ("", "50.00"), (' class="end"', "100.00")]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"), [(0.0, 10.0, [0, 2, 4, 6, 8, 10]), (-1.1, 1.2, [-1, -0.5, 0, 0.5, 1]), (97, 131, [100, 110, 120, 130])]
 )  # fmt: skip
