@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forecaster.api.frames import Frame, hold_frame, settings_to_overrides
+from forecaster.api.frames import Frame, check_whole_number, hold_frame, settings_to_overrides
 from forecaster.api.trainings import load_frame_config, load_training, move_data
 from forecaster.evaluation.backtest import backtest as compare
 from forecaster.evaluation.comparison import Comparison
@@ -45,6 +45,8 @@ def backtest(
     Raises:
         ForecasterError: as the command does (`forecaster.errors`).
     """
+    for name, value in (("folds", folds), ("stride", stride), ("refit", refit)):
+        check_whole_number(name, value)
     with hold_frame(frame) as path:
         loaded, panel = load_frame_config(
             path, None if config is None else Path(config), settings_to_overrides(settings)

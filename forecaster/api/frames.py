@@ -1,11 +1,14 @@
 """A frame as a CSV that the package reads, and settings as overrides of a config."""
 
+import datetime
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecaster.atomic_files import write_atomically
@@ -52,6 +55,59 @@ def frame_to_csv(frame: Frame) -> bytes:
     return frame.to_csv(index=False, lineterminator="\n").encode()
 
 
-def settings_to_overrides(settings: Mapping[str, Any] | None) -> list[str]:
-    """Convert settings such as `{"training.epochs": 5}` to what `--set` takes: `training.epochs=5`."""
-    return [f"{key}={format_yaml(value)}" for key, value in (settings or {}).items()]
+def settings_to_overrides(settings: Mapping[str, Any] | None, has_frame: bool = True) -> list[str]:
+    """Convert settings such as `{"training.epochs": 5}` to what `--set` takes: `training.epochs=5`.
+
+    Args:
+        settings: keys with values; numbers of NumPy and timestamps are converted.
+        has_frame: whether a frame is read, in place of `data.path` and `data.query`.
+
+    Raises:
+        UsageError: a setting names other data than the frame.
+    """
+    given = settings or {}
+    data = given.get("data")
+    named = {*given, *(f"data.{key}" for key in (data if isinstance(data, Mapping) else ()))}
+    if has_frame and (other := sorted(named & {"data.path", "data.query"})):
+        detail = {"expected": "no other data than the frame; leave this setting out"}
+        raise UsageError(Problem("invalid-option", f"settings: {other[0]}", detail=detail))
+    return [f"{key}={format_yaml(_to_plain(value))}" for key, value in given.items()]
+
+
+def check_whole_number(name: str, value: Any, most: int = 100_000) -> None:
+    """Check an argument that is None or a number of steps or folds.
+
+    Raises:
+        UsageError: it is no whole number from 1 to `most`.
+    """
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if value is not None and not (is_whole and 1 <= value <= most):
+        detail = {"expected": f"a whole number from 1 to {most:,}"}
+        raise UsageError(Problem("invalid-option", f"{name}={value!r}", detail=detail))
+
+
+def check_levels(levels: object) -> list[float] | None:
+    """Check the levels of intervals, in percent.
+
+    Raises:
+        UsageError: they are no list of numbers from 0.001 to 99.999.
+    """
+    if levels is None:
+        return None
+    found: list[Any] = list(levels) if isinstance(levels, Iterable) and not isinstance(levels, str) else [levels]
+    is_list = isinstance(levels, Iterable) and all(isinstance(each, Real) for each in found)
+    if not is_list or not all(0.001 <= each <= 99.999 for each in found):
+        detail = {"expected": "a list of percentages from 0.001 to 99.999, such as [80, 95]"}
+        raise UsageError(Problem("invalid-option", f"levels={levels!r}", detail=detail))
+    return [float(each) for each in found]
+
+
+def _to_plain(value: Any) -> Any:
+    """Convert a value of NumPy or a timestamp, or those in a list or a mapping, to one that YAML has."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, datetime.date):  # a timestamp of pandas is one
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _to_plain(each) for key, each in value.items()}
+    return [_to_plain(each) for each in value] if isinstance(value, list | tuple) else value

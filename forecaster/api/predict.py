@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from forecaster.api.forecasts import Request, predict_data, predict_run
-from forecaster.api.frames import Frame, hold_frame, settings_to_overrides
+from forecaster.api.frames import Frame, check_levels, check_whole_number, hold_frame, settings_to_overrides
 from forecaster.errors import Partial, UsageError
 from forecaster.forecast import forecasts_to_dated_frame
 from forecaster.forecasting.zero_shot import load_data_config
@@ -48,11 +48,13 @@ def predict(
         ForecasterError: as the command does (`forecaster.errors`); `Partial` where only some series are forecast.
     """
     _check_arguments(frame, run, future, version)
-    overrides = tuple(settings_to_overrides(settings))
+    check_whole_number("horizon", horizon)
+    checked = check_levels(levels)
+    overrides = tuple(settings_to_overrides(settings, has_frame=frame is not None))
     with ExitStack() as stack:
         path = None if frame is None else stack.enter_context(hold_frame(frame))
         ahead = None if future is None else stack.enter_context(hold_frame(future))
-        request = Request(horizon, None if levels is None else list(levels), overrides, future=ahead)
+        request = Request(None if horizon is None else int(horizon), checked, overrides, future=ahead)
         if run is not None:
             loaded = load_version(Path(run), version)
             found, names = predict_run(loaded, path, request), loaded.config.forecast.columns

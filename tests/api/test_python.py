@@ -201,3 +201,47 @@ def test_an_index_with_the_name_of_a_column_is_a_duplicate_or_has_a_free_name(na
     if name:
         with pytest.raises(DataError, match="frame:1: the column 'day' is named twice"):
             forecaster.predict(frame)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"horizon": value} for value in (0, -1, 3.0, "3", True, 10**12)]
+    + [{"levels": value} for value in (80, "80", [0], [100], ["80"], [float("nan")])],
+)
+def test_arguments_that_are_no_steps_or_levels_are_refused(arguments: dict):
+    [(name, value)] = arguments.items()
+    with pytest.raises(UsageError, match=rf"^{name}={re.escape(repr(value))}: expected a"):
+        forecaster.predict(make_series(), **arguments)
+
+
+@pytest.mark.parametrize("name", ["folds", "stride", "refit"])
+def test_a_backtest_of_no_folds_is_refused(name: str):
+    with pytest.raises(UsageError, match=f"{name}=0: expected a whole number"):
+        forecaster.backtest(make_series(), **{name: 0})
+
+
+def test_numbers_of_numpy_are_arguments(tmp_path: Path):
+    found = forecaster.predict(make_series(), horizon=np.int64(2), levels=np.array([80, 90]))
+    assert (len(found), "lower_90" in found) == (2, True)
+
+
+@pytest.mark.parametrize("settings", [{"data.path": "other.csv"}, {"data.query": "x"}, {"data": {"path": "other.csv"}}])
+def test_settings_do_not_replace_the_frame(settings: dict):
+    for function in (forecaster.predict, forecaster.check_data, forecaster.backtest):
+        with pytest.raises(UsageError, match=r"settings: data\.(path|query): expected no other data than the frame"):
+            function(make_series(), settings=settings)
+
+
+def test_settings_of_numpy_and_pandas_are_those_of_python():
+    settings = {
+        "data.season": np.int64(7),
+        "data.seasons": np.array([7, 30]),
+        "data.start": pd.Timestamp("2024-01-11"),
+        "a": {"b": (np.float64(0.5), np.True_)},
+    }
+    assert settings_to_overrides(settings) == [
+        "data.season=7",
+        "data.seasons=[7, 30]",
+        'data.start="2024-01-11 00:00:00"',
+        "a={b: [0.5, true]}",
+    ]
