@@ -1,10 +1,10 @@
 """Networks for Keras, TensorFlow and LiteRT give what their ONNX graphs give."""
 
-import subprocess
 import sys
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -80,19 +80,6 @@ def test_parts_that_keras_has_not_are_named(model: Model, part: str):
         build_keras_models(random_network(model, 6, 2), {"window": (6,)}, {"previous": (1,)})
 
 
-LOADED = """
-import sys
-import keras
-import numpy as np
-
-encode, decode = (keras.saving.load_model(f"{sys.argv[1]}/{name}.keras") for name in ("encode", "decode"))
-window = np.linspace(-1, 1, 12, dtype="float32")[None]
-states = {name: np.asarray(state) for name, state in encode({"window": window}).items()}
-print(np.asarray(decode({**states, "previous": window[:, -1:]})["parameters"]).item())
-assert not any(name.startswith("forecaster") for name in sys.modules)
-"""
-
-
 def forecast_first_step() -> float:
     version = load_version(LOAD)
     network = OnnxNetwork(version.read("encode.onnx"), version.read("decode.onnx"))
@@ -101,12 +88,36 @@ def forecast_first_step() -> float:
     return network._decode.run(["parameters"], {"state_00": states, "previous": window[:, -1:]})[0].item()
 
 
-@pytest.mark.slow
-def test_plain_keras_loads_the_files(tmp_path: Path):
+class NoForecaster:
+    """Imports fail as where forecaster is not installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.partition(".")[0] == "forecaster":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.fixture
+def plain_keras(monkeypatch: pytest.MonkeyPatch):
+    """Keras as in a process that has not imported forecaster, and cannot."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "forecaster"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [NoForecaster(), *sys.meta_path])
+    registered = keras.saving.get_custom_objects()
+    before = registered.copy()
+    registered.clear()
+    yield
+    registered.update(before)
+
+
+def test_plain_keras_loads_the_files(tmp_path: Path, request: pytest.FixtureRequest):
     export_keras(load_version(LOAD), tmp_path / "out")
-    command = [sys.executable, "-c", LOADED, str(tmp_path / "out")]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert float(printed) == pytest.approx(forecast_first_step(), abs=1e-6)
+    expected = forecast_first_step()
+    request.getfixturevalue("plain_keras")
+    encode, decode = (keras.saving.load_model(tmp_path / f"out/{name}.keras") for name in ("encode", "decode"))
+    window = tf.constant(np.linspace(-1, 1, 12, dtype="f4")[None])
+    found = decode({**encode({"window": window}), "previous": window[:, -1:]})["parameters"]
+    assert np.asarray(found).item() == pytest.approx(expected, abs=1e-6)
+    assert not any(name.partition(".")[0] == "forecaster" for name in sys.modules)
     assert "| encode.keras | input | `window` | float32 | (batch, 12) |" in (tmp_path / "out/README.md").read_text()
 
 
