@@ -29,6 +29,7 @@ from forecaster.training.step import Steps, TrainingStep, ZeroShotTable
 from forecaster.training.trainer import Course, Trainer
 from tests.helpers.command import ROOT
 from tests.helpers.fake_network import Fake
+from tests.helpers.fast_trainings import run_untraced
 from tests.training.test_trainer import Silent
 
 pytestmark = pytest.mark.slow
@@ -125,7 +126,8 @@ def test_a_network_that_learns_nothing_forecasts_zero_shot_and_only_with_the_net
         forecast={"fallback": "never"},
     )
     (tmp_path / "run").mkdir()
-    result = training.train(plan, tmp_path / "run", [])
+    with run_untraced():
+        result = training.train(plan, tmp_path / "run", [])
     predictor, (series,) = load_predictor(result.version), plan.panel
     expected = forecast_zero_shot(series.values[None], (4,), HORIZON, [0.5])[0, :, 0]
     for steps in (HORIZON, 2):  # a shorter horizon is the beginning of the whole one
@@ -146,7 +148,9 @@ def test_half_of_an_ensemble_starts_from_the_zero_shot_forecast_and_half_does_no
         forecast={"fallback": "never"},
     )
     (tmp_path / "run").mkdir()
-    predictor, (series,) = load_predictor(training.train(plan, tmp_path / "run", []).version), plan.panel
+    with run_untraced():
+        result = training.train(plan, tmp_path / "run", [])
+    predictor, (series,) = load_predictor(result.version), plan.panel
     inputs = predictor.prepare([series], HORIZON)
     (forecast,) = predictor.forecast_prepared(inputs, HORIZON, [80])
     zero_shot = forecast_zero_shot(series.values[None], (4,), HORIZON, [0.5])[0, :, 0]
@@ -188,8 +192,9 @@ def test_sign_flipped_windows_come_with_sign_flipped_forecasts(monkeypatch):
     values = np.sin(np.arange(80) / 3).astype("float32")
     forecasts = np.random.default_rng(0).normal(size=(60, 2)).astype("float32")
     flipped, negative = trainer_of(values, forecasts, sign_flip=True), trainer_of(-values, -forecasts)
-    flipped.fit(Silent())
-    negative.fit(Silent())
+    with run_untraced():
+        flipped.fit(Silent())
+        negative.fit(Silent())
     losses = ([row.loss for row in trainer.progress.history] for trainer in (flipped, negative))
     np.testing.assert_allclose(*losses, rtol=1e-6)
 
