@@ -2,12 +2,13 @@
 
     python example.py values.csv [SERIES]
 
-`values.csv` holds the newest values of a series, the oldest first: the last column of each row that is a number. It
+`values.csv` holds the newest values of a series, the oldest first, in its last column, none of them missing. It
 prints the forecast of each step ahead, as `forecast predict` makes it before it rounds.
 """
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -194,15 +195,23 @@ def _get_bounds(model: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def read_values(path: str) -> np.ndarray:
-    """Read the last column of a CSV, without cells that are no numbers, such as its header."""
-    found = []
-    with Path(path).open(newline="") as file:
-        for row in csv.reader(file):
-            try:
-                found.append(float(row[-1]))
-            except (ValueError, IndexError):
-                continue
-    return np.array(found)
+    """Read the last column of a CSV with commas; its first line may be a header.
+
+    Raises:
+        ValueError: another cell is no finite number, such as a missing value, or a line has more or fewer cells.
+    """
+    found: list[float] = []
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(row)]
+    for number, row in lines:
+        try:
+            value = float(row[-1])
+        except ValueError:
+            value = math.nan
+        if len(row) != len(lines[0][1]) or (number > lines[0][0] and not math.isfinite(value)):
+            raise ValueError(f"{path}:{number}: not a row that ends with a number: {','.join(row)}")
+        found.append(value)
+    return np.array(found if not found or math.isfinite(found[0]) else found[1:])
 
 
 if __name__ == "__main__":

@@ -107,3 +107,26 @@ def test_the_command_writes_into_new_folders_only(forecast, tmp_path: Path):
     assert "load-onnx: the folder is not empty" in again.stderr
     result = forecast("export", RUNS / "shops", "--output", "shops", cwd=tmp_path)
     assert (result.returncode, "without example.py" in result.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("day,load\n1,2.5\n2,3\n\n", [2.5, 3]),
+        ("\ufeffload\r\n2.5\r\n3\r\n", [2.5, 3]),
+        ("2.5\n3\n", [2.5, 3]),
+        ("", []),
+        ("day,load\n1,2.5\n2,\n3,4\n", "values.csv:3:"),
+        ("day,load\n1,2.5\n2,nan\n", "values.csv:3:"),
+        ("day,load\n1,?\n2,3\n", "values.csv:2:"),
+        ("day;load\n1;2,5\n", "values.csv:2:"),
+    ],
+)
+def test_an_example_reads_all_values_or_none(tmp_path: Path, text: str, expected: list[float] | str):
+    path = tmp_path / "values.csv"
+    path.write_text(text)
+    if isinstance(expected, list):
+        assert example.read_values(str(path)).tolist() == expected
+    else:
+        with pytest.raises(ValueError, match=expected):
+            example.read_values(str(path))
