@@ -85,7 +85,9 @@ def _connect(address: str | None) -> Iterator[Any]:
     try:
         with _keep_signal_handlers():
             _probe(address)
-            ray.init(**options, log_to_driver=False, configure_logging=False, logging_level=logging.CRITICAL)
+            if not (address or "").startswith("ray://"):  # whose server takes no options of logging
+                options |= {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
+            ray.init(**options)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         detail = {"reason": _first_line(error)}
         raise InputOutputFailed(Problem("unreachable-cluster", address or "", detail=detail)) from None

@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 
 from forecaster import engine_workers
+from forecaster.api import fold_trainings
 from forecaster.cli.options import EngineKind, choose_engine
 from forecaster.engine import Engine
 from forecaster.engine_workers import open_workers
@@ -33,6 +35,15 @@ SHARED = ROOT / "pyproject.toml"
 _SMALL = ("--num-cpus", "1", "--object-store-memory", "80000000", "--disable-usage-stats")
 
 
+def find_free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+CLIENT_PORT = find_free_port()
+
+
 def run_ray(*arguments: str) -> str:
     command = [str(Path(sys.executable).parent / "ray"), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
@@ -42,12 +53,11 @@ def run_ray(*arguments: str) -> str:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """The address of a head without processors, and two nodes with one each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_free_port()
     temporary = Path("/tmp") / f"ray-{os.getpid()}"  # its sockets need a short path
     os.environ["RAY_AUTH_MODE"] = "disabled"  # whatever token the home of the user has
     options = ("--num-cpus", "0", "--include-dashboard", "false", "--temp-dir", str(temporary))
+    options += ("--ray-client-server-port", str(CLIENT_PORT))
     try:
         printed = run_ray("start", "--head", "--port", str(port), *options, *_SMALL[2:])
         address = re.search(r"--address='([\d.]+:\d+)'", printed)[1]
@@ -217,3 +227,25 @@ def test_trainings_of_an_ensemble_run_on_a_cluster_and_the_first_failure_stops_t
     assert run_in_processes(jobs.work, [1, 2, 3], None, [], Engine("ray", cluster), SHARED) == [2, 4, 6]
     with pytest.raises(Diverged):
         run_in_processes(jobs.work, ["wait", "fail"], 2, [], Engine("ray", cluster), SHARED)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_is_used_from_a_machine_outside_of_it(cluster):
+    engine = Engine("ray", f"ray://127.0.0.1:{CLIENT_PORT}")
+    with open_workers(engine, tasks.work, 1, shared=SHARED) as workers:
+        assert end(workers, ("double", 4)).result == 8
+
+
+def test_the_networks_of_a_backtest_that_are_not_trained_yet_are_trained_in_their_folders(tmp_path, monkeypatch):
+    folds = types.SimpleNamespace(trainings=[range(2), range(2, 4), range(4, 5)], count=5, plan_training=str)
+    trained = []
+    monkeypatch.setattr(fold_trainings, "make_work_folder", lambda folds, folder: folder)
+    monkeypatch.setattr(fold_trainings, "list_versions", lambda run: ["v"] if run.name == "training-003" else [])
+    monkeypatch.setattr(
+        fold_trainings, "run_in_processes", lambda work, jobs, *others: [work(each, []) for each in jobs]
+    )
+    train = lambda *arguments: types.SimpleNamespace(version=trained.append(arguments))  # noqa: E731
+    monkeypatch.setattr(fold_trainings, "load_training", lambda feature: train)
+    fold_trainings.train_folds(folds, tmp_path, [], Engine(), 2)
+    assert trained == [("0", tmp_path / "training-001", [], False), ("4", tmp_path / "training-005", [], False)]

@@ -11,6 +11,7 @@ from forecaster.cli.options import (
     Baselines,
     Data,
     EngineOption,
+    Processes,
     Report,
     ReportFormat,
     Set,
@@ -39,17 +40,7 @@ def backtest(
     refit: Annotated[
         str, typer.Option("--refit", help="When to retrain: never, every (fold), or a number of folds.")
     ] = "never",
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=1,
-            max=4096,
-            help="Networks trained at the same time; by default 1, or the processors of a cluster.",
-            show_default=False,
-        ),
-    ] = None,
+    processes: Processes = None,
     engine: EngineOption = None,
     address: Address = None,
     baselines: Baselines = None,

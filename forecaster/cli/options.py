@@ -173,6 +173,17 @@ EngineOption = Annotated[
         show_default=False,
     ),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        max=4096,
+        help="Jobs or trainings that run at the same time; by default 1, or the processors of a cluster.",
+        show_default=False,
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Address, EngineOption, Report, ReportFormat, choose_engine, parse_seconds
+from forecaster.cli.options import Address, EngineOption, Processes, Report, ReportFormat, choose_engine, parse_seconds
 
 if TYPE_CHECKING:
     from forecaster.jobs.job import LoadedJobs
@@ -29,17 +29,7 @@ def run(
         str | None,
         typer.Option("--shard", help="A share of the jobs, for several machines: 2/4.", show_default=False),
     ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=1,
-            max=4096,
-            help="Jobs that run at the same time; by default 1, or the processors of a cluster.",
-            show_default=False,
-        ),
-    ] = None,
+    processes: Processes = None,
     engine: EngineOption = None,
     address: Address = None,
     timeout: Annotated[
