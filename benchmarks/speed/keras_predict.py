@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.data.time.frequency import make_future_timestamps
 from forecaster.forecast import Forecast
 from forecaster.inputs import Inputs
 from forecaster.models import Network, build_network
@@ -13,6 +12,7 @@ from forecaster.models.weights import load_weights
 from forecaster.preprocessing.read_data import read_data
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.runs import Version, load_version
+from forecaster.time.frequency import make_future_timestamps
 
 
 def load_network(version: Version) -> Network:

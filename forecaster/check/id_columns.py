@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.assembly.column_roles import MEASURES, NO_MEASURE
-from forecaster.data.sources.number_formats import looks_numeric
 from forecaster.data.sources.text_table import Table
+from forecaster.formats.number_formats import looks_numeric
 
 _REPEATED = 0.1  # share of rows with the timestamp of an earlier row; fewer are separated by any column
 _LEFT = 0.05  # share of these that ids may leave, whose series have duplicates

@@ -23,12 +23,12 @@ from forecaster.data.dialect import AUTO
 from forecaster.data.gaps import find_longest_gap
 from forecaster.data.read_tables import parse_series, read_cells
 from forecaster.data.seasonality import find_series_seasons
-from forecaster.data.sources.number_formats import is_missing, looks_numeric
 from forecaster.data.sources.text_table import Table
-from forecaster.data.time.timezones import ZONES
 from forecaster.errors import DataError
+from forecaster.formats.number_formats import is_missing, looks_numeric
 from forecaster.preprocessing.read_data import build_data_request
 from forecaster.problems import Problem
+from forecaster.time.timezones import ZONES
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid
 _SEASONAL = 0.3  # strength of a season from which it fills long gaps better than a straight line

@@ -10,8 +10,8 @@ import numpy as np
 from forecaster.data.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
 from forecaster.data.seasonality import detrend
 from forecaster.data.series import Series
-from forecaster.data.time.grid import find_clock_step
-from forecaster.data.time.rules import SESSIONS
+from forecaster.time.grid import find_clock_step
+from forecaster.time.rules import SESSIONS
 
 _DAY = np.timedelta64(1, "D")
 _FAR = 8.0  # robust deviations from its neighbours that make a value an outlier

@@ -1,4 +1,4 @@
-"""The names of the formats that `data.time_format` takes; `data/sources/timestamp_formats.py` reads them."""
+"""The names of the formats that `data.time_format` takes; `formats/timestamp_formats.py` reads them."""
 
 import datetime
 import re

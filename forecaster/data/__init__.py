@@ -4,7 +4,6 @@
 - `read_tables`: the same with pandas, and cells and covariates alone
 - `sources/`: bytes, tables and columns of files and databases
 - `assembly/`: columns to rows, and rows to a regular grid
-- `time/`: frequencies, time zones and calendars
 - `series`, `panel`: one series, and many of one frequency
 - `plain_csv`: one series of a CSV without pandas, where nothing in it needs a decision
 - `options`, `dialect`: how columns become series, and how a CSV is written

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.data.value_ranges import Domain
+from forecaster.time.rules import AS_WRITTEN, TimeRules
 
 AUTO = "auto"
 COLUMNS, ROWS, DATES = "columns", "rows", "dates"  # layouts: one step per row, one series per row, dates in the header

@@ -10,16 +10,16 @@ import numpy as np
 
 from forecaster.data.dialect import USUAL, Dialect
 from forecaster.data.series import Column, Series
-from forecaster.data.time.grid import Grid, find_part
-from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
+from forecaster.time.grid import Grid, find_part
+from forecaster.time.rules import AS_WRITTEN, TimeRules
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.data.time.calendars import Calendars
     from forecaster.forecast import Timestamp
+    from forecaster.time.calendars import Calendars
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class Panel(Sequence[Series]):
 
     @cached_property
     def _calendars(self) -> "Calendars":
-        from forecaster.data.time.calendars import Calendars  # noqa: PLC0415  with pandas
+        from forecaster.time.calendars import Calendars  # noqa: PLC0415  with pandas
 
         assert not isinstance(self.firsts, Grid)
         return Calendars(self.firsts, self.lengths, self.rules.step(self.frequency))

@@ -13,7 +13,7 @@ from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
 from forecaster.data.sources.source import Source
-from forecaster.data.time.grid import Grid, find_alias, lists_steps
+from forecaster.time.grid import Grid, find_alias, lists_steps
 
 _FEWEST_ROWS = 3
 _TIMESTAMP = r"(?:1[89]|20)\d\d-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"

@@ -19,8 +19,8 @@ from forecaster.data.series import Column
 from forecaster.data.sources.files import Paths
 from forecaster.data.sources.source import Source, resolve_source
 from forecaster.data.sources.text_table import Table, read_table
-from forecaster.data.time.grid import find_part
 from forecaster.errors import DataError
+from forecaster.time.grid import find_part
 
 
 def read_source(source: Source, reading: Reading, dialect: Dialect) -> Panel:

@@ -8,9 +8,9 @@ import numpy as np
 
 from forecaster.data.gaps import interpolate_linearly
 from forecaster.data.series import Series
-from forecaster.data.time.grid import find_clock_step, find_season_length
-from forecaster.data.time.rules import CALENDAR, SESSIONS, TimeRules
 from forecaster.problems import Problem
+from forecaster.time.grid import find_clock_step, find_season_length
+from forecaster.time.rules import CALENDAR, SESSIONS, TimeRules
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ def find_natural_season(frequency: str, rules: TimeRules, steps: int, list_times
         return season if season <= max(_A_DAY_OF_MINUTES, steps) else 1
     if frequency == CALENDAR:
         return rules.days_a_week
-    from forecaster.data.time.frequency import find_session_times  # noqa: PLC0415  with pandas
+    from forecaster.time.frequency import find_session_times  # noqa: PLC0415  with pandas
 
     times = len(find_session_times(list_timestamps()))
     return times if times > 1 else rules.days_a_week

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from forecaster.data.dialect import USUAL, Dialect
-from forecaster.data.time.grid import STEP, Grid
-from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.problems import Problem
+from forecaster.time.grid import STEP, Grid
+from forecaster.time.rules import AS_WRITTEN, TimeRules
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,7 @@ class Series:
         """Find when a step is over, one that is dated by its last day at the end of that day; raises as above."""
         if self._grid is not None:
             return self._grid.find(place + 1)
-        from forecaster.data.time.resolve_frequency import find_bar_length  # noqa: PLC0415  with pandas
+        from forecaster.time.resolve_frequency import find_bar_length  # noqa: PLC0415  with pandas
 
         end: datetime.datetime = self.find_timestamp(place) + find_bar_length(self.timestamps, self.frequency)
         return end
@@ -150,7 +150,7 @@ class Series:
 
     def list_future_timestamps(self, steps: int) -> "pd.Index":
         """Return the timestamps of the `steps` steps after its last."""
-        from forecaster.data.time.frequency import list_future_timestamps  # noqa: PLC0415  with pandas
+        from forecaster.time.frequency import list_future_timestamps  # noqa: PLC0415  with pandas
 
         return list_future_timestamps(self.timestamps, steps, self.frequency, self.rules)
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from forecaster.data.panel import Panel
 from forecaster.data.series import SelectedSeries, Series, TimesAhead
-from forecaster.data.time.grid import Grid
 from forecaster.problems import Problem
+from forecaster.time.grid import Grid
 
 
 class SeriesBlock(Sequence[Series]):

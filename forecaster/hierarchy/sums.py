@@ -8,11 +8,11 @@ import numpy as np
 
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.series import Column
-from forecaster.data.time.grid import Grid
 from forecaster.errors import DataError
 from forecaster.hierarchy.levels import Columns as HierarchyColumns
 from forecaster.hierarchy.levels import Hierarchy, build_hierarchy
 from forecaster.problems import Problem
+from forecaster.time.grid import Grid
 from forecaster.wording import format_timestamp
 
 

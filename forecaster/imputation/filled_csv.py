@@ -14,11 +14,11 @@ import pandas as pd
 
 from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.series import Series
-from forecaster.data.sources.number_marks import copy_marks
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import DATE_FORMATS
 from forecaster.errors import DataError
 from forecaster.forecast import ColumnNames, Timestamp, name_column
+from forecaster.formats.number_marks import copy_marks
+from forecaster.formats.timestamp_formats import DATE_FORMATS
 from forecaster.problems import Problem
 
 FILLED = "filled"

@@ -16,8 +16,8 @@ from forecaster.config.calendar_names import (
     is_dated,
     split_country,
 )
-from forecaster.data.time.grid import STEP
-from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
+from forecaster.time.grid import STEP
+from forecaster.time.rules import AS_WRITTEN, CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 
 if TYPE_CHECKING:
     import pandas as pd

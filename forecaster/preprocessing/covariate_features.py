@@ -281,7 +281,7 @@ def parse_numbers(cells: Sequence[str]) -> np.ndarray:
     """Parse cells as numbers, (cells,) float64, NaN for text."""
     import pandas as pd  # noqa: PLC0415  for covariates alone
 
-    from forecaster.data.sources.number_formats import to_numbers  # noqa: PLC0415
+    from forecaster.formats.number_formats import to_numbers  # noqa: PLC0415
 
     return to_numbers(pd.Series(list(cells), dtype=str), ".", "none")
 

@@ -16,10 +16,10 @@ from forecaster.data.options import Reading
 from forecaster.data.read import read_series_in_groups
 from forecaster.data.seasonality import find_panel_seasons, find_series_seasons
 from forecaster.data.sources.files import Paths, Query
-from forecaster.data.time.rules import CALENDAR, SESSIONS
 from forecaster.data.value_ranges import find_domains
 from forecaster.hierarchy import add_sums
 from forecaster.problems import Problem, condense_problems
+from forecaster.time.rules import CALENDAR, SESSIONS
 
 log = logging.getLogger("forecaster")
 

@@ -76,7 +76,7 @@ def test_filled_steps_are_not_observed(tmp_path):
 
 
 def test_the_longest_gap_does_not_limit_late_steps(tmp_path):
-    from forecaster.data.time.rules import TimeRules
+    from forecaster.time.rules import TimeRules
 
     path = write(tmp_path / "load.csv", hourly(1, 2, 3, None, None, 6))
     rules = TimeRules(max_gap=1)

@@ -20,9 +20,9 @@ from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.sources import database, files, parquet
 from forecaster.data.sources.files import Query
-from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError
 from forecaster.preprocessing.read_data import read_data, read_data_in_groups
+from forecaster.time.rules import TimeRules
 from tests.helpers.reading import read_series
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from forecaster.data import Panel
-from forecaster.data.time.frequency import make_grid
+from forecaster.time.frequency import make_grid
 
 LENGTHS = [4, 30, 1]
 

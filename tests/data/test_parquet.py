@@ -22,8 +22,8 @@ from forecaster.data.read_tables import read_cells
 from forecaster.data.sources import arrow_columns, files
 from forecaster.data.sources import parquet as parquet_source
 from forecaster.data.sources.source import resolve_source
-from forecaster.data.time.rules import TimeRules
 from forecaster.errors import Changing, DataError, UsageError
+from forecaster.time.rules import TimeRules
 from tests.helpers.command import FORECAST, TINY, write_hourly_csv
 from tests.helpers.reading import read_series
 

@@ -15,9 +15,9 @@ from forecaster.data.plain_csv import read_plain_csv
 from forecaster.data.read_tables import read_source
 from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.source import resolve_source
-from forecaster.data.time.grid import Grid, find_alias, find_length
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.preprocessing.read_data import DataRequest, build_data_request
+from forecaster.time.grid import Grid, find_alias, find_length
 
 HOURS = [f"2026-03-01 {hour:02}:00:00,{hour}.5" for hour in range(10)]
 DAYS = [f"2026-02-{day:02},{day * 100}" for day in range(20, 29)]

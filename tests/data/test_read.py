@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from forecaster.data.assembly.column_roles import choose_example
-from forecaster.data.time.frequency import make_future_timestamps
-from forecaster.data.time.grid import find_season_length
-from forecaster.data.time.infer_frequency import infer_frequency
 from forecaster.errors import DataError
 from forecaster.preprocessing import scaling
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import split_chronologically
 from forecaster.preprocessing.transforms import IDENTITY, Transform
 from forecaster.preprocessing.windows import gather_windows, list_window_starts
+from forecaster.time.frequency import make_future_timestamps
+from forecaster.time.grid import find_season_length
+from forecaster.time.infer_frequency import infer_frequency
 from tests.helpers.reading import read_series
 from tests.helpers.scaling import fit_scaler
 

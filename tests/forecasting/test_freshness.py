@@ -9,9 +9,9 @@ import pytest
 
 from forecaster.config.schema import MaxAge
 from forecaster.data import Series
-from forecaster.data.time.rules import TimeRules
 from forecaster.errors import ConfigError
 from forecaster.forecasting.freshness import measure_freshness, report_age
+from forecaster.time.rules import TimeRules
 
 NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 UTC = datetime.UTC

@@ -7,7 +7,6 @@ import pytest
 
 from forecaster.config import load_values
 from forecaster.config.load import load_resolved
-from forecaster.data.time.rules import TimeRules
 from forecaster.extras import MissingExtra
 from forecaster.preprocessing.calendar_features import (
     build_calendar_features,
@@ -16,6 +15,7 @@ from forecaster.preprocessing.calendar_features import (
     number_steps,
 )
 from forecaster.problems import Problem
+from forecaster.time.rules import TimeRules
 
 DAYS = pd.date_range("1899-12-25", "2100-01-10", freq="D")
 EVERYTHING = ["minute", "hour", "weekday", "day", "week", "month", "quarter", "yearday", "weekend", "fourier.168.3"]

@@ -18,11 +18,11 @@ from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.database import read_query
 from forecaster.data.sources.files import read_beginning, read_blocks
 from forecaster.data.sources.issues import Places, report_columns
-from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.parquet import read_parquet, read_parquet_head
 from forecaster.data.sources.source import Source
 from forecaster.data.sources.text_table import Table, parse_block, parse_head
 from forecaster.errors import DataError
+from forecaster.formats.number_formats import TEXT
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -38,9 +38,9 @@ from forecaster.data.gaps import GAP_REPAIRS
 from forecaster.data.options import AUTO, DATES, Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
-from forecaster.data.sources.number_formats import NaValues, is_missing
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import (
+from forecaster.formats.number_formats import NaValues, is_missing
+from forecaster.formats.timestamp_formats import (
     ISO,
     ParsedTimestamps,
     find_date_order,
@@ -48,9 +48,9 @@ from forecaster.data.sources.timestamp_formats import (
     parse_time_columns,
     split_way,
 )
-from forecaster.data.time.jitter import format_duration
-from forecaster.data.time.rules import TimeRules
 from forecaster.problems import Cells, Problem
+from forecaster.time.jitter import format_duration
+from forecaster.time.rules import TimeRules
 from forecaster.wording import KEPT, format_timestamp, format_timestamps, name_duration
 
 

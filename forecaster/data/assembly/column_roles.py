@@ -10,10 +10,10 @@ import pandas as pd
 from forecaster.config.reader import format_option as set_option
 from forecaster.data.assembly.time_columns import find_times
 from forecaster.data.options import AUTO, COLUMNS, DATES, ROWS, Reading
-from forecaster.data.sources.number_formats import MISSING, NaValues, is_missing, looks_numeric
-from forecaster.data.sources.number_marks import has_numbers
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
+from forecaster.formats.number_formats import MISSING, NaValues, is_missing, looks_numeric
+from forecaster.formats.number_marks import has_numbers
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
 

@@ -10,10 +10,10 @@ import pandas as pd
 
 from forecaster.data.assembly.column_roles import are_numbers
 from forecaster.data.options import AUTO, COLUMNS, Reading
-from forecaster.data.sources.number_formats import is_missing
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import STEPS, are_dates, parse_timestamps
 from forecaster.errors import DataError
+from forecaster.formats.number_formats import is_missing
+from forecaster.formats.timestamp_formats import STEPS, are_dates, parse_timestamps
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
 

@@ -10,8 +10,10 @@ import pandas as pd
 
 from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.sources.issues import Places
-from forecaster.data.sources.number_formats import NONE, NaValues, Unsure, find_marks, is_missing, to_numbers
-from forecaster.data.sources.number_marks import (
+from forecaster.data.sources.text_table import Table
+from forecaster.errors import DataError
+from forecaster.formats.number_formats import NONE, NaValues, Unsure, find_marks, is_missing, to_numbers
+from forecaster.formats.number_marks import (
     BOUND,
     OTHER_MINUS,
     OTHER_UNIT,
@@ -21,9 +23,7 @@ from forecaster.data.sources.number_marks import (
     is_currency,
     remove_marks,
 )
-from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import ParsedTimestamps, parse_time_columns
-from forecaster.errors import DataError
+from forecaster.formats.timestamp_formats import ParsedTimestamps, parse_time_columns
 from forecaster.problems import Problem
 
 # What a cell is.

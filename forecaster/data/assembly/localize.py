@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecaster.data.sources.issues import group_by_series
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import (
+from forecaster.formats.timestamp_formats import (
     EPOCHS,
     ParsedTimestamps,
     find_date_order,
@@ -18,9 +18,9 @@ from forecaster.data.sources.timestamp_formats import (
     parse_time_columns,
     split_way,
 )
-from forecaster.data.time.jitter import snap
-from forecaster.data.time.rules import AS_WRITTEN, TimeRules
-from forecaster.data.time.timezones import to_zone
+from forecaster.time.jitter import snap
+from forecaster.time.rules import AS_WRITTEN, TimeRules
+from forecaster.time.timezones import to_zone
 
 
 def resolve_rules(read: ParsedTimestamps, rules: TimeRules) -> TimeRules:

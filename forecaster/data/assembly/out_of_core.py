@@ -29,11 +29,11 @@ from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.files import check_unchanged
 from forecaster.data.sources.issues import FILE, IssueLog
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import parse_time_columns
-from forecaster.data.time.resolve_frequency import Step
-from forecaster.data.time.rules import AS_WRITTEN, CALENDAR, SESSIONS
 from forecaster.errors import DataError
+from forecaster.formats.timestamp_formats import parse_time_columns
 from forecaster.problems import Problem
+from forecaster.time.resolve_frequency import Step
+from forecaster.time.rules import AS_WRITTEN, CALENDAR, SESSIONS
 
 ROWS = 1 << 21  # rows that are sorted at once
 GROUP = 1 << 18  # rows that are laid out at once

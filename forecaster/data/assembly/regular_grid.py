@@ -13,8 +13,11 @@ from forecaster.data.options import AUTO, Late, Reading
 from forecaster.data.panel import Columns, Panel
 from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
-from forecaster.data.time.closures import find_closure
-from forecaster.data.time.frequency import (
+from forecaster.errors import DataError
+from forecaster.forecast import Timestamp
+from forecaster.problems import Problem
+from forecaster.time.closures import find_closure
+from forecaster.time.frequency import (
     Irregular,
     check_frequency,
     check_grid,
@@ -23,14 +26,11 @@ from forecaster.data.time.frequency import (
     is_gapless,
     make_grid,
 )
-from forecaster.data.time.grid import find_part
-from forecaster.data.time.infer_frequency import infer_frequency
-from forecaster.data.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
-from forecaster.data.time.rules import SESSIONS
-from forecaster.data.time.timezones import is_clock_change
-from forecaster.errors import DataError
-from forecaster.forecast import Timestamp
-from forecaster.problems import Problem
+from forecaster.time.grid import find_part
+from forecaster.time.infer_frequency import infer_frequency
+from forecaster.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
+from forecaster.time.rules import SESSIONS
+from forecaster.time.timezones import is_clock_change
 from forecaster.wording import KEPT, format_timestamp, format_timestamps
 
 _COARSE = 1.5  # steps of the grid for each row from which the rows may be of a longer step

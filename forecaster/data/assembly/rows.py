@@ -11,8 +11,8 @@ import pandas as pd
 from forecaster.data.dialect import Dialect
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, IssueLog, Places
-from forecaster.data.time.rules import AS_WRITTEN, TimeRules
 from forecaster.problems import Problem
+from forecaster.time.rules import AS_WRITTEN, TimeRules
 from forecaster.wording import KEPT
 
 

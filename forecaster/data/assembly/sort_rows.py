@@ -7,8 +7,8 @@ import pandas as pd
 
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.sources.issues import IssueLog
-from forecaster.data.time.timezones import is_clock_change
 from forecaster.problems import Problem
+from forecaster.time.timezones import is_clock_change
 from forecaster.wording import KEPT, format_timestamps
 
 _RADIX = 1 << 16  # numbers below it are sorted in linear time

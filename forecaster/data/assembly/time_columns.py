@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.sources.number_formats import MISSING, looks_numeric
-from forecaster.data.sources.plausible_dates import (
+from forecaster.data.sources.text_table import Table
+from forecaster.formats.number_formats import MISSING, looks_numeric
+from forecaster.formats.plausible_dates import (
     find_plausible_formats,
     find_regular_dates,
     is_counter_name,
     is_date_name,
     split_name,
 )
-from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import STEPS, are_dates, parse_time_columns, parse_timestamps
+from forecaster.formats.timestamp_formats import STEPS, are_dates, parse_time_columns, parse_timestamps
 
 HEAD = 100  # rows that are looked at, at most
 _READ = 0.9  # share of the rows that joined columns are timestamps in, at least

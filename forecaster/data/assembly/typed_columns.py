@@ -32,9 +32,9 @@ from forecaster.data.options import DATES, Reading
 from forecaster.data.sources.arrow_columns import convert_column, to_datetimes
 from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
 from forecaster.data.sources.issues import Places
-from forecaster.data.sources.number_formats import NONE, TEXT, is_missing
 from forecaster.data.sources.text_table import Table
-from forecaster.data.sources.timestamp_formats import (
+from forecaster.formats.number_formats import NONE, TEXT, is_missing
+from forecaster.formats.timestamp_formats import (
     ISO,
     ParsedTimestamps,
     are_within_years,

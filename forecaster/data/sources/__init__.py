@@ -6,8 +6,5 @@
 - `file_kinds`: what a file is that is no CSV
 - `header`: which line of a CSV names the columns
 - `arrow_csv`, `arrow_columns`, `parquet`, `database`: typed columns through pyarrow
-- `number_formats`: numbers, with decimal comma and thousands
-- `number_marks`: units, currencies, multipliers and minuses around numbers
-- `timestamp_formats`: timestamps in text
 - `issues`: problems of cells, by series
 """

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forecaster.data.sources.number_formats import MISSING
+from forecaster.formats.number_formats import MISSING
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from forecaster.data.dialect import AUTO, DELIMITERS, Dialect
-from forecaster.data.sources.number_formats import MISSING, TEXT, looks_numeric
-from forecaster.data.sources.timestamp_formats import are_dates, parse_timestamps
 from forecaster.errors import DataError
+from forecaster.formats.number_formats import MISSING, TEXT, looks_numeric
+from forecaster.formats.timestamp_formats import are_dates, parse_timestamps
 from forecaster.problems import Problem
 
 _INDEX = "index"  # what an index is called that was written without a name

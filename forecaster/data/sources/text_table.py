@@ -22,9 +22,9 @@ from forecaster.data.sources.header import (
     name_columns,
 )
 from forecaster.data.sources.issues import Places, report_columns
-from forecaster.data.sources.number_formats import TEXT
 from forecaster.data.sources.source import Source
 from forecaster.errors import DataError
+from forecaster.formats.number_formats import TEXT
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
 

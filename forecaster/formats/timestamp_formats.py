@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.sources.clock_times import CLOCK, COUNTS, join_columns
-from forecaster.data.sources.digit_dates import DIGIT_FORMATS, EPOCHS, STEPS, Numbers, parse_digits
-from forecaster.data.sources.plausible_dates import find_plausible_formats
-from forecaster.data.sources.written_dates import (
+from forecaster.formats.clock_times import CLOCK, COUNTS, join_columns
+from forecaster.formats.digit_dates import DIGIT_FORMATS, EPOCHS, STEPS, Numbers, parse_digits
+from forecaster.formats.plausible_dates import find_plausible_formats
+from forecaster.formats.written_dates import (
     FORMS,
     ISO,
     are_within_years,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import Step, has_fixed_length, make_grid, step_back
+from forecaster.time.frequency import Step, has_fixed_length, make_grid, step_back
 
 _MOST = 64  # indices of timestamps that are kept
 

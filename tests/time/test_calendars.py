@@ -29,7 +29,7 @@ def test_series_of_one_calendar_have_one_index_and_others_their_own(frequency, z
 
 
 def test_many_calendars_are_not_all_kept(monkeypatch):
-    monkeypatch.setattr("forecaster.data.time.calendars._MOST", 2)
+    monkeypatch.setattr("forecaster.time.calendars._MOST", 2)
     days = [f"2026-03-{day:02}" for day in range(1, 10)]
     panel = make_panel("D", days, [5] * 9)
     assert [str(series.timestamps[0])[:10] for series in (*panel, *panel)] == 2 * days

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import Irregular, count_places
-from forecaster.data.time.grid import STEP
-from forecaster.data.time.jitter import measure_jitter
-from forecaster.data.time.timezones import find_zone_of_dates
 from forecaster.errors import DataError
 from forecaster.problems import Problem
+from forecaster.time.frequency import Irregular, count_places
+from forecaster.time.grid import STEP
+from forecaster.time.jitter import measure_jitter
+from forecaster.time.timezones import find_zone_of_dates
 from forecaster.wording import format_timestamp, format_timestamps, name_duration
 
 # Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.

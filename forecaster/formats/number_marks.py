@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.dialect import AUTO
-from forecaster.data.sources.number_formats import APOSTROPHES, INFINITE, SPACES, NaValues, is_missing
+from forecaster.formats.number_formats import APOSTROPHES, AUTO, INFINITE, SPACES, NaValues, is_missing
 
 # Why a cell is no number; 0 where nothing speaks against it.
 OTHER_UNIT, OTHER_MINUS, BOUND, UNCLEAR_SCALE = range(1, 5)

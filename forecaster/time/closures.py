@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.rules import WEEKDAYS
+from forecaster.time.rules import WEEKDAYS
 
 _DAY = pd.Timedelta(days=1)
 _MONTH = pd.Timedelta(days=31)

@@ -1,6 +1,7 @@
 """Timestamps, frequencies, time zones and calendars.
 
-- `frequency`: the step of a series as a grid
+- `frequency`, `grid`: the step of a series as a grid, with and without pandas
+- `calendars`, `closures`: timestamps of many series, and times without rows
 - `infer_frequency`, `resolve_frequency`: the step of timestamps, or the configured one
 - `jitter`: timestamps seconds off their step
 - `timezones`: the repeated and the skipped hour of DST

@@ -11,14 +11,14 @@ from forecaster.check.check import check
 from forecaster.config import load_values
 from forecaster.data import Series
 from forecaster.data.seasonality import find_longer_seasons, find_seasons, find_series_seasons
-from forecaster.data.time.grid import find_season_length
-from forecaster.data.time.infer_frequency import infer_frequency
-from forecaster.data.time.rules import TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from forecaster.preprocessing.read_data import infer_data_keys
 from forecaster.preprocessing.windows import select_observed_windows
+from forecaster.time.grid import find_season_length
+from forecaster.time.infer_frequency import infer_frequency
+from forecaster.time.rules import TimeRules
 from tests.helpers.reading import read_series, read_table
 
 HOLIDAYS = ("2025-12-25", "2026-01-01", "2026-04-03", "2026-12-25")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.frequency import count_places, find_places, list_weekdays, make_date_grid
-from forecaster.data.time.grid import STEP, find_part
-from forecaster.data.time.infer_frequency import infer_frequency
-from forecaster.data.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.problems import Problem
+from forecaster.time.frequency import count_places, find_places, list_weekdays, make_date_grid
+from forecaster.time.grid import STEP, find_part
+from forecaster.time.infer_frequency import infer_frequency
+from forecaster.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
 from forecaster.wording import KEPT
 
 _ENOUGH = 20  # rows from which days without any row show a calendar

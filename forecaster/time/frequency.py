@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.offsets import Tick
 
-from forecaster.data.time.grid import STEP
-from forecaster.data.time.jitter import measure_jitter
-from forecaster.data.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, WORKING_DAYS, TimeRules
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
 from forecaster.problems import Problem
+from forecaster.time.grid import STEP
+from forecaster.time.jitter import measure_jitter
+from forecaster.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, WORKING_DAYS, TimeRules
 from forecaster.wording import format_timestamp
 
 Step = str | pd.offsets.BaseOffset

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.time.closures import find_closure
+from forecaster.time.closures import find_closure
 
 DAYS = pd.date_range("2024-01-01", "2025-12-31")  # a Monday to a Wednesday
 HOURS = pd.date_range("2024-01-01", periods=24 * 28, freq="h")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.sources.plausible_dates import name_units
+from forecaster.formats.plausible_dates import name_units
 
 CLOCK = "clock"
 # How numbers count the parts of a day: the first one, and how many a day has.

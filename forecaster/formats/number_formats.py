@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.data.dialect import AUTO
-
+AUTO = "auto"
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 NONE = "none"
 TEXT = pd.StringDtype("python", na_value=np.nan)  # of cells; the same whether or not pyarrow is there

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.data.sources.digit_dates import make_months, make_quarters, make_weeks
+from forecaster.formats.digit_dates import make_months, make_quarters, make_weeks
 
 ISO = "ISO 8601"
 _DATES = (

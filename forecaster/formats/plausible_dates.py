@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecaster.data.sources.digit_dates import DIGIT_FORMATS, STEPS, Numbers, parse_digits
+from forecaster.formats.digit_dates import DIGIT_FORMATS, STEPS, Numbers, parse_digits
 
 _WHOLE = 0.9  # share of the cells that a format reads, at least: others are typing errors
 _CLEAR = 0.75  # of the best share of full steps, which another reading has to reach to be an alternative

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.data.time.rules import CALENDAR, SESSIONS
+from forecaster.time.rules import CALENDAR, SESSIONS
 
 if TYPE_CHECKING:
     import pandas as pd
