@@ -1211,7 +1211,6 @@ _EXAMPLES = [
     Problem("too-many-series-for-mint", detail={"count": 4000, "most": 3000}, repairs=(BOTTOM_UP,)),
     Problem("no-mint-projection", repairs=(BOTTOM_UP,)),
     Problem("other-hierarchy", detail={"names": ["north/s3"]}, repairs=(BOTTOM_UP,)),
-    Problem("zero-shot-not-reconciled", "shops.csv"),
     Problem("hierarchy-incomplete", detail={"names": ["north/s3"]}),
     Problem("hierarchy-series-left-out", "shops.csv", detail={"names": ["north/s3"]}),
     Problem("slash-in-hierarchy", detail={"names": ["north/a/b"], "columns": ["region", "shop"]}),

@@ -13,7 +13,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.errors import DataError, RunError
 from forecaster.evaluation.baselines import check_baselines, select_default_baselines
 from forecaster.evaluation.comparison import Comparison
-from forecaster.evaluation.held_out import number_by_step, select_origins
+from forecaster.evaluation.held_out import number_by_step, select_origins, select_shared_origins, share_ranges
 from forecaster.evaluation.origins import (
     MODEL,
     Origins,
@@ -135,12 +135,15 @@ def _place_origins(
     Without a stride they are those that a training scores its test part from: evenly spaced, up to the last with a
     whole horizon after it, or the first alone where it has none.
     """
-    channels, horizon = predictor.config.channels, predictor.config.window.horizon
+    channels, horizon, limits = predictor.config.channels, predictor.config.window.horizon, ranges.steps
+    is_shared = bool(predictor.config.data.hierarchy)  # sums are reconciled with their parts at the same time
+    if is_shared:
+        limits = share_ranges(panel.lengths[ranges.members], limits)
     if stride is None:
-        whole = [(first, max(first, last + 1 - horizon)) for first, last in ranges.steps]
-        origins = select_origins(panel, ranges.members, whole, predictor)
+        whole = [(first, max(first, last + 1 - horizon)) for first, last in limits]
+        origins = (select_shared_origins if is_shared else select_origins)(panel, ranges.members, whole, predictor)
         return origins, number_by_step(origins)
-    steps = [np.arange(first, last + 1, stride) for first, last in ranges.steps[::channels]]
+    steps = [np.arange(first, last + 1, stride) for first, last in limits[::channels]]
     groups = np.asarray(ranges.members).reshape(-1, channels)
     members = [np.tile(group, len(some)) for group, some in zip(groups, steps, strict=True)]
     folds = [np.repeat(1 + np.arange(len(some)), channels) for some in steps]

@@ -10,6 +10,7 @@ from forecaster.data import Panel
 from forecaster.evaluation.baselines import BaselineForecast, select_default_baselines
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.origins import (
+    MODEL,
     Origins,
     compute_scale,
     convert_to_forecasts,
@@ -17,9 +18,11 @@ from forecaster.evaluation.origins import (
     forecast_with_baseline,
     predict_from,
 )
+from forecaster.evaluation.reconciled import reconcile_prediction
 from forecaster.forecast import Forecast
 from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.predictor import Predictor
+from forecaster.hierarchy import Reconciler
 from forecaster.preprocessing.plan import Plan
 
 MAX_ORIGINS = 1000  # from which a part is forecast, or one for each series where there are more series
@@ -79,6 +82,33 @@ def space_origins(
     return Origins(panel, numbers, np.concatenate([np.repeat(some, channels) for some in steps]))
 
 
+def share_ranges(lengths: np.ndarray, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Cut the ranges of series that end at the same time to those of their steps that all of them have.
+
+    Args:
+        lengths: steps in each series, (series,).
+        ranges: the first and the last step of each.
+    """
+    firsts, lasts = np.array(ranges).T
+    most, least = int((lengths - firsts).min()), int((lengths - lasts).max())  # steps up to the end
+    return [(length - most, length - least) for length in lengths.tolist()]
+
+
+def select_shared_origins(
+    panel: Panel, members: Sequence[int], ranges: Sequence[tuple[int, int]], predictor: Predictor
+) -> Origins:
+    """Select origins as `select_origins`, at times that all members share, of every member.
+
+    Args:
+        panel, members, predictor: as for `select_origins`; the members end at the same time.
+        ranges: as from `share_ranges`.
+    """
+    span, most = ranges[0][1] - ranges[0][0], max(1, count_affordable(predictor, 1) // len(members))
+    offsets = np.unique(np.linspace(0, span, min(most, span + 1)).round().astype(int))
+    steps = np.array([first for first, _ in ranges])[:, None] + offsets  # (members, origins)
+    return Origins(panel, np.repeat(np.asarray(members), len(offsets)), steps.ravel())
+
+
 def number_by_step(origins: Origins) -> np.ndarray:
     """Give each origin a number by its steps before the end of its series, from 1 for the earliest, (origins,)."""
     after = origins.panel.lengths[origins.members] - origins.steps
@@ -92,31 +122,47 @@ def spread_over_panel(plan: Plan, steps: Sequence[int]) -> np.ndarray:
     return spread
 
 
-def score_test_part(plan: Plan, predictor: Predictor) -> dict[str, Any]:
-    """Score the networks, the default baselines and the intervals on the test parts; filled cells do not count."""
+def score_test_part(plan: Plan, predictor: Predictor, reconciler: Reconciler | None = None) -> dict[str, Any]:
+    """Score the networks, the default baselines and the intervals on the test parts; filled cells do not count.
+
+    Args:
+        plan: of a training.
+        predictor: of its networks.
+        reconciler: of the series, where their forecasts are reconciled; the origins are then those that all share.
+    """
     config, horizon, splits = plan.config, plan.config.window.horizon, plan.members.splits
     summary = {"part": "test", "horizon": horizon, "season": plan.season, "series": len(plan.members)}
     if not all(split.test for split in splits):
         return {**summary, "origins": 0, "scores": {}}
     ranges = [(split.validation_end - 1, split.steps - 1 - horizon) for split in splits]
-    origins = select_origins(plan.members.panel, plan.members.numbers, ranges, predictor)
-    actual = origins.read_actuals(horizon)  # (origins, horizon)
+    panel, numbers = plan.members.panel, plan.members.numbers
+    if reconciler is None:
+        origins = select_origins(panel, numbers, ranges, predictor)
+    else:
+        shared = share_ranges(np.array([split.steps for split in splits]), ranges)
+        origins = select_shared_origins(panel, numbers, shared, predictor)
+    actual, folds = origins.read_actuals(horizon), number_by_step(origins)  # actual: (origins, horizon)
     if np.isnan(actual).all():
         return {**summary, "origins": 0, "scores": {}}
     baselines = forecast_default_baselines(plan, origins, horizon)
     prediction = predict_from(predictor, origins, horizon, baselines[ZERO_SHOT].mean)
-    forecasts = drop_duplicates(convert_to_forecasts(predictor, prediction))
+    forecasts = convert_to_forecasts(predictor, prediction)
+    if reconciler is not None:
+        names = np.array(panel.names)[origins.members]
+        forecasts |= reconcile_prediction(reconciler, predictor, prediction, names, folds, forecasts[MODEL])
+    forecasts = drop_duplicates(forecasts)
     scale = compute_scale(origins, spread_over_panel(plan, [split.validation_end for split in splits]), plan.season)
     comparison = Comparison(
         {**forecasts, **baselines},
         origins,
-        number_by_step(origins),
+        folds,
         actual,
         scale,
         1,
         config.forecast.levels,
         max(1, len(predictor.members)),
         "conformal" if config.conformal else "head",
+        level_by_name={} if reconciler is None else reconciler.hierarchy.level_by_name,
     )
     times = [series.timestamps[step] for series, step in zip(origins.series, origins.steps, strict=True)]
     found = {name: value for name, value in comparison.summary.items() if name not in {"folds", "stride"}}

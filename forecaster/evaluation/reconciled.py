@@ -5,8 +5,10 @@ import numpy as np
 from forecaster.evaluation.baselines import BaselineForecast
 from forecaster.evaluation.origins import MODEL, UNRECONCILED, Origins, predict_from
 from forecaster.forecast import levels_to_probabilities
+from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.reconciliation import load_reconciler
+from forecaster.hierarchy import Reconciler
 from forecaster.runs import Version
 
 
@@ -35,6 +37,27 @@ def reconcile_forecasts(
         return {}
     padded = origins.pad(config.padding_steps, config.data.main_season)
     prediction = predict_from(predictor, padded, config.window.horizon)
+    return reconcile_prediction(reconciler, predictor, prediction, names, folds, base)
+
+
+def reconcile_prediction(
+    reconciler: Reconciler,
+    predictor: Predictor,
+    prediction: PredictiveDistribution,
+    names: np.ndarray,
+    folds: np.ndarray,
+    base: BaselineForecast,
+) -> dict[str, BaselineForecast]:
+    """Reconcile a prediction from some origins, as `reconcile_forecasts`.
+
+    Args:
+        reconciler: of all series.
+        predictor: that made the prediction.
+        prediction: from the origins.
+        names: of the series of each origin, (origins,).
+        folds, base: as for `reconcile_forecasts`.
+    """
+    config = predictor.config
     generator = np.random.default_rng(config.training.seed)
     paths = prediction.draw_paths(config.forecast.samples, predictor.calibration, generator)
     probabilities = levels_to_probabilities(config.forecast.levels)

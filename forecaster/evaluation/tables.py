@@ -19,7 +19,7 @@ def format_error_table(metrics: Mapping[str, Any]) -> str:
     table = format_errors("error on the test part", metrics["scores"], name_forecasters(metrics))
     notes = [*describe_fallback(metrics), *describe_coverage(metrics), *describe_unscaled(metrics)]
     notes += describe_refit(metrics)
-    return "\n".join([table, describe_verdict(metrics), *notes])
+    return "\n".join([table, *_format_levels(metrics), describe_verdict(metrics), *notes])
 
 
 def describe_refit(metrics: Mapping[str, Any]) -> list[str]:

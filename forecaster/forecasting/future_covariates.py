@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from forecaster.data.read_tables import CovariateRows, read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp
+from forecaster.forecasting.reconciliation import build_hierarchy_of
 from forecaster.preprocessing.read_data import build_data_request
 from forecaster.problems import Problem
 from forecaster.wording import format_timestamp, format_timestamps
@@ -47,10 +48,47 @@ def extend_with_future(config: Config, panel: Sequence[Series], path: Path, step
         extended.append(_extend(series, further, ahead))
     if problems:
         raise DataError(problems)
+    if config.data.hierarchy:
+        extended = _average_into_sums(config, extended, set(counts), steps)
     _check_counts(
         path, sum(len(each.timestamps) for each in found.values()), counts, panel[0].list_future_timestamps(steps)
     )
     return extended
+
+
+def _average_into_sums(config: Config, panel: Sequence[Series], given: Collection[str], steps: int) -> list[Series]:
+    """Average the future covariates of the series of each sum, as in the rows of the data, for `steps` steps ahead.
+
+    Args:
+        config: with a hierarchy.
+        panel: all series that are forecast.
+        given: the names of series that have rows in the file.
+        steps: the horizon.
+    """
+    hierarchy = build_hierarchy_of(config, [series.name for series in panel])
+    parts = dict(zip(hierarchy.names, hierarchy.build_summing_matrix() > 0, strict=True))
+    by_name = {series.name: series for series in panel}
+    bottom = hierarchy.bottom_names
+    found = []
+    for series in panel:
+        if series.name in bottom or series.name in given:
+            found.append(series)
+            continue
+        some = [by_name[name] for name, is_part in zip(bottom, parts[series.name], strict=True) if is_part]
+        columns = {name: _average(series, some, name, steps) for name in config.data.covariates.future}
+        found.append(dataclasses.replace(series, covariates={**series.covariates, **columns}))
+    return found
+
+
+def _average(series: Series, parts: Sequence[Series], name: str, steps: int) -> Column:
+    """Average a column of the parts of a sum after its end; NaN where none is known."""
+    ahead = np.full((len(parts), steps), np.nan)
+    for row, part in zip(ahead, parts, strict=True):
+        known = part.covariates[name].values[len(part) : len(part) + steps]
+        row[: len(known)] = known
+    counts = (~np.isnan(ahead)).sum(axis=0)
+    means = np.where(counts, np.nansum(ahead, axis=0) / np.maximum(counts, 1), np.nan)
+    return Column(np.concatenate([series.covariates[name].values[: len(series)], means]))
 
 
 def _check_counts(path: Path, rows: int, counts: Mapping[str, int], ahead: pd.Index) -> None:
@@ -76,6 +114,9 @@ def write_template(config: Config, panel: Sequence[Series], steps: int) -> str:
     names, ids, time = _get_future_names(config), config.data.ids, config.data.time
     if isinstance(time, tuple):
         raise UsageError(Problem("time-in-columns", detail={"columns": list(time)}))
+    if config.data.hierarchy:  # the rows of a sum are those of its series
+        bottom = set(build_hierarchy_of(config, [series.name for series in panel]).bottom_names)
+        panel = [series for series in panel if series.name in bottom]
     rows = []
     for key, cells in _collect_cells(config, panel, names, steps).items():
         timestamps = sorted(cells)

@@ -23,7 +23,7 @@ from forecaster.forecasting.data_checks import CheckedSeries, DataChecks, make_p
 from forecaster.forecasting.freshness import Freshness, measure_freshness
 from forecaster.forecasting.plausibility import read_statistics, select_observed
 from forecaster.forecasting.predictor import PredictionInputs, Predictor
-from forecaster.forecasting.reconciliation import ReconcilingCollector, load_reconciler
+from forecaster.forecasting.reconciliation import ReconcilingCollector, is_reconciled, load_reconciler
 from forecaster.forecasting.saved_networks import load_networks
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import can_forecast_zero_shot, forecast_short_series
@@ -141,7 +141,7 @@ class _Forecasting:
         """Forecast some series, and collect forecasts, problems and notices."""
         checked, prediction, steps, levels = self.checked, self.collected.prediction, self.steps, self.levels
         problems, short, config = part.problems, part.short, self.config
-        reconciles = bool(config.data.hierarchy) and config.forecast.reconcile != "none"
+        reconciles = is_reconciled(config)
         # The zero-shot network draws no paths, and reads one channel.
         if self.with_samples or reconciles or config.channels > 1:
             problems, short = [*problems, *(each.problem for each in short)], []
@@ -164,12 +164,11 @@ class _Forecasting:
             collect_block(self.collected, checked, block, forecasts)
 
     def _reconcile(self, panel: SeriesBlock) -> None:
-        """Collect forecasts of a hierarchy, which is read as a whole; raise `DataError` where series are left out."""
+        """Collect forecasts of a hierarchy, which is read as a whole; raise an error where series are left out."""
         assert isinstance(self.collected, Collector)
+        refuse_incomplete(panel, [*self.collected.prediction.problems, *self.checked.problems])
         if reconciler := load_reconciler(self.version, self.config, panel.list_names()):
-            if left_out := [*self.collected.prediction.problems, *self.checked.problems]:
-                raise DataError([*left_out, Problem("hierarchy-incomplete", detail={"names": []})])
-            found = _collect_hierarchy(self.collected, reconciler, panel, self.levels, self.with_samples)
+            found = collect_hierarchy(self.collected, reconciler, panel, self.levels, self.with_samples)
             self.collected = found
 
     def finish(self) -> Prediction:
@@ -182,7 +181,23 @@ class _Forecasting:
         return self.collected.finish()
 
 
-def _collect_hierarchy(
+def refuse_incomplete(panel: SeriesBlock, left_out: Sequence[Problem]) -> None:
+    """Refuse a hierarchy of which series are left out, whose sums cannot agree with their parts.
+
+    Args:
+        panel: the series that are not.
+        left_out: why the others are.
+
+    Raises:
+        ForecasterError: some are; that of their problems, where they are all.
+    """
+    if left_out and not panel:
+        raise make_prediction_error(left_out)
+    if left_out:
+        raise DataError([*left_out, Problem("hierarchy-incomplete", detail={"names": []})])
+
+
+def collect_hierarchy(
     collected: "Collector",
     reconciler: Reconciler,
     panel: SeriesBlock,
@@ -190,8 +205,7 @@ def _collect_hierarchy(
     with_samples: bool,
 ) -> ReconcilingCollector:
     """Collect the forecasts of a hierarchy, whose bottom series have one number of decimals, the largest of all."""
-    sums = len(reconciler.hierarchy.names) - reconciler.hierarchy.bottom
-    names = set(reconciler.hierarchy.names[sums:])
+    names = set(reconciler.hierarchy.bottom_names)
     decimals = count_decimals(panel.select([name in names for name in panel.list_names()]))
     known = [each for each in decimals if each is not None]
     most = max(known) + _FURTHER_DECIMALS if len(known) == len(decimals) else None

@@ -27,32 +27,56 @@ def build_hierarchy_of(config: Config, names: Sequence[str]) -> Hierarchy:
     return build_hierarchy(config.data.hierarchy or (), config.data.ids, bottom)
 
 
+def is_reconciled(config: Config) -> bool:
+    """Whether the forecasts of a config are reconciled."""
+    return bool(config.data.hierarchy) and config.forecast.reconcile != "none"
+
+
 def find_levels_by_name(config: Config, names: Sequence[str]) -> dict[str, str]:
     """Find the level of each series by its name; empty where the data of a config are no hierarchy."""
     return build_hierarchy_of(config, names).level_by_name if config.data.hierarchy else {}
 
 
-def encode_reconciliation(config: Config, names: Sequence[str], errors: np.ndarray) -> dict[str, bytes]:
-    """Encode what reconciliation needs as the files of a version, by name.
+@dataclasses.dataclass(frozen=True)
+class PastErrors:
+    """What reconciliation needs to know of past forecasts.
+
+    Attributes:
+        names: of all series.
+        errors: of base forecasts from the same origins, (series, origins, horizon); None where they are not known.
+        projection: of MinT, (bottom, series); None where it was not fitted.
+    """
+
+    names: tuple[str, ...]
+    errors: np.ndarray | None = None
+    projection: np.ndarray | None = None
+
+
+def fit_reconciliation(config: Config, names: Sequence[str], errors: np.ndarray) -> PastErrors:
+    """Fit what reconciliation by the method of a config needs.
 
     Args:
-        config: of the run.
-        names: of all its series.
-        errors: of base forecasts from the same origins, (series, origins, horizon).
+        config: with the method.
+        names: of all series.
+        errors: of base forecasts from the same origins, (series, origins, horizon); NaN where not known.
 
     Raises:
         MissingExtra: hierarchicalforecast is not installed, and the method needs it.
         UsageError: there are too many series for it.
     """
     whole = errors[:, ~np.isnan(errors).any(axis=(0, 2))]  # those of unknown steps have no ranks
-    arrays = {_ERRORS: whole}
-    if config.forecast.reconcile == "mint":
-        arrays[_PROJECTION] = fit_mint(build_hierarchy_of(config, names), errors)
+    is_mint = config.forecast.reconcile == "mint"
+    return PastErrors(tuple(names), whole, fit_mint(build_hierarchy_of(config, names), errors) if is_mint else None)
+
+
+def encode_reconciliation(past: PastErrors) -> dict[str, bytes]:
+    """Encode what reconciliation needs as the files of a version, by name."""
     files = {}
-    for name, array in arrays.items():
-        content = io.BytesIO()
-        np.save(content, np.ascontiguousarray(array, float))
-        files[name] = content.getvalue()
+    for name, array in ((_ERRORS, past.errors), (_PROJECTION, past.projection)):
+        if array is not None:
+            content = io.BytesIO()
+            np.save(content, np.ascontiguousarray(array, float))
+            files[name] = content.getvalue()
     return files
 
 
@@ -68,18 +92,29 @@ def load_reconciler(version: Version, config: Config, names: Sequence[str]) -> R
         UsageError: the run was trained with another method than MinT, or on other series.
         RunError: a file of the version is damaged.
     """
-    method = config.forecast.reconcile
-    if not config.data.hierarchy or method == "none":
+    if not is_reconciled(config):
         return None
-    hierarchy, trained = build_hierarchy_of(config, names), tuple(version.preprocessing["scalers"])
-    files = version.manifest["files"]
-    projection = None
-    if method == "mint":
-        stored = read_array(version, _PROJECTION, 2) if _PROJECTION in files else None
-        projection = select_projection(stored, trained, hierarchy)
+    files, needs_projection = version.manifest["files"], config.forecast.reconcile == "mint"
+    past = PastErrors(
+        tuple(version.preprocessing["scalers"]),
+        read_array(version, _ERRORS, 3) if _ERRORS in files else None,
+        read_array(version, _PROJECTION, 2) if needs_projection and _PROJECTION in files else None,
+    )
+    return build_reconciler(config, names, past)
+
+
+def build_reconciler(config: Config, names: Sequence[str], past: PastErrors) -> Reconciler:
+    """Build what reconciles the forecasts of series by the method of a config.
+
+    Raises:
+        UsageError: MinT was not fitted, or to other series.
+    """
+    method, hierarchy, trained = config.forecast.reconcile, build_hierarchy_of(config, names), past.names
+    assert method != "none"
+    projection = select_projection(past.projection, trained, hierarchy) if method == "mint" else None
     errors = None
-    if _ERRORS in files and set(trained) == set(hierarchy.names):
-        errors = read_array(version, _ERRORS, 3)[[trained.index(name) for name in hierarchy.names]]
+    if past.errors is not None and set(trained) == set(hierarchy.names):
+        errors = past.errors[[trained.index(name) for name in hierarchy.names]]
     low = -np.inf if config.data.minimum is None else config.data.minimum
     if config.model.head in {"negative_binomial", "log_normal"} or config.data.transform in {"log", "log1p", "boxcox"}:
         low = max(low, 0.0)

@@ -17,9 +17,19 @@ from forecaster.forecasting.data_checks import CheckedSeries, DataChecks
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.forecasting.interval_widths import WidthFactors, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
-from forecaster.forecasting.predict import SERIES_AT_ONCE, Collector, Prediction, Receiver, collect_block
+from forecaster.forecasting.predict import (
+    SERIES_AT_ONCE,
+    Collector,
+    Prediction,
+    Receiver,
+    collect_block,
+    collect_hierarchy,
+    refuse_incomplete,
+)
+from forecaster.forecasting.reconciliation import ReconcilingCollector, is_reconciled
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import forecast_windows, take_windows
+from forecaster.forecasting.zero_shot_hierarchy import draw_zero_shot_paths, fit_zero_shot_reconciler
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS
 from forecaster.problems import Problem
@@ -30,7 +40,7 @@ log = logging.getLogger("forecaster")
 _MOST_MISSING = 0.1  # share of a series' steps up to which nobody has to choose what they are
 _STEPS_AT_ONCE = 1_000_000  # steps ahead of all series of a batch, so that their quantiles fit into memory
 _LONGEST_HORIZON = 96  # steps, where none is asked for
-_USED = {"data", "checks", "forecast.levels", "forecast.columns"}
+_USED = {"data", "checks", "forecast.levels", "forecast.columns", "forecast.reconcile"}
 _NOT_USED = {"data.covariates", "data.calendar", "data.transform", "data.difference"}
 
 
@@ -86,7 +96,8 @@ def predict_zero_shot(
         receive: takes the forecasts of each batch of series, which are then not in the result.
 
     Raises:
-        DataError: the data cannot be read, or no series passes the checks and is long enough.
+        DataError: the data cannot be read, no series passes the checks and is long enough, or a series of a
+            hierarchy whose forecasts are reconciled does not.
         Stale: every series is older than the largest age.
         Diverged: no forecast is plausible.
         ConfigError: there is a largest age, and the steps have no dates.
@@ -106,19 +117,34 @@ def predict_zero_shot(
     widths = measure_width_factors(selected.block, data.seasons, steps, levels, data.gaps)
     if widths.by_level:
         log.info("%s", _describe_widths(widths))
-    problems: list[Problem] = []
-    if data.hierarchy and config.forecast.reconcile != "none":
-        checked.notices.append(Problem("zero-shot-not-reconciled", where))
-    collected = Collector(Prediction([], [], problems, checked.notices, freshness), receive)
+    plain = Collector(Prediction([], [], [], checked.notices, freshness), receive)
+    reconciles = is_reconciled(config)
+    collected = _reconcile(plain, checked, selected.block, config, data, steps, levels) if reconciles else plain
+    paths = config.forecast.samples if reconciles else 0
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
     for part in selected.split(at_once):
-        _forecast_batch(collected, checked, part, data, steps, levels, widths, limits_missing)
-    problems.extend(checked.problems)
+        _forecast_batch(collected, checked, part, data, steps, levels, widths, limits_missing, paths)
+    collected.prediction.problems.extend(checked.problems)
     return collected.finish()
 
 
-def _forecast_batch(
+def _reconcile(
     collected: Collector,
+    checked: DataChecks,
+    panel: SeriesBlock,
+    config: Config,
+    data: Data,
+    steps: int,
+    levels: Sequence[float],
+) -> ReconcilingCollector:
+    """Collect the forecasts of a hierarchy; raise an error where series are left out."""
+    refuse_incomplete(panel, checked.problems)
+    reconciler = fit_zero_shot_reconciler(panel, config, data, steps)
+    return collect_hierarchy(collected, reconciler, panel, levels, False)
+
+
+def _forecast_batch(
+    collected: Collector | ReconcilingCollector,
     checked: DataChecks,
     part: CheckedSeries,
     data: Data,
@@ -126,8 +152,9 @@ def _forecast_batch(
     levels: Sequence[float],
     widths: WidthFactors,
     limits_missing: bool,
+    paths: int,
 ) -> None:
-    """Forecast the series of one batch, and collect forecasts and problems."""
+    """Forecast the series of one batch, with a number of sample paths, and collect forecasts and problems."""
     where, problems = name_source(data.path), collected.prediction.problems
     windows = take_windows(part.block, data)  # (series, steps)
     refusals = _find_refusals(part.block, windows, where, data, limits_missing)
@@ -137,6 +164,8 @@ def _forecast_batch(
         return
     kept = part.select(places)
     forecasts = forecast_windows(kept.block, windows[places], data, steps, levels, widths)
+    if paths:
+        forecasts = draw_zero_shot_paths(forecasts, windows[places], data, paths, widths)
     values = np.stack([forecasts.mean, *forecasts.quantiles.values()])  # (1 + quantiles, series, steps)
     finite = np.isfinite(values).all(axis=2).all(axis=0)  # (series,)
     problems.extend(_report_size(series, where, data) for series in kept.block.select(~finite))

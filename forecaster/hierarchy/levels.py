@@ -35,6 +35,11 @@ class Hierarchy:
         """The number of bottom series."""
         return self.parents.shape[1]
 
+    @property
+    def bottom_names(self) -> tuple[str, ...]:
+        """The names of the bottom series."""
+        return self.names[len(self.names) - self.bottom :]
+
     @cached_property
     def level_by_name(self) -> dict[str, str]:
         """The level of each series."""

@@ -109,10 +109,6 @@ FORECASTS: Mapping[str, Message] = {
         "window{differences:? and its differences}",
         "A series is shorter than the window of the network.",
     ),
-    "zero-shot-not-reconciled": Message(
-        "zero-shot forecasts are not reconciled, so that sums do not agree with their parts; train a network",
-        "Reconciliation needs the sample paths of a trained network.",
-    ),
     "too-few-rows-for-network": Message(
         "{rows:# row is|# rows are} too few for the network, which reads at least {needed:,}; "
         "the forecast is zero-shot",

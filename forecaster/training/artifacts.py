@@ -29,7 +29,13 @@ from forecaster.forecasting.onnx_network import OnnxNetwork
 from forecaster.forecasting.plausibility import measure_runs, select_observed
 from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
-from forecaster.forecasting.reconciliation import encode_reconciliation
+from forecaster.forecasting.reconciliation import (
+    PastErrors,
+    build_reconciler,
+    encode_reconciliation,
+    fit_reconciliation,
+    is_reconciled,
+)
 from forecaster.forecasting.training_range import measure_range
 from forecaster.preprocessing.plan import Plan
 from forecaster.preprocessing.read_data import hash_data
@@ -129,9 +135,28 @@ def _open_networks(trained: Sequence[TrainedNetwork]) -> list[OnnxNetwork]:
     return [OnnxNetwork(each.files["encode.onnx"], each.files["decode.onnx"]) for each in trained]
 
 
-def measure_errors(plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor) -> dict[str, Any]:
-    """Measure the test errors of trained networks for `metrics.json`, and describe the networks."""
-    metrics = score_test_part(plan, predictor)
+def measure_past_errors(plan: Plan, predictor: Predictor) -> PastErrors | None:
+    """Measure what reconciles the forecasts of a hierarchy in validation; None where nothing is reconciled.
+
+    Raises:
+        MissingExtra, UsageError: as `fit_reconciliation`.
+    """
+    if not is_reconciled(plan.config):
+        return None
+    return fit_reconciliation(plan.config, plan.members.names, measure_joint_errors(plan, predictor))
+
+
+def measure_errors(
+    plan: Plan, trained: Sequence[TrainedNetwork], predictor: Predictor, past: PastErrors | None
+) -> dict[str, Any]:
+    """Measure the test errors of trained networks for `metrics.json`, and describe the networks.
+
+    Args:
+        plan, trained, predictor: of the training.
+        past: what reconciles their forecasts.
+    """
+    reconciler = None if past is None else build_reconciler(plan.config, past.names, past)
+    metrics = score_test_part(plan, predictor, reconciler)
     if len(trained) > 1:
         metrics["members"] = _describe_members(plan, trained)
     fallback = predictor.calibration.fallback
@@ -148,6 +173,7 @@ def build_version_files(
     plan: Plan,
     trained: Sequence[TrainedNetwork],
     predictor: Predictor,
+    past: PastErrors | None,
     name: str,
     metrics: Mapping[str, Any],
     refit: Refit | None = None,
@@ -158,6 +184,7 @@ def build_version_files(
         plan: of the training.
         trained: its networks.
         predictor: of the networks.
+        past: what reconciles their forecasts.
         name: of the run.
         metrics: of the networks.
         refit: of the networks; they are kept next to it where it is better, since the errors are theirs.
@@ -178,21 +205,13 @@ def build_version_files(
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends, **_record_zero_shot(config)}),
         **encode_calibration(predictor.calibration),
-        **_encode_hierarchy(plan, predictor),
+        **({} if past is None else encode_reconciliation(past)),
         "metrics.json": encode_json(metrics),
         MODEL_CARD: render_model_card(plan, name, metrics, is_refit),
         "loss.png": _plot_losses(plan, trained, name),
         "forecast.png": _plot_last_forecast(plan, predictor, name),
         **_collect_network_files(trained, refit.networks if refit is not None and refit.is_better else None),
     }
-
-
-def _encode_hierarchy(plan: Plan, predictor: Predictor) -> dict[str, bytes]:
-    """Encode what reconciles the forecasts of a hierarchy: no file where there is none."""
-    config = plan.config
-    if not config.data.hierarchy or config.forecast.reconcile == "none":
-        return {}
-    return encode_reconciliation(config, plan.members.names, measure_joint_errors(plan, predictor))
 
 
 def _collect_network_files(

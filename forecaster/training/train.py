@@ -48,6 +48,7 @@ from forecaster.training.artifacts import (
     encode_json,
     format_history,
     measure_errors,
+    measure_past_errors,
     record_training,
 )
 from forecaster.training.build import compute_zero_shot_table, load_initial_weights, prepare_trainer
@@ -135,7 +136,8 @@ def train(
     plan = replace(plan, config=choose_config(plan, trained))
     predictor = build_predictor(plan, trained)
     # What takes long is measured before the refit, so that little is left to do where that is stopped.
-    metrics = measure_errors(plan, trained, predictor)
+    past = measure_past_errors(plan, predictor)
+    metrics = measure_errors(plan, trained, predictor, past)
     result = challenge(run, plan, predictor, margin)
     refit, stopped = _refit_unless_stopped(plan, tasks, trained, predictor, received, engine)
     if received and tasks[0].is_only:
@@ -144,7 +146,7 @@ def train(
         raise Interrupted(Problem("interrupted-trainings", detail={"members": False}), received[0])
     if refit is not None:
         metrics["refit"] = refit.to_json()
-    files = build_version_files(plan, trained, predictor, run.resolve().name, metrics, refit)
+    files = build_version_files(plan, trained, predictor, past, run.resolve().name, metrics, refit)
     pinned = read_pin(run) is not None
     promoted = result.decide(promote) and not pinned
     files[CHALLENGE] = encode_json(result.to_json(promote, promoted))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecaster.errors import Diverged
-from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part
+from forecaster.evaluation.held_out import forecast_last_horizon, score_test_part, share_ranges
 from forecaster.evaluation.tables import format_error_table
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.fallback import Fallback
@@ -111,3 +111,8 @@ def test_forecasts_that_explode_are_an_error():
     network.factor = 1e30
     with np.errstate(over="ignore"), pytest.raises(Diverged, match="become infinite at step 2"):
         score_test_part(*calibrated(*predicted(network), [[1.0]]))
+
+
+def test_ranges_of_series_that_end_together_are_cut_to_the_steps_that_all_have():
+    # 6 to 2 steps up to the end of the first, 8 to 2 of the second
+    assert share_ranges(np.array([10, 20]), [(4, 8), (12, 18)]) == [(4, 8), (14, 18)]

@@ -110,11 +110,45 @@ def test_scores_are_by_level(forecast, sales):
     assert sum(line.startswith("level ") for line in lines) == 3
 
 
-def test_zero_shot_forecasts_are_not_reconciled_which_is_a_warning(forecast, sales):
-    result = forecast("predict", "sales.yaml", "--output", "zero.csv", cwd=sales)
-    assert result.returncode == 0, result.stderr
-    assert "zero-shot forecasts are not reconciled" in result.stderr
-    assert "level" not in pd.read_csv(sales / "zero.csv")
+def test_errors_of_a_training_are_those_of_reconciled_forecasts_and_of_those_before(sales):
+    version = (sales / "runs" / "sales" / "current").read_text().strip()
+    metrics = json.loads((sales / "runs" / "sales" / "versions" / version / "metrics.json").read_text())
+    assert list(metrics["by_level"]) == ["total", "region", "shop"]
+    before, after = (
+        {level: scores[name]["mae"] for level, scores in metrics["by_level"].items()}
+        for name in ("unreconciled", "model")
+    )
+    assert all(before[level] != after[level] for level in before)
+    assert (after["total"] + 2 * after["region"] + 3 * after["shop"]) / 6 == pytest.approx(
+        metrics["scores"]["model"]["mae"]
+    )
+    card = (sales / "runs" / "sales" / "versions" / version / "README.md").read_text()
+    assert "not reconciled" in next(line for line in card.splitlines() if line.startswith("MASE by level"))
+
+
+def test_zero_shot_forecasts_are_reconciled(forecast, sales):
+    def predict(*options):
+        result = forecast("predict", "sales.yaml", "--horizon", "3", *options, cwd=sales)
+        assert result.returncode == 0, result.stderr
+        return read(result.stdout)
+
+    table, base = predict(), predict("--set", "forecast.reconcile=none")
+    assert "level" not in base
+    assert set(table["source"]) == {"zero-shot (mint)"}
+    assert_coherent(table, "mean")
+    bottom_up = predict("--set", "forecast.reconcile=bottom_up")
+    assert_coherent(bottom_up, "mean")
+    # 50 evenly spaced quantiles of each step have the quantiles that they were taken from.
+    shops = [frame[frame["series"].str.contains("/")].reset_index(drop=True) for frame in (bottom_up, base)]
+    for name in ("mean", "lower_80", "upper_80"):
+        width = (shops[1]["upper_80"] - shops[1]["lower_80"]).max()
+        np.testing.assert_allclose(shops[0][name], shops[1][name], atol=0.05 * width)
+
+
+def test_a_hierarchy_whose_series_are_all_stale_is_stale(forecast, sales):
+    for source in ("sales.yaml", "runs/sales"):
+        result = forecast("predict", source, "--max-age", "1d", cwd=sales)
+        assert result.returncode == 5, result.stderr
 
 
 def test_what_cannot_be_added_up_is_refused(forecast, sales):
