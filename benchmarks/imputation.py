@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecaster.data.gaps import interpolate_linearly
 from forecaster.evaluation.metrics import compute_mae
 from forecaster.imputation.artificial_gaps import cut_gaps
 from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_seasonally
+from forecaster.time.gaps import interpolate_linearly
 
 ROOT = Path(__file__).parent.parent
 YEARS = 4

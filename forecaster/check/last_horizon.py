@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.data import Series
-from forecaster.data.gaps import fill_gaps
 from forecaster.evaluation.metrics import compute_mae
 from forecaster.forecasting.zero_shot import choose_horizon
 from forecaster.preprocessing.windows import take_last_steps
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import MIN_STEPS, forecast_zero_shot
+from forecaster.time.gaps import fill_gaps
 
 _MOST = 1000  # series that are forecast, about a millisecond each
 

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from forecaster.check.statistics import SeriesStatistics
-from forecaster.data.gaps import Gap
 from forecaster.forecast import shorten
 from forecaster.reporting.figures import (
     BLUE,
@@ -26,6 +25,7 @@ from forecaster.reporting.figures import (
     make_figure,
     to_axis,
 )
+from forecaster.time.gaps import Gap
 
 _MIN_BAND_SHARE = 0.005  # share of the steps above which a gap is drawn as a band
 

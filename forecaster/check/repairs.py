@@ -20,14 +20,14 @@ from forecaster.data.assembly.decoded_columns import parse_numbers
 from forecaster.data.assembly.localize import parse_row_timestamps
 from forecaster.data.assembly.time_columns import find_clock
 from forecaster.data.dialect import AUTO
-from forecaster.data.gaps import find_longest_gap
 from forecaster.data.read_tables import parse_series, read_cells
-from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
 from forecaster.formats.number_formats import is_missing, looks_numeric
 from forecaster.preprocessing.read_data import build_data_request
+from forecaster.preprocessing.seasons import find_series_seasons
 from forecaster.problems import Problem
+from forecaster.time.gaps import find_longest_gap
 from forecaster.time.timezones import ZONES
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecaster.data.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
-from forecaster.data.seasonality import detrend
 from forecaster.data.series import Series
+from forecaster.time.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
 from forecaster.time.grid import find_clock_step
 from forecaster.time.rules import SESSIONS
+from forecaster.time.seasons import detrend
 
 _DAY = np.timedelta64(1, "D")
 _FAR = 8.0  # robust deviations from its neighbours that make a value an outlier

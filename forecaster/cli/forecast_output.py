@@ -211,8 +211,8 @@ class _WrittenCsv(_WrittenBatches):
 
     def add(self, forecasts: "Sequence[Forecast]") -> None:
         """Write the rows of some forecasts."""
-        from forecaster.data.assembly.spool import report_failures
         from forecaster.forecast import write_csv
+        from forecaster.spool import report_failures
 
         text, is_first = io.StringIO(), self._is_empty
         self._is_empty = False
@@ -232,8 +232,8 @@ class _WrittenParquet(_WrittenBatches):
         """Write the rows of some forecasts."""
         from pyarrow.parquet import ParquetWriter
 
-        from forecaster.data.assembly.spool import report_failures
         from forecaster.forecast import forecasts_to_table
+        from forecaster.spool import report_failures
 
         table = forecasts_to_table(forecasts, self.names)
         with report_failures():

@@ -7,8 +7,6 @@
 - `series`, `panel`: one series, and many of one frequency
 - `plain_csv`: one series of a CSV without pandas, where nothing in it needs a decision
 - `options`, `dialect`: how columns become series, and how a CSV is written
-- `gaps`: gaps of a series, and filling them
-- `seasonality`: seasons inferred from the data
 - `value_ranges`: the numbers that a series may have
 """
 

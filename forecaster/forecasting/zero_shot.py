@@ -9,7 +9,6 @@ import numpy as np
 
 from forecaster.config import LoadedConfig, build_smallest_config, is_config, load_config, load_values
 from forecaster.config.schema import Config, Data, MaxAge, Model
-from forecaster.data.gaps import GAP_REPAIRS
 from forecaster.data.series import Series
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
@@ -33,6 +32,7 @@ from forecaster.forecasting.zero_shot_hierarchy import draw_zero_shot_paths, fit
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS
 from forecaster.problems import Problem
+from forecaster.time.gaps import GAP_REPAIRS
 from forecaster.wording import count_of, count_steps
 
 log = logging.getLogger("forecaster")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from forecaster.data.gaps import Gap
+from forecaster.time.gaps import Gap
 
 
 def measure_distances(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from forecaster.data.gaps import find_gaps, interpolate_linearly
 from forecaster.errors import DataError, Diverged, Interrupted
 from forecaster.evaluation import tables
 from forecaster.evaluation.metrics import ScoredForecasts, compute_coverage, compute_scores, drop_undefined
@@ -22,6 +21,7 @@ from forecaster.models import ImputationNetwork, build_imputation_network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.preprocessing.windows import gather_windows
 from forecaster.problems import Problem
+from forecaster.time.gaps import find_gaps, interpolate_linearly
 from forecaster.training import progress
 from forecaster.training.build import build_trainer
 from forecaster.training.progress import ProgressLogger

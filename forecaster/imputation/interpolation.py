@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from forecaster.data.gaps import interpolate_linearly
+from forecaster.time.gaps import interpolate_linearly
 
 
 def fill_seasonal_mean(values: np.ndarray, season: int) -> np.ndarray:

@@ -10,7 +10,6 @@ import numpy as np
 from forecaster.config import Config, LoadedConfig
 from forecaster.data import Series
 from forecaster.data.assembly.localize import parse_row_timestamps
-from forecaster.data.gaps import Gap, find_gaps
 from forecaster.data.read_tables import parse_series, read_cells
 from forecaster.data.sources.files import name_source
 from forecaster.data.sources.text_table import Table, write_records
@@ -23,6 +22,7 @@ from forecaster.preprocessing.read_data import build_data_request, infer_data_ke
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
 from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.problems import Problem
+from forecaster.time.gaps import Gap, find_gaps
 from forecaster.wording import format_timestamps
 
 log = logging.getLogger("forecaster")

@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from forecaster.data.gaps import Gap, find_gaps
 from forecaster.imputation.filled_csv import FilledSeries
 from forecaster.reporting.figures import (
     BLUE,
@@ -20,6 +19,7 @@ from forecaster.reporting.figures import (
     style_band,
     to_axis,
 )
+from forecaster.time.gaps import Gap, find_gaps
 
 _MAX_PANELS = 2
 

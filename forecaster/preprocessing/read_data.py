@@ -14,10 +14,10 @@ from forecaster.data import Panel, Series, read_series
 from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.read import read_series_in_groups
-from forecaster.data.seasonality import find_panel_seasons, find_series_seasons
 from forecaster.data.sources.files import Paths, Query
 from forecaster.data.value_ranges import find_domains
 from forecaster.hierarchy import add_sums
+from forecaster.preprocessing.seasons import find_panel_seasons, find_series_seasons
 from forecaster.problems import Problem, condense_problems
 from forecaster.time.rules import CALENDAR, SESSIONS
 

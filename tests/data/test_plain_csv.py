@@ -13,10 +13,10 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.plain_csv import read_plain_csv
 from forecaster.data.read_tables import read_source
-from forecaster.data.seasonality import find_series_seasons
 from forecaster.data.sources.source import resolve_source
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.preprocessing.read_data import DataRequest, build_data_request
+from forecaster.preprocessing.seasons import find_series_seasons
 from forecaster.time.grid import Grid, find_alias, find_length
 
 HOURS = [f"2026-03-01 {hour:02}:00:00,{hour}.5" for hour in range(10)]

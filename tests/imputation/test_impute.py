@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecaster.data.gaps import Gap, find_gaps, interpolate_linearly
 from forecaster.imputation.artificial_gaps import compute_length_shares, cut_gaps, measure_distances
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from forecaster.imputation.interpolation import fill_seasonal_mean, interpolate_seasonally
 from forecaster.inputs import Inputs
+from forecaster.time.gaps import Gap, find_gaps, interpolate_linearly
 from tests.helpers.command import HEAVY, run_in_turn, write_hourly_csv
 from tests.helpers.reading import read_table, series_of
 

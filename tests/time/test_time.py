@@ -9,16 +9,16 @@ import pytest
 
 from forecaster.check.check import check
 from forecaster.config import load_values
-from forecaster.data import Series
-from forecaster.data.seasonality import find_longer_seasons, find_seasons, find_series_seasons
 from forecaster.errors import DataError
 from forecaster.forecast import Forecast
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
 from forecaster.preprocessing.read_data import infer_data_keys
+from forecaster.preprocessing.seasons import find_series_seasons
 from forecaster.preprocessing.windows import select_observed_windows
 from forecaster.time.grid import find_season_length
 from forecaster.time.infer_frequency import infer_frequency
 from forecaster.time.rules import TimeRules
+from forecaster.time.seasons import find_longer_seasons, find_seasons
 from tests.helpers.reading import read_series, read_table
 
 HOLIDAYS = ("2025-12-25", "2026-01-01", "2026-04-03", "2026-12-25")
@@ -597,18 +597,13 @@ GROWING = 1 + 0.9 * np.sin(2 * np.pi * np.arange(3000) / 3000)  # a day whose sw
         ("step", 2, np.tile([1.0, 5, 2, 8], 20), [4]),
     ],
 )
-def test_longer_seasons_are_the_week_and_the_year_and_of_plain_steps_any(tmp_path, frequency, main, values, longer):
-    dates = frequency != "step"
-    index = pd.date_range("2020-01-01", periods=len(values), freq=frequency) if dates else pd.RangeIndex(len(values))
-    series = dataclasses.replace(read(csv(tmp_path, range(5))), timestamps=index, values=values, frequency=frequency)
-    assert find_longer_seasons(series, main) == longer
+def test_longer_seasons_are_the_week_and_the_year_and_of_plain_steps_any(frequency, main, values, longer):
+    assert find_longer_seasons(values, frequency, main) == longer
 
 
 def test_no_random_walk_has_a_week():
-    index = pd.date_range("2020-01-01", periods=1500, freq="h")
     walks = [np.cumsum(np.random.default_rng(seed).normal(size=1500)) for seed in range(30)]
-    panel = [Series("y", "y", "t", index, walk, "h") for walk in walks]
-    assert sum(bool(find_longer_seasons(series, 24)) for series in panel) <= 1
+    assert sum(bool(find_longer_seasons(walk, "h", 24)) for walk in walks) <= 1
 
 
 def test_several_seasons_are_written_into_the_config_and_the_first_counts(tmp_path, forecast):

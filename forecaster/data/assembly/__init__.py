@@ -8,5 +8,5 @@
 - `localize`: timestamps in their time zone
 - `sort_rows`: rows by series and time, without duplicates
 - `regular_grid`: rows on a regular grid
-- `out_of_core`, `spool`: data larger than memory
+- `out_of_core`: data larger than memory
 """

@@ -34,7 +34,6 @@ from forecaster.data.assembly.localize import (
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.wide_to_long import Stack, stack_columns
-from forecaster.data.gaps import GAP_REPAIRS
 from forecaster.data.options import AUTO, DATES, Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
@@ -49,6 +48,7 @@ from forecaster.formats.timestamp_formats import (
     split_way,
 )
 from forecaster.problems import Cells, Problem
+from forecaster.time.gaps import GAP_REPAIRS
 from forecaster.time.jitter import format_duration
 from forecaster.time.rules import TimeRules
 from forecaster.wording import KEPT, format_timestamp, format_timestamps, name_duration

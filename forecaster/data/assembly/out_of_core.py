@@ -20,7 +20,6 @@ from forecaster.data.assembly.localize import changes_timestamps, rank_within_se
 from forecaster.data.assembly.regular_grid import build_panel
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
-from forecaster.data.assembly.spool import Spool, group_records
 from forecaster.data.assembly.typed_columns import find_layout
 from forecaster.data.options import AUTO, COLUMNS, Reading
 from forecaster.data.panel import Columns, Panel
@@ -32,6 +31,7 @@ from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
 from forecaster.formats.timestamp_formats import parse_time_columns
 from forecaster.problems import Problem
+from forecaster.spool import Spool, group_records
 from forecaster.time.resolve_frequency import Step
 from forecaster.time.rules import AS_WRITTEN, CALENDAR, SESSIONS
 

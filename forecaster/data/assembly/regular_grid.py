@@ -8,10 +8,8 @@ import pandas as pd
 
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import sort_rows
-from forecaster.data.gaps import GAP_REPAIRS, fill_gaps, find_longest_gap
 from forecaster.data.options import AUTO, Late, Reading
 from forecaster.data.panel import Columns, Panel
-from forecaster.data.seasonality import find_natural_season, find_seasons
 from forecaster.data.series import Column
 from forecaster.errors import DataError
 from forecaster.forecast import Timestamp
@@ -26,10 +24,12 @@ from forecaster.time.frequency import (
     is_gapless,
     make_grid,
 )
+from forecaster.time.gaps import GAP_REPAIRS, fill_gaps, find_longest_gap
 from forecaster.time.grid import find_part
 from forecaster.time.infer_frequency import infer_frequency
 from forecaster.time.resolve_frequency import Step, count_unfinished, find_common_frequency, find_frequency
 from forecaster.time.rules import SESSIONS
+from forecaster.time.seasons import find_natural_season, find_seasons
 from forecaster.time.timezones import is_clock_change
 from forecaster.wording import KEPT, format_timestamp, format_timestamps
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forecaster.data.seasonality import find_seasons, find_shared_seasons
+from forecaster.time.seasons import find_seasons, find_shared_seasons
 
 
 def test_short_series_show_together_the_season_that_few_show_alone():

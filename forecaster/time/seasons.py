@@ -1,15 +1,12 @@
 """Seasons found by the data: the lags at which a series resembles itself once slower movements are gone."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.data.gaps import interpolate_linearly
-from forecaster.data.series import Series
-from forecaster.problems import Problem
-from forecaster.time.grid import find_clock_step, find_season_length
+from forecaster.time.gaps import interpolate_linearly
+from forecaster.time.grid import STEP, find_clock_step, find_season_length
 from forecaster.time.rules import CALENDAR, SESSIONS, TimeRules
 
 if TYPE_CHECKING:
@@ -25,43 +22,6 @@ _CANDIDATES = 20
 _SHORT = 24  # steps up to which every season of several series is tried
 _A_DAY_OF_MINUTES = 1440  # steps of a season up to which it is one of shorter series, too
 _HUGE = 1e100  # of which squares overflow
-
-
-def find_series_seasons(series: Series) -> tuple[tuple[int, ...], Problem | None]:
-    """Find the steps in each season of a series, the main one first; with a notice where the data decide.
-
-    The season of the frequency comes first; autocorrelation finds one where the frequency has none. Longer ones follow
-    where the data show them. None where there is none.
-    """
-    natural = _find_series_season(series)
-    found = find_seasons(series.values)
-    main = natural if natural > 1 else next(iter(found), 1)
-    if main == 1:
-        return (), None
-    longer = find_longer_seasons(series, main)
-    others = [season for season in found if len(_keep_apart([main, *longer, season])) > 1 + len(longer)]
-    return (main, *longer), _make_notice(series, natural, [main, *longer], others)
-
-
-def find_panel_seasons(panel: Sequence[Series]) -> tuple[tuple[int, ...], Problem | None]:
-    """Find the seasons that several series share, as `find_series_seasons` does for one.
-
-    Where the frequency has no season, autocorrelations are averaged over the series, so that short ones show together
-    what none of them shows alone. A longer season counts where at least half of the series show it.
-    """
-    first = panel[0]
-    natural = max(map(_find_series_season, panel))
-    shared = [] if natural > 1 else find_shared_seasons([series.values for series in panel])
-    main = natural if natural > 1 else next(iter(shared), 1)
-    if main == 1:
-        return (), None
-    each = [season for series in panel for season in find_longer_seasons(series, main)]
-    longer = [season for season in sorted(set(each)) if each.count(season) >= len(panel) / 2]
-    others = [season for season in shared if len(_keep_apart([main, *longer, season])) > 1 + len(longer)]
-    notice = _make_notice(first, natural, [main, *longer], others)
-    if notice is not None:
-        notice = replace(notice, detail={**notice.detail, "series": f"{len(panel):,} series"})
-    return (main, *longer), notice
 
 
 def find_shared_seasons(rows: Sequence[np.ndarray]) -> list[int]:
@@ -89,20 +49,20 @@ def _average_autocorrelation(rows: Sequence[np.ndarray], width: int, longest: in
     return np.mean(found, axis=0) if found else np.zeros(longest + 2)
 
 
-def find_longer_seasons(series: Series, main: int) -> list[int]:
+def find_longer_seasons(values: np.ndarray, frequency: str, main: int) -> list[int]:
     """Find the longer seasons that the data show once the profile of the main one is subtracted.
 
     Of steps of a day and shorter the week or the year is tested; of others what autocorrelation finds, in whole main
     seasons where it nearly is.
     """
-    filled = _interpolate(series.values)
+    filled = _interpolate(values)
     if len(filled) < 2 * main:
         return []
     rest = filled - np.array([filled[phase::main].mean() for phase in range(main)])[np.arange(len(filled)) % main]
-    calendar = _find_calendar_season(series.frequency, main)
+    calendar = _find_calendar_season(frequency, main)
     if calendar:
         return [calendar] if _has_season(rest, calendar, main) else []
-    if series.has_dates:
+    if frequency != STEP:
         return []
     return [_round_season(season, main) for season in find_seasons(rest) if season >= 1.5 * main]
 
@@ -126,10 +86,6 @@ def find_natural_season(frequency: str, rules: TimeRules, steps: int, list_times
     return times if times > 1 else rules.days_a_week
 
 
-def _find_series_season(series: Series) -> int:
-    return find_natural_season(series.frequency, series.rules, len(series), lambda: series.timestamps)
-
-
 def find_seasons(values: np.ndarray) -> list[int]:
     """Find the seasons of (steps,), NaN where missing, that are clear in it, the shortest first.
 
@@ -148,7 +104,7 @@ def _select_seasons(strengths: Mapping[int, float], clear: float) -> list[int]:
     """Select the lags of clear autocorrelation, the shortest first; multiples of a shorter one only where clearer."""
     seasons: list[int] = []
     clearest = sorted((lag for lag in strengths if strengths[lag] >= clear), key=lambda lag: -strengths[lag])
-    for lag in sorted(_keep_apart(clearest)):
+    for lag in sorted(keep_apart(clearest)):
         if all(strengths[lag] > strengths[shorter] + _STRONGER for shorter in seasons):
             seasons.append(lag)
     return seasons
@@ -197,18 +153,7 @@ def _round_season(season: int, main: int) -> int:
     return whole if abs(season - whole) <= season / 40 else season
 
 
-def _make_notice(series: Series, natural: int, seasons: list[int], others: list[int]) -> Problem | None:
-    """Give a notice of seasons that the data show, where they show any."""
-    main, *longer = seasons
-    if natural > 1 and not longer and not others:
-        return None
-    instead = next(iter([*longer, *others]), None) if natural > 1 else None
-    detail = {"series": series.name, "main": main, "frequency": series.frequency, "natural": natural > 1}
-    detail |= {"longer": longer, "longer_by_data": bool(longer) and natural > 1, "others": others, "instead": instead}
-    return Problem("seasons-found", detail=detail)
-
-
-def _keep_apart(lags: Iterable[int]) -> list[int]:
+def keep_apart(lags: Iterable[int]) -> list[int]:
     """Keep those that are not a quarter or less from one before them."""
     kept: list[int] = []
     for lag in lags:
