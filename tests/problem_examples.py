@@ -350,6 +350,12 @@ _EXAMPLES = [
     Problem("header-found", "power.csv", detail={"line": 4, "names": ["day", "load"]}),
     Problem("marks-read", "power.csv", "price", detail={"examples": ["'$1,100.50' is read as 1100.5"], "unit": "$"}),
     Problem("text-as-missing", "power.csv:7", "load", cells=Cells(2, (("n.a.", "line 7"), ("x", "line 9")))),
+    Problem(
+        "missing-code-as-number",
+        "power.csv",
+        detail={"value": -999.0, "count": 3},
+        repairs=({"data.na_values": [-999]},),
+    ),
     Problem("infinite-as-missing", "power.csv:7", "load", cells=Cells(1, (("inf", "line 7"),))),
     Problem("timestamps-moved", "power.csv", detail={"count": 12, "furthest": "2s"}),
     Problem("empty-series-dropped", "power.csv", detail={"count": 2, "names": ["a", "b"]}),

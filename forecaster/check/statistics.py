@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.data.series import Series
+from forecaster.preprocessing.missing_codes import find_missing_codes
 from forecaster.time.gaps import Gap, fill_gaps, find_gaps, interpolate_linearly
 from forecaster.time.grid import find_clock_step
 from forecaster.time.rules import SESSIONS
@@ -22,7 +23,6 @@ _MAD = 1.4826  # a normal's deviation over its median absolute deviation
 _FEWEST = 12  # steps of a constant stretch
 _CHANCE = 0.01  # of a stretch that is constant by chance, in the whole series
 _COMMON = 0.2  # share of the steps from which one value is how a series is, not a fault
-_CODES = {9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0}  # with either sign
 _LAGS = 64  # that a straight line is fitted through, at most
 _PENALTIES = (1e-3, 1e-1, 1e1, 1e3)  # of the ridge, in the lags' variance
 _NEWEST = 20_000  # steps that the straight line is fitted on
@@ -186,18 +186,6 @@ def _compute_shortest(values: np.ndarray, shortest: int) -> float:
     repeats = float(np.mean(values[1:] == values[:-1]))
     by_chance = math.log(_CHANCE / len(values)) / math.log(repeats) if 0 < repeats < 1 else 0.0
     return max(_FEWEST, shortest, min(by_chance, len(values) / 2))
-
-
-def find_missing_codes(values: np.ndarray) -> list[float]:
-    """Find values such as -999 that mean a missing one: nines, at least twice, far outside of all others."""
-    known = np.unique(values[np.isfinite(values)])
-    found = []
-    for code, rest in ((known[:1], known[1:]), (known[-1:], known[:-1])):
-        if not len(rest) or abs(float(code[0])) not in _CODES or np.sum(values == code[0]) < 2:
-            continue
-        if np.abs(rest - code[0]).min() > max(np.ptp(rest), 1e-9) / 2:
-            found.append(float(code[0]))
-    return found
 
 
 def find_outliers(values: np.ndarray, seasons: Sequence[int] = ()) -> np.ndarray:

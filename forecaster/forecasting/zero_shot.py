@@ -29,6 +29,7 @@ from forecaster.forecasting.reconciliation import ReconcilingCollector, is_recon
 from forecaster.forecasting.series_block import SeriesBlock
 from forecaster.forecasting.zero_shot_forecasts import forecast_windows, take_windows
 from forecaster.forecasting.zero_shot_hierarchy import draw_zero_shot_paths, fit_zero_shot_reconciler
+from forecaster.preprocessing.missing_codes import report_missing_codes
 from forecaster.preprocessing.read_data import infer_data_keys, read_data
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS
 from forecaster.problems import Problem
@@ -117,6 +118,7 @@ def predict_zero_shot(
     widths = measure_width_factors(selected.block, data.seasons, steps, levels, data.gaps)
     if widths.by_level:
         log.info("%s", _describe_widths(widths))
+    checked.notices.extend(report_missing_codes(panel, config.data))
     plain = Collector(Prediction([], [], [], checked.notices, freshness), receive)
     reconciles = is_reconciled(config)
     collected = _reconcile(plain, checked, selected.block, config, data, steps, levels) if reconciles else plain

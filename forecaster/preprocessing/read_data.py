@@ -82,7 +82,7 @@ def read_data_in_groups(config: Config, path: Paths | None = None) -> Iterator[P
 
 def _log_notices(notices: Iterable[Problem]) -> None:
     for notice in condense_problems(notices):
-        log.info("%s", notice)
+        log.log(logging.WARNING if notice.code == "infinite-as-missing" else logging.INFO, "%s", notice)
 
 
 def _prepare_panel(config: Config, panel: Panel) -> Panel:

@@ -292,6 +292,10 @@ NOTICES: Mapping[str, Message] = {
     "infinite-as-missing": Message(
         "{cells} infinite: {places}; taken for missing", "Notice: infinite numbers are missing values."
     ),
+    "missing-code-as-number": Message(
+        "{value:g} occurs {count:# time|# times}, far from all other values; if it means a missing one, set {repairs}",
+        "Warning: a value such as -999 is used as a number.",
+    ),
     "timestamps-moved": Message(
         "{count:,} {count:timestamp is|timestamps are} moved to the nearest step, by {furthest} at most "
         "(data.tolerance)",

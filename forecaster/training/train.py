@@ -21,9 +21,10 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
+from forecaster.preprocessing.missing_codes import report_missing_codes
 from forecaster.preprocessing.plan import Plan, join_parts
 from forecaster.preprocessing.read_data import hash_data
-from forecaster.problems import Problem
+from forecaster.problems import Problem, condense_problems
 from forecaster.runs import (
     Version,
     complete_promotion,
@@ -128,6 +129,8 @@ def train(
     complete_promotion(run)
     if constant := [member.series.name for member in plan.members if member.scaler.is_constant]:
         log.warning("%s", Problem("constant-training-part", detail={"names": constant}))
+    for code in condense_problems(report_missing_codes(plan.members.panel, plan.config.data)):
+        log.warning("%s", code)
     if not resume:
         remove_member_checkpoints(run)
     tasks = _build_tasks(plan, run, resume, warm)

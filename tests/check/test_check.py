@@ -15,7 +15,6 @@ from forecaster.check.statistics import (
     examine,
     find_constant_stretches,
     find_level_shifts,
-    find_missing_codes,
     find_outliers,
     measure_errors,
     measure_season_strengths,
@@ -25,6 +24,7 @@ from forecaster.data.dialect import USUAL
 from forecaster.data.series import Series
 from forecaster.data.sources.text_table import parse_head
 from forecaster.errors import DataError
+from forecaster.preprocessing.missing_codes import find_missing_codes
 
 NOISE = np.random.default_rng(0).normal(size=1000)
 DAYS = np.sin(2 * np.pi * np.arange(1000) / 24)

@@ -169,6 +169,23 @@ def test_implausible_values_and_forecasts_are_warnings_or_errors(tmp_path, netwo
         predict(write_days(tmp_path / "good.csv", list(range(10, 60))), "checks.range=error")
 
 
+def test_numbers_that_may_mean_a_missing_value_are_warnings(tmp_path, network, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
+    codes = {"a": [*range(10, 30), -999.0, 30, 31, -999], "b": [*range(24)], "c": [99.0, *range(21), 99, 99]}
+    found = predict(write_shops(tmp_path / "shops.csv", codes), "data.series=shop", "data.na_values=[-1]")
+    assert [problem.detail for problem in found.notices if problem.code == "missing-code-as-number"] == [
+        {"value": -999.0, "count": 2, "series": "a"},
+        {"value": 99.0, "count": 3, "series": "c"},
+    ]
+    assert "shops.csv: -999 occurs 2 times, far from all other values" in caplog.text
+    assert "set data.na_values: [-1, -999]" in caplog.text
+    repaired = predict(write_shops(tmp_path / "shops.csv", codes), "data.series=shop", "data.na_values=[-999, 99]")
+    assert not repaired.notices
+    assert predict(write_days(tmp_path / "days.csv", [*range(10, 30), "inf", *range(30, 40)])).forecasts
+    (warning,) = [record for record in caplog.records if "infinite" in record.getMessage()]
+    assert warning.levelno == logging.WARNING
+
+
 def test_a_log_reports_that_nothing_was_trained(tmp_path, network, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
     with caplog.at_level(logging.INFO, "forecaster"):

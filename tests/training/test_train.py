@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import pty
 import re
@@ -86,6 +87,25 @@ def interrupt(forecast, folder: Path, number: signal.Signals, *options: str) -> 
     third = (lambda stderr: "epoch 2" in stderr), number
     result = forecast("train", "longer.yaml", *options, "-v", cwd=folder, signal_when=third, timeout=60)
     return result.returncode, result.stderr
+
+
+def test_a_code_for_missing_values_is_a_warning_before_training(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("forecaster"), "propagate", True)
+    write_hourly_csv(tmp_path / "load.csv", 200)
+    lines = (tmp_path / "load.csv").read_text().splitlines()
+    for number in (40, 90, 91):
+        lines[number] = lines[number].partition(",")[0] + ",-9999"
+    (tmp_path / "load.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "load.yaml").write_text(TINY.replace("load.csv", str(tmp_path / "load.csv")))
+
+    def stop(*_):
+        raise InterruptedError
+
+    monkeypatch.setattr("forecaster.training.train._build_tasks", stop)  # what follows the warning is the training
+    plan = plan_training(load_config(tmp_path / "load.yaml"))
+    with pytest.raises(InterruptedError):
+        train(plan, tmp_path / "run", [])
+    assert "load.csv: -9999 occurs 3 times, far from all other values" in caplog.text
 
 
 def test_an_interrupted_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(forecast, longer):
