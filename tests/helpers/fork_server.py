@@ -8,6 +8,7 @@ share them, and so do shell scripts through `write_command`: the imports are pai
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -194,11 +195,38 @@ def import_modules(tensorflow: bool) -> None:
         if module.name not in NOT_IMPORTED:
             with contextlib.nullcontext() if tensorflow else contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
+    build_models_and_parsers()
     if tensorflow:
         importlib.import_module("tests.helpers.fast_trainings").speed_up_trainings()
         return
     for name in TENSORFLOW:
         del sys.modules[name]
+
+
+def build_models_and_parsers() -> None:
+    """Build what each command would build anew: the pydantic models of configs, and the parser of its arguments."""
+    import pydantic
+    import typer.main
+
+    for model in find_subclasses(pydantic.BaseModel):
+        if model.__module__.startswith("forecaster."):
+            model.model_rebuild()
+    module = sys.modules["forecaster.cli.main"]
+    choose = functools.cache(lambda named: choose_verb([*named]))
+    choose_verb, module._choose_verb = module._choose_verb, lambda named: choose(tuple(named))
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    for verb in [None, *typer.main.get_command(module.app).commands]:
+        parser = typer.main.get_command(choose((verb,)))
+        for each in [parser, *getattr(parser, "commands", {}).values()]:
+            for parameter in each.params:
+                parameter.get_runtime_param()
+
+
+def find_subclasses(parent: type) -> Iterator[type]:
+    """Find all classes that are derived from one."""
+    for each in parent.__subclasses__():
+        yield each
+        yield from find_subclasses(each)
 
 
 def serve(listener: socket.socket, tensorflow: bool) -> None:
