@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.helpers.command import FORECAST, TINY, write_hourly_csv
+from tests.helpers.command import FORECAST, TINY, run_in_process, write_hourly_csv
 from tests.helpers.fork_server import UNFITTED, ForkServer
 from tests.helpers.postgresql import run_postgresql
 
@@ -96,7 +96,7 @@ def fork_server(shared_folder: Path) -> Iterator[Callable[[bool], ForkServer]]:
 
 
 @pytest.fixture(scope="session")
-def forecast(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Result]:
+def forecast_fork(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Result]:
     """Run the command in a fork of a process that has its imports: forecast("train", path, cwd=folder) -> Result.
 
     What happens before `main` is that of `forecast_process`: imports, and options of the interpreter. Where a test
@@ -116,6 +116,24 @@ def forecast(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Result]
         if trains and not fitted:
             environment[UNFITTED] = "1"
         return fork_server(trains).run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def forecast(forecast_fork: Callable[..., Result]) -> Callable[..., Result]:
+    """`forecast_fork`, which a module replaces by `forecast_here` where its tests need no process."""
+    return forecast_fork
+
+
+@pytest.fixture(scope="session")
+def forecast_here(forecast_fork: Callable[..., Result]) -> Callable[..., Result]:
+    """Run the command as `forecast_fork` does, but in this process where it does not train: it takes a third."""
+
+    def run(*arguments: object, cwd: Path | None = None, **options) -> Result:
+        if arguments[0] in TRAINING_VERBS or options:
+            return forecast_fork(*arguments, cwd=cwd, **options)
+        return run_in_process([*map(str, arguments)], cwd or Path.cwd())
 
     return run
 

@@ -186,6 +186,11 @@ def test_parts_are_found_among_other_columns():
 # The command
 
 
+@pytest.fixture
+def forecast(forecast_here):
+    return forecast_here
+
+
 def findings(result) -> dict[str, dict]:
     return {finding["code"]: finding for finding in json.loads(result.stdout)["findings"]}
 

@@ -1,8 +1,11 @@
 """The real command as a process, and small CSVs and configs to give it."""
 
+import contextlib
+import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +83,30 @@ def run_in_turn(
     assert (rest, left) == ("", "")
     ended = zip(map(int, parts[1::3]), errors, parts[::3], parts[2::3], strict=True)
     return [Ended(*texts, {*packages.split()}) for *texts, packages in ended]
+
+
+def run_in_process(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process, and leave everything as it was but the log, whose handlers it sets."""
+    from forecaster.cli import main
+
+    output, errors = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
+    names = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    handlers = {name: signal.getsignal(name) for name in names}
+    left = sys.argv, os.environ.copy(), sys.excepthook, sys.unraisablehook
+    sys.argv = ["forecast", *arguments]
+    try:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            main()
+    except SystemExit as leaving:
+        code = leaving.code
+    finally:
+        sys.argv, environment, sys.excepthook, sys.unraisablehook = left
+        os.environ.clear()
+        os.environ.update(environment)
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
+    text = output.buffer.getvalue().decode().replace("\r\n", "\n")
+    return subprocess.CompletedProcess(["forecast", *arguments], code, text, errors.getvalue())
 
 
 HEAVY = {"tensorflow", "keras", "onnx", "matplotlib"}
