@@ -213,12 +213,17 @@ class RayWorkers:
         return [slot.task for slot in (*self._slots, *self._lost) if slot.is_busy]
 
     @property
-    def is_full(self) -> bool:
-        """Whether no further task can be started: each processor of the cluster, which may grow, has one."""
+    def count(self) -> int:
+        """The most tasks at a time: one for each processor of the cluster, which may grow."""
         if time.monotonic() > self._counted + _COUNT_SECONDS:
             processors = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
             self._count, self._counted = min(self._most or processors, processors), time.monotonic()
-        return len(self.tasks) >= self._count
+        return self._count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further task can be started."""
+        return len(self.tasks) >= self.count
 
     def start(self, task: Any, seconds: float | None = None, memory: int | None = None) -> None:
         """Start a task, as `Workers.start`."""

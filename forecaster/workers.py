@@ -142,6 +142,11 @@ class Workers:
         return [worker.task for worker in self._workers if worker.is_busy]
 
     @property
+    def count(self) -> int:
+        """The most tasks at a time."""
+        return self._count
+
+    @property
     def is_full(self) -> bool:
         """Whether no further task can be started."""
         return len(self.tasks) >= self._count

@@ -314,6 +314,11 @@ RUNS: Mapping[str, Message] = {
         "same command, --resume and a smaller ensemble.processes",
         "The system ended a process of an ensemble.",
     ),
+    "killed-trial": Message(
+        "trial {number}: its process was killed, perhaps because memory ran out; {again:it is run again|it was the "
+        "second time: the trial is left out. Use a smaller --jobs}",
+        "The system ended a process of `forecast tune --jobs`.",
+    ),
     # Signals.
     "interrupted": Message("interrupted: there was nothing to save", "Ctrl-C or SIGTERM."),
     "interrupted-before-start": Message("interrupted before it started", "Ctrl-C or SIGTERM."),

@@ -1,9 +1,10 @@
 """The plan of a search: which keys vary, and the plan of each trial, without TensorFlow and Optuna."""
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,14 @@ def format_tuned_yaml(config: Config, folder: Path, command: str) -> str:
 
 def _relate_path(path: str, folder: Path) -> str:
     return path if path == "-" or is_url(path) else os.path.relpath(path, folder.resolve())
+
+
+@contextlib.contextmanager
+def silence_log() -> Iterator[None]:
+    """Silence notices on the data, which the first plan has logged."""
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

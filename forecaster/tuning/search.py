@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import filelock
 import numpy as np
 import optuna
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as OptunaTrial
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,10 +26,10 @@ from forecaster.config import Choices, Range, Space
 from forecaster.errors import InputOutputFailed, RunError
 from forecaster.problems import Problem
 from forecaster.runs import find_differences
+from forecaster.tuning.trials import DONE, RUNNING, STOPPED, Trial, TrialOutcome
 
 log = logging.getLogger("forecaster")
 
-DONE, STOPPED, IMPOSSIBLE, DIVERGED, RUNNING = "done", "stopped early", "impossible", "diverged", "running"
 _MAX_ENUMERATED = 10_000  # combinations: a larger space is never exhausted
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 _LOCK_TIMEOUT = 60.0  # seconds to wait for another process that writes
@@ -57,29 +58,12 @@ class TrialResult:
     reason: str
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A trial to train."""
-
-    optuna_trial: OptunaTrial
-    values: Mapping[str, Any]
-
-    @property
-    def number(self) -> int:
-        """Number of the trial, from 0."""
-        return self.optuna_trial.number
-
-    def should_stop(self, epoch: int, error: float) -> bool:
-        """Report the error after an epoch; return whether it is above the others' median (Golovin et al. 2017)."""
-        self.optuna_trial.report(error, epoch)
-        return self.optuna_trial.should_prune()
-
-
 class Search:
     """A search in the folder `tune` of a run, which several processes may share.
 
-    A trial's values depend on the seed, its number and the earlier trials, so that a search that was killed resumes as
-    it would have continued.
+    A trial's values, and the errors above which it is stopped, depend on the seed, its place in the order of trials and
+    the trials before it: with several at a time those that had to end before it could start, whichever ended first.
+    A search that was killed resumes as it would have continued.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], space: Space, own_values: Mapping[str, Any]) -> None:
@@ -102,20 +86,20 @@ class Search:
         self._lock = filelock.FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
+        self._asked: dict[int, OptunaTrial] = {}  # the trials at work here, by number
         with self._hold_lock():
             self._study = self._open_study(identity)
             self._worker, self._alive = self._claim_worker_number()
             self._requeue_abandoned()
 
     def _open_study(self, identity: Mapping[str, Any]) -> optuna.Study:
-        self._storage = storage = optuna.storages.RDBStorage(
+        self._storage = storage = RDBStorage(
             f"sqlite:///{(self.folder / 'study.db').resolve()}",
             engine_kwargs={"connect_args": {"timeout": _LOCK_TIMEOUT}},
         )
         known = {study.study_name: study for study in optuna.get_all_study_summaries(storage)}
-        epochs = int(identity["config"]["training"]["epochs"])
-        pruner = optuna.pruners.MedianPruner(_MIN_TRIALS, n_warmup_steps=max(2, epochs // 5), n_min_trials=_MIN_TRIALS)
-        study = optuna.create_study(storage=storage, study_name=self.name, pruner=pruner, load_if_exists=True)
+        self._first_limit = max(2, int(identity["config"]["training"]["epochs"]) // 5)  # epoch
+        study = optuna.create_study(storage=storage, study_name=self.name, load_if_exists=True)
         if self.name in known:
             log.info("resuming search %s after %d trials", self.name, self._count_trials(study))
         else:
@@ -170,27 +154,79 @@ class Search:
             (self.folder / f".worker-{self._worker}").unlink(missing_ok=True)
             self._alive.release()
 
-    def start_trial(self, total: int) -> Trial | None:
-        """Start the next trial; return None if `total` are done or running, or nothing is untried."""
+    def start_trial(self, total: int, concurrent: int = 1) -> Trial | None:
+        """Start the next trial; return None if `total` are done or running, or nothing is untried.
+
+        Args:
+            total: of trials.
+            concurrent: trials that one process runs at a time, all of which may still be at work.
+        """
         while True:
             with self._hold_lock():
                 if self._count_trials(self._study) >= total or not self._has_untried(total):
                     return None
-                trial = self._sample_trial()
-                if not self._is_repeated(trial.optuna_trial):
+                trial = self._take_or_draw(concurrent)
+                if not self._is_repeated(trial):
                     return trial
-                self._study.tell(trial.optuna_trial, state=TrialState.FAIL)
+                self._study.tell(self._asked.pop(trial.number), state=TrialState.FAIL)
                 if untried := self._list_untried():
                     self._study.enqueue_trial(untried[0])
 
-    def _sample_trial(self) -> Trial:
-        """Ask Optuna for a trial, with a seed given by the number of earlier ones."""
-        lasting = [trial for trial in self._list_trials() if trial.state is not TrialState.FAIL]
-        seed = self._seed + 1000 * len(lasting)
-        self._study.sampler = optuna.samplers.TPESampler(seed=seed)
-        optuna_trial = self._study.ask()
-        optuna_trial.set_user_attr("worker", self._worker)
-        return Trial(optuna_trial, {key: _suggest(optuna_trial, key, space) for key, space in self.space.items()})
+    def must_wait(self, concurrent: int, running: Iterable[Trial]) -> bool:
+        """Whether one of these trials, which are at work, has to end before the next one starts."""
+        with self._hold_lock():
+            place = self._find_next_place()
+        return any(trial.place <= place - concurrent for trial in running)
+
+    def _take_or_draw(self, concurrent: int) -> Trial:
+        """Take the next trial that waits, or draw one from what was seen before its place."""
+        place, places = self._find_next_place(), self._list_places()
+        seen = [trial for trial in self._list_trials() if places.get(trial.number, place) <= place - concurrent]
+        if not any(trial.state is TrialState.WAITING for trial in self._list_trials()):
+            self._study.enqueue_trial(self._draw_values(seen, self._seed + 1000 * place))
+        asked = self._study.ask()
+        asked.set_user_attr("worker", self._worker)
+        asked.set_user_attr("place", place)
+        values = {key: _suggest(asked, key, space) for key, space in self.space.items()}
+        self._asked[asked.number] = asked
+        return Trial(asked.number, values, place, self._compute_limits(seen))
+
+    def _find_next_place(self) -> int:
+        """Find the place of the trial that starts next: that of the first one that waits, or a new one."""
+        places = self._list_places()
+        waiting = [trial.number for trial in self._list_trials() if trial.state is TrialState.WAITING]
+        return places[waiting[0]] if waiting else max(places.values(), default=-1) + 1
+
+    def _list_places(self) -> dict[int, int]:
+        """List the place of each trial by its number; one that failed has none, since it is run again as another."""
+        places: dict[int, int] = {}
+        for trial in self._list_trials():
+            if trial.state is not TrialState.FAIL:
+                following = max(places.values(), default=-1) + 1  # of trials that were stored without a place
+                places[trial.number] = trial.user_attrs.get("place", following)
+        return places
+
+    def _draw_values(self, seen: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
+        """Draw values by TPE (Bergstra et al. 2011) from the trials that were seen, as they are stored."""
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        study.add_trials([trial for trial in seen if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}])
+        drawn = study.ask()
+        for key, space in self.space.items():
+            _suggest(drawn, key, space)
+        return drawn.params
+
+    def _compute_limits(self, seen: Sequence[FrozenTrial]) -> dict[int, float]:
+        """Compute the median error after each epoch, where enough trials completed."""
+        complete = [trial.intermediate_values for trial in seen if trial.state is TrialState.COMPLETE]
+        by_epoch: dict[int, list[float]] = {}
+        for errors in complete:
+            for epoch, error in errors.items():
+                by_epoch.setdefault(epoch, []).append(error)
+        return {
+            epoch: float(np.nanpercentile(errors, 50))
+            for epoch, errors in by_epoch.items()
+            if epoch >= self._first_limit and len(errors) >= _MIN_TRIALS
+        }
 
     def _has_untried(self, total: int) -> bool:
         """Return whether anything is untried; a space of at most `total` combinations is tried in random order."""
@@ -212,12 +248,13 @@ class Search:
         order = np.random.default_rng(self._seed).permutation(len(combinations))
         return [combinations[place] for place in order if self._serialize_values(combinations[place]) not in tried]
 
-    def _is_repeated(self, trial: OptunaTrial) -> bool:
+    def _is_repeated(self, trial: Trial) -> bool:
         """Return whether a trial of a small space repeats another."""
         if _list_combinations(self.space) is None:
             return False
         others = (other for other in self._list_trials() if other.state in _COUNTED and other.number != trial.number)
-        return any(self._serialize_values(other.params) == self._serialize_values(trial.params) for other in others)
+        own = self._serialize_values(self._asked[trial.number].params)
+        return any(self._serialize_values(other.params) == own for other in others)
 
     def _serialize_values(self, stored: Mapping[str, Any]) -> str:
         """Serialize the values of a trial, to compare them."""
@@ -225,31 +262,58 @@ class Search:
             {key: _to_config_value(each, stored[key]) for key, each in self.space.items() if key in stored}
         )
 
-    def finish(self, trial: Trial, error: float, epochs: int) -> None:
-        """Store the error of a complete trial."""
+    def finish(self, trial: Trial, error: float, epochs: int, errors: Mapping[int, float] | None = None) -> None:
+        """Store the error of a complete trial, and those after its epochs."""
         with _convert_errors():
-            trial.optuna_trial.set_user_attr("epochs", epochs)
-            self._study.tell(trial.optuna_trial, error)
+            asked = self._report(trial, errors)
+            asked.set_user_attr("epochs", epochs)
+            self._study.tell(asked, error)
 
-    def drop(self, trial: Trial, kind: str, reason: str = "", epochs: int = 0) -> None:
+    def drop(
+        self, trial: Trial, kind: str, reason: str = "", epochs: int = 0, errors: Mapping[int, float] | None = None
+    ) -> None:
         """Store that a trial was stopped early, is impossible, or diverged."""
         with _convert_errors():
+            asked = self._report(trial, errors)
             for name, value in (("kind", kind), ("reason", reason), ("epochs", epochs)):
-                trial.optuna_trial.set_user_attr(name, value)
-            self._study.tell(trial.optuna_trial, state=TrialState.PRUNED)
+                asked.set_user_attr(name, value)
+            self._study.tell(asked, state=TrialState.PRUNED)
 
-    def requeue(self, trial: Trial) -> None:
-        """Requeue a trial that was interrupted, unless it has ended."""
+    def _report(self, trial: Trial, errors: Mapping[int, float] | None) -> OptunaTrial:
+        asked = self._asked.pop(trial.number)
+        for epoch, error in (errors or {}).items():
+            asked.report(error, epoch)
+        return asked
+
+    def record(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Store the outcome of a trial; one that was interrupted is queued again."""
+        if outcome.state is None:
+            self.requeue(trial)
+        elif outcome.error is not None:
+            self.finish(trial, outcome.error, outcome.epochs, outcome.errors)
+        else:
+            self.drop(trial, outcome.state, outcome.reason, outcome.epochs, outcome.errors)
+
+    def requeue(self, trial: Trial, *, died: bool = False) -> bool:
+        """Requeue a trial that was interrupted, unless it has ended; return whether it is run again.
+
+        Args:
+            trial: that was at work here.
+            died: whether its process ended; a trial with which two processes ended is not run again.
+        """
+        self._asked.pop(trial.number, None)
         with self._hold_lock():
             stored = self._list_trials()[trial.number]
-            if stored.state is TrialState.RUNNING:
-                self._enqueue_again(stored)
+            deaths = stored.user_attrs.get("died", 0) + 1 if died else 0
+            return stored.state is TrialState.RUNNING and self._enqueue_again(stored, deaths)
 
-    def _enqueue_again(self, trial: FrozenTrial, died: int = 0) -> None:
-        """Enqueue a trial again, unless its process has died twice with it."""
+    def _enqueue_again(self, trial: FrozenTrial, died: int) -> bool:
+        """Enqueue a trial again at its place, unless its process has died twice with it."""
         self._study.tell(trial.number, state=TrialState.FAIL)
         if died < 2:
-            self._study.enqueue_trial(trial.params, {"died": died})
+            place = {"place": trial.user_attrs["place"]} if "place" in trial.user_attrs else {}
+            self._study.enqueue_trial(trial.params, {"died": died, **place})
+        return died < 2
 
     @staticmethod
     def _count_trials(study: optuna.Study) -> int:

@@ -1,55 +1,58 @@
-"""The trials of a search, trained on the training part and compared on the validation part."""
+"""The trials of a search, in turn or several at a time, and the files that it writes."""
 
 import contextlib
 import csv
-import dataclasses
-import gc
+import functools
 import hashlib
 import io
 import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import keras
-import tensorflow as tf
 
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.config import is_config
 from forecaster.config.reader import MAX_BYTES
-from forecaster.errors import ConfigError, DataError, Diverged, ForecasterError, Interrupted, UsageError
-from forecaster.evaluation.validation_score import PATHS_TO_COMPARE, ValidationScore, build_validation_score
-from forecaster.forecasting.predictor import Predictor
-from forecaster.preprocessing.plan import Plan
+from forecaster.engine import Engine
+from forecaster.engine_workers import open_workers
+from forecaster.errors import Diverged, Interrupted, Stop, UsageError
+from forecaster.evaluation.validation_score import ValidationScore, build_validation_score
+from forecaster.extras import configure_libraries, import_extra
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 from forecaster.reporting.figures import render_figure
-from forecaster.training.build import prepare_trainer
-from forecaster.training.progress import TrainingProgress
-from forecaster.training.trainer import Epoch
-from forecaster.tuning.plan import TunePlan, format_tuned_yaml
+from forecaster.tuning.plan import TunePlan, format_tuned_yaml, silence_log
 from forecaster.tuning.plots import plot_trials
-from forecaster.tuning.search import DIVERGED, IMPOSSIBLE, STOPPED, Search, Trial, TrialResult
+from forecaster.tuning.search import Search, TrialResult
 from forecaster.tuning.tables import format_importances, format_outcomes, format_trial_line, format_trial_table
-from forecaster.tuning.tensorflow_network import TensorFlowNetwork
+from forecaster.tuning.trials import DIVERGED, RUNNING, Trial, TrialOutcome
+from forecaster.workers import Ended
 
 log = logging.getLogger("forecaster")
 
 
-class _StoppedEarly(Exception):
-    """A trial is worse than the others."""
+_POLL_SECONDS = 0.5
 
 
 def search_config(
-    plan: TunePlan, folder: Path, output: Path, total: int, seconds: float | None, received: Sequence[int]
+    plan: TunePlan,
+    folder: Path,
+    output: Path,
+    total: int,
+    seconds: float | None,
+    received: Sequence[int],
+    engine: Engine | None = None,
+    processes: int | None = None,
 ) -> None:
     """Search until there are `total` trials or the time is over; write the best config and all trials.
 
     Args:
         folder: of the search; other than that, only `output` is written.
         received: signals received so far.
+        engine, processes: as of `tune`.
 
     Raises:
         UsageError: `output` exists and is not of this search; or no trial completed.
@@ -59,7 +62,7 @@ def search_config(
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     with contextlib.closing(Search(folder, plan.identity, plan.space, plan.own_values)) as search:
         _check_output(output, search)
-        scoring = tune(plan, search, total, lambda: bool(received) or time.monotonic() > deadline)
+        scoring = tune(plan, search, total, lambda: bool(received) or time.monotonic() > deadline, engine, processes)
         _write_results(plan, search, scoring, folder, output)
         rows = search.list_results()
     if received:
@@ -87,7 +90,7 @@ def _write_results(plan: TunePlan, search: Search, scoring: ValidationScore, fol
     if not ended:
         return
     best = min(ended, key=lambda row: row.error or 0.0)
-    with _silence_log():
+    with silence_log():
         config = plan.plan_trial(best.values).config
     text = format_tuned_yaml(config, output.parent, f"forecast train {output}").encode()
     search.register_output(_hash(text))
@@ -128,117 +131,109 @@ def _format_trials_csv(rows: Sequence[TrialResult], keys: Iterable[str]) -> byte
     return text.getvalue().encode()
 
 
-def tune(plan: TunePlan, search: Search, total: int, stop: Callable[[], bool]) -> ValidationScore:
-    """Run trials until there are `total`, nothing is untried, or `stop()`; requeue a trial that is interrupted.
+def tune(
+    plan: TunePlan,
+    search: Search,
+    total: int,
+    stop: Callable[[], bool],
+    engine: Engine | None = None,
+    processes: int | None = None,
+) -> ValidationScore:
+    """Run trials until there are `total`, nothing is untried, or `stop()`; requeue those that are interrupted.
+
+    Args:
+        engine: what trains them; None: this process, or others of this machine.
+        processes: trials at a time; None: one, or all processors of a cluster.
 
     Returns:
         The scoring by which trials are compared.
     """
-    tf.get_logger().setLevel(logging.ERROR)  # it warns of a new network for each trial
-    scoring = build_validation_score(plan.base)
-    while not stop() and (trial := search.start_trial(total)) is not None:
-        try:
-            _run_trial(plan, search, trial, scoring, stop)
-        except BaseException:
-            search.requeue(trial)
-            raise
-        finally:
-            keras.backend.clear_session()
-            gc.collect()
-        rows = search.list_results()
-        if not stop():
-            row = next(row for row in rows if row.number == trial.number)
-            log.info("%s", format_trial_line(row, rows, total))
+    scoring, engine = build_validation_score(plan.base), engine or Engine()
+    trials = _Trials(plan, search, scoring, total, stop)
+    if engine.kind == "processes" and (processes or 1) == 1:
+        trials.run_in_turn()
+    else:
+        trials.run_in_workers(engine, processes)
     return scoring
 
 
-def _run_trial(
-    plan: TunePlan, search: Search, trial: Trial, scoring: ValidationScore, stop: Callable[[], bool]
-) -> None:
-    """Run one trial; store its error, or why it has none."""
-    try:
-        with _silence_log():
-            trial_plan = plan.plan_trial(trial.values)
-    except (ConfigError, DataError) as problem:
-        search.drop(trial, IMPOSSIBLE, _describe_reason(problem))
-        return
-    run = _TrialRun(trial, trial_plan, scoring)
-    try:
-        error = run.train_and_score(stop)
-    except _StoppedEarly:
-        search.drop(trial, STOPPED, epochs=run.epochs)
-    except Diverged:
-        search.drop(trial, DIVERGED, epochs=run.epochs)
-    except DataError as problem:
-        search.drop(trial, IMPOSSIBLE, _describe_reason(problem))
-    except tf.errors.ResourceExhaustedError:
-        search.drop(trial, IMPOSSIBLE, "out of memory")
-    else:
-        if error is None:
-            search.requeue(trial)
-        else:
-            search.finish(trial, error, run.epochs)
+@dataclass(frozen=True)
+class _Trials:
+    """The trials of a search that are run here; the arguments are those of `tune`."""
+
+    plan: TunePlan
+    search: Search
+    scoring: ValidationScore
+    total: int
+    stop: Callable[[], bool]
+
+    def run_in_turn(self) -> None:
+        """Run one trial after the other in this process."""
+        from forecaster.tuning.run_trial import run_trial  # noqa: PLC0415  TensorFlow, which only this process needs
+
+        while not self.stop() and (trial := self.search.start_trial(self.total)) is not None:
+            try:
+                self._record(trial, run_trial(self.plan, self.scoring, trial, self.stop))
+            except BaseException:
+                self.search.requeue(trial)
+                raise
+
+    def run_in_workers(self, engine: Engine, processes: int | None) -> None:
+        """Run several trials at a time; each starts once those that it learns from have ended."""
+        work = functools.partial(_run_in_worker, self.plan, self.scoring)
+        error: Stop | None = None
+        running: dict[int, Trial] = {}
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: [self.search.requeue(trial) for trial in running.values()])
+            workers = stack.enter_context(open_workers(engine, work, processes, shared=self.search.folder, grace=None))
+            is_over = False  # nothing is left to start, unless a trial that is at work is queued again
+            while True:
+                if is_stopping := self.stop() or error is not None:
+                    workers.stop()
+                while not (is_stopping or is_over or workers.is_full):
+                    if self.search.must_wait(workers.count, running.values()):
+                        break
+                    if (trial := self.search.start_trial(self.total, workers.count)) is None:
+                        is_over = True
+                        break
+                    running[trial.number] = trial
+                    workers.start(trial)
+                if not running:
+                    break
+                event = workers.wait(_POLL_SECONDS)
+                if isinstance(event, Ended):
+                    is_over, trial = False, running.pop(event.task.number)
+                    error = self._end(trial, event) or error
+        if error is not None:
+            raise error
+
+    def _end(self, trial: Trial, ended: Ended) -> Stop | None:
+        """Record how the process of a trial ended it; return an error that ends the search."""
+        if ended.how == "done":
+            self._record(trial, ended.result)
+            return None
+        is_killed = ended.how in {"crashed", "memory"}
+        again = self.search.requeue(trial, died=is_killed)
+        if is_killed:
+            log.warning("%s", Problem("killed-trial", detail={"number": trial.number, "again": again}))
+        return ended.error if ended.how == "failed" else None
+
+    def _record(self, trial: Trial, outcome: TrialOutcome) -> None:
+        self.search.record(trial, outcome)
+        if outcome.state is not None:
+            rows = [row for row in self.search.list_results() if row.state != RUNNING]
+            row = next(row for row in rows if row.number == trial.number)
+            log.info("%s", format_trial_line(row, rows, self.total))
 
 
-def _describe_reason(error: ForecasterError) -> str:
-    """Render the first problem, without the value that a trial set, which the table of trials has."""
-    problem = error.problems[0]
-    return str(dataclasses.replace(problem, where="") if problem.where.startswith("--set ") else problem)
-
-
-class _TrialRun:
-    """Trains one trial, and stops it when it is worse than the others."""
-
-    def __init__(self, trial: Trial, plan: Plan, scoring: ValidationScore) -> None:
-        self._trial, self._plan, self._scoring = trial, plan, scoring
-        self._bar = TrainingProgress(plan.config.training.epochs)
-        self.epochs = 0
-
-    def train_and_score(self, stop: Callable[[], bool]) -> float | None:
-        """Train, and score the best epoch's weights; None if `stop()` interrupted it.
-
-        Raises:
-            _StoppedEarly: it is worse than the others.
-            Diverged: a loss or a forecast became NaN or infinite.
-            DataError: a part has no usable window.
-        """
-        with _silence_log():
-            trainer = prepare_trainer(self._plan)
-        live = TensorFlowNetwork(trainer.network, self._plan.config.window.length)
-        options = self._plan.config.forecast
-        few = options.model_copy(update={"samples": min(options.samples, PATHS_TO_COMPARE)})
-        config = self._plan.config.model_copy(update={"forecast": few})
-        self._predictor = Predictor.from_network(live, config, self._plan.preprocessing)
-        with self._bar:
-            if not trainer.fit(self, stop):
-                return None
-        return self._compute_error()
-
-    def _compute_error(self) -> float:
-        return self._scoring.score(self._plan, self._predictor)
-
-    def report_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Advance the progress bar."""
-        self._bar.report_batch(epoch, batch, batches, loss)
-
-    def report_epoch(self, epoch: Epoch) -> None:
-        """Score the weights, and stop the trial if it is worse than the others.
-
-        The score is the error that all trials share; the unit of the validation loss depends on the trial. Forecasts
-        that need sample paths take too long to score after every epoch.
-        """
-        self.epochs = epoch.epoch
-        self._bar.report_epoch(epoch.validation_loss)
-        if self._predictor.rollout.paths == 1 and self._trial.should_stop(epoch.epoch, self._compute_error()):
-            raise _StoppedEarly
-
-
-@contextlib.contextmanager
-def _silence_log() -> Iterator[None]:
-    """Silence notices on the data, which the first plan has logged."""
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
+def _run_in_worker(
+    plan: TunePlan,
+    scoring: ValidationScore,
+    trial: Trial,
+    received: Sequence[int],
+    report: Callable[[object], None],
+) -> TrialOutcome:
+    with import_extra("tune", "forecast tune"):
+        configure_libraries()
+        from forecaster.tuning.run_trial import run_trial  # noqa: PLC0415  TensorFlow, which only workers need
+    return run_trial(plan, scoring, trial, lambda: bool(received))

@@ -18,7 +18,8 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.rollout import Rollout
 from forecaster.preprocessing.plan import drop_test_parts, plan_training
 from forecaster.tuning.plan import plan_tuning
-from forecaster.tuning.search import DIVERGED, DONE, IMPOSSIBLE, STOPPED, Search
+from forecaster.tuning.search import Search
+from forecaster.tuning.trials import DIVERGED, DONE, IMPOSSIBLE, STOPPED
 from tests.helpers.command import TINY, write_hourly_csv
 from tests.helpers.last_value import LastValue, predicted
 
