@@ -1180,7 +1180,7 @@ _EXAMPLES = [
     # Options, runs, trainings and outputs.
     Problem("url-as-argument"),
     Problem("folder-not-empty", "power-onnx"),
-    Problem("export-without-example", "power-onnx", detail={"part": "differences"}),
+    Problem("export-without-example", "power-onnx", detail={"part": "features of holidays"}),
     Problem(
         "not-exportable",
         "runs/power",

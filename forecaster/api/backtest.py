@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forecaster.api.frames import Frame, check_whole_number, hold_frame, settings_to_overrides
+from forecaster.api.frames import Frame, check_whole_number, frame_to_overrides, hold_frame, settings_to_overrides
 from forecaster.api.trainings import load_frame_config, load_training, move_data
 from forecaster.evaluation.backtest import backtest as compare
 from forecaster.evaluation.comparison import Comparison
@@ -47,10 +47,9 @@ def backtest(
     """
     for name, value in (("folds", folds), ("stride", stride), ("refit", refit)):
         check_whole_number(name, value)
+    overrides = frame_to_overrides(frame, settings) if config is None else settings_to_overrides(settings)
     with hold_frame(frame) as path:
-        loaded, panel = load_frame_config(
-            path, None if config is None else Path(config), settings_to_overrides(settings)
-        )
+        loaded, panel = load_frame_config(path, None if config is None else Path(config), overrides)
     # The name is a part of what an interrupted backtest has to agree in.
     loaded = replace(loaded, config=move_data(loaded.config, "frame"))
     planned = plan_folds(loaded, folds, stride, refit, baselines, panel)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forecaster.api.frames import Frame, hold_frame, settings_to_overrides
+from forecaster.api.frames import Frame, frame_to_overrides, hold_frame, settings_to_overrides
 from forecaster.check.check import Checkup, check
 from forecaster.check.check_config import load_check_config
 
@@ -27,5 +27,6 @@ def check_data(
     Raises:
         ConfigError: the config or a setting is invalid.
     """
+    overrides = frame_to_overrides(frame, settings) if config is None else settings_to_overrides(settings)
     with hold_frame(frame) as path:
-        return check(load_check_config(path, None if config is None else Path(config), settings_to_overrides(settings)))
+        return check(load_check_config(path, None if config is None else Path(config), overrides))

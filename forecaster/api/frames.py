@@ -1,12 +1,14 @@
 """A frame as a CSV that the package reads, and settings as overrides of a config."""
 
 import datetime
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from forecaster.errors import UsageError
 from forecaster.problems import Problem, format_yaml
 
 Frame = pd.DataFrame | pd.Series
+_OFFSET = re.compile(r"UTC[+-]\d\d:\d\d")
 
 
 @contextmanager
@@ -53,6 +56,28 @@ def frame_to_csv(frame: Frame) -> bytes:
             frame = frame.copy(deep=False)
             frame.isetitem(number, frame.iloc[:, number].dt.to_timestamp())
     return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def frame_to_overrides(frame: Frame, settings: Mapping[str, Any] | None) -> list[str]:
+    """Convert settings to overrides for a frame without a config, with the time zone of its timestamps.
+
+    A CSV holds their offsets, of which days of 23 and 25 hours are no regular step.
+
+    Raises:
+        UsageError: as `settings_to_overrides`.
+    """
+    overrides, zone = settings_to_overrides(settings), _find_time_zone(frame)
+    return overrides if zone is None else [f"data.timezone={zone}", *overrides]  # the last one counts
+
+
+def _find_time_zone(frame: Frame) -> str | None:
+    """Find the time zone of a frame's timestamps, by the name that `data.timezone` takes; None for UTC or several."""
+    index = getattr(frame, "index", pd.Index([]))
+    levels = [index.get_level_values(number).dtype for number in range(index.nlevels)]
+    columns = frame.dtypes.tolist() if isinstance(frame, pd.DataFrame) else []
+    zones = {str(kind.tz) for kind in (*levels, *columns) if isinstance(kind, pd.DatetimeTZDtype)}
+    zone = zones.pop() if len(zones) == 1 else "UTC"
+    return zone if zone in available_timezones() - {"UTC"} or _OFFSET.fullmatch(zone) else None
 
 
 def settings_to_overrides(settings: Mapping[str, Any] | None, has_frame: bool = True) -> list[str]:

@@ -9,7 +9,14 @@ from typing import Any
 import pandas as pd
 
 from forecaster.api.forecasts import Request, predict_data, predict_run
-from forecaster.api.frames import Frame, check_levels, check_whole_number, hold_frame, settings_to_overrides
+from forecaster.api.frames import (
+    Frame,
+    check_levels,
+    check_whole_number,
+    frame_to_overrides,
+    hold_frame,
+    settings_to_overrides,
+)
 from forecaster.errors import Partial, UsageError
 from forecaster.forecast import forecasts_to_dated_frame
 from forecaster.forecasting.zero_shot import load_data_config
@@ -50,7 +57,10 @@ def predict(
     _check_arguments(frame, run, future, version)
     check_whole_number("horizon", horizon)
     checked = check_levels(levels)
-    overrides = tuple(settings_to_overrides(settings, has_frame=frame is not None))
+    if frame is None or run is not None:  # a run knows the time zone that it was trained with
+        overrides = tuple(settings_to_overrides(settings, has_frame=frame is not None))
+    else:
+        overrides = tuple(frame_to_overrides(frame, settings))
     with ExitStack() as stack:
         path = None if frame is None else stack.enter_context(hold_frame(frame))
         ahead = None if future is None else stack.enter_context(hold_frame(future))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from forecaster.api.frames import Frame, hold_frame, settings_to_overrides
+from forecaster.api.frames import Frame, frame_to_overrides, hold_frame, settings_to_overrides
 from forecaster.api.trainings import load_frame_config, move_data, train_run
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.default_config import check_windows
@@ -65,7 +65,8 @@ def train(
         ForecasterError: as the command does (`forecaster.errors`).
     """
     require_extra("train", "forecaster.train")
-    folder, overrides = Path(run), settings_to_overrides(settings)
+    folder = Path(run)
+    overrides = frame_to_overrides(frame, settings) if config is None else settings_to_overrides(settings)
     first = None if start is None else load_version(Path(start))
     with hold_frame(frame) as path:
         loaded, panel = load_frame_config(path, None if config is None else Path(config), overrides)

@@ -8,10 +8,15 @@ import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.config.schema import Model
+if TYPE_CHECKING:
+    from forecaster.config.schema import Model
+
+# The mean after a transform is an integral over a standard normal variable: its evenly spaced nodes, and their range.
+_NODES, _REACH = 41, 6.0
 
 
 @dataclass(frozen=True)
@@ -287,7 +292,20 @@ class Samples(Distribution):
         return self.parameters[..., generator.integers(self.parameters.shape[-1])]
 
 
-def select_distribution(model: Model, unit: float) -> Callable[[np.ndarray], Distribution]:
+def average_values(distribution: Distribution, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Average what a function makes of the values of a distribution, (...,): the mean after a transform.
+
+    Draws are averaged; of others the values are integrated, of normal nodes through the quantile function.
+    """
+    if isinstance(distribution, Samples):
+        return convert(np.moveaxis(distribution.parameters, -1, 0)).mean(axis=0)  # of (draws, ...)
+    nodes = np.linspace(-_REACH, _REACH, _NODES)  # in standard deviations of a normal, (nodes,)
+    weights = np.exp(-(nodes**2) / 2)  # the normal density, up to its factor
+    values = (convert(distribution.compute_quantile(NormalDist().cdf(node))) for node in nodes)
+    return np.asarray(sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True)))
+
+
+def select_distribution(model: "Model", unit: float) -> Callable[[np.ndarray], Distribution]:
     """Select the function from parameters to distribution for a head; a scaled value of 1 is `unit` in the data."""
     match model.head:
         case "quantile":

@@ -12,12 +12,10 @@ import numpy as np
 from forecaster.forecast import levels_to_probabilities
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.conformal import compute_conformal_quantiles
-from forecaster.forecasting.distributions import Distribution, Point, Quantile, Samples
+from forecaster.forecasting.distributions import Distribution, Point, Quantile, Samples, average_values
 from forecaster.preprocessing.scaling import Scaler
 
 _NORMAL = NormalDist()
-# The mean after a transform is an integral over a standard normal variable: its evenly spaced nodes, and their range.
-_NODES, _REACH = 41, 6.0
 
 
 class PredictiveDistribution(abc.ABC):
@@ -110,12 +108,7 @@ class NetworkDistribution(PredictiveDistribution):
         distribution = self.distribution
         if self.scaler.curve.kind == "none" or isinstance(distribution, Point | Quantile):
             return self._clip(self.scaler.invert(distribution.mean.astype(float)))
-        if isinstance(distribution, Samples):
-            return self._compute_sample_values(distribution).mean(axis=0)
-        nodes = np.linspace(-_REACH, _REACH, _NODES)  # in standard deviations of a normal, (nodes,)
-        weights = np.exp(-(nodes**2) / 2)  # the normal density, up to its factor
-        values = (self._to_values(distribution.compute_quantile(NormalDist().cdf(node))) for node in nodes)
-        return sum(weight * value for weight, value in zip(weights / weights.sum(), values, strict=True))
+        return average_values(distribution, self._to_values)
 
     @property
     def centre(self) -> np.ndarray:

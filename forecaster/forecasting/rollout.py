@@ -1,12 +1,15 @@
 """The rollout: a network's outputs, one call or step by step, become a horizon."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecaster.forecasting.distributions import Distribution, Point, Samples
-from forecaster.forecasting.onnx_network import DecodedSteps, ServedNetwork
 from forecaster.inputs import Inputs
+
+if TYPE_CHECKING:
+    from forecaster.forecasting.onnx_network import DecodedSteps, ServedNetwork
 
 _ROWS = 4096  # windows, or paths of windows, in memory at once
 
@@ -26,7 +29,7 @@ class Rollout:
 
     def __init__(
         self,
-        network: ServedNetwork,
+        network: "ServedNetwork",
         kind: str,
         family: Callable[[np.ndarray], Distribution] = Point,
         paths: int = 200,
@@ -115,7 +118,7 @@ class Rollout:
             answers.append(previous)  # (batch * paths, width)
         return np.concatenate(answers, axis=1)[:, :values]
 
-    def decode_first(self, inputs: Inputs) -> DecodedSteps:
+    def decode_first(self, inputs: Inputs) -> "DecodedSteps":
         """Encode the window and decode the first steps."""
         last = inputs.window[:, -self.network.width :]
         return self.network.decode(self.network.encode(inputs), last, self.slice_future(inputs))
@@ -128,6 +131,6 @@ class Rollout:
         short = self.network.known_steps - known.shape[1]  # the last segment may reach past the horizon
         return np.pad(known, ((0, 0), (0, short), (0, 0)), mode="edge")
 
-    def _draw(self, decoded: DecodedSteps, generator: np.random.Generator) -> np.ndarray:
+    def _draw(self, decoded: "DecodedSteps", generator: np.random.Generator) -> np.ndarray:
         """Draw the values that are read next, or take the point forecast: (rows, steps)."""
         return self.family(decoded.parameters).sample(generator).astype(np.float32)

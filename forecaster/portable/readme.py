@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 
+from forecaster.config.schema import Config
 from forecaster.forecasting.onnx_network import Shape
 from forecaster.forecasting.saved_networks import load_networks
-from forecaster.preprocessing.saved_preprocessing import load_preprocessing
+from forecaster.preprocessing.calendar_features import list_feature_names
+from forecaster.preprocessing.covariate_features import Encoding
+from forecaster.preprocessing.saved_preprocessing import Preprocessing, load_preprocessing
 from forecaster.runs import Version
-from forecaster.wording import count_steps
+from forecaster.wording import count_of, count_steps, list_some
 
 # What an input or an output holds, by the beginning of its name.
 MEANINGS = {
     "window": "the newest values, the oldest first, scaled: (transform(value) - offset) / scale, in model.json",
-    "features": "features of each step of the window: covariates, calendar, mask, as preprocessing.json lists them",
-    "categories": "the number of each category of the series, as preprocessing.json lists them",
+    "features": "features of each step of the window: covariates, calendar, mask",
+    "categories": "the number of each category of the series, as model.json lists them",
     "state": "a state of the network",
     "previous": "the last scaled values: the end of the window, later the last forecast values",
     "future": "known features of the steps ahead; last the scaled zero-shot forecast, where the run starts from it",
@@ -52,6 +55,56 @@ _LOADING = {
 }
 
 
+def list_columns(config: Config, preprocessing: Preprocessing) -> list[str]:
+    """List the columns that networks read in addition to the values."""
+    features, vocabulary = preprocessing.features, preprocessing.vocabulary
+    names = [] if vocabulary is None else list(vocabulary.names[1:])
+    if features is not None:
+        names += [each.name for each in (*features.past, *features.future, *features.static)]
+        names += [str(config.data.time)] if features.calendar else []
+    return list(dict.fromkeys(names))
+
+
+def list_features(preprocessing: Preprocessing) -> list[str]:
+    """List the features of each step in their order, such as `promo`, `weather=rain` or `hour.sin`."""
+    features = preprocessing.features
+    if features is None:
+        return []
+
+    def name(encodings: Iterable[Encoding]) -> list[str]:
+        return [
+            each.name if level is None else f"{each.name}={level}"
+            for each in encodings
+            for level in (each.levels if each.levels is not None else (None,))
+        ]
+
+    names = [*name(features.past), *name(features.future), *list_feature_names(features.calendar, features.seasons)]
+    names += [*name(features.static), *(f"series {each.name}" for each in features.scale)]
+    return names + (["observed"] if features.mask else [])
+
+
+def _describe_features(preprocessing: Preprocessing) -> str:
+    """Describe the features of each step in their order, in a paragraph; empty where there are none."""
+    names, past = list_features(preprocessing), preprocessing.feature_widths[0]
+    if not names:
+        return ""
+    known = f"`future` holds those after the first {past:,}" if past else "`future` holds the same"
+    return f"\nFeatures of a step, in order: {', '.join(f'`{name}`' for name in names)}; {known}.\n"
+
+
+def _describe_values(config: Config, preprocessing: Preprocessing) -> str:
+    """Describe the file that the example reads."""
+    columns, features = list_columns(config, preprocessing), preprocessing.features
+    blank = " A missing value is a blank cell." if config.data.gaps == "mask" else ""
+    if not columns:
+        return f"`values.csv` holds the newest values, the oldest first, in its last column.{blank}"
+    target = config.data.target if isinstance(config.data.target, str) else "the target"
+    named = list_some([f"`{name}`" for name in (*columns, target)], len(columns) + 1)
+    is_ahead = features is not None and (features.future or features.calendar)
+    ahead = f", and {count_of(config.window.horizon, 'row')} without a value for the steps ahead" if is_ahead else ""
+    return f"`values.csv` has the columns {named}{ahead}.{blank}"
+
+
 def render_readme(version: Version, format: str, obstacle: str = "") -> bytes:
     """Render the page of an export.
 
@@ -60,7 +113,8 @@ def render_readme(version: Version, format: str, obstacle: str = "") -> bytes:
         format: of the export.
         obstacle: why there is no example in ONNX; empty where there is one.
     """
-    config, network = version.config, load_networks(version, load_preprocessing(version))[0]
+    config, preprocessing = version.config, load_preprocessing(version)
+    network = load_networks(version, preprocessing)[0]
     sides = ((network.encode_inputs, network.states), (network.decode_inputs, network.outputs))
     rows = "\n".join(_list_rows(dict(zip(_FILES[format], sides, strict=True))))
     networks = (
@@ -75,7 +129,8 @@ def render_readme(version: Version, format: str, obstacle: str = "") -> bytes:
             f" There is no `example.py`: it does not compute {obstacle}."
             if obstacle
             else " `python example.py values.csv [SERIES]` prints the forecast of `forecast predict` before it is "
-            "rounded; it needs `pip install numpy onnxruntime`, and no other package."
+            "rounded; it needs `pip install numpy onnxruntime`, and no other package. "
+            f"{_describe_values(config, preprocessing)}"
         )
     text = f"""# {version.path.parent.parent.name}, version {version.path.name}
 
@@ -84,12 +139,13 @@ Forecasts {ahead} ahead with {networks}: `{_LOADING[format]}`.{example}
 | file | | name | type | shape | what it holds |
 |---|---|---|---|---|---|
 {rows}
-
+{_describe_features(preprocessing)}
 Head `{config.model.head}`: {HEADS[config.model.head]}. Rollout `{config.rollout}`: {ROLLOUTS[config.rollout]}.
 
-`model.json` holds horizon, seasons, the bounds that values are clipped to, and for each series its transform (`curve`),
-offset and scale, and the weight of each of `forecasters` in its forecast: scaled values become `inverse(value * scale +
-offset)` of the transform, and the forecast is the weighted average. Intervals are not exported.
+`model.json` holds horizon, seasons, the encoding of each covariate, the bounds that values are clipped to, and for each
+series its transform (`curve`), differences (`lags`), offset and scale, and the weight of each of `forecasters` in its
+forecast: scaled values become `inverse(value * scale + offset)` of the transform, and the forecast is the weighted
+average. Intervals are not exported.
 """
     return text.encode()
 

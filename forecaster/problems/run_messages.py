@@ -20,7 +20,7 @@ RUNS: Mapping[str, Message] = {
     ),
     "export-without-example": Message(
         "exported without example.py, which does not compute {part}; README.md describes inputs and outputs",
-        "Notice: the example of an export knows the usual networks only.",
+        "Notice: the example of an export does not compute every forecast.",
     ),
     "not-exportable": Message(
         "{part} cannot be exported to {format}: {reason}; export to onnx instead: forecast export {run} --to onnx",

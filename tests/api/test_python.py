@@ -1,5 +1,6 @@
 """The functions of the package on pandas frames: the results and errors of the commands."""
 
+import datetime
 import io
 import re
 import shutil
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 import forecaster
-from forecaster.api.frames import frame_to_csv, hold_frame, settings_to_overrides
+from forecaster.api.frames import frame_to_csv, frame_to_overrides, hold_frame, settings_to_overrides
 from forecaster.errors import ConfigError, DataError, Partial, RunError, UsageError
 from forecaster.runs import load_version
 from tests.helpers.command import ROOT, TINY
@@ -37,6 +38,23 @@ def test_a_frame_is_forecast_as_its_file(forecast, tmp_path: Path):
     found = forecaster.predict(frame, horizon=5, levels=[90])
     pd.testing.assert_frame_equal(found, read_forecast(result.stdout), check_dtype=False, rtol=0, atol=0)
     assert found["timestamp"].tolist() == list(pd.date_range("2024-04-30", periods=5, freq="D"))
+
+
+def test_the_time_zone_of_a_frame_is_that_of_its_timestamps():
+    days = make_series(60).tz_localize("Europe/Berlin")  # with a day of 23 hours
+    found = forecaster.predict(days, horizon=2)
+    plain = forecaster.predict(make_series(60), horizon=2)
+    assert found["timestamp"].tolist() == plain["timestamp"].tolist()
+    np.testing.assert_array_equal(found["mean"], plain["mean"])
+    assert forecaster.check_data(days).is_ready
+    assert frame_to_overrides(days.reset_index(), {"data.gaps": "mask"}) == [
+        "data.timezone=Europe/Berlin",
+        "data.gaps=mask",
+    ]
+    offset = days.tz_convert(datetime.timezone(datetime.timedelta(hours=2)))
+    assert frame_to_overrides(offset, None) == ["data.timezone=UTC+02:00"]
+    assert frame_to_overrides(days.tz_convert("UTC"), None) == []
+    assert frame_to_overrides(make_series(), None) == []
 
 
 @pytest.mark.parametrize("name", ["load", "shops"])
