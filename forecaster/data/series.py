@@ -114,6 +114,11 @@ class Series:
         return found if isinstance(found, Grid) else None
 
     @property
+    def calendar(self) -> "Grid | pd.Index":
+        """What its timestamps are listed in, one object for series of a panel that have the same."""
+        return self.timestamps if self._grid is None else self._grid
+
+    @property
     def last_timestamp(self) -> "Timestamp":
         """The timestamp of its last step."""
         return self.find_timestamp(len(self) - 1)

@@ -1,7 +1,7 @@
 """Forecasts without a network, which every network has to beat."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from forecaster.problems import Problem
 
 log = logging.getLogger("forecaster")
 
+_VALUES_AT_ONCE = 100_000  # of series that a simple baseline forecasts together
 _WINDOWS_AT_ONCE = 2048  # that the pretrained network forecasts from: memory for them stays small
 
 # Their labels in tables and pictures.
@@ -81,7 +82,7 @@ class BaselineForecast(NamedTuple):
 
 
 class Band(NamedTuple):
-    """A normal distribution for each step: its mean and its standard deviation, each (batch, horizon)."""
+    """A normal distribution for each step: its mean and its standard deviation, each (..., batch, horizon)."""
 
     mean: np.ndarray
     deviation: np.ndarray
@@ -135,25 +136,49 @@ def forecast_baseline_at(
     means = np.empty((len(origins), horizon))  # (origins, horizon)
     quantiles = {probability: np.empty_like(means) for probability in probabilities}
     failures: dict[int, str] = {}
-    order = np.argsort(members, kind="stable")  # all origins of a series in one call
-    for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
-        member = int(members[rows[0]])
-        _check_length(name, panel[member], int(origins[rows].min()) + 1, seasons)
-        if name == ZERO_SHOT:
-            rows = rows[origins[rows] + 1 < MIN_STEPS]  # noqa: PLW2901  the others are forecast together below
-        if not len(rows):
-            continue
-        forecast = BASELINES[name](panel[member].values, origins[rows], horizon, seasons, levels)
+    for values, rows in _group_origins(name, panel, members, origins, seasons):
+        forecast = BASELINES[name](values, origins[rows[0]], horizon, seasons, levels)
         means[rows] = forecast.mean
         for probability in probabilities:
             quantiles[probability][rows] = forecast.quantiles[probability]
-        failures |= {int(rows[row]): reason for row, reason in forecast.failures.items()}
+        failures |= {int(rows[0, row]): reason for row, reason in forecast.failures.items()}
     if name == ZERO_SHOT:
         _fill_zero_shot(BaselineForecast(means, quantiles), [each.values for each in panel], members, origins, seasons)
     if failures:
         detail = {"baseline": name, "count": len(failures), "of": len(origins), "reason": next(iter(failures.values()))}
         log.info("%s", Problem("baseline-not-fitted", detail=detail))
     return BaselineForecast(means, quantiles, failures)
+
+
+def _group_origins(
+    name: str, panel: Sequence[Series], members: np.ndarray, origins: np.ndarray, seasons: Sequence[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Group origins that a baseline forecasts from at once: those of a series, or of several of one length.
+
+    Args:
+        name, panel, members, origins, seasons: as in `forecast_baseline_at`.
+
+    Yields:
+        The values of the series, (steps,), or (series, steps) for a baseline that takes several; and the numbers of
+        their origins, (series, batch), which lie at the same steps of all of them.
+    """
+    alike: dict[tuple[Any, ...], list[np.ndarray]] = {}
+    order = np.argsort(members, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
+        member = int(members[rows[0]])
+        _check_length(name, panel[member], int(origins[rows].min()) + 1, seasons)
+        if name == ZERO_SHOT:
+            rows = rows[origins[rows] + 1 < MIN_STEPS]  # noqa: PLW2901  the others are forecast together
+        if len(rows):
+            key = (len(panel[member]), origins[rows].tobytes()) if name in _BANDS else (member,)
+            alike.setdefault(key, []).append(rows)
+    for groups in alike.values():
+        steps = len(panel[int(members[groups[0][0]])])
+        most = max(1, _VALUES_AT_ONCE // steps) if name in _BANDS else 1
+        for first in range(0, len(groups), most):
+            some = np.stack(groups[first : first + most])
+            values = np.stack([panel[member].values for member in members[some[:, 0]].tolist()])
+            yield values if name in _BANDS else values[0], some
 
 
 def check_baselines(names: Sequence[str]) -> None:
@@ -179,28 +204,29 @@ def _check_length(name: str, series: Series, steps: int, seasons: Sequence[int])
 
 
 def forecast_naive(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """Repeat the last value: (steps,), indices of the origins (batch,) -> (batch, horizon)."""
-    return np.repeat(values[origins][:, None], horizon, axis=1)
+    """Repeat the last value: (..., steps), indices of the origins (batch,) -> (..., batch, horizon)."""
+    return np.repeat(values[..., origins, None], horizon, axis=-1)
 
 
 def forecast_seasonal_naive(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    """Repeat the last season (Hyndman & Athanasopoulos, FPP3, 5.2): -> (batch, horizon).
+    """Repeat the last season (Hyndman & Athanasopoulos, FPP3, 5.2): -> (..., batch, horizon).
 
     Every origin needs a whole season before it: origins >= season - 1.
     """
     steps = np.arange(horizon) % season  # (horizon,), places in the season
-    return values[origins[:, None] - season + 1 + steps]
+    return values[..., origins[:, None] - season + 1 + steps]
 
 
 def forecast_drift(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """Extend the line from the first value through the last (FPP3, 5.2): -> (batch, horizon); origins >= 1."""
-    slopes = (values[origins] - values[0]) / origins  # per step, (batch,)
-    return values[origins][:, None] + slopes[:, None] * np.arange(1, horizon + 1)
+    """Extend the line from the first value through the last (FPP3, 5.2): -> (..., batch, horizon); origins >= 1."""
+    slopes = (values[..., origins] - values[..., :1]) / origins  # per step, (..., batch)
+    return values[..., origins, None] + slopes[..., None] * np.arange(1, horizon + 1)
 
 
 def forecast_mean(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """Repeat the mean of all values up to the origin (FPP3, 5.2): -> (batch, horizon)."""
-    return np.repeat((np.cumsum(values)[origins] / (origins + 1))[:, None], horizon, axis=1)
+    """Repeat the mean of all values up to the origin (FPP3, 5.2): -> (..., batch, horizon)."""
+    means = np.cumsum(values, axis=-1)[..., origins] / (origins + 1)  # (..., batch)
+    return np.repeat(means[..., None], horizon, axis=-1)
 
 
 def forecast_naive2(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -250,36 +276,39 @@ def _is_seasonal(history: np.ndarray, season: int) -> bool:
 
 def _compute_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √h, σ² the mean square of the changes from step to step."""
-    spread = np.sqrt(_sum_squares(np.diff(values, prepend=values[0]))[origins] / origins)  # (batch,)
-    return Band(forecast_naive(values, origins, horizon), spread[:, None] * np.sqrt(_count_ahead(horizon)))
+    changes = np.diff(values, prepend=values[..., :1])  # (..., steps)
+    spread = np.sqrt(_sum_squares(changes)[..., origins] / origins)  # (..., batch)
+    return Band(forecast_naive(values, origins, horizon), spread[..., None] * np.sqrt(_count_ahead(horizon)))
 
 
 def _compute_seasonal_naive_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
     """FPP3, table 5.2: σ √(k + 1), k the whole seasons before the step, σ² the mean square of the seasons' changes."""
-    changes = np.concatenate([np.zeros(season), values[season:] - values[:-season]])  # (steps,)
-    spread = np.sqrt(_sum_squares(changes)[origins] / (origins + 1 - season))
+    none = np.zeros((*values.shape[:-1], season))
+    changes = np.concatenate([none, values[..., season:] - values[..., :-season]], axis=-1)  # (..., steps)
+    spread = np.sqrt(_sum_squares(changes)[..., origins] / (origins + 1 - season))
     seasons = (_count_ahead(horizon) - 1) // season + 1  # k + 1, (horizon,)
-    return Band(forecast_seasonal_naive(values, origins, horizon, season), spread[:, None] * np.sqrt(seasons))
+    return Band(forecast_seasonal_naive(values, origins, horizon, season), spread[..., None] * np.sqrt(seasons))
 
 
 def _compute_drift_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √(h (1 + h / (T - 1))), σ² the variance of the changes, of which one is spent on the slope."""
-    slopes = (values[origins] - values[0]) / origins
-    squares = _sum_squares(np.diff(values, prepend=values[0]))[origins] - origins * slopes**2
+    slopes = (values[..., origins] - values[..., :1]) / origins
+    squares = _sum_squares(np.diff(values, prepend=values[..., :1]))[..., origins] - origins * slopes**2
     spread = np.sqrt(np.maximum(squares, 0) / (origins - 1))
     ahead = _count_ahead(horizon)
     return Band(
-        forecast_drift(values, origins, horizon), spread[:, None] * np.sqrt(ahead * (1 + ahead / origins[:, None]))
+        forecast_drift(values, origins, horizon), spread[..., None] * np.sqrt(ahead * (1 + ahead / origins[:, None]))
     )
 
 
 def _compute_mean_band(values: np.ndarray, origins: np.ndarray, horizon: int, _season: int) -> Band:
     """FPP3, table 5.2: σ √(1 + 1 / T), σ² the variance of the values, of which one is spent on the mean."""
     centre, count = forecast_mean(values, origins, horizon), origins + 1
-    middle = values[: origins.min() + 1].mean()  # so that squares of large values do not cancel
-    squares = _sum_squares(values - middle)[origins] - count * (centre[:, 0] - middle) ** 2
+    # so that squares of large values do not cancel, (..., 1)
+    middle = values[..., : origins.min() + 1].mean(axis=-1, keepdims=True)
+    squares = _sum_squares(values - middle)[..., origins] - count * (centre[..., 0] - middle) ** 2
     spread = np.sqrt(np.maximum(squares, 0) / origins * (1 + 1 / count))
-    return Band(centre, np.repeat(spread[:, None], horizon, axis=1))
+    return Band(centre, np.repeat(spread[..., None], horizon, axis=-1))
 
 
 def _compute_naive2_band(values: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Band:
@@ -294,8 +323,8 @@ def _compute_naive2_band(values: np.ndarray, origins: np.ndarray, horizon: int, 
 
 
 def _sum_squares(errors: np.ndarray) -> np.ndarray:
-    """Sum the squares up to each step, (steps,)."""
-    return np.cumsum(errors**2)
+    """Sum the squares up to each step, (..., steps)."""
+    return np.cumsum(errors**2, axis=-1)
 
 
 def _count_ahead(horizon: int) -> np.ndarray:
@@ -382,11 +411,15 @@ def _fill_zero_shot(
             bounds[rows] = found[..., asked.index(probability)]
 
 
+# Those that take several series of one length, (series, steps).
+_BANDS = {
+    "naive": _compute_naive_band,
+    "seasonal_naive": _compute_seasonal_naive_band,
+    "drift": _compute_drift_band,
+    "mean": _compute_mean_band,
+}
 BASELINES: dict[str, _Baseline] = {
-    "naive": _build_simple(_compute_naive_band),
-    "seasonal_naive": _build_simple(_compute_seasonal_naive_band),
-    "drift": _build_simple(_compute_drift_band),
-    "mean": _build_simple(_compute_mean_band),
+    **{name: _build_simple(band_of) for name, band_of in _BANDS.items()},
     "naive2": _build_simple(_compute_naive2_band),
     ZERO_SHOT: _forecast_zero_shot,
     **{model: _build_fitted(model) for model in fitted_models.MODELS},

@@ -1,6 +1,7 @@
 """The held-out parts of series: origins to forecast them from, and a trained network's scores on the test part."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,15 +72,16 @@ def space_origins(
     total = len(ranges) // channels
     chosen = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
     each = max(1, most // total)
-    steps = [
-        np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int))
-        if group in chosen
-        else np.empty(0, int)
-        for group, (first, last) in enumerate(ranges[::channels])
-    ]
-    places = [np.tile(channels * group + np.arange(channels), len(some)) for group, some in enumerate(steps)]
-    numbers = np.asarray(members)[np.concatenate(places)]
-    return Origins(panel, numbers, np.concatenate([np.repeat(some, channels) for some in steps]))
+
+    @functools.cache  # most groups of a panel have the same range
+    def space(first: int, last: int) -> np.ndarray:
+        return np.unique(np.linspace(first, last, min(each, last - first + 1)).round().astype(int))
+
+    groups = sorted(chosen)
+    steps = [space(*ranges[channels * group]) for group in groups]
+    firsts = channels * np.repeat(groups, [len(some) for some in steps])  # the first member at each origin
+    numbers = np.asarray(members)[(firsts[:, None] + np.arange(channels)).reshape(-1)]
+    return Origins(panel, numbers, np.repeat(np.concatenate(steps), channels))
 
 
 def share_ranges(lengths: np.ndarray, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -164,7 +166,8 @@ def score_test_part(plan: Plan, predictor: Predictor, reconciler: Reconciler | N
         "conformal" if config.conformal else "head",
         level_by_name={} if reconciler is None else reconciler.hierarchy.level_by_name,
     )
-    times = [series.timestamps[step] for series, step in zip(origins.series, origins.steps, strict=True)]
+    read = {(id(series.timestamps), step): series for series, step in zip(origins.series, origins.steps, strict=True)}
+    times = [series.timestamps[step] for (_, step), series in read.items()]
     found = {name: value for name, value in comparison.summary.items() if name not in {"folds", "stride"}}
     times_and_rollout = {"first_origin": str(min(times)), "last_origin": str(max(times)), "rollout": config.rollout}
     return {**summary, **found, **times_and_rollout, "series": summary["series"]}

@@ -220,6 +220,15 @@ def compute_seasonal_scale(training: np.ndarray, season: int) -> tuple[float, fl
     return float(np.mean(np.abs(changes))), float(np.mean(changes**2))
 
 
+def compute_seasonal_scales(training: np.ndarray, season: int) -> np.ndarray:
+    """Compute the scales of `compute_seasonal_scale` for several series, (series, steps): (series, 2)."""
+    changes = training[:, season:] - training[:, :-season]
+    if not changes.size or np.isnan(changes).any():
+        return np.array([compute_seasonal_scale(row, season) for row in training])
+    scales = np.stack([np.mean(np.abs(changes), axis=1), np.mean(changes**2, axis=1)], axis=1)
+    return np.where(changes.any(axis=1, keepdims=True), scales, np.nan)
+
+
 def count_unscaled(scored: ScoredForecasts) -> int:
     """Count the series without a scale, which scaled errors leave out."""
     if scored.scale is None:

@@ -9,9 +9,10 @@ import numpy as np
 from forecaster.data import Panel, Series
 from forecaster.data.panel import carry_forward
 from forecaster.evaluation.baselines import BaselineForecast, forecast_baseline_at
-from forecaster.evaluation.metrics import Scale, compute_seasonal_scale
+from forecaster.evaluation.metrics import Scale, compute_seasonal_scales
 from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
+from forecaster.preprocessing.prepared_series import SERIES_PER_BLOCK
 from forecaster.preprocessing.windows import take_last_steps
 
 MODEL, NETWORK_ALONE = "model", "network_alone"  # the forecasts of a run, and the same without the fallback
@@ -73,8 +74,17 @@ class Origins:
 
     def cut_windows(self, length: int, padding: int = 0) -> np.ndarray:
         """Cut the last known steps at each, (origins, length); NaN before the series begins, after steps of padding."""
-        pairs = zip(self.series, (self.steps + 1 - padding).tolist(), strict=True)
-        return np.stack([take_last_steps(series.values[padding:], end, length) for series, end in pairs])
+        panel, observed = self.panel, self.panel.observed
+        begins = (panel.ends - panel.lengths)[self.members]
+        steps = self.steps[:, None] + np.arange(1 - length, 1)  # of the series, (origins, length)
+        are_before = steps < padding
+        windows = panel.values[np.maximum(steps, padding, out=steps) + begins[:, None]].astype(float)
+        windows[are_before] = np.nan
+        if observed is not None:
+            for row in np.flatnonzero(~observed[begins + self.steps]).tolist():  # its gap is filled as it was known
+                values, end = self.series[row].values[padding:], int(self.steps[row]) + 1 - padding
+                windows[row] = take_last_steps(values, end, length)
+        return windows
 
     def read_actuals(self, horizon: int, ends: np.ndarray | None = None) -> np.ndarray:
         """Read the values after each, (origins, horizon); NaN where one was filled or the series has ended.
@@ -83,14 +93,14 @@ class Origins:
             horizon: steps.
             ends: steps of each series of the panel after which values are not read, (series,); all are where None.
         """
-        actual = np.full((len(self), horizon), np.nan)
-        for row, (series, member, step) in enumerate(
-            zip(self.series, self.members.tolist(), self.steps.tolist(), strict=True)
-        ):
-            last = step + 1 + horizon if ends is None else min(step + 1 + horizon, int(ends[member]))
-            values = series.values[step + 1 : last]
-            observed = True if series.observed is None else series.observed[step + 1 : last]
-            actual[row, : len(values)] = np.where(observed, values, np.nan)
+        panel, lengths = self.panel, self.panel.lengths
+        steps = self.steps[:, None] + np.arange(1, horizon + 1)  # of the series, (origins, horizon)
+        last = (lengths if ends is None else np.minimum(lengths, ends))[self.members]
+        rows, columns = np.nonzero(steps < last[:, None])
+        places = (panel.ends - lengths)[self.members[rows]] + steps[rows, columns]
+        actual = np.full(steps.shape, np.nan)
+        observed = True if panel.observed is None else panel.observed[places]
+        actual[rows, columns] = np.where(observed, panel.values[places], np.nan)
         return actual
 
     def build_features(self, predictor: Predictor, horizon: int) -> np.ndarray:
@@ -190,14 +200,13 @@ def compute_scale(origins: Origins, known: Sequence[int] | np.ndarray, season: i
         known: steps of each series of the panel that count as its training part, (series,).
         season: in steps.
     """
-    members, places = np.unique(origins.members, return_inverse=True)
-    scales = np.array(
-        [compute_seasonal_scale(_read_observed(origins.panel[m], known[m]), season) for m in members.tolist()]
-    )
+    panel, (members, places) = origins.panel, np.unique(origins.members, return_inverse=True)
+    steps = np.minimum(np.asarray(known)[members], panel.lengths[members])
+    scales = np.empty((len(members), 2))
+    for count in np.unique(steps).tolist():
+        alike = np.flatnonzero(steps == count)
+        for rows in np.array_split(alike, range(SERIES_PER_BLOCK, len(alike), SERIES_PER_BLOCK)):
+            read = (panel.ends - panel.lengths)[members[rows], None] + np.arange(count)  # (series, steps)
+            observed = True if panel.observed is None else panel.observed[read]
+            scales[rows] = compute_seasonal_scales(np.where(observed, panel.values[read], np.nan), season)
     return Scale(scales[places, 0], scales[places, 1])
-
-
-def _read_observed(series: Series, steps: int) -> np.ndarray:
-    """Read the first steps of a series, NaN where they were filled."""
-    observed = True if series.observed is None else series.observed[:steps]
-    return np.where(observed, series.values[:steps], np.nan)

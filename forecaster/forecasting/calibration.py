@@ -1,7 +1,6 @@
 """What the validation part measures of a network, and the files that keep it in a run."""
 
 import io
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 
 from forecaster.forecasting.fallback import Fallback
 from forecaster.runs import Version
+from forecaster.runs.json_files import encode_json
 
 _RESIDUALS, _REST = "residuals.npy", "calibration.json"
 
@@ -68,7 +68,7 @@ def encode_calibration(calibration: Calibration) -> dict[str, bytes]:
         "fallback": fallback,
         "by_distance": calibration.by_distance,
     }
-    return {_RESIDUALS: array.getvalue(), _REST: json.dumps(rest, indent=1, allow_nan=False).encode() + b"\n"}
+    return {_RESIDUALS: array.getvalue(), _REST: encode_json(rest)}
 
 
 def read_calibration(version: Version) -> Calibration:

@@ -1,7 +1,7 @@
 """The fallback: the network's forecast averaged with others that need no training, by their errors in validation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ class Fallback:
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values for JSON; every number is exact."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Fallback":

@@ -42,13 +42,24 @@ def select_observed(series: Series) -> np.ndarray:
 
 def measure_runs(values: np.ndarray) -> ConstantRuns:
     """Measure the runs of equal values in (steps,), at least one and none of them NaN."""
-    lengths = np.diff(np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]))
+    return measure_all_runs(values[None])[0]
+
+
+def measure_all_runs(values: np.ndarray) -> list[ConstantRuns]:
+    """Measure the runs of equal values of several series, (series, steps), at least one step and none of them NaN."""
+    begins = np.ones(values.shape, bool)
+    begins[:, 1:] = values[:, 1:] != values[:, :-1]
+    lengths, numbers = np.diff(np.flatnonzero(begins), append=values.size), begins.sum(axis=1)
+    longest = np.maximum.reduceat(lengths, np.cumsum(numbers) - numbers)
     # A value that at least half of the steps have is the median, or next to it.
-    middle = np.partition(values, [(len(values) - 1) // 2, len(values) // 2])[
-        [(len(values) - 1) // 2, len(values) // 2]
+    places = [(values.shape[1] - 1) // 2, values.shape[1] // 2]
+    middle = np.partition(values, places, axis=1)[:, places]  # (series, 2)
+    is_common = np.stack([np.mean(values == each[:, None], axis=1) >= _COMMON for each in middle.T], axis=1)
+    common = [
+        next((value for value, is_one in zip(*row, strict=True) if is_one), None)
+        for row in zip(middle.tolist(), is_common.tolist(), strict=True)
     ]
-    common = next((float(value) for value in middle if np.mean(values == value) >= _COMMON), None)
-    return ConstantRuns(int(lengths.max()), len(lengths), common)
+    return [ConstantRuns(*row) for row in zip(longest.tolist(), numbers.tolist(), common, strict=True)]
 
 
 class Statistics(NamedTuple):

@@ -10,9 +10,9 @@ from forecaster.problems import Problem
 FAR = 3.0  # ranges beyond the range, from which values are far outside
 
 
-def measure_range(values: np.ndarray) -> list[float]:
-    """Measure the lowest and the highest value, in the series' own unit."""
-    return [float(np.nanmin(values)), float(np.nanmax(values))]
+def measure_ranges(values: np.ndarray) -> list[list[float]]:
+    """Measure the lowest and the highest value of series, (series, steps), in the series' own unit."""
+    return np.stack([np.nanmin(values, axis=1), np.nanmax(values, axis=1)], axis=1).tolist()
 
 
 def find_values_outside(ranges: Mapping[str, Sequence[float]], panel: Sequence[Series], length: int) -> list[Problem]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +69,10 @@ class Plan:
         count = self.config.channels
         return [self.members[first : first + count] for first in range(0, len(self.members), count)]
 
-    @property
+    @cached_property
     def preprocessing(self) -> Preprocessing:
         """The preprocessing that a run saves."""
-        scalers = {name: self.members.scaler.select_row(number) for number, name in enumerate(self.members.names)}
+        scalers = dict(zip(self.members.names, self.members.scalers, strict=True))
         return Preprocessing(scalers, self.vocabulary, self.features)
 
 

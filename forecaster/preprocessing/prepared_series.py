@@ -1,7 +1,8 @@
 """Series prepared for training, each with its split and scaler, built when first read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from forecaster.preprocessing.split import Split
 
 if TYPE_CHECKING:
     from forecaster.data import Panel
+    from forecaster.forecast import Timestamp
 
 SERIES_PER_BLOCK = 256  # series processed at once, which bounds memory
 
@@ -56,12 +58,34 @@ class PreparedPanel(Sequence[PreparedSeries]):
         number = places[number]
         if number not in self._cache:
             self._cache[number] = PreparedSeries(
-                self.panel[self.numbers[number]], self.splits[number], self.scaler.select_row(number)
+                self.panel[self.numbers[number]], self.splits[number], self.scalers[number]
             )
         return self._cache[number]
 
     def __iter__(self) -> Iterator[PreparedSeries]:
-        return (self[number] for number in range(len(self)))
+        return (self._cache.get(number) or self[number] for number in range(len(self)))
+
+    @cached_property
+    def scalers(self) -> list[Scaler]:
+        """The scaler of each series."""
+        return self.scaler.list_rows()
+
+    def find_timestamps(self, steps: Iterable[int]) -> "list[Timestamp]":
+        """Find the timestamp of one step of each series; series of one calendar share an index, which is read once."""
+        known: dict[tuple[int, int], Timestamp] = {}
+        found = []
+        for member, step in zip(self, steps, strict=True):
+            timestamps = member.series.timestamps
+            key = id(timestamps), step
+            if key not in known:
+                known[key] = timestamps[step]
+            found.append(known[key])
+        return found
+
+    def find_span(self, skipped: int = 0) -> "tuple[Timestamp, Timestamp]":
+        """Find the first and the last timestamp of all series, without `skipped` steps at the beginning of each."""
+        calendars = {id(index): index for index in (member.series.timestamps for member in self)}.values()
+        return min(index[skipped] for index in calendars), max(index[-1] for index in calendars)
 
     @property
     def names(self) -> list[str]:

@@ -140,9 +140,13 @@ def find_data_seasons(panel: Panel) -> tuple[tuple[int, ...], Problem | None]:
 def hash_data(panel: Iterable[Series]) -> str:
     """SHA-256 over the names, timestamps, values and covariates of series."""
     digest = hashlib.sha256()
+    known: dict[int, tuple[object, list[str]]] = {}  # with each calendar, so that no other one gets its identity
     for series in panel:
-        ends = (series.find_timestamp(0), series.last_timestamp, len(series), series.frequency)
-        digest.update("\n".join([series.name, *series.categories.values(), *map(str, ends)]).encode())
+        calendar = series.calendar
+        if id(calendar) not in known:
+            ends = (series.find_timestamp(0), series.last_timestamp, len(series), series.frequency)
+            known[id(calendar)] = calendar, [str(end) for end in ends]
+        digest.update("\n".join([series.name, *series.categories.values(), *known[id(calendar)][1]]).encode())
         if series.frequency == SESSIONS:
             digest.update(np.asarray(series.timestamps).tobytes())
         digest.update(series.values.tobytes())

@@ -1,7 +1,7 @@
 """Scaling of series after transform and differences, fitted on training parts, and its inverse."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ class Scaler:
         offset, scale = (float(np.asarray(numbers)[number, 0]) for numbers in (self.offset, self.scale))
         return Scaler(offset, scale, self.curve.select_row(number), self.lags)
 
+    def list_rows(self) -> "list[Scaler]":
+        """List the scalers of a stack."""
+        offsets, scales = (np.asarray(numbers)[:, 0].tolist() for numbers in (self.offset, self.scale))
+        rows = zip(offsets, scales, self.curve.list_rows(), strict=True)
+        return [Scaler(offset, scale, curve, self.lags) for offset, scale, curve in rows]
+
     @property
     def is_constant(self) -> np.ndarray:
         """Whether all values of a training part are equal, so that it shows nothing of how the series changes."""
@@ -77,7 +83,7 @@ class Scaler:
 
     def to_json(self) -> dict[str, Any]:
         """Return every number, exact, for JSON."""
-        return asdict(self)
+        return {"offset": self.offset, "scale": self.scale, "curve": self.curve.to_json(), "lags": self.lags}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Scaler":

@@ -1,7 +1,7 @@
 """Transforms of a series that make it easier to learn, and their exact inverses."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,12 @@ class Transform:
         """Select one transform of a stack."""
         return replace(self, power=float(np.asarray(self.power)[number, 0]))
 
+    def list_rows(self) -> "list[Transform]":
+        """List the transforms of a stack; those that are equal are one object."""
+        powers = np.asarray(self.power)[:, 0].tolist()
+        known = {power: replace(self, power=power) for power in set(powers)}
+        return [known[power] for power in powers]
+
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Transform values in the series' own unit, any shape."""
         match self.kind:
@@ -102,7 +108,7 @@ class Transform:
 
     def to_json(self) -> dict[str, Any]:
         """Return every number, exact, for JSON."""
-        return asdict(self)
+        return {"kind": self.kind, "power": self.power, "low": self.low, "high": self.high}
 
 
 IDENTITY = Transform()

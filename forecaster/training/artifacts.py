@@ -3,7 +3,6 @@
 import csv
 import importlib.metadata
 import io
-import json
 import resource
 import sys
 import time
@@ -26,7 +25,7 @@ from forecaster.evaluation.rollout_choice import choose_rollout
 from forecaster.evaluation.validation_score import build_held_out_score
 from forecaster.forecasting.calibration import encode_calibration
 from forecaster.forecasting.onnx_network import OnnxNetwork
-from forecaster.forecasting.plausibility import measure_runs, select_observed
+from forecaster.forecasting.plausibility import ConstantRuns, measure_all_runs, measure_runs, select_observed
 from forecaster.forecasting.plots import count_history_steps, plot_forecast
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.reconciliation import (
@@ -36,12 +35,13 @@ from forecaster.forecasting.reconciliation import (
     fit_reconciliation,
     is_reconciled,
 )
-from forecaster.forecasting.training_range import measure_range
+from forecaster.forecasting.training_range import measure_ranges
 from forecaster.preprocessing.plan import Plan
-from forecaster.preprocessing.read_data import hash_data
+from forecaster.preprocessing.prepared_series import SERIES_PER_BLOCK
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.reporting.figures import count_shown, render_figure
 from forecaster.runs import BEFORE_REFIT, list_member_folders
+from forecaster.runs.json_files import encode_json
 from forecaster.training.model_card import MODEL_CARD, render_model_card
 from forecaster.training.plots import LossCurve, plot_loss, plot_losses
 from forecaster.training.trainer import Course, Epoch, Progress
@@ -190,17 +190,13 @@ def build_version_files(
         refit: of the networks; they are kept next to it where it is better, since the errors are theirs.
     """
     config = plan.config
-    padding = config.padding_steps
-    known = {m.series.name: m.series.cut(padding, m.split.validation_end) for m in plan.members}
-    ends = {
-        "trained_until": {name: str(series.timestamps[-1]) for name, series in known.items()},
-        "ranges": {name: measure_range(series.values) for name, series in known.items()},
-        "constant_runs": {name: measure_runs(select_observed(series)) for name, series in known.items()},
-    }
+    splits = plan.members.splits
+    measured = _measure_known_parts(plan)
+    ends = {"trained_until": _find_ends(plan, [split.validation_end for split in splits]), **measured}
     is_refit = refit is not None and refit.is_better
     if is_refit:
         ends[BEFORE_REFIT] = ends["trained_until"]
-        ends["trained_until"] = {m.series.name: str(m.series.timestamps[m.split.steps - 1]) for m in plan.members}
+        ends["trained_until"] = _find_ends(plan, [split.steps for split in splits])
     return {
         "config.yaml": render_commented_yaml(config, "forecast train config.yaml").encode(),
         "preprocessing.json": encode_json({**plan.preprocessing.to_json(), **ends, **_record_zero_shot(config)}),
@@ -212,6 +208,32 @@ def build_version_files(
         "forecast.png": _plot_last_forecast(plan, predictor, name),
         **_collect_network_files(trained, refit.networks if refit is not None and refit.is_better else None),
     }
+
+
+def _find_ends(plan: Plan, steps: Sequence[int]) -> dict[str, str]:
+    """Find the last timestamp of the first `steps` steps of each series, by its name."""
+    times = plan.members.find_timestamps(count - 1 for count in steps)
+    return dict(zip(plan.members.names, map(str, times), strict=True))
+
+
+def _measure_known_parts(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Measure the values of each series before its test part, by its name: its range and its runs of equal values."""
+    members, padding = plan.members, plan.config.padding_steps
+    ranges: list[list[float]] = []
+    runs: list[ConstantRuns] = []
+    for block, values in members.panel.iterate_blocks(members.numbers, SERIES_PER_BLOCK):
+        some, ends = members[block], [split.validation_end for split in members.splits[block]]
+        if len(set(ends)) == 1 and all(member.series.observed is None for member in some):
+            known = values[:, padding : ends[0]]  # (series, steps)
+            ranges += measure_ranges(known)
+            runs += measure_all_runs(known)
+            continue
+        for member, end in zip(some, ends, strict=True):
+            series = member.series.cut(padding, end)
+            ranges += measure_ranges(series.values[None])
+            runs.append(measure_runs(select_observed(series)))
+    names = members.names
+    return {"ranges": dict(zip(names, ranges, strict=True)), "constant_runs": dict(zip(names, runs, strict=True))}
 
 
 def _collect_network_files(
@@ -295,9 +317,9 @@ def format_history(history: list[Epoch]) -> bytes:
     return text.getvalue().encode()
 
 
-def record_training(plan: Plan, started: float) -> dict[str, Any]:
-    """Record a training for the manifest."""
-    panel = plan.panel
+def record_training(plan: Plan, started: float, data: str) -> dict[str, Any]:
+    """Record a training, of data with a hash, for the manifest."""
+    lengths, (first, last) = [len(member.series) for member in plan.members], plan.members.find_span()
     return {
         "forecaster": __version__,
         "python": sys.version.split()[0],
@@ -305,17 +327,12 @@ def record_training(plan: Plan, started: float) -> dict[str, Any]:
         "seed": plan.config.training.seed,
         "data": {
             "path": name_source(plan.config.data.path),
-            "sha256": hash_data(plan.panel),
-            "series": len(panel),
-            "steps": sum(map(len, panel)),
-            "first": str(min(series.timestamps[0] for series in panel)),
-            "last": str(max(series.timestamps[-1] for series in panel)),
+            "sha256": data,
+            "series": len(lengths),
+            "steps": sum(lengths),
+            "first": str(first),
+            "last": str(last),
         },
         "wall_seconds": round(time.monotonic() - started, 2),
         "peak_memory_mb": round(max(resource.getrusage(who).ru_maxrss for who in _PROCESSES) / 1024, 1),
     }
-
-
-def encode_json(values: Mapping[str, Any]) -> bytes:
-    """Encode the values of a JSON file."""
-    return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"

@@ -305,7 +305,7 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
     panel, splits = plan.panel, [member.split for member in plan.members]
     filled = plan.config.padding_steps
     steps = sum(len(series) - filled for series in panel)
-    first, last = format_timestamps([min(s.timestamps[filled] for s in panel), max(s.timestamps[-1] for s in panel)])
+    first, last = format_timestamps(list(plan.members.find_span(filled)))
     of_target = f" of {panel[0].target}" if len({series.target for series in panel}) == 1 else ""
     name = panel[0].name if len(panel) == 1 else f"{len(panel):,} series{of_target}"
     lines = [
@@ -321,10 +321,12 @@ def _describe_plan(plan: Plan, training: int, validation: int) -> str:
         f"cost: {count_of(batches, 'batch', 'batches')} of {settings.batch_size} windows per epoch, "
         f"{count_of(settings.epochs, 'epoch')} at most"
     )
-    for member in plan.members:
-        name, value = member.series.name, member.series.values[0]
-        if member.scaler.scale == 0 and member.scaler.lags:
-            lines.append(f"the differences of {name} are constant in the training part: every forecast continues them")
-        elif member.scaler.scale == 0:
-            lines.append(f"the training part of {name} is constant: every forecast will be {value:g}")
+    for number in np.flatnonzero(np.asarray(plan.members.scaler.scale)[:, 0] == 0).tolist():
+        series, scaler = plan.members[number].series, plan.members[number].scaler
+        if scaler.lags:
+            named = f"the differences of {series.name}"
+            lines.append(f"{named} are constant in the training part: every forecast continues them")
+        else:
+            named = f"the training part of {series.name}"
+            lines.append(f"{named} is constant: every forecast will be {series.values[0]:g}")
     return "\n".join(lines)

@@ -67,7 +67,7 @@ def _describe_purpose(plan: Plan) -> str:
 def _list_facts(plan: Plan, is_refit: bool) -> dict[str, str]:
     """List what the table of a card holds, by label."""
     config, panel = plan.config, plan.panel
-    first, last = format_timestamps([min(s.timestamps[0] for s in panel), max(s.timestamps[-1] for s in panel)])
+    first, last = format_timestamps(list(plan.members.find_span()))
     networks, model = len(list_members(config)), config.model
     kind = f"{model.cell}, units {', '.join(map(str, model.units))}, decoder {model.decoder}, head {model.head}"
     rows = count_steps(sum(map(len, panel)), config.data.frequency)

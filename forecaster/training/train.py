@@ -1,6 +1,7 @@
 """Train a network, or an ensemble of them, on a prepared series and write it as a version of a run."""
 
 import functools
+import itertools
 import logging
 import time
 import zipfile
@@ -37,6 +38,7 @@ from forecaster.runs import (
     write_version,
 )
 from forecaster.runs import promote as promote_version
+from forecaster.runs.json_files import encode_json
 from forecaster.runs.promotion import CHALLENGE
 from forecaster.training import progress
 from forecaster.training.artifacts import (
@@ -46,7 +48,6 @@ from forecaster.training.artifacts import (
     build_refit,
     build_version_files,
     choose_config,
-    encode_json,
     format_history,
     measure_errors,
     measure_past_errors,
@@ -127,15 +128,15 @@ def train(
     """
     started = time.monotonic()
     complete_promotion(run)
-    if constant := [member.series.name for member in plan.members if member.scaler.is_constant]:
+    if constant := list(itertools.compress(plan.members.names, plan.members.scaler.is_constant[:, 0])):
         log.warning("%s", Problem("constant-training-part", detail={"names": constant}))
     for code in condense_problems(report_missing_codes(plan.members.panel, plan.config.data)):
         log.warning("%s", code)
     if not resume:
         remove_member_checkpoints(run)
-    tasks = _build_tasks(plan, run, resume, warm)
-    trained = _train_all(plan, tasks, received, engine)
     identity = _build_identity(plan)
+    tasks = _build_tasks(plan, run, resume, warm, identity)
+    trained = _train_all(plan, tasks, received, engine)
     plan = replace(plan, config=choose_config(plan, trained))
     predictor = build_predictor(plan, trained)
     # What takes long is measured before the refit, so that little is left to do where that is stopped.
@@ -153,7 +154,7 @@ def train(
     pinned = read_pin(run) is not None
     promoted = result.decide(promote) and not pinned
     files[CHALLENGE] = encode_json(result.to_json(promote, promoted))
-    record = {**record_training(plan, started), "from": warm and str(warm.path.resolve())}
+    record = {**record_training(plan, started, identity["data"]), "from": warm and str(warm.path.resolve())}
     version = write_version(run, files, record if len(trained) == 1 else {**record, "members": len(trained)})
     if promoted:
         promote_version(run, version.path.name, "train")
@@ -221,9 +222,9 @@ class _Task:
         return f"{self.label}seed {config.training.seed}, window of {window}, loss {config.loss}"
 
 
-def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None) -> list[_Task]:
+def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None, identity: Mapping[str, Any]) -> list[_Task]:
     """Build the tasks of a plan's networks, in their order."""
-    configs, identity = list_members(plan.config), _build_identity(plan)
+    configs = list_members(plan.config)
     snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
     return [
         _Task(replace(plan, config=config), number, len(configs), run, identity, snapshot, resume, warm)

@@ -19,6 +19,7 @@ from forecaster.evaluation.metrics import (
     compute_scores_by_series,
     compute_scores_by_step,
     compute_seasonal_scale,
+    compute_seasonal_scales,
     count_unscaled,
     drop_undefined,
     find_levels,
@@ -102,6 +103,9 @@ def test_scales_by_hand():
     assert compute_seasonal_scale(np.array([1.0, 2, 4, 1]), 2) == ((3 + 1) / 2, (9 + 1) / 2)
     assert compute_seasonal_scale(np.array([1.0, NAN, 4, 1]), 1) == (3, 9)
     assert np.isnan(compute_seasonal_scale(np.array([1.0, 2.0]), 2)).all()
+    several = compute_seasonal_scales(np.array([[1.0, 2, 4, 1], [5.0, 5, 5, 5]]), 1)
+    np.testing.assert_array_equal(several, [[2, 14 / 3], [NAN, NAN]])
+    np.testing.assert_array_equal(compute_seasonal_scales(np.array([[1.0, NAN, 4, 1], [1.0, 2, 4, 1]]), 1)[0], [3, 9])
 
 
 def test_percentage_errors_of_nothing_but_zeros_are_not_defined():

@@ -11,7 +11,7 @@ from forecaster.data import Series
 from forecaster.evaluation.calibrate import measure_calibration
 from forecaster.forecasting.predict import predict
 from forecaster.forecasting.predictor import Predictor, measure_deviation
-from forecaster.forecasting.training_range import find_values_outside, measure_range
+from forecaster.forecasting.training_range import find_values_outside, measure_ranges
 from forecaster.preprocessing.plan import place_windows
 from forecaster.preprocessing.prepared_series import PreparedSeries
 from forecaster.preprocessing.saved_preprocessing import fit_series_scaler
@@ -108,7 +108,7 @@ def test_only_a_training_part_of_equal_values_is_constant():
 
 
 def test_values_far_outside_the_training_data_are_named():
-    ranges = {"load": measure_range(np.array([90.0, np.nan, 110])), "still": [7.0, 7.0]}
+    ranges = {"load": measure_ranges(np.array([[90.0, np.nan, 110]]))[0], "still": [7.0, 7.0]}
     assert ranges["load"] == [90, 110]
     found = find_values_outside(ranges, [series_of("load", [100.0, 1e15]), series_of("new", [1e15])], 2)
     assert [str(problem) for problem in found] == [

@@ -14,6 +14,7 @@ from forecaster.forecasting.plausibility import (
     find_constant_end,
     find_implausible_forecast,
     find_implausible_value,
+    measure_all_runs,
     measure_runs,
 )
 from tests.helpers.command import DATA
@@ -93,6 +94,8 @@ def test_the_runs_of_equal_values_are_counted():
     assert measure_runs(np.array([1.0, 2, 2, 1, 3])) == ConstantRuns(2, 4, None)
     assert measure_runs(np.array([0.0, 0, 5, 0, 0])) == ConstantRuns(2, 3, 0.0)
     assert measure_runs(np.array([7.0])) == ConstantRuns(1, 1, 7.0)
+    several = np.array([[0.0, 0, 5, 0, 0], [5.0, 2, 2, 1, 3], [3.0, 3, 3, 3, 3]])
+    assert measure_all_runs(several) == [(2, 3, 0.0), (2, 4, None), (5, 1, 3.0)]
 
 
 CHANGING = np.arange(40.0)  # 40 runs of one step
