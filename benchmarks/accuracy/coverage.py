@@ -4,6 +4,7 @@
     .venv/bin/python benchmarks/accuracy/coverage.py --only wineind milk
     .venv/bin/python benchmarks/accuracy/coverage.py --zero-shot
     .venv/bin/python benchmarks/accuracy/coverage.py --zero-shot --before-test   # to choose by
+    .venv/bin/python benchmarks/accuracy/coverage.py --chance
 
 The inferred settings of each CSV of `defaults.py`, with a network that is small enough for a minute on one core. It
 forecasts the test part with both kinds of intervals; the point forecasts are the same. Data from ../shared/data.
@@ -12,6 +13,10 @@ With `--zero-shot` the pretrained network forecasts, with its own intervals and 
 whose widths are measured at ten dates of the test part, each by the errors before it; panels of competitions follow,
 each forecast once from the ends of its series. With `--before-test` the test
 part is cut off, and each of the four last eighths of the rest takes its place.
+
+With `--chance` the pretrained network forecasts all that is before the test part, and its intervals are widened by the
+factors with which they cover exactly 80 and 95 % of that, which nobody knows in advance. Printed is how far the
+coverage of blocks as long as the test part is from these levels all the same.
 """
 
 import argparse
@@ -45,6 +50,7 @@ _EPOCHS = ["training.refit=none", "training.epochs=12", "training.batches_per_ep
 _SMALL = ["ensemble=null", "model.units=[24]", *_EPOCHS]
 _LEVELS = ("80", "95")
 _ZERO_SHOT_ORIGINS, _DATES = 200, 10  # origins of a test part, and dates at which widths are measured
+_CHANCE_SERIES = 4  # of a panel, whose blocks at the same dates are one
 _PANELS = ("M4 Hourly", "M3 Monthly", "M3 Quarterly", "Tourism Monthly")
 _BEFORE_TEST = ((0.5, 0.625), (0.625, 0.75), (0.75, 0.875), (0.875, 1.0))
 
@@ -66,7 +72,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--zero-shot", action="store_true")
     parser.add_argument("--before-test", action="store_true", help="with --zero-shot")
+    parser.add_argument("--chance", action="store_true")
     options = parser.parse_args()
+    if options.chance:
+        print_chance(options.data.resolve(), options.only)
+        return
     if options.zero_shot:
         print_zero_shot(options.data.resolve(), options.only, options.before_test)
         for name in _PANELS if options.only == list(SETS) and not options.before_test else ():
@@ -157,6 +167,59 @@ def measure_zero_shot(plan: Plan, part: tuple[float, float] | None) -> list[floa
         for level in (0, 1)
         for kind in (own, widened)
     ]
+
+
+def print_chance(data: Path, names: Sequence[str]) -> None:
+    """Print how far the coverage of single blocks is from that of all of them together, set by set."""
+    print("| set | horizons in a block | 80 %, distance | within 5 | 95 %, distance | within 3 | both |")
+    print("|---|---|---|---|---|---|---|")
+    rows = []
+    for name in names:
+        path, settings = SETS[name]
+        proposal = propose(data / path, settings)
+        plan = plan_training(proposal.loaded, proposal.panel)
+        off, horizons = measure_blocks(plan)  # (blocks, levels)
+        inside = np.abs(off) <= [5, 3]
+        distances, shares, both = np.abs(off).mean(axis=0), 100 * inside.mean(axis=0), 100 * inside.all(axis=1).mean()
+        rows.append([distances[0], shares[0], distances[1], shares[1], both])
+        print(f"| {name} | {horizons:.1f} | {' | '.join(f'{each:.1f}' for each in rows[-1])} |", flush=True)
+    print(f"| mean | | {' | '.join(f'{each:.1f}' for each in np.mean(rows, axis=0))} |")
+
+
+def measure_blocks(plan: Plan) -> tuple[np.ndarray, float]:
+    """Measure how far the coverage of blocks before the test part is from 80 and 95 %, which all blocks together have.
+
+    Returns:
+        The distances in percent, (blocks, levels), and the horizons in a block.
+    """
+    horizon, data, padding = plan.config.window.horizon, plan.config.data, plan.config.padding_steps
+    length, numbers = count_history_steps(data.seasons), plan.members.numbers[:_CHANCE_SERIES]
+    actual, forecasts, blocks, spans = [], [], [], []
+    for number, split in zip(numbers, plan.members.splits, strict=False):
+        series = plan.members.panel[number]
+        series = series.cut(padding, len(series))
+        end, span = split.validation_end - padding, split.steps - split.validation_end
+        first = min(length * 2 // 3, end // 3)
+        count = max(1, (end - first) // span)  # blocks, of which the last one ends where the test part begins
+        for block in range(count):
+            last = end - block * span - horizon
+            some = max(2, _ZERO_SHOT_ORIGINS // count // len(numbers))
+            origins = np.unique(np.linspace(last + horizon - span, last, some).round().astype(int)).tolist()
+            windows = np.stack([cut_window(series, origin, length, data.gaps) for origin in origins])
+            forecasts.append(forecast_zero_shot(windows, data.seasons, horizon, (0.025, 0.1, 0.5, 0.9, 0.975)))
+            actual += [read_actual(series, origin, horizon) for origin in origins]
+            blocks += [block] * len(origins)
+            spans.append(span / horizon)
+    errors, of_block = np.stack(actual), np.array(blocks)
+    quantiles = np.concatenate(forecasts)  # (origins, horizon, 5)
+    errors = errors - quantiles[..., 2]
+    off = []
+    for level, low, high in ((80, 1, 3), (95, 0, 4)):
+        bounds = np.abs(np.where(errors >= 0, quantiles[..., high], quantiles[..., low]) - quantiles[..., 2])
+        scores = np.abs(errors) / np.maximum(bounds, 1e-12)  # (origins, horizon)
+        covered = np.where(np.isnan(scores), np.nan, scores <= np.nanquantile(scores, level / 100))
+        off.append([100 * np.nanmean(covered[of_block == block]) - level for block in np.unique(of_block)])
+    return np.array(off).T, float(np.mean(spans))
 
 
 def measure_panel(part: Part) -> list[float]:

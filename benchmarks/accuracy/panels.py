@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import m3
+import m4
 import numpy as np
+import pandas as pd
 import scores
 import tourism
 
 from forecaster import __version__
+from forecaster.evaluation.metrics import compute_owa
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import forecast_zero_shot
 
@@ -34,17 +37,32 @@ FORECAST = (sys.executable, "-m", "forecaster")
 
 
 class Panel(NamedTuple):
-    """The training part of each series, and the test parts, (series, horizon); the season and the metrics."""
+    """A panel of a competition.
+
+    Attributes:
+        read: returns the training part of each series, and the test parts, (series, horizon).
+        seasons: steps in each season, the main one first.
+        metrics: besides OWA, which is known where the errors of Naive2 are.
+        has_naive2: whether they are.
+    """
 
     read: Callable[[Path], tuple[list[np.ndarray], np.ndarray]]
-    season: int
+    seasons: tuple[int, ...]
     metrics: tuple[str, ...]
+    has_naive2: bool = False
+
+
+def _read_m4(data: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    (case,) = m4.cases(data).values()
+    rows = pd.read_csv(case.csv, index_col="V1").to_numpy(float)
+    return [row[~np.isnan(row)] for row in rows], case.truth
 
 
 PANELS = {
-    "M3 Monthly": Panel(lambda data: m3.read_series(data / "M3/M3Month.csv"), 12, ("smape", "mase")),
-    "M3 Quarterly": Panel(lambda data: m3.read_series(data / "M3/M3Quart.csv"), 4, ("smape", "mase")),
-    "Tourism Monthly": Panel(tourism.read_series, 12, ("mape", "mase")),
+    "M3 Monthly": Panel(lambda data: m3.read_series(data / "M3/M3Month.csv"), (12,), ("smape", "mase")),
+    "M3 Quarterly": Panel(lambda data: m3.read_series(data / "M3/M3Quart.csv"), (4,), ("smape", "mase")),
+    "Tourism Monthly": Panel(tourism.read_series, (12,), ("mape", "mase")),
+    "M4 Hourly": Panel(_read_m4, (24, 168), ("smape", "mase"), has_naive2=True),
 }
 
 
@@ -75,12 +93,15 @@ def score_panel(panel: Panel, options: argparse.Namespace) -> list[dict[str, Any
     started = time.monotonic()
     forecasts = {
         "trained": forecast_trained(past, horizon, options.set),
-        "zero-shot": forecast_untrained(past, panel.season, horizon),
-        "last season": scores.seasonal_naive(past, panel.season, horizon),
+        "zero-shot": forecast_untrained(past, panel.seasons, horizon),
+        "last season": scores.seasonal_naive(past, panel.seasons[0], horizon),
     }
     seconds, date = round(time.monotonic() - started), datetime.datetime.now(datetime.UTC).date().isoformat()
     facts = {"date": date, "forecaster": __version__, "seconds": seconds}
-    rows = {name: scores.scored(actual, each, past, panel.season, panel.metrics) for name, each in forecasts.items()}
+    season, rows = panel.seasons[0], {}
+    for name, each in forecasts.items():
+        found = scores.scored(actual, each, past, season, panel.metrics)
+        rows[name] = {"owa": compute_owa(found, scores.NAIVE2), **found} if panel.has_naive2 else found
     return [
         {"forecast": name, **{key: round(value, 5) for key, value in found.items()}, **facts}
         for name, found in rows.items()
@@ -116,13 +137,13 @@ def run_command(folder: str, *arguments: str) -> str:
     return done.stdout
 
 
-def forecast_untrained(past: Sequence[np.ndarray], season: int, horizon: int) -> np.ndarray:
+def forecast_untrained(past: Sequence[np.ndarray], seasons: Sequence[int], horizon: int) -> np.ndarray:
     """Forecast with the pretrained network, (series, horizon)."""
-    length = count_history_steps((season,))
+    length = count_history_steps(seasons)
     windows = np.full((len(past), length), np.nan)
     for row, values in zip(windows, past, strict=True):
         row[-len(values) :] = values[-length:]
-    return forecast_zero_shot(windows, (season,), horizon, (0.5,))[..., 0]
+    return forecast_zero_shot(windows, seasons, horizon, (0.5,))[..., 0]
 
 
 if __name__ == "__main__":
