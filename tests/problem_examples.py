@@ -1392,6 +1392,8 @@ _EXAMPLES = [
     Problem("password-in-store", "postgresql://me:***@host/load", detail={"variable": "FORECAST_SQL_PASSWORD"}),
     Problem("unsupported-store", "mysql://me@host/load"),
     Problem("no-table-in-url", "--output", detail={"received": "a b", "url": "sqlite:///sales.db"}),
+    Problem("reserved-table", "sqlite:///sales.db", detail={"table": "sqlite_stat1"}),
+    Problem("view-as-table", "sqlite:///sales.db", detail={"table": "newest"}),
     Problem("table-of-a-store", "sqlite:///forecasts.db", detail={"table": "forecasts"}),
     Problem("table-of-other-columns", "sqlite:///sales.db", detail={"table": "forecasts", "missing": ["lower_95"]}),
     Problem("no-such-store", "forecasts.db"),

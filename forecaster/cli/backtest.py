@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from forecaster.cli import console
+from forecaster.cli.comparison_output import ComparisonOutput
+from forecaster.cli.forecast_output import IfExists
 from forecaster.cli.options import (
     Address,
     Baselines,
@@ -49,6 +51,15 @@ def backtest(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Output folder; backtests/NAME of the config by default.")
     ] = None,
+    forecasts: Annotated[
+        str | None,
+        typer.Option(
+            "--forecasts",
+            help="Write the forecasts here, too: .csv, .parquet, or a table: sqlite:///sales.db?table=past.",
+            show_default=False,
+        ),
+    ] = None,
+    if_exists: IfExists = None,
     format: Report = ReportFormat.TEXT,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
@@ -61,10 +72,11 @@ def backtest(
 
     \b
     forecast backtest configs/power.yaml --folds 8 --baselines naive,seasonal_naive,ets
+    forecast backtest configs/power.yaml --forecasts 'sqlite:///power.db?table=past'
     """
     from forecaster.cli.signals import collect_signals
 
-    each, notices = _parse_refit(refit), console.keep_notices(format)
+    each, notices, table = _parse_refit(refit), console.keep_notices(format), ComparisonOutput(forecasts, if_exists)
     with collect_signals() as received:
         from forecaster.api.fold_trainings import train_folds
         from forecaster.config import is_config
@@ -84,6 +96,8 @@ def backtest(
             if chosen.kind == "ray" or (processes or 1) > 1:
                 train_folds(planned, folder, received, chosen, processes)
             found = compare(planned, folder, received, _train)
+        if forecasts is not None:
+            table.write(found.tabulate_forecasts(loaded.config.forecast.columns))
     text = console.format_json(found.summary, notices) if format is ReportFormat.JSON else found.to_text()
     console.print_result(text)
 

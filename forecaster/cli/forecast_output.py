@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from forecaster.cli import console
 from forecaster.errors import UsageError
@@ -37,6 +39,14 @@ class TableRows(StrEnum):
 
     APPEND = "append"
     REPLACE = "replace"
+
+
+IfExists = Annotated[
+    TableRows | None,
+    typer.Option(
+        "--if-exists", help="Whether other rows of a table stay (append), or are removed (replace).", show_default=False
+    ),
+]
 
 
 class ForecastOutput:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.forecast_output import ForecastOutput, OutputFormat, TableRows
+from forecaster.cli.forecast_output import ForecastOutput, IfExists, OutputFormat
 from forecaster.cli.options import (
     AnomalyFiles,
     Data,
@@ -70,12 +70,6 @@ _Output = Annotated[
     str,
     typer.Option("--output", "-o", help="Output file, - for stdout, or a table: sqlite:///sales.db?table=forecasts."),
 ]
-_IfExists = Annotated[
-    TableRows | None,
-    typer.Option(
-        "--if-exists", help="Whether other rows of a table stay (append), or are removed (replace).", show_default=False
-    ),
-]
 _DecimalComma = Annotated[
     bool, typer.Option("--decimal-comma", help="Write CSVs for an Excel whose numbers have a decimal comma.")
 ]
@@ -91,7 +85,7 @@ def predict(
     overrides: _Policies = None,
     max_age: _MaxAge = None,
     output: _Output = "-",
-    if_exists: _IfExists = None,
+    if_exists: IfExists = None,
     format: _Format = OutputFormat.CSV,
     decimal_comma: _DecimalComma = False,
     samples: _Samples = None,

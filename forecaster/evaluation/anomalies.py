@@ -41,6 +41,8 @@ _FEWEST_JOINED = 2  # steps
 _MOST_ORIGINS = 20_000  # of zero-shot forecasts: about two minutes on two cores
 _LONGEST_HORIZON, _MOST_SEASONS = 672, 7  # steps ahead of zero-shot forecasts: a week, where days are the main season
 _AT_ONCE = 64  # windows
+_FEWEST_SEASONS = 3  # of which most have one value
+_USUAL = "usual"
 _TIMES = ("origin", "timestamp", "first", "last", "peak")  # columns of timestamps
 
 
@@ -160,7 +162,7 @@ def find_anomalies(
 
     Args:
         rows: series, origin, timestamp, step, actual, mean, lower and upper of each value: the bounds of any level.
-            Each value has one forecast.
+            Each value has one forecast. With a column `usual`, the values of which it is true have a score of 0.
         rate: the share of ordinary values that may be flagged.
         season: in steps, 1 where there is none.
         frequency: of the steps.
@@ -169,6 +171,8 @@ def find_anomalies(
     rows = rows[rows[["actual", "mean", "lower", "upper"]].notna().all(axis=1)]
     rows = rows.sort_values(["series", "timestamp"], kind="stable").reset_index(drop=True)
     scores = compute_scores(*(rows[name].to_numpy(float) for name in ("actual", "mean", "lower", "upper")))
+    if _USUAL in rows:
+        scores = np.where(rows.pop(_USUAL).to_numpy(bool), 0.0, scores)
     times, origins = (_to_numbers(rows[name]) for name in ("timestamp", "origin"))
     p_values, factors = _compute_p_values(scores, times, origins, np.array([]) if known is None else known, rate)
     with np.errstate(invalid="ignore"):  # an unbounded factor of an interval without width
@@ -293,8 +297,34 @@ def find_anomalies_without_training(config: Config, rate: float = RATE) -> Anoma
         raise DataError(Problem("too-few-rows-to-check", detail=detail))
     quantiles = _forecast_zero_shot(origins, data.seasons, data.gaps, horizon)
     low, middle, high = np.moveaxis(quantiles, -1, 0)
-    rows = _tabulate(origins, origins.read_actuals(horizon), middle, low, high)
-    return find_anomalies(rows, rate, main, panel.frequency)
+    actual = origins.read_actuals(horizon)
+    rows = _tabulate(origins, actual, middle, low, high)
+    usual = _are_usual(origins, actual, main, count_history_steps(data.seasons))
+    return find_anomalies(rows.assign(**{_USUAL: usual[~np.isnan(actual)]}), rate, main, panel.frequency)
+
+
+def _are_usual(origins: Origins, actual: np.ndarray, season: int, length: int) -> np.ndarray:
+    """Find values that most of those before them at the same place of the season equal, (origins, horizon).
+
+    After a spike in a series that is otherwise constant, the forecast repeats the spike: what returns to the constant
+    is then far from the forecast, and no anomaly.
+
+    Args:
+        origins: of forecasts.
+        actual: values after them, (origins, horizon).
+        season: in steps.
+        length: steps before an origin that count.
+    """
+    usual, places = np.full(actual.shape, np.nan), np.arange(actual.shape[1]) % season
+    for row, (series, step) in enumerate(zip(origins.series, origins.steps.tolist(), strict=True)):
+        known = series.values[max(0, step + 1 - length) : step + 1]
+        count = len(known) // season
+        if count < _FEWEST_SEASONS:
+            continue
+        seasons = known[len(known) - count * season :].reshape(count, season)
+        medians = np.median(seasons, axis=0)  # (season,)
+        usual[row] = np.where((seasons == medians).mean(axis=0) > 0.5, medians, np.nan)[places]
+    return np.asarray(actual == usual)
 
 
 def _choose_horizon(seasons: Sequence[int]) -> int:

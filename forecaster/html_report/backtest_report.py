@@ -27,7 +27,7 @@ from forecaster.html_report.error_sections import (
     rank_series,
 )
 from forecaster.html_report.run_report import MOST_PANELS, build_network_sections
-from forecaster.html_report.series_panels import NEWEST, format_times, list_bands, make_past_panel
+from forecaster.html_report.series_panels import NEWEST, format_times, insert_gaps, list_bands, make_past_panel
 from forecaster.jobs.store import parse_timestamps
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
@@ -36,6 +36,7 @@ from forecaster.wording import count_steps, format_timestamp, name_steps
 
 _SUMMARY, _FORECASTS = "scores.json", "forecasts.csv"
 _MOST_READ = 1 << 31  # bytes
+_TEXT = ("series", "origin", "timestamp")
 _OWN = {*COLUMNS, "fold", "actual"}
 
 
@@ -56,7 +57,7 @@ def build_backtest_report(folder: Path) -> Report:
             part: pd.read_csv(io.BytesIO(_read(folder, f"scores_by_{part}.csv")), index_col=[0, 1], dtype={part: dtype})
             for part, dtype in (("step", int), ("series", str), ("fold", int))
         }
-        forecasts = pd.read_csv(io.BytesIO(_read(folder, _FORECASTS)), dtype={"series": str, "timestamp": str})
+        forecasts = pd.read_csv(io.BytesIO(_read(folder, _FORECASTS)), dtype=dict.fromkeys(_TEXT, str))
         return _assemble(folder, summary, tables, forecasts, _find_network(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(Problem("damaged-backtest", str(folder), detail={"reason": str(error)})) from None
@@ -129,6 +130,8 @@ def _build_forecast_section(
 
 
 def _make_panel(name: str, rows: pd.DataFrame, names: Mapping[float, str], rival: str, panels: int) -> Panel:
+    times, origins = (parse_timestamps(rows[each]).to_numpy() for each in ("timestamp", "origin"))
+    rows = insert_gaps(rows, origins, times)
     columns = [rows[each].to_numpy(float) for each in ("actual", "mean", *([rival] if rival else []))]
     quantiles = {p: rows[column].to_numpy(float) for p, column in names.items()}
     return make_past_panel(name, format_times(rows["timestamp"]), columns, quantiles, panels)

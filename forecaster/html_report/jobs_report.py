@@ -27,7 +27,7 @@ from forecaster.html_report.content import (
 )
 from forecaster.html_report.error_sections import build_anomaly_section, build_tiles, describe_worth
 from forecaster.html_report.run_report import MOST_PANELS
-from forecaster.html_report.series_panels import NEWEST, format_times, list_bands, make_past_panel
+from forecaster.html_report.series_panels import NEWEST, format_times, insert_gaps, list_bands, make_past_panel
 from forecaster.jobs.anomalies import find_anomalies_of_job
 from forecaster.jobs.job import LoadedJobs
 from forecaster.jobs.jobs_file import is_jobs_file, load_jobs
@@ -154,7 +154,7 @@ def _build_forecast_section(scores: Sequence[Score]) -> Section:
     shown = ranked[:MOST_PANELS]
     panels = []
     for score, name, found in shown:
-        rows = _insert_gaps(found)
+        rows = insert_gaps(found, found["origin"].to_numpy(), found["timestamp"].to_numpy())
         quantiles = {p: rows[p].to_numpy(float) if p in rows else np.full(len(rows), np.nan) for p in levels}
         lines = [rows[each].to_numpy(float) for each in ("actual", "mean")]
         times, label = format_times(rows["timestamp"]), _name(score, name, scores)
@@ -163,13 +163,6 @@ def _build_forecast_section(scores: Sequence[Score]) -> Section:
     lines_drawn = [Line("actual", "ink"), Line("forecast", "blue")]
     title = "Newest forecast of each time, with its actual"
     return Section("Forecasts", [Chart("forecast", title, lines_drawn, panels, bands, shown=NEWEST, total=len(ranked))])
-
-
-def _insert_gaps(rows: pd.DataFrame) -> pd.DataFrame:
-    """Insert a row without values, which interrupts lines, at each origin after the end of the forecast before it."""
-    origins = rows["origin"].iloc[1:]
-    later = origins[origins.to_numpy() > rows["timestamp"].iloc[:-1].to_numpy()]
-    return pd.concat([rows, pd.DataFrame({"timestamp": later})]).sort_values("timestamp", kind="stable")
 
 
 def _rank_series(score: Score) -> list[str]:

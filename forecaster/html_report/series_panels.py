@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
 from forecaster.data import Series
 from forecaster.forecast import Forecast
@@ -76,6 +77,18 @@ def make_past_panel(
     newest = slice(-min(_MOST, max(_FEWEST, _POINTS // panels)), None)
     bands = [(lower[newest], upper[newest]) for _, lower, upper in list_bands(quantiles)]
     return Panel(name, times[newest], [values[newest] for values in lines], bands)
+
+
+def insert_gaps(rows: pd.DataFrame, origins: np.ndarray, times: np.ndarray) -> pd.DataFrame:
+    """Insert a row without values, which interrupts lines, at each origin after the end of the forecast before it.
+
+    Args:
+        rows: of forecasts, by time, with `timestamp` and `origin`.
+        origins, times: the same, which compare, (rows,).
+    """
+    later = 1 + np.flatnonzero(origins[1:] > times[:-1])
+    gaps = pd.DataFrame({"timestamp": rows["origin"].to_numpy()[later]}, index=later - 0.5)
+    return pd.concat([rows.reset_index(drop=True), gaps]).sort_index()
 
 
 def list_bands(quantiles: Mapping[float, Bound]) -> list[tuple[str, Bound, Bound]]:

@@ -18,6 +18,14 @@ STORES: Mapping[str, Message] = {
         "{url}?table=forecasts",
         "Forecasts are written into a table that the URL names.",
     ),
+    "reserved-table": Message(
+        "SQLite keeps names that begin with sqlite_, such as {table}; name another table, such as table=forecasts",
+        "`--output` names a table that only SQLite makes.",
+    ),
+    "view-as-table": Message(
+        "{table} is a view, into which no rows are written; name a table, such as table=forecasts",
+        "`--output` names a view of a database.",
+    ),
     "table-of-a-store": Message(
         "the table {table} belongs to the store of forecasts that `forecast run` keeps here; name another table, "
         "such as table=next",

@@ -184,3 +184,16 @@ def test_a_series_of_few_rows_is_refused(tmp_path):
     )
     with pytest.raises(DataError, match="too few to find anomalies"):
         find_anomalies_without_training(load_data_config(tmp_path / "short.csv").config)
+
+
+@pytest.mark.parametrize("season", [1, 7])
+def test_values_that_return_to_a_constant_after_a_spike_are_no_anomalies(tmp_path: Path, season: int):
+    values = np.resize(np.arange(season) + 5.0, 400)
+    values[300] = 90.0
+    days = pd.date_range("2025-01-01", periods=400).strftime("%Y-%m-%d")
+    pd.DataFrame({"day": days, "y": values}).to_csv(tmp_path / "y.csv", index=False)
+    config = load_data_config(tmp_path / "y.csv", [f"data.season={season}"]).config
+    found = find_anomalies_without_training(config)
+    flagged = found.rows[found.rows["anomaly"]]
+    assert flagged["actual"].tolist() == [90.0]
+    assert "usual" not in found.rows

@@ -200,6 +200,12 @@ def test_the_report_of_a_backtest_is_read_from_its_files(tmp_path):
     assert panel["l"] == [[1, 2, 3, 4, 1, 2, 3, 4], [2, 3, 4, 5, 4, 5, 6, 7], [5, 6, 7, 8, 5, 6, 7, 8]]
     assert panel["b"][0][0] == [0.5, 1.5, 2.5, 3.5, 2.5, 3.5, 4.5, 5.5]
     assert page.charts["charts"]["folds"]["panels"][0]["l"][0] == [1, 3]
+    # Where the stride is longer than the horizon, a line ends with each forecast.
+    rows = pd.read_csv(tmp_path / "forecasts.csv")
+    rows[rows["step"] < 4].to_csv(tmp_path / "forecasts.csv", index=False)
+    (panel,) = render(build_backtest_report(tmp_path)).charts["charts"]["forecast"]["panels"]
+    assert panel["l"][0] == [1, 2, 3, None, 1, 2, 3]
+    assert panel["b"][0][1] == [3.5, 4.5, 5.5, None, 5.5, 6.5, 7.5]
     (tmp_path / "scores.json").write_text("{")
     with pytest.raises(RunError, match="not those of a finished backtest"):
         build_backtest_report(tmp_path)

@@ -1,5 +1,6 @@
 """Forecasts in a table of SQLite or PostgreSQL."""
 
+import dataclasses
 import datetime
 import sqlite3
 from contextlib import closing
@@ -9,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.cli.comparison_output import ComparisonOutput
+from forecaster.cli.forecast_output import TableRows
 from forecaster.errors import InputOutputFailed, UsageError
 from forecaster.forecast import Forecast
-from forecaster.jobs.forecast_table import ForecastTable, write_forecast_table
+from forecaster.jobs.forecast_table import ForecastTable, write_comparison_table, write_forecast_table
 from forecaster.jobs.store import open_store
 
 
@@ -138,3 +141,91 @@ def test_the_command_writes_into_a_table(forecast, tmp_path: Path):
         assert forecast(*command, *extra, cwd=tmp_path).returncode == 2
     refused = forecast("predict", "sales.csv", "--if-exists", "append", cwd=tmp_path)
     assert (refused.returncode, "--output with the URL" in refused.stderr) == (2, True)
+
+
+def test_a_view_is_no_table(table: ForecastTable):
+    write_forecast_table(table, [make_forecast()], "levels")
+    statement = f"CREATE VIEW newest AS SELECT * FROM {table.name}"
+    if table.is_sqlite:
+        with closing(sqlite3.connect("sales.db")) as connection:
+            connection.execute(statement)
+    else:
+        import psycopg
+
+        with psycopg.connect(table.url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(statement)
+    for replaces in (False, True):
+        with pytest.raises(UsageError, match="newest is a view, into which no rows are written"):
+            write_forecast_table(table._replace(name="newest"), [make_forecast()], "levels", replaces)
+    assert len(read(table)) == 2
+
+
+def test_names_that_sqlite_keeps_are_refused():
+    with pytest.raises(UsageError, match="SQLite keeps names that begin with sqlite_, such as SQLITE_x"):
+        ForecastTable.from_url("sqlite:///sales.db?table=SQLITE_x")
+    assert ForecastTable.from_url("postgresql://host/sales?table=sqlite_x").name == "sqlite_x"
+
+
+def test_the_level_of_a_hierarchy_is_a_column(table: ForecastTable):
+    write_forecast_table(table, [dataclasses.replace(make_forecast(), level="region")], "levels")
+    assert read(table, "series, level, source") == [("a", "region", "network")] * 2
+
+
+def make_comparison(fold: int = 1, origin: int = 3, mean: float = 2.0) -> pd.DataFrame:
+    days = [f"2026-03-{origin + step:02}" for step in (1, 2)]
+    return pd.DataFrame(
+        {
+            "series": "a",
+            "fold": fold,
+            "origin": f"2026-03-{origin:02}",
+            "timestamp": days,
+            "step": [1, 2],
+            "actual": [1.5, np.nan],
+            "mean": mean,
+            "lower_80": 1.0,
+            "naive": 4.0,
+        }
+    )
+
+
+def test_forecasts_of_a_backtest_are_rows_of_a_table(table: ForecastTable):
+    assert write_comparison_table(table, make_comparison()) == 2
+    write_comparison_table(table, make_comparison(fold=2, origin=5, mean=7.0))
+    write_comparison_table(table, make_comparison(mean=3.0))
+    rows = read(table, "series, fold, origin, step, actual, mean, naive")
+    assert rows == [
+        ("a", 1, day(table, 3), 1, 1.5, 3.0, 4.0),
+        ("a", 1, day(table, 3), 2, None, 3.0, 4.0),
+        ("a", 2, day(table, 5), 1, 1.5, 7.0, 4.0),
+        ("a", 2, day(table, 5), 2, None, 7.0, 4.0),
+    ]
+    with pytest.raises(UsageError, match="has no network_alone"):
+        write_comparison_table(table, make_comparison().assign(network_alone=1.0))
+    assert write_comparison_table(table, make_comparison().iloc[:1], replaces=True) == 1
+    assert len(read(table)) == 1
+
+
+def test_forecasts_of_a_backtest_are_a_file_of_typed_columns(tmp_path: Path):
+    rows = make_comparison()
+    for name in ("past.csv", "past.parquet"):
+        ComparisonOutput(str(tmp_path / name), None).write(rows)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "past.csv"), rows)
+    stored = pd.read_parquet(tmp_path / "past.parquet")
+    assert stored["timestamp"].tolist() == [pd.Timestamp(2026, 3, 4), pd.Timestamp(2026, 3, 5)]
+    pd.testing.assert_frame_equal(
+        stored.drop(columns=["origin", "timestamp"]), rows.drop(columns=["origin", "timestamp"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "if_exists", "reason"),
+    [
+        ("past.xlsx", None, "--forecasts past.xlsx"),
+        ("past.csv", TableRows.APPEND, "--if-exists"),
+        (None, TableRows.REPLACE, "--if-exists"),
+        ("sqlite:///past.db", None, "name a table"),
+    ],
+)
+def test_other_outputs_of_a_backtest_are_refused(output: str | None, if_exists: TableRows | None, reason: str):
+    with pytest.raises(UsageError, match=reason):
+        ComparisonOutput(output, if_exists)
