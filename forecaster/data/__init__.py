@@ -3,11 +3,10 @@
 - `read`: from a source to its series
 - `read_tables`: the same with pandas, and cells and covariates alone
 - `sources/`: bytes, tables and columns of files and databases
-- `assembly/`: columns to rows, and rows to a regular grid
+- `assembly/`: decoded columns to rows, and rows to a regular grid
 - `series`, `panel`: one series, and many of one frequency
 - `plain_csv`: one series of a CSV without pandas, where nothing in it needs a decision
 - `options`, `dialect`: how columns become series, and how a CSV is written
-- `value_ranges`: the numbers that a series may have
 """
 
 from forecaster.data.panel import Panel

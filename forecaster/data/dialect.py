@@ -1,7 +1,7 @@
 """Dialect: how a CSV is written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 AUTO = "auto"
@@ -39,8 +39,7 @@ class Dialect:
     @classmethod
     def from_data(cls, stated: Mapping[str, Any]) -> "Dialect":
         """Take the keys of a `data` section that state it."""
-        names = ("encoding", "delimiter", "decimal", "thousands", "comment", "skip", "header", "unit")
-        return cls(*(stated[name] for name in names))
+        return cls(*(stated[field.name] for field in fields(cls)))
 
 
 UNKNOWN = Dialect()

@@ -1,10 +1,12 @@
 """Reading: which columns of a CSV are asked for, and the policies by which they become series."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from forecaster.data.value_ranges import Domain
+import numpy as np
+
 from forecaster.time.rules import AS_WRITTEN, TimeRules
 
 AUTO = "auto"
@@ -21,6 +23,42 @@ class Late(NamedTuple):
 
     steps: int
     policy: str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The numbers that a series may have, from `low` to `high`.
+
+    Attributes:
+        code, repairs: of the problem of numbers outside it.
+        what: what its numbers are called: `numbers above 0`.
+        open: whether `low` and `high` themselves lie outside.
+        whole: whether they have no fraction.
+        transform: the one that takes no others; empty where it is the head or a bound.
+    """
+
+    code: str
+    what: str
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+    whole: bool = False
+    transform: str = ""
+    repairs: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def detail(self) -> dict[str, str]:
+        """The values that the sentence of its problem needs."""
+        return {"expected": self.what} | ({"transform": self.transform} if self.transform else {})
+
+    def find_outside(self, numbers: np.ndarray) -> np.ndarray:
+        """Find the finite numbers that lie outside it."""
+        beyond = (numbers < self.low) | (numbers > self.high)
+        if self.open:
+            beyond |= (numbers == self.low) | (numbers == self.high)
+        if self.whole:
+            beyond |= np.isfinite(numbers) & (np.mod(np.where(np.isfinite(numbers), numbers, 0), 1) != 0)
+        return np.isfinite(numbers) & beyond
 
 
 @dataclass(frozen=True)

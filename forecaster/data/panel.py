@@ -29,10 +29,6 @@ class Columns:
     columns: Mapping[str, Column] = field(default_factory=dict)
     ends: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
-    def select(self, number: int) -> dict[str, Column]:
-        """Select those of one series."""
-        return self.select_rows(find_part(self.ends, number)) if self.columns else {}
-
     def select_rows(self, rows: slice | np.ndarray) -> dict[str, Column]:
         """Select those of some rows."""
         return {name: column.select(rows) for name, column in self.columns.items()}
@@ -96,11 +92,8 @@ class Panel(Sequence[Series]):
             self.rules,
             None if observed is None or observed.all() else observed,
             self.dialect,
-            self.columns.select(number),
+            self.columns.select_rows(find_part(self.columns.ends, number)) if self.columns.columns else {},
         )
-
-    def __iter__(self) -> Iterator[Series]:
-        return (self[number] for number in range(len(self)))
 
     @property
     def lengths(self) -> np.ndarray:

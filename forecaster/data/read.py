@@ -39,6 +39,8 @@ def read_series_in_groups(path: Paths, reading: Reading, dialect: Dialect = UNKN
     source = resolve_source(path)
     if (panel := read_plain_csv(source, reading, dialect)) is not None:
         return iter([panel])
-    from forecaster.data.read_tables import read_source_in_groups  # noqa: PLC0415  with pandas
+    from forecaster.data.assembly.typed_path import read_plain_groups  # noqa: PLC0415  with pandas
+    from forecaster.data.read_tables import read_source  # noqa: PLC0415  with pandas
 
-    return read_source_in_groups(source, reading, dialect)
+    groups = read_plain_groups(source, dialect, reading)
+    return iter([read_source(source, reading, dialect)]) if groups is None else groups

@@ -1,21 +1,17 @@
 """From a source to its cells, its series and its covariates, by the paths of text and of typed columns."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
-
-import pandas as pd
 
 from forecaster.data.assembly.blocks import open_csv
 from forecaster.data.assembly.build_rows import parse_rows
 from forecaster.data.assembly.out_of_core import read_large
 from forecaster.data.assembly.regular_grid import build_panel
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import sort_rows
-from forecaster.data.assembly.typed_path import read_csv_rows, read_plain_groups, read_typed_series, read_typed_table
+from forecaster.data.assembly.typed_path import read_csv_rows, read_typed_series, read_typed_table
 from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
-from forecaster.data.series import Column
 from forecaster.data.sources.files import Paths
 from forecaster.data.sources.source import Source, resolve_source
 from forecaster.data.sources.text_table import Table, read_table
@@ -33,12 +29,6 @@ def read_source(source: Source, reading: Reading, dialect: Dialect) -> Panel:
     return parse_series(read_table(source, dialect), reading) if rows is None else build_panel(rows, reading)
 
 
-def read_source_in_groups(source: Source, reading: Reading, dialect: Dialect) -> Iterator[Panel]:
-    """Read the series of a source, those of a large plain file some at a time; as for `read_series_in_groups`."""
-    groups = read_plain_groups(source, dialect, reading)
-    return iter([read_source(source, reading, dialect)]) if groups is None else groups
-
-
 def read_cells(path: Paths, dialect: Dialect = UNKNOWN) -> Table:
     """Read all cells of a source as text; arguments and problems as for `read_series`."""
     source = resolve_source(path)
@@ -50,15 +40,8 @@ def parse_series(table: Table, reading: Reading) -> Panel:
     return build_panel(parse_rows(table, reading), reading)
 
 
-class CovariateRows(NamedTuple):
-    """Covariates of one series: their timestamps, (rows,) in order, and the columns, each (rows,)."""
-
-    timestamps: pd.Index
-    columns: dict[str, Column]
-
-
-def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, CovariateRows]:
-    """Read covariates alone, of a file that needs no target: by the name of the series, "" where there is one.
+def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> dict[str, Rows]:
+    """Read the rows of covariates alone, of a file that needs no target: by the name of their series, "" for one alone.
 
     Raises as `read_series`, and `DataError` where a timestamp is repeated in a series.
     """
@@ -66,8 +49,6 @@ def read_columns(path: Paths, reading: Reading, dialect: Dialect = UNKNOWN) -> d
     if problems := rows.list_problems():
         raise DataError(problems)
     found = sort_rows(rows, "error")
-    twice = found.issues.problems
-    if repeated := [rows.add_series(number, each) for number in twice for each in twice[number]]:
+    if repeated := rows.list_problems(found.issues.problems):
         raise DataError(repeated)
-    parts = ((name, found.rows.select_rows(find_part(found.ends, number))) for number, name in enumerate(rows.names))
-    return {name: CovariateRows(part.timestamps, part.columns) for name, part in parts}
+    return {name: found.rows.select_rows(find_part(found.ends, number)) for number, name in enumerate(rows.names)}

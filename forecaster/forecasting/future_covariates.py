@@ -10,7 +10,8 @@ import pandas as pd
 
 from forecaster.config import Config
 from forecaster.data import Series
-from forecaster.data.read_tables import CovariateRows, read_columns
+from forecaster.data.assembly.rows import Rows
+from forecaster.data.read_tables import read_columns
 from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecast import Timestamp
@@ -41,7 +42,7 @@ def extend_with_future(config: Config, panel: Sequence[Series], path: Path, step
             extended.append(series)
             continue
         if config.data.time is None:  # its rows are the steps that follow
-            further = further._replace(timestamps=further.timestamps + series.timestamps[-1] + 1)
+            further = dataclasses.replace(further, timestamps=further.timestamps + series.timestamps[-1] + 1)
         ahead = series.list_future_timestamps(steps)
         counts[_get_id(config, series)] = int(further.timestamps.isin(ahead).sum())
         problems += _find_off_grid(path, series, further, ahead)
@@ -151,7 +152,7 @@ def _get_future_names(config: Config) -> tuple[str, ...]:
     return names
 
 
-def _read_file(config: Config, known: Series, path: Path) -> dict[str, CovariateRows]:
+def _read_file(config: Config, known: Series, path: Path) -> dict[str, Rows]:
     """Read the rows of the file; a column is text or numbers as in a known series."""
     names = _get_future_names(config)
     text = [name for name in names if known.covariates[name].levels is not None]
@@ -168,7 +169,7 @@ def _read_file(config: Config, known: Series, path: Path) -> dict[str, Covariate
     return found
 
 
-def _find_off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd.Index) -> list[Problem]:
+def _find_off_grid(path: Path, series: Series, further: Rows, ahead: pd.Index) -> list[Problem]:
     """Report rows within the horizon that lie between two steps."""
     inside = (further.timestamps > series.timestamps[-1]) & (further.timestamps <= ahead[-1])
     off = further.timestamps[inside & ~further.timestamps.isin(ahead)]
@@ -182,7 +183,7 @@ def _find_off_grid(path: Path, series: Series, further: CovariateRows, ahead: pd
     return [Problem("future-off-grid", str(path), detail=detail | {"series": series.name})]
 
 
-def _extend(series: Series, further: CovariateRows, ahead: pd.Index) -> Series:
+def _extend(series: Series, further: Rows, ahead: pd.Index) -> Series:
     places = further.timestamps.get_indexer(ahead)  # (steps,), -1 where the file has no row
     columns = {
         name: _fill_column(series.covariates[name], column, len(series), places)

@@ -87,11 +87,11 @@ def find_regular_dates(numbers: Numbers) -> list[str]:
     return [
         form
         for form, found in dated.items()
-        if len(found) >= _FEW and _are_ordered(found.astype(np.int64)) and _measure_fullness(found) == 1.0
+        if len(found) >= _FEW and are_ordered(found.astype(np.int64)) and _measure_fullness(found) == 1.0
     ]
 
 
-def _are_ordered(numbers: Numbers) -> bool:
+def are_ordered(numbers: Numbers) -> bool:
     """Whether numbers rise, or fall, throughout."""
     changes = np.diff(numbers)
     return bool((changes > 0).all() or (changes < 0).all())

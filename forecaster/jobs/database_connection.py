@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from forecaster.config.database_urls import PASSWORD, find_sqlite_path, has_password, mask_passwords
-from forecaster.data.sources.database import READ_ONLY, connect, find_reason
+from forecaster.database import READ_ONLY, connect, find_reason
 from forecaster.errors import (
     CannotCreate,
     ForecasterError,

@@ -15,9 +15,9 @@ from forecaster.data.dialect import Dialect
 from forecaster.data.options import Reading
 from forecaster.data.read import read_series_in_groups
 from forecaster.data.sources.files import Paths, Query
-from forecaster.data.value_ranges import find_domains
 from forecaster.hierarchy import add_sums
 from forecaster.preprocessing.seasons import find_panel_seasons, find_series_seasons
+from forecaster.preprocessing.value_ranges import find_domains
 from forecaster.problems import Problem, condense_problems
 from forecaster.time.rules import CALENDAR, SESSIONS
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.time.frequency import Step, has_fixed_length, make_grid, step_back
+from forecaster.time.frequency import Step, make_grid, measure_step, step_back
 
 _MOST = 64  # indices of timestamps that are kept
 
@@ -67,7 +67,8 @@ class Calendars:
     def _shared_grid(self) -> _SharedGrid:
         """The grid of several series whose steps differ in length, such as months, which are slow to list for each."""
         none = np.full(len(self.firsts), -1)
-        if len(self.firsts) < 2 or not isinstance(self.firsts, pd.DatetimeIndex) or has_fixed_length(self.step):
+        is_dated = isinstance(self.firsts, pd.DatetimeIndex)
+        if len(self.firsts) < 2 or not is_dated or measure_step(self.step) is not None:
             return _SharedGrid(pd.DatetimeIndex([]), none)
         starts = pd.date_range(self.firsts.min(), self.firsts.max(), freq=self.step)
         places = starts.get_indexer(self.firsts)

@@ -68,13 +68,6 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
     raise Irregular(problem, off)
 
 
-def make_date_grid(first: Timestamp, last: Timestamp, step: Step) -> pd.Index:
-    """List every timestamp of the step from the first to the last."""
-    if step == STEP:
-        return pd.RangeIndex(first, last + 1)
-    return pd.date_range(first, last, freq=step)
-
-
 def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
     """Make the timestamps of `steps` steps from the first on."""
     if step == STEP:
@@ -92,12 +85,7 @@ def _make_short_grid(
     return pd.date_range(first, periods=steps, freq=step)[begin:]
 
 
-def has_fixed_length(step: Step) -> bool:
-    """Whether every step of dates lasts the same time, as hours do and months do not."""
-    return _measure_step(step) is not None
-
-
-def _measure_step(step: Step) -> pd.Timedelta | None:
+def measure_step(step: Step) -> pd.Timedelta | None:
     """Measure a step of fixed length; None where steps differ in length."""
     offset = pd.tseries.frequencies.to_offset(step)
     if isinstance(offset, pd.offsets.Day):
@@ -229,7 +217,7 @@ def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
 
 def _find_width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
     """Count the ticks in a step of fixed length; None where it has none."""
-    length = _measure_step(step)
+    length = measure_step(step)
     return None if length is None else max(1, length // pd.Timedelta(1, _choose_unit(timestamps)))
 
 

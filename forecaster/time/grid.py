@@ -17,7 +17,7 @@ STEP = "step"
 _DAY = 86400  # seconds
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "D": _DAY}
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # Steps in one seasonal cycle of a calendar frequency: the year, but the week for weekdays.
 _CALENDAR_SEASONS = {
     **{"B": 5, "C": 5, "W": 52, "SMS": 24, "SME": 24},
@@ -85,7 +85,7 @@ def find_length(frequency: str) -> np.timedelta64 | None:
     if kind == "W" and anchor in _WEEKDAYS:
         return np.timedelta64(7 * _DAY, "s")
     months = {"MS": 1, "QS": 3, "YS": 12}.get(kind)
-    return np.timedelta64(months, "M") if months and (kind == "MS") == (anchor not in _MONTHS) else None
+    return np.timedelta64(months, "M") if months and (kind == "MS") == (anchor not in MONTHS) else None
 
 
 def lists_steps(stamps: np.ndarray, frequency: str) -> bool:
@@ -129,7 +129,7 @@ def _list_calendar_aliases(stamp: np.datetime64) -> list[str]:
     if stamp != month:
         return week
     number = int(month.astype(int)) % 12
-    return [*week, "MS", f"QS-{_MONTHS[number % 3]}", f"YS-{_MONTHS[number]}"]
+    return [*week, "MS", f"QS-{MONTHS[number % 3]}", f"YS-{MONTHS[number]}"]
 
 
 def find_season_length(frequency: str) -> int:

@@ -8,18 +8,17 @@ import pandas as pd
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 from forecaster.time.frequency import Irregular, count_places
-from forecaster.time.grid import STEP
+from forecaster.time.grid import MONTHS, STEP
 from forecaster.time.jitter import measure_jitter
 from forecaster.time.timezones import find_zone_of_dates
 from forecaster.wording import format_timestamp, format_timestamps, name_duration
 
 # Tried where no fixed step fits better than weekdays: months, quarters and years by their start or end.
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _CALENDAR = (
     *("MS", "ME", "BMS", "BME"),
     *(f"{kind}-{month}" for kind in ("QS", "BQS") for month in ("JAN", "FEB", "MAR")),
     *(f"{kind}-{month}" for kind in ("QE", "BQE") for month in ("DEC", "JAN", "FEB")),
-    *(f"{kind}-{month}" for kind in ("YS", "YE", "BYS", "BYE") for month in _MONTHS),
+    *(f"{kind}-{month}" for kind in ("YS", "YE", "BYS", "BYE") for month in MONTHS),
     *(f"WOM-{week}{day}" for week in range(1, 5) for day in ("MON", "TUE", "WED", "THU", "FRI")),
 )
 _HALF_MONTHS = ("SMS", "SME")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecaster.time.grid import find_clock_step
 from forecaster.wording import name_duration
 
 _ROUND = [
@@ -26,7 +27,7 @@ def snap(timestamps: pd.DatetimeIndex, frequency: str, tolerance: pd.Timedelta) 
     microseconds = timestamps.as_unit("us").asi8
     distances = _measure_distances(microseconds, width, tolerance.value // 1000)
     too_far = np.abs(distances) > tolerance.value // 1000
-    moved = pd.DatetimeIndex(pd.to_datetime(microseconds - np.where(too_far, 0, distances), unit="us"))
+    moved = pd.DatetimeIndex((microseconds - np.where(too_far, 0, distances)).view("datetime64[us]"))
     return (moved if timestamps.tz is None else moved.tz_localize("UTC").tz_convert(timestamps.tz)), too_far
 
 
@@ -60,8 +61,7 @@ def measure_jitter(timestamps: pd.DatetimeIndex, frequency: str = "auto") -> Jit
 def _find_width(timestamps: pd.DatetimeIndex, frequency: str) -> int | None:
     """Find the microseconds of a step, a day for those of the calendar; None where no round step is near."""
     if frequency not in {"auto", "sessions"}:
-        offset = pd.tseries.frequencies.to_offset(frequency)
-        return (pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else _DAY).value // 1000
+        return pd.Timedelta(find_clock_step(frequency) or _DAY).value // 1000
     distinct = timestamps.unique().sort_values()
     if len(distinct) < 3:
         return None

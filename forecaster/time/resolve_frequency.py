@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecaster.errors import DataError
 from forecaster.problems import Problem
-from forecaster.time.frequency import count_places, find_places, list_weekdays, make_date_grid
+from forecaster.time.frequency import count_places, find_places, list_weekdays
 from forecaster.time.grid import STEP, find_part
 from forecaster.time.infer_frequency import infer_frequency
 from forecaster.time.rules import CALENDAR, SESSIONS, WORKING_DAYS, TimeRules
@@ -32,6 +32,11 @@ class Step:
     frequency: str
     rules: TimeRules
     notices: tuple[Problem, ...] = ()
+
+    @property
+    def grid(self) -> str | pd.offsets.BaseOffset:
+        """What pandas makes a grid of it with."""
+        return self.rules.step(self.frequency)
 
 
 def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:
@@ -142,7 +147,7 @@ def _find_calendar(timestamps: pd.DatetimeIndex, found: str, rules: TimeRules) -
         return Step(CALENDAR, seen, (Problem("weekdays-found", detail={"weekmask": seen.weekmask}),))
     if seen.days_a_week == 7 or size == 0:
         return Step(found, rules)
-    grid = make_date_grid(timestamps[0], timestamps[-1], seen.sessions)
+    grid = pd.date_range(timestamps[0], timestamps[-1], freq=seen.sessions)
     present = np.flatnonzero(grid.isin(timestamps))
     if size - len(timestamps) > _HOLIDAYS * size or np.diff(present).max() - 1 > _LONGEST_HOLIDAY:
         return Step(found, rules)
@@ -191,7 +196,7 @@ class _Steps:
         """List the series with another step, whose rows do not fill half of the common grid either."""
         if not self.kinds.any():
             return []
-        places = find_places(self._timestamps, self._ends, common.rules.step(common.frequency))
+        places = find_places(self._timestamps, self._ends, common.grid)
         starts, lasts = self._ends - np.diff(self._ends, prepend=0), self._ends - 1
         off = np.logical_or.reduceat(places < 0, starts)
         sparse = np.flatnonzero(off | (places[lasts] + 1 > 2 * (self._ends - starts)))

@@ -22,7 +22,7 @@ from forecaster.check.statistics import (
 from forecaster.config import load_values
 from forecaster.data.dialect import USUAL
 from forecaster.data.series import Series
-from forecaster.data.sources.text_table import parse_head
+from forecaster.data.sources.text_table import parse_part
 from forecaster.errors import DataError
 from forecaster.preprocessing.missing_codes import find_missing_codes
 
@@ -603,7 +603,7 @@ def test_rows_half_a_decade_apart_are_a_step_of_months(tmp_path):
 
 def table_of(columns):
     rows = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
-    return parse_head(("\n".join(rows) + "\n").encode(), "x.csv", "x.csv", USUAL)
+    return parse_part(("\n".join(rows) + "\n").encode(), "x.csv", "x.csv", USUAL)
 
 
 def test_measures_are_no_ids_and_sparse_names_no_series():

@@ -144,9 +144,8 @@ def rows_of(codes: np.ndarray, timestamps: np.ndarray, values: np.ndarray, lines
     names = [f"s{number}" for number in range(codes.max() + 1)]
     index = pd.DatetimeIndex(timestamps.astype("datetime64[us]"))
     lines = np.arange(len(codes)) + 2 if lines is None else lines
-    return Rows(
-        Places("x.csv", ((0, "x.csv"),)), USUAL, "t", ["y"] * len(names), names, True, codes, lines, index, values
-    )
+    places = Places("x.csv", ((0, "x.csv"),))
+    return Rows(places, USUAL, ("t",), ["y"] * len(names), names, codes, lines, index, values, ids=("id",))
 
 
 def long(series: int, steps: int, freq: str = "h") -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,10 +20,10 @@ from forecaster.config import load_config
 from forecaster.data.dialect import Dialect
 from forecaster.data.sources import files
 from forecaster.data.sources.files import find_files
-from forecaster.data.value_ranges import find_domains
 from forecaster.default_config import get_config_path, propose
 from forecaster.errors import Changing, ConfigError, DataError
 from forecaster.imputation.filled_csv import FilledSeries, format_filled_csv
+from forecaster.preprocessing.value_ranges import find_domains
 from tests.helpers.command import write_hourly_csv
 from tests.helpers.reading import read_series, read_table, series_of
 

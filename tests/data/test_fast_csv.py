@@ -16,8 +16,8 @@ from forecaster.data.dialect import UNKNOWN, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.sources import arrow_csv
 from forecaster.data.sources.source import resolve_source
-from forecaster.data.value_ranges import find_domains
 from forecaster.errors import DataError
+from forecaster.preprocessing.value_ranges import find_domains
 from forecaster.time.rules import TimeRules
 from tests.helpers.reading import read_series, read_table
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from forecaster import database
 from forecaster.cli.evaluate import evaluate
 from forecaster.cli.future import future
 from forecaster.cli.predict import predict
 from forecaster.config.database_urls import PASSWORD
-from forecaster.data.sources import database
 from forecaster.errors import ForecasterError, UsageError
 from forecaster.problems import Problem
 from tests.faults.hostile import copy_run, replace_file

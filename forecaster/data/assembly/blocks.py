@@ -1,8 +1,7 @@
 """The rows of a source in blocks, as typed columns or as text: CSV by bytes, Parquet and queries by rows."""
 
 import itertools
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,14 +12,14 @@ import pandas as pd
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.typed_columns import TypedLayout
 from forecaster.data.dialect import AUTO, USUAL, Dialect
-from forecaster.data.sources.arrow_columns import Stored, column_to_text
-from forecaster.data.sources.arrow_csv import NotPlain, require_plain
+from forecaster.data.sources.arrow_columns import Stored, column_to_text, convert_column
+from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
 from forecaster.data.sources.database import read_query
 from forecaster.data.sources.files import read_beginning, read_blocks
 from forecaster.data.sources.issues import Places, report_columns
 from forecaster.data.sources.parquet import read_parquet, read_parquet_head
 from forecaster.data.sources.source import Source
-from forecaster.data.sources.text_table import Table, parse_block, parse_head
+from forecaster.data.sources.text_table import Table, parse_part
 from forecaster.errors import DataError
 from forecaster.formats.number_formats import TEXT
 
@@ -30,26 +29,6 @@ if TYPE_CHECKING:
 BLOCK = 1 << 23  # bytes of a CSV that are read at once; larger ones cost more in allocation than in decoding
 HEAD_BYTES = 1 << 20  # of a CSV, that roles and dialect are found in
 HEAD_ROWS = 2000  # of Parquet or a query, that roles are found in
-
-
-@dataclass(frozen=True)
-class Block(ABC):
-    """Rows that follow each other.
-
-    Attributes:
-        line: of the first, counted on from file to file.
-    """
-
-    places: Places
-    line: int
-
-    @abstractmethod
-    def decode(self, layout: TypedLayout) -> "pa.Table":
-        """Convert the columns of a layout; raise `NotPlain` or `ArrowException` for what only the text path reads."""
-
-    @abstractmethod
-    def to_text(self) -> Table:
-        """Write every cell as text."""
 
 
 class Blocks(NamedTuple):
@@ -67,50 +46,70 @@ class Blocks(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CsvBlock(Block):
-    """Whole records below the header of a file."""
+class CsvBlock:
+    """Whole records below the header of a file.
 
+    Attributes:
+        line: of the first, counted on from file to file.
+    """
+
+    places: Places
+    line: int
     header: bytes
     text: bytes
     dialect: Dialect
 
     def decode(self, layout: TypedLayout) -> "pa.Table":
-        """Convert the columns of a layout."""
+        """Convert the columns of a layout; raise `NotPlain` or `ArrowException` for what only the text path reads."""
         require_plain(self.text.endswith(b"\n"))
-        return layout.decode_csv(self.text)
+        head = layout.head
+        return decode_csv(self.text, list(head.columns), layout.types, head.dialect, layout.reading.na_values)
 
     def to_text(self) -> Table:
         """Read the cells."""
         before, name = self.places.files[-1]
-        table = parse_block(self.header, self.text, self.line - before, name, self.dialect)
+        skipped = self.line - before - 1 - self.header.count(b"\n")
+        table = parse_part(self.header + self.text, name, name, self.dialect, skipped)
         return replace(table, places=self.places, lines=table.lines + before)
 
 
 @dataclass(frozen=True)
-class StoredBlock(Block):
-    """Columns that have types."""
+class StoredBlock:
+    """Rows of columns that have types.
 
+    Attributes:
+        line: of the first.
+        unit: of numbers in text, as `Dialect` has it.
+    """
+
+    places: Places
+    line: int
     columns: "pa.Table"
+    unit: Mapping[str, str] | str
 
     def decode(self, layout: TypedLayout) -> "pa.Table":
-        """Convert the columns of a layout."""
-        return layout.convert(self.columns)
+        """Convert the columns of a layout, exactly, as if their cells were text; raises as for a CSV."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        zones = {name: getattr(self.columns[name].type, "tz", None) for name in layout.roles.times}
+        types = layout.types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
+        return pa.table({name: convert_column(self.columns[name], kind) for name, kind in types.items()})
 
     def to_text(self) -> Table:
-        """Write every cell as text; numbers in text may have a unit and marks of thousands."""
+        """Write every cell as text; numbers in text may have marks of thousands."""
         columns = {
             name: pd.Series(column_to_text(column).to_numpy(), dtype=TEXT)
             for name, column in zip(self.columns.column_names, self.columns.columns, strict=True)
         }
         lines = np.arange(self.line, self.line + len(self.columns))
-        return Table(self.places, columns, lines, "", (), replace(USUAL, thousands=AUTO, unit=AUTO))
+        return Table(self.places, columns, lines, "", (), replace(USUAL, thousands=AUTO, unit=self.unit))
 
 
 def open_csv(source: Source, dialect: Dialect, lines: int | None = None) -> Blocks:
-    """Open plain CSVs that share a header, with a head of some `lines`; raises as `parse_head` and `read_blocks`."""
+    """Open plain CSVs that share a header, with a head of some `lines`; raises as `parse_part` and `read_blocks`."""
     file = source.files[0]
     beginning = itertools.islice(read_beginning(file, HEAD_BYTES).splitlines(keepends=True), lines)
-    head = parse_head(b"".join(beginning), file, source.name, dialect)
+    head = parse_part(b"".join(beginning), file, source.name, dialect)
     return Blocks(head, lambda _: _read_csv(source, head, head.places.header_line + dialect.skip), source.files)
 
 
@@ -119,7 +118,7 @@ def _read_csv(source: Source, head: Table, header_lines: int) -> Iterator[CsvBlo
     before, starts = 0, list[tuple[int, str]]()
     for file in source.files:
         beginning = read_beginning(file, HEAD_BYTES)
-        if starts and (names := list(parse_head(beginning, file, file, head.dialect).columns)) != list(head.columns):
+        if starts and (names := list(parse_part(beginning, file, file, head.dialect).columns)) != list(head.columns):
             raise DataError(report_columns(file, source.files[0], names, list(head.columns)))
         header = b"".join(itertools.islice(beginning.splitlines(keepends=True), header_lines))
         starts.append((before, file))
@@ -133,8 +132,8 @@ def _read_csv(source: Source, head: Table, header_lines: int) -> Iterator[CsvBlo
 
 
 @contextmanager
-def open_table(source: Source) -> Iterator[Blocks]:
-    """Open Parquet files or a query, which is closed after use.
+def open_table(source: Source, unit: Mapping[str, str] | str = AUTO) -> Iterator[Blocks]:
+    """Open Parquet files or a query, which is closed after use; numbers in text may have a unit.
 
     Raises:
         DataError, InputOutputFailed: it cannot be read, or has no rows.
@@ -142,28 +141,30 @@ def open_table(source: Source) -> Iterator[Blocks]:
         MissingExtra: a package that reads it is not installed.
     """
     name, files = source.name, source.files
+
+    def make_blocks(first: Stored, read: Callable[[Sequence[str]], Iterable[Stored]]) -> Blocks:
+        head = StoredBlock(first.places, 1, first.columns.slice(0, HEAD_ROWS), unit).to_text()
+        return Blocks(head, lambda names: _number_blocks(read(names), names, unit))
+
     if source.query is None:
-        first = read_parquet_head(name, files, HEAD_ROWS)
-        yield Blocks(_make_head(first), lambda names: _number_blocks(read_parquet(name, files, names), names))
+        yield make_blocks(read_parquet_head(name, files, HEAD_ROWS), lambda names: read_parquet(name, files, names))
         return
     with closing(read_query(source.query)) as parts:
         first = next(parts)
-        yield Blocks(_make_head(first), lambda names: _number_blocks(itertools.chain([first], parts), names))
+        yield make_blocks(first, lambda _: itertools.chain([first], parts))
 
 
-def _make_head(first: Stored) -> Table:
-    return StoredBlock(first.places, 1, first.columns.slice(0, HEAD_ROWS)).to_text()
-
-
-def _number_blocks(parts: Iterable[Stored], names: Sequence[str]) -> Iterator[StoredBlock]:
+def _number_blocks(
+    parts: Iterable[Stored], names: Sequence[str], unit: Mapping[str, str] | str
+) -> Iterator[StoredBlock]:
     """Select the columns of these names, and count the rows."""
     line = 1
     for columns, places in parts:
-        yield StoredBlock(places, line, columns.select(list(names)))
+        yield StoredBlock(places, line, columns.select(list(names)), unit)
         line += len(columns)
 
 
-def decode_rows(blocks: Iterable[Block], layout: TypedLayout) -> Rows:
+def decode_rows(blocks: Iterable[CsvBlock | StoredBlock], layout: TypedLayout) -> Rows:
     """Build the rows of typed columns; raise `NotPlain` for what only the text path reads."""
     import pyarrow as pa  # noqa: PLC0415  which is there where a layout is
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from forecaster.data.assembly.decoded_columns import (
     DecodedColumns,
     Labels,
     Numbers,
-    TextColumns,
     add_marks,
     concat_columns,
 )
@@ -33,7 +32,7 @@ from forecaster.data.assembly.localize import (
 )
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.sort_rows import to_ticks
-from forecaster.data.assembly.wide_to_long import Stack, stack_columns
+from forecaster.data.assembly.wide_to_long import stack_columns
 from forecaster.data.options import AUTO, DATES, Reading
 from forecaster.data.series import Column
 from forecaster.data.sources.issues import FILE, CellReporter, IssueLog, group_by_series
@@ -67,7 +66,8 @@ def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None)
     numeric = [name for name in covariates if are_numbers(table.columns[name].iloc[:HEAD], reading.na_values)]
     shown = roles.targets or numeric[:1]  # the columns that show the decimal marks
     marked = add_marks(table, shown, reading.na_values, numeric)
-    return build_rows(TextColumns(marked, reading.na_values), roles, reading)
+    columns = DecodedColumns(marked.columns, marked, marked.places, marked.lines, reading.na_values)
+    return build_rows(columns, roles, reading)
 
 
 def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) -> Rows:
@@ -77,30 +77,25 @@ def build_rows(columns: DecodedColumns, roles: ColumnRoles, reading: Reading) ->
     timestamps, rules = _build_timestamps(columns, roles, codes, reading, issues)
     covariates, notices = _build_covariates(columns, reading, issues)
     categories = _find_categories(columns, codes, reading.static, issues)
-    stack = stack_columns(roles.targets or [""], names, codes, timestamps, columns.lines, reading.layout)
-    values = _build_values(columns, stack, reading, issues) if roles.targets else np.zeros(len(columns.lines))
-    if not isinstance(stack.rows, slice):
-        covariates = {name: column.select(stack.rows) for name, column in covariates.items()}
-    each = len(stack.names) // max(len(categories), 1)  # series that share their static values
-    return Rows(
+    rows = Rows(
         columns.places,
         columns.dialect,
         roles.times,
-        stack.targets,
-        stack.names,
-        bool(roles.ids) or len(stack.names) > 1,
-        stack.codes,
-        stack.lines,
-        stack.timestamps,
-        values,
-        [category for category in categories for _ in range(each)],
+        (),
+        names,
+        codes,
+        columns.lines,
+        timestamps,
+        np.zeros(len(columns.lines)),
+        categories,
         covariates,
         issues,
         (*roles.notices, *columns.notices, *notices),
-        len(stack.columns) > 1,
-        rules,
-        roles.ids,
+        rules=rules,
+        ids=roles.ids,
     )
+    rows = stack_columns(rows, roles.targets or [""], reading.layout)
+    return dataclasses.replace(rows, values=_build_values(columns, roles, rows, reading)) if roles.targets else rows
 
 
 def _number_series(columns: DecodedColumns, ids: Sequence[str], issues: IssueLog) -> tuple[list[str], np.ndarray]:
@@ -153,7 +148,8 @@ def _report_ambiguous_dates(
     """Report dates that can be read in several ways, at the first that differs between them."""
     parts = columns.get_texts(roles.times)
     others = [parse_time_columns(parts, roles.times, way).timestamps for way in read.others]
-    row = int(np.argmax(_differ(read.timestamps, others[0])))
+    are_alike = isinstance(read.timestamps, pd.DatetimeIndex) == isinstance(others[0], pd.DatetimeIndex)
+    row = int(np.argmax(read.timestamps != others[0])) if are_alike else 0  # steps and dates always differ
     ways = [split_way(way)[1] for way in (read.way, *read.others)]
     orders = [find_date_order(way) for way in ways]
     detail = {"cell": join_columns(parts, roles.times).texts.iloc[row], "formats": ways}
@@ -169,13 +165,6 @@ def _report_ambiguous_dates(
         detail["options"] = [" ".join(set_option(*item) for item in repair.items()) for repair in repairs]
     where = columns.places.locate(columns.lines[row])
     return Problem(code, where, str(roles.time), detail=detail, repairs=repairs)
-
-
-def _differ(one: pd.Index, other: pd.Index) -> np.ndarray:
-    """Find the rows whose timestamps differ, (rows,); steps and dates always do."""
-    if isinstance(one, pd.DatetimeIndex) != isinstance(other, pd.DatetimeIndex):
-        return np.ones(len(one), bool)
-    return np.asarray(one != other)
 
 
 def _move_timestamps(
@@ -232,22 +221,13 @@ def _build_covariates(
             covariates[name] = _to_categories(columns.get_labels(name), reading.na_values)
             notices.append(make_category_notice(columns.places.path, name, covariates[name].levels or ()))
         elif len(wrong):
-            issues.problems[FILE] += _report_invalid_covariate(numbers.kinds, columns, name)
+            text = columns.get_texts([name])[0].iloc.__getitem__
+            reporter = CellReporter(columns.places, [name], columns.lines, text, np.full(len(columns.lines), FILE))
+            repairs = ({"data.covariates.categorical": [name]},)
+            _report_invalid(numbers, columns, [name], reporter, issues, ("not-a-number-in-covariate", repairs))
         else:
             covariates[name] = Column(numbers.known)
     return covariates, notices
-
-
-def _report_invalid_covariate(kinds: np.ndarray, columns: DecodedColumns, name: str) -> Iterator[Problem]:
-    """Report the cells of a covariate of numbers that are no numbers, by what they hold."""
-    text = columns.get_texts([name])[0].iloc.__getitem__
-    for kind in np.unique(kinds[kinds >= TEXT]).tolist():
-        code, repairs = INVALID[kind], tuple[Mapping[str, Any], ...]()
-        if kind == TEXT:
-            code, repairs = "not-a-number-in-covariate", ({"data.covariates.categorical": [name]},)
-        detail = {} if kind == TEXT else {"unit": columns.dialect.get_unit(name), "name": name}
-        rows = np.flatnonzero(kinds == kind)
-        yield columns.places.make_problem(code, name, columns.lines, text, rows, detail, repairs)
 
 
 def _to_categories(labels: Labels, na_values: NaValues) -> Column:
@@ -262,14 +242,15 @@ def make_category_notice(path: str, name: str, levels: Sequence[str]) -> Problem
     return Problem("categories-found", path, name, detail={"count": len(levels), "levels": list(levels[:KEPT])})
 
 
-def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issues: IssueLog) -> np.ndarray:
-    """Build the stacked values as float64, NaN where one is missing or infinite; invalid cells are reported."""
-    found = columns.get_numbers(stack.columns)
-    kinds, text = found.kinds, _quote(lambda: concat_columns(columns.get_texts(stack.columns)))
-    reporter = CellReporter(columns.places, stack.targets, stack.lines, text, stack.codes)
+def _build_values(columns: DecodedColumns, roles: ColumnRoles, rows: Rows, reading: Reading) -> np.ndarray:
+    """Build the values of rows as float64, NaN where one is missing or infinite; invalid cells are reported."""
+    found, issues = columns.get_numbers(roles.targets), rows.issues
+    kinds, text = found.kinds, _quote(lambda: concat_columns(columns.get_texts(roles.targets)))
+    reporter = CellReporter(rows.places, rows.targets, rows.lines, text, rows.codes)
     if kinds.any():  # not every cell holds a number
         if reading.invalid_values == "error":
-            _report_invalid(found, columns, stack, reporter, issues)
+            text_problem = "not-a-number", ({"data.invalid_values": "missing"},)
+            _report_invalid(found, columns, roles.targets, reporter, issues, text_problem)
         else:
             reporter.report("text-as-missing", kinds >= TEXT, issues.notices)
         if reading.gaps != "error":
@@ -279,25 +260,29 @@ def _build_values(columns: DecodedColumns, stack: Stack, reading: Reading, issue
     if not kinds.any():
         return found.values
     if reading.gaps == "error":
-        expected = _find_expected_cells(found.known, stack, bool(reading.columns))
+        expected = _find_expected_cells(found.known, rows, bool(reading.columns))
         if reading.late is not None:  # the grid decides which of them are late
-            expected &= ~_find_newest_cells(stack, len(found.known), reading.late.steps)
+            expected &= ~_find_newest_cells(rows, reading.late.steps)
         _report_missing(found, expected, reading, reporter, issues)
     return found.known
 
 
 def _report_invalid(
-    found: Numbers, columns: DecodedColumns, stack: Stack, reporter: CellReporter, issues: IssueLog
+    found: Numbers,
+    columns: DecodedColumns,
+    names: Sequence[str],
+    reporter: CellReporter,
+    issues: IssueLog,
+    text: tuple[str, tuple[Mapping[str, Any], ...]],
 ) -> None:
-    """Report the cells that are no numbers, by what they hold; only those without a digit may count as missing."""
+    """Report the cells that are no numbers, by what they hold; `text` is the problem of those without a digit."""
     column_of_cell = np.arange(len(found.kinds)) // max(len(columns.lines), 1)
     for kind, code in INVALID.items():
-        repairs = ({"data.invalid_values": "missing"},) if kind == TEXT else ()
         for number in np.unique(column_of_cell[found.kinds == kind]):
-            name = stack.columns[number]
-            detail = {"unit": columns.dialect.get_unit(name), "name": name}
+            detail = {"unit": columns.dialect.get_unit(names[number]), "name": names[number]}
             chosen = (found.kinds == kind) & (column_of_cell == number)
-            reporter.report(code, chosen, issues.problems, {} if kind == TEXT else detail, repairs)
+            problem = (text[0], {}, text[1]) if kind == TEXT else (code, detail, ())
+            reporter.report(problem[0], chosen, issues.problems, *problem[1:])
 
 
 def _report_missing(
@@ -318,34 +303,30 @@ def _quote(read: Callable[[], pd.Series]) -> Callable[[int], str]:
     return lambda row: texts().iloc[row]
 
 
-def _find_expected_cells(values: np.ndarray, stack: Stack, future: bool) -> np.ndarray:
+def _find_expected_cells(values: np.ndarray, rows: Rows, future: bool) -> np.ndarray:
     """Find the cells that should hold a number, (cells,) bool.
 
     All; but where covariates reach into the `future` none after the last number of a series, and where columns are
     stacked none before its first number or after its last.
     """
-    ragged, timestamps = len(stack.columns) > 1, stack.timestamps
-    if not (ragged or future) or len(timestamps) < len(values) or timestamps.hasnans:
+    if not (rows.stacked or future) or rows.timestamps.hasnans:
         return np.ones(len(values), bool)
-    ticks = to_ticks(timestamps)
+    ticks, codes = to_ticks(rows.timestamps), rows.codes
     known, limits = ~np.isnan(values), np.iinfo(np.int64)
-    first, last = np.full(len(stack.names), limits.max), np.full(len(stack.names), limits.min)
-    np.maximum.at(last, stack.codes[known], ticks[known])
-    np.minimum.at(first, stack.codes[known], ticks[known])
-    inside = ticks <= last[stack.codes]
-    if ragged:
-        return inside & (ticks >= first[stack.codes])
-    return inside | (first == limits.max)[stack.codes]
+    first, last = np.full(len(rows.names), limits.max), np.full(len(rows.names), limits.min)
+    np.maximum.at(last, codes[known], ticks[known])
+    np.minimum.at(first, codes[known], ticks[known])
+    inside = ticks <= last[codes]
+    return inside & (ticks >= first[codes]) if rows.stacked else inside | (first == limits.max)[codes]
 
 
-def _find_newest_cells(stack: Stack, count: int, most: int) -> np.ndarray:
+def _find_newest_cells(rows: Rows, most: int) -> np.ndarray:
     """Find the newest `most` cells of each series, (cells,) bool."""
-    newest, timestamps = np.zeros(count, bool), stack.timestamps
-    if len(timestamps) < count or timestamps.hasnans:
-        return newest
-    order = np.lexsort((to_ticks(timestamps), stack.codes))
-    ends = np.searchsorted(stack.codes[order], stack.codes[order], side="right")
-    newest[order] = np.arange(count) >= ends - most
+    newest = np.zeros(len(rows), bool)
+    if not rows.timestamps.hasnans:
+        order = np.lexsort((to_ticks(rows.timestamps), rows.codes))
+        ends = np.searchsorted(rows.codes[order], rows.codes[order], side="right")
+        newest[order] = np.arange(len(rows)) >= ends - most
     return newest
 
 
@@ -355,8 +336,7 @@ def _find_categories(
     """Find the one value that each static covariate has for each series."""
     if not static:
         return []
-    first = np.zeros(int(codes.max()) + 1, np.int64)  # the first row of each series
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    first = np.unique(codes, return_index=True)[1]  # the first row of each series
     found = []
     for column in static:
         numbers, texts = columns.get_labels(column)

@@ -71,12 +71,8 @@ def report_dates_across(table: Table, reading: Reading) -> None:
 
 def _find_years(table: Table, names: Sequence[str]) -> str | None:
     """Find the first column of years."""
-    return next((name for name in names if _are_years(table.columns[name])), None)
-
-
-def _are_years(cells: pd.Series) -> bool:
-    given = cells[~is_missing(cells)]
-    return bool(len(given)) and bool(given.str.fullmatch(_YEAR).all())
+    given = ((name, cells[~is_missing(cells)]) for name, cells in ((name, table.columns[name]) for name in names))
+    return next((name for name, cells in given if len(cells) and cells.str.fullmatch(_YEAR).all()), None)
 
 
 def turn_dates(table: Table, reading: Reading) -> tuple[Table, Reading]:

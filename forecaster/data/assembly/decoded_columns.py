@@ -1,14 +1,14 @@
 """The columns of a source as numbers, labels and timestamps, whether they were decoded from text or from types."""
 
 import dataclasses
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.dialect import AUTO, USUAL, Dialect
+from forecaster.data.sources.arrow_csv import require_plain
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
@@ -23,7 +23,14 @@ from forecaster.formats.number_marks import (
     is_currency,
     remove_marks,
 )
-from forecaster.formats.timestamp_formats import ParsedTimestamps, parse_time_columns
+from forecaster.formats.timestamp_formats import (
+    ISO,
+    ParsedTimestamps,
+    are_within_years,
+    parse_labels,
+    parse_time_columns,
+    parse_whole_numbers,
+)
 from forecaster.problems import Problem
 
 # What a cell is.
@@ -63,63 +70,86 @@ class Numbers(NamedTuple):
         return np.where(self.kinds == GIVEN, self.values, np.nan)
 
 
-class DecodedColumns(ABC):
-    """What rows are built from: the columns of a source whose first rows, or all of them, are `table`."""
+class DecodedColumns:
+    """What rows are built from: columns as text of cells, or as what a decoder made of them.
 
-    def __init__(self, table: Table, places: Places, lines: np.ndarray, na_values: NaValues) -> None:
-        self.places, self.lines, self.na_values = places, lines, na_values  # lines: of each row, (rows,)
-        self.dialect, self.notices = table.dialect, table.notices
+    Those that were decoded raise `NotPlain` where a cell has to be parsed, or quoted, as text.
 
-    @abstractmethod
-    def get_labels(self, name: str) -> Labels:
-        """Encode a column as the numbers of its distinct texts."""
+    Args:
+        columns: of each name its cells as text; or labels, float64 numbers, int64 or dates of time columns.
+        table: the first rows, or all of them, whose dialect has the marks of numbers.
+        lines: of each row, (rows,).
+        may_be_blank: whether a row without numbers may be a blank line, which is none.
+    """
 
-    @abstractmethod
-    def get_numbers(self, names: Sequence[str]) -> Numbers:
-        """Convert the cells of some columns, one column after the other."""
-
-    @abstractmethod
-    def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
-        """Parse the columns of time, which are read together."""
-
-    @abstractmethod
-    def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
-        """Give the cells of some columns as text, as messages quote them."""
-
-
-class TextColumns(DecodedColumns):
-    """The columns of a table of text, each cell parsed in any way in which numbers and dates are written."""
-
-    def __init__(self, table: Table, na_values: NaValues) -> None:
-        super().__init__(table, table.places, table.lines, na_values)
-        self._columns = table.columns
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        table: Table,
+        places: Places,
+        lines: np.ndarray,
+        na_values: NaValues,
+        may_be_blank: bool = False,
+    ) -> None:
+        self._columns, self.places, self.lines, self._na_values = columns, places, lines, na_values
+        self.dialect, self.notices, self._may_be_blank = table.dialect, table.notices, may_be_blank
 
     def get_labels(self, name: str) -> Labels:
         """Encode a column as the numbers of its distinct texts."""
-        codes, texts = pd.factorize(self._columns[name])
-        return Labels(codes, pd.Series(texts))
+        column = self._columns[name]
+        if isinstance(column, pd.Series):
+            codes, texts = pd.factorize(column)
+            return Labels(codes, pd.Series(texts))
+        require_plain(isinstance(column, Labels))
+        return Labels(*column)
 
     def get_numbers(self, names: Sequence[str]) -> Numbers:
         """Convert the cells of some columns, one column after the other."""
-        if len(names) > 1 and not any(self.dialect.get_unit(name) for name in names):
-            together = parse_numbers(concat_columns(self.get_texts(names)), self.dialect, self.na_values, names[0])
+        columns = [self._columns[name] for name in names]
+        are_texts = all(isinstance(column, pd.Series) for column in columns)
+        if len(names) > 1 and are_texts and not any(self.dialect.get_unit(name) for name in names):
+            together = parse_numbers(concat_columns(columns), self.dialect, self._na_values, names[0])
             if (together.kinds < TEXT).all():  # else marks that columns do not share may be at fault
                 return together
-        parts = [parse_numbers(self._columns[name], self.dialect, self.na_values, name) for name in names]
-        return concat_numbers(parts)
+        parts = [self._read_numbers(name) for name in names]
+        return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _read_numbers(self, name: str) -> Numbers:
+        column = self._columns[name]
+        if isinstance(column, pd.Series):
+            return parse_numbers(column, self.dialect, self._na_values, name)
+        if isinstance(column, Labels):
+            values, kinds = parse_numbers(column.texts, self.dialect, self._na_values, name)
+            return Numbers(values[column.codes], kinds[column.codes])
+        kinds = np.full(len(column), GIVEN, np.int8)
+        if sentinels := select_numeric_na_values(self._na_values):
+            kinds[np.isin(column, sentinels)] = NAMED
+        if not np.isfinite(column).all():
+            require_plain(not self._may_be_blank)
+            kinds[np.isnan(column)] = EMPTY
+            kinds[np.isinf(column)] = INFINITE
+        return Numbers(np.where(kinds == NAMED, np.nan, column) if sentinels else column, kinds)
 
     def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
-        """Parse the columns of time."""
-        return parse_time_columns(self.get_texts(names), names, way, date_order)
+        """Parse the columns of time, which are read together."""
+        found = self._columns[names[0]]
+        if isinstance(found, pd.Series):
+            return parse_time_columns(self.get_texts(names), names, way, date_order)
+        if isinstance(found, pd.DatetimeIndex):
+            require_plain(way in {None, ISO} and are_within_years(found).all())
+            return ParsedTimestamps(found, np.zeros(len(found), bool))
+        if isinstance(found, Labels):
+            parsed = parse_labels(found.codes, found.texts, way, date_order, names[0])
+        else:
+            parsed = parse_whole_numbers(found, way, names[0])
+        require_plain(not parsed.wrong.any() and not parsed.others)
+        return parsed
 
     def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
-        """Give the cells of some columns as text."""
-        return [self._columns[name] for name in names]
-
-
-def concat_numbers(parts: Sequence[Numbers]) -> Numbers:
-    """Put the numbers of columns one after the other."""
-    return parts[0] if len(parts) == 1 else Numbers(*map(np.concatenate, zip(*parts, strict=True)))
+        """Give the cells of some columns as text, as messages quote them."""
+        columns = [self._columns[name] for name in names]
+        require_plain(all(isinstance(column, pd.Series) for column in columns))
+        return columns
 
 
 def parse_numbers(cells: pd.Series, dialect: Dialect, na_values: NaValues, column: str = "") -> Numbers:
@@ -159,15 +189,14 @@ def add_marks(table: Table, targets: Sequence[str], na_values: NaValues, others:
         else remove_marks(cells, na_values, dialect.get_unit(name))
         for name, cells in ((name, table.columns[name]) for name in names)
     }
-    table = _add_decimal_marks(table, targets, {name: columns[name] for name in targets}, na_values)
-    dialect, notices = table.dialect, [*table.notices]
+    dialect, notices = _find_decimal_marks(table, targets, columns, na_values)
     for name, column in columns.items():
         if dialect.unit == AUTO and (examples := _write_examples(column, dialect)):
             detail = {"examples": examples, "unit": column.unit}
             notices.append(Problem("marks-read", table.path, name, detail=detail))
     units = {name: column.unit for name, column in columns.items() if column.unit}
     known = dataclasses.replace(dialect, unit=units) if dialect.unit == AUTO else dialect
-    return dataclasses.replace(table, dialect=known, notices=tuple(notices))
+    return dataclasses.replace(table, dialect=known, notices=(*table.notices, *notices))
 
 
 def _write_examples(column: Unmarked, dialect: Dialect) -> list[str]:
@@ -179,14 +208,13 @@ def _write_examples(column: Unmarked, dialect: Dialect) -> list[str]:
     return [f"{cell!r} is read as {value:.12g}" for cell, value in read if np.isfinite(value)]
 
 
-def _add_decimal_marks(
+def _find_decimal_marks(
     table: Table, targets: Sequence[str], unmarked: Mapping[str, Unmarked], na_values: NaValues
-) -> Table:
-    """Find the decimal and thousands marks in some columns; raises as `add_marks` does."""
-    dialect = table.dialect
+) -> tuple[Dialect, list[Problem]]:
+    """Find the decimal and thousands marks in some columns, with notices of unusual ones; raises as `add_marks`."""
+    dialect, notices = table.dialect, list[Problem]()
     if not targets:
-        usual = dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands)
-        return dataclasses.replace(table, dialect=usual)
+        return dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands), notices
     cells = concat_columns([table.columns[target] for target in targets])
     bare = concat_columns([unmarked[target].cells for target in targets])
     is_point_usual = dialect.delimiter != ";" and not any(is_currency(unmarked[target].unit) for target in targets)
@@ -198,13 +226,11 @@ def _add_decimal_marks(
         repairs = tuple({"data.decimal": point, "data.thousands": mark} for point, mark, _ in unsure.readings)
         column = targets[unsure.row // len(table)]
         raise DataError(Problem("ambiguous-numbers", where, column, detail=detail, repairs=repairs)) from None
-    notices = [*table.notices]
     if decimal not in {dialect.decimal, "."}:
         notices.append(Problem("decimal-comma", table.path, targets[0]))
     if thousands not in {dialect.thousands, NONE}:
         notices.append(Problem("thousands-mark", table.path, targets[0], detail={"mark": thousands}))
-    known = dataclasses.replace(dialect, decimal=decimal, thousands=thousands)
-    return dataclasses.replace(table, dialect=known, notices=tuple(notices))
+    return dataclasses.replace(dialect, decimal=decimal, thousands=thousands), notices
 
 
 def _write_yaml(decimal: str, thousands: str, value: float) -> str:

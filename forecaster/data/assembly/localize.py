@@ -85,13 +85,7 @@ def parse_row_timestamps(
 
 def rank_within_series(codes: np.ndarray) -> pd.Index:
     """Rank the rows of each series from 0, (rows,)."""
-    if not codes.any():
-        return pd.RangeIndex(len(codes))
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])[:-1]
-    places = np.empty(len(codes), np.int64)
-    places[order] = np.arange(len(codes)) - starts[codes[order]]
-    return pd.Index(places)
+    return pd.Index(pd.Series(codes).groupby(codes).cumcount()) if codes.any() else pd.RangeIndex(len(codes))
 
 
 def changes_timestamps(rules: TimeRules) -> bool:

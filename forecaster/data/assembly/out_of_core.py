@@ -294,22 +294,18 @@ class _PanelSpool:
             timestamps = timestamps if zone is None else timestamps.tz_localize("UTC").tz_convert(zone)
         firsts = [panel.firsts for panel in self._panels if isinstance(panel.firsts, pd.Index)]
         levels = {name: column.levels for name, column in one.columns.columns.items()}
+        rows = [np.diff(panel.columns.ends, prepend=0) for panel in self._panels]
         columns = {name: Column(spool.map_records(), levels[name]) for name, spool in self._columns.items()}
         return replace(
             one,
             names=[name for panel in self._panels for name in panel.names],
             targets=[target for panel in self._panels for target in panel.targets],
             firsts=firsts[0].append(firsts[1:]),
-            ends=_join_ends([panel.ends for panel in self._panels]),
+            ends=np.cumsum(np.concatenate([panel.lengths for panel in self._panels])),
             values=self._values.map_records(),
             timestamps=timestamps,
             observed=self._observed.map_records() if self._filled else None,
             categories=[categories for panel in self._panels for categories in panel.categories],
-            columns=Columns(columns, _join_ends([panel.columns.ends for panel in self._panels])),
+            columns=Columns(columns, np.cumsum(np.concatenate(rows))),
             notices=self._notices,
         )
-
-
-def _join_ends(ends: list[np.ndarray]) -> np.ndarray:
-    """Find where series end whose panels follow each other."""
-    return np.cumsum(np.concatenate([np.diff(some, prepend=0) for some in ends]))

@@ -77,7 +77,7 @@ class _Layout:
     @property
     def problems(self) -> list[Problem]:
         """What is wrong, in the order of the series."""
-        return [self._rows.add_series(number, each) for number in sorted(self._wrong) for each in self._wrong[number]]
+        return self._rows.list_problems(self._wrong)
 
     def build_panel(self, known: Step | None) -> Panel:
         """Build the panel by a step that is known or found; raise `DataError` where the series have no common one."""
@@ -86,17 +86,19 @@ class _Layout:
         if self._is_laid():
             self._first, self._last = self._starts, self._ends - 1
             return self._assemble(self._rows.values, None, self._ends)
-        self._places = find_places(self._rows.timestamps, self._ends, step.rules.step(step.frequency))
+        self._places = find_places(self._rows.timestamps, self._ends, step.grid)
         values = self._drop_unfinished()
         given = np.flatnonzero(~np.isnan(values))
         self._find_extents(given)
         lengths = self._count_steps()
         late = self._add_late_steps(lengths)
         ends = np.cumsum(lengths)
-        if int(ends[-1]) != len(given):
-            steps = self._scatter(values, given, lengths)
-        else:
+        if int(ends[-1]) == len(given):
             steps = values if len(given) == len(values) else values[given]
+        else:
+            laid, places = self._find_steps(given, lengths)
+            steps = np.full(int(ends[-1]), np.nan)
+            steps[places] = values[laid]
         if late is not None and late.policy == "move_back":
             steps, ends = self._move_back(steps, ends, late.steps)
         return self._assemble(*self._fill(steps, ends), ends)
@@ -106,7 +108,7 @@ class _Layout:
         asked = self._step.rules.drop_incomplete or self._rows.columns or self._wrong or self._reading.late
         if asked or np.isnan(self._rows.values).any():
             return False
-        return is_gapless(self._rows.timestamps, self._ends, self._step.rules.step(self._step.frequency))
+        return is_gapless(self._rows.timestamps, self._ends, self._step.grid)
 
     def _find_step(self) -> Step:
         """Find the step of all series; raise `DataError` where there is none."""
@@ -128,6 +130,9 @@ class _Layout:
             place = self._rows.places.locate(self._rows.lines[part][row])
         return [problem.add_place(place) for problem in error.problems]
 
+    def _get_timestamps(self, number: int) -> pd.Index:
+        return self._rows.timestamps[find_part(self._ends, number)]
+
     def _drop_unfinished(self) -> np.ndarray:
         """Set the values of bars that are not complete yet to NaN, with a notice."""
         values = self._rows.values
@@ -137,7 +142,7 @@ class _Layout:
         for number in range(len(self._ends)):
             part = find_part(self._ends, number)
             given = np.flatnonzero(~np.isnan(values[part]))
-            known = self._rows.timestamps[part][: given[-1] + 1 if len(given) else 0]
+            known = self._get_timestamps(number)[: given[-1] + 1 if len(given) else 0]
             if len(known) and (dropped := count_unfinished(known, self._step)):
                 values[part][len(known) - dropped : len(known)] = np.nan
                 detail = {"timestamps": format_timestamps(known[-dropped:])}
@@ -200,8 +205,7 @@ class _Layout:
             return own
         stamps = self._rows.timestamps[self._last]
         newest = (stamps if self._rows.columns else self._rows.timestamps).max()
-        step = self._step.rules.step(self._step.frequency)
-        counts = {stamp: count_places(pd.Index([stamp, newest]), step) - 1 for stamp in stamps.unique()}
+        counts = {stamp: count_places(pd.Index([stamp, newest]), self._step.grid) - 1 for stamp in stamps.unique()}
         behind = np.array([counts[stamp] for stamp in stamps])
         return np.where(behind <= most, behind, own)
 
@@ -230,10 +234,9 @@ class _Layout:
 
         Where a step without a row counts as zero, such rows may be sales of one weekday.
         """
-        timestamps, reading = self._rows.timestamps[find_part(self._ends, number)], self._reading
-        if reading.allows_longer_step or reading.frequency in {AUTO, SESSIONS} or reading.gaps == "zero":
-            return None
-        if len(timestamps) < 3:
+        timestamps, reading = self._get_timestamps(number), self._reading
+        is_open = reading.allows_longer_step or reading.frequency in {AUTO, SESSIONS} or reading.gaps == "zero"
+        if is_open or len(timestamps) < 3:
             return None
         try:
             found = infer_frequency(timestamps)
@@ -248,7 +251,7 @@ class _Layout:
         """Find why a series cannot be laid out."""
         if off:
             try:
-                check_grid(self._step.frequency, self._rows.timestamps[find_part(self._ends, number)], self._step.rules)
+                check_grid(self._step.frequency, self._get_timestamps(number), self._step.rules)
             except DataError as error:
                 return self._add_place(error, find_part(self._ends, number))
         if not self._counts[number]:
@@ -256,14 +259,11 @@ class _Layout:
         detail = {"rows": int(self._counts[number]), "steps": length, "frequency": self._step.frequency}
         return [Problem("sparse-series", self._path, detail=detail)]
 
-    def _scatter(self, values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Put the numbers at their steps, NaN where a step has none."""
-        steps = np.full(int(lengths.sum()), np.nan)
-        owners = self._rows.codes[known]
-        known, owners = known[lengths[owners] > 0], owners[lengths[owners] > 0]
+    def _find_steps(self, rows: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find which of some rows are of series that have steps, and the step of each among those of all series."""
+        rows = rows[lengths[self._rows.codes[rows]] > 0]
         begins = np.cumsum(lengths) - lengths - self._places[self._first]
-        steps[begins[owners] + self._places[known]] = values[known]
-        return steps
+        return rows, begins[self._rows.codes[rows]] + self._places[rows]
 
     def _fill(self, steps: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Fill the gaps of the values; and give which of them were observed, None where all were.
@@ -301,7 +301,7 @@ class _Layout:
         first = int(self._first[number])
         if self._step.frequency == SESSIONS:
             return self._rows.timestamps[first : first + steps]
-        return make_grid(self._rows.timestamps[first], steps, self._step.rules.step(self._step.frequency))
+        return make_grid(self._rows.timestamps[first], steps, self._step.grid)
 
     def _report_gaps(self, number: int, values: np.ndarray) -> bool:
         """Report the missing steps of a series; whether they may be filled."""
@@ -398,10 +398,7 @@ class _Layout:
         begins = self._places[self._first]
         observed = np.diff(ends, prepend=0)
         lengths = np.where(observed > 0, np.maximum(observed, self._places[self._ends - 1] - begins + 1), 0)
-        owners = self._rows.codes
-        inside = np.flatnonzero((self._places >= begins[owners]) & (lengths[owners] > 0))
-        owners = owners[inside]
-        steps = (np.cumsum(lengths) - lengths - begins)[owners] + self._places[inside]
+        inside, steps = self._find_steps(np.flatnonzero(self._places >= begins[self._rows.codes]), lengths)
         columns = {}
         for name, column in self._rows.columns.items():
             laid = np.full(int(lengths.sum()), np.nan if column.levels is None else -1, column.values.dtype)

@@ -1,7 +1,7 @@
 """Rows: the columns that a panel is made of, in the order of the source; what the first half of reading gives."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,6 @@ class Rows:
         times: the columns of time, none where rows are steps.
         targets: the column of each series' values.
         names: of the series, in the order of their first rows.
-        long: whether there are several series, or may be.
         codes: the number of each row's series, (rows,) int32.
         lines: (rows,), counted on from file to file.
         timestamps: (rows,), dates in one zone, or integers.
@@ -42,7 +41,6 @@ class Rows:
     times: tuple[str, ...]
     targets: Sequence[str]
     names: Sequence[str]
-    long: bool
     codes: np.ndarray
     lines: np.ndarray
     timestamps: pd.Index
@@ -62,6 +60,11 @@ class Rows:
     def time(self) -> str | None:
         """What the columns of time are called together, None where there is none."""
         return " ".join(self.times) or None
+
+    @property
+    def long(self) -> bool:
+        """Whether there are several series, or may be."""
+        return bool(self.ids) or self.stacked
 
     def select_rows(self, chosen: np.ndarray | slice) -> "Rows":
         """Select some of them, by number, by a mask or by a range."""
@@ -96,11 +99,11 @@ class Rows:
         notice = Problem("empty-series-dropped", self.places.path, detail=detail)
         return dataclasses.replace(self.select_series(good), notices=(*self.notices, notice))
 
-    def list_problems(self) -> list[Problem]:
-        """List all problems in the order of the series, each with the name of its series."""
-        issues = self.issues.problems
-        return [self.add_series(number, each) for number in sorted(issues) for each in issues[number]]
-
-    def add_series(self, number: int, problem: Problem) -> Problem:
-        """Add the name of its series to a problem, where there are several."""
-        return problem.add_series(self.names[number]) if self.long and number != FILE else problem
+    def list_problems(self, problems: Mapping[int, Sequence[Problem]] | None = None) -> list[Problem]:
+        """List problems by the number of their series, or all of their cells, each with the name of its series."""
+        found = self.issues.problems if problems is None else problems
+        return [
+            each.add_series(self.names[number]) if self.long and number != FILE else each
+            for number in sorted(found)
+            for each in found[number]
+        ]

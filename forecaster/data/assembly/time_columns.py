@@ -1,7 +1,7 @@
 """The columns of time, found by their cells and names where they are not stated: one, a date and a clock, or parts."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from forecaster.data.sources.text_table import Table
 from forecaster.formats.number_formats import MISSING, looks_numeric
 from forecaster.formats.plausible_dates import (
+    are_ordered,
     find_plausible_formats,
     find_regular_dates,
     is_counter_name,
@@ -70,7 +71,9 @@ def find_times(table: Table, others: Collection[str] = (), way: str | None = Non
         way: how timestamps are written, where it is known.
     """
     heads = {name: _take_head(cells) for name, cells in table.columns.items() if name not in others}
-    found = sorted(_list_candidates(heads, way), key=lambda each: each.rank)
+    ranks = ((name, head, _rank(name, head, way)) for name, head in heads.items())
+    ranked = (_Candidate(rank, name, head) for name, head, rank in ranks if rank is not None)
+    found = sorted(ranked, key=lambda each: each.rank)
     if found and found[0].rank < _DIGITS:
         date = next((each for each in found if each.rank == found[0].rank and each.head.nunique() > 1), found[0])
         return _add_clock(date.name, heads)
@@ -88,12 +91,6 @@ def find_clock(table: Table, times: Sequence[str], others: Collection[str] = ())
 
 
 _WRITTEN_AND_NAMED, _WRITTEN, _DIGITS, _UNNAMED = range(4)  # ranks
-
-
-def _list_candidates(heads: Mapping[str, pd.Series], way: str | None) -> Iterable[_Candidate]:
-    for name, head in heads.items():
-        if (rank := _rank(name, head, way)) is not None:
-            yield _Candidate(rank, name, head)
 
 
 def _rank(name: str, head: pd.Series, way: str | None) -> int | None:
@@ -131,7 +128,7 @@ def _are_regular(head: pd.Series) -> bool:
         return False
     numbers = pd.unique(pd.to_numeric(head).to_numpy())
     whole = bool((numbers == np.floor(numbers)).all())
-    if numbers.min() < _SMALLEST or not (whole or _are_ordered(numbers)):
+    if numbers.min() < _SMALLEST or not (whole or are_ordered(numbers)):
         return False
     numbers = numbers.astype(np.int64 if whole else np.float64)
     plausible = find_plausible_formats(numbers, "")
@@ -141,11 +138,6 @@ def _are_regular(head: pd.Series) -> bool:
         return True
     counted = whole and bool((np.abs(np.diff(numbers)) == 1).all()) and numbers.min() >= 10**9
     return bool(find_regular_dates(numbers)) and not counted
-
-
-def _are_ordered(numbers: np.ndarray) -> bool:
-    changes = np.diff(numbers)
-    return bool((changes > 0).all() or (changes < 0).all())
 
 
 def _counts_steps(head: pd.Series) -> bool:

@@ -4,7 +4,6 @@ Rows are the same as those built from the text of the cells: whatever is not sur
 left to the text path.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,33 +13,16 @@ import pandas as pd
 
 from forecaster.data.assembly.build_rows import build_rows
 from forecaster.data.assembly.column_roles import ColumnRoles
-from forecaster.data.assembly.decoded_columns import (
-    EMPTY,
-    GIVEN,
-    INFINITE,
-    NAMED,
-    DecodedColumns,
-    Labels,
-    Numbers,
-    concat_numbers,
-    parse_numbers,
-    select_numeric_na_values,
-)
+from forecaster.data.assembly.decoded_columns import DecodedColumns, Labels
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import AUTO, Dialect
 from forecaster.data.options import DATES, Reading
-from forecaster.data.sources.arrow_columns import convert_column, to_datetimes
-from forecaster.data.sources.arrow_csv import NotPlain, decode_csv, require_plain
+from forecaster.data.sources.arrow_columns import to_datetimes
+from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.text_table import Table
 from forecaster.formats.number_formats import NONE, TEXT, is_missing
-from forecaster.formats.timestamp_formats import (
-    ISO,
-    ParsedTimestamps,
-    are_within_years,
-    parse_labels,
-    parse_whole_numbers,
-)
+from forecaster.formats.timestamp_formats import ISO
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,22 +40,13 @@ class TypedLayout:
     reading: Reading
     types: dict[str, "pa.DataType"]
 
-    def decode_csv(self, text: bytes) -> "pa.Table":
-        """Decode whole records; raises as `decode_csv` does."""
-        names, dialect = list(self.head.columns), self.head.dialect
-        return decode_csv(text, names, self.types, dialect.delimiter, dialect.decimal, self.reading.na_values)
-
-    def convert(self, columns: "pa.Table") -> "pa.Table":
-        """Convert columns of other types, exactly, as if their cells were text; or raise `ArrowException`."""
-        import pyarrow as pa  # noqa: PLC0415
-
-        zones = {name: getattr(columns[name].type, "tz", None) for name in self.types if name == self.roles.time}
-        types = self.types | {name: pa.timestamp("us", zone) for name, zone in zones.items() if zone}
-        return pa.table({name: convert_column(columns[name], kind) for name, kind in types.items()})
-
     def build_rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
         """Build the rows of converted columns; raise `NotPlain` for a cell that is text or a problem."""
-        rows = build_rows(TypedColumns(table, self, places, lines), self.roles, self.reading)
+        with ThreadPoolExecutor() as pool:  # each releases the interpreter while it copies
+            columns = dict(zip(table.column_names, pool.map(_to_numpy, table.columns), strict=True))
+        may_be_blank, na_values = not (self.roles.times or self.roles.ids), self.reading.na_values
+        decoded = DecodedColumns(columns, self.head, places, lines, na_values, may_be_blank)
+        rows = build_rows(decoded, self.roles, self.reading)
         require_plain(not rows.issues.problems)
         return rows
 
@@ -111,57 +84,6 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
     types |= dict.fromkeys(roles.targets, pa.float64())
     require_plain(len(types) == sum(map(len, roles)) + len({*reading.columns, *reading.static}))
     return TypedLayout(replace(head, dialect=marks), roles, reading, types)
-
-
-class TypedColumns(DecodedColumns):
-    """Arrow's columns as numpy arrays; raises `NotPlain` where one has to be parsed as text."""
-
-    def __init__(self, table: "pa.Table", layout: TypedLayout, places: Places, lines: np.ndarray) -> None:
-        super().__init__(layout.head, places, lines, layout.reading.na_values)
-        self._may_be_blank = not (layout.roles.times or layout.roles.ids)
-        with ThreadPoolExecutor() as pool:  # each releases the interpreter while it copies
-            arrays = pool.map(_to_numpy, table.columns)
-            self._columns = dict(zip(table.column_names, arrays, strict=True))
-
-    def get_labels(self, name: str) -> Labels:
-        """Encode a column as the numbers of its distinct texts."""
-        require_plain(isinstance(self._columns[name], Labels))
-        return self._columns[name]
-
-    def get_numbers(self, names: Sequence[str]) -> Numbers:
-        """Convert the cells of some columns, one column after the other."""
-        return concat_numbers([self._read_numbers(name) for name in names])
-
-    def _read_numbers(self, name: str) -> Numbers:
-        column = self._columns[name]
-        if isinstance(column, Labels):
-            values, kinds = parse_numbers(column.texts, self.dialect, self.na_values, name)
-            return Numbers(values[column.codes], kinds[column.codes])
-        kinds = np.full(len(column), GIVEN, np.int8)
-        if sentinels := select_numeric_na_values(self.na_values):
-            kinds[np.isin(column, sentinels)] = NAMED
-        if not np.isfinite(column).all():
-            require_plain(not self._may_be_blank)  # a row without any cell is none
-            kinds[np.isnan(column)] = EMPTY
-            kinds[np.isinf(column)] = INFINITE
-        return Numbers(np.where(kinds == NAMED, np.nan, column) if sentinels else column, kinds)
-
-    def get_timestamps(self, names: Sequence[str], way: str | None, date_order: str) -> ParsedTimestamps:
-        """Parse the columns of time."""
-        found = self._columns[names[0]]
-        if isinstance(found, Labels):
-            parsed = parse_labels(found.codes, found.texts, way, date_order, names[0])
-        elif isinstance(found, pd.DatetimeIndex):
-            require_plain(way in {None, ISO} and are_within_years(found).all())
-            return ParsedTimestamps(found, np.zeros(len(found), bool))
-        else:
-            parsed = parse_whole_numbers(found, way, names[0])
-        require_plain(not parsed.wrong.any() and not parsed.others)
-        return parsed
-
-    def get_texts(self, names: Sequence[str]) -> list[pd.Series]:
-        """Leave the typed path: a message quotes a cell."""
-        raise NotPlain
 
 
 def _to_numpy(column: "pa.ChunkedArray") -> np.ndarray | pd.DatetimeIndex | Labels:

@@ -1,8 +1,8 @@
 """The path of typed columns: plain CSV, Parquet and queries as rows, or as text where they are not plain."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from forecaster.data.assembly.blocks import HEAD_BYTES, Blocks, StoredBlock, decode_rows, open_csv, open_table
@@ -46,18 +46,13 @@ def read_csv_rows(source: Source, dialect: Dialect, reading: Reading) -> Rows | 
 
 def read_typed_series(source: Source, dialect: Dialect, reading: Reading) -> Panel:
     """Read the series of Parquet files or a query of any size; the dialect is kept as it is; raises as `open_table`."""
-    with open_table(source) as opened:
-        blocks = opened._replace(head=_add_unit(opened.head, dialect))
+    with open_table(source, dialect.unit) as blocks:
         roles = find_roles(blocks.head, reading)
-        names = dict.fromkeys((*roles.times, *roles.ids, *roles.targets, *reading.static, *reading.columns))
-        rest = blocks.read(list(names))
-        held, are_all = _hold_blocks(rest, files.MAX_BYTES)
-        if not are_all:
-            whole = blocks._replace(read=lambda _: itertools.chain(held, rest))
-            panel = read_large(whole, reading)
-            return replace(panel, dialect=replace(dialect, unit=panel.dialect.unit))
-    rows = build_held_rows(blocks.head, held, roles, reading)
-    return build_panel(replace(rows, dialect=replace(dialect, unit=rows.dialect.unit)), reading)
+        held, whole = _hold_columns(blocks, roles, reading, files.MAX_BYTES)
+        panel = read_large(whole, reading) if whole else None
+    if panel is None:
+        panel = build_panel(build_held_rows(blocks.head, held, roles, reading), reading)
+    return replace(panel, dialect=replace(dialect, unit=panel.dialect.unit))
 
 
 def read_plain_groups(source: Source, dialect: Dialect, reading: Reading) -> Iterator[Panel] | None:
@@ -69,7 +64,9 @@ def read_plain_groups(source: Source, dialect: Dialect, reading: Reading) -> Ite
         return read_groups(open_csv(source, dialect), reading)
     try:
         if source.parquet:
-            return _read_parquet_groups(source, dialect, reading)
+            with open_table(source, dialect.unit) as blocks:
+                _, whole = _hold_columns(blocks, find_roles(blocks.head, reading), reading, LEAST_GROUPED)
+                return read_groups(whole, reading, is_plain=True) if whole else None
         if source.size is None or source.size < LEAST_GROUPED:
             return None
         return read_groups(_open_plain_csv(source, dialect), reading, is_plain=True)
@@ -77,15 +74,13 @@ def read_plain_groups(source: Source, dialect: Dialect, reading: Reading) -> Ite
         return None
 
 
-def _read_parquet_groups(source: Source, dialect: Dialect, reading: Reading) -> Iterator[Panel] | None:
-    with open_table(source) as opened:
-        blocks = opened._replace(head=_add_unit(opened.head, dialect))
-        roles = find_roles(blocks.head, reading)
-        rest = blocks.read(list(dict.fromkeys((*roles.times, *roles.ids, *roles.targets))))
-        held, are_all = _hold_blocks(rest, LEAST_GROUPED)
-        if are_all:
-            return None
-        return read_groups(blocks._replace(read=lambda _: itertools.chain(held, rest)), reading, is_plain=True)
+def _hold_columns(
+    blocks: Blocks, roles: ColumnRoles, reading: Reading, most: int
+) -> tuple[list[StoredBlock], Blocks | None]:
+    """Take the blocks of the columns that are read up to `most` bytes; and all blocks, where there are more."""
+    rest = blocks.read(list(dict.fromkeys((*chain(*roles[:3]), *reading.static, *reading.columns))))
+    held, are_all = _hold_blocks(rest, most)
+    return held, None if are_all else blocks._replace(read=lambda _: chain(held, rest))
 
 
 def _open_plain_csv(source: Source, dialect: Dialect) -> Blocks:
@@ -93,10 +88,6 @@ def _open_plain_csv(source: Source, dialect: Dialect) -> Blocks:
     blocks = open_csv(source, dialect, _LINES)
     require_plain(len(blocks.head) > _SAMPLE or Path(source.files[0]).stat().st_size <= HEAD_BYTES)
     return blocks
-
-
-def _add_unit(table: Table, dialect: Dialect) -> Table:
-    return replace(table, dialect=replace(table.dialect, unit=dialect.unit))
 
 
 def build_held_rows(head: Table, held: Sequence[StoredBlock], roles: ColumnRoles, reading: Reading) -> Rows:
@@ -110,14 +101,14 @@ def build_held_rows(head: Table, held: Sequence[StoredBlock], roles: ColumnRoles
 
 def read_typed_table(source: Source, dialect: Dialect) -> Table:
     """Read all columns of Parquet files or a query as text; raise `DataError` for too many; else as `open_table`."""
-    with open_table(source) as blocks:
+    with open_table(source, dialect.unit) as blocks:
         names = list(blocks.head.columns)
         held, are_all = _hold_blocks(blocks.read(names), files.MAX_BYTES)
     if not are_all:
         rows = sum(len(block.columns) for block in held)
         detail = {"rows": rows, "columns": len(names), "limit": files.MAX_BYTES // _CELL}
         raise DataError(Problem("too-many-cells", source.name, detail=detail))
-    return _add_unit(_join(held).to_text(), dialect)
+    return _join(held).to_text()
 
 
 def _hold_blocks(blocks: Iterable[StoredBlock], most: int) -> tuple[list[StoredBlock], bool]:

@@ -1,58 +1,36 @@
-"""Stack: the columns of values of a table one after the other, and the series that their cells belong to."""
+"""Wide tables: columns of values one after the other, each a series, or a step of each series."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.options import ROWS
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Cells of `columns` end to end: (cells,) = columns x rows of the table.
-
-    Attributes:
-        targets: what the values of each series are called.
-        codes: the number of each cell's series, (cells,) int32.
-        timestamps, lines: of each cell, (cells,).
-        rows: the row of the table that each cell is in, (cells,).
-    """
-
-    columns: Sequence[str]
-    names: Sequence[str]
-    targets: Sequence[str]
-    codes: np.ndarray
-    timestamps: pd.Index
-    lines: np.ndarray
-    rows: np.ndarray | slice
-
-
-def stack_columns(
-    columns: Sequence[str],
-    names: Sequence[str],
-    codes: np.ndarray,
-    timestamps: pd.Index,
-    lines: np.ndarray,
-    layout: str,
-) -> Stack:
-    """Stack the columns of values of a table.
+def stack_columns(rows: Rows, columns: Sequence[str], layout: str) -> Rows:
+    """Repeat the rows of a table for each of its columns of values: (columns x rows,).
 
     Args:
+        rows: of the table, without values; without names where only columns separate series.
         columns: of values; each is a series in the layout `columns`, a step in the layout `rows`.
-        names: of the rows' series; none where only columns separate series.
-        codes, timestamps, lines: of each row.
         layout: `columns | rows`.
     """
-    count, targets = len(columns), list(columns) * max(len(names), 1)
+    count, names = len(columns), rows.names
+    targets = list(columns) * max(len(names), 1)
     if count == 1 and layout != ROWS:
-        return Stack(columns, names or columns, targets, codes, timestamps, lines, slice(None))
-    rows = np.tile(np.arange(len(codes)), count)
+        return replace(rows, names=names or columns, targets=targets)
+    places = np.repeat(np.arange(count), len(rows))
+    stacked = replace(rows.select_rows(np.tile(np.arange(len(rows)), count)), stacked=count > 1)
     if layout == ROWS:
-        steps = pd.Index(np.repeat(np.arange(count), len(codes)))
         target = f"{columns[0]} to {columns[-1]}" if count > 1 else columns[0]
-        return Stack(columns, names, [target] * len(names), codes[rows], steps, lines[rows], rows)
-    joined = [f"{name}/{column}" for name in names for column in columns] if names else columns
-    numbers = codes[rows] * np.int32(count) + np.repeat(np.arange(count, dtype=np.int32), len(codes))
-    return Stack(columns, joined, targets, numbers, timestamps[rows], lines[rows], rows)
+        return replace(stacked, targets=[target] * len(names), timestamps=pd.Index(places))
+    return replace(
+        stacked,
+        names=[f"{name}/{column}" for name in names for column in columns] if names else columns,
+        targets=targets,
+        codes=stacked.codes * np.int32(count) + places.astype(np.int32),
+        categories=[category for category in rows.categories for _ in columns],
+    )

@@ -87,14 +87,10 @@ def _format_timestamps(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     cells = column.to_pandas()  # which finds zones where Arrow does not
     local = cells.dt.tz_localize(None)
     offsets = local - cells.dt.tz_convert("UTC").dt.tz_localize(None)
-    texts = offsets.map({offset: _format_offset(offset) for offset in offsets.dropna().unique()})
+    zones = ((offset, datetime.timezone(offset)) for offset in offsets.dropna().unique())
+    texts = offsets.map({offset: datetime.datetime(2000, 1, 1, tzinfo=zone).isoformat()[19:] for offset, zone in zones})
     written = _format_timestamps(pa.chunked_array([pa.array(local)]))
     return compute.binary_join_element_wise(written, pa.array(texts, pa.string(), from_pandas=True), "")
-
-
-def _format_offset(offset: datetime.timedelta) -> str:
-    """Write an offset from UTC: `+01:00`."""
-    return datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone(offset)).isoformat()[len("2000-01-01T00:00:00") :]
 
 
 def to_datetimes(column: "pa.ChunkedArray") -> pd.DatetimeIndex:

@@ -1,9 +1,10 @@
 """Plain CSV through pyarrow, many times faster than cell by cell; pyarrow is an optional dependency."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from forecaster.formats.number_formats import MISSING
+from forecaster.data.dialect import Dialect
+from forecaster.formats.number_formats import MISSING, NaValues
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,12 +24,7 @@ def require_plain(plain: object) -> None:
 
 
 def decode_csv(
-    text: bytes,
-    names: Sequence[str],
-    types: Mapping[str, "pa.DataType"],
-    delimiter: str,
-    decimal: str,
-    na_values: Sequence[Any],
+    text: bytes, names: Sequence[str], types: Mapping[str, "pa.DataType"], dialect: Dialect, na_values: NaValues
 ) -> "pa.Table":
     """Decode the typed columns of CSV, each row a line; the other columns are read as text, to look at them, too.
 
@@ -48,13 +44,13 @@ def decode_csv(
     table = csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(column_names=list(names), block_size=BLOCK),
-        csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in text, ignore_empty_lines=False),
+        csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=b'"' in text, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()) | dict(types),
             null_values=[*_MISSING, *forms],
             strings_can_be_null=False,
             timestamp_parsers=[csv.ISO8601],
-            decimal_point=decimal,
+            decimal_point=dialect.decimal,
         ),
     )
     require_plain(len(table) and not any(map(_has_breaks, table.columns)))

@@ -62,7 +62,7 @@ def parse_file(part: Decoded, name: str, dialect: Dialect, above: int, before: i
         names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         numbers, rows, texts = [0, *numbers], [names, *rows], [f"{dialect.delimiter.join(names)}\n", *texts]
     elif names := name_by_labels(rows):
-        rows, texts = [names, *rows[1:]], [_join_cells(names, dialect), *texts[1:]]
+        rows, texts = [names, *rows[1:]], [write_record(names, dialect.delimiter), *texts[1:]]
     first = 1 + dialect.skip
     numbers = [numbers[0], *(number + before for number in numbers[first:])]
     rows, texts = [rows[0], *rows[first:]], [texts[0], *texts[first:]]
@@ -76,9 +76,10 @@ def parse_file(part: Decoded, name: str, dialect: Dialect, above: int, before: i
     return file
 
 
-def _join_cells(cells: list[str], dialect: Dialect) -> str:
+def write_record(cells: Iterable[str], delimiter: str = ",") -> str:
+    """Write cells as a line of a CSV."""
     text = io.StringIO()
-    csv.writer(text, delimiter=dialect.delimiter, lineterminator="\n").writerow(cells)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
     return text.getvalue()
 
 

@@ -40,21 +40,6 @@ class Places:
             return self.locate(line)
         return f"row {line}" if self.counts_rows else f"line {line}"
 
-    def make_problem(
-        self,
-        code: str,
-        column: str,
-        lines: np.ndarray,
-        text: Callable[[int], str],
-        rows: np.ndarray,
-        detail: Mapping[str, Any] | None = None,
-        repairs: tuple[Mapping[str, Any], ...] = (),
-    ) -> Problem:
-        """Report the cells of a column in some rows, one at least, by the line and the text of each row."""
-        first = tuple((text(row), self.name_line(lines[row])) for row in rows[:SHOWN].tolist())
-        where = self.locate(lines[rows[0]])
-        return Problem(code, where, column, Cells(len(rows), first), detail or {}, repairs)
-
 
 def report_columns(where: str, first: str, names: Sequence[str], expected: Sequence[str]) -> Problem:
     """Report a file whose columns are not those of the first."""
@@ -125,8 +110,10 @@ class CellReporter:
     ) -> None:
         """Add a problem for each series that has some of the rows, (rows,) bool."""
         for number, rows in group_by_series(wrong, self.codes):
-            column = self.columns[number % len(self.columns)]
-            into[number].append(self.places.make_problem(code, column, self.lines, self.text, rows, detail, repairs))
+            column, lines = self.columns[number % len(self.columns)], self.lines[rows]
+            shown = zip(rows[:SHOWN].tolist(), lines, strict=False)
+            cells = Cells(len(rows), tuple((self.text(row), self.places.name_line(line)) for row, line in shown))
+            into[number].append(Problem(code, self.places.locate(lines[0]), column, cells, detail or {}, repairs))
 
 
 def group_by_series(wrong: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

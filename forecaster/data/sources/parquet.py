@@ -50,7 +50,11 @@ def read_parquet_head(name: str, files: Sequence[str], rows: int) -> Stored:
         columns = [_list_columns(file) for file in opened]
         first = next((batch for file in opened for batch in file.iter_batches(rows) if len(batch)), None)
     check_names(name, columns[0])
-    _check_alike(files, columns)
+    shown = list(map(name_source, files))
+    if different := [
+        (file, each) for file, each in zip(shown, columns, strict=True) if sorted(each) != sorted(columns[0])
+    ]:
+        raise DataError([report_columns(file, shown[0], names, columns[0]) for file, names in different])
     if first is None:
         raise DataError(Problem("no-rows", name))
     places = Places(name, ((0, name),), header_line=0, counts_rows=True)
@@ -64,13 +68,6 @@ def _list_columns(file: "ParquetFile") -> list[str]:
     unnamed = [field for field in file.schema_arrow if field.name.startswith("__index_level_")]
     counting = {field.name for field in unnamed if pa.types.is_integer(field.type)}
     return [name for name in file.schema_arrow.names if name not in counting]
-
-
-def _check_alike(files: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
-    named = [*zip(map(name_source, files), columns, strict=True)]
-    first, expected = named[0]
-    if different := [(file, names) for file, names in named if sorted(names) != sorted(expected)]:
-        raise DataError([report_columns(file, first, names, expected) for file, names in different])
 
 
 @contextmanager

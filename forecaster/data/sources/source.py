@@ -1,6 +1,5 @@
 """A source of data, resolved once: which files a path names, and what they are."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,27 +56,16 @@ class Source:
         is_small = is_one and self.size is not None and self.size <= SMALL
         return read_bytes(self.files[0]) if is_small else None
 
-    @property
-    def shown(self) -> list[str]:
-        """The files as messages name them."""
-        return list(map(name_source, self.files))
-
 
 def resolve_source(paths: Paths) -> Source:
     """Look up the files that are named and their kind; raise `DataError` where one is absent or their kinds differ."""
     if isinstance(paths, Query):
         return Source(paths.url, query=paths)
     heads = {name: read_first_bytes(name, _HEAD) for name in find_files(paths)}
-    parquet = _are_parquet(heads)
-    sizes = [None if is_packed(head) else measure_size(name) for name, head in heads.items()]
-    size = None if None in sizes else sum(filter(None, sizes))
-    return Source(name_source(paths), tuple(heads), None, parquet, size)
-
-
-def _are_parquet(heads: Mapping[str, bytes]) -> bool:
-    """Whether files are Parquet, by the bytes that each begins with; raise `DataError` where only some are."""
     kinds = {name: head.startswith(_PARQUET) for name, head in heads.items()}
     if len(set(kinds.values())) > 1:
         one, other = (name_source(next(name for name in kinds if kinds[name] is kind)) for kind in (True, False))
         raise DataError(Problem("mixed-kinds", detail={"parquet": one, "other": other}))
-    return all(kinds.values())
+    sizes = [None if is_packed(head) else measure_size(name) for name, head in heads.items()]
+    size = None if None in sizes else sum(filter(None, sizes))
+    return Source(name_source(paths), tuple(heads), None, all(kinds.values()), size)

@@ -1,9 +1,8 @@
 """Table: a file, or several below each other, as text."""
 
-import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +10,9 @@ import pandas as pd
 
 from forecaster.config.reader import find_nearest_name
 from forecaster.data.dialect import AUTO, DELIMITERS, UNKNOWN, Dialect
-from forecaster.data.sources.csv_records import parse_file, read_whole_lines
+from forecaster.data.sources.csv_records import parse_file, read_whole_lines, write_record
 from forecaster.data.sources.decoding import Decoded, decode, find_delimiter
-from forecaster.data.sources.files import read_bytes
+from forecaster.data.sources.files import name_source, read_bytes
 from forecaster.data.sources.header import (
     count_label_rows,
     count_lines_above,
@@ -75,20 +74,18 @@ def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
         InputOutputFailed: it cannot be read.
     """
     contents = map(read_bytes, source.files) if source.content is None else [source.content]
-    files = zip(source.shown, contents, strict=True)
+    files = zip(map(name_source, source.files), contents, strict=True)
     decoded = {shown: decode(content, dialect.encoding, shown) for shown, content in files}
     return _parse_table(decoded, source.name, dialect)
 
 
-def parse_head(head: bytes, file: str, name: str, dialect: Dialect) -> Table:
-    """Read the rows that a file, one of several called `name`, begins with; raises as `read_table` does."""
-    return _parse_table({file: decode(head, dialect.encoding, file)}, name, dialect)
+def parse_part(text: bytes, file: str, name: str, dialect: Dialect, before: int = 0) -> Table:
+    """Read whole records below the header of a file, one of several called `name`; raises as `read_table` does.
 
-
-def parse_block(header: bytes, block: bytes, line: int, name: str, dialect: Dialect) -> Table:
-    """Read a block of whole records that begins on a line of a file, below the bytes of its header."""
-    before = line - 1 - header.count(b"\n")
-    return _parse_table({name: decode(header + block, dialect.encoding, name, before)}, name, dialect, before)
+    Args:
+        before: lines between the header and the rows.
+    """
+    return _parse_table({file: decode(text, dialect.encoding, file, before)}, name, dialect, before)
 
 
 def _parse_table(decoded: Mapping[str, Decoded], name: str, dialect: Dialect, before: int = 0) -> Table:
@@ -154,11 +151,5 @@ def write_records(table: Table) -> Table:
     """Write the header and the rows of a table as CSV, where it was read from something else."""
     if table.texts:
         return table
-    texts = tuple(map(_write_record, zip(*table.columns.values(), strict=True)))
-    return replace(table, header=_write_record(table.columns), texts=texts)
-
-
-def _write_record(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
+    texts = tuple(map(write_record, zip(*table.columns.values(), strict=True)))
+    return replace(table, header=write_record(table.columns), texts=texts)

@@ -1,47 +1,8 @@
-"""Domains: which numbers a series may have, and which key of the config requires it."""
+"""The numbers that a head, a transform and the bounds of a config allow."""
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
-
-
-@dataclass(frozen=True)
-class Domain:
-    """Numbers from `low` to `high`.
-
-    Attributes:
-        code, repairs: of the problem of numbers outside it.
-        what: what its numbers are called: `numbers above 0`.
-        open: whether `low` and `high` themselves lie outside.
-        whole: whether they have no fraction.
-        transform: the one that takes no others; empty where it is the head or a bound.
-    """
-
-    code: str
-    what: str
-    low: float = -math.inf
-    high: float = math.inf
-    open: bool = False
-    whole: bool = False
-    transform: str = ""
-    repairs: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def detail(self) -> dict[str, str]:
-        """The values that the sentence of its problem needs."""
-        return {"expected": self.what} | ({"transform": self.transform} if self.transform else {})
-
-    def find_outside(self, numbers: np.ndarray) -> np.ndarray:
-        """Find the finite numbers that lie outside it."""
-        beyond = (numbers < self.low) | (numbers > self.high)
-        if self.open:
-            beyond |= (numbers == self.low) | (numbers == self.high)
-        if self.whole:
-            beyond |= np.isfinite(numbers) & (np.mod(np.where(np.isfinite(numbers), numbers, 0), 1) != 0)
-        return np.isfinite(numbers) & beyond
+from forecaster.data.options import Domain
 
 
 def find_domains(head: str, transform: str, minimum: float | None, maximum: float | None) -> list[Domain]:
