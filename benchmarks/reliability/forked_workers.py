@@ -5,9 +5,12 @@ import pickle
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from typing import Any
+
+from pydantic import BaseModel
 
 from forecaster import workers
 
@@ -60,3 +63,16 @@ def start_forked_worker(work: Any, threads: int | None, level: int) -> Any:
             workers.serve(theirs.fileno(), parent)
     ours.send_bytes(pickle.dumps((work, level)))
     return workers._Worker(ForkedProcess(pid), ours)  # type: ignore[arg-type]
+
+
+def build_models() -> None:
+    """Build the models of configs, which each fork would build anew."""
+    for model in _find_subclasses(BaseModel):
+        if model.__module__.startswith("forecaster."):
+            model.model_rebuild()
+
+
+def _find_subclasses(parent: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in parent.__subclasses__():
+        yield each
+        yield from _find_subclasses(each)

@@ -38,10 +38,10 @@ from typing import IO, Any
 
 import numpy as np
 from faults import KINDS, restart_with_shim
-from forked_workers import ForkedProcess, start_forked_worker
+from forked_workers import ForkedProcess, build_models, start_forked_worker
 from soak_faults import DAY, FAULTS, FIRST, Fault, make_sources, to_bytes
 
-from forecaster import jobs, workers
+from forecaster import data, jobs, workers
 from forecaster.cli import main as forecast_main
 
 RUNS = Path(__file__).parents[2] / "tests" / "runs" / "format-4"
@@ -502,10 +502,12 @@ def count_descriptors(pid: int) -> int:
 
 def import_modules() -> None:
     """Import what a run imports, for its forks."""
-    for module in pkgutil.iter_modules(jobs.__path__, "forecaster.jobs."):
-        importlib.import_module(module.name)
+    for room in (jobs, data):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
     for name in ("forecaster.cli.run", "forecaster.forecasting.predict", "onnxruntime", "scipy.stats"):
         importlib.import_module(name)
+    build_models()
 
 
 def fit_growth(values: Sequence[tuple[int, float]], first: int) -> float:

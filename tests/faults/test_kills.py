@@ -44,15 +44,27 @@ print(json.dumps(found))
 """
 
 
-def count(*arguments):
+@pytest.fixture(scope="module")
+def faulty_disk(tmp_path_factory):
+    """An environment with the library loaded that injects faults."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        library = importlib.import_module("faults").compile_shim(tmp_path_factory.mktemp("shim"))
+        patch.delitem(sys.modules, "faults")
+    return os.environ | {"LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+
+
+def count(environment, *arguments):
     command = [sys.executable, FOLDER / "kills.py", "--json", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
+    result = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=300
+    )
     assert result.stderr == ""
     return json.loads(result.stdout)
 
 
-def test_every_eleventh_file_operation_leaves_old_or_new():
-    found = count("--every", "11")
+def test_every_eleventh_file_operation_leaves_old_or_new(faulty_disk):
+    found = count(faulty_disk, "--every", "11")
     assert [each["violations"] for each in found] == [[]] * len(found)
     assert all(each["points"] == each["old"] + each["new"] for each in found)
     assert {each["kind"] for each in found} == {"kill", "torn", "ENOSPC", "EIO"}
@@ -61,25 +73,18 @@ def test_every_eleventh_file_operation_leaves_old_or_new():
 
 
 @pytest.mark.parametrize("operation", ["output"])
-def test_every_file_operation_leaves_old_or_new(operation):
-    found = count("--only", operation)
+def test_every_file_operation_leaves_old_or_new(faulty_disk, operation):
+    found = count(faulty_disk, "--only", operation)
     assert [each["violations"] for each in found] == [[]] * 4
     for each in found:
         assert each["old"] > 0
         assert each["new"] > 0
 
 
-def test_a_file_that_is_replaced_in_place_is_found_to_be_broken(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)
-    faults = importlib.import_module("faults")
-    try:
-        library = faults.compile_shim(tmp_path)
-    finally:
-        sys.modules.pop("faults")
-    environment = os.environ | {"LD_PRELOAD": str(library)}
+def test_a_file_that_is_replaced_in_place_is_found_to_be_broken(faulty_disk):
     command = [sys.executable, "-c", IN_PLACE, str(FOLDER)]
     found = json.loads(
-        subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
+        subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=faulty_disk).stdout
     )
     # After EIO, the interpreter writes once more when it closes the file.
     assert all(found[kind] and "broken" in found[kind][0] for kind in ("kill", "torn", "ENOSPC"))

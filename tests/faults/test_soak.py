@@ -17,7 +17,8 @@ pytestmark = [
 
 
 def test_outcomes_of_nights_with_faults_are_as_documented():
-    options = ["--nights", "13", "--faults", "0.5", "--real", "0", "--no-training", "--json"]
+    # With this seed, 12 kinds of faults in eight nights, and a clock that is an hour back after one of them.
+    options = ["--nights", "8", "--seed", "168", "--faults", "0.7", "--real", "0", "--no-training", "--json"]
     command = [sys.executable, ROOT / "benchmarks" / "reliability" / "soak.py", *options]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
     found = json.loads(result.stdout)

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -39,6 +39,7 @@ LIBRARIES = [
     "forked_workers",
     "matplotlib.backends.backend_agg",
     "pyarrow.csv",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "sqlalchemy",
     "optuna",
@@ -143,7 +144,7 @@ os._exit(os.waitstatus_to_exitcode(int.from_bytes(answer[8:], "big")))
 
 
 def write_command(path: Path, address: Path) -> None:
-    """Write a script that has the server at an address be `forecast`."""
+    """Write a script that has the server at an address be `forecast`; to kill it kills the command."""
     path.write_text(_COMMAND.format(python=sys.executable, address=str(address)))
     path.chmod(0o755)
 
@@ -195,7 +196,8 @@ def import_modules(tensorflow: bool) -> None:
         if module.name not in NOT_IMPORTED:
             with contextlib.nullcontext() if tensorflow else contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
-    build_models_and_parsers()
+    sys.modules["forked_workers"].build_models()
+    build_parsers()
     if tensorflow:
         importlib.import_module("tests.helpers.fast_trainings").speed_up_trainings()
         return
@@ -203,14 +205,10 @@ def import_modules(tensorflow: bool) -> None:
         del sys.modules[name]
 
 
-def build_models_and_parsers() -> None:
-    """Build what each command would build anew: the pydantic models of configs, and the parser of its arguments."""
-    import pydantic
+def build_parsers() -> None:
+    """Build the parser of each verb, which each command would build anew."""
     import typer.main
 
-    for model in find_subclasses(pydantic.BaseModel):
-        if model.__module__.startswith("forecaster."):
-            model.model_rebuild()
     module = sys.modules["forecaster.cli.main"]
     choose = functools.cache(lambda named: choose_verb([*named]))
     choose_verb, module._choose_verb = module._choose_verb, lambda named: choose(tuple(named))
@@ -220,13 +218,6 @@ def build_models_and_parsers() -> None:
         for each in [parser, *getattr(parser, "commands", {}).values()]:
             for parameter in each.params:
                 parameter.get_runtime_param()
-
-
-def find_subclasses(parent: type) -> Iterator[type]:
-    """Find all classes that are derived from one."""
-    for each in parent.__subclasses__():
-        yield each
-        yield from find_subclasses(each)
 
 
 def serve(listener: socket.socket, tensorflow: bool) -> None:
@@ -242,12 +233,16 @@ def serve(listener: socket.socket, tensorflow: bool) -> None:
     idle = {listener.accept()[0]}
     commands: dict[int, socket.socket] = {}  # by process
     while idle or commands:
-        for ready in select.select([listener, ended, *idle], [], [])[0]:
+        watched = {connection: child for child, connection in commands.items()}
+        for ready in select.select([listener, ended, *idle, *watched], [], [])[0]:
             if ready is listener:
                 idle.add(listener.accept()[0])
             elif ready is ended:
                 ended.recv(1 << 16)
                 idle |= report_ends(commands)
+            elif commands.get(child := watched.get(ready)) is ready:  # its end, since it sends nothing meanwhile
+                kill_command(child)
+                commands.pop(child).close()
             else:
                 idle.remove(ready)
                 if request := receive_request(ready):
@@ -262,6 +257,13 @@ def serve(listener: socket.socket, tensorflow: bool) -> None:
                     commands[child] = ready
                     with contextlib.suppress(OSError):
                         ready.sendall(child.to_bytes(8, "big"))
+
+
+def kill_command(process: int) -> None:
+    """Kill a command whose client was killed; its workers die with it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
 
 
 def receive_request(connection: socket.socket) -> tuple[list[int], list[str], str, dict[str, str]] | None:
