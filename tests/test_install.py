@@ -22,7 +22,11 @@ from tests.helpers.command import ROOT, TINY, run_in_turn
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNS = ROOT / "tests" / "runs" / "format-3"
-ENVIRON = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "KERAS_BACKEND"}}
+ENVIRON = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "KERAS_BACKEND"}
+}
 
 
 def run(*command: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
