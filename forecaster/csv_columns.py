@@ -57,29 +57,38 @@ def _look_up_digits(numbers: np.ndarray, scaled: np.ndarray, groups: int, mark: 
     for place in reversed(range(count)):  # the newest digits last
         digits = whole // _BASE**place % _BASE
         begun = whole >= _BASE ** (place + 1)  # a higher group has a digit
-        part = np.where(begun[:, None], full[digits], leading[digits])
+        part = _split_bytes(np.where(begun, full[digits], leading[digits]))
         if place == 0:
             part[~begun & (digits == 0), -1] = ord("0")
         parts.append(part)
     behind = decimals % _BASE if groups == 2 else None
     first = decimals // _BASE ** (groups - 1)
-    part = trailing[first] if behind is None else np.where(behind[:, None] > 0, full[first], trailing[first])
+    part = _split_bytes(trailing[first] if behind is None else np.where(behind > 0, full[first], trailing[first]))
     part[decimals == 0, 0] = ord("0")
-    fraction = [part] if behind is None else [part, trailing[behind]]
+    fraction = [part] if behind is None else [part, _split_bytes(trailing[behind])]
     sign = np.where(np.signbit(numbers), ord("-"), _ABSENT).astype(np.uint8)[:, None]
     point = np.full((len(numbers), 1), ord(mark), np.uint8)
     return np.concatenate([sign, *parts, point, *fraction], axis=1)
 
 
+def _split_bytes(texts: np.ndarray) -> np.ndarray:
+    """Split entries of `_make_digit_tables` into their bytes, (numbers, 4) uint8."""
+    return texts.view(np.uint8).reshape(len(texts), _DIGITS)
+
+
 @cache
 def _make_digit_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make the digits of 0 to 9999: all four, without zeros before them, and without zeros behind them; 0 has none."""
+    """Make the digits of 0 to 9999: all four, without zeros before them, and without zeros behind them; 0 has none.
+
+    Four digits are the four bytes of one uint32, since one number is looked up faster than four.
+    """
     numbers = np.arange(_BASE)
     full = np.stack([numbers // 10**place % 10 for place in reversed(range(_DIGITS))], axis=1).astype(np.uint8)
     begun = np.maximum.accumulate(full > 0, axis=1)
     needed = np.maximum.accumulate(full[:, ::-1] > 0, axis=1)[:, ::-1]
     text = full + np.uint8(ord("0"))
-    return text, np.where(begun, text, np.uint8(_ABSENT)), np.where(needed, text, np.uint8(_ABSENT))
+    leading, trailing = (np.where(shown, text, np.uint8(_ABSENT)) for shown in (begun, needed))
+    return text.view(np.uint32)[:, 0], leading.view(np.uint32)[:, 0], trailing.view(np.uint32)[:, 0]
 
 
 def join_columns(columns: Sequence[tuple[np.ndarray, np.ndarray | None]], rows: int, separator: str) -> bytes:
@@ -100,6 +109,5 @@ def join_columns(columns: Sequence[tuple[np.ndarray, np.ndarray | None]], rows: 
             block[:, place : place + column.shape[1]] = column[some] if numbers is None else column[numbers[some]]
             place += column.shape[1] + 1
         block[:, -1] = ord("\n")
-        flat = block.reshape(-1)
-        parts.append(flat[flat != _ABSENT].tobytes())
+        parts.append(block.tobytes().translate(None, bytes([_ABSENT])))
     return b"".join(parts)

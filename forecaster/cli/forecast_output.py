@@ -4,6 +4,7 @@ import io
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ import typer
 from forecaster.cli import console
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
+from forecaster.threads import count_threads
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
@@ -114,7 +116,7 @@ class ForecastOutput:
         if self._batches is None:
             return None
         self._batches.names = names
-        return self._batches.add
+        return self._batches.write_behind
 
     def write(self, found: "Prediction", names: "ColumnNames", title: str) -> None:
         """Write a forecast, its paths and its picture.
@@ -191,6 +193,21 @@ class _WrittenBatches(ABC):
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_BYTES_IN_MEMORY)  # noqa: SIM115  `close` does
         self.names: ColumnNames = "levels"
+        self._pool = ThreadPoolExecutor(1)
+        self._behind: Future[None] | None = None
+
+    def write_behind(self, forecasts: "Sequence[Forecast]") -> None:
+        """Write the rows of some forecasts in another thread, once those before are written."""
+        if count_threads() == 1:
+            self.add(forecasts)
+            return
+        self._wait()
+        self._behind = self._pool.submit(self.add, forecasts)
+
+    def _wait(self) -> None:
+        """Wait for the rows that are being written; raise what went wrong with them."""
+        if self._behind is not None:
+            self._behind.result()
 
     @abstractmethod
     def add(self, forecasts: "Sequence[Forecast]") -> None:
@@ -198,12 +215,14 @@ class _WrittenBatches(ABC):
 
     def read(self) -> Iterator[bytes]:
         """Read the file in parts, once."""
+        self._wait()
         self._file.seek(0)
         while part := self._file.read(_BYTES_AT_ONCE):
             yield part
 
     def close(self) -> None:
         """Remove the file."""
+        self._pool.shutdown()
         self._file.close()
 
 
@@ -253,6 +272,7 @@ class _WrittenParquet(_WrittenBatches):
 
     def read(self) -> Iterator[bytes]:
         """Complete the file, and read it in parts, once."""
+        self._wait()
         if self._writer is not None:
             self._writer.close()
         return super().read()

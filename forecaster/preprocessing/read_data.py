@@ -19,6 +19,7 @@ from forecaster.hierarchy import add_sums
 from forecaster.preprocessing.seasons import find_panel_seasons, find_series_seasons
 from forecaster.preprocessing.value_ranges import find_domains
 from forecaster.problems import Problem, condense_problems
+from forecaster.threads import read_ahead
 from forecaster.time.rules import CALENDAR, SESSIONS
 
 log = logging.getLogger("forecaster")
@@ -74,7 +75,7 @@ def read_data_in_groups(config: Config, path: Paths | None = None) -> Iterator[P
         return
     request = build_data_request(config, path)
     notices: list[Problem] = []
-    for panel in read_series_in_groups(request.paths, request.reading, request.dialect):
+    for panel in read_ahead(read_series_in_groups(request.paths, request.reading, request.dialect)):
         notices += panel.all_notices
         yield _prepare_panel(config, panel)
     _log_notices(notices)

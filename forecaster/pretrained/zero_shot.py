@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -18,6 +17,7 @@ from forecaster.pretrained.features import (
     get_main_season,
 )
 from forecaster.pretrained.log_scale import choose_scale
+from forecaster.threads import count_threads
 
 MIN_STEPS = 3  # known values that a window needs
 LARGEST = 1e100  # value whose squares and their sums are finite
@@ -69,7 +69,7 @@ def forecast_zero_shot(
         found[part] = _forecast_batch(windows[part], seasons, horizon, probabilities, widths)
 
     # Batches side by side, each on one thread: threads that share a recurrent layer wait for each other at every step.
-    with ThreadPoolExecutor(min(_count_threads(), max(len(parts), 1))) as pool:
+    with ThreadPoolExecutor(min(count_threads(), max(len(parts), 1))) as pool:
         list(pool.map(fill, parts))
     return found
 
@@ -115,12 +115,6 @@ def _interpolate_quantiles(quantiles: np.ndarray, probabilities: Sequence[float]
     place = np.clip(np.searchsorted(_SCORES, scores) - 1, 0, len(_SCORES) - 2)
     share = (scores - _SCORES[place]) / (_SCORES[place + 1] - _SCORES[place])  # beyond the last, they are extrapolated
     return quantiles[..., place] * (1 - share) + quantiles[..., place + 1] * share
-
-
-def _count_threads() -> int:
-    """Count the threads of this process: the share of a worker process, or the cores of the machine."""
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    return max(int(threads) if threads.isdecimal() else os.cpu_count() or 1, 1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -32,6 +32,7 @@ from forecaster.errors import DataError
 from forecaster.formats.timestamp_formats import parse_time_columns
 from forecaster.problems import Problem
 from forecaster.spool import Spool, group_records
+from forecaster.threads import read_ahead
 from forecaster.time.resolve_frequency import Step
 from forecaster.time.rules import AS_WRITTEN, CALENDAR, SESSIONS
 
@@ -77,7 +78,8 @@ def read_groups(blocks: Blocks, reading: Reading, is_plain: bool = False) -> Ite
     known = _add_head(reading, head, roles, first)
     spool = _RowSpool(replace(first, notices=head.notices), head.path, known)
     with check_unchanged(blocks.files):
-        for rows in _build_rows(blocks, head, roles, known, is_plain):
+        parts = _build_rows(blocks, head, roles, known, is_plain)
+        for rows in read_ahead(parts) if blocks.files else parts:  # a database may be read by one thread alone
             spool.add(rows)
     spool.finish(reading)
     return _lay_out_groups(spool, reading, replace(reading, way=known.way))
