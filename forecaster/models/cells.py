@@ -6,6 +6,8 @@ weights are column blocks of one matrix, in the order in which the equations nam
 """
 
 import abc
+import functools
+import operator
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -91,7 +93,7 @@ class Cell(keras.layers.Layer, abc.ABC):
         parts: Sequence[KerasTensor] = x if isinstance(x, list | tuple) else [x]
         ends = np.cumsum([part.shape[-1] for part in parts])  # the columns of x at which each part ends
         rows = ops.split(self.kernel, ends[:-1].tolist(), axis=0) if len(parts) > 1 else [self.kernel]
-        return sum(ops.matmul(part, block) for part, block in zip(parts, rows, strict=True))
+        return functools.reduce(operator.add, map(ops.matmul, parts, rows))
 
     @abc.abstractmethod
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
@@ -183,7 +185,7 @@ class PeepholeLSTMCell(LSTMCell):
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """Apply the equations in the class docstring."""
         _, c = states
-        p_i, p_f, p_o = self.peepholes[0], self.peepholes[1], self.peepholes[2]
+        p_i, p_f, p_o = ops.split(self.peepholes, 3, axis=0)  # (1, units) each
         i, f, candidate, o = ops.split(self.project(x) + ops.matmul(h, self.recurrent_kernel) + self.bias, 4, axis=-1)
         i, f = self.recurrent_activation(i + p_i * c), self.recurrent_activation(f + p_f * c)
         c = f * c + i * self.activation(candidate)  # the output gate reads this new c, the others the old one
@@ -206,7 +208,7 @@ class GRUCell(Cell):
 
     def update(self, x: CellInput, h: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """Apply the equations in the class docstring."""
-        b, d = self.bias[0], self.bias[1]
+        b, d = ops.split(self.bias, 2, axis=0)  # (1, gates * units) each
         x_z, x_r, x_n = ops.split(self.project(x) + b, 3, axis=-1)  # each (batch, units)
         h_z, h_r, h_n = ops.split(ops.matmul(h, self.recurrent_kernel) + d, 3, axis=-1)
         z = self.recurrent_activation(x_z + h_z)

@@ -17,6 +17,10 @@ class Bridge(keras.layers.Layer):
         self.widths = list(widths)
         self.dense = keras.layers.Dense(sum(widths), activation="tanh", name="dense")
 
+    def build(self, states_shape: Sequence[Sequence[int | None]]) -> None:
+        """Leave the weights to the first call; without this method, Keras would first trace it."""
+        super().build(states_shape)
+
     def call(self, states: Sequence[KerasTensor]) -> list[KerasTensor]:
         """Map tensors (batch, ...) to one state (batch, width) for each width."""
         joined = self.dense(ops.concatenate(list(states), axis=-1))  # (batch, sum of widths)

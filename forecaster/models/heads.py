@@ -40,6 +40,11 @@ class Head(keras.layers.Layer, abc.ABC):
         """Outputs of the dense layer for one step."""
         return self.parameter_count
 
+    def build(self, output_shape: Sequence[int | None]) -> None:
+        """Create the dense layer's weights; without this method, Keras would first trace the call."""
+        self.dense.build(output_shape)
+        super().build(output_shape)
+
     def call(
         self, output: KerasTensor, offset: KerasTensor, scale: KerasTensor, added: KerasTensor | None = None
     ) -> KerasTensor:

@@ -35,6 +35,11 @@ def skip_steps() -> contextlib.AbstractContextManager[None]:
     return replace_steps(take_no_steps)
 
 
+def are_steps_skipped() -> bool:
+    """Return whether this is a call that creates weights, in `skip_steps`."""
+    return _replacement.get() is take_no_steps
+
+
 def take_no_steps(layer: "Recurrent", sequence: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
     """Return outputs of 0 for a sequence (batch, steps, features), and the states before the first step."""
     batch, steps, _ = ops.shape(sequence)
@@ -137,7 +142,7 @@ class Recurrent(keras.layers.Layer):
 
     def read_output(self, states: Sequence[KerasTensor]) -> KerasTensor:
         """Return the output of the newest step, (batch, units)."""
-        return states[0][..., -self.cell.units :]
+        return states[0] if self.dilation == 1 else states[0][..., -self.cell.units :]
 
     def step(
         self,
@@ -154,9 +159,9 @@ class Recurrent(keras.layers.Layer):
             recurrent_mask: (batch, units), of recurrent dropout.
             kept_shares: the share of each old state that zoneout keeps, (batch, units) each; its probability if None.
         """
-        units = self.cell.units
-        old = [state[..., :units] for state in states]  # of `dilation` steps ago
-        new = self.cell(inputs, old, recurrent_mask)
+        # of `dilation` steps ago, (batch, units) each
+        old = states if self.dilation == 1 else [state[..., : self.cell.units] for state in states]
+        new = self.cell.call(inputs, old, recurrent_mask)  # directly: Keras would check its arguments at every step
         if self.observer is not None:
             self.observer(new)
         if self.zoneout.rate:

@@ -35,6 +35,29 @@ def randomised(model: Model, length: int, ahead: int, season: int = 1, **options
     return network, OnnxNetwork(*_EXPORTED[key])
 
 
+def answer_windows(network, values, length, horizon, segment=1):
+    """What a network forecasts after each window in `values`, a segment apart, (batch, horizon); in one call.
+
+    A rollout that slides gives these where `values` are the first window and its forecasts.
+    """
+    starts = range(0, horizon, segment)
+    answers = network(Inputs(np.concatenate([values[:, start : start + length] for start in starts])))[..., 0]
+    return np.concatenate(np.split(np.asarray(answers), len(starts)), axis=1)[:, :horizon]
+
+
+def answer_beginnings(network, values, length, horizon, segment=1):
+    """What a network forecasts after reading `values` up to each segment from `length` on, (batch, horizon).
+
+    A rollout that carries states gives these where `values` are the window and its forecasts. A network that reads
+    forward forecasts all of them in one reading; the last is also that of a call.
+    """
+    count = -(-horizon // segment)
+    read = Inputs(values[:, : length + (count - 1) * segment])
+    answers = np.asarray(network.predict_after_each(read))[:, -count * segment :, 0]
+    np.testing.assert_allclose(answers[:, -segment:], np.asarray(network(read))[..., 0], atol=1e-5)
+    return answers[:, :horizon]
+
+
 def fitted(network, batch, steps=300, rate=0.01):
     """Train on `steps` batches of (windows, targets[, categories]), or (inputs, targets), made by `batch(generator)`.
 

@@ -15,6 +15,8 @@ from tests.helpers.fake_network import one_answer
 pytestmark = pytest.mark.slow
 
 LENGTH, SEASON, AHEAD = 12, 6, 7
+# Among 4,000 seeds those whose draws together have every value of every option, and most pairs of values of two options.
+SEEDS = (10, 45, 107, 1214, 2979, 3606, 3825, 3977)
 
 
 def choices(name: str) -> list[Any]:
@@ -63,7 +65,7 @@ def others(model: Model, generator: np.random.Generator) -> tuple[int, int]:
     return past, int(generator.integers(0, 3))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_combination_drawn_at_random_is_trained_and_served(seed):
     model, generator = drawn(seed), np.random.default_rng(100 + seed)
     channels = int(generator.integers(1, 4))

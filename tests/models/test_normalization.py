@@ -186,8 +186,8 @@ WINDOWS = np.random.default_rng(4).normal(size=(6, LENGTH)).astype("float32")
 
 
 @pytest.mark.parametrize(
-    "options", [{"decoder": "dense"}, {}, {"bidirectional": True}, {"decoder": "dense", "cell": "gru"}], ids=str
-)
+    "options", [{"decoder": "dense", "cell": "gru"}, {"bidirectional": True}], ids=str
+)  # a rollout of an LSTM is in `test_sliding_is_a_plain_loop_over_the_keras_network`
 @pytest.mark.parametrize("name", NAMES)
 def test_the_exported_graphs_agree_with_keras(name, options):
     network, served = randomised(Model(units=4, normalization=name, **options), 7 if "decoder" in options else 1)
@@ -195,7 +195,7 @@ def test_the_exported_graphs_agree_with_keras(name, options):
 
 
 @pytest.mark.parametrize("name", ["last", "mean", "revin", "profile"])
-@pytest.mark.parametrize("options", [{"decoder": "dense"}, {}], ids=str)
+@pytest.mark.parametrize("options", [{"decoder": "dense", "cell": "gru"}, {}], ids=str)
 def test_a_network_shifted_with_its_window_forecasts_the_shifted_future(name, options):
     _, served = randomised(Model(units=4, normalization=name, **options), 7 if options else 1)
     rollout = "direct" if options else "slide"
@@ -206,19 +206,17 @@ def test_a_network_shifted_with_its_window_forecasts_the_shifted_future(name, op
 @pytest.mark.parametrize("name", NAMES)
 def test_sliding_is_a_plain_loop_over_the_keras_network(name):
     network, served = randomised(Model(units=4, normalization=name), 1)
-    expected = WINDOWS
-    for _ in range(8):
-        expected = np.concatenate([expected, network(Inputs(expected[:, -LENGTH:]))[..., 0]], axis=1)
-    np.testing.assert_allclose(roll_out(served, WINDOWS, 8, "slide"), expected[:, LENGTH:], atol=1e-5)
+    found = roll_out(served, WINDOWS, 8, "slide")
+    known = np.concatenate([WINDOWS, found], axis=1)
+    np.testing.assert_allclose(found, networks.answer_windows(network, known, LENGTH, 8), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["none", "seasonal"])
 def test_carrying_is_the_keras_network_reading_everything_from_the_start(name):
     network, served = randomised(Model(units=4, normalization=name, output="sequence"), 1)
-    expected = WINDOWS
-    for _ in range(8):
-        expected = np.concatenate([expected, network(Inputs(expected))[..., 0]], axis=1)
-    np.testing.assert_allclose(roll_out(served, WINDOWS, 8, "carry"), expected[:, LENGTH:], atol=1e-5)
+    found = roll_out(served, WINDOWS, 8, "carry")
+    known = np.concatenate([WINDOWS, found], axis=1)
+    np.testing.assert_allclose(found, networks.answer_beginnings(network, known, LENGTH, 8), atol=1e-5)
 
 
 def test_a_head_of_zeros_makes_the_seasonal_network_the_seasonal_naive():

@@ -14,6 +14,7 @@ from forecaster.models.encoder import Encoder
 from forecaster.models.encoder_to_decoder import Bridge
 from forecaster.models.heads import PointHead
 from forecaster.models.networks.base_network import DecoderOutput, Network, NetworkParts
+from forecaster.models.recurrent_layers import are_steps_skipped
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Seq2SeqNetwork(Network):
             sampled_share: the share of (window, step) pairs that read the network's own forecast nevertheless.
             noise: as in `decode`.
         """
-        steps = -(-self.ahead // self.segment)  # whole segments that cover the horizon
+        steps = 1 if are_steps_skipped() else -(-self.ahead // self.segment)  # whole segments that cover the horizon
         mix = None if targets is None else self._mix_actuals_and_samples(targets, sampled_share, steps)
         if inputs.future is not None:
             future = ops.swapaxes(self._to_segments(inputs.future), 0, 1)  # (steps, batch, segment * features)
