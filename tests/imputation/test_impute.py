@@ -22,7 +22,7 @@ NAN = np.nan
 FILL = """\
 data: {path: elsewhere.csv, season: 24}
 window: {length: 24, horizon: 1}
-model: {cell: gru, units: 4, bidirectional: true}
+model: {cell: lstm, units: 4, bidirectional: true}
 training: {epochs: 1, batch_size: 64, batches_per_epoch: 2, loss: mae}
 """
 
@@ -245,7 +245,7 @@ def test_it_learns_to_fill_better_than_a_straight_line(forecast, tmp_path):
     (tmp_path / "fill.yaml").write_text(FILL)
     result = forecast(
         "impute", "load.csv", "fill.yaml", "--levels", "", "--set", "data.season=1", "--set", "model.units=32", "--set", "window.length=48",
-        "--set", "training={epochs: 8, batches_per_epoch: 60, optimizer: {learning_rate: 0.02}, schedule: {name: cosine}}",
+        "--set", "training={epochs: 6, batches_per_epoch: 40, optimizer: {learning_rate: 0.02}, schedule: {name: cosine}}",
         "--set", "split={validation: 0.1, test: 0}", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

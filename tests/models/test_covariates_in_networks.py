@@ -14,12 +14,12 @@ pytestmark = pytest.mark.slow
 LENGTH, AHEAD = 12, 6
 FEW, NEXT = 8, 4  # steps read and forecast where networks learn
 DECODERS = {
-    "dense": Model(cell="gru", units=[8], decoder="dense"),
-    "positional": Model(cell="gru", units=[8], decoder="positional", segment=2),
+    "dense": Model(cell="lstm", units=[8], decoder="dense"),
+    "positional": Model(cell="lstm", units=[8], decoder="positional", segment=2),
     "seq2seq": Model(cell="gru", units=[8], decoder="seq2seq", segment=2),
-    "context": Model(cell="gru", units=[8], decoder="context"),
-    "rollout": Model(cell="gru", units=[8]),
-    "sequence": Model(cell="gru", units=[8], output="sequence"),
+    "context": Model(cell="lstm", units=[8], decoder="context"),
+    "rollout": Model(cell="lstm", units=[8]),
+    "sequence": Model(cell="lstm", units=[8], output="sequence"),
 }
 
 

@@ -104,7 +104,7 @@ def test_a_channel_that_follows_another_is_learnt_from_it(decoder):
 
 WIDE = """\
 data: {path: wide.csv, time: hour, target: "*", frequency: h, season: 24, covariates: {future: [open]}, calendar: [hour]}
-window: {length: 12, horizon: 4}
+window: {length: 6, horizon: 4}
 model: {cell: gru, units: 4, decoder: seq2seq, attention: additive, channels: joint, normalization: last}
 training: {epochs: 2, batch_size: 64}
 forecast: {levels: [80]}

@@ -162,7 +162,7 @@ def trained_shops(tmp_path_factory, forecast):
     folder = tmp_path_factory.mktemp("shops")
     (folder / "shops.csv").write_text(shops())
     (folder / "shops.yaml").write_text(SHOPS)
-    result = forecast("train", "shops.yaml", cwd=folder)
+    result = forecast("train", "shops.yaml", cwd=folder, fitted=False)
     assert result.returncode == 0, result.stderr
     return folder
 

@@ -463,7 +463,7 @@ def logged(tmp_path_factory, forecast) -> Path:
     folder = tmp_path_factory.mktemp("logged")
     write_hourly_csv(folder / "load.csv", values=wild())
     (folder / "logged.yaml").write_text(LOGGED)
-    result = forecast("train", "logged.yaml", cwd=folder)
+    result = forecast("train", "logged.yaml", cwd=folder, fitted=False)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     return folder
 
